@@ -1,0 +1,57 @@
+# `make` builds the environment and regenerates the paper at the embedded scale; `make test` runs every check and test.
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+READY := $(VENV)/ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: all repro adopt test check bench lock clean
+
+all: $(READY)
+	snakemake --cores $(CORES) --quiet rules
+	@echo
+	@cat results/embedded/tables/table_8.md
+	@echo "Table 8:   results/embedded/tables/table_8.md (.csv, .tex)"
+	@echo "Figure 6:  results/embedded/figures/figure_6.png (.pdf)"
+	@echo "Figure 21: results/embedded/figures/figure_21.png (.pdf)"
+
+# The same by DVC, stage by stage.
+repro: $(READY)
+	flock .engine.lock dvc repro
+
+# Tell Snakemake that what DVC made or pulled is up to date.
+adopt: $(READY)
+	dvc status --quiet && snakemake --cores 1 --touch --forceall --quiet all
+
+test: check
+	pytest -n 2 --dist worksteal
+
+check: $(READY)
+	ruff check
+	ruff format --check
+	mypy
+	lint-imports
+	snakefmt --check --compact-diff Snakefile workflow
+	snakemake --lint
+
+bench: $(READY)
+	python -m benchmarks
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# The lock pins every distribution but torch and torchvision, whose builds differ from machine to machine: they stand as
+# the ranges of pyproject.toml, and what they alone need (CUDA libraries) is left to them.
+UNPINNED := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
+lock: $(READY)
+	python -m pip install --quiet uv
+	{ echo 'torch>=2.9'; echo 'torchvision>=0.24'; \
+	  uv pip compile --quiet --universal --python-version 3.11 --extra test --no-header --no-annotate pyproject.toml \
+	  | grep --extended-regexp --invert-match '$(UNPINNED)'; } > requirements.lock
+
+clean:
+	rm -rf results/*/work results/*/shards

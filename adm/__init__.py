@@ -1,0 +1,1 @@
+"""Diffusion Models Beat GANs on Image Synthesis (Dhariwal & Nichol, 2021) as a reproducible workflow."""

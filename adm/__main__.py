@@ -1,0 +1,5 @@
+"""`python -m adm`."""
+
+from adm.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Artifacts: files and folders that appear whole or not at all, each with a manifest of what made it."""

@@ -1,0 +1,117 @@
+"""The manifest: what made an artifact, and the hash of every file in it."""
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from adm.artifacts.code import code_digest
+from adm.artifacts.reading import read_json
+from adm.artifacts.writing import write_json
+from adm.params.errors import UserError
+from adm.params.section import Section
+
+MANIFEST = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """What made an artifact.
+
+    `params` are the sections of the params file that the stage read, `inputs` the identities of the artifacts it
+    read, `facts` what it measured, `files` the sha256 of each file it wrote.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    params: dict[str, Any]
+    inputs: dict[str, str]
+    code: str
+    versions: dict[str, str]
+    facts: dict[str, Any]
+    files: dict[str, str]
+
+
+def provenance(
+    stage: str, params: Mapping[str, Section], inputs: Mapping[str, Path], libraries: Iterable[str]
+) -> dict[str, Any]:
+    """What made an artifact, but for its own facts and files.
+
+    Args:
+        stage: The verb.
+        params: The sections that the stage read.
+        inputs: The artifacts that it read: folders with a manifest, or files.
+        libraries: Distributions whose version can change the result.
+    """
+    return {
+        "stage": stage,
+        "params": {name: section.model_dump(mode="json") for name, section in params.items()},
+        "inputs": {name: identity(path) for name, path in inputs.items()},
+        "code": code_digest(stage),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _installed(name) for name in sorted(libraries)},
+        },
+    }
+
+
+def write_manifest(folder: Path, made_by: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> None:
+    """Write the manifest of a finished folder; `made_by` comes from `provenance`."""
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    write_json(folder / MANIFEST, {**made_by, "facts": dict(facts or {}), "files": files})
+
+
+def read_manifest(folder: Path, *stages: str) -> Manifest:
+    """Read an artifact's manifest and check that its files are those that were written.
+
+    Raises:
+        UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: does not exist")
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate(read_json(path))
+    except ValidationError as error:
+        raise UserError(f"{path}: is no manifest: {error.errors()[0]['msg'].lower()}") from error
+    if manifest.stage not in stages:
+        raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
+    for name, digest in manifest.files.items():
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name}: does not exist, though the manifest names it")
+        if sha256(folder / name) != digest:
+            raise UserError(
+                f"{folder / name}: is not the file that was written: its sha256 differs from the manifest's"
+            )
+    return manifest
+
+
+def identity(path: Path) -> str:
+    """The hash that stands for an artifact: of its manifest, which holds those of its files, or of the file itself.
+
+    Raises:
+        UserError: There is no such artifact.
+    """
+    path = path / MANIFEST if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(f"{path}: does not exist")
+    return sha256(path)
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _installed(distribution: str) -> str:
+    if distribution == "tensorflow":
+        # Linux machines may have the CPU build, whose distribution has another name.
+        with suppress(PackageNotFoundError):
+            return version("tensorflow-cpu")
+    return version(distribution)

@@ -1,0 +1,109 @@
+"""Reading: every artifact is checked before it is used, and a bad one is named in one line."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adm.params.errors import UserError
+
+Shape = tuple[int | None, ...]
+"""An expected shape; None stands for any length."""
+
+# What numpy and zipfile raise for a file that is damaged or of another format.
+_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def read_npz(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, NDArray[Any]]:
+    """Read arrays of an npz, pickles refused.
+
+    Args:
+        path: The file.
+        expected: For each array wanted, its dtype and shape.
+
+    Raises:
+        UserError: The file is missing, truncated or no npz, lacks an array, or holds one of another dtype or shape,
+            or one with NaN or infinity.
+    """
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise UserError(f"{path}: is no npz but a single array")
+        with archive:
+            missing = [name for name in expected if name not in archive.files]
+            if missing:
+                raise UserError(f"{path}: holds no array {missing[0]!r}; it has {', '.join(archive.files)}")
+            arrays = {name: archive[name] for name in expected}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: is no readable npz, truncated or of another format ({_brief(error)})") from error
+    for name, array in arrays.items():
+        # Of a zip entry that is no npy file numpy returns the bytes.
+        if not isinstance(array, np.ndarray):
+            raise UserError(f"{path}: {name}: is no array")
+        check_array(f"{path}: {name}", array, *expected[name])
+    return arrays
+
+
+def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
+    """Map an npy file into memory, read-only.
+
+    Raises:
+        UserError: As `read_npz`.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: is no readable npy, truncated or of another format ({_brief(error)})") from error
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path}: is no npy but a zip archive")
+    check_array(str(path), array, dtype, shape)
+    return array
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: The file is missing or holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: is no readable JSON ({_brief(error)})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a JSON {type(content).__name__}, not an object")
+    return content
+
+
+def check_array(place: str, array: NDArray[Any], dtype: str, shape: Shape) -> None:
+    """Check an array's dtype, shape and, for floats, that it is finite.
+
+    Raises:
+        UserError: Names the place, what was found and what is accepted.
+    """
+    if array.dtype != np.dtype(dtype):
+        raise UserError(f"{place}: has dtype {array.dtype}, not {dtype}")
+    fits = len(array.shape) == len(shape) and all(
+        wanted in (None, found) for found, wanted in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if length is None else str(length) for length in shape)
+        raise UserError(f"{place}: has shape {array.shape}, not ({wanted})")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int(np.size(array) - np.isfinite(array).sum())
+        raise UserError(f"{place}: holds {bad} values that are NaN or infinite")
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -1,0 +1,83 @@
+"""Writing: under a temporary name, flushed, then renamed; bytes depend on content alone."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `out` when the block ends well, and vanishes when it does not.
+
+    An `out` that exists is replaced only then.
+    """
+    partial = _partial(out)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for path in sorted(partial.rglob("*")):
+            if path.is_file():
+                _flush(path)
+        if out.exists():
+            replaced = out.with_name(f".{out.name}.replaced-{os.getpid()}")
+            out.rename(replaced)
+            partial.rename(out)
+            shutil.rmtree(replaced)
+        else:
+            partial.rename(out)
+        _flush(out.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def new_file(out: Path) -> Iterator[Path]:
+    """Yield a path to write to; the file becomes `out` when the block ends well, and vanishes when it does not."""
+    partial = _partial(out)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        _flush(partial)
+        partial.replace(out)
+        _flush(out.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write indented JSON in the order given; NaN and infinity are refused, since JSON has none."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a csv file with Unix line ends."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write an uncompressed npz; numpy stamps its entries with a constant date, so equal arrays give equal bytes."""
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f".{out.name}.partial-{os.getpid()}")
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,81 @@
+"""The order in which training sees a dataset: a function of the seed and the step, so that it resumes anywhere."""
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adm.data.crops import centre_crop, random_crop
+from adm.data.shards import ImageShards
+from adm.determinism import generator
+
+ORDER, AUGMENTATION = 0, 1
+"""Streams of random numbers of a training run; `adm.training` owns those from 2 on."""
+
+
+def to_unit_range(images: NDArray[np.uint8]) -> Tensor:
+    """(B, H, W, 3) uint8 as (B, 3, H, W) float32 in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_uint8(x: Tensor) -> NDArray[np.uint8]:
+    """(B, 3, H, W) float32, nominally in [-1, 1], as (B, H, W, 3) uint8, truncating as the published samples do."""
+    return ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches of a shuffled, endlessly repeated dataset.
+
+    Args:
+        images: The dataset.
+        image_size: Side of the crops.
+        batch_size: Images a step.
+        crop: "centre" or "random".
+        flip: Mirror each image with probability 1/2.
+        seed: The training run's seed.
+    """
+
+    images: ImageShards
+    image_size: int
+    batch_size: int
+    crop: Literal["centre", "random"]
+    flip: bool
+    seed: int
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of a step: x_0 (B, 3, H, W) float32 in [-1, 1], and labels (B,) int64."""
+        indices = self._indices(step)
+        draws = generator(self.seed, step, AUGMENTATION)
+        crops = [self._crop(image, draws) for image in self.images[indices]]
+        x_0 = to_unit_range(np.stack(crops))
+        if self.flip:
+            mirrored = torch.rand(len(x_0), generator=draws) < 0.5
+            x_0 = torch.where(mirrored[:, None, None, None], x_0.flip(3), x_0)
+        return x_0, torch.from_numpy(self.images.labels[indices])
+
+    def _crop(self, image: NDArray[np.uint8], draws: torch.Generator) -> NDArray[np.uint8]:
+        if self.crop == "random":
+            return random_crop(image, self.image_size, partial(_integer, draws))
+        return image if image.shape[:2] == (self.image_size,) * 2 else centre_crop(image, self.image_size)
+
+    def _indices(self, step: int) -> NDArray[np.int64]:
+        positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs, offsets = np.divmod(positions, len(self.images))
+        return np.array(
+            [_permutation(self.seed, int(e), len(self.images))[o] for e, o in zip(epochs, offsets, strict=True)]
+        )
+
+
+def _integer(draws: torch.Generator, low: int, high: int) -> int:
+    return int(torch.randint(low, high + 1, (), generator=draws))
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = torch.randperm(length, generator=generator(seed, epoch, ORDER)).numpy()
+    return order

@@ -1,0 +1,57 @@
+"""A prepared dataset: uint8 images and int64 labels in shards that are mapped into memory."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adm.artifacts.manifest import read_manifest
+from adm.artifacts.reading import read_npy
+from adm.params.errors import UserError
+
+
+def write_shards(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], shard_size: int) -> None:
+    """Write images (N, H, W, 3) uint8 and labels (N,) int64 as npy files of at most `shard_size` images."""
+    for number, start in enumerate(range(0, len(images), shard_size)):
+        part = slice(start, start + shard_size)
+        np.save(folder / f"images-{number:05d}.npy", images[part])
+        np.save(folder / f"labels-{number:05d}.npy", labels[part])
+
+
+class ImageShards:
+    """A prepared dataset, read-only; images stay on disk until they are asked for.
+
+    Attributes:
+        labels: (N,) int64.
+
+    Args:
+        folder: The artifact of `prepare`.
+        image_size: The side that its images must have; any when None.
+
+    Raises:
+        UserError: The folder is no prepared dataset, it changed, or its images have another side.
+    """
+
+    def __init__(self, folder: Path, image_size: int | None = None) -> None:
+        files = read_manifest(folder, "prepare").files
+        image_files = sorted(name for name in files if name.startswith("images-"))
+        if not image_files:
+            raise UserError(f"{folder}: holds no images")
+        shape = (None, image_size, image_size, 3)
+        self._images = [read_npy(folder / name, "uint8", shape) for name in image_files]
+        names = [name.replace("images-", "labels-") for name in image_files]
+        self.labels = np.concatenate([read_npy(folder / name, "int64", (None,)) for name in names])
+        self._starts = np.cumsum([0, *(len(shard) for shard in self._images)])
+        if len(self.labels) != len(self):
+            raise UserError(f"{folder}: has {len(self)} images but {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, indices: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
+        """Images (B, H, W, 3) uint8 at the indices (B,), or of a slice."""
+        if isinstance(indices, slice):
+            indices = np.arange(len(self))[indices]
+        shard = np.searchsorted(self._starts, indices, side="right") - 1
+        rows = [self._images[s][i - self._starts[s]] for s, i in zip(shard, indices, strict=True)]
+        return np.stack(rows) if rows else self._images[0][:0]

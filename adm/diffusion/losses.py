@@ -1,0 +1,137 @@
+"""Training losses and likelihood: L_simple, L_vlb, L_hybrid, bits per dimension."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from adm.diffusion.process import Denoiser, Diffusion, Gaussian, Prediction
+
+VLB_WEIGHT = 0.001
+"""lambda of L_hybrid. Source: Nichol & Dhariwal (2021), equation 16."""
+
+Objective = Literal["simple", "vlb", "hybrid"]
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """Losses of each image, (B,) float32: `loss` is the one to descend; terms an objective lacks are None."""
+
+    loss: Tensor
+    mse: Tensor | None
+    vlb: Tensor | None
+
+
+def mean_over_pixels(x: Tensor) -> Tensor:
+    """Mean over every axis but the first."""
+    return x.flatten(1).mean(1)
+
+
+def normal_kl(q: Gaussian, p: Gaussian) -> Tensor:
+    """KL(q || p) of diagonal Gaussians, elementwise, in nats. Source: equation 10."""
+    return 0.5 * (
+        p.log_variance
+        - q.log_variance
+        - 1.0
+        + torch.exp(q.log_variance - p.log_variance)
+        + (q.mean - p.mean) ** 2 * torch.exp(-p.log_variance)
+    )
+
+
+def discretised_gaussian_nll(x_0: Tensor, p: Gaussian) -> Tensor:
+    """-log p(x_0) of 8-bit pixels rescaled to [-1, 1], elementwise, in nats; the end bins hold the tails.
+
+    Source: equation 9; Ho et al. (2020), equation 13.
+    """
+    inverse_std = torch.exp(-0.5 * p.log_variance)
+    centred = x_0 - p.mean
+    above = _normal_cdf(inverse_std * (centred + 1 / 255))
+    below = _normal_cdf(inverse_std * (centred - 1 / 255))
+    tiny = 1e-12
+    log_likelihood = torch.where(
+        x_0 < -0.999,
+        above.clamp(min=tiny).log(),
+        torch.where(x_0 > 0.999, (1 - below).clamp(min=tiny).log(), (above - below).clamp(min=tiny).log()),
+    )
+    return -log_likelihood
+
+
+def _normal_cdf(x: Tensor) -> Tensor:
+    # The tanh approximation, not erf: the published likelihoods were computed with it.
+    return 0.5 * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def vlb_term(diffusion: Diffusion, p: Prediction, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+    """The term of L_vlb at t, (B,), in bits per dimension: L_0 at t = 0, else L_t. Source: equations 8-10."""
+    kl = normal_kl(diffusion.q_posterior(x_0, x_t, t), p)
+    nll = discretised_gaussian_nll(x_0, p)
+    return torch.where(t == 0, mean_over_pixels(nll), mean_over_pixels(kl)) / math.log(2.0)
+
+
+def training_loss(
+    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, t: Tensor, eps: Tensor, objective: Objective
+) -> LossTerms:
+    """The loss of each image at its own timestep.
+
+    Args:
+        diffusion: The training process, T steps.
+        denoiser: The network.
+        x_0: (B, C, H, W) float32 in [-1, 1].
+        t: (B,) int64 in [0, T).
+        eps: (B, C, H, W) standard normal.
+        objective: "simple" is ||eps - eps_theta||^2; "vlb" T times the term of L_vlb at t; "hybrid" their sum with
+            the weight lambda = 0.001 on L_vlb, which then does not train the mean.
+
+    Raises:
+        ValueError: "hybrid" with a fixed variance, whose L_vlb has nothing to learn.
+
+    Source: equation 12; Nichol & Dhariwal (2021), equation 16.
+    """
+    x_t = diffusion.q_sample(x_0, t, eps)
+    output = denoiser(x_t, diffusion.timesteps[t]).float()
+    if objective == "vlb":
+        p = diffusion.p_mean_variance(output, x_t, t, clip=False)
+        vlb = vlb_term(diffusion, p, x_0, x_t, t)
+        return LossTerms(loss=diffusion.num_timesteps * vlb, mse=None, vlb=vlb)
+    channels = x_0.shape[1]
+    mse = mean_over_pixels((eps - output[:, :channels]) ** 2)
+    if objective == "simple":
+        return LossTerms(loss=mse, mse=mse, vlb=None)
+    if diffusion.variance != "learned_range":
+        raise ValueError(f"objective 'hybrid' needs a learned variance, not {diffusion.variance!r}")
+    frozen_mean = torch.cat([output[:, :channels].detach(), output[:, channels:]], dim=1)
+    p = diffusion.p_mean_variance(frozen_mean, x_t, t, clip=False)
+    vlb = vlb_term(diffusion, p, x_0, x_t, t)
+    return LossTerms(loss=mse + VLB_WEIGHT * diffusion.num_timesteps * vlb, mse=mse, vlb=vlb)
+
+
+def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
+    """L_T, (B,), in bits per dimension: what x_T still tells of x_0. Source: equation 11."""
+    last = torch.full((len(x_0),), diffusion.num_timesteps - 1, device=x_0.device)
+    zero = torch.zeros_like(x_0)
+    kl = normal_kl(diffusion.q_mean_variance(x_0, last), Gaussian(zero, torch.ones_like(x_0), zero))
+    return mean_over_pixels(kl) / math.log(2.0)
+
+
+@torch.no_grad()
+def likelihood_terms(
+    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]
+) -> Iterator[Tensor]:
+    """The terms of L_vlb, each (B,) in bits per dimension, from t = T-1 down to 0; `prior_bits` comes on top.
+
+    Args:
+        diffusion: The process, all or some of its steps.
+        denoiser: The network.
+        x_0: (B, C, H, W) float32 in [-1, 1].
+        noise: Standard normals like x_0, one a timestep.
+
+    Source: equations 8-11. Their sum with `prior_bits` bounds -log2 p(x_0) per dimension.
+    """
+    for step in reversed(range(diffusion.num_timesteps)):
+        t = torch.full((len(x_0),), step, device=x_0.device)
+        x_t = diffusion.q_sample(x_0, t, next(noise))
+        p = diffusion.p_mean_variance(denoiser(x_t, diffusion.timesteps[t]).float(), x_t, t)
+        yield vlb_term(diffusion, p, x_0, x_t, t)

@@ -1,0 +1,198 @@
+"""The diffusion process: q(x_t | x_0), its posterior, and p(x_{t-1} | x_t) from a network's output."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adm.diffusion.schedules import SCHEDULES
+from adm.params.steps import respaced_timesteps
+
+VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]
+"""A network of (x_t: (B, C, H, W) float32, original timesteps: (B,) int64); returns (B, C or 2C, H, W)."""
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A diagonal Gaussian; every field has the shape of x_t."""
+
+    mean: Tensor
+    variance: Tensor
+    log_variance: Tensor
+
+
+@dataclass(frozen=True)
+class Prediction(Gaussian):
+    """p(x_{t-1} | x_t), and the x_0 and eps that it rests on."""
+
+    x_0: Tensor
+    eps: Tensor
+
+
+class Diffusion:
+    """A Gaussian diffusion process over a subset of the timesteps of a training process.
+
+    Every method takes `t`: (B,) int64 indices into *this* process; networks see `timesteps[t]`, the original ones.
+    Images are (B, C, H, W) float32, nominally in [-1, 1].
+
+    Args:
+        betas: (T,) float64 of the training process.
+        timesteps: The timesteps that are kept, increasing; all when None.
+        variance: "learned_range" interpolates between beta~_t and beta_t by the network's second half of channels;
+            "beta" and "beta_tilde" are the two fixed choices.
+
+    Source: equations 1-7 and 12-13; Nichol & Dhariwal (2021), equation 15.
+    """
+
+    def __init__(
+        self,
+        betas: NDArray[np.float64],
+        timesteps: list[int] | None = None,
+        variance: VarianceKind = "learned_range",
+    ) -> None:
+        kept = list(range(len(betas))) if timesteps is None else timesteps
+        # Betas come from consecutive alpha_bar, so that q(x_t | x_0) stays that of the training process. The full
+        # process takes the same road, and rounds, to the last bit, as the published one.
+        kept_alpha_bar = np.cumprod(1.0 - betas)[kept]
+        self.betas = 1.0 - kept_alpha_bar / np.append(1.0, kept_alpha_bar[:-1])
+        alpha_bar = np.cumprod(1.0 - self.betas)
+        alpha_bar_previous = np.append(1.0, alpha_bar[:-1])
+        self.variance = variance
+        self.alpha_bar = alpha_bar
+        self.alpha_bar_previous = alpha_bar_previous
+        self.alpha_bar_next = np.append(alpha_bar[1:], 0.0)
+        self.beta_tilde = self.betas * (1.0 - alpha_bar_previous) / (1.0 - alpha_bar)
+        self.timesteps = torch.tensor(kept)
+        self._tables = {name: torch.from_numpy(table) for name, table in self._derived().items()}
+
+    @classmethod
+    def from_schedule(
+        cls,
+        schedule: str,
+        num_timesteps: int,
+        steps: str | None = None,
+        variance: VarianceKind = "learned_range",
+    ) -> Self:
+        """Build a process from a schedule's name, respaced by `steps` (see `respaced_timesteps`)."""
+        timesteps = None if steps is None else respaced_timesteps(num_timesteps, steps)
+        return cls(SCHEDULES[schedule](num_timesteps), timesteps, variance)
+
+    @property
+    def num_timesteps(self) -> int:
+        """Number of steps of this process."""
+        return len(self.betas)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the tables to a device, in place."""
+        self.timesteps = self.timesteps.to(device)
+        self._tables = {name: table.to(device) for name, table in self._tables.items()}
+        return self
+
+    def _derived(self) -> dict[str, NDArray[np.float64]]:
+        alpha_bar, previous, betas = self.alpha_bar, self.alpha_bar_previous, self.betas
+        # beta~_0 is 0: its logarithm takes the value of t = 1.
+        log_beta_tilde = np.log(np.append(self.beta_tilde[1:2], self.beta_tilde[1:]) if len(betas) > 1 else betas)
+        return {
+            "sqrt_alpha_bar": np.sqrt(alpha_bar),
+            "one_minus_alpha_bar": 1.0 - alpha_bar,
+            "log_one_minus_alpha_bar": np.log(1.0 - alpha_bar),
+            "sqrt_one_minus_alpha_bar": np.sqrt(1.0 - alpha_bar),
+            "sqrt_recip_alpha_bar": np.sqrt(1.0 / alpha_bar),
+            "sqrt_recip_alpha_bar_minus_one": np.sqrt(1.0 / alpha_bar - 1.0),
+            "posterior_x_0": np.sqrt(previous) * betas / (1.0 - alpha_bar),
+            "posterior_x_t": np.sqrt(1.0 - betas) * (1.0 - previous) / (1.0 - alpha_bar),
+            "beta_tilde": self.beta_tilde,
+            "log_beta_tilde": log_beta_tilde,
+            "log_beta": np.log(betas),
+            # With the fixed choice beta_t, t = 0 takes beta~_1: the variance of the last step decides the likelihood.
+            "log_beta_fixed": np.append(log_beta_tilde[:1], np.log(betas[1:])),
+            "alpha_bar": alpha_bar,
+            "alpha_bar_previous": previous,
+            "alpha_bar_next": self.alpha_bar_next,
+        }
+
+    def at(self, name: str, t: Tensor, like: Tensor) -> Tensor:
+        """Look a table up at t: (B,), as (B, 1, 1, 1) of the dtype of `like`."""
+        return self._tables[name][t].to(like.dtype).view(-1, *[1] * (like.ndim - 1))
+
+    def q_mean_variance(self, x_0: Tensor, t: Tensor) -> Gaussian:
+        """q(x_t | x_0). Source: equation 2."""
+        return Gaussian(
+            mean=self.at("sqrt_alpha_bar", t, x_0) * x_0,
+            variance=self.at("one_minus_alpha_bar", t, x_0).expand_as(x_0),
+            log_variance=self.at("log_one_minus_alpha_bar", t, x_0).expand_as(x_0),
+        )
+
+    def q_sample(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        """x_t from x_0 and standard normal eps. Source: equation 3."""
+        return self.at("sqrt_alpha_bar", t, x_0) * x_0 + self.at("sqrt_one_minus_alpha_bar", t, x_0) * eps
+
+    def q_posterior(self, x_0: Tensor, x_t: Tensor, t: Tensor) -> Gaussian:
+        """q(x_{t-1} | x_t, x_0). Source: equations 4-6."""
+        return Gaussian(
+            mean=self.at("posterior_x_0", t, x_t) * x_0 + self.at("posterior_x_t", t, x_t) * x_t,
+            variance=self.at("beta_tilde", t, x_t).expand_as(x_t),
+            log_variance=self.at("log_beta_tilde", t, x_t).expand_as(x_t),
+        )
+
+    def x_0_from_eps(self, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        """x_0 from x_t and eps. Source: equation 3, solved for x_0."""
+        recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
+        return self.at(recip, t, x_t) * x_t - self.at(recip_minus_one, t, x_t) * eps
+
+    def eps_from_x_0(self, x_t: Tensor, t: Tensor, x_0: Tensor) -> Tensor:
+        """Eps from x_t and x_0. Source: equation 3, solved for epsilon."""
+        recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
+        return (self.at(recip, t, x_t) * x_t - x_0) / self.at(recip_minus_one, t, x_t)
+
+    def p_mean_variance(
+        self, output: Tensor, x_t: Tensor, t: Tensor, clip: bool = True, epsilon_temperature: float = 1.0
+    ) -> Prediction:
+        """p(x_{t-1} | x_t) from what the network returned.
+
+        Args:
+            output: (B, 2C, H, W) with a learned variance, else (B, C, H, W): eps, then the interpolation.
+            x_t: (B, C, H, W).
+            t: (B,) indices into this process.
+            clip: Clip the predicted x_0 to [-1, 1].
+            epsilon_temperature: tau; eps is divided by it.
+
+        Returns:
+            The Gaussian with the x_0 and the eps (of the clipped x_0) that gave its mean.
+
+        Source: equations 7 and 13; Appendix I for the temperature.
+        """
+        eps, interpolation = self._split(output, x_t)
+        log_variance = self._log_variance(interpolation, x_t, t)
+        x_0 = self.x_0_from_eps(x_t, t, eps / epsilon_temperature)
+        if clip:
+            x_0 = x_0.clamp(-1, 1)
+        return Prediction(
+            mean=self.q_posterior(x_0, x_t, t).mean,
+            variance=log_variance.exp(),
+            log_variance=log_variance,
+            x_0=x_0,
+            eps=self.eps_from_x_0(x_t, t, x_0),
+        )
+
+    def _split(self, output: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor | None]:
+        channels = x_t.shape[1]
+        expected = 2 * channels if self.variance == "learned_range" else channels
+        if output.shape[1] != expected:
+            raise ValueError(
+                f"the network returned {output.shape[1]} channels; variance {self.variance!r} needs {expected}"
+            )
+        return output[:, :channels], output[:, channels:] if self.variance == "learned_range" else None
+
+    def _log_variance(self, interpolation: Tensor | None, x_t: Tensor, t: Tensor) -> Tensor:
+        if interpolation is not None:
+            v = (interpolation + 1) / 2
+            return v * self.at("log_beta", t, x_t) + (1 - v) * self.at("log_beta_tilde", t, x_t)
+        table = "log_beta_fixed" if self.variance == "beta" else "log_beta_tilde"
+        return self.at(table, t, x_t).expand_as(x_t)

@@ -1,0 +1,198 @@
+"""Samplers: ancestral DDPM with Algorithm 1, DDIM with Algorithm 2, and DDIM reversed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from adm.diffusion.process import Denoiser, Diffusion, Prediction
+
+Gradient = Callable[[Tensor, Tensor], Tensor]
+"""s grad_x log p(y | x) of (x: (B, C, H, W), original timesteps: (B,)); returns (B, C, H, W)."""
+
+Noise = Callable[[], Tensor]
+"""Draws the standard normal (B, C, H, W) of one transition."""
+
+
+class Step(Protocol):
+    """One transition of a process: x_t and its index to the next x."""
+
+    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
+        """Return (B, C, H, W)."""
+        ...
+
+
+def classifier_gradient(classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float) -> Gradient:
+    """Build s grad_x log p(y | x) from a classifier of (x, timesteps) that returns logits.
+
+    Args:
+        classifier: The noisy classifier p(y | x_t); returns (B, num_classes).
+        y: (B,) int64 classes.
+        scale: The gradient scale s.
+    """
+
+    def gradient(x: Tensor, timesteps: Tensor) -> Tensor:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_(True)
+            log_p = classifier(x, timesteps).float().log_softmax(dim=-1)
+            chosen = log_p.gather(1, y[:, None]).sum()
+            return scale * torch.autograd.grad(chosen, x)[0]
+
+    return gradient
+
+
+@dataclass(frozen=True)
+class DDPM:
+    """x_{t-1} ~ N(mu + s Sigma g, tau^2 Sigma), where g is the classifier's gradient.
+
+    Args:
+        diffusion: The process, respaced to the sampler's steps.
+        denoiser: The network.
+        gradient: s g; None for no guidance.
+        gradient_at: "x_t", as the authors' code, or "mean", as the derivation asks: at mu, with the timestep of
+            x_{t-1}.
+        noise_temperature: tau, on each transition's noise.
+        epsilon_temperature: tau, dividing eps.
+
+    Source: Algorithm 1, equations 48-56; Appendix I.
+    """
+
+    diffusion: Diffusion
+    denoiser: Denoiser
+    gradient: Gradient | None = None
+    gradient_at: Literal["x_t", "mean"] = "x_t"
+    noise_temperature: float = 1.0
+    epsilon_temperature: float = 1.0
+
+    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
+        """From x_t to x_{t-1}."""
+        p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature)
+        mean = p.mean if self.gradient is None else p.mean + p.variance * self._gradient(p, x_t, step)
+        if step == 0:
+            return mean
+        return mean + self.noise_temperature * torch.exp(0.5 * p.log_variance) * noise()
+
+    def _gradient(self, p: Prediction, x_t: Tensor, step: int) -> Tensor:
+        assert self.gradient is not None
+        if self.gradient_at == "x_t":
+            return self.gradient(x_t, _timesteps(self.diffusion, x_t, step))
+        return self.gradient(p.mean, _timesteps(self.diffusion, x_t, max(step - 1, 0)))
+
+
+@dataclass(frozen=True)
+class DDIM:
+    """DDIM with the noise prediction shifted by the classifier: eps^ = eps - sqrt(1 - alpha_bar_t) s g.
+
+    Args:
+        diffusion: The process, respaced to the sampler's steps.
+        denoiser: The network.
+        gradient: s g; None for no guidance.
+        eta: 0 is deterministic, 1 has the variance beta~_t of ancestral sampling.
+        noise_temperature: tau, on each transition's noise.
+        epsilon_temperature: tau, dividing eps.
+
+    Source: Algorithm 2, equation 60; Song et al. (2021), equations 12 and 16; Appendix I.
+    """
+
+    diffusion: Diffusion
+    denoiser: Denoiser
+    gradient: Gradient | None = None
+    eta: float = 0.0
+    noise_temperature: float = 1.0
+    epsilon_temperature: float = 1.0
+
+    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
+        """From x_t to x_{t-1}."""
+        p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature)
+        if self.gradient is not None:
+            p = self._guided(p, x_t, step)
+        t = _indices(x_t, step)
+        alpha_bar = self.diffusion.at("alpha_bar", t, x_t)
+        previous = self.diffusion.at("alpha_bar_previous", t, x_t)
+        sigma = self.eta * ((1 - previous) / (1 - alpha_bar)).sqrt() * (1 - alpha_bar / previous).sqrt()
+        mean = previous.sqrt() * p.x_0 + (1 - previous - sigma**2).sqrt() * p.eps
+        if step == 0 or self.eta == 0:
+            return mean
+        return mean + self.noise_temperature * sigma * noise()
+
+    def _guided(self, p: Prediction, x_t: Tensor, step: int) -> Prediction:
+        assert self.gradient is not None
+        t = _indices(x_t, step)
+        g = self.gradient(x_t, _timesteps(self.diffusion, x_t, step))
+        eps = p.eps - self.diffusion.at("sqrt_one_minus_alpha_bar", t, x_t) * g
+        # x_0 follows from the shifted eps and is not clipped again.
+        return replace(p, eps=eps, x_0=self.diffusion.x_0_from_eps(x_t, t, eps))
+
+
+@dataclass(frozen=True)
+class DDIMReversed:
+    """The DDIM ODE run towards noise: x_{t+1} from x_t. Source: Appendix H."""
+
+    diffusion: Diffusion
+    denoiser: Denoiser
+
+    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
+        """From x_t to x_{t+1}; draws no noise."""
+        p = predict(self.diffusion, self.denoiser, x_t, step)
+        following = self.diffusion.at("alpha_bar_next", _indices(x_t, step), x_t)
+        return following.sqrt() * p.x_0 + (1 - following).sqrt() * p.eps
+
+
+def _no_noise() -> Tensor:
+    raise RuntimeError("this sampler draws noise; give it a source")
+
+
+@torch.no_grad()
+def sample(step: DDPM | DDIM, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Tensor]:
+    """Denoise x_T step by step.
+
+    Args:
+        step: The sampler.
+        x_T: (B, C, H, W) standard normal.
+        noise: The source of the transitions' noise.
+
+    Yields:
+        x_{t-1} for t = T-1 .. 0; the last one is the image, nominally in [-1, 1].
+    """
+    x_t = x_T
+    for t in reversed(range(step.diffusion.num_timesteps)):
+        x_t = step(x_t, t, noise)
+        yield x_t
+
+
+@torch.no_grad()
+def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Iterator[Tensor]:
+    """Run DDIM from an image towards its latent.
+
+    Args:
+        step: The reversed sampler.
+        x_0: (B, C, H, W) in [-1, 1].
+        num_steps: How many steps to take; all but the last when None, which reconstructs best.
+
+    Yields:
+        x_{t+1} for t = 0, 1, ...; the last one is the latent.
+
+    Source: Appendix H.
+    """
+    x_t = x_0
+    for t in range(step.diffusion.num_timesteps - 1 if num_steps is None else num_steps):
+        x_t = step(x_t, t, _no_noise)
+        yield x_t
+
+
+def predict(
+    diffusion: Diffusion, denoiser: Denoiser, x_t: Tensor, step: int, epsilon_temperature: float = 1.0
+) -> Prediction:
+    """p(x_{t-1} | x_t) at one step for the whole batch, x_0 clipped."""
+    output = denoiser(x_t, _timesteps(diffusion, x_t, step)).float()
+    return diffusion.p_mean_variance(output, x_t, _indices(x_t, step), epsilon_temperature=epsilon_temperature)
+
+
+def _indices(x_t: Tensor, step: int) -> Tensor:
+    return torch.full((len(x_t),), step, device=x_t.device)
+
+
+def _timesteps(diffusion: Diffusion, x_t: Tensor, step: int) -> Tensor:
+    return diffusion.timesteps[_indices(x_t, step)]

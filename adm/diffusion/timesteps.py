@@ -1,0 +1,102 @@
+"""Which timestep each training image gets: uniform, or by the loss's second moment."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+HISTORY = 10
+"""Losses remembered per timestep before importance sampling begins."""
+
+UNIFORM_SHARE = 0.001
+"""Probability kept for a uniform draw, so that no timestep starves."""
+
+
+class TimestepSampler(Protocol):
+    """Draws t for a batch, with weights that keep the expected loss unbiased, and learns from the losses."""
+
+    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Timesteps (B,) int64 and importance weights (B,) float32."""
+        ...
+
+    def update(self, t: Tensor, losses: Tensor) -> None:
+        """Take note of the unweighted losses (B,) at t (B,)."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """What must be saved to go on later."""
+        ...
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from `state()`."""
+        ...
+
+
+class UniformTimesteps:
+    """Every timestep alike. Source: equation 12."""
+
+    def __init__(self, num_timesteps: int) -> None:
+        self.num_timesteps = num_timesteps
+
+    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Uniform timesteps (B,) int64 and unit weights (B,) float32."""
+        return torch.randint(self.num_timesteps, (batch,), generator=generator), torch.ones(batch)
+
+    def update(self, t: Tensor, losses: Tensor) -> None:
+        """Learn nothing."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing to save."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Nothing to restore."""
+
+
+class LossSecondMomentTimesteps:
+    """p_t proportional to sqrt(E[L_t^2]) over the last HISTORY losses, uniform until every timestep has them.
+
+    Source: Nichol & Dhariwal (2021), equation 18.
+    """
+
+    def __init__(self, num_timesteps: int) -> None:
+        self.num_timesteps = num_timesteps
+        self.losses = torch.zeros(num_timesteps, HISTORY, dtype=torch.float64)
+        self.counts = torch.zeros(num_timesteps, dtype=torch.int64)
+
+    def probabilities(self) -> Tensor:
+        """(T,) float64, summing to 1."""
+        if (self.counts < HISTORY).any():
+            return torch.full((self.num_timesteps,), 1 / self.num_timesteps, dtype=torch.float64)
+        second_moment = self.losses.square().mean(1).sqrt()
+        return (1 - UNIFORM_SHARE) * second_moment / second_moment.sum() + UNIFORM_SHARE / self.num_timesteps
+
+    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Timesteps (B,) int64 by `probabilities`, and weights 1 / (T p_t) (B,) float32."""
+        p = self.probabilities()
+        t = torch.multinomial(p, batch, replacement=True, generator=generator)
+        return t, (1 / (self.num_timesteps * p[t])).float()
+
+    def update(self, t: Tensor, losses: Tensor) -> None:
+        """Push each loss onto its timestep's history, the oldest out."""
+        for step, loss in zip(t.tolist(), losses.tolist(), strict=True):
+            if self.counts[step] < HISTORY:
+                self.losses[step, self.counts[step]] = loss
+                self.counts[step] += 1
+            else:
+                self.losses[step] = torch.cat([self.losses[step, 1:], self.losses.new_tensor([loss])])
+
+    def state(self) -> dict[str, Tensor]:
+        """The histories and how full they are."""
+        return {"losses": self.losses.clone(), "counts": self.counts.clone()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from `state()`."""
+        self.losses, self.counts = state["losses"].clone(), state["counts"].clone()
+
+
+TIMESTEP_SAMPLERS: dict[str, Callable[[int], TimestepSampler]] = {
+    "uniform": UniformTimesteps,
+    "loss_second_moment": LossSecondMomentTimesteps,
+}

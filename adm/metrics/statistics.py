@@ -1,0 +1,67 @@
+"""Mean and covariance of features: all that FID and sFID know of a set of images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from adm.metrics.features import require_features
+
+CHUNK = 4096
+"""Rows summed at a time. A constant, because the order of summation decides the last bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStatistics:
+    """The Gaussian fitted to a set of features.
+
+    Attributes:
+        mu: (D,) float64, mean.
+        sigma: (D, D) float64, symmetric, covariance.
+
+    Raises:
+        ValueError: the shapes disagree, or an entry is NaN or infinite.
+    """
+
+    mu: npt.NDArray[np.float64]
+    sigma: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.mu.ndim != 1 or self.mu.size == 0 or self.sigma.shape != (self.mu.size, self.mu.size):
+            raise ValueError(
+                f"mean of shape {self.mu.shape} with covariance of shape {self.sigma.shape}, expected (D,) with (D, D)"
+            )
+        if not (np.isfinite(self.mu).all() and np.isfinite(self.sigma).all()):
+            raise ValueError("mean or covariance hold NaN or infinity, expected finite numbers")
+
+
+def feature_statistics(features: npt.ArrayLike) -> FeatureStatistics:
+    """Fit a Gaussian to features: mean, and covariance with N - 1 in the denominator.
+
+    Two passes of float64 over chunks of rows: a memory-mapped array is never held as a whole in float64, and
+    the mean is taken off before squaring, so nothing cancels.
+
+    Args:
+        features: (N, D), real, finite, N >= 2.
+
+    Returns:
+        The statistics, equal to `numpy.mean` and `numpy.cov(ddof=1)` up to rounding.
+
+    Raises:
+        ValueError: features are unusable (see `require_features`).
+
+    Source: Appendix J; Heusel et al. 2017, Eq. 6.
+    """
+    rows = require_features(features, "features")
+    num_rows, num_dimensions = rows.shape
+    total = np.zeros(num_dimensions)
+    for start in range(0, num_rows, CHUNK):
+        total += rows[start : start + CHUNK].sum(axis=0, dtype=np.float64)
+    mu = total / num_rows
+    scatter = np.zeros((num_dimensions, num_dimensions))
+    for start in range(0, num_rows, CHUNK):
+        centred = rows[start : start + CHUNK].astype(np.float64) - mu
+        # numpy sees the transpose of one array here and calls the symmetric product: half the work, and
+        # a result that is symmetric to the bit.
+        scatter += centred.T @ centred
+    return FeatureStatistics(mu=mu, sigma=scatter / (num_rows - 1))

@@ -1,0 +1,8 @@
+"""Networks: the UNet, the upsampler, the noisy classifier, and what their released checkpoints look like."""
+
+from adm.nets.classifier import Classifier
+from adm.nets.presets import PRESETS
+from adm.nets.released import from_released, released_name, to_released
+from adm.nets.unet import UNet, Upsampler
+
+__all__ = ["PRESETS", "Classifier", "UNet", "Upsampler", "from_released", "released_name", "to_released"]

@@ -1,0 +1,33 @@
+"""Checkpoints as folders: what model they are of, and the network with its averaged weights."""
+
+from pathlib import Path
+
+from torch import nn
+
+from adm.artifacts.manifest import read_manifest
+from adm.nets.weights import build, load_weights
+from adm.params.errors import UserError
+from adm.params.models import ModelParams, UniformModelParams
+
+
+def load_network(folder: Path, model: ModelParams) -> nn.Module | None:
+    """The network of a checkpoint with its averaged weights, in evaluation mode; None for the uniform classifier.
+
+    Args:
+        folder: The checkpoint.
+        model: The section of the model that the checkpoint must be of.
+
+    Raises:
+        UserError: The folder is no checkpoint, its files changed, or it is of another architecture.
+    """
+    manifest = read_manifest(folder, "init", "train")
+    found = manifest.params["model"]
+    wanted = model.model_dump(mode="json")
+    for name in ("kind", "network", "noise"):
+        if found.get(name) != wanted.get(name):
+            raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
+    if isinstance(model, UniformModelParams):
+        return None
+    network = build(model)
+    load_weights(network, folder / "ema.safetensors")
+    return network.eval().requires_grad_(False)

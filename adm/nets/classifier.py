@@ -1,0 +1,99 @@
+"""The noisy classifier p(y | x_t), whose gradient guides sampling."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adm.nets.layers import (
+    GroupNorm,
+    TimeEmbedding,
+    TokenLinear,
+    attend,
+    num_heads,
+    spatial_means,
+    zeroed,
+)
+from adm.nets.unet import Encoder
+from adm.params.networks import ClassifierParams
+
+SPATIAL_WIDTH = 2048
+"""Hidden width of the perceptrons that the spatial poolings end in."""
+
+
+class AttentionPooling(nn.Module):
+    """Pool a feature map by attention: the mean joins the positions as one more token and gives the answer.
+
+    Args:
+        params: the classifier's section: heads and the side of the deepest feature map.
+        channels: channels of the feature map.
+
+    It packs queries, keys and values in the new order even where the classifier's own attention uses the
+    legacy one, as in the released checkpoints.
+
+    Source: Section 4 and Table 12; after CLIP (Radford et al., 2021).
+    """
+
+    def __init__(self, params: ClassifierParams, channels: int) -> None:
+        super().__init__()
+        num_tokens = params.resolutions[-1] ** 2 + 1
+        self.heads = num_heads(params, channels)
+        self.positional_embedding = nn.Parameter(torch.randn(channels, num_tokens) / channels**0.5)
+        self.qkv = TokenLinear(channels, 3 * channels)
+        self.projection = TokenLinear(channels, params.num_classes)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Map `h: (B, C, H, W)`, of the side the classifier was built for, to logits `(B, num_classes)`."""
+        tokens = h.flatten(2).transpose(1, 2)
+        tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
+        tokens = tokens + self.positional_embedding.t().to(tokens.dtype)
+        attended = attend(self.qkv(tokens), self.heads, "new")
+        logits: Tensor = self.projection(attended[:, :1]).squeeze(1)
+        return logits
+
+
+def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequential:
+    """The layers from the encoder's feature maps (the spatial poolings: from their means) to the logits."""
+    channels, width = feature_channels[-1], sum(feature_channels)
+    match params.pooling:
+        case "attention":
+            return nn.Sequential(GroupNorm(channels), nn.SiLU(), AttentionPooling(params, channels))
+        case "adaptive":
+            last = zeroed(nn.Conv2d(channels, params.num_classes, 1))
+            return nn.Sequential(GroupNorm(channels), nn.SiLU(), nn.AdaptiveAvgPool2d(1), last, nn.Flatten())
+        case "spatial":
+            layers: list[nn.Module] = [nn.ReLU()]
+        case "spatial_v2":
+            layers = [GroupNorm(SPATIAL_WIDTH), nn.SiLU()]
+    return nn.Sequential(nn.Linear(width, SPATIAL_WIDTH), *layers, nn.Linear(SPATIAL_WIDTH, params.num_classes))
+
+
+class Classifier(nn.Module):
+    """A classifier of noisy images: the UNet's encoder and a pooling head.
+
+    Args:
+        params: the classifier's section.
+
+    Source: Section 4; Table 12.
+    """
+
+    def __init__(self, params: ClassifierParams) -> None:
+        super().__init__()
+        self.params = params
+        self.time_embedding = TimeEmbedding(params.channels)
+        self.encoder = Encoder(params)
+        self.output = _head(params, self.encoder.feature_channels)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """Classify noisy images.
+
+        Args:
+            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            t: (B,), timesteps of the original process, integer or floating point.
+
+        Returns:
+            (B, num_classes) logits, of x's dtype.
+        """
+        features = self.encoder(x, F.silu(self.time_embedding(t)))
+        spatial = self.params.pooling in ("spatial", "spatial_v2")
+        logits: Tensor = self.output(spatial_means(features) if spatial else features[-1])
+        return logits.to(x.dtype)

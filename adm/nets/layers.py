@@ -1,0 +1,285 @@
+"""The layers every network here is made of: normalisation, resampling, residual and attention blocks."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adm.params.networks import NUM_GROUPS, EncoderParams
+
+Order = Literal["legacy", "new"]
+"""How the channels of a qkv projection are packed."""
+
+Direction = Literal["up", "down"]
+"""Which way a resampling goes."""
+
+M = TypeVar("M", bound=nn.Module)
+
+MAX_PERIOD = 10000.0
+"""Longest period of the timestep embedding's sinusoids, in timesteps."""
+
+
+class GroupNorm(nn.GroupNorm):
+    """GroupNorm of 32 groups, computed in float32 whatever the input's and the weights' precision.
+
+    Args:
+        channels: number of channels, a multiple of 32.
+
+    Source: Section 3; the released code normalises in float32 also where it convolves in float16.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(NUM_GROUPS, channels, eps=1.0e-5)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise `input: (B, C, ...)`; shape and dtype stay."""
+        dtype = torch.promote_types(input.dtype, torch.float32)  # float64, as in gradient checks, stays float64
+        weight, bias = self.weight.to(dtype), self.bias.to(dtype)
+        return F.group_norm(input.to(dtype), self.num_groups, weight, bias, self.eps).to(input.dtype)
+
+
+class TokenLinear(nn.Conv1d):
+    """A convolution of kernel 1 over tokens, with the weight shape of a Conv1d: `(C_out, C_in, 1)`.
+
+    It runs as a matrix product on `(B, N, C)`: that is how a channels-last feature map lies in memory, so
+    neither its input nor its output need be copied.
+
+    Args:
+        in_channels: channels of each incoming token.
+        out_channels: channels of each outgoing token.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map `input: (B, N, C_in)` to `(B, N, C_out)`."""
+        return F.linear(input, self.weight.squeeze(-1), self.bias)
+
+
+class UpsampleConvolution(nn.Conv2d):
+    """Nearest-neighbour doubling of both sides, then a 3x3 convolution.
+
+    Args:
+        channels: number of channels, in and out.
+
+    Source: Section 3, the upsampling that BigGAN's residual blocks replace.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map `input: (B, C, H, W)` to `(B, C, 2H, 2W)`."""
+        return super().forward(F.interpolate(input, scale_factor=2.0, mode="nearest"))
+
+
+def zeroed(module: M) -> M:
+    """Set every parameter of `module` to zero, so that the block it ends starts as the identity."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def plain_resampling(direction: Direction) -> nn.Module:
+    """A module without parameters that halves (mean of 2x2) or doubles (nearest) both sides of a map."""
+    return nn.AvgPool2d(2) if direction == "down" else nn.Upsample(scale_factor=2.0, mode="nearest")
+
+
+def resampling(params: EncoderParams, channels: int, direction: Direction) -> nn.Module:
+    """The layer between two levels, as `params.resampling` asks; it keeps the number of channels.
+
+    Source: Section 3 ("BigGAN up/downsample") and Table 1.
+    """
+    if params.resampling == "biggan":
+        return ResidualBlock(params, channels, channels, direction)
+    if params.resampling == "plain":
+        return plain_resampling(direction)
+    if direction == "down":
+        return nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+    return UpsampleConvolution(channels)
+
+
+def sinusoids(t: Tensor, channels: int) -> Tensor:
+    """Sinusoidal embedding of timesteps, in float32: cosines first, then sines.
+
+    Args:
+        t: (B,), timesteps of the original process, of any real dtype.
+        channels: width of the embedding; where it is odd, the last channel is zero.
+
+    Returns:
+        (B, channels) float32.
+
+    Source: Section 3, after the positional encoding of Vaswani et al. (2017).
+    """
+    half = channels // 2
+    # Not a buffer: a network built on the meta device has no values to give one.
+    exponents = torch.arange(half, dtype=torch.float32, device=t.device) / half
+    angles = t[:, None].float() * torch.exp(-math.log(MAX_PERIOD) * exponents)
+    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, channels % 2))
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoids of the timestep through a two-layer perceptron, to four times the base width.
+
+    Args:
+        channels: base width of the network, `params.channels`.
+
+    Source: Section 3.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.first = nn.Linear(channels, 4 * channels)
+        self.second = nn.Linear(4 * channels, 4 * channels)
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Embed `t: (B,)` as `(B, 4 * channels)`."""
+        embedding = sinusoids(t, self.channels).to(self.first.weight.dtype)
+        embedded: Tensor = self.second(F.silu(self.first(embedding)))
+        return embedded
+
+
+def add_residual(skip: Tensor, h: Tensor, rescaled: bool) -> Tensor:
+    """`skip + h`, divided by sqrt(2) if `rescaled`, so that the sum of two unit variances has unit variance.
+
+    Source: Section 3, residual rescaling after Song et al. (2020).
+    """
+    return (skip + h) * math.sqrt(0.5) if rescaled else skip + h
+
+
+class ResidualBlock(nn.Module):
+    """Two normalised 3x3 convolutions on a skip connection, conditioned between them; it may also resample.
+
+    Args:
+        params: the network's section: conditioning, dropout, residual rescaling, base width.
+        in_channels: channels of the input.
+        out_channels: channels of the output; a 1x1 convolution adapts the skip where they differ.
+        direction: "up" or "down" to double or halve both sides before the first convolution and on the skip.
+
+    Source: Section 3 and Section 3.1 (AdaGN); Table 6 ("Addition + GroupNorm").
+    """
+
+    def __init__(
+        self, params: EncoderParams, in_channels: int, out_channels: int, direction: Direction | None = None
+    ) -> None:
+        super().__init__()
+        self.conditioning = params.conditioning
+        self.rescaled = params.residual_rescaling
+        self.norm_in = GroupNorm(in_channels)
+        self.resample = plain_resampling(direction) if direction else nn.Identity()
+        self.convolution_in = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        width = 2 * out_channels if self.conditioning == "adagn" else out_channels
+        self.embedding = nn.Linear(4 * params.channels, width)
+        self.norm_out = GroupNorm(out_channels)
+        self.dropout = nn.Dropout(params.dropout)
+        self.convolution_out = zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Run the block.
+
+        Args:
+            x: (B, C_in, H, W).
+            embedding: (B, 4 * base width), timestep and class embedding *after* SiLU: the activation is the
+                same for every block, so the network applies it once.
+
+        Returns:
+            (B, C_out, H', W'); the sides are H and W, or their halves or doubles.
+        """
+        h = self.resample(F.silu(self.norm_in(x)))
+        h = self.condition(self.convolution_in(h), embedding)
+        h = self.convolution_out(self.dropout(F.silu(h)))
+        return add_residual(self.skip(self.resample(x)), h, self.rescaled)
+
+    def condition(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """Normalise `h: (B, C_out, H, W)`, letting `embedding: (B, 4 * base width)` modulate it."""
+        projected = self.embedding(embedding)[:, :, None, None]
+        if self.conditioning == "addition":
+            added: Tensor = self.norm_out(h + projected)
+            return added
+        scale, shift = projected.chunk(2, dim=1)
+        return torch.addcmul(shift, self.norm_out(h), 1 + scale)
+
+
+def num_heads(params: EncoderParams, channels: int) -> int:
+    """Heads of an attention of `channels` channels: `params.heads`, or as many as `head_channels` gives."""
+    if params.heads is not None:
+        return params.heads
+    assert params.head_channels is not None
+    return channels // params.head_channels
+
+
+def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:
+    """Multi-head self-attention of packed queries, keys and values.
+
+    Both orders have the same shapes, so weights meant for the other one load without an error and give
+    wrong images.
+
+    Args:
+        qkv: (B, N, 3C); channels are packed (head, qkv, C/heads) in the legacy order and (qkv, head, C/heads)
+            in the new one.
+        heads: number of heads, a divisor of C.
+        order: "legacy" or "new".
+
+    Returns:
+        (B, N, C).
+
+    Source: Section 3; each of q and k is scaled by (C/heads)^-1/4, as float16 would overflow were only their
+    product scaled.
+    """
+    B, N, width = qkv.shape
+    head_channels = width // (3 * heads)
+    if order == "legacy":
+        q, k, v = qkv.view(B, N, heads, 3, head_channels).unbind(3)
+    else:
+        q, k, v = qkv.view(B, N, 3, heads, head_channels).unbind(2)
+    scale = head_channels**-0.25
+    q, k, v = (q * scale).transpose(1, 2), (k * scale).transpose(1, 2), v.transpose(1, 2)
+    attended = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+    return attended.transpose(1, 2).reshape(B, N, width // 3)
+
+
+class Attention(nn.Module):
+    """Self-attention between the positions of a feature map, on a skip connection.
+
+    Args:
+        params: the network's section: heads, attention order, residual rescaling.
+        channels: number of channels, in and out.
+
+    Source: Section 3 and Table 2.
+    """
+
+    def __init__(self, params: EncoderParams, channels: int) -> None:
+        super().__init__()
+        self.heads = num_heads(params, channels)
+        self.order: Order = params.attention_order
+        self.rescaled = params.residual_rescaling
+        self.norm = GroupNorm(channels)
+        self.qkv = TokenLinear(channels, 3 * channels)
+        self.projection = zeroed(TokenLinear(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend within each image of `x: (B, C, H, W)`; the shape stays."""
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        h = self.projection(attend(self.qkv(tokens), self.heads, self.order))
+        return add_residual(x, h.transpose(1, 2).unflatten(2, x.shape[2:]), self.rescaled)
+
+
+class Block(nn.ModuleDict):
+    """Named layers run one after the other; residual blocks among them also see the embedding."""
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """Run `h: (B, C, H, W)` through the layers; `embedding` is what `ResidualBlock` takes."""
+        for layer in self.values():
+            h = layer(h, embedding) if isinstance(layer, ResidualBlock) else layer(h)
+        return h
+
+
+def spatial_means(features: Sequence[Tensor]) -> Tensor:
+    """Means over space of several `(B, C_i, H_i, W_i)`, side by side: `(B, sum of C_i)`."""
+    return torch.cat([feature.mean(dim=(2, 3)) for feature in features], dim=1)

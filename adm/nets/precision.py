@@ -1,0 +1,16 @@
+"""The precision of a forward pass over float32 weights."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from adm.params.models import Precision
+
+
+def autocast(precision: Precision, device: str) -> AbstractContextManager[Any]:
+    """The context that forward passes run in: none for float32, else autocast to bfloat16 or float16."""
+    if precision == "float32":
+        return nullcontext()
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float16
+    return torch.autocast(device, dtype=dtype)

@@ -1,0 +1,68 @@
+"""The fifteen released networks, by name (Tables 11-13 and the flags published with the checkpoints)."""
+
+from typing import Any
+
+from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
+
+NUM_CLASSES = 1000
+"""Classes of ImageNet."""
+
+_CHANNEL_MULTIPLIER = {
+    64: [1.0, 2.0, 3.0, 4.0],
+    128: [1.0, 1.0, 2.0, 3.0, 4.0],
+    256: [1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
+    512: [0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
+}
+"""Width of each level, by image size; the upsampler to 512 alone deviates (Table 13, footnote)."""
+
+
+def _network(image_size: int, **changes: Any) -> dict[str, Any]:
+    """Fields that the released networks of a size share, with those of one network in their place."""
+    shared: dict[str, Any] = {
+        "image_size": image_size,
+        "channel_multiplier": _CHANNEL_MULTIPLIER[image_size],
+        "depth": 2,
+        "attention_resolutions": [32, 16, 8],
+        "num_classes": NUM_CLASSES,
+    }
+    if "heads" not in changes:
+        shared["head_channels"] = 64
+    return shared | changes
+
+
+def _unet(image_size: int, **changes: Any) -> UNetParams:
+    return UNetParams(**_network(image_size, **{"channels": 256} | changes))
+
+
+def _lsun(**changes: Any) -> UNetParams:
+    return _unet(256, num_classes=None, **changes)
+
+
+def _upsampler(low_resolution: int, image_size: int, **changes: Any) -> UpsamplerParams:
+    return UpsamplerParams(**_network(image_size, channels=192, low_resolution=low_resolution, **changes))
+
+
+def _classifier(image_size: int, **changes: Any) -> ClassifierParams:
+    return ClassifierParams(**_network(image_size, channels=128, **changes))
+
+
+PRESETS: dict[str, UNetParams | UpsamplerParams | ClassifierParams] = {
+    "imagenet64": _unet(64, channels=192, depth=3, attention_order="new", dropout=0.1),
+    "imagenet128": _unet(128, heads=4),
+    "imagenet256": _unet(256),
+    "imagenet256_unconditional": _unet(256, num_classes=None),
+    "imagenet512": _unet(512),
+    **{f"lsun_{category}": _lsun(dropout=0.1) for category in ("bedroom", "cat", "horse")},
+    "lsun_horse_nodropout": _lsun(),
+    "upsampler_64_256": _upsampler(64, 256, heads=4),
+    "upsampler_128_512": _upsampler(
+        128, 512, channel_multiplier=_CHANNEL_MULTIPLIER[256], attention_resolutions=[32, 16]
+    ),
+    "classifier_imagenet64": _classifier(64, depth=4),
+    **{f"classifier_imagenet{image_size}": _classifier(image_size) for image_size in (128, 256, 512)},
+}
+"""The released networks by name.
+
+Source: Table 11 (diffusion models), Table 12 (classifiers), Table 13 (upsamplers); the attention order of the
+ImageNet 64x64 model is known from its published flags alone.
+"""

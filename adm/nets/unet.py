@@ -1,0 +1,201 @@
+"""The diffusion networks: the UNet, its encoder (which the classifier shares) and the upsampler."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adm.nets.layers import Attention, Block, GroupNorm, ResidualBlock, TimeEmbedding, resampling, zeroed
+from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
+
+IMAGE_CHANNELS = 3
+
+
+class Encoder(nn.Module):
+    """The descending half of a UNet and its middle: residual blocks and attention, level after level.
+
+    Args:
+        params: the network's section.
+        in_channels: channels of the input image.
+
+    Attributes:
+        feature_channels: channels of each feature map that `forward` returns.
+
+    Source: Section 3; Tables 11-13.
+    """
+
+    def __init__(self, params: EncoderParams, in_channels: int = IMAGE_CHANNELS) -> None:
+        super().__init__()
+        channels = params.level_channels[0]
+        self.blocks = nn.ModuleList([Block({"convolution": nn.Conv2d(in_channels, channels, 3, padding=1)})])
+        self.feature_channels = [channels]
+        levels = list(zip(params.level_channels, params.resolutions, strict=True))
+        for level, (out_channels, resolution) in enumerate(levels):
+            for _ in range(params.depth):
+                layers: dict[str, nn.Module] = {"residual": ResidualBlock(params, channels, out_channels)}
+                channels = out_channels
+                if resolution in params.attention_resolutions:
+                    layers["attention"] = Attention(params, channels)
+                self._append(Block(layers), channels)
+            if level < len(levels) - 1:
+                layer = resampling(params, channels, "down")
+                name = "residual" if isinstance(layer, ResidualBlock) else "downsampling"
+                self._append(Block({name: layer}), channels)
+        self.middle = Block(
+            {
+                "residual_in": ResidualBlock(params, channels, channels),
+                "attention": Attention(params, channels),
+                "residual_out": ResidualBlock(params, channels, channels),
+            }
+        )
+        self.feature_channels.append(channels)
+
+    def _append(self, block: Block, channels: int) -> None:
+        self.blocks.append(block)
+        self.feature_channels.append(channels)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> list[Tensor]:
+        """Encode images.
+
+        Args:
+            x: (B, in_channels, H, W); it is cast to the weights' dtype.
+            embedding: (B, 4 * base width), after SiLU.
+
+        Returns:
+            The output of every block, from the input convolution down, and last of all that of the middle.
+        """
+        h = x.to(next(self.parameters()).dtype)
+        features = []
+        for block in self.blocks:
+            h = block(h, embedding)
+            features.append(h)
+        return [*features, self.middle(h, embedding)]
+
+
+class Decoder(nn.Module):
+    """The ascending half of a UNet: every block takes the encoder's feature map of its own size beside it.
+
+    Args:
+        params: the network's section.
+        feature_channels: channels of the encoder's feature maps, the middle's last.
+
+    Source: Section 3; Tables 11-13.
+    """
+
+    def __init__(self, params: EncoderParams, feature_channels: list[int]) -> None:
+        super().__init__()
+        *skips, channels = feature_channels
+        self.blocks = nn.ModuleList()
+        for level in reversed(range(len(params.level_channels))):
+            for index in range(params.depth + 1):
+                out_channels = params.level_channels[level]
+                layers: dict[str, nn.Module] = {"residual": ResidualBlock(params, channels + skips.pop(), out_channels)}
+                channels = out_channels
+                if params.resolutions[level] in params.attention_resolutions:
+                    layers["attention"] = Attention(params, channels)
+                if level and index == params.depth:
+                    layers["upsampling"] = resampling(params, channels, "up")
+                self.blocks.append(Block(layers))
+
+    def forward(self, features: list[Tensor], embedding: Tensor) -> Tensor:
+        """Decode what `Encoder.forward` returned into `(B, C, H, W)`, C being the first level's channels."""
+        *skips, h = features
+        for block in self.blocks:
+            h = block(torch.cat([h, skips.pop()], dim=1), embedding)
+        return h
+
+
+class _Denoiser(nn.Module):
+    """What the UNet and the upsampler share: all but the number of channels at the entrance."""
+
+    def __init__(self, params: UNetParams, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.params = params
+        self.time_embedding = TimeEmbedding(params.channels)
+        self.class_embedding = (
+            None if params.num_classes is None else nn.Embedding(params.num_classes, 4 * params.channels)
+        )
+        self.encoder = Encoder(params, in_channels)
+        self.decoder = Decoder(params, self.encoder.feature_channels)
+        channels = params.level_channels[0]
+        self.output = nn.Sequential(
+            GroupNorm(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
+        )
+
+    def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:
+        """Timestep and class embedding after SiLU, `(B, 4 * base width)`."""
+        embedding = self.time_embedding(t)
+        if self.class_embedding is None:
+            if y is not None:
+                raise ValueError("y was given to an unconditional network (num_classes is null)")
+        elif y is None:
+            raise ValueError(f"y is missing: the network has {self.params.num_classes} classes")
+        else:
+            embedding = embedding + self.class_embedding(y)
+        return F.silu(embedding)
+
+    def _denoise(self, x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        embedding = self._embed(t, y)
+        h: Tensor = self.output(self.decoder(self.encoder(x, embedding), embedding))
+        return h.to(x.dtype)
+
+
+class UNet(_Denoiser):
+    """The diffusion network: noise, and where it is learned the variance, of a noisy image.
+
+    Args:
+        params: the network's section.
+        out_channels: 3 for the noise alone, 6 where the variance is learned.
+
+    Source: Section 3; Table 11.
+    """
+
+    def __init__(self, params: UNetParams, out_channels: int) -> None:
+        super().__init__(params, IMAGE_CHANNELS, out_channels)
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        """Run the network.
+
+        Args:
+            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            t: (B,), timesteps of the original process, integer or floating point.
+            y: (B,) int64 class labels; None if and only if the network is unconditional.
+
+        Returns:
+            (B, out_channels, H, W), of x's dtype.
+
+        Raises:
+            ValueError: y is missing, or was given to an unconditional network.
+        """
+        return self._denoise(x, t, y)
+
+
+class Upsampler(_Denoiser):
+    """A UNet that sees a low-resolution image, stretched to its own size, beside the noisy one.
+
+    Args:
+        params: the network's section.
+        out_channels: 3 for the noise alone, 6 where the variance is learned.
+
+    Source: Section 3 and Table 13; Nichol and Dhariwal (2021).
+    """
+
+    def __init__(self, params: UpsamplerParams, out_channels: int) -> None:
+        super().__init__(params, 2 * IMAGE_CHANNELS, out_channels)
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None, *, low_resolution: Tensor) -> Tensor:
+        """Run the network.
+
+        Args:
+            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            t: (B,), timesteps of the original process, integer or floating point.
+            y: (B,) int64 class labels; None if and only if the network is unconditional.
+            low_resolution: (B, 3, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
+
+        Returns:
+            (B, out_channels, H, W), of x's dtype.
+
+        Raises:
+            ValueError: y is missing, or was given to an unconditional network.
+        """
+        stretched = F.interpolate(low_resolution, x.shape[2:], mode="bilinear", align_corners=False)
+        return self._denoise(torch.cat([x, stretched.to(x.dtype)], dim=1), t, y)

@@ -1,0 +1,108 @@
+"""Sections that describe a network: the UNet, the upsampler and the noisy classifier (Tables 11-13)."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from adm.params.section import Fraction, PositiveInt, Section
+
+NUM_GROUPS = 32
+"""Groups of every GroupNorm in the paper's networks."""
+
+
+class EncoderParams(Section):
+    """What the UNet and the classifier have in common: a ladder of residual blocks with attention.
+
+    `channel_multiplier` has one entry a resolution, each level halving the one before. `attention_resolutions`
+    are side lengths of feature maps. Exactly one of `heads` and `head_channels` is given.
+    """
+
+    image_size: PositiveInt
+    channels: PositiveInt
+    channel_multiplier: Annotated[list[float], Field(min_length=1)]
+    depth: PositiveInt
+    attention_resolutions: list[PositiveInt]
+    heads: PositiveInt | None = None
+    head_channels: PositiveInt | None = None
+    attention_order: Literal["legacy", "new"] = "legacy"
+    resampling: Literal["biggan", "convolution", "plain"] = "biggan"
+    conditioning: Literal["adagn", "addition"] = "adagn"
+    residual_rescaling: bool = False
+    dropout: Fraction = 0.0
+
+    @property
+    def level_channels(self) -> list[int]:
+        """Channels of each level, from the full resolution down."""
+        return [int(multiplier * self.channels) for multiplier in self.channel_multiplier]
+
+    @property
+    def resolutions(self) -> list[int]:
+        """Side length of each level's feature maps, from the full resolution down."""
+        return [self.image_size >> level for level in range(len(self.channel_multiplier))]
+
+    @model_validator(mode="after")
+    def _resolutions_exist(self) -> Self:
+        halvings = len(self.channel_multiplier) - 1
+        if self.image_size % (1 << halvings):
+            raise ValueError(
+                f"image_size {self.image_size} cannot be halved {halvings} times, as the {halvings + 1} entries of "
+                f"channel_multiplier ask; use a multiple of {1 << halvings}"
+            )
+        for resolution in self.attention_resolutions:
+            if resolution not in self.resolutions:
+                raise ValueError(
+                    f"attention_resolutions holds {resolution}, which never occurs; "
+                    f"the feature maps have sides {', '.join(map(str, self.resolutions))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_divide_channels(self) -> Self:
+        if (self.heads is None) == (self.head_channels is None):
+            raise ValueError("exactly one of heads and head_channels must be given")
+        name, divisor = ("heads", self.heads) if self.heads else ("head_channels", self.head_channels)
+        assert divisor is not None
+        attended = [
+            channels
+            for channels, resolution in zip(self.level_channels, self.resolutions, strict=True)
+            if resolution in self.attention_resolutions
+        ] + [self.level_channels[-1]]
+        for channels in attended:
+            if channels % divisor:
+                raise ValueError(f"{name} {divisor} does not divide the {channels} channels of an attention block")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_divide_channels(self) -> Self:
+        for channels in self.level_channels:
+            if channels <= 0 or channels % NUM_GROUPS:
+                raise ValueError(
+                    f"channels {self.channels} x channel_multiplier {self.channel_multiplier} gives a level of "
+                    f"{channels} channels; GroupNorm needs a multiple of {NUM_GROUPS}"
+                )
+        return self
+
+
+class UNetParams(EncoderParams):
+    """The diffusion network; `num_classes` is null for an unconditional model."""
+
+    num_classes: PositiveInt | None
+
+
+class UpsamplerParams(UNetParams):
+    """A UNet that also sees a low-resolution image of side `low_resolution`."""
+
+    low_resolution: PositiveInt
+
+    @model_validator(mode="after")
+    def _low_is_lower(self) -> Self:
+        if self.low_resolution >= self.image_size:
+            raise ValueError(f"low_resolution {self.low_resolution} must be smaller than image_size {self.image_size}")
+        return self
+
+
+class ClassifierParams(EncoderParams):
+    """The noisy classifier p(y | x_t): the UNet's encoder and a pooling head."""
+
+    num_classes: PositiveInt
+    pooling: Literal["attention", "adaptive", "spatial", "spatial_v2"] = "attention"

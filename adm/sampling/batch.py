@@ -1,0 +1,53 @@
+"""The sample batch as an artifact: `samples.npz` with `arr_0` (N, H, W, 3) uint8 and `arr_1` (N,) int64 labels."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.reading import read_npz
+from adm.artifacts.writing import new_file, new_folder, write_npz
+from adm.params.runs import RunParams
+from adm.sampling.blocks import Shard, samples_of
+
+SAMPLES = "samples.npz"
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+def write_batch(out: Path, run: RunParams, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
+    """Write a whole run; its bytes do not tell whether shards were gathered."""
+    made_by = provenance("sample", {"run": run}, inputs, ["torch"])
+    with new_folder(out) as folder:
+        write_npz(folder / SAMPLES, arr_0=images, arr_1=labels)
+        write_manifest(folder, made_by, {"num_samples": len(images)})
+
+
+def read_batch(folder: Path) -> tuple[Images, Labels]:
+    """Read a whole run: images (N, H, W, 3) and labels (N,).
+
+    Raises:
+        UserError: The folder holds no sample batch, or it changed.
+    """
+    read_manifest(folder, "sample")
+    arrays = read_npz(folder / SAMPLES, {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))})
+    return arrays["arr_0"], arrays["arr_1"]
+
+
+def write_shard(out: Path, images: Images, labels: Labels) -> None:
+    """Write a part of a run."""
+    with new_file(out) as path:
+        write_npz(path, arr_0=images, arr_1=labels)
+
+
+def read_shard(path: Path, run: RunParams, shard: Shard) -> tuple[Images, Labels]:
+    """Read a part of a run.
+
+    Raises:
+        UserError: The file is no such part.
+    """
+    count = len(samples_of(shard, run.num_samples, run.micro_batch))
+    arrays = read_npz(path, {"arr_0": ("uint8", (count, None, None, 3)), "arr_1": ("int64", (count,))})
+    return arrays["arr_0"], arrays["arr_1"]

@@ -1,0 +1,43 @@
+"""`extractor`: a small classifier of a dataset, frozen into a graph with the 2015 Inception graph's tensor names."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.writing import new_folder
+from adm.data.shards import ImageShards
+from adm.determinism import settle
+from adm.metrics.extractors import GRAPH
+from adm.metrics.freeze import freeze
+from adm.params.data import DatasetParams, ExtractorParams
+from adm.params.errors import UserError
+from adm.training.extractor import accuracy, initial_network, split, train_extractor
+
+LEAST_ACCURACY = 0.95
+"""Features of a worse classifier say little about images, and so would the metrics that rest on them."""
+
+
+def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Path) -> None:
+    """Train, measure the held-out accuracy and freeze.
+
+    Raises:
+        UserError: The held-out accuracy is below LEAST_ACCURACY.
+    """
+    settle(extractor.threads)
+    shards = ImageShards(data, dataset.image_size)
+    made_by = provenance("extractor", {"extractor": extractor}, {"data": data}, ["torch", "tensorflow"])
+    parts = split(extractor, len(shards))
+    network = initial_network(extractor, dataset.num_classes)
+    steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
+    for _ in tqdm(steps, total=extractor.iterations, unit="step", disable=None):
+        pass
+    held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])
+    print(f"held-out accuracy {held_out:.4f} on {len(parts.held_out)} images")
+    if held_out < LEAST_ACCURACY:
+        raise UserError(
+            f"extractor: its held-out accuracy {held_out:.4f} is below {LEAST_ACCURACY}; train it for more iterations"
+        )
+    with new_folder(out) as folder:
+        (folder / GRAPH).write_bytes(freeze(network))
+        write_manifest(folder, made_by, {"held_out_accuracy": held_out, "held_out_images": len(parts.held_out)})

@@ -1,0 +1,1 @@
+"""Training: tasks, the loop, precision, and checkpoints that go on to the bit."""

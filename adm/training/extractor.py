@@ -1,0 +1,74 @@
+"""Training of a small extractor on a labelled dataset, part of which is held out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from adm.determinism import generator
+from adm.metrics.small_extractor import ExtractorNetwork
+from adm.params.data import ExtractorParams
+
+SPLIT, INIT, ORDER = 0, 1, 2
+"""Streams of random numbers of an extractor's training."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of the training and the held-out images."""
+
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def split(extractor: ExtractorParams, num_images: int) -> Split:
+    """Cut a dataset in two at random."""
+    order = torch.randperm(num_images, generator=generator(extractor.seed, SPLIT)).numpy()
+    size = round(num_images * extractor.held_out)
+    return Split(train=order[size:], held_out=order[:size])
+
+
+def initial_network(extractor: ExtractorParams, num_classes: int) -> ExtractorNetwork:
+    """An untrained extractor."""
+    draws = generator(extractor.seed, INIT)
+    return ExtractorNetwork(num_classes, extractor.side, extractor.channels, generator=draws)
+
+
+def train_extractor(
+    extractor: ExtractorParams, network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> Iterator[float]:
+    """Train in place by cross-entropy, AdamW and a learning rate that falls linearly to zero.
+
+    Args:
+        extractor: How to train.
+        network: Changed in place.
+        images: (N, H, W, 3) uint8.
+        labels: (N,) int64.
+
+    Yields:
+        The loss of each iteration.
+    """
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), extractor.learning_rate, weight_decay=extractor.weight_decay, fused=True
+    )
+    draws = generator(extractor.seed, ORDER)
+    for iteration in range(extractor.iterations):
+        for group in optimizer.param_groups:
+            group["lr"] = extractor.learning_rate * (1 - iteration / extractor.iterations)
+        rows = torch.randint(len(x), (extractor.batch_size,), generator=draws)
+        loss = F.cross_entropy(network(x[rows]), y[rows])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        yield float(loss.detach())
+
+
+@torch.no_grad()
+def accuracy(network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
+    """The share of images whose class the network tells."""
+    predicted = network(torch.from_numpy(images)).argmax(dim=1).numpy()
+    return float((predicted == labels).mean())

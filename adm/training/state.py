@@ -1,0 +1,97 @@
+"""The state of a training run: everything that the next step depends on, and its file format."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from adm.artifacts.reading import read_json
+from adm.artifacts.writing import write_json
+from adm.nets.weights import load_weights, read_tensors
+from adm.params.errors import UserError
+from adm.params.models import TrainingParams
+from adm.training.loss_scale import LossScale
+from adm.training.tasks import Task
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class TrainingState:
+    """Weights, their moving average, the optimiser's moments, the loss scale, the timestep history and the step.
+
+    Random numbers and the data's order are functions of the seed and the step, so the step stands for them.
+    """
+
+    def __init__(self, network: nn.Module, task: Task, training: TrainingParams) -> None:
+        self.network = network
+        self.task = task
+        self.step = 0
+        self.scale = LossScale(training.precision)
+        self.ema = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=training.learning_rate,
+            betas=(0.9, 0.999),
+            weight_decay=training.weight_decay,
+            fused=True,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the state into an existing folder."""
+        _save(self.network.state_dict(), folder / "network.safetensors")
+        _save(self.ema, folder / "ema.safetensors")
+        _save(dict(self._moments()), folder / "optimizer.safetensors")
+        _save(self.task.timesteps.state(), folder / "timesteps.safetensors")
+        write_json(folder / "progress.json", {"step": self.step, "log2_loss_scale": self.scale.log2})
+
+    def load(self, folder: Path) -> None:
+        """Go on from a folder that `save` wrote.
+
+        Raises:
+            UserError: A file is missing, unreadable, or of another network.
+        """
+        progress = read_json(folder / "progress.json")
+        self.step = int(progress["step"])
+        self.scale.log2 = float(progress["log2_loss_scale"]) if self.scale.active else 0.0
+        load_weights(self.network, folder / "network.safetensors")
+        self.ema = read_tensors(folder / "ema.safetensors", like=self.network.state_dict())
+        if self.step:
+            self._load_moments(folder / "optimizer.safetensors")
+            self.task.timesteps.restore(
+                read_tensors(folder / "timesteps.safetensors", like=self.task.timesteps.state())
+            )
+
+    def _moments(self) -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in self.network.named_parameters():
+            for moment, value in self.optimizer.state[parameter].items():
+                if moment in MOMENTS:
+                    yield f"{moment}.{name}", value
+
+    def _load_moments(self, path: Path) -> None:
+        like = {
+            f"{moment}.{name}": parameter.detach()
+            for name, parameter in self.network.named_parameters()
+            for moment in MOMENTS
+        }
+        moments = read_tensors(path, like)
+        for name, parameter in self.network.named_parameters():
+            self.optimizer.state[parameter] = {
+                "step": torch.tensor(float(self.step)),
+                **{moment: moments[f"{moment}.{name}"] for moment in MOMENTS},
+            }
+
+
+def check_step(state: TrainingState, expected: int, folder: Path) -> None:
+    """Refuse a checkpoint of another iteration.
+
+    Raises:
+        UserError: The state's step is not `expected`.
+    """
+    if state.step != expected:
+        raise UserError(f"{folder}: is a checkpoint of iteration {state.step}, not {expected}")
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path)

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+from torch_fidelity import metric_isc
+
+from adm.metrics.inception_score import inception_score
+
+
+def naive(logits, split_size):
+    scores = []
+    for start in range(0, len(logits), split_size):
+        part = logits[start : start + split_size].astype(np.float64)
+        p = np.exp(part) / np.exp(part).sum(axis=1, keepdims=True)
+        kl = (p * (np.log(p) - np.log(p.mean(axis=0, keepdims=True)))).sum(axis=1)
+        scores.append(np.exp(kl.mean()))
+    return np.mean(scores)
+
+
+@pytest.mark.parametrize("split_size", [1, 7, 50, 120, 5000])
+def test_equals_naive_definition(split_size):
+    logits = np.random.default_rng(0).standard_normal((120, 10)).astype(np.float32) * 4
+    assert inception_score(logits, split_size) == pytest.approx(naive(logits, split_size), rel=1e-12)
+
+
+def test_chunks_are_consecutive_and_the_short_one_counts_in_full():
+    logits = np.random.default_rng(1).standard_normal((5, 3))
+    parts = [inception_score(logits[:3]), inception_score(logits[3:])]
+    assert inception_score(logits, split_size=3) == pytest.approx(np.mean(parts), rel=1e-14)
+    assert inception_score(logits[::-1], split_size=3) != pytest.approx(np.mean(parts), rel=1e-6)
+
+
+def test_default_chunk_is_5000():
+    logits = np.random.default_rng(2).standard_normal((5003, 4))
+    assert inception_score(logits) == inception_score(logits, 5000) != inception_score(logits, 5003)
+
+
+@pytest.mark.parametrize("splits", [1, 4])
+def test_equals_torch_fidelity_where_chunks_are_alike(splits):
+    logits = np.random.default_rng(3).standard_normal((400, 12)) * 3
+    theirs = metric_isc.isc_features_to_metric(torch.from_numpy(logits), splits=splits, shuffle=False)
+    assert inception_score(logits, 400 // splits) == pytest.approx(theirs["inception_score_mean"], rel=1e-12)
+
+
+def test_limits():
+    sure = 1.0e4 * np.eye(8)  # every class once, without a doubt: probabilities underflow to zero
+    assert inception_score(sure) == pytest.approx(8.0)
+    assert inception_score(np.tile(sure[:1], (8, 1))) == pytest.approx(1.0)
+    assert inception_score(np.zeros((8, 5))) == pytest.approx(1.0)
+
+
+def test_a_shift_of_all_logits_changes_nothing():
+    logits = np.random.default_rng(4).standard_normal((20, 6))
+    assert inception_score(logits + 1.0e3) == pytest.approx(inception_score(logits), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("logits", "split_size", "message"),
+    [
+        (np.zeros(4), 5, "shape"),
+        (np.zeros((1, 4)), 5, "at least 2"),
+        (np.full((3, 4), np.nan), 5, "NaN"),
+        (np.zeros((3, 4)), 0, "split size is 0"),
+    ],
+)
+def test_bad_input_is_refused(logits, split_size, message):
+    with pytest.raises(ValueError, match=message):
+        inception_score(logits, split_size)

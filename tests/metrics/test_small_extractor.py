@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+
+from adm.metrics.small_extractor import ExtractorNetwork, legacy_resize_bilinear
+from adm.metrics.tensorflow_loader import load_tensorflow
+
+
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [((8, 8), 16), ((8, 8), 8), ((32, 32), 16), ((64, 64), 299), ((299, 299), 64), ((28, 17), 12), ((1, 3), 4)],
+)
+def test_resize_equals_tensorflow(size, side):
+    tf = load_tensorflow().compat.v1
+    images = np.random.default_rng(0).uniform(0, 255, (2, *size, 3)).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        expected = session.run(tf.image.resize_bilinear(images, [side, side]))
+    got = legacy_resize_bilinear(torch.from_numpy(images), side).numpy()
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5)
+
+
+def test_weights_come_from_the_generator_alone():
+    state = torch.random.get_rng_state()
+    first, again = (ExtractorNetwork(3, generator=torch.Generator().manual_seed(5)) for _ in range(2))
+    other = ExtractorNetwork(3, generator=torch.Generator().manual_seed(6))
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+    assert not torch.equal(first.logits.weight, other.logits.weight)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_bytes_and_floats_are_the_same_images():
+    network = ExtractorNetwork(3, generator=torch.Generator().manual_seed(0))
+    images = torch.arange(2 * 8 * 8 * 3, dtype=torch.uint8).reshape(2, 8, 8, 3)
+    assert torch.equal(network(images), network(images.float()))
+
+
+def test_gradients_reach_every_parameter():
+    network = ExtractorNetwork(3, generator=torch.Generator().manual_seed(0))
+    images = 255 * torch.rand((4, 8, 8, 3), generator=torch.Generator().manual_seed(1))
+    torch.nn.functional.cross_entropy(network(images), torch.tensor([0, 1, 2, 0])).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"num_classes": 1}, "1 classes"),
+        ({"num_classes": 3, "num_features": 0}, "0 features"),
+        ({"num_classes": 3, "side": 18}, "side is 18"),
+        ({"num_classes": 3, "side": 0}, "side is 0"),
+        ({"num_classes": 3, "width": 3}, "width is 3"),
+    ],
+)
+def test_bad_sizes_are_refused(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        ExtractorNetwork(**sizes)
+
+
+def test_bad_images_are_refused():
+    network = ExtractorNetwork(3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match=r"shape \(1, 3, 8, 8\), expected \(N, H, W, 3\)"):
+        network(torch.zeros(1, 3, 8, 8))

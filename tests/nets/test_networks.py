@@ -1,0 +1,351 @@
+"""What holds of any network: shapes, zero start, gradients, formulas, layouts, precisions, names."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from adm.nets import Classifier, UNet, Upsampler, from_released, released_name, to_released
+from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, sinusoids
+from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
+
+SMALL = {
+    "image_size": 8,
+    "channels": 64,
+    "channel_multiplier": [1.0, 2.0],
+    "depth": 1,
+    "attention_resolutions": [4],
+    "num_classes": 5,
+}
+OPTIONS = {
+    "resampling": ["biggan", "convolution", "plain"],
+    "conditioning": ["adagn", "addition"],
+    "residual_rescaling": [False, True],
+    "attention_order": ["legacy", "new"],
+    "split": [{"heads": 2}, {"head_channels": 32}],
+}
+COMBINATIONS = [
+    {**dict(zip(OPTIONS, values, strict=True)), **values[-1]} for values in itertools.product(*OPTIONS.values())
+]
+for combination in COMBINATIONS:
+    del combination["split"]
+
+every_combination = pytest.mark.parametrize(
+    "options", COMBINATIONS, ids=lambda options: "-".join(str(value) for value in options.values())
+)
+
+
+def small(kind=UNetParams, **changes):
+    fields = SMALL | changes
+    if "heads" not in fields:
+        fields.setdefault("head_channels", 32)
+    return kind(**fields)
+
+
+def perturbed(net, seed=0):
+    """The network with noise on every parameter, so that nothing is left at its initial zero."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return net
+
+
+def noise(*shape, seed=1):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+X = noise(2, 3, 8, 8)
+T = torch.tensor([3, 977])
+Y = torch.tensor([1, 4])
+
+
+def unreached(net, output):
+    (output * noise(*output.shape, seed=2)).sum().backward()
+    return [name for name, parameter in net.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+
+
+@every_combination
+def test_unet(options):
+    net = UNet(small(**options), out_channels=6)
+    out = net(X, T, Y)
+    assert out.shape == (2, 6, 8, 8)
+    assert not out.any()
+    assert not unreached(perturbed(net), net(X, T, Y))
+    assert from_released(to_released(net.state_dict())).keys() == net.state_dict().keys()
+
+
+@every_combination
+@pytest.mark.parametrize("pooling", ["attention", "adaptive", "spatial", "spatial_v2"])
+def test_classifier(options, pooling):
+    net = Classifier(small(ClassifierParams, pooling=pooling, **options))
+    if pooling == "adaptive":  # the one head that ends in a zero-initialised layer
+        assert not net(X, T).any()
+    logits = perturbed(net)(X, T)
+    assert logits.shape == (2, 5)
+    assert not unreached(net, logits)
+    assert from_released(to_released(net.state_dict())).keys() == net.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"depth": 2}, {"attention_resolutions": []}, {"attention_resolutions": [8, 4]}]
+)
+@pytest.mark.parametrize("resampling", OPTIONS["resampling"])
+def test_structure(options, resampling):
+    params = small(channel_multiplier=[0.5, 1.0, 2.0], resampling=resampling, **options)
+    net = perturbed(UNet(params, out_channels=3))
+    levels, depth = 3, params.depth
+    assert len(net.encoder.blocks) == 1 + levels * depth + (levels - 1)
+    assert len(net.decoder.blocks) == levels * (depth + 1)
+    attentions = sum(isinstance(module, Attention) for module in net.modules())
+    assert attentions == 1 + len(params.attention_resolutions) * (2 * depth + 1)
+    features = net.encoder(X, noise(2, 256))
+    assert [feature.shape[1] for feature in features] == net.encoder.feature_channels
+    assert [feature.shape[2] for feature in features] == (
+        [8] * (1 + depth) + [4] * (1 + depth) + [2] * (1 + depth) + [2]
+    )
+    state = net.state_dict()
+    back = from_released(to_released(state))
+    assert list(back) == list(state)
+    assert all(torch.equal(back[name], state[name]) for name in state)
+    assert net(X, T, Y).shape == X.shape
+
+
+def test_upsampler_sees_the_low_resolution_image():
+    params = small(UpsamplerParams, low_resolution=4)
+    net = perturbed(Upsampler(params, out_channels=6)).eval()
+    low = noise(2, 3, 4, 4, seed=3)
+    out = net(X, T, Y, low_resolution=low)
+    assert out.shape == (2, 6, 8, 8)
+    assert not torch.allclose(out, net(X, T, Y, low_resolution=-low))
+    # Bilinear and without align_corners, that is: output pixel i lies at (i + 0.5) / 2 - 0.5 of the input.
+    places = ((torch.arange(8) + 0.5) / 2 - 0.5).clamp(0, 3)
+    weights = (1 - (places[:, None] - torch.arange(4)).abs()).clamp(min=0)
+    stretched = torch.einsum("hi,wj,bcij->bchw", weights, weights, low)
+    embedding = F.silu(net.time_embedding(T) + net.class_embedding(Y))
+    features = net.encoder(torch.cat([X, stretched], dim=1), embedding)
+    torch.testing.assert_close(out, net.output(net.decoder(features, embedding)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("num_classes", "y"), [(None, Y), (5, None)])
+def test_labels_must_fit_the_network(num_classes, y):
+    with pytest.raises(ValueError, match=r"^y "):
+        UNet(small(num_classes=num_classes), out_channels=3)(X, T, y)
+
+
+def test_unconditional_network():
+    net = perturbed(UNet(small(num_classes=None), out_channels=3))
+    assert net(X, T).shape == X.shape
+    assert not [name for name in net.state_dict() if "class" in name]
+
+
+def test_timestep_dtype_does_not_matter():
+    net = perturbed(UNet(small(), out_channels=3)).eval()
+    for dtype in (torch.int32, torch.float32, torch.float64):
+        torch.testing.assert_close(net(X, T.to(dtype), Y), net(X, T, Y), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("channels", [64, 65])
+def test_sinusoids(channels):
+    embedding = sinusoids(T, channels)
+    assert embedding.dtype == torch.float32
+    for row, t in zip(embedding, T.tolist(), strict=True):
+        angles = [t * 10000 ** (-i / 32) for i in range(32)]
+        expected = [math.cos(a) for a in angles] + [math.sin(a) for a in angles] + [0.0] * (channels - 64)
+        torch.testing.assert_close(row, torch.tensor(expected), rtol=0, atol=1e-4)
+
+
+@every_combination
+def test_channels_last(options):
+    net = perturbed(UNet(small(**options), out_channels=6)).eval()
+    with torch.no_grad():
+        expected = net(X, T, Y)
+        net = net.to(memory_format=torch.channels_last)
+        out = net(X.contiguous(memory_format=torch.channels_last), T, Y)
+    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+@every_combination
+def test_autocast(options):
+    net = perturbed(UNet(small(**options), out_channels=6)).eval()
+    expected = net(X, T, Y)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = net(X, T, Y)
+    assert out.dtype == torch.float32
+    assert (out - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+@pytest.mark.parametrize("pooling", ["attention", "adaptive", "spatial", "spatial_v2"])
+def test_half_weights(pooling):
+    net = perturbed(Classifier(small(ClassifierParams, pooling=pooling))).eval()
+    expected = net(X, T)
+    out = net.bfloat16()(X, T)
+    assert out.dtype == torch.float32
+    assert (out - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+def test_double_weights_stay_double():
+    net = perturbed(UNet(small(), out_channels=3)).eval()
+    expected = net(X, T, Y)
+    out = net.double()(X.double(), T, Y)
+    assert out.dtype == torch.float64
+    torch.testing.assert_close(out.float(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_group_norm_is_float32_inside(dtype):
+    norm = GroupNorm(64)
+    x = (300 * noise(2, 64, 4, 4) + 100).to(dtype)  # their squares exceed what float16 holds
+    groups = x.float().view(2, 32, -1)
+    variance, mean = torch.var_mean(groups, dim=2, correction=0, keepdim=True)
+    expected = ((groups - mean) / (variance + 1e-5).sqrt()).view_as(x)
+    for normed in (norm(x), norm.to(dtype)(x)):
+        assert normed.dtype == dtype
+        torch.testing.assert_close(normed, expected.to(dtype))
+
+
+def block(direction=None, out_channels=64, **changes):
+    return ResidualBlock(small(**changes), 64, out_channels, direction)
+
+
+@pytest.mark.parametrize("rescaled", [False, True])
+@pytest.mark.parametrize("conditioning", ["adagn", "addition"])
+@pytest.mark.parametrize("direction", [None, "up", "down"])
+@pytest.mark.parametrize("out_channels", [64, 128])
+def test_residual_block(rescaled, conditioning, direction, out_channels):
+    changes = {"residual_rescaling": rescaled, "conditioning": conditioning}
+    net = perturbed(block(direction, out_channels, **changes)).eval()
+    x, embedding = noise(2, 64, 8, 8), noise(2, 256, seed=2)
+
+    def norm(layer, h):
+        groups = h.reshape(2, 32, -1)
+        variance, mean = torch.var_mean(groups, dim=2, correction=0, keepdim=True)
+        normed = ((groups - mean) / (variance + 1e-5).sqrt()).view_as(h)
+        return normed * layer.weight.view(1, -1, 1, 1) + layer.bias.view(1, -1, 1, 1)
+
+    def resample(h):
+        if direction == "up":
+            return h.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        return h.unflatten(2, (4, 2)).unflatten(4, (4, 2)).mean(dim=(3, 5)) if direction == "down" else h
+
+    h = norm(net.norm_in, x)
+    h = net.convolution_in(resample(h * h.sigmoid()))
+    projected = (embedding @ net.embedding.weight.T + net.embedding.bias).view(2, -1, 1, 1)
+    if conditioning == "adagn":
+        h = norm(net.norm_out, h) * (1 + projected[:, :out_channels]) + projected[:, out_channels:]
+    else:
+        h = norm(net.norm_out, h + projected)
+    h = net.convolution_out(h * h.sigmoid())
+    skip = resample(x) if out_channels == 64 else net.skip(resample(x))
+    expected = (skip + h) / math.sqrt(2) if rescaled else skip + h
+    torch.testing.assert_close(net(x, embedding), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("direction", [None, "up", "down"])
+def test_blocks_start_as_the_identity(direction):
+    x = noise(2, 64, 8, 8)
+    expected = {None: x, "up": F.interpolate(x, scale_factor=2), "down": F.avg_pool2d(x, 2)}[direction]
+    torch.testing.assert_close(block(direction)(x, noise(2, 256)), expected, rtol=0, atol=0)
+    torch.testing.assert_close(Attention(small(), 64)(x), x, rtol=0, atol=0)
+
+
+def test_dropout_stands_before_the_second_convolution():
+    net = perturbed(block(dropout=0.25)).train()
+    seen = {}
+    for name in ("norm_out", "convolution_out"):
+        getattr(net, name).register_forward_hook(lambda _, inputs, __, name=name: seen.update({name: inputs[0]}))
+    x, embedding = noise(2, 64, 8, 8), noise(2, 256, seed=2)
+    torch.manual_seed(0)
+    net(x, embedding)
+    dropped = seen["convolution_out"]
+    net.eval()(x, embedding)
+    kept = seen["convolution_out"]
+    zeros = dropped == 0
+    assert 0.2 < zeros.float().mean() < 0.3
+    torch.testing.assert_close(dropped[~zeros], kept[~zeros] / 0.75)
+
+
+def naive_attention(qkv, heads, order):
+    """Softmax attention written out, of (B, N, 3C)."""
+    names = "b n (head three channel)" if order == "legacy" else "b n (three head channel)"
+    B, N, width = qkv.shape
+    size = {"head": heads, "three": 3, "channel": width // (3 * heads)}
+    axes = names.split("(")[1].rstrip(")").split()
+    packed = qkv.reshape(B, N, *(size[axis] for axis in axes))
+    q, k, v = packed.movedim(2 + axes.index("three"), 0)
+    weights = torch.einsum("bnhc,bmhc->bhnm", q, k).div(math.sqrt(size["channel"])).softmax(dim=-1)
+    return torch.einsum("bhnm,bmhc->bnhc", weights, v).reshape(B, N, width // 3)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4])
+@pytest.mark.parametrize("order", ["legacy", "new"])
+def test_attention_agrees_with_its_definition(heads, order):
+    qkv = noise(2, 16, 3 * 64)
+    torch.testing.assert_close(attend(qkv, heads, order), naive_attention(qkv, heads, order))
+
+
+def test_attention_orders_differ():
+    net = perturbed(Attention(small(attention_order="legacy"), 64))
+    other = Attention(small(attention_order="new"), 64)
+    other.load_state_dict(net.state_dict())
+    x = noise(2, 64, 4, 4)
+    assert (net(x) - other(x)).abs().max() > 1e-3
+    # With one head there is nothing to order.
+    qkv = noise(2, 16, 3 * 64)
+    torch.testing.assert_close(attend(qkv, 1, "legacy"), attend(qkv, 1, "new"), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("rescaled", [False, True])
+@pytest.mark.parametrize("order", ["legacy", "new"])
+def test_attention_block(rescaled, order):
+    net = perturbed(Attention(small(attention_order=order, residual_rescaling=rescaled), 64))
+    x = noise(2, 64, 4, 4)
+    qkv = F.conv1d(F.group_norm(x, 32, net.norm.weight, net.norm.bias).flatten(2), net.qkv.weight, net.qkv.bias)
+    attended = naive_attention(qkv.transpose(1, 2), 2, order).transpose(1, 2)
+    h = x + F.conv1d(attended, net.projection.weight, net.projection.bias).view_as(x)
+    torch.testing.assert_close(net(x), h / math.sqrt(2) if rescaled else h, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ["legacy", "new"])
+def test_attention_pooling_always_uses_the_new_order(order):
+    net = perturbed(Classifier(small(ClassifierParams, attention_order=order))).output[2]
+    assert net.positional_embedding.shape == (128, 17)
+    h = noise(2, 128, 4, 4).flatten(2)
+    tokens = torch.cat([h.mean(dim=2, keepdim=True), h], dim=2) + net.positional_embedding
+    qkv = F.conv1d(tokens, net.qkv.weight, net.qkv.bias).transpose(1, 2)
+    pooled = naive_attention(qkv, 4, "new")[:, 0]
+    expected = pooled @ net.projection.weight[:, :, 0].T + net.projection.bias
+    torch.testing.assert_close(net(h.unflatten(2, (4, 4))), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_spatial_pooling_sees_every_feature_map():
+    net = Classifier(small(ClassifierParams, pooling="spatial"))
+    assert net.output[0].in_features == 64 * 3 + 128 * 2
+    assert net.output[0].out_features == net.output[2].in_features == 2048
+    features = perturbed(net).encoder(X, F.silu(net.time_embedding(T)))
+    means = torch.cat([feature.flatten(2).mean(dim=2) for feature in features], dim=1)
+    expected = net.output[2](net.output[0](means).clamp(min=0))
+    torch.testing.assert_close(net(X, T), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["unet.encoder.blocks.1.residual.skip.weight", "encoder.blocks.0.residual.x", ""])
+def test_adapter_refuses_our_unknown_names(name):
+    with pytest.raises(ValueError, match=f"tensor '{name}' is unknown"):
+        released_name(name, [name])
+
+
+def test_adapter_refuses_released_unknown_names():
+    state = to_released(UNet(small(), out_channels=3).state_dict())
+    with pytest.raises(ValueError, match=r"tensor 'module.out.0.bias' is unknown"):
+        from_released(state | {"module.out.0.bias": X})
+
+
+def test_adapter_refuses_tensors_out_of_place():
+    state = to_released(UNet(small(), out_channels=3).state_dict())
+    name = "output_blocks.1.2.in_layers.0.weight"  # behind an attention, so 1 is where it cannot stand
+    state["output_blocks.1.1.in_layers.0.weight"] = state.pop(name)
+    with pytest.raises(ValueError, match=r"'output_blocks.1.1.in_layers.0.weight' is out of place.*'output_blocks.1.2"):
+        from_released(state)

@@ -1,0 +1,97 @@
+# What every rule needs: the checked params, the one place for path patterns, triggers and logs.
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+if workflow.basedir not in sys.path:
+    sys.path.insert(0, workflow.basedir)
+
+from adm.artifacts.code import code_digest, verbs
+from adm.params import UserError, check
+
+
+if not config:
+
+    configfile: "params.yaml"
+
+
+try:
+    PARAMS = check(config, config.get("paths", {}).get("params", "params file"))
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+FILE = PARAMS.paths.params
+ROOT = PARAMS.paths.results
+
+CODE = f"{ROOT}/code"
+DATA = f"{ROOT}/data"
+EXTRACTORS = f"{ROOT}/extractors"
+CHECKPOINTS = f"{ROOT}/checkpoints"
+SHARDS = f"{ROOT}/shards"
+SAMPLES = f"{ROOT}/samples"
+FEATURES = f"{ROOT}/features"
+REFERENCES = f"{ROOT}/references"
+METRICS = f"{ROOT}/metrics"
+TABLES = f"{ROOT}/tables"
+FIGURES = f"{ROOT}/figures"
+LOGS = f"{ROOT}/logs"
+WORK = f"{ROOT}/work"
+
+
+def keys(section):
+    """The wildcard constraint that admits the keys of a section and nothing else."""
+    return "|".join(section) or "(?!)"
+
+
+wildcard_constraints:
+    dataset=keys(PARAMS.datasets),
+    extractor=keys(PARAMS.extractors),
+    model=keys(PARAMS.models),
+    segment=keys(PARAMS.segments),
+    reference=keys(PARAMS.references),
+    run=keys(PARAMS.runs),
+    sweep=keys({run.sweep for run in PARAMS.runs.values()}),
+
+
+def code(verb):
+    """The digest of a stage's code as an input. Its date says nothing, so it is ancient: `triggers` has its content."""
+    return ancient(f"{CODE}/{verb}.txt")
+
+
+def triggers(verb, *sections):
+    """What makes a job run again beside its inputs: the stage's code and the sections of the params file it reads.
+
+    A section is a dotted path whose braces take the job's wildcards or, after them, the fields of a section.
+    """
+
+    def values(wildcards):
+        return {"code": code_digest(verb), **{path: section(path) for path in resolved(wildcards)}}
+
+    def resolved(wildcards):
+        return [path(wildcards) if callable(path) else path.format(**wildcards) for path in sections]
+
+    return values
+
+
+def section(path):
+    """A section of the params file as it stands there."""
+    found = config
+    for key in path.split("."):
+        found = found[key]
+    return found
+
+
+def logged(command):
+    """A stage's command; what it prints goes to the log, and to the terminal when it fails."""
+    return f"( {command} ) > {{log}} 2>&1 || {{{{ status=$?; cat {{log}} >&2; exit $status; }}}}"
+
+
+def tables(*names):
+    """The files of tables."""
+    return expand(f"{TABLES}/{{name}}.{{ending}}", name=names, ending=["csv", "md", "tex"])
+
+
+def figures(*names):
+    """The files of figures."""
+    return expand(f"{FIGURES}/{{name}}.{{ending}}", name=names, ending=["png", "pdf"])

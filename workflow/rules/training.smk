@@ -1,0 +1,45 @@
+# Checkpoints: a model's initial one, then a chain of segments, each an artifact of its own.
+
+
+def training_threads(wildcards):
+    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training.threads
+
+
+rule init:
+    input:
+        code=code("init"),
+    output:
+        directory(f"{CHECKPOINTS}/{{model}}-0"),
+    params:
+        triggers=triggers("init", "models.{model}"),
+    log:
+        f"{LOGS}/init/{{model}}.txt",
+    shell:
+        logged(f"python -m adm init --params {FILE} --model {{wildcards.model}} --out {{output}}")
+
+
+rule train:
+    input:
+        code=code("train"),
+        data=lambda w: f"{DATA}/{PARAMS.segments[w.segment].dataset}",
+        previous=lambda w: f"{CHECKPOINTS}/{PARAMS.segments[w.segment].previous}",
+    output:
+        directory(f"{CHECKPOINTS}/{{segment}}"),
+    params:
+        triggers=triggers(
+            "train",
+            "segments.{segment}",
+            lambda w: f"models.{PARAMS.segments[w.segment].model}",
+            lambda w: f"datasets.{PARAMS.segments[w.segment].dataset}",
+        ),
+    threads: training_threads
+    # Training is the longest chain: what can train goes first.
+    priority: 1
+    log:
+        f"{LOGS}/train/{{segment}}.txt",
+    shell:
+        logged(
+            f"python -m adm train --params {FILE} --segment {{wildcards.segment}} "
+            "--data {input.data} --previous {input.previous} --out {output} "
+            f"--work {WORK}/{{wildcards.segment}} --log {LOGS}/train/{{wildcards.segment}}.csv"
+        )
