@@ -3,6 +3,7 @@
 #   snakemake --cores 2                                             the embedded scale
 #   snakemake --cores 2 --configfile scales/NAME/params.yaml        another one
 
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
@@ -14,5 +15,6 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
+        rules.check.output,
         tables("table_8"),
         figures("figure_6", "figure_21"),

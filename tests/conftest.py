@@ -1,15 +1,113 @@
-"""Fixtures of the whole suite: the golden arrays and one-thread arithmetic."""
+"""Fixtures of the whole suite: the golden arrays, a tiny dataset, tiny models and one-thread arithmetic."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import settings
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.writing import new_folder
+from adm.data.shards import ImageShards, write_shards
+from adm.nets.weights import build
+from adm.params.data import DatasetParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
+
+
+def pytest_configure():
+    settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+    settings.load_profile("repeatable")
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
 
 
 @pytest.fixture(scope="session")
 def golden():
     with np.load(TESTS / "golden" / "reference.npz") as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    """A prepared dataset of 24 images of 8x8 pixels in two classes: dark and bright, in shards of 10."""
+    section = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
+    rng = np.random.default_rng(0)
+    labels = np.arange(24) % 2
+    images = (labels[:, None, None, None] * 128 + rng.integers(0, 128, (24, 8, 8, 3))).astype(np.uint8)
+    out = tmp_path_factory.mktemp("dataset") / "tiny"
+    with new_folder(out) as folder:
+        write_shards(folder, images, labels, section.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": section}, {}, ["numpy"]))
+    return ImageShards(out, image_size=8)
+
+
+TINY_NETWORK = {
+    "image_size": 8,
+    "channels": 32,
+    "channel_multiplier": [1],
+    "depth": 1,
+    "attention_resolutions": [],
+    "heads": 1,
+    "num_classes": 2,
+}
+TINY_TRAINING = {"batch_size": 12, "learning_rate": 1e-3, "ema_rate": 0.9, "flip": True, "seed": 7, "threads": 1}
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """Build the section of a tiny model: `tiny_model("diffusion", timesteps=50, dropout=0.1, precision="float16")`.
+
+    Keywords go to the subsection that has such a key.
+    """
+    kinds = {
+        "diffusion": DiffusionModelParams,
+        "upsampler": UpsamplerModelParams,
+        "classifier": ClassifierModelParams,
+    }
+
+    def section_of(kind="diffusion", **changes):
+        section = {
+            "kind": kind,
+            "network": TINY_NETWORK | ({"low_resolution": 4} if kind == "upsampler" else {}),
+            "noise": {"timesteps": 50, "schedule": "cosine"},
+            "training": TINY_TRAINING,
+        }
+        if kind != "classifier":
+            section["objective"] = changes.pop("objective", "hybrid")
+        params = kinds[kind]
+        for key, value in changes.items():
+            (part,) = (
+                name
+                for name in ("network", "noise", "training")
+                if key in params.model_fields[name].annotation.model_fields
+            )
+            section[part] = section[part] | {key: value}
+        return params.model_validate(section)
+
+    return section_of
+
+
+@pytest.fixture(scope="session")
+def randomised():
+    """Build a model's network, no weight of which is zero: a fresh network returns zeros whatever it sees."""
+
+    def network(model, seed=0):
+        draws = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed)
+            built = build(model)
+            for parameter in built.parameters():
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=draws))
+        return built
+
+    return network

@@ -73,6 +73,6 @@ def _normalised(module: str) -> str:
 class _WithoutDocstrings(ast.NodeTransformer):
     """Drops every statement that is a string alone, be it of a module, class, function or constant."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_string else node

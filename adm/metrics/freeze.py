@@ -23,7 +23,8 @@ def freeze(network: ExtractorNetwork) -> bytes:
     graph = tf.Graph()
     with graph.as_default():
         images = tf.placeholder(tf.float32, [None, None, None, 3], name="ExpandDims")
-        resized = tf.image.resize_bilinear(images, [network.side, network.side], name="ResizeBilinear")
+        side = [network.side, network.side]
+        resized = tf.raw_ops.ResizeBilinear(images=images, size=side, name="ResizeBilinear")
         x = tf.multiply(tf.subtract(resized, CENTRE, name="Sub"), 1.0 / CENTRE, name="Mul")
         for name, layer in network.convolutions.items():
             assert isinstance(layer, nn.Conv2d)

@@ -11,8 +11,8 @@ def inception_score(logits: npt.ArrayLike, split_size: int = 5000) -> float:
     """Compute the mean over consecutive chunks of exp(mean KL(p(y|x) || p(y))).
 
     The rows are not shuffled, and the last chunk is shorter where N is no multiple of `split_size`; it counts
-    as much as the others. Everything is float64 and logarithmic: with 1008 classes float32 probabilities
-    underflow, which the published evaluator turns into NaN or a lost digit.
+    as much as the others. Everything is float64 and logarithmic: the probability of an unlikely class may
+    underflow, and its logarithm must not.
 
     Args:
         logits: (N, C), real, finite, N >= 2: class logits without the classifier's bias.

@@ -100,7 +100,7 @@ def precision_recall(
     for name, rows in (("reference", real), ("samples", fake)):
         if len(rows) <= neighbours:
             raise ValueError(f"{name} hold {len(rows)} points, expected more than {neighbours} (neighbours)")
-        if max(rows.max(), -rows.min()) > LARGEST:
+        if max(float(rows.max()), -float(rows.min())) > LARGEST:
             raise ValueError(f"{name} hold values beyond {LARGEST:g}, expected squares that fit float64")
     real_cloud, fake_cloud = _clouds(real, fake)
     real_radii = _radii(real_cloud, neighbours, block)

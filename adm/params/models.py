@@ -17,6 +17,13 @@ class NoiseParams(Section):
     schedule: Literal["linear", "cosine"]
     variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
 
+    @model_validator(mode="after")
+    def _betas_stay_below_one(self) -> Self:
+        # The linear schedule's last beta is 20 / T.
+        if self.schedule == "linear" and self.timesteps <= 20:
+            raise ValueError(f"timesteps {self.timesteps} is too few for schedule 'linear', which needs more than 20")
+        return self
+
 
 class TrainingParams(Section):
     """How a model is optimised: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).

@@ -26,6 +26,9 @@ STYLE: dict[Any, Any] = {
 PANELS = (("inception_score", "fid"), ("inception_score", "sfid"), ("recall", "precision"))
 """Abscissa and ordinate of the trade-off's panels."""
 
+CELL = 0.42
+"""Inches a sample takes in a grid."""
+
 BETTER = {"fid": "lower", "sfid": "lower", "inception_score": "higher", "precision": "higher", "recall": "higher"}
 
 
@@ -60,7 +63,7 @@ def class_grid(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: Se
         columns: Samples a row; a class that has fewer leaves cells empty.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(0.55 * columns + 0.6, 0.55 * len(classes) + 0.1), layout="constrained")
+        figure = Figure(figsize=(CELL * columns + 0.4, CELL * len(classes) + 0.1), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)  # type: ignore[union-attr,call-arg]
         grid: NDArray[np.object_] = figure.subplots(len(classes), columns, squeeze=False)
         for row, number in zip(grid, classes, strict=True):

@@ -1,4 +1,4 @@
-# What every rule needs: the checked params, the one place for path patterns, triggers and logs.
+# What all stages share: the checked params, the one place for path patterns, triggers and logs.
 
 import sys
 
@@ -9,7 +9,6 @@ if workflow.basedir not in sys.path:
 
 from adm.artifacts.code import code_digest, verbs
 from adm.params import UserError, check
-
 
 if not config:
 
@@ -54,24 +53,61 @@ wildcard_constraints:
     sweep=keys({run.sweep for run in PARAMS.runs.values()}),
 
 
-def code(verb):
-    """The digest of a stage's code as an input. Its date says nothing, so it is ancient: `triggers` has its content."""
-    return ancient(f"{CODE}/{verb}.txt")
-
-
 def triggers(verb, *sections):
     """What makes a job run again beside its inputs: the stage's code and the sections of the params file it reads.
 
-    A section is a dotted path whose braces take the job's wildcards or, after them, the fields of a section.
+    A section is a dotted path whose braces take the job's wildcards, or a function of them. The code's digest is no
+    input file: Snakemake overlooks what else changed about a job that comes after one which is to run.
     """
 
     def values(wildcards):
-        return {"code": code_digest(verb), **{path: section(path) for path in resolved(wildcards)}}
+        return {
+            "code": code_digest(verb),
+            **{path: section(path) for path in resolved(wildcards)},
+        }
 
     def resolved(wildcards):
-        return [path(wildcards) if callable(path) else path.format(**wildcards) for path in sections]
+        return [
+            path(wildcards) if callable(path) else path.format(**wildcards)
+            for path in sections
+        ]
 
     return values
+
+
+def training_of(wildcards):
+    """How a segment's model is trained."""
+    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training
+
+
+def checkpoint_of(wildcards):
+    """The checkpoint that a run samples."""
+    return f"{CHECKPOINTS}/{PARAMS.runs[wildcards.run].checkpoint}"
+
+
+def classifier_of(wildcards):
+    """The checkpoint of the classifier that guides a run."""
+    return f"{CHECKPOINTS}/{PARAMS.runs[wildcards.run].classifier}"
+
+
+def extractor_of(wildcards):
+    """The key of the extractor of a run or of a reference."""
+    owner = (
+        PARAMS.runs[wildcards.run]
+        if hasattr(wildcards, "run")
+        else PARAMS.references[wildcards.reference]
+    )
+    return owner.extractor
+
+
+def dataset_of(wildcards):
+    """The dataset of a reference."""
+    return f"{DATA}/{PARAMS.references[wildcards.reference].dataset}"
+
+
+def metrics_of(shown):
+    """The metrics of a table's or a curve's runs."""
+    return expand(f"{METRICS}/{shown.sweep}/{{run}}.json", run=shown.rows)
 
 
 def section(path):
@@ -89,7 +125,9 @@ def logged(command):
 
 def tables(*names):
     """The files of tables."""
-    return expand(f"{TABLES}/{{name}}.{{ending}}", name=names, ending=["csv", "md", "tex"])
+    return expand(
+        f"{TABLES}/{{name}}.{{ending}}", name=names, ending=["csv", "md", "tex"]
+    )
 
 
 def figures(*names):

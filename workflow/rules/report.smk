@@ -1,21 +1,15 @@
 # The tables and figures of the paper.
 
 
-def metrics_of(shown):
-    """The metrics of a table's or curve's runs."""
-    return expand(f"{METRICS}/{shown.sweep}/{{run}}.json", run=shown.rows)
-
-
 rule table_8:
     input:
         metrics_of(PARAMS.tables.table_8),
-        code=code("table"),
     output:
         tables("table_8"),
-    params:
-        triggers=triggers("table", "tables.table_8"),
     log:
         f"{LOGS}/table_8.txt",
+    params:
+        triggers=triggers("table", "tables.table_8"),
     shell:
         logged(
             f"python -m adm table --params {FILE} --table table_8 "
@@ -26,13 +20,12 @@ rule table_8:
 rule figure_6:
     input:
         metrics_of(PARAMS.figures.figure_6),
-        code=code("figure"),
     output:
         report(figures("figure_6"), category="Guidance"),
-    params:
-        triggers=triggers("figure", "figures.figure_6"),
     log:
         f"{LOGS}/figure_6.txt",
+    params:
+        triggers=triggers("figure", "figures.figure_6"),
     shell:
         logged(
             f"python -m adm figure --params {FILE} --figure figure_6 "
@@ -43,13 +36,12 @@ rule figure_6:
 rule figure_21:
     input:
         samples=f"{SAMPLES}/{PARAMS.figures.figure_21.run}",
-        code=code("figure"),
     output:
         report(figures("figure_21"), category="Samples"),
-    params:
-        triggers=triggers("figure", "figures.figure_21"),
     log:
         f"{LOGS}/figure_21.txt",
+    params:
+        triggers=triggers("figure", "figures.figure_21"),
     shell:
         logged(
             f"python -m adm figure --params {FILE} --figure figure_21 "

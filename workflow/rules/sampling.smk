@@ -5,26 +5,17 @@ scattergather:
     shards=2,
 
 
-def checkpoint(wildcards):
-    return f"{CHECKPOINTS}/{PARAMS.runs[wildcards.run].checkpoint}"
-
-
-def classifier(wildcards):
-    return f"{CHECKPOINTS}/{PARAMS.runs[wildcards.run].classifier}"
-
-
 rule sample_shard:
     input:
-        code=code("sample"),
-        checkpoint=checkpoint,
-        classifier=classifier,
+        checkpoint=checkpoint_of,
+        classifier=classifier_of,
     output:
         temp(f"{SHARDS}/{{run}}/{{scatteritem}}.npz"),
-    params:
-        triggers=triggers("sample", "runs.{run}"),
-    threads: lambda w: PARAMS.runs[w.run].threads
     log:
         f"{LOGS}/sample/{{run}}/{{scatteritem}}.txt",
+    threads: lambda w: PARAMS.runs[w.run].threads
+    params:
+        triggers=triggers("sample", "runs.{run}"),
     shell:
         logged(
             f"python -m adm sample --params {FILE} --run {{wildcards.run}} "
@@ -35,16 +26,15 @@ rule sample_shard:
 
 rule sample:
     input:
-        code=code("sample"),
-        checkpoint=checkpoint,
-        classifier=classifier,
+        checkpoint=checkpoint_of,
+        classifier=classifier_of,
         shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
     output:
         directory(f"{SAMPLES}/{{run}}"),
-    params:
-        triggers=triggers("sample", "runs.{run}"),
     log:
         f"{LOGS}/sample/{{run}}.txt",
+    params:
+        triggers=triggers("sample", "runs.{run}"),
     shell:
         logged(
             f"python -m adm gather --params {FILE} --run {{wildcards.run}} "

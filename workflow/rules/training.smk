@@ -1,30 +1,30 @@
 # Checkpoints: a model's initial one, then a chain of segments, each an artifact of its own.
 
 
-def training_threads(wildcards):
-    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training.threads
-
-
 rule init:
-    input:
-        code=code("init"),
     output:
         directory(f"{CHECKPOINTS}/{{model}}-0"),
-    params:
-        triggers=triggers("init", "models.{model}"),
     log:
         f"{LOGS}/init/{{model}}.txt",
+    params:
+        triggers=triggers("init", "models.{model}"),
     shell:
-        logged(f"python -m adm init --params {FILE} --model {{wildcards.model}} --out {{output}}")
+        logged(
+            f"python -m adm init --params {FILE} --model {{wildcards.model}} --out {{output}}"
+        )
 
 
 rule train:
     input:
-        code=code("train"),
         data=lambda w: f"{DATA}/{PARAMS.segments[w.segment].dataset}",
         previous=lambda w: f"{CHECKPOINTS}/{PARAMS.segments[w.segment].previous}",
     output:
         directory(f"{CHECKPOINTS}/{{segment}}"),
+    log:
+        f"{LOGS}/train/{{segment}}.txt",
+    # Training is the longest chain: what can train goes first.
+    priority: 1
+    threads: lambda w: training_of(w).threads
     params:
         triggers=triggers(
             "train",
@@ -32,11 +32,6 @@ rule train:
             lambda w: f"models.{PARAMS.segments[w.segment].model}",
             lambda w: f"datasets.{PARAMS.segments[w.segment].dataset}",
         ),
-    threads: training_threads
-    # Training is the longest chain: what can train goes first.
-    priority: 1
-    log:
-        f"{LOGS}/train/{{segment}}.txt",
     shell:
         logged(
             f"python -m adm train --params {FILE} --segment {{wildcards.segment}} "

@@ -1,0 +1,220 @@
+"""Losses and likelihood: their relations, and the entropy that the bound of an exact model must meet."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from adm.diffusion.losses import (
+    discretised_gaussian_nll,
+    likelihood_terms,
+    mean_over_pixels,
+    normal_kl,
+    prior_bits,
+    training_loss,
+    vlb_term,
+)
+from adm.diffusion.process import Diffusion, Gaussian
+from adm.diffusion.schedules import linear_betas
+
+T = 100
+PIXEL_VALUES = torch.arange(256, dtype=torch.float64) / 127.5 - 1
+
+
+def gaussian(mean, log_variance):
+    return Gaussian(mean, log_variance.exp(), log_variance)
+
+
+def normals(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def batch():
+    """x_0, t, eps and the network's output, which wants gradients."""
+    x_0, eps = normals(4, 3, 4, 4, seed=1).clamp(-1, 1), normals(4, 3, 4, 4, seed=2)
+    return x_0, torch.tensor([0, 1, 50, 99]), eps, normals(4, 6, 4, 4, seed=3).requires_grad_()
+
+
+def losses(batch, objective, variance="learned_range"):
+    x_0, t, eps, output = batch
+    output = output if variance == "learned_range" else output[:, :3]
+    diffusion = Diffusion.from_schedule("linear", T, variance=variance)
+    return training_loss(diffusion, lambda x_t, timesteps: output, x_0, t, eps, objective)
+
+
+def test_simple_is_the_squared_error_of_the_noise(batch):
+    _, _, eps, output = batch
+    terms = losses(batch, "simple")
+    torch.testing.assert_close(terms.loss, ((eps - output[:, :3]) ** 2).mean((1, 2, 3)))
+    assert terms.mse is terms.loss
+    assert terms.vlb is None
+
+
+def test_hybrid_is_simple_plus_a_thousandth_of_the_whole_bound(batch):
+    simple, vlb, hybrid = (losses(batch, objective) for objective in ("simple", "vlb", "hybrid"))
+    torch.testing.assert_close(vlb.loss, T * vlb.vlb)
+    assert vlb.mse is None
+    torch.testing.assert_close(hybrid.mse, simple.loss)
+    torch.testing.assert_close(hybrid.vlb, vlb.vlb)
+    torch.testing.assert_close(hybrid.loss, simple.loss + 0.001 * vlb.loss)
+
+
+def gradient(batch, objective):
+    (found,) = torch.autograd.grad(losses(batch, objective).loss.sum(), batch[3])
+    return found[:, :3], found[:, 3:]
+
+
+def test_hybrid_trains_the_mean_by_simple_alone_and_the_variance_by_the_bound_alone(batch):
+    simple, hybrid, vlb = (gradient(batch, objective) for objective in ("simple", "hybrid", "vlb"))
+    torch.testing.assert_close(hybrid[0], simple[0], rtol=0, atol=0)
+    assert (simple[1] == 0).all()
+    torch.testing.assert_close(hybrid[1], 0.001 * vlb[1])
+    assert (hybrid[1] != 0).any()
+    assert (vlb[0] != 0).any()
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
+def test_hybrid_refuses_a_fixed_variance(batch, variance):
+    with pytest.raises(ValueError, match=f"'hybrid' needs a learned variance, not '{variance}'"):
+        losses(batch, "hybrid", variance)
+    assert losses(batch, "simple", variance).loss.isfinite().all()
+
+
+def test_the_network_sees_x_t_and_the_timestep(batch):
+    x_0, t, eps, output = batch
+    diffusion = Diffusion.from_schedule("linear", T)
+
+    def denoiser(x_t, timesteps):
+        torch.testing.assert_close(x_t, diffusion.q_sample(x_0, t, eps))
+        assert torch.equal(timesteps, t)
+        return output
+
+    training_loss(diffusion, denoiser, x_0, t, eps, "hybrid")
+
+
+def test_term_of_the_bound_is_a_divergence_in_bits_but_for_the_first_which_is_a_likelihood(batch):
+    x_0, t, eps, output = batch
+    diffusion = Diffusion.from_schedule("linear", T)
+    x_t = diffusion.q_sample(x_0, t, eps)
+    p = diffusion.p_mean_variance(output, x_t, t, clip=False)
+    q = diffusion.q_posterior(x_0, x_t, t)
+    # t = 0 is left out: there q has no width.
+    normals = [
+        torch.distributions.Normal(side.mean[1:].double(), side.variance[1:].double().sqrt()) for side in (q, p)
+    ]
+    kl = torch.distributions.kl_divergence(*normals).mean((1, 2, 3)) / math.log(2)
+    nll = discretised_gaussian_nll(x_0, p).mean((1, 2, 3)) / math.log(2)
+    term = vlb_term(diffusion, p, x_0, x_t, t)
+    torch.testing.assert_close(term[1:].double(), kl, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(term[0], nll[0])
+
+
+@given(*[st.floats(-2, 2)] * 2, *[st.floats(-6, 2)] * 2)
+def test_kl_is_that_of_torch_and_never_negative(mean_q, mean_p, log_q, log_p):
+    mean_q, mean_p, log_q, log_p = (torch.tensor([v], dtype=torch.float64) for v in (mean_q, mean_p, log_q, log_p))
+    ours = normal_kl(gaussian(mean_q, log_q), gaussian(mean_p, log_p))
+    theirs = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean_q, (0.5 * log_q).exp()), torch.distributions.Normal(mean_p, (0.5 * log_p).exp())
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    assert ours.item() >= -1e-12
+
+
+@given(st.floats(-1.5, 1.5), st.floats(-9, 3))
+def test_likelihood_of_the_256_pixel_values_sums_to_one(mean, log_variance):
+    p = gaussian(torch.full((256,), mean).double(), torch.full((256,), log_variance).double())
+    assert torch.exp(-discretised_gaussian_nll(PIXEL_VALUES, p)).sum().item() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 0.05), (0.3, 0.3), (-0.9, 0.5), (1.2, 0.4)])
+def test_likelihood_is_the_gaussians_mass_in_each_bin_and_the_end_bins_hold_the_tails(mean, std):
+    p = gaussian(torch.full((256,), mean).double(), torch.full((256,), 2 * math.log(std)).double())
+    edges = np.concatenate([[-np.inf], PIXEL_VALUES[:-1].numpy() + 1 / 255, [np.inf]])
+    # The tanh form of the normal's distribution function is off by 3e-4 at the most, half that a bin's edge.
+    np.testing.assert_allclose(
+        torch.exp(-discretised_gaussian_nll(PIXEL_VALUES, p)), np.diff(norm.cdf(edges, mean, std)), atol=4e-4
+    )
+
+
+S, M = 0.12, 0.1
+
+
+def gaussian_images(num=24, side=16):
+    """8-bit images of independent N(M, S^2) pixels, as x_0, and the -log2 p of a pixel of each."""
+    rng = np.random.default_rng(0)
+    levels = np.clip(np.rint((rng.normal(M, S, (num, 3, side, side)) + 1) * 127.5), 0, 255)
+    edges = np.concatenate([[-np.inf], np.arange(255) + 0.5, [np.inf]]) / 127.5 - 1
+    mass = np.diff(norm.cdf(edges, M, S))
+    surprise = -np.log2(mass[levels.astype(int)]).mean((1, 2, 3))
+    return torch.from_numpy(levels / 127.5 - 1).float(), torch.from_numpy(surprise)
+
+
+def exact_model(x_t, timesteps, betas, width=1.0):
+    """The denoiser and variance of x_{t-1} | x_t for data N(M, S^2), as a network would return them.
+
+    Args:
+        x_t: (B, 3, H, W).
+        timesteps: (B,).
+        betas: (T,) of the process.
+        width: Factor on the variance; 1 is right.
+    """
+    alpha_bar = np.cumprod(1 - betas)
+    t = int(timesteps[0])
+    now, before = alpha_bar[t], alpha_bar[t - 1] if t else 1.0
+    # Of x_{t-1} given x_t: x_{t-1} ~ N(sqrt(before) M, before S^2 + 1 - before) seen through one kernel.
+    prior = before * S**2 + 1 - before
+    variance = 1 / (1 / prior + (1 - betas[t]) / betas[t])
+    x_0_variance = 1 / (1 / S**2 + now / (1 - now))
+    x_0 = x_0_variance * (M / S**2 + math.sqrt(now) / (1 - now) * x_t)
+    eps = (x_t - math.sqrt(now) * x_0) / math.sqrt(1 - now)
+    tilde = 1 / (1 / (1 - alpha_bar[max(t, 1) - 1]) + (1 - betas[max(t, 1)]) / betas[max(t, 1)])
+    v = (math.log(variance * width) - math.log(tilde)) / (math.log(betas[t]) - math.log(tilde))
+    return torch.cat([eps, torch.full_like(eps, 2 * v - 1)], dim=1)
+
+
+def excess_bits(width=1.0):
+    """Bits per dimension beyond the entropy of the data, and their standard error."""
+    betas = linear_betas(T)
+    x_0, surprise = gaussian_images()
+    diffusion = Diffusion(betas)
+    generator = torch.Generator().manual_seed(0)
+    noise = iter(lambda: torch.randn(x_0.shape, generator=generator), None)
+    terms = list(likelihood_terms(diffusion, lambda x, t: exact_model(x, t, betas, width), x_0, noise))
+    assert len(terms) == T
+    excess = sum(terms) + prior_bits(diffusion, x_0) - surprise
+    assert excess.shape == (len(x_0),)
+    return float(excess.mean()), float(excess.std()) / len(x_0) ** 0.5
+
+
+def test_bits_of_the_exact_model_are_the_entropy_of_the_data():
+    excess, error = excess_bits()
+    print(excess, error)
+    assert error < 0.01
+    # The bound of the exact model is tight; besides chance, 8-bit pixels are taken for real numbers at t > 0.
+    assert abs(excess) < 5 * error
+
+
+@pytest.mark.parametrize("width", [0.8, 1.25])
+def test_bits_of_a_worse_model_exceed_the_entropy(width):
+    excess, error = excess_bits(width)
+    assert excess > 5 * error
+
+
+def test_prior_bits_are_what_is_left_of_the_image_at_the_last_timestep():
+    x_0, _ = gaussian_images(4, 8)
+    for num_timesteps, schedule in [(30, "linear"), (1000, "linear"), (1000, "cosine")]:
+        diffusion = Diffusion.from_schedule(schedule, num_timesteps)
+        left = diffusion.alpha_bar[-1]
+        expected = 0.5 * (left * (x_0.double() ** 2).mean((1, 2, 3)) - left - math.log1p(-left)) / math.log(2)
+        torch.testing.assert_close(prior_bits(diffusion, x_0).double(), expected, rtol=1e-3, atol=1e-7)
+    assert (prior_bits(Diffusion.from_schedule("linear", 1000), x_0) < 1e-4).all()
+
+
+def test_mean_over_pixels_keeps_the_images_apart():
+    x = torch.arange(24.0).view(2, 3, 2, 2)
+    assert mean_over_pixels(x).tolist() == [5.5, 17.5]

@@ -1,0 +1,81 @@
+"""What each engine plans, as JSON on stdout: `python plans.py snakemake|dvc`, in a project's folder.
+
+A stage is its name, command, inputs, outputs and params sections. Snakemake's shards of a run and what gathers them count
+as one stage, since to DVC they are one; a command is given without the log that Snakemake sends its output to.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+LOGGED = (" ) > ", "( ")
+
+
+def snakemake_plan():
+    import snakemake.settings.types as settings
+    from snakemake.api import SnakemakeApi
+
+    with SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.ALL})) as api:
+        workflow = api.workflow(settings.ResourceSettings(cores=2), snakefile=Path("Snakefile"))
+        planner = workflow.dag(settings.DAGSettings(forceall=True, print_dag_as=str(settings.PrintDag.DOT)))
+        stdout, sys.stdout = sys.stdout, sys.stderr
+        planner.printdag()
+        sys.stdout = stdout
+        dag = workflow._workflow.dag
+        jobs = [job for job in dag.jobs if job.rule.name != "all"]
+        stages, edges = {}, set()
+        for job in jobs:
+            name = stage_name(job)
+            edges |= {(name, stage_name(parent)) for parent in dag.dependencies[job]} - {(name, name)}
+            if job.rule.name == "sample_shard":
+                stages.setdefault(name, {})["shard_command"] = unlogged(job.shellcmd)
+                continue
+            triggers = job.params.triggers
+            stages.setdefault(name, {}).update(
+                command=unlogged(job.shellcmd),
+                inputs=sorted(str(f) for f in job.input if "/shards/" not in f),
+                outputs=sorted(map(str, job.output)),
+                sections=sorted(set(triggers) - {"code"}) if "code" in triggers else [],
+                code=triggers.get("code"),
+            )
+    return {"stages": stages, "edges": sorted(edges)}
+
+
+def stage_name(job):
+    keys = {name: value for name, value in dict(job.wildcards).items() if name not in ("sweep", "scatteritem")}
+    rule = "sample" if job.rule.name == "sample_shard" else job.rule.name
+    return "@".join([rule, *keys.values()])
+
+
+def unlogged(command):
+    end, start = LOGGED
+    return command.partition(start)[2].partition(end)[0]
+
+
+def dvc_plan():
+    from dvc.repo import Repo
+
+    repo = Repo()
+    root = Path.cwd()
+
+    def relative(path):
+        return str(Path(path).relative_to(root))
+
+    stages = {}
+    for stage in repo.index.stages:
+        files = [dep for dep in stage.deps if not hasattr(dep, "params") or not dep.params]
+        sections = [key for dep in stage.deps if getattr(dep, "params", None) for key in dep.params]
+        stages[stage.addressing] = {
+            "command": stage.cmd,
+            "inputs": sorted(relative(dep.fs_path) for dep in files),
+            "outputs": sorted(relative(out.fs_path) for out in stage.outs),
+            "uncached": sorted(relative(out.fs_path) for out in stage.outs if not out.use_cache),
+            "sections": sorted(sections),
+        }
+    edges = sorted({(a.addressing, b.addressing) for a, b in repo.index.graph.edges})
+    return {"stages": stages, "edges": edges}
+
+
+if __name__ == "__main__":
+    plan = {"snakemake": snakemake_plan, "dvc": dvc_plan}[sys.argv[1]]()
+    print(json.dumps(plan))

@@ -1,0 +1,94 @@
+"""Both engines declare the same stages, with the same commands, inputs, outputs and params sections."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adm.artifacts.code import code_digest
+
+ROOT = Path(__file__).parents[2]
+CODE = "/code/"
+
+
+def plan(engine):
+    script = Path(__file__).with_name("plans.py")
+    done = subprocess.run([sys.executable, script, engine], cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def plans():
+    return plan("snakemake"), plan("dvc")
+
+
+def files_beneath(path, stages):
+    """A folder that no stage makes stands for the outputs within it, as DVC has it."""
+    outputs = [output for stage in stages.values() for output in stage["outputs"]]
+    return [path] if path in outputs else sorted(output for output in outputs if output.startswith(f"{path}/"))
+
+
+def test_stages_have_the_same_names(plans):
+    snakemake, dvc = plans
+    assert set(snakemake["stages"]) == set(dvc["stages"])
+
+
+def test_commands_are_equal_but_for_shards(plans):
+    snakemake, dvc = plans
+    for name, stage in snakemake["stages"].items():
+        command = stage["command"]
+        if "shard_command" in stage:
+            shard, _, rest = stage["shard_command"].partition(" --shard ")
+            number, _, out = rest.partition(" --out ")
+            assert (number.split("-of-")[1], "/shards/" in out) == ("2", True)
+            command = f"{shard} --out {stage['outputs'][0]}"
+        assert command == " ".join(dvc["stages"][name]["command"].split()), name
+
+
+def test_inputs_are_equal(plans):
+    snakemake, dvc = plans
+    for name, stage in dvc["stages"].items():
+        if name == "check":
+            continue
+        inputs = [path for path in stage["inputs"] if CODE not in path]
+        expanded = sorted(file for path in inputs for file in files_beneath(path, dvc["stages"]))
+        assert snakemake["stages"][name]["inputs"] == expanded, name
+
+
+def test_outputs_are_equal(plans):
+    snakemake, dvc = plans
+    for name, stage in dvc["stages"].items():
+        outputs = sorted(str(Path(path).parent) if CODE in path else path for path in snakemake["stages"][name]["outputs"])
+        assert sorted(set(outputs)) == stage["outputs"], name
+
+
+def test_params_sections_that_trigger_are_equal(plans):
+    snakemake, dvc = plans
+    for name, stage in dvc["stages"].items():
+        assert snakemake["stages"][name]["sections"] == stage["sections"], name
+
+
+def test_code_that_triggers_is_equal(plans):
+    snakemake, dvc = plans
+    for name, stage in dvc["stages"].items():
+        if name == "check":
+            continue
+        (file,) = [path for path in stage["inputs"] if CODE in path]
+        assert snakemake["stages"][name]["code"] == code_digest(Path(file).stem), name
+        assert f"adm {Path(file).stem} " in stage["command"], name
+
+
+def test_edges_are_equal(plans):
+    snakemake, dvc = plans
+    # DVC starts every stage from `check`, whose files hold the code's digests; to Snakemake they are no inputs.
+    without_check = sorted(edge for edge in map(tuple, dvc["edges"]) if "check" not in edge)
+    assert sorted(map(tuple, snakemake["edges"])) == without_check
+
+
+def test_what_git_holds_dvc_does_not_cache(plans):
+    _, dvc = plans
+    for name, stage in dvc["stages"].items():
+        in_git = [path for path in stage["outputs"] if "/tables/" in path or "/figures/" in path]
+        assert stage["uncached"] == in_git, name
