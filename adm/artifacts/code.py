@@ -66,6 +66,7 @@ def _imports(module: str) -> list[str]:
     return found
 
 
+@cache
 def _normalised(module: str) -> str:
     return ast.unparse(_WithoutDocstrings().visit(ast.parse(ast.unparse(_tree(module)))))
 

@@ -1,22 +1,18 @@
 """Reading: every artifact is checked before it is used, and a bad one is named in one line."""
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from adm.params.errors import UserError
 
 Shape = tuple[int | None, ...]
 """An expected shape; None stands for any length."""
-
-# What numpy and zipfile raise for a file that is damaged or of another format.
-_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_npz(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, NDArray[Any]]:
@@ -31,23 +27,21 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str,
             or one with NaN or infinity.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise UserError(f"{path}: is no npz but a single array")
-        with archive:
-            missing = [name for name in expected if name not in archive.files]
-            if missing:
-                raise UserError(f"{path}: holds no array {missing[0]!r}; it has {', '.join(archive.files)}")
-            arrays = {name: archive[name] for name in expected}
+        # Opened here, since numpy leaves a file open that it cannot read.
+        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
+            names = list(archive.files)
+            arrays = {name: archive[name] for name in expected if name in names}
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
-    except _UNREADABLE as error:
+    except Exception as error:  # damaged bytes make zipfile and numpy's parser of headers raise nearly anything
         raise UserError(f"{path}: is no readable npz, truncated or of another format ({_brief(error)})") from error
-    for name, array in arrays.items():
+    for name, (dtype, shape) in expected.items():
+        if name not in arrays:
+            raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names)}")
         # Of a zip entry that is no npy file numpy returns the bytes.
-        if not isinstance(array, np.ndarray):
+        if not isinstance(arrays[name], np.ndarray):
             raise UserError(f"{path}: {name}: is no array")
-        check_array(f"{path}: {name}", array, *expected[name])
+        check_array(f"{path}: {name}", arrays[name], dtype, shape)
     return arrays
 
 
@@ -58,13 +52,11 @@ def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
         UserError: As `read_npz`.
     """
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
-    except _UNREADABLE as error:
+    except Exception as error:  # as in `read_npz`
         raise UserError(f"{path}: is no readable npy, truncated or of another format ({_brief(error)})") from error
-    if not isinstance(array, np.ndarray):
-        raise UserError(f"{path}: is no npy but a zip archive")
     check_array(str(path), array, dtype, shape)
     return array
 

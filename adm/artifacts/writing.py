@@ -20,6 +20,8 @@ def new_folder(out: Path) -> Iterator[Path]:
     An `out` that exists is replaced only then.
     """
     partial = _partial(out)
+    # A killed process of the same number may have left one: in containers numbers come again soon.
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial

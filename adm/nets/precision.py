@@ -1,4 +1,4 @@
-"""The precision of a forward pass over float32 weights."""
+"""The precision of a forward pass over float32 weights, and the memory layout that goes with it."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -14,3 +14,8 @@ def autocast(precision: Precision, device: str) -> AbstractContextManager[Any]:
         return nullcontext()
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float16
     return torch.autocast(device, dtype=dtype)
+
+
+def memory_format(precision: Precision) -> torch.memory_format:
+    """The layout of feature maps that convolutions of this precision are fastest in, on CPUs and GPUs alike."""
+    return torch.contiguous_format if precision == "float32" else torch.channels_last

@@ -13,7 +13,7 @@ from adm.data.batches import to_uint8
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
-from adm.nets.precision import autocast
+from adm.nets.precision import autocast, memory_format
 from adm.params.models import DiffusionModelParams
 from adm.params.runs import RunParams
 
@@ -71,13 +71,16 @@ def sample_blocks(
     noise_params = model.noise
     diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
     size = model.network.image_size
+    layout = memory_format(run.precision)
+    for module in filter(None, (network, classifier)):
+        module.to(memory_format=layout)  # type: ignore[call-overload]
     for block in blocks:
         first = run.seed + block * run.micro_batch
         noise = SeededNoise(range(first, first + run.micro_batch))
         y = noise.labels(num_classes)
         step = _sampler(run, diffusion, network, classifier, y, conditional=model.network.num_classes is not None)
         draw = partial(noise.normal, 3, size, size)
-        *_, x_0 = sample(step, draw(), draw)
+        *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
         yield Block(to_uint8(x_0), y.numpy())
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adm.data.batches import Batches
 from adm.determinism import generator
-from adm.nets.precision import autocast
+from adm.nets.precision import autocast, memory_format
 from adm.params.errors import UserError
 from adm.params.models import TrainingParams
 from adm.training.state import TrainingState
@@ -44,25 +44,30 @@ def train(state: TrainingState, batches: Batches, training: TrainingParams, stop
 
     Source: Appendix K.
     """
-    state.network.train()
     while state.step < stop:
-        x_0, y = batches.at(state.step)
-        drawn = draw(state.task, x_0, generator(training.seed, state.step, NOISE))
-        rate = learning_rate(training, state.step)
-        # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
-        for attempt in count():
-            values, losses = _gradients(state, training, x_0, y, drawn)
-            norm = _unscaled_norm(state)
-            if torch.isfinite(norm):
-                break
-            if not state.scale.shrink():
-                raise UserError(_not_finite(state, values, attempt))
-        _update(state, training, rate)
-        state.task.timesteps.update(drawn.t, losses)
-        state.scale.grow()
-        state.step += 1
-        extra = {"gradient_norm": float(norm), "learning_rate": rate, "log2_loss_scale": state.scale.log2}
-        yield Report(state.step, {**values, **extra})
+        yield train_step(state, training, *batches.at(state.step))
+
+
+def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor) -> Report:
+    """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64; see `train`."""
+    state.network.train()
+    drawn = draw(state.task, x_0, generator(training.seed, state.step, NOISE))
+    x_0 = x_0.contiguous(memory_format=memory_format(training.precision))
+    rate = learning_rate(training, state.step)
+    # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
+    for attempt in count():
+        values, losses = _gradients(state, training, x_0, y, drawn)
+        norm = _unscaled_norm(state)
+        if torch.isfinite(norm):
+            break
+        if not state.scale.shrink():
+            raise UserError(_not_finite(state, values, attempt))
+    _update(state, training, rate)
+    state.task.timesteps.update(drawn.t, losses)
+    state.scale.grow()
+    state.step += 1
+    extra = {"gradient_norm": float(norm), "learning_rate": rate, "log2_loss_scale": state.scale.log2}
+    return Report(state.step, {**values, **extra})
 
 
 def learning_rate(training: TrainingParams, step: int) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
+from adm.nets.precision import memory_format
 from adm.nets.weights import load_weights, read_tensors
 from adm.params.errors import UserError
 from adm.params.models import TrainingParams
@@ -25,7 +26,7 @@ class TrainingState:
     """
 
     def __init__(self, network: nn.Module, task: Task, training: TrainingParams) -> None:
-        self.network = network
+        self.network = network.to(memory_format=memory_format(training.precision))  # type: ignore[call-overload]
         self.task = task
         self.step = 0
         self.scale = LossScale(training.precision)
@@ -79,7 +80,8 @@ class TrainingState:
         for name, parameter in self.network.named_parameters():
             self.optimizer.state[parameter] = {
                 "step": torch.tensor(float(self.step)),
-                **{moment: moments[f"{moment}.{name}"] for moment in MOMENTS},
+                # The fused optimiser walks through memory: a moment must lie there as its parameter does.
+                **{m: torch.empty_like(parameter.detach()).copy_(moments[f"{m}.{name}"]) for m in MOMENTS},
             }
 
 

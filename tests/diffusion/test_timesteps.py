@@ -1,5 +1,7 @@
 """Which timesteps a sampler visits, and which ones training draws."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -24,14 +26,14 @@ def test_sections_keep_their_count_and_both_ends_in_strictly_increasing_order(ca
     lengths, counts = case
     chosen = respaced_timesteps(sum(lengths), ",".join(map(str, counts)))
     assert len(chosen) == sum(counts)
-    assert all(a < b for a, b in zip(chosen, chosen[1:], strict=False))
+    assert all(a < b for a, b in pairwise(chosen))
     start = 0
     for length, count in zip(lengths, counts, strict=True):
         part, chosen = chosen[:count], chosen[count:]
         assert part[0] == start
         assert part[-1] == (start + length - 1 if count > 1 else start)
         # Evenly spread: no gap is two wider than another.
-        gaps = [b - a for a, b in zip(part, part[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(part)]
         assert not gaps or max(gaps) - min(gaps) <= 2
         start += length
 

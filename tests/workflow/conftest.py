@@ -1,9 +1,12 @@
 """A project in miniature: the same code, rules and stages, with a params file that runs in a minute."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,12 +80,64 @@ class Project:
     def dvc(self, *arguments, succeeds=True):
         return self.run("dvc", *arguments, succeeds=succeeds)
 
-    def planned_by_snakemake(self):
-        """The jobs of a dry run, as stages: `rule@key`, and a run's shards as its sample stage."""
-        lines = self.snakemake("--dry-run", "--quiet", "host").splitlines()
-        return lines
+    def needed(self):
+        """The stages that Snakemake would run now."""
+        printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed")
+        return json.loads(printed.splitlines()[-1])
+
+    def repro(self):
+        """Run DVC; return the stages that it ran."""
+        printed = self.dvc("repro")
+        return sorted(re.findall(r"^Running stage '(.+)':", printed, flags=re.MULTILINE))
+
+    @contextmanager
+    def edited(self, name, old, new):
+        """Another content of a file for a while."""
+        path = self.folder / name
+        content = path.read_text()
+        assert content.count(old) == 1, f"{name} holds {old!r} {content.count(old)} times"
+        path.write_text(content.replace(old, new))
+        try:
+            yield
+        finally:
+            path.write_text(content)
+
+    def artifacts(self):
+        """The bytes of everything that the stages made."""
+        root = self.folder / "results" / "embedded"
+        kinds = [
+            "data",
+            "extractors",
+            "checkpoints",
+            "samples",
+            "features",
+            "references",
+            "metrics",
+            "tables",
+            "figures",
+        ]
+        files = [path for kind in kinds for path in (root / kind).rglob("*")]
+        files = [path for path in files if path.is_file() and path.name != ".snakemake_timestamp"]
+        return {str(path.relative_to(root)): path.read_bytes() for path in sorted(files)}
 
 
 @pytest.fixture(scope="session")
-def miniature(tmp_path_factory):
-    return lambda name: Project(tmp_path_factory.mktemp("projects") / name, miniature_params())
+def projects(tmp_path_factory):
+    """A folder for projects, apart from this repository."""
+    return tmp_path_factory.mktemp("projects")
+
+
+@pytest.fixture(scope="session")
+def by_snakemake(projects):
+    """A project that Snakemake has run."""
+    project = Project(projects / "by_snakemake", miniature_params())
+    project.snakemake("--quiet", "all")
+    return project
+
+
+@pytest.fixture(scope="session")
+def by_dvc(projects):
+    """A project that DVC has run."""
+    project = Project(projects / "by_dvc", miniature_params())
+    project.repro()
+    return project

@@ -1,4 +1,6 @@
-"""What each engine plans, as JSON on stdout: `python plans.py snakemake|dvc`, in a project's folder.
+"""What each engine plans, as JSON on stdout: `python plans.py snakemake|dvc|needed`, in a project's folder.
+
+`snakemake` and `dvc` give all stages, `needed` the names of those that Snakemake would run now.
 
 A stage is its name, command, inputs, outputs and params sections. Snakemake's shards of a run and what gathers them count
 as one stage, since to DVC they are one; a command is given without the log that Snakemake sends its output to.
@@ -6,22 +8,32 @@ as one stage, since to DVC they are one; a command is given without the log that
 
 import json
 import sys
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 LOGGED = (" ) > ", "( ")
 
 
-def snakemake_plan():
+@contextmanager
+def snakemake_dag(forceall):
     import snakemake.settings.types as settings
     from snakemake.api import SnakemakeApi
 
     with SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.ALL})) as api:
         workflow = api.workflow(settings.ResourceSettings(cores=2), snakefile=Path("Snakefile"))
-        planner = workflow.dag(settings.DAGSettings(forceall=True, print_dag_as=str(settings.PrintDag.DOT)))
-        stdout, sys.stdout = sys.stdout, sys.stderr
-        planner.printdag()
-        sys.stdout = stdout
-        dag = workflow._workflow.dag
+        planner = workflow.dag(settings.DAGSettings(forceall=forceall, print_dag_as=str(settings.PrintDag.DOT)))
+        with redirect_stdout(sys.stderr):
+            planner.printdag()
+        yield workflow._workflow.dag
+
+
+def needed():
+    with snakemake_dag(forceall=False) as dag:
+        return sorted({stage_name(job) for job in dag.needrun_jobs() if job.rule.name != "all"})
+
+
+def snakemake_plan():
+    with snakemake_dag(forceall=True) as dag:
         jobs = [job for job in dag.jobs if job.rule.name != "all"]
         stages, edges = {}, set()
         for job in jobs:
@@ -38,7 +50,7 @@ def snakemake_plan():
                 sections=sorted(set(triggers) - {"code"}) if "code" in triggers else [],
                 code=triggers.get("code"),
             )
-    return {"stages": stages, "edges": sorted(edges)}
+    return {"stages": stages, "edges": sorted(edges), "imported_torch": "torch" in sys.modules}
 
 
 def stage_name(job):
@@ -77,5 +89,5 @@ def dvc_plan():
 
 
 if __name__ == "__main__":
-    plan = {"snakemake": snakemake_plan, "dvc": dvc_plan}[sys.argv[1]]()
+    plan = {"snakemake": snakemake_plan, "dvc": dvc_plan, "needed": needed}[sys.argv[1]]()
     print(json.dumps(plan))

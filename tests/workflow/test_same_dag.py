@@ -60,7 +60,9 @@ def test_inputs_are_equal(plans):
 def test_outputs_are_equal(plans):
     snakemake, dvc = plans
     for name, stage in dvc["stages"].items():
-        outputs = sorted(str(Path(path).parent) if CODE in path else path for path in snakemake["stages"][name]["outputs"])
+        outputs = sorted(
+            str(Path(path).parent) if CODE in path else path for path in snakemake["stages"][name]["outputs"]
+        )
         assert sorted(set(outputs)) == stage["outputs"], name
 
 
@@ -92,3 +94,7 @@ def test_what_git_holds_dvc_does_not_cache(plans):
     for name, stage in dvc["stages"].items():
         in_git = [path for path in stage["outputs"] if "/tables/" in path or "/figures/" in path]
         assert stage["uncached"] == in_git, name
+
+
+def test_planning_imports_no_torch(plans):
+    assert not plans[0]["imported_torch"]

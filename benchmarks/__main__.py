@@ -1,0 +1,7 @@
+"""Every benchmark, one after the other, each in a process of its own."""
+
+import subprocess
+import sys
+
+for name in ("startup", "frechet", "training", "sampling"):
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -1,0 +1,116 @@
+"""A stage's digest changes when what it runs changes, and not otherwise."""
+
+import ast
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ALL = ["sample", "train", "evaluate", "prepare", "table"]
+
+
+@pytest.fixture
+def package(tmp_path, root):
+    """A copy of the package."""
+    return shutil.copytree(root / "adm", tmp_path / "adm", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def digests(package):
+    """The digest of each stage by the package's own code, loaded afresh."""
+    spec = importlib.util.spec_from_file_location("code_of_copy", package / "artifacts" / "code.py")
+    code = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(code)
+    return {verb: code.code_digest(verb) for verb in code.verbs()}
+
+
+def changed(package, edit):
+    """The stages whose digest an edit changes."""
+    before = digests(package)
+    edit()
+    after = digests(package)
+    return {verb for verb in before if before[verb] != after.get(verb)}
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_every_stage_has_a_digest_of_its_own_wherever_the_package_lies(package, root):
+    found = digests(package)
+    assert set(ALL) < set(found)
+    assert len(set(found.values())) == len(found)
+    assert found == digests(root / "adm")
+
+
+def test_comments_and_layout_do_not_count(package):
+    def edit():
+        for path in package.rglob("*.py"):
+            if path.name == "code.py":
+                continue
+            lines = path.read_text().splitlines()
+            path.write_text("# A new comment.\n\n" + "\n".join([*lines, "", "# And another one."]) + "\n")
+        path = package / "training" / "loop.py"
+        path.write_text(ast.unparse(ast.parse(path.read_text())))
+
+    assert changed(package, edit) == set()
+
+
+def test_docstrings_do_not_count_be_they_of_modules_classes_functions_or_constants(package):
+    def edit():
+        count = 0
+        for path in package.rglob("*.py"):
+            tree = ast.parse(path.read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str):
+                    node.value = ast.Constant("Another text.")
+                    count += 1
+            path.write_text(ast.unparse(tree))
+        assert count > 100
+
+    assert changed(package, edit) == set()
+
+
+def test_training_is_the_business_of_train_alone(package):
+    touched = changed(package, lambda: replace(package / "training" / "loop.py", "1 - step /", "2 - step /"))
+    assert "train" in touched
+    assert not touched & {"sample", "evaluate", "gather", "features", "reference", "prepare", "table", "figure"}
+
+
+def test_a_network_is_the_business_of_all_that_run_it(package):
+    touched = changed(package, lambda: replace(package / "nets" / "layers.py", "**-0.25", "**-0.5"))
+    assert {"init", "train", "sample"} <= touched
+    assert not touched & {"evaluate", "prepare", "table", "figure", "reference"}
+
+
+def test_a_metric_is_the_business_of_evaluate(package):
+    path = package / "metrics" / "inception_score.py"
+    touched = changed(package, lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
+    assert touched == {"evaluate"}
+
+
+@pytest.mark.parametrize("verb", ["train", "sample", "table", "prepare"])
+def test_every_module_that_a_stage_needs_counts(package, verb):
+    # The oracle is Python itself, on a copy whose uncounted packages are emptied: what a stage still loads, it needs.
+    script = (
+        "import json, sys, pathlib\n"
+        "from adm.artifacts.code import PACKAGE, code_of\n"
+        f"counted = code_of('{verb}')\n"
+        "packages = {'.'.join(f.relative_to(PACKAGE.parent).parts[:-1]): f for f in PACKAGE.rglob('__init__.py')}\n"
+        "[file.write_text('') for name, file in packages.items() if name not in counted]\n"
+        "[sys.modules.pop(name) for name in list(sys.modules) if name.split('.')[0] == 'adm']\n"
+        f"import adm.stages.{verb}\n"
+        "print(json.dumps([[m for m in sys.modules if m.split('.')[0] == 'adm' and m not in packages], counted]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, env=environment, text=True, cwd=package.parent
+    )
+    loaded, counted = json.loads(done.stdout)
+    assert set(loaded) <= set(counted)
+    assert f"adm.stages.{verb}" in loaded

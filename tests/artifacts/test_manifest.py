@@ -1,0 +1,97 @@
+"""The manifest tells what made an artifact, and whether it is still what was written."""
+
+import json
+
+import pytest
+
+from adm.artifacts.manifest import MANIFEST, identity, provenance, read_manifest, sha256, write_manifest
+from adm.params.data import DatasetParams
+from adm.params.errors import UserError
+
+SECTION = DatasetParams(source="digits", image_size=8, num_classes=10, shard_size=100)
+
+
+def make(folder, **changes):
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(bytes(range(256)))
+    (folder / "b.txt").write_text("b")
+    section = SECTION.model_copy(update=changes)
+    write_manifest(folder, provenance("prepare", {"dataset": section}, {}, ["numpy"]), {"num_images": 3})
+    return folder
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    return make(tmp_path / "artifact")
+
+
+def refusal(folder, *stages):
+    with pytest.raises(UserError) as error:
+        read_manifest(folder, *stages)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_manifest_says_what_made_the_artifact(artifact):
+    manifest = read_manifest(artifact, "sample", "prepare")
+    assert manifest.stage == "prepare"
+    assert manifest.params == {"dataset": SECTION.model_dump()}
+    assert manifest.facts == {"num_images": 3}
+    assert manifest.files == {name: sha256(artifact / name) for name in ("a.bin", "b.txt")}
+    assert set(manifest.versions) == {"python", "numpy"}
+
+
+def test_the_manifest_is_the_same_bytes_every_time(artifact, tmp_path):
+    again = make(tmp_path / "elsewhere")
+    assert (again / MANIFEST).read_bytes() == (artifact / MANIFEST).read_bytes()
+    assert str(tmp_path) not in (artifact / MANIFEST).read_text()
+
+
+@pytest.mark.parametrize("position", [0, 100, 255])
+def test_a_flipped_bit_is_found(artifact, position):
+    content = bytearray((artifact / "a.bin").read_bytes())
+    content[position] ^= 1
+    (artifact / "a.bin").write_bytes(content)
+    assert refusal(artifact, "prepare").startswith(f"{artifact / 'a.bin'}: is not the file that was written")
+
+
+def test_a_missing_file_is_found(artifact):
+    (artifact / "b.txt").unlink()
+    assert refusal(artifact, "prepare").startswith(f"{artifact / 'b.txt'}: does not exist")
+
+
+def test_an_artifact_of_another_stage_is_refused(artifact):
+    assert refusal(artifact, "init", "train") == f"{artifact}: was made by 'prepare', not by 'init' or 'train'"
+
+
+def test_a_missing_artifact_or_manifest_is_named(tmp_path):
+    assert refusal(tmp_path / "none", "prepare") == f"{tmp_path / 'none'}: does not exist"
+    assert refusal(tmp_path, "prepare") == f"{tmp_path / MANIFEST}: does not exist"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"stage": 3}'])
+def test_what_is_no_manifest_is_refused(artifact, content):
+    (artifact / MANIFEST).write_text(content)
+    assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
+
+
+def test_a_manifest_with_an_unknown_key_is_refused(artifact):
+    content = json.loads((artifact / MANIFEST).read_text())
+    (artifact / MANIFEST).write_text(json.dumps({**content, "clock": "noon"}))
+    assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: is no manifest")
+
+
+def test_identity_follows_content_params_and_parents(artifact, tmp_path):
+    assert identity(artifact) == identity(make(tmp_path / "same"))
+    assert identity(artifact) != identity(make(tmp_path / "other", shard_size=99))
+    child = provenance("sample", {}, {"data": artifact}, [])
+    assert child["inputs"] == {"data": identity(artifact)}
+    (artifact / "b.txt").write_text("c")
+    write_manifest(artifact, provenance("prepare", {"dataset": SECTION}, {}, ["numpy"]), {"num_images": 3})
+    assert provenance("sample", {}, {"data": artifact}, [])["inputs"] != child["inputs"]
+
+
+def test_identity_of_a_plain_file_is_its_hash(artifact, tmp_path):
+    assert identity(artifact / "b.txt") == sha256(artifact / "b.txt")
+    with pytest.raises(UserError, match="does not exist"):
+        identity(tmp_path / "none")

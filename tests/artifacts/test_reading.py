@@ -1,0 +1,217 @@
+"""Files that are damaged, foreign or of the wrong kind are refused in one line that names them."""
+
+import pickle
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save
+
+from adm.artifacts.reading import read_json, read_npy, read_npz
+from adm.nets.weights import read_tensors
+from adm.params.errors import UserError
+
+EXPECTED = {"x": ("float64", (None, 3))}
+GOOD = np.arange(60.0).reshape(20, 3)
+
+
+def refusal(read, path, *arguments):
+    with pytest.raises(UserError) as error:
+        read(path, *arguments)
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.fixture
+def npz(tmp_path):
+    return tmp_path / "a.npz"
+
+
+@pytest.fixture
+def npy(tmp_path):
+    return tmp_path / "a.npy"
+
+
+def test_good_arrays_are_read(npz, npy):
+    np.savez(npz, x=GOOD, other=GOOD)
+    assert np.array_equal(read_npz(npz, EXPECTED)["x"], GOOD)
+    np.save(npy, GOOD)
+    mapped = read_npy(npy, "float64", (20, None))
+    assert np.array_equal(mapped, GOOD)
+    assert not mapped.flags.writeable
+
+
+def test_a_missing_file_is_named(npz):
+    assert refusal(read_npz, npz, EXPECTED) == "does not exist"
+    assert refusal(read_npy, npz, "float64", (3,)) == "does not exist"
+    assert refusal(read_json, npz) == "does not exist"
+    assert refusal(read_tensors, npz, {}) == "does not exist"
+
+
+WRONG_CONTENT = {
+    "dtype": (GOOD.astype(np.float32), "has dtype float32, not float64"),
+    "shape": (GOOD.T.copy(), "has shape (3, 20), not (any, 3)"),
+    "rank": (GOOD.ravel(), "has shape (60,), not (any, 3)"),
+    "nan": (np.where(GOOD < 2, np.nan, GOOD), "holds 2 values that are NaN or infinite"),
+    "infinity": (np.where(GOOD == 7, -np.inf, GOOD), "holds 1 values that are NaN or infinite"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_CONTENT)
+def test_wrong_content_is_described(npz, npy, case):
+    array, message = WRONG_CONTENT[case]
+    np.savez(npz, x=array)
+    assert refusal(read_npz, npz, EXPECTED) == f"x: {message}"
+    np.save(npy, array)
+    assert refusal(read_npy, npy, *EXPECTED["x"]) == message
+
+
+def test_an_array_that_is_not_there_is_named_with_those_that_are(npz):
+    np.savez(npz, y=GOOD, z=GOOD)
+    assert refusal(read_npz, npz, EXPECTED) == "holds no array 'x'; it has y, z"
+
+
+def foreign_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+
+
+def zip_with_a_text_of_the_right_name(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", "hello")
+
+
+def zip_with_a_broken_array(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': oops")
+
+
+def pickled_array(path):
+    np.savez(path, x=np.array([{"a": 1}], dtype=object))
+
+
+UNREADABLE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("no arrays here"),
+    "pickle": lambda path: path.write_bytes(pickle.dumps({"x": GOOD})),
+    "foreign zip": foreign_zip,
+    "text of the right name": zip_with_a_text_of_the_right_name,
+    "broken array": zip_with_a_broken_array,
+    "pickled array": pickled_array,
+    "folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_is_no_npz_or_npy_is_refused(npz, npy, case):
+    UNREADABLE[case](npz)
+    assert refusal(read_npz, npz, EXPECTED)
+    UNREADABLE[case](npy)
+    if npy.exists():
+        assert refusal(read_npy, npy, *EXPECTED["x"])
+
+
+def test_npz_and_npy_are_not_taken_for_each_other(npz, npy):
+    with npz.open("wb") as file:
+        np.save(file, GOOD)
+    assert "no readable npz" in refusal(read_npz, npz, EXPECTED)
+    with npy.open("wb") as file:
+        np.savez(file, x=GOOD)
+    assert "no readable npy" in refusal(read_npy, npy, *EXPECTED["x"])
+
+
+def save_npy(file, x):
+    np.save(file, x)
+
+
+SAVE = {"npz": np.savez, "npz compressed": np.savez_compressed, "npy": save_npy}
+
+
+@pytest.fixture(scope="module", params=SAVE)
+def victim(request, tmp_path_factory):
+    """A good file to damage, its bytes, and how it is read."""
+    path = tmp_path_factory.mktemp(request.param) / f"a.{request.param[:3]}"
+    with path.open("wb") as file:
+        SAVE[request.param](file, x=GOOD)
+    content = path.read_bytes()
+    if request.param == "npy":
+        return path, content, lambda: read_npy(path, *EXPECTED["x"])
+    return path, content, lambda: read_npz(path, EXPECTED)["x"]
+
+
+@given(keep=st.floats(0, 1, exclude_max=True))
+def test_a_truncated_file_is_refused(victim, keep):
+    path, content, read = victim
+    path.write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(UserError, match=r"a\.np[yz]: "):
+        read()
+
+
+@given(position=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_a_flipped_byte_never_ends_in_another_error(victim, position, flip):
+    path, content, read = victim
+    damaged = bytearray(content)
+    damaged[int(len(content) * position)] ^= flip
+    path.write_bytes(damaged)
+    with suppress(UserError):
+        array = read()
+        assert array.dtype == GOOD.dtype
+        assert array.shape[1:] == (3,)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no readable JSON"),
+        (b"{", "is no readable JSON"),
+        (b"\xff\xfe", "is no readable JSON"),
+        (b"[1, 2]", "holds a JSON list, not an object"),
+        (b"null", "holds a JSON NoneType, not an object"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(tmp_path, content, message):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    assert refusal(read_json, path).startswith(message)
+
+
+LIKE = {"a": torch.zeros(2, 3), "b": torch.zeros(4)}
+
+
+def test_good_tensors_are_read_in_the_order_asked_for(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"b": torch.ones(4), "a": torch.ones(2, 3)}))
+    tensors = read_tensors(path, LIKE)
+    assert list(tensors) == ["a", "b"]
+    assert all((tensor == 1).all() for tensor in tensors.values())
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        (
+            {"a": torch.zeros(3, 2)},
+            "2 tensors differ: a is float32 (3, 2), not float32 (2, 3); b is missing, not float32 (4,)",
+        ),
+        ({**LIKE, "b": torch.zeros(4, dtype=torch.float16)}, "1 tensors differ: b is float16 (4,), not float32 (4,)"),
+        ({**LIKE, "c": torch.zeros(1)}, "1 tensors differ: c is float32 (1,), not expected"),
+    ],
+)
+def test_other_tensors_are_described(tmp_path, tensors, message):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save(tensors))
+    assert refusal(read_tensors, path, LIKE) == f"is of another architecture; {message}"
+
+
+@given(keep=st.floats(0, 1, exclude_max=True))
+def test_truncated_tensors_are_refused(tmp_path_factory, keep):
+    path = tmp_path_factory.mktemp("tensors") / "a.safetensors"
+    content = save(LIKE)
+    path.write_bytes(content[: int(len(content) * keep)])
+    assert "safetensors" in refusal(read_tensors, path, LIKE)

@@ -1,0 +1,107 @@
+"""Artifacts appear whole or not at all, and their bytes depend on their content alone."""
+
+import time
+
+import numpy as np
+import pytest
+
+from adm.artifacts.writing import new_file, new_folder, write_csv, write_json, write_npz
+
+
+def everything_in(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_folder_appears_when_the_block_ends(tmp_path):
+    out = tmp_path / "deep" / "out"
+    with new_folder(out) as folder:
+        (folder / "a.txt").write_text("a")
+        (folder / "sub").mkdir()
+        (folder / "sub" / "b.txt").write_text("b")
+        assert not out.exists()
+    assert everything_in(tmp_path) == {"deep/out/a.txt": b"a", "deep/out/sub/b.txt": b"b"}
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    out = tmp_path / "out"
+    for name in ("old", "new"):
+        with new_folder(out) as folder:
+            (folder / name).write_text(name)
+    assert everything_in(tmp_path) == {"out/new": b"new"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_folder_whose_block_fails_leaves_the_old_one_and_no_debris(tmp_path, error):
+    out = tmp_path / "out"
+
+    def attempt():
+        with new_folder(out) as folder:
+            (folder / "half").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        attempt()
+    assert list(tmp_path.iterdir()) == []
+    with new_folder(out) as folder:
+        (folder / "old").write_text("old")
+    with pytest.raises(error):
+        attempt()
+    assert everything_in(tmp_path) == {"out/old": b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_left_half_written_by_a_killed_process_is_no_obstacle(tmp_path, monkeypatch):
+    # In containers process numbers come again soon, and with them the temporary names.
+    out = tmp_path / "out"
+    killed = new_folder(out)
+    (killed.__enter__() / "half").write_text("half")
+    with new_folder(out) as folder:
+        (folder / "whole").write_text("whole")
+    assert everything_in(out) == {"whole": b"whole"}
+
+
+def test_a_file_appears_when_the_block_ends_and_is_replaced(tmp_path):
+    out = tmp_path / "deep" / "out.txt"
+    for text in ("old", "new"):
+        with new_file(out) as path:
+            path.write_text(text)
+            assert not out.exists() or out.read_text() == "old"
+    assert everything_in(tmp_path) == {"deep/out.txt": b"new"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_file_whose_block_fails_leaves_the_old_one_and_no_debris(tmp_path, error):
+    out = tmp_path / "out.txt"
+    out.write_text("old")
+
+    def attempt():
+        with new_file(out) as path:
+            path.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        attempt()
+    assert everything_in(tmp_path) == {"out.txt": b"old"}
+
+
+def test_equal_arrays_give_equal_bytes_whenever_they_are_written(tmp_path, monkeypatch):
+    arrays = {"arr_0": np.arange(12).reshape(3, 4), "arr_1": np.linspace(0, 1, 5)}
+    write_npz(tmp_path / "a.npz", **arrays)
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(2_000_000_000))
+    write_npz(tmp_path / "b.npz", **arrays)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    write_npz(tmp_path / "c.npz", **(arrays | {"arr_1": np.linspace(0, 2, 5)}))
+    assert (tmp_path / "c.npz").read_bytes() != (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_has_no_nan_and_no_infinity(tmp_path, number):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"fid": number})
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_csv_has_unix_line_ends_and_quotes_what_needs_it(tmp_path):
+    write_csv(tmp_path / "a.csv", ["name", "value"], [["a,b", 1], ["c", 2.5]])
+    assert (tmp_path / "a.csv").read_bytes() == b'name,value\n"a,b",1\nc,2.5\n'

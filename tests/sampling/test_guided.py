@@ -1,0 +1,126 @@
+"""Image i is a function of seed i: not of the shard, the run's length, or where the run begins."""
+
+import numpy as np
+import pytest
+import torch
+
+from adm.artifacts.manifest import sha256
+from adm.params.errors import UserError
+from adm.params.runs import RunParams
+from adm.sampling.batch import SAMPLES, read_batch, read_shard, write_batch, write_shard
+from adm.sampling.blocks import Shard
+from adm.sampling.guided import SeededNoise
+
+KINDS = {
+    "ancestral": {},
+    "guided": {"gradient_scale": 4.0},
+    "guided at the mean": {"gradient_scale": 4.0, "gradient_at": "mean"},
+    "ddim": {"sampler": "ddim", "steps": "ddim5"},
+    "ddim with noise": {"sampler": "ddim", "eta": 0.7},
+    "ddim guided": {"sampler": "ddim", "eta": 0.7, "gradient_scale": 4.0},
+    "bfloat16": {"precision": "bfloat16", "gradient_scale": 4.0},
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return KINDS[request.param]
+
+
+def joined(parts):
+    return type(parts[0])(np.concatenate([p.images for p in parts]), np.concatenate([p.labels for p in parts]))
+
+
+def test_any_number_of_shards_gives_the_same_bytes(sampled, kind):
+    whole = sampled(**kind)
+    assert len(whole.images) == 11
+    assert len(np.unique(whole.images.reshape(11, -1), axis=0)) == 11
+    for num_shards in (2, 3, 5):
+        parts = [sampled(f"{i}-of-{num_shards}", **kind) for i in range(1, num_shards + 1)]
+        assert joined(parts).same(whole)
+
+
+def test_more_shards_than_blocks_leave_some_empty(sampled):
+    parts = [sampled(f"{i}-of-8") for i in range(1, 9)]
+    assert 0 in [len(part.images) for part in parts]
+    assert joined(parts).same(sampled())
+
+
+def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path):
+    run = RunParams.model_validate(
+        {"sweep": "s", "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
+        | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e", "reference": "r"}
+    )
+    whole = sampled()
+    write_batch(tmp_path / "whole", run, {}, whole.images, whole.labels)
+    paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
+    for i, path in enumerate(paths, start=1):
+        part = sampled(f"{i}-of-3")
+        write_shard(path, part.images, part.labels)
+    parts = [read_shard(path, run, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
+    write_batch(tmp_path / "gathered", run, {}, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    for name in (SAMPLES, "manifest.json"):
+        assert sha256(tmp_path / "whole" / name) == sha256(tmp_path / "gathered" / name)
+    images, labels = read_batch(tmp_path / "gathered")
+    assert np.array_equal(images, whole.images)
+    assert np.array_equal(labels, whole.labels)
+    with pytest.raises(UserError, match=r"2-of-3\.npz: arr_0: has shape \(4, 8, 8, 3\), not \(3, any, any, 3\)"):
+        read_shard(paths[1], run, Shard(3, 3))
+
+
+def test_a_run_from_a_later_seed_repeats_the_later_images(sampled, kind):
+    early, late = sampled(seed=0, num_samples=10, **kind), sampled(seed=6, num_samples=4, **kind)
+    assert late.same(early[6:])
+
+
+def test_a_longer_run_begins_as_a_shorter_one(sampled):
+    # The last block of the shorter run is computed whole, so that it is the same block.
+    assert sampled(num_samples=12)[:5].same(sampled(num_samples=5))
+
+
+def test_other_blocks_change_an_image_by_rounding_alone(sampled):
+    two, three = sampled(micro_batch=2, seed=0), sampled(micro_batch=3, seed=0)
+    assert np.array_equal(two.labels, three.labels)
+    assert np.abs(two.images.astype(int) - three.images).max() <= 1
+
+
+def test_labels_are_functions_of_their_seeds(sampled):
+    labels = SeededNoise(range(300)).labels(3)
+    assert np.array_equal(SeededNoise(range(100, 120)).labels(3), labels[100:120])
+    # 100 expected of each class, with a standard deviation of 8.2.
+    assert (torch.bincount(labels, minlength=3) - 100).abs().max() < 5 * 8.2
+    assert np.array_equal(sampled(seed=40).labels, SeededNoise(range(40, 51)).labels(2))
+
+
+def test_noise_of_an_image_is_its_seeds_alone():
+    block, alone = SeededNoise(range(10, 15)), SeededNoise(range(13, 14))
+    for _ in range(3):
+        assert torch.equal(block.normal(3, 4, 4)[3:4], alone.normal(3, 4, 4))
+    draws = SeededNoise(range(20)).normal(1000)
+    # Correlation of two independent rows: a standard deviation of 0.032.
+    correlations = torch.corrcoef(draws) - torch.eye(20)
+    assert correlations.abs().max() < 0.16
+
+
+def test_the_global_generator_is_left_alone(sampled):
+    torch.manual_seed(3)
+    state = torch.random.get_rng_state()
+    first = sampled(gradient_scale=1.0)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(4)
+    assert sampled(gradient_scale=1.0).same(first)
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
+def test_guidance_of_scale_zero_is_no_guidance_and_more_scale_goes_further(sampled, sampler):
+    unguided = sampled(guided=False, sampler=sampler)
+    assert sampled(gradient_scale=0.0, sampler=sampler).same(unguided)
+    near, far = (sampled(gradient_scale=scale, sampler=sampler) for scale in (2.0, 20.0))
+    assert 0 < near.distance(unguided) < far.distance(unguided)
+
+
+@pytest.mark.parametrize(
+    "change", [{"noise_temperature": 0.5}, {"epsilon_temperature": 0.8}, {"steps": "4"}, {"seed": 6}]
+)
+def test_options_reach_the_sampler(sampled, change):
+    assert sampled(**change).distance(sampled()) > 0

@@ -1,0 +1,238 @@
+"""The training loop: resuming to the bit, the optimiser's arithmetic, and what happens to numbers that overflow."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from adm.diffusion.timesteps import HISTORY, UniformTimesteps
+from adm.params.errors import UserError
+
+PRECISIONS = ["float32", "bfloat16", "float16"]
+SAMPLERS = ["uniform", "loss_second_moment"]
+
+
+def snapshot(tensors):
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """A task whose loss is a multiple of the sum of all parameters, so that every gradient is that number."""
+
+    factor: float
+    timesteps = UniformTimesteps(3)
+
+    def losses(self, network, x_0, y, draw):
+        total = sum(parameter.sum() for parameter in network.parameters())
+        return {"loss": self.factor * total.expand(len(x_0))}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, sampler, precision):
+    # Three timesteps, so that their histories are full and importance sampling is on when the run is cut.
+    model = tiny_model(timesteps=3, dropout=0.3, timestep_sampler=sampler, precision=precision)
+    straight = new_run(model)
+    straight.to(6)
+    first = new_run(model)
+    first.to(3)
+    first.files(tmp_path / "cut")
+    if sampler == "loss_second_moment":
+        assert (first.state.task.timesteps.counts == HISTORY).all()
+    torch.manual_seed(12345)  # a fresh process stands elsewhere
+    resumed = new_run(model)
+    resumed.state.load(tmp_path / "cut")
+    assert resumed.state.step == 3
+    reports = resumed.to(6)
+    assert [report.step for report in reports] == [4, 5, 6]
+    assert resumed.files(tmp_path / "resumed") == straight.files(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("kind", ["classifier", "upsampler"])
+def test_a_resumed_classifier_or_upsampler_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, kind):
+    model = tiny_model(kind, dropout=0.3, crop="random" if kind == "classifier" else "centre")
+    straight, first, resumed = (new_run(model) for _ in range(3))
+    straight.to(4)
+    first.to(2)
+    first.files(tmp_path / "cut")
+    resumed.state.load(tmp_path / "cut")
+    resumed.to(4)
+    assert resumed.files(tmp_path / "resumed") == straight.files(tmp_path / "straight")
+
+
+def test_seed_and_dropout_make_a_difference_but_the_global_generator_does_not(new_run, tiny_model, tmp_path):
+    ends = []
+    for number, (seed, dropout, world) in enumerate([(1, 0.3, 0), (1, 0.3, 99), (2, 0.3, 0), (1, 0.0, 0)]):
+        run = new_run(tiny_model(seed=seed, dropout=dropout))
+        torch.manual_seed(world)
+        before = torch.random.get_rng_state()
+        run.to(3)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        ends.append(run.files(tmp_path / str(number))["network.safetensors"])
+    assert ends[0] == ends[1]
+    assert len(set(ends)) == 3
+
+
+def test_dropout_masks_differ_from_step_to_step_and_between_parts_of_a_batch(new_run, tiny_model):
+    # With the same images and noise throughout, only dropout can tell two losses apart.
+    run = new_run(tiny_model(accumulation=2, batch_size=4))
+    seen = []
+
+    class Watcher(Penalty):
+        def losses(self, network, x_0, y, draw):
+            seen.append(torch.nn.functional.dropout(torch.ones(256), 0.5))
+            return super().losses(network, x_0, y, draw)
+
+    run.state.task = Watcher(1.0)
+    run.to(2)
+    assert len({tuple(mask.tolist()) for mask in seen}) == 4
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "classifier", "upsampler"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_accumulated_micro_batches_make_the_same_gradient(new_run, tiny_model, randomised, kind, sampler):
+    moments = []
+    for accumulation in (1, 4):
+        model = tiny_model(kind, accumulation=accumulation, timestep_sampler=sampler, timesteps=3)
+        run = new_run(model, randomised(model))
+        # Uneven weights must be accumulated too.
+        for _ in range(HISTORY):
+            run.state.task.timesteps.update(torch.arange(3), torch.tensor([0.1, 1.0, 5.0]))
+        (report,) = run.to(1)
+        moments.append(({name: s.clone() for name, s in run.state._moments()}, report.values))
+    (whole, values), (parts, other_values) = moments
+    assert whole.keys() == parts.keys()
+    scale = max(float(tensor.abs().max()) for name, tensor in whole.items() if name.startswith("exp_avg."))
+    for name in whole:
+        if name.startswith("exp_avg."):
+            torch.testing.assert_close(parts[name], whole[name], rtol=1e-3, atol=1e-5 * scale)
+    assert other_values == pytest.approx(values, rel=1e-4)
+
+
+def test_first_moment_is_a_tenth_of_the_gradient_of_the_weighted_mean_loss(new_run, tiny_model, randomised):
+    # The oracle is a plain backward pass over the batch that the report speaks of.
+    model = tiny_model(objective="hybrid")
+    run = new_run(model, randomised(model))
+    x_0, y = run.batches.at(0)
+    task, reference = run.state.task, randomised(model)
+    drawn = {}
+
+    class Recording:
+        timesteps = task.timesteps
+
+        def losses(self, network, x_0, y, draw):
+            drawn["it"] = draw
+            return task.losses(network, x_0, y, draw)
+
+    run.state.task = Recording()
+    (report,) = run.to(1)
+    loss = task.losses(reference, x_0, y, drawn["it"])["loss"].mean()
+    loss.backward()
+    assert report.values["loss"] == pytest.approx(float(loss.detach()), rel=1e-5)
+    gradients = {name: parameter.grad for name, parameter in reference.named_parameters()}
+    norm = float(torch.stack([g.norm() for g in gradients.values()]).norm())
+    assert report.values["gradient_norm"] == pytest.approx(norm, rel=1e-4)
+    for name, moment in run.state._moments():
+        if name.startswith("exp_avg."):
+            torch.testing.assert_close(
+                moment, 0.1 * gradients[name.removeprefix("exp_avg.")], rtol=1e-3, atol=1e-6 * norm
+            )
+
+
+def test_ema_follows_its_recurrence(new_run, tiny_model):
+    run = new_run(tiny_model(ema_rate=0.8))
+    for step in range(1, 4):
+        before = snapshot(run.state.ema)
+        run.to(step)
+        weights = run.state.network.state_dict()
+        assert run.state.ema.keys() == weights.keys()
+        for name, value in run.state.ema.items():
+            torch.testing.assert_close(value, 0.8 * before[name] + 0.2 * weights[name], rtol=1e-5, atol=1e-7)
+    assert any(not torch.equal(run.state.ema[name], weights[name]) for name in weights)
+
+
+def test_learning_rate_falls_linearly_to_zero_and_stays_there(new_run, tiny_model):
+    run = new_run(tiny_model(annealing=4, learning_rate=0.01, weight_decay=0.1))
+    rates = [report.values["learning_rate"] for report in run.to(4)]
+    assert rates == pytest.approx([0.01, 0.0075, 0.005, 0.0025])
+    stopped = snapshot(run.state.network.state_dict())
+    assert [report.values["learning_rate"] for report in run.to(6)] == [0, 0]
+    assert all(torch.equal(stopped[name], weight) for name, weight in run.state.network.state_dict().items())
+    constant = new_run(tiny_model(learning_rate=0.01))
+    assert {report.values["learning_rate"] for report in constant.to(2)} == {0.01}
+
+
+def test_weight_decay_is_decoupled_from_the_gradient(new_run, tiny_model):
+    run = new_run(tiny_model(learning_rate=0.01, weight_decay=0.5))
+    run.state.task = Penalty(0.0)
+    before = snapshot(run.state.network.state_dict())
+    run.to(2)
+    for name, weight in run.state.network.state_dict().items():
+        torch.testing.assert_close(weight, before[name] * (1 - 0.01 * 0.5) ** 2)
+
+
+def test_an_overflow_repeats_the_step_at_a_smaller_scale_and_moves_nothing_else(new_run, tiny_model, tmp_path):
+    model = tiny_model(precision="float16", annealing=100, dropout=0.2, timestep_sampler="loss_second_moment")
+    too_high = new_run(model)
+    too_high.state.scale.log2 = 40.0
+    (report,) = too_high.to(1)
+    settled = round(report.values["log2_loss_scale"])
+    assert settled < 40
+    assert report.step == too_high.state.step == 1
+    assert report.values["learning_rate"] == model.training.learning_rate
+    right = new_run(model)
+    right.state.scale.log2 = float(settled)
+    right.to(1)
+    assert too_high.files(tmp_path / "too_high") == right.files(tmp_path / "right")
+
+
+def test_the_loss_scale_grows_with_every_step_that_fits_and_is_one_in_other_precisions(new_run, tiny_model):
+    run = new_run(tiny_model(precision="float16"))
+    run.state.scale.log2 = 5.0
+    assert [report.values["log2_loss_scale"] for report in run.to(3)] == pytest.approx([5.001, 5.002, 5.003])
+    for precision in ("float32", "bfloat16"):
+        assert [r.values["log2_loss_scale"] for r in new_run(tiny_model(precision=precision)).to(2)] == [0, 0]
+
+
+def test_the_loss_scale_leaves_the_gradient_as_it_is(new_run, tiny_model, randomised):
+    model = tiny_model(precision="float16")
+    norms = []
+    for log2 in (4.0, 8.0):
+        run = new_run(model, randomised(model))
+        run.state.scale.log2 = log2
+        norms.append(run.to(1)[0].values["gradient_norm"])
+    assert norms[0] == pytest.approx(norms[1], rel=0.01)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_nan_ends_training_with_the_iteration_and_a_tensor(new_run, tiny_model, precision):
+    run = new_run(tiny_model(precision=precision))
+    run.to(1)
+    if precision == "float16":
+        run.state.scale.log2 = -17.0  # near its floor, to save attempts
+    with torch.no_grad():
+        next(run.state.network.parameters()).fill_(float("nan"))
+    before = snapshot(run.state.ema)
+    with pytest.raises(UserError) as error:
+        run.to(2)
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith("iteration 1: loss nan")
+    assert any(f"first in {name}," in message for name, _ in run.state.network.named_parameters())
+    assert run.state.step == 1
+    assert all(torch.equal(before[name], value) for name, value in run.state.ema.items())
+
+
+def test_a_gradient_whose_norm_alone_overflows_is_a_users_error_too(new_run, tiny_model):
+    run = new_run(tiny_model())
+    run.state.task = Penalty(1e30)
+    with pytest.raises(UserError, match=r"iteration 0: .*norm"):
+        run.to(1)
+
+
+@pytest.mark.parametrize("stop", [0, 2])
+def test_nothing_is_done_when_the_stop_is_reached(new_run, tiny_model, stop):
+    run = new_run(tiny_model())
+    run.to(2)
+    assert run.to(stop) == []

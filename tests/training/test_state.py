@@ -1,0 +1,114 @@
+"""What a saved state holds, and which ones are refused."""
+
+import json
+
+import pytest
+import torch
+
+from adm.params.errors import UserError
+from adm.training.state import check_step
+
+
+@pytest.fixture
+def saved(new_run, tiny_model, tmp_path):
+    """A run of two steps, and the folder of its state."""
+    run = new_run(tiny_model(timestep_sampler="loss_second_moment", precision="float16"))
+    run.to(2)
+    folder = tmp_path / "saved"
+    run.files(folder)
+    return run, folder
+
+
+def refusal(run, folder):
+    with pytest.raises(UserError) as error:
+        run.state.load(folder)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_saving_what_was_loaded_gives_the_same_bytes(saved, new_run, tmp_path):
+    run, folder = saved
+    other = new_run(run.model)
+    other.state.load(folder)
+    assert other.files(tmp_path / "again") == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_initial_state_round_trips_and_its_average_is_the_network(new_run, tiny_model, tmp_path):
+    run = new_run(tiny_model())
+    files = run.files(tmp_path / "initial")
+    assert files["ema.safetensors"] == files["network.safetensors"]
+    other = new_run(run.model)
+    other.state.load(tmp_path / "initial")
+    assert other.files(tmp_path / "again") == files
+
+
+def test_the_average_shares_no_memory_with_the_network(new_run, tiny_model):
+    state = new_run(tiny_model()).state
+    with torch.no_grad():
+        for parameter in state.network.parameters():
+            parameter.add_(1)
+    assert all(not torch.equal(state.ema[name], value) for name, value in state.network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ({"channels": 64}, "time_embedding.first.weight is float32 (128, 32), not float32 (256, 64)"),
+        ({"depth": 2}, "is missing, not float32"),
+        ({"num_classes": None}, "class_embedding.weight is float32 (2, 128), not expected"),
+        ({"variance": "beta"}, "output.2.weight is float32 (6, 32, 3, 3), not float32 (3, 32, 3, 3)"),
+    ],
+)
+def test_a_state_of_another_architecture_is_refused_with_the_file_and_the_first_tensors(
+    saved, new_run, tiny_model, change, first
+):
+    objective = {"objective": "simple"} if "variance" in change else {}
+    message = refusal(new_run(tiny_model(**change, **objective)), saved[1])
+    assert message.startswith(f"{saved[1] / 'network.safetensors'}: ")
+    assert "another architecture" in message
+    assert first in message
+    assert message.count(";") <= 3
+
+
+def test_a_state_of_another_kind_of_model_is_refused(saved, new_run, tiny_model):
+    assert "another architecture" in refusal(new_run(tiny_model("classifier")), saved[1])
+
+
+@pytest.mark.parametrize(
+    "name", ["network.safetensors", "ema.safetensors", "optimizer.safetensors", "timesteps.safetensors"]
+)
+def test_a_damaged_or_missing_file_is_named(saved, name):
+    run, folder = saved
+    path = folder / name
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:4], b"", b"\x80\x04N."):
+        path.write_bytes(damaged)
+        assert refusal(run, folder).startswith(f"{path}: is no readable safetensors file")
+    path.unlink()
+    assert refusal(run, folder) == f"{path}: does not exist"
+
+
+def test_a_timestep_history_of_another_length_is_refused(saved, new_run, tiny_model):
+    model = tiny_model(timestep_sampler="loss_second_moment", precision="float16", timesteps=51)
+    assert "timesteps.safetensors: " in refusal(new_run(model), saved[1])
+
+
+def test_damaged_progress_is_named(saved):
+    run, folder = saved
+    (folder / "progress.json").write_text("{")
+    assert refusal(run, folder).startswith(f"{folder / 'progress.json'}: is no readable JSON")
+
+
+def test_the_loss_scale_is_of_float16_alone(saved, new_run, tiny_model):
+    run, folder = saved
+    assert json.loads((folder / "progress.json").read_text())["log2_loss_scale"] == run.state.scale.log2 > 1
+    other = new_run(tiny_model(timestep_sampler="loss_second_moment", precision="float32"))
+    other.state.load(folder)
+    assert other.state.scale.factor == 1
+
+
+def test_a_checkpoint_of_another_iteration_is_refused(saved):
+    run, folder = saved
+    check_step(run.state, 2, folder)
+    with pytest.raises(UserError, match="is a checkpoint of iteration 2, not 5"):
+        check_step(run.state, 5, folder)

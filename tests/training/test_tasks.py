@@ -1,0 +1,97 @@
+"""Each kind of model learns, and sees what it must see."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from adm.training.tasks import Draw, build_task, draw
+
+
+def first_and_last(reports, name, count=15):
+    values = [report.values[name] for report in reports]
+    return sum(values[:count]) / count, sum(values[-count:]) / count
+
+
+@pytest.mark.parametrize("objective", ["hybrid", "simple", "vlb"])
+def test_a_diffusion_model_learns(new_run, tiny_model, objective):
+    variance = "beta" if objective == "simple" else "learned_range"
+    run = new_run(tiny_model(objective=objective, variance=variance, learning_rate=3e-3))
+    first, last = first_and_last(run.to(60), "vlb" if objective == "vlb" else "mse")
+    assert last < 0.6 * first
+
+
+def test_an_upsampler_learns(new_run, tiny_model):
+    first, last = first_and_last(new_run(tiny_model("upsampler", learning_rate=3e-3)).to(60), "mse")
+    assert last < 0.6 * first
+
+
+def test_a_classifier_learns(new_run, tiny_model):
+    reports = new_run(tiny_model("classifier", timesteps=50, learning_rate=1e-3)).to(60)
+    first, last = first_and_last(reports, "loss")
+    assert last < 0.7 * first
+    assert first_and_last(reports, "accuracy")[1] > 0.75
+
+
+class Spy(torch.nn.Module):
+    """Returns zeros, and remembers what it was called with."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x, t, *others, **named):
+        self.seen = (x, t, others, named)
+        return x.new_zeros(len(x), self.channels, *x.shape[2:])
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    x_0 = torch.rand(6, 3, 8, 8, generator=generator) * 2 - 1
+    return x_0, torch.arange(6) % 2, Draw(torch.arange(6), torch.ones(6), torch.randn(x_0.shape, generator=generator))
+
+
+@pytest.mark.parametrize("num_classes", [None, 2])
+def test_the_class_is_shown_to_a_conditional_model_alone(tiny_model, batch, num_classes):
+    x_0, y, drawn = batch
+    spy = Spy(6)
+    build_task(tiny_model(num_classes=num_classes)).losses(spy, x_0, y, drawn)
+    (label,) = spy.seen[2]
+    assert label is None if num_classes is None else torch.equal(label, y)
+
+
+def test_an_upsampler_sees_the_mean_of_each_block_of_pixels(tiny_model, batch):
+    x_0, y, drawn = batch
+    spy = Spy(6)
+    build_task(tiny_model("upsampler")).losses(spy, x_0, y, drawn)
+    means = x_0.view(6, 3, 4, 2, 4, 2).mean((3, 5))
+    torch.testing.assert_close(spy.seen[3]["low_resolution"], means)
+
+
+def test_a_classifier_sees_the_noised_image_and_its_loss_is_the_cross_entropy(tiny_model, batch):
+    x_0, y, drawn = batch
+    logits = torch.randn(6, 2, generator=torch.Generator().manual_seed(1))
+    task = build_task(tiny_model("classifier"))
+    seen = []
+
+    def network(x, t):
+        seen.append((x, t))
+        return logits
+
+    values = task.losses(network, x_0, y, drawn)
+    ((x, t),) = seen
+    alpha_bar = torch.from_numpy(task.diffusion.alpha_bar)[drawn.t].view(-1, 1, 1, 1).float()
+    torch.testing.assert_close(x, alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * drawn.eps)
+    assert torch.equal(t, drawn.t)
+    torch.testing.assert_close(values["loss"], -F.one_hot(y).mul(logits.log_softmax(1)).sum(1))
+    assert values["accuracy"].tolist() == [float(row[k] == row.max()) for row, k in zip(logits, y, strict=True)]
+
+
+def test_draws_are_a_function_of_the_generator_and_part_picks_rows(tiny_model):
+    task = build_task(tiny_model())
+    x_0 = torch.zeros(6, 3, 8, 8)
+    one, two = (draw(task, x_0, torch.Generator().manual_seed(3)) for _ in range(2))
+    for a, b in zip(one, two, strict=True):
+        assert torch.equal(a, b)
+    for whole, part in zip(one, one.part(slice(2, 4)), strict=True):
+        assert torch.equal(whole[2:4], part)
