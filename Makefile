@@ -18,14 +18,14 @@ all: $(READY)
 
 # The same by DVC, stage by stage.
 repro: $(READY)
-	flock .engine.lock dvc repro
+	dvc repro
 
 # Tell Snakemake that what DVC made or pulled is up to date.
 adopt: $(READY)
 	dvc status --quiet && snakemake --cores 1 --touch --forceall --quiet all
 
 test: check
-	pytest -n 2 --dist worksteal
+	pytest --numprocesses 2 --dist loadgroup
 
 check: $(READY)
 	ruff check
@@ -33,7 +33,6 @@ check: $(READY)
 	mypy
 	lint-imports
 	snakefmt --check --compact-diff Snakefile workflow
-	snakemake --lint
 
 bench: $(READY)
 	python -m benchmarks

@@ -171,8 +171,10 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:2]
     try:
         app(prog_name="adm")
-    except UserError as error:
+    except (UserError, OSError) as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        # What the system refuses (a full disk, a folder that may not be written) is no fault of the code either.
+        message = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(2)

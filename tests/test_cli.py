@@ -69,7 +69,7 @@ MISTAKES = {
         "none: does not exist",
     ),
     "malformed shard": (
-        "sample --params {params} --run scale-1 --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out --shard 5-of-4",
+        "sample --params {params} --run scale-1 --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/o --shard 5-of-4",
         "--shard '5-of-4': is no shard",
     ),
 }
@@ -112,6 +112,15 @@ def test_debug_shows_the_traceback(params, root, tmp_path):
     assert "Traceback" in done.stderr
     assert "UserError" in done.stderr
     assert message in done.stderr
+
+
+def test_what_the_system_refuses_is_one_line_too(adm, params, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, printed = adm("check", "--params", params, "--out", tmp_path / "file" / "out")
+    assert code == 2
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+    assert str(tmp_path / "file") in printed
 
 
 @pytest.mark.parametrize(
@@ -158,9 +167,9 @@ def inputs(params, tmp_path_factory):
     run = loaded.runs["scale-1"]
     images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
     labels = np.arange(run.num_samples) % 10
-    for name in ("checkpoint", "classifier"):
-        (folder / name).write_text(name)
-    parents = {name: folder / name for name in ("checkpoint", "classifier")}
+    parents = {"checkpoint": folder / "c", "classifier": folder / "k"}
+    for name, path in parents.items():
+        path.write_text(name)
     write_batch(folder / "samples", run, parents, images, labels)
     half = run.num_samples // run.micro_batch // 2 * run.micro_batch
     write_shard(folder / "1.npz", images[:half], labels[:half])
@@ -176,7 +185,8 @@ LIGHT = {
     "table": "table --table table_8 --source {inputs} --out {tmp}/out",
     "figure of metrics": "figure --figure figure_6 --source {inputs} --out {tmp}/out",
     "figure of samples": "figure --figure figure_21 --source {inputs}/samples --out {tmp}/out",
-    "gather": "gather {inputs}/1.npz {inputs}/2.npz --run scale-1 --checkpoint {inputs}/checkpoint --classifier {inputs}/classifier --out {tmp}/out",
+    "gather": "gather {inputs}/1.npz {inputs}/2.npz --run scale-1 --checkpoint {inputs}/c --classifier {inputs}/k"
+    " --out {tmp}/out",
 }
 
 

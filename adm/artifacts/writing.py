@@ -1,10 +1,9 @@
 """Writing: under a temporary name, flushed, then renamed; bytes depend on content alone."""
 
-import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.params.errors import UserError
+
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` when the block ends well, and vanishes when it does not.
 
     An `out` that exists is replaced only then.
+
+    Raises:
+        UserError: `out` is a file.
     """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file, but a folder is to be written there")
     partial = _partial(out)
     # A killed process of the same number may have left one: in containers numbers come again soon.
     shutil.rmtree(partial, ignore_errors=True)
@@ -57,14 +63,6 @@ def new_file(out: Path) -> Iterator[Path]:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write indented JSON in the order given; NaN and infinity are refused, since JSON has none."""
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a csv file with Unix line ends."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def write_npz(path: Path, **arrays: NDArray[Any]) -> None:

@@ -21,7 +21,7 @@ def load_network(folder: Path, model: ModelParams) -> nn.Module | None:
         UserError: The folder is no checkpoint, its files changed, or it is of another architecture.
     """
     manifest = read_manifest(folder, "init", "train")
-    found = manifest.params["model"]
+    found = manifest.params.get("model", {})
     wanted = model.model_dump(mode="json")
     for name in ("kind", "network", "noise"):
         if found.get(name) != wanted.get(name):

@@ -36,7 +36,8 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Read tensors that must have the names, shapes and dtypes of `like`; in its order.
 
     Raises:
-        UserError: The file is missing or unreadable, or its tensors differ; names up to three of those that do.
+        UserError: The file is missing or unreadable, or its tensors differ, of which it names up to three, or
+            one holds NaN or infinity.
     """
     try:
         tensors = load_file(path)
@@ -52,6 +53,9 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}" for name in different[:3]
         ]
         raise UserError(f"{path}: is of another architecture; {len(different)} tensors differ: {'; '.join(lines)}")
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise UserError(f"{path}: {name} holds NaN or infinity")
     return {name: tensors[name] for name in like}
 
 

@@ -66,6 +66,17 @@ class Params(Section):
         return self
 
 
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, but for a key given twice, which it would pass over in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1 and key != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path | str) -> Params:
     """Read and check a params file.
 
@@ -79,7 +90,7 @@ def load(path: Path | str) -> Params:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise UserError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
     return check(data, str(path))

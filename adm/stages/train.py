@@ -19,7 +19,7 @@ from adm.params.errors import UserError
 from adm.params.models import ProgressParams, SegmentParams
 from adm.training.log import TrainingLog
 from adm.training.loop import train
-from adm.training.state import TrainingState, check_step
+from adm.training.state import TrainingState, check_step, newest, save_rolling
 from adm.training.tasks import TrainedModelParams, build_task
 
 
@@ -53,9 +53,9 @@ def run(
     try:
         with FileLock(work / f"{fingerprint}.lock", timeout=0):
             state = TrainingState(build(model), build_task(model), training)
-            resumed = rolling.is_dir()
-            state.load(rolling if resumed else previous)
-            if not resumed:
+            saved = newest(rolling)
+            state.load(saved or previous)
+            if saved is None:
                 check_step(state, start, previous)
             _train(state, model, progress, images, segment.stop, rolling, log)
             with new_folder(out) as folder:
@@ -87,6 +87,5 @@ def _train(
                 bar.write(line)
             bar.update()
             if report.step % progress.save_every == 0 and report.step < stop:
-                with new_folder(rolling) as folder:
-                    state.save(folder)
+                save_rolling(state, rolling)
     rows.close()

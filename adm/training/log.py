@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from adm.artifacts.writing import new_file
 from adm.training.loop import Report
 
 
@@ -21,16 +22,15 @@ class TrainingLog:
     """
 
     def __init__(self, path: Path, start: int, every: int, batch_size: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._rows = [row for row in _read(path) if int(row["step"]) <= start]
-        self._earlier = float(self._rows[-1]["seconds"]) if self._rows else 0.0
-        self._file: TextIO = path.open("w", encoding="utf-8", newline="")
-        self._writer: csv.DictWriter[str] | None = None
+        kept = [row for row in _read(path) if int(row["step"]) <= start]
+        self._earlier = float(kept[-1]["seconds"]) if kept else 0.0
+        with new_file(path) as partial:
+            _write(partial, kept)
+        self._file: TextIO = path.open("a", encoding="utf-8", newline="")
+        self._empty = not kept
         self._every, self._batch_size = every, batch_size
         self._pending: list[Report] = []
         self._began = self._last = time.monotonic()
-        for row in self._rows:
-            self._write(row)
 
     def add(self, report: Report) -> str | None:
         """Take a report; return the line to show when a row is complete."""
@@ -46,7 +46,11 @@ class TrainingLog:
             "images_per_second": f"{rate:.1f}",
             **{name: f"{value:.6g}" for name, value in means.items()},
         }
-        self._write(row)
+        writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
+        if self._empty:
+            writer.writeheader()
+            self._empty = False
+        writer.writerow(row)
         self._file.flush()
         self._pending, self._last = [], now
         return "  ".join(f"{name} {value}" for name, value in row.items())
@@ -55,15 +59,18 @@ class TrainingLog:
         """Close the file."""
         self._file.close()
 
-    def _write(self, row: dict[str, str]) -> None:
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
-            self._writer.writeheader()
-        self._writer.writerow(row)
-
 
 def _read(path: Path) -> list[dict[str, str]]:
+    """The rows of a log; one that a killed process left unfinished is none."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if None not in row.values() and None not in row]
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if rows:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)

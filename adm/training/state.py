@@ -1,5 +1,6 @@
 """The state of a training run: everything that the next step depends on, and its file format."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adm.artifacts.reading import read_json
-from adm.artifacts.writing import write_json
+from adm.artifacts.writing import new_folder, write_json
 from adm.nets.precision import memory_format
 from adm.nets.weights import load_weights, read_tensors
 from adm.params.errors import UserError
@@ -83,6 +84,19 @@ class TrainingState:
                 # The fused optimiser walks through memory: a moment must lie there as its parameter does.
                 **{m: torch.empty_like(parameter.detach()).copy_(moments[f"{m}.{name}"]) for m in MOMENTS},
             }
+
+
+def save_rolling(state: TrainingState, folder: Path) -> None:
+    """Save a state beside the last one, which goes only when the new one is whole."""
+    with new_folder(folder / f"step-{state.step:09d}") as new:
+        state.save(new)
+    for old in sorted(folder.glob("step-*"))[:-1]:
+        shutil.rmtree(old)
+
+
+def newest(folder: Path) -> Path | None:
+    """The state that `save_rolling` wrote last; None before the first."""
+    return max(folder.glob("step-*"), default=None)
 
 
 def check_step(state: TrainingState, expected: int, folder: Path) -> None:

@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from adm.artifacts.writing import new_file, new_folder, write_csv, write_json, write_npz
+from adm.artifacts.writing import new_file, new_folder, write_json, write_npz
+from adm.params.errors import UserError
 
 
 def everything_in(folder):
@@ -102,6 +103,8 @@ def test_json_has_no_nan_and_no_infinity(tmp_path, number):
     assert not (tmp_path / "a.json").exists()
 
 
-def test_csv_has_unix_line_ends_and_quotes_what_needs_it(tmp_path):
-    write_csv(tmp_path / "a.csv", ["name", "value"], [["a,b", 1], ["c", 2.5]])
-    assert (tmp_path / "a.csv").read_bytes() == b'name,value\n"a,b",1\nc,2.5\n'
+def test_a_file_in_a_folders_place_is_refused_and_stays(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(UserError, match="out: is a file"), new_folder(tmp_path / "out"):
+        pass
+    assert everything_in(tmp_path) == {"out": b"mine"}

@@ -400,6 +400,7 @@ def test_errors_beyond_the_first_are_counted(params):
         (b"models: !!python/object:os.system {}", "is no YAML"),
         (b"name: caf\xe9", "is no YAML: byte 9 is not UTF-8"),
         (b"a: \x00", "is no YAML"),
+        (b"models: {}\nmodels: {}", "is no YAML: key 'models' stands twice"),
         (b"", "None is not accepted"),
     ],
 )

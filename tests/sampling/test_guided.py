@@ -120,7 +120,16 @@ def test_guidance_of_scale_zero_is_no_guidance_and_more_scale_goes_further(sampl
 
 
 @pytest.mark.parametrize(
-    "change", [{"noise_temperature": 0.5}, {"epsilon_temperature": 0.8}, {"steps": "4"}, {"seed": 6}]
+    ("base", "change"),
+    [
+        ({}, {"noise_temperature": 0.5}),
+        ({}, {"epsilon_temperature": 0.8}),
+        ({}, {"steps": "4"}),
+        ({}, {"seed": 6}),
+        ({}, {"sampler": "ddim"}),
+        ({"sampler": "ddim"}, {"eta": 0.5}),
+        ({"gradient_scale": 20.0}, {"gradient_at": "mean"}),
+    ],
 )
-def test_options_reach_the_sampler(sampled, change):
-    assert sampled(**change).distance(sampled()) > 0
+def test_options_reach_the_sampler(sampled, base, change):
+    assert sampled(**(base | change)).distance(sampled(**base)) > 0

@@ -74,3 +74,11 @@ def test_a_row_is_on_disk_as_soon_as_it_is_complete(path):
     log.add(Report(1, {"loss": 1.0}))
     assert [row["step"] for row in read(path)] == ["1"]
     log.close()
+
+
+def test_a_row_that_a_kill_left_unfinished_is_dropped(path):
+    write(path, 0, range(1, 5))
+    with path.open("a") as file:
+        file.write("6,0.1")
+    write(path, 6, range(7, 9))
+    assert [row["step"] for row in read(path)] == ["2", "4", "8"]

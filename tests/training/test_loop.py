@@ -110,10 +110,13 @@ def test_accumulated_micro_batches_make_the_same_gradient(new_run, tiny_model, r
     assert other_values == pytest.approx(values, rel=1e-4)
 
 
-def test_first_moment_is_a_tenth_of_the_gradient_of_the_weighted_mean_loss(new_run, tiny_model, randomised):
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_first_moment_is_a_tenth_of_the_gradient_of_the_weighted_mean_loss(new_run, tiny_model, randomised, sampler):
     # The oracle is a plain backward pass over the batch that the report speaks of.
-    model = tiny_model(objective="hybrid")
+    model = tiny_model(timesteps=3, timestep_sampler=sampler)
     run = new_run(model, randomised(model))
+    for _ in range(HISTORY):
+        run.state.task.timesteps.update(torch.arange(3), torch.tensor([0.1, 1.0, 5.0]))
     x_0, y = run.batches.at(0)
     task, reference = run.state.task, randomised(model)
     drawn = {}
@@ -127,9 +130,14 @@ def test_first_moment_is_a_tenth_of_the_gradient_of_the_weighted_mean_loss(new_r
 
     run.state.task = Recording()
     (report,) = run.to(1)
-    loss = task.losses(reference, x_0, y, drawn["it"])["loss"].mean()
-    loss.backward()
-    assert report.values["loss"] == pytest.approx(float(loss.detach()), rel=1e-5)
+    losses = task.losses(reference, x_0, y, drawn["it"])["loss"]
+    t, weights = drawn["it"].t, torch.ones(len(x_0))
+    if sampler == "loss_second_moment":
+        p = 0.999 * torch.tensor([0.1, 1.0, 5.0]) / 6.1 + 0.001 / 3
+        weights = 1 / (3 * p[t])
+        assert len(weights.unique()) > 1
+    (losses * weights).mean().backward()
+    assert report.values["loss"] == pytest.approx(float(losses.detach().mean()), rel=1e-5)
     gradients = {name: parameter.grad for name, parameter in reference.named_parameters()}
     norm = float(torch.stack([g.norm() for g in gradients.values()]).norm())
     assert report.values["gradient_norm"] == pytest.approx(norm, rel=1e-4)

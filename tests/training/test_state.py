@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from adm.params.errors import UserError
-from adm.training.state import check_step
+from adm.training.state import check_step, newest, save_rolling
 
 
 @pytest.fixture
@@ -112,3 +113,23 @@ def test_a_checkpoint_of_another_iteration_is_refused(saved):
     check_step(run.state, 2, folder)
     with pytest.raises(UserError, match="is a checkpoint of iteration 2, not 5"):
         check_step(run.state, 5, folder)
+
+
+def test_weights_that_are_not_finite_are_refused(saved, new_run, tiny_model):
+    run, folder = saved
+    tensors = load_file(folder / "network.safetensors")
+    name = next(iter(tensors))
+    tensors[name].view(-1)[0] = float("nan")
+    save_file(tensors, folder / "network.safetensors")
+    assert f"network.safetensors: {name} holds NaN" in refusal(new_run(run.model), folder)
+
+
+def test_the_newest_whole_rolling_state_counts(new_run, tiny_model, tmp_path):
+    state = new_run(tiny_model()).state
+    assert newest(tmp_path / "rolling") is None
+    for step in (5, 10):
+        state.step = step
+        save_rolling(state, tmp_path / "rolling")
+    (tmp_path / "rolling" / ".step-000000015.partial-1").mkdir()
+    assert newest(tmp_path / "rolling") == tmp_path / "rolling" / "step-000000010"
+    assert not (tmp_path / "rolling" / "step-000000005").exists()

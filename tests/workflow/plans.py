@@ -2,9 +2,10 @@
 
 `snakemake` and `dvc` give all stages, `needed` the names of those that Snakemake would run now.
 
-A stage is its name, command, inputs, outputs and params sections. Snakemake's shards of a run and what gathers them count
-as one stage, since to DVC they are one; a command is given without the log that Snakemake sends its output to.
+A stage is its name, command, inputs, outputs and params sections. Snakemake's shards of a run and what gathers them
+count as one stage, since to DVC they are one; a command is given without the log that Snakemake sends its output to.
 """
+# ruff: noqa: PLC0415
 
 import json
 import sys

@@ -16,6 +16,8 @@ rule check:
 rule prepare:
     output:
         directory(f"{DATA}/{{dataset}}"),
+    # All training waits for it.
+    priority: 2
     log:
         f"{LOGS}/prepare/{{dataset}}.txt",
     params:

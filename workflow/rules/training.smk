@@ -1,9 +1,11 @@
-# Checkpoints: a model's initial one, then a chain of segments, each an artifact of its own.
+# Checkpoints: a model's initial one, then a chain of segments, each an artifact of its own. The chain is the longest way
+# through the DAG, so what can train goes first.
 
 
 rule init:
     output:
         directory(f"{CHECKPOINTS}/{{model}}-0"),
+    priority: 2
     log:
         f"{LOGS}/init/{{model}}.txt",
     params:
@@ -22,7 +24,6 @@ rule train:
         directory(f"{CHECKPOINTS}/{{segment}}"),
     log:
         f"{LOGS}/train/{{segment}}.txt",
-    # Training is the longest chain: what can train goes first.
     priority: 1
     threads: lambda w: training_of(w).threads
     params:
