@@ -26,3 +26,5 @@ def settle(threads: int) -> None:
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     torch.use_deterministic_algorithms(True)
+    # Filling fresh memory guards against kernels that read it before they write; it costs and none here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from adm.artifacts.writing import new_file
@@ -25,6 +26,9 @@ STYLE: dict[Any, Any] = {
 }
 PANELS = (("inception_score", "fid"), ("inception_score", "sfid"), ("recall", "precision"))
 """Abscissa and ordinate of the trade-off's panels."""
+
+HALO = withStroke(linewidth=2.5, foreground="white")
+"""Keeps a label readable where a curve passes behind it."""
 
 CELL = 0.42
 """Inches a sample takes in a grid."""
@@ -45,7 +49,9 @@ def trade_off(metrics: pd.DataFrame, scales: Sequence[float], label: str) -> Fig
         for axes, (x, y) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
             axes.plot(metrics[x], metrics[y], marker="o", markersize=4, linewidth=1.2, label=label)
             for scale, at in zip(scales, zip(metrics[x], metrics[y], strict=True), strict=True):
-                axes.annotate(f"{scale:g}", at, textcoords="offset points", xytext=(5, 4), fontsize=7.5)
+                axes.annotate(
+                    f"{scale:g}", at, textcoords="offset points", xytext=(5, 4), fontsize=7.5, path_effects=[HALO]
+                )
             axes.set_xlabel(f"{HEADINGS[x]} ({BETTER[x]} is better)")
             axes.set_ylabel(f"{HEADINGS[y]} ({BETTER[y]} is better)")
             axes.margins(0.12)

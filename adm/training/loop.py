@@ -44,13 +44,13 @@ def train(state: TrainingState, batches: Batches, training: TrainingParams, stop
 
     Source: Appendix K.
     """
+    state.network.train()
     while state.step < stop:
         yield train_step(state, training, *batches.at(state.step))
 
 
 def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor) -> Report:
     """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64; see `train`."""
-    state.network.train()
     drawn = draw(state.task, x_0, generator(training.seed, state.step, NOISE))
     x_0 = x_0.contiguous(memory_format=memory_format(training.precision))
     rate = learning_rate(training, state.step)
@@ -112,9 +112,7 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     state.optimizer.step()
-    current = state.network.state_dict()
-    averaged = list(state.ema.values())
-    torch._foreach_lerp_(averaged, [current[name] for name in state.ema], 1 - training.ema_rate)
+    torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - training.ema_rate)
 
 
 def _not_finite(state: TrainingState, values: dict[str, float], attempts: int) -> str:

@@ -31,6 +31,8 @@ class TrainingState:
         self.task = task
         self.step = 0
         self.scale = LossScale(training.precision)
+        # Gathered once: walking through the modules at every step would take longer than averaging.
+        self.weights = [tensor.detach() for tensor in network.state_dict().values()]
         self.ema = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
