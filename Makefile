@@ -38,6 +38,7 @@ bench: $(READY)
 	python -m benchmarks
 
 $(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .

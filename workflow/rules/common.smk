@@ -1,11 +1,15 @@
 # What all stages share: the checked params, the one place for path patterns, triggers and logs.
 
+import os
 import sys
 
 from snakemake.exceptions import WorkflowError
 
 if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
+
+# Jobs run in Snakemake's own environment, whether it is activated or not.
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
 
 from adm.artifacts.code import code_digest, verbs
 from adm.params import UserError, check
