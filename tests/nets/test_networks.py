@@ -349,3 +349,19 @@ def test_adapter_refuses_tensors_out_of_place():
     state["output_blocks.1.1.in_layers.0.weight"] = state.pop(name)
     with pytest.raises(ValueError, match=r"'output_blocks.1.1.in_layers.0.weight' is out of place.*'output_blocks.1.2"):
         from_released(state)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_group_norm_of_half_precision_is_that_of_float32_rounded_once(dtype, memory_format):
+    draws = torch.Generator().manual_seed(0)
+    norm = GroupNorm(64)
+    with torch.no_grad():
+        norm.weight.copy_(torch.rand(64, generator=draws))
+        norm.bias.copy_(torch.rand(64, generator=draws))
+    x = torch.randn(3, 64, 5, 5, generator=draws).to(dtype).contiguous(memory_format=memory_format)
+    expected = torch.nn.functional.group_norm(x.float(), 32, norm.weight, norm.bias, 1e-5).to(dtype)
+    with torch.no_grad():
+        assert torch.equal(norm(x), expected)
+    assert torch.equal(norm(x), expected)
+    assert norm(x).dtype == dtype
