@@ -9,20 +9,23 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: all repro adopt test check bench lock clean
 
 all: $(READY)
-	snakemake --cores $(CORES) --quiet rules
+	snakemake --cores $(CORES) --rerun-incomplete --quiet rules
 	@echo
 	@cat results/embedded/tables/table_8.md
 	@echo "Table 8:   results/embedded/tables/table_8.md (.csv, .tex)"
 	@echo "Figure 6:  results/embedded/figures/figure_6.png (.pdf)"
 	@echo "Figure 21: results/embedded/figures/figure_21.png (.pdf)"
 
-# The same by DVC, stage by stage.
+# The same by DVC, stage by stage. The params file is checked first, since DVC fills it into its stages unchecked.
 repro: $(READY)
+	python -m adm check --params params.yaml
 	dvc repro
+	$(MAKE) adopt
 
 # Tell Snakemake that what DVC made or pulled is up to date.
 adopt: $(READY)
-	dvc status --quiet && snakemake --cores 1 --touch --forceall --quiet all
+	@dvc status --quiet || { echo "adopt: DVC has stages that are out of date; see dvc status, then dvc repro"; exit 1; }
+	snakemake --cores 1 --touch --forceall --quiet all
 
 test: check
 	pytest --numprocesses 2 --dist loadgroup

@@ -29,12 +29,15 @@ def root(debug: Annotated[bool, typer.Option(help="Show the traceback of an erro
 
 
 @app.command()
-def check(params: ParamsFile, out: Out) -> None:
+def check(
+    params: ParamsFile, out: Annotated[Path | None, typer.Option(help="Where to write; nowhere if not given.")] = None
+) -> None:
     """Check the params file; write a digest of each stage's code."""
     load(params)
-    from adm.stages import check as stage
+    if out is not None:
+        from adm.stages import check as stage
 
-    stage.run(out)
+        stage.run(out)
 
 
 @app.command()
@@ -76,7 +79,9 @@ def train(params: ParamsFile, segment: Key, data: Input, previous: Input, out: O
     from adm.stages import train as stage
 
     dataset = loaded.datasets[section.dataset]
-    stage.run(section, model, dataset, loaded.progress, start, data, previous, out, work, log)
+    stage.run(
+        section, model, dataset, loaded.progress, start, data=data, previous=previous, out=out, work=work, log=log
+    )
 
 
 @app.command()

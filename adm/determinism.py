@@ -9,9 +9,11 @@ def generator(*path: int) -> torch.Generator:
     """A CPU generator that is a function of its path alone; the global state is never touched.
 
     Args:
-        path: What the numbers are for, such as (seed, step): paths that differ give independent streams.
+        path: What the numbers are for, such as (seed, step); all at least 0. Paths that differ, in length too, give
+            independent streams.
     """
-    (seed,) = np.random.SeedSequence(path).generate_state(1, np.uint64)
+    root, *branch = path
+    (seed,) = np.random.SeedSequence(root, spawn_key=branch).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(seed))
 
 

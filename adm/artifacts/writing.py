@@ -18,7 +18,8 @@ from adm.params.errors import UserError
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` when the block ends well, and vanishes when it does not.
 
-    An `out` that exists is replaced only then.
+    An `out` that exists is replaced only then, in two renames: killed between them, it stands beside its place, under
+    the name `.<out>.replaced-<process>`.
 
     Raises:
         UserError: `out` is a file.
@@ -36,8 +37,13 @@ def new_folder(out: Path) -> Iterator[Path]:
                 _flush(path)
         if out.exists():
             replaced = out.with_name(f".{out.name}.replaced-{os.getpid()}")
+            shutil.rmtree(replaced, ignore_errors=True)
             out.rename(replaced)
-            partial.rename(out)
+            try:
+                partial.rename(out)
+            except OSError:
+                replaced.rename(out)
+                raise
             shutil.rmtree(replaced)
         else:
             partial.rename(out)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adm.data.crops import centre_crop, random_crop
+from adm.data.crops import random_crop
 from adm.data.shards import ImageShards
 from adm.determinism import generator
 
@@ -35,7 +35,7 @@ class Batches:
         images: The dataset.
         image_size: Side of the crops.
         batch_size: Images a step.
-        crop: "centre" or "random".
+        crop: "centre" takes the images as they were prepared; "random" cuts them anew each time.
         flip: Mirror each image with probability 1/2.
         seed: The training run's seed.
     """
@@ -61,7 +61,7 @@ class Batches:
     def _crop(self, image: NDArray[np.uint8], draws: torch.Generator) -> NDArray[np.uint8]:
         if self.crop == "random":
             return random_crop(image, self.image_size, partial(_integer, draws))
-        return image if image.shape[:2] == (self.image_size,) * 2 else centre_crop(image, self.image_size)
+        return image
 
     def _indices(self, step: int) -> NDArray[np.int64]:
         positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)

@@ -175,7 +175,10 @@ class Diffusion:
             x_0 = x_0.clamp(-1, 1)
         return Prediction(
             mean=self.q_posterior(x_0, x_t, t).mean,
-            variance=log_variance.exp(),
+            # beta~_0 is 0, though its logarithm takes the value of t = 1.
+            variance=self.at("beta_tilde", t, x_t).expand_as(x_t)
+            if self.variance == "beta_tilde"
+            else log_variance.exp(),
             log_variance=log_variance,
             x_0=x_0,
             eps=self.eps_from_x_0(x_t, t, x_0),

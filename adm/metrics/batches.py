@@ -1,4 +1,4 @@
-"""The artifacts that metrics pass on: feature batches and reference batches."""
+"""The artifacts that metrics pass on: graphs, feature batches and reference batches."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from adm.artifacts.writing import write_npz
 from adm.metrics.features import Features
 from adm.metrics.statistics import FeatureStatistics
 
+GRAPH = "graph.pb"
 FEATURES = "features.npz"
 REFERENCE = "reference.npz"
 

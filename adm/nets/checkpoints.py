@@ -10,6 +10,19 @@ from adm.params.errors import UserError
 from adm.params.models import ModelParams, UniformModelParams
 
 
+def check_checkpoint(folder: Path, model: ModelParams) -> None:
+    """Refuse a checkpoint whose files changed, or that is of another model: some options no tensor's shape betrays.
+
+    Raises:
+        UserError: Names the folder, what was found and what is wanted.
+    """
+    found = read_manifest(folder, "init", "train").params.get("model", {})
+    wanted = model.model_dump(mode="json")
+    for name in ("kind", "network", "noise"):
+        if found.get(name) != wanted.get(name):
+            raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
+
+
 def load_network(folder: Path, model: ModelParams) -> nn.Module | None:
     """The network of a checkpoint with its averaged weights, in evaluation mode; None for the uniform classifier.
 
@@ -20,12 +33,7 @@ def load_network(folder: Path, model: ModelParams) -> nn.Module | None:
     Raises:
         UserError: The folder is no checkpoint, its files changed, or it is of another architecture.
     """
-    manifest = read_manifest(folder, "init", "train")
-    found = manifest.params.get("model", {})
-    wanted = model.model_dump(mode="json")
-    for name in ("kind", "network", "noise"):
-        if found.get(name) != wanted.get(name):
-            raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
+    check_checkpoint(folder, model)
     if isinstance(model, UniformModelParams):
         return None
     network = build(model)

@@ -39,8 +39,8 @@ class GroupNorm(nn.GroupNorm):
         dtype = torch.promote_types(input.dtype, torch.float32)  # float64, as in gradient checks, stays float64
         weight, bias = self.weight.to(dtype), self.bias.to(dtype)
         if input.device.type == "cpu" and input.dtype != dtype and not torch.is_grad_enabled():
-            # This kernel computes in float32 and rounds once at the end, to the same bits as below without the copies;
-            # its gradient is slower than theirs.
+            # This kernel computes in float32 and rounds at the end, as below but without the copies; its gradient is
+            # slower than theirs.
             return F.group_norm(input, self.num_groups, weight, bias, self.eps)
         return F.group_norm(input.to(dtype), self.num_groups, weight, bias, self.eps).to(input.dtype)
 

@@ -4,6 +4,6 @@ This package imports no torch, so that the engines can read it in an instant.
 """
 
 from adm.params.errors import UserError
-from adm.params.file import Params, check, load
+from adm.params.file import Params, check, load, read
 
-__all__ = ["Params", "UserError", "check", "load"]
+__all__ = ["Params", "UserError", "check", "load", "read"]

@@ -24,6 +24,9 @@ def check(params: Params) -> None:
     for key, reference in params.references.items():
         _known(params.datasets, reference.dataset, f"references.{key}.dataset")
         _known(params.extractors, reference.extractor, f"references.{key}.extractor")
+    for model in params.models:
+        if f"{model}-0" in params.segments:
+            raise ValueError(f"segments.{model}-0: this name is kept for the initial checkpoint of model {model!r}")
     for key in params.segments:
         _check_segment(params, key)
     for key in params.runs:
@@ -37,8 +40,6 @@ def _check_segment(params: Params, key: str) -> None:
     segment, place = params.segments[key], f"segments.{key}"
     _known(params.models, segment.model, f"{place}.model")
     _known(params.datasets, segment.dataset, f"{place}.dataset")
-    if key == f"{segment.model}-0":
-        raise ValueError(f"{place}: this name is kept for the initial checkpoint of {segment.model!r}")
     model, dataset = params.models[segment.model], params.datasets[segment.dataset]
     if isinstance(model, UniformModelParams):
         raise ValueError(f"{place}.model: {segment.model!r} is of kind 'uniform', which is not trained")
@@ -50,7 +51,15 @@ def _check_segment(params: Params, key: str) -> None:
     start = params.iteration_of(segment.previous)
     if start >= segment.stop:
         raise ValueError(f"{place}.stop: {segment.stop} must exceed {start}, where {segment.previous!r} stopped")
-    _equal(f"{place}.dataset", "image_size", dataset.image_size, segment.model, model.network.image_size)
+    annealing = model.training.annealing
+    if annealing is not None and annealing < segment.stop:
+        raise ValueError(
+            f"{place}.stop: {segment.stop} is past models.{segment.model}.training.annealing {annealing}, where the "
+            "learning rate is zero"
+        )
+    # Random crops may be cut from larger images than the network sees.
+    if model.training.crop == "centre" or dataset.image_size < model.network.image_size:
+        _equal(f"{place}.dataset", "image_size", dataset.image_size, segment.model, model.network.image_size)
     if model.network.num_classes is not None:
         _equal(f"{place}.dataset", "num_classes", dataset.num_classes, segment.model, model.network.num_classes)
 
@@ -68,6 +77,8 @@ def _check_run(params: Params, key: str) -> None:
     _check_guidance(params, key, name, model)
     _known(params.extractors, run.extractor, f"{place}.extractor")
     _known(params.references, run.reference, f"{place}.reference")
+    real = params.datasets[params.references[run.reference].dataset]
+    _equal(f"{place}.reference", "image_size", real.image_size, name, model.network.image_size)
     expected = params.references[run.reference].extractor
     if run.extractor != expected:
         raise ValueError(

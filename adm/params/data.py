@@ -20,8 +20,8 @@ class ExtractorParams(Section):
     """A small classifier that is trained on a dataset and frozen into a graph of features."""
 
     dataset: Key
-    side: PositiveInt
-    channels: PositiveInt
+    side: Annotated[int, Field(gt=0, multiple_of=4)]
+    channels: Annotated[int, Field(ge=4)]
     iterations: PositiveInt
     batch_size: PositiveInt
     learning_rate: Annotated[float, Field(gt=0)]

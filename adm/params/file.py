@@ -83,17 +83,23 @@ def load(path: Path | str) -> Params:
     Raises:
         UserError: The file is missing, no YAML, or breaks the schema; names the key, the value and what is accepted.
     """
+    return check(read(path), str(path))
+
+
+def read(path: Path | str) -> Any:
+    """Read a params file without checking it.
+
+    Raises:
+        UserError: The file is missing or no YAML.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
-    try:
-        data = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise UserError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
-    return check(data, str(path))
 
 
 def check(data: Any, name: str) -> Params:

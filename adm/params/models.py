@@ -11,11 +11,10 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class NoiseParams(Section):
-    """The diffusion process a model is trained on."""
+    """The noise that a model is trained on."""
 
     timesteps: PositiveInt
     schedule: Literal["linear", "cosine"]
-    variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
 
     @model_validator(mode="after")
     def _betas_stay_below_one(self) -> Self:
@@ -23,6 +22,12 @@ class NoiseParams(Section):
         if self.schedule == "linear" and self.timesteps <= 20:
             raise ValueError(f"timesteps {self.timesteps} is too few for schedule 'linear', which needs more than 20")
         return self
+
+
+class ProcessParams(NoiseParams):
+    """A noise, and the variance of the process that takes it away."""
+
+    variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
 
 
 class TrainingParams(Section):
@@ -53,7 +58,7 @@ class TrainingParams(Section):
 
 
 class _Denoiser(Section):
-    noise: NoiseParams
+    noise: ProcessParams
     objective: Literal["simple", "vlb", "hybrid"]
     training: TrainingParams
 

@@ -29,7 +29,7 @@ class RunParams(Section):
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: Temperature = 1.0
-    num_samples: Annotated[int, Field(ge=2)]
+    num_samples: Annotated[int, Field(ge=4)]
     micro_batch: PositiveInt
     precision: Precision = "float32"
     seed: Seed

@@ -22,5 +22,6 @@ class Section(BaseModel):
         if isinstance(data, dict):
             for key in data:
                 if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}; accepted are {', '.join(cls.model_fields)}")
+                    accepted = ", ".join(cls.model_fields)
+                    raise ValueError(f"unknown key {key!r} (given {data[key]!r}); accepted are {accepted}")
         return data

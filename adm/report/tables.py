@@ -23,7 +23,7 @@ def iterations(count: int) -> str:
 
 
 def write_table(stem: Path, table: pd.DataFrame, caption: str) -> None:
-    """Write a table as `<stem>.csv` with every digit, and as `.md` and `.tex` as it is printed.
+    """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` as it is printed.
 
     Args:
         stem: The path without its ending.

@@ -8,7 +8,7 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
 from adm.determinism import settle
-from adm.metrics.extractors import GRAPH
+from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
@@ -28,6 +28,8 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     shards = ImageShards(data, dataset.image_size)
     made_by = provenance("extractor", {"extractor": extractor}, {"data": data}, ["torch", "tensorflow"])
     parts = split(extractor, len(shards))
+    if not len(parts.held_out) or not len(parts.train):
+        raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")
     network = initial_network(extractor, dataset.num_classes)
     steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
     for _ in tqdm(steps, total=extractor.iterations, unit="step", disable=None):

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
-from adm.metrics.batches import read_reference_images, write_features
-from adm.metrics.extractors import GRAPH
+from adm.metrics.batches import GRAPH, read_reference_images, write_features
 from adm.metrics.graph import FrozenGraph
 from adm.params.data import ExtractorParams
 from adm.params.errors import UserError

@@ -33,4 +33,4 @@ def run(reference: ReferenceParams, features: Path, data: Path, out: Path) -> No
         pool, spatial = feature_statistics(found.pool), feature_statistics(found.spatial)
     with new_folder(out) as folder:
         write_reference(folder, pool, spatial, images[chosen])
-        write_manifest(folder, made_by, {"num_images": len(images)})
+        write_manifest(folder, made_by, {"fitted_images": len(images), "num_images": len(chosen)})

@@ -3,7 +3,7 @@
 import csv
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 from adm.artifacts.writing import new_file
 from adm.training.loop import Report
@@ -37,7 +37,19 @@ class TrainingLog:
         self._pending.append(report)
         if report.step % self._every:
             return None
-        now = time.monotonic()
+        return self._flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is pending and close the file."""
+        if self._pending:
+            self._flush()
+        self._file.close()
+
+    def _flush(self) -> str:
+        now, report = time.monotonic(), self._pending[-1]
         means = {name: sum(r.values[name] for r in self._pending) / len(self._pending) for name in report.values}
         rate = len(self._pending) * self._batch_size / max(now - self._last, 1e-9)
         row = {
@@ -54,10 +66,6 @@ class TrainingLog:
         self._file.flush()
         self._pending, self._last = [], now
         return "  ".join(f"{name} {value}" for name, value in row.items())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 """The state of a training run: everything that the next step depends on, and its file format."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adm.artifacts.reading import read_json
-from adm.artifacts.writing import new_folder, write_json
+from adm.artifacts.writing import write_json
 from adm.nets.precision import memory_format
 from adm.nets.weights import load_weights, read_tensors
 from adm.params.errors import UserError
@@ -88,19 +87,6 @@ class TrainingState:
             }
 
 
-def save_rolling(state: TrainingState, folder: Path) -> None:
-    """Save a state beside the last one, which goes only when the new one is whole."""
-    with new_folder(folder / f"step-{state.step:09d}") as new:
-        state.save(new)
-    for old in sorted(folder.glob("step-*"))[:-1]:
-        shutil.rmtree(old)
-
-
-def newest(folder: Path) -> Path | None:
-    """The state that `save_rolling` wrote last; None before the first."""
-    return max(folder.glob("step-*"), default=None)
-
-
 def check_step(state: TrainingState, expected: int, folder: Path) -> None:
     """Refuse a checkpoint of another iteration.
 
@@ -113,3 +99,5 @@ def check_step(state: TrainingState, expected: int, folder: Path) -> None:
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
     save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path)
+    # The library makes files that only their owner can read; a checkpoint is there to be shared.
+    path.chmod(0o644)

@@ -100,10 +100,10 @@ class ClassifyingTask:
 def build_task(model: TrainedModelParams) -> Task:
     """The task of a model."""
     noise = model.noise
-    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, variance=noise.variance)
     timesteps = TIMESTEP_SAMPLERS[model.training.timestep_sampler](noise.timesteps)
     if isinstance(model, ClassifierModelParams):
-        return ClassifyingTask(diffusion, timesteps)
+        return ClassifyingTask(Diffusion.from_schedule(noise.schedule, noise.timesteps), timesteps)
+    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, variance=model.noise.variance)
     conditional = model.network.num_classes is not None
     if isinstance(model, UpsamplerModelParams):
         return UpsamplingTask(diffusion, model.objective, timesteps, conditional, model.network.low_resolution)

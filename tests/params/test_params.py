@@ -145,7 +145,7 @@ BROKEN = {
         "1.1",
         "less than or equal to 1",
     ),
-    "single sample": ({"runs.scale-1.num_samples": 1}, "runs.scale-1.num_samples", "1", "greater than or equal to 2"),
+    "single sample": ({"runs.scale-1.num_samples": 1}, "runs.scale-1.num_samples", "1", "greater than or equal to 4"),
     "key with a slash": ({"models.a/b": {"kind": "uniform"}}, "models.a/b", "'a/b'", "a-z0-9"),
     "results elsewhere": ({"paths.results": "/tmp/results"}, "paths.results", "'/tmp/results'", "^results/"),
     # Networks that cannot be.
@@ -205,7 +205,7 @@ BROKEN = {
         {"models.adm.training.accumulation": 5},
         "models.adm.training",
         "accumulation 5",
-        "batch_size 32",
+        "batch_size 16",
     ),
     "more steps than timesteps": ({"runs.scale-1.steps": "1001"}, "runs.scale-1.steps", "'1001'", "1000"),
     "section with too many steps": ({"runs.scale-1.steps": "600,10"}, "runs.scale-1.steps", "'600,10'", "500"),
@@ -347,7 +347,34 @@ BROKEN = {
     "segment named as an initial checkpoint": (
         {"segments.adm-0": {"model": "adm", "dataset": "digits", "previous": "adm-0", "stop": 1}},
         "segments.adm-0",
-        "initial checkpoint of 'adm'",
+        "initial checkpoint of model 'adm'",
+    ),
+    "segment named as another model's initial checkpoint": (
+        {"segments.classifier-0": {"model": "adm", "dataset": "digits", "previous": "adm-0", "stop": 1}},
+        "segments.classifier-0",
+        "initial checkpoint of model 'classifier'",
+    ),
+    "segment past the end of the learning rate": (
+        {"models.classifier.training.annealing": 900},
+        "segments.classifier-1000.stop",
+        "1000",
+        "annealing 900",
+    ),
+    "reference of another size": (
+        {
+            "datasets.big": {"source": "digits", "image_size": 16, "num_classes": 10, "shard_size": 9},
+            "references.digits.dataset": "big",
+        },
+        "runs.through-250.reference",
+        "16",
+        "'adm' has 8",
+    ),
+    "side that cannot be pooled": ({"extractors.digits.side": 15}, "extractors.digits.side", "15", "multiple of 4"),
+    "extractor without seven channels": (
+        {"extractors.digits.channels": 2},
+        "extractors.digits.channels",
+        "2",
+        "greater than or equal to 4",
     ),
     # Tables and figures.
     "row of no run": ({"tables.table_8.rows.0": "through-7"}, "tables.table_8.rows", "'through-7'", "through-250"),

@@ -9,10 +9,8 @@ from adm.training.loop import Report
 
 
 def write(path, start, steps, every=2):
-    log = TrainingLog(path, start, every, batch_size=8)
-    lines = [log.add(Report(step, {"loss": float(step), "learning_rate": 0.5})) for step in steps]
-    log.close()
-    return lines
+    with TrainingLog(path, start, every, batch_size=8) as log:
+        return [log.add(Report(step, {"loss": float(step), "learning_rate": 0.5})) for step in steps]
 
 
 def read(path):
@@ -32,6 +30,7 @@ def test_a_row_every_few_steps_holds_the_means_since_the_last(path):
     assert [(row["step"], float(row["loss"]), float(row["learning_rate"])) for row in rows] == [
         ("2", 1.5, 0.5),
         ("4", 3.5, 0.5),
+        ("5", 5.0, 0.5),  # what was pending when the log was closed
     ]
     assert list(rows[0])[:3] == ["step", "seconds", "images_per_second"]
     assert "step 4" in lines[3]
@@ -70,10 +69,9 @@ def test_a_run_resumed_between_two_rows_averages_what_it_saw(path):
 
 
 def test_a_row_is_on_disk_as_soon_as_it_is_complete(path):
-    log = TrainingLog(path, 0, 1, batch_size=8)
-    log.add(Report(1, {"loss": 1.0}))
-    assert [row["step"] for row in read(path)] == ["1"]
-    log.close()
+    with TrainingLog(path, 0, 1, batch_size=8) as log:
+        log.add(Report(1, {"loss": 1.0}))
+        assert [row["step"] for row in read(path)] == ["1"]
 
 
 def test_a_row_that_a_kill_left_unfinished_is_dropped(path):

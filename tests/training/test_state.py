@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adm.params.errors import UserError
-from adm.training.state import check_step, newest, save_rolling
+from adm.training.rolling import newest, rolling_folder, save_rolling
+from adm.training.state import check_step
 
 
 @pytest.fixture
@@ -133,3 +134,25 @@ def test_the_newest_whole_rolling_state_counts(new_run, tiny_model, tmp_path):
     (tmp_path / "rolling" / ".step-000000015.partial-1").mkdir()
     assert newest(tmp_path / "rolling") == tmp_path / "rolling" / "step-000000010"
     assert not (tmp_path / "rolling" / "step-000000005").exists()
+
+
+def test_a_segment_is_trained_by_one_process_at_a_time(tmp_path):
+    with rolling_folder(tmp_path, {"seed": 1}) as rolling:
+        rolling.mkdir()
+        with pytest.raises(UserError, match="another process holds it"), rolling_folder(tmp_path, {"seed": 1}):
+            pass
+        with rolling_folder(tmp_path, {"seed": 2}) as other:
+            assert other != rolling
+    assert not rolling.exists()
+
+
+def test_a_segment_that_fails_keeps_its_rolling_state(tmp_path):
+    def fail():
+        with rolling_folder(tmp_path, {"seed": 1}) as rolling:
+            rolling.mkdir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    with rolling_folder(tmp_path, {"seed": 1}) as again:
+        assert again.exists()

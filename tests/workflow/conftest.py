@@ -134,16 +134,22 @@ def projects(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def by_snakemake(projects):
+def new_project(projects):
+    """Make a project of a name and params."""
+    return lambda name, params: Project(projects / name, params)
+
+
+@pytest.fixture(scope="session")
+def by_snakemake(new_project):
     """A project that Snakemake has run."""
-    project = Project(projects / "by_snakemake", miniature_params())
+    project = new_project("by_snakemake", miniature_params())
     project.snakemake("--quiet", "all")
     return project
 
 
 @pytest.fixture(scope="session")
-def by_dvc(projects):
+def by_dvc(new_project):
     """A project that DVC has run."""
-    project = Project(projects / "by_dvc", miniature_params())
+    project = new_project("by_dvc", miniature_params())
     project.repro()
     return project

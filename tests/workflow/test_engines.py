@@ -97,6 +97,22 @@ def test_samples_are_the_same_for_any_shards_and_cores(by_snakemake, cores, shar
     assert {path.name: path.read_bytes() for path in samples.iterdir() if not path.name.startswith(".")} == before
 
 
+def test_another_configuration_than_the_stages_read_is_refused(by_snakemake):
+    other = by_snakemake.folder / "other.yaml"
+    other.write_text((by_snakemake.folder / "params.yaml").read_text().replace("seed: 2", "seed: 3"))
+    printed = by_snakemake.snakemake("--dry-run", "--configfile", "other.yaml", succeeds=False)
+    assert "paths.params: the stages read params.yaml, which differs" in printed
+
+
+def test_a_key_that_dvc_itself_needs_is_named_by_dvc(by_dvc):
+    with by_dvc.edited("params.yaml", "checkpoint: adm-2", "chekpoint: adm-2"):
+        printed = by_dvc.dvc("repro", succeeds=False)
+        checked = by_dvc.run("python", "-m", "adm", "check", "--params", "params.yaml", succeeds=False)
+    assert "Could not find 'item.checkpoint'" in printed
+    assert "Running stage" not in printed
+    assert "params.yaml: runs.through-2: unknown key 'chekpoint' (given 'adm-2')" in checked
+
+
 BAD_PARAMS = {
     "unknown key": ("gradient_scale: 2.0", "gradient_sclae: 2.0", ["runs.scale-2", "gradient_sclae", "gradient_scale"]),
     "wrong type": ("gradient_scale: 2.0", "gradient_scale: much", ["runs.scale-2.gradient_scale", "'much'", "number"]),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from adm.artifacts.code import code_digest
 
@@ -13,15 +14,26 @@ ROOT = Path(__file__).parents[2]
 CODE = "/code/"
 
 
-def plan(engine):
+def plan(engine, folder):
     script = Path(__file__).with_name("plans.py")
-    done = subprocess.run([sys.executable, script, engine], cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, script, engine], cwd=folder, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module")
-def plans():
-    return plan("snakemake"), plan("dvc")
+@pytest.fixture(scope="module", params=["as it is", "with what no table shows"])
+def plans(request, new_project):
+    """Snakemake's and DVC's plan of the params file, and of one whose tables leave things out."""
+    if request.param == "as it is":
+        return plan("snakemake", ROOT), plan("dvc", ROOT)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["datasets"]["more"] = params["datasets"]["digits"]
+    params["extractors"]["more"] = params["extractors"]["digits"]
+    params["references"]["more"] = params["references"]["digits"]
+    params["models"]["more"] = params["models"]["adm"]
+    params["segments"]["more-7"] = {"model": "more", "dataset": "more", "previous": "more-0", "stop": 7}
+    params["runs"]["more"] = {**params["runs"]["scale-1"], "sweep": "more"}
+    project = new_project("more", params)
+    return plan("snakemake", project.folder), plan("dvc", project.folder)
 
 
 def files_beneath(path, stages):

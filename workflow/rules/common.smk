@@ -9,10 +9,10 @@ if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
 
 # Jobs run in Snakemake's own environment, whether it is activated or not.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+shell.prefix(f'PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
 
 from adm.artifacts.code import code_digest, verbs
-from adm.params import UserError, check
+from adm.params import UserError, check, load, read
 
 if not config:
 
@@ -20,11 +20,13 @@ if not config:
 
 
 try:
-    PARAMS = check(config, config.get("paths", {}).get("params", "params file"))
+    FILE = check(config, "params").paths.params
+    PARAMS = load(FILE)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+if read(FILE) != config:
+    raise WorkflowError(f"paths.params: the stages read {FILE}, which differs from the configuration given; edit the file")
 
-FILE = PARAMS.paths.params
 ROOT = PARAMS.paths.results
 
 CODE = f"{ROOT}/code"
@@ -125,6 +127,16 @@ def section(path):
 def logged(command):
     """A stage's command; what it prints goes to the log, and to the terminal when it fails."""
     return f"( {command} ) > {{log}} 2>&1 || {{{{ status=$?; cat {{log}} >&2; exit $status; }}}}"
+
+
+def everything():
+    """The artifact of every section of the params file, and the metrics of every run."""
+    keyed = {DATA: PARAMS.datasets, EXTRACTORS: PARAMS.extractors, CHECKPOINTS: PARAMS.segments}
+    artifacts = [f"{folder}/{key}" for folder, section in keyed.items() for key in section]
+    initial = [f"{CHECKPOINTS}/{model}-0" for model in PARAMS.models]
+    references = [f"{REFERENCES}/{reference}/features" for reference in PARAMS.references]
+    metrics = [f"{METRICS}/{run.sweep}/{key}.json" for key, run in PARAMS.runs.items()]
+    return artifacts + initial + references + metrics
 
 
 def tables(*names):

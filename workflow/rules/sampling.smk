@@ -1,4 +1,5 @@
 # Samples: a run is cut into shards that go side by side, and gathered to the bytes that one process would write.
+# `--set-scatter shards=8` cuts it finer; Snakemake then samples again what it had sampled in other shards.
 
 
 scattergather:
@@ -34,6 +35,7 @@ rule sample:
     log:
         f"{LOGS}/sample/{{run}}.txt",
     params:
+        gathering=code_digest("gather"),
         triggers=triggers("sample", "runs.{run}"),
     shell:
         logged(
