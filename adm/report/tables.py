@@ -22,12 +22,13 @@ def iterations(count: int) -> str:
     return f"{count // 1000}K" if count >= 10_000 and count % 1000 == 0 else str(count)
 
 
-def write_table(stem: Path, table: pd.DataFrame, caption: str) -> None:
+def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
     """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` as it is printed.
 
     Args:
         stem: The path without its ending.
         table: Columns named as they are printed; floats are rounded to DECIMALS.
+        name: What the paper calls it; LaTeX counts tables by itself, so it stands in the Markdown alone.
         caption: The caption.
     """
     printed = table.map(lambda value: f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value))
@@ -37,7 +38,7 @@ def write_table(stem: Path, table: pd.DataFrame, caption: str) -> None:
     latex = printed.style.hide(axis="index").to_latex(hrules=True, column_format=columns, caption=caption)
     for ending, text in [
         (".csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n")),
-        (".md", f"{caption}\n\n{markdown}\n"),
+        (".md", f"{name}: {caption}\n\n{markdown}\n"),
         (".tex", latex),
     ]:
         with new_file(stem.with_suffix(ending)) as path:

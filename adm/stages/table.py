@@ -18,7 +18,7 @@ def _table_8(params: Params, metrics: Path, out: Path) -> None:
     rows = read_metrics(metrics, table.rows)[["fid", "sfid", "precision", "recall"]].rename(columns=HEADINGS)
     rows.insert(0, "Iterations", [iterations(params.iteration_of(run.checkpoint)) for run in runs])
     scales = ", ".join(str(scale) for scale in dict.fromkeys(run.gradient_scale for run in runs))
-    write_table(out, rows, f"Table 8: The model evaluated throughout training (classifier scale {scales}).")
+    write_table(out, rows, "Table 8", f"The model evaluated throughout training (classifier scale {scales}).")
 
 
 TABLES = {"table_8": _table_8}
