@@ -25,7 +25,9 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 if read(FILE) != config:
-    raise WorkflowError(f"paths.params: the stages read {FILE}, which differs from the configuration given; edit the file")
+    raise WorkflowError(
+        f"paths.params: the stages read {FILE}, which differs from the configuration given; edit the file"
+    )
 
 ROOT = PARAMS.paths.results
 
@@ -73,10 +75,7 @@ def triggers(verb, *sections):
         }
 
     def resolved(wildcards):
-        return [
-            path(wildcards) if callable(path) else path.format(**wildcards)
-            for path in sections
-        ]
+        return [path(wildcards) if callable(path) else path.format(**wildcards) for path in sections]
 
     return values
 
@@ -98,11 +97,7 @@ def classifier_of(wildcards):
 
 def extractor_of(wildcards):
     """The key of the extractor of a run or of a reference."""
-    owner = (
-        PARAMS.runs[wildcards.run]
-        if hasattr(wildcards, "run")
-        else PARAMS.references[wildcards.reference]
-    )
+    owner = PARAMS.runs[wildcards.run] if hasattr(wildcards, "run") else PARAMS.references[wildcards.reference]
     return owner.extractor
 
 
@@ -141,9 +136,7 @@ def everything():
 
 def tables(*names):
     """The files of tables."""
-    return expand(
-        f"{TABLES}/{{name}}.{{ending}}", name=names, ending=["csv", "md", "tex"]
-    )
+    return expand(f"{TABLES}/{{name}}.{{ending}}", name=names, ending=["csv", "md", "tex"])
 
 
 def figures(*names):

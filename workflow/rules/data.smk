@@ -16,16 +16,14 @@ rule check:
 rule prepare:
     output:
         directory(f"{DATA}/{{dataset}}"),
-    # All training waits for it.
-    priority: 2
     log:
         f"{LOGS}/prepare/{{dataset}}.txt",
+    # All training waits for it.
+    priority: 2
     params:
         triggers=triggers("prepare", "datasets.{dataset}"),
     shell:
-        logged(
-            f"python -m adm prepare --params {FILE} --dataset {{wildcards.dataset}} --out {{output}}"
-        )
+        logged(f"python -m adm prepare --params {FILE} --dataset {{wildcards.dataset}} --out {{output}}")
 
 
 rule extractor:

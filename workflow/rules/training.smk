@@ -5,15 +5,13 @@
 rule init:
     output:
         directory(f"{CHECKPOINTS}/{{model}}-0"),
-    priority: 2
     log:
         f"{LOGS}/init/{{model}}.txt",
+    priority: 2
     params:
         triggers=triggers("init", "models.{model}"),
     shell:
-        logged(
-            f"python -m adm init --params {FILE} --model {{wildcards.model}} --out {{output}}"
-        )
+        logged(f"python -m adm init --params {FILE} --model {{wildcards.model}} --out {{output}}")
 
 
 rule train:
