@@ -20,7 +20,7 @@ if not config:
 
 
 try:
-    FILE = check(config, "params").paths.params
+    FILE = check(config, workflow.configfiles[-1] if workflow.configfiles else "params").paths.params
     PARAMS = load(FILE)
 except UserError as error:
     raise WorkflowError(str(error)) from None
