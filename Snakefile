@@ -1,7 +1,7 @@
 # Diffusion Models Beat GANs on Image Synthesis: every stage from data to tables and figures.
 #
-#   snakemake --cores 2                                             the embedded scale
-#   snakemake --cores 2 --configfile scales/NAME/params.yaml        another one
+#   snakemake --cores 2                               the embedded scale, params.yaml
+#   snakemake --cores 2 --configfile FILE             another one, whose `paths.params` is FILE
 
 
 include: "workflow/rules/common.smk"

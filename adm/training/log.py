@@ -10,7 +10,7 @@ from adm.training.loop import Report
 
 
 class TrainingLog:
-    """Averages reports over `every` steps and appends them to a csv; prints each row.
+    """Averages reports over `every` steps and appends them to a csv.
 
     Columns: step, seconds of training since the segment began, images a second, then the reports' values.
 
