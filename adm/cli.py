@@ -6,12 +6,15 @@ A verb imports its stage when it is called, so that no verb waits for libraries 
 
 import sys
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from adm.params import UserError, load
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
+from adm.params.keys import accepted
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
+from adm.params.report import FIGURES, TABLES
+from adm.params.runs import RunParams, UpsampledRunParams
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -19,6 +22,13 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 Key = Annotated[str, typer.Option(help="The artifact's key in the params file.")]
 Out = Annotated[Path, typer.Option(help="What to write.")]
 Input = Annotated[Path, typer.Option(help="An artifact to read.")]
+MaybeInput = Annotated[Path | None, typer.Option(help="An artifact to read, where this one needs it.")]
+Kind = Annotated[
+    Literal["checkpoints", "samples", "references", "graphs"], typer.Option(help="The subsection of `published`.")
+]
+
+UNGUIDED = UniformModelParams(kind="uniform")
+"""What guides an upsampler."""
 
 T = TypeVar("T")
 
@@ -38,6 +48,26 @@ def check(
         from adm.stages import check as stage
 
         stage.run(out)
+
+
+@app.command()
+def fetch(params: ParamsFile, kind: Kind, key: Key, out: Out) -> None:
+    """Download a published file, with its size and checksum checked."""
+    section = _pick(getattr(load(params).published, kind), key, "key")
+    from adm.stages import fetch as stage
+
+    stage.run(section, out)
+
+
+@app.command()
+def adopt(params: ParamsFile, kind: Kind, key: Key, source: Input, out: Out) -> None:
+    """Turn a published file into the artifact that it stands for."""
+    loaded = load(params)
+    section = _pick(getattr(loaded.published, kind), key, "key")
+    model = loaded.models[section.model] if kind == "checkpoints" else None
+    from adm.stages import adopt as stage
+
+    stage.run(section, model, source, out)
 
 
 @app.command()
@@ -80,8 +110,18 @@ def train(params: ParamsFile, segment: Key, data: Input, previous: Input, out: O
 
     dataset = loaded.datasets[section.dataset]
     stage.run(
-        section, model, dataset, loaded.progress, start, data=data, previous=previous, out=out, work=work, log=log
+        section, model, dataset, loaded.execution, start, data=data, previous=previous, out=out, work=work, log=log
     )
+
+
+@app.command()
+def train_gan(params: ParamsFile, gan: Key, data: Input, out: Out) -> None:
+    """Train a small class-conditional GAN."""
+    loaded = load(params)
+    section = _pick(loaded.gans, gan, "gan")
+    from adm.stages import train_gan as stage
+
+    stage.run(section, loaded.datasets[section.dataset], data, out)
 
 
 @app.command()
@@ -89,37 +129,60 @@ def sample(
     params: ParamsFile,
     run: Key,
     checkpoint: Input,
-    classifier: Input,
     out: Out,
+    classifier: MaybeInput = None,
+    base: MaybeInput = None,
     shard: Annotated[str | None, typer.Option(help="Only this part, i-of-n; OUT is then a file.")] = None,
 ) -> None:
-    """Sample a run."""
+    """Sample a run, guided by CLASSIFIER or upsampling the samples BASE."""
     loaded = load(params)
-    section = _pick(loaded.runs, run, "run")
+    sampled: dict[str, RunParams | UpsampledRunParams] = {**loaded.runs, **loaded.upsampled_runs}
+    section = _pick(sampled, run, "run")
     model = loaded.models[loaded.model_of(section.checkpoint)]
-    guide = loaded.models[loaded.model_of(section.classifier)]
-    assert isinstance(model, DiffusionModelParams)
+    guide = loaded.models[loaded.model_of(section.classifier)] if isinstance(section, RunParams) else UNGUIDED
+    assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
     assert isinstance(guide, ClassifierModelParams | UniformModelParams)
     from adm.sampling.blocks import Shard
     from adm.stages import sample as stage
 
-    inputs = {"checkpoint": checkpoint, "classifier": classifier}
-    stage.run(section, model, guide, inputs, out, None if shard is None else Shard.parse(shard))
+    part = None if shard is None else Shard.parse(shard)
+    stage.run(section, model, guide, _inputs(run, section, checkpoint, classifier, base), out, part)
 
 
 @app.command()
-def gather(params: ParamsFile, run: Key, checkpoint: Input, classifier: Input, shards: list[Path], out: Out) -> None:
+def gather(
+    params: ParamsFile,
+    run: Key,
+    checkpoint: Input,
+    shards: list[Path],
+    out: Out,
+    classifier: MaybeInput = None,
+    base: MaybeInput = None,
+) -> None:
     """Join the shards of a run, given in order."""
-    section = _pick(load(params).runs, run, "run")
+    loaded = load(params)
+    sampled: dict[str, RunParams | UpsampledRunParams] = {**loaded.runs, **loaded.upsampled_runs}
+    section = _pick(sampled, run, "run")
     from adm.stages import gather as stage
 
-    stage.run(section, {"checkpoint": checkpoint, "classifier": classifier}, shards, out)
+    stage.run(section, _inputs(run, section, checkpoint, classifier, base), shards, out)
+
+
+@app.command()
+def sample_gan(params: ParamsFile, run: Key, gan: Input, out: Out) -> None:
+    """Sample a GAN under truncation."""
+    loaded = load(params)
+    section = _pick(loaded.gan_runs, run, "run")
+    model = loaded.gans[section.gan]
+    from adm.stages import sample_gan as stage
+
+    stage.run(section, model, loaded.datasets[model.dataset], {"gan": gan}, out)
 
 
 @app.command()
 def features(params: ParamsFile, extractor: Key, images: Input, graph: Input, out: Out) -> None:
     """Compute the features of a sample batch, a dataset or a reference batch."""
-    section = _pick(load(params).extractors, extractor, "extractor")
+    section = _pick(load(params).graphs, extractor, "extractor")
     from adm.stages import features as stage
 
     stage.run(section, images, graph, out)
@@ -138,36 +201,138 @@ def reference(params: ParamsFile, reference: Key, features: Input, data: Input, 
 def evaluate(
     params: ParamsFile, run: Key, features: Input, reference: Input, reference_features: Input, out: Out
 ) -> None:
-    """Score a run."""
-    section = _pick(load(params).runs, run, "run")
+    """Score a batch of samples."""
+    section = _pick(load(params).scored, run, "run")
     from adm.stages import evaluate as stage
 
     stage.run(section, features, reference, reference_features, out)
 
 
 @app.command()
-def table(params: ParamsFile, table: Key, source: Input, out: Out) -> None:
-    """Write a table as csv, Markdown and LaTeX; OUT has no ending."""
+def interpolate(params: ParamsFile, study: Key, checkpoint: Input, classifier: Input, data: Input, out: Out) -> None:
+    """Encode real images by DDIM reversed, interpolate between them, and measure how well they come back."""
     loaded = load(params)
-    _pick(loaded.tables.model_dump(), table, "table")
-    from adm.stages import table as stage
+    section = _pick(loaded.interpolations, study, "study")
+    model = loaded.models[loaded.model_of(section.checkpoint)]
+    guide = loaded.models[loaded.model_of(section.classifier)]
+    assert isinstance(model, DiffusionModelParams)
+    assert isinstance(guide, ClassifierModelParams | UniformModelParams)
+    from adm.stages import interpolate as stage
 
-    stage.run(loaded, table, source, out)
+    stage.run(section, model, guide, {"checkpoint": checkpoint, "classifier": classifier, "data": data}, out)
 
 
 @app.command()
-def figure(params: ParamsFile, figure: Key, source: Input, out: Out) -> None:
+def neighbours(
+    params: ParamsFile, study: Key, samples: Input, features: Input, data: Input, dataset_features: Input, out: Out
+) -> None:
+    """Find the nearest images of a dataset to each sample of a run."""
+    section = _pick(load(params).neighbours, study, "study")
+    from adm.stages import neighbours as stage
+
+    inputs = {"samples": samples, "features": features, "data": data, "dataset_features": dataset_features}
+    stage.run(section, inputs, out)
+
+
+@app.command()
+def vary(params: ParamsFile, study: Key, checkpoint: Input, classifier: Input, out: Out) -> None:
+    """Sample the same seeds under growing gradient scales."""
+    loaded = load(params)
+    section = _pick(loaded.variations, study, "study")
+    run = loaded.runs[section.run]
+    model = loaded.models[loaded.model_of(run.checkpoint)]
+    guide = loaded.models[loaded.model_of(run.classifier)]
+    assert isinstance(model, DiffusionModelParams)
+    assert isinstance(guide, ClassifierModelParams | UniformModelParams)
+    from adm.stages import vary as stage
+
+    stage.run(section, run, model, guide, {"checkpoint": checkpoint, "classifier": classifier}, out)
+
+
+@app.command()
+def sizes(params: ParamsFile, out: Out) -> None:
+    """Count the parameters and the FLOPs of every model."""
+    from adm.stages import sizes as stage
+
+    stage.run(load(params).models, out)
+
+
+@app.command()
+def throughput(params: ParamsFile, key: Key, out: Out) -> None:
+    """Measure how fast this machine trains a model, naively and as we do."""
+    loaded = load(params)
+    section = _pick(loaded.throughput, key, "key")
+    model = loaded.models[section.model]
+    assert not isinstance(model, UniformModelParams)
+    from adm.stages import throughput as stage
+
+    stage.run(section, model, out)
+
+
+@app.command()
+def table(
+    params: ParamsFile,
+    table: Key,
+    paper: Input,
+    out: Out,
+    metrics: MaybeInput = None,
+    sizes: MaybeInput = None,
+    throughput: MaybeInput = None,
+) -> None:
+    """Write a table as csv, Markdown and LaTeX; OUT has no ending."""
+    loaded = load(params)
+    _pick({name: name for name in TABLES}, table, "table")
+    from adm.stages import table as stage
+
+    stage.run(loaded, table, stage.Sources(paper, metrics, sizes, throughput), out)
+
+
+@app.command()
+def figure(
+    params: ParamsFile,
+    figure: Key,
+    out: Out,
+    metrics: MaybeInput = None,
+    samples: MaybeInput = None,
+    data: MaybeInput = None,
+    training: MaybeInput = None,
+    studies: MaybeInput = None,
+) -> None:
     """Draw a figure as png and pdf; OUT has no ending."""
     loaded = load(params)
-    _pick(loaded.figures.model_dump(), figure, "figure")
+    _pick({name: name for name in FIGURES}, figure, "figure")
+    from adm.report.drawn import Sources
     from adm.stages import figure as stage
 
-    stage.run(loaded, figure, source, out)
+    sources = {"metrics": metrics, "samples": samples, "data": data, "training": training, "studies": studies}
+    stage.run(loaded, figure, Sources(**sources), out)
+
+
+@app.command()
+def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input, sizes: Input, out: Out) -> None:
+    """Test what the paper claims against what was measured; OUT has no ending."""
+    loaded = load(params)
+    from adm.stages import claims as stage
+
+    stage.run(loaded, metrics, studies, throughput, sizes, out)
+
+
+def _inputs(
+    key: str, run: RunParams | UpsampledRunParams, checkpoint: Path, classifier: Path | None, base: Path | None
+) -> dict[str, Path]:
+    given = {"classifier": classifier, "base": base}
+    needed, other = ("classifier", "base") if isinstance(run, RunParams) else ("base", "classifier")
+    path = given[needed]
+    if path is None:
+        raise UserError(f"--{needed}: is missing; run {key!r} needs it")
+    if given[other] is not None:
+        raise UserError(f"--{other} '{given[other]}': is not used by run {key!r}, which needs --{needed} alone")
+    return {"checkpoint": checkpoint, needed: path}
 
 
 def _pick(section: dict[str, T], key: str, option: str) -> T:
     if key not in section:
-        raise UserError(f"--{option} {key!r}: is not in the params file, which has {', '.join(section)}")
+        raise UserError(f"--{option} {key!r}: is not in the params file; {accepted(section, key)}")
     return section[key]
 
 

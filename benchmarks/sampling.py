@@ -25,9 +25,9 @@ def main() -> None:
     networks = [build(p).eval().requires_grad_(False) for p in (params, classifier_params) for _ in range(2)]
     network, plain_network, classifier, plain_classifier = networks
     run = RunParams(
-        sweep="bench", checkpoint="bench", classifier="bench", gradient_scale=1.0, sampler="ddpm", steps=str(STEPS),
+        checkpoint="bench", classifier="bench", gradient_scale=1.0, sampler="ddpm", steps=str(STEPS),
         num_samples=BATCH, micro_batch=BATCH, precision="bfloat16", seed=0, threads=torch.get_num_threads(),
-        extractor="bench", reference="bench",
+        extractor="bench", reference="bench", replicates=1,
     )  # fmt: skip
 
     def plain() -> None:

@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from adm import cli
+from adm.artifacts.code import verbs
 from adm.params import load
 from adm.params.errors import UserError
+from adm.report.metrics import METRICS
 from adm.sampling.batch import write_batch, write_shard
 
 HEAVY = ("torch", "tensorflow")
@@ -39,6 +41,8 @@ def everything_in(folder):
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
 
+SAMPLE = "sample --params {params} --checkpoint {tmp}/c --out {tmp}/out"
+TABLE = "table --params {params} --paper {paper} --out {tmp}/out"
 MISTAKES = {
     "missing params file": (
         "check --params {tmp}/none.yaml --out {tmp}/out",
@@ -46,37 +50,86 @@ MISTAKES = {
     ),
     "unknown dataset": (
         "prepare --params {params} --dataset cats --out {tmp}/out",
-        "--dataset 'cats': is not in the params file, which has digits",
+        "--dataset 'cats': is not in the params file; there are digits, digits-64, bedroom",
     ),
     "unknown model": (
-        "init --params {params} --model gan --out {tmp}/out",
-        "--model 'gan': is not in the params file, which has adm, classifier, unguided",
+        "init --params {params} --model adm-129 --out {tmp}/out",
+        "--model 'adm-129': is not in the params file; of the 18 there are, nearest are adm-128",
     ),
-    "unknown table": (
-        "table --params {params} --table table_99 --source {tmp} --out {tmp}/out",
-        "--table 'table_99'",
+    "unknown segment": (
+        "train --params {params} --segment adm-128-251 --data {tmp}/d --previous {tmp}/p --out {tmp}/out --work {tmp}/w"
+        " --log {tmp}/l.csv",
+        "--segment 'adm-128-251': is not in the params file; of the ",
     ),
-    "missing metrics": (
-        "table --params {params} --table table_8 --source {tmp} --out {tmp}/out",
-        "through-250.json: does not exist",
+    "unknown run": (SAMPLE + " --run scale-9 --classifier {tmp}/k", "--run 'scale-9': is not in the params file"),
+    "gan run, sampled as another": (SAMPLE + " --run gan-1 --classifier {tmp}/k", "--run 'gan-1': is not in the"),
+    "run, sampled as a gan's": (
+        "sample-gan --params {params} --run scale-2 --gan {tmp}/g --out {tmp}/out",
+        "--run 'scale-2': is not in the params file; of the ",
+    ),
+    "unknown gan": ("train-gan --params {params} --gan big --data {tmp}/d --out {tmp}/out", "--gan 'big'"),
+    "unknown study": (
+        "vary --params {params} --study neighbours-ddim --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out",
+        "--study 'neighbours-ddim': is not in the params file; there are variation-256",
+    ),
+    "unknown throughput": ("throughput --params {params} --key adm-64 --out {tmp}/out", "--key 'adm-64'"),
+    "nothing published": (
+        "fetch --params {params} --kind graphs --key inception --out {tmp}/out",
+        "--key 'inception': is not in the params file; there are none",
+    ),
+    "unknown table": (TABLE + " --table table_99", "--table 'table_99'"),
+    "unknown figure": ("figure --params {params} --figure figure_4 --out {tmp}/out", "--figure 'figure_4'"),
+    "missing metrics": (TABLE + " --table table_8 --metrics {tmp}", "adm-128-250.json: does not exist"),
+    "metrics left out": (TABLE + " --table table_8", "--metrics: is missing; this table needs it"),
+    "sizes left out": (TABLE + " --table table_11", "--sizes: is missing; this table needs it"),
+    "throughput left out": (TABLE + " --table table_7", "--throughput: is missing; this table needs it"),
+    "missing paper": (
+        "table --params {params} --paper {tmp}/none --table table_14 --out {tmp}/out",
+        "table_14.csv: does not exist",
     ),
     "missing shard": (
-        "gather {tmp}/1.npz --params {params} --run scale-1 --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out",
+        "gather {tmp}/1.npz --params {params} --run scale-2 --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out",
         "1.npz: does not exist",
     ),
     "missing samples": (
-        "figure --params {params} --figure figure_21 --source {tmp}/none --out {tmp}/out",
-        "none: does not exist",
+        "figure --params {params} --figure figure_21 --samples {tmp}/none --out {tmp}/out",
+        "none/adm-256-1980: does not exist",
+    ),
+    "samples left out": (
+        "figure --params {params} --figure figure_21 --out {tmp}/out",
+        "--samples: is missing; this figure needs it",
     ),
     "malformed shard": (
-        "sample --params {params} --run scale-1 --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/o --shard 5-of-4",
+        SAMPLE + " --run scale-2 --classifier {tmp}/k --shard 5-of-4",
         "--shard '5-of-4': is no shard",
+    ),
+    "guided run without a classifier": (SAMPLE + " --run scale-2", "--classifier: is missing; run 'scale-2' needs it"),
+    "guided run of a base": (
+        SAMPLE + " --run scale-2 --base {tmp}/b",
+        "--classifier: is missing; run 'scale-2' needs it",
+    ),
+    "guided run of a base too": (
+        SAMPLE + " --run scale-2 --classifier {tmp}/k --base {tmp}/b",
+        "b': is not used by run 'scale-2', which needs --classifier alone",
+    ),
+    "stack without a base": (SAMPLE + " --run stack-540-500", "--base: is missing; run 'stack-540-500' needs it"),
+    "stack with a classifier": (
+        SAMPLE + " --run stack-540-500 --classifier {tmp}/k",
+        "--base: is missing; run 'stack-540-500' needs it",
+    ),
+    "stack with a classifier too": (
+        SAMPLE + " --run stack-540-500 --classifier {tmp}/k --base {tmp}/b",
+        "k': is not used by run 'stack-540-500', which needs --base alone",
+    ),
+    "gathered stack without a base": (
+        "gather {tmp}/1.npz --params {params} --run stack-540-500 --checkpoint {tmp}/c --out {tmp}/out",
+        "--base: is missing; run 'stack-540-500' needs it",
     ),
 }
 
 
 def filled_in(arguments, params, tmp_path):
-    return arguments.format(params=params, tmp=tmp_path).split()
+    return arguments.format(params=params, tmp=tmp_path, paper=params.parent / "workflow" / "paper").split()
 
 
 @pytest.mark.parametrize("case", MISTAKES)
@@ -94,12 +147,12 @@ def test_a_mistake_is_one_line_on_stderr_exit_code_2_and_no_output(adm, params, 
 
 def test_a_broken_params_file_is_a_mistake_too(adm, params, tmp_path):
     content = yaml.safe_load(params.read_text())
-    content["models"]["adm"]["network"]["channels"] = 33
+    content["models"]["adm-128"]["network"]["channels"] = 33
     broken = tmp_path / "broken.yaml"
     broken.write_text(yaml.safe_dump(content))
     code, _, err = adm("check", "--params", broken, "--out", tmp_path / "out")
     assert (code, len(err.splitlines())) == (2, 1)
-    assert err.startswith(f"error: {broken}: models.adm.network: ")
+    assert err.startswith(f"error: {broken}: models.adm-128.network: ")
     assert not (tmp_path / "out").exists()
 
 
@@ -152,8 +205,11 @@ def test_a_verb_that_runs_again_writes_the_same_bytes(adm, params, tmp_path):
     for out in (tmp_path / "a", tmp_path / "b"):
         assert adm("prepare", "--params", params, "--dataset", "digits", "--out", out)[0] == 0
         assert adm("check", "--params", params, "--out", out / "code")[0] == 0
-        assert adm("init", "--params", params, "--model", "adm", "--out", out / "model")[0] == 0
+        assert adm("init", "--params", params, "--model", "adm-128", "--out", out / "model")[0] == 0
     assert everything_in(tmp_path / "a") == everything_in(tmp_path / "b")
+
+
+RUN = "adm-256-1980"
 
 
 @pytest.fixture(scope="module")
@@ -161,19 +217,27 @@ def inputs(params, tmp_path_factory):
     """Metrics of every run, samples of one, whole and in two shards, and files that stand for its parents."""
     folder = tmp_path_factory.mktemp("inputs")
     loaded = load(params)
-    for number, key in enumerate(loaded.runs):
-        metrics = {"fid": 9.0 - number / 3, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
-        (folder / f"{key}.json").write_text(json.dumps({"metrics": metrics}))
-    run = loaded.runs["scale-1"]
+    bootstrap = {name: [1.0 + n / 100 for n in range(50)] for name in METRICS}
+    for number, key in enumerate(loaded.scored):
+        metrics = {"fid": 9.0 - number / 50, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
+        content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": 500}
+        (folder / f"{key}.json").write_text(json.dumps(content))
+    for key in loaded.segments:
+        (folder / f"{key}.csv").write_text("step,seconds\n1,60.0\n")
+    run = loaded.runs[RUN]
     images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
     labels = np.arange(run.num_samples) % 10
     parents = {"checkpoint": folder / "c", "classifier": folder / "k"}
     for name, path in parents.items():
         path.write_text(name)
-    write_batch(folder / "samples", run, parents, images, labels)
+    write_batch(folder / RUN, "sample", run, parents, images, labels)
     half = run.num_samples // run.micro_batch // 2 * run.micro_batch
     write_shard(folder / "1.npz", images[:half], labels[:half])
     write_shard(folder / "2.npz", images[half:], labels[half:])
+    claim = {"kind": "lower", "metric": "fid", "run": "adm-256-1980", "than": "adm-256-250"}
+    content = yaml.safe_load(params.read_text())
+    content["claims"] = {"only": {"statement": "FID falls", "source": "Table 9", **claim}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
     return folder
 
 
@@ -182,18 +246,22 @@ LIGHT = {
     "help of a verb": "train --help",
     "check": "check --out {tmp}/out",
     "prepare": "prepare --dataset digits --out {tmp}/out",
-    "table": "table --table table_8 --source {inputs} --out {tmp}/out",
-    "figure of metrics": "figure --figure figure_6 --source {inputs} --out {tmp}/out",
-    "figure of samples": "figure --figure figure_21 --source {inputs}/samples --out {tmp}/out",
-    "gather": "gather {inputs}/1.npz {inputs}/2.npz --run scale-1 --checkpoint {inputs}/c --classifier {inputs}/k"
-    " --out {tmp}/out",
+    "table of runs": "table --table table_8 --paper {paper} --metrics {inputs} --out {tmp}/out",
+    "table of params": "table --table table_14 --paper {paper} --out {tmp}/out",
+    "figure of metrics": "figure --figure figure_6 --metrics {inputs} --out {tmp}/out",
+    "figure of training": "figure --figure figure_5 --metrics {inputs} --training {inputs} --out {tmp}/out",
+    "figure of samples": "figure --figure figure_21 --samples {inputs} --out {tmp}/out",
+    "claims": "claims --params {inputs}/params.yaml --metrics {inputs} --studies {tmp} --throughput {tmp}"
+    " --sizes {tmp}/none --out {tmp}/out",
+    "gather": "gather {inputs}/1.npz {inputs}/2.npz --run adm-256-1980 --checkpoint {inputs}/c"
+    " --classifier {inputs}/k --out {tmp}/out",
 }
 
 
 @pytest.mark.parametrize("case", LIGHT)
 def test_a_light_verb_loads_no_heavy_library(params, root, inputs, tmp_path, case):
-    arguments = LIGHT[case].format(tmp=tmp_path, inputs=inputs).split()
-    if "--help" not in arguments:
+    arguments = LIGHT[case].format(tmp=tmp_path, inputs=inputs, paper=root / "workflow" / "paper").split()
+    if not {"--help", "--params"} & set(arguments):
         arguments += ["--params", str(params)]
     script = (
         "import sys\nfrom adm.cli import main\n"
@@ -209,4 +277,21 @@ def test_a_light_verb_loads_no_heavy_library(params, root, inputs, tmp_path, cas
 def test_gathered_shards_are_the_batch_that_sample_writes(adm, params, inputs, tmp_path):
     arguments = LIGHT["gather"].format(tmp=tmp_path, inputs=inputs).split()
     assert adm(*arguments, "--params", params)[0] == 0
-    assert everything_in(tmp_path / "out") == everything_in(inputs / "samples")
+    assert everything_in(tmp_path / "out") == everything_in(inputs / RUN)
+
+
+def test_every_stage_is_a_verb_and_every_verb_a_stage():
+    registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
+    assert registered == set(verbs())
+
+
+@pytest.mark.parametrize("size", [8, 4])
+def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(adm, params, tmp_path, size):
+    stack = load(params).upsampled_runs["stack-540-500"]
+    images = np.zeros((stack.num_samples - (size == 4), size, size, 3), np.uint8)
+    write_batch(tmp_path / "base", "sample", stack, {}, images, np.zeros(len(images), np.int64))
+    arguments = filled_in(SAMPLE + " --run stack-540-500 --base {tmp}/base", params, tmp_path)
+    code, _, err = adm(*arguments)
+    found = f"has {len(images)} images of {size}x{size} pixels; the run upsamples {stack.num_samples} of 4x4"
+    assert (code, err) == (2, f"error: {tmp_path / 'base'}: {found}\n")
+    assert not (tmp_path / "out").exists()

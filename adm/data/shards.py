@@ -10,9 +10,14 @@ from adm.artifacts.reading import read_npy
 from adm.params.errors import UserError
 
 
-def write_shards(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], shard_size: int) -> None:
-    """Write images (N, H, W, 3) uint8 and labels (N,) int64 as npy files of at most `shard_size` images."""
-    for number, start in enumerate(range(0, len(images), shard_size)):
+def write_shards(
+    folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], shard_size: int, first: int = 0
+) -> None:
+    """Write images (N, H, W, 3) uint8 and labels (N,) int64 as npy files of at most `shard_size` images.
+
+    The files are numbered from `first` on, so that a dataset can be written a stretch at a time.
+    """
+    for number, start in enumerate(range(0, len(images), shard_size), start=first):
         part = slice(start, start + shard_size)
         np.save(folder / f"images-{number:05d}.npy", images[part])
         np.save(folder / f"labels-{number:05d}.npy", labels[part])

@@ -45,7 +45,7 @@ def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureS
     Raises:
         UserError: The folder holds no reference batch, or it changed.
     """
-    read_manifest(folder, "reference")
+    read_manifest(folder, "reference", "adopt")
     vector, matrix = ("float64", (None,)), ("float64", (None, None))
     arrays = read_npz(folder / REFERENCE, {"mu": vector, "sigma": matrix, "mu_s": vector, "sigma_s": matrix})
     pool = FeatureStatistics(arrays["mu"], arrays["sigma"])
@@ -58,6 +58,6 @@ def read_reference_images(folder: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: The folder holds no reference batch, or it changed.
     """
-    read_manifest(folder, "reference")
+    read_manifest(folder, "reference", "adopt")
     images: NDArray[np.uint8] = read_npz(folder / REFERENCE, {"arr_0": ("uint8", (None, None, None, 3))})["arr_0"]
     return images

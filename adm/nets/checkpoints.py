@@ -16,7 +16,7 @@ def check_checkpoint(folder: Path, model: ModelParams) -> None:
     Raises:
         UserError: Names the folder, what was found and what is wanted.
     """
-    found = read_manifest(folder, "init", "train").params.get("model", {})
+    found = read_manifest(folder, "init", "train", "adopt").params.get("model", {})
     wanted = model.model_dump(mode="json")
     for name in ("kind", "network", "noise"):
         if found.get(name) != wanted.get(name):

@@ -129,8 +129,12 @@ class _Denoiser(nn.Module):
                 raise ValueError("y was given to an unconditional network (num_classes is null)")
         elif y is None:
             raise ValueError(f"y is missing: the network has {self.params.num_classes} classes")
-        else:
+        elif not y.is_floating_point():
             embedding = embedding + self.class_embedding(y)
+        elif y.shape != embedding.shape:
+            raise ValueError(f"y has shape {tuple(y.shape)}, expected embeddings of shape {tuple(embedding.shape)}")
+        else:
+            embedding = embedding + y.to(embedding.dtype)
         return F.silu(embedding)
 
     def _denoise(self, x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
@@ -158,13 +162,14 @@ class UNet(_Denoiser):
         Args:
             x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
-            y: (B,) int64 class labels; None if and only if the network is unconditional.
+            y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
+                interpolated ones; None if and only if the network is unconditional.
 
         Returns:
             (B, out_channels, H, W), of x's dtype.
 
         Raises:
-            ValueError: y is missing, or was given to an unconditional network.
+            ValueError: y is missing, was given to an unconditional network, or its embeddings have another shape.
         """
         return self._denoise(x, t, y)
 
@@ -188,14 +193,15 @@ class Upsampler(_Denoiser):
         Args:
             x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
-            y: (B,) int64 class labels; None if and only if the network is unconditional.
+            y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
+                interpolated ones; None if and only if the network is unconditional.
             low_resolution: (B, 3, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
 
         Returns:
             (B, out_channels, H, W), of x's dtype.
 
         Raises:
-            ValueError: y is missing, or was given to an unconditional network.
+            ValueError: y is missing, was given to an unconditional network, or its embeddings have another shape.
         """
         stretched = F.interpolate(low_resolution, x.shape[2:], mode="bilinear", align_corners=False)
         return self._denoise(torch.cat([x, stretched.to(x.dtype)], dim=1), t, y)

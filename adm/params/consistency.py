@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
-from adm.params.report import CurveParams, GridParams, TableParams
+from adm.params.data import ReferenceParams
+from adm.params.gans import GanRunParams
+from adm.params.keys import check_class, check_equal, check_known, check_same, model_of, network_of
+from adm.params.models import (
+    ClassifierModelParams,
+    DiffusionModelParams,
+    UniformModelParams,
+    UpsamplerModelParams,
+)
+from adm.params.published import PublishedReferenceParams
+from adm.params.runs import RunParams, SamplingParams
+from adm.params.shown import check_shown
 from adm.params.steps import respaced_timesteps
 
 if TYPE_CHECKING:
@@ -20,30 +30,70 @@ def check(params: Params) -> None:
         ValueError: Names the key, the value and what is accepted.
     """
     for key, extractor in params.extractors.items():
-        _known(params.datasets, extractor.dataset, f"extractors.{key}.dataset")
+        check_known(params.datasets, extractor.dataset, f"extractors.{key}.dataset")
+    for key, gan in params.gans.items():
+        check_known(params.datasets, gan.dataset, f"gans.{key}.dataset")
     for key, reference in params.references.items():
-        _known(params.datasets, reference.dataset, f"references.{key}.dataset")
-        _known(params.extractors, reference.extractor, f"references.{key}.extractor")
-    for model in params.models:
-        if f"{model}-0" in params.segments:
-            raise ValueError(f"segments.{model}-0: this name is kept for the initial checkpoint of model {model!r}")
+        check_known(params.datasets, reference.dataset, f"references.{key}.dataset")
+        check_known(params.graphs, reference.extractor, f"references.{key}.extractor")
+    _check_names(params)
+    _check_published(params)
     for key in params.segments:
         _check_segment(params, key)
-    for key in params.runs:
+    for key in params.scored:
         _check_run(params, key)
-    _check_rows(params, "tables.table_8", params.tables.table_8)
-    _check_rows(params, "figures.figure_6", params.figures.figure_6)
-    _check_grid(params, "figures.figure_21", params.figures.figure_21)
+    _check_studies(params)
+    for key, throughput in params.throughput.items():
+        network_of(params, throughput.model, f"throughput.{key}.model")
+    check_shown(params)
+
+
+def _check_names(params: Params) -> None:
+    """Artifacts of a kind share a folder, so their keys must differ across the sections that make them."""
+    published = params.published
+    shared: dict[str, dict[str, Collection[str]]] = {
+        "checkpoint": {
+            "models": [f"{model}-0" for model in params.models],
+            "segments": params.segments,
+            "published.checkpoints": published.checkpoints,
+        },
+        "graph": {"extractors": params.extractors, "published.graphs": published.graphs},
+        "reference": {"references": params.references, "published.references": published.references},
+        "run": {
+            "runs": params.runs,
+            "upsampled_runs": params.upsampled_runs,
+            "gan_runs": params.gan_runs,
+            "published.samples": published.samples,
+        },
+        "study": {
+            "interpolations": params.interpolations,
+            "neighbours": params.neighbours,
+            "variations": params.variations,
+        },
+    }
+    for kind, sections in shared.items():
+        seen: dict[str, str] = {}
+        for name, section in sections.items():
+            for key in section:
+                if key in seen:
+                    raise ValueError(f"{name}.{key}: {key!r} names {seen[key]} already; take another key")
+                initial = f"the initial checkpoint of model {key.removesuffix('-0')!r}"
+                seen[key] = initial if name == "models" else f"a {kind} of {name}"
+
+
+def _check_published(params: Params) -> None:
+    for key, checkpoint in params.published.checkpoints.items():
+        network_of(params, checkpoint.model, f"published.checkpoints.{key}.model")
+    for key, reference in params.published.references.items():
+        check_known(params.graphs, reference.extractor, f"published.references.{key}.extractor")
 
 
 def _check_segment(params: Params, key: str) -> None:
     segment, place = params.segments[key], f"segments.{key}"
-    _known(params.models, segment.model, f"{place}.model")
-    _known(params.datasets, segment.dataset, f"{place}.dataset")
-    model, dataset = params.models[segment.model], params.datasets[segment.dataset]
-    if isinstance(model, UniformModelParams):
-        raise ValueError(f"{place}.model: {segment.model!r} is of kind 'uniform', which is not trained")
-    owner = _model_of(params, segment.previous, f"{place}.previous")
+    model = network_of(params, segment.model, f"{place}.model")
+    check_known(params.datasets, segment.dataset, f"{place}.dataset")
+    dataset = params.datasets[segment.dataset]
+    owner = model_of(params, segment.previous, f"{place}.previous")
     if owner != segment.model:
         raise ValueError(
             f"{place}.previous: {segment.previous!r} is a checkpoint of {owner!r}, not of {segment.model!r}"
@@ -57,86 +107,147 @@ def _check_segment(params: Params, key: str) -> None:
             f"{place}.stop: {segment.stop} is past models.{segment.model}.training.annealing {annealing}, where the "
             "learning rate is zero"
         )
+    place, named = f"{place}.dataset", f"model {segment.model!r}"
     # Random crops may be cut from larger images than the network sees.
     if model.training.crop == "centre" or dataset.image_size < model.network.image_size:
-        _equal(f"{place}.dataset", "image_size", dataset.image_size, segment.model, model.network.image_size)
+        check_equal(place, "image_size", dataset.image_size, named, model.network.image_size)
     if model.network.num_classes is not None:
-        _equal(f"{place}.dataset", "num_classes", dataset.num_classes, segment.model, model.network.num_classes)
+        check_equal(place, "num_classes", dataset.num_classes, named, model.network.num_classes)
 
 
 def _check_run(params: Params, key: str) -> None:
-    run, place = params.runs[key], f"runs.{key}"
-    name = _model_of(params, run.checkpoint, f"{place}.checkpoint")
+    run, place = params.scored[key], _place(params, key)
+    check_known(params.graphs, run.extractor, f"{place}.extractor")
+    if isinstance(run, GanRunParams):
+        check_known(params.gans, run.gan, f"{place}.gan")
+        dataset = params.datasets[params.gans[run.gan].dataset]
+        for number in run.classes or []:
+            check_class(f"{place}.classes", number, dataset.num_classes)
+    if isinstance(run, SamplingParams):
+        _check_sampling(params, key, run)
+    _check_reference(params, key)
+
+
+def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
+    place = _place(params, key)
+    name = model_of(params, run.checkpoint, f"{place}.checkpoint")
     model = params.models[name]
-    if not isinstance(model, DiffusionModelParams):
-        raise ValueError(f"{place}.checkpoint: {run.checkpoint!r} is of kind {model.kind!r}, not 'diffusion'")
-    try:
-        respaced_timesteps(model.noise.timesteps, run.steps)
-    except ValueError as error:
-        raise ValueError(f"{place}.{error}") from error
-    _check_guidance(params, key, name, model)
-    _known(params.extractors, run.extractor, f"{place}.extractor")
-    _known(params.references, run.reference, f"{place}.reference")
-    real = params.datasets[params.references[run.reference].dataset]
-    _equal(f"{place}.reference", "image_size", real.image_size, name, model.network.image_size)
-    expected = params.references[run.reference].extractor
+    wanted = DiffusionModelParams if isinstance(run, RunParams) else UpsamplerModelParams
+    if not isinstance(model, wanted):
+        kind = "diffusion" if isinstance(run, RunParams) else "upsampler"
+        raise ValueError(f"{place}.checkpoint: {run.checkpoint!r} is of kind {model.kind!r}, not {kind!r}")
+    assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
+    _respaces(place, model.noise.timesteps, run.steps)
+    if isinstance(run, RunParams):
+        assert isinstance(model, DiffusionModelParams)
+        _check_guidance(params, place, run.classifier, run.gradient_scale, name)
+    else:
+        _check_base(params, key, name)
+
+
+def _check_base(params: Params, key: str, name: str) -> None:
+    run, place, upsampler = params.upsampled_runs[key], f"upsampled_runs.{key}.base", params.models[name]
+    assert isinstance(upsampler, UpsamplerModelParams)
+    check_known(params.runs, run.base, place, "runs")
+    side = params.image_size_of(run.base)
+    check_equal(place, "image_size", side, f"model {name!r} at low resolution", upsampler.network.low_resolution)
+    count = params.runs[run.base].num_samples
+    if count < run.num_samples:
+        raise ValueError(f"{place}: {run.base!r} has {count} samples, fewer than the {run.num_samples} to upsample")
+
+
+def _check_reference(params: Params, key: str) -> None:
+    run, place = params.scored[key], _place(params, key)
+    references: dict[str, ReferenceParams | PublishedReferenceParams] = {
+        **params.references,
+        **params.published.references,
+    }
+    check_known(references, run.reference, f"{place}.reference")
+    if run.reference in params.references:
+        side = params.datasets[params.references[run.reference].dataset].image_size
+    else:
+        side = params.published.references[run.reference].image_size
+    size = params.image_size_of(key)
+    if side != size:
+        raise ValueError(
+            f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images have {size}"
+        )
+    expected = references[run.reference].extractor
     if run.extractor != expected:
         raise ValueError(
             f"{place}.extractor: {run.extractor!r} is not {expected!r}, as reference {run.reference!r} has"
         )
 
 
-def _check_guidance(params: Params, key: str, name: str, model: DiffusionModelParams) -> None:
-    run, place = params.runs[key], f"runs.{key}.classifier"
-    classifier = params.models[_model_of(params, run.classifier, place)]
+def _check_guidance(params: Params, place: str, checkpoint: str, gradient_scale: float, name: str) -> None:
+    model = params.models[name]
+    assert isinstance(model, DiffusionModelParams)
+    classifier = params.models[model_of(params, checkpoint, f"{place}.classifier")]
     if isinstance(classifier, UniformModelParams):
-        if run.gradient_scale:
+        if gradient_scale:
             raise ValueError(
-                f"runs.{key}.gradient_scale: {run.gradient_scale} does nothing with the uniform classifier; use 0.0"
+                f"{place}.gradient_scale: {gradient_scale} does nothing with the uniform classifier; use 0.0"
             )
         return
+    place, owner = f"{place}.classifier", f"model {name!r}"
     if not isinstance(classifier, ClassifierModelParams):
-        raise ValueError(f"{place}: {run.classifier!r} is of kind {classifier.kind!r}, not 'classifier' or 'uniform'")
-    _equal(place, "timesteps", classifier.noise.timesteps, name, model.noise.timesteps)
-    _equal(place, "schedule", classifier.noise.schedule, name, model.noise.schedule)
-    _equal(place, "image_size", classifier.network.image_size, name, model.network.image_size)
+        raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier' or 'uniform'")
+    check_equal(place, "timesteps", classifier.noise.timesteps, owner, model.noise.timesteps)
+    check_equal(place, "schedule", classifier.noise.schedule, owner, model.noise.schedule)
+    check_equal(place, "image_size", classifier.network.image_size, owner, model.network.image_size)
     if model.network.num_classes is not None:
-        _equal(place, "num_classes", classifier.network.num_classes, name, model.network.num_classes)
+        check_equal(place, "num_classes", classifier.network.num_classes, owner, model.network.num_classes)
 
 
-def _check_rows(params: Params, place: str, shown: TableParams | CurveParams) -> None:
-    for key in shown.rows:
-        _known(params.runs, key, f"{place}.rows")
-    sweep = [key for key, run in params.runs.items() if run.sweep == shown.sweep]
-    if sorted(sweep) != sorted(shown.rows):
-        odd = sorted(set(sweep) ^ set(shown.rows)) or sorted({row for row in shown.rows if shown.rows.count(row) > 1})
-        raise ValueError(
-            f"{place}.rows: {', '.join(odd)}: must be the runs of sweep {shown.sweep!r}, each once, which are "
-            f"{', '.join(sweep) or 'none'}"
+def _check_studies(params: Params) -> None:
+    for key, interpolation in params.interpolations.items():
+        place = f"interpolations.{key}"
+        name = model_of(params, interpolation.checkpoint, f"{place}.checkpoint")
+        model = params.models[name]
+        if not isinstance(model, DiffusionModelParams):
+            raise ValueError(
+                f"{place}.checkpoint: {interpolation.checkpoint!r} is of kind {model.kind!r}, not 'diffusion'"
+            )
+        _respaces(place, model.noise.timesteps, interpolation.steps)
+        _check_guidance(params, place, interpolation.classifier, interpolation.gradient_scale, name)
+        check_known(params.datasets, interpolation.dataset, f"{place}.dataset")
+        side = params.datasets[interpolation.dataset].image_size
+        check_equal(f"{place}.dataset", "image_size", side, f"model {name!r}", model.network.image_size)
+    for key, pair in params.neighbours.items():
+        check_known(params.scored, pair.run, f"neighbours.{key}.run")
+        check_known(params.references, pair.reference, f"neighbours.{key}.reference", "references")
+        reference, run = params.references[pair.reference], params.scored[pair.run]
+        check_same(f"neighbours.{key}.dataset", pair.dataset, reference.dataset, f"reference {pair.reference!r}")
+        check_same(
+            f"neighbours.{key}.reference", reference.extractor, run.extractor, f"run {pair.run!r}", "its extractor "
         )
+        side, expected = params.datasets[pair.dataset].image_size, params.image_size_of(pair.run)
+        check_equal(f"neighbours.{key}.dataset", "image_size", side, f"run {pair.run!r}", expected)
+    for key, variation in params.variations.items():
+        place, name = f"variations.{key}", variation.run
+        check_known(params.runs, name, f"{place}.run", "runs")
+        varied = params.runs[name]
+        check_same(f"{place}.checkpoint", variation.checkpoint, varied.checkpoint, f"run {name!r}")
+        check_same(f"{place}.classifier", variation.classifier, varied.classifier, f"run {name!r}")
+        if params.models[params.model_of(varied.classifier)].kind == "uniform":
+            raise ValueError(f"{place}.scales: {variation.scales} do nothing with the uniform classifier")
+        if variation.num_samples > varied.num_samples:
+            many = f"exceeds the {varied.num_samples} of run {name!r}"
+            raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")
 
 
-def _check_grid(params: Params, place: str, grid: GridParams) -> None:
-    _known(params.runs, grid.run, f"{place}.run")
-    model = params.models[params.model_of(params.runs[grid.run].checkpoint)]
-    assert isinstance(model, DiffusionModelParams)
-    for number in grid.classes:
-        if model.network.num_classes is None or number >= model.network.num_classes:
-            raise ValueError(f"{place}.classes: {number} is no class; the model has {model.network.num_classes}")
-
-
-def _known(section: Collection[str], key: str, place: str) -> None:
-    if key not in section:
-        raise ValueError(f"{place}: {key!r} is not defined; there are {', '.join(section) or 'none'}")
-
-
-def _model_of(params: Params, checkpoint: str, place: str) -> str:
+def _respaces(place: str, timesteps: int, steps: str) -> None:
     try:
-        return params.model_of(checkpoint)
+        respaced_timesteps(timesteps, steps)
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error
+        raise ValueError(f"{place}.{error}") from error
 
 
-def _equal(place: str, name: str, found: Any, model: str, expected: Any) -> None:
-    if found != expected:
-        raise ValueError(f"{place}: its {name} is {found!r}, but model {model!r} has {expected!r}")
+def _place(params: Params, run: str) -> str:
+    sections: dict[str, Collection[str]] = {
+        "runs": params.runs,
+        "upsampled_runs": params.upsampled_runs,
+        "gan_runs": params.gan_runs,
+        "published.samples": params.published.samples,
+    }
+    return next(f"{name}.{run}" for name, section in sections.items() if run in section)

@@ -1,23 +1,69 @@
-"""Sections of the data: datasets, extractors of features, reference batches."""
+"""Sections of the data: datasets, graphs of features, reference batches."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from adm.params.section import Key, PositiveInt, Section, Seed
 
+ROOTS = {
+    "idx": "a folder with train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]",
+    "folder": "a folder with one folder of images a class",
+    "lsun": "a folder of images, all of one class",
+}
+"""What lies under `root`, by source; other sources have none."""
+
 
 class DatasetParams(Section):
-    """A labelled dataset: where its images come from and the side they are prepared at."""
+    """A labelled dataset: where its images come from and the side they are prepared at.
 
-    source: Literal["digits"]
+    `root` is where the raw files are, from the project's root or absolute. `classes` keeps the images of these classes
+    alone, under the labels that they have; `limit` keeps the first so many of what is left.
+    """
+
+    source: Literal["digits", "idx", "folder", "lsun"]
+    root: Annotated[str, Field(min_length=1)] | None = None
     image_size: PositiveInt
     num_classes: PositiveInt
+    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    limit: PositiveInt | None = None
     shard_size: PositiveInt
 
+    @model_validator(mode="after")
+    def _root_belongs_to_source(self) -> Self:
+        if self.source in ROOTS and self.root is None:
+            raise ValueError(f"root is missing; source {self.source!r} needs {ROOTS[self.source]}")
+        if self.source not in ROOTS and self.root is not None:
+            raise ValueError(f"root {self.root!r} is not used by source {self.source!r}; leave it out")
+        return self
 
-class ExtractorParams(Section):
-    """A small classifier that is trained on a dataset and frozen into a graph of features."""
+    @model_validator(mode="after")
+    def _classes_exist(self) -> Self:
+        if self.source == "lsun" and self.num_classes != 1:
+            raise ValueError(f"num_classes {self.num_classes} is not 1, but the images of source 'lsun' are one class")
+        classes = self.classes or []
+        for label in classes:
+            if label >= self.num_classes:
+                raise ValueError(f"classes holds {label}, which is no class; num_classes is {self.num_classes}")
+            if classes.count(label) > 1:
+                raise ValueError(f"classes holds {label} more than once")
+        return self
+
+
+class GraphParams(Section):
+    """How a graph of features is run: by which library, and how many images at a time."""
+
+    executor: Literal["torch", "tensorflow"] = "torch"
+    feature_batch: PositiveInt
+    threads: PositiveInt
+
+
+class ExtractorParams(GraphParams):
+    """A small classifier that is trained on a dataset and frozen into a graph of features.
+
+    The share `held_out` of the images is not trained on. Where fewer of them than `least_accuracy` are told right, the
+    features say little about images, and so would the metrics that rest on them: the stage refuses them.
+    """
 
     dataset: Key
     side: Annotated[int, Field(gt=0, multiple_of=4)]
@@ -27,9 +73,8 @@ class ExtractorParams(Section):
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     held_out: Annotated[float, Field(gt=0, lt=1)]
-    feature_batch: PositiveInt
+    least_accuracy: Annotated[float, Field(ge=0, le=1)]
     seed: Seed
-    threads: PositiveInt
 
 
 class ReferenceParams(Section):

@@ -7,14 +7,28 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from adm.params import consistency
-from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
+from adm.params.claims import ClaimParams
+from adm.params.compute import ThroughputParams
+from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
 from adm.params.errors import UserError
-from adm.params.models import ModelParams, ProgressParams, SegmentParams
+from adm.params.execution import ExecutionParams
+from adm.params.gans import GanParams, GanRunParams
+from adm.params.keys import accepted
+from adm.params.models import ModelParams, SegmentParams, UniformModelParams
+from adm.params.published import PublishedSamplesParams, PublishedSection
 from adm.params.report import FiguresParams, TablesParams
-from adm.params.runs import RunParams
+from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.section import Key, Section
+from adm.params.studies import InterpolationParams, NeighboursParams, VariationParams
 
-MODEL_KINDS = ("diffusion", "upsampler", "classifier", "uniform")
+KINDS = {
+    "models": ("diffusion", "upsampler", "classifier", "uniform"),
+    "claims": (
+        *("lower", "higher", "falls", "rises", "bridges", "similar", "not_better", "beats_early", "reconstruction"),
+        *("reconstruction_order", "no_copies", "lighter", "faster", "needs"),
+    ),
+}
+"""The kinds that entries of a section may be of."""
 
 
 class PathsParams(Section):
@@ -32,15 +46,43 @@ class Params(Section):
     """A whole params file: one schema for every scale."""
 
     paths: PathsParams
-    progress: ProgressParams
+    execution: ExecutionParams
     datasets: dict[Key, DatasetParams]
     extractors: dict[Key, ExtractorParams]
     models: dict[Key, ModelParams]
     segments: dict[Key, SegmentParams]
+    gans: dict[Key, GanParams]
     references: dict[Key, ReferenceParams]
+    published: PublishedSection
     runs: dict[Key, RunParams]
+    upsampled_runs: dict[Key, UpsampledRunParams]
+    gan_runs: dict[Key, GanRunParams]
+    interpolations: dict[Key, InterpolationParams]
+    neighbours: dict[Key, NeighboursParams]
+    variations: dict[Key, VariationParams]
+    throughput: dict[Key, ThroughputParams]
     tables: TablesParams
     figures: FiguresParams
+    claims: dict[Key, ClaimParams]
+
+    @property
+    def scored(self) -> dict[str, RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams]:
+        """Every batch of samples that is scored, by its key, wherever it comes from."""
+        return {**self.runs, **self.upsampled_runs, **self.gan_runs, **self.published.samples}
+
+    @property
+    def studies(self) -> dict[str, InterpolationParams | NeighboursParams | VariationParams]:
+        """Every study, by its key."""
+        return {**self.interpolations, **self.neighbours, **self.variations}
+
+    @property
+    def graphs(self) -> dict[str, GraphParams]:
+        """Every graph that features come from, trained here or published."""
+        return {**self.extractors, **self.published.graphs}
+
+    def figure(self, name: str) -> Any:
+        """The section of a figure."""
+        return getattr(self.figures, self.figures.kind_of(name))[name]
 
     def model_of(self, checkpoint: str) -> str:
         """The key of the model that a checkpoint is of; `<model>-0` is the initial one.
@@ -50,15 +92,49 @@ class Params(Section):
         """
         if checkpoint in self.segments:
             return self.segments[checkpoint].model
+        if checkpoint in self.published.checkpoints:
+            return self.published.checkpoints[checkpoint].model
         model = checkpoint.removesuffix("-0")
         if model != checkpoint and model in self.models:
             return model
-        known = [*self.segments, *(f"{model}-0" for model in self.models)]
-        raise ValueError(f"{checkpoint!r} is no checkpoint; there are {', '.join(known)}")
+        known = [*self.segments, *self.published.checkpoints, *(f"{model}-0" for model in self.models)]
+        raise ValueError(f"{checkpoint!r} is no checkpoint; {accepted(known, checkpoint)}")
 
     def iteration_of(self, checkpoint: str) -> int:
         """The training iteration that a checkpoint was taken at."""
+        if checkpoint in self.published.checkpoints:
+            return self.published.checkpoints[checkpoint].iteration
         return self.segments[checkpoint].stop if checkpoint in self.segments else 0
+
+    def chain(self, checkpoint: str) -> list[str]:
+        """The segments that lead to a checkpoint, from the first on; none where it is initial or published."""
+        found: list[str] = []
+        while checkpoint in self.segments:
+            found.insert(0, checkpoint)
+            checkpoint = self.segments[checkpoint].previous
+        return found
+
+    def checkpoint_of(self, run: str) -> str:
+        """The checkpoint that a run samples.
+
+        Raises:
+            ValueError: The run is of a GAN, or published: it has none.
+        """
+        owner = self.scored[run]
+        if isinstance(owner, RunParams | UpsampledRunParams):
+            return owner.checkpoint
+        raise ValueError(f"run {run!r} is sampled from no checkpoint")
+
+    def image_size_of(self, run: str) -> int:
+        """The side of a run's images."""
+        owner = self.scored[run]
+        if isinstance(owner, PublishedSamplesParams):
+            return owner.image_size
+        if isinstance(owner, GanRunParams):
+            return self.datasets[self.gans[owner.gan].dataset].image_size
+        model = self.models[self.model_of(owner.checkpoint)]
+        assert not isinstance(model, UniformModelParams)
+        return model.network.image_size
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -123,13 +199,13 @@ def check(data: Any, name: str) -> Params:
 def _line(error: dict[str, Any]) -> str:
     # A union's tag stands in pydantic's location, but it is no key of the file.
     parts = [str(part) for part in error["loc"] if part != "[key]"]
-    if len(parts) > 2 and parts[0] == "models" and parts[2] in MODEL_KINDS:
+    kinds = KINDS.get(parts[0], ()) if parts else ()
+    if len(parts) > 2 and parts[2] in kinds:
         del parts[2]
     if error["type"].startswith("union_tag"):
-        kinds = ", ".join(MODEL_KINDS)
         tag = error["ctx"].get("tag")
         found = f"{tag!r} is not accepted" if tag else "is missing"
-        return f"{'.'.join(parts)}.kind: {found}; accepted are {kinds}"
+        return f"{'.'.join(parts)}.kind: {found}; accepted are {', '.join(kinds)}"
     place = ".".join(parts) or "the file as a whole"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":

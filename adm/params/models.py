@@ -117,10 +117,3 @@ class SegmentParams(Section):
     dataset: Key
     previous: Key
     stop: PositiveInt
-
-
-class ProgressParams(Section):
-    """How often training reports and saves its rolling state, in iterations; no result depends on it."""
-
-    log_every: PositiveInt
-    save_every: PositiveInt

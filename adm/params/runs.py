@@ -12,35 +12,57 @@ Temperature = Annotated[float, Field(gt=0, le=1)]
 Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
 
 
-class RunParams(Section):
-    """One batch of samples and its score.
+class ScoredParams(Section):
+    """What every batch of samples has: its size, and what it is scored with.
 
-    Image i is made by seed `seed` + i alone. `micro_batch` images are computed together, whatever the shards.
-    `sweep` names the group of runs that a table or figure compares.
+    `replicates` are the bootstrap's, for the intervals of the claims.
     """
 
-    sweep: Key
+    num_samples: Annotated[int, Field(ge=4)]
+    extractor: Key
+    reference: Key
+    replicates: PositiveInt
+    threads: PositiveInt
+
+
+class SamplingParams(ScoredParams):
+    """A batch that a diffusion model samples.
+
+    Image i is made by seed `seed` + i alone. `micro_batch` images are computed together, whatever the shards.
+    """
+
     checkpoint: Key
-    classifier: Key
-    gradient_scale: Annotated[float, Field(ge=0)]
-    gradient_at: Literal["x_t", "mean"] = "x_t"
     sampler: Literal["ddpm", "ddim"]
     steps: Steps
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: Temperature = 1.0
-    num_samples: Annotated[int, Field(ge=4)]
     micro_batch: PositiveInt
     precision: Precision = "float32"
     seed: Seed
-    threads: PositiveInt
-    extractor: Key
-    reference: Key
 
     @model_validator(mode="after")
-    def _options_belong_to_sampler(self) -> Self:
+    def _eta_belongs_to_ddim(self) -> Self:
         if self.sampler == "ddpm" and self.eta:
             raise ValueError(f"eta {self.eta} is DDIM's; with sampler 'ddpm' leave it out")
+        return self
+
+
+class RunParams(SamplingParams):
+    """A batch of images from noise, guided by a classifier."""
+
+    classifier: Key
+    gradient_scale: Annotated[float, Field(ge=0)]
+    gradient_at: Literal["x_t", "mean"] = "x_t"
+
+    @model_validator(mode="after")
+    def _mean_belongs_to_ddpm(self) -> Self:
         if self.sampler == "ddim" and self.gradient_at == "mean":
             raise ValueError("gradient_at 'mean' is Algorithm 1's; with sampler 'ddim' use 'x_t'")
         return self
+
+
+class UpsampledRunParams(SamplingParams):
+    """A batch that an upsampler makes of the images and labels of the run `base`: the second stage of a stack."""
+
+    base: Key

@@ -1,14 +1,19 @@
-"""The metrics of a sweep's runs as a data frame."""
+"""Metrics, their intervals and training times as data frames."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from adm.artifacts.reading import read_json
 from adm.params.errors import UserError
 
 METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
+
+COVERAGE = 0.95
+"""Of the intervals."""
 
 
 def read_metrics(folder: Path, runs: Sequence[str]) -> pd.DataFrame:
@@ -20,11 +25,55 @@ def read_metrics(folder: Path, runs: Sequence[str]) -> pd.DataFrame:
     Raises:
         UserError: A file is missing, or is of no metrics.
     """
+    rows = [[_metrics(folder, run)[0][name] for name in METRICS] for run in runs]
+    return pd.DataFrame(rows, index=list(runs), columns=list(METRICS), dtype=float)
+
+
+def read_intervals(folder: Path, runs: Sequence[str]) -> pd.DataFrame:
+    """Read the bootstrap replicates of each run as intervals of 95 %.
+
+    The replicates are centred at the measured value: resampling repeats images, which raises every FID.
+
+    Returns:
+        A row a run, indexed by its key, with the columns `<metric>_low` and `<metric>_high`.
+
+    Raises:
+        UserError: As `read_metrics`.
+    """
     rows = []
     for run in runs:
-        path = folder / f"{run}.json"
-        metrics = read_json(path).get("metrics")
-        if not isinstance(metrics, dict) or any(not isinstance(metrics.get(name), float) for name in METRICS):
-            raise UserError(f"{path}: holds no metrics; it needs the numbers {', '.join(METRICS)}")
-        rows.append([metrics[name] for name in METRICS])
-    return pd.DataFrame(rows, index=list(runs), columns=list(METRICS))
+        metrics, bootstrap = _metrics(folder, run)
+        bounds: dict[str, float] = {}
+        for name, replicates in bootstrap.items():
+            spread = np.asarray(replicates, float) - np.mean(replicates)
+            low, high = np.quantile(spread, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+            bounds |= {f"{name}_low": metrics[name] + low, f"{name}_high": metrics[name] + high}
+        rows.append(bounds)
+    return pd.DataFrame(rows, index=list(runs))
+
+
+def read_training_hours(folder: Path, segments: Sequence[str]) -> float:
+    """Hours that the segments of a chain took to train, from their logs.
+
+    Raises:
+        UserError: A log is missing or has no seconds.
+    """
+    total = 0.0
+    for segment in segments:
+        path = folder / f"{segment}.csv"
+        try:
+            total += float(pd.read_csv(path)["seconds"].iloc[-1])
+        except FileNotFoundError as error:
+            raise UserError(f"{path}: does not exist") from error
+        except (ValueError, KeyError, IndexError) as error:
+            raise UserError(f"{path}: is no training log with a column 'seconds'") from error
+    return total / 3600
+
+
+def _metrics(folder: Path, run: str) -> tuple[dict[str, float], dict[str, Any]]:
+    path = folder / f"{run}.json"
+    content = read_json(path)
+    metrics = content.get("metrics")
+    if not isinstance(metrics, dict) or any(not isinstance(metrics.get(name), float) for name in METRICS):
+        raise UserError(f"{path}: holds no metrics; it needs the numbers {', '.join(METRICS)}")
+    return metrics, content.get("bootstrap", {})

@@ -1,6 +1,7 @@
 """Tables as csv, Markdown and LaTeX."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,10 +17,33 @@ HEADINGS = {
 DECIMALS = 2
 """As the paper prints."""
 
+LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "×": r"$\times$",
+        "→": r"$\rightarrow$",
+    }
+)
+"""How LaTeX writes what means something else to it, or nothing."""
+
+MARKDOWN = str.maketrans({"|": r"\|", "\n": " "})
+"""How a Markdown table writes what would end a cell."""
+
+LONGEST_WORD = 10
+"""Characters; a column with longer texts is one of words, not of numbers."""
+
 
 def iterations(count: int) -> str:
     """An iteration count as the paper writes it: thousands as K, fewer in full."""
     return f"{count // 1000}K" if count >= 10_000 and count % 1000 == 0 else str(count)
+
+
+def plain(number: float) -> str:
+    """A number with no more digits than it needs, as the paper writes batch sizes and days; "" for none."""
+    return "" if pd.isna(number) else f"{number:g}"
 
 
 def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
@@ -31,11 +55,13 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         name: What the paper calls it; LaTeX counts tables by itself, so it stands in the Markdown alone.
         caption: The caption.
     """
-    printed = table.map(lambda value: f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value))
-    alignment = ["left", *["right"] * (len(table.columns) - 1)]
-    markdown = printed.to_markdown(index=False, disable_numparse=True, colalign=alignment)
-    columns = "l" + "r" * (len(table.columns) - 1)
-    latex = printed.style.hide(axis="index").to_latex(hrules=True, column_format=columns, caption=caption)
+    printed = table.map(_print)
+    alignment = ["left" if _is_text(table[column]) else "right" for column in table]
+    cells = printed.map(_in_markdown).rename(columns=_in_markdown)
+    markdown = cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+    style = printed.style.hide(axis="index").format(_in_latex).format_index(_in_latex, axis="columns")
+    columns = "".join(side[0] for side in alignment)
+    latex = style.to_latex(hrules=True, column_format=columns, caption=_in_latex(caption))
     for ending, text in [
         (".csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n")),
         (".md", f"{name}: {caption}\n\n{markdown}\n"),
@@ -43,3 +69,22 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
     ]:
         with new_file(stem.with_suffix(ending)) as path:
             path.write_text(text, encoding="utf-8")
+
+
+def _print(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
+
+
+def _in_markdown(text: str) -> str:
+    return text.translate(MARKDOWN)
+
+
+def _in_latex(text: object) -> str:
+    return str(text).translate(LATEX)
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Whether a column holds words: what has no number in front is set to the left."""
+    return any(isinstance(value, str) and value[:1].isalpha() and len(value) > LONGEST_WORD for value in column)

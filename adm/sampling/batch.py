@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.reading import read_npz
 from adm.artifacts.writing import new_file, new_folder, write_npz
-from adm.params.runs import RunParams
+from adm.params.runs import SamplingParams
+from adm.params.section import Section
 from adm.sampling.blocks import Shard, samples_of
 
 SAMPLES = "samples.npz"
@@ -17,9 +18,9 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
-def write_batch(out: Path, run: RunParams, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
-    """Write a whole run; its bytes do not tell whether shards were gathered."""
-    made_by = provenance("sample", {"run": run}, inputs, ["torch"])
+def write_batch(out: Path, stage: str, run: Section, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
+    """Write a whole run, made by `stage`; its bytes do not tell whether shards were gathered."""
+    made_by = provenance(stage, {"run": run}, inputs, ["torch"])
     with new_folder(out) as folder:
         write_npz(folder / SAMPLES, arr_0=images, arr_1=labels)
         write_manifest(folder, made_by, {"num_samples": len(images)})
@@ -31,7 +32,7 @@ def read_batch(folder: Path) -> tuple[Images, Labels]:
     Raises:
         UserError: The folder holds no sample batch, or it changed.
     """
-    read_manifest(folder, "sample")
+    read_manifest(folder, "sample", "sample_gan", "adopt")
     arrays = read_npz(folder / SAMPLES, {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))})
     return arrays["arr_0"], arrays["arr_1"]
 
@@ -42,7 +43,7 @@ def write_shard(out: Path, images: Images, labels: Labels) -> None:
         write_npz(path, arr_0=images, arr_1=labels)
 
 
-def read_shard(path: Path, run: RunParams, shard: Shard) -> tuple[Images, Labels]:
+def read_shard(path: Path, run: SamplingParams, shard: Shard) -> tuple[Images, Labels]:
     """Read a part of a run.
 
     Raises:

@@ -1,6 +1,6 @@
 """From a run's section and two networks to images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.data.batches import to_uint8
+from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
 from adm.nets.precision import autocast, memory_format
-from adm.params.models import DiffusionModelParams
-from adm.params.runs import RunParams
+from adm.params.models import DiffusionModelParams, UpsamplerModelParams
+from adm.params.runs import RunParams, SamplingParams
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,24 @@ class SeededNoise:
 
 
 def sample_blocks(
-    run: RunParams,
-    model: DiffusionModelParams,
+    run: SamplingParams,
+    model: DiffusionModelParams | UpsamplerModelParams,
     network: nn.Module,
     classifier: nn.Module | None,
     num_classes: int,
     blocks: range,
+    base: Block | None = None,
 ) -> Iterator[Block]:
     """Sample blocks of a run, one after the other.
 
     Args:
         run: How to sample.
-        model: The diffusion model's section.
+        model: The section of the diffusion model or of the upsampler.
         network: Its network.
         classifier: The noisy classifier, or None for no guidance.
         num_classes: Classes to draw labels from; an unconditional model has those of its classifier, or one.
         blocks: Which blocks of `run.micro_batch` seeds; the run's last block comes whole, more than was asked for.
+        base: What an upsampler upsamples: the whole batch of the run before, image i with its label to image i.
 
     Yields:
         The images and labels of each block.
@@ -75,33 +77,44 @@ def sample_blocks(
     for module in filter(None, (network, classifier)):
         module.to(memory_format=layout)  # type: ignore[call-overload]
     for block in blocks:
-        first = run.seed + block * run.micro_batch
-        noise = SeededNoise(range(first, first + run.micro_batch))
-        y = noise.labels(num_classes)
-        step = _sampler(run, diffusion, network, classifier, y, conditional=model.network.num_classes is not None)
+        first = block * run.micro_batch
+        noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch))
+        seen: dict[str, Tensor] = {}
+        if base is None:
+            y = noise.labels(num_classes)
+        else:
+            y, seen = _rows(base, first, run.micro_batch)
+        label = {} if model.network.num_classes is None else {"y": y}
+        step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
         draw = partial(noise.normal, 3, size, size)
         *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
         yield Block(to_uint8(x_0), y.numpy())
 
 
-def _sampler(
-    run: RunParams, diffusion: Diffusion, network: nn.Module, classifier: nn.Module | None, y: Tensor, conditional: bool
-) -> DDPM | DDIM:
-    label = y if conditional else None
+def _rows(base: Block, first: int, count: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
+    rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
+    return torch.from_numpy(base.labels[rows]), {"low_resolution": to_unit_range(base.images[rows])}
 
+
+def _sampler(
+    run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
+) -> DDPM | DDIM:
     def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
         with autocast(run.precision, x_t.device.type):
-            output: Tensor = network(x_t, t, label)
-            return output
+            return network(x_t, t)
 
-    gradient = _gradient(run, classifier, y) if classifier is not None and run.gradient_scale else None
     temperatures = {"noise_temperature": run.noise_temperature, "epsilon_temperature": run.epsilon_temperature}
     if run.sampler == "ddim":
         return DDIM(diffusion, denoiser, gradient, eta=run.eta, **temperatures)
-    return DDPM(diffusion, denoiser, gradient, gradient_at=run.gradient_at, **temperatures)
+    at = run.gradient_at if isinstance(run, RunParams) else "x_t"
+    return DDPM(diffusion, denoiser, gradient, gradient_at=at, **temperatures)
 
 
-def _gradient(run: RunParams, classifier: nn.Module, y: Tensor) -> Gradient:
+def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> Gradient | None:
+    if classifier is None or not isinstance(run, RunParams) or not run.gradient_scale:
+        return None
+
     def logits(x: Tensor, t: Tensor) -> Tensor:
         with autocast(run.precision, x.device.type):
             output: Tensor = classifier(x, t)

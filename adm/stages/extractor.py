@@ -14,15 +14,12 @@ from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
 from adm.training.extractor import accuracy, initial_network, split, train_extractor
 
-LEAST_ACCURACY = 0.95
-"""Features of a worse classifier say little about images, and so would the metrics that rest on them."""
-
 
 def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Path) -> None:
     """Train, measure the held-out accuracy and freeze.
 
     Raises:
-        UserError: The held-out accuracy is below LEAST_ACCURACY.
+        UserError: The held-out accuracy is below `least_accuracy`.
     """
     settle(extractor.threads)
     shards = ImageShards(data, dataset.image_size)
@@ -36,9 +33,10 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
         pass
     held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])
     print(f"held-out accuracy {held_out:.4f} on {len(parts.held_out)} images")
-    if held_out < LEAST_ACCURACY:
+    if held_out < extractor.least_accuracy:
         raise UserError(
-            f"extractor: its held-out accuracy {held_out:.4f} is below {LEAST_ACCURACY}; train it for more iterations"
+            f"extractor: its held-out accuracy {held_out:.4f} is below least_accuracy {extractor.least_accuracy}; "
+            "train it for more iterations"
         )
     with new_folder(out) as folder:
         (folder / GRAPH).write_bytes(freeze(network))

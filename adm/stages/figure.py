@@ -1,28 +1,21 @@
-"""`figure`: a figure of the paper from its runs' metrics or samples."""
+"""`figure`: a figure of the appendix, from metrics, samples, datasets, training logs or studies."""
 
 from pathlib import Path
 
+from adm.params.errors import UserError
 from adm.params.file import Params
-from adm.report.figures import class_grid, trade_off, write_figure
-from adm.report.metrics import read_metrics
-from adm.sampling.batch import read_batch
+from adm.report.drawn import Sources, draw
+from adm.report.figures import write_figure
 
 
-def run(params: Params, figure: str, source: Path, out: Path) -> None:
-    """Write a figure as `<out>.png` and `.pdf`; `source` is the folder of its sweep's metrics, or its samples."""
-    FIGURES[figure](params, source, out)
+def run(params: Params, figure: str, sources: Sources, out: Path) -> None:
+    """Write a figure as `<out>.png` and `.pdf`.
 
-
-def _figure_6(params: Params, metrics: Path, out: Path) -> None:
-    rows = params.figures.figure_6.rows
-    scales = [params.runs[key].gradient_scale for key in rows]
-    write_figure(out, trade_off(read_metrics(metrics, rows), scales, "ADM-G, varying the gradient scale"))
-
-
-def _figure_21(params: Params, samples: Path, out: Path) -> None:
-    grid = params.figures.figure_21
-    images, labels = read_batch(samples)
-    write_figure(out, class_grid(images, labels, grid.classes, grid.columns))
-
-
-FIGURES = {"figure_6": _figure_6, "figure_21": _figure_21}
+    Raises:
+        UserError: What the figure needs is missing, or does not fit.
+    """
+    try:
+        drawn = draw(params, figure, sources)
+    except ValueError as error:
+        raise UserError(f"{figure}: {error}") from error
+    write_figure(out, drawn)

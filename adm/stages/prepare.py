@@ -3,27 +3,28 @@
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
-from adm.data.crops import centre_crop
 from adm.data.shards import write_shards
-from adm.data.sources import SOURCES
+from adm.data.sources import SOURCES, chunks, view
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 
 
 def run(dataset: DatasetParams, out: Path) -> None:
-    """Crop every image to the dataset's size and write the shards."""
-    made_by = provenance("prepare", {"dataset": dataset}, {}, ["numpy", "pillow", "scikit-learn"])
-    images, labels = SOURCES[dataset.source]()
-    if images.shape[1:3] != (dataset.image_size,) * 2:
-        images = np.stack([centre_crop(image, dataset.image_size) for image in images])
-    if labels.max() >= dataset.num_classes:
-        raise UserError(
-            f"datasets: source {dataset.source!r} has a class {labels.max()}, but num_classes is {dataset.num_classes}"
-        )
-    with new_folder(out) as folder:
-        write_shards(folder, images, labels, dataset.shard_size)
-        counts = np.bincount(labels, minlength=dataset.num_classes)
-        write_manifest(folder, made_by, {"num_images": len(images), "images_per_class": counts.tolist()})
+    """Crop every image to the dataset's size and write the shards, one at a time.
+
+    Raises:
+        UserError: The source is missing, damaged, or does not hold what the dataset asks for.
+    """
+    libraries = ["numpy", "pillow", *(["scikit-learn"] if dataset.source == "digits" else [])]
+    made_by = provenance("prepare", {"dataset": dataset}, {}, libraries)
+    source = SOURCES[dataset.source](dataset)
+    kept = view(source, dataset)
+    with new_folder(out) as folder, tqdm(total=len(kept), unit="image", disable=None) as bar:
+        for number, (images, labels) in enumerate(chunks(source, kept, dataset.image_size, dataset.shard_size)):
+            write_shards(folder, images, labels, dataset.shard_size, number)
+            bar.update(len(images))
+        counts = np.bincount(source.labels[kept], minlength=dataset.num_classes)
+        write_manifest(folder, made_by, {"num_images": len(kept), "images_per_class": counts.tolist()})

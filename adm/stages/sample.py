@@ -7,25 +7,33 @@ from tqdm import tqdm
 
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
-from adm.params.runs import RunParams
-from adm.sampling.batch import write_batch, write_shard
+from adm.params.errors import UserError
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
+from adm.params.runs import SamplingParams
+from adm.sampling.batch import read_batch, write_batch, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import sample_blocks
+from adm.sampling.guided import Block, sample_blocks
 
 
 def run(
-    run: RunParams,
-    model: DiffusionModelParams,
+    run: SamplingParams,
+    model: DiffusionModelParams | UpsamplerModelParams,
     classifier: ClassifierModelParams | UniformModelParams,
     inputs: dict[str, Path],
     out: Path,
     shard: Shard | None,
 ) -> None:
-    """Sample a run into a folder, or one shard of it into a file; `inputs` are "checkpoint" and "classifier"."""
+    """Sample a run into a folder, or one shard of it into a file.
+
+    `inputs` are "checkpoint" and "classifier"; an upsampler's are "checkpoint" and "base", the samples it upsamples.
+
+    Raises:
+        UserError: A checkpoint is of another model, or the samples to upsample are too few or of another size.
+    """
     settle(run.threads)
+    base = _read_base(inputs["base"], run, model) if isinstance(model, UpsamplerModelParams) else None
     network = load_network(inputs["checkpoint"], model)
-    guide = load_network(inputs["classifier"], classifier)
+    guide = load_network(inputs["classifier"], classifier) if "classifier" in inputs else None
     assert network is not None
     part = shard or WHOLE
     blocks = blocks_of(part, run.num_samples, run.micro_batch)
@@ -34,7 +42,7 @@ def run(
     num_classes = model.network.num_classes or (
         classifier.network.num_classes if isinstance(classifier, ClassifierModelParams) else 1
     )
-    finished = sample_blocks(run, model, network, guide, num_classes, blocks)
+    finished = sample_blocks(run, model, network, guide, num_classes, blocks, base)
     for block in tqdm(finished, total=len(blocks), unit="block", disable=None):
         images.append(block.images)
         labels.append(block.labels)
@@ -42,6 +50,17 @@ def run(
     count = len(samples_of(part, run.num_samples, run.micro_batch))
     batch = np.concatenate(images)[:count], np.concatenate(labels)[:count]
     if shard is None:
-        write_batch(out, run, inputs, *batch)
+        write_batch(out, "sample", run, inputs, *batch)
     else:
         write_shard(out, *batch)
+
+
+def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams) -> Block:
+    base, side = Block(*read_batch(folder)), model.network.low_resolution
+    count, *found = base.images.shape[:3]
+    if count < run.num_samples or found != [side, side]:
+        raise UserError(
+            f"{folder}: has {count} images of {found[0]}x{found[1]} pixels; the run upsamples {run.num_samples} of "
+            f"{side}x{side}"
+        )
+    return base

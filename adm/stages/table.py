@@ -1,24 +1,73 @@
-"""`table`: a table of the paper from its runs' metrics."""
+"""`table`: a table of the appendix, the paper's values beside ours."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from adm.artifacts.reading import read_json
+from adm.params.errors import UserError
 from adm.params.file import Params
-from adm.report.metrics import read_metrics
-from adm.report.tables import HEADINGS, iterations, write_table
+from adm.params.report import ComputeParams, HyperparametersParams, RowsParams, ScalesParams, ThroughputTableParams
+from adm.report.beside import compute_table, named, run_table, sweep_table
+from adm.report.hyperparameters import model_table, scale_table, throughput_table
+from adm.report.paper import caption, read_paper_table
+from adm.report.tables import write_table
 
 
-def run(params: Params, table: str, source: Path, out: Path) -> None:
-    """Write a table as `<out>.csv`, `.md` and `.tex`; `source` is the folder of its sweep's metrics."""
-    TABLES[table](params, source, out)
+@dataclass(frozen=True)
+class Sources:
+    """Where a table's numbers are: the paper's values, and the artifacts that this table needs."""
+
+    paper: Path
+    metrics: Path | None = None
+    sizes: Path | None = None
+    throughput: Path | None = None
+
+    def at(self, kind: str) -> Path:
+        """The folder or file of a kind of artifacts."""
+        path: Path | None = getattr(self, kind)
+        if path is None:
+            raise UserError(f"--{kind}: is missing; this table needs it")
+        return path
+
+    def of_models(self, params: Params, name: str) -> dict[str, int]:
+        """`parameters` or `forward_flops` of every model that has a network."""
+        models = read_json(self.at("sizes")).get("models", {})
+        try:
+            return {key: models[key][name] for key, model in params.models.items() if model.kind != "uniform"}
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{self.sizes}: does not hold the {name} of every model ({error!r})") from error
 
 
-def _table_8(params: Params, metrics: Path, out: Path) -> None:
-    table = params.tables.table_8
-    runs = [params.runs[key] for key in table.rows]
-    rows = read_metrics(metrics, table.rows)[["fid", "sfid", "precision", "recall"]].rename(columns=HEADINGS)
-    rows.insert(0, "Iterations", [iterations(params.iteration_of(run.checkpoint)) for run in runs])
-    scales = ", ".join(str(scale) for scale in dict.fromkeys(run.gradient_scale for run in runs))
-    write_table(out, rows, "Table 8", f"The model evaluated throughout training (classifier scale {scales}).")
+def run(params: Params, table: str, sources: Sources, out: Path) -> None:
+    """Write a table as `<out>.csv`, `.md` and `.tex`.
+
+    Raises:
+        UserError: What the table needs is missing, or its section does not fit the paper's table.
+    """
+    paper = read_paper_table(sources.paper / f"{table}.csv")
+    try:
+        made = _build(paper, params, table, sources)
+    except ValueError as error:
+        raise UserError(f"tables.{table}.{error}") from error
+    name = "Appendix K" if table == "appendix_k" else table.replace("_", " ").capitalize()
+    write_table(out, named(made, table), name, caption(sources.paper / "captions.yaml", table))
 
 
-TABLES = {"table_8": _table_8}
+def _build(paper: pd.DataFrame, params: Params, table: str, sources: Sources) -> pd.DataFrame:
+    shown = getattr(params.tables, table)
+    match shown:
+        case ComputeParams():
+            flops = sources.of_models(params, "forward_flops")
+            return compute_table(paper, params, shown.rows, sources.at("metrics"), flops)
+        case RowsParams():
+            build = sweep_table if table == "appendix_k" else run_table
+            return build(paper, params, shown.rows, sources.at("metrics"))
+        case ThroughputTableParams():
+            return throughput_table(paper, shown.models, sources.at("throughput"))
+        case HyperparametersParams():
+            return model_table(paper, params, shown.columns, sources.of_models(params, "parameters"))
+        case ScalesParams():
+            return scale_table(paper, params, shown.ddpm, shown.ddim)
+    raise AssertionError(table)

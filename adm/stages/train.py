@@ -1,18 +1,20 @@
 """`train`: a segment of a model's training, from one checkpoint to the next."""
 
 from pathlib import Path
+from shutil import copyfile
 
 from tqdm import tqdm
 
 from adm.artifacts.manifest import provenance, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.writing import new_file, new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import settle
 from adm.nets.checkpoints import check_checkpoint
 from adm.nets.weights import build
 from adm.params.data import DatasetParams
-from adm.params.models import ProgressParams, SegmentParams
+from adm.params.execution import ExecutionParams
+from adm.params.models import SegmentParams, TrainingParams
 from adm.training.log import TrainingLog
 from adm.training.loop import train
 from adm.training.rolling import newest, rolling_folder, save_rolling
@@ -24,7 +26,7 @@ def run(
     segment: SegmentParams,
     model: TrainedModelParams,
     dataset: DatasetParams,
-    progress: ProgressParams,
+    progress: ExecutionParams,
     start: int,
     *,
     data: Path,
@@ -33,46 +35,45 @@ def run(
     work: Path,
     log: Path,
 ) -> None:
-    """Train from `previous`, at iteration `start`, to `segment.stop`; an earlier try's state under `work` goes on."""
-    settle(model.training.threads)
+    """Train from `previous`, at iteration `start`, to `segment.stop`; an earlier try's state under `work` goes on.
+
+    The log grows beside that state, where no engine deletes it when training stops half-way.
+    """
+    training, side = model.training, model.network.image_size
+    settle(training.threads)
     images = ImageShards(data, dataset.image_size)
+    batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
     check_checkpoint(previous, model)
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
     with rolling_folder(work, made_by) as rolling:
-        state = TrainingState(build(model), build_task(model), model.training)
+        state = TrainingState(build(model), build_task(model), training)
         saved = newest(rolling)
         state.load(saved or previous)
         if saved is None:
             check_step(state, start, previous)
-        _train(state, model, progress, images, segment.stop, rolling, log)
+        growing = _train(state, batches, training, progress, segment.stop, rolling)
+        with new_file(log) as path:
+            copyfile(growing, path)
         with new_folder(out) as folder:
             state.save(folder)
             write_manifest(folder, made_by, {"step": state.step})
 
 
 def _train(
-    state: TrainingState,
-    model: TrainedModelParams,
-    progress: ProgressParams,
-    images: ImageShards,
-    stop: int,
-    rolling: Path,
-    log: Path,
-) -> None:
-    training = model.training
-    batches = Batches(
-        images, model.network.image_size, training.batch_size, training.crop, training.flip, training.seed
-    )
+    state: TrainingState, batches: Batches, training: TrainingParams, progress: ExecutionParams, stop: int, folder: Path
+) -> Path:
+    """Train, saving the state in `folder` now and then; return the log that grew there."""
+    log = folder / "log.csv"
     with (
         TrainingLog(log, state.step, progress.log_every, training.batch_size) as rows,
         tqdm(total=stop, initial=state.step, unit="step", disable=None) as bar,
     ):
         for report in train(state, batches, training, stop):
-            line = rows.add(report)
-            if line:
+            if line := rows.add(report):
                 bar.write(line)
             bar.update()
             if report.step % progress.save_every == 0 and report.step < stop:
-                save_rolling(state, rolling)
+                save_rolling(state, folder)
+    return log

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-ALL = ["sample", "train", "evaluate", "prepare", "table"]
+ALL = ["sample", "train", "evaluate", "prepare", "table", "figure", "claims", "train_gan", "throughput", "vary"]
 
 
 @pytest.fixture
@@ -88,13 +88,23 @@ def test_a_network_is_the_business_of_all_that_run_it(package):
     assert not touched & {"evaluate", "prepare", "table", "figure", "reference"}
 
 
+def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package):
+    def edit():
+        for path in (package / "nets" / "gan.py", package / "report" / "claims.py"):
+            path.write_text(path.read_text() + "\nNEW = 1\n")
+
+    touched = changed(package, edit)
+    assert {"train_gan", "sample_gan", "claims"} <= touched
+    assert not touched & {"train", "sample", "throughput", "evaluate", "table", "figure"}
+
+
 def test_a_metric_is_the_business_of_evaluate(package):
     path = package / "metrics" / "inception_score.py"
     touched = changed(package, lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
     assert touched == {"evaluate"}
 
 
-@pytest.mark.parametrize("verb", ["train", "sample", "table", "prepare"])
+@pytest.mark.parametrize("verb", ["train", "sample", "table", "prepare", "figure", "claims"])
 def test_every_module_that_a_stage_needs_counts(package, verb):
     # The oracle is Python itself, on a copy whose uncounted packages are emptied: what a stage still loads, it needs.
     script = (

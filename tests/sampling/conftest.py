@@ -5,15 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from adm.params.runs import RunParams
+from adm.params.runs import RunParams, UpsampledRunParams
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import sample_blocks
+from adm.sampling.guided import Block, sample_blocks
 
-RUN = {
-    "sweep": "any",
+SAMPLING = {
     "checkpoint": "model-0",
-    "classifier": "classifier-0",
-    "gradient_scale": 0.0,
     "sampler": "ddpm",
     "steps": "3",
     "num_samples": 11,
@@ -22,12 +19,14 @@ RUN = {
     "threads": 1,
     "extractor": "any",
     "reference": "any",
+    "replicates": 2,
 }
+RUN = SAMPLING | {"classifier": "classifier-0", "gradient_scale": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """Images (N, 8, 8, 3) uint8 and labels (N,)."""
+    """Images (N, H, W, 3) uint8 and labels (N,)."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -53,11 +52,40 @@ def sampled(tiny_model, randomised):
         params = RunParams.model_validate(RUN | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = list(sample_blocks(params, model, network, classifier if guided else None, 2, blocks))
-        count = len(samples_of(part, params.num_samples, params.micro_batch))
-        images = np.concatenate([np.empty((0, 8, 8, 3), np.uint8), *(block.images for block in made)])
-        return Sampled(
-            images[:count], np.concatenate([np.empty(0, np.int64), *(block.labels for block in made)])[:count]
-        )
+        made = sample_blocks(params, model, network, classifier if guided else None, 2, blocks)
+        return joined(made, len(samples_of(part, params.num_samples, params.micro_batch)))
 
     return run
+
+
+@pytest.fixture
+def upsampled(tiny_model, randomised):
+    """Upsample a batch, or a shard of it: `upsampled(base, "1-of-2", sampler="ddim")`.
+
+    `whole` keeps what the run's last block holds beyond its end; `num_classes=None` makes the upsampler unconditional.
+    """
+
+    def run(base, shard=None, whole=False, num_classes=2, **changes):
+        model = tiny_model("upsampler", num_classes=num_classes)
+        network = randomised(model, seed=3).eval().requires_grad_(False)
+        params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
+        part = WHOLE if shard is None else Shard.parse(shard)
+        blocks = blocks_of(part, params.num_samples, params.micro_batch)
+        made = sample_blocks(params, model, network, None, 2, blocks, Block(base.images, base.labels))
+        return joined(made, None if whole else len(samples_of(part, params.num_samples, params.micro_batch)))
+
+    return run
+
+
+@pytest.fixture
+def base():
+    """A batch of 11 images of 4x4 pixels in two classes."""
+    rng = np.random.default_rng(0)
+    return Sampled(rng.integers(0, 256, (11, 4, 4, 3)).astype(np.uint8), rng.integers(0, 2, 11))
+
+
+def joined(blocks, count):
+    made = list(blocks)
+    images = np.concatenate([np.empty((0, 8, 8, 3), np.uint8), *(block.images for block in made)])
+    labels = np.concatenate([np.empty(0, np.int64), *(block.labels for block in made)])
+    return Sampled(images[:count], labels[:count])

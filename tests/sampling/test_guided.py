@@ -48,17 +48,19 @@ def test_more_shards_than_blocks_leave_some_empty(sampled):
 
 def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path):
     run = RunParams.model_validate(
-        {"sweep": "s", "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
+        {"replicates": 2, "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
         | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e", "reference": "r"}
     )
     whole = sampled()
-    write_batch(tmp_path / "whole", run, {}, whole.images, whole.labels)
+    write_batch(tmp_path / "whole", "sample", run, {}, whole.images, whole.labels)
     paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
     for i, path in enumerate(paths, start=1):
         part = sampled(f"{i}-of-3")
         write_shard(path, part.images, part.labels)
     parts = [read_shard(path, run, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
-    write_batch(tmp_path / "gathered", run, {}, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    write_batch(
+        tmp_path / "gathered", "sample", run, {}, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    )
     for name in (SAMPLES, "manifest.json"):
         assert sha256(tmp_path / "whole" / name) == sha256(tmp_path / "gathered" / name)
     images, labels = read_batch(tmp_path / "gathered")
@@ -100,6 +102,82 @@ def test_noise_of_an_image_is_its_seeds_alone():
     # Correlation of two independent rows: a standard deviation of 0.032.
     correlations = torch.corrcoef(draws) - torch.eye(20)
     assert correlations.abs().max() < 0.16
+
+
+UPSAMPLED = {
+    "ancestral": {},
+    "ddim": {"sampler": "ddim", "steps": "ddim5"},
+    "ddim with noise": {"sampler": "ddim", "eta": 0.7},
+    "bfloat16": {"precision": "bfloat16"},
+}
+
+
+@pytest.fixture(params=UPSAMPLED)
+def upsampled_kind(request):
+    return UPSAMPLED[request.param]
+
+
+def other(base, rows):
+    """The base with other images in these rows."""
+    images = base.images.copy()
+    images[rows] = 255 - images[rows]
+    return type(base)(images, base.labels)
+
+
+def test_any_number_of_shards_upsamples_to_the_same_bytes(upsampled, base, upsampled_kind):
+    whole = upsampled(base, **upsampled_kind)
+    assert len(np.unique(whole.images.reshape(11, -1), axis=0)) == 11
+    for num_shards in (2, 3, 5):
+        parts = [upsampled(base, f"{i}-of-{num_shards}", **upsampled_kind) for i in range(1, num_shards + 1)]
+        assert joined(parts).same(whole)
+
+
+def test_an_upsampled_image_has_the_label_of_its_base_whatever_the_blocks(upsampled, base):
+    for micro_batch in (1, 2, 3, 4, 11, 20):
+        assert np.array_equal(upsampled(base, micro_batch=micro_batch).labels, base.labels)
+
+
+@pytest.mark.parametrize("micro_batch", [2, 3, 4])
+def test_an_upsampled_image_sees_its_base_and_no_other(upsampled, base, micro_batch):
+    # Rows on either side of the blocks' boundaries.
+    before = upsampled(base, micro_batch=micro_batch)
+    for row in (0, micro_batch - 1, micro_batch, 10):
+        after = upsampled(other(base, [row]), micro_batch=micro_batch)
+        changed = (before.images != after.images).any(axis=(1, 2, 3))
+        assert np.flatnonzero(changed).tolist() == [row]
+
+
+def test_an_upsampled_image_sees_its_label_where_the_upsampler_is_conditional(upsampled, base):
+    flipped = type(base)(base.images, 1 - base.labels)
+    assert (upsampled(base).images != upsampled(flipped).images).any(axis=(1, 2, 3)).all()
+    unconditional = upsampled(base, num_classes=None)
+    assert np.array_equal(unconditional.images, upsampled(flipped, num_classes=None).images)
+    assert np.array_equal(unconditional.labels, base.labels)
+
+
+def test_other_blocks_change_an_upsampled_image_by_rounding_alone(upsampled, base):
+    two, three = upsampled(base, micro_batch=2), upsampled(base, micro_batch=3)
+    assert np.abs(two.images.astype(int) - three.images).max() <= 1
+
+
+def test_an_upsampled_image_follows_its_own_seed_and_its_base_alone(upsampled, base):
+    # Base image 6 and seed 5 + 6: the seeds of a run from image 6 on begin there.
+    later = type(base)(base.images[6:10], base.labels[6:10])
+    assert upsampled(later, seed=11, num_samples=4).same(upsampled(base, num_samples=10)[6:])
+    assert upsampled(base, seed=6).distance(upsampled(base)) > 0
+
+
+@pytest.mark.parametrize("micro_batch", [2, 4, 20])
+def test_the_last_block_beyond_the_base_is_filled_up_with_its_last_image(upsampled, base, micro_batch):
+    longer = type(base)(*(np.concatenate([rows, rows[[-1] * 20]]) for rows in (base.images, base.labels)))
+    filled = upsampled(base, whole=True, micro_batch=micro_batch)
+    expected = upsampled(longer, num_samples=len(filled.images), micro_batch=micro_batch)
+    assert len(filled.images) == -(-11 // micro_batch) * micro_batch
+    assert filled.same(expected)
+
+
+def test_fewer_samples_than_the_base_has_are_its_first(upsampled, base):
+    assert upsampled(base, num_samples=5).same(upsampled(base)[:5])
 
 
 def test_the_global_generator_is_left_alone(sampled):

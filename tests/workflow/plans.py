@@ -8,6 +8,7 @@ count as one stage, since to DVC they are one; a command is given without the lo
 # ruff: noqa: PLC0415
 
 import json
+import re
 import sys
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -40,7 +41,7 @@ def snakemake_plan():
         for job in jobs:
             name = stage_name(job)
             edges |= {(name, stage_name(parent)) for parent in dag.dependencies[job]} - {(name, name)}
-            if job.rule.name == "sample_shard":
+            if job.rule.name.endswith("_shard"):
                 stages.setdefault(name, {})["shard_command"] = unlogged(job.shellcmd)
                 continue
             triggers = job.params.triggers
@@ -55,14 +56,32 @@ def snakemake_plan():
 
 
 def stage_name(job):
-    keys = {name: value for name, value in dict(job.wildcards).items() if name not in ("sweep", "scatteritem")}
-    rule = "sample" if job.rule.name == "sample_shard" else job.rule.name
-    return "@".join([rule, *keys.values()])
+    keys = {name: value for name, value in dict(job.wildcards).items() if name != "scatteritem"}
+    return "@".join([job.rule.name.removesuffix("_shard"), *keys.values()])
 
 
 def unlogged(command):
     end, start = LOGGED
     return command.partition(start)[2].partition(end)[0]
+
+
+OF_ONE_RULE = {
+    r"(features|evaluate|reference_features)_(upsampled|gan|published)": r"\1",
+    r"fetch_(\w+)": r"fetch@\1",
+    r"table_of_models": r"table",
+    r"(table_\d+)": r"table@\1",
+    r"figure_\w+": r"figure",
+}
+"""DVC takes several stages where a section, or a folder, differs: their names, and what stands for the rule's."""
+
+
+def dvc_name(addressing):
+    stage, at, key = addressing.partition("@")
+    for pattern, name in OF_ONE_RULE.items():
+        if re.fullmatch(pattern, stage):
+            stage = re.sub(pattern, name, stage)
+            break
+    return stage + at + key
 
 
 def dvc_plan():
@@ -74,18 +93,21 @@ def dvc_plan():
     def relative(path):
         return str(Path(path).relative_to(root))
 
+    # Those of the other scales have a dvc.yaml of their own.
+    ours = [stage for stage in repo.index.stages if Path(stage.path_in_repo) == Path("dvc.yaml")]
     stages = {}
-    for stage in repo.index.stages:
+    for stage in ours:
         files = [dep for dep in stage.deps if not hasattr(dep, "params") or not dep.params]
         sections = [key for dep in stage.deps if getattr(dep, "params", None) for key in dep.params]
-        stages[stage.addressing] = {
+        stages[dvc_name(stage.addressing)] = {
             "command": stage.cmd,
             "inputs": sorted(relative(dep.fs_path) for dep in files),
             "outputs": sorted(relative(out.fs_path) for out in stage.outs),
             "uncached": sorted(relative(out.fs_path) for out in stage.outs if not out.use_cache),
             "sections": sorted(sections),
         }
-    edges = sorted({(a.addressing, b.addressing) for a, b in repo.index.graph.edges})
+    pairs = [(a, b) for a, b in repo.index.graph.edges if a in ours]
+    edges = sorted({(dvc_name(a.addressing), dvc_name(b.addressing)) for a, b in pairs})
     return {"stages": stages, "edges": edges}
 
 

@@ -13,6 +13,9 @@ shell.prefix(f'PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
 
 from adm.artifacts.code import code_digest, verbs
 from adm.params import UserError, check, load, read
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.report import FIGURES as FIGURE_NAMES
+from adm.params.report import TABLES as TABLE_NAMES
 
 if not config:
 
@@ -30,25 +33,33 @@ if read(FILE) != config:
     )
 
 ROOT = PARAMS.paths.results
+PAPER = "workflow/paper"
 
 CODE = f"{ROOT}/code"
+DOWNLOADS = f"{ROOT}/downloads"
 DATA = f"{ROOT}/data"
 EXTRACTORS = f"{ROOT}/extractors"
 CHECKPOINTS = f"{ROOT}/checkpoints"
+TRAINING = f"{ROOT}/training"
+GANS = f"{ROOT}/gans"
 SHARDS = f"{ROOT}/shards"
 SAMPLES = f"{ROOT}/samples"
 FEATURES = f"{ROOT}/features"
 REFERENCES = f"{ROOT}/references"
 METRICS = f"{ROOT}/metrics"
+STUDIES = f"{ROOT}/studies"
+THROUGHPUT = f"{ROOT}/throughput"
+SIZES = f"{ROOT}/sizes.json"
 TABLES = f"{ROOT}/tables"
 FIGURES = f"{ROOT}/figures"
+CLAIMS = f"{ROOT}/claims"
 LOGS = f"{ROOT}/logs"
 WORK = f"{ROOT}/work"
 
 
-def keys(section):
-    """The wildcard constraint that admits the keys of a section and nothing else."""
-    return "|".join(section) or "(?!)"
+def keys(*sections):
+    """The wildcard constraint that admits the keys of sections and nothing else."""
+    return "|".join(key for section in sections for key in section) or "(?!)"
 
 
 wildcard_constraints:
@@ -56,9 +67,13 @@ wildcard_constraints:
     extractor=keys(PARAMS.extractors),
     model=keys(PARAMS.models),
     segment=keys(PARAMS.segments),
-    reference=keys(PARAMS.references),
-    run=keys(PARAMS.runs),
-    sweep=keys({run.sweep for run in PARAMS.runs.values()}),
+    gan=keys(PARAMS.gans),
+    reference=keys(PARAMS.references, PARAMS.published.references),
+    run=keys(PARAMS.scored),
+    study=keys(PARAMS.studies),
+    throughput=keys(PARAMS.throughput),
+    table=keys(TABLE_NAMES),
+    figure=keys(FIGURE_NAMES),
 
 
 def triggers(verb, *sections):
@@ -80,43 +95,23 @@ def triggers(verb, *sections):
     return values
 
 
-def training_of(wildcards):
-    """How a segment's model is trained."""
-    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training
-
-
-def checkpoint_of(wildcards):
-    """The checkpoint that a run samples."""
-    return f"{CHECKPOINTS}/{PARAMS.runs[wildcards.run].checkpoint}"
-
-
-def classifier_of(wildcards):
-    """The checkpoint of the classifier that guides a run."""
-    return f"{CHECKPOINTS}/{PARAMS.runs[wildcards.run].classifier}"
-
-
-def extractor_of(wildcards):
-    """The key of the extractor of a run or of a reference."""
-    owner = PARAMS.runs[wildcards.run] if hasattr(wildcards, "run") else PARAMS.references[wildcards.reference]
-    return owner.extractor
-
-
-def dataset_of(wildcards):
-    """The dataset of a reference."""
-    return f"{DATA}/{PARAMS.references[wildcards.reference].dataset}"
-
-
-def metrics_of(shown):
-    """The metrics of a table's or a curve's runs."""
-    return expand(f"{METRICS}/{shown.sweep}/{{run}}.json", run=shown.rows)
-
-
 def section(path):
     """A section of the params file as it stands there."""
     found = config
     for key in path.split("."):
         found = found[key]
     return found
+
+
+def section_of_run(wildcards):
+    """The path of the section that describes a run."""
+    kinds = ("runs", "upsampled_runs", "gan_runs", "published.samples")
+    return next(f"{kind}.{wildcards.run}" for kind in kinds if wildcards.run in section(kind))
+
+
+def scored(wildcards):
+    """The section of a batch that is scored."""
+    return PARAMS.scored[wildcards.run]
 
 
 def logged(command):
@@ -126,12 +121,34 @@ def logged(command):
 
 def everything():
     """The artifact of every section of the params file, and the metrics of every run."""
-    keyed = {DATA: PARAMS.datasets, EXTRACTORS: PARAMS.extractors, CHECKPOINTS: PARAMS.segments}
+    published = PARAMS.published
+    keyed = {
+        DATA: PARAMS.datasets,
+        EXTRACTORS: PARAMS.graphs,
+        CHECKPOINTS: [*PARAMS.segments, *published.checkpoints],
+        GANS: PARAMS.gans,
+        STUDIES: PARAMS.studies,
+    }
     artifacts = [f"{folder}/{key}" for folder, section in keyed.items() for key in section]
     initial = [f"{CHECKPOINTS}/{model}-0" for model in PARAMS.models]
-    references = [f"{REFERENCES}/{reference}/features" for reference in PARAMS.references]
-    metrics = [f"{METRICS}/{run.sweep}/{key}.json" for key, run in PARAMS.runs.items()]
-    return artifacts + initial + references + metrics
+    references = [f"{REFERENCES}/{key}/features" for key in [*PARAMS.references, *published.references]]
+    metrics = [f"{METRICS}/{run}.json" for run in PARAMS.scored]
+    throughput = [f"{THROUGHPUT}/{key}.json" for key in PARAMS.throughput]
+    return artifacts + initial + references + metrics + throughput
+
+
+def files_of(needs):
+    """The files and folders that a table, a figure or the claims need."""
+    patterns = {
+        "metrics": f"{METRICS}/{{}}.json",
+        "samples": f"{SAMPLES}/{{}}",
+        "data": f"{DATA}/{{}}",
+        "training": f"{TRAINING}/{{}}.csv",
+        "studies": f"{STUDIES}/{{}}",
+        "throughput": f"{THROUGHPUT}/{{}}.json",
+    }
+    files = [patterns[kind].format(key) for kind, found in needs.items() for key in found]
+    return [*files, SIZES] if needs.sizes else files
 
 
 def tables(*names):

@@ -1,4 +1,4 @@
-# The code's digests, the datasets, and the extractor that features come from.
+# The code's digests, published files, the datasets, and the graphs that features come from.
 
 
 # DVC compares files alone, so it finds the code's digests in these.
@@ -44,4 +44,96 @@ rule extractor:
         logged(
             f"python -m adm extractor --params {FILE} --extractor {{wildcards.extractor}} "
             "--data {input.data} --out {output}"
+        )
+
+
+rule fetch:
+    output:
+        directory(f"{DOWNLOADS}/{{kind}}/{{key}}"),
+    log:
+        f"{LOGS}/fetch/{{kind}}/{{key}}.txt",
+    params:
+        triggers=triggers("fetch", "published.{kind}.{key}"),
+    shell:
+        logged(
+            f"python -m adm fetch --params {FILE} --kind {{wildcards.kind}} --key {{wildcards.key}} --out {{output}}"
+        )
+
+
+# A published file becomes the artifact that a stage would have made.
+
+
+rule adopt_checkpoints:
+    input:
+        f"{DOWNLOADS}/checkpoints/{{key}}",
+    output:
+        directory(f"{CHECKPOINTS}/{{key}}"),
+    log:
+        f"{LOGS}/adopt/checkpoints/{{key}}.txt",
+    wildcard_constraints:
+        key=keys(PARAMS.published.checkpoints),
+    params:
+        triggers=triggers(
+            "adopt",
+            "published.checkpoints.{key}",
+            lambda w: f"models.{PARAMS.published.checkpoints[w.key].model}",
+        ),
+    shell:
+        logged(
+            f"python -m adm adopt --params {FILE} --kind checkpoints --key {{wildcards.key}} "
+            "--source {input} --out {output}"
+        )
+
+
+rule adopt_samples:
+    input:
+        f"{DOWNLOADS}/samples/{{key}}",
+    output:
+        directory(f"{SAMPLES}/{{key}}"),
+    log:
+        f"{LOGS}/adopt/samples/{{key}}.txt",
+    wildcard_constraints:
+        key=keys(PARAMS.published.samples),
+    params:
+        triggers=triggers("adopt", "published.samples.{key}"),
+    shell:
+        logged(
+            f"python -m adm adopt --params {FILE} --kind samples --key {{wildcards.key}} "
+            "--source {input} --out {output}"
+        )
+
+
+rule adopt_references:
+    input:
+        f"{DOWNLOADS}/references/{{key}}",
+    output:
+        directory(f"{REFERENCES}/{{key}}/batch"),
+    log:
+        f"{LOGS}/adopt/references/{{key}}.txt",
+    wildcard_constraints:
+        key=keys(PARAMS.published.references),
+    params:
+        triggers=triggers("adopt", "published.references.{key}"),
+    shell:
+        logged(
+            f"python -m adm adopt --params {FILE} --kind references --key {{wildcards.key}} "
+            "--source {input} --out {output}"
+        )
+
+
+rule adopt_graphs:
+    input:
+        f"{DOWNLOADS}/graphs/{{key}}",
+    output:
+        directory(f"{EXTRACTORS}/{{key}}"),
+    log:
+        f"{LOGS}/adopt/graphs/{{key}}.txt",
+    wildcard_constraints:
+        key=keys(PARAMS.published.graphs),
+    params:
+        triggers=triggers("adopt", "published.graphs.{key}"),
+    shell:
+        logged(
+            f"python -m adm adopt --params {FILE} --kind graphs --key {{wildcards.key}} "
+            "--source {input} --out {output}"
         )

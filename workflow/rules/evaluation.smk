@@ -1,18 +1,36 @@
-# Features of samples and of real images, reference batches, and the metrics of each run.
+# Features of samples and of real images, reference batches, the metrics of each run, and the studies behind figures.
+
+
+def extractor_of(wildcards):
+    """The key of the graph that a run's, or a reference's, features come from."""
+    if hasattr(wildcards, "run"):
+        return scored(wildcards).extractor
+    return {**PARAMS.references, **PARAMS.published.references}[wildcards.reference].extractor
+
+
+def extractor_folder(wildcards):
+    """That graph."""
+    return f"{EXTRACTORS}/{extractor_of(wildcards)}"
+
+
+def dataset_of(wildcards):
+    """The dataset of a reference."""
+    return f"{DATA}/{PARAMS.references[wildcards.reference].dataset}"
 
 
 rule features:
     input:
         images=f"{SAMPLES}/{{run}}",
-        graph=lambda w: f"{EXTRACTORS}/{extractor_of(w)}",
+        graph=extractor_folder,
     output:
         directory(f"{FEATURES}/{{run}}"),
     log:
         f"{LOGS}/features/{{run}}.txt",
-    threads: lambda w: PARAMS.extractors[extractor_of(w)].threads
+    threads: lambda w: PARAMS.graphs[extractor_of(w)].threads
     params:
         extractor=extractor_of,
-        triggers=triggers("features", lambda w: f"extractors.{extractor_of(w)}"),
+        # How features are computed is in the graph's manifest, so that its section need not stand here.
+        triggers=triggers("features"),
     shell:
         logged(
             f"python -m adm features --params {FILE} --extractor {{params.extractor}} "
@@ -23,7 +41,7 @@ rule features:
 use rule features as dataset_features with:
     input:
         images=dataset_of,
-        graph=lambda w: f"{EXTRACTORS}/{extractor_of(w)}",
+        graph=extractor_folder,
     output:
         directory(f"{REFERENCES}/{{reference}}/dataset_features"),
     log:
@@ -38,6 +56,8 @@ rule reference:
         directory(f"{REFERENCES}/{{reference}}/batch"),
     log:
         f"{LOGS}/reference/{{reference}}.txt",
+    wildcard_constraints:
+        reference=keys(PARAMS.references),
     threads: lambda w: PARAMS.references[w.reference].threads
     params:
         triggers=triggers("reference", "references.{reference}"),
@@ -51,7 +71,7 @@ rule reference:
 use rule features as reference_features with:
     input:
         images=f"{REFERENCES}/{{reference}}/batch",
-        graph=lambda w: f"{EXTRACTORS}/{extractor_of(w)}",
+        graph=extractor_folder,
     output:
         directory(f"{REFERENCES}/{{reference}}/features"),
     log:
@@ -61,17 +81,81 @@ use rule features as reference_features with:
 rule evaluate:
     input:
         features=f"{FEATURES}/{{run}}",
-        reference=lambda w: f"{REFERENCES}/{PARAMS.runs[w.run].reference}/batch",
-        reference_features=lambda w: f"{REFERENCES}/{PARAMS.runs[w.run].reference}/features",
+        reference=lambda w: f"{REFERENCES}/{scored(w).reference}/batch",
+        reference_features=lambda w: f"{REFERENCES}/{scored(w).reference}/features",
     output:
-        f"{METRICS}/{{sweep}}/{{run}}.json",
+        f"{METRICS}/{{run}}.json",
     log:
-        f"{LOGS}/evaluate/{{sweep}}/{{run}}.txt",
-    threads: lambda w: PARAMS.runs[w.run].threads
+        f"{LOGS}/evaluate/{{run}}.txt",
+    threads: lambda w: scored(w).threads
     params:
-        triggers=triggers("evaluate", "runs.{run}"),
+        triggers=triggers("evaluate", section_of_run),
     shell:
         logged(
             f"python -m adm evaluate --params {FILE} --run {{wildcards.run}} --features {{input.features}} "
             "--reference {input.reference} --reference-features {input.reference_features} --out {output}"
+        )
+
+
+rule interpolate:
+    input:
+        checkpoint=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].checkpoint}",
+        classifier=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].classifier}",
+        data=lambda w: f"{DATA}/{PARAMS.studies[w.study].dataset}",
+    output:
+        directory(f"{STUDIES}/{{study}}"),
+    log:
+        f"{LOGS}/interpolate/{{study}}.txt",
+    wildcard_constraints:
+        study=keys(PARAMS.interpolations),
+    threads: lambda w: PARAMS.studies[w.study].threads
+    params:
+        triggers=triggers("interpolate", "interpolations.{study}"),
+    shell:
+        logged(
+            f"python -m adm interpolate --params {FILE} --study {{wildcards.study}} --checkpoint {{input.checkpoint}} "
+            "--classifier {input.classifier} --data {input.data} --out {output}"
+        )
+
+
+rule neighbours:
+    input:
+        samples=lambda w: f"{SAMPLES}/{PARAMS.studies[w.study].run}",
+        features=lambda w: f"{FEATURES}/{PARAMS.studies[w.study].run}",
+        data=lambda w: f"{DATA}/{PARAMS.studies[w.study].dataset}",
+        dataset_features=lambda w: f"{REFERENCES}/{PARAMS.studies[w.study].reference}/dataset_features",
+    output:
+        directory(f"{STUDIES}/{{study}}"),
+    log:
+        f"{LOGS}/neighbours/{{study}}.txt",
+    wildcard_constraints:
+        study=keys(PARAMS.neighbours),
+    threads: lambda w: PARAMS.studies[w.study].threads
+    params:
+        triggers=triggers("neighbours", "neighbours.{study}"),
+    shell:
+        logged(
+            f"python -m adm neighbours --params {FILE} --study {{wildcards.study}} --samples {{input.samples}} "
+            "--features {input.features} --data {input.data} --dataset-features {input.dataset_features} "
+            "--out {output}"
+        )
+
+
+rule vary:
+    input:
+        checkpoint=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].checkpoint}",
+        classifier=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].classifier}",
+    output:
+        directory(f"{STUDIES}/{{study}}"),
+    log:
+        f"{LOGS}/vary/{{study}}.txt",
+    wildcard_constraints:
+        study=keys(PARAMS.variations),
+    threads: lambda w: PARAMS.studies[w.study].threads
+    params:
+        triggers=triggers("vary", "variations.{study}", lambda w: f"runs.{PARAMS.studies[w.study].run}"),
+    shell:
+        logged(
+            f"python -m adm vary --params {FILE} --study {{wildcards.study}} --checkpoint {{input.checkpoint}} "
+            "--classifier {input.classifier} --out {output}"
         )

@@ -1,49 +1,90 @@
-# The tables and figures of the paper.
+# The tables, figures and claims of the appendix. Snakemake waits for exactly what each is made from; the flags name the
+# folders where that lies, since DVC, which has no lists of inputs, depends on whole folders.
+
+TABLE_FLAGS = {
+    **dict.fromkeys(["table_6", "table_8", "table_9", "table_15", "table_16", "appendix_k"], f"--metrics {METRICS}"),
+    "table_7": f"--throughput {THROUGHPUT}",
+    "table_10": f"--metrics {METRICS} --sizes {SIZES}",
+    **dict.fromkeys(["table_11", "table_12", "table_13"], f"--sizes {SIZES}"),
+    "table_14": "",
+}
+# What a table reads of the params file beside its own section and what its inputs have been made with.
+TABLE_SECTIONS = {
+    **dict.fromkeys(["table_11", "table_12", "table_13"], ["models", "segments", "published"]),
+    "table_14": ["runs"],
+}
+FIGURE_FLAGS = {
+    "ablations": f"--metrics {METRICS} --training {TRAINING}",
+    "trade_offs": f"--metrics {METRICS}",
+    "temperatures": f"--metrics {METRICS}",
+    "neighbours": f"--samples {SAMPLES} --data {DATA} --studies {STUDIES}",
+    "variations": f"--studies {STUDIES}",
+    "interpolations": f"--studies {STUDIES}",
+    "comparisons": f"--samples {SAMPLES}",
+    "diversities": f"--samples {SAMPLES} --data {DATA}",
+    "class_grids": f"--samples {SAMPLES}",
+    "random_grids": f"--samples {SAMPLES}",
+    "absent": "",
+}
 
 
-rule table_8:
+def kind_of(wildcards):
+    """The kind of a figure: the subsection of `figures` that it stands in."""
+    return PARAMS.figures.kind_of(wildcards.figure)
+
+
+def table_triggers(wildcards):
+    """The sections that a table reads."""
+    return triggers("table", "tables.{table}", *TABLE_SECTIONS.get(wildcards.table, []))(wildcards)
+
+
+rule table:
     input:
-        metrics_of(PARAMS.tables.table_8),
+        lambda w: files_of(needs_of_table(PARAMS, w.table)),
+        f"{PAPER}/{{table}}.csv",
+        f"{PAPER}/captions.yaml",
     output:
-        tables("table_8"),
+        multiext(f"{TABLES}/{{table}}", ".csv", ".md", ".tex"),
     log:
-        f"{LOGS}/table_8.txt",
+        f"{LOGS}/table/{{table}}.txt",
     params:
-        triggers=triggers("table", "tables.table_8"),
+        flags=lambda w: TABLE_FLAGS[w.table],
+        triggers=table_triggers,
     shell:
         logged(
-            f"python -m adm table --params {FILE} --table table_8 "
-            f"--source {METRICS}/{PARAMS.tables.table_8.sweep} --out {TABLES}/table_8"
+            f"python -m adm table --params {FILE} --table {{wildcards.table}} --paper {PAPER} {{params.flags}} "
+            f"--out {TABLES}/{{wildcards.table}}"
         )
 
 
-rule figure_6:
+rule figure:
     input:
-        metrics_of(PARAMS.figures.figure_6),
+        lambda w: files_of(needs_of_figure(PARAMS, w.figure)),
     output:
-        report(figures("figure_6"), category="Guidance"),
+        report(multiext(f"{FIGURES}/{{figure}}", ".png", ".pdf"), category="Figures"),
     log:
-        f"{LOGS}/figure_6.txt",
+        f"{LOGS}/figure/{{figure}}.txt",
     params:
-        triggers=triggers("figure", "figures.figure_6"),
+        flags=lambda w: FIGURE_FLAGS[kind_of(w)],
+        triggers=triggers("figure", lambda w: f"figures.{kind_of(w)}.{w.figure}"),
     shell:
         logged(
-            f"python -m adm figure --params {FILE} --figure figure_6 "
-            f"--source {METRICS}/{PARAMS.figures.figure_6.sweep} --out {FIGURES}/figure_6"
+            f"python -m adm figure --params {FILE} --figure {{wildcards.figure}} {{params.flags}} "
+            f"--out {FIGURES}/{{wildcards.figure}}"
         )
 
 
-rule figure_21:
+rule claims:
     input:
-        samples=f"{SAMPLES}/{PARAMS.figures.figure_21.run}",
+        files_of(needs_of_claims(PARAMS)),
     output:
-        report(figures("figure_21"), category="Samples"),
+        multiext(CLAIMS, ".csv", ".md", ".tex", ".json"),
     log:
-        f"{LOGS}/figure_21.txt",
+        f"{LOGS}/claims.txt",
     params:
-        triggers=triggers("figure", "figures.figure_21"),
+        triggers=triggers("claims", "claims", "models", "segments", "published"),
     shell:
         logged(
-            f"python -m adm figure --params {FILE} --figure figure_21 "
-            f"--source {SAMPLES}/{PARAMS.figures.figure_21.run} --out {FIGURES}/figure_21"
+            f"python -m adm claims --params {FILE} --metrics {METRICS} --studies {STUDIES} "
+            f"--throughput {THROUGHPUT} --sizes {SIZES} --out {CLAIMS}"
         )

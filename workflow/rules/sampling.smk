@@ -1,44 +1,129 @@
-# Samples: a run is cut into shards that go side by side, and gathered to the bytes that one process would write.
+# Samples: of diffusion models, of stacks that upsample them, and of GANs. With `shards` above one, a run is cut into
+# parts that go side by side, and gathered to the bytes that one process would write.
 # `--set-scatter shards=8` cuts it finer; Snakemake then samples again what it had sampled in other shards.
 
 
-scattergather:
-    shards=2,
+def checkpoint_of(wildcards):
+    """The checkpoint that a run samples."""
+    return f"{CHECKPOINTS}/{scored(wildcards).checkpoint}"
 
 
-rule sample_shard:
+def classifier_of(wildcards):
+    """The checkpoint of the classifier that guides a run."""
+    return f"{CHECKPOINTS}/{scored(wildcards).classifier}"
+
+
+def base_of(wildcards):
+    """The samples that a stack upsamples."""
+    return f"{SAMPLES}/{scored(wildcards).base}"
+
+
+SAMPLED = f"--params {FILE} --run {{wildcards.run}} --checkpoint {{input.checkpoint}} {{params.role}} {{input[1]}}"
+
+
+if PARAMS.execution.shards == 1:
+
+    rule sample:
+        input:
+            checkpoint=checkpoint_of,
+            classifier=classifier_of,
+        output:
+            directory(f"{SAMPLES}/{{run}}"),
+        log:
+            f"{LOGS}/sample/{{run}}.txt",
+        wildcard_constraints:
+            run=keys(PARAMS.runs),
+        threads: lambda w: scored(w).threads
+        params:
+            role="--classifier",
+            triggers=triggers("sample", section_of_run),
+        shell:
+            logged(f"python -m adm sample {SAMPLED} --out {{output}}")
+
+    use rule sample as upsample with:
+        input:
+            checkpoint=checkpoint_of,
+            base=base_of,
+        wildcard_constraints:
+            run=keys(PARAMS.upsampled_runs),
+        params:
+            role="--base",
+            triggers=triggers("sample", section_of_run),
+
+else:
+
+    scattergather:
+        shards=PARAMS.execution.shards,
+
+    rule sample_shard:
+        input:
+            checkpoint=checkpoint_of,
+            classifier=classifier_of,
+        output:
+            temp(f"{SHARDS}/{{run}}/{{scatteritem}}.npz"),
+        log:
+            f"{LOGS}/sample/{{run}}/{{scatteritem}}.txt",
+        wildcard_constraints:
+            run=keys(PARAMS.runs),
+        threads: lambda w: scored(w).threads
+        params:
+            role="--classifier",
+            triggers=triggers("sample", section_of_run),
+        shell:
+            logged(f"python -m adm sample {SAMPLED} --shard {{wildcards.scatteritem}} --out {{output}}")
+
+    use rule sample_shard as upsample_shard with:
+        input:
+            checkpoint=checkpoint_of,
+            base=base_of,
+        wildcard_constraints:
+            run=keys(PARAMS.upsampled_runs),
+        params:
+            role="--base",
+            triggers=triggers("sample", section_of_run),
+
+    rule sample:
+        input:
+            checkpoint=checkpoint_of,
+            classifier=classifier_of,
+            shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
+        output:
+            directory(f"{SAMPLES}/{{run}}"),
+        log:
+            f"{LOGS}/sample/{{run}}.txt",
+        wildcard_constraints:
+            run=keys(PARAMS.runs),
+        params:
+            role="--classifier",
+            gathering=code_digest("gather"),
+            triggers=triggers("sample", section_of_run),
+        shell:
+            logged(f"python -m adm gather {SAMPLED} --out {{output}} {{input.shards}}")
+
+    use rule sample as upsample with:
+        input:
+            checkpoint=checkpoint_of,
+            base=base_of,
+            shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
+        wildcard_constraints:
+            run=keys(PARAMS.upsampled_runs),
+        params:
+            role="--base",
+            gathering=code_digest("gather"),
+            triggers=triggers("sample", section_of_run),
+
+
+rule sample_gan:
     input:
-        checkpoint=checkpoint_of,
-        classifier=classifier_of,
-    output:
-        temp(f"{SHARDS}/{{run}}/{{scatteritem}}.npz"),
-    log:
-        f"{LOGS}/sample/{{run}}/{{scatteritem}}.txt",
-    threads: lambda w: PARAMS.runs[w.run].threads
-    params:
-        triggers=triggers("sample", "runs.{run}"),
-    shell:
-        logged(
-            f"python -m adm sample --params {FILE} --run {{wildcards.run}} "
-            "--checkpoint {input.checkpoint} --classifier {input.classifier} "
-            "--shard {wildcards.scatteritem} --out {output}"
-        )
-
-
-rule sample:
-    input:
-        checkpoint=checkpoint_of,
-        classifier=classifier_of,
-        shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
+        gan=lambda w: f"{GANS}/{scored(w).gan}",
     output:
         directory(f"{SAMPLES}/{{run}}"),
     log:
-        f"{LOGS}/sample/{{run}}.txt",
+        f"{LOGS}/sample_gan/{{run}}.txt",
+    wildcard_constraints:
+        run=keys(PARAMS.gan_runs),
+    threads: lambda w: scored(w).threads
     params:
-        gathering=code_digest("gather"),
-        triggers=triggers("sample", "runs.{run}"),
+        triggers=triggers("sample_gan", "gan_runs.{run}"),
     shell:
-        logged(
-            f"python -m adm gather --params {FILE} --run {{wildcards.run}} "
-            "--checkpoint {input.checkpoint} --classifier {input.classifier} --out {output} {input.shards}"
-        )
+        logged(f"python -m adm sample-gan --params {FILE} --run {{wildcards.run}} --gan {{input.gan}} --out {{output}}")

@@ -1,5 +1,10 @@
-# Checkpoints: a model's initial one, then a chain of segments, each an artifact of its own. The chain is the longest way
-# through the DAG, so what can train goes first.
+# Checkpoints: a model's initial one, then a chain of segments, each an artifact of its own. The chains are the longest
+# way through the DAG, so what can train goes first.
+
+
+def training_of(wildcards):
+    """How a segment's model is trained."""
+    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training
 
 
 rule init:
@@ -19,7 +24,8 @@ rule train:
         data=lambda w: f"{DATA}/{PARAMS.segments[w.segment].dataset}",
         previous=lambda w: f"{CHECKPOINTS}/{PARAMS.segments[w.segment].previous}",
     output:
-        directory(f"{CHECKPOINTS}/{{segment}}"),
+        checkpoint=directory(f"{CHECKPOINTS}/{{segment}}"),
+        log=f"{TRAINING}/{{segment}}.csv",
     log:
         f"{LOGS}/train/{{segment}}.txt",
     priority: 1
@@ -34,6 +40,52 @@ rule train:
     shell:
         logged(
             f"python -m adm train --params {FILE} --segment {{wildcards.segment}} "
-            "--data {input.data} --previous {input.previous} --out {output} "
-            f"--work {WORK}/{{wildcards.segment}} --log {LOGS}/train/{{wildcards.segment}}.csv"
+            "--data {input.data} --previous {input.previous} --out {output.checkpoint} "
+            f"--work {WORK}/{{wildcards.segment}} --log {{output.log}}"
         )
+
+
+rule train_gan:
+    input:
+        data=lambda w: f"{DATA}/{PARAMS.gans[w.gan].dataset}",
+    output:
+        directory(f"{GANS}/{{gan}}"),
+    log:
+        f"{LOGS}/train_gan/{{gan}}.txt",
+    threads: lambda w: PARAMS.gans[w.gan].threads
+    params:
+        triggers=triggers("train_gan", "gans.{gan}", lambda w: f"datasets.{PARAMS.gans[w.gan].dataset}"),
+    shell:
+        logged(
+            f"python -m adm train-gan --params {FILE} --gan {{wildcards.gan}} --data {{input.data}} --out {{output}}"
+        )
+
+
+# What training costs: in theory, and on the machine at hand.
+
+
+rule sizes:
+    output:
+        SIZES,
+    log:
+        f"{LOGS}/sizes.txt",
+    params:
+        triggers=triggers("sizes", "models"),
+    shell:
+        logged(f"python -m adm sizes --params {FILE} --out {{output}}")
+
+
+rule throughput:
+    output:
+        f"{THROUGHPUT}/{{throughput}}.json",
+    log:
+        f"{LOGS}/throughput/{{throughput}}.txt",
+    threads: lambda w: PARAMS.throughput[w.throughput].threads
+    params:
+        triggers=triggers(
+            "throughput",
+            "throughput.{throughput}",
+            lambda w: f"models.{PARAMS.throughput[w.throughput].model}",
+        ),
+    shell:
+        logged(f"python -m adm throughput --params {FILE} --key {{wildcards.throughput}} --out {{output}}")

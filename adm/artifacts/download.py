@@ -1,0 +1,229 @@
+"""Downloads: they go on where they broke off, and appear under their name only once they are known to be right."""
+
+import errno
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import requests
+from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, SSLError, Timeout
+from requests.exceptions import ConnectionError as NotConnectedError
+from tqdm import tqdm
+
+from adm.params.errors import UserError
+
+TRIES = 5
+"""Tries in a row that may bring no new byte."""
+
+PAUSE = 1.0
+"""Seconds before the second try; each further one waits twice as long."""
+
+TIMEOUT = (15, 60)
+"""Seconds to wait for a connection, and for the next bytes."""
+
+PIECE = 1 << 16
+"""Bytes written at a time; what has come of one is lost when the connection breaks."""
+
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses of a server that may answer better the next time."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a file beforehand: its size in bytes and hexadecimal checksums."""
+
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+
+def download(url: str, out: Path, size: int | None = None, sha256: str | None = None, md5: str | None = None) -> None:
+    """Download a file, or copy it if its URL is of scheme `file`.
+
+    What arrives is kept beside `out` under the ending `.part` until it is whole: a later call goes on from there, if
+    the server says that its file is still the same.
+
+    Args:
+        url: Of scheme http, https or file.
+        out: What to write; a file that stands there is replaced, unless it has the checksums.
+        size: Its size in bytes, if known.
+        sha256: Its checksum, if known.
+        md5: Another checksum, if known.
+
+    Raises:
+        UserError: The host cannot be reached, it has no such file, the disk is full, or the file has another size or
+            checksum than expected; then it was removed.
+    """
+    expected = Expected(size, sha256, md5)
+    if out.is_file() and (sha256 or md5) and _difference(out, expected) is None:
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.name}.part")
+    if urlsplit(url).scheme == "file":
+        _copy(url, part, expected)
+    else:
+        _receive(url, part, expected)
+    if difference := _difference(part, expected):
+        _discard(part)
+        raise UserError(f"{url}: has {difference}; what was downloaded is removed")
+    part.replace(out)
+    _discard(part)
+
+
+def _copy(url: str, part: Path, expected: Expected) -> None:
+    source = Path(unquote(urlsplit(url).path))
+    if not source.is_file():
+        raise UserError(f"{url}: there is no such file")
+    _check_size(url, source.stat().st_size, expected)
+    _discard(part)
+    _check_space(part, source.stat().st_size)
+    with source.open("rb") as read, part.open("wb", buffering=0) as write:
+        while piece := read.read(PIECE):
+            _write(write, piece, part)
+
+
+def _receive(url: str, part: Path, expected: Expected) -> None:
+    failures = 0
+    while True:
+        before = _length(part)
+        try:
+            _receive_once(url, part, expected)
+        except RequestException as error:
+            failures = 1 if _length(part) > before else failures + 1
+            if not _may_pass(error):
+                raise UserError(f"{url}: {_brief(error)}") from error
+            if failures == TRIES:
+                raise UserError(_last_words(url, part, error)) from error
+            time.sleep(PAUSE * 2 ** (failures - 1))
+        else:
+            return
+
+
+def _receive_once(url: str, part: Path, expected: Expected) -> None:
+    """Ask for what is missing and append it.
+
+    The server's mark of the file's version lies beside the part. It goes with the request, so that a server whose file
+    has changed since sends the new one whole; without a mark nothing is appended.
+    """
+    mark = _mark(part).read_text(encoding="utf-8") if _mark(part).is_file() else ""
+    start = _length(part) if mark else 0
+    if start and start == expected.size:
+        return
+    # Any other encoding would be undone on the way, and its length is not the file's.
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers |= {"Range": f"bytes={start}-", "If-Range": mark}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == 416:
+            # There is nothing behind `start`: the part was whole already or too long, so it starts anew.
+            _discard(part)
+            raise NotConnectedError("the server has nothing to add to what was downloaded")
+        response.raise_for_status()
+        if response.status_code != 206 or not _goes_on(response, start):
+            start = 0
+        total = _total(response, start)
+        if total is not None:
+            _check_size(url, total, expected)
+            _check_space(part, total - start)
+        if start == 0:
+            _discard(part)
+            _mark(part).write_text(_version(response), encoding="utf-8")
+        with part.open("ab", buffering=0) as file, _bar(part, start, total) as bar:
+            for piece in response.iter_content(PIECE):
+                _write(file, piece, part)
+                bar.update(len(piece))
+                if expected.size is not None and file.tell() > expected.size:
+                    break
+
+
+def _goes_on(response: requests.Response, start: int) -> bool:
+    return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+
+
+def _total(response: requests.Response, start: int) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    return start + int(length) if length.isdecimal() else None
+
+
+def _version(response: requests.Response) -> str:
+    """A mark that no other version of the file has, or nothing: a weak one may be shared by files that differ."""
+    tag = response.headers.get("ETag", "")
+    return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
+
+
+def _difference(path: Path, expected: Expected) -> str | None:
+    found = path.stat().st_size
+    if expected.size not in (None, found):
+        return f"{found} bytes, not {expected.size}"
+    for name in ("sha256", "md5"):
+        wanted = getattr(expected, name)
+        if wanted is not None:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, name).hexdigest()
+            if digest != wanted:
+                return f"{name} {digest}, not {wanted}"
+    return None
+
+
+def _check_size(url: str, found: int, expected: Expected) -> None:
+    if expected.size not in (None, found):
+        raise UserError(f"{url}: has {found} bytes, not {expected.size}; nothing was downloaded")
+
+
+def _check_space(part: Path, needed: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if free < needed:
+        raise UserError(f"{part}: needs {needed} bytes more, but the disk has {free} left; free some and run again")
+
+
+def _write(file: FileIO, piece: bytes, part: Path) -> None:
+    try:
+        while piece:
+            piece = piece[file.write(piece) :]
+    except OSError as error:
+        hint = "; free some space and run again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        raise UserError(f"{part}: cannot be written: {error.strerror}{hint}") from error
+
+
+def _may_pass(error: RequestException) -> bool:
+    if isinstance(error, HTTPError):
+        return error.response is not None and error.response.status_code in PASSING
+    return isinstance(error, (NotConnectedError, Timeout, ChunkedEncodingError)) and not isinstance(error, SSLError)
+
+
+def _last_words(url: str, part: Path, error: RequestException) -> str:
+    if isinstance(error, HTTPError):
+        return f"{url}: {_brief(error)}, {TRIES} times; try again later"
+    if _length(part) or isinstance(error, ChunkedEncodingError):
+        return f"{url}: the connection broke {TRIES} times; run again, {_length(part)} bytes are here"
+    host = urlsplit(url).hostname
+    return f"{url}: cannot reach {host}; download it elsewhere and give url: file:///folder/{Path(url).name}"
+
+
+def _brief(error: RequestException) -> str:
+    if isinstance(error, HTTPError) and error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}".rstrip()
+    return " ".join(str(error).split())[:120]
+
+
+def _bar(part: Path, start: int, total: int | None) -> "tqdm[Any]":
+    name = part.name.removesuffix(".part")
+    return tqdm(initial=start, total=total, desc=name, unit="B", unit_scale=True, disable=None)
+
+
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
+
+
+def _mark(part: Path) -> Path:
+    return part.with_name(f"{part.name}.version")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _mark(part).unlink(missing_ok=True)

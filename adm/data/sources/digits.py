@@ -1,0 +1,22 @@
+"""The digits that scikit-learn ships."""
+
+from typing import Any
+
+import numpy as np
+
+from adm.data.sources.source import Source
+from adm.params.data import DatasetParams
+
+
+def digits(_: DatasetParams) -> Source:
+    """The handwritten digits that scikit-learn ships: 1,797 images of 8x8 pixels in 10 classes, grey as RGB.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), test part.
+    """
+    # Imported here: scikit-learn takes a second to start and only this source needs it.
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    bundle: Any = load_digits()
+    grey = np.rint(bundle.images * (255 / 16)).astype(np.uint8)
+    images = np.repeat(grey[..., None], 3, axis=-1)
+    return Source("source 'digits'", bundle.target.astype(np.int64), images.__getitem__)

@@ -1,0 +1,172 @@
+"""How far the metrics of a set of samples would move if other samples had been drawn: bootstrap replicates."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax, xlogy
+
+from adm.metrics.features import Features, FloatArray, require_features
+from adm.metrics.manifold import PrecisionRecall
+from adm.metrics.statistics import CHUNK, FeatureStatistics
+
+SPLIT_SIZE = 5000
+"""Rows in a chunk of the Inception Score, as `inception_score` has it."""
+
+MOST_SPATIAL_DIMENSIONS = 512
+"""Beyond these, a covariance and its eigenvalues for every replicate take too long: sFID is left out."""
+
+Values = npt.NDArray[np.float64]
+
+
+def bootstrap_metrics(
+    samples: Features,
+    pool: FeatureStatistics,
+    spatial: FeatureStatistics,
+    manifold: PrecisionRecall,
+    replicates: int,
+    seed: int,
+) -> dict[str, Values]:
+    """Compute the metrics of samples resampled with replacement.
+
+    The same seed and number of samples N give the same resampling, so the replicates of two sets of samples
+    of one size are paired: replicate r takes the same rows of both. More replicates begin with the fewer.
+
+    What is held fixed: the reference's statistics and both manifolds. For recall it is the reference points
+    that are resampled, since the samples only enter it through their manifold, which copies would shrink.
+
+    A sample drawn w times weighs w; nothing is copied. In the Inception Score it does so inside its own
+    chunk, whose weights are normalised; a chunk of which nothing is drawn does not count.
+
+    Resampling biases the Fréchet distances upwards, much as a smaller N does: read off their spread, not
+    their mean.
+
+    Args:
+        samples: features of N samples, N >= 2.
+        pool: of the reference's pooled features.
+        spatial: of the reference's spatial features.
+        manifold: of these samples and the reference.
+        replicates: R, >= 1.
+        seed: >= 0.
+
+    Returns:
+        (R,) float64 each: "inception_score", "fid", "sfid", "precision" and "recall"; no "sfid" where spatial
+        features have more than MOST_SPATIAL_DIMENSIONS dimensions.
+
+    Raises:
+        ValueError: features are unusable, they do not fit the statistics or the manifold, or `replicates` is
+            not positive.
+
+    Source: Efron & Tibshirani 1993, Chapter 6, for the metrics of Appendix J.
+    """
+    num_samples = len(require_features(samples.pool, "pooled features"))
+    for name, length in (
+        ("spatial features", len(require_features(samples.spatial, "spatial features"))),
+        ("logits", len(require_features(samples.logits, "logits"))),
+        ("manifold", len(manifold.inside_reference)),
+    ):
+        if length != num_samples:
+            raise ValueError(f"{name} of {length} samples, expected {num_samples} as of the pooled features")
+    if replicates < 1:
+        raise ValueError(f"replicates is {replicates}, expected at least 1")
+    counts = np.stack([*_counts(num_samples, replicates, [seed, 0])])
+    metrics = {
+        "inception_score": _inception_scores(samples.logits, counts),
+        "fid": _frechet_distances(samples.pool, pool, counts),
+    }
+    if spatial.mu.size <= MOST_SPATIAL_DIMENSIONS:
+        metrics["sfid"] = _frechet_distances(samples.spatial, spatial, counts)
+    metrics["precision"] = counts @ manifold.inside_reference / num_samples
+    num_points = len(manifold.inside_samples)
+    recalls = [drawn @ manifold.inside_samples / num_points for drawn in _counts(num_points, replicates, [seed, 1])]
+    metrics["recall"] = np.array(recalls, dtype=np.float64)
+    return metrics
+
+
+def _counts(num_rows: int, replicates: int, seed: list[int]) -> Iterator[Values]:
+    """Yield for each replicate how often each of the rows is drawn: multinomial, with a sum of `num_rows`."""
+    rng = np.random.default_rng(seed)
+    for _ in range(replicates):
+        yield np.bincount(rng.integers(num_rows, size=num_rows), minlength=num_rows).astype(np.float64)
+
+
+def _frechet_distances(features: FloatArray, reference: FeatureStatistics, counts: Values) -> Values:
+    """Return the Fréchet distance of each replicate of (N, D) features to the reference, (R,).
+
+    With S_b = F F^T, factored once, the product of covariances S_a S_b has the eigenvalues of F^T S_a F, and
+    with S_a = A^T A also those of (A F) (A F)^T: the smaller of the two is symmetric and cheap, whatever the
+    ranks. Roots of eigenvalues that are zero up to rounding err by 1e-8 of the largest; replicates may.
+    """
+    num_rows, num_dimensions = features.shape
+    if num_dimensions != reference.mu.size:
+        raise ValueError(f"features of {num_dimensions} dimensions, expected {reference.mu.size} as of the statistics")
+    centre = features.mean(axis=0, dtype=np.float64)
+    shifts, traces = _moments(features, centre, counts)
+    factor = _factor(reference.sigma)
+    few = num_rows < num_dimensions
+    projected = (features - centre) @ factor if few else None
+    roots = np.zeros(len(counts))
+    for i, (weights, shift) in enumerate(zip(counts, shifts, strict=True)):
+        drawn = np.flatnonzero(weights)
+        if projected is not None:
+            rows = (projected[drawn] - shift @ factor) * np.sqrt(weights[drawn, None])
+            product = rows @ rows.T
+        else:
+            product = factor.T @ _scatter(features, drawn, weights, centre + shift) @ factor
+        eigenvalues = np.linalg.eigvalsh(product / (num_rows - 1))
+        roots[i] = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()
+    offsets = np.square(shifts + (centre - reference.mu)).sum(axis=1)
+    distances: Values = np.maximum(offsets + traces + np.trace(reference.sigma) - 2.0 * roots, 0.0)
+    return distances
+
+
+def _moments(features: FloatArray, centre: Values, counts: Values) -> tuple[Values, Values]:
+    """Return each replicate's mean less the centre, (R, D), and the trace of its covariance, (R,)."""
+    num_rows = len(features)
+    shifts = np.zeros((len(counts), features.shape[1]))
+    squares = np.zeros(len(counts))
+    for start in range(0, num_rows, CHUNK):
+        chunk = slice(start, start + CHUNK)
+        centred = features[chunk] - centre
+        shifts += counts[:, chunk] @ centred
+        squares += counts[:, chunk] @ np.square(centred).sum(axis=1)
+    shifts /= num_rows
+    return shifts, (squares - num_rows * np.square(shifts).sum(axis=1)) / (num_rows - 1)
+
+
+def _scatter(features: FloatArray, drawn: npt.NDArray[np.intp], weights: Values, mean: Values) -> Values:
+    """Return the sum of w (x - mean) (x - mean)^T over the rows that were drawn, (D, D)."""
+    total = np.zeros((len(mean), len(mean)))
+    for start in range(0, len(drawn), CHUNK):
+        rows = drawn[start : start + CHUNK]
+        scaled = (features[rows] - mean) * np.sqrt(weights[rows, None])
+        total += scaled.T @ scaled
+    return total
+
+
+def _factor(sigma: Values) -> Values:
+    """Return F (D, rank) with F F^T = sigma."""
+    eigenvalues, vectors = np.linalg.eigh(sigma)
+    kept = eigenvalues > len(sigma) * np.finfo(np.float64).eps * eigenvalues[-1]
+    factor: Values = vectors[:, kept] * np.sqrt(eigenvalues[kept])
+    return factor
+
+
+def _inception_scores(logits: FloatArray, counts: Values) -> Values:
+    """Return the Inception Score of each replicate of (N, C) logits, (R,).
+
+    The mean divergence from the marginal is the marginal's entropy less the mean entropy: one matrix product
+    for all replicates.
+    """
+    total, num_chunks = np.zeros(len(counts)), np.zeros(len(counts))
+    for start in range(0, len(logits), SPLIT_SIZE):
+        log_conditional = log_softmax(logits[start : start + SPLIT_SIZE].astype(np.float64), axis=1)
+        conditional = np.exp(log_conditional)
+        weights = counts[:, start : start + SPLIT_SIZE]
+        mass = weights.sum(axis=1)
+        weights = weights / np.maximum(mass, 1.0)[:, None]
+        marginal = weights @ conditional
+        divergence = weights @ (conditional * log_conditional).sum(axis=1) - xlogy(marginal, marginal).sum(axis=1)
+        total += np.where(mass > 0, np.exp(divergence), 0.0)
+        num_chunks += mass > 0
+    return total / num_chunks

@@ -1,0 +1,248 @@
+"""Euclidean distances between many points: in float32 where that decides, in float64 where it does not.
+
+All pairs take a matrix product, |x|^2 + |y|^2 - 2 x.y. In float32 that form rounds, and an answer that hangs on
+`<=` must not: a copied image has distance exactly zero. Every product is therefore read as an interval sure to
+hold the true distance, and the few pairs whose interval leaves the answer open are measured again, in float64,
+from the differences.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from adm.metrics.features import FloatArray
+
+UNIT_ROUNDOFF = 2.0**-24
+"""Of float32."""
+
+FLOOR = 1.0e-30
+"""Added to every interval: what float32 may lose to underflow, once the largest norm is scaled to one."""
+
+SPARE_CANDIDATES = 4
+"""Neighbours kept beyond those that are asked for, so that rounding seldom hides the right ones."""
+
+LARGEST = 1.0e150
+"""Feature whose squares, summed over all dimensions, are still finite in float64."""
+
+PAIR_ELEMENTS = 2**21
+"""Numbers held at a time while pairs are measured in float64."""
+
+CROWDED = 16
+"""New candidates of a point, on average, from which on a part of a block is merged before the rest."""
+
+NARROW = 64
+"""Width up to which a block is merged at once, however crowded."""
+
+IndexArray = npt.NDArray[np.int64]
+Distances = npt.NDArray[np.float64]
+Bounds = npt.NDArray[np.float32]
+Rows = slice | IndexArray
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """A set of points, as given and as the matrix product takes them.
+
+    Attributes:
+        features: (N, D) as given.
+        points: (N, D) float32, centred and scaled.
+        low: (N,) float32, such that low_x + low_y - 2 x.y never exceeds the squared distance.
+        high: (N,) float32, such that high_x + high_y - 2 x.y never falls short of it.
+        scale: squared scale that takes a distance of `features` to one of `points`; a power of two.
+    """
+
+    features: FloatArray
+    points: npt.NDArray[np.float32]
+    low: Bounds
+    high: Bounds
+    scale: float
+
+
+def clouds(first: FloatArray, second: FloatArray) -> tuple[Cloud, Cloud]:
+    """Centre and scale two sets of points alike.
+
+    The intervals are as wide as the squared norms, while distances do not depend on the origin. Pooled
+    features are positive and far from zero, so the first set's mean is a much better origin: fewer pairs to
+    measure again. A power of two scales without rounding and keeps float32 from overflowing.
+
+    Args:
+        first: (N, D), finite, no entry beyond LARGEST.
+        second: (M, D), likewise.
+
+    Returns:
+        Both; one and the same where the sets are the same array.
+
+    Raises:
+        ValueError: the dimensions disagree, or a value is beyond LARGEST.
+    """
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(f"features of {first.shape[1]} and {second.shape[1]} dimensions, expected the same")
+    for rows in (first, second):
+        if max(float(rows.max()), -float(rows.min())) > LARGEST:
+            raise ValueError(f"features hold values beyond {LARGEST:g}, expected squares that fit float64")
+    centre = first.mean(axis=0, dtype=np.float64)
+    peak = max(
+        np.sqrt(np.square(rows[i] - centre).sum(axis=1).max())
+        for rows in (first, second)
+        for i in slices(len(rows), 2048)
+    )
+    scale = 2.0 ** -np.ceil(np.log2(peak)) if peak > 0 else 1.0
+    cloud = _cloud(first, centre, scale)
+    return cloud, cloud if second is first else _cloud(second, centre, scale)
+
+
+def _cloud(features: FloatArray, centre: Distances, scale: float) -> Cloud:
+    points = np.empty(features.shape, dtype=np.float32)
+    norms = np.empty(len(features), dtype=np.float64)
+    for rows in slices(len(features), 2048):
+        points[rows] = (features[rows] - centre) * scale
+        norms[rows] = np.square(points[rows], dtype=np.float64).sum(axis=1)
+    # A dot product of D terms errs by at most D units of |x| |y| <= (|x|^2 + |y|^2) / 2, whatever the order of
+    # its sums, and it is taken twice; rounding the points and adding the norms up costs less than 32 more.
+    error = (features.shape[1] + 32) * UNIT_ROUNDOFF
+    error /= 1.0 - error
+    return Cloud(
+        features=features,
+        points=points,
+        low=((1.0 - error) * norms - FLOOR).astype(np.float32),
+        high=((1.0 + error) * norms + FLOOR).astype(np.float32),
+        scale=float(scale) ** 2,
+    )
+
+
+def slices(length: int, step: int) -> Iterator[slice]:
+    """Cut `range(length)` into slices of `step`, the last one shorter."""
+    return (slice(start, min(start + step, length)) for start in range(0, length, step))
+
+
+def squared_distances(a: FloatArray, i: IndexArray, b: FloatArray, j: IndexArray) -> Distances:
+    """Measure the pairs (a[i], b[j]) in float64; equal pairs of rows get equal distances, to the bit."""
+    distances = np.empty(len(i), dtype=np.float64)
+    for chunk in slices(len(i), max(PAIR_ELEMENTS // a.shape[1], 1)):
+        difference = a[i[chunk]].astype(np.float64) - b[j[chunk]].astype(np.float64)
+        distances[chunk] = np.square(difference, out=difference).sum(axis=1)
+    return distances
+
+
+def _lower_bounds(a: Cloud, rows: Rows, b: Cloud, columns: Rows) -> Bounds:
+    """Return (rows, columns) float32 that the squared distances, times the scale, do not fall short of."""
+    bounds: Bounds = np.multiply(a.points[rows], -2.0) @ b.points[columns].T
+    bounds += b.low[columns]
+    bounds += a.low[rows, None]
+    return bounds
+
+
+def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
+    """Find the k nearest points of every query; where both are one cloud, no point is its own neighbour.
+
+    Args:
+        queries: M points.
+        points: N points, made by the same call of `clouds`; N >= k, and N > k where they are the queries.
+        k: >= 1.
+        block: rows and columns of the largest matrix of distances held, >= 1; no result depends on it.
+        by_index: put the smaller index first where distances are equal. Without it, which of the points at
+            the k-th distance is found is left open, and large sets of copies cost less.
+
+    Returns:
+        Indices (M, k) int64 and squared distances (M, k) float64, in ascending order, as float64 differences
+        between all pairs give them.
+    """
+    num_queries = len(queries.features)
+    num_others = len(points.features) - (queries is points)
+    num_kept = min(k + SPARE_CANDIDATES, num_others)
+    bounds, candidates = _candidates(queries, points, num_kept, block)
+    rows = np.repeat(np.arange(num_queries), num_kept)
+    exact = squared_distances(queries.features, rows, points.features, candidates.ravel())
+    indices, distances = _first(candidates, exact.reshape(num_queries, num_kept), k)
+    if num_kept < num_others:
+        # A point that was not kept is no nearer than the largest bound kept, nor nearer than zero.
+        excluded = np.maximum(bounds[:, -1], 0.0)
+        furthest = distances[:, -1] * queries.scale
+        open_rows = np.flatnonzero(furthest >= excluded if by_index else furthest > excluded)
+        for chunk in slices(len(open_rows), block):
+            some = open_rows[chunk]
+            indices[some], distances[some] = _measured(queries, some, points, distances[some], block)
+    return indices, distances
+
+
+def _candidates(queries: Cloud, points: Cloud, num_kept: int, block: int) -> tuple[Bounds, IndexArray]:
+    """Return the smallest lower bounds on each query's distances, in ascending order, and whose they are.
+
+    Distances within one cloud are symmetric: each block above the diagonal is computed once and serves rows
+    and columns.
+    """
+    num_queries, num_points = len(queries.features), len(points.features)
+    bounds = np.full((num_queries, num_kept), np.inf, dtype=np.float32)
+    indices = np.zeros((num_queries, num_kept), dtype=np.int64)
+    for rows in slices(num_queries, block):
+        start = rows.start if queries is points else 0
+        for columns in slices(num_points - start, block):
+            others = slice(start + columns.start, start + columns.stop)
+            distances = _lower_bounds(queries, rows, points, others)
+            if queries is points and others == rows:
+                np.fill_diagonal(distances, np.inf)
+            elif queries is points:
+                _merge(bounds[others], indices[others], distances.T, rows.start)
+            _merge(bounds[rows], indices[rows], distances, others.start)
+    return bounds, indices
+
+
+def _merge(bounds: Bounds, indices: IndexArray, distances: Bounds, offset: int) -> None:
+    """Merge the distances (R, C) to points `offset`, `offset` + 1, ... into the smallest so far (R, K).
+
+    Few of them are below the largest one kept, and only these are sorted.
+    """
+    num_rows, num_columns = distances.shape
+    near = distances < bounds[:, -1:]
+    count = np.count_nonzero(near)
+    if count > CROWDED * num_rows and num_columns > NARROW:
+        part = num_columns // 8
+        _merge(bounds, indices, distances[:, :part], offset)
+        _merge(bounds, indices, distances[:, part:], offset + part)
+    elif count > 0:
+        if near.flags.c_contiguous:
+            rows, columns = np.divmod(np.flatnonzero(near), num_columns)
+        else:  # a transposed block, searched in the order of its memory
+            columns, rows = np.divmod(np.flatnonzero(near.T), num_rows)
+        changed, position = np.unique(rows, return_inverse=True)
+        num_kept = bounds.shape[1]
+        owners = np.concatenate([np.repeat(np.arange(len(changed)), num_kept), position])
+        values = np.concatenate([bounds[changed].ravel(), distances[rows, columns]])
+        others = np.concatenate([indices[changed].ravel(), columns + offset])
+        order = np.lexsort((values, owners))
+        starts = np.searchsorted(owners[order], np.arange(len(changed)))
+        order = order[starts[:, None] + np.arange(num_kept)]
+        bounds[changed], indices[changed] = values[order], others[order]
+
+
+def _first(indices: IndexArray, distances: Distances, k: int) -> tuple[IndexArray, Distances]:
+    """Return the k smallest of each row's distances in ascending order, equal ones by their index."""
+    order = np.lexsort((indices, distances))[:, :k]
+    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1)
+
+
+def _measured(
+    queries: Cloud, rows: IndexArray, points: Cloud, upper: Distances, block: int
+) -> tuple[IndexArray, Distances]:
+    """Find the k nearest points of some queries by measuring every pair that may be no further than `upper`.
+
+    These are the queries with more near ties than there are spare candidates. Points are taken in the order of
+    their indices, so a query whose k neighbours are all copies of it is done.
+    """
+    k = upper.shape[1]
+    indices = np.zeros((len(rows), k), dtype=np.int64)
+    distances = np.full((len(rows), k), np.inf)
+    for columns in slices(len(points.features), block):
+        todo = np.flatnonzero(distances[:, -1] > 0.0)
+        some, others = rows[todo], np.arange(columns.start, columns.stop)
+        near = _lower_bounds(queries, some, points, columns) <= (upper[todo, -1:] * queries.scale)
+        if queries is points:
+            near &= some[:, None] != others
+        i, j = np.nonzero(near)
+        exact = np.full(near.shape, np.inf)
+        exact[i, j] = squared_distances(queries.features, some[i], points.features, others[j])
+        which = np.concatenate([indices[todo], np.broadcast_to(others, near.shape)], axis=1)
+        indices[todo], distances[todo] = _first(which, np.concatenate([distances[todo], exact], axis=1), k)
+    return indices, distances

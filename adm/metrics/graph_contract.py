@@ -1,0 +1,113 @@
+"""What every reader of a frozen graph agrees on: the tensor names of the 2015 Inception graph, and the batches."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from adm.metrics.features import Features
+
+INPUT = "ExpandDims"
+POOL = "pool_3"
+SPATIAL = "mixed_6/conv"
+LOGITS = "softmax/logits/MatMul"
+NUM_SPATIAL_CHANNELS = 7
+
+Images = npt.NDArray[np.uint8]
+Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+def read_definition(definition: Any, path: Path) -> Any:
+    """Parse a file into an empty GraphDef message and check that it has the nodes that are read.
+
+    Args:
+        definition: an empty GraphDef, TensorFlow's own or TensorBoard's copy of it.
+        path: a binary GraphDef.
+
+    Returns:
+        `definition`, filled.
+
+    Raises:
+        ValueError: the file is no GraphDef, or a node is missing.
+        OSError: the file cannot be read.
+    """
+    try:
+        definition.ParseFromString(Path(path).read_bytes())
+    except DecodeError as error:
+        raise ValueError(f"{path}: not a frozen TensorFlow graph (a binary GraphDef)") from error
+    present = {node.name for node in definition.node}
+    if not present:
+        raise ValueError(f"{path}: holds no nodes, expected a frozen TensorFlow graph (a binary GraphDef)")
+    missing = [name for name in (INPUT, SPATIAL, POOL, LOGITS) if name not in present]
+    if missing:
+        raise ValueError(f"{path}: no node {', '.join(missing)}, expected those of the 2015 Inception graph")
+    return definition
+
+
+def require_channels(num_channels: int, path: Path) -> None:
+    """Check that the spatial features can be cut from a feature map.
+
+    Raises:
+        ValueError: it has too few channels.
+    """
+    if num_channels < NUM_SPATIAL_CHANNELS:
+        raise ValueError(f"{path}: {SPATIAL} has {num_channels} channels, expected at least {NUM_SPATIAL_CHANNELS}")
+
+
+def features_in_batches(
+    outputs: Callable[[Images], Outputs], images: Images | Iterable[Images], batch_size: int
+) -> Features:
+    """Compute the features of images, in their order.
+
+    Every batch has `batch_size` images, the last one filled up with black ones that are then dropped: kernels
+    chosen by shape are the same whatever the number of images.
+
+    Args:
+        outputs: returns pool, spatial and logits of a (batch_size, H, W, 3) uint8 batch.
+        images: (N, H, W, 3) uint8, or an iterable of such arrays of any lengths and one size; N >= 1.
+        batch_size: images at a time, >= 1.
+
+    Returns:
+        pool (N, D), spatial (N, H' W' 7) and logits (N, C), float32.
+
+    Raises:
+        ValueError: wrong shape or dtype, no image, or a batch size that is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch size is {batch_size}, expected at least 1")
+    chunks = [images] if isinstance(images, np.ndarray) else images
+    parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+    for batch, num_valid in _batches(chunks, batch_size):
+        for part, output in zip(parts, outputs(batch), strict=True):
+            part.append(output[:num_valid])
+    if not parts[0]:
+        raise ValueError("no images, expected at least 1")
+    pool, spatial, logits = (np.concatenate(part) for part in parts)
+    return Features(pool=pool, spatial=spatial, logits=logits)
+
+
+def _batches(chunks: Iterable[Images], batch_size: int) -> Iterator[tuple[Images, int]]:
+    """Yield (batch_size, H, W, 3) uint8 batches and how many of their images are real."""
+    pending: list[Images] = []
+    size: tuple[int, ...] | None = None
+    for chunk in chunks:
+        if chunk.ndim != 4 or chunk.shape[-1] != 3 or chunk.dtype != np.uint8:
+            raise ValueError(f"images are {chunk.dtype} of shape {chunk.shape}, expected uint8 of (N, H, W, 3)")
+        if size is not None and chunk.shape[1:] != size:
+            raise ValueError(f"images of shape {chunk.shape[1:]} follow those of {size}, expected one size")
+        size = chunk.shape[1:]
+        start = 0
+        while start < len(chunk):
+            room = batch_size - sum(map(len, pending))
+            pending.append(chunk[start : start + room])
+            start += room
+            if sum(map(len, pending)) == batch_size:
+                yield np.concatenate(pending), batch_size
+                pending = []
+    if pending:
+        last = np.concatenate(pending)
+        filling = np.zeros((batch_size - len(last), *last.shape[1:]), dtype=np.uint8)
+        yield np.concatenate([last, filling]), len(last)

@@ -1,0 +1,16 @@
+"""Section of how stages are carried out."""
+
+from adm.params.section import PositiveInt, Section
+
+
+class ExecutionParams(Section):
+    """How stages are carried out; no result depends on it.
+
+    Training reports every `log_every` iterations and saves its rolling state every `save_every`. Snakemake cuts each
+    run into `shards`. `expected_minutes` is what the whole takes on two cores, measured; null where nobody knows.
+    """
+
+    log_every: PositiveInt
+    save_every: PositiveInt
+    shards: PositiveInt
+    expected_minutes: PositiveInt | None

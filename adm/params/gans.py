@@ -1,0 +1,53 @@
+"""Sections of the comparator: class-conditional GANs, and the batches drawn from them under truncation."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from adm.params.runs import ScoredParams
+from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
+
+Truncation = Annotated[float, Field(gt=0, le=1)]
+
+
+class GanParams(Section):
+    """A class-conditional GAN and how it is trained: hinge loss, Adam, an averaged generator.
+
+    Image size and classes are the dataset's. `channels` is the width at full resolution, doubled by each halving.
+    An iteration updates the discriminator `discriminator_steps` times, each on a batch of its own, and the generator
+    once. `discriminator_rate` and `generator_rate` are learning rates, both falling linearly to zero at the last
+    iteration.
+    """
+
+    dataset: Key
+    latent: PositiveInt
+    channels: Annotated[int, Field(ge=8, multiple_of=8)]
+    iterations: PositiveInt
+    batch_size: PositiveInt
+    discriminator_steps: PositiveInt = 1
+    generator_rate: Annotated[float, Field(gt=0)]
+    discriminator_rate: Annotated[float, Field(gt=0)]
+    ema_rate: Fraction
+    seed: Seed
+    threads: PositiveInt
+
+
+class GanRunParams(ScoredParams):
+    """One batch of a GAN's samples and its score.
+
+    Image i is made by seed `seed` + i alone. `truncation` scales latents drawn from a normal cut at two standard
+    deviations. Labels are drawn from `classes`; null stands for all.
+    """
+
+    gan: Key
+    truncation: Truncation
+    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    micro_batch: PositiveInt
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _classes_once(self) -> Self:
+        repeated = sorted({label for label in self.classes or [] if (self.classes or []).count(label) > 1})
+        if repeated:
+            raise ValueError(f"classes holds {', '.join(map(str, repeated))} more than once")
+        return self

@@ -1,0 +1,276 @@
+"""Verdicts on the paper's claims: each from what was measured and its 95 % bootstrap interval."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from adm.params import claims as params
+from adm.report.evidence import Evidence
+from adm.report.intervals import (
+    FEWEST_REPLICATES,
+    TAIL,
+    Draws,
+    Interval,
+    band,
+    centred_draws,
+    interval,
+    interval_of_greatest,
+    interval_of_least,
+    mean_draws,
+    median_draws,
+)
+from adm.report.tables import HEADINGS
+from adm.report.verdicts import Finding, Verdict
+
+LOWER_IS_BETTER = frozenset({"fid", "sfid"})
+
+
+def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
+    """Test a claim.
+
+    Raises:
+        ValueError: The evidence cannot be compared; names the claim and what was found.
+    """
+    kind: str = claim.kind  # type: ignore[attr-defined]
+    try:
+        finding = JUDGES[kind](claim, evidence)
+    except ValueError as error:
+        raise ValueError(f"claims.{key}: {error}") from error
+    return Verdict(key=key, statement=claim.statement, source=claim.source, **vars(finding))
+
+
+def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
+    """Draws of a metric of several runs, as independent as the runs are.
+
+    Runs of as many samples may have been resampled by the same indices, and their replicates then go together; only
+    where sample i of both came of one seed would that be a pairing. So the replicates of each run are rolled by its
+    place among the runs, and no false pairing narrows an interval; for runs of one seed it is wider than it need be.
+
+    Raises:
+        ValueError: A run has no such metric or too few replicates, or runs are of unequal numbers of samples.
+    """
+    scores = {run: evidence.scores[run] for run in runs}
+    for run, score in scores.items():
+        if metric not in score.metrics or metric not in score.bootstrap:
+            raise ValueError(f"run {run!r} has no {metric!r} with bootstrap replicates")
+        if len(score.bootstrap[metric]) < FEWEST_REPLICATES:
+            raise ValueError(
+                f"run {run!r} has {len(score.bootstrap[metric])} bootstrap replicates of {metric!r}; "
+                f"an interval needs at least {FEWEST_REPLICATES}"
+            )
+    if len({score.num_samples for score in scores.values()}) > 1:
+        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
+        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
+    shared = min(len(score.bootstrap[metric]) for score in scores.values())
+    draws = {run: centred_draws(score.metrics[metric], score.bootstrap[metric]) for run, score in scores.items()}
+    return {
+        run: np.concatenate([draw[:1], np.roll(draw[1 : shared + 1], place)])
+        for place, (run, draw) in enumerate(draws.items())
+    }
+
+
+def _found(
+    found: Interval, side: Literal["above", "below"], threshold: float, effect: str, measure: str, note: str = ""
+) -> Finding:
+    """The verdict that an interval bears: it lies wholly on one side of the threshold, or decides nothing."""
+    above, below = found.low > threshold, found.high < threshold
+    holds, fails = (above, below) if side == "above" else (below, above)
+    return Finding(
+        verdict="holds" if holds else "does not hold" if fails else "undecided",
+        effect=effect,
+        **found._asdict(),
+        measure=f"{measure}, claimed {side} {threshold:g}",
+        note=note,
+    )
+
+
+def _way_up(metric: str) -> int:
+    return -1 if metric in LOWER_IS_BETTER else 1
+
+
+def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
+    return ", ".join(f"{draws[run][0]:.4g}" for run in runs)
+
+
+def _comparison(claim: params.ComparisonClaim, evidence: Evidence) -> Finding:
+    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    found = interval(draws[claim.run] - draws[claim.than])
+    effect = f"{name} {draws[claim.run][0]:.4g} against {draws[claim.than][0]:.4g}: {found.estimate:+.3g}"
+    if claim.kind == "lower":
+        return _found(found, "below", 0.0 - claim.by, effect, f"difference in {name}")
+    return _found(found, "above", claim.by, effect, f"difference in {name}")
+
+
+def _trend(claim: params.TrendClaim, evidence: Evidence) -> Finding:
+    draws, name = metric_draws(claim.metric, claim.runs, evidence), HEADINGS[claim.metric]
+    sign, way = (1, "rise") if claim.kind == "rises" else (-1, "fall")
+    path = sign * np.stack([draws[run] for run in claim.runs], axis=1)
+    steps = np.diff(path, axis=1)
+    effect = f"{name} {_listed(draws, claim.runs)}"
+    note = "steps " + ", ".join(f"{sign * step:+.3g}" for step in steps[0])
+    least = interval_of_least(steps)
+    if least.high < 0:
+        return _found(least, "above", 0.0, effect, f"least {way} in {name} of a step", note)
+    whole = interval(path[:, -1] - path[:, 0])
+    return _found(whole, "above", 0.0, effect, f"{way} in {name} from first to last", note)
+
+
+def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
+    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    up = _way_up(claim.metric)
+    gap = up * (draws[claim.to_run] - draws[claim.from_run])
+    bridged = up * (draws[claim.run] - draws[claim.from_run])
+    effect = f"{name} from {_listed(draws, [claim.from_run, claim.run])} towards {draws[claim.to_run][0]:.4g}"
+    whole = interval(gap)
+    if whole.low <= 0:
+        finding = _found(whole, "above", 0.0, effect, f"gap in {name}", "no gap clear of zero is there to bridge")
+        return replace(finding, verdict="undecided")
+    # The few replicates without a gap count as ones with hardly any: their ratios lie far out on the side they are on.
+    found = interval(bridged / np.maximum(gap, 1e-3 * gap[0]))
+    return _found(found, "above", claim.share, f"{effect}: {found.estimate:.3g} of the gap", "share of the gap")
+
+
+def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
+    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    pairs = zip(claim.runs_a, claim.runs_b, strict=True)
+    apart = np.stack([draws[a] - draws[b] for a, b in pairs], axis=1)
+    sizes = np.abs(apart)
+    # Noise alone makes sizes, so those of replicates are too large to bound the true ones from below.
+    low, high = band(apart)
+    least = np.maximum(0, np.maximum(low, -high)).mean()
+    found = Interval(float(sizes[0].mean()), float(least), float(np.quantile(sizes[1:].mean(axis=1), 1 - TAIL)))
+    effect = f"{name} {_listed(draws, claim.runs_a)} against {_listed(draws, claim.runs_b)}: {found.estimate:.3g} apart"
+    return _found(found, "below", claim.within, effect, f"mean size of the difference in {name}")
+
+
+def _not_better(claim: params.NotBetterClaim, evidence: Evidence) -> Finding:
+    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    up = _way_up(claim.metric)
+    found = interval_of_greatest(np.stack([up * (draws[run] - draws[claim.base]) for run in claim.runs], axis=1))
+    effect = (
+        f"{name} {_listed(draws, claim.runs)} against {draws[claim.base][0]:.4g}: best improvement "
+        f"{found.estimate:+.3g}"
+    )
+    return _found(found, "below", claim.by, effect, f"best improvement in {name}")
+
+
+def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
+    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    at = [evidence.iterations.get(run, 0) for run in claim.runs]
+    if at[0] <= 0 or any(earlier >= later for earlier, later in pairwise(at)):
+        raise ValueError(f"runs {', '.join(claim.runs)} are of iterations {', '.join(map(str, at))}, which must rise")
+    early = sum(iteration <= claim.by_share * at[-1] for iteration in at)
+    if not early:
+        raise ValueError(
+            f"no run is of the first {claim.by_share:g} of the {at[-1]} iterations; the first is of {at[0]}"
+        )
+    up = _way_up(claim.metric)
+    improvements = np.stack([up * (draws[run] - draws[claim.than]) for run in claim.runs[:early]], axis=1)
+    found = interval_of_greatest(improvements)
+    clear = [iteration for iteration, low in zip(at, band(improvements)[0], strict=False) if low > 0]
+    note = f"clearly better at iteration {clear[0]} of {at[-1]}" if clear else "none of them clearly better"
+    effect = f"{name} {_listed(draws, claim.runs[:early])} against {draws[claim.than][0]:.4g}"
+    return _found(found, "above", 0.0, effect, f"best improvement in {name} by iteration {at[early - 1]}", note)
+
+
+def _errors(evidence: Evidence, keys: Sequence[str]) -> list[NDArray[np.float64]]:
+    errors = [evidence.errors[key] for key in keys]
+    if len({len(error) for error in errors}) > 1:
+        counts = ", ".join(f"{key!r} of {len(error)}" for key, error in zip(keys, errors, strict=True))
+        raise ValueError(f"interpolations are of unequal numbers of images: {counts}")
+    return errors
+
+
+def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Finding:
+    (errors,) = _errors(evidence, [claim.interpolation])
+    but_last, every = mean_draws(errors, np.random.default_rng(0)).T
+    found = interval(every - but_last if claim.better == "all_but_last" else but_last - every)
+    effect = f"error {but_last[0]:.3g} from all steps but the last against {every[0]:.3g} from all"
+    return _found(found, "above", 0.0, effect, "mean error saved", f"{len(errors)} images, paired")
+
+
+def _reconstruction_order(claim: params.ReconstructionOrderClaim, evidence: Evidence) -> Finding:
+    errors = np.stack([error[:, 0] for error in _errors(evidence, claim.interpolations)], axis=1)
+    means = mean_draws(errors, np.random.default_rng(0))
+    effect = f"error {means[0, 0]:.3g} against {', '.join(f'{mean:.3g}' for mean in means[0, 1:])}"
+    found = interval_of_least(means[:, 1:] - means[:, :1])
+    return _found(found, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
+
+
+def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
+    rng, found = np.random.default_rng(0), [evidence.neighbours[key] for key in claim.neighbours]
+    to_samples, of_dataset = (
+        np.stack([median_draws(values, rng) for values in distances], axis=1)
+        for distances in ([each.nearest for each in found], [each.dataset for each in found])
+    )
+    if of_dataset.min() <= 0:
+        raise ValueError("the median distance between the dataset's images is 0; half of them have a twin")
+    ratios = to_samples / of_dataset
+    tests = [stats.binomtest(int(each.copies.sum()), len(each.copies)) for each in found]
+    copies = Interval(
+        max(test.statistic for test in tests),
+        # As the band: any of the studies could have too many by chance.
+        max(test.proportion_ci(1 - 2 * TAIL / len(tests)).low for test in tests),
+        max(test.proportion_ci(1 - 2 * TAIL).high for test in tests),
+    )
+    effect = (
+        f"median distance to the nearest image {', '.join(f'{ratio:.3g}' for ratio in ratios[0])} of the dataset's; "
+        f"copies {', '.join(f'{each.copies.sum()} of {len(each.copies)}' for each in found)}"
+    )
+    parts = [
+        _found(interval_of_least(ratios), "above", claim.ratio, effect, "least ratio of median distances"),
+        _found(copies, "below", claim.copies, effect, "greatest share of copies"),
+    ]
+    severity = ["does not hold", "undecided", "holds"]
+    worst, other = sorted(parts, key=lambda part: severity.index(part.verdict))
+    return replace(worst, note=f"{other.measure}: {other.low:.3g} to {other.high:.3g}")
+
+
+def _lighter(claim: params.LighterClaim, evidence: Evidence) -> Finding:
+    cost, than = evidence.costs[claim.model], evidence.costs[claim.than]
+    if min(cost, than) <= 0:
+        raise ValueError(
+            f"training {claim.model!r} costs {cost:g} FLOPs and {claim.than!r} {than:g}; both must be trained"
+        )
+    found = Interval(than / cost, than / cost, than / cost)
+    effect = f"{cost:.3g} FLOPs against {than:.3g}"
+    return _found(found, "above", claim.by, effect, "ratio of FLOPs", "computed, not measured: the interval is a point")
+
+
+def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
+    rng = np.random.default_rng(0)
+    naive, optimised = (np.asarray(rates, np.float64) for rates in evidence.throughputs[claim.throughput])
+    if min(naive.min(initial=np.inf), optimised.min(initial=np.inf)) <= 0:
+        raise ValueError(f"throughput {claim.throughput!r} holds images a second that are not above 0")
+    # Ratios of rates are compared as differences of logarithms: widened replicates of these stay positive ratios.
+    found = Interval(*np.exp(interval(mean_draws(np.log(optimised), rng) - mean_draws(np.log(naive), rng))).tolist())
+    effect = f"{optimised.mean():.3g} images a second against {naive.mean():.3g}: {found.estimate:.3g} times"
+    return _found(found, "above", claim.by, effect, "ratio of images a second")
+
+
+def _needs(claim: params.NeedsClaim, evidence: Evidence) -> Finding:
+    return Finding(verdict="not tested", note=claim.reason)
+
+
+JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
+    "lower": _comparison,
+    "higher": _comparison,
+    "falls": _trend,
+    "rises": _trend,
+    "bridges": _bridges,
+    "similar": _similar,
+    "not_better": _not_better,
+    "beats_early": _beats_early,
+    "reconstruction": _reconstruction,
+    "reconstruction_order": _reconstruction_order,
+    "no_copies": _no_copies,
+    "lighter": _lighter,
+    "faster": _faster,
+    "needs": _needs,
+}
+"""What tests each kind of claim."""

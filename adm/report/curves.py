@@ -1,0 +1,252 @@
+"""Line plots of metrics: against training time, against each other, against the temperature.
+
+Columns `<metric>_low` and `<metric>_high`, where a frame has them, are drawn as light bars about the points.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import Bbox, ScaledTranslation
+from numpy.typing import NDArray
+
+from adm.report.figures import COLORS, MARKERS, STYLE, axis_label
+
+if TYPE_CHECKING:  # its import takes longer than matplotlib's
+    import pandas as pd
+
+TRADE_OFFS = (("inception_score", "fid"), ("inception_score", "sfid"), ("recall", "precision"))
+"""Abscissa and ordinate of the panels of the trade-offs."""
+
+TEMPERATURE_METRICS = ("fid", "precision", "recall")
+
+UNITS = (("seconds", 3600.0), ("minutes", 60.0), ("hours", 1.0), ("days", 1 / 24))
+"""Units of time, and how many of each an hour has."""
+
+LOGARITHMIC = 10.0
+"""Ratio of the largest to the smallest value from which on an axis is logarithmic."""
+
+HALO = withStroke(linewidth=2.5, foreground="white")
+"""Keeps a label readable where a curve passes behind it."""
+
+LABEL_SIZE = 7.5
+"""Points of the text beside a point of a curve."""
+
+LEGEND_DROP = 0.45
+"""Inches from the axes down to a legend below: the room of the ticks' and the axis' labels."""
+
+OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
+"""Where a label may stand from its point, in points; the first free one is taken."""
+
+
+def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]]) -> Figure:
+    """FID against the wall-clock time of training.
+
+    Args:
+        panels: By title, curves by label: frames with the columns `hours` and `fid`, a row a checkpoint.
+
+    Raises:
+        ValueError: No row has both numbers.
+
+    Source: Figure 5.
+    """
+    frames = [frame.dropna(subset=["hours", "fid"]) for curves in panels.values() for frame in curves.values()]
+    if all(frame.empty for frame in frames):
+        raise ValueError("no curve has a point with both hours and fid; at least one is needed")
+    unit, an_hour = _time_unit(max(frame["hours"].max() for frame in frames if not frame.empty))
+    # A label that several panels share looks the same in each.
+    seen = [label for curves in panels.values() for label in curves]
+    shared = list(dict.fromkeys(label for label in seen if seen.count(label) > 1))
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5 * columns, 4.4 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
+            order = list(dict.fromkeys([*shared, *curves]))
+            for label, frame in curves.items():
+                scaled = frame.assign(hours=frame["hours"] * an_hour)
+                _curve(axes, scaled, "hours", "fid", label, order.index(label))
+            axes.set(title=title, xlabel=f"Training time ({unit})", ylabel=axis_label("fid"))
+            axes.set_xlim(left=0)
+            axes.yaxis.set_tick_params(labelleft=True)
+            _legend_below(axes)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        _scale(grid.flat[0], [value for frame in frames for value in frame["fid"]])
+    return figure
+
+
+def trade_off(curves: Mapping[str, "pd.DataFrame"], parameter: Mapping[str, str]) -> Figure:
+    """FID and sFID against Inception Score, and precision against recall, as a parameter varies.
+
+    Args:
+        curves: By label, frames with the columns of `adm.report.metrics.METRICS` and `value`, that of the parameter.
+        parameter: What varies along the curve of each label, as "gradient scale" or "truncation".
+
+    Raises:
+        ValueError: There is no curve.
+
+    Source: Figure 6.
+    """
+    _check_curves(curves)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        panels = figure.subplots(1, len(TRADE_OFFS))
+        for axes, (x, y) in zip(panels, TRADE_OFFS, strict=True):
+            for index, (label, frame) in enumerate(curves.items()):
+                name = f"{label} ({parameter[label]})" if label in parameter else label
+                _curve(axes, frame.sort_values("value", kind="stable"), x, y, name, index)
+            axes.set(xlabel=axis_label(x), ylabel=axis_label(y))
+            axes.margins(0.12)
+            if y != "precision":
+                _scale(axes, [value for frame in curves.values() for value in frame[y].dropna()])
+        _legend_above(figure, panels[0])
+        figure.draw_without_rendering()  # the layout must be known before labels can avoid each other
+        for axes, (x, y) in zip(panels, TRADE_OFFS, strict=True):
+            _label_points(axes, [frame.sort_values("value", kind="stable") for frame in curves.values()], x, y)
+    return figure
+
+
+def temperature(curves: Mapping[str, "pd.DataFrame"]) -> Figure:
+    """FID, precision and recall against the temperature.
+
+    Args:
+        curves: By label, frames with the columns `value`, the temperature, and `fid`, `precision`, `recall`.
+
+    Raises:
+        ValueError: There is no curve.
+
+    Source: Figure 11.
+    """
+    _check_curves(curves)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 3.3), layout="constrained")
+        panels = figure.subplots(1, len(TEMPERATURE_METRICS))
+        for axes, metric in zip(panels, TEMPERATURE_METRICS, strict=True):
+            for index, (label, frame) in enumerate(curves.items()):
+                _curve(axes, frame, "value", metric, label, index)
+            axes.set(xlabel="Temperature", ylabel=axis_label(metric))
+        _scale(panels[0], [value for frame in curves.values() for value in frame["fid"].dropna()])
+        _legend_above(figure, panels[0])
+    return figure
+
+
+def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index: int) -> None:
+    """A curve through the rows that have both numbers, in the style of its index, with bars where bounds are known."""
+    rows = frame.dropna(subset=[x, y])
+    if x in ("hours", "value"):
+        rows = rows.sort_values(x, kind="stable")
+    color, marker = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
+    bars: dict[str, Any] = {"colors": color, "alpha": 0.4, "linewidths": 0.9, "zorder": 1.5}
+    if {f"{y}_low", f"{y}_high"} <= set(rows.columns):
+        axes.vlines(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], **bars)
+    if {f"{x}_low", f"{x}_high"} <= set(rows.columns):
+        axes.hlines(rows[y], rows[f"{x}_low"], rows[f"{x}_high"], **bars)
+    axes.plot(rows[x], rows[y], color=color, marker=marker, label=label)
+
+
+def _legend_above(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(3, len(labels)))
+
+
+def _legend_below(axes: Axes) -> None:
+    """A legend in two columns at LEGEND_DROP below the axes, whatever their height is."""
+    drop = ScaledTranslation(0, -LEGEND_DROP, axes.figure.dpi_scale_trans)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + drop, ncols=2)
+
+
+def _scale(axes: Axes, values: Iterable[float]) -> None:
+    """A logarithmic ordinate where values differ widely, with ticks at 1, 2 and 5 of each decade."""
+    values = list(values)
+    if not values or min(values) <= 0 or max(values) / min(values) < LOGARITHMIC:
+        return
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _time_unit(hours: float) -> tuple[str, float]:
+    """The largest unit of which a duration has at least two."""
+    return next(((unit, count) for unit, count in reversed(UNITS) if hours * count >= 2), UNITS[0])
+
+
+def _label_points(axes: Axes, frames: Iterable["pd.DataFrame"], x: str, y: str) -> None:
+    """Write `value` beside points: at the ends of each curve, and elsewhere where there is room."""
+    curves = [frame.dropna(subset=[x, y, "value"]) for frame in frames]
+    point = axes.figure.dpi / 72
+    places = [axes.transData.transform(rows[[x, y]].to_numpy()) for rows in curves]
+    points = np.concatenate(places)
+    taken = [_box(at, (0, 0), (5 * point, 5 * point)) for at in points]
+    lines = [_box(at, (0, 0), (point, point)) for ends in places for at in _along(ends, 3 * point)]
+    marks = [(index, row, end) for index, rows in enumerate(curves) for row, end in _by_importance(len(rows))]
+    for index, row, end in sorted(marks, key=lambda mark: not mark[2]):
+        at, text = places[index][row], f"{curves[index]['value'].iloc[row]:g}"
+        size = ((0.64 * len(text) + 0.2) * LABEL_SIZE * point, LABEL_SIZE * point)
+        boxes = [_box(at, (dx * point, dy * point), size) for dx, dy in OFFSETS]
+        conflicts = [_conflicts(box, taken, axes.bbox) + _is_astray(box, at, points) for box in boxes]
+        best = min(range(len(OFFSETS)), key=lambda i: (conflicts[i], boxes[i].count_overlaps(lines)))
+        if not end and conflicts[best]:
+            continue
+        taken.append(boxes[best])
+        dx, dy = OFFSETS[best]
+        axes.annotate(
+            text,
+            (curves[index][x].iloc[row], curves[index][y].iloc[row]),
+            textcoords="offset points",
+            xytext=(dx, dy),
+            ha="left" if dx > 0 else "right" if dx < 0 else "center",
+            va="bottom" if dy > 0 else "top",
+            fontsize=LABEL_SIZE,
+            color=COLORS[index % len(COLORS)],
+            path_effects=[HALO],
+        )
+
+
+def _along(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Points (n, 2) about every `step` along the line through `corners` (m, 2)."""
+    if len(corners) < 2:
+        return corners
+    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
+    at = np.linspace(0, lengths[-1], 2 + int(lengths[-1] / step))
+    return np.column_stack([np.interp(at, lengths, corners[:, axis]) for axis in (0, 1)])
+
+
+def _by_importance(count: int) -> Iterator[tuple[int, bool]]:
+    """Places in a curve, its ends first, then every other one, then the rest; with whether it is an end."""
+    ends = dict.fromkeys([0, count - 1] if count else [])
+    yield from ((row, True) for row in ends)
+    yield from ((row, False) for row in (*range(2, count, 2), *range(1, count, 2)) if row not in ends)
+
+
+def _box(at: Any, offset: tuple[float, float], size: tuple[float, float]) -> Bbox:
+    """The box of a text whose anchor stands `offset` from a point, on the side away from it."""
+    (dx, dy), (width, height) = offset, size
+    left = at[0] + dx - (width if dx < 0 else 0 if dx > 0 else width / 2)
+    bottom = at[1] + dy - (height if dy < 0 else 0 if dy > 0 else height / 2)
+    return Bbox.from_bounds(left, bottom, width, height)
+
+
+def _conflicts(box: Bbox, taken: list[Bbox], inside: Bbox) -> int:
+    """How many boxes are overlapped; leaving the axes is worse than all of them."""
+    leaves = not (inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1))
+    return box.count_overlaps(taken) + leaves * (len(taken) + 1)
+
+
+def _is_astray(box: Bbox, at: NDArray[np.float64], points: NDArray[np.float64]) -> bool:
+    """Whether a label is nearer to another point than to its own."""
+    middle = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+    return bool(np.hypot(*(points - middle).T).min() < np.hypot(*(at - middle)))
+
+
+def _check_curves(curves: Mapping[str, "pd.DataFrame"]) -> None:
+    if not curves:
+        raise ValueError("curves: none given; at least one is needed")

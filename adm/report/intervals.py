@@ -1,0 +1,125 @@
+"""95 % bootstrap intervals of one number, and of the least or greatest of several.
+
+An array of type `Draws` is (1 + B, ...): the point estimate, then B bootstrap replicates around it. Arithmetic on such
+arrays carries both along. A claim of several parts, all of which must be true, and one that any part can make true,
+need different intervals: `interval_of_least` and `interval_of_greatest`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Draws = NDArray[np.float64]
+
+REPLICATES = 4000
+"""Of the bootstraps made here; those of the metrics come with them."""
+
+BATCH = 50
+"""Resamples that are in memory at once."""
+
+TAIL = 0.025
+"""Of a 95 % interval, on either side."""
+
+FEWEST_REPLICATES = 40
+"""With fewer, no replicate lies beyond an interval's end."""
+
+FEWEST_FOR_MEDIAN = 6
+"""With fewer values, all of them lie on one side of the true median with a probability above 5 %."""
+
+
+class Interval(NamedTuple):
+    """A point estimate and the ends of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def centred_draws(value: float, replicates: Sequence[float]) -> Draws:
+    """Draws of a metric: its replicates, moved so that their mean is the metric.
+
+    A resample holds duplicates, which biases FID upward and recall downward; what the replicates tell is the spread.
+    """
+    around = np.asarray(replicates, np.float64)
+    return np.concatenate([[value], value + around - around.mean()])
+
+
+def mean_draws(values: NDArray[np.float64], rng: np.random.Generator) -> Draws:
+    """Draws of the mean of a few values or many, columns resampled together.
+
+    The bootstrap's spread falls short for few values by sqrt((n - 1) / n) and by the quantile of Student's t over that
+    of the normal; replicates are spread by as much.
+
+    Args:
+        values: (N, ...), N >= 2.
+        rng: Draws the resamples.
+    """
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"{n} measured value has no spread; an interval needs at least 2")
+    point = values.mean(axis=0)
+    means = np.concatenate([values[rng.integers(n, size=(BATCH, n))].mean(axis=1) for _ in range(REPLICATES // BATCH)])
+    widening = np.sqrt(n / (n - 1)) * stats.t.ppf(1 - TAIL, n - 1) / stats.norm.ppf(1 - TAIL)
+    return np.concatenate([point[None], point + widening * (means - point)])
+
+
+def median_draws(values: NDArray[np.float64], rng: np.random.Generator) -> Draws:
+    """Draws of the median.
+
+    The middle of n values drawn with replacement is the value at the middle of n uniform numbers, whose distribution
+    is a beta: that is drawn, at the cost of one number a replicate for however many values.
+
+    Args:
+        values: (N,), N >= FEWEST_FOR_MEDIAN.
+        rng: Draws the resamples.
+    """
+    n = len(values)
+    if n < FEWEST_FOR_MEDIAN:
+        raise ValueError(f"{n} distances bound no median; at least {FEWEST_FOR_MEDIAN} are needed")
+    middle = (n + 1) // 2
+    lower = rng.beta(middle, n + 1 - middle, REPLICATES)
+    upper = lower if n % 2 else lower + (1 - lower) * rng.beta(1, n - middle, REPLICATES)
+    ordered = np.sort(values)
+    medians = [ordered[np.minimum((at * n).astype(int), n - 1)] for at in (lower, upper)]
+    return np.concatenate([[np.median(values)], np.mean(medians, axis=0)])
+
+
+def interval(draws: Draws) -> Interval:
+    """The percentile interval of one number, draws (1 + B,)."""
+    return Interval(float(draws[0]), *map(float, np.quantile(draws[1:], [TAIL, 1 - TAIL])))
+
+
+def band(draws: Draws) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bounds below all of several numbers at once, and above them all; either holds with a probability of 97.5 %.
+
+    Of many numbers, each with an interval of its own, one would soon lie outside it by chance.
+
+    Args:
+        draws: (1 + B, n).
+
+    Returns:
+        Lower bounds (n,) and upper bounds (n,).
+    """
+    spread = draws[1:].std(axis=0)
+    moved = np.divide(draws[1:] - draws[0], spread, out=np.zeros_like(draws[1:]), where=spread > 0)
+    low, high = np.quantile(moved.min(axis=1), TAIL), np.quantile(moved.max(axis=1), 1 - TAIL)
+    return draws[0] + spread * low, draws[0] + spread * high
+
+
+def interval_of_least(draws: Draws) -> Interval:
+    """The interval of the least of several numbers, draws (1 + B, n).
+
+    Its low end is the least of theirs: one true number is the least. Its high end is the least of the band's, since
+    any of them could lie too low by chance.
+    """
+    low = np.quantile(draws[1:], TAIL, axis=0)
+    return Interval(float(draws[0].min()), float(low.min()), float(band(draws)[1].min()))
+
+
+def interval_of_greatest(draws: Draws) -> Interval:
+    """The interval of the greatest of several numbers: `interval_of_least`, mirrored."""
+    estimate, low, high = interval_of_least(-draws)
+    return Interval(-estimate, -high, -low)

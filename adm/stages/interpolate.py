@@ -1,0 +1,77 @@
+"""`interpolate`: images between real ones in DDIM's latent space, and the error of reconstructing from it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from adm.data.batches import to_uint8
+from adm.data.shards import ImageShards
+from adm.determinism import generator, settle
+from adm.nets.checkpoints import load_network
+from adm.nets.unet import UNet
+from adm.params.errors import UserError
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
+from adm.params.studies import InterpolationParams
+from adm.sampling.interpolation import LatentSpace, between, computed, conditioned
+from adm.sampling.studies import Interpolation, write_interpolation
+
+PAIRS, RECONSTRUCTIONS = 0, 1
+"""Streams of the study's seed: which images are joined, and which are measured."""
+
+
+def run(
+    interpolation: InterpolationParams,
+    model: DiffusionModelParams,
+    classifier_model: ClassifierModelParams | UniformModelParams,
+    inputs: dict[str, Path],
+    out: Path,
+) -> None:
+    """Interpolate between random images; `inputs` are "checkpoint", "classifier" and "data".
+
+    Raises:
+        UserError: The dataset has too few images, or labels that are no class of the networks.
+    """
+    settle(interpolation.threads)
+    network = load_network(inputs["checkpoint"], model)
+    assert isinstance(network, UNet)
+    space = LatentSpace.of(interpolation, model, network, load_network(inputs["classifier"], classifier_model))
+    data = ImageShards(inputs["data"], model.network.image_size)
+    num_classes = _num_classes(model, classifier_model, data, inputs["data"])
+    pairs, points, micro_batch = interpolation.pairs, interpolation.points, interpolation.micro_batch
+    ends = _choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
+    measured = _choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
+
+    images = to_uint8(between(space, *conditioned(data, ends, num_classes), points, micro_batch))
+    errors = computed(space.errors, micro_batch, *conditioned(data, measured, num_classes)).numpy()
+    study = Interpolation(
+        originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
+        images=images.reshape(pairs, points, *images.shape[1:]),
+        labels=data.labels[ends].reshape(pairs, 2),
+        error_all_but_last=errors[:, 0],
+        error_all=errors[:, 1],
+    )
+    write_interpolation(out, interpolation, inputs, study)
+
+
+def _num_classes(
+    model: DiffusionModelParams,
+    classifier_model: ClassifierModelParams | UniformModelParams,
+    data: ImageShards,
+    place: Path,
+) -> int:
+    largest = int(data.labels.max())
+    num_classes = model.network.num_classes
+    if num_classes is None and isinstance(classifier_model, ClassifierModelParams):
+        num_classes = classifier_model.network.num_classes
+    if num_classes is not None and largest >= num_classes:
+        raise UserError(f"{place}: holds label {largest}, but the networks have {num_classes} classes")
+    return num_classes or largest + 1
+
+
+def _choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -> NDArray[np.int64]:
+    if count > len(data):
+        raise UserError(f"{place}: has {len(data)} images, but the study needs {count} different ones")
+    chosen: NDArray[np.int64] = torch.randperm(len(data), generator=generator(seed, stream))[:count].numpy()
+    return chosen

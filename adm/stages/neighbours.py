@@ -1,0 +1,51 @@
+"""`neighbours`: the images of a dataset that are nearest to each sample of a run."""
+
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from adm.artifacts.manifest import identity, read_manifest
+from adm.data.shards import ImageShards
+from adm.metrics.batches import read_features
+from adm.metrics.features import Features
+from adm.metrics.neighbours import nearest
+from adm.params.errors import UserError
+from adm.params.studies import NeighboursParams
+from adm.sampling.batch import read_batch
+from adm.sampling.studies import Neighbours, write_neighbours
+
+
+def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> None:
+    """Find neighbours by pooled features; `inputs` are "features", "samples", "dataset_features" and "data".
+
+    Raises:
+        UserError: Features are not of these images, come of two extractors, or the dataset is too small.
+    """
+    samples = read_batch(inputs["samples"])[0]
+    data = ImageShards(inputs["data"], samples.shape[1])
+    fake = _features_of(inputs["features"], inputs["samples"])
+    real = _features_of(inputs["dataset_features"], inputs["data"])
+    if len(data) <= neighbours.k:
+        raise UserError(f"{inputs['data']}: has {len(data)} images; {neighbours.k} neighbours need more")
+    try:
+        with threadpool_limits(neighbours.threads):
+            indices, distances = nearest(fake.pool, real.pool, neighbours.k)
+            _, spacing = nearest(real.pool, real.pool, 1, exclude_self=True)
+    except ValueError as error:
+        raise UserError(f"{inputs['features']} against {inputs['dataset_features']}: {error}") from error
+    study = Neighbours(
+        indices=indices.astype(np.int64),
+        distances=distances.astype(np.float64),
+        dataset_distances=spacing[:, 0].astype(np.float64),
+        pixel_copies=np.array(
+            [np.array_equal(data[first][0], image) for first, image in zip(indices[:, :1], samples, strict=True)]
+        ),
+    )
+    write_neighbours(out, neighbours, inputs, study)
+
+
+def _features_of(features: Path, images: Path) -> Features:
+    if read_manifest(features, "features").inputs.get("images") != identity(images):
+        raise UserError(f"{features}: holds features of other images than those of {images}")
+    return read_features(features)

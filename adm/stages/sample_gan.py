@@ -1,0 +1,44 @@
+"""`sample_gan`: a run's batch of samples of a GAN, under truncation."""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from adm.artifacts.manifest import read_manifest
+from adm.determinism import settle
+from adm.nets.gan import WEIGHTS, Generator
+from adm.nets.weights import load_weights
+from adm.params.data import DatasetParams
+from adm.params.errors import UserError
+from adm.params.gans import GanParams, GanRunParams
+from adm.sampling.batch import write_batch
+from adm.sampling.blocks import WHOLE, blocks_of
+from adm.sampling.truncation import sample_blocks
+
+
+def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[str, Path], out: Path) -> None:
+    """Sample a run into a folder; `inputs` is "gan", the generator.
+
+    Raises:
+        UserError: The generator is none, or another one than the params file describes.
+    """
+    settle(run.threads)
+    network = _load_generator(inputs["gan"], gan, dataset)
+    classes = run.classes or range(dataset.num_classes)
+    blocks = blocks_of(WHOLE, run.num_samples, run.micro_batch)
+    finished = sample_blocks(run, network, classes, blocks)
+    parts = list(tqdm(finished, total=len(blocks), unit="block", disable=None))
+    # The run's last block is computed whole, as every block is, and cut here.
+    images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
+    write_batch(out, "sample_gan", run, inputs, images, labels)
+
+
+def _load_generator(folder: Path, gan: GanParams, dataset: DatasetParams) -> Generator:
+    found, wanted = read_manifest(folder, "train_gan").params.get("gan", {}), gan.model_dump(mode="json")
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {value}")
+    network = Generator(gan, dataset.image_size, dataset.num_classes)
+    load_weights(network, folder / WEIGHTS)
+    return network.eval().requires_grad_(False)

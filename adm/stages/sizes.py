@@ -1,0 +1,20 @@
+"""`sizes`: the parameters and the forward FLOPs of every model."""
+
+from pathlib import Path
+
+from adm.artifacts.manifest import provenance
+from adm.artifacts.writing import new_file, write_json
+from adm.nets.cost import forward_flops, parameter_count
+from adm.params.models import ModelParams, UniformModelParams
+
+
+def run(models: dict[str, ModelParams], out: Path) -> None:
+    """Count and write, model by model; the uniform classifier has no network and is left out."""
+    made_by = provenance("sizes", models, {}, ["torch"])
+    sizes = {
+        key: {"parameters": parameter_count(model), "forward_flops": forward_flops(model)}
+        for key, model in models.items()
+        if not isinstance(model, UniformModelParams)
+    }
+    with new_file(out) as path:
+        write_json(path, {"models": sizes, "made_by": made_by})

@@ -1,0 +1,42 @@
+"""`throughput`: training images per second on this machine, by a naive and by this project's implementation."""
+
+from pathlib import Path
+
+from adm.artifacts.manifest import provenance
+from adm.artifacts.writing import new_file, write_json
+from adm.determinism import settle
+from adm.nets.cost import forward_flops
+from adm.params.compute import ThroughputParams
+from adm.training.tasks import TrainedModelParams
+from adm.training.throughput import NAIVE_PRECISION, measure, processor_name
+
+
+def run(throughput: ThroughputParams, model: TrainedModelParams, out: Path) -> None:
+    """Measure and write every repetition.
+
+    `peak_flops` is the most that any repetition's matrix product reached: divided by three times `forward_flops`
+    it is the machine's theoretical throughput.
+    """
+    settle(throughput.threads)
+    made_by = provenance("throughput", {"throughput": throughput, "model": model}, {}, ["torch"])
+    timings = measure(throughput, model)
+    content = {
+        "peak_flops": max(timings.peak_flops),
+        "peak_flops_of_repetitions": timings.peak_flops,
+        "naive": {
+            "batch_size": throughput.naive_batch,
+            "precision": NAIVE_PRECISION,
+            "images_per_second": timings.naive,
+        },
+        "optimised": {
+            "batch_size": throughput.optimised_batch,
+            "precision": throughput.optimised_precision,
+            "images_per_second": timings.optimised,
+        },
+        "forward_flops": forward_flops(model),
+        "device": processor_name(),
+        "threads": throughput.threads,
+        "made_by": made_by,
+    }
+    with new_file(out) as path:
+        write_json(path, content)

@@ -1,0 +1,44 @@
+"""`vary`: the same seeds of a run at several gradient scales."""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from adm.determinism import settle
+from adm.nets.checkpoints import load_network
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
+from adm.params.runs import RunParams
+from adm.params.studies import VariationParams
+from adm.sampling.guided import sample_blocks
+from adm.sampling.studies import Variation, write_variation
+
+
+def run(
+    variation: VariationParams,
+    run: RunParams,
+    model: DiffusionModelParams,
+    classifier_model: ClassifierModelParams | UniformModelParams,
+    inputs: dict[str, Path],
+    out: Path,
+) -> None:
+    """Sample the run's first seeds at each scale; `inputs` are "checkpoint" and "classifier"."""
+    settle(variation.threads)
+    network = load_network(inputs["checkpoint"], model)
+    classifier = load_network(inputs["classifier"], classifier_model)
+    assert network is not None
+    num_classes = model.network.num_classes or (
+        classifier_model.network.num_classes if isinstance(classifier_model, ClassifierModelParams) else 1
+    )
+    count = variation.num_samples
+    columns = []
+    for scale in tqdm(variation.scales, unit="scale", disable=None):
+        changed = run.model_copy(update={"gradient_scale": scale, "num_samples": count, "micro_batch": count})
+        (block,) = sample_blocks(changed, model, network, classifier, num_classes, range(1))
+        columns.append(block.images)
+    study = Variation(
+        images=np.stack(columns, axis=1),
+        scales=np.array(variation.scales, np.float64),
+        labels=block.labels,
+    )
+    write_variation(out, variation, run, inputs, study)

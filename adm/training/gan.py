@@ -1,0 +1,112 @@
+"""Training of a GAN: alternating updates of discriminator and generator by the hinge loss."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from adm.data.batches import Batches
+from adm.determinism import generator
+from adm.nets.gan import Discriminator, Generator
+from adm.params.gans import GanParams
+
+DISCRIMINATOR, GENERATOR = 2, 3
+"""Streams of random numbers of a GAN's training, after those of `adm.data.batches`."""
+
+BETAS = (0.0, 0.99)
+"""Decay rates of Adam's moments."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The two players, and the generator whose weights are averaged over training, which is the result."""
+
+    generator: Generator
+    discriminator: Discriminator
+    averaged: Generator
+
+
+def initial_networks(gan: GanParams, image_size: int, num_classes: int) -> Networks:
+    """Untrained networks, a function of the GAN's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(gan.seed)
+        players = Generator(gan, image_size, num_classes), Discriminator(gan, image_size, num_classes)
+        averaged = Generator(gan, image_size, num_classes)
+    averaged.load_state_dict(players[0].state_dict())
+    return Networks(*players, averaged.eval().requires_grad_(False))
+
+
+def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Batches) -> Iterator[dict[str, float]]:
+    """Train in place, for `gan.iterations` updates of the generator.
+
+    Args:
+        gan: How to train.
+        networks: Changed in place.
+        num_classes: The classes of the dataset.
+        batches: The data.
+
+    Yields:
+        Both players' losses, after each iteration.
+
+    Source: Brock et al. (2018), Section 3.
+    """
+    optimizers = [
+        torch.optim.Adam(player.parameters(), rate, betas=BETAS, fused=True)
+        for player, rate in (
+            (networks.discriminator, gan.discriminator_rate),
+            (networks.generator, gan.generator_rate),
+        )
+    ]
+    rates = [gan.discriminator_rate, gan.generator_rate]
+    for iteration in range(gan.iterations):
+        for optimizer, rate in zip(optimizers, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * (1 - iteration / gan.iterations)
+        for update in range(gan.discriminator_steps):
+            step = iteration * gan.discriminator_steps + update
+            draws = generator(gan.seed, step, DISCRIMINATOR)
+            judged = _discriminator_loss(gan, networks, num_classes, *batches.at(step), draws)
+            _descend(optimizers[0], judged)
+        fooled = _generator_loss(gan, networks, num_classes, generator(gan.seed, iteration, GENERATOR))
+        _descend(optimizers[1], fooled)
+        _average(networks, gan.ema_rate, iteration)
+        yield {"discriminator_loss": float(judged.detach()), "generator_loss": float(fooled.detach())}
+
+
+def _discriminator_loss(
+    gan: GanParams, networks: Networks, num_classes: int, x: Tensor, y: Tensor, draws: torch.Generator
+) -> Tensor:
+    with torch.no_grad():
+        fake, labels = _generated(gan, networks, num_classes, draws)
+    # Real and generated images are judged in one pass: each pass advances the spectral norms' power iterations.
+    judged = networks.discriminator(torch.cat([x, fake]), torch.cat([y, labels]))
+    real, made = judged.split([len(x), len(fake)])
+    return F.relu(1 - real).mean() + F.relu(1 + made).mean()
+
+
+def _generator_loss(gan: GanParams, networks: Networks, num_classes: int, draws: torch.Generator) -> Tensor:
+    networks.discriminator.requires_grad_(False)
+    fake, labels = _generated(gan, networks, num_classes, draws)
+    loss: Tensor = -networks.discriminator(fake, labels).mean()
+    networks.discriminator.requires_grad_(True)
+    return loss
+
+
+def _generated(gan: GanParams, networks: Networks, num_classes: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    z = torch.randn(gan.batch_size, gan.latent, generator=draws)
+    y = torch.randint(num_classes, (gan.batch_size,), generator=draws)
+    return networks.generator(z, y), y
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+@torch.no_grad()
+def _average(networks: Networks, ema_rate: float, iteration: int) -> None:
+    # While few updates are made the average is short, so that the untrained weights are soon forgotten.
+    rate = min(ema_rate, (1 + iteration) / (10 + iteration))
+    torch._foreach_lerp_(list(networks.averaged.parameters()), list(networks.generator.parameters()), 1 - rate)

@@ -1,0 +1,142 @@
+"""How fast training runs on this machine: the plain implementation and this project's, timed in turn."""
+
+import copy
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from adm.determinism import generator
+from adm.nets.unet import IMAGE_CHANNELS
+from adm.nets.weights import build
+from adm.params.compute import ThroughputParams
+from adm.params.models import Precision, TrainingParams
+from adm.training.loop import NOISE, train_step
+from adm.training.state import TrainingState
+from adm.training.tasks import TrainedModelParams, build_task, draw
+
+NAIVE_PRECISION: Precision = "float32"
+
+MATRIX_SIDE = 2048
+"""Side of the matrices whose product measures the machine's peak: large enough for all of its arithmetic units."""
+
+MATRIX_PRODUCTS = 3
+"""Products of which a repetition takes the fastest."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """One number a repetition: the peak in float32 operations per second, and images per second of training."""
+
+    peak_flops: list[float] = field(default_factory=list)
+    naive: list[float] = field(default_factory=list)
+    optimised: list[float] = field(default_factory=list)
+
+
+class NaiveTraining:
+    """What one writes first: float32, AdamW and the moving average one tensor at a time.
+
+    The network is this project's, so it is the training step alone that is naive.
+
+    Source: Appendix B.1, "a naive implementation of our models in PyTorch".
+    """
+
+    def __init__(self, network: nn.Module, model: TrainedModelParams) -> None:
+        self.network, self.task, self.training = network, build_task(model), model.training
+        self.average = copy.deepcopy(network)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=self.training.learning_rate,
+            betas=(0.9, 0.999),
+            weight_decay=self.training.weight_decay,
+            foreach=False,
+            fused=False,
+        )
+
+    def step(self, x_0: Tensor, y: Tensor, draws: torch.Generator) -> None:
+        """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64."""
+        drawn = draw(self.task, x_0, draws)
+        loss = self.task.losses(self.network, x_0, y, drawn)["loss"]
+        self.optimizer.zero_grad()
+        (loss * drawn.weights).mean().backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        rate = self.training.ema_rate
+        with torch.no_grad():
+            for average, parameter in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                average.mul_(rate).add_(parameter, alpha=1 - rate)
+
+
+def measure(throughput: ThroughputParams, model: TrainedModelParams) -> Timings:
+    """Time both implementations on batches that lie ready in memory, in turn, so that a drifting machine slows both.
+
+    The updates are those of training, on random images and labels; the first of each is not timed.
+
+    Args:
+        throughput: Batch sizes, precision and how often.
+        model: What is trained; its own batch size, accumulation and precision do not matter.
+    """
+    timings = Timings()
+    # Fresh weights and the naive dropout are drawn from the global generator.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.training.seed)
+        naive, optimised = _naive(throughput, model), _optimised(throughput, model)
+        naive(), optimised()
+        for _ in range(throughput.repetitions):
+            timings.peak_flops.append(peak_flops())
+            timings.naive.append(throughput.naive_batch * _rate(naive, throughput.steps))
+            timings.optimised.append(throughput.optimised_batch * _rate(optimised, throughput.steps))
+    return timings
+
+
+def peak_flops() -> float:
+    """Floating-point operations per second of a product of two square float32 matrices, which takes 2 side^3."""
+    a, b = torch.rand(2, MATRIX_SIDE, MATRIX_SIDE, generator=generator(0))
+    product = torch.empty_like(a)
+    fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1) for _ in range(MATRIX_PRODUCTS))
+    return 2 * MATRIX_SIDE**3 * fastest
+
+
+def processor_name() -> str:
+    """What the machine's processor calls itself."""
+    information = Path("/proc/cpuinfo")  # of Linux; Python alone knows the architecture at most there
+    lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, [*names, platform.processor(), platform.machine()]), "unknown")
+
+
+def _naive(throughput: ThroughputParams, model: TrainedModelParams) -> Callable[[], object]:
+    training = NaiveTraining(build(model), model)
+    batch, draws = _batch(model, throughput.naive_batch), generator(model.training.seed, NOISE)
+    return lambda: training.step(*batch, draws)
+
+
+def _optimised(throughput: ThroughputParams, model: TrainedModelParams) -> Callable[[], object]:
+    changes = {
+        "batch_size": throughput.optimised_batch,
+        "accumulation": 1,
+        "precision": throughput.optimised_precision,
+        "threads": throughput.threads,
+    }
+    training: TrainingParams = model.training.model_copy(update=changes)
+    state = TrainingState(build(model), build_task(model), training)
+    batch = _batch(model, throughput.optimised_batch)
+    return lambda: train_step(state, training, *batch)
+
+
+def _batch(model: TrainedModelParams, size: int) -> tuple[Tensor, Tensor]:
+    draws = generator(model.training.seed)
+    side = model.network.image_size
+    x_0 = torch.rand(size, IMAGE_CHANNELS, side, side, generator=draws) * 2 - 1
+    return x_0, torch.randint(model.network.num_classes or 1, (size,), generator=draws)
+
+
+def _rate(work: Callable[[], object], times: int) -> float:
+    """How often `work` runs a second, over that many times."""
+    start = time.perf_counter()
+    for _ in range(times):
+        work()
+    return times / (time.perf_counter() - start)

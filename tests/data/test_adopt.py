@@ -1,0 +1,243 @@
+"""Published files become the project's own artifacts, or are refused in one line that says why."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from adm.artifacts.manifest import read_manifest
+from adm.metrics.batches import GRAPH, read_reference_images, read_reference_statistics
+from adm.nets import presets
+from adm.nets import published as published_checkpoints
+from adm.nets.checkpoints import load_network
+from adm.nets.released import to_released
+from adm.params.errors import UserError
+from adm.params.published import (
+    PublishedCheckpointParams,
+    PublishedGraphParams,
+    PublishedReferenceParams,
+    PublishedSamplesParams,
+)
+from adm.sampling.batch import read_batch
+from adm.stages import adopt, fetch
+
+SCORING = {"extractor": "inception", "threads": 1}
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def adopted(tmp_path):
+    """Fetch and adopt a file of `tmp_path`: `adopted("samples", "a.npz", num_samples=12)`."""
+
+    def run(kind, name, model=None, **section):
+        section["url"] = (tmp_path / name).as_uri()
+        match kind:
+            case "checkpoint":
+                published = PublishedCheckpointParams(**{"model": "tiny", "iteration": 500} | section)
+            case "samples":
+                published = PublishedSamplesParams(
+                    **{"image_size": 8, "num_samples": 12, "reference": "a", "replicates": 10} | SCORING | section
+                )
+            case "reference":
+                published = PublishedReferenceParams(**{"image_size": 8} | SCORING | section)
+            case "graph":
+                published = PublishedGraphParams(feature_batch=8, threads=1, **section)
+        fetch.run(published, tmp_path / "fetched")
+        adopt.run(published, model, tmp_path / "fetched", tmp_path / "adopted")
+        return tmp_path / "adopted"
+
+    return run
+
+
+@pytest.fixture
+def refused(adopted, tmp_path):
+    def run(*arguments, **section):
+        with pytest.raises(UserError) as error:
+            adopted(*arguments, **section)
+        assert "\n" not in str(error.value)
+        assert not (tmp_path / "adopted").exists()
+        return str(error.value)
+
+    return run
+
+
+KINDS = ["diffusion", "upsampler", "classifier"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_checkpoint_is_loaded_as_if_it_were_ours(tmp_path, adopted, tiny_model, randomised, kind, legacy):
+    model = tiny_model(kind)
+    network = randomised(model)
+    state = to_released(network.state_dict())
+    torch.save(state, tmp_path / "a.pt", _use_new_zipfile_serialization=not legacy)
+    out = adopted("checkpoint", "a.pt", model)
+    loaded = load_network(out, model).state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in network.state_dict().items())
+    assert read_manifest(out, "adopt").facts["step"] == 500
+
+
+def test_half_precision_is_widened(tmp_path, adopted, tiny_model, randomised):
+    model = tiny_model()
+    state = {name: tensor.half() for name, tensor in randomised(model).state_dict().items()}
+    torch.save(to_released(state), tmp_path / "a.pt")
+    loaded = load_network(adopted("checkpoint", "a.pt", model), model).state_dict()
+    assert all(torch.equal(loaded[name], tensor.float()) for name, tensor in state.items())
+
+
+def test_a_checkpoint_of_another_model_is_refused_later(tmp_path, adopted, tiny_model, randomised):
+    """What no shape shows is taken from the params file, and held against it from then on."""
+    model = tiny_model()
+    torch.save(to_released(randomised(model).state_dict()), tmp_path / "a.pt")
+    out = adopted("checkpoint", "a.pt", model)
+    with pytest.raises(UserError, match="was trained with noise"):
+        load_network(out, tiny_model(timesteps=60))
+
+
+def test_tensors_that_differ_are_named(tmp_path, refused, tiny_model, randomised):
+    state = to_released(randomised(tiny_model(num_classes=3)).state_dict())
+    torch.save(state, tmp_path / "a.pt")
+    message = refused("checkpoint", "a.pt", tiny_model())
+    assert "does not fit model 'tiny'; 1 tensors differ: class_embedding.weight is (3, 128), not (2, 128)" in message
+    assert "preset" not in message
+    torch.save(dict(list(state.items())[:-5]), tmp_path / "a.pt")
+    message = refused("checkpoint", "a.pt", tiny_model(num_classes=3))
+    assert "5 tensors differ" in message
+    assert message.count("is missing, not") == 3
+
+
+def test_a_preset_that_fits_is_named(tmp_path, refused, tiny_model, randomised, monkeypatch):
+    kinds = {kind: tiny_model(kind, num_classes=7).network for kind in KINDS}
+    monkeypatch.setattr(published_checkpoints, "PRESETS", {f"a_{kind}": network for kind, network in kinds.items()})
+    assert published_checkpoints.PRESETS is not presets.PRESETS
+    for kind in KINDS:
+        torch.save(to_released(randomised(tiny_model(kind, num_classes=7)).state_dict()), tmp_path / "a.pt")
+        assert refused("checkpoint", "a.pt", tiny_model()).endswith(f"; the file fits preset a_{kind}")
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("this must never be printed",)
+
+
+def test_pickled_code_is_never_run(tmp_path, refused, tiny_model, capsys):
+    for legacy in (False, True):
+        torch.save({"a": Harmful()}, tmp_path / "a.pt", _use_new_zipfile_serialization=not legacy)
+        assert "pickled code is never run" in refused("checkpoint", "a.pt", tiny_model())
+    assert "never be printed" not in capsys.readouterr().out
+
+
+def damaged_checkpoints(state):
+    first = next(iter(state))
+    return {
+        "a list": ([1, 2], "holds list, not a table"),
+        "other values": ({"a": 1}, "holds dict, not a table"),
+        "other names": ({"conv1.weight": torch.zeros(2)}, "'conv1.weight' is unknown"),
+        "integers": ({**state, first: torch.zeros(2, dtype=torch.int64)}, "not a dense tensor of floats"),
+        "nan": ({**state, first: torch.full_like(state[first], torch.nan)}, "holds NaN or infinity"),
+    }
+
+
+@pytest.mark.parametrize("case", damaged_checkpoints({"a": torch.zeros(1)}))
+def test_damaged_checkpoints_are_described(tmp_path, refused, tiny_model, randomised, case):
+    content, message = damaged_checkpoints(to_released(randomised(tiny_model()).state_dict()))[case]
+    torch.save(content, tmp_path / "a.pt")
+    assert message in refused("checkpoint", "a.pt", tiny_model())
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 nor this"])
+def test_files_of_another_format_are_refused(tmp_path, refused, tiny_model, content):
+    (tmp_path / "a.pt").write_bytes(content)
+    assert str(tmp_path / "fetched" / "a.pt") in refused("checkpoint", "a.pt", tiny_model())
+    (tmp_path / "a.npz").write_bytes(content)
+    assert "is no readable npz" in refused("samples", "a.npz")
+    assert "is no readable npz" in refused("reference", "a.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
+def test_samples_keep_their_labels(tmp_path, adopted, dtype):
+    np.savez(tmp_path / "a.npz", IMAGES, np.arange(12, dtype=dtype))
+    images, labels = read_batch(adopted("samples", "a.npz", num_samples=9))
+    assert np.array_equal(images, IMAGES[:9])
+    assert labels.tolist() == list(range(9))
+
+
+def test_samples_without_labels_are_of_class_zero(tmp_path, adopted):
+    np.savez_compressed(tmp_path / "a.npz", IMAGES)
+    out = adopted("samples", "a.npz")
+    images, labels = read_batch(out)
+    assert np.array_equal(images, IMAGES)
+    assert labels.tolist() == [0] * 12
+    assert read_manifest(out, "adopt").facts == {"num_samples": 12, "published_samples": 12, "labelled": False}
+
+
+WRONG_SAMPLES = {
+    "dtype": ((IMAGES / 255,), "arr_0: has dtype float64, not uint8"),
+    "side": ((IMAGES[:, 1:],), "arr_0: has shape (12, 7, 8, 3), not (any, 8, 8, 3)"),
+    "count": ((IMAGES[:5],), "arr_0: holds 5 images, fewer than 12"),
+    "labels": ((IMAGES, np.zeros(11, np.int64)), "arr_1: has shape (11,), not (12)"),
+    "label type": ((IMAGES, np.zeros(12)), "arr_1: has dtype float64, not integers"),
+    "pickle": ((np.array([Harmful()], dtype=object),), "is no readable npz"),
+    "nothing": ((), "holds no array 'arr_0'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SAMPLES)
+def test_wrong_samples_are_described(tmp_path, refused, case):
+    arrays, message = WRONG_SAMPLES[case]
+    np.savez(tmp_path / "a.npz", *arrays)
+    assert message in refused("samples", "a.npz")
+
+
+def statistics(dtype=np.float64):
+    rng = np.random.default_rng(1)
+    made = {"mu": rng.random(4), "sigma": np.cov(rng.random((4, 9)))}
+    made |= {"mu_s": rng.random(3), "sigma_s": np.cov(rng.random((3, 9)))}
+    return {name: array.astype(dtype) for name, array in made.items()}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("num_images", [None, 5])
+def test_a_reference_is_read_as_ours_are(tmp_path, adopted, dtype, num_images):
+    given = statistics(dtype)
+    np.savez(tmp_path / "a.npz", arr_0=IMAGES, **given)
+    out = adopted("reference", "a.npz", num_images=num_images)
+    pool, spatial = read_reference_statistics(out)
+    found = {"mu": pool.mu, "sigma": pool.sigma, "mu_s": spatial.mu, "sigma_s": spatial.sigma}
+    assert all(np.array_equal(found[name], given[name]) for name in given)
+    assert all(array.dtype == np.float64 for array in found.values())
+    assert np.array_equal(read_reference_images(out), IMAGES[:num_images])
+
+
+WRONG_REFERENCES = {
+    "missing": ({"sigma_s": None}, "holds no array 'sigma_s'"),
+    "shape": ({"sigma": np.eye(3)}, "mu and sigma: mean of shape (4,) with covariance of shape (3, 3)"),
+    "nan": ({"mu_s": np.full(3, np.nan)}, "mu_s and sigma_s: mean or covariance hold NaN"),
+    "integers": ({"mu": np.arange(4)}, "mu: has dtype int64, not floats"),
+    "images": ({"arr_0": IMAGES[:5]}, "arr_0: holds 5 images, fewer than 10"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_REFERENCES)
+def test_wrong_references_are_described(tmp_path, refused, case):
+    changes, message = WRONG_REFERENCES[case]
+    arrays = {"arr_0": IMAGES} | statistics() | changes
+    np.savez(tmp_path / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
+    assert message in refused("reference", "a.npz", num_images=10)
+
+
+def test_a_graph_stays_as_it_is(tmp_path, adopted):
+    (tmp_path / "a.pb").write_bytes(b"a graph")
+    out = adopted("graph", "a.pb")
+    assert (out / GRAPH).read_bytes() == b"a graph"
+    assert read_manifest(out, "adopt").files == {GRAPH: hashlib.sha256(b"a graph").hexdigest()}
+
+
+def test_a_fetched_file_that_changed_is_refused(tmp_path, adopted):
+    (tmp_path / "a.pb").write_bytes(b"a graph")
+    adopted("graph", "a.pb")
+    published = PublishedGraphParams(feature_batch=8, threads=1, url=(tmp_path / "a.pb").as_uri())
+    (tmp_path / "fetched" / "a.pb").write_bytes(b"another")
+    with pytest.raises(UserError, match="is not the file that was written"):
+        adopt.run(published, None, tmp_path / "fetched", tmp_path / "again")

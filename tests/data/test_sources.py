@@ -1,0 +1,250 @@
+"""Datasets are read, cropped, chosen from and prepared; damaged ones are refused in one line that names the file."""
+
+import gzip
+import hashlib
+import struct
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+from sklearn.datasets import load_digits
+
+from adm.data.crops import centre_crop
+from adm.data.shards import ImageShards
+from adm.data.sources import SOURCES
+from adm.params.data import DatasetParams
+from adm.params.errors import UserError
+from adm.stages import prepare
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (23, 6, 6), dtype=np.uint8)
+LABELS = (np.arange(23) * 7 % 5).astype(np.uint8)
+
+
+def idx(array, magic=None, shape=None):
+    shape = array.shape if shape is None else shape
+    magic = bytes([0, 0, 8, array.ndim]) if magic is None else magic
+    return magic + struct.pack(f">{len(shape)}I", *shape) + array.tobytes()
+
+
+def write_idx(root, images=None, labels=None, packed=False):
+    root.mkdir(exist_ok=True)
+    contents = {
+        "train-images-idx3-ubyte": idx(IMAGES) if images is None else images,
+        "train-labels-idx1-ubyte": idx(LABELS) if labels is None else labels,
+    }
+    for name, content in contents.items():
+        if packed:
+            (root / f"{name}.gz").write_bytes(gzip.compress(content))
+        else:
+            (root / name).write_bytes(content)
+    return root
+
+
+def params(source, root=None, **changes):
+    section = {"source": source, "image_size": 6, "num_classes": 5, "shard_size": 4} | changes
+    return DatasetParams(**section, **({} if root is None else {"root": str(root)}))
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    def run(section):
+        out = tmp_path / "prepared"
+        prepare.run(section, out)
+        shards = ImageShards(out, section.image_size)
+        return SimpleNamespace(images=shards[:], labels=shards.labels, folder=out)
+
+    return run
+
+
+def refusal(section, tmp_path):
+    with pytest.raises(UserError) as error:
+        prepare.run(section, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_idx_files_become_rgb_in_order(tmp_path, prepared, packed):
+    made = prepared(params("idx", write_idx(tmp_path / "raw", packed=packed)))
+    assert np.array_equal(made.images, np.stack([IMAGES] * 3, axis=-1))
+    assert np.array_equal(made.labels, LABELS)
+    assert made.labels.dtype == np.int64
+
+
+def test_shards_have_the_length_asked_for(tmp_path, prepared):
+    folder = prepared(params("idx", write_idx(tmp_path / "raw"), shard_size=10)).folder
+    assert [len(np.load(folder / f"images-0000{n}.npy")) for n in range(3)] == [10, 10, 3]
+    assert [len(np.load(folder / f"labels-0000{n}.npy")) for n in range(3)] == [10, 10, 3]
+
+
+def test_shards_do_not_depend_on_how_they_are_cut(tmp_path, prepared):
+    root = write_idx(tmp_path / "raw")
+    first = prepared(params("idx", root, image_size=5, shard_size=1))
+    second = prepared(params("idx", root, image_size=5, shard_size=1000))
+    assert np.array_equal(first.images, second.images)
+    assert np.array_equal(first.labels, second.labels)
+
+
+def test_a_view_keeps_labels_and_order(tmp_path, prepared):
+    made = prepared(params("idx", write_idx(tmp_path / "raw"), classes=[3, 1], limit=6))
+    kept = [i for i, label in enumerate(LABELS) if label in (1, 3)][:6]
+    assert made.labels.tolist() == LABELS[kept].tolist()
+    assert np.array_equal(made.images[..., 0], IMAGES[kept])
+
+
+DAMAGED_IMAGES = {
+    "magic": (idx(IMAGES, magic=b"PK\x03\x04"), "starts with 504b0304, not 00000803"),
+    "element type": (idx(IMAGES, magic=bytes([0, 0, 13, 3])), "starts with 00000d03"),
+    "axes": (idx(LABELS), "starts with 00000801"),
+    "empty": (b"", "starts with nothing"),
+    "header cut": (idx(IMAGES)[:9], "ends within its header"),
+    "truncated": (idx(IMAGES)[:-5], "declares 828 elements, but holds 823"),
+    "trailing": (idx(IMAGES) + b"x", "declares 828 elements, but holds more"),
+    "no images": (idx(IMAGES[:0]), "shape (0, 6, 6)"),
+    "absurd": (idx(IMAGES, shape=(2**32 - 1,) * 3), "shape (4294967295, 4294967295, 4294967295)"),
+    "large": (idx(IMAGES, shape=(2**20, 60, 60)), "declares 3774873600 elements, but holds 828"),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("case", DAMAGED_IMAGES)
+def test_damaged_idx_files_are_described(tmp_path, case, packed):
+    content, message = DAMAGED_IMAGES[case]
+    found = refusal(params("idx", write_idx(tmp_path / "raw", images=content, packed=packed)), tmp_path)
+    assert found.startswith(str(tmp_path / "raw" / "train-images-idx3-ubyte"))
+    assert message in found
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-20], lambda b: b"\x00" + b, lambda b: b[:40] + b"\xff" * 40 + b[80:]])
+def test_damaged_gzip_is_named(tmp_path, damage):
+    root = write_idx(tmp_path / "raw", packed=True)
+    path = root / "train-images-idx3-ubyte.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    assert refusal(params("idx", root), tmp_path).startswith(f"{path}: ")
+
+
+def test_labels_must_match_images(tmp_path):
+    root = write_idx(tmp_path / "raw", labels=idx(LABELS[:-1]))
+    assert "holds 22 labels" in refusal(params("idx", root), tmp_path)
+
+
+def test_a_missing_idx_folder_says_where_to_get_one(tmp_path):
+    message = refusal(params("idx", tmp_path / "raw"), tmp_path)
+    assert "dataset-fashion-mnist" in message
+    assert "/usr/share/datasets/fashion-mnist" in message
+
+
+@pytest.fixture(scope="module")
+def image_folders(tmp_path_factory):
+    """Two class folders of PNGs, JPEGs and WebPs of mixed sizes and modes; what they hold, by path."""
+    root = tmp_path_factory.mktemp("folders")
+    rng = np.random.default_rng(1)
+    made = {
+        "a/2.png": ("RGB", (9, 7)),
+        "a/10.JPEG": ("L", (30, 17)),
+        "a/3.webp": ("RGB", (6, 6)),
+        "b/x.jpg": ("RGB", (20, 41)),
+        "b/y.png": ("RGBA", (8, 5)),
+        "b/z.png": ("P", (5, 8)),
+        "b/w.jpg": ("CMYK", (16, 16)),
+    }
+    channels = {"RGB": 3, "RGBA": 4, "CMYK": 4}
+    for name, (mode, size) in made.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        pixels = rng.integers(0, 256, (size[1], size[0], channels.get(mode, 1)), dtype=np.uint8).squeeze()
+        image = Image.fromarray(pixels).quantize(8) if mode == "P" else Image.frombytes(mode, size, pixels.tobytes())
+        image.save(root / name)
+    (root / "a" / ".hidden.png").write_bytes(b"left by a system")
+    (root / "b" / "notes.txt").write_text("not an image")
+    return root
+
+
+def direct(root, names, size):
+    images = [np.asarray(Image.open(root / name).convert("RGB")) for name in names]
+    return np.stack([centre_crop(image, size) for image in images])
+
+
+def test_class_folders_are_read_in_order(image_folders, prepared):
+    made = prepared(params("folder", image_folders, num_classes=2, shard_size=3))
+    names = ["a/10.JPEG", "a/2.png", "a/3.webp", "b/w.jpg", "b/x.jpg", "b/y.png", "b/z.png"]
+    assert np.array_equal(made.images, direct(image_folders, names, 6))
+    assert made.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
+
+
+def test_only_the_images_of_a_view_are_read(image_folders, prepared, monkeypatch):
+    opened = []
+    read = Image.open
+    monkeypatch.setattr(Image, "open", lambda path: opened.append(path.name) or read(path))
+    made = prepared(params("folder", image_folders, num_classes=2, classes=[1], limit=2))
+    assert sorted(opened) == ["w.jpg", "x.jpg"]
+    assert made.labels.tolist() == [1, 1]
+    assert np.array_equal(made.images, direct(image_folders, ["b/w.jpg", "b/x.jpg"], 6))
+
+
+def test_a_flat_folder_is_one_class(image_folders, prepared):
+    made = prepared(params("lsun", image_folders / "a", num_classes=1))
+    assert np.array_equal(made.images, direct(image_folders / "a", ["10.JPEG", "2.png", "3.webp"], 6))
+    assert made.labels.tolist() == [0, 0, 0]
+
+
+def test_an_unreadable_image_is_named(tmp_path, image_folders):
+    root = tmp_path / "raw"
+    root.mkdir()
+    whole = (image_folders / "b/x.jpg").read_bytes()
+    (root / "0.jpg").write_bytes(whole)
+    for number, content in enumerate((b"no image", b"", whole[: len(whole) // 2]), start=1):
+        bad = root / f"{number}.jpg"
+        bad.write_bytes(content)
+        message = refusal(params("lsun", root, num_classes=1, shard_size=100), tmp_path)
+        assert message.startswith(f"{bad}: is no readable image")
+        bad.unlink()
+
+
+def test_folders_that_do_not_fit_are_refused(tmp_path, image_folders):
+    assert "2 class folders, but num_classes is 5" in refusal(params("folder", image_folders), tmp_path)
+    assert "is no folder" in refusal(params("folder", tmp_path / "none"), tmp_path)
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    message = refusal(params("folder", tmp_path / "empty", num_classes=1), tmp_path)
+    assert message.startswith(f"{tmp_path / 'empty' / 'a'}: holds no image")
+
+
+def test_views_that_cannot_be_filled_are_refused(tmp_path):
+    root = write_idx(tmp_path / "raw", labels=idx(LABELS % 3))
+    assert "no image of class 4" in refusal(params("idx", root, classes=[0, 4]), tmp_path)
+    assert "23 images to choose from, fewer than limit 24" in refusal(params("idx", root, limit=24), tmp_path)
+    assert "has a class 2, but num_classes is 2" in refusal(params("idx", root, num_classes=2), tmp_path)
+
+
+def test_digits_are_as_they_were(prepared):
+    bundle = load_digits()
+    made = prepared(params("digits", image_size=8, num_classes=10, shard_size=1024))
+    grey = np.rint(bundle.images / 16 * 255).astype(np.uint8)
+    assert np.array_equal(made.images, np.stack([grey] * 3, axis=-1))
+    assert np.array_equal(made.labels, bundle.target)
+    # Of the bytes that every earlier result was made from.
+    digest = hashlib.sha256((made.folder / "images-00000.npy").read_bytes()).hexdigest()
+    assert digest == "f12d7507c9c4d84271718f6780a8102c4a7a0361a91f299c95185c92e715fa2d"
+
+
+def test_every_source_of_the_params_file_can_be_opened():
+    assert set(SOURCES) == set(DatasetParams.model_fields["source"].annotation.__args__)
+
+
+WRONG_PARAMS = {
+    "no root": ({"source": "idx"}, "root is missing; source 'idx' needs a folder with train-images-idx3-ubyte"),
+    "unused root": ({"source": "digits", "root": "raw"}, "root 'raw' is not used by source 'digits'"),
+    "classes twice": ({"source": "digits", "classes": [1, 1]}, "classes holds 1 more than once"),
+    "no such class": ({"source": "digits", "classes": [5]}, "classes holds 5, which is no class"),
+    "classes of lsun": ({"source": "lsun", "root": "raw"}, "num_classes 5 is not 1"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_PARAMS)
+def test_wrong_sections_are_described(case):
+    changes, message = WRONG_PARAMS[case]
+    with pytest.raises(ValidationError, match=message.replace("[", r"\[")):
+        DatasetParams(**{"image_size": 6, "num_classes": 5, "shard_size": 4} | changes)

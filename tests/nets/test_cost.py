@@ -1,0 +1,162 @@
+"""Parameters and FLOPs of the paper's networks, and of a tiny one that can be counted by hand."""
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from adm.artifacts.reading import read_json
+from adm.nets import PRESETS
+from adm.nets.cost import (
+    forward_flops,
+    network_parameter_count,
+    network_product_flops,
+    parameter_count,
+)
+from adm.nets.weights import build
+from adm.params.models import UniformModelParams
+from adm.stages import sizes
+
+GFLOPS = {
+    "imagenet64": 219.356,
+    "imagenet128": 613.856,
+    "imagenet256": 2239.666,
+    "imagenet256_unconditional": 2239.666,
+    "imagenet512": 3964.670,
+    "lsun_bedroom": 2239.666,
+    "lsun_cat": 2239.666,
+    "lsun_horse": 2239.666,
+    "lsun_horse_nodropout": 2239.666,
+    "upsampler_64_256": 1263.285,
+    "upsampler_128_512": 5009.570,
+    "classifier_imagenet64": 38.158,
+    "classifier_imagenet128": 42.081,
+    "classifier_imagenet256": 146.697,
+    "classifier_imagenet512": 225.534,
+}
+"""Of products alone, as counted on the published networks."""
+
+MILLIONS = {
+    "lsun_bedroom": 552,
+    "imagenet64": 296,
+    "imagenet128": 422,
+    "imagenet256": 554,
+    "imagenet512": 559,
+    "upsampler_64_256": 312,
+    "upsampler_128_512": 309,
+    "classifier_imagenet64": 65,
+    "classifier_imagenet128": 43,
+    "classifier_imagenet256": 54,
+    "classifier_imagenet512": 54,
+}
+"""The rows "Model size" of Tables 11-13."""
+
+P, C, E = 8 * 8, 32, 4 * 32
+"""Pixels, channels and width of the embedding of the tiny network."""
+
+
+def residual(in_channels):
+    """Multiply-adds of a residual block to C channels: two 3x3 convolutions, the embedding's projection, the skip."""
+    skip = in_channels * C * P if in_channels != C else 0
+    return 9 * in_channels * C * P + 9 * C * C * P + E * 2 * C + skip
+
+
+def biased(out_channels):
+    """Elements that the convolutions of the tiny network add a bias to, less those of the encoder alone."""
+    return P * C * 2 * 2 + P * 2 * C + P * out_channels
+
+
+BIASES = P * C * (1 + 3 * 2)
+"""Of the encoder: the convolution at the entrance, and two in each of three residual blocks."""
+
+TIME = C * E + E * E
+ATTENTION = P * C * 3 * C + 2 * P * P * C + P * C * C
+ENCODER = 9 * 3 * C * P + residual(C) + residual(C) + ATTENTION + residual(C)
+DECODER = 2 * residual(2 * C)
+
+
+def test_all_presets_are_counted():
+    assert PRESETS.keys() == GFLOPS.keys()
+
+
+@pytest.mark.parametrize("name", GFLOPS)
+def test_flops_of_the_published_networks(name):
+    assert f"{network_product_flops(PRESETS[name]) / 1e9:.3f}" == f"{GFLOPS[name]:.3f}"
+
+
+def test_model_sizes_of_tables_11_to_13():
+    # LSUN's 552.81 M stands as 552M in Table 11, where every other size is rounded.
+    counted = {name: network_parameter_count(PRESETS[name]) / 1e6 for name in MILLIONS}
+    assert int(counted.pop("lsun_bedroom")) == MILLIONS["lsun_bedroom"]
+    assert {name: round(count) for name, count in counted.items()} == {
+        name: MILLIONS[name] for name in MILLIONS if name != "lsun_bedroom"
+    }
+
+
+@pytest.mark.parametrize(("variance", "out_channels"), [("learned_range", 6), ("beta", 3)])
+def test_a_diffusion_model_by_hand(tiny_model, variance, out_channels):
+    model = tiny_model(objective="hybrid" if out_channels == 6 else "simple", variance=variance)
+    products = TIME + ENCODER + DECODER + 9 * C * out_channels * P
+    assert forward_flops(model) == 2 * products + BIASES + biased(out_channels)
+
+
+def test_an_upsampler_sees_three_channels_more(tiny_model):
+    assert forward_flops(tiny_model("upsampler")) - forward_flops(tiny_model()) == 2 * 9 * 3 * C * P
+
+
+@pytest.mark.parametrize("num_classes", [2, 7])
+def test_a_classifier_by_hand_with_all_tokens_projected(tiny_model, num_classes):
+    tokens = P + 1
+    pooling = tokens * C * 3 * C + 2 * tokens**2 * C + tokens * C * num_classes
+    assert forward_flops(tiny_model("classifier", num_classes=num_classes)) == 2 * (TIME + ENCODER + pooling) + BIASES
+
+
+def test_a_classifier_that_pools_by_the_mean_projects_one_token(tiny_model):
+    model = tiny_model("classifier", pooling="adaptive", num_classes=7)
+    assert forward_flops(model) == 2 * (TIME + ENCODER + C * 7) + BIASES + 7
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_batch_that_is_really_computed_takes_as_many_flops_an_image(tiny_model, batch):
+    model = tiny_model()
+    network = build(model)
+    # The counter knows the products of the plain attention, not those of the processor's fused kernel.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(batch, 3, 8, 8), torch.zeros(batch), torch.zeros(batch, dtype=torch.int64))
+    assert counter.get_total_flops() == batch * network_product_flops(model.network)
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
+def test_parameters_are_those_of_the_network_that_is_trained(tiny_model, kind):
+    model = tiny_model(kind)
+    assert parameter_count(model) == sum(parameter.numel() for parameter in build(model).parameters())
+
+
+def test_dropout_and_the_number_of_heads_cost_nothing(tiny_model):
+    plain = forward_flops(tiny_model())
+    assert forward_flops(tiny_model(dropout=0.3)) == plain
+    assert forward_flops(tiny_model(heads=4)) == plain
+    assert forward_flops(tiny_model(depth=2)) > plain
+
+
+def test_counting_leaves_the_global_generator_alone(tiny_model):
+    before = torch.get_rng_state()
+    forward_flops(tiny_model(channels=64))
+    parameter_count(tiny_model(channels=64))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_stage_writes_every_model_but_the_uniform_one(tiny_model, tmp_path):
+    models = {
+        "adm": tiny_model(),
+        "classifier": tiny_model("classifier"),
+        "unguided": UniformModelParams(kind="uniform"),
+    }
+    sizes.run(models, tmp_path / "sizes.json")
+    written = read_json(tmp_path / "sizes.json")
+    assert written["models"] == {
+        name: {"parameters": parameter_count(models[name]), "forward_flops": forward_flops(models[name])}
+        for name in ("adm", "classifier")
+    }
+    assert written["made_by"]["stage"] == "sizes"
+    assert written["made_by"]["params"]["adm"] == models["adm"].model_dump(mode="json")

@@ -1,0 +1,89 @@
+"""Each kind of claim says what it is tested on, and each way to write one wrongly is refused in one line."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from adm.params.claims import ClaimParams, interpolations_of, models_of, neighbours_of, runs_of, throughputs_of
+
+CLAIM = TypeAdapter(ClaimParams)
+COMMON = {"statement": "A is better than B.", "source": "Table 6"}
+
+# A claim of each kind; then the runs, interpolations, neighbours, throughputs and models that it names.
+CLAIMS = [
+    ({"kind": "lower", "metric": "fid", "run": "a", "than": "b"}, (["a", "b"], [], [], [], [])),
+    ({"kind": "higher", "metric": "recall", "run": "a", "than": "b", "by": 0.1}, (["a", "b"], [], [], [], [])),
+    ({"kind": "falls", "metric": "fid", "runs": ["a", "b", "c"]}, (["a", "b", "c"], [], [], [], [])),
+    ({"kind": "rises", "metric": "recall", "runs": ["a", "b", "c"]}, (["a", "b", "c"], [], [], [], [])),
+    (
+        {"kind": "bridges", "metric": "fid", "run": "a", "from_run": "b", "to_run": "c", "share": 0.5},
+        (["a", "b", "c"], [], [], [], []),
+    ),
+    (
+        {"kind": "similar", "metric": "fid", "runs_a": ["a", "b"], "runs_b": ["c", "d"], "within": 0.5},
+        (["a", "b", "c", "d"], [], [], [], []),
+    ),
+    (
+        {"kind": "not_better", "metric": "precision", "runs": ["a", "b"], "base": "c", "by": 0.01},
+        (["a", "b", "c"], [], [], [], []),
+    ),
+    (
+        {"kind": "beats_early", "metric": "fid", "runs": ["a", "b"], "than": "c", "by_share": 0.125},
+        (["a", "b", "c"], [], [], [], []),
+    ),
+    ({"kind": "reconstruction", "interpolation": "i", "better": "all_but_last"}, ([], ["i"], [], [], [])),
+    ({"kind": "reconstruction_order", "interpolations": ["i", "j"]}, ([], ["i", "j"], [], [], [])),
+    ({"kind": "no_copies", "neighbours": ["n", "m"], "ratio": 0.5, "copies": 0.01}, ([], [], ["n", "m"], [], [])),
+    ({"kind": "faster", "throughput": "t"}, ([], [], [], ["t"], [])),
+    ({"kind": "lighter", "model": "classifier", "than": "adm"}, ([], [], [], [], ["classifier", "adm"])),
+    ({"kind": "needs", "reason": "a classifier of 256 pixels"}, ([], [], [], [], [])),
+]
+
+
+@pytest.mark.parametrize(("claim", "inputs"), CLAIMS, ids=[claim["kind"] for claim, _ in CLAIMS])
+def test_a_claim_names_all_that_it_is_tested_on(claim, inputs):
+    parsed = CLAIM.validate_python(COMMON | claim)
+    found = tuple(of(parsed) for of in (runs_of, interpolations_of, neighbours_of, throughputs_of, models_of))
+    assert found == inputs
+
+
+LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTER, NEEDS = (
+    COMMON | CLAIMS[number][0] for number in (0, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13)
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        (LOWER | {"kind": "lowest"}, "'lowest'.*expected tags"),
+        ({key: value for key, value in LOWER.items() if key != "source"}, "source"),
+        (LOWER | {"statement": ""}, "statement"),
+        (LOWER | {"statement": "two\nlines"}, "statement"),
+        (LOWER | {"metric": "kid"}, "'fid', 'sfid', 'inception_score', 'precision' or 'recall'"),
+        (LOWER | {"than": "a"}, "'a' stands twice among the claim's runs"),
+        (LOWER | {"than": "no key"}, "than"),
+        (LOWER | {"by": -0.1}, "greater than or equal to 0"),
+        (LOWER | {"by": "1"}, "valid number"),
+        (LOWER | {"share": 0.5}, "unknown key 'share'"),
+        (TREND | {"runs": ["a", "b"]}, "at least 3"),
+        (TREND | {"runs": ["a", "b", "a"]}, "'a' stands twice"),
+        (BRIDGES | {"share": 0.0}, "greater than 0"),
+        (BRIDGES | {"share": 1.1}, "less than or equal to 1"),
+        (BRIDGES | {"to_run": "b"}, "'b' stands twice"),
+        (SIMILAR | {"runs_b": ["c"]}, "runs_a has 2 runs, but runs_b has 1"),
+        (SIMILAR | {"runs_b": ["a", "d"]}, "'a' stands twice"),
+        (SIMILAR | {"within": 0.0}, "greater than 0"),
+        (NOT_BETTER | {"base": "b"}, "'b' stands twice"),
+        ({key: value for key, value in NOT_BETTER.items() if key != "by"}, "by"),
+        (EARLY | {"by_share": 1.0}, "less than 1"),
+        (EARLY | {"runs": ["a"]}, "at least 2"),
+        (ORDER | {"interpolations": ["i", "i"]}, "'i' stands twice among the claim's interpolations"),
+        (COPIES | {"copies": 0.0}, "greater than 0"),
+        (COPIES | {"ratio": float("nan")}, "finite"),
+        (FASTER | {"by": 0.5}, "greater than or equal to 1"),
+        (LIGHTER | {"than": "classifier"}, "'classifier' stands twice among the claim's models"),
+        ({key: value for key, value in NEEDS.items() if key != "reason"}, "reason"),
+    ],
+)
+def test_a_claim_written_wrongly_is_refused(claim, message):
+    with pytest.raises(ValidationError, match=message):
+        CLAIM.validate_python(claim)

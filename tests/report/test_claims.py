@@ -1,0 +1,526 @@
+"""Verdicts: intervals cover as they say, and no verdict says more than its interval bears."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from scipy import stats
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.params.claims import ClaimParams
+from adm.params.errors import UserError
+from adm.params.file import Params
+from adm.params.models import SegmentParams, UniformModelParams
+from adm.params.runs import RunParams
+from adm.report.claims import judge, metric_draws
+from adm.report.evidence import Evidence, Neighbours, Score
+from adm.report.intervals import (
+    centred_draws,
+    interval,
+    interval_of_greatest,
+    interval_of_least,
+    mean_draws,
+    median_draws,
+)
+from adm.stages import claims as stage
+
+CLAIM = TypeAdapter(ClaimParams)
+EARLY_AT = {"a": 100, "b": 200, "c": 800}
+
+
+def claim_of(kind, **keys):
+    return CLAIM.validate_python({"statement": "S.", "source": "Table 6", "kind": kind, **keys})
+
+
+def score(value, noise=0.1, seed=0, bias=5.0, count=1000, replicates=400):
+    """A run of which every metric is `value`, with replicates of spread `noise` that are biased, as FID's are."""
+    draws = value + bias * noise + noise * np.random.default_rng(seed).standard_normal(replicates)
+    names = ("fid", "sfid", "inception_score", "precision", "recall")
+    return Score(dict.fromkeys(names, value), dict.fromkeys(names, draws.tolist()), count)
+
+
+def scored(*values, noise=0.1, **keys):
+    """Runs a, b, c, ... of these metrics."""
+    return {
+        run: score(value, noise, seed, **keys)
+        for seed, (run, value) in enumerate(zip("abcdefgh", values, strict=False))
+    }
+
+
+def verdict(claim, **evidence):
+    return judge("key", claim, Evidence(**evidence))
+
+
+# Intervals.
+
+
+def fid_of_normals(samples):
+    """FID in one dimension, against the standard normal; samples (..., n)."""
+    return samples.mean(-1) ** 2 + (samples.std(-1, ddof=1) - 1) ** 2
+
+
+def test_the_interval_of_a_difference_in_fid_covers_the_truth():
+    rng, n, trials = np.random.default_rng(0), 200, 400
+    covered, plain = 0, 0
+    indices = rng.integers(n, size=(200, n))  # runs of one size may be resampled alike
+    for _ in range(trials):
+        scores = {}
+        for run, mean in (("a", 0.5), ("b", 0.8)):
+            samples = mean + rng.standard_normal(n)
+            value, replicates = fid_of_normals(samples), fid_of_normals(samples[indices])
+            scores[run] = Score({"fid": float(value)}, {"fid": replicates.tolist()}, n)
+        found = verdict(claim_of("lower", metric="fid", run="a", than="b"), scores=scores)
+        covered += found.low <= 0.25 - 0.64 <= found.high
+        plain += np.mean(scores["a"].bootstrap["fid"]) > scores["a"].metrics["fid"]
+    assert 0.92 <= covered / trials <= 0.975
+    assert plain / trials > 0.65  # the bias that centring takes away is there
+
+
+@pytest.mark.parametrize("n", [3, 8, 60])
+def test_the_interval_of_a_mean_covers_the_truth_however_few_values(n):
+    rng, trials = np.random.default_rng(1), 300
+    hits = sum(
+        (found := interval(mean_draws(rng.standard_normal(n), rng))).low <= 0 <= found.high for _ in range(trials)
+    )
+    assert 0.90 <= hits / trials <= 0.995
+
+
+@pytest.mark.parametrize("n", [6, 7, 40, 41])
+def test_median_draws_are_distributed_as_medians_of_resamples(n):
+    rng = np.random.default_rng(2)
+    values = rng.exponential(size=n)
+    resampled = np.median(values[rng.integers(n, size=(4000, n))], axis=1)
+    drawn = median_draws(values, rng)
+    assert drawn[0] == np.median(values)
+    assert stats.ks_2samp(drawn[1:], resampled).pvalue > 0.01
+    np.testing.assert_allclose(
+        np.unique(drawn[1:])[[0, -1]], np.unique(resampled)[[0, -1]], atol=np.ptp(values) / (2 if n < 10 else 4)
+    )
+
+
+def test_draws_of_a_metric_are_centred_on_it():
+    replicates = np.random.default_rng(3).exponential(size=100)
+    draws = centred_draws(7.0, replicates.tolist())
+    assert draws[0] == 7.0
+    np.testing.assert_allclose(draws[1:].mean(), 7.0)
+    np.testing.assert_allclose(np.diff(draws[1:]), np.diff(replicates), atol=1e-12)
+
+
+def test_replicates_of_the_same_indices_narrow_no_interval():
+    scores = {run: score(1.0, seed=0) for run in "ab"}
+    draws = metric_draws("fid", ["a", "b"], Evidence(scores=scores))
+    spread = (draws["a"] - draws["b"])[1:].std()
+    np.testing.assert_allclose(spread, np.sqrt(2) * 0.1, rtol=0.1)
+
+
+def test_intervals_of_the_least_and_greatest_of_one_are_its_own():
+    draws = np.random.default_rng(4).exponential(size=(1001, 1))
+    for of in (interval_of_least, interval_of_greatest):
+        np.testing.assert_allclose(of(draws), interval(draws[:, 0]))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_intervals_of_the_least_and_greatest_cover_the_truth(same):
+    rng, n, trials = np.random.default_rng(5), 9, 400
+    truth = np.zeros(n) if same else np.linspace(0, 8, n)
+    least = greatest = 0
+    for _ in range(trials):
+        point = truth + rng.standard_normal(n)
+        draws = np.concatenate([point[None], point + rng.standard_normal((300, n))])
+        low, high = interval_of_least(draws)[1:]
+        least += low <= truth.min() <= high
+        low, high = interval_of_greatest(draws)[1:]
+        greatest += low <= truth.max() <= high
+    assert min(least, greatest) / trials >= 0.92
+
+
+@pytest.mark.parametrize("pairs", [1, 4])
+def test_noise_alone_is_rarely_called_a_difference(pairs):
+    rng, trials, wrong = np.random.default_rng(6), 300, 0
+    runs = [f"r{number}" for number in range(2 * pairs)]
+    claim = claim_of("similar", metric="fid", runs_a=runs[:pairs], runs_b=runs[pairs:], within=0.01)
+    for trial in range(trials):
+        scores = {run: score(rng.standard_normal(), 1.0, trial * 100 + i, replicates=200) for i, run in enumerate(runs)}
+        wrong += verdict(claim, scores=scores).verdict == "does not hold"
+    assert wrong / trials <= 0.075
+
+
+# Verdicts, kind by kind: of each a clear effect, its reverse and an unclear one.
+
+FAR, NEAR = 1.0, 0.05  # ten times and half the spread of the replicates
+
+
+def images(means, seed=0, count=40, spread=0.05):
+    """Errors (N, 2) whose columns have these means, and much in common."""
+    rng = np.random.default_rng(seed)
+    return 1 + rng.exponential(size=(count, 1)) + np.asarray(means) + spread * rng.standard_normal((count, 2))
+
+
+def neighbours(ratio, copies=0, count=500, seed=0):
+    rng = np.random.default_rng(seed)
+    dataset = rng.gamma(9, size=count)
+    return {"n": Neighbours(ratio * dataset, np.arange(count) < copies, dataset)}
+
+
+def rates(ratio, spread=0.02):
+    rng = np.random.default_rng(0)
+    return {"t": (10 + spread * rng.standard_normal(6), ratio * (10 + spread * rng.standard_normal(6)))}
+
+
+LOWER = claim_of("lower", metric="fid", run="a", than="b")
+LOWER_BY = claim_of("lower", metric="fid", run="a", than="b", by=2.0)
+HIGHER = claim_of("higher", metric="recall", run="a", than="b", by=0.5)
+FALLS = claim_of("falls", metric="fid", runs=["a", "b", "c", "d"])
+RISES = claim_of("rises", metric="recall", runs=["a", "b", "c", "d"])
+BRIDGES = claim_of("bridges", metric="fid", run="a", from_run="b", to_run="c", share=0.5)
+BRIDGES_UP = claim_of("bridges", metric="recall", run="a", from_run="b", to_run="c", share=0.5)
+SIMILAR = claim_of("similar", metric="fid", runs_a=["a", "b"], runs_b=["c", "d"], within=0.5)
+NOT_BETTER = claim_of("not_better", metric="fid", runs=["a", "b", "c"], base="d", by=0.5)
+NOT_BETTER_UP = claim_of("not_better", metric="precision", runs=["a", "b", "c"], base="d", by=0.5)
+EARLY = claim_of("beats_early", metric="fid", runs=["a", "b", "c"], than="d", by_share=0.25)
+RECONSTRUCTION = claim_of("reconstruction", interpolation="i", better="all_but_last")
+ORDER = claim_of("reconstruction_order", interpolations=["i", "j", "k"])
+NO_COPIES = claim_of("no_copies", neighbours=["n"], ratio=0.5, copies=0.02)
+LIGHTER = claim_of("lighter", model="classifier", than="adm", by=10.0)
+FASTER = claim_of("faster", throughput="t")
+
+
+def of_order(*means):
+    return {key: images([mean, 9], seed) for seed, (key, mean) in enumerate(zip("ijk", means, strict=True))}
+
+
+def paired_order(*means):
+    common = images([0, 9])
+    return {key: common + np.array([mean, 0]) for key, mean in zip("ijk", means, strict=True)}
+
+
+CASES = [
+    (LOWER, "scores", scored(1, 1 + FAR), scored(1 + FAR, 1), scored(1, 1 + NEAR)),
+    (LOWER_BY, "scores", scored(1, 4), scored(1, 2), scored(1, 3 + NEAR)),
+    (HIGHER, "scores", scored(2, 1), scored(1.1, 1), scored(1.5 + NEAR, 1)),
+    (FALLS, "scores", scored(4, 3, 2, 1), scored(1, 2, 3, 4), scored(1 + NEAR, 1, 1, 1)),
+    (FALLS, "scores", scored(4, 2, 2.1, 1), scored(4, 2, 3, 1), scored(1 + NEAR, 1, 1, 1)),
+    (RISES, "scores", scored(1, 2, 3, 4), scored(1, 4, 3, 5), scored(1, 1, 1, 1 + NEAR)),
+    (BRIDGES, "scores", scored(1.2, 3, 1), scored(2.8, 3, 1), scored(2 + NEAR, 3, 1)),
+    (BRIDGES_UP, "scores", scored(2.8, 1, 3), scored(1.2, 1, 3), scored(2 + NEAR, 1, 3)),
+    (SIMILAR, "scores", scored(1, 2, 1.1, 2), scored(1, 2, 4, 0), scored(1, 2, 1.5 + NEAR, 2.5)),
+    (NOT_BETTER, "scores", scored(3, 2, 2, 2), scored(3, 3, 1, 2), scored(3, 3, 1.5 + NEAR, 2)),
+    (NOT_BETTER_UP, "scores", scored(1, 2, 2, 2), scored(1, 3, 1, 2), scored(1, 1, 2.5 + NEAR, 2)),
+    (EARLY, "scores", scored(3, 1, 0, 2), scored(4, 3, 1, 2), scored(4, 2 - NEAR, 1, 2)),
+    (RECONSTRUCTION, "errors", {"i": images([0, 1])}, {"i": images([1, 0])}, {"i": images([0, 0.01], spread=0.5)}),
+    (ORDER, "errors", paired_order(0, 0.1, 0.2), paired_order(0.1, 0, 0.2), of_order(0, 0.01, 1)),
+    (NO_COPIES, "neighbours", neighbours(1.0), neighbours(0.2), neighbours(0.5)),
+    (NO_COPIES, "neighbours", neighbours(1.0, copies=1), neighbours(1.0, copies=50), neighbours(1.0, copies=9)),
+    (LIGHTER, "costs", {"classifier": 1, "adm": 11}, {"classifier": 1, "adm": 9}, {"classifier": 1, "adm": 10}),
+    (FASTER, "throughputs", rates(1.5), rates(0.8), rates(1.001)),
+]
+
+
+@pytest.mark.parametrize("number", range(3), ids=["holds", "does not hold", "undecided"])
+@pytest.mark.parametrize("case", CASES, ids=[f"{number}-{case[0].kind}" for number, case in enumerate(CASES)])
+def test_a_verdict_follows_the_effect(case, number):
+    claim, section, *evidence = case
+    found = verdict(claim, **{section: evidence[number]}, iterations=EARLY_AT)
+    assert found.verdict == ("holds", "does not hold", "undecided")[number]
+    assert found.low <= found.estimate <= found.high
+    assert found.effect
+
+
+def test_a_claim_that_cannot_be_tested_gives_the_reason():
+    found = verdict(claim_of("needs", reason="no such classifier"))
+    assert (found.verdict, found.note, found.low, found.high) == ("not tested", "no such classifier", None, None)
+
+
+def test_a_gap_that_is_not_there_decides_nothing():
+    for b, c in ((3, 3 - NEAR), (1, 3)):  # unclear, and of the wrong sign
+        found = verdict(BRIDGES, scores=scored(2, b, c))
+        assert found.verdict == "undecided"
+        assert "gap" in found.measure
+
+
+def test_the_first_better_checkpoint_is_named():
+    found = verdict(EARLY, scores=scored(3, 1, 0, 2), iterations=EARLY_AT)
+    assert found.note == "clearly better at iteration 200 of 800"
+
+
+def test_a_step_the_other_way_is_what_is_shown():
+    found = verdict(FALLS, scores=scored(4, 2, 3, 1))
+    assert found.high < 0
+    assert "step" in found.measure
+    assert found.note == "steps -2, +1, -2"
+
+
+def test_one_improvement_among_many_runs_by_chance_is_not_called_one():
+    rng, trials, wrong = np.random.default_rng(7), 300, 0
+    runs = [f"r{number}" for number in range(10)]
+    claim = claim_of("not_better", metric="recall", runs=runs[:-1], base="r9", by=0.0)
+    for trial in range(trials):
+        scores = {run: score(rng.standard_normal(), 1.0, trial * 100 + i, replicates=200) for i, run in enumerate(runs)}
+        wrong += verdict(claim, scores=scores).verdict == "does not hold"
+    assert wrong / trials <= 0.06
+
+
+# No verdict says more than its interval bears.
+
+METRIC_CLAIMS = [case[0] for case in CASES if case[1] == "scores"]
+
+
+def check_borne(found):
+    side, threshold = re.search(r"claimed (above|below) (\S+)$", found.measure).groups()
+    sign, threshold = (1 if side == "above" else -1), float(threshold)
+    low, high = sorted((sign * (found.low - threshold), sign * (found.high - threshold)))
+    if low <= 0 <= high:
+        assert found.verdict == "undecided"
+    assert found.verdict != "holds" or low > 0
+    assert found.verdict != "does not hold" or high < 0
+
+
+@given(
+    claim=st.sampled_from(METRIC_CLAIMS),
+    values=st.lists(st.floats(-4, 4).map(lambda x: round(x, 2)), min_size=4, max_size=4),
+    noise=st.sampled_from([0.0, 0.01, 0.2, 1.0]),
+)
+def test_a_verdict_on_metrics_is_borne_by_its_interval(claim, values, noise):
+    check_borne(verdict(claim, scores=scored(*values, noise=noise, replicates=60), iterations=EARLY_AT))
+
+
+@given(ratio=st.floats(0.3, 0.8), copies=st.integers(0, 30), count=st.integers(6, 300))
+def test_a_verdict_on_copies_is_borne_by_its_interval(ratio, copies, count):
+    check_borne(verdict(NO_COPIES, neighbours=neighbours(ratio, min(copies, count), count)))
+
+
+def test_what_is_identical_is_never_better():
+    for noise in (0.0, 0.1):
+        for claim in (LOWER, LOWER_BY, HIGHER, FALLS, RISES, BRIDGES, BRIDGES_UP, EARLY):
+            same = {run: score(2.0, noise, seed=0) for run in "abcd"}
+            assert verdict(claim, scores=same, iterations=EARLY_AT).verdict != "holds", claim
+    errors = np.repeat(images([0, 0])[:, :1], 2, axis=1)
+    assert verdict(RECONSTRUCTION, errors={"i": errors}).verdict == "undecided"
+    assert verdict(ORDER, errors=dict.fromkeys("ijk", errors)).verdict == "undecided"
+    assert verdict(FASTER, throughputs={"t": ([3.0, 3.1, 3.2], [3.0, 3.1, 3.2])}).verdict == "undecided"
+    assert verdict(FASTER, throughputs={"t": ([3.0, 3.0], [3.0, 3.0])}).verdict == "undecided"
+    even = claim_of("lighter", model="classifier", than="adm")
+    assert verdict(even, costs={"classifier": 5.0, "adm": 5.0}).verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "message"),
+    [
+        (LOWER, {"scores": scored(1, 2, replicates=20)}, "run 'a' has 20 bootstrap replicates of 'fid'.*at least 40"),
+        (
+            LOWER,
+            {"scores": {"a": score(1), "b": score(1, count=500)}},
+            "unequal numbers of samples.*'a' of 1000, 'b' of 500",
+        ),
+        (LOWER, {"scores": {"a": score(1), "b": replace(score(1), metrics={})}}, "run 'b' has no 'fid'"),
+        (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {"a": 1, "b": 1, "c": 2}}, "1, 1, 2, which must rise"),
+        (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {}}, "0, 0, 0, which must rise"),
+        (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {"a": 5, "b": 6, "c": 8}}, "no run is of the first 0.25"),
+        (RECONSTRUCTION, {"errors": {"i": images([0, 1], count=1)}}, "at least 2"),
+        (
+            ORDER,
+            {"errors": {"i": images([0, 1]), "j": images([0, 1], count=9), "k": images([0, 1])}},
+            "'i' of 40, 'j' of 9, 'k' of 40",
+        ),
+        (NO_COPIES, {"neighbours": neighbours(1.0, count=5)}, "5 distances.*at least 6"),
+        (
+            NO_COPIES,
+            {"neighbours": {"n": Neighbours(np.ones(9), np.zeros(9, bool), np.zeros(9))}},
+            "is 0; half of them",
+        ),
+        (LIGHTER, {"costs": {"classifier": 0.0, "adm": 1.0}}, "'classifier' costs 0"),
+        (FASTER, {"throughputs": {"t": ([1.0, 0.0], [1.0, 2.0])}}, "'t' holds images a second that are not above 0"),
+        (FASTER, {"throughputs": {"t": ([1.0], [1.0, 2.0])}}, "at least 2"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_line(claim, evidence, message):
+    with pytest.raises(ValueError, match=rf"^claims\.key: .*{message}") as caught:
+        verdict(claim, **evidence)
+    assert "\n" not in str(caught.value)
+
+
+# The stage.
+
+CLAIMS = {
+    "adagn": claim_of("lower", metric="fid", run="a", than="b"),
+    "early": EARLY,
+    "last": RECONSTRUCTION,
+    "copies": NO_COPIES,
+    "light": LIGHTER,
+    "fast": FASTER,
+    "big": CLAIM.validate_python(
+        {"kind": "needs", "statement": "100 % of a|b & c_d.", "source": "App. F", "reason": "no a|b_c at 50 %"}
+    ),
+}
+IMAGES = {"classifier": 100, "adm": 1000}
+
+
+def study(folder, stage, name, **arrays):
+    folder.mkdir(parents=True)
+    np.savez(folder / name, **arrays)
+    write_manifest(folder, provenance(stage, {}, {}, []))
+
+
+@pytest.fixture
+def scale(tmp_path):
+    """A folder of all that the claims need."""
+    (tmp_path / "metrics").mkdir()
+    for run, one in scored(1, 2, 3, 1.5).items():
+        (tmp_path / "metrics" / f"{run}.json").write_text(json.dumps(vars(one)))
+    errors, near = images([0, 1]), neighbours(1.0)["n"]
+    study(
+        tmp_path / "studies" / "i",
+        "interpolate",
+        "interpolation.npz",
+        originals=np.zeros((1, 2, 8, 8, 3), np.uint8),
+        images=np.zeros((1, 3, 8, 8, 3), np.uint8),
+        labels=np.zeros((1, 2), np.int64),
+        error_all_but_last=errors[:, 0],
+        error_all=errors[:, 1],
+    )
+    study(
+        tmp_path / "studies" / "n",
+        "neighbours",
+        "neighbours.npz",
+        indices=np.zeros((500, 2), np.int64),
+        distances=np.stack([near.nearest, near.nearest + 1], axis=1),
+        dataset_distances=near.dataset,
+        pixel_copies=near.copies,
+    )
+    (tmp_path / "throughput").mkdir()
+    measured = {
+        name: {"images_per_second": list(values)}
+        for name, values in zip(("naive", "optimised"), rates(2)["t"], strict=True)
+    }
+    (tmp_path / "throughput" / "t.json").write_text(json.dumps(measured))
+    sizes = {name: {"parameters": 5, "forward_flops": flops} for name, flops in (("classifier", 10), ("adm", 20))}
+    (tmp_path / "sizes.json").write_text(json.dumps({"models": sizes}))
+    return tmp_path
+
+
+def write(scale, claims=None, stem="out/claims"):
+    folders = [scale / name for name in ("metrics", "studies", "studies", "throughput", "sizes.json")]
+    stage.judge_all(CLAIMS if claims is None else claims, EARLY_AT, IMAGES, *folders, scale / stem)
+    return scale / stem
+
+
+def test_the_stage_writes_every_verdict_in_order(scale):
+    out = write(scale)
+    content = json.loads(out.with_suffix(".json").read_text())
+    verdicts = content["claims"]
+    assert list(verdicts) == list(CLAIMS)
+    assert [found["verdict"] for found in verdicts.values()] == ["holds"] * 6 + ["not tested"]
+    assert verdicts["light"]["estimate"] == 20 * 1000 / (10 * 100)
+    np.testing.assert_allclose(verdicts["adagn"]["estimate"], -1)
+    assert set(content["made_by"]["inputs"]) >= {"metrics/a.json", "studies/i", "studies/n", "throughput/t.json"}
+    rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
+    assert [row["key"] for row in rows] == list(CLAIMS)
+    for row in rows[:-1]:
+        np.testing.assert_allclose(float(row["low"]), verdicts[row["key"]]["low"], rtol=1e-5)
+    lines = [line for line in out.with_suffix(".md").read_text().splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(CLAIMS)
+    columns = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+    assert columns == [6] * len(lines)
+    assert "not tested: no a\\|b_c at 50 %" in lines[-1]
+    latex = out.with_suffix(".tex").read_text()
+    assert "\\toprule" in latex
+    assert not re.search(r"(?<!\\)%", latex)
+    assert r"a|b \& c\_d" in latex
+
+
+def test_iterations_and_images_are_read_off_the_params(scale, tiny_model):
+    common = {"gradient_scale": 0.0, "sampler": "ddpm", "steps": "10", "micro_batch": 1, "seed": 0, "threads": 1}
+    runs = {
+        run: RunParams.model_construct(checkpoint=f"adm-{stop}", **common)
+        for run, stop in zip("abcd", (100, 200, 800, 800), strict=True)
+    }
+    models = {name: tiny_model("diffusion", batch_size=size) for name, size in (("adm", 6), ("classifier", 2))}
+    params = Params.model_construct(
+        claims={key: CLAIMS[key] for key in ("early", "light")},
+        models=models | {"unguided": UniformModelParams(kind="uniform")},
+        segments={
+            f"{model}-{stop}": SegmentParams(model=model, dataset="d", previous="x", stop=stop)
+            for model, stop in (("adm", 800), ("adm", 100), ("adm", 200), ("classifier", 7))
+        },
+        published=SimpleNamespace(checkpoints={}, samples={}),
+        runs=runs,
+        upsampled_runs={},
+        gan_runs={},
+    )
+    stage.run(
+        params, scale / "metrics", scale / "studies", scale / "throughput", scale / "sizes.json", scale / "claims"
+    )
+    content = json.loads((scale / "claims.json").read_text())
+    assert content["made_by"]["facts"] == {"iterations": EARLY_AT, "images": {"classifier": 14, "adm": 4800}}
+    assert content["claims"]["light"]["estimate"] == 20 * 4800 / (10 * 14)
+
+
+def test_the_same_measurements_give_the_same_bytes(scale):
+    first, second = write(scale, stem="one/claims"), write(scale, stem="two/claims")
+    for ending in (".csv", ".md", ".tex", ".json"):
+        assert first.with_suffix(ending).read_bytes() == second.with_suffix(ending).read_bytes()
+
+
+def test_a_verdict_depends_on_no_other_claim(scale):
+    together = json.loads(write(scale).with_suffix(".json").read_text())["claims"]
+    for key, claim in CLAIMS.items():
+        alone = json.loads(write(scale, {key: claim}, "alone/claims").with_suffix(".json").read_text())["claims"]
+        assert alone == {key: together[key]}
+
+
+def test_what_no_claim_needs_may_be_missing(tmp_path):
+    assert write(tmp_path, {"big": CLAIMS["big"]}).with_suffix(".csv").is_file()
+
+
+BROKEN = {
+    "metrics/a.json": [
+        (None, "does not exist"),
+        ("{}", "holds no scored run"),
+        ('{"metrics": {"fid": NaN}, "bootstrap": {}, "num_samples": 5}', "metrics.fid: nan is not accepted"),
+        ('{"metrics": {"fid": 1.0}, "bootstrap": {"fid": [1, "x"]}, "num_samples": 5}', "bootstrap.fid: 'x'"),
+        ('{"metrics": {"fid": 1.0}, "bootstrap": {"fid": []}, "num_samples": 5}', "bootstrap.fid: holds no numbers"),
+        ('{"metrics": {"fid": 1.0}, "bootstrap": {}, "num_samples": 5}', "run 'a' has no 'fid'"),
+    ],
+    "studies/i/interpolation.npz": [(None, "does not exist"), ("broken", "not the file that was written")],
+    "studies/n/neighbours.npz": [(None, "does not exist")],
+    "throughput/t.json": [
+        (None, "does not exist"),
+        ("{}", "naive.images_per_second: is missing"),
+        ('{"naive": {"images_per_second": [1.0, true]}}', "True is not accepted"),
+    ],
+    "sizes.json": [
+        (None, "does not exist"),
+        ('{"models": {"adm": {"forward_flops": 1}}}', "models.classifier.forward_flops: None"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [(n, *case) for n, cases in BROKEN.items() for case in cases])
+def test_what_is_missing_or_broken_is_named_in_one_line(scale, name, content, message):
+    (scale / name).unlink()
+    if content is not None:
+        (scale / name).write_text(content)
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        write(scale)
+    assert "\n" not in str(caught.value)
+    assert not (scale / "out").exists()
+
+
+def test_an_untrained_model_has_no_cost(scale):
+    claim = claim_of("lighter", model="adm", than="other")
+    with pytest.raises(UserError, match=r"models\.other"):
+        write(scale, {"key": claim})
+
+
+def test_verdicts_need_no_torch():
+    code = "import sys, adm.stages.claims; sys.exit(bool({'torch', 'tensorflow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

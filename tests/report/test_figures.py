@@ -1,0 +1,436 @@
+"""Figures: what they show, that nothing is cut off, and that the same input gives the same bytes."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from adm.report import curves, figures, grids, mosaic
+from adm.report.metrics import METRICS
+from adm.report.tables import HEADINGS
+
+IMAGES, LABELS = load_digits().images, load_digits().target
+
+
+def _digits(count: int, size: int = 8) -> np.ndarray:
+    digits = (IMAGES[:count] * (255 / 16)).astype(np.uint8)
+    return np.stack([np.asarray(Image.fromarray(image).resize((size, size)).convert("RGB")) for image in digits])
+
+
+def _sweep(values: list[float], shift: float = 0.0) -> pd.DataFrame:
+    u = np.linspace(0, 1, len(values))
+    return pd.DataFrame(
+        {
+            "value": values,
+            "fid": 6 - 8 * u + 12 * u**2 + shift,
+            "sfid": 5 + 4 * u**2 + shift,
+            "inception_score": 60 + 150 * u,
+            "precision": 0.6 + 0.2 * u + 0.02 * shift,
+            "recall": 0.6 - 0.3 * u,
+        }
+    )
+
+
+def _checkpoints(hours: float, fids: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"hours": np.linspace(hours / len(fids), hours, len(fids)), "fid": fids})
+
+
+def _with_bounds(frame: pd.DataFrame) -> pd.DataFrame:
+    metrics = [name for name in METRICS if name in frame]
+    low = {f"{name}_low": 0.9 * frame[name] for name in metrics}
+    return frame.assign(**low, **{f"{name}_high": 1.1 * frame[name] for name in metrics})
+
+
+def _ablations(count: int = 9) -> Figure:
+    panel = {
+        f"curve {n}: channels=128, depth=2": _checkpoints(40 + n, [60.0, 30.0 - n, 20.0 - n / 2]) for n in range(count)
+    }
+    return curves.ablation_curves({"Architecture": panel, "Heads": dict(list(panel.items())[:2])})
+
+
+def _trade_off() -> Figure:
+    truncation, scale = _sweep([0.1 * n for n in range(1, 11)], 2), _with_bounds(_sweep([0, 0.5, 1, 2, 4, 8]))
+    return curves.trade_off(
+        {"BigGAN-deep": truncation, "ADM-G": scale}, {"BigGAN-deep": "truncation", "ADM-G": "scale"}
+    )
+
+
+def _temperature() -> Figure:
+    values = [0.9, 0.95, 1.0]
+    return curves.temperature({"Noise scaling": _with_bounds(_sweep(values)), "Epsilon scaling": _sweep(values, 1)})
+
+
+def _classes(size: int = 8) -> Figure:
+    names = ["goldfish", "monarch butterfly", "bicycle-built-for-two"]
+    return grids.class_grid(_digits(40, size), LABELS[:40], [0, 3, 9], 4, names)
+
+
+def _neighbours(size: int = 8) -> Figure:
+    images = _digits(12, size)
+    block = images[:3], images[3:].reshape(3, 3, *images.shape[1:])
+    return grids.neighbour_grid({"Gradient scale 1, 250 steps (FID 4.59)": block, "Scale 2.5": block})
+
+
+def _scales(size: int = 8) -> Figure:
+    images = _digits(8, size)
+    return grids.scale_grid(images.reshape(2, 4, *images.shape[1:]), [0, 0.5, 1, 5.5], ["3: dress", "9"])
+
+
+def _comparison(size: int = 8) -> Figure:
+    images = _digits(24, size)
+    panels = {"GAN, truncation 1.0": images[:8], "ADM": images[8:16], "training set": images[16:]}
+    return grids.comparison({"LSUN bedroom": panels, "LSUN horse": panels}, 4)
+
+
+def _interpolation(size: int = 8) -> Figure:
+    images = _digits(14, size)
+    shape = images.shape[1:]
+    return grids.interpolation_grid(images[:4].reshape(2, 2, *shape), images[4:].reshape(2, 5, *shape))
+
+
+DRAWN: dict[str, Callable[[], Figure]] = {
+    "ablations": _ablations,
+    "trade_off": _trade_off,
+    "temperature": _temperature,
+    "classes": _classes,
+    "random": lambda: grids.random_grid(_digits(144), 12, 12),
+    "random_64": lambda: grids.random_grid(_digits(30, 64), 3, 10),
+    "random_512": lambda: grids.random_grid(_digits(8, 512), 1, 8),
+    "one_image": lambda: grids.random_grid(_digits(1), 1, 1),
+    "neighbours": _neighbours,
+    "neighbours_64": lambda: _neighbours(64),
+    "scales": _scales,
+    "scales_64": lambda: _scales(64),
+    "comparison": _comparison,
+    "comparison_64": lambda: _comparison(64),
+    "interpolation": _interpolation,
+    "interpolation_64": lambda: _interpolation(64),
+    "placeholder": lambda: figures.placeholder("this scale trains no GAN, whose samples the paper's figure shows " * 3),
+}
+
+
+def _texts(figure: Figure) -> list[Text]:
+    """The texts that are drawn; ticks beyond the limits of an axis keep labels that are not."""
+    figure.draw_without_rendering()
+    hidden = set()
+    for axis in [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]:
+        low, high = sorted(axis.get_view_interval())
+        hidden |= {tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high}
+    texts = figure.findobj(lambda artist: isinstance(artist, Text) and artist not in hidden)
+    return [text for text in texts if text.get_visible() and text.get_text().strip()]
+
+
+def _strings(figure: Figure) -> list[str]:
+    return [text.get_text().replace("\u00a0", " ") for text in _texts(figure)]
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    file = io.BytesIO()
+    with mpl.rc_context(figures.STYLE):
+        figure.savefig(file, format="png")
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def _mosaic(figure: Figure) -> np.ndarray:
+    return np.asarray(figure.axes[0].images[0].get_array())
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+def test_nothing_is_cut_off_or_overlaps_and_the_text_is_legible(draw: Callable[[], Figure]) -> None:
+    figure = draw()
+    texts = _texts(figure)
+    bounds, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert min(bounds.x0, bounds.y0) >= -1e-6
+    assert bounds.x1 <= width + 1e-6
+    assert bounds.y1 <= height + 1e-6
+    assert width <= 10.3
+    assert height <= 12
+    assert all(text.get_fontsize() >= 7 for text in texts)
+
+    texts = [text for text in texts if not isinstance(text, Annotation)]
+    boxes = [text.get_window_extent() for text in texts]
+    for index, box in enumerate(boxes):
+        inner = box.padded(-1)
+        hits = [texts[other].get_text() for other in range(index) if inner.overlaps(boxes[other].padded(-1))]
+        assert not hits, (texts[index].get_text(), hits)
+
+
+def test_values_beside_the_points_of_a_trade_off_do_not_overlap_and_name_the_ends() -> None:
+    figure = _trade_off()
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        labels = [text for text in axes.texts if isinstance(text, Annotation)]
+        boxes = [Text.get_window_extent(label) for label in labels]
+        assert not any(box.count_overlaps(boxes[:index]) for index, box in enumerate(boxes))
+        assert {"0.1", "1", "0", "8"} <= {label.get_text() for label in labels}
+
+
+def test_crowded_values_are_thinned() -> None:
+    crowd = _sweep([float(n) for n in range(60)])
+    for axes in curves.trade_off({"a": crowd}, {}).axes:
+        shown = {text.get_text() for text in axes.texts}
+        assert {"0", "59"} <= shown
+        assert len(shown) < 45
+
+
+def test_a_trade_off_has_the_papers_panels() -> None:
+    figure = _trade_off()
+    labels = [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+    assert labels == [
+        ("IS (higher is better)", "FID (lower is better)"),
+        ("IS (higher is better)", "sFID (lower is better)"),
+        ("Recall (higher is better)", "Precision (higher is better)"),
+    ]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BigGAN-deep (truncation)", "ADM-G (scale)"]
+
+
+def test_every_metric_has_an_axis_label_that_agrees_with_the_tables() -> None:
+    assert set(figures.METRIC_LABELS) == set(METRICS)
+    for name in METRICS:
+        assert figures.axis_label(name).startswith(f"{HEADINGS[name]} (")
+
+
+def test_curves_of_an_ablation_differ_in_colour_and_marker_and_a_shared_one_keeps_its_own() -> None:
+    figure = _ablations()
+    first, second = figure.axes
+    styles = {line.get_label(): (line.get_color(), line.get_marker()) for line in first.lines}
+    assert len({color for color, _ in styles.values()}) == len({marker for _, marker in styles.values()}) == 9
+    assert all(styles[line.get_label()] == (line.get_color(), line.get_marker()) for line in second.lines)
+    assert len(first.get_legend().get_texts()) == 9
+    assert first.get_ylabel() == "FID (lower is better)"
+
+
+@pytest.mark.parametrize(
+    ("hours", "unit", "last"), [(0.01, "seconds", 36), (1.5, "minutes", 90), (40, "hours", 40), (96, "days", 4)]
+)
+def test_training_time_is_in_the_unit_that_suits_it(hours: float, unit: str, last: float) -> None:
+    (axes,) = curves.ablation_curves({"": {"a": _checkpoints(hours, [9.0, 8.0]), "b": _checkpoints(0, [9.0])}}).axes
+    assert axes.get_xlabel() == f"Training time ({unit})"
+    assert axes.lines[0].get_xdata()[-1] == pytest.approx(last)
+
+
+@pytest.mark.parametrize(("first", "scale"), [(30.0, "linear"), (3000.0, "log")])
+def test_fid_is_logarithmic_where_it_spans_more_than_a_decade(first: float, scale: str) -> None:
+    figure = curves.ablation_curves({"": {"a": _checkpoints(1, [first, 20.0])}})
+    assert figure.axes[0].get_yscale() == scale
+    assert len([text for text in figure.axes[0].get_yticklabels() if text.get_text()]) >= 3
+
+
+def test_rows_without_a_number_are_dropped() -> None:
+    frame = _checkpoints(10, [9.0, np.nan, 7.0])
+    (line,) = curves.ablation_curves({"": {"a": frame}}).axes[0].lines
+    assert line.get_ydata().tolist() == [9, 7]
+    swept = _sweep([0.0, 1.0, 2.0])
+    swept.loc[1, "recall"] = np.nan
+    panels = curves.temperature({"a": swept}).axes
+    assert [len(axes.lines[0].get_xdata()) for axes in panels] == [3, 3, 2]
+    assert [len(axes.lines[0].get_xdata()) for axes in curves.trade_off({"a": swept}, {}).axes] == [3, 3, 2]
+
+
+def test_curves_are_drawn_in_the_order_of_their_parameter() -> None:
+    shuffled = _sweep([0.9, 0.95, 1.0]).iloc[[2, 0, 1]]
+    assert curves.temperature({"a": shuffled}).axes[0].lines[0].get_xdata().tolist() == [0.9, 0.95, 1.0]
+    assert np.all(np.diff(curves.trade_off({"a": shuffled}, {}).axes[0].lines[0].get_xdata()) > 0)
+
+
+def test_a_point_without_a_value_has_no_label() -> None:
+    swept = _sweep([0.0, np.nan, 2.0])
+    for axes in curves.trade_off({"a": swept}, {}).axes:
+        assert {text.get_text() for text in axes.texts} == {"0", "2"}
+        assert len(axes.lines[0].get_xdata()) == 3
+
+
+def test_one_row_is_enough() -> None:
+    for figure in (
+        curves.trade_off({"a": _sweep([1.0])}, {"a": "scale"}),
+        curves.temperature({"a": _sweep([1.0])}),
+        curves.ablation_curves({"": {"a": _checkpoints(1, [9.0])}}),
+    ):
+        assert all(len(axes.lines) == 1 for axes in figure.axes)
+
+
+def test_bounds_are_drawn_where_they_are_known() -> None:
+    figure = curves.temperature({"a": _with_bounds(_sweep([0.9, 1.0]))})
+    (bars,) = figure.axes[0].collections
+    fid = _sweep([0.9, 1.0])["fid"]
+    np.testing.assert_allclose([segment[:, 1] for segment in bars.get_segments()], [[0.9 * f, 1.1 * f] for f in fid])
+    assert not curves.temperature({"a": _sweep([0.9, 1.0])}).axes[0].collections
+    assert len(curves.trade_off({"a": _with_bounds(_sweep([0, 1]))}, {}).axes[0].collections) == 2
+
+
+def test_a_curve_figure_without_a_point_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        curves.ablation_curves({"": {"a": _checkpoints(1, [np.nan])}})
+    with pytest.raises(ValueError, match="at least one"):
+        curves.trade_off({}, {})
+    with pytest.raises(ValueError, match="at least one"):
+        curves.temperature({})
+
+
+@pytest.mark.parametrize("size", [8, 64])
+def test_the_png_holds_each_pixel_of_the_mosaic(size: int) -> None:
+    figure = _classes(size)
+    shown, pixels = _mosaic(figure), _pixels(figure)
+    axes = figure.axes[0].get_position()
+    height, width = shown.shape[:2]
+    left, top = round(axes.x0 * pixels.shape[1]), round((1 - axes.y1) * pixels.shape[0])
+    np.testing.assert_array_equal(pixels[top : top + height, left : left + width], shown)
+
+
+@pytest.mark.parametrize("size", [8, 64])
+def test_a_mosaic_holds_images_enlarged_by_a_whole_factor_in_order(size: int) -> None:
+    images = _digits(6, size)
+    shown = _mosaic(grids.random_grid(images, 2, 3))
+    factor = (shown.shape[0] - grids.GAP) // (2 * size)
+    assert factor >= 1
+    for index, image in enumerate(images):
+        y, x = ((size * factor + grids.GAP) * place for place in divmod(index, 3))
+        cell = shown[y : y + size * factor, x : x + size * factor]
+        np.testing.assert_array_equal(cell, np.kron(image, np.ones((factor, factor, 1), np.uint8)))
+
+
+def test_images_too_large_for_a_page_are_reduced_to_their_means() -> None:
+    images = np.stack([np.full((512, 512, 3), value, np.uint8) for value in (0, 80, 160, 240)])
+    shown = _mosaic(grids.random_grid(images.repeat(3, axis=0), 1, 12))
+    assert shown.shape[1] <= mosaic.EXTENT[1]
+    assert set(np.unique(shown)) == {0, 80, 160, 240, 255}
+
+
+def test_a_random_grid_leaves_no_empty_rows_or_columns() -> None:
+    few, full = _mosaic(grids.random_grid(_digits(5), 12, 3)), _mosaic(grids.random_grid(_digits(6), 2, 3))
+    assert few.shape == full.shape
+    assert _mosaic(grids.random_grid(_digits(2), 4, 12)).shape[1] < full.shape[1]
+
+
+def test_a_class_grid_shows_the_first_samples_of_each_class_beside_its_name() -> None:
+    images, labels = _digits(40), LABELS[:40]
+    figure = grids.class_grid(images, labels, [3, 0], 2, ["dress", "top"])
+    assert _strings(figure) == ["3: dress", "0: top"]
+    expected = np.concatenate([images[labels == number][:2] for number in (3, 0)])
+    np.testing.assert_array_equal(_mosaic(figure), _mosaic(grids.random_grid(expected, 2, 2)))
+    assert _strings(grids.class_grid(images, labels, [3, 0], 2)) == ["3", "0"]
+
+
+def test_a_class_with_too_few_samples_leaves_white_cells() -> None:
+    shown = _mosaic(grids.class_grid(_digits(10), LABELS[:10], [0, 11], 2))
+    height, width = (shown.shape[0] - grids.GAP) // 2, (shown.shape[1] - grids.GAP) // 2
+    assert (shown[height:] == 255).all()
+    assert (shown[:, width:] == 255).all()
+    assert (shown[:height, :width] < 255).any()
+
+
+def test_labels_of_the_grids() -> None:
+    block = ["sample", "1st", "2nd", "3rd"]
+    titles = ["Gradient scale 1, 250 steps (FID 4.59)", "Scale 2.5"]
+    assert sorted(_strings(_neighbours())) == sorted([*block, *block, *titles])
+    assert set(_strings(_scales())) == {"0", "0.5", "1", "5.5", "Gradient scale", "3: dress", "9"}
+    assert set(_strings(_comparison())) == {"LSUN bedroom", "LSUN horse", "GAN, truncation 1.0", "ADM", "training set"}
+    assert _strings(_interpolation()) == ["real", "θ = 0", "θ = π/2", "real"]
+    unnamed = grids.comparison({"": {"Epsilon scaling": _digits(9), "Noise scaling": _digits(9)}}, 3)
+    assert _strings(unnamed) == ["Epsilon scaling", "Noise scaling"]
+
+
+def test_neighbours_stand_below_their_sample_and_real_images_at_the_ends() -> None:
+    greys = np.arange(0, 240, 10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    figure = grids.neighbour_grid({"": (greys[:2], greys[2:8].reshape(2, 3, 8, 8, 3))})
+    assert _runs(_mosaic(figure)[:, 0, 0]) == [0, 20, 30, 40]
+    assert _runs(_mosaic(figure)[:, -1, 0]) == [10, 50, 60, 70]
+    figure = grids.interpolation_grid(greys[:2].reshape(1, 2, 8, 8, 3), greys[2:6].reshape(1, 4, 8, 8, 3))
+    assert _runs(_mosaic(figure)[0, :, 0]) == [0, 20, 30, 40, 50, 10]
+
+
+def test_a_panel_that_a_band_lacks_is_white() -> None:
+    black = np.zeros((2, 8, 8, 3), np.uint8)
+    shown = _mosaic(grids.comparison({"a": {"x": black, "y": black}, "b": {"y": black}}, 2))
+    height = (shown.shape[0] - grids.WIDE_GAP) // 2
+    assert (shown[-height:, : shown.shape[1] // 2] == 255).all()
+    assert (shown[-height:, -1] == 0).all()
+
+
+def _runs(values: np.ndarray) -> list[int]:
+    """The values other than white, each once where it is repeated."""
+    changes = np.flatnonzero(np.diff(values, prepend=255))
+    return [int(value) for value in values[changes] if value != 255]
+
+
+def test_arrays_of_another_kind_are_refused() -> None:
+    images = _digits(4)
+    with pytest.raises(ValueError, match=r"found \(4, 8, 8, 3\) float64; accepted are \(N, H, W, 3\) uint8"):
+        grids.random_grid(images / 255, 2, 2)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"accepted are \(N, K, H, W, 3\) uint8"):
+        grids.scale_grid(images, [1], ["a"])
+    with pytest.raises(ValueError, match="2 x 2 images for 1 labels"):
+        grids.scale_grid(images.reshape(2, 2, 8, 8, 3), [0, 1], ["a"])
+    with pytest.raises(ValueError, match="a figure takes one"):
+        grids.comparison({"": {"x": images, "y": _digits(4, 16)}}, 2)
+    for draw in (
+        lambda: grids.random_grid(images[:0], 2, 2),
+        lambda: grids.comparison({"": {"x": images[:0]}}, 2),
+        lambda: grids.comparison({}, 2),
+        lambda: grids.neighbour_grid({}),
+    ):
+        with pytest.raises(ValueError, match="none given"):
+            draw()
+
+
+def test_a_placeholder_says_why() -> None:
+    (text,) = _strings(figures.placeholder("no GAN at this scale"))
+    assert text == "no GAN at this scale"
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from adm.report import curves, figures, grids
+out = Path(sys.argv[1])
+metrics = {name: [1.0, 2.0, 4.0] for name in ("fid", "sfid", "inception_score", "precision", "recall")}
+figures.write_figure(out / "curves", curves.trade_off({"ADM-G": pd.DataFrame({"value": [0, 1, 2], **metrics})}, {}))
+images = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)
+figures.write_figure(out / "grid", grids.interpolation_grid(images[:, :2], images))
+"""
+
+
+def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path / seed], env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    ]
+    assert [process.wait() for process in started] == [0, 0]
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert names == ["curves.pdf", "curves.png", "grid.pdf", "grid.png"]
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+def test_a_pdf_has_no_date_embeds_its_fonts_and_keeps_the_pixels(tmp_path: Path) -> None:
+    figure = _classes()
+    figures.write_figure(tmp_path / "a", figure)
+    pdf = (tmp_path / "a.pdf").read_bytes()
+    assert b"CreationDate" not in pdf
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    sizes = [
+        tuple(int(re.search(rb"/%s (\d+)" % side, image)[1]) for side in (b"Height", b"Width"))
+        for image in re.findall(rb"<<(?:(?!>>).)*?/Subtype /Image.*?>>", pdf, re.DOTALL)
+    ]
+    assert sizes == [_mosaic(figure).shape[:2]]
+
+
+def test_the_report_needs_neither_pyplot_nor_pandas_to_start() -> None:
+    script = "import sys, adm.report.curves, adm.report.grids; print([m for m in sys.modules if m in sys.argv])"
+    unwanted = ["matplotlib.pyplot", "pandas.plotting", "pandas", "torch"]
+    found = subprocess.run([sys.executable, "-c", script, *unwanted], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"

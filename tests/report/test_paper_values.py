@@ -1,0 +1,320 @@
+"""The transcribed tables against the paper's text, against each other and against the networks."""
+
+import csv
+import math
+import os
+import re
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from adm.nets import PRESETS, Classifier, UNet, Upsampler
+from adm.params.errors import UserError
+from adm.params.networks import ClassifierParams, UpsamplerParams
+from adm.report.paper import caption, read_paper_table
+
+TABLES = tuple(range(6, 17))
+FIGURES = (*map(str, range(5, 10)), "10a", "10b", "10c", *map(str, range(11, 28)))
+METRICS = ("fid", "sfid", "precision", "recall")
+CAPTIONS = Path("workflow/paper/captions.yaml")
+
+NAMES = {
+    "Batch Size per GPU": "batch_size_per_gpu",
+    "Throughput Imgs per V100-sec": "images_per_v100_second",
+    "Utilization": "utilisation",
+    "Prec": "precision",
+    "Rec": "recall",
+}
+FOOTNOTE = re.compile(r"\^\{\\d?dagger\}|\*$")
+PRINTED = {  # heading of Tables 11-13 -> preset
+    11: {"LSUN": "lsun_cat"} | {f"ImageNet {size}": f"imagenet{size}" for size in (64, 128, 256, 512)},
+    12: {f"ImageNet {size}": f"classifier_imagenet{size}" for size in (64, 128, 256, 512)},
+    13: {"ImageNet 64→256": "upsampler_64_256", "ImageNet 128→512": "upsampler_128_512"},
+}
+
+
+@pytest.fixture(scope="module")
+def specification(root):
+    default = root.parent / "shared" / "paper" / "000_1f5d0c854378572d.txt"
+    path = Path(os.environ.get("ADM_SPECIFICATION") or default)
+    if not path.is_file():
+        pytest.skip(f"{path} is absent: the paper's text is not distributed; name its place in ADM_SPECIFICATION")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def table(root):
+    return lambda stem: read_paper_table(root / "workflow" / "paper" / f"{stem}.csv")
+
+
+def transcribed(root, stem):
+    """The csv's rows as they are, header first, split into the paper's cells and our notes."""
+    with (root / "workflow" / "paper" / f"{stem}.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert len({len(row) for row in rows}) == 1
+    if rows[0][-1] != "note":
+        return rows, [""] * len(rows)
+    return [row[:-1] for row in rows], [row[-1] for row in rows]
+
+
+def printed_rows(text, number):
+    """The tab-separated rows of a table, cut to the columns that have a heading, or lead."""
+    blocks = [list(lines) for tabbed, lines in groupby(text.split("\n"), lambda line: "\t" in line) if tabbed]
+    assert len(blocks) == len(TABLES)
+    rows = [line.split("\t") for line in blocks[TABLES.index(number)]]
+    width = max(column for column, heading in enumerate(rows[0]) if heading) + 1
+    assert not any(cell for row in rows for cell in row[width:])
+    return [row[:width] for row in rows]
+
+
+def plain(cell):
+    """A cell without citation, footnote mark and LaTeX."""
+    cell = re.sub(r" \[\d+\]$", "", cell.replace("$", ""))
+    return FOOTNOTE.sub("", re.sub(r"\s*\\?r?ightarrow\s*", "→", cell)).strip()
+
+
+def grouped(number, body):
+    """The rows under their group, with the row's label next; True where a footnote mark stands."""
+    if number == 7:
+        assert len(body) % 3 == 0
+        labels = [[row[0] for row in body[start : start + 3]] for start in range(0, len(body), 3)]
+        assert all(not first and middle and not last for first, middle, last in labels)
+        return [([labels[at // 3][1], *row[1:]], False) for at, row in enumerate(body)]
+    rows, group = [], []
+    for row in body:
+        if number in (10, 16) and not any(re.fullmatch(r"\d\.\d\d", cell) for cell in row):
+            group = ["".join(row)]
+        else:
+            rows.append(([*group, *row], any(FOOTNOTE.search(cell) for cell in row)))
+    return rows
+
+
+def cell_of(number, row, cell):
+    """A cell as the csv writes it."""
+    cell = plain(cell)
+    if number == 7:
+        cell = cell.removesuffix("%")
+    if number in (7, 14) and cell == "-":
+        return ""
+    if row[0] in ("BigGAN up/downsample", "Attention pooling") and cell in ("1", "✓"):
+        return "yes"
+    return cell
+
+
+@pytest.mark.parametrize("number", TABLES)
+def test_every_cell_is_as_printed(root, specification, number):
+    heading, *body = printed_rows(specification, number)
+    rows = grouped(number, body)
+    lead = ["group", "row"] if number in (7, 10, 16) else ["row"]
+    measured = [plain(name) for name in heading[2 if number == 7 else 1 :]]
+    if number not in (11, 12, 13, 14):
+        measured = [NAMES.get(name, name.lower().replace(" ", "_")) for name in measured]
+    expected = [[cell_of(number, row, cell) for cell in row] for row, _ in rows]
+    found, notes = transcribed(root, f"table_{number}")
+    assert found == [[*lead, *measured], *expected]
+    assert all(note for note, (_, marked) in zip(notes[1:], rows, strict=True) if marked)
+
+
+def test_sweeps_are_as_printed(root, specification):
+    sentences = re.search(r"we swept over (\[.*?)\. For DDIM, we swept over values (\[.*)", specification)
+    expected = []
+    for sampler, sentence in zip(("250 steps", "DDIM, 25 steps"), sentences.groups(), strict=True):
+        for values, datasets in re.findall(r"\[([\d., ]+)\] for ((?:(?: and )?ImageNet \d+×\d+)+)", sentence):
+            for group in re.findall(r"ImageNet \d+×\d+", datasets):
+                expected += [[group, sampler, value] for value in values.split(", ")]
+    found, _ = transcribed(root, "appendix_k")
+    assert found[0] == ["group", "sampler", "gradient_scale", "chosen"]
+    assert [row[:3] for row in found[1:]] == expected
+
+
+def test_captions_are_in_our_own_words(root, specification):
+    words = re.findall(r"\w+", specification.lower())
+    theirs = {tuple(words[at : at + 6]) for at in range(len(words))}
+    for key, text in yaml.safe_load((root / CAPTIONS).read_text(encoding="utf-8")).items():
+        ours = re.findall(r"\w+", text.lower())
+        copied = [ours[at : at + 6] for at in range(len(ours)) if tuple(ours[at : at + 6]) in theirs]
+        assert not copied, key
+
+
+@pytest.mark.parametrize("number", TABLES)
+def test_values_are_in_range(table, number):
+    values = table(f"table_{number}")
+    for name in values.columns.intersection(METRICS):
+        assert values[name].between(0, 1 if name in ("precision", "recall") else 20, inclusive="neither").all()
+    keys = ["group", "row"] if "group" in values else ["row"]
+    assert (values[keys] != "").all(axis=None)
+    # Table 10 alone has two rows of one label, told apart by their note.
+    assert not values.duplicated([*keys, "note"] if number == 10 else keys).any()
+
+
+def thousands(label):
+    return 1000 * int(label.removesuffix("K"))
+
+
+@pytest.mark.parametrize("number", [8, 9])
+def test_longer_training_has_lower_fid(table, number):
+    values = table(f"table_{number}")
+    assert all(left < right for left, right in pairwise(values["row"].map(thousands)))
+    assert values["fid"].is_monotonic_decreasing
+
+
+def test_utilisation_is_the_share_of_the_theoretical_throughput(table):
+    for _, rows in table("table_7").groupby("group"):
+        share = 100 * rows["images_per_v100_second"] / rows["images_per_v100_second"].iloc[0]
+        assert list(share.round()) == list(rows["utilisation"])
+        assert list(rows["row"]) == ["Theoretical", "Naive", "Optimized"]
+
+
+def test_table_10_repeats_tables_8_9_and_16(table):
+    compared = table("table_10")
+    for group, number, iterations in [
+        ("ImageNet 128×128", 8, "4360K"),
+        ("ImageNet 256×256", 9, "750K"),
+        ("ImageNet 256×256", 9, "1980K"),
+    ]:
+        source = table(f"table_{number}").set_index("row").loc[iterations, list(METRICS)]
+        rows = compared[(compared["group"] == group) & (compared["row"] == f"ADM-G ({iterations})")]
+        assert list(rows.loc[rows["note"] == "", list(METRICS)].squeeze()) == list(source)
+    lsun = table("table_16").set_index(["group", "row"])[list(METRICS)]
+    for group, row, printed in [
+        ("LSUN Horse 256×256", "ADM (dropout, 250K)", "LSUN Horses 256×256"),
+        ("LSUN Cat 256×256", "ADM (dropout, 200K)", "LSUN Cat 256×256"),
+    ]:
+        (found,) = compared[(compared["group"] == group) & (compared["row"] == row)][list(METRICS)].to_numpy().tolist()
+        assert found == list(lsun.loc[(printed, "1000 steps")])
+
+
+def test_compute_adds_up_but_in_the_one_row_that_says_so(table):
+    rows = table("table_10").query("classifier_compute.str.isdecimal()")
+    sums = rows["generator_compute"] + rows["classifier_compute"].astype(float)
+    wrong = rows[sums != rows["total_compute"].astype(float)]
+    assert list(wrong["row"]) == ["ADM-G (200K), ADM-U (150K)"]
+    assert wrong["note"].str.contains("add up").all()
+
+
+def test_generator_compute_follows_from_iterations_batch_size_and_throughput(table):
+    rates = table("table_7").query("row == 'Optimized'").set_index("group")["images_per_v100_second"]
+    batch_size = {"64×64": 2048}  # Tables 11 and 13: all others 256
+
+    def days(model, iterations, slack):
+        return thousands(iterations) * batch_size.get(model, 256) / (rates[model] + slack) / 86_400
+
+    low_resolution = {"ImageNet 256×256": ("64×64", "64→256"), "ImageNet 512×512": ("128×128", "128→512")}
+    rows = table("table_10").dropna(subset="generator_compute")
+    assert len(rows) == 13
+    for row in rows.itertuples():
+        iterations = re.findall(r"\d+K", row.row)
+        models = low_resolution[row.group] if len(iterations) == 2 else (row.group.split()[-1],)
+        least, most = (sum(map(days, models, iterations, [slack] * 2)) for slack in (0.05, -0.05))
+        assert least - 0.5 <= row.generator_compute <= most + 0.5, row.row
+
+
+def test_schedules_have_250_steps_and_agree_with_table_16(table):
+    swept = table("table_15")
+    schedules = [[int(steps) for steps in row.split(", ")] for row in swept["row"]]
+    assert all(len(schedule) == 5 and sum(schedule) == 250 for schedule in schedules)
+    assert swept["fid"].is_monotonic_decreasing
+    bedrooms = table("table_16").query("group == 'LSUN Bedrooms 256×256'").set_index("row")["fid"]
+    assert bedrooms["250 steps (uniform)"] == swept.set_index("row")["fid"]["50, 50, 50, 50, 50"] == 2.31
+    assert bedrooms["250 steps (sweep)"] == swept["fid"].min() == 2.02
+
+
+def million_parameters(name):
+    params = PRESETS[name]
+    with torch.device("meta"):
+        if isinstance(params, ClassifierParams):
+            network = Classifier(params)
+        elif isinstance(params, UpsamplerParams):
+            network = Upsampler(params, out_channels=6)
+        else:
+            network = UNet(params, out_channels=6)
+    return sum(math.prod(parameter.shape) for parameter in network.parameters()) / 1e6
+
+
+@pytest.mark.parametrize(
+    ("number", "heading"), [(number, heading) for number in PRINTED for heading in PRINTED[number]]
+)
+def test_hyperparameters_are_those_of_the_presets(table, number, heading):
+    name = PRINTED[number][heading]
+    params = PRESETS[name]
+    printed = table(f"table_{number}").set_index("row")[heading]
+    millions = million_parameters(name)
+    # 552.8 million are printed as 552M, the one size that is cut off.
+    assert printed["Model size"] == f"{math.floor(millions) if heading == 'LSUN' else round(millions)}M"
+    assert printed["Channels"] == str(params.channels)
+    assert printed["Depth"] == str(params.depth)
+    assert [float(factor) for factor in printed["Channels multiple"].split(",")] == list(params.channel_multiplier)
+    assert printed.get("Heads", "") == str(params.heads or "")
+    assert printed["Heads Channels"] == str(params.head_channels or "")
+    if number != 12:
+        assert float(printed["Dropout"]) == params.dropout
+    if heading != "ImageNet 128→512":  # noted beside the table
+        assert printed["Attention resolution"] == ",".join(map(str, params.attention_resolutions))
+        assert printed["BigGAN up/downsample"] == "yes"
+
+
+def test_the_chosen_of_each_sweep_is_table_14s(table):
+    swept = table("appendix_k")
+    used = table("table_14").set_index("row")
+    sweeps = swept.groupby(["group", "sampler"])
+    assert len(sweeps) == 6
+    for (group, sampler), rows in sweeps:
+        wanted = used.loc[f"Gradient Scale ({sampler})", group.partition("×")[0]]
+        assert list(rows.loc[rows["chosen"], "gradient_scale"]) == [wanted]
+        assert rows["gradient_scale"].is_monotonic_increasing
+
+
+def test_every_table_and_figure_has_a_caption(root):
+    keys = [*(f"table_{number}" for number in TABLES), "appendix_k", *(f"figure_{number}" for number in FIGURES)]
+    assert list(yaml.safe_load((root / CAPTIONS).read_text(encoding="utf-8"))) == keys
+    texts = [caption(root / CAPTIONS, key) for key in keys]
+    assert len(set(texts)) == len(keys)
+    assert not any(re.search(r"[\\$^{}\n]", text) for text in texts)
+    assert all(text.endswith(".") and len(text) < 250 for text in texts)
+    # A dataset of the paper's is named as such, since every scale has its own.
+    assert not any(re.search(r"ImageNet|LSUN|\d×\d", text) and "the paper's" not in text for text in texts)
+
+
+def test_columns_are_typed_by_their_cells(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text('row, value ,chosen,note,size\n a ,1.5,true,,"64-128"\nb,,false,,3\n', encoding="utf-8")
+    values = read_paper_table(path)
+    assert list(values.columns) == ["row", "value", "chosen", "note", "size"]
+    assert list(values["row"]) == ["a", "b"]
+    assert values["value"].dtype == "float64"
+    assert values["value"].isna().tolist() == [False, True]
+    assert values["chosen"].dtype == "bool"
+    assert list(values["note"]) == ["", ""]
+    assert list(values["size"]) == ["64-128", "3"]
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"row,fid\na,1,2\n", b"row,fid\na\n", b"\n", b"row,row\na,b\n", b"row\n\xff\n"]
+)
+def test_a_bad_table_is_named(tmp_path, content):
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"table\.csv: \w"):
+        read_paper_table(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "does not exist"),
+        (b"table_6: [", "no readable YAML"),
+        (b"- a", "no mapping"),
+        (b"table_6: 3", "no mapping"),
+        (b"table_6: a.", "no caption 'table_99'; it has table_6"),
+    ],
+)
+def test_a_missing_caption_is_named(tmp_path, content, message):
+    path = tmp_path / "captions.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"captions\.yaml: .*{message}"):
+        caption(path, "table_99")

@@ -1,0 +1,292 @@
+"""Encoding and decoding undo one another, and arcs join what their ends are."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.writing import new_folder
+from adm.data.batches import to_uint8, to_unit_range
+from adm.data.shards import ImageShards, write_shards
+from adm.diffusion.process import Diffusion
+from adm.diffusion.samplers import classifier_gradient
+from adm.params.data import DatasetParams
+from adm.params.errors import UserError
+from adm.params.models import UniformModelParams
+from adm.params.runs import RunParams
+from adm.params.studies import InterpolationParams, VariationParams
+from adm.sampling.batch import read_batch
+from adm.sampling.interpolation import LatentSpace, arc, in_micro_batches, weighted_gradient
+from adm.sampling.studies import read_interpolation, read_variation
+from adm.stages import init, interpolate, sample, vary
+
+MEANS = torch.tensor([-0.3, 0.2, 0.4])
+STD = 0.2
+STUDY = {
+    "checkpoint": "model-0",
+    "classifier": "classifier-0",
+    "dataset": "any",
+    "gradient_scale": 0.0,
+    "steps": "6",
+    "pairs": 3,
+    "points": 4,
+    "reconstructions": 5,
+    "micro_batch": 4,
+    "seed": 3,
+    "threads": 1,
+}
+
+
+def draw(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def gaussian_space(steps="25", scale=0.0, classifier=None, asked=None, schedule="cosine"):
+    """The exact denoiser of N(mean of the class, STD^2); it notes the timesteps that it is asked at in `asked`."""
+    alpha_bar = torch.from_numpy(Diffusion.from_schedule(schedule, 1000).alpha_bar).float()
+
+    def denoiser(x_t, t, class_weights):
+        if asked is not None:
+            asked.append(t[0].item())
+        a = alpha_bar[t].view(-1, 1, 1, 1)
+        mean = (class_weights @ MEANS).view(-1, 1, 1, 1)
+        return (1 - a).sqrt() * (x_t - a.sqrt() * mean) / (a * STD**2 + 1 - a)
+
+    return LatentSpace(Diffusion.from_schedule(schedule, 1000, steps, "beta"), denoiser, classifier, scale)
+
+
+def images_of(labels, seed=0):
+    x_0 = MEANS[labels].view(-1, 1, 1, 1) + STD * draw(len(labels), 3, 4, 4, seed=seed)
+    return x_0.clamp(-1, 1), one_hot(labels, 3).float()
+
+
+def logits(x, timesteps):
+    weight = draw(x[0].numel(), 3, seed=7)
+    return torch.tanh(x.flatten(1) @ weight) * (1 + timesteps[:, None] / 1000)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_decoding_undoes_encoding_the_better_the_more_steps(schedule):
+    x_0, weights = images_of(torch.arange(24) % 3)
+    errors = torch.stack(
+        [gaussian_space(str(n), schedule=schedule).errors(x_0, weights).mean(0) for n in (25, 50, 100, 200)]
+    )
+    assert errors.dtype == torch.float64
+    # DDIM is of first order: twice the steps halve the error, and quarter its square.
+    assert (errors[1:] < 0.45 * errors[:-1]).all()
+    assert (errors[-1] < 0.02 * STD**2).all()
+
+
+def test_latents_are_the_standard_normals_that_the_images_come_from():
+    x_0, weights = images_of(torch.arange(24) % 3)
+    latents = gaussian_space("250").encode(x_0, weights)
+    normal = (x_0 - MEANS[torch.arange(24) % 3].view(-1, 1, 1, 1)) / STD
+    assert (latents - normal).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize(("num_steps", "taken"), [(None, 9), (9, 9), (10, 10), (1, 1), (0, 0)])
+def test_both_directions_visit_the_same_timesteps(num_steps, taken):
+    asked = []
+    space = gaussian_space("10", asked=asked)
+    x_0, weights = images_of(torch.tensor([0, 2]))
+    latents = space.encode(x_0, weights, num_steps)
+    assert asked == space.diffusion.timesteps[:taken].tolist()
+    asked.clear()
+    space.decode(latents, weights, num_steps)
+    assert asked == space.diffusion.timesteps[:taken].flip(0).tolist()
+
+
+def test_errors_are_those_of_each_image_alone():
+    x_0, weights = images_of(torch.tensor([0, 1, 2]))
+    space = gaussian_space("12", scale=2.0, classifier=logits)
+    for column, num_steps in enumerate((11, 12)):
+        decoded = space.decode(space.encode(x_0, weights, num_steps), weights, num_steps)
+        for i in range(3):
+            expected = ((decoded[i].double() - x_0[i]) ** 2).mean()
+            found = space.errors(x_0[i : i + 1], weights[i : i + 1])[0, column]
+            torch.testing.assert_close(found, expected, rtol=1e-3, atol=0)
+
+
+def test_arc():
+    a, b = draw(3, 2, 5, seed=1), draw(3, 2, 5, seed=2)
+    path = arc(a, b, 7)
+    assert path.shape == (3, 7, 2, 5)
+    assert torch.equal(path[:, 0], a)
+    assert torch.equal(path[:, -1], b)
+    for i in range(7):
+        theta = i / 6 * math.pi / 2
+        torch.testing.assert_close(path[:, i], math.cos(theta) * a + math.sin(theta) * b)
+    # Independent normals stay of unit variance on the way, which a straight line would not keep.
+    assert (arc(draw(1, 10**5, seed=1), draw(1, 10**5, seed=2), 5).std(dim=2) - 1).abs().max() < 0.02
+
+
+def test_ends_of_an_arc_decode_as_their_own_latents():
+    x_0, weights = images_of(torch.tensor([0, 1, 2, 2]))
+    space = gaussian_space(scale=1.5, classifier=logits)
+    latents = space.encode(x_0, weights)
+    path, path_weights = (arc(rows[::2], rows[1::2], 5) for rows in (latents, weights))
+    for point, rows in ((0, slice(0, None, 2)), (-1, slice(1, None, 2))):
+        expected = space.decode(latents[rows], weights[rows])
+        assert torch.equal(space.decode(path[:, point], path_weights[:, point]), expected)
+
+
+def test_interpolated_log_probabilities_give_the_sum_of_both_gradients():
+    x, t = draw(4, 3, 4, 4), torch.tensor([3, 500, 900, 20])
+    first, second = torch.tensor([0, 1, 2, 1]), torch.tensor([2, 1, 0, 0])
+    theta = 0.4
+    weights = math.cos(theta) * one_hot(first, 3).float() + math.sin(theta) * one_hot(second, 3).float()
+    expected = classifier_gradient(logits, first, 2.0 * math.cos(theta))(x, t)
+    expected += classifier_gradient(logits, second, 2.0 * math.sin(theta))(x, t)
+    torch.testing.assert_close(weighted_gradient(logits, weights, 2.0)(x, t), expected)
+    of_one = weighted_gradient(logits, one_hot(first, 3).float(), 2.0)(x, t)
+    assert torch.equal(of_one, classifier_gradient(logits, first, 2.0)(x, t))
+
+
+def test_guidance_is_of_the_decoding_alone():
+    x_0, weights = images_of(torch.tensor([0, 1, 2]))
+    plain, guided = (gaussian_space(scale=scale, classifier=logits) for scale in (0.0, 3.0))
+    assert torch.equal(plain.encode(x_0, weights), guided.encode(x_0, weights))
+    latents = plain.encode(x_0, weights)
+    assert torch.equal(plain.decode(latents, weights), gaussian_space().decode(latents, weights))
+    decoded = {scale: gaussian_space(scale=scale, classifier=logits).decode(latents, weights) for scale in (0.0, 3.0)}
+    at_zero = torch.zeros(3, dtype=torch.int64)
+    log_p = {scale: (weights * logits(x, at_zero).log_softmax(1)).sum(1) for scale, x in decoded.items()}
+    assert (log_p[3.0] > log_p[0.0]).all()
+
+
+def test_micro_batches():
+    a, b = draw(7, 2, seed=1), draw(7, 2, seed=2)
+    parts = list(in_micro_batches(torch.add, 3, a, b))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    assert torch.equal(torch.cat(parts), a + b)
+
+
+def test_class_weights_of_a_label_are_the_label_to_the_bit(tiny_model, randomised):
+    model = tiny_model()
+    network = randomised(model).eval().requires_grad_(False)
+    space = LatentSpace.of(InterpolationParams.model_validate(STUDY), model, network, None)
+    x, t, y = draw(4, 3, 8, 8), torch.tensor([0, 10, 20, 49]), torch.tensor([0, 1, 1, 0])
+    assert torch.equal(space.denoiser(x, t, one_hot(y, 2).float()), network(x, t, y))
+    half = space.denoiser(x, t, torch.full((4, 2), 0.5))
+    embedding = network.class_embedding.weight.mean(0).expand(4, -1)
+    torch.testing.assert_close(half, network(x, t, embedding), rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture
+def checkpoints(tmp_path, tiny_model, randomised, monkeypatch):
+    """Inputs of a stage: checkpoints of a tiny model and a classifier, no weight of which is zero."""
+    monkeypatch.setattr(init, "build", lambda model: randomised(model, seed=len(model.kind)))
+    folders = {"checkpoint": tmp_path / "model-0", "classifier": tmp_path / "classifier-0"}
+    init.run(tiny_model(), folders["checkpoint"])
+    init.run(tiny_model("classifier"), folders["classifier"])
+    return folders
+
+
+@pytest.fixture
+def data(dataset, tmp_path):
+    section = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
+    with new_folder(tmp_path / "data") as folder:
+        write_shards(folder, dataset[:], dataset.labels, section.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": section}, {}, ["numpy"]))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("changes", [{}, {"gradient_scale": 2.0}, {"precision": "bfloat16"}])
+def test_interpolate(checkpoints, data, tmp_path, tiny_model, changes):
+    study = InterpolationParams.model_validate(STUDY | changes)
+    inputs = checkpoints | {"data": data}
+    for out in ("a", "b"):
+        interpolate.run(study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / out)
+    name = "interpolation.npz"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    made = read_interpolation(tmp_path / "a")
+    assert made.images.shape == (3, 4, 8, 8, 3)
+    assert made.error_all.shape == made.error_all_but_last.shape == (5,)
+    assert (made.error_all_but_last > 0).all()
+    shards = ImageShards(data)
+    pixels = {image.tobytes(): label for image, label in zip(shards[:], shards.labels, strict=True)}
+    ends = [image.tobytes() for image in made.originals.reshape(6, 8, 8, 3)]
+    assert len(set(ends)) == 6
+    assert [pixels[end] for end in ends] == made.labels.ravel().tolist()
+
+
+def test_rows_begin_and_end_with_the_reconstructions(checkpoints, data, tmp_path, tiny_model, randomised):
+    study = InterpolationParams.model_validate(STUDY | {"gradient_scale": 1.0})
+    interpolate.run(study, tiny_model(), tiny_model("classifier"), checkpoints | {"data": data}, tmp_path / "out")
+    made = read_interpolation(tmp_path / "out")
+    networks = [
+        randomised(model, seed=len(model.kind)).eval().requires_grad_(False)
+        for model in (tiny_model(), tiny_model("classifier"))
+    ]
+    space = LatentSpace.of(study, tiny_model(), *networks)
+    for end, point in ((0, 0), (1, -1)):
+        weights = one_hot(torch.from_numpy(made.labels[:, end]), 2).float()
+        decoded = space.decode(space.encode(to_unit_range(made.originals[:, end]), weights), weights)
+        # Other batches round otherwise.
+        assert np.abs(to_uint8(decoded).astype(int) - made.images[:, point]).max() <= 1
+
+
+def test_a_dataset_that_does_not_fit_is_refused(checkpoints, data, tmp_path, tiny_model):
+    inputs = checkpoints | {"data": data}
+    study = InterpolationParams.model_validate(STUDY | {"pairs": 13})
+    with pytest.raises(UserError, match=r"has 24 images, but the study needs 26"):
+        interpolate.run(study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / "out")
+    one_class = tiny_model(num_classes=1)
+    init.run(one_class, tmp_path / "one-0")
+    init.run(UniformModelParams(kind="uniform"), tmp_path / "uniform-0")
+    inputs = {"checkpoint": tmp_path / "one-0", "classifier": tmp_path / "uniform-0", "data": data}
+    with pytest.raises(UserError, match=r"holds label 1, but the networks have 1 classes"):
+        interpolate.run(
+            InterpolationParams.model_validate(STUDY), one_class, UniformModelParams(kind="uniform"), inputs, tmp_path
+        )
+
+
+RUN = {
+    "checkpoint": "model-0",
+    "classifier": "classifier-0",
+    "gradient_scale": 3.0,
+    "sampler": "ddpm",
+    "steps": "4",
+    "num_samples": 5,
+    "micro_batch": 5,
+    "seed": 11,
+    "threads": 1,
+    "extractor": "any",
+    "reference": "any",
+    "replicates": 2,
+}
+
+VARIATION = {
+    "run": "any",
+    "checkpoint": "model-0",
+    "classifier": "classifier-0",
+    "scales": [0.0, 3.0, 30.0],
+    "num_samples": 5,
+    "threads": 1,
+}
+
+
+def test_vary(checkpoints, tmp_path, tiny_model):
+    models = tiny_model(), tiny_model("classifier")
+    section = VariationParams.model_validate(VARIATION)
+    vary.run(section, RunParams.model_validate(RUN), *models, checkpoints, tmp_path / "varied")
+    varied = read_variation(tmp_path / "varied")
+    assert varied.images.shape == (5, 3, 8, 8, 3)
+    assert varied.scales.tolist() == section.scales
+    for column, scale in enumerate(section.scales):
+        run = RunParams.model_validate(RUN | {"gradient_scale": scale})
+        sample.run(run, *models, checkpoints, tmp_path / f"samples-{column}", None)
+        images, labels = read_batch(tmp_path / f"samples-{column}")
+        assert np.array_equal(varied.images[:, column], images)
+        assert np.array_equal(varied.labels, labels)
+    first, second, third = varied.images.astype(int).transpose(1, 0, 2, 3, 4)
+    assert 0 < np.abs(second - first).mean() < np.abs(third - first).mean()
+
+
+@pytest.mark.parametrize("scales", [[], [1.0, 0.0], [1.0, 1.0], [-1.0, 0.0]])
+def test_scales_increase_from_zero(scales):
+    with pytest.raises(ValueError, match="scales"):
+        VariationParams.model_validate(VARIATION | {"scales": scales})

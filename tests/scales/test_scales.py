@@ -1,0 +1,378 @@
+"""The scales: each loads and plans, and the paper's has the numbers that the paper prints."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from adm.nets import PRESETS
+from adm.nets.cost import forward_flops
+from adm.params import load
+from adm.params.models import UniformModelParams
+from adm.params.report import FIGURES, TABLES, is_key
+from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.steps import respaced_timesteps
+from adm.report.beside import compute_of
+from adm.report.compute import implied_range
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "embedded": ROOT / "params.yaml",
+    **{path.parent.name: path for path in sorted((ROOT / "scales").glob("*/params.yaml"))},
+}
+BESIDE = [name for name in FILES if name != "embedded"]
+"""Scales with a dvc.yaml of their own."""
+
+NETWORKS = {
+    "adm-64": "imagenet64",
+    "adm-128": "imagenet128",
+    "adm-256": "imagenet256",
+    "adm-256-unconditional": "imagenet256_unconditional",
+    "adm-512": "imagenet512",
+    "adm-u": "upsampler_64_256",
+    "adm-u-512": "upsampler_128_512",
+    "classifier-64": "classifier_imagenet64",
+    "classifier-64-small": "classifier_imagenet64",
+    "classifier-128": "classifier_imagenet128",
+    "classifier-128-large": "classifier_imagenet128",
+    "classifier-256": "classifier_imagenet256",
+    "classifier-512": "classifier_imagenet512",
+    "lsun-bedroom": "lsun_bedroom",
+    "lsun-horse": "lsun_horse",
+    "lsun-horse-nodropout": "lsun_horse_nodropout",
+    "lsun-cat": "lsun_cat",
+}
+"""The preset of each model of the paper's size; ablations have none."""
+
+LSUN_ITERATIONS = {"lsun-bedroom": 500_000, "lsun-horse": 250_000, "lsun-horse-nodropout": 250_000, "lsun-cat": 200_000}
+"""Table 11, footnote."""
+
+ROWS = {
+    "table_6": 2,
+    "table_8": 5,
+    "table_9": 6,
+    "table_10": 18,
+    "table_15": 8,
+    "table_16": 9,
+    "appendix_k": 32,
+}
+"""Rows of the tables whose rows are runs."""
+
+engines = pytest.mark.xdist_group("engines")
+
+
+@pytest.fixture(scope="module")
+def scales():
+    return {name: load(path) for name, path in FILES.items()}
+
+
+@pytest.fixture(scope="module")
+def paper(scales):
+    return scales["paper"]
+
+
+def printed(table):
+    """The paper's table as it is printed: text, empty cells as ""."""
+    return pd.read_csv(ROOT / "workflow" / "paper" / f"{table}.csv", dtype=str, keep_default_na=False)
+
+
+def last_iteration(params, model):
+    points = [*params.segments, *params.published.checkpoints]
+    return max(params.iteration_of(point) for point in points if params.model_of(point) == model)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_loads_and_says_where_it_lies(scales, name):
+    paths = scales[name].paths
+    assert ROOT / paths.params == FILES[name]
+    assert (FILES[name].parent / paths.project).resolve() == ROOT
+    assert paths.results == f"results/{name}"
+
+
+def test_no_two_scales_share_a_folder_of_results(scales):
+    assert max(Counter(params.paths.results for params in scales.values()).values()) == 1
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_its_dvc_file_is_a_copy_of_the_roots(name):
+    assert (FILES[name].with_name("dvc.yaml")).read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_table_and_figure_of_the_appendix_is_there(scales, name):
+    params = scales[name]
+    assert set(type(params.tables).model_fields) == set(TABLES)
+    assert all(params.figure(figure) is not None for figure in FIGURES)
+    for table, count in ROWS.items():
+        assert len(getattr(params.tables, table).rows) == count == len(printed(table)), table
+    assert len(params.tables.table_7.models) == 5
+    for table in ("table_11", "table_12", "table_13"):
+        headings = [heading for heading in printed(table) if heading not in ("row", "note")]
+        assert len(getattr(params.tables, table).columns) == len(headings), table
+    for row in (params.tables.table_14.ddpm, params.tables.table_14.ddim):
+        assert len(row) == 4
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_its_claims_are_the_embedded_scales(scales, name):
+    def stated(params):
+        return {key: (claim.statement, claim.source) for key, claim in params.claims.items()}
+
+    assert stated(scales[name]) == stated(scales["embedded"])
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_batch_is_of_as_many_samples_as_the_papers(scales, name):
+    for run, section in scales[name].scored.items():
+        ablated = isinstance(section, RunParams) and section.checkpoint.startswith(("arch-", "heads-", "per-head-"))
+        expected = 10_000 if ablated or run == "addition-700k" else 50_000
+        assert section.num_samples == expected, run
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_no_two_models_train_from_one_seed_but_ablations(scales, name):
+    models = {key: model for key, model in scales[name].models.items() if key in NETWORKS}
+    seeds = [model.training.seed for model in models.values()]
+    assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_an_upsampler_draws_other_noise_than_its_base(scales, name):
+    params = scales[name]
+    for run in params.upsampled_runs.values():
+        base = params.runs[run.base]
+        assert run.seed >= base.seed + base.num_samples
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_networks_are_those_of_the_presets(scales, name):
+    found = {key: model.network for key, model in scales[name].models.items() if key in NETWORKS}
+    assert {key: network for key, network in found.items() if network != PRESETS[NETWORKS[key]]} == {}
+    assert {NETWORKS[key] for key in found} >= set(PRESETS) - {"imagenet256_unconditional"}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.parametrize("table", ["table_11", "table_12", "table_13"])
+def test_training_is_as_printed(scales, name, table):
+    params = scales[name]
+    rows = printed(table).set_index("row")
+    headings = [heading for heading in rows if heading != "note"]
+    for heading, key in zip(headings, getattr(params.tables, table).columns, strict=True):
+        cells, model = rows[heading], params.models[key]
+        assert int(cells["Diffusion steps"]) == model.noise.timesteps
+        assert cells["Noise Schedule"] == model.noise.schedule
+        assert int(cells["Batch size"]) == model.training.batch_size
+        rate = cells["Learning rate" if table == "table_12" else "Learning Rate"]
+        assert float(rate) == model.training.learning_rate
+        assert float(cells.get("Weight decay", "0")) == model.training.weight_decay
+        stop = last_iteration(params, key)
+        assert stop == LSUN_ITERATIONS[key] if heading == "LSUN" else f"{stop // 1000}K" == cells["Iterations"]
+        assert model.training.annealing == (stop if table == "table_12" else None)
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_the_appendix_says_of_all_training(scales, name):
+    params = scales[name]
+    assert {key: last_iteration(params, key) for key in LSUN_ITERATIONS} == LSUN_ITERATIONS
+    for key, model in params.models.items():
+        if isinstance(model, UniformModelParams):
+            continue
+        assert (model.training.ema_rate, model.training.precision, model.training.flip) == (0.9999, "float16", True)
+        assert model.training.crop == ("random" if model.kind == "classifier" else "centre"), key
+
+
+def test_other_classifiers_are_those_of_the_footnotes(paper):
+    large, small = paper.models["classifier-128-large"].training, paper.models["classifier-64-small"].training
+    assert (large.batch_size, large.learning_rate) == (1024, 6e-5)
+    assert small.batch_size == 256
+    by_row = dict(zip(printed("table_10")["row"], paper.tables.table_10.rows, strict=False))
+    classifiers = {
+        row: paper.model_of(paper.runs[paper.upsampled_runs[source].base].classifier)
+        for row, source in by_row.items()
+        if source in paper.upsampled_runs
+    }
+    assert classifiers == {
+        "ADM-G (540K), ADM-U (500K)": "classifier-64",
+        "ADM-G (540K), ADM-U (150K)": "classifier-64",
+        "ADM-G (200K), ADM-U (150K)": "classifier-64-small",
+        "ADM-G (4360K), ADM-U (1050K)": "classifier-128-large",
+        "ADM-G (500K), ADM-U (100K)": "classifier-128",
+    }
+
+
+def test_random_crops_are_never_enlarged(paper):
+    for key, segment in paper.segments.items():
+        network, dataset = paper.models[segment.model].network, paper.datasets[segment.dataset]
+        if paper.models[segment.model].training.crop == "random":
+            assert dataset.image_size * 0.8 >= network.image_size, key
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_gradient_scales_are_table_14s(scales, name):
+    params, rows = scales[name], printed("table_14")
+    for number, sources in enumerate((params.tables.table_14.ddpm, params.tables.table_14.ddim)):
+        for cell, source in zip(rows.iloc[number, 1:], sources, strict=True):
+            if is_key(source):
+                assert params.runs[source].gradient_scale == float(cell), source
+    assert all(map(is_key, [*params.tables.table_14.ddpm[1:], *params.tables.table_14.ddim[1:]]))
+    if name == "paper":
+        assert is_key(params.tables.table_14.ddpm[0])
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_sweeps_are_appendix_ks(scales, name):
+    params, rows = scales[name], printed("appendix_k")
+    for row, source in zip(rows.itertuples(), params.tables.appendix_k.rows, strict=True):
+        run = params.runs[source]
+        assert run.gradient_scale == float(row.gradient_scale), source
+        assert f"{params.image_size_of(source)}×" in row.group, source
+        assert (run.sampler, run.steps) == (("ddim", "ddim25") if "DDIM" in row.sampler else ("ddpm", "250")), source
+        # The last checkpoints of the model and of its classifier.
+        for checkpoint in (run.checkpoint, run.classifier):
+            assert params.iteration_of(checkpoint) == last_iteration(params, params.model_of(checkpoint)), source
+    assert len(set(params.tables.appendix_k.rows)) == len(rows)
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_schedules_are_those_of_tables_15_and_16(scales, name):
+    params = scales[name]
+    swept = list(printed("table_15")["row"])
+    found = [params.runs[source].steps for source in params.tables.table_15.rows]
+    assert found == [row.replace(" ", "") for row in swept]
+    # Table 16's sweep is Table 15's best, its last row.
+    wanted = {"1000 steps": "1000", "250 steps (uniform)": found[0], "250 steps (sweep)": found[-1]}
+    for row, source in zip(printed("table_16").itertuples(), params.tables.table_16.rows, strict=True):
+        if source in params.runs:
+            run = params.runs[source]
+            assert run.steps == wanted[row.row]
+            assert row.group.split()[1].lower().startswith(params.model_of(run.checkpoint).removeprefix("lsun-"))
+            assert len(respaced_timesteps(1000, run.steps)) == int(row.row.split()[0])
+
+
+@pytest.mark.parametrize(("table", "name"), [(t, n) for t in ("table_8", "table_9") for n in BESIDE])
+def test_rows_through_training_are_of_their_iterations(scales, name, table):
+    params = scales[name]
+    for row, source in zip(printed(table)["row"], getattr(params.tables, table).rows, strict=True):
+        if source in params.runs:
+            assert f"{params.iteration_of(params.runs[source].checkpoint) // 1000}K" == row
+            assert params.runs[source].gradient_scale == 1.0
+        assert is_key(source) or name != "paper"
+
+
+def trainings(params, source):
+    """Checkpoints that made a row of Table 10, the first stage's first."""
+    run = params.scored[source]
+    if isinstance(run, UpsampledRunParams):
+        return [params.runs[run.base].checkpoint, run.checkpoint]
+    return [run.checkpoint]
+
+
+def test_table_10_is_of_the_checkpoints_in_its_parentheses(paper):
+    for row, source in zip(printed("table_10").itertuples(), paper.tables.table_10.rows, strict=True):
+        iterations = re.findall(r"(\d+)K", row.row)
+        if not iterations:
+            assert source not in {**paper.runs, **paper.upsampled_runs}
+            continue
+        found = trainings(paper, source)
+        assert [paper.iteration_of(checkpoint) for checkpoint in found] == [1000 * int(count) for count in iterations]
+        if "×" in row.group:
+            assert f"{paper.image_size_of(source)}×" in row.group
+        if row.group.startswith("LSUN"):
+            assert (paper.models[paper.model_of(found[0])].network.dropout > 0) == ("dropout" in row.row)
+
+
+def test_table_10s_days_follow_from_the_printed_throughput(paper):
+    flops = {key: forward_flops(model) for key, model in paper.models.items() if key.startswith("classifier")}
+    rates = paper.tables.table_10.images_per_v100_second
+    compared = 0
+    for row, source in zip(printed("table_10").itertuples(), paper.tables.table_10.rows, strict=True):
+        if not row.generator_compute:
+            continue
+        least = most = 0.0
+        for checkpoint in trainings(paper, source):
+            model = paper.model_of(checkpoint)
+            batch_size = paper.models[model].training.batch_size
+            ends = implied_range(paper.iteration_of(checkpoint), batch_size, rates[model])
+            least, most = least + ends[0], most + ends[1]
+        generator, classifier, total = compute_of(paper, source, flops)
+        assert least <= generator <= most
+        assert least - 1 <= float(row.generator_compute) <= most + 1
+        assert total == generator + classifier
+        assert (classifier > 0) == (row.classifier_compute != "-")
+        compared += 1
+    assert compared == 13
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_throughput_is_at_table_7s_batch_sizes(scales, name):
+    params, rows = scales[name], printed("table_7")
+    for number, source in enumerate(params.tables.table_7.models):
+        _, naive, optimised = (rows.iloc[3 * number + offset] for offset in range(3))
+        timed = params.throughput[source]
+        assert (timed.naive_batch, timed.optimised_batch) == (
+            int(naive["batch_size_per_gpu"]),
+            int(optimised["batch_size_per_gpu"]),
+        )
+        assert params.tables.table_10.images_per_v100_second[timed.model] == float(optimised["images_per_v100_second"])
+
+
+def test_all_fifteen_released_checkpoints_are_adopted_once(scales):
+    published = scales["released"].published.checkpoints
+    assert len({section.url for section in published.values()}) == len(published) == len(PRESETS)
+    assert Counter(NETWORKS[section.model] for section in published.values()) == Counter(list(PRESETS))
+    assert not scales["released"].segments
+
+
+def test_published_files_are_fetched_over_a_secure_connection(scales):
+    for name in BESIDE:
+        published = scales[name].published
+        for section in (published.checkpoints, published.samples, published.references, published.graphs):
+            assert all(file.url.startswith("https://") for file in section.values())
+            assert len({file.url for file in section.values()}) == len(section)
+
+
+@engines
+@pytest.mark.parametrize("name", BESIDE)
+def test_snakemake_plans_it_without_data(scales, name):
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", "--quiet", "rules"]
+    done = subprocess.run(
+        [*command, "--configfile", f"scales/{name}/params.yaml"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, flags=re.MULTILINE)}
+    params = scales[name]
+    assert counts.get("train", 0) == len(params.segments)
+    assert counts["evaluate"] == len(params.scored)
+    assert counts["sample_shard"] == params.execution.shards * len(params.runs)
+    assert (counts["table"], counts["figure"]) == (len(TABLES), len(FIGURES))
+
+
+@engines
+@pytest.mark.parametrize("name", BESIDE)
+def test_dvc_knows_its_stages(tmp_path, scales, name):
+    folder = tmp_path / "project"
+    for path in ("dvc.yaml", "params.yaml", f"scales/{name}/dvc.yaml", f"scales/{name}/params.yaml"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    script = (
+        "import json; from dvc.repo import Repo\n"
+        "index = Repo().index; index.graph\n"
+        "print(json.dumps([stage.addressing for stage in index.stages]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    prefix = f"scales/{name}/dvc.yaml:"
+    stages = [stage.removeprefix(prefix) for stage in yaml.safe_load(done.stdout) if stage.startswith(prefix)]
+    params = scales[name]
+    assert {f"train@{key}" for key in params.segments} <= set(stages)
+    assert {f"sample@{key}" for key in params.runs} <= set(stages)
+    assert sum(stage.startswith("figure_") for stage in stages) == len(FIGURES)

@@ -1,0 +1,68 @@
+"""The extractor's stage keeps the graph of a good classifier, and refuses one that tells too few held-out images."""
+
+import numpy as np
+import pytest
+
+from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.writing import new_folder
+from adm.data.shards import write_shards
+from adm.metrics.batches import GRAPH
+from adm.params.data import DatasetParams, ExtractorParams
+from adm.params.errors import UserError
+from adm.stages import extractor
+
+DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A prepared dataset of 24 images, dark and bright ones in turn."""
+    labels = np.arange(24) % 2
+    noise = np.random.default_rng(0).integers(0, 128, (24, 8, 8, 3))
+    out = tmp_path_factory.mktemp("data") / "tiny"
+    with new_folder(out) as folder:
+        write_shards(folder, (labels[:, None, None, None] * 128 + noise).astype(np.uint8), labels, DATASET.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": DATASET}, {}, []))
+    return out
+
+
+def section(**changes):
+    values = {
+        "dataset": "tiny",
+        "side": 8,
+        "channels": 4,
+        "iterations": 40,
+        "batch_size": 12,
+        "learning_rate": 1e-2,
+        "weight_decay": 0.0,
+        "held_out": 0.25,
+        "least_accuracy": 0.9,
+        "feature_batch": 8,
+        "seed": 0,
+        "threads": 1,
+    }
+    return ExtractorParams.model_validate(values | changes)
+
+
+def test_dark_and_bright_images_are_told_apart(data, tmp_path):
+    out = tmp_path / "extractor"
+    extractor.run(section(), DATASET, data, out)
+    facts = read_manifest(out, "extractor").facts
+    assert (out / GRAPH).is_file()
+    assert facts["held_out_images"] == 6
+    assert facts["held_out_accuracy"] >= 0.9
+
+
+def test_classifier_below_least_accuracy_is_refused(data, tmp_path):
+    out = tmp_path / "extractor"
+    # At this rate nothing is learned, and no class is told by chance every time.
+    with pytest.raises(UserError, match=r"^extractor: its held-out accuracy 0\.\d{4} is below least_accuracy 1\.0; "):
+        extractor.run(section(least_accuracy=1.0, learning_rate=1e-9, iterations=1), DATASET, data, out)
+    assert not out.exists()
+
+
+def test_no_least_accuracy_is_assumed():
+    values = section().model_dump()
+    del values["least_accuracy"]
+    with pytest.raises(ValueError, match="least_accuracy"):
+        ExtractorParams.model_validate(values)

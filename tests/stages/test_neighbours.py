@@ -1,0 +1,116 @@
+"""Every sample's nearest images of the dataset, against all pairwise distances; planted copies are found."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.writing import new_folder, write_npz
+from adm.data.shards import write_shards
+from adm.metrics.batches import write_features
+from adm.metrics.features import Features
+from adm.params.data import DatasetParams
+from adm.params.errors import UserError
+from adm.params.studies import NeighboursParams
+from adm.sampling.batch import SAMPLES
+from adm.sampling.studies import read_neighbours
+from adm.stages import neighbours
+
+NUM_SAMPLES, NUM_IMAGES = 9, 40
+PLANTED = {2: 31, 5: 0}
+"""Samples that are images of the dataset."""
+TOUCHED = {7: 12}
+"""A sample that is an image but for one pixel."""
+DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=16)
+
+
+def project(images):
+    """Features that tell images apart."""
+    weight = np.random.default_rng(1).standard_normal((8 * 8 * 3, 6))
+    return (images.reshape(len(images), -1) / 255 @ weight).astype(np.float32)
+
+
+def write_features_of(out, images, folder):
+    empty = np.zeros((len(images), 2), np.float32)
+    with new_folder(out) as path:
+        write_features(path, Features(project(images), empty, empty))
+        write_manifest(path, provenance("features", {}, {"images": folder}, []))
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    real, fake = (rng.integers(0, 256, (n, 8, 8, 3)).astype(np.uint8) for n in (NUM_IMAGES, NUM_SAMPLES))
+    for sample, image in (PLANTED | TOUCHED).items():
+        fake[sample] = real[image]
+    fake[7, 0, 0, 0] ^= 1
+    return real, fake
+
+
+@pytest.fixture
+def inputs(tmp_path, arrays):
+    real, fake = arrays
+    names = ("features", "samples", "dataset_features", "data")
+    paths = {name: tmp_path / name for name in names}
+    with new_folder(paths["samples"]) as folder:
+        write_npz(folder / SAMPLES, arr_0=fake, arr_1=np.zeros(len(fake), np.int64))
+        write_manifest(folder, provenance("sample", {}, {}, []))
+    with new_folder(paths["data"]) as folder:
+        write_shards(folder, real, np.zeros(len(real), np.int64), DATASET.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": DATASET}, {}, []))
+    write_features_of(paths["features"], fake, paths["samples"])
+    write_features_of(paths["dataset_features"], real, paths["data"])
+    return paths
+
+
+def section(k=3):
+    return NeighboursParams(run="any", reference="any", dataset="any", k=k, threads=1)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_neighbours_are_those_of_all_pairs(inputs, arrays, tmp_path, k):
+    neighbours.run(section(k), inputs, tmp_path / "out")
+    found = read_neighbours(tmp_path / "out")
+    real, fake = (project(images).astype(np.float64) for images in arrays)
+    expected = np.sort(cdist(fake, real), axis=1)[:, :k]
+    assert found.indices.shape == (NUM_SAMPLES, k)
+    np.testing.assert_allclose(found.distances, expected, atol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(cdist(fake, real), found.indices, axis=1), expected, atol=1e-6)
+    others = cdist(real, real) + np.diag(np.full(NUM_IMAGES, np.inf))
+    np.testing.assert_allclose(found.dataset_distances, others.min(axis=1), atol=1e-6)
+
+
+def test_planted_copies_are_found_and_only_they_are_flagged(inputs, tmp_path):
+    neighbours.run(section(), inputs, tmp_path / "out")
+    found = read_neighbours(tmp_path / "out")
+    for sample, image in (PLANTED | TOUCHED).items():
+        assert found.indices[sample, 0] == image
+        assert found.distances[sample, 0] < 0.1 * found.dataset_distances.min()
+    assert np.flatnonzero(found.pixel_copies).tolist() == sorted(PLANTED)
+    assert read_manifest(tmp_path / "out", "neighbours").facts == {"num_samples": NUM_SAMPLES, "pixel_copies": 2}
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
+    for out in ("a", "b"):
+        neighbours.run(section(), inputs, tmp_path / out)
+    for name in ("neighbours.npz", "manifest.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_features_of_other_images_are_refused(inputs, tmp_path):
+    swapped = inputs | {"features": inputs["dataset_features"]}
+    with pytest.raises(UserError, match=r"dataset_features: holds features of other images than those of .*samples"):
+        neighbours.run(section(), swapped, tmp_path / "out")
+
+
+def test_a_dataset_too_small_is_refused(inputs, tmp_path):
+    with pytest.raises(UserError, match=r"data: has 40 images; 40 neighbours need more"):
+        neighbours.run(section(NUM_IMAGES), inputs, tmp_path / "out")
+
+
+def test_the_stage_does_without_torch():
+    code = "import sys, adm.stages.neighbours; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,145 @@
+"""A segment that is interrupted goes on with its log and its state, and leaves nothing behind."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.writing import new_folder
+from adm.data.shards import write_shards
+from adm.params.data import DatasetParams
+from adm.params.errors import UserError
+from adm.params.execution import ExecutionParams
+from adm.params.models import SegmentParams
+from adm.stages import init, train
+
+DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
+EXECUTION = ExecutionParams(log_every=3, save_every=4, shards=1, expected_minutes=None)
+STEPS = [3, 6, 9, 12, 14]
+
+
+class Project:
+    """A folder with a dataset and an initial checkpoint, in which segments are trained."""
+
+    def __init__(self, folder, model):
+        self.folder, self.model = folder, model
+        rng = np.random.default_rng(0)
+        with new_folder(folder / "data") as data:
+            write_shards(data, rng.integers(0, 256, (24, 8, 8, 3)).astype(np.uint8), np.arange(24) % 2, 10)
+            write_manifest(data, provenance("prepare", {"dataset": DATASET}, {}, ["numpy"]))
+        init.run(model, folder / "m-0")
+
+    def train(self, name, previous="m-0", start=0, stop=14, model=None, work="work"):
+        segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
+        paths = {"data": "data", "previous": previous, "out": name, "work": work, "log": f"logs/{name}.csv"}
+        paths = {flag: self.folder / path for flag, path in paths.items()}
+        train.run(segment, model or self.model, DATASET, EXECUTION, start, **paths)
+
+    def log(self, name):
+        with (self.folder / "logs" / f"{name}.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def files(self, name):
+        return {path.name: path.read_bytes() for path in (self.folder / name).iterdir()}
+
+    def left_behind(self):
+        return [path for path in (self.folder / "work").rglob("*") if path.suffix != ".lock"]
+
+
+@pytest.fixture
+def project(tmp_path, tiny_model):
+    return Project(tmp_path, tiny_model(batch_size=4))
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Interrupt training when it saves its rolling state at a step, before or after it does."""
+
+    def prepare(step, after):
+        save = train.save_rolling
+
+        def interrupted(state, folder):
+            if after or state.step < step:
+                save(state, folder)
+            if state.step == step:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(train, "save_rolling", interrupted)
+
+    yield prepare
+    monkeypatch.undo()
+
+
+def steps_of(rows):
+    return [int(row["step"]) for row in rows]
+
+
+def test_the_log_is_where_it_was_asked_for_when_training_ends(project):
+    project.train("whole")
+    rows = project.log("whole")
+    assert steps_of(rows) == STEPS
+    assert {"seconds", "images_per_second", "loss"} <= set(rows[0])
+    assert project.left_behind() == []
+
+
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("step", [4, 8, 12])
+def test_an_interrupted_segment_goes_on_with_its_log(project, stop_at, monkeypatch, step, after):
+    project.train("whole", work="elsewhere")
+    stop_at(step, after)
+    with pytest.raises(KeyboardInterrupt):
+        project.train("again")
+    assert not (project.folder / "again").exists()
+    assert not (project.folder / "logs" / "again.csv").exists()
+    monkeypatch.undo()
+    (growing,) = (project.folder / "work").rglob("log.csv")
+    reached = step if after else step - 4
+    with growing.open(newline="") as file:
+        earlier = [row for row in csv.DictReader(file) if int(row["step"]) <= reached]
+
+    project.train("again")
+    rows = project.log("again")
+    # What was pending when training stopped is a row of its own, where the state that was saved reaches as far.
+    assert steps_of(rows) == sorted({*STEPS, *([step] if after else [])})
+    assert rows[: len(earlier)] == earlier
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    losses, expected = ({row["step"]: row["loss"] for row in project.log(name)} for name in ("again", "whole"))
+    # A row that spans the interruption is a mean of fewer steps.
+    untouched = [row for row in STEPS if not row - 3 < reached < row]
+    assert len(untouched) >= 4
+    assert [losses[str(row)] for row in untouched] == [expected[str(row)] for row in untouched]
+    assert project.files("again") == project.files("whole")
+    assert project.left_behind() == []
+
+
+def test_a_segment_with_other_params_begins_anew_with_a_log_of_its_own(project, stop_at, monkeypatch, tiny_model):
+    stop_at(8, after=True)
+    with pytest.raises(KeyboardInterrupt):
+        project.train("again")
+    monkeypatch.undo()
+    slower = tiny_model(batch_size=4, learning_rate=1e-4)
+    init.run(slower, project.folder / "m-0")
+    project.train("again", model=slower)
+    project.train("fresh", model=slower, work="elsewhere")
+    assert [row["loss"] for row in project.log("again")] == [row["loss"] for row in project.log("fresh")]
+    assert project.files("again") == project.files("fresh")
+
+
+def test_rows_of_an_abandoned_try_never_enter_a_log_that_begins_later(project, stop_at, monkeypatch):
+    project.train("m-7", stop=7)
+    stop_at(12, after=True)
+    with pytest.raises(KeyboardInterrupt):
+        project.train("m-14")
+    monkeypatch.undo()
+    project.train("m-14", previous="m-7", start=7)
+    assert steps_of(project.log("m-14")) == [9, 12, 14]
+
+
+def test_a_segment_from_a_checkpoint_of_another_iteration_is_refused(project):
+    project.train("m-7", stop=7)
+    with pytest.raises(UserError, match="m-7"):
+        project.train("m-14", previous="m-7", start=6)
+    assert not (project.folder / "m-14").exists()
+    assert not (project.folder / "logs" / "m-14.csv").exists()

@@ -1,0 +1,118 @@
+"""Throughput is measured on steps that train, and written as it was measured; no number of it is asserted."""
+
+import platform
+
+import pytest
+import torch
+
+from adm.artifacts.reading import read_json
+from adm.determinism import generator
+from adm.nets.cost import forward_flops
+from adm.params.compute import ThroughputParams
+from adm.stages import throughput as stage
+from adm.training import throughput as timing
+from adm.training.loop import NOISE, train_step
+from adm.training.state import TrainingState
+from adm.training.tasks import build_task
+from adm.training.throughput import NaiveTraining, peak_flops, processor_name
+
+
+@pytest.fixture(autouse=True)
+def _small_matrices(monkeypatch):
+    monkeypatch.setattr(timing, "MATRIX_SIDE", 64)
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_process():
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def section(**changes):
+    values = {
+        "model": "tiny",
+        "naive_batch": 2,
+        "optimised_batch": 6,
+        "optimised_precision": "bfloat16",
+        "steps": 2,
+        "repetitions": 3,
+        "threads": 1,
+    }
+    return ThroughputParams.model_validate(values | changes)
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
+def test_the_stage_writes_what_it_measured(tiny_model, tmp_path, kind):
+    throughput, model = section(), tiny_model(kind)
+    stage.run(throughput, model, tmp_path / "throughput.json")
+    written = read_json(tmp_path / "throughput.json")
+    assert (written["naive"]["batch_size"], written["naive"]["precision"]) == (2, "float32")
+    assert (written["optimised"]["batch_size"], written["optimised"]["precision"]) == (6, "bfloat16")
+    for name in ("naive", "optimised"):
+        assert len(written[name]["images_per_second"]) == 3
+        assert all(rate > 0 for rate in written[name]["images_per_second"])
+    peaks = written["peak_flops_of_repetitions"]
+    assert len(peaks) == 3
+    assert written["peak_flops"] == max(peaks)
+    assert min(peaks) > 0
+    assert written["forward_flops"] == forward_flops(model)
+    assert written["device"]
+    assert written["threads"] == 1
+    assert written["made_by"]["stage"] == "throughput"
+    assert written["made_by"]["params"]["throughput"] == throughput.model_dump(mode="json")
+
+
+def test_the_naive_step_is_the_update_of_training(randomised, tiny_model):
+    # In float64, since Adam divides gradients that are zero but for rounding by their own size.
+    model = tiny_model(ema_rate=0.9, weight_decay=0.01)
+    naive = NaiveTraining(randomised(model).double(), model)
+    state = TrainingState(randomised(model).double(), build_task(model), model.training)
+    x_0 = torch.rand(4, 3, 8, 8, generator=generator(1)) * 2 - 1
+    y = torch.arange(4) % 2
+    for step in range(3):
+        naive.step(x_0, y, generator(model.training.seed, step, NOISE))
+        train_step(state, model.training, x_0, y)
+    torch.testing.assert_close(naive.network.state_dict(), state.network.state_dict(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(dict(naive.average.state_dict()), state.ema, rtol=1e-5, atol=1e-7)
+
+
+def test_naive_and_optimised_take_turns_after_one_update_each(tiny_model, monkeypatch):
+    calls = []
+    real_step, real_naive, real_peak = timing.train_step, NaiveTraining.step, timing.peak_flops
+
+    def spy(name, function, size):
+        def called(*arguments):
+            calls.append((name, size(arguments)))
+            return function(*arguments)
+
+        return called
+
+    monkeypatch.setattr(timing, "train_step", spy("optimised", real_step, lambda arguments: len(arguments[2])))
+    monkeypatch.setattr(NaiveTraining, "step", spy("naive", real_naive, lambda arguments: len(arguments[1])))
+    monkeypatch.setattr(timing, "peak_flops", spy("peak", real_peak, lambda _: None))
+    timing.measure(section(repetitions=2), tiny_model())
+    turn = [("peak", None), *[("naive", 2)] * 2, *[("optimised", 6)] * 2]
+    assert calls == [("naive", 2), ("optimised", 6), *turn, *turn]
+
+
+def test_a_model_trained_by_micro_batches_is_timed_at_the_batch_asked_for(tiny_model):
+    timings = timing.measure(section(optimised_batch=5, repetitions=1), tiny_model(accumulation=3))
+    assert timings.optimised[0] > 0
+
+
+def test_measuring_leaves_the_global_generator_alone(tiny_model):
+    before = torch.get_rng_state()
+    timing.measure(section(steps=1, repetitions=1), tiny_model(dropout=0.1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_peak_counts_a_multiply_add_as_two(monkeypatch):
+    monkeypatch.setattr(timing, "_rate", lambda work, times: 0.5)
+    assert peak_flops() == 0.5 * 2 * 64**3
+
+
+def test_the_processor_has_a_name_on_any_system(monkeypatch, tmp_path):
+    assert processor_name()
+    monkeypatch.setattr(timing, "Path", lambda _: tmp_path / "missing")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    assert processor_name() == platform.machine()
