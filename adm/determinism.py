@@ -27,6 +27,7 @@ def settle(threads: int) -> None:
     """
     torch.set_num_threads(threads)
     threadpool_limits(threads)
-    torch.use_deterministic_algorithms(True)
+    # As `use_deterministic_algorithms(True)`, which would import the compiler for it, two seconds a job.
+    torch.set_deterministic_debug_mode("error")
     # Filling fresh memory guards against kernels that read it before they write; it costs and none here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

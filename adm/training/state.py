@@ -1,6 +1,7 @@
 """The state of a training run: everything that the next step depends on, and its file format."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -33,11 +34,16 @@ class TrainingState:
         # Gathered once: walking through the modules at every step would take longer than averaging.
         self.weights = [tensor.detach() for tensor in network.state_dict().values()]
         self.ema = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=training.learning_rate,
+        self._training = training
+
+    @cached_property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """AdamW; made when it is first needed, since making one imports torch's compiler."""
+        return torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self._training.learning_rate,
             betas=(0.9, 0.999),
-            weight_decay=training.weight_decay,
+            weight_decay=self._training.weight_decay,
             fused=True,
         )
 
@@ -67,6 +73,8 @@ class TrainingState:
             )
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:
+        if not self.step:
+            return
         for name, parameter in self.network.named_parameters():
             for moment, value in self.optimizer.state[parameter].items():
                 if moment in MOMENTS:

@@ -1,6 +1,7 @@
-"""What each engine plans, as JSON on stdout: `python plans.py snakemake|dvc|needed`, in a project's folder.
+"""What each engine plans, as JSON on stdout: `python plans.py snakemake|dvc|needed|named`, in a project's folder.
 
-`snakemake` and `dvc` give all stages, `needed` the names of those that Snakemake would run now.
+`snakemake` and `dvc` give all stages, `needed` the names of those that Snakemake would run now, `named NAME...` what
+DVC's stages are called in Snakemake.
 
 A stage is its name, command, inputs, outputs and params sections. Snakemake's shards of a run and what gathers them
 count as one stage, since to DVC they are one; a command is given without the log that Snakemake sends its output to.
@@ -112,5 +113,7 @@ def dvc_plan():
 
 
 if __name__ == "__main__":
-    plan = {"snakemake": snakemake_plan, "dvc": dvc_plan, "needed": needed}[sys.argv[1]]()
+    named = [dvc_name(addressing) for addressing in sys.argv[2:]]
+    plans = {"snakemake": snakemake_plan, "dvc": dvc_plan, "needed": needed, "named": lambda: sorted(named)}
+    plan = plans[sys.argv[1]]()
     print(json.dumps(plan))
