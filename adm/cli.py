@@ -291,6 +291,7 @@ def table(
 def figure(
     params: ParamsFile,
     figure: Key,
+    paper: Input,
     out: Out,
     metrics: MaybeInput = None,
     samples: MaybeInput = None,
@@ -305,7 +306,7 @@ def figure(
     from adm.stages import figure as stage
 
     sources = {"metrics": metrics, "samples": samples, "data": data, "training": training, "studies": studies}
-    stage.run(loaded, figure, Sources(**sources), out)
+    stage.run(loaded, figure, paper, Sources(**sources), out)
 
 
 @app.command()

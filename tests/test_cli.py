@@ -42,6 +42,7 @@ def everything_in(folder):
 
 
 SAMPLE = "sample --params {params} --checkpoint {tmp}/c --out {tmp}/out"
+FIGURE = "figure --params {params} --paper {paper} --out {tmp}/out"
 TABLE = "table --params {params} --paper {paper} --out {tmp}/out"
 MISTAKES = {
     "missing params file": (
@@ -78,7 +79,10 @@ MISTAKES = {
         "--key 'inception': is not in the params file; there are none",
     ),
     "unknown table": (TABLE + " --table table_99", "--table 'table_99'"),
-    "unknown figure": ("figure --params {params} --figure figure_4 --out {tmp}/out", "--figure 'figure_4'"),
+    "unknown figure": (
+        "figure --params {params} --paper {paper} --figure figure_4 --out {tmp}/out",
+        "--figure 'figure_4'",
+    ),
     "missing metrics": (TABLE + " --table table_8 --metrics {tmp}", "adm-128-250.json: does not exist"),
     "metrics left out": (TABLE + " --table table_8", "--metrics: is missing; this table needs it"),
     "sizes left out": (TABLE + " --table table_11", "--sizes: is missing; this table needs it"),
@@ -92,11 +96,11 @@ MISTAKES = {
         "1.npz: does not exist",
     ),
     "missing samples": (
-        "figure --params {params} --figure figure_21 --samples {tmp}/none --out {tmp}/out",
+        FIGURE + " --figure figure_21 --samples {tmp}/none",
         "none/adm-256-1980: does not exist",
     ),
     "samples left out": (
-        "figure --params {params} --figure figure_21 --out {tmp}/out",
+        FIGURE + " --figure figure_21",
         "--samples: is missing; this figure needs it",
     ),
     "malformed shard": (
@@ -248,9 +252,10 @@ LIGHT = {
     "prepare": "prepare --dataset digits --out {tmp}/out",
     "table of runs": "table --table table_8 --paper {paper} --metrics {inputs} --out {tmp}/out",
     "table of params": "table --table table_14 --paper {paper} --out {tmp}/out",
-    "figure of metrics": "figure --figure figure_6 --metrics {inputs} --out {tmp}/out",
-    "figure of training": "figure --figure figure_5 --metrics {inputs} --training {inputs} --out {tmp}/out",
-    "figure of samples": "figure --figure figure_21 --samples {inputs} --out {tmp}/out",
+    "figure of metrics": "figure --paper {paper} --figure figure_6 --metrics {inputs} --out {tmp}/out",
+    "figure of training": "figure --paper {paper} --figure figure_5 --metrics {inputs} --training {inputs}"
+    " --out {tmp}/out",
+    "figure of samples": "figure --paper {paper} --figure figure_21 --samples {inputs} --out {tmp}/out",
     "claims": "claims --params {inputs}/params.yaml --metrics {inputs} --studies {tmp} --throughput {tmp}"
     " --sizes {tmp}/none --out {tmp}/out",
     "gather": "gather {inputs}/1.npz {inputs}/2.npz --run adm-256-1980 --checkpoint {inputs}/c"

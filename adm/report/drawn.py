@@ -14,7 +14,9 @@ from adm.params.errors import UserError
 from adm.params.file import Params
 from adm.params.gans import GanRunParams
 from adm.params.report import PanelParams
+from adm.params.runs import RunParams
 from adm.report import curves, grids
+from adm.report.beside import describe
 from adm.report.figures import placeholder
 from adm.report.metrics import read_intervals, read_metrics, read_training_hours
 from adm.sampling.batch import read_batch
@@ -52,6 +54,25 @@ def draw(params: Params, figure: str, sources: Sources) -> Figure:
         sources: Where the artifacts are that `adm.params.needs.needs_of_figure` names.
     """
     return _DRAWN[params.figures.kind_of(figure)](params, params.figure(figure), sources)
+
+
+def remark(params: Params, figure: str, sources: Sources) -> str:
+    """What a caption adds about this scale; "" where the figure itself tells."""
+    shown = params.figure(figure)
+    match params.figures.kind_of(figure):
+        case "class_grids" | "random_grids":
+            run = params.scored[shown.run]
+            guided = isinstance(run, RunParams) and run.gradient_scale
+            return f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
+        case "interpolations":
+            study = read_interpolation(sources.at("studies", shown.study))
+            all_but_last, every = study.error_all_but_last.mean(), study.error_all.mean()
+            return (
+                f"Here: gradient scale {params.interpolations[shown.study].gradient_scale:g}; mean squared error of "
+                f"{len(study.error_all)} reconstructions {all_but_last:.2g} over all steps but the last, {every:.2g} "
+                "over all."
+            )
+    return ""
 
 
 def _ablations(params: Params, shown: Any, sources: Sources) -> Figure:

@@ -1,11 +1,13 @@
 """What every figure shares: its style, the names on its axes, and how it is written."""
 
+import math
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from adm.artifacts.writing import new_file
@@ -33,6 +35,21 @@ STYLE: dict[Any, Any] = {
 }
 """Settings of matplotlib under which figures are made and written."""
 
+CAPTION_SIZE = 8
+"""Points of a caption."""
+
+CAPTION_LINE = 0.135
+"""Inches that a line of a caption takes."""
+
+CAPTION_MARGIN = 0.08
+"""Inches around a caption."""
+
+NARROWEST = 4.0
+"""Inches of a figure with a caption, at least."""
+
+CHARACTERS_AN_INCH = 16.5
+"""About what fits; a few more would run over the figure's edge."""
+
 METRIC_LABELS = {
     "fid": ("FID", "lower"),
     "sfid": ("sFID", "lower"),
@@ -59,6 +76,37 @@ def placeholder(reason: str) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 0.6 + 0.17 * (text.count("\n") + 1)), facecolor="0.95")
         figure.text(0.5, 0.5, text, ha="center", va="center", color="0.3")
+    return figure
+
+
+def captioned(figure: Figure, caption: str) -> Figure:
+    """The figure with its caption beneath, for which it grows; what is drawn keeps its size.
+
+    Args:
+        figure: Changed in place.
+        caption: Some sentences; they are wrapped to the figure's width.
+    """
+    with mpl.rc_context(STYLE):
+        # The layout is settled first: it would spread over the room of the caption.
+        FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+        figure.set_layout_engine("none")
+        dpi: int = STYLE["savefig.dpi"]
+        width, height = figure.get_size_inches()
+        wider = max(width, NARROWEST)
+        text = fill(caption, width=int((wider - 2 * CAPTION_MARGIN) * CHARACTERS_AN_INCH))
+        # In whole pixels, so that those of an image stay whole.
+        room = math.ceil(((text.count("\n") + 1) * CAPTION_LINE + 2 * CAPTION_MARGIN) * dpi) / dpi
+        left = math.floor((wider - width) / 2 * dpi) / dpi
+        taller = height + room
+        for axes in figure.axes:
+            box = axes.get_position()
+            corner = ((box.x0 * width + left) / wider, (box.y0 * height + room) / taller)
+            axes.set_position((*corner, box.width * width / wider, box.height * height / taller))
+        for drawn in figure.texts:
+            x, y = drawn.get_position()
+            drawn.set_position(((x * width + left) / wider, (y * height + room) / taller))
+        figure.set_size_inches(wider, taller)
+        figure.text(CAPTION_MARGIN / wider, CAPTION_MARGIN / taller, text, fontsize=CAPTION_SIZE, va="bottom")
     return figure
 
 

@@ -4,18 +4,22 @@ from pathlib import Path
 
 from adm.params.errors import UserError
 from adm.params.file import Params
-from adm.report.drawn import Sources, draw
-from adm.report.figures import write_figure
+from adm.report.drawn import Sources, draw, remark
+from adm.report.figures import captioned, write_figure
+from adm.report.paper import caption
 
 
-def run(params: Params, figure: str, sources: Sources, out: Path) -> None:
-    """Write a figure as `<out>.png` and `.pdf`.
+def run(params: Params, figure: str, paper: Path, sources: Sources, out: Path) -> None:
+    """Write a figure with its caption, one of those in the folder `paper`, as `<out>.png` and `.pdf`.
 
     Raises:
         UserError: What the figure needs is missing, or does not fit.
     """
+    words = caption(paper / "captions.yaml", figure)
     try:
         drawn = draw(params, figure, sources)
+        added = remark(params, figure, sources)
     except ValueError as error:
         raise UserError(f"{figure}: {error}") from error
-    write_figure(out, drawn)
+    name = figure.replace("_", " ").capitalize()
+    write_figure(out, captioned(drawn, f"{name}: {words} {added}".strip()))

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from PIL import Image
@@ -434,3 +435,30 @@ def test_the_report_needs_neither_pyplot_nor_pandas_to_start() -> None:
     unwanted = ["matplotlib.pyplot", "pandas.plotting", "pandas", "torch"]
     found = subprocess.run([sys.executable, "-c", script, *unwanted], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("draw", ["curves", "grid", "placeholder"])
+def test_a_caption_stands_beneath_and_nothing_is_cut_off(draw):
+    metrics = {name: [1.0, 2.0, 3.0] for name in ("fid", "sfid", "inception_score", "precision", "recall")}
+    frame = pd.DataFrame({"value": [0, 1, 2], **metrics})
+    figure = {
+        "curves": lambda: curves.trade_off({"ADM-G": frame}, {"ADM-G": "scale"}),
+        "grid": lambda: grids.random_grid(np.zeros((6, 8, 8, 3), np.uint8), 2, 3),
+        "placeholder": lambda: figures.placeholder("needs a GPU"),
+    }[draw]()
+    width, height = figure.get_size_inches()
+    before = {axes: axes.get_position().height for axes in figure.axes} if draw == "grid" else {}
+    words = "Figure 99: " + "some words that say what is shown " * 8
+    figures.captioned(figure, words)
+    wider, taller = figure.get_size_inches()
+    assert wider == max(width, figures.NARROWEST)
+    assert taller > height
+    caption = figure.texts[-1]
+    assert caption.get_text().split() == words.split()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    box = caption.get_window_extent(renderer).transformed(figure.dpi_scale_trans.inverted())
+    assert 0 <= box.x0 < box.x1 <= wider
+    assert 0 <= box.y0 < box.y1 <= taller - height
+    for axes, share in before.items():
+        assert axes.get_position().height * taller == pytest.approx(share * height)
+        assert axes.get_position().y0 * taller >= box.y1

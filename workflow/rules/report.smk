@@ -60,6 +60,7 @@ rule table:
 rule figure:
     input:
         lambda w: files_of(needs_of_figure(PARAMS, w.figure)),
+        f"{PAPER}/captions.yaml",
     output:
         report(multiext(f"{FIGURES}/{{figure}}", ".png", ".pdf"), category="Figures"),
     log:
@@ -69,7 +70,7 @@ rule figure:
         triggers=triggers("figure", lambda w: f"figures.{kind_of(w)}.{w.figure}"),
     shell:
         logged(
-            f"python -m adm figure --params {FILE} --figure {{wildcards.figure}} {{params.flags}} "
+            f"python -m adm figure --params {FILE} --figure {{wildcards.figure}} --paper {PAPER} {{params.flags}} "
             f"--out {FIGURES}/{{wildcards.figure}}"
         )
 
