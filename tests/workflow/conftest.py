@@ -15,7 +15,7 @@ import yaml
 from adm.params.report import FIGURES
 
 ROOT = Path(__file__).parents[2]
-PROJECT_FILES = ["adm", "workflow", "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"]
+PROJECT_FILES = ["adm", "workflow", "profiles", "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"]
 
 
 def miniature_params():
