@@ -99,10 +99,10 @@ NAMES = {
         "model 'adm-u' at low resolution has 4",
     ),
     "base of fewer samples": (
-        {f"{STACK}.num_samples": 501},
+        {f"{STACK}.num_samples": 401},
         f"{STACK}.base",
-        "'base-540' has 500 samples",
-        "fewer than the 501",
+        "'base-540' has 400 samples",
+        "fewer than the 401",
     ),
     "steps that an upsampler lacks": ({f"{STACK}.steps": "1001"}, f"{STACK}.steps", "'1001'", "1000"),
     "reference of another size for a stack": (
@@ -216,9 +216,9 @@ NAMES = {
         "uniform classifier",
     ),
     "variation beyond its run": (
-        {f"{VARIATION}.num_samples": 501},
-        f"{VARIATION}.num_samples: 501",
-        "exceeds the 500",
+        {f"{VARIATION}.num_samples": 401},
+        f"{VARIATION}.num_samples: 401",
+        "exceeds the 400",
     ),
     # Names of two things.
     "run twice": (

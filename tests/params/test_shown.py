@@ -51,7 +51,7 @@ SHOWN = {
         {"figures.ablations.figure_5.panels.Architecture.base": ["ablation-base-15"]},
         "figures.ablations.figure_5",
         "'ablation-base-15'",
-        "ablation-base-150",
+        "ablation-base-100",
     ),
     "neighbours that are a variation": (
         {f"{PAIRS}.blocks": {"title": "variation-256"}},
@@ -92,9 +92,9 @@ SHOWN = {
     ),
     "claim on no run": ({"claims.new": LOWER | {"run": "scale-9"}}, "claims.new", "'scale-9'", "scale-2"),
     "claim on runs of unequal size": (
-        {"claims.new": LOWER | {"than": "adm-256-250"}},
+        {"claims.new": LOWER | {"than": "ablation-base-400"}},
         "claims.new",
-        "'scale-2' has 1000, 'adm-256-250' has 500 samples",
+        "'scale-2' has 400, 'ablation-base-400' has 200 samples",
         "must be one",
     ),
     "claim on no interpolation": (

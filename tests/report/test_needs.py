@@ -121,7 +121,7 @@ def test_an_ablation_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_
             checkpoint = params.segments[checkpoint].previous
     assert set(needs.training) == expected
     assert len(needs.training) == len(expected)
-    assert {"ablation-base-150", "ablation-base-300", "ablation-base-600"} <= expected
+    assert {"ablation-base-100", "ablation-base-200", "ablation-base-400"} <= expected
 
 
 def test_a_chain_runs_from_the_first_segment_to_the_last(params):

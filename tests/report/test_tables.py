@@ -328,7 +328,7 @@ def test_hyperparameters_are_those_of_the_params_file(params, paper):
     table = table.set_index("Row")
     ours = {name: table[f"{name}, here"] for name in printed if name not in ("row", "note")}
     assert [column["Model size"] for column in ours.values()] == ["1.23M", "296M", "10.00M", "10M", ""]
-    assert [column["Iterations"] for column in ours.values()] == ["1000", "540", "4360", "1980", ""]
+    assert [column["Iterations"] for column in ours.values()] == ["800", "540", "4360", "1980", ""]
     assert [column["Depth"] for column in ours.values()] == ["1", "1", "1", "2", ""]
     assert ours["LSUN"]["Diffusion steps"] == "100"
     assert ours["LSUN"]["Noise Schedule"] == "linear"

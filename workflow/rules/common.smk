@@ -159,3 +159,50 @@ def tables(*names):
 def figures(*names):
     """The files of figures."""
     return expand(f"{FIGURES}/{{name}}.{{ending}}", name=names, ending=["png", "pdf"])
+
+
+def training_of(wildcards):
+    """How a segment's model is trained."""
+    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training
+
+
+def checkpoint_of(wildcards):
+    """The checkpoint that a run samples."""
+    return f"{CHECKPOINTS}/{scored(wildcards).checkpoint}"
+
+
+def classifier_of(wildcards):
+    """The checkpoint of the classifier that guides a run."""
+    return f"{CHECKPOINTS}/{scored(wildcards).classifier}"
+
+
+def base_of(wildcards):
+    """The samples that a stack upsamples."""
+    return f"{SAMPLES}/{scored(wildcards).base}"
+
+
+def extractor_of(wildcards):
+    """The key of the graph that a run's, or a reference's, features come from."""
+    if hasattr(wildcards, "run"):
+        return scored(wildcards).extractor
+    return {**PARAMS.references, **PARAMS.published.references}[wildcards.reference].extractor
+
+
+def extractor_folder(wildcards):
+    """That graph."""
+    return f"{EXTRACTORS}/{extractor_of(wildcards)}"
+
+
+def dataset_of(wildcards):
+    """The dataset of a reference."""
+    return f"{DATA}/{PARAMS.references[wildcards.reference].dataset}"
+
+
+def kind_of(wildcards):
+    """The kind of a figure: the subsection of `figures` that it stands in."""
+    return PARAMS.figures.kind_of(wildcards.figure)
+
+
+def table_triggers(wildcards):
+    """The sections that a table reads."""
+    return triggers("table", "tables.{table}", *TABLE_SECTIONS.get(wildcards.table, []))(wildcards)

@@ -1,23 +1,6 @@
 # Features of samples and of real images, reference batches, the metrics of each run, and the studies behind figures.
 
 
-def extractor_of(wildcards):
-    """The key of the graph that a run's, or a reference's, features come from."""
-    if hasattr(wildcards, "run"):
-        return scored(wildcards).extractor
-    return {**PARAMS.references, **PARAMS.published.references}[wildcards.reference].extractor
-
-
-def extractor_folder(wildcards):
-    """That graph."""
-    return f"{EXTRACTORS}/{extractor_of(wildcards)}"
-
-
-def dataset_of(wildcards):
-    """The dataset of a reference."""
-    return f"{DATA}/{PARAMS.references[wildcards.reference].dataset}"
-
-
 rule features:
     input:
         images=f"{SAMPLES}/{{run}}",

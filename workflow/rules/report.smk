@@ -28,16 +28,6 @@ FIGURE_FLAGS = {
 }
 
 
-def kind_of(wildcards):
-    """The kind of a figure: the subsection of `figures` that it stands in."""
-    return PARAMS.figures.kind_of(wildcards.figure)
-
-
-def table_triggers(wildcards):
-    """The sections that a table reads."""
-    return triggers("table", "tables.{table}", *TABLE_SECTIONS.get(wildcards.table, []))(wildcards)
-
-
 rule table:
     input:
         lambda w: files_of(needs_of_table(PARAMS, w.table)),

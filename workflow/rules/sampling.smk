@@ -3,22 +3,7 @@
 # `--set-scatter shards=8` cuts it finer; Snakemake then samples again what it had sampled in other shards.
 
 
-def checkpoint_of(wildcards):
-    """The checkpoint that a run samples."""
-    return f"{CHECKPOINTS}/{scored(wildcards).checkpoint}"
-
-
-def classifier_of(wildcards):
-    """The checkpoint of the classifier that guides a run."""
-    return f"{CHECKPOINTS}/{scored(wildcards).classifier}"
-
-
-def base_of(wildcards):
-    """The samples that a stack upsamples."""
-    return f"{SAMPLES}/{scored(wildcards).base}"
-
-
-SAMPLED = f"--params {FILE} --run {{wildcards.run}} --checkpoint {{input.checkpoint}} {{params.role}} {{input[1]}}"
+SAMPLED = f"--params {FILE} --run {{wildcards.run}} --checkpoint {{input.checkpoint}} {{params.role}} {{input.source}}"
 
 
 if PARAMS.execution.shards == 1:
@@ -26,7 +11,7 @@ if PARAMS.execution.shards == 1:
     rule sample:
         input:
             checkpoint=checkpoint_of,
-            classifier=classifier_of,
+            source=classifier_of,
         output:
             directory(f"{SAMPLES}/{{run}}"),
         log:
@@ -43,7 +28,7 @@ if PARAMS.execution.shards == 1:
     use rule sample as upsample with:
         input:
             checkpoint=checkpoint_of,
-            base=base_of,
+            source=base_of,
         wildcard_constraints:
             run=keys(PARAMS.upsampled_runs),
         params:
@@ -58,7 +43,7 @@ else:
     rule sample_shard:
         input:
             checkpoint=checkpoint_of,
-            classifier=classifier_of,
+            source=classifier_of,
         output:
             temp(f"{SHARDS}/{{run}}/{{scatteritem}}.npz"),
         log:
@@ -75,7 +60,7 @@ else:
     use rule sample_shard as upsample_shard with:
         input:
             checkpoint=checkpoint_of,
-            base=base_of,
+            source=base_of,
         wildcard_constraints:
             run=keys(PARAMS.upsampled_runs),
         params:
@@ -85,7 +70,7 @@ else:
     rule sample:
         input:
             checkpoint=checkpoint_of,
-            classifier=classifier_of,
+            source=classifier_of,
             shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
         output:
             directory(f"{SAMPLES}/{{run}}"),
@@ -103,7 +88,7 @@ else:
     use rule sample as upsample with:
         input:
             checkpoint=checkpoint_of,
-            base=base_of,
+            source=base_of,
             shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
         wildcard_constraints:
             run=keys(PARAMS.upsampled_runs),

@@ -2,11 +2,6 @@
 # way through the DAG, so what can train goes first.
 
 
-def training_of(wildcards):
-    """How a segment's model is trained."""
-    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training
-
-
 rule init:
     output:
         directory(f"{CHECKPOINTS}/{{model}}-0"),
