@@ -32,7 +32,7 @@ SHOWN = {
         "'stack-540-500' is not among runs",
     ),
     "curve of no run": (
-        {"figures.trade_offs.figure_6.curves.GAN, truncation.0": "gan-0"},
+        {"figures.trade_offs.figure_6.curves.GAN.0": "gan-0"},
         "figures.trade_offs.figure_6",
         "'gan-0'",
         "nearest are gan-0_",

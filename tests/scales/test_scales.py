@@ -343,7 +343,7 @@ def test_published_files_are_fetched_over_a_secure_connection(scales):
 @engines
 @pytest.mark.parametrize("name", BESIDE)
 def test_snakemake_plans_it_without_data(scales, name):
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", "--quiet", "rules"]
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--cores", "2", "--quiet", "rules"]
     done = subprocess.run(
         [*command, "--configfile", f"scales/{name}/params.yaml"], cwd=ROOT, check=False, capture_output=True, text=True
     )
