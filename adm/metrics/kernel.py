@@ -1,0 +1,110 @@
+"""Kernel distance between two sets of features: KID, of all pairs, and how far it may be off."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from adm.metrics.distances import slices
+from adm.metrics.features import FloatArray, require_features
+
+LARGEST = 1.0e20
+"""Feature whose kernels, which grow with its sixth power, have squares that are finite in float64."""
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class KernelDistance:
+    """The squared maximum mean discrepancy of two sets, as estimated.
+
+    Attributes:
+        value: unbiased, so it falls below zero as well as above where the sets are of one distribution.
+        standard_error: what `value` would spread by if both sets were drawn again, >= 0.
+    """
+
+    value: float
+    standard_error: float
+
+
+def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int = 2048) -> KernelDistance:
+    """Compute the unbiased squared MMD with the kernel k(x, y) = (x.y / D + 1)^3, of all points.
+
+    The mean kernel within each set, a point with itself left out, less twice the mean kernel between them. It is
+    customary to report the mean of this over 100 random subsets of 1000. That mean estimates the same number,
+    without a bias either, but noisier, since most pairs are never looked at; and the deviation reported with it is
+    that of one subset of 1000, not of the mean, nor of N points.
+
+    Products and sums are float64, because the distance is a small difference of large means: of kernels near 2, it
+    is 1e-3 or less. float32 products, about twice as fast, would do for pooled features, where their errors are
+    random: at 5000 points they moved the distance by 1e-11, of a standard error of 1e-5. Nothing keeps errors random
+    in other features, and of those far from zero they drown it.
+
+    The standard error is that of the first-order (Hoeffding) projection: of each sample's mean kernel within its
+    set less that to the other. These means are noisy themselves, which counts the second order twice: the error
+    is right where the sets differ clearly, and sqrt(2) too large where they do not differ at all.
+
+    Args:
+        reference: (N, D), real, finite, N >= 2, no entry beyond LARGEST: features of real images.
+        samples: (M, D), likewise: features of generated images.
+        block: rows and columns of the largest matrix of kernels held, >= 1; it decides the last bits alone.
+
+    Returns:
+        The distance and its standard error.
+
+    Raises:
+        ValueError: features are unusable or too large, or their dimensions disagree.
+
+    Source: Bińkowski et al. 2018, Section 4; Gretton et al. 2012, Eq. 3, for the unbiased estimator.
+    """
+    if block < 1:
+        raise ValueError(f"block is {block}, expected at least 1")
+    real = require_features(reference, "reference features")
+    fake = require_features(samples, "sample features")
+    if real.shape[1] != fake.shape[1]:
+        raise ValueError(f"features of {real.shape[1]} and {fake.shape[1]} dimensions, expected the same")
+    for rows in (real, fake):
+        if max(float(rows.max()), -float(rows.min())) > LARGEST:
+            raise ValueError(f"features hold values beyond {LARGEST:g}, expected kernels that fit float64")
+    real_to_fake, fake_to_real = _between(real, fake, block)
+    real_terms = _within(real, block) - real_to_fake
+    fake_terms = _within(fake, block) - fake_to_real
+    variance = real_terms.var(ddof=1) / len(real) + fake_terms.var(ddof=1) / len(fake)
+    return KernelDistance(
+        value=float(real_terms.mean() + fake_terms.mean()), standard_error=float(2.0 * np.sqrt(variance))
+    )
+
+
+def _kernels(a: FloatArray, b: FloatArray) -> Values:
+    """Return the kernels of all pairs of rows, (R, C) float64."""
+    products: Values = a.astype(np.float64) @ b.astype(np.float64).T
+    products /= a.shape[1]
+    products += 1.0
+    kernels = np.square(products)  # `** 3` takes a power of each, at many times the cost
+    kernels *= products
+    return kernels
+
+
+def _within(points: FloatArray, block: int) -> Values:
+    """Return each point's mean kernel to the others of its set, (N,); a block above the diagonal serves both sides."""
+    sums = np.zeros(len(points))
+    for rows in slices(len(points), block):
+        for columns in slices(rows.stop, block):
+            kernels = _kernels(points[rows], points[columns])
+            if columns == rows:
+                np.fill_diagonal(kernels, 0.0)
+            else:
+                sums[columns] += kernels.sum(axis=0)
+            sums[rows] += kernels.sum(axis=1)
+    return sums / (len(points) - 1)
+
+
+def _between(a: FloatArray, b: FloatArray, block: int) -> tuple[Values, Values]:
+    """Return each row's mean kernel to the other set, (N,) and (M,)."""
+    sums_a, sums_b = np.zeros(len(a)), np.zeros(len(b))
+    for rows in slices(len(a), block):
+        for columns in slices(len(b), block):
+            kernels = _kernels(a[rows], b[columns])
+            sums_a[rows] += kernels.sum(axis=1)
+            sums_b[columns] += kernels.sum(axis=0)
+    return sums_a / len(b), sums_b / len(a)

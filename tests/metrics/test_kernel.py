@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics.pairwise import polynomial_kernel
+from torch_fidelity import metric_kid
+
+from adm.metrics.kernel import kernel_distance
+
+
+def drawn(num, dimension, seed, shift=0.0, dtype=np.float64):
+    return (shift + np.random.default_rng(seed).standard_normal((num, dimension))).astype(dtype)
+
+
+def double_loop(x, y):
+    """Every pair by itself: the distance, and the standard error of its projection."""
+
+    def kernel(a, b):
+        return (float(a @ b) / len(a) + 1) ** 3
+
+    def terms(own, other):
+        return [
+            np.mean([kernel(a, b) for j, b in enumerate(own) if j != i]) - np.mean([kernel(a, b) for b in other])
+            for i, a in enumerate(own)
+        ]
+
+    x_terms, y_terms = terms(x, y), terms(y, x)
+    variance = np.var(x_terms, ddof=1) / len(x) + np.var(y_terms, ddof=1) / len(y)
+    return np.mean(x_terms) + np.mean(y_terms), 2 * np.sqrt(variance)
+
+
+@pytest.mark.parametrize("block", [1, 7, 20, 23, 2048])
+def test_equals_a_double_loop(block):
+    x, y = drawn(23, 5, 0), drawn(20, 5, 1, shift=0.3)
+    value, error = double_loop(x, y)
+    got = kernel_distance(x, y, block)
+    assert got.value == pytest.approx(value, rel=1e-12)
+    assert got.standard_error == pytest.approx(error, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_equals_scikit_learn(dtype):
+    x, y = drawn(70, 12, 2, 0.5, dtype), drawn(90, 12, 3, 0.2, dtype)
+    a, b = x.astype(np.float64), y.astype(np.float64)
+    within = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (polynomial_kernel(a), polynomial_kernel(b))]
+    assert kernel_distance(x, y).value == pytest.approx(sum(within) - 2 * polynomial_kernel(a, b).mean(), rel=1e-11)
+
+
+def torch_fidelity_kid(reference, samples, subsets, size):
+    theirs = metric_kid.kid_features_to_metric(
+        torch.from_numpy(samples), torch.from_numpy(reference), kid_subsets=subsets, kid_subset_size=size, verbose=False
+    )
+    return theirs["kernel_inception_distance_mean"], theirs["kernel_inception_distance_std"]
+
+
+def test_equals_torch_fidelity_on_one_subset_of_all():
+    x, y = drawn(60, 16, 4), drawn(60, 16, 5, shift=0.2)
+    assert kernel_distance(x, y).value == pytest.approx(torch_fidelity_kid(x, y, 1, 60)[0], rel=1e-11)
+
+
+def test_subsets_scatter_about_it():
+    x, y = drawn(400, 16, 6), drawn(400, 16, 7, shift=0.1)
+    mean, deviation = torch_fidelity_kid(x, y, 400, 40)
+    assert kernel_distance(x, y).value == pytest.approx(mean, abs=4 * deviation / np.sqrt(400))
+
+
+def simulated(shift, num_draws=600):
+    draws = [kernel_distance(drawn(40, 3, [8, i]), drawn(60, 3, [9, i], shift)) for i in range(num_draws)]
+    values, errors = np.array([(draw.value, draw.standard_error) for draw in draws]).T
+    return values, np.sqrt(np.mean(errors**2))
+
+
+def test_standard_error_is_the_spread_over_draws():
+    values, error = simulated(shift=0.7)
+    assert error == pytest.approx(values.std(), rel=0.15)
+
+
+def test_without_a_difference_the_standard_error_is_too_large_by_a_root_of_two():
+    values, error = simulated(shift=0.0)
+    assert abs(values.mean()) < 4 * values.std() / np.sqrt(len(values))
+    assert error == pytest.approx(np.sqrt(2) * values.std(), rel=0.15)
+
+
+def test_error_shrinks_with_both_sets():
+    few, many = (kernel_distance(drawn(n, 4, 10), drawn(n, 4, 11, 0.5)) for n in (100, 1600))
+    assert many.standard_error == pytest.approx(few.standard_error / 4, rel=0.3)
+
+
+def test_small_distances_survive_large_kernels():
+    """Pooled features far from zero: the distance is 1e-9 of the kernels."""
+    x, y = drawn(50, 8, 12, 30.0, np.float32), drawn(50, 8, 13, 30.0, np.float32)
+    value, _ = double_loop(np.longdouble(x), np.longdouble(y))
+    assert kernel_distance(x, y).value == pytest.approx(float(value), rel=1e-8)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(2, 9), st.integers(1, 4))
+def test_what_changes_no_product_changes_nothing(seed, num_x, num_y, dimension):
+    """Order of the points, rotation, and every dimension twice; the kernel does see a translation."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((num_x, dimension)), rng.standard_normal((num_y, dimension))
+    rotation = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
+    expected = kernel_distance(x, y)
+    for a, b in (
+        (rng.permutation(x), rng.permutation(y)),
+        (x @ rotation, y @ rotation),
+        (np.tile(x, 2), np.tile(y, 2)),
+        (y, x),
+    ):
+        got = kernel_distance(a, b)
+        assert got.value == pytest.approx(expected.value, rel=1e-8, abs=1e-9)
+        assert got.standard_error == pytest.approx(expected.standard_error, rel=1e-6, abs=1e-9)
+
+
+def test_points_without_a_spread():
+    x, y = np.zeros((4, 2)), np.ones((5, 2))  # kernels of 1, 8 and 1
+    got = kernel_distance(x, y)
+    assert (got.value, got.standard_error) == (7.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "block", "message"),
+    [
+        (np.zeros((5, 2)), np.zeros((5, 3)), 9, "features of 2 and 3 dimensions, expected the same"),
+        (np.zeros((1, 2)), np.zeros((5, 2)), 9, "reference features hold 1 samples, expected at least 2"),
+        (np.zeros((5, 2)), np.full((5, 2), np.nan), 9, "sample features hold NaN"),
+        (np.zeros((5, 2)), np.full((5, 2), -1.0e21), 9, r"features hold values beyond 1e\+20, expected kernels"),
+        (np.zeros((5, 2)), np.zeros((5, 2)), 0, "block is 0, expected at least 1"),
+    ],
+)
+def test_bad_input_is_refused(real, fake, block, message):
+    with pytest.raises(ValueError, match=message):
+        kernel_distance(real, fake, block)
+
+
+def test_the_largest_features_do_not_overflow():
+    got = kernel_distance(drawn(5, 3, 14) * 1.0e19, drawn(5, 3, 15) * 1.0e19)
+    assert np.isfinite([got.value, got.standard_error]).all()
