@@ -1,0 +1,67 @@
+"""Precision and recall of each class by itself: a mean over all images hides the classes that a model drops."""
+
+import numpy as np
+import numpy.typing as npt
+
+from adm.metrics.features import FloatArray, require_features
+from adm.metrics.manifold import PrecisionRecall, precision_recall
+
+
+def per_class_precision_recall(
+    reference: npt.ArrayLike,
+    reference_labels: npt.ArrayLike,
+    samples: npt.ArrayLike,
+    sample_labels: npt.ArrayLike,
+    neighbours: int = 3,
+    block: int = 2048,
+) -> dict[int, PrecisionRecall | None]:
+    """Compute precision and recall between the reference and the samples of each class.
+
+    Every class has manifolds of its own, of fewer points and so of larger balls: the values are neither comparable
+    with those of all images, nor between classes of different sizes.
+
+    Args:
+        reference: (N, D), real, finite: features of real images.
+        reference_labels: (N,), integers.
+        samples: (M, D), real, finite: features of generated images.
+        sample_labels: (M,), integers.
+        neighbours: k, >= 1.
+        block: as in `precision_recall`.
+
+    Returns:
+        Every class of either set, ascending, with its precision and recall, whose rows are those of the class in
+        their order; None for a class that does not have more than `neighbours` points in both sets.
+
+    Raises:
+        ValueError: features or labels are unusable, or they disagree.
+
+    Source: Appendix J, applied to one class at a time.
+    """
+    real = require_features(reference, "reference features")
+    fake = require_features(samples, "sample features")
+    if real.shape[1] != fake.shape[1]:
+        raise ValueError(f"features of {real.shape[1]} and {fake.shape[1]} dimensions, expected the same")
+    if neighbours < 1 or block < 1:
+        raise ValueError(f"neighbours is {neighbours} and block is {block}, expected at least 1")
+    real_labels = _require_labels(reference_labels, len(real), "reference labels")
+    fake_labels = _require_labels(sample_labels, len(fake), "sample labels")
+    return {
+        int(label): _of_class(real[real_labels == label], fake[fake_labels == label], neighbours, block)
+        for label in np.union1d(real_labels, fake_labels)
+    }
+
+
+def _of_class(real: FloatArray, fake: FloatArray, neighbours: int, block: int) -> PrecisionRecall | None:
+    if min(len(real), len(fake)) <= neighbours:
+        return None
+    return precision_recall(real, fake, neighbours, block)
+
+
+def _require_labels(labels: npt.ArrayLike, length: int, name: str) -> npt.NDArray[np.integer]:
+    """Return labels as an array once they are known to be one integer a feature."""
+    array = np.asarray(labels)
+    if array.shape != (length,):
+        raise ValueError(f"{name} have shape {array.shape}, expected ({length},) as of the features")
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{name} have dtype {array.dtype}, expected integers")
+    return array
