@@ -23,9 +23,8 @@ Key = Annotated[str, typer.Option(help="The artifact's key in the params file.")
 Out = Annotated[Path, typer.Option(help="What to write.")]
 Input = Annotated[Path, typer.Option(help="An artifact to read.")]
 MaybeInput = Annotated[Path | None, typer.Option(help="An artifact to read, where this one needs it.")]
-Kind = Annotated[
-    Literal["checkpoints", "samples", "references", "graphs"], typer.Option(help="The subsection of `published`.")
-]
+PublishedKind = Literal["checkpoints", "samples", "references", "graphs"]
+Kind = Annotated[PublishedKind, typer.Option(help="The subsection of `published`.")]
 
 UNGUIDED = UniformModelParams(kind="uniform")
 """What guides an upsampler."""
@@ -51,8 +50,23 @@ def check(
 
 
 @app.command()
-def fetch(params: ParamsFile, kind: Kind, key: Key, out: Out) -> None:
-    """Download a published file, with its size and checksum checked."""
+def fetch(
+    name: Annotated[str | None, typer.Argument(help="A well-known file, instead of one of the params file.")] = None,
+    params: Annotated[Path | None, typer.Option(help="The params file.")] = None,
+    kind: Annotated[PublishedKind | None, typer.Option(help="The subsection of `published`.")] = None,
+    key: Annotated[str | None, typer.Option(help="The file's key there.")] = None,
+    out: Annotated[Path | None, typer.Option(help="What to write.")] = None,
+) -> None:
+    """Download a published file, with its size and checksum checked: `adm fetch inception`, or one of a params file."""
+    if name is not None:
+        if params or kind or key:
+            raise UserError(f"{name!r}: needs no --params, --kind or --key, which name a file of the params file")
+        from adm.tools import fetch as tool
+
+        tool.run(name, out)
+        return
+    if params is None or kind is None or key is None or out is None:
+        raise UserError("fetch: needs a name, such as 'inception', or --params, --kind, --key and --out")
     section = _pick(getattr(load(params).published, kind), key, "key")
     from adm.stages import fetch as stage
 
@@ -316,6 +330,43 @@ def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input
     from adm.stages import claims as stage
 
     stage.run(loaded, metrics, studies, throughput, sizes, out)
+
+
+@app.command()
+def score(
+    samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
+    reference: Annotated[Path, typer.Argument(help="A reference batch, or images as for SAMPLES.")],
+    graph: Annotated[Path, typer.Option(help="The Inception graph of 2015: `adm fetch inception`.")],
+    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
+    num_samples: Annotated[int | None, typer.Option(min=1, help="Score the first so many; all if not given.")] = None,
+    arithmetic: Annotated[
+        Literal["exact", "float16"],
+        typer.Option(help="Of the distances for precision and recall; float16 is the released evaluator's."),
+    ] = "exact",
+    replicates: Annotated[int, typer.Option(min=0, help="Of a bootstrap, for 95 % intervals; 40 or more.")] = 0,
+    further: Annotated[bool, typer.Option("--further", help="KID, density, coverage and FID-infinity too.")] = False,
+    per_class: Annotated[bool, typer.Option("--per-class", help="Precision and recall of each class too.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
+    module: Annotated[
+        Path | None,
+        typer.Option(help="A second extractor, TorchScript or .pt2 of torch.export: code that you trust."),
+    ] = None,
+    resize: Annotated[str | None, typer.Option(help="Of images for the second extractor, such as bicubic-224.")] = None,
+    scaling: Annotated[
+        Literal["imagenet", "unit", "symmetric", "bytes"], typer.Option(help="Of pixels for the second extractor.")
+    ] = "imagenet",
+    executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
+    device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1.")] = "cpu",
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
+    threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
+) -> None:
+    """Score samples against a reference, and write the numbers with what they rest on."""
+    from adm.tools import score as tool
+    from adm.tools.options import graph_params, second_extractor
+
+    second = second_extractor(module, resize, scaling, device, batch)
+    options = tool.Options(num_samples, arithmetic, replicates, further, per_class, cache, second)
+    tool.run(samples, reference, graph, graph_params(executor, device, batch, threads), options, out)
 
 
 def _inputs(

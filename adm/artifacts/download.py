@@ -202,7 +202,9 @@ def _last_words(url: str, part: Path, error: RequestException) -> str:
     if _length(part) or isinstance(error, ChunkedEncodingError):
         return f"{url}: the connection broke {TRIES} times; run again, {_length(part)} bytes are here"
     host = urlsplit(url).hostname
-    return f"{url}: cannot reach {host}; download it elsewhere and give url: file:///folder/{Path(url).name}"
+    return (
+        f"{url}: cannot reach {host}; download it elsewhere; in a params file give url: file:///folder/{Path(url).name}"
+    )
 
 
 def _brief(error: RequestException) -> str:

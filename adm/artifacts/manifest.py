@@ -53,11 +53,13 @@ def provenance(
         "params": {name: section.model_dump(mode="json") for name, section in params.items()},
         "inputs": {name: identity(path) for name, path in inputs.items()},
         "code": code_digest(stage),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: _installed(name) for name in sorted(libraries)},
-        },
+        "versions": library_versions(libraries),
     }
+
+
+def library_versions(libraries: Iterable[str]) -> dict[str, str]:
+    """The versions of Python and of the distributions whose version can change a result."""
+    return {"python": platform.python_version(), **{name: _installed(name) for name in sorted(libraries)}}
 
 
 def write_manifest(folder: Path, made_by: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> None:

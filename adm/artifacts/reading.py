@@ -41,7 +41,7 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str,
         # Of a zip entry that is no npy file numpy returns the bytes.
         if not isinstance(arrays[name], np.ndarray):
             raise UserError(f"{path}: {name}: is no array")
-        check_array(f"{path}: {name}", arrays[name], dtype, shape)
+        _check_array(f"{path}: {name}", arrays[name], dtype, shape)
     return arrays
 
 
@@ -57,7 +57,7 @@ def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
         raise UserError(f"{path}: does not exist") from error
     except Exception as error:  # as in `read_npz`
         raise UserError(f"{path}: is no readable npy, truncated or of another format ({_brief(error)})") from error
-    check_array(str(path), array, dtype, shape)
+    _check_array(str(path), array, dtype, shape)
     return array
 
 
@@ -78,7 +78,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def check_array(place: str, array: NDArray[Any], dtype: str, shape: Shape) -> None:
+def _check_array(place: str, array: NDArray[Any], dtype: str, shape: Shape) -> None:
     """Check an array's dtype, shape and, for floats, that it is finite.
 
     Raises:

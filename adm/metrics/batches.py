@@ -50,14 +50,3 @@ def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureS
     arrays = read_npz(folder / REFERENCE, {"mu": vector, "sigma": matrix, "mu_s": vector, "sigma_s": matrix})
     pool = FeatureStatistics(arrays["mu"], arrays["sigma"])
     return pool, FeatureStatistics(arrays["mu_s"], arrays["sigma_s"])
-
-
-def read_reference_images(folder: Path) -> NDArray[np.uint8]:
-    """Read the images (N, H, W, 3) uint8 that precision and recall compare with.
-
-    Raises:
-        UserError: The folder holds no reference batch, or it changed.
-    """
-    read_manifest(folder, "reference", "adopt")
-    images: NDArray[np.uint8] = read_npz(folder / REFERENCE, {"arr_0": ("uint8", (None, None, None, 3))})["arr_0"]
-    return images

@@ -23,7 +23,7 @@ def bootstrap_metrics(
     samples: Features,
     pool: FeatureStatistics,
     spatial: FeatureStatistics,
-    manifold: PrecisionRecall,
+    manifold: PrecisionRecall | None,
     replicates: int,
     seed: int,
 ) -> dict[str, Values]:
@@ -45,13 +45,13 @@ def bootstrap_metrics(
         samples: features of N samples, N >= 2.
         pool: of the reference's pooled features.
         spatial: of the reference's spatial features.
-        manifold: of these samples and the reference.
+        manifold: of these samples and the reference; None where the reference has no images.
         replicates: R, >= 1.
         seed: >= 0.
 
     Returns:
-        (R,) float64 each: "inception_score", "fid", "sfid", "precision" and "recall"; no "sfid" where spatial
-        features have more than MOST_SPATIAL_DIMENSIONS dimensions.
+        (R,) float64 each: "inception_score", "fid", "sfid" and, with a manifold, "precision" and "recall"; no "sfid"
+        where spatial features have more than MOST_SPATIAL_DIMENSIONS dimensions.
 
     Raises:
         ValueError: features are unusable, they do not fit the statistics or the manifold, or `replicates` is
@@ -63,7 +63,7 @@ def bootstrap_metrics(
     for name, length in (
         ("spatial features", len(require_features(samples.spatial, "spatial features"))),
         ("logits", len(require_features(samples.logits, "logits"))),
-        ("manifold", len(manifold.inside_reference)),
+        ("manifold", num_samples if manifold is None else len(manifold.inside_reference)),
     ):
         if length != num_samples:
             raise ValueError(f"{name} of {length} samples, expected {num_samples} as of the pooled features")
@@ -76,11 +76,16 @@ def bootstrap_metrics(
     }
     if spatial.mu.size <= MOST_SPATIAL_DIMENSIONS:
         metrics["sfid"] = _frechet_distances(samples.spatial, spatial, counts)
-    metrics["precision"] = counts @ manifold.inside_reference / num_samples
+    return metrics if manifold is None else metrics | _shares(manifold, counts, seed)
+
+
+def _shares(manifold: PrecisionRecall, counts: Values, seed: int) -> dict[str, Values]:
+    """Return precision and recall of each replicate, (R,) each."""
+    replicates, num_samples = counts.shape
+    precision = counts @ manifold.inside_reference / num_samples
     num_points = len(manifold.inside_samples)
     recalls = [drawn @ manifold.inside_samples / num_points for drawn in _counts(num_points, replicates, [seed, 1])]
-    metrics["recall"] = np.array(recalls, dtype=np.float64)
-    return metrics
+    return {"precision": precision, "recall": np.array(recalls, dtype=np.float64)}
 
 
 def _counts(num_rows: int, replicates: int, seed: list[int]) -> Iterator[Values]:

@@ -9,6 +9,9 @@ from adm.metrics.features import require_features
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 
+SIZES = 15
+"""Sizes of the source, evenly spaced."""
+
 LEAST_SIZES = 3
 """Two points lie on a line whatever they are: the third one tells how well it fits."""
 
@@ -35,7 +38,7 @@ class Extrapolation:
 
 
 def fid_infinity(
-    reference: FeatureStatistics, samples: npt.ArrayLike, seed: int, num_sizes: int = 15, smallest: int | None = None
+    reference: FeatureStatistics, samples: npt.ArrayLike, seed: int, num_sizes: int = SIZES, smallest: int | None = None
 ) -> Extrapolation:
     """Estimate the FID that infinitely many samples would have.
 
@@ -69,7 +72,7 @@ def fid_infinity(
         raise ValueError(f"features of {num_dimensions} dimensions, expected {reference.mu.size} as of the statistics")
     if num_sizes < LEAST_SIZES:
         raise ValueError(f"num_sizes is {num_sizes}, expected at least {LEAST_SIZES}")
-    first = max(num_dimensions + 1, num_rows // 10) if smallest is None else smallest
+    first = _first_size(num_rows, num_dimensions) if smallest is None else smallest
     if first < 2:
         raise ValueError(f"smallest is {first}, expected at least 2")
     if num_rows < first + num_sizes - 1:
@@ -83,6 +86,15 @@ def fid_infinity(
     subsets = (np.sort(rng.permutation(num_rows)[:size]) for size in sizes)
     distances = [frechet_distance(reference, feature_statistics(rows[chosen])) for chosen in subsets]
     return extrapolate(sizes, np.array(distances))
+
+
+def fewest_samples(num_rows: int, num_dimensions: int) -> int:
+    """The number of samples from which on `fid_infinity` extrapolates by default, for N samples of D dimensions."""
+    return _first_size(num_rows, num_dimensions) + SIZES - 1
+
+
+def _first_size(num_rows: int, num_dimensions: int) -> int:
+    return max(num_dimensions + 1, num_rows // 10)
 
 
 def extrapolate(sizes: npt.NDArray[np.int64], distances: Values) -> Extrapolation:

@@ -1,4 +1,4 @@
-"""Batches that others published, in the released npz format."""
+"""Statistics of reference batches that others published, in the released npz format."""
 
 from pathlib import Path
 from typing import Any
@@ -7,46 +7,21 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from adm.artifacts.reading import check_array
 from adm.metrics.statistics import FeatureStatistics
 from adm.params.errors import UserError
 
+STATISTICS = ("mu", "sigma", "mu_s", "sigma_s")
+"""Arrays of a reference batch that stand for a whole training set: mean and covariance, pooled and spatial."""
 
-def read_published_samples(
-    path: Path, side: int, count: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], dict[str, Any]]:
-    """Read the first `count` samples of a batch.
 
-    Returns:
-        Images (count, side, side, 3), labels (count,), which are zero where the batch has none, and facts about it.
+def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureStatistics]:
+    """Read the statistics alone of a reference batch: those of pooled and of spatial features.
 
     Raises:
-        UserError: The file is no such batch, or has fewer samples.
+        UserError: The file is no reference batch, lacks one of the arrays, or they do not fit each other.
     """
-    arrays = _read_arrays(path, "arr_0", "arr_1")
-    images = _images(path, arrays, side, count)
-    total = len(arrays["arr_0"])
-    labels = arrays.get("arr_1", np.zeros(total, np.int64))
-    if labels.dtype.kind not in "iu":
-        raise UserError(f"{path}: arr_1: has dtype {labels.dtype}, not integers")
-    labels = labels.astype(np.int64)
-    check_array(f"{path}: arr_1", labels, "int64", (total,))
-    facts = {"num_samples": len(images), "published_samples": total, "labelled": "arr_1" in arrays}
-    return images, labels[: len(images)], facts
-
-
-def read_published_reference(
-    path: Path, side: int, count: int | None
-) -> tuple[FeatureStatistics, FeatureStatistics, NDArray[np.uint8], dict[str, Any]]:
-    """Read a reference batch: statistics of pooled and of spatial features, its first `count` images, and facts.
-
-    Raises:
-        UserError: The file is no such batch, or has fewer images.
-    """
-    arrays = _read_arrays(path, "mu", "sigma", "mu_s", "sigma_s", "arr_0")
-    pool, spatial = _statistics(path, arrays, "mu", "sigma"), _statistics(path, arrays, "mu_s", "sigma_s")
-    images = _images(path, arrays, side, count)
-    return pool, spatial, images, {"num_images": len(images), "published_images": len(arrays["arr_0"])}
+    arrays = _read_arrays(path, *STATISTICS)
+    return _statistics(path, arrays, "mu", "sigma"), _statistics(path, arrays, "mu_s", "sigma_s")
 
 
 def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
@@ -69,14 +44,6 @@ def _required(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> NDArray
     if name not in arrays:
         raise UserError(f"{path}: holds no array {name!r}")
     return arrays[name]
-
-
-def _images(path: Path, arrays: dict[str, NDArray[Any]], side: int, count: int | None) -> NDArray[np.uint8]:
-    images = _required(path, arrays, "arr_0")
-    check_array(f"{path}: arr_0", images, "uint8", (None, side, side, 3))
-    if count is not None and len(images) < count:
-        raise UserError(f"{path}: arr_0: holds {len(images)} images, fewer than {count}")
-    return images[:count]
 
 
 def _statistics(path: Path, arrays: dict[str, NDArray[Any]], mu: str, sigma: str) -> FeatureStatistics:

@@ -5,11 +5,10 @@ arrays carries both along. A claim of several parts, all of which must be true, 
 need different intervals: `interval_of_least` and `interval_of_greatest`.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Draws = NDArray[np.float64]
@@ -38,7 +37,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def centred_draws(value: float, replicates: Sequence[float]) -> Draws:
+def centred_draws(value: float, replicates: ArrayLike) -> Draws:
     """Draws of a metric: its replicates, moved so that their mean is the metric.
 
     A resample holds duplicates, which biases FID upward and recall downward; what the replicates tell is the spread.

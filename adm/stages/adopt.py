@@ -4,13 +4,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import save_file
 
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.streaming import spooled
 from adm.artifacts.writing import new_folder, write_npz
+from adm.data.images import Images, open_npz
 from adm.metrics.batches import GRAPH, write_reference
-from adm.metrics.published import read_published_reference, read_published_samples
+from adm.metrics.published import read_published_statistics
 from adm.nets.published import read_published
+from adm.params.errors import UserError
 from adm.params.models import ModelParams
 from adm.params.published import (
     PublishedCheckpointParams,
@@ -20,6 +24,9 @@ from adm.params.published import (
     PublishedSamplesParams,
 )
 from adm.sampling.batch import SAMPLES
+
+CHUNK = 1024
+"""Images in memory at a time: a batch of 50,000 of 512x512 pixels has 39 GB."""
 
 
 def run(published: PublishedParams, model: ModelParams | None, source: Path, out: Path) -> None:
@@ -52,14 +59,30 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
             (folder / "ema.safetensors").chmod(0o644)
             return {"step": published.iteration, "num_parameters": sum(tensor.numel() for tensor in weights.values())}
         case PublishedSamplesParams():
-            images, labels, facts = read_published_samples(path, published.image_size, published.num_samples)
-            write_npz(folder / SAMPLES, arr_0=images, arr_1=labels)
-            return facts
+            images = _images(path, published.image_size, published.num_samples)
+            labels = np.zeros(images.count, np.int64) if images.labels is None else images.labels
+            with spooled(images.chunks(CHUNK), images.shape, folder) as pixels:
+                write_npz(folder / SAMPLES, arr_0=pixels, arr_1=labels)
+            return {
+                "num_samples": images.count,
+                "published_samples": images.total,
+                "labelled": images.labels is not None,
+            }
         case PublishedReferenceParams():
-            pool, spatial, real, facts = read_published_reference(path, published.image_size, published.num_images)
-            write_reference(folder, pool, spatial, real)
-            return facts
+            pool, spatial = read_published_statistics(path)
+            images = _images(path, published.image_size, published.num_images)
+            with spooled(images.chunks(CHUNK), images.shape, folder) as pixels:
+                write_reference(folder, pool, spatial, pixels)
+            return {"num_images": images.count, "published_images": images.total}
         case PublishedGraphParams():
             shutil.copyfile(path, folder / GRAPH)
             return {}
     raise AssertionError(published)
+
+
+def _images(path: Path, side: int, count: int | None) -> Images:
+    images = open_npz(path, count)
+    if images.size != (side, side):
+        height, width = images.size
+        raise UserError(f"{path}: arr_0: holds images of {height}x{width}, not of image_size {side}")
+    return images

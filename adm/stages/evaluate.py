@@ -1,4 +1,4 @@
-"""`evaluate`: Inception Score, FID, sFID, precision and recall of a batch's features, and bootstrap replicates."""
+"""`evaluate`: the paper's five metrics of a batch's features, further ones, and bootstrap replicates."""
 
 from pathlib import Path
 
@@ -8,18 +8,16 @@ from adm.artifacts.manifest import provenance
 from adm.artifacts.writing import new_file, write_json
 from adm.metrics.batches import read_features, read_reference_statistics
 from adm.metrics.bootstrap import bootstrap_metrics
-from adm.metrics.features import Features
-from adm.metrics.frechet import frechet_distance
-from adm.metrics.inception_score import inception_score
-from adm.metrics.manifold import PrecisionRecall, precision_recall
-from adm.metrics.statistics import FeatureStatistics, feature_statistics
+from adm.metrics.manifold import precision_recall
+from adm.metrics.scores import further_scores, scores
 from adm.params.errors import UserError
 from adm.params.gans import GanRunParams
 from adm.params.published import PublishedSamplesParams
 from adm.params.runs import ScoredParams
 
-BOOTSTRAP_SEED = 0
-"""One for all, so that batches of the same size are resampled alike."""
+SEED = 0
+"""Of the bootstrap and of the subsets that FID is extrapolated from: one for all runs, so that batches of the same size
+are drawn from alike."""
 
 
 def run(
@@ -43,8 +41,9 @@ def run(
     try:
         with threadpool_limits(run.threads):
             manifold = precision_recall(real.pool, samples.pool)
-            metrics = _metrics(samples, pool, spatial, manifold)
-            replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, BOOTSTRAP_SEED)
+            metrics = scores(samples, pool, spatial, manifold)
+            further = further_scores(samples.pool, real.pool, pool, SEED)
+            replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, SEED)
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error
     with new_file(out) as path:
@@ -52,6 +51,7 @@ def run(
             path,
             {
                 "metrics": metrics,
+                "further": further,
                 "num_samples": len(samples.pool),
                 "num_reference_images": len(real.pool),
                 "made_by": made_by,
@@ -59,15 +59,3 @@ def run(
                 "bootstrap": {name: [float(f"{x:.6g}") for x in values] for name, values in replicates.items()},
             },
         )
-
-
-def _metrics(
-    samples: Features, pool: FeatureStatistics, spatial: FeatureStatistics, manifold: PrecisionRecall
-) -> dict[str, float]:
-    return {
-        "inception_score": inception_score(samples.logits),
-        "fid": frechet_distance(pool, feature_statistics(samples.pool)),
-        "sfid": frechet_distance(spatial, feature_statistics(samples.spatial)),
-        "precision": manifold.precision,
-        "recall": manifold.recall,
-    }

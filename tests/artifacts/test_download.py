@@ -238,7 +238,7 @@ def test_being_offline_is_explained(out, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:
         port = closed.server_port
     message = refusal(f"http://127.0.0.1:{port}/a.bin", out)
-    assert "cannot reach 127.0.0.1; download it elsewhere and give url: file:///folder/a.bin" in message
+    assert "cannot reach 127.0.0.1; download it elsewhere; in a params file give url: file:///folder/a.bin" in message
 
 
 def test_a_full_disk_is_explained(server, out, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adm.artifacts.manifest import read_manifest
-from adm.metrics.batches import GRAPH, read_reference_images, read_reference_statistics
+from adm.metrics.batches import GRAPH, REFERENCE, read_reference_statistics
 from adm.nets import presets
 from adm.nets import published as published_checkpoints
 from adm.nets.checkpoints import load_network
@@ -174,11 +174,11 @@ def test_samples_without_labels_are_of_class_zero(tmp_path, adopted):
 
 WRONG_SAMPLES = {
     "dtype": ((IMAGES / 255,), "arr_0: has dtype float64, not uint8"),
-    "side": ((IMAGES[:, 1:],), "arr_0: has shape (12, 7, 8, 3), not (any, 8, 8, 3)"),
-    "count": ((IMAGES[:5],), "arr_0: holds 5 images, fewer than 12"),
+    "side": ((IMAGES[:, 1:],), "arr_0: holds images of 7x8, not of image_size 8"),
+    "count": ((IMAGES[:5],), "arr_0: holds 5 images, fewer than the 12 asked for"),
     "labels": ((IMAGES, np.zeros(11, np.int64)), "arr_1: has shape (11,), not (12)"),
     "label type": ((IMAGES, np.zeros(12)), "arr_1: has dtype float64, not integers"),
-    "pickle": ((np.array([Harmful()], dtype=object),), "is no readable npz"),
+    "pickle": ((np.array([Harmful()], dtype=object),), "holds pickled Python objects, which are never loaded"),
     "nothing": ((), "holds no array 'arr_0'"),
 }
 
@@ -207,7 +207,8 @@ def test_a_reference_is_read_as_ours_are(tmp_path, adopted, dtype, num_images):
     found = {"mu": pool.mu, "sigma": pool.sigma, "mu_s": spatial.mu, "sigma_s": spatial.sigma}
     assert all(np.array_equal(found[name], given[name]) for name in given)
     assert all(array.dtype == np.float64 for array in found.values())
-    assert np.array_equal(read_reference_images(out), IMAGES[:num_images])
+    with np.load(out / REFERENCE) as arrays:
+        assert np.array_equal(arrays["arr_0"], IMAGES[:num_images])
 
 
 WRONG_REFERENCES = {
@@ -215,7 +216,7 @@ WRONG_REFERENCES = {
     "shape": ({"sigma": np.eye(3)}, "mu and sigma: mean of shape (4,) with covariance of shape (3, 3)"),
     "nan": ({"mu_s": np.full(3, np.nan)}, "mu_s and sigma_s: mean or covariance hold NaN"),
     "integers": ({"mu": np.arange(4)}, "mu: has dtype int64, not floats"),
-    "images": ({"arr_0": IMAGES[:5]}, "arr_0: holds 5 images, fewer than 10"),
+    "images": ({"arr_0": IMAGES[:5]}, "arr_0: holds 5 images, fewer than the 10 asked for"),
 }
 
 

@@ -1,0 +1,135 @@
+"""Arrays of an npz read a stretch at a time, compressed or not: a batch of samples need not fit into memory."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from adm.params.errors import UserError
+
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+"""Readers of an npy header, by its version; numpy writes no other for arrays without field names."""
+
+
+@dataclass(frozen=True)
+class StreamedArray:
+    """An array of an npz whose header is known and whose rows are read when they are asked for.
+
+    Attributes:
+        path: The npz.
+        name: The array's name in it.
+        shape: Its shape; the first axis is the one that is streamed.
+        dtype: Its dtype, of numbers.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def chunks(self, length: int) -> Iterator[NDArray[Any]]:
+        """Yield the rows in order, `length` at a time; the last stretch may have fewer.
+
+        Raises:
+            UserError: The file is truncated or damaged.
+        """
+        row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        with _member(self.path, self.name) as stream:
+            _read_header(self.path, self.name, stream)
+            for start in range(0, self.shape[0], length):
+                count = min(length, self.shape[0] - start)
+                content = stream.read(count * row)
+                if len(content) != count * row:
+                    raise UserError(f"{self.path}: {self.name}: ends after {start + len(content) // max(row, 1)} rows")
+                yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+
+
+def names_in_npz(path: Path) -> list[str]:
+    """The arrays that an npz holds.
+
+    Raises:
+        UserError: The file is missing, or no npz.
+    """
+    with _archive(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def stream_npz(path: Path, name: str) -> StreamedArray:
+    """Read the header of an array of an npz.
+
+    Raises:
+        UserError: The file is missing, truncated or no npz, lacks the array, or holds Python objects or an order of
+            axes that cannot be streamed.
+    """
+    if name not in (names := names_in_npz(path)):
+        raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
+    with _member(path, name) as stream:
+        shape, is_fortran, dtype = _read_header(path, name, stream)
+    if dtype.hasobject:
+        raise UserError(f"{path}: {name}: holds pickled Python objects, which are never loaded; store numbers")
+    if not shape:
+        raise UserError(f"{path}: {name}: is a single value, not an array of rows")
+    if is_fortran:
+        raise UserError(f"{path}: {name}: is in Fortran order; store numpy.ascontiguousarray of it")
+    return StreamedArray(path, name, shape, dtype)
+
+
+def _read_header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = npy.read_magic(stream)
+        if version not in HEADERS:
+            raise UserError(f"{path}: {name}: is an npy of version {version}; accepted are 1.0 and 2.0")
+        shape, is_fortran, dtype = HEADERS[version](stream)
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path}: {name}: is no array ({_brief(error)})") from error
+    return shape, is_fortran, dtype
+
+
+@contextmanager
+def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
+    """Yield an array whose rows came a stretch at a time, mapped from a file in `folder` that vanishes afterwards.
+
+    Args:
+        chunks: Its rows, as many in all as `shape` has, of one dtype.
+        shape: Of the whole array; at least one row.
+        folder: Where there is room for it.
+    """
+    with TemporaryDirectory(dir=folder, prefix=".spooled-") as temporary:
+        mapped: NDArray[Any] | None = None
+        start = 0
+        for chunk in chunks:
+            if mapped is None:
+                mapped = npy.open_memmap(Path(temporary) / "array.npy", "w+", chunk.dtype, shape)
+            mapped[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        assert mapped is not None
+        yield mapped
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[ZipFile]:
+    try:
+        with path.open("rb") as file, ZipFile(file) as archive:
+            yield archive
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    except (BadZipFile, EOFError, NotImplementedError, zlib.error, RuntimeError) as error:
+        raise UserError(f"{path}: is no readable npz, truncated or of another format ({_brief(error)})") from error
+
+
+@contextmanager
+def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
+    with _archive(path) as archive, archive.open(f"{name}.npy") as stream:
+        yield stream
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

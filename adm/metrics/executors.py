@@ -1,0 +1,39 @@
+"""The libraries that can run a frozen graph, by the name that the params file gives them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adm.metrics.features import Features
+from adm.params.data import GraphParams
+
+LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
+"""What an executor's results depend on."""
+
+
+class Executor(Protocol):
+    """A loaded graph."""
+
+    def features(self, images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], batch_size: int = 64) -> Features:
+        """Compute the features of images, in their order."""
+        ...
+
+
+def open_graph(params: GraphParams, path: Path) -> Executor:
+    """Load a graph into the library that `params` names.
+
+    Raises:
+        ValueError: The file is no graph that the library can run.
+        OSError: The file cannot be read.
+    """
+    # Imported here: TensorFlow takes seconds to start, and a machine that runs graphs by torch need not have it.
+    if params.executor == "tensorflow":
+        from adm.metrics.graph import FrozenGraph  # noqa: PLC0415
+
+        return FrozenGraph(path, params.threads)
+    from adm.metrics.torch_graph import TorchGraph  # noqa: PLC0415
+
+    return TorchGraph(path, params.threads)

@@ -1,0 +1,35 @@
+"""The Inception graph of 2015 that the paper's metrics rest on: where it is published, and how it resizes."""
+
+from pathlib import Path
+
+from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
+
+from adm.metrics.graph_contract import read_definition
+from adm.metrics.torch_operations import constant
+from adm.params.published import PublishedParams
+
+INCEPTION = PublishedParams(
+    url="https://openaipublic.blob.core.windows.net/diffusion/jul-2021/ref_batches/classify_image_graph_def.pb",
+    size=95_673_916,
+    md5="e6bb154e85f5d4331c22abcddb5dcf31",
+)
+"""Source: the released evaluator, which fetches this file; its pooled features have 2048 dimensions."""
+
+
+def resize_inside(path: Path) -> str:
+    """Tell how a graph resizes its images: nothing resizes them before it (Appendix J).
+
+    Raises:
+        ValueError: The file is no such graph.
+        OSError: The file cannot be read.
+    """
+    nodes = {node.name: node for node in read_definition(GraphDef(), path).node}
+    for node in nodes.values():
+        if node.op in ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"):
+            size = nodes.get(node.input[1].split(":")[0])
+            known = size is not None and size.op == "Const"
+            sides = constant(size).tolist() if known else ["?", "?"]
+            aligned = "aligned" if node.attr["align_corners"].b else "not aligned"
+            centres = ", half-pixel centres" if node.attr["half_pixel_centers"].b else ""
+            return f"{node.op} to {sides[0]}x{sides[1]} inside the graph, corners {aligned}{centres}"
+    return "none"

@@ -1,0 +1,133 @@
+"""Features of any network given as a file: TorchScript, or a program of `torch.export`, such as DINOv2."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from adm.params.errors import UserError
+
+Mode = Literal["bilinear", "bicubic", "area", "nearest"]
+Scaling = Literal["imagenet", "unit", "symmetric", "bytes"]
+
+SCALINGS: dict[Scaling, tuple[list[float], list[float]]] = {
+    "imagenet": ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+    "unit": ([0.0] * 3, [255.0] * 3),
+    "symmetric": ([127.5] * 3, [127.5] * 3),
+    "bytes": ([0.0] * 3, [1.0] * 3),
+}
+"""What is taken off each channel of 0 to 255, and what it is divided by then."""
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How images are brought to a network's size; smoothed where they shrink, so that nothing aliases."""
+
+    mode: Mode
+    side: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Resize":
+        """Read `mode-side`, such as `bicubic-224`.
+
+        Raises:
+            UserError: It is written otherwise.
+        """
+        mode, _, side = text.partition("-")
+        if mode not in get_args(Mode) or not side.isdecimal() or int(side) == 0:
+            raise UserError(f"--resize {text!r}: is none; write mode-side, with a mode of {', '.join(get_args(Mode))}")
+        return cls(mode, int(side))  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.mode}-{self.side}"
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Resize (N, 3, H, W) float32 to (N, 3, side, side); images of that size stay as they are."""
+        if images.shape[-2:] == (self.side, self.side):
+            return images
+        smooth = {"antialias": True, "align_corners": False} if self.mode in ("bilinear", "bicubic") else {}
+        return F.interpolate(images, (self.side, self.side), mode=self.mode, **smooth)
+
+
+class ModuleExtractor:
+    """A network from a file that turns images into features.
+
+    A module is code: load those that you trust. It takes (N, 3, side, side) float32 and returns (N, D).
+
+    Args:
+        path: A program saved by `torch.export.save` (ending .pt2) or by `torch.jit.save`.
+        resize: To the size that it takes.
+        scaling: Of its pixels.
+        device: Where it runs.
+
+    Raises:
+        UserError: The file is no such program, or the device is not there.
+    """
+
+    def __init__(self, path: Path, resize: Resize, scaling: Scaling, device: str = "cpu") -> None:
+        self._path, self._resize = path, resize
+        if not path.is_file():
+            raise UserError(f"{path}: does not exist")
+        try:
+            self._device = torch.device(device)
+            self._module = _load(path, self._device)
+            mean, std = (torch.tensor(v, device=self._device)[:, None, None] for v in SCALINGS[scaling])
+        except Exception as error:  # damaged bytes make torch's readers raise nearly anything
+            raise UserError(
+                f"{path}: is no TorchScript and no exported program that runs on {device} ({_brief(error)})"
+            ) from error
+        self._mean, self._std = mean, std
+
+    @torch.inference_mode()
+    def features(self, chunks: Iterable[npt.NDArray[np.uint8]], batch_size: int) -> npt.NDArray[np.float32]:
+        """Compute the features of images, in their order.
+
+        Args:
+            chunks: (n, H, W, 3) uint8 with n <= batch_size; short ones are filled up, since a program may be of one
+                batch size.
+            batch_size: images at a time.
+
+        Returns:
+            (N, D) float32.
+
+        Raises:
+            UserError: The network fails on the images, or returns something else than finite (batch_size, D).
+        """
+        found = [self._batch(chunk, batch_size) for chunk in chunks]
+        return np.concatenate(found)
+
+    def _batch(self, chunk: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.float32]:
+        filled = np.zeros((batch_size, *chunk.shape[1:]), np.uint8)
+        filled[: len(chunk)] = chunk
+        images = torch.from_numpy(filled).to(self._device).permute(0, 3, 1, 2).float()
+        try:
+            output = self._module((self._resize(images) - self._mean) / self._std)
+        except Exception as error:  # whatever the network's own code raises
+            raise UserError(
+                f"{self._path}: fails on images of {tuple(images.shape[1:])} resized by {self._resize}: {_brief(error)}"
+            ) from error
+        if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != batch_size:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise UserError(f"{self._path}: returns {shape}, not a tensor ({batch_size}, features)")
+        if not output.isfinite().all():
+            raise UserError(f"{self._path}: returns NaN or infinity")
+        features: npt.NDArray[np.float32] = output[: len(chunk)].float().cpu().numpy()
+        return features
+
+
+def _load(path: Path, device: torch.device) -> Any:
+    if path.suffix == ".pt2":
+        return torch.export.load(path).module().to(device)
+    return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+
+
+def _brief(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # TorchScript puts its own traceback first; what went wrong comes last.
+    return lines[-1][:160] if lines else type(error).__name__

@@ -1,0 +1,55 @@
+"""What samples are scored against: a reference batch in the released format, or images of any npz or folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adm.artifacts.manifest import sha256
+from adm.artifacts.streaming import names_in_npz
+from adm.data.images import Images, open_images, open_npz
+from adm.metrics.published import STATISTICS, read_published_statistics
+from adm.metrics.statistics import FeatureStatistics
+from adm.params.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Statistics that are stored, images, or both: then the statistics may be of many more images than are there.
+
+    Attributes:
+        path: Where it is.
+        stored: Statistics of pooled and of spatial features, or None where they are to be computed from the images.
+        images: Its images, or None where there are statistics alone.
+    """
+
+    path: Path
+    stored: tuple[FeatureStatistics, FeatureStatistics] | None
+    images: Images | None
+
+    def describe(self) -> dict[str, Any]:
+        """What is told of it beside a score."""
+        images = self.images
+        return {
+            **(images.describe() if images else {"name": self.path.name, "sha256": sha256(self.path), "num_images": 0}),
+            "statistics": "stored" if self.stored else "of the images",
+        }
+
+
+def open_reference(path: Path) -> Reference:
+    """Open a reference: where an npz holds statistics, they are used and not computed again.
+
+    Raises:
+        UserError: It holds neither images nor statistics, some of the statistics alone, or ones that do not fit.
+    """
+    if path.is_dir() or not path.is_file():
+        return Reference(path, None, open_images(path))
+    names = names_in_npz(path)
+    found = [name for name in STATISTICS if name in names]
+    if not found and "arr_0" not in names:
+        raise UserError(
+            f"{path}: holds {', '.join(names) or 'nothing'}; a reference has {', '.join(STATISTICS)} or arr_0"
+        )
+    if missing := [name for name in STATISTICS if found and name not in names]:
+        raise UserError(f"{path}: holds {', '.join(found)}, but not {', '.join(missing)}; statistics need all four")
+    stored = read_published_statistics(path) if found else None
+    return Reference(path, stored, open_npz(path) if "arr_0" in names else None)
