@@ -1,6 +1,7 @@
 """The command line: one verb a stage. Inputs and outputs are flags; hyperparameters come from the params file alone.
 
-A verb imports its stage when it is called, so that no verb waits for libraries that it does not use.
+The verbs at the end are tools for single files, outside the pipeline, and read no params file. A verb imports its stage
+or tool when it is called, so that no verb waits for libraries that it does not use.
 """
 # ruff: noqa: PLC0415
 
@@ -316,6 +317,27 @@ def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input
     from adm.stages import claims as stage
 
     stage.run(loaded, metrics, studies, throughput, sizes, out)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A .pt, a .safetensors, or the folder of a checkpoint.")],
+    out: Annotated[Path, typer.Argument(help="A .safetensors for a .pt, a .pt for anything else.")],
+    preset: Annotated[str | None, typer.Option(help="The network; not needed where SOURCE tells.")] = None,
+    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of a .pt's convolutions.")] = "float32",
+) -> None:
+    """Convert weights from the released format to ours or back, or export a checkpoint of the pipeline."""
+    from adm.tools import convert as tool
+
+    tool.run(source, out, preset, dtype)
+
+
+@app.command()
+def identify(file: Annotated[Path, typer.Argument(help="A .pt in the released format.")]) -> None:
+    """Tell which released networks a file fits."""
+    from adm.tools import identify as tool
+
+    print(*tool.run(file), sep="\n")
 
 
 def _inputs(

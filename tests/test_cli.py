@@ -19,19 +19,6 @@ from adm.sampling.batch import write_batch, write_shard
 HEAVY = ("torch", "tensorflow")
 
 
-@pytest.fixture
-def adm(monkeypatch, capsys):
-    """Run a verb in this process; return the exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["adm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return (stopped.value.code or 0, *capsys.readouterr())
-
-    return run
-
-
 @pytest.fixture(scope="session")
 def params(root):
     return root / "params.yaml"
@@ -285,9 +272,11 @@ def test_gathered_shards_are_the_batch_that_sample_writes(adm, params, inputs, t
     assert everything_in(tmp_path / "out") == everything_in(inputs / RUN)
 
 
-def test_every_stage_is_a_verb_and_every_verb_a_stage():
+def test_every_stage_and_tool_is_a_verb_and_every_verb_one_of_them(root):
     registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
-    assert registered == set(verbs())
+    tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
+    assert not tools & set(verbs())
+    assert registered == tools | set(verbs())
 
 
 @pytest.mark.parametrize("size", [8, 4])
