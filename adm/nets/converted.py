@@ -1,4 +1,4 @@
-"""Weights of released networks as safetensors files under our names, which tell their preset and what they come from."""
+"""Weights of released networks as safetensors files under our names, which tell what they are of and made from."""
 
 import json
 from collections.abc import Mapping
