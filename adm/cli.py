@@ -1,6 +1,7 @@
 """The command line: one verb a stage. Inputs and outputs are flags; hyperparameters come from the params file alone.
 
-A verb imports its stage when it is called, so that no verb waits for libraries that it does not use.
+The verbs at the end are tools for single files, outside the pipeline, and read no params file. A verb imports its stage
+or tool when it is called, so that no verb waits for libraries that it does not use.
 """
 # ruff: noqa: PLC0415
 
@@ -61,9 +62,9 @@ def fetch(
     if name is not None:
         if params or kind or key:
             raise UserError(f"{name!r}: needs no --params, --kind or --key, which name a file of the params file")
-        from adm.tools import fetch as tool
+        from adm.stages import fetch as stage
 
-        tool.run(name, out)
+        stage.run_known(name, out)
         return
     if params is None or kind is None or key is None or out is None:
         raise UserError("fetch: needs a name, such as 'inception', or --params, --kind, --key and --out")
@@ -361,12 +362,33 @@ def score(
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
     """Score samples against a reference, and write the numbers with what they rest on."""
+    from adm.evaluation.scoring import Options
     from adm.tools import score as tool
-    from adm.tools.options import graph_params, second_extractor
 
-    second = second_extractor(module, resize, scaling, device, batch)
-    options = tool.Options(num_samples, arithmetic, replicates, further, per_class, cache, second)
-    tool.run(samples, reference, graph, graph_params(executor, device, batch, threads), options, out)
+    second = tool.second_extractor(module, resize, scaling, device, batch)
+    options = Options(num_samples, arithmetic, replicates, further, per_class, cache, second)
+    tool.run(samples, reference, graph, tool.graph_params(executor, device, batch, threads), options, out)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A .pt, a .safetensors, or the folder of a checkpoint.")],
+    out: Annotated[Path, typer.Argument(help="A .safetensors for a .pt, a .pt for anything else.")],
+    preset: Annotated[str | None, typer.Option(help="The network; not needed where SOURCE tells.")] = None,
+    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of a .pt's convolutions.")] = "float32",
+) -> None:
+    """Convert weights from the released format to ours or back, or export a checkpoint of the pipeline."""
+    from adm.tools import convert as tool
+
+    tool.run(source, out, preset, dtype)
+
+
+@app.command()
+def identify(file: Annotated[Path, typer.Argument(help="A .pt in the released format.")]) -> None:
+    """Tell which released networks a file fits."""
+    from adm.tools import identify as tool
+
+    print(*tool.run(file), sep="\n")
 
 
 def _inputs(

@@ -1,6 +1,7 @@
-"""Fixtures of the whole suite: the golden arrays, a tiny dataset, tiny models and one-thread arithmetic."""
+"""Fixtures of the whole suite: the command line, golden arrays, a tiny dataset, tiny models, one-thread arithmetic."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from adm import cli
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards, write_shards
@@ -35,6 +37,19 @@ def golden():
 @pytest.fixture(scope="session")
 def root():
     return ROOT
+
+
+@pytest.fixture
+def adm(monkeypatch, capsys):
+    """Run a verb in this process; return the exit code, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["adm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return (stopped.value.code or 0, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

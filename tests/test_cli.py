@@ -19,19 +19,6 @@ from adm.sampling.batch import write_batch, write_shard
 HEAVY = ("torch", "tensorflow")
 
 
-@pytest.fixture
-def adm(monkeypatch, capsys):
-    """Run a verb in this process; return the exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["adm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return (stopped.value.code or 0, *capsys.readouterr())
-
-    return run
-
-
 @pytest.fixture(scope="session")
 def params(root):
     return root / "params.yaml"
@@ -77,6 +64,12 @@ MISTAKES = {
     "nothing published": (
         "fetch --params {params} --kind graphs --key inception --out {tmp}/out",
         "--key 'inception': is not in the params file; there are none",
+    ),
+    "no file of that name": ("fetch incept", "'incept': is no file that is known by name; there are inception"),
+    "nothing to fetch": ("fetch --out {tmp}/out", "fetch: needs a name, such as 'inception', or --params"),
+    "a well-known file of a params file": (
+        "fetch inception --params {params}",
+        "'inception': needs no --params, --kind or --key, which name a file of the params file",
     ),
     "unknown table": (TABLE + " --table table_99", "--table 'table_99'"),
     "unknown figure": (
@@ -285,13 +278,11 @@ def test_gathered_shards_are_the_batch_that_sample_writes(adm, params, inputs, t
     assert everything_in(tmp_path / "out") == everything_in(inputs / RUN)
 
 
-TOOLS = {"score"}
-"""Verbs for single files, outside the pipeline."""
-
-
-def test_every_stage_is_a_verb_and_every_verb_a_stage():
+def test_every_stage_and_tool_is_a_verb_and_every_verb_one_of_them(root):
     registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
-    assert registered - TOOLS == set(verbs())
+    tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
+    assert not tools & set(verbs())
+    assert registered == tools | set(verbs())
 
 
 @pytest.mark.parametrize("size", [8, 4])

@@ -1,8 +1,21 @@
 """Networks: the UNet, the upsampler, the noisy classifier, and what their released checkpoints look like."""
 
 from adm.nets.classifier import Classifier
+from adm.nets.export import export_released
 from adm.nets.presets import PRESETS
+from adm.nets.published import load_released, read_released_weights
 from adm.nets.released import from_released, released_name, to_released
 from adm.nets.unet import UNet, Upsampler
 
-__all__ = ["PRESETS", "Classifier", "UNet", "Upsampler", "from_released", "released_name", "to_released"]
+__all__ = [
+    "PRESETS",
+    "Classifier",
+    "UNet",
+    "Upsampler",
+    "export_released",
+    "from_released",
+    "load_released",
+    "read_released_weights",
+    "released_name",
+    "to_released",
+]

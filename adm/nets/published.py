@@ -1,8 +1,14 @@
-"""Checkpoints that others published, in the released format, as tensors under our names."""
+"""Checkpoints that others published, in the released format: weights under our names, and whole networks.
+
+What no shape betrays comes from the preset or the params file alone: the attention order, the number of heads, dropout.
+A file loads without an error as any network of the same shapes, so none of these can be checked.
+"""
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +17,7 @@ from torch import Tensor, nn
 
 from adm.nets.classifier import Classifier
 from adm.nets.presets import PRESETS
-from adm.nets.released import from_released
+from adm.nets.released import from_released, to_released
 from adm.nets.unet import UNet, Upsampler
 from adm.nets.weights import build
 from adm.params.errors import UserError
@@ -19,78 +25,193 @@ from adm.params.models import ModelParams, UniformModelParams
 from adm.params.networks import ClassifierParams, UpsamplerParams
 
 Shapes = dict[str, tuple[int, ...]]
+"""Shapes of tensors, by their released names."""
+
+RELEASED_CHANNELS = 6
+"""Channels that the released diffusion models and upsamplers return: noise, and the variance that they learned."""
+
+
+def load_released(path: Path, preset: str) -> nn.Module:
+    """One of the fifteen released networks, with the averaged weights of a file.
+
+    Args:
+        path: A `.pt` file of tensors alone, in any floating dtype. Float32 weights stay mapped: leave it in place, and
+            replace it by renaming another, while the network is in use.
+        preset: The network's name, a key of `PRESETS`. It alone tells the attention order, the number of heads and
+            the dropout: a preset of the same shapes loads in silence.
+
+    Returns:
+        A `UNet`, `Upsampler` or `Classifier` in evaluation mode, of float32 parameters that ask for no gradient.
+
+    Raises:
+        UserError: There is no such preset, or as `read_released_weights`.
+    """
+    network = preset_network(preset)
+    network.load_state_dict(read_released_weights(path, network, f"preset {preset!r}"), assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def preset_network(preset: str) -> nn.Module:
+    """A released network on the meta device: names and shapes without values.
+
+    Raises:
+        UserError: There is no such preset; names those there are.
+    """
+    if preset not in PRESETS:
+        (nearest,) = get_close_matches(preset, PRESETS, n=1, cutoff=0.0)
+        raise UserError(f"preset {preset!r}: is unknown; there are {', '.join(PRESETS)}; nearest is {nearest}")
+    params = PRESETS[preset]
+    with torch.device("meta"):
+        if isinstance(params, ClassifierParams):
+            return Classifier(params)
+        if isinstance(params, UpsamplerParams):
+            return Upsampler(params, RELEASED_CHANNELS)
+        return UNet(params, RELEASED_CHANNELS)
+
+
+def model_network(model: ModelParams, owner: str) -> nn.Module:
+    """The network of a model of a params file on the meta device; `owner` is what messages call the model.
+
+    Raises:
+        UserError: The model is the uniform classifier, which has none.
+    """
+    if isinstance(model, UniformModelParams):
+        raise UserError(f"{owner} is of kind 'uniform', without weights")
+    with torch.device("meta"):
+        return build(model)
 
 
 def read_published(path: Path, model: ModelParams, name: str) -> dict[str, Tensor]:
-    """Read the weights of a model from a released checkpoint.
+    """Read the weights of a model of a params file from a file in the released format.
 
     Args:
-        path: A `.pt` file of tensors alone, in any floating dtype.
+        path: The file.
         model: The section of the model that they must be of.
         name: Its key, for messages.
 
     Returns:
-        Float32 tensors in the order of the network's state dict.
+        As `read_released_weights`.
 
     Raises:
-        UserError: The file is no such checkpoint, would run code, holds NaN or infinity, or does not fit the model;
-            then it names up to three tensors that differ, and the presets that the file does fit.
+        UserError: The model has no weights, or as `read_released_weights`.
     """
-    if isinstance(model, UniformModelParams):
-        raise UserError(f"{path}: cannot be adopted: model {name!r} is of kind 'uniform', without weights")
-    with torch.device("meta"):
-        wanted = _shapes(build(model).state_dict())
-    state = _read_released(path)
-    _check_fit(path, name, wanted, _shapes(state))
-    for key, tensor in state.items():
-        if not tensor.isfinite().all():
-            raise UserError(f"{path}: {key} holds NaN or infinity")
-    return {key: state[key].to(torch.float32).contiguous() for key in wanted}
+    owner = f"model {name!r}"
+    return read_released_weights(path, model_network(model, f"{path}: cannot be adopted: {owner}"), owner)
 
 
-def _check_fit(path: Path, name: str, wanted: Shapes, found: Shapes) -> None:
-    different = [key for key in dict.fromkeys([*wanted, *found]) if found.get(key) != wanted.get(key)]
-    if different:
-        lines = [f"{key} is {found.get(key, 'missing')}, not {wanted.get(key, 'expected')}" for key in different[:3]]
-        presets = _fitting_presets(found)
-        hint = f"; the file fits preset {' or '.join(presets)}" if presets else ""
-        raise UserError(
-            f"{path}: does not fit model {name!r}; {len(different)} tensors differ: {'; '.join(lines)}{hint}"
-        )
+def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
+    """Read the weights of a network from a file in the released format.
+
+    Args:
+        path: A `.pt` file of tensors alone, in any floating dtype.
+        network: The network that they must be of. Only names and shapes count: it may be on the meta device.
+        owner: What messages call it, such as "preset 'imagenet64'".
+
+    Returns:
+        Float32 tensors under our names, in the order of the network's state dict; those that the file holds in
+        float32 are mapped from it.
+
+    Raises:
+        UserError: The file is no such checkpoint, would run code, holds NaN or infinity, or does not fit; then it
+            names the presets that the file does fit, or up to three tensors that differ, by their released names.
+    """
+    state = read_released(path)
+    _check_fit(path, owner, shapes(to_released(network.state_dict())), shapes(state))
+    ours = from_released(state)
+    weights = {name: ours[name].to(torch.float32).contiguous() for name in network.state_dict()}
+    for released, name in zip(to_released(weights), weights, strict=True):
+        if not weights[name].isfinite().all():
+            raise UserError(f"{path}: {released} holds NaN or infinity")
+    return weights
 
 
-def _read_released(path: Path) -> dict[str, Tensor]:
-    """The tensors of a released checkpoint under our names, mapped into memory."""
-    try:
-        # `weights_only` refuses pickled code; files from before torch 1.6 are no zip and cannot be mapped.
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: is no checkpoint of tensors alone; pickled code is never run") from error
-    except Exception as error:  # damaged bytes make torch's reader raise nearly anything
-        brief = " ".join(str(error).split())[:120]
-        raise UserError(f"{path}: is no readable checkpoint, truncated or of another format ({brief})") from error
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+def read_released(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a file in the released format, whatever network it is of, mapped and under their own names.
+
+    Raises:
+        UserError: The file is missing, damaged, would run code, or holds anything but dense tensors of floats under
+            the names that released networks use.
+    """
+    state = _load(path)
+    if not isinstance(state, Mapping):
         raise UserError(f"{path}: holds {type(state).__name__}, not a table of tensors by name")
     for name, tensor in state.items():
-        if not tensor.is_floating_point() or tensor.layout != torch.strided:
-            raise UserError(f"{path}: {name} is {tensor.dtype} ({tensor.layout}), not a dense tensor of floats")
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise UserError(f"{path}: holds {type(tensor).__name__} {name!r}; accepted is a table of tensors by name")
     try:
-        return from_released(state)
+        from_released(state)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
+    for name, tensor in state.items():
+        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+            found = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
+            raise UserError(f"{path}: {name} is {found}, not a dense tensor of floats")
+    return dict(state)
 
 
-def _fitting_presets(found: Shapes) -> list[str]:
-    return [name for name, params in PRESETS.items() if _shapes(_released_network(params).state_dict()) == found]
+def compare_presets(found: Shapes) -> dict[str, list[str]]:
+    """What differs between tensors and those of every preset, as `differing` puts it.
+
+    Nothing does of the presets that fit; several may, such as all of LSUN.
+    """
+    return {preset: differing(preset_shapes(preset), found) for preset in PRESETS}
 
 
-def _released_network(params: Any) -> nn.Module:
-    with torch.device("meta"):
-        if isinstance(params, ClassifierParams):
-            return Classifier(params)
-        # The released models learn their variance.
-        return Upsampler(params, 6) if isinstance(params, UpsamplerParams) else UNet(params, 6)
+def preset_shapes(preset: str) -> Shapes:
+    """The released names and shapes of a preset's tensors."""
+    return shapes(to_released(preset_network(preset).state_dict()))
 
 
-def _shapes(state: Mapping[str, Tensor]) -> Shapes:
+def shapes(state: Mapping[str, Tensor]) -> Shapes:
+    """The shapes of tensors by name."""
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def differing(wanted: Shapes, found: Shapes) -> list[str]:
+    """A phrase for each tensor whose shape is not the wanted one, in the network's order, then in the file's."""
+    return [
+        f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
+        for name in dict.fromkeys([*wanted, *found])
+        if found.get(name) != wanted.get(name)
+    ]
+
+
+def _check_fit(path: Path, owner: str, wanted: Shapes, found: Shapes) -> None:
+    if different := differing(wanted, found):
+        presets = [preset for preset, others in compare_presets(found).items() if not others]
+        if not presets:
+            why = f"{len(different)} tensors differ: {'; '.join(different[:3])}"
+        elif len(presets) == 1:
+            why = f"the file fits preset {presets[0]}"
+        else:
+            why = f"the file fits presets {', '.join(presets)}, which share their shapes"
+        raise UserError(f"{path}: does not fit {owner}; {why}")
+
+
+def _load(path: Path) -> Any:
+    try:
+        return _load_mapped(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: is a folder, not a file") from error
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        found = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
+        raise UserError(f"{path}: is {found}; pickled code is never run") from error
+    except Exception as error:  # damaged bytes make torch's reader raise nearly anything
+        brief = " ".join(f"{type(error).__name__} {error}".split())[:120]
+        raise UserError(f"{path}: is no readable checkpoint, truncated or of another format ({brief})") from error
+
+
+def _load_mapped(path: Path) -> Any:
+    """What a file holds, mapped where it can be; `weights_only` refuses pickled code."""
+    if not zipfile.is_zipfile(path):  # from before torch 1.6
+        return torch.load(path, map_location="cpu", weights_only=True)
+    with zipfile.ZipFile(path) as archive:
+        # Torch itself looks at no checksum, and would map what another program compressed as if it were values.
+        damaged = archive.testzip()
+        stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=stored)

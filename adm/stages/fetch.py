@@ -1,10 +1,13 @@
-"""`fetch`: a published file, as it is."""
+"""`fetch`: a published file, as it is: one of the params file, or one that is known by name."""
 
 from pathlib import Path
 
 from adm.artifacts.download import download
 from adm.artifacts.manifest import provenance, sha256, write_manifest
 from adm.artifacts.writing import new_folder
+from adm.params.errors import UserError
+from adm.params.keys import accepted
+from adm.params.known import KNOWN
 from adm.params.published import PublishedParams
 
 
@@ -21,3 +24,22 @@ def run(published: PublishedParams, out: Path) -> None:
     with new_folder(out) as folder:
         path = waiting.rename(folder / published.filename)
         write_manifest(folder, made_by, {"size": path.stat().st_size, "sha256": sha256(path)})
+
+
+def run_known(name: str, out: Path | None) -> None:
+    """Download a well-known file; one that is there already, with the right checksum, is not asked for again.
+
+    Args:
+        name: One of KNOWN.
+        out: The file to write, or the folder to write it into; the working folder if None.
+
+    Raises:
+        UserError: There is no such name, the file cannot be had, or it is not the one that was published.
+    """
+    if name not in KNOWN:
+        raise UserError(f"{name!r}: is no file that is known by name; {accepted(KNOWN, name)}")
+    file = KNOWN[name]
+    path = out or Path()
+    path = path / file.filename if path.is_dir() else path
+    download(file.url, path, file.size, file.sha256, file.md5)
+    print(path)

@@ -1,60 +1,30 @@
 """`score`: Inception Score, FID, sFID, precision and recall of any samples against any reference."""
 
-from dataclasses import dataclass
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from adm.artifacts.manifest import library_versions, sha256
 from adm.artifacts.writing import new_file, write_json
 from adm.data.images import Images, open_images
-from adm.metrics.bootstrap import bootstrap_metrics
+from adm.evaluation.reference import Reference, open_reference
+from adm.evaluation.scoring import Options, score
+from adm.evaluation.second_extractor import SecondExtractor
+from adm.evaluation.stored_features import FeatureStore, cache_folder
 from adm.metrics.executors import LIBRARIES, Executor, open_graph
-from adm.metrics.features import Features
-from adm.metrics.half_precision import half_precision_recall
-from adm.metrics.inception import resize_inside
-from adm.metrics.manifold import PrecisionRecall, precision_recall
-from adm.metrics.per_class import per_class_precision_recall
-from adm.metrics.scores import further_scores, scores
-from adm.metrics.statistics import FeatureStatistics, feature_statistics
+from adm.metrics.graph_resize import resize_inside
+from adm.metrics.module_features import Resize, Scaling
 from adm.params.data import GraphParams
 from adm.params.errors import UserError
-from adm.report.intervals import FEWEST_REPLICATES, centred_draws, interval
+from adm.report.intervals import FEWEST_REPLICATES
 from adm.report.printed import print_scores
-from adm.tools.reference import Reference, open_reference
-from adm.tools.second_extractor import SecondExtractor
-from adm.tools.stored_features import FeatureStore, cache_folder
-
-SEED = 0
-"""Of whatever is drawn: the bootstrap, and the subsets that FID is extrapolated from."""
 
 FEWEST = 4
 """Samples, or images of a reference: a point and its three neighbours."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is scored, and what is asked for beside the paper's five metrics.
-
-    Attributes:
-        num_samples: Score the first so many; None scores all.
-        arithmetic: Of the distances for precision and recall; "float16" is the released evaluator's.
-        replicates: Of the bootstrap behind intervals; 0 gives none.
-        further: KID, density, coverage and FID-infinity too.
-        per_class: Precision and recall of each class too.
-        cache: Folder that keeps features for later calls.
-        second: Another extractor, for Fréchet distance, KID and the manifold metrics of its features.
-    """
-
-    num_samples: int | None = None
-    arithmetic: Literal["exact", "float16"] = "exact"
-    replicates: int = 0
-    further: bool = False
-    per_class: bool = False
-    cache: Path | None = None
-    second: SecondExtractor | None = None
 
 
 def run(samples: Path, reference: Path, graph: Path, params: GraphParams, options: Options, out: Path | None) -> None:
@@ -75,7 +45,7 @@ def run(samples: Path, reference: Path, graph: Path, params: GraphParams, option
         executor, resize = open_graph(params, graph), resize_inside(graph)
         _check_dimensions(executor, fake, real, graph)
         with threadpool_limits(params.threads), cache_folder(options.cache) as folder:
-            found = _scores(FeatureStore(folder, graph, params, executor), fake, real, options)
+            found = score(FeatureStore(folder, graph, params, executor), fake, real, options)
     except ValueError as error:
         raise UserError(f"{samples} against {reference}: {error}") from error
     report = {
@@ -123,59 +93,33 @@ def _check_dimensions(executor: Executor, fake: Images, real: Reference, graph: 
             )
 
 
-def _scores(store: FeatureStore, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
-    samples = store.features(fake)
-    points = store.features(real.images) if real.images else None
-    pool, spatial = real.stored or _statistics(points)
-    manifold = None if points is None else _manifold(points, samples, options)
-    found: dict[str, Any] = {"metrics": scores(samples, pool, spatial, manifold)}
-    if options.replicates:
-        replicates = bootstrap_metrics(samples, pool, spatial, manifold, options.replicates, SEED)
-        intervals = {name: interval(centred_draws(found["metrics"][name], drawn)) for name, drawn in replicates.items()}
-        found["intervals"] = {name: [ends.low, ends.high] for name, ends in intervals.items()}
-    if points is not None and options.further:
-        found["further"] = further_scores(samples.pool, points.pool, pool, SEED)
-    if points is not None and options.per_class:
-        found["per_class"] = _per_class(points, samples, fake, real)
-    if real.images is not None and options.second is not None:
-        found["second_extractor"] = options.second.scores(fake, real.images)
-    return {**found, "warnings": _warnings(samples, fake, real)}
+def graph_params(executor: Literal["torch", "tensorflow"], device: str, batch: int, threads: int | None) -> GraphParams:
+    """How a graph is run; on all cores if `threads` is None.
+
+    Raises:
+        UserError: The library cannot run it so.
+    """
+    found = threads or len(os.sched_getaffinity(0))
+    try:
+        return GraphParams(executor=executor, feature_batch=batch, threads=found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"--{first['loc'][0]}: " if first["loc"] else ""
+        raise UserError(place + first["msg"].removeprefix("Value error, ")) from error
 
 
-def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStatistics]:
-    assert points is not None
-    return feature_statistics(points.pool), feature_statistics(points.spatial)
+def second_extractor(
+    module: Path | None, resize: str | None, scaling: Scaling, device: str, batch: int
+) -> SecondExtractor | None:
+    """The network that the user brings, if any.
 
-
-def _manifold(points: Features, samples: Features, options: Options) -> PrecisionRecall:
-    recall = half_precision_recall if options.arithmetic == "float16" else precision_recall
-    return recall(points.pool, samples.pool)
-
-
-def _per_class(points: Features, samples: Features, fake: Images, real: Reference) -> dict[str, Any]:
-    assert real.images is not None
-    assert real.images.labels is not None
-    assert fake.labels is not None
-    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels)
-    return {
-        str(label): None if manifold is None else {"precision": manifold.precision, "recall": manifold.recall}
-        for label, manifold in found.items()
-    }
-
-
-def _warnings(samples: Features, fake: Images, real: Reference) -> list[str]:
-    """What a reader of the numbers should know."""
-    found = []
-    for name, features in (("pooled", samples.pool), ("spatial", samples.spatial)):
-        count, dimensions = features.shape
-        if count <= dimensions:
-            found.append(
-                f"{count} samples do not exceed the {dimensions} {name} features: their covariance is singular, and "
-                "the Fréchet distance biased upwards"
-            )
-    if real.images is None:
-        found.append(f"{real.path.name} has no images: precision and recall cannot be computed")
-    elif real.images.size != fake.size:
-        sizes = ["x".join(map(str, images.size)) for images in (fake, real.images)]
-        found.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: the graph sees both resized")
-    return found
+    Raises:
+        UserError: A resize without a network, or a network without one: what it sees must be named.
+    """
+    if module is None:
+        if resize is not None:
+            raise UserError(f"--resize {resize!r}: is for --module; the graph resizes by itself")
+        return None
+    if resize is None:
+        raise UserError(f"--module {module}: needs --resize, such as bicubic-224")
+    return SecondExtractor(module, Resize.parse(resize), scaling, device, batch)

@@ -99,7 +99,7 @@ def test_tensors_that_differ_are_named(tmp_path, refused, tiny_model, randomised
     state = to_released(randomised(tiny_model(num_classes=3)).state_dict())
     torch.save(state, tmp_path / "a.pt")
     message = refused("checkpoint", "a.pt", tiny_model())
-    assert "does not fit model 'tiny'; 1 tensors differ: class_embedding.weight is (3, 128), not (2, 128)" in message
+    assert "does not fit model 'tiny'; 1 tensors differ: label_emb.weight is (3, 128), not (2, 128)" in message
     assert "preset" not in message
     torch.save(dict(list(state.items())[:-5]), tmp_path / "a.pt")
     message = refused("checkpoint", "a.pt", tiny_model(num_classes=3))
@@ -132,7 +132,7 @@ def damaged_checkpoints(state):
     first = next(iter(state))
     return {
         "a list": ([1, 2], "holds list, not a table"),
-        "other values": ({"a": 1}, "holds dict, not a table"),
+        "other values": ({"a": 1}, "holds int 'a'; accepted is a table of tensors by name"),
         "other names": ({"conv1.weight": torch.zeros(2)}, "'conv1.weight' is unknown"),
         "integers": ({**state, first: torch.zeros(2, dtype=torch.int64)}, "not a dense tensor of floats"),
         "nan": ({**state, first: torch.full_like(state[first], torch.nan)}, "holds NaN or infinity"),

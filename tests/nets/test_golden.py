@@ -1,4 +1,4 @@
-"""The networks against outputs of the reference implementation, its weights going through the adapter."""
+"""The networks against outputs of the reference implementation, its weights read from files as it would write them."""
 
 import json
 import math
@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from adm.nets import Classifier, UNet, Upsampler, from_released, to_released
+from adm.nets import PRESETS, export_released, load_released, to_released
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 ENTRIES = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 TOLERANCE = 1.0e-5
+HALF = 5.0e-3
 
 
 def released_weights(keys):
@@ -53,19 +54,30 @@ def common(config):
     }
 
 
-def build(entry):
+def section(entry):
     config = ENTRIES[entry]["config"]
     if entry.startswith("classifier"):
-        net = Classifier(ClassifierParams(**common(config), num_classes=1000, pooling=config["pool"]))
-    else:
-        num_classes = 1000 if config["class_cond"] else None
-        if "small_size" in config:
-            params = UpsamplerParams(**common(config), num_classes=num_classes, low_resolution=config["small_size"])
-            net = Upsampler(params, out_channels=6)
-        else:
-            net = UNet(UNetParams(**common(config), num_classes=num_classes), out_channels=6)
-    net.load_state_dict(from_released(released_weights(ENTRIES[entry]["keys"])), strict=True)
-    return net.eval()
+        return ClassifierParams(**common(config), num_classes=1000, pooling=config["pool"])
+    num_classes = 1000 if config["class_cond"] else None
+    if "small_size" in config:
+        return UpsamplerParams(**common(config), num_classes=num_classes, low_resolution=config["small_size"])
+    return UNetParams(**common(config), num_classes=num_classes)
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Load an entry's network from a file in the released format, as if the entry were a preset."""
+
+    def network(entry, dtype=None):
+        monkeypatch.setitem(PRESETS, entry, section(entry))
+        path = tmp_path / "released.pt"
+        torch.save(released_weights(ENTRIES[entry]["keys"]), path)
+        if dtype:
+            export_released(tmp_path / "exported.pt", load_released(path, entry).state_dict(), dtype)
+            path = tmp_path / "exported.pt"
+        return load_released(path, entry)
+
+    return network
 
 
 @pytest.fixture(params=["contiguous", "channels_last"])
@@ -82,32 +94,45 @@ def close(actual, expected, tolerance=TOLERANCE):
     np.testing.assert_allclose(actual.detach().numpy(), expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("entry", ["net/cond_legacy", "net/uncond_heads"])
-def test_unet(entry, golden, x):
-    net = build(entry)
+def forward(net, x):
+    """What the reference recorded: a denoiser's output, or a classifier's logits."""
+    extra = {"low_resolution": draw(2, 2, 3, 8, 8)} if isinstance(net.params, UpsamplerParams) else {}
+    labels = () if isinstance(net.params, ClassifierParams) or net.params.num_classes is None else (Y,)
     with torch.no_grad():
-        close(net(x, T, Y if net.params.num_classes else None), golden[f"{entry}/out"])
+        return net(x, T, *labels, **extra)
 
 
-def test_upsampler(golden, x):
-    with torch.no_grad():
-        out = build("net/superres")(x, T, Y, low_resolution=draw(2, 2, 3, 8, 8))
-    close(out, golden["net/superres/out"])
+OUTPUTS = {
+    "net/cond_legacy": "out",
+    "net/uncond_heads": "out",
+    "net/superres": "out",
+    "classifier/attention": "logits",
+}
 
 
-def test_classifier(golden, x):
-    net = build("classifier/attention")
+@pytest.mark.parametrize("entry", OUTPUTS)
+def test_outputs(entry, golden, load, x):
+    close(forward(load(entry), x), golden[f"{entry}/{OUTPUTS[entry]}"])
+
+
+@pytest.mark.parametrize("entry", OUTPUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_outputs_of_exported_weights(entry, dtype, golden, load, x):
+    # Half precision moves a weight by up to 2^-11 of itself, and the outputs, of about 1, by 2.1e-3 at most.
+    tolerance = TOLERANCE if dtype == "float32" else HALF
+    close(forward(load(entry, dtype), x), golden[f"{entry}/{OUTPUTS[entry]}"], tolerance)
+
+
+def test_gradient_of_the_classifier(golden, load, x):
     x = x.requires_grad_()
-    logits = net(x, T)
-    close(logits, golden["classifier/attention/logits"])
-    picked = logits.log_softmax(dim=1)[range(2), Y].sum()
+    picked = load("classifier/attention")(x, T).log_softmax(dim=1)[range(2), Y].sum()
     expected = golden["classifier/attention/grad"]
     # The gradient is about 1e-3 an element: an absolute tolerance fit for it, not the outputs' own.
     (gradient,) = torch.autograd.grad(picked, x)
     np.testing.assert_allclose(gradient.numpy(), expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("entry", ["net/cond_legacy", "net/uncond_heads", "net/superres", "classifier/attention"])
-def test_names_and_shapes(entry):
-    released = to_released(build(entry).state_dict())
-    assert {name: list(tensor.shape) for name, tensor in released.items()} == ENTRIES[entry]["keys"]
+@pytest.mark.parametrize("entry", OUTPUTS)
+def test_names_shapes_and_order(entry, load):
+    released = to_released(load(entry).state_dict())
+    assert [(name, list(tensor.shape)) for name, tensor in released.items()] == [*ENTRIES[entry]["keys"].items()]

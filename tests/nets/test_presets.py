@@ -3,10 +3,9 @@
 import math
 
 import pytest
-import torch
 
-from adm.nets import PRESETS, Classifier, UNet, Upsampler, from_released, to_released
-from adm.params.networks import ClassifierParams, UpsamplerParams
+from adm.nets import PRESETS, from_released, to_released
+from adm.nets.published import preset_network
 
 NUM_PARAMETERS = {
     "imagenet64": 295_904_454,
@@ -27,28 +26,18 @@ NUM_PARAMETERS = {
 }
 
 
-def build(name):
-    params = PRESETS[name]
-    with torch.device("meta"):
-        if isinstance(params, ClassifierParams):
-            return Classifier(params)
-        if isinstance(params, UpsamplerParams):
-            return Upsampler(params, out_channels=6)
-        return UNet(params, out_channels=6)
-
-
 def test_all_presets_are_counted():
     assert PRESETS.keys() == NUM_PARAMETERS.keys()
 
 
 @pytest.mark.parametrize("name", NUM_PARAMETERS)
 def test_number_of_parameters(name):
-    assert sum(math.prod(parameter.shape) for parameter in build(name).parameters()) == NUM_PARAMETERS[name]
+    assert sum(math.prod(parameter.shape) for parameter in preset_network(name).parameters()) == NUM_PARAMETERS[name]
 
 
 @pytest.mark.parametrize("name", NUM_PARAMETERS)
 def test_adapter_round_trip(name):
-    state = build(name).state_dict()
+    state = preset_network(name).state_dict()
     released = to_released(state)
     assert len(released) == len(state)
     back = from_released(released)

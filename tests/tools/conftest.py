@@ -1,31 +1,15 @@
-"""A small graph with the 2015 graph's names, sample batches and references of 8x8 images, and the command line."""
-
-import sys
+"""A small graph with the 2015 graph's names, sample batches and references of 8x8 images."""
 
 import numpy as np
 import pytest
 import torch
 
-from adm import cli
 from adm.metrics.freeze import freeze
 from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.torch_graph import TorchGraph
 
 SIDE = 8
-
-
-@pytest.fixture
-def adm(monkeypatch, capsys):
-    """Run a verb in this process; return the exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["adm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return (stopped.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="session")

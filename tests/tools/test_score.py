@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from adm.artifacts.manifest import sha256
+from adm.evaluation import stored_features
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.inception_score import inception_score
 from adm.metrics.manifold import precision_recall
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.torch_graph import TorchGraph
-from adm.tools import stored_features
 
 
 @pytest.fixture

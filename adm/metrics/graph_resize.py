@@ -1,4 +1,4 @@
-"""The Inception graph of 2015 that the paper's metrics rest on: where it is published, and how it resizes."""
+"""How a graph of features resizes its images: part of what a score rests on."""
 
 from pathlib import Path
 
@@ -6,14 +6,6 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-u
 
 from adm.metrics.graph_contract import read_definition
 from adm.metrics.torch_operations import constant
-from adm.params.published import PublishedParams
-
-INCEPTION = PublishedParams(
-    url="https://openaipublic.blob.core.windows.net/diffusion/jul-2021/ref_batches/classify_image_graph_def.pb",
-    size=95_673_916,
-    md5="e6bb154e85f5d4331c22abcddb5dcf31",
-)
-"""Source: the released evaluator, which fetches this file; its pooled features have 2048 dimensions."""
 
 
 def resize_inside(path: Path) -> str:

@@ -1,0 +1,66 @@
+"""Weights of released networks as safetensors files under our names, which tell what they are of and made from."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from adm.artifacts.writing import new_file
+from adm.nets.published import preset_network
+from adm.nets.weights import read_tensors
+from adm.params.errors import UserError
+
+ORIGIN = "adm"
+"""The entry of the file's metadata that tells, in JSON, the preset and the sha256 of the file it was made of."""
+
+
+def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
+    """Write the weights of a preset; the bytes depend on what is given alone.
+
+    Args:
+        path: The `.safetensors` file to write.
+        weights: Float32 tensors under our names.
+        preset: The network that they are of.
+        source_sha256: 64 hexadecimal digits.
+    """
+    # In one entry: the library writes several in an order that changes from process to process.
+    origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
+    with new_file(path) as partial:
+        save_file(dict(weights), partial, metadata={ORIGIN: origin})
+        # The library makes files that only their owner can read.
+        partial.chmod(0o644)
+
+
+def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
+    """Read the weights of a preset.
+
+    Args:
+        path: A `.safetensors` file of float32 tensors under our names.
+        preset: The network that they must be of; None where the file itself tells.
+
+    Raises:
+        UserError: The file is missing or unreadable, is of another preset or of none that is known, or as
+            `read_tensors`.
+    """
+    found = _preset_of(path)
+    if preset is None and found is None:
+        raise UserError(f"{path}: tells no preset, so one must be given")
+    if None not in (preset, found) and preset != found:
+        raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
+    return read_tensors(path, preset_network(str(preset or found)).state_dict())
+
+
+def _preset_of(path: Path) -> str | None:
+    """The preset that a file's metadata tell, if any."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else None
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        brief = " ".join(f"{type(error).__name__} {error}".split())[:120]
+        raise UserError(f"{path}: is no readable safetensors file ({brief})") from error

@@ -1,0 +1,61 @@
+"""Weights of ours in the released format, for the programs that read it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from adm.artifacts.writing import new_file
+from adm.nets.released import to_released
+from adm.params.errors import UserError
+
+ReleasedDtype = Literal["float32", "float16"]
+"""How a released checkpoint may be stored."""
+
+TORSO = ("input_blocks.", "middle_block.", "output_blocks.")
+"""What the released code turns to half precision: the convolutions of these, by their released names."""
+
+
+def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDtype = "float32") -> None:
+    """Write the weights of a network in the released format; the bytes depend on the weights alone.
+
+    Args:
+        path: The `.pt` file to write, a table of tensors by their released names and in the released order.
+        weights: The network's state dict, under our names, of any floating dtype.
+        dtype: "float16" stores the torso's convolutions in half precision, attention projections included, and
+            leaves normalisations, embeddings and the output in float32, as the released code does.
+
+    Raises:
+        UserError: A weight is NaN, infinite or beyond the dtype's range; nothing is written then.
+        ValueError: A tensor is none of a UNet's, an upsampler's or a classifier's.
+
+    Source: the half-precision conversion of the released code.
+    """
+    state = to_released(weights)
+    halved = half_precision_names(state) if dtype == "float16" else set()
+    stored = {name: _stored(tensor, name in halved) for name, tensor in state.items()}
+    for name, tensor in stored.items():
+        if not tensor.isfinite().all():
+            raise UserError(f"{path}: cannot be written: {name} holds NaN, infinity or what {tensor.dtype} cannot hold")
+    # Given a name, torch would write that into the file.
+    with new_file(path) as partial, partial.open("wb") as file:
+        torch.save(stored, file)
+
+
+def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
+    """Which tensors the released code stores in half precision: weights and biases of the torso's convolutions.
+
+    Args:
+        state: The tensors of a network by their released names.
+    """
+    # The weight of a convolution, even over tokens, has a kernel beside its channels; that of a linear layer has none.
+    modules = {name.removesuffix(".weight") for name, tensor in state.items() if tensor.ndim > 2}
+    return {name for name in state if name.startswith(TORSO) and name.rpartition(".")[0] in modules}
+
+
+def _stored(tensor: Tensor, halved: bool) -> Tensor:
+    tensor = tensor.detach().to("cpu", torch.float16 if halved else torch.float32).contiguous()
+    # Of a view torch would write all that it is a view of.
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

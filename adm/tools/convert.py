@@ -1,0 +1,64 @@
+"""`convert`: the weights of one network from the released format to ours or back."""
+
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from adm.artifacts.manifest import read_manifest, sha256
+from adm.nets.converted import read_converted, write_converted
+from adm.nets.export import ReleasedDtype, export_released
+from adm.nets.published import model_network, preset_network, read_released_weights
+from adm.nets.weights import read_tensors
+from adm.params.errors import UserError
+from adm.params.models import ModelParams
+
+
+def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> None:
+    """Convert a file, or export a checkpoint; the kinds of SOURCE and OUT tell the direction.
+
+    Args:
+        source: A `.pt` of the released kind, a `.safetensors` under our names, or the folder of a checkpoint.
+        out: A `.safetensors` for a `.pt`, a `.pt` for anything else.
+        preset: What network the weights are of; None where SOURCE itself tells.
+        dtype: How a `.pt` stores the torso's convolutions; a `.safetensors` is always of float32.
+
+    Raises:
+        UserError: SOURCE cannot be read or does not fit, or OUT is a folder.
+    """
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder, but a file is to be written there")
+    match "folder" if source.is_dir() else source.suffix, out.suffix:
+        case ".pt", ".safetensors":
+            _convert_released(source, out, preset, dtype)
+        case ".safetensors", ".pt":
+            export_released(out, read_converted(source, preset), dtype)
+        case "folder", ".pt":
+            if preset is not None:
+                raise UserError(f"preset {preset!r}: is not used; the manifest of {source} tells its network")
+            network = _network_of(source)
+            export_released(out, read_tensors(source / "ema.safetensors", network.state_dict()), dtype)
+        case _:
+            raise UserError(
+                f"{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors, and .safetensors or the "
+                "folder of a checkpoint to .pt"
+            )
+
+
+def _convert_released(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> None:
+    if preset is None:
+        raise UserError(f"{source}: tells no preset, so one must be given; `adm identify` tells which fit")
+    if dtype != "float32":
+        raise UserError(f"{out}: holds float32 alone; dtype {dtype!r} is for a .pt")
+    weights = read_released_weights(source, preset_network(preset), f"preset {preset!r}")
+    write_converted(out, weights, preset, sha256(source))
+
+
+def _network_of(folder: Path) -> nn.Module:
+    """The network of a checkpoint, as its manifest describes it."""
+    section = read_manifest(folder, "init", "train", "adopt").params.get("model")
+    try:
+        model: ModelParams = TypeAdapter(ModelParams).validate_python(section)
+    except ValidationError as error:
+        raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
+    return model_network(model, f"{folder}: its model")

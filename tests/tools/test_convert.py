@@ -1,0 +1,393 @@
+"""`convert` and `identify`: released files to ours and back; a bad one is one line, and nothing is written."""
+
+import hashlib
+import json
+import os
+import pickle
+import zipfile
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.nets import PRESETS, load_released, to_released
+from adm.nets.published import preset_network, preset_shapes
+from adm.params.models import UniformModelParams
+from adm.params.networks import UNetParams
+from adm.stages import init
+
+TINY = UNetParams(
+    image_size=8,
+    channels=32,
+    channel_multiplier=[1],
+    depth=1,
+    attention_resolutions=[8],
+    heads=2,
+    attention_order="new",
+    num_classes=2,
+)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """Write a file of a tiny preset, "tiny"; return its tensors."""
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    draws = torch.Generator().manual_seed(0)
+    state = {name: 0.1 * torch.randn(shape, generator=draws) for name, shape in preset_shapes("tiny").items()}
+    torch.save(state, tmp_path / "tiny.pt")
+    return state
+
+
+def everything_in(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_to_ours_and_back(adm, tmp_path, tiny):
+    ours, back = tmp_path / "tiny.safetensors", tmp_path / "new" / "back.pt"
+    assert adm("convert", tmp_path / "tiny.pt", ours, "--preset", "tiny") == (0, "", "")
+    assert list(load_file(ours)) == sorted(preset_network("tiny").state_dict())
+    with safe_open(ours, framework="pt") as file:
+        digest = hashlib.sha256((tmp_path / "tiny.pt").read_bytes()).hexdigest()
+        assert json.loads(file.metadata()["adm"]) == {"preset": "tiny", "source_sha256": digest}
+    assert ours.stat().st_mode & 0o777 == 0o644
+    assert adm("convert", ours, back) == (0, "", "")
+    found = torch.load(back, weights_only=True)
+    assert list(found) == list(tiny)
+    assert all(torch.equal(found[name], tiny[name]) for name in tiny)
+    assert adm("convert", back, tmp_path / "b.safetensors", "--preset", "tiny")[0] == 0
+    assert adm("convert", tmp_path / "b.safetensors", tmp_path / "b.pt", "--preset", "tiny")[0] == 0
+    assert (tmp_path / "b.pt").read_bytes() == back.read_bytes()
+
+
+def test_half_precision_back_and_forth(adm, tmp_path, tiny):
+    ours, half = tmp_path / "a.safetensors", tmp_path / "half.pt"
+    assert adm("convert", tmp_path / "tiny.pt", ours, "--preset", "tiny")[0] == 0
+    assert adm("convert", ours, half, "--dtype", "float16")[0] == 0
+    code, out, _ = adm("identify", half)
+    halved = sum(tensor.numel() for tensor in torch.load(half).values() if tensor.dtype == torch.float16)
+    total = sum(tensor.numel() for tensor in tiny.values())
+    assert (code, out) == (
+        0,
+        f"{half}: {total:,} parameters ({halved:,} float16, {total - halved:,} float32)\nfits tiny\n",
+    )
+    assert adm("convert", half, ours, "--preset", "tiny")[0] == 0
+    assert adm("convert", ours, tmp_path / "again.pt", "--dtype", "float16")[0] == 0
+    assert (tmp_path / "again.pt").read_bytes() == half.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
+def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, randomised, monkeypatch, kind):
+    model = tiny_model(kind)
+    init.run(model, tmp_path / "c")
+    monkeypatch.setitem(PRESETS, "tiny", model.network)
+    assert adm("convert", tmp_path / "c", tmp_path / "a.pt") == (0, "", "")
+    found, wanted = load_released(tmp_path / "a.pt", "tiny").state_dict(), load_file(tmp_path / "c" / "ema.safetensors")
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def full_size(preset):
+    """Tensors of a preset's shapes, each of one number: a file of them is small."""
+    return {name: torch.zeros(1).expand(shape) for name, shape in preset_shapes(preset).items()}
+
+
+@pytest.mark.parametrize("preset", ["lsun_cat", "upsampler_128_512"])
+def test_identify_at_full_size(adm, tmp_path, preset):
+    torch.save(full_size(preset), tmp_path / "a.pt")
+    code, out, err = adm("identify", tmp_path / "a.pt")
+    first, *lines = out.splitlines()
+    num = sum(tensor.numel() for tensor in preset_network(preset).parameters())
+    assert (code, err, first) == (0, "", f"{tmp_path / 'a.pt'}: {num:,} parameters ({num:,} float32)")
+    lsun = ["lsun_bedroom", "lsun_cat", "lsun_horse", "lsun_horse_nodropout"]
+    same = ["imagenet256_unconditional", *lsun] if preset == "lsun_cat" else [preset]
+    assert lines == [f"fits {name}" for name in same]
+
+
+def test_identify_names_the_nearest(adm, tmp_path):
+    state = full_size("classifier_imagenet256")
+    del state["out.0.bias"], state["out.0.weight"]
+    state["time_embed.0.bias"] = torch.zeros(3)
+    torch.save(state, tmp_path / "a.pt")
+    assert adm("identify", tmp_path / "a.pt")[1].splitlines()[1:] == [
+        "fits no preset; of the nearest, classifier_imagenet256, 3 tensors differ:",
+        "time_embed.0.bias is (3,), not (512,)",
+        "out.0.weight is missing, not (512,)",
+        "out.0.bias is missing, not (512,)",
+    ]
+
+
+class Harmful:
+    """What a file would do that runs code: it leaves a trace."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.trace}",)
+
+
+CASES = {}
+
+
+def case(message, command="convert {source} {out} --preset tiny", source="a.pt", out="out.safetensors"):
+    """Register a function that writes what a case reads, given its path and the tensors of the tiny preset."""
+
+    def register(write):
+        CASES[write.__name__] = (write, message, command, source, out)
+        return write
+
+    return register
+
+
+@case("{source}: does not exist")
+def missing_file(path, state):
+    pass
+
+
+@case("{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors")
+def a_folder(path, state):
+    path.mkdir()
+
+
+@case("{source}: is no readable checkpoint, truncated or of another format")
+def empty(path, state):
+    path.write_bytes(b"")
+
+
+@case("{source}: is no readable checkpoint; pickled code is never run")
+def text(path, state):
+    path.write_text("<html>404: not found</html>\n")
+
+
+@case("{source}: is no readable checkpoint, truncated or of another format")
+def truncated(path, state):
+    torch.save(state, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@case("{source}: is no readable checkpoint, truncated or of another format")
+def a_zip_of_something_else(path, state):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/version", "3\n")
+
+
+@case("{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run")
+def code(path, state):
+    torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
+
+
+@case("{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run")
+def code_of_the_old_format(path, state):
+    torch.save({**state, "a": Harmful(path.with_name("trace"))}, path, _use_new_zipfile_serialization=False)
+
+
+@case("{source}: is no")
+def a_bare_pickle_of_code(path, state):
+    path.write_bytes(pickle.dumps(Harmful(path.with_name("trace"))))
+
+
+@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "identify {source}")
+def code_identified(path, state):
+    torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
+
+
+@case("{source}: is no checkpoint of tensors alone: it asks for torch.nn.modules.linear.Linear")
+def a_module(path, state):
+    torch.save(nn.Linear(2, 2), path)
+
+
+@case("{source}: holds dict 'state_dict'; accepted is a table of tensors by name")
+def nested(path, state):
+    torch.save({"state_dict": state}, path)
+
+
+@case("{source}: holds Tensor 1; accepted is a table of tensors by name")
+def numbered(path, state):
+    torch.save({1: torch.zeros(1)}, path)
+
+
+@case("{source}: holds list, not a table of tensors by name")
+def a_list(path, state):
+    torch.save([*state.values()], path)
+
+
+@case("{source}: out.2.bias is torch.int64 (torch.strided, cpu), not a dense tensor of floats")
+def integers(path, state):
+    torch.save({**state, "out.2.bias": torch.zeros(6, dtype=torch.int64)}, path)
+
+
+@case("{source}: out.2.bias holds NaN or infinity")
+def nan(path, state):
+    torch.save({**state, "out.2.bias": torch.full((6,), torch.nan)}, path)
+
+
+@case("{source}: tensor 'module.out.2.bias' is unknown; accepted are the tensors of the released")
+def unknown_tensor(path, state):
+    torch.save({**state, "module.out.2.bias": torch.zeros(6)}, path)
+
+
+@case("{source}: tensor 'output_blocks.0.1.conv.bias' is out of place")
+def tensor_out_of_place(path, state):
+    torch.save({**state, "output_blocks.0.1.conv.bias": torch.zeros(6)}, path)
+
+
+@case("{source}: does not fit preset 'tiny'; the file fits preset imagenet128")
+def another_preset(path, state):
+    torch.save(full_size("imagenet128"), path)
+
+
+@case(
+    "{source}: does not fit preset 'imagenet128'; the file fits presets imagenet256_unconditional, lsun_bedroom, "
+    "lsun_cat, lsun_horse, lsun_horse_nodropout, which share their shapes",
+    "convert {source} {out} --preset imagenet128",
+)
+def one_of_several_presets(path, state):
+    torch.save(full_size("lsun_horse"), path)
+
+
+@case(
+    "{source}: does not fit preset 'tiny'; 4 tensors differ: time_embed.0.weight is (9, 32), not (128, 32); "
+    "time_embed.0.bias is missing, not (128,); out.0.weight is (16,), not (32,)\n"
+)
+def no_preset(path, state):
+    changed = {"time_embed.0.weight": torch.zeros(9, 32), "out.0.weight": torch.zeros(16), "out.1.bias": torch.zeros(1)}
+    torch.save({name: tensor for name, tensor in (state | changed).items() if name != "time_embed.0.bias"}, path)
+
+
+@case(
+    "preset 'imagenet46': is unknown; there are imagenet64, imagenet128,", "convert {source} {out} --preset imagenet46"
+)
+def unknown_preset(path, state):
+    torch.save(state, path)
+
+
+@case("{source}: tells no preset, so one must be given; `adm identify` tells which fit", "convert {source} {out}")
+def no_preset_given(path, state):
+    torch.save(state, path)
+
+
+@case(
+    "{out}: holds float32 alone; dtype 'float16' is for a .pt", "convert {source} {out} --preset tiny --dtype float16"
+)
+def half_precision_of_ours(path, state):
+    torch.save(state, path)
+
+
+@case("{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors", source="a.ckpt")
+def unknown_suffix_of_source(path, state):
+    torch.save(state, path)
+
+
+@case("{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors", out="out.bin")
+def unknown_suffix_of_out(path, state):
+    torch.save(state, path)
+
+
+@case("{out}: is a folder, but a file is to be written there")
+def out_is_a_folder(path, state):
+    torch.save(state, path)
+    path.with_name("out.safetensors").mkdir()
+
+
+@case("{tmp}/file: File exists", out="file/out.safetensors")
+def out_in_a_file(path, state):
+    torch.save(state, path)
+    path.with_name("file").write_text("")
+
+
+OURS = {"source": "a.safetensors", "out": "out.pt"}
+
+
+@case("{source}: does not exist", **OURS)
+def missing_file_of_ours(path, state):
+    pass
+
+
+@case("{source}: is no readable safetensors file", **OURS)
+def text_for_ours(path, state):
+    path.write_text("no safetensors")
+
+
+@case("{source}: is no readable safetensors file", **OURS)
+def metadata_of_others(path, state):
+    save_file({"a": torch.zeros(1)}, path, metadata={"adm": "[1]"})
+
+
+@case("{source}: tells no preset, so one must be given", "convert {source} {out}", **OURS)
+def ours_without_a_preset(path, state):
+    save_file({"a": torch.zeros(1)}, path)
+
+
+@case("{source}: is of preset 'lsun_cat', not 'tiny'", **OURS)
+def ours_of_another_preset(path, state):
+    save_file({"a": torch.zeros(1)}, path, metadata={"adm": '{"preset": "lsun_cat"}'})
+
+
+@case("{source}: is of another architecture; ", **OURS)
+def ours_of_another_architecture(path, state):
+    save_file({"a": torch.zeros(1)}, path)
+
+
+@case("{source}/manifest.json: does not exist", "convert {source} {out}", source="a", out="out.pt")
+def a_folder_that_is_no_checkpoint(path, state):
+    path.mkdir()
+
+
+@case("{source}: its model is of kind 'uniform', without weights", "convert {source} {out}", source="a", out="out.pt")
+def a_checkpoint_without_weights(path, state):
+    path.mkdir()
+    write_manifest(path, provenance("init", {"model": UniformModelParams(kind="uniform")}, {}, []))
+
+
+@case("{source}: its manifest describes no model", "convert {source} {out}", source="a", out="out.pt")
+def a_checkpoint_of_nothing(path, state):
+    path.mkdir()
+    write_manifest(path, provenance("init", {}, {}, []))
+
+
+@case("preset 'tiny': is not used; the manifest of {source} tells its network", source="a", out="out.pt")
+def a_preset_for_a_checkpoint(path, state):
+    path.mkdir()
+
+
+@case("{source}: is a folder, not a file", "identify {source}")
+def a_folder_identified(path, state):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_file_is_one_line_exit_code_2_and_nothing_written(adm, tmp_path, tiny, name):
+    write, message, command, source, out = CASES[name]
+    places = {"source": tmp_path / source, "out": tmp_path / out, "tmp": tmp_path}
+    write(places["source"], tiny)
+    before = everything_in(tmp_path)
+    code, printed, err = adm(*command.format(**places).split())
+    assert (code, printed) == (2, "")
+    assert err.startswith("error: " + message.format(**places))
+    assert err.count("\n") == 1
+    assert everything_in(tmp_path) == before
+
+
+def test_the_harmful_file_does_run_where_it_may(tmp_path, tiny):
+    """So that its silence above proves something."""
+    code(tmp_path / "a.pt", tiny)
+    torch.load(tmp_path / "a.pt", weights_only=False)
+    assert (tmp_path / "trace").exists()
+
+
+def test_all_presets_are_named_where_one_is_unknown(adm, tmp_path):
+    _, _, err = adm("convert", tmp_path / "a.pt", tmp_path / "a.safetensors", "--preset", "imagenet46")
+    assert ", ".join(PRESETS) in err
+    assert err.endswith("; nearest is imagenet64\n")
+
+
+def test_an_existing_file_survives_a_bad_source(adm, tmp_path, tiny):
+    (tmp_path / "out.safetensors").write_text("old")
+    (tmp_path / "a.pt").write_text("bad")
+    assert adm("convert", tmp_path / "a.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 2
+    assert (tmp_path / "out.safetensors").read_text() == "old"
+    assert adm("convert", tmp_path / "tiny.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 0
+    assert to_released(load_file(tmp_path / "out.safetensors")).keys() == tiny.keys()
