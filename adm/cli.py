@@ -265,6 +265,18 @@ def vary(params: ParamsFile, study: Key, checkpoint: Input, classifier: Input, o
 
 
 @app.command()
+def likelihood(params: ParamsFile, study: Key, checkpoint: Input, data: Input, out: Out) -> None:
+    """Measure the bits per dimension of images of a dataset, term by term."""
+    loaded = load(params)
+    section = _pick(loaded.likelihoods, study, "study")
+    model = loaded.models[loaded.model_of(section.checkpoint)]
+    assert isinstance(model, DiffusionModelParams)
+    from adm.stages import likelihood as stage
+
+    stage.run(section, model, {"checkpoint": checkpoint, "data": data}, out)
+
+
+@app.command()
 def sizes(params: ParamsFile, out: Out) -> None:
     """Count the parameters and the FLOPs of every model."""
     from adm.stages import sizes as stage

@@ -60,6 +60,16 @@ MISTAKES = {
         "vary --params {params} --study neighbours-ddim --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out",
         "--study 'neighbours-ddim': is not in the params file; there are variation-256",
     ),
+    "unknown likelihood": (
+        "likelihood --params {params} --study variation-256 --checkpoint {tmp}/c --data {tmp}/d --out {tmp}/out",
+        "--study 'variation-256': is not in the params file; there are likelihood-250, likelihood-4360",
+    ),
+    "likelihood of no checkpoint": (
+        "likelihood --params {params} --study likelihood-250 --checkpoint {tmp}/c --data {tmp}/d --out {tmp}/out",
+        "c: does not exist",
+    ),
+    "likelihoods left out": (FIGURE + " --figure likelihood", "--studies: is missing; this figure needs it"),
+    "missing likelihood": (FIGURE + " --figure likelihood --studies {tmp}", "likelihood-250: does not exist"),
     "unknown throughput": ("throughput --params {params} --key adm-64 --out {tmp}/out", "--key 'adm-64'"),
     "nothing published": (
         "fetch --params {params} --kind graphs --key inception --out {tmp}/out",

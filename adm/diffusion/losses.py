@@ -25,6 +25,21 @@ class LossTerms:
     vlb: Tensor | None
 
 
+@dataclass(frozen=True)
+class BoundTerms:
+    """What one timestep says of each image, (B,) float64.
+
+    Attributes:
+        vlb: The term of L_vlb, in bits per dimension.
+        x_0_mse: Mean squared error over the pixels of the predicted x_0, in units of [-1, 1].
+        eps_mse: That of the eps which goes with the predicted x_0.
+    """
+
+    vlb: Tensor
+    x_0_mse: Tensor
+    eps_mse: Tensor
+
+
 def mean_over_pixels(x: Tensor) -> Tensor:
     """Mean over every axis but the first."""
     return x.flatten(1).mean(1)
@@ -119,19 +134,26 @@ def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
 @torch.no_grad()
 def likelihood_terms(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]
-) -> Iterator[Tensor]:
-    """The terms of L_vlb, each (B,) in bits per dimension, from t = T-1 down to 0; `prior_bits` comes on top.
+) -> Iterator[BoundTerms]:
+    """The terms of L_vlb from t = T-1 down to 0; `prior_bits` comes on top.
 
     Args:
         diffusion: The process, all or some of its steps.
         denoiser: The network.
-        x_0: (B, C, H, W) float32 in [-1, 1].
+        x_0: (B, C, H, W) float32 in [-1, 1]; the predicted x_0 is clipped to that range.
         noise: Standard normals like x_0, one a timestep.
 
     Source: equations 8-11. Their sum with `prior_bits` bounds -log2 p(x_0) per dimension.
     """
     for step in reversed(range(diffusion.num_timesteps)):
         t = torch.full((len(x_0),), step, device=x_0.device)
-        x_t = diffusion.q_sample(x_0, t, next(noise))
-        p = diffusion.p_mean_variance(denoiser(x_t, diffusion.timesteps[t]).float(), x_t, t)
-        yield vlb_term(diffusion, p, x_0, x_t, t)
+        eps = next(noise)
+        x_t = diffusion.q_sample(x_0, t, eps)
+        output = denoiser(x_t, diffusion.timesteps[t])
+        # In float32 rounding would weigh as much as the smallest terms, and there are a thousand of them.
+        p = diffusion.p_mean_variance(output.double(), x_t.double(), t)
+        yield BoundTerms(
+            vlb=vlb_term(diffusion, p, x_0.double(), x_t.double(), t),
+            x_0_mse=mean_over_pixels((p.x_0 - x_0) ** 2),
+            eps_mse=mean_over_pixels((p.eps - eps) ** 2),
+        )

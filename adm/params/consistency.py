@@ -43,6 +43,8 @@ def check(params: Params) -> None:
     for key in params.scored:
         _check_run(params, key)
     _check_studies(params)
+    for key in params.likelihoods:
+        _check_likelihood(params, key)
     for key, throughput in params.throughput.items():
         network_of(params, throughput.model, f"throughput.{key}.model")
     check_shown(params)
@@ -69,6 +71,7 @@ def _check_names(params: Params) -> None:
             "interpolations": params.interpolations,
             "neighbours": params.neighbours,
             "variations": params.variations,
+            "likelihoods": params.likelihoods,
         },
     }
     for kind, sections in shared.items():
@@ -202,12 +205,7 @@ def _check_guidance(params: Params, place: str, checkpoint: str, gradient_scale:
 def _check_studies(params: Params) -> None:
     for key, interpolation in params.interpolations.items():
         place = f"interpolations.{key}"
-        name = model_of(params, interpolation.checkpoint, f"{place}.checkpoint")
-        model = params.models[name]
-        if not isinstance(model, DiffusionModelParams):
-            raise ValueError(
-                f"{place}.checkpoint: {interpolation.checkpoint!r} is of kind {model.kind!r}, not 'diffusion'"
-            )
+        name, model = _diffusion_model_of(params, interpolation.checkpoint, f"{place}.checkpoint")
         _respaces(place, model.noise.timesteps, interpolation.steps)
         _check_guidance(params, place, interpolation.classifier, interpolation.gradient_scale, name)
         check_known(params.datasets, interpolation.dataset, f"{place}.dataset")
@@ -234,6 +232,30 @@ def _check_studies(params: Params) -> None:
         if variation.num_samples > varied.num_samples:
             many = f"exceeds the {varied.num_samples} of run {name!r}"
             raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")
+
+
+def _check_likelihood(params: Params, key: str) -> None:
+    likelihood, place = params.likelihoods[key], f"likelihoods.{key}"
+    name, model = _diffusion_model_of(params, likelihood.checkpoint, f"{place}.checkpoint")
+    if likelihood.steps is not None:
+        _respaces(place, model.noise.timesteps, likelihood.steps)
+    check_known(params.datasets, likelihood.dataset, f"{place}.dataset")
+    dataset, owner = params.datasets[likelihood.dataset], f"model {name!r}"
+    check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, model.network.image_size)
+    if model.network.num_classes is not None:
+        check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, owner, model.network.num_classes)
+    # How many images a dataset has is known here only where its section limits them.
+    if dataset.limit is not None and likelihood.num_images > dataset.limit:
+        many = f"exceeds the limit {dataset.limit} of dataset {likelihood.dataset!r}"
+        raise ValueError(f"{place}.num_images: {likelihood.num_images} {many}")
+
+
+def _diffusion_model_of(params: Params, checkpoint: str, place: str) -> tuple[str, DiffusionModelParams]:
+    name = model_of(params, checkpoint, place)
+    model = params.models[name]
+    if not isinstance(model, DiffusionModelParams):
+        raise ValueError(f"{place}: {checkpoint!r} is of kind {model.kind!r}, not 'diffusion'")
+    return name, model
 
 
 def _respaces(place: str, timesteps: int, steps: str) -> None:

@@ -19,7 +19,7 @@ from adm.params.published import PublishedSamplesParams, PublishedSection
 from adm.params.report import FiguresParams, TablesParams
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.section import Key, Section
-from adm.params.studies import InterpolationParams, NeighboursParams, VariationParams
+from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 
 KINDS = {
     "models": ("diffusion", "upsampler", "classifier", "uniform"),
@@ -60,6 +60,7 @@ class Params(Section):
     interpolations: dict[Key, InterpolationParams]
     neighbours: dict[Key, NeighboursParams]
     variations: dict[Key, VariationParams]
+    likelihoods: dict[Key, LikelihoodParams]
     throughput: dict[Key, ThroughputParams]
     tables: TablesParams
     figures: FiguresParams
@@ -71,9 +72,9 @@ class Params(Section):
         return {**self.runs, **self.upsampled_runs, **self.gan_runs, **self.published.samples}
 
     @property
-    def studies(self) -> dict[str, InterpolationParams | NeighboursParams | VariationParams]:
+    def studies(self) -> dict[str, InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams]:
         """Every study, by its key."""
-        return {**self.interpolations, **self.neighbours, **self.variations}
+        return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods}
 
     @property
     def graphs(self) -> dict[str, GraphParams]:

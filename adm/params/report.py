@@ -14,8 +14,11 @@ KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")
 TABLES = (*(f"table_{number}" for number in range(6, 17)), "appendix_k")
 """The tables of the appendix; that of Appendix K holds its sweeps of gradient scales."""
 
-FIGURES = (*(f"figure_{number}" for number in (*range(5, 10), "10a", "10b", "10c", *range(11, 28))),)
+PAPER_FIGURES = (*(f"figure_{number}" for number in (*range(5, 10), "10a", "10b", "10c", *range(11, 28))),)
 """The figures of the appendix."""
+
+FIGURES = (*PAPER_FIGURES, "likelihood")
+"""All figures: those of the appendix, and what is drawn beside them."""
 
 
 def _key_or_reason(text: str) -> str:
@@ -176,6 +179,16 @@ class StudyFigureParams(Section):
         return Needs(studies=[self.study])
 
 
+class LikelihoodFigureParams(Section):
+    """Terms of L_vlb against the timestep: a curve a study, by its label."""
+
+    curves: Annotated[dict[str, Key], Field(min_length=1)]
+
+    def needs(self) -> Needs:
+        """What it is made from."""
+        return Needs(studies=keys_in(self.curves.values()))
+
+
 class PanelParams(Section):
     """A panel of a comparison: samples of a run, or images of a dataset."""
 
@@ -250,7 +263,7 @@ class AbsentParams(Section):
 
 
 class FiguresParams(Section):
-    """The figures of the appendix by what is drawn; each stands once.
+    """The figures by what is drawn; each stands once.
 
     DVC knows no list of dependencies, so each kind is a stage of its own, with the folders that it reads.
     """
@@ -261,6 +274,7 @@ class FiguresParams(Section):
     neighbours: dict[Key, NeighboursFigureParams]
     variations: dict[Key, StudyFigureParams]
     interpolations: dict[Key, StudyFigureParams]
+    likelihoods: dict[Key, LikelihoodFigureParams]
     comparisons: dict[Key, ComparisonParams]
     diversities: dict[Key, ComparisonParams]
     class_grids: dict[Key, ClassGridParams]

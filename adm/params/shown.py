@@ -88,6 +88,9 @@ def _check_shown_studies(params: Params) -> None:
     for figure, interpolation in params.figures.interpolations.items():
         place = f"figures.interpolations.{figure}.study"
         check_known(params.interpolations, interpolation.study, place, "interpolations")
+    for figure, likelihood in params.figures.likelihoods.items():
+        for study in likelihood.curves.values():
+            check_known(params.likelihoods, study, f"figures.likelihoods.{figure}", "likelihoods")
 
 
 def _check_claim(params: Params, place: str, claim: ClaimParams) -> None:

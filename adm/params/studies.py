@@ -1,4 +1,4 @@
-"""Sections of the studies behind single figures: interpolations, nearest neighbours, gradient scales."""
+"""Sections of the studies behind single figures: interpolations, neighbours, gradient scales, likelihoods."""
 
 from typing import Annotated, Self
 
@@ -57,3 +57,20 @@ class VariationParams(Section):
         if sorted(set(self.scales)) != self.scales:
             raise ValueError(f"scales {self.scales} must increase")
         return self
+
+
+class LikelihoodParams(Section):
+    """Bits per dimension of images of a dataset under a checkpoint: the terms of L_vlb at the timesteps of `steps`.
+
+    All T timesteps where `steps` is null: fewer bound the likelihood less tightly. The seed chooses `num_images`
+    different images; each meets noise of its own, whatever the others are. None is mirrored.
+    """
+
+    checkpoint: Key
+    dataset: Key
+    steps: Steps | None = None
+    num_images: Annotated[int, Field(ge=2)]
+    micro_batch: PositiveInt
+    precision: Precision = "float32"
+    seed: Seed
+    threads: PositiveInt

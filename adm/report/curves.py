@@ -1,4 +1,4 @@
-"""Line plots of metrics: against training time, against each other, against the temperature.
+"""Line plots: of metrics against training time, each other, the temperature; of likelihoods against the timestep.
 
 Columns `<metric>_low` and `<metric>_high`, where a frame has them, are drawn as light bars about the points.
 """
@@ -21,6 +21,8 @@ from adm.report.figures import COLORS, MARKERS, STYLE, axis_label
 if TYPE_CHECKING:  # its import takes longer than matplotlib's
     import pandas as pd
 
+    from adm.sampling.studies import Likelihood
+
 TRADE_OFFS = (("inception_score", "fid"), ("inception_score", "sfid"), ("recall", "precision"))
 """Abscissa and ordinate of the panels of the trade-offs."""
 
@@ -40,6 +42,9 @@ LABEL_SIZE = 7.5
 
 LEGEND_DROP = 0.45
 """Inches from the axes down to a legend below: the room of the ticks' and the axis' labels."""
+
+MARK_EVERY = 0.1
+"""Share of the axes' diagonal from one marker to the next of a curve that has too many points to mark each."""
 
 OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
 """Where a label may stand from its point, in points; the first free one is taken."""
@@ -138,6 +143,39 @@ def temperature(curves: Mapping[str, "pd.DataFrame"]) -> Figure:
     return figure
 
 
+def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
+    """The terms of L_vlb over the timestep, and their sum from the image on, to which the prior is added last.
+
+    Args:
+        curves: By label.
+
+    Raises:
+        ValueError: There is no curve.
+
+    Source: equations 8-11; Nichol & Dhariwal (2021), figure 2.
+    """
+    _check_curves(curves)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        terms, sums = figure.subplots(1, 2)
+        for index, (label, study) in enumerate(curves.items()):
+            style: dict[str, Any] = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
+            total = study.bits.mean()
+            name = f"{label}: {total:.3f} ± {study.standard_error:.3f} bits/dim"
+            # From 1 on, as equations count, since the axis is logarithmic: half of the bits are in the first few terms.
+            t = study.timesteps + 1
+            terms.plot(t, study.vlb, label=name, markevery=MARK_EVERY, **style)
+            reached = np.append(np.cumsum(study.vlb), total)
+            sums.plot(np.append(t, t[-1] + 1), reached, markevery=MARK_EVERY, **style)
+        terms.set(ylabel="Term of the bound (bits/dim)", yscale="log")
+        sums.set(ylabel="Sum of the terms so far (bits/dim)", ylim=(0, None))
+        for axes in (terms, sums):
+            axes.set(xlabel="Timestep, counted from 1", xscale="log")
+            axes.xaxis.set_major_formatter("{x:g}")
+        _legend_above(figure, terms, columns=2)
+    return figure
+
+
 def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index: int) -> None:
     """A curve through the rows that have both numbers, in the style of its index, with bars where bounds are known."""
     rows = frame.dropna(subset=[x, y])
@@ -152,9 +190,9 @@ def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index:
     axes.plot(rows[x], rows[y], color=color, marker=marker, label=label)
 
 
-def _legend_above(figure: Figure, axes: Axes) -> None:
+def _legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(3, len(labels)))
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
 
 
 def _legend_below(axes: Axes) -> None:
@@ -247,6 +285,6 @@ def _is_astray(box: Bbox, at: NDArray[np.float64], points: NDArray[np.float64]) 
     return bool(np.hypot(*(points - middle).T).min() < np.hypot(*(at - middle)))
 
 
-def _check_curves(curves: Mapping[str, "pd.DataFrame"]) -> None:
+def _check_curves(curves: Mapping[str, Any]) -> None:
     if not curves:
         raise ValueError("curves: none given; at least one is needed")

@@ -20,7 +20,7 @@ from adm.report.beside import describe
 from adm.report.figures import placeholder
 from adm.report.metrics import read_intervals, read_metrics, read_training_hours
 from adm.sampling.batch import read_batch
-from adm.sampling.studies import read_interpolation, read_neighbours, read_variation
+from adm.sampling.studies import read_interpolation, read_likelihood, read_neighbours, read_variation
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,17 @@ def remark(params: Params, figure: str, sources: Sources) -> str:
                 f"{len(study.error_all)} reconstructions {all_but_last:.2g} over all steps but the last, {every:.2g} "
                 "over all."
             )
+        case "likelihoods":
+            found = {label: _measured(params, study, sources) for label, study in shown.curves.items()}
+            alike = len(set(found.values())) == 1
+            return f"Here: {'; '.join(dict.fromkeys(w if alike else f'{label}, {w}' for label, w in found.items()))}."
     return ""
+
+
+def _measured(params: Params, study: str, sources: Sources) -> str:
+    found = read_likelihood(sources.at("studies", study))
+    dataset = params.likelihoods[study].dataset
+    return f"{len(found.bits)} images of {dataset} at {len(found.timesteps)} timesteps"
 
 
 def _ablations(params: Params, shown: Any, sources: Sources) -> Figure:
@@ -130,6 +140,12 @@ def _interpolations(params: Params, shown: Any, sources: Sources) -> Figure:
     return grids.interpolation_grid(study.originals, study.images)
 
 
+def _likelihoods(params: Params, shown: Any, sources: Sources) -> Figure:
+    return curves.likelihood(
+        {label: read_likelihood(sources.at("studies", study)) for label, study in shown.curves.items()}
+    )
+
+
 def _comparisons(params: Params, shown: Any, sources: Sources) -> Figure:
     count = shown.columns * shown.lines
     rows = {
@@ -168,6 +184,7 @@ _DRAWN: dict[str, Callable[[Params, Any, Sources], Figure]] = {
     "neighbours": _neighbours,
     "variations": _variations,
     "interpolations": _interpolations,
+    "likelihoods": _likelihoods,
     "comparisons": _comparisons,
     "diversities": _comparisons,
     "class_grids": _class_grids,

@@ -1,4 +1,4 @@
-"""What the studies of single figures pass on: interpolations, nearest neighbours, variations of the gradient scale."""
+"""What the studies of single figures pass on: interpolations, neighbours, variations of guidance, likelihoods."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
-from adm.params.studies import InterpolationParams, NeighboursParams, VariationParams
+from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 
 INTERPOLATION = "interpolation.npz"
 NEIGHBOURS = "neighbours.npz"
 VARIATION = "variation.npz"
+LIKELIHOOD = "likelihood.npz"
 
 Array = NDArray[Any]
 
@@ -71,6 +72,36 @@ class Variation:
     images: NDArray[np.uint8]
     scales: NDArray[np.float64]
     labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """Bits per dimension of images, and the terms of L_vlb that they are the sum of.
+
+    Attributes:
+        timesteps: (S,) int64, those of the training process that were visited, increasing.
+        vlb: (S,) float64, the term of each timestep in bits per dimension, the mean over the images.
+        x_0_mse: (S,) float64, likewise the mean squared error of the predicted x_0, in units of [-1, 1].
+        eps_mse: (S,) float64, that of the eps which goes with it.
+        indices: (N,) int64, the images, into the dataset, increasing.
+        labels: (N,) int64, of the images.
+        bits: (N,) float64, each image's bits per dimension: its terms and its prior.
+        prior: (N,) float64, L_T of each image, in bits per dimension.
+    """
+
+    timesteps: NDArray[np.int64]
+    vlb: NDArray[np.float64]
+    x_0_mse: NDArray[np.float64]
+    eps_mse: NDArray[np.float64]
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    bits: NDArray[np.float64]
+    prior: NDArray[np.float64]
+
+    @property
+    def standard_error(self) -> float:
+        """That of the mean of `bits` over images."""
+        return float(self.bits.std(ddof=1) / len(self.bits) ** 0.5)
 
 
 def write_interpolation(
@@ -144,19 +175,51 @@ def read_variation(folder: Path) -> Variation:
     return Variation(**_read(folder / VARIATION, "vary", expected, ["images", "labels"]))
 
 
+def write_likelihood(out: Path, section: LikelihoodParams, inputs: Mapping[str, Path], study: Likelihood) -> None:
+    """Write a likelihood and its mean over images."""
+    made_by = provenance("likelihood", {"likelihood": section}, inputs, ["torch"])
+    facts = {
+        "bits_per_dimension": float(study.bits.mean()),
+        "standard_error": study.standard_error,
+        "prior": float(study.prior.mean()),
+        "num_images": len(study.bits),
+        "num_timesteps": len(study.timesteps),
+    }
+    _write(out / LIKELIHOOD, made_by, facts, study)
+
+
+def read_likelihood(folder: Path) -> Likelihood:
+    """Read a likelihood.
+
+    Raises:
+        UserError: The folder holds none, it changed, or its arrays do not fit one another.
+    """
+    of_timesteps, of_images = ["timesteps", "vlb", "x_0_mse", "eps_mse"], ["indices", "labels", "bits", "prior"]
+    expected: dict[str, tuple[str, Shape]] = {
+        name: ("int64" if name in ("timesteps", "indices", "labels") else "float64", (None,))
+        for name in [*of_timesteps, *of_images]
+    }
+    return Likelihood(**_read(folder / LIKELIHOOD, "likelihood", expected, of_timesteps, of_images))
+
+
 def _write(
-    path: Path, made_by: dict[str, Any], facts: Mapping[str, Any], study: Interpolation | Neighbours | Variation
+    path: Path,
+    made_by: dict[str, Any],
+    facts: Mapping[str, Any],
+    study: Interpolation | Neighbours | Variation | Likelihood,
 ) -> None:
     with new_folder(path.parent) as folder:
         write_npz(folder / path.name, **vars(study))
         write_manifest(folder, made_by, facts)
 
 
-def _read(path: Path, stage: str, expected: Mapping[str, tuple[str, Shape]], paired: list[str]) -> dict[str, Array]:
+def _read(path: Path, stage: str, expected: Mapping[str, tuple[str, Shape]], *paired: list[str]) -> dict[str, Array]:
+    """Read arrays of a stage's artifact; those that are `paired` must be of one length."""
     read_manifest(path.parent, stage)
     arrays = read_npz(path, expected)
-    lengths = {name: len(arrays[name]) for name in paired}
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise UserError(f"{path}: its arrays differ in length: {found}")
+    for names in paired:
+        lengths = {name: len(arrays[name]) for name in names}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise UserError(f"{path}: its arrays differ in length: {found}")
     return arrays

@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from adm.data.batches import to_uint8
+from adm.data.chosen import check_labels, choose
 from adm.data.shards import ImageShards
-from adm.determinism import generator, settle
+from adm.determinism import settle
 from adm.nets.checkpoints import load_network
 from adm.nets.unet import UNet
-from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.studies import InterpolationParams
 from adm.sampling.interpolation import LatentSpace, between, computed, conditioned
@@ -40,8 +36,8 @@ def run(
     data = ImageShards(inputs["data"], model.network.image_size)
     num_classes = _num_classes(model, classifier_model, data, inputs["data"])
     pairs, points, micro_batch = interpolation.pairs, interpolation.points, interpolation.micro_batch
-    ends = _choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
-    measured = _choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
+    ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
+    measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
     images = to_uint8(between(space, *conditioned(data, ends, num_classes), points, micro_batch))
     errors = computed(space.errors, micro_batch, *conditioned(data, measured, num_classes)).numpy()
@@ -61,17 +57,8 @@ def _num_classes(
     data: ImageShards,
     place: Path,
 ) -> int:
-    largest = int(data.labels.max())
     num_classes = model.network.num_classes
     if num_classes is None and isinstance(classifier_model, ClassifierModelParams):
         num_classes = classifier_model.network.num_classes
-    if num_classes is not None and largest >= num_classes:
-        raise UserError(f"{place}: holds label {largest}, but the networks have {num_classes} classes")
-    return num_classes or largest + 1
-
-
-def _choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -> NDArray[np.int64]:
-    if count > len(data):
-        raise UserError(f"{place}: has {len(data)} images, but the study needs {count} different ones")
-    chosen: NDArray[np.int64] = torch.randperm(len(data), generator=generator(seed, stream))[:count].numpy()
-    return chosen
+    check_labels(data, num_classes, place)
+    return num_classes or int(data.labels.max()) + 1

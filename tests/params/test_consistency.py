@@ -18,6 +18,7 @@ POINT = {"url": URL, "model": "adm-128", "iteration": 9}
 BIG = {"source": "digits", "image_size": 16, "num_classes": 10, "shard_size": 9}
 STACK, GAN, PICTURE = "upsampled_runs.stack-540-500", "gan_runs.gan-1", "interpolations.interpolation-1"
 NEIGHBOURS, VARIATION = "neighbours.neighbours-ddim", "variations.variation-256"
+LIKELIHOOD = "likelihoods.likelihood-250"
 
 
 # Changes of the params file; then what the message must contain: the key's path, the value, what is accepted.
@@ -220,6 +221,44 @@ NAMES = {
         f"{VARIATION}.num_samples: 401",
         "exceeds the 400",
     ),
+    "likelihood of no checkpoint": (
+        {f"{LIKELIHOOD}.checkpoint": "adm-128-251"},
+        f"{LIKELIHOOD}.checkpoint",
+        "'adm-128-251'",
+        "adm-128-250",
+    ),
+    "likelihood of no dataset": ({f"{LIKELIHOOD}.dataset": "cats"}, f"{LIKELIHOOD}.dataset", "'cats'", "digits-64"),
+    "likelihood under a classifier": (
+        {f"{LIKELIHOOD}.checkpoint": "classifier-128-300"},
+        f"{LIKELIHOOD}.checkpoint",
+        "kind 'classifier'",
+        "not 'diffusion'",
+    ),
+    "likelihood under an upsampler": (
+        {f"{LIKELIHOOD}.checkpoint": "adm-u-500"},
+        f"{LIKELIHOOD}.checkpoint",
+        "kind 'upsampler'",
+        "not 'diffusion'",
+    ),
+    "likelihood of small images": (
+        {f"{LIKELIHOOD}.dataset": "digits-64"},
+        f"{LIKELIHOOD}.dataset",
+        "image_size is 4",
+        "'adm-128' has 8",
+    ),
+    "likelihood of other classes": (
+        {"datasets.more": "= datasets.digits", "datasets.more.num_classes": 11, f"{LIKELIHOOD}.dataset": "more"},
+        f"{LIKELIHOOD}.dataset",
+        "num_classes is 11",
+        "'adm-128' has 10",
+    ),
+    "likelihood at more steps": ({f"{LIKELIHOOD}.steps": "1001"}, f"{LIKELIHOOD}.steps", "'1001'", "1000"),
+    "likelihood of more images than a dataset is limited to": (
+        {"datasets.few": "= datasets.digits", "datasets.few.limit": 49, f"{LIKELIHOOD}.dataset": "few"}
+        | {f"{LIKELIHOOD}.num_images": 50},
+        f"{LIKELIHOOD}.num_images: 50",
+        "limit 49 of dataset 'few'",
+    ),
     # Names of two things.
     "run twice": (
         {"gan_runs.scale-2": f"= {GAN}"},
@@ -294,6 +333,13 @@ FITTING = {
     "a run in several rows": {"tables.table_8.rows": ["gan-1", "gan-1", "scale-2"]},
     "a reason in place of every row": {"tables.appendix_k.rows": ["nothing was swept"]},
     "expected minutes that nobody knows": {"execution.expected_minutes": None},
+    "likelihood under an initial checkpoint": {f"{LIKELIHOOD}.checkpoint": "adm-128-0"},
+    "likelihood under a model without classes": {
+        f"{LIKELIHOOD}.checkpoint": "lsun-cat-800",
+        f"{LIKELIHOOD}.dataset": "bedroom",
+        f"{LIKELIHOOD}.steps": "5,5,5,5,5",
+    },
+    "likelihood at all steps by name": {f"{LIKELIHOOD}.steps": None},
     "gan of some classes": {f"{GAN}.classes": [9, 0]},
 }
 

@@ -8,6 +8,7 @@ CLAIM = {"statement": "A is lower than B.", "source": "Table 6"}
 LOWER = CLAIM | {"kind": "lower", "metric": "fid", "run": "scale-2", "than": "scale-4"}
 STACK, GAN, PICTURE = "upsampled_runs.stack-540-500", "gan_runs.gan-1", "interpolations.interpolation-1"
 NEIGHBOURS, VARIATION = "neighbours.neighbours-ddim", "variations.variation-256"
+LIKELIHOOD = "likelihoods.likelihood-250"
 PANEL = "figures.diversities.figure_9.rows.digits 0-3.GAN"
 
 
@@ -32,6 +33,16 @@ SHAPES = {
     "scale twice": ({f"{VARIATION}.scales": [1.0, 1.0]}, VARIATION, "[1.0, 1.0]", "must increase"),
     "ends alone": ({f"{PICTURE}.points": 2}, f"{PICTURE}.points: 2", "greater than or equal to 3"),
     "no neighbour": ({f"{NEIGHBOURS}.k": 0}, f"{NEIGHBOURS}.k: 0", "greater than 0"),
+    "likelihood of one image": ({f"{LIKELIHOOD}.num_images": 1}, f"{LIKELIHOOD}.num_images: 1", "or equal to 2"),
+    "likelihood at steps that are a number": ({f"{LIKELIHOOD}.steps": 50}, f"{LIKELIHOOD}.steps: 50", "valid string"),
+    "likelihood at no schedule": ({f"{LIKELIHOOD}.steps": "all"}, f"{LIKELIHOOD}.steps: 'all'", "ddim"),
+    "likelihood of mirrored images": ({f"{LIKELIHOOD}.flip": True}, LIKELIHOOD, "'flip'", "accepted are checkpoint"),
+    "likelihood of a seed that is no number": (
+        {f"{LIKELIHOOD}.seed": float("nan")},
+        f"{LIKELIHOOD}.seed: nan",
+        "valid integer",
+    ),
+    "likelihood in micro-batches of none": ({f"{LIKELIHOOD}.micro_batch": 0}, f"{LIKELIHOOD}.micro_batch: 0"),
     "unknown precision": (
         {"throughput.throughput-128.optimised_precision": "int8"},
         "throughput.throughput-128.optimised_precision: 'int8'",

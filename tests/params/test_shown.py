@@ -71,6 +71,12 @@ SHOWN = {
         "'variation-256'",
         "interpolation-0, interpolation-1, interpolation-2_5",
     ),
+    "likelihood that is a variation": (
+        {"figures.likelihoods.likelihood.curves": {"label": "variation-256"}},
+        "figures.likelihoods.likelihood",
+        "'variation-256' is not among likelihoods",
+        "there are likelihood-250, likelihood-4360",
+    ),
     "panel of no run": ({PANEL: {"run": "noise-0_97"}}, "figures.diversities.figure_9", "'noise-0_97'", "noise-0_9"),
     "panel of no dataset": (
         {PANEL: {"dataset": "dog"}},

@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 from adm.report import curves, figures, grids, mosaic
 from adm.report.metrics import METRICS
 from adm.report.tables import HEADINGS
+from adm.sampling.studies import Likelihood
 
 IMAGES, LABELS = load_digits().images, load_digits().target
 
@@ -73,6 +74,25 @@ def _temperature() -> Figure:
     return curves.temperature({"Noise scaling": _with_bounds(_sweep(values)), "Epsilon scaling": _sweep(values, 1)})
 
 
+def _likelihood(count: int = 2, size: int = 1000) -> Likelihood:
+    terms = 1.2 * np.arange(1, size + 1) ** -1.4 / count
+    prior, spread = np.full(5, 1e-3), np.linspace(-0.1, 0.1, 5)
+    steps = np.linspace(0, 999, size).round().astype(np.int64)
+    bits = terms.sum() + prior + spread
+    return Likelihood(steps, terms, terms, terms, np.arange(5), np.zeros(5, np.int64), bits, prior)
+
+
+def _likelihoods() -> Figure:
+    return curves.likelihood(
+        {
+            "ImageNet 64x64, 200K iterations": _likelihood(1),
+            "ImageNet 64x64, 540K iterations": _likelihood(2),
+            "LSUN bedroom": _likelihood(3, 10),
+            "one step": _likelihood(4, 1),
+        }
+    )
+
+
 def _classes(size: int = 8) -> Figure:
     names = ["goldfish", "monarch butterfly", "bicycle-built-for-two"]
     return grids.class_grid(_digits(40, size), LABELS[:40], [0, 3, 9], 4, names)
@@ -105,6 +125,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "ablations": _ablations,
     "trade_off": _trade_off,
     "temperature": _temperature,
+    "likelihoods": _likelihoods,
     "classes": _classes,
     "random": lambda: grids.random_grid(_digits(144), 12, 12),
     "random_64": lambda: grids.random_grid(_digits(30, 64), 3, 10),
@@ -278,6 +299,23 @@ def test_a_curve_figure_without_a_point_is_refused() -> None:
         curves.trade_off({}, {})
     with pytest.raises(ValueError, match="at least one"):
         curves.temperature({})
+    with pytest.raises(ValueError, match="at least one"):
+        curves.likelihood({})
+
+
+def test_a_likelihoods_legend_holds_its_total_where_the_sum_of_its_terms_ends() -> None:
+    study = _likelihood()
+    figure = curves.likelihood({"early": study, "late": _likelihood(3)})
+    terms, sums = figure.axes
+    assert (terms.get_xscale(), terms.get_yscale(), sums.get_xscale(), sums.get_yscale()) == (*["log"] * 3, "linear")
+    np.testing.assert_array_equal(terms.lines[0].get_xdata(), np.arange(1, 1001))
+    np.testing.assert_array_equal(terms.lines[0].get_ydata(), study.vlb)
+    reached = np.asarray(sums.lines[0].get_ydata())
+    np.testing.assert_allclose(np.diff(reached, prepend=0)[:-1], study.vlb)
+    assert reached[-1] - reached[-2] == pytest.approx(study.prior.mean())
+    total = study.vlb.sum() + study.prior.mean()
+    error = np.std([-0.1, -0.05, 0, 0.05, 0.1], ddof=1) / 5**0.5
+    assert figure.legends[0].get_texts()[0].get_text() == f"early: {total:.3f} ± {error:.3f} bits/dim"
 
 
 @pytest.mark.parametrize("size", [8, 64])

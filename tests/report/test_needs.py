@@ -9,11 +9,12 @@ import yaml
 from adm.params import check, load
 from adm.params.models import UniformModelParams
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
-from adm.params.report import FIGURES, TABLES, Needs, is_key, keys_in
+from adm.params.report import FIGURES, PAPER_FIGURES, TABLES, Needs, is_key, keys_in
 from adm.report.drawn import Sources as FigureSources
-from adm.report.drawn import draw
+from adm.report.drawn import draw, remark
 from adm.report.metrics import METRICS
 from adm.sampling.batch import write_batch
+from adm.sampling.studies import Likelihood, write_likelihood
 from adm.stages import table as stage
 
 KINDS = ("metrics", "samples", "data", "training", "studies", "throughput")
@@ -40,7 +41,8 @@ def needed(needs):
 
 def test_the_papers_tables_and_figures_are_all_there():
     assert (*(f"table_{number}" for number in range(6, 17)), "appendix_k") == TABLES
-    numbers = [name.removeprefix("figure_") for name in FIGURES]
+    assert FIGURES[: len(PAPER_FIGURES)] == PAPER_FIGURES
+    numbers = [name.removeprefix("figure_") for name in PAPER_FIGURES]
     assert len(set(numbers)) == 25
     assert {int(number.rstrip("abc")) for number in numbers} == set(range(5, 28))
     assert {number for number in numbers if not number.isdigit()} == {"10a", "10b", "10c"}
@@ -140,6 +142,12 @@ def test_neighbours_need_the_study_its_samples_and_its_dataset(params):
     assert needs.data == ["digits"]
 
 
+def test_a_figure_of_likelihoods_needs_its_studies_alone(params):
+    needs = needs_of_figure(params, "likelihood")
+    assert needs.studies == list(params.likelihoods)
+    assert needed(needs) == {"studies"}
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_needs_keys_that_exist(params, name):
     sections = {
@@ -213,6 +221,27 @@ def test_a_figure_of_curves_is_made_from_its_needs_alone(params, tmp_path, name)
     for segment in needs.training:
         (folders["training"] / f"{segment}.csv").write_text("step,seconds\n1,3600.0\n")
     assert draw(params, name, FigureSources(**folders)).axes
+
+
+def write_likelihood_of(folder, section, num_images):
+    terms = np.array([1.0, 0.2, 0.1])
+    images, bits = np.arange(num_images), np.linspace(1.2, 1.4, num_images)
+    study = Likelihood(np.arange(3), terms, terms, terms, images, images, bits, np.zeros(num_images))
+    write_likelihood(folder, section, {}, study)
+
+
+def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_measured(params, tmp_path):
+    sources = FigureSources(studies=tmp_path)
+    early, late = needs_of_figure(params, "likelihood").studies
+    for study in (early, late):
+        write_likelihood_of(tmp_path / study, params.likelihoods[study], 4)
+    assert [len(axes.lines) for axes in draw(params, "likelihood", sources).axes] == [2, 2]
+    assert remark(params, "likelihood", sources) == "Here: 4 images of digits at 3 timesteps."
+    write_likelihood_of(tmp_path / late, params.likelihoods[late], 5)
+    first, second = params.figure("likelihood").curves
+    assert remark(params, "likelihood", sources) == (
+        f"Here: {first}, 4 images of digits at 3 timesteps; {second}, 5 images of digits at 3 timesteps."
+    )
 
 
 @pytest.mark.parametrize("name", ["figure_12", "figure_13", "figure_18"])

@@ -61,6 +61,9 @@ def miniature_params():
     params["variations"] = {
         "varied": {"run": "scale-2", **of_run, "scales": [0.0, 2.0], "num_samples": 2, "threads": 1}
     }
+    params["likelihoods"] = {
+        "bits": {**params["likelihoods"]["likelihood-250"], "checkpoint": "adm-128-4", "steps": "4", "num_images": 5}
+    }
     speed = params["throughput"]["throughput-128"]
     params["throughput"] = {"speed": {**speed, "steps": 1, "repetitions": 2, "optimised_batch": 8}}
     params["tables"] = miniature_tables(params["tables"])
@@ -105,6 +108,7 @@ def miniature_figures():
         "neighbours": {"figure_7": {"blocks": {"Near": "near"}, "columns": 3}},
         "variations": {"figure_8": {"study": "varied"}},
         "interpolations": {"figure_10a": {"study": "between"}},
+        "likelihoods": {"likelihood": {"curves": {"four iterations": "bits"}}},
         "comparisons": {"figure_12": {"rows": {"all": {"ours": {"run": "scale-2"}}}, "columns": 2, "lines": 2}},
         "diversities": {
             "figure_9": {

@@ -33,7 +33,7 @@ SCORES = {
 
 OF_METRICS = {f"table@table_{number}" for number in (6, 8, 9, 10, 15, 16)} | {"table@appendix_k"}
 OF_METRICS |= {"figure@figure_5", "figure@figure_6", "figure@figure_11", "claims"}
-OF_FOLDERS = OF_METRICS | {"figure@figure_9", "figure@figure_10a", "figure@figure_12"}
+OF_FOLDERS = OF_METRICS | {"figure@figure_9", "figure@figure_10a", "figure@figure_12", "figure@likelihood"}
 """What DVC makes again, since it depends on the folder of all metrics, or of all samples and studies."""
 
 

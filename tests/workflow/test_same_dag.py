@@ -42,7 +42,8 @@ def add_what_no_table_shows(params):
         ("gans", "digits"),
     ]:
         params[section]["more"] = params[section][key]
-    for section in ("upsampled_runs", "gan_runs", "interpolations", "neighbours", "variations", "throughput"):
+    studies = ("interpolations", "neighbours", "variations", "likelihoods")
+    for section in ("upsampled_runs", "gan_runs", *studies, "throughput"):
         params[section][f"more-{section}"] = next(iter(params[section].values()))
     params["models"]["more"] = params["models"]["adm-128"]
     params["segments"]["more-7"] = {"model": "more", "dataset": "more", "previous": "more-0", "stop": 7}

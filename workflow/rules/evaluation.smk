@@ -142,3 +142,23 @@ rule vary:
             f"python -m adm vary --params {FILE} --study {{wildcards.study}} --checkpoint {{input.checkpoint}} "
             "--classifier {input.classifier} --out {output}"
         )
+
+
+rule likelihood:
+    input:
+        checkpoint=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].checkpoint}",
+        data=lambda w: f"{DATA}/{PARAMS.studies[w.study].dataset}",
+    output:
+        directory(f"{STUDIES}/{{study}}"),
+    log:
+        f"{LOGS}/likelihood/{{study}}.txt",
+    wildcard_constraints:
+        study=keys(PARAMS.likelihoods),
+    threads: lambda w: PARAMS.studies[w.study].threads
+    params:
+        triggers=triggers("likelihood", "likelihoods.{study}"),
+    shell:
+        logged(
+            f"python -m adm likelihood --params {FILE} --study {{wildcards.study}} --checkpoint {{input.checkpoint}} "
+            "--data {input.data} --out {output}"
+        )

@@ -1,4 +1,4 @@
-# The tables, figures and claims of the appendix. Snakemake waits for exactly what each is made from; the flags name the
+# The tables, figures and claims of the appendix, and a figure beside them. Snakemake waits for exactly what each is made from; the flags name the
 # folders where that lies, since DVC, which has no lists of inputs, depends on whole folders.
 
 TABLE_FLAGS = {
@@ -20,6 +20,7 @@ FIGURE_FLAGS = {
     "neighbours": f"--samples {SAMPLES} --data {DATA} --studies {STUDIES}",
     "variations": f"--studies {STUDIES}",
     "interpolations": f"--studies {STUDIES}",
+    "likelihoods": f"--studies {STUDIES}",
     "comparisons": f"--samples {SAMPLES}",
     "diversities": f"--samples {SAMPLES} --data {DATA}",
     "class_grids": f"--samples {SAMPLES}",

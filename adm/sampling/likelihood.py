@@ -1,0 +1,102 @@
+"""Bits per dimension of real images under a diffusion model: L_vlb, term by term."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from adm.data.batches import to_unit_range
+from adm.data.shards import ImageShards
+from adm.determinism import generator
+from adm.diffusion.losses import likelihood_terms, prior_bits
+from adm.diffusion.process import Denoiser, Diffusion
+from adm.nets.precision import autocast, memory_format
+from adm.params.models import DiffusionModelParams, Precision
+from adm.params.studies import LikelihoodParams
+from adm.sampling.studies import Likelihood
+
+CHOICE, NOISE = 0, 1
+"""Streams of the study's seed: which images are measured, and the noise that each of them meets."""
+
+
+def measure(
+    study: LikelihoodParams,
+    model: DiffusionModelParams,
+    network: nn.Module,
+    data: ImageShards,
+    indices: NDArray[np.int64],
+) -> Likelihood:
+    """Measure the terms of L_vlb of images, `study.micro_batch` of them at a time, behind a progress bar.
+
+    Args:
+        study: How to measure.
+        model: The section of the diffusion model.
+        network: Its network; a class-conditional one is given each image's own label.
+        data: The dataset.
+        indices: (N,) int64, the images.
+
+    Source: equations 8-11.
+    """
+    noise = model.noise
+    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance)
+    network.to(memory_format=memory_format(study.precision))  # type: ignore[call-overload]
+    sums = np.zeros((3, diffusion.num_timesteps))
+    bits, prior = [], []
+    for rows in tqdm(_blocks(indices, study.micro_batch), unit="batch", disable=None):
+        y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows])
+        x_0 = to_unit_range(data[rows])
+        draws = noise_of(study.seed, rows, x_0.shape[1:])
+        terms = torch.stack(list(_terms(diffusion, conditioned_on(y, network, study.precision), x_0, draws)), dim=1)
+        prior.append(prior_bits(diffusion, x_0.double()).numpy())
+        bits.append(terms[0].sum(0).numpy() + prior[-1])
+        sums += terms.sum(2).numpy()
+    # The terms came from the last timestep down.
+    vlb, x_0_mse, eps_mse = sums[:, ::-1] / len(indices)
+    return Likelihood(
+        timesteps=diffusion.timesteps.numpy(),
+        vlb=vlb,
+        x_0_mse=x_0_mse,
+        eps_mse=eps_mse,
+        indices=indices,
+        labels=data.labels[indices],
+        bits=np.concatenate(bits),
+        prior=np.concatenate(prior),
+    )
+
+
+def conditioned_on(y: Tensor | None, network: nn.Module, precision: Precision) -> Denoiser:
+    """The denoiser of images of the labels y, (B,) int64; of an unconditional network where y is None."""
+    label = {} if y is None else {"y": y}
+
+    def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
+        with autocast(precision, x_t.device.type):
+            output: Tensor = network(x_t, t, **label)
+            return output
+
+    return denoiser
+
+
+def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterator[Tensor]:
+    """Yield standard normals (B, *shape) float32 without end; an image's are functions of the seed and its index.
+
+    Args:
+        seed: The study's seed.
+        indices: (B,) int64, the images, into the dataset.
+        shape: That of an image.
+    """
+    generators = [generator(seed, NOISE, int(index)) for index in indices]
+    while True:
+        yield torch.stack([torch.randn(shape, generator=g) for g in generators])
+
+
+def _terms(diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]) -> Iterator[Tensor]:
+    """The term of L_vlb and both squared errors, (3, B) float64, of each timestep, the last one first."""
+    for term in likelihood_terms(diffusion, denoiser, x_0, noise):
+        yield torch.stack([term.vlb, term.x_0_mse, term.eps_mse])
+
+
+def _blocks(indices: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    return [indices[start : start + size] for start in range(0, len(indices), size)]

@@ -1,0 +1,42 @@
+"""`likelihood`: bits per dimension of a dataset's images under a checkpoint, term by term."""
+
+from pathlib import Path
+
+import numpy as np
+
+from adm.data.chosen import check_labels, choose
+from adm.data.shards import ImageShards
+from adm.determinism import settle
+from adm.nets.checkpoints import load_network
+from adm.params.errors import UserError
+from adm.params.models import DiffusionModelParams
+from adm.params.studies import LikelihoodParams
+from adm.sampling.likelihood import CHOICE, measure
+from adm.sampling.studies import Likelihood, write_likelihood
+
+
+def run(likelihood: LikelihoodParams, model: DiffusionModelParams, inputs: dict[str, Path], out: Path) -> None:
+    """Measure random images; `inputs` are "checkpoint" and "data".
+
+    Raises:
+        UserError: The dataset has too few images, or labels that are no class of the network, or the network returns
+            what gives no likelihood.
+    """
+    settle(likelihood.threads)
+    network = load_network(inputs["checkpoint"], model)
+    assert network is not None
+    data = ImageShards(inputs["data"], model.network.image_size)
+    check_labels(data, model.network.num_classes, inputs["data"])
+    chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])
+    study = measure(likelihood, model, network, data, np.sort(chosen))
+    _check_finite(study, likelihood, inputs["checkpoint"])
+    write_likelihood(out, likelihood, inputs, study)
+
+
+def _check_finite(study: Likelihood, likelihood: LikelihoodParams, place: Path) -> None:
+    lost = study.timesteps[~np.isfinite([study.vlb, study.x_0_mse, study.eps_mse]).all(axis=0)]
+    if len(lost):
+        raise UserError(
+            f"{place}: its terms of L_vlb are NaN or infinite at {len(lost)} of {len(study.timesteps)} timesteps, "
+            f"{lost[0]} the first, in {likelihood.precision}; they must be finite"
+        )

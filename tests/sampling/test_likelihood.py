@@ -1,0 +1,283 @@
+"""Bits per dimension: each image's own, whatever is measured beside it, and the entropy of data that is known."""
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from adm import cli
+from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.writing import new_folder
+from adm.data.batches import to_unit_range
+from adm.data.shards import ImageShards, write_shards
+from adm.diffusion.losses import prior_bits
+from adm.diffusion.process import Diffusion
+from adm.params.data import DatasetParams
+from adm.params.errors import UserError
+from adm.params.studies import LikelihoodParams
+from adm.sampling import likelihood as library
+from adm.sampling.likelihood import conditioned_on, measure, noise_of
+from adm.sampling.studies import read_likelihood
+from adm.stages import init, likelihood
+
+STUDY = {"checkpoint": "model-0", "dataset": "any", "num_images": 7, "micro_batch": 3, "seed": 5, "threads": 1}
+T = 50
+
+
+def section(**changes):
+    return LikelihoodParams.model_validate(STUDY | changes)
+
+
+def write_dataset(out, images, labels, num_classes=2):
+    params = DatasetParams(source="digits", image_size=images.shape[1], num_classes=num_classes, shard_size=10)
+    with new_folder(out) as folder:
+        write_shards(folder, images, labels, params.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": params}, {}, ["numpy"]))
+    return out
+
+
+@pytest.fixture
+def measured(tiny_model, randomised, dataset):
+    """Measure images of the tiny dataset under a random network: `measured([0, 3], micro_batch=1)`."""
+
+    def run(indices, **changes):
+        model = tiny_model()
+        network = randomised(model).eval().requires_grad_(False)
+        return measure(section(**changes), model, network, dataset, np.array(indices))
+
+    return run
+
+
+def close(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_blocks_change_a_likelihood_by_rounding_alone(measured):
+    whole = measured(range(7), micro_batch=7)
+    for size in (1, 3, 100):
+        found = measured(range(7), micro_batch=size)
+        for name in ("bits", "prior", "vlb", "x_0_mse", "eps_mse"):
+            close(getattr(found, name), getattr(whole, name))
+
+
+def test_an_images_bits_are_its_own(measured):
+    many, few = measured([1, 4, 5, 20]), measured([4, 20])
+    close(few.bits, many.bits[[1, 3]])
+    assert few.indices.tolist() == [4, 20]
+    assert not np.allclose(few.bits, measured([4, 20], seed=6).bits, rtol=1e-3)
+
+
+def test_bits_are_the_terms_and_the_prior(measured, dataset):
+    found = measured([2, 3, 9])
+    assert found.timesteps.tolist() == list(range(T))
+    assert found.bits.mean() == pytest.approx(found.vlb.sum() + found.prior.mean(), rel=1e-12)
+    diffusion = Diffusion.from_schedule("cosine", T)
+    x_0 = to_unit_range(dataset[np.array([2, 3, 9])]).double()
+    np.testing.assert_allclose(found.prior, prior_bits(diffusion, x_0))
+    # x_0 is predicted from x_t, the worse the more noise there is.
+    assert found.x_0_mse[0] < found.x_0_mse[-1]
+    assert found.standard_error == pytest.approx(np.std(found.bits, ddof=1) / math.sqrt(3))
+
+
+def test_fewer_steps_are_those_of_the_schedule(measured):
+    found = measured([0, 1], steps="10,5")
+    assert found.timesteps.tolist() == Diffusion.from_schedule("cosine", T, "10,5").timesteps.tolist()
+    assert len(found.vlb) == len(found.x_0_mse) == len(found.eps_mse) == 15
+
+
+def test_a_network_is_given_each_images_own_label(tiny_model, randomised, dataset, monkeypatch):
+    given = []
+
+    def note(y, network, precision):
+        given.append(y)
+        return conditioned_on(y, network, precision)
+
+    monkeypatch.setattr(library, "conditioned_on", note)
+    indices = np.array([3, 4, 8, 11])
+    study = section(steps="3", micro_batch=3)
+    for model in (tiny_model(), tiny_model(num_classes=None)):
+        network = randomised(model).eval().requires_grad_(False)
+        found = measure(study, model, network, dataset, indices)
+        assert found.labels.tolist() == dataset.labels[indices].tolist() == [1, 0, 0, 1]
+    assert [y.tolist() for y in given[:2]] == [[1, 0, 0], [1]]
+    assert given[2:] == [None, None]
+
+
+def test_another_label_is_another_likelihood(measured, dataset, tmp_path, tiny_model, randomised):
+    other = ImageShards(write_dataset(tmp_path / "other", dataset[:], 1 - dataset.labels))
+    network = randomised(tiny_model()).eval().requires_grad_(False)
+    indices = np.array([3, 4])
+    mine, theirs = (measure(section(), tiny_model(), network, data, indices) for data in (dataset, other))
+    assert (np.abs(mine.bits - theirs.bits) > 1e-4 * mine.bits).all()
+
+
+def test_the_noise_of_an_image_is_a_function_of_the_seed_and_its_index():
+    together, alone = noise_of(3, np.array([7, 2, 9]), torch.Size((3, 4, 4))), noise_of(3, np.array([2]), (3, 4, 4))
+    for _ in range(3):
+        assert torch.equal(next(together)[1:2], next(alone))
+    assert not torch.equal(next(noise_of(4, np.array([2]), (3, 4, 4))), next(noise_of(3, np.array([2]), (3, 4, 4))))
+
+
+S, M = 0.12, 0.1
+
+
+class ExactNetwork(nn.Module):
+    """The denoiser of independent N(M, S^2) pixels, with the variance of x_{t-1} | x_t."""
+
+    def __init__(self, diffusion):
+        super().__init__()
+        self.alpha_bar, self.betas = diffusion.alpha_bar, diffusion.betas
+
+    def forward(self, x_t, t):
+        step = int(t[0])
+        now, before, beta = self.alpha_bar[step], self.alpha_bar[step - 1] if step else 1.0, self.betas[step]
+        eps = math.sqrt(1 - now) * (x_t - math.sqrt(now) * M) / (now * S**2 + 1 - now)
+        variance = 1 / (1 / (before * S**2 + 1 - before) + (1 - beta) / beta)
+        first = max(step, 1)
+        tilde = self.betas[first] * (1 - self.alpha_bar[first - 1]) / (1 - self.alpha_bar[first])
+        v = (math.log(variance) - math.log(tilde)) / (math.log(beta) - math.log(tilde))
+        return torch.cat([eps, torch.full_like(eps, 2 * v - 1)], dim=1)
+
+
+def test_bits_under_the_exact_model_of_a_gaussian_are_its_entropy(tiny_model, tmp_path):
+    rng = np.random.default_rng(0)
+    levels = np.clip(np.rint((rng.normal(M, S, (40, 16, 16, 3)) + 1) * 127.5), 0, 255).astype(np.uint8)
+    data = ImageShards(write_dataset(tmp_path / "data", levels, np.zeros(40, np.int64)))
+    model = tiny_model(num_classes=None, timesteps=200, schedule="linear")
+    network = ExactNetwork(Diffusion.from_schedule("linear", 200))
+    found = measure(section(micro_batch=40), model, network, data, np.arange(40))
+    # Of a density that hardly changes within a bin: its differential entropy, less that of a bin's width 2/255.
+    entropy = 0.5 * math.log2(2 * math.pi * math.e * S**2) - math.log2(2 / 255)
+    assert found.standard_error < 0.02
+    assert abs(found.bits.mean() - entropy) < 4 * found.standard_error + 0.005
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tiny_model, randomised, monkeypatch):
+    monkeypatch.setattr(init, "build", randomised)
+    init.run(tiny_model(), tmp_path / "model-0")
+    return tmp_path / "model-0"
+
+
+@pytest.fixture
+def data(dataset, tmp_path):
+    return write_dataset(tmp_path / "data", dataset[:], dataset.labels)
+
+
+@pytest.mark.parametrize("changes", [{}, {"steps": "7"}, {"precision": "bfloat16"}])
+def test_the_stage_writes_what_it_measured_to_the_same_bytes(checkpoint, data, tmp_path, tiny_model, changes):
+    inputs = {"checkpoint": checkpoint, "data": data}
+    for out in ("a", "b"):
+        likelihood.run(section(**changes), tiny_model(), inputs, tmp_path / out)
+    for name in ("likelihood.npz", "manifest.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    found = read_likelihood(tmp_path / "a")
+    assert len(set(found.indices.tolist())) == len(found.bits) == 7
+    assert (np.diff(found.indices) > 0).all()
+    assert found.labels.tolist() == ImageShards(data).labels[found.indices].tolist()
+    facts = read_manifest(tmp_path / "a", "likelihood").facts
+    assert facts == {
+        "bits_per_dimension": found.bits.mean(),
+        "standard_error": found.standard_error,
+        "prior": found.prior.mean(),
+        "num_images": 7,
+        "num_timesteps": len(found.timesteps),
+    }
+    assert facts["num_timesteps"] == int(changes.get("steps", T))
+
+
+def test_more_images_hold_the_fewer(checkpoint, data, tmp_path, tiny_model):
+    inputs = {"checkpoint": checkpoint, "data": data}
+    found = []
+    for count in (4, 24):
+        likelihood.run(section(num_images=count, steps="3"), tiny_model(), inputs, tmp_path / str(count))
+        found.append(read_likelihood(tmp_path / str(count)))
+    assert found[1].indices.tolist() == list(range(24))
+    close(found[0].bits, found[1].bits[found[0].indices])
+
+
+def refusal(tmp_path, model, inputs, **changes):
+    """The message that refuses a study, of which nothing is left."""
+    with pytest.raises(UserError) as error:
+        likelihood.run(section(**changes), model, inputs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_inputs_that_do_not_fit_are_refused(checkpoint, data, dataset, tmp_path, tiny_model):
+    model, inputs = tiny_model(), {"checkpoint": checkpoint, "data": data}
+    assert "none: does not exist" in refusal(tmp_path, model, inputs | {"checkpoint": tmp_path / "none"})
+    assert "none: does not exist" in refusal(tmp_path, model, inputs | {"data": tmp_path / "none"})
+    assert "was made by 'prepare'" in refusal(tmp_path, model, inputs | {"checkpoint": data})
+    assert "was trained with noise" in refusal(tmp_path, tiny_model(timesteps=60), inputs)
+    assert "data: has 24 images, but the study needs 25" in refusal(tmp_path, model, inputs, num_images=25)
+    small = write_dataset(tmp_path / "small", dataset[:][:, ::2, ::2], dataset.labels)
+    assert "has shape (10, 4, 4, 3), not (any, 8, 8, 3)" in refusal(tmp_path, model, inputs | {"data": small})
+    many = write_dataset(tmp_path / "many", dataset[:], dataset.labels + 1, num_classes=3)
+    assert "many: holds label 2, but the networks have 2" in refusal(tmp_path, model, inputs | {"data": many})
+
+
+def test_a_network_that_gives_no_number_is_refused(data, tmp_path, tiny_model, randomised, monkeypatch):
+    def huge(model):
+        network = randomised(model)
+        with torch.no_grad():
+            network.get_parameter([name for name, _ in network.named_parameters()][-1]).fill_(-1e30)
+        return network
+
+    monkeypatch.setattr(init, "build", huge)
+    init.run(tiny_model(), tmp_path / "huge-0")
+    message = refusal(tmp_path, tiny_model(), {"checkpoint": tmp_path / "huge-0", "data": data})
+    assert "huge-0: its terms of L_vlb are NaN or infinite at 49 of 50 timesteps, 1 the first, in float32" in message
+
+
+@pytest.mark.parametrize("name", ["likelihood.npz", "manifest.json"])
+def test_a_study_that_changed_is_refused(checkpoint, data, tmp_path, tiny_model, name):
+    likelihood.run(section(steps="3"), tiny_model(), {"checkpoint": checkpoint, "data": data}, tmp_path / "out")
+    content = bytearray((tmp_path / "out" / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "out" / name).write_bytes(content)
+    with pytest.raises(UserError, match="out"):
+        read_likelihood(tmp_path / "out")
+
+
+def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_path, tiny_model, monkeypatch):
+    likelihood.run(section(steps="3"), tiny_model(), {"checkpoint": checkpoint, "data": data}, tmp_path / "out")
+    with np.load(tmp_path / "out" / "likelihood.npz") as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "out" / "likelihood.npz", **arrays | {"labels": arrays["labels"][:-1]})
+    monkeypatch.setattr("adm.sampling.studies.read_manifest", lambda *_: None)
+    with pytest.raises(UserError, match="its arrays differ in length: indices 7, labels 6, bits 7, prior 7"):
+        read_likelihood(tmp_path / "out")
+
+
+def test_the_verb_ends_in_one_line_and_exit_code_2(root, tmp_path, monkeypatch, capsys):
+    arguments = ["--study", "likelihood-250", "--checkpoint", tmp_path / "c", "--data", tmp_path / "d"]
+    for params, change, message in [
+        ("params.yaml", {}, f"error: {tmp_path / 'c'}: does not exist"),
+        ("other.yaml", {"num_images": 1}, "likelihoods.likelihood-250.num_images: 1 is not accepted"),
+        ("nan.yaml", {"seed": math.nan}, "likelihoods.likelihood-250.seed: nan is not accepted"),
+    ]:
+        content = yaml.safe_load((root / "params.yaml").read_text())
+        content["likelihoods"]["likelihood-250"] |= change
+        (tmp_path / params).write_text(yaml.safe_dump(content))
+        argv = ["adm", "likelihood", "--params", tmp_path / params, *arguments, "--out", tmp_path / "out"]
+        monkeypatch.setattr(sys, "argv", [*map(str, argv)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr().err
+        assert stopped.value.code == 2
+        assert message in printed
+        assert printed.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+def test_facts_are_plain_json(checkpoint, data, tmp_path, tiny_model):
+    likelihood.run(section(steps="3"), tiny_model(), {"checkpoint": checkpoint, "data": data}, tmp_path / "out")
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())["facts"]
+    assert {type(value) for value in facts.values()} == {float, int}
