@@ -51,7 +51,8 @@ def _features(extractor: GraphParams, path: Path, pixels: Images) -> Features:
         return FrozenGraph(path, extractor.threads).features(pixels, extractor.feature_batch)
     from adm.metrics.torch_graph import TorchGraph  # noqa: PLC0415
 
-    return TorchGraph(path, extractor.threads).features(pixels, extractor.feature_batch)
+    executor = TorchGraph(path, extractor.threads, extractor.device, compiled=extractor.compiled)
+    return executor.features(pixels, extractor.feature_batch)
 
 
 def _read_images(folder: Path) -> NDArray[np.uint8] | Iterator[NDArray[np.uint8]]:
