@@ -370,6 +370,7 @@ def score(
     ] = "imagenet",
     executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
     device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1.")] = "cpu",
+    compiled: Annotated[bool, typer.Option("--compiled", help="Compile the graph by torch: minutes, once.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
@@ -379,7 +380,7 @@ def score(
 
     second = tool.second_extractor(module, resize, scaling, device, batch)
     options = Options(num_samples, arithmetic, replicates, further, per_class, cache, second)
-    tool.run(samples, reference, graph, tool.graph_params(executor, device, batch, threads), options, out)
+    tool.run(samples, reference, graph, tool.graph_params(executor, device, compiled, batch, threads), options, out)
 
 
 @app.command()

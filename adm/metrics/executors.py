@@ -36,4 +36,4 @@ def open_graph(params: GraphParams, path: Path) -> Executor:
         return FrozenGraph(path, params.threads)
     from adm.metrics.torch_graph import TorchGraph  # noqa: PLC0415
 
-    return TorchGraph(path, params.threads)
+    return TorchGraph(path, params.threads, params.device, compiled=params.compiled)

@@ -42,6 +42,7 @@ class FrozenGraph:
         if threads < 1:
             raise ValueError(f"threads is {threads}, expected at least 1")
         self._tf: Any = load_tensorflow().compat.v1
+        self._path = path
         definition = read_definition(self._tf.GraphDef(), path)
         graph = self._tf.Graph()
         with graph.as_default():
@@ -61,7 +62,10 @@ class FrozenGraph:
         except (ValueError, tf.errors.OpError) as error:
             raise ValueError(f"{path}: TensorFlow cannot import it: {str(error).splitlines()[0]}") from error
         if spatial.shape[-1] is not None:
-            require_channels(spatial.shape[-1], path)
+            try:
+                require_channels(spatial.shape[-1])
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
         # The graph's own MatMul reads a reshaped pool, whose batch size of one the 2015 graph bakes in.
         weight = matmul.inputs[1]
         flat = tf.reshape(pool, [-1, tf.shape(weight)[0]])
@@ -72,7 +76,10 @@ class FrozenGraph:
         """Compute the features of images, in their order; see `features_in_batches`."""
 
         def outputs(batch: Images) -> Outputs:
-            found: Outputs = self._session.run(self._outputs, {self._input: batch})
+            try:
+                found: Outputs = self._session.run(self._outputs, {self._input: batch})
+            except self._tf.errors.OpError as error:
+                raise ValueError(f"{self._path}: TensorFlow cannot run it: {error.message.splitlines()[0]}") from error
             return found
 
-        return features_in_batches(outputs, images, batch_size)
+        return features_in_batches(outputs, images, batch_size, self._path)

@@ -47,18 +47,18 @@ def read_definition(definition: Any, path: Path) -> Any:
     return definition
 
 
-def require_channels(num_channels: int, path: Path) -> None:
+def require_channels(num_channels: int) -> None:
     """Check that the spatial features can be cut from a feature map.
 
     Raises:
         ValueError: it has too few channels.
     """
     if num_channels < NUM_SPATIAL_CHANNELS:
-        raise ValueError(f"{path}: {SPATIAL} has {num_channels} channels, expected at least {NUM_SPATIAL_CHANNELS}")
+        raise ValueError(f"{SPATIAL} has {num_channels} channels, expected at least {NUM_SPATIAL_CHANNELS}")
 
 
 def features_in_batches(
-    outputs: Callable[[Images], Outputs], images: Images | Iterable[Images], batch_size: int
+    outputs: Callable[[Images], Outputs], images: Images | Iterable[Images], batch_size: int, path: Path
 ) -> Features:
     """Compute the features of images, in their order.
 
@@ -69,19 +69,23 @@ def features_in_batches(
         outputs: returns pool, spatial and logits of a (batch_size, H, W, 3) uint8 batch.
         images: (N, H, W, 3) uint8, or an iterable of such arrays of any lengths and one size; N >= 1.
         batch_size: images at a time, >= 1.
+        path: the graph, to name it in an error.
 
     Returns:
         pool (N, D), spatial (N, H' W' 7) and logits (N, C), float32.
 
     Raises:
-        ValueError: wrong shape or dtype, no image, or a batch size that is not positive.
+        ValueError: wrong shape or dtype, no image, a batch size that is not positive, or NaN or infinity among the
+            features, as weights make them that are broken.
     """
     if batch_size < 1:
         raise ValueError(f"batch size is {batch_size}, expected at least 1")
     chunks = [images] if isinstance(images, np.ndarray) else images
     parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
     for batch, num_valid in _batches(chunks, batch_size):
-        for part, output in zip(parts, outputs(batch), strict=True):
+        for name, part, output in zip(("pool", "spatial", "logits"), parts, outputs(batch), strict=True):
+            if not np.isfinite(output[:num_valid]).all():
+                raise ValueError(f"{path}: its {name} features hold NaN or infinity, expected finite numbers")
             part.append(output[:num_valid])
     if not parts[0]:
         raise ValueError("no images, expected at least 1")

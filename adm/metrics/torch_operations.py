@@ -1,10 +1,12 @@
 """What the operations of a frozen TensorFlow graph compute, in torch.
 
 Tensors keep TensorFlow's axes (N, H, W, C); a convolution sees them through a permutation, which to torch is
-its channels-last layout and moves no memory.
+its channels-last layout and moves no memory. What an operation reads from constants (axes, kernels, the statistics
+of a batch norm) is bound to it once, when the graph is loaded: numbers as Python's, arrays on the device they run on.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,13 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from adm.metrics.graph_nodes import PASSING
 from adm.metrics.small_extractor import legacy_resize_bilinear
 
-Operation = Callable[[Any, list[torch.Tensor]], torch.Tensor]
+Operation = Callable[..., torch.Tensor]
+"""Computes a node's output of those inputs that are not bound to it."""
+
+Padding = Callable[[torch.Tensor], tuple[torch.Tensor, list[int]]]
 
 VALUES = {
     1: (np.float32, "float_val"),
@@ -37,6 +43,19 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
 """Attributes that change what an operation computes, and the values of them that are known here."""
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How a node becomes an operation.
+
+    Attributes:
+        bind: makes it of the node and of the inputs that must be constants.
+        constants: the positions of these inputs; negative ones count from the end.
+    """
+
+    bind: Callable[..., Operation]
+    constants: tuple[int, ...] = ()
+
+
 def require_known(node: Any) -> None:
     """Check that a node's operation is written here, with the attributes that the node gives it.
 
@@ -44,7 +63,8 @@ def require_known(node: Any) -> None:
         ValueError: it is not.
     """
     if node.op not in OPERATIONS:
-        raise ValueError(f"op {node.op} of node {node.name} is not one of {', '.join(sorted(OPERATIONS))}")
+        known = ", ".join(sorted([*OPERATIONS, *PASSING]))
+        raise ValueError(f"op {node.op} of node {node.name} is not one of {known}")
     for name, accepted in ACCEPTED.items():
         # This one alone is not accepted where it is left out: a batch norm trains unless told otherwise.
         default = node.op.startswith("FusedBatchNorm") if name == "is_training" else accepted[0]
@@ -88,123 +108,173 @@ def constant(node: Any) -> torch.Tensor:
         flat = np.pad(flat, (0, size - len(flat)), mode="edge" if len(flat) > 0 else "constant")
     if len(flat) != size:
         raise ValueError(f"constant {node.name} holds {len(flat)} values, expected {size}")
-    value = torch.from_numpy(flat.reshape(shape).copy())
-    if value.ndim == 4:  # a kernel: the layout that channels-last convolutions read, with the axes as they were
-        value = value.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
-    return value
+    return torch.from_numpy(flat.reshape(shape).copy())
 
 
-def _padded(
-    node: Any, x: torch.Tensor, window: list[int], strides: list[int], value: float = 0.0
-) -> tuple[torch.Tensor, list[int]]:
-    """Pad (N, C, H, W) as far as it is lopsided; return it with the rows and columns to add on either side.
+def _sides(node: Any, window: list[int], strides: list[int], value: float = 0.0) -> Padding:
+    """Return what pads (N, C, H, W) as far as that is lopsided, and says what to add on either side of its axes.
 
     SAME makes ceil(length / stride) outputs; of an odd padding, the larger part goes behind.
     """
     if _attribute(node, "padding", b"VALID") == b"VALID":
-        return x, [0, 0]
-    lengths = zip(x.shape[2:], window, strides, strict=True)
-    totals = [max((-(-length // stride) - 1) * stride + size - length, 0) for length, size, stride in lengths]
-    if all(total % 2 == 0 for total in totals):
-        return x, [total // 2 for total in totals]
-    height, width = totals
-    sides = (width // 2, width - width // 2, height // 2, height - height // 2)
-    return F.pad(x, sides, value=value), [0, 0]
+        return lambda x: (x, [0, 0])
+
+    def pad(x: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+        lengths = zip(x.shape[2:], window, strides, strict=True)
+        totals = [max((-(-length // stride) - 1) * stride + size - length, 0) for length, size, stride in lengths]
+        if all(total % 2 == 0 for total in totals):
+            return x, [total // 2 for total in totals]
+        height, width = totals
+        sides = (width // 2, width - width // 2, height // 2, height - height // 2)
+        return F.pad(x, sides, value=value), [0, 0]
+
+    return pad
 
 
-def _convolution(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
-    x, kernel = inputs[0].permute(0, 3, 1, 2), inputs[1].permute(3, 2, 0, 1)
+def convolution(node: Any, kernel: torch.Tensor, bias: torch.Tensor | None = None) -> Operation:
+    """Bind a convolution to its kernel, which is laid out channels-last for good.
+
+    Args:
+        node: of Conv2D.
+        kernel: (H, W, inputs, outputs) float32.
+        bias: (outputs,) float32; the node itself has none.
+    """
     strides = _integers(node, "strides")[1:3]
     dilations = _integers(node, "dilations")[1:3] or [1, 1]
-    window = [(size - 1) * step + 1 for size, step in zip(kernel.shape[2:], dilations, strict=True)]
-    x, padding = _padded(node, x, window, strides)
-    return F.conv2d(x, kernel, stride=strides, padding=padding, dilation=dilations).permute(0, 2, 3, 1)
+    weight = kernel.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+    window = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilations, strict=True)]
+    pad = _sides(node, window, strides)
+
+    def convolve(x: torch.Tensor) -> torch.Tensor:
+        padded, padding = pad(x.permute(0, 3, 1, 2))
+        return F.conv2d(padded, weight, bias, strides, padding, dilations).permute(0, 2, 3, 1)
+
+    return convolve
 
 
-def _max_pool(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
+def _max_pool(node: Any) -> Operation:
     window, strides = _integers(node, "ksize")[1:3], _integers(node, "strides")[1:3]
-    x, padding = _padded(node, inputs[0].permute(0, 3, 1, 2), window, strides, value=-torch.inf)
-    return F.max_pool2d(x, window, strides, padding).permute(0, 2, 3, 1)
+    pad = _sides(node, window, strides, value=-torch.inf)
+
+    def pool(x: torch.Tensor) -> torch.Tensor:
+        padded, padding = pad(x.permute(0, 3, 1, 2))
+        return F.max_pool2d(padded, window, strides, padding).permute(0, 2, 3, 1)
+
+    return pool
 
 
-def _average_pool(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
+def _average_pool(node: Any) -> Operation:
     """Average over the part of each window that lies inside: the padding is not counted."""
     window, strides = _integers(node, "ksize")[1:3], _integers(node, "strides")[1:3]
-    given = inputs[0].permute(0, 3, 1, 2)
-    x, padding = _padded(node, given, window, strides)
-    if x is given:
-        y = F.avg_pool2d(x, window, strides, padding, count_include_pad=False)
+    pad = _sides(node, window, strides)
+
+    def pool(x: torch.Tensor) -> torch.Tensor:
+        given = x.permute(0, 3, 1, 2)
+        padded, padding = pad(given)
+        if padded is given:
+            y = F.avg_pool2d(padded, window, strides, padding, count_include_pad=False)
+        else:
+            ones, _ = pad(torch.ones_like(given[:1, :1]))
+            y = F.avg_pool2d(padded, window, strides) / F.avg_pool2d(ones, window, strides)
+        return y.permute(0, 2, 3, 1)
+
+    return pool
+
+
+def scale_and_shift(node: Any, *statistics: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what a batch norm multiplies its input by and what it adds then, (C,) each.
+
+    Args:
+        node: of one of the operations in `BATCH_NORMS`.
+        statistics: its other inputs in their order, (C,) each.
+    """
+    if node.op == "BatchNormWithGlobalNormalization":
+        mean, variance, beta, gamma = statistics
+        scale = torch.rsqrt(variance + _attribute(node, "variance_epsilon", 0.0))
+        if _attribute(node, "scale_after_normalization", False):
+            scale = scale * gamma
     else:
-        ones, _ = _padded(node, torch.ones_like(given[:1, :1]), window, strides)
-        y = F.avg_pool2d(x, window, strides) / F.avg_pool2d(ones, window, strides)
-    return y.permute(0, 2, 3, 1)
+        gamma, beta, mean, variance = statistics
+        scale = gamma * torch.rsqrt(variance + _attribute(node, "epsilon", 1.0e-4))
+    return scale, beta - mean * scale
 
 
-def _fused_batch_norm(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
-    x, gamma, beta, mean, variance = inputs
-    scale = gamma * torch.rsqrt(variance + _attribute(node, "epsilon", 1.0e-4))
-    return torch.addcmul(beta - mean * scale, x, scale)
+def _batch_norm(node: Any, *statistics: torch.Tensor) -> Operation:
+    scale, shift = scale_and_shift(node, *statistics)
+    return lambda x: torch.addcmul(shift, x, scale)
 
 
-def _old_batch_norm(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
-    x, mean, variance, beta, gamma = inputs
-    scale = torch.rsqrt(variance + _attribute(node, "variance_epsilon", 0.0))
-    if _attribute(node, "scale_after_normalization", False):
-        scale = scale * gamma
-    return torch.addcmul(beta - mean * scale, x, scale)
-
-
-def _resize(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
-    height, width = inputs[1].tolist()
+def _resize(node: Any, size: torch.Tensor) -> Operation:
+    height, width = size.tolist()
     if height != width:
         raise ValueError(f"node {node.name} resizes to {height} x {width}, expected a square")
-    return legacy_resize_bilinear(inputs[0].float(), height)
+    return lambda x: legacy_resize_bilinear(x.float(), height)
 
 
-def _multiply_matrices(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
-    a = inputs[0].T if _attribute(node, "transpose_a", False) else inputs[0]
-    b = inputs[1].T if _attribute(node, "transpose_b", False) else inputs[1]
-    return a @ b
+def _multiply_matrices(node: Any) -> Operation:
+    first, second = (_attribute(node, name, False) for name in ("transpose_a", "transpose_b"))
+    return lambda a, b: (a.T if first else a) @ (b.T if second else b)
 
 
-def _squeeze(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
+def _squeeze(node: Any) -> Operation:
     axes = _integers(node, "squeeze_dims")
-    return inputs[0].squeeze(axes) if axes else inputs[0].squeeze()
+    return lambda x: x.squeeze(axes) if axes else x.squeeze()
 
 
-def _mean(node: Any, inputs: list[torch.Tensor]) -> torch.Tensor:
-    x, axes = inputs
-    return x.mean(dim=axes.reshape(-1).tolist(), keepdim=_attribute(node, "keep_dims", False))
+def _mean(node: Any, axes: torch.Tensor) -> Operation:
+    dim, keepdim = axes.reshape(-1).tolist(), _attribute(node, "keep_dims", False)
+    return lambda x: x.mean(dim=dim, keepdim=keepdim)
 
 
-OPERATIONS: dict[str, Operation] = {
-    "Add": lambda _, inputs: inputs[0] + inputs[1],
-    "AddV2": lambda _, inputs: inputs[0] + inputs[1],
-    "AvgPool": _average_pool,
-    "BatchNormWithGlobalNormalization": _old_batch_norm,
-    "BiasAdd": lambda _, inputs: inputs[0] + inputs[1],
-    "CheckNumerics": lambda _, inputs: inputs[0],
-    "Concat": lambda _, inputs: torch.cat(inputs[1:], dim=int(inputs[0])),
-    "ConcatV2": lambda _, inputs: torch.cat(inputs[:-1], dim=int(inputs[-1])),
-    "Conv2D": _convolution,
-    "ExpandDims": lambda _, inputs: inputs[0].unsqueeze(int(inputs[1])),
-    "FusedBatchNorm": _fused_batch_norm,
-    "FusedBatchNormV2": _fused_batch_norm,
-    "FusedBatchNormV3": _fused_batch_norm,
-    "Identity": lambda _, inputs: inputs[0],
-    "MatMul": _multiply_matrices,
-    "MaxPool": _max_pool,
-    "Maximum": lambda _, inputs: torch.maximum(inputs[0], inputs[1]),
-    "Mean": _mean,
-    "Mul": lambda _, inputs: inputs[0] * inputs[1],
-    "Pad": lambda _, inputs: F.pad(inputs[0], inputs[1].flip(0).reshape(-1).tolist()),
-    "RealDiv": lambda _, inputs: inputs[0] / inputs[1],
-    "Relu": lambda _, inputs: inputs[0].relu(),
-    "Relu6": lambda _, inputs: inputs[0].clamp(0, 6),
-    "Reshape": lambda _, inputs: inputs[0].reshape(inputs[1].tolist()),
-    "ResizeBilinear": _resize,
-    "Softmax": lambda _, inputs: inputs[0].softmax(dim=-1),
-    "Squeeze": _squeeze,
-    "Sub": lambda _, inputs: inputs[0] - inputs[1],
+def _concatenate(_: Any, axis: torch.Tensor) -> Operation:
+    dim = int(axis)
+    return lambda *parts: torch.cat(parts, dim=dim)
+
+
+def _expand(_: Any, axis: torch.Tensor) -> Operation:
+    dim = int(axis)
+    return lambda x: x.unsqueeze(dim)
+
+
+def _pad(_: Any, paddings: torch.Tensor) -> Operation:
+    sides = paddings.flip(0).reshape(-1).tolist()  # torch starts from the last axis
+    return lambda x: F.pad(x, sides)
+
+
+def _reshape(_: Any, shape: torch.Tensor) -> Operation:
+    sizes = shape.tolist()
+    return lambda x: x.reshape(sizes)
+
+
+def _plain(function: Operation) -> Rule:
+    """A node without attributes or constants that matter."""
+    return Rule(lambda _: function)
+
+
+BATCH_NORMS = ("BatchNormWithGlobalNormalization", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+OPERATIONS: dict[str, Rule] = {
+    "Add": _plain(torch.add),
+    "AddV2": _plain(torch.add),
+    "AvgPool": Rule(_average_pool),
+    "BiasAdd": _plain(torch.add),
+    "Concat": Rule(_concatenate, (0,)),
+    "ConcatV2": Rule(_concatenate, (-1,)),
+    "Conv2D": Rule(convolution, (1,)),
+    "ExpandDims": Rule(_expand, (1,)),
+    "MatMul": Rule(_multiply_matrices),
+    "MaxPool": Rule(_max_pool),
+    "Maximum": _plain(torch.maximum),
+    "Mean": Rule(_mean, (1,)),
+    "Mul": _plain(torch.mul),
+    "Pad": Rule(_pad, (1,)),
+    "RealDiv": _plain(torch.div),
+    "Relu": _plain(torch.relu),
+    "Relu6": _plain(lambda x: x.clamp(0, 6)),
+    "Reshape": Rule(_reshape, (1,)),
+    "ResizeBilinear": Rule(_resize, (1,)),
+    "Softmax": _plain(lambda x: x.softmax(dim=-1)),
+    "Squeeze": Rule(_squeeze),
+    "Sub": _plain(torch.sub),
+    **dict.fromkeys(BATCH_NORMS, Rule(_batch_norm, (1, 2, 3, 4))),
 }
-"""What each operation computes from its node's attributes and its inputs."""
+"""How each operation is made of its node."""

@@ -51,11 +51,23 @@ class DatasetParams(Section):
 
 
 class GraphParams(Section):
-    """How a graph of features is run: by which library, and how many images at a time."""
+    """How a graph of features is run: by which library, on which device, and how many images at a time.
+
+    `compiled` has torch's compiler make a program of the graph first, which pays from some ten thousand images on.
+    """
 
     executor: Literal["torch", "tensorflow"] = "torch"
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:[0-9]+)$")] = "cpu"
+    compiled: bool = False
     feature_batch: PositiveInt
     threads: PositiveInt
+
+    @model_validator(mode="after")
+    def _torch_alone_has_devices(self) -> Self:
+        if self.executor == "tensorflow" and (self.device != "cpu" or self.compiled):
+            found = f"device {self.device!r}, compiled {self.compiled}"
+            raise ValueError(f"{found} is not for executor 'tensorflow', which runs on 'cpu' and is not compiled")
+        return self
 
 
 class ExtractorParams(GraphParams):

@@ -93,7 +93,9 @@ def _check_dimensions(executor: Executor, fake: Images, real: Reference, graph: 
             )
 
 
-def graph_params(executor: Literal["torch", "tensorflow"], device: str, batch: int, threads: int | None) -> GraphParams:
+def graph_params(
+    executor: Literal["torch", "tensorflow"], device: str, compiled: bool, batch: int, threads: int | None
+) -> GraphParams:
     """How a graph is run; on all cores if `threads` is None.
 
     Raises:
@@ -101,10 +103,10 @@ def graph_params(executor: Literal["torch", "tensorflow"], device: str, batch: i
     """
     found = threads or len(os.sched_getaffinity(0))
     try:
-        return GraphParams(executor=executor, feature_batch=batch, threads=found)
+        return GraphParams(executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=found)
     except ValidationError as error:
         first = error.errors()[0]
-        place = f"--{first['loc'][0]}: " if first["loc"] else ""
+        place = f"--{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
         raise UserError(place + first["msg"].removeprefix("Value error, ")) from error
 
 

@@ -11,6 +11,7 @@ from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.tensorflow_loader import load_tensorflow
 from adm.metrics.torch_graph import TorchGraph
 from adm.metrics.torch_operations import OPERATIONS, constant
+from adm.metrics.torch_program import TorchProgram
 
 tf = load_tensorflow().compat.v1
 raw = tf.raw_ops
@@ -183,6 +184,19 @@ def test_operations_equal_tensorflow(tmp_path, name, side):
     write_graph(path, CASES[name])
     batch = images(4, side)
     assert_alike(TorchGraph(path).features(batch, batch_size=4), FrozenGraph(path).features(batch, batch_size=4))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operations_stay_on_the_device(tmp_path, name):
+    """The meta device computes shapes alone, and refuses tensors that are elsewhere, as a GPU would."""
+    definition = write_graph(tmp_path / "graph.pb", CASES[name])
+    program = TorchProgram(definition, torch.device("meta"))
+    given = torch.empty(4, 12, 13, 3, device="meta")
+    with torch.inference_mode():
+        outputs = program(given)
+    assert {value.device.type for value in (*program.constants.values(), *outputs)} == {"meta"}
+    expected = TorchGraph(tmp_path / "graph.pb").features(images(4, 12), batch_size=4)
+    assert [output.shape for output in outputs] == [expected.pool.shape, expected.spatial.shape, expected.logits.shape]
 
 
 def test_every_operation_is_compared(tmp_path):

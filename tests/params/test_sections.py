@@ -72,6 +72,23 @@ SHAPES = {
         "published.graphs.inception.sha256: 'abc'",
         "{64}",
     ),
+    "graph on no device": (
+        {"published.graphs.inception": GRAPH | {"device": "gpu"}},
+        "published.graphs.inception.device: 'gpu'",
+        "cpu|cuda|cuda:[0-9]+",
+    ),
+    "tensorflow on a gpu": (
+        {"published.graphs.inception": GRAPH | {"executor": "tensorflow", "device": "cuda:1"}},
+        "published.graphs.inception: ",
+        "device 'cuda:1', compiled False is not for executor 'tensorflow'",
+        "'cpu'",
+    ),
+    "tensorflow, compiled": (
+        {"extractors.digits.executor": "tensorflow", "extractors.digits.compiled": True},
+        "extractors.digits: ",
+        "compiled True is not for executor 'tensorflow'",
+        "not compiled",
+    ),
     # Tables, figures, claims.
     "neither key nor reason": ({"tables.table_8.rows.0": "None"}, "tables.table_8.rows.0", "'None'", "some words"),
     "no reason": ({"tables.table_6.rows.0": ""}, "tables.table_6.rows.0", "''", "neither a key nor a reason"),

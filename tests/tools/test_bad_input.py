@@ -191,8 +191,8 @@ BAD_FLAGS = {
     "network without a resize": (["--module", "network.pt"], "--module network.pt: needs --resize"),
     "resize that is none": (["--module", "n.pt", "--resize", "224"], "--resize '224': is none; write mode-side"),
     "network that is not there": (["--module", "none.pt", "--resize", "area-8"], "none.pt: does not exist"),
-    "TensorFlow on a GPU": (["--executor", "tensorflow", "--device", "cuda"], "device"),
-    "a device that is none": (["--device", "abacus"], "--device"),
+    "TensorFlow on a GPU": (["--executor", "tensorflow", "--device", "cuda"], "is not for executor 'tensorflow'"),
+    "a device that is none": (["--device", "abacus"], "--device 'abacus': String should match pattern"),
 }
 
 

@@ -1,0 +1,80 @@
+"""The nodes of a frozen graph by name, and the order to compute them in."""
+
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from adm.metrics.graph_contract import INPUT
+
+PASSING = ("CheckNumerics", "Identity")
+"""Operations that give what they are given."""
+
+
+class GraphNodes:
+    """Nodes by name, and what they read, seen through those that only pass it on.
+
+    Args:
+        definition: a GraphDef.
+    """
+
+    def __init__(self, definition: Any) -> None:
+        self._nodes = {node.name: node for node in definition.node}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._nodes[name]
+
+    def origin(self, name: str) -> str:
+        """Return the name of the node that makes what the named one gives.
+
+        Raises:
+            ValueError: there is no such node, or what passes it on goes round in a circle.
+        """
+        passed: list[str] = []
+        while name in self._nodes and self._nodes[name].op in PASSING and name != INPUT:
+            if name in passed:
+                raise ValueError(f"nodes depend on themselves: {', '.join([*passed, name])}")
+            passed.append(name)
+            read = _read(self._nodes[name])
+            if len(read) != 1:
+                raise ValueError(f"node {name} ({self._nodes[name].op}) has {len(read)} inputs, expected 1")
+            name = read[0]
+        if name not in self._nodes:
+            raise ValueError(f"no node {name}, but another one reads it")
+        return name
+
+    def inputs(self, name: str) -> list[str]:
+        """Return the names of the nodes that make what the named one reads; images replace what `INPUT` reads.
+
+        Raises:
+            ValueError: one is missing, or it is another output than the first.
+        """
+        return [] if name == INPUT else [self.origin(read) for read in _read(self._nodes[name])]
+
+    def order(self, targets: list[str]) -> list[str]:
+        """Return the names of the targets and of all that they depend on, each after its inputs.
+
+        Raises:
+            ValueError: as `inputs`, or nodes depend on themselves.
+        """
+        dependencies: dict[str, list[str]] = {}
+        waiting = list(targets)
+        while waiting:
+            name = waiting.pop()
+            if name not in dependencies:
+                dependencies[name] = self.inputs(name)
+                waiting.extend(dependencies[name])
+        try:
+            return list(TopologicalSorter(dependencies).static_order())
+        except CycleError as error:
+            raise ValueError(f"nodes depend on themselves: {', '.join(error.args[1])}") from error
+
+
+def _read(node: Any) -> list[str]:
+    """Return the names of the nodes whose first output a node reads; control inputs carry no value."""
+    names = []
+    for reference in node.input:
+        if not reference.startswith("^"):
+            name, _, output = reference.partition(":")
+            if output not in ("", "0"):
+                raise ValueError(f"node {node.name} reads {reference}, but only first outputs are computed")
+            names.append(name)
+    return names
