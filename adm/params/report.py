@@ -11,8 +11,11 @@ from adm.params.section import Key, PositiveInt, Section
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
-TABLES = (*(f"table_{number}" for number in range(6, 17)), "appendix_k")
+PAPER_TABLES = (*(f"table_{number}" for number in range(6, 17)), "appendix_k")
 """The tables of the appendix; that of Appendix K holds its sweeps of gradient scales."""
+
+TABLES = (*PAPER_TABLES, "further")
+"""All tables: those of the appendix, and what is told beside them."""
 
 PAPER_FIGURES = (*(f"figure_{number}" for number in (*range(5, 10), "10a", "10b", "10c", *range(11, 28))),)
 """The figures of the appendix."""
@@ -64,6 +67,16 @@ class RowsParams(Section):
     """A table whose rows are runs: one source a row of the paper's table, in its order."""
 
     rows: Annotated[list[Source], Field(min_length=1)]
+
+    def needs(self) -> Needs:
+        """What it is made from."""
+        return Needs(metrics=keys_in(self.rows))
+
+
+class FurtherParams(Section):
+    """Metrics beyond the paper's five: any runs, one a row."""
+
+    rows: Annotated[list[Key], Field(min_length=1)]
 
     def needs(self) -> Needs:
         """What it is made from."""
@@ -137,6 +150,7 @@ class TablesParams(Section):
     table_15: RowsParams
     table_16: RowsParams
     appendix_k: RowsParams
+    further: FurtherParams
 
 
 class AblationParams(Section):

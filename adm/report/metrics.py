@@ -12,6 +12,12 @@ from adm.params.errors import UserError
 
 METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
 
+FURTHER = (
+    *("kid", "kid_standard_error"),
+    *("fid_infinity", "fid_infinity_standard_error"),
+    *("density", "coverage"),
+)
+
 COVERAGE = 0.95
 """Of the intervals."""
 
@@ -27,6 +33,19 @@ def read_metrics(folder: Path, runs: Sequence[str]) -> pd.DataFrame:
     """
     rows = [[_metrics(folder, run)[0][name] for name in METRICS] for run in runs]
     return pd.DataFrame(rows, index=list(runs), columns=list(METRICS), dtype=float)
+
+
+def read_further(folder: Path, runs: Sequence[str]) -> pd.DataFrame:
+    """Read the metrics of each run beyond METRICS.
+
+    Returns:
+        A row a run, in order, indexed by its key, with the columns FURTHER; NaN where a run has too few samples.
+
+    Raises:
+        UserError: As `read_metrics`.
+    """
+    rows = [_content(folder, run).get("further", {}) for run in runs]
+    return pd.DataFrame(rows, index=list(runs), columns=list(FURTHER), dtype=float)
 
 
 def read_intervals(folder: Path, runs: Sequence[str]) -> pd.DataFrame:
@@ -71,9 +90,14 @@ def read_training_hours(folder: Path, segments: Sequence[str]) -> float:
 
 
 def _metrics(folder: Path, run: str) -> tuple[dict[str, float], dict[str, Any]]:
+    content = _content(folder, run)
+    return content["metrics"], content.get("bootstrap", {})
+
+
+def _content(folder: Path, run: str) -> dict[str, Any]:
     path = folder / f"{run}.json"
     content = read_json(path)
     metrics = content.get("metrics")
     if not isinstance(metrics, dict) or any(not isinstance(metrics.get(name), float) for name in METRICS):
         raise UserError(f"{path}: holds no metrics; it needs the numbers {', '.join(METRICS)}")
-    return metrics, content.get("bootstrap", {})
+    return content

@@ -25,6 +25,7 @@ LATEX = str.maketrans(
         "\\": r"\textbackslash{}",
         "×": r"$\times$",
         "→": r"$\rightarrow$",
+        "±": r"$\pm$",
     }
 )
 """How LaTeX writes what means something else to it, or nothing."""

@@ -8,11 +8,23 @@ import pandas as pd
 from adm.artifacts.reading import read_json
 from adm.params.errors import UserError
 from adm.params.file import Params
-from adm.params.report import ComputeParams, HyperparametersParams, RowsParams, ScalesParams, ThroughputTableParams
+from adm.params.report import (
+    PAPER_TABLES,
+    ComputeParams,
+    FurtherParams,
+    HyperparametersParams,
+    RowsParams,
+    ScalesParams,
+    ThroughputTableParams,
+)
 from adm.report.beside import compute_table, named, run_table, sweep_table
+from adm.report.further import further_table
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
 from adm.report.paper import caption, read_paper_table
 from adm.report.tables import write_table
+
+NAMES = {"appendix_k": "Appendix K", "further": "Further metrics"}
+"""What tables without a number are called."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +58,20 @@ def run(params: Params, table: str, sources: Sources, out: Path) -> None:
     Raises:
         UserError: What the table needs is missing, or its section does not fit the paper's table.
     """
-    paper = read_paper_table(sources.paper / f"{table}.csv")
+    paper = read_paper_table(sources.paper / f"{table}.csv") if table in PAPER_TABLES else pd.DataFrame()
     try:
         made = _build(paper, params, table, sources)
     except ValueError as error:
         raise UserError(f"tables.{table}.{error}") from error
-    name = "Appendix K" if table == "appendix_k" else table.replace("_", " ").capitalize()
+    name = NAMES.get(table, table.replace("_", " ").capitalize())
     write_table(out, named(made, table), name, caption(sources.paper / "captions.yaml", table))
 
 
 def _build(paper: pd.DataFrame, params: Params, table: str, sources: Sources) -> pd.DataFrame:
     shown = getattr(params.tables, table)
     match shown:
+        case FurtherParams():
+            return further_table(params, shown.rows, sources.at("metrics"))
         case ComputeParams():
             flops = sources.of_models(params, "forward_flops")
             return compute_table(paper, params, shown.rows, sources.at("metrics"), flops)

@@ -12,8 +12,9 @@ import pytest
 
 from adm.params import UserError, load
 from adm.params.models import UniformModelParams
-from adm.params.report import TABLES, is_key
+from adm.params.report import PAPER_TABLES, TABLES, is_key
 from adm.report import beside, hyperparameters
+from adm.report.further import further_table
 from adm.report.metrics import METRICS, read_intervals, read_metrics, read_training_hours
 from adm.report.paper import read_paper_table
 from adm.report.tables import iterations, plain, write_table
@@ -161,7 +162,7 @@ def test_what_fills_a_row_is_described(params):
     assert {source: beside.describe(params, source) for source in described} == described
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", PAPER_TABLES)
 def test_another_number_of_sources_than_the_paper_has_places_is_refused(root, params, tmp_path, name):
     (key,) = (key for key in ("rows", "models", "columns", "ddim") if hasattr(getattr(params.tables, name), key))
     shown = getattr(params.tables, name)
@@ -188,7 +189,11 @@ def test_every_table_of_the_embedded_scale_is_written(root, params, metrics, tmp
         (tmp_path / f"{key}.json").write_text(json.dumps(MEASURED))
     stage.run(params, name, stage.Sources(root / "workflow" / "paper", metrics, sizes, tmp_path), tmp_path / name)
     rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
-    assert len(rows) == 1 + len(read_paper_table(root / "workflow" / "paper" / f"{name}.csv"))
+    of_the_paper = name in PAPER_TABLES
+    places = (
+        read_paper_table(root / "workflow" / "paper" / f"{name}.csv") if of_the_paper else params.tables.further.rows
+    )
+    assert len(rows) == 1 + len(places)
     assert (tmp_path / f"{name}.md").read_text(encoding="utf-8").startswith(name[0].upper())
     assert all(ord(character) < 128 for character in (tmp_path / f"{name}.tex").read_text(encoding="utf-8"))
 
@@ -436,3 +441,20 @@ def test_training_hours_are_the_sum_of_the_segments(tmp_path):
             read_training_hours(tmp_path, ["m-500"])
     with pytest.raises(UserError, match=r"m-750\.csv: does not exist"):
         read_training_hours(tmp_path, ["m-750"])
+
+
+def test_further_metrics_stand_beside_those_they_improve_on(params, tmp_path):
+    metrics = {"fid": 9.0, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
+    kernel = {"kid": 0.0123, "kid_standard_error": 0.0004, "density": 0.9, "coverage": 0.7}
+    limit = {"fid_infinity": 8.25, "fid_infinity_standard_error": 0.06}
+    for run, further in {"gan-1": kernel | limit, "scale-0": kernel, "scale-2": {}}.items():
+        (tmp_path / f"{run}.json").write_text(json.dumps({"metrics": metrics, "further": further}))
+    table = further_table(params, ["gan-1", "scale-0", "scale-2"], tmp_path)
+    assert table.columns.tolist() == [
+        *("Run", "Here", "FID", "FID of infinitely many", "KID × 1000"),
+        *("Precision", "Density", "Recall", "Coverage"),
+    ]
+    assert table["FID of infinitely many"].tolist() == ["8.25 ± 0.06", "", ""]
+    assert table["KID × 1000"].tolist() == ["12.30 ± 0.40", "12.30 ± 0.40", ""]
+    assert table["Density"].tolist()[:2] == [0.9, 0.9]
+    assert table["Here"].tolist()[0] == "GAN digits, truncation 1"

@@ -71,6 +71,7 @@ OF_ONE_RULE = {
     r"fetch_(\w+)": r"fetch@\1",
     r"table_of_models": r"table",
     r"(table_\d+)": r"table@\1",
+    r"table_further": r"table@further",
     r"figure_\w+": r"figure",
 }
 """DVC takes several stages where a section, or a folder, differs: their names, and what stands for the rule's."""

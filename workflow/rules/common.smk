@@ -15,6 +15,7 @@ from adm.artifacts.code import code_digest, verbs
 from adm.params import UserError, check, load, read
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.report import FIGURES as FIGURE_NAMES
+from adm.params.report import PAPER_TABLES
 from adm.params.report import TABLES as TABLE_NAMES
 
 if not config:
