@@ -3,5 +3,5 @@
 import subprocess
 import sys
 
-for name in ("startup", "frechet", "training", "sampling"):
+for name in ("startup", "frechet", "features", "training", "sampling"):
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -1,5 +1,6 @@
 """Run a frozen TensorFlow graph that carries the tensor names of the 2015 Inception graph."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,13 @@ class FrozenGraph:
             try:
                 found: Outputs = self._session.run(self._outputs, {self._input: batch})
             except self._tf.errors.OpError as error:
-                raise ValueError(f"{self._path}: TensorFlow cannot run it: {error.message.splitlines()[0]}") from error
+                raise ValueError(f"{self._path}: TensorFlow cannot run it: {_complaint(error.message)}") from error
             return found
 
         return features_in_batches(outputs, images, batch_size, self._path)
+
+
+def _complaint(message: str) -> str:
+    """Return the node and the line about it of what TensorFlow says when it runs a graph, which is pages long."""
+    found = re.search(r"^Node: '(?:frozen/)?(.*)'\n(.*)", message, flags=re.MULTILINE)
+    return f"node {found[1]}: {found[2]}" if found else message.strip().partition("\n")[0]

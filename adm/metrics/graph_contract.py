@@ -98,7 +98,7 @@ def _batches(chunks: Iterable[Images], batch_size: int) -> Iterator[tuple[Images
     pending: list[Images] = []
     size: tuple[int, ...] | None = None
     for chunk in chunks:
-        if chunk.ndim != 4 or chunk.shape[-1] != 3 or chunk.dtype != np.uint8:
+        if chunk.ndim != 4 or chunk.shape[-1] != 3 or 0 in chunk.shape[1:] or chunk.dtype != np.uint8:
             raise ValueError(f"images are {chunk.dtype} of shape {chunk.shape}, expected uint8 of (N, H, W, 3)")
         if size is not None and chunk.shape[1:] != size:
             raise ValueError(f"images of shape {chunk.shape[1:]} follow those of {size}, expected one size")

@@ -10,7 +10,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-u
 
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import Images, Outputs, features_in_batches, read_definition
-from adm.metrics.torch_program import TorchProgram
+from adm.metrics.torch_program import TensorOutputs, TorchProgram, first_line
 
 
 class TorchGraph:
@@ -43,11 +43,11 @@ class TorchGraph:
         self._device = _present(device)
         definition = read_definition(GraphDef(), path)
         try:
-            program = TorchProgram(definition, self._device)
+            self._program = TorchProgram(definition, self._device)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         # Sizes are compiled in: a program for all of them would be slower, and a folder's images have one.
-        self._run = torch.compile(program, fullgraph=True, dynamic=False) if compiled else program
+        self._run = torch.compile(self._program, fullgraph=True, dynamic=False) if compiled else self._program
 
     def features(self, images: Images | Iterable[Images], batch_size: int = 64) -> Features:
         """Compute the features of images, in their order; see `features_in_batches`."""
@@ -56,10 +56,17 @@ class TorchGraph:
     def _outputs(self, batch: Images) -> Outputs:
         try:
             with torch.inference_mode(), full_precision():
-                pool, spatial, logits = self._run(torch.from_numpy(batch).to(self._device))
+                pool, spatial, logits = self._on_device(torch.from_numpy(batch).to(self._device))
                 return pool.cpu().numpy(), spatial.cpu().numpy(), logits.cpu().numpy()
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{self._path}: {str(error).strip().partition(chr(10))[0]}") from error
+            raise ValueError(f"{self._path}: {first_line(error)}") from error
+
+    def _on_device(self, images: torch.Tensor) -> TensorOutputs:
+        try:
+            return self._run(images)
+        except RuntimeError as error:
+            self._program(images)  # which names the node, where the graph is at fault and not the compiler
+            raise ValueError(f"torch cannot compile it: {first_line(error)}") from error
 
 
 @contextmanager
@@ -87,6 +94,5 @@ def _present(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"device {name!r} is not there: {reason}") from error
+        raise ValueError(f"device {name!r} is not there: {first_line(error)}") from error
     return device

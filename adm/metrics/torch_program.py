@@ -100,7 +100,12 @@ def _named(node: Any, make: Callable[..., Made], *arguments: Any) -> Made:
     try:
         return make(*arguments)
     except (RuntimeError, TypeError, IndexError) as error:
-        raise ValueError(f"node {node.name} ({node.op}): {str(error).strip().partition(chr(10))[0]}") from error
+        raise ValueError(f"node {node.name} ({node.op}): {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """Return what torch says first: stack traces and advice follow."""
+    return str(error).strip().partition("\n")[0]
 
 
 def _constants(nodes: GraphNodes, order: list[str]) -> Constants:

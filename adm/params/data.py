@@ -53,7 +53,7 @@ class DatasetParams(Section):
 class GraphParams(Section):
     """How a graph of features is run: by which library, on which device, and how many images at a time.
 
-    `compiled` has torch's compiler make a program of the graph first, which pays from some ten thousand images on.
+    `compiled` has torch's compiler make a program of the graph first: minutes for a graph of Inception's size.
     """
 
     executor: Literal["torch", "tensorflow"] = "torch"
