@@ -268,13 +268,8 @@ def test_the_chosen_of_each_sweep_is_table_14s(table):
 
 
 def test_every_table_and_figure_has_a_caption(root):
-    keys = [
-        *(f"table_{number}" for number in TABLES),
-        "appendix_k",
-        "further",
-        *(f"figure_{number}" for number in FIGURES),
-    ]
-    keys.append("likelihood")
+    tables = [*(f"table_{number}" for number in TABLES), "appendix_k", "further"]
+    keys = [*tables, *(f"figure_{number}" for number in FIGURES), "likelihood"]
     assert list(yaml.safe_load((root / CAPTIONS).read_text(encoding="utf-8"))) == keys
     texts = [caption(root / CAPTIONS, key) for key in keys]
     assert len(set(texts)) == len(keys)

@@ -189,10 +189,8 @@ def test_every_table_of_the_embedded_scale_is_written(root, params, metrics, tmp
         (tmp_path / f"{key}.json").write_text(json.dumps(MEASURED))
     stage.run(params, name, stage.Sources(root / "workflow" / "paper", metrics, sizes, tmp_path), tmp_path / name)
     rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
-    of_the_paper = name in PAPER_TABLES
-    places = (
-        read_paper_table(root / "workflow" / "paper" / f"{name}.csv") if of_the_paper else params.tables.further.rows
-    )
+    printed = root / "workflow" / "paper" / f"{name}.csv"
+    places = read_paper_table(printed) if name in PAPER_TABLES else params.tables.further.rows
     assert len(rows) == 1 + len(places)
     assert (tmp_path / f"{name}.md").read_text(encoding="utf-8").startswith(name[0].upper())
     assert all(ord(character) < 128 for character in (tmp_path / f"{name}.tex").read_text(encoding="utf-8"))

@@ -2,7 +2,9 @@
 # folders where that lies, since DVC, which has no lists of inputs, depends on whole folders.
 
 TABLE_FLAGS = {
-    **dict.fromkeys(["table_6", "table_8", "table_9", "table_15", "table_16", "appendix_k", "further"], f"--metrics {METRICS}"),
+    **dict.fromkeys(
+        ["table_6", "table_8", "table_9", "table_15", "table_16", "appendix_k", "further"], f"--metrics {METRICS}"
+    ),
     "table_7": f"--throughput {THROUGHPUT}",
     "table_10": f"--metrics {METRICS} --sizes {SIZES}",
     **dict.fromkeys(["table_11", "table_12", "table_13"], f"--sizes {SIZES}"),
