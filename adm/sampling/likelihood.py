@@ -1,6 +1,7 @@
 """Bits per dimension of real images under a diffusion model: L_vlb, term by term."""
 
 from collections.abc import Iterator
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -45,14 +46,17 @@ def measure(
     network.to(memory_format=memory_format(study.precision))  # type: ignore[call-overload]
     sums = np.zeros((3, diffusion.num_timesteps))
     bits, prior = [], []
-    for rows in tqdm(_blocks(indices, study.micro_batch), unit="batch", disable=None):
+    blocks = [indices[start : start + study.micro_batch] for start in range(0, len(indices), study.micro_batch)]
+    bar = tqdm(total=len(blocks) * diffusion.num_timesteps, unit="step", disable=None)
+    for rows in blocks:
         y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows])
         x_0 = to_unit_range(data[rows])
-        draws = noise_of(study.seed, rows, x_0.shape[1:])
-        terms = torch.stack(list(_terms(diffusion, conditioned_on(y, network, study.precision), x_0, draws)), dim=1)
+        denoiser, draws = conditioned_on(y, network, study.precision), noise_of(study.seed, rows, x_0.shape[1:])
+        terms = torch.stack(list(_terms(diffusion, denoiser, x_0, draws, bar)), dim=1)
         prior.append(prior_bits(diffusion, x_0.double()).numpy())
         bits.append(terms[0].sum(0).numpy() + prior[-1])
         sums += terms.sum(2).numpy()
+    bar.close()
     # The terms came from the last timestep down.
     vlb, x_0_mse, eps_mse = sums[:, ::-1] / len(indices)
     return Likelihood(
@@ -92,11 +96,10 @@ def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterat
         yield torch.stack([torch.randn(shape, generator=g) for g in generators])
 
 
-def _terms(diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]) -> Iterator[Tensor]:
+def _terms(
+    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor], bar: "tqdm[NoReturn]"
+) -> Iterator[Tensor]:
     """The term of L_vlb and both squared errors, (3, B) float64, of each timestep, the last one first."""
     for term in likelihood_terms(diffusion, denoiser, x_0, noise):
+        bar.update()
         yield torch.stack([term.vlb, term.x_0_mse, term.eps_mse])
-
-
-def _blocks(indices: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
