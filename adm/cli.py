@@ -5,7 +5,9 @@ or tool when it is called, so that no verb waits for libraries that it does not 
 """
 # ruff: noqa: PLC0415
 
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -362,7 +364,7 @@ def score(
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
     module: Annotated[
         Path | None,
-        typer.Option(help="A second extractor, TorchScript or .pt2 of torch.export: code that you trust."),
+        typer.Option(help="A second extractor: TorchScript, or .pt2 of torch.export."),
     ] = None,
     resize: Annotated[str | None, typer.Option(help="Of images for the second extractor, such as bicubic-224.")] = None,
     scaling: Annotated[
@@ -379,8 +381,9 @@ def score(
     from adm.tools import score as tool
 
     second = tool.second_extractor(module, resize, scaling, device, batch)
-    options = Options(num_samples, arithmetic, replicates, further, per_class, cache, second)
-    tool.run(samples, reference, graph, tool.graph_params(executor, device, compiled, batch, threads), options, out)
+    options = Options(num_samples, arithmetic, replicates, further, per_class, cache)
+    how = tool.graph_params(executor, device, compiled, batch, threads)
+    tool.run(samples, reference, graph, how, options, second, out)
 
 
 @app.command()
@@ -426,6 +429,9 @@ def _pick(section: dict[str, T], key: str, option: str) -> T:
 def main() -> None:
     """Run a verb; a user's mistake is one line on stderr and exit code 2."""
     debug = "--debug" in sys.argv[1:2]
+    if threading.current_thread() is threading.main_thread():
+        # What schedulers send: unfinished files are cleaned up on the way out, as at any error.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app(prog_name="adm")
     except (UserError, OSError) as error:

@@ -103,15 +103,37 @@ def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path
         folder: Where there is room for it.
     """
     with TemporaryDirectory(dir=folder, prefix=".spooled-") as temporary:
-        mapped: NDArray[Any] | None = None
-        start = 0
-        for chunk in chunks:
-            if mapped is None:
-                mapped = npy.open_memmap(Path(temporary) / "array.npy", "w+", chunk.dtype, shape)
-            mapped[start : start + len(chunk)] = chunk
-            start += len(chunk)
-        assert mapped is not None
+        path = Path(temporary) / "array.npy"
+        with path.open("wb") as file:
+            for start, chunk in _numbered(chunks):
+                write_rows(file, chunk, shape[0], start)
+        mapped: NDArray[Any] = npy.open_memmap(path, mode="r")
         yield mapped
+
+
+def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> None:
+    """Append rows to an npy file that will have `count`; the first ones bring the header.
+
+    Written like any file, so that a full disk is an error: a mapped one would end the process.
+
+    Args:
+        file: Open for writing, at its end.
+        rows: (n, ...) of one dtype and shape throughout.
+        count: Rows of the whole array.
+        start: How many were written before.
+    """
+    if start == 0:
+        header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
+        npy.write_array_header_1_0(file, header)
+    file.write(np.ascontiguousarray(rows).data)
+
+
+def _numbered(chunks: Iterable[NDArray[Any]]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Each stretch with the number of rows before it."""
+    start = 0
+    for chunk in chunks:
+        yield start, chunk
+        start += len(chunk)
 
 
 @contextmanager

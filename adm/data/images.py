@@ -1,6 +1,7 @@
 """Images to score, of an npz or of a folder: how many there are, their size, and a stretch of them at a time."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from adm.params.errors import UserError
 
 Pixels = NDArray[np.uint8]
 
+LARGEST_LABEL = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -31,9 +34,9 @@ class Images:
         count: N, at least 1.
         total: How many there are, N or more.
         size: (H, W).
-        labels: (N,) int64, or None where none are given.
         chunks: Yields (n, H, W, 3) uint8 in order, as many at a time as it is asked for.
         storage: How the pixels were stored, for the record: quantised to bytes, and perhaps compressed with loss.
+        read_labels: Reads `labels`.
         hashed: Computes `digest`.
     """
 
@@ -41,15 +44,24 @@ class Images:
     count: int
     total: int
     size: tuple[int, int]
-    labels: NDArray[np.int64] | None
     chunks: Callable[[int], Iterator[Pixels]]
     storage: str
+    read_labels: Callable[[], NDArray[np.int64] | None]
     hashed: Callable[[], str]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(N, H, W, 3)."""
         return (self.count, *self.size, 3)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64] | None:
+        """The class of each image, (N,), or None where none are given.
+
+        Raises:
+            UserError: They are no integers, or not as many as the images.
+        """
+        return self.read_labels()
 
     @cached_property
     def digest(self) -> str:
@@ -104,71 +116,90 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
             if left <= 0:
                 return
 
-    labels = _labels(path, array.shape[0])
     return Images(
         path=path,
         count=count,
         total=array.shape[0],
         size=(array.shape[1], array.shape[2]),
-        labels=None if labels is None else labels[:count],
         chunks=chunks,
         storage="uint8 in npz",
+        read_labels=lambda: _labels(path, array.shape[0], count),
         hashed=lambda: sha256(path),
     )
 
 
-def _labels(path: Path, total: int) -> NDArray[np.int64] | None:
+def _labels(path: Path, total: int, count: int) -> NDArray[np.int64] | None:
     if "arr_1" not in names_in_npz(path):
         return None
     found = stream_npz(path, "arr_1").dtype
     if found.kind not in "iu":
         raise UserError(f"{path}: arr_1: has dtype {found}, not integers")
-    labels: NDArray[np.int64] = read_npz(path, {"arr_1": (found.name, (total,))})["arr_1"].astype(np.int64)
-    return labels
+    labels = read_npz(path, {"arr_1": (found.name, (total,))})["arr_1"]
+    if labels.max() > LARGEST_LABEL:
+        raise UserError(f"{path}: arr_1: holds {labels.max()}, beyond {LARGEST_LABEL}")
+    return labels[:count].astype(np.int64)
 
 
 def _open_folder(folder: Path, limit: int | None) -> Images:
-    # A leading dot marks what systems leave beside images under the same ending.
-    paths = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-    )
-    if not paths:
+    names = _names(folder)
+    if not names:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
-    total = len(paths)
-    paths = paths[: _counted(str(folder), total, limit)]
-    size = _read_rgb(paths[0], None).shape[:2]
+    total = len(names)
+    names = names[: _counted(str(folder), total, limit)]
+    size = _read_rgb(folder / names[0], None).shape[:2]
 
     def chunks(length: int) -> Iterator[Pixels]:
         # Pillow lets go of the interpreter's lock while it decodes, so threads are enough.
         with ThreadPoolExecutor() as pool:
-            for start in range(0, len(paths), length):
-                yield np.stack(list(pool.map(lambda path: _read_rgb(path, size), paths[start : start + length])))
+            for start in range(0, len(names), length):
+                stretch = names[start : start + length]
+                pixels = np.empty((len(stretch), *size, 3), np.uint8)
+                for row, image in enumerate(pool.map(lambda name: _read_rgb(folder / name, size), stretch)):
+                    pixels[row] = image
+                yield pixels
 
-    endings = Counter(path.suffix.lower().lstrip(".") for path in paths)
+    endings = Counter(Path(name).suffix.lower().lstrip(".") for name in names)
     return Images(
         path=folder,
-        count=len(paths),
+        count=len(names),
         total=total,
         size=(size[0], size[1]),
-        labels=None,
         chunks=chunks,
         storage="uint8 in " + ", ".join(f"{ending} ({number})" for ending, number in sorted(endings.items())),
-        hashed=lambda: _digest(folder, paths),
+        read_labels=lambda: None,
+        hashed=lambda: _digest(folder, names),
     )
 
 
+def _names(folder: Path) -> list[str]:
+    """The images of a folder and the folders in it, links to folders followed, in the order of their paths."""
+    found = []
+    for root, folders, files in os.walk(folder, followlinks=True):
+        # A leading dot marks what systems leave beside images under the same ending.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inner = Path(root).relative_to(folder)
+        found += [
+            (inner / name).as_posix() for name in files if name.lower().endswith(ENDINGS) and not name.startswith(".")
+        ]
+    return sorted(found)
+
+
 def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
-    """Read an image that must be RGB as it stands: dropping a channel or adding two is the user's to decide."""
+    """Read an image that must be 8-bit RGB as it stands: what else it could be made of is the user's to decide."""
     try:
         with Image.open(path) as image:
-            mode, pixels = image.mode, np.asarray(image)
+            # Pillow cuts 16 bits a channel to 8 without a word, and tells of a transparent colour elsewhere.
+            deep = any(";16" in str(tile[3]) for tile in image.tile)
+            found = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
+            pixels = np.asarray(image)
     except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
         raise UserError(f"{path}: is no readable image ({' '.join(str(error).split())[:120]})") from error
-    if mode != "RGB":
-        raise UserError(f"{path}: is of mode {mode}, not RGB; convert the images first")
+    if found != "RGB" or deep:
+        held = f"of mode {found}" + (" with 16 bits" if deep else "")
+        raise UserError(f"{path}: is {held}, not RGB with 8 bits a channel; convert the images first")
     if size is not None and pixels.shape[:2] != size:
-        found, wanted = (f"{height}x{width}" for height, width in (pixels.shape[:2], size[:2]))
-        raise UserError(f"{path}: is {found}, but the images before it are {wanted}; they must be of one size")
+        sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size[:2])]
+        raise UserError(f"{path}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size")
     return pixels
 
 
@@ -180,8 +211,8 @@ def _counted(place: str, total: int, limit: int | None) -> int:
     return total if limit is None else limit
 
 
-def _digest(folder: Path, paths: list[Path]) -> str:
+def _digest(folder: Path, names: list[str]) -> str:
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{path.relative_to(folder).as_posix()}\n{sha256(path)}\n".encode())
+    for name in names:
+        digest.update(os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n")
     return digest.hexdigest()

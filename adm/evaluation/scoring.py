@@ -8,17 +8,24 @@ from adm.data.images import Images
 from adm.evaluation.reference import Reference
 from adm.evaluation.second_extractor import SecondExtractor
 from adm.evaluation.stored_features import FeatureStore
-from adm.metrics.bootstrap import bootstrap_metrics
+from adm.metrics.bootstrap import MOST_SPATIAL_DIMENSIONS, bootstrap_metrics
+from adm.metrics.executors import Executor
 from adm.metrics.features import Features
 from adm.metrics.half_precision import half_precision_recall
-from adm.metrics.manifold import PrecisionRecall, precision_recall
-from adm.metrics.per_class import per_class_precision_recall
-from adm.metrics.scores import further_scores, scores
+from adm.metrics.manifold import precision_recall
+from adm.metrics.per_class import Measure, per_class_precision_recall
+from adm.metrics.scores import SEED, further_scores, scores
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
+from adm.params.data import GraphParams
 from adm.report.intervals import centred_draws, interval
 
-SEED = 0
-"""Of whatever is drawn: the bootstrap, and the subsets that FID is extrapolated from."""
+NEIGHBOURS = 3
+"""K of precision and recall (Appendix J)."""
+
+MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
+"""Precision and recall by the arithmetic of their distances."""
+
+NAMES = ("pool", "spatial", "logits")
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,6 @@ class Options:
         further: KID, density, coverage and FID-infinity too.
         per_class: Precision and recall of each class too.
         cache: Folder that keeps features for later calls.
-        second: Another extractor, for Fréchet distance, KID and the manifold metrics of its features.
     """
 
     num_samples: int | None = None
@@ -41,14 +47,36 @@ class Options:
     further: bool = False
     per_class: bool = False
     cache: Path | None = None
-    second: SecondExtractor | None = None
 
 
-def score(store: FeatureStore, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Extractors:
+    """What turns images into features: the graph, how it is run, what a manifest says of it, and a second network."""
+
+    graph: Executor
+    params: GraphParams
+    made_by: dict[str, Any]
+    second: SecondExtractor | None
+
+    def features(self, store: FeatureStore, images: Images) -> Features:
+        """Features of the graph, from the store."""
+        batch = self.params.feature_batch
+
+        def compute(chunk: Any) -> Any:
+            found = self.graph.features(chunk, batch)
+            return {name: getattr(found, name) for name in NAMES}
+
+        return Features(**store.rows(images, self.made_by, compute, batch))
+
+
+def score(
+    extractors: Extractors, store: FeatureStore, fake: Images, real: Reference, options: Options
+) -> dict[str, Any]:
     """Compute all that `options` ask for, from features that are computed once.
 
     Args:
-        store: Computes and keeps features.
+        extractors: Compute features.
+        store: Keeps them.
         fake: The samples.
         real: The reference; with images, where `options` ask for more than its statistics tell.
         options: What is asked for.
@@ -60,22 +88,26 @@ def score(store: FeatureStore, fake: Images, real: Reference, options: Options) 
         UserError: An image cannot be read, or the second extractor fails.
         ValueError: Features are unusable, or do not fit the statistics.
     """
-    samples = store.features(fake)
-    points = store.features(real.images) if real.images else None
+    measure = MEASURES[options.arithmetic]
+    samples = extractors.features(store, fake)
+    points = extractors.features(store, real.images) if real.images else None
     pool, spatial = real.stored or _statistics(points)
-    manifold = None if points is None else _manifold(points, samples, options)
+    manifold = None if points is None else measure(points.pool, samples.pool, NEIGHBOURS)
     found: dict[str, Any] = {"metrics": scores(samples, pool, spatial, manifold)}
     if options.replicates:
         replicates = bootstrap_metrics(samples, pool, spatial, manifold, options.replicates, SEED)
-        intervals = {name: interval(centred_draws(found["metrics"][name], drawn)) for name, drawn in replicates.items()}
-        found["intervals"] = {name: [ends.low, ends.high] for name, ends in intervals.items()}
+        ends = {name: interval(centred_draws(found["metrics"][name], drawn)) for name, drawn in replicates.items()}
+        found["intervals"] = {name: [each.low, each.high] for name, each in ends.items()}
     if points is not None and options.further:
-        found["further"] = further_scores(samples.pool, points.pool, pool, SEED)
+        found["further"] = further_scores(samples.pool, points.pool, pool)
     if points is not None and options.per_class:
-        found["per_class"] = _per_class(points, samples, fake, real)
-    if real.images is not None and options.second is not None:
-        found["second_extractor"] = options.second.scores(fake, real.images)
-    return {**found, "warnings": _warnings(samples, fake, real)}
+        found["per_class"] = _per_class(points, samples, fake, real, measure)
+    if real.images is not None and extractors.second is not None:
+        found["second_extractor"] = extractors.second.scores(store, fake, real.images, measure)
+    return {
+        **found,
+        "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
+    }
 
 
 def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStatistics]:
@@ -83,35 +115,47 @@ def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStat
     return feature_statistics(points.pool), feature_statistics(points.spatial)
 
 
-def _manifold(points: Features, samples: Features, options: Options) -> PrecisionRecall:
-    recall = half_precision_recall if options.arithmetic == "float16" else precision_recall
-    return recall(points.pool, samples.pool)
-
-
-def _per_class(points: Features, samples: Features, fake: Images, real: Reference) -> dict[str, Any]:
+def _per_class(points: Features, samples: Features, fake: Images, real: Reference, measure: Measure) -> dict[str, Any]:
     assert real.images is not None
     assert real.images.labels is not None
     assert fake.labels is not None
-    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels)
+    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels, NEIGHBOURS, measure)
     return {
         str(label): None if manifold is None else {"precision": manifold.precision, "recall": manifold.recall}
         for label, manifold in found.items()
     }
 
 
-def _warnings(samples: Features, fake: Images, real: Reference) -> list[str]:
-    """What a reader of the numbers should know."""
-    found = []
-    for name, features in (("pooled", samples.pool), ("spatial", samples.spatial)):
-        count, dimensions = features.shape
-        if count <= dimensions:
-            found.append(
-                f"{count} samples do not exceed the {dimensions} {name} features: their covariance is singular, and "
-                "the Fréchet distance biased upwards"
-            )
+def _warnings_of_features(samples: Features, points: Features | None, real: Reference) -> list[str]:
+    """Where a covariance is singular: there are no more images than features."""
+    fitted = {"samples": samples}
+    if points is not None and real.stored is None:
+        fitted["images of the reference"] = points
+    return [
+        f"{len(features)} {name} do not exceed the {features.shape[1]} {kind} features: their covariance is singular, "
+        "and the Fréchet distance biased upwards"
+        for name, of_images in fitted.items()
+        for kind, features in (("pooled", of_images.pool), ("spatial", of_images.spatial))
+        if len(features) <= features.shape[1]
+    ]
+
+
+def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) -> list[str]:
+    """What could not be computed, and what is compared that differs."""
+    warnings = []
     if real.images is None:
-        found.append(f"{real.path.name} has no images: precision and recall cannot be computed")
+        warnings.append(f"{real.path.name} has no images: precision and recall cannot be computed")
     elif real.images.size != fake.size:
         sizes = ["x".join(map(str, images.size)) for images in (fake, real.images)]
-        found.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: the graph sees both resized")
-    return found
+        warnings.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: sizes are compared, too")
+    if "intervals" in found and "sfid" not in found["intervals"]:
+        warnings.append(f"no interval of sFID: spatial features have more than {MOST_SPATIAL_DIMENSIONS} dimensions")
+    if "further" in found and "fid_infinity" not in found["further"]:
+        warnings.append(f"{fake.count} samples are too few to extrapolate FID from")
+    classes = found.get("per_class", {})
+    if missing := [label for label, scored in classes.items() if scored is None]:
+        warnings.append(
+            f"{len(missing)} of {len(classes)} classes have no more than {NEIGHBOURS} samples, or images of the "
+            "reference: no precision and recall of theirs"
+        )
+    return warnings

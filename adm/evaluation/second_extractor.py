@@ -1,40 +1,65 @@
 """A second opinion: distances between features of a network that the user brings, such as DINOv2."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from adm.artifacts.manifest import library_versions, sha256
 from adm.data.images import Images
+from adm.evaluation.stored_features import FeatureStore
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.kernel import kernel_distance
-from adm.metrics.manifold import precision_recall
 from adm.metrics.module_features import ModuleExtractor, Resize, Scaling
+from adm.metrics.per_class import Measure
 from adm.metrics.statistics import feature_statistics
 
 
-@dataclass(frozen=True)
 class SecondExtractor:
-    """A network in a file, and how images are brought to it; see `ModuleExtractor`."""
+    """A network in a file, loaded, and how images are brought to it; see `ModuleExtractor`.
 
-    path: Path
-    resize: Resize
-    scaling: Scaling
-    device: str
-    batch: int
+    Raises:
+        UserError: The file is no such network, or the device is not there.
+    """
 
-    def scores(self, samples: Images, reference: Images) -> dict[str, Any]:
+    def __init__(self, path: Path, resize: Resize, scaling: Scaling, device: str, batch: int) -> None:
+        self._network = ModuleExtractor(path, resize, scaling, device)
+        self._batch = batch
+        self._facts = {
+            "name": path.name,
+            "sha256": sha256(path),
+            "resize": str(resize),
+            "scaling": scaling,
+            "device": device,
+            "batch": batch,
+        }
+
+    def try_on(self, size: tuple[int, int]) -> None:
+        """Run it on a black batch, so that it fails before hours are spent on anything else.
+
+        Raises:
+            UserError: It does.
+        """
+        self._network.features(np.zeros((1, *size, 3), np.uint8), self._batch)
+
+    def scores(self, store: FeatureStore, samples: Images, reference: Images, measure: Measure) -> dict[str, Any]:
         """Compute all metrics that need no class probabilities, and tell what they rest on.
 
         Raises:
-            UserError: The file is no network, or it fails on the images.
+            UserError: The network fails on the images.
             ValueError: Its features are unusable.
         """
-        network = ModuleExtractor(self.path, self.resize, self.scaling, self.device)
-        fake, real = (network.features(images.chunks(self.batch), self.batch) for images in (samples, reference))
-        manifold, balls = precision_recall(real, fake), density_coverage(real, fake)
-        kernel = kernel_distance(real, fake)
+        versions = library_versions(["torch"])
+        # A manifest's fields, though no stage of the pipeline makes it.
+        made_by = {"stage": "second", "params": self._facts, "inputs": {}, "code": "", "versions": versions}
+        fake, real = (
+            store.rows(
+                images, made_by, lambda chunk: {"features": self._network.features(chunk, self._batch)}, self._batch
+            )["features"]
+            for images in (samples, reference)
+        )
+        manifold, balls, kernel = measure(real, fake, 3), density_coverage(real, fake), kernel_distance(real, fake)
         return {
             "frechet_distance": frechet_distance(feature_statistics(real), feature_statistics(fake)),
             "kernel_distance": kernel.value,
@@ -44,9 +69,6 @@ class SecondExtractor:
             "density": balls.density,
             "coverage": balls.coverage,
             "dimensions": fake.shape[1],
-            "name": self.path.name,
-            "sha256": sha256(self.path),
-            "resize": str(self.resize),
-            "scaling": self.scaling,
-            "versions": library_versions(["torch"]),
+            **self._facts,
+            "versions": versions,
         }

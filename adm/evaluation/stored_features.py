@@ -2,78 +2,96 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.manifest import MANIFEST, library_versions, read_manifest, write_manifest
+from adm.artifacts.streaming import write_rows
 from adm.data.images import Images
-from adm.metrics.executors import LIBRARIES, Executor
-from adm.metrics.features import Features
-from adm.params.data import GraphParams
 
-STRETCH = 16
-"""Batches whose images are in memory at a time."""
+STRETCH = 2**28
+"""Bytes of images in memory at a time, or one batch if that is more."""
 
-NAMES = ("pool", "spatial", "logits")
+Rows = dict[str, NDArray[np.float32]]
+"""Arrays of one row an image, by name."""
 
 
 class FeatureStore:
     """Computes features once and maps them from disk.
 
+    What is computed appears under a name that images and maker give, whole or not at all; of two processes that
+    compute the same at once, the first to end writes it, and the other takes what is there.
+
     Args:
-        folder: Keeps them for later calls, under a name that images, graph and library make; the files of another call
-            are never changed.
-        graph: The graph's file.
-        params: How it is run.
-        executor: The graph, loaded.
+        folder: Keeps them for later calls.
     """
 
-    def __init__(self, folder: Path, graph: Path, params: GraphParams, executor: Executor) -> None:
-        self._folder, self._params, self._executor = folder, params, executor
-        self._made_by = provenance("features", {"extractor": params}, {"graph": graph}, LIBRARIES[params.executor])
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    def features(self, images: Images) -> Features:
+    def rows(
+        self, images: Images, made_by: Mapping[str, Any], compute: Callable[[NDArray[np.uint8]], Rows], batch: int
+    ) -> Rows:
         """Features of all images, mapped from disk read-only, computed where they are not there yet.
+
+        Args:
+            images: The images.
+            made_by: Provenance, of what computes them and how.
+            compute: Takes (n, H, W, 3) uint8, n a multiple of `batch` but for the last ones, and returns n rows.
+            batch: Images that are computed together.
 
         Raises:
             UserError: An image cannot be read, or what is there was changed.
-            ValueError: The graph cannot be run on the images, or gives NaN.
+            ValueError: The features cannot be computed.
         """
-        facts = {"images": images.digest, "num_images": images.count}
-        key = hashlib.sha256(json.dumps([self._made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
+        facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
+        key = hashlib.sha256(json.dumps([made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
         found = self._folder / key
-        if found.is_dir():
-            read_manifest(found, "features")
-        else:
-            with new_folder(found) as folder:
-                self._compute(images, folder)
-                write_manifest(folder, self._made_by, facts)
-        return Features(*(open_memmap(found / f"{name}.npy", mode="r") for name in NAMES))
+        if not found.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # No name of ours alone would do: processes in containers share their numbers.
+            partial = Path(mkdtemp(dir=self._folder, prefix=f".{key}."))
+            try:
+                _compute(images, compute, batch, partial)
+                write_manifest(partial, made_by, facts)
+                _rename(partial, found)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        names = [name for name in read_manifest(found, made_by["stage"]).files if name != MANIFEST]
+        return {name.removesuffix(".npy"): open_memmap(found / name, mode="r") for name in names}
 
-    def _compute(self, images: Images, folder: Path) -> None:
-        batch = self._params.feature_batch
-        maps: dict[str, np.memmap] = {}
-        done = 0
-        with tqdm(total=images.count, unit="image", desc=images.path.name, disable=None) as bar:
-            for chunk in images.chunks(batch * STRETCH):
-                features = self._executor.features(chunk, batch)
-                for name in NAMES:
-                    rows = getattr(features, name)
-                    if name not in maps:
-                        shape = (images.count, rows.shape[1])
-                        maps[name] = open_memmap(folder / f"{name}.npy", "w+", np.float32, shape)
-                    maps[name][done : done + len(rows)] = rows
-                done += len(chunk)
-                bar.update(len(chunk))
-        for mapped in maps.values():
-            mapped.flush()
+
+def _compute(images: Images, compute: Callable[[NDArray[np.uint8]], Rows], batch: int, folder: Path) -> None:
+    height, width = images.size
+    batches = max(STRETCH // (height * width * 3 * batch), 1)
+    done = 0
+    with ExitStack() as files, tqdm(total=images.count, unit="image", desc=images.path.name, disable=None) as bar:
+        opened: dict[str, Any] = {}
+        for chunk in images.chunks(batch * batches):
+            for name, rows in compute(chunk).items():
+                if name not in opened:
+                    opened[name] = files.enter_context((folder / f"{name}.npy").open("wb"))
+                write_rows(opened[name], rows, images.count, done)
+            done += len(chunk)
+            bar.update(len(chunk))
+
+
+def _rename(partial: Path, found: Path) -> None:
+    try:
+        partial.chmod(0o755)
+        partial.rename(found)
+    except OSError:
+        if not found.is_dir():
+            raise
 
 
 @contextmanager

@@ -4,24 +4,33 @@ from pathlib import Path
 
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
-from adm.metrics.graph_contract import read_definition
+from adm.metrics.graph_contract import POOL, SPATIAL, read_definition
+from adm.metrics.graph_nodes import GraphNodes
 from adm.metrics.torch_operations import constant
+
+RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
 
 
 def resize_inside(path: Path) -> str:
-    """Tell how a graph resizes its images: nothing resizes them before it (Appendix J).
+    """Tell how a graph resizes its images on the way to its features: nothing resizes them before it (Appendix J).
 
     Raises:
         ValueError: The file is no such graph.
         OSError: The file cannot be read.
     """
-    nodes = {node.name: node for node in read_definition(GraphDef(), path).node}
-    for node in nodes.values():
-        if node.op in ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"):
-            size = nodes.get(node.input[1].split(":")[0])
-            known = size is not None and size.op == "Const"
-            sides = constant(size).tolist() if known else ["?", "?"]
-            aligned = "aligned" if node.attr["align_corners"].b else "not aligned"
-            centres = ", half-pixel centres" if node.attr["half_pixel_centers"].b else ""
-            return f"{node.op} to {sides[0]}x{sides[1]} inside the graph, corners {aligned}{centres}"
-    return "none"
+    nodes = GraphNodes(read_definition(GraphDef(), path))
+    try:
+        read = nodes.order([nodes.origin(POOL), nodes.origin(SPATIAL)])
+    except ValueError as error:  # TensorFlow runs graphs that are beyond our reading
+        return f"unknown: {error}"
+    found = [name for name in read if nodes[name].op in RESIZES]
+    return "; ".join(_described(nodes, name) for name in found) or "none"
+
+
+def _described(nodes: GraphNodes, name: str) -> str:
+    node, inputs = nodes[name], nodes.inputs(name)
+    size = nodes[inputs[1]] if len(inputs) == 2 else None
+    sides = constant(size).tolist() if size is not None and size.op == "Const" else ["?", "?"]
+    aligned = "aligned" if node.attr["align_corners"].b else "not aligned"
+    centres = ", half-pixel centres" if node.attr["half_pixel_centers"].b else ""
+    return f"{node.op} to {sides[0]}x{sides[1]} inside the graph, corners {aligned}{centres}"

@@ -1,6 +1,9 @@
 """Features of any network given as a file: TorchScript, or a program of `torch.export`, such as DINOv2."""
 
-from collections.abc import Iterable
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from adm.metrics.torch_graph import full_precision
 from adm.params.errors import UserError
 
 Mode = Literal["bilinear", "bicubic", "area", "nearest"]
@@ -27,7 +31,11 @@ SCALINGS: dict[Scaling, tuple[list[float], list[float]]] = {
 
 @dataclass(frozen=True)
 class Resize:
-    """How images are brought to a network's size; smoothed where they shrink, so that nothing aliases."""
+    """How images are brought to a network's size.
+
+    Where they shrink, bilinear and bicubic are antialiased and area averages; nearest takes single pixels. Bicubic may
+    leave 0 to 255 by a little, and is not clipped.
+    """
 
     mode: Mode
     side: int
@@ -58,7 +66,8 @@ class Resize:
 class ModuleExtractor:
     """A network from a file that turns images into features.
 
-    A module is code: load those that you trust. It takes (N, 3, side, side) float32 and returns (N, D).
+    It takes (N, 3, side, side) float32 and returns (N, D). A file that would run pickled code is refused; what it asks
+    torch's own operators to do is done.
 
     Args:
         path: A program saved by `torch.export.save` (ending .pt2) or by `torch.jit.save`.
@@ -85,13 +94,12 @@ class ModuleExtractor:
         self._mean, self._std = mean, std
 
     @torch.inference_mode()
-    def features(self, chunks: Iterable[npt.NDArray[np.uint8]], batch_size: int) -> npt.NDArray[np.float32]:
+    def features(self, images: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.float32]:
         """Compute the features of images, in their order.
 
         Args:
-            chunks: (n, H, W, 3) uint8 with n <= batch_size; short ones are filled up, since a program may be of one
-                batch size.
-            batch_size: images at a time.
+            images: (N, H, W, 3) uint8, N >= 1.
+            batch_size: images at a time; the last batch is filled up, since a program may be of one size.
 
         Returns:
             (N, D) float32.
@@ -99,18 +107,20 @@ class ModuleExtractor:
         Raises:
             UserError: The network fails on the images, or returns something else than finite (batch_size, D).
         """
-        found = [self._batch(chunk, batch_size) for chunk in chunks]
-        return np.concatenate(found)
+        starts = range(0, len(images), batch_size)
+        with full_precision():
+            return np.concatenate([self._batch(images[start : start + batch_size], batch_size) for start in starts])
 
     def _batch(self, chunk: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.float32]:
         filled = np.zeros((batch_size, *chunk.shape[1:]), np.uint8)
         filled[: len(chunk)] = chunk
-        images = torch.from_numpy(filled).to(self._device).permute(0, 3, 1, 2).float()
         try:
+            images = torch.from_numpy(filled).to(self._device).permute(0, 3, 1, 2).float()
             output = self._module((self._resize(images) - self._mean) / self._std)
         except Exception as error:  # whatever the network's own code raises
             raise UserError(
-                f"{self._path}: fails on images of {tuple(images.shape[1:])} resized by {self._resize}: {_brief(error)}"
+                f"{self._path}: fails on {chunk.shape[1]}x{chunk.shape[2]} images resized by {self._resize}: "
+                f"{_brief(error)}"
             ) from error
         if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != batch_size:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -123,8 +133,28 @@ class ModuleExtractor:
 
 def _load(path: Path, device: torch.device) -> Any:
     if path.suffix == ".pt2":
-        return torch.export.load(path).module().to(device)
+        with _no_pickled_code():
+            return torch.export.load(path).module().to(device)
     return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _no_pickled_code() -> Iterator[None]:
+    """Have torch refuse pickled code wherever it loads, which by itself it runs for some parts of a program.
+
+    What goes wrong is told in our words alone: torch logs its own.
+    """
+    forced = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(forced)
+    logging.disable(logging.CRITICAL)
+    os.environ[forced] = "1"
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        os.environ.pop(forced)
+        if before is not None:
+            os.environ[forced] = before
 
 
 def _brief(error: Exception) -> str:

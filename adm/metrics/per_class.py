@@ -1,10 +1,15 @@
 """Precision and recall of each class by itself: a mean over all images hides the classes that a model drops."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from adm.metrics.features import FloatArray, require_features
 from adm.metrics.manifold import PrecisionRecall, precision_recall
+
+Measure = Callable[[npt.ArrayLike, npt.ArrayLike, int], PrecisionRecall]
+"""Computes precision and recall of reference, samples and neighbours."""
 
 
 def per_class_precision_recall(
@@ -13,7 +18,7 @@ def per_class_precision_recall(
     samples: npt.ArrayLike,
     sample_labels: npt.ArrayLike,
     neighbours: int = 3,
-    block: int = 2048,
+    measure: Measure = precision_recall,
 ) -> dict[int, PrecisionRecall | None]:
     """Compute precision and recall between the reference and the samples of each class.
 
@@ -26,7 +31,7 @@ def per_class_precision_recall(
         samples: (M, D), real, finite: features of generated images.
         sample_labels: (M,), integers.
         neighbours: k, >= 1.
-        block: as in `precision_recall`.
+        measure: computes a class's, `precision_recall` or `half_precision_recall`.
 
     Returns:
         Every class of either set, ascending, with its precision and recall, whose rows are those of the class in
@@ -41,20 +46,20 @@ def per_class_precision_recall(
     fake = require_features(samples, "sample features")
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"features of {real.shape[1]} and {fake.shape[1]} dimensions, expected the same")
-    if neighbours < 1 or block < 1:
-        raise ValueError(f"neighbours is {neighbours} and block is {block}, expected at least 1")
+    if neighbours < 1:
+        raise ValueError(f"neighbours is {neighbours}, expected at least 1")
     real_labels = _require_labels(reference_labels, len(real), "reference labels")
     fake_labels = _require_labels(sample_labels, len(fake), "sample labels")
     return {
-        int(label): _of_class(real[real_labels == label], fake[fake_labels == label], neighbours, block)
+        int(label): _of_class(real[real_labels == label], fake[fake_labels == label], neighbours, measure)
         for label in np.union1d(real_labels, fake_labels)
     }
 
 
-def _of_class(real: FloatArray, fake: FloatArray, neighbours: int, block: int) -> PrecisionRecall | None:
+def _of_class(real: FloatArray, fake: FloatArray, neighbours: int, measure: Measure) -> PrecisionRecall | None:
     if min(len(real), len(fake)) <= neighbours:
         return None
-    return precision_recall(real, fake, neighbours, block)
+    return measure(real, fake, neighbours)
 
 
 def _require_labels(labels: npt.ArrayLike, length: int, name: str) -> npt.NDArray[np.integer]:

@@ -13,6 +13,9 @@ from adm.params.errors import UserError
 STATISTICS = ("mu", "sigma", "mu_s", "sigma_s")
 """Arrays of a reference batch that stand for a whole training set: mean and covariance, pooled and spatial."""
 
+ROUNDING = 1.0e-5
+"""How far a covariance may be from symmetric, of its largest entry: some were stored as float32."""
+
 
 def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureStatistics]:
     """Read the statistics alone of a reference batch: those of pooled and of spatial features.
@@ -54,6 +57,10 @@ def _statistics(path: Path, arrays: dict[str, NDArray[Any]], mu: str, sigma: str
             raise UserError(f"{path}: {name}: has dtype {array.dtype}, not floats")
         found[name] = array.astype(np.float64)
     try:
-        return FeatureStatistics(found[mu], found[sigma])
+        statistics = FeatureStatistics(found[mu], found[sigma])
     except ValueError as error:
         raise UserError(f"{path}: {mu} and {sigma}: {error}") from error
+    variances = statistics.sigma.diagonal()
+    if (variances < 0).any() or np.abs(statistics.sigma - statistics.sigma.T).max() > ROUNDING * variances.max():
+        raise UserError(f"{path}: {sigma}: is no covariance; it must be symmetric, with no negative variance")
+    return statistics

@@ -13,6 +13,10 @@ from adm.metrics.statistics import FeatureStatistics, feature_statistics
 
 Scores = dict[str, float]
 
+SEED = 0
+"""Of the bootstrap and of the subsets that FID is extrapolated from: one for all, so that batches of the same size are
+drawn from alike."""
+
 
 def scores(
     samples: Features, pool: FeatureStatistics, spatial: FeatureStatistics, manifold: PrecisionRecall | None
@@ -43,14 +47,13 @@ def scores(
     return found
 
 
-def further_scores(samples: npt.ArrayLike, points: npt.ArrayLike, pool: FeatureStatistics, seed: int) -> Scores:
+def further_scores(samples: npt.ArrayLike, points: npt.ArrayLike, pool: FeatureStatistics) -> Scores:
     """Compute metrics that came after the paper's, or beside them.
 
     Args:
         samples: (N, D) pooled features of the samples.
         points: (M, D) pooled features of the reference's images.
         pool: statistics of the reference's pooled features, of as many images as there are.
-        seed: of the subsets that FID is extrapolated from, >= 0.
 
     Returns:
         "kid" and "fid_infinity", each with its "_standard_error", "density" and "coverage"; no "fid_infinity" for
@@ -68,6 +71,6 @@ def further_scores(samples: npt.ArrayLike, points: npt.ArrayLike, pool: FeatureS
         "coverage": balls.coverage,
     }
     if len(rows) >= fewest_samples(*rows.shape):
-        extrapolation = fid_infinity(pool, rows, seed)
+        extrapolation = fid_infinity(pool, rows, SEED)
         found |= {"fid_infinity": extrapolation.value, "fid_infinity_standard_error": extrapolation.standard_error}
     return found

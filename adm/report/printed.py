@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-HEADINGS = {"inception_score": "IS", "fid": "FID", "sfid": "sFID", "precision": "Precision", "recall": "Recall"}
+from adm.report.tables import HEADINGS
 
 FURTHER = {
     "kid": "KID",
@@ -43,7 +43,7 @@ def print_scores(title: str, report: dict[str, Any]) -> None:
 
 def _print_further(title: str, found: dict[str, Any]) -> None:
     rows = [
-        [title, FURTHER[name], f"{found[name]:.4f}", _error(found.get(f"{name}_standard_error"))]
+        [title, FURTHER[name], f"{found[name]:.5g}", _error(found.get(f"{name}_standard_error"))]
         for name in FURTHER
         if name in found
     ]
@@ -52,7 +52,7 @@ def _print_further(title: str, found: dict[str, Any]) -> None:
 
 
 def _error(value: float | None) -> str:
-    return "" if value is None else f"± {value:.4f}"
+    return "" if value is None else f"± {value:.2g}"
 
 
 def _print_classes(found: list[dict[str, float]]) -> None:

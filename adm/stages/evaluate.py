@@ -9,15 +9,11 @@ from adm.artifacts.writing import new_file, write_json
 from adm.metrics.batches import read_features, read_reference_statistics
 from adm.metrics.bootstrap import bootstrap_metrics
 from adm.metrics.manifold import precision_recall
-from adm.metrics.scores import further_scores, scores
+from adm.metrics.scores import SEED, further_scores, scores
 from adm.params.errors import UserError
 from adm.params.gans import GanRunParams
 from adm.params.published import PublishedSamplesParams
 from adm.params.runs import ScoredParams
-
-SEED = 0
-"""Of the bootstrap and of the subsets that FID is extrapolated from: one for all runs, so that batches of the same size
-are drawn from alike."""
 
 
 def run(
@@ -42,7 +38,7 @@ def run(
         with threadpool_limits(run.threads):
             manifold = precision_recall(real.pool, samples.pool)
             metrics = scores(samples, pool, spatial, manifold)
-            further = further_scores(samples.pool, real.pool, pool, SEED)
+            further = further_scores(samples.pool, real.pool, pool)
             replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, SEED)
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error

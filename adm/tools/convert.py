@@ -47,6 +47,8 @@ def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> No
 
 def _convert_released(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> None:
     if preset is None:
+        if not source.exists():
+            raise UserError(f"{source}: does not exist")
         raise UserError(f"{source}: tells no preset, so one must be given; `adm identify` tells which fit")
     if dtype != "float32":
         raise UserError(f"{out}: holds float32 alone; dtype {dtype!r} is for a .pt")

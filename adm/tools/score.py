@@ -2,50 +2,62 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
-from adm.artifacts.manifest import library_versions, sha256
+from adm.artifacts.manifest import library_versions, provenance, sha256
 from adm.artifacts.writing import new_file, write_json
 from adm.data.images import Images, open_images
 from adm.evaluation.reference import Reference, open_reference
-from adm.evaluation.scoring import Options, score
+from adm.evaluation.scoring import NEIGHBOURS, Extractors, Options, score
 from adm.evaluation.second_extractor import SecondExtractor
 from adm.evaluation.stored_features import FeatureStore, cache_folder
 from adm.metrics.executors import LIBRARIES, Executor, open_graph
 from adm.metrics.graph_resize import resize_inside
 from adm.metrics.module_features import Resize, Scaling
+from adm.metrics.scores import SEED
 from adm.params.data import GraphParams
 from adm.params.errors import UserError
 from adm.report.intervals import FEWEST_REPLICATES
 from adm.report.printed import print_scores
 
-FEWEST = 4
-"""Samples, or images of a reference: a point and its three neighbours."""
+FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
+"""Images on either side: a point and its neighbours, of which coverage takes five."""
 
 
-def run(samples: Path, reference: Path, graph: Path, params: GraphParams, options: Options, out: Path | None) -> None:
+def run(
+    samples: Path,
+    reference: Path,
+    graph: Path,
+    params: GraphParams,
+    options: Options,
+    second: SecondExtractor | None,
+    out: Path | None,
+) -> None:
     """Score samples, print the metrics and write them with what they rest on.
 
     Raises:
         UserError: An input is missing, damaged or does not fit another; nothing is written then.
     """
-    if out is not None and out.is_dir():
-        raise UserError(f"--out {out}: is a folder; the scores are one json file")
-    if 0 < options.replicates < FEWEST_REPLICATES:
-        raise UserError(
-            f"--replicates {options.replicates}: is too few for intervals; give {FEWEST_REPLICATES} or more"
-        )
+    _check_place(out)
     fake, real = open_images(samples, options.num_samples), open_reference(reference)
-    _check_inputs(fake, real, options)
+    _check_inputs(fake, real, options, second)
+    largest = max(images.count for images in (fake, real.images) if images is not None)
+    # A batch is filled up: one larger than all images would be computed in vain.
+    params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     try:
         executor, resize = open_graph(params, graph), resize_inside(graph)
-        _check_dimensions(executor, fake, real, graph)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    _check_dimensions(executor, params, fake, real, graph)
+    made_by = provenance("features", {"extractor": params}, {"graph": graph}, LIBRARIES[params.executor])
+    extractors = Extractors(executor, params, made_by, second)
+    try:
         with threadpool_limits(params.threads), cache_folder(options.cache) as folder:
-            found = score(FeatureStore(folder, graph, params, executor), fake, real, options)
+            found = score(extractors, FeatureStore(folder), fake, real, options)
     except ValueError as error:
         raise UserError(f"{samples} against {reference}: {error}") from error
     report = {
@@ -55,33 +67,56 @@ def run(samples: Path, reference: Path, graph: Path, params: GraphParams, option
             "reference": real.describe(),
             "graph": {"name": graph.name, "sha256": sha256(graph), "resize": resize, **params.model_dump(mode="json")},
             "arithmetic": options.arithmetic,
-            "versions": library_versions(["numpy", "scipy", *LIBRARIES[params.executor]]),
+            **({"replicates": options.replicates, "seed": SEED} if options.replicates else {}),
+            "code": made_by["code"],
+            "versions": library_versions(["adm", "numpy", "pillow", "scipy", *LIBRARIES[params.executor]]),
         },
     }
+    print_scores(f"{samples.name} against {reference.name}", report)
     if out is not None:
         with new_file(out) as path:
             write_json(path, report)
-    print_scores(f"{samples.name} against {reference.name}", report)
 
 
-def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
+def _check_place(out: Path | None) -> None:
+    """Refuse where nothing can be written before anything is computed."""
+    if out is None:
+        return
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder; the scores are one json file")
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"--out {out}: cannot be written; {there} is {'no folder' if there.is_file() else 'read-only'}")
+
+
+def _check_inputs(fake: Images, real: Reference, options: Options, second: SecondExtractor | None) -> None:
     """Refuse what would be found out only after hours."""
+    if 0 < options.replicates < FEWEST_REPLICATES:
+        raise UserError(f"--replicates {options.replicates}: too few for intervals; give {FEWEST_REPLICATES} or more")
+    fewest = FEWEST_FURTHER if options.further or second else FEWEST
+    if options.num_samples is not None and options.num_samples < fewest:
+        raise UserError(f"--num-samples {options.num_samples}: is too few; what is asked for takes {fewest} or more")
     for images in (fake, *([real.images] if real.images else [])):
-        if images.count < FEWEST:
-            raise UserError(f"{images.path}: holds {images.count} images, fewer than {FEWEST}")
-    if real.images is None and (options.further or options.per_class or options.second):
+        if images.count < fewest:
+            raise UserError(f"{images.path}: holds {images.count} images, fewer than {fewest}")
+    if real.images is None and (options.further or options.per_class or second):
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
     if options.per_class:
         for labelled in (fake, real.images):
             if labelled is not None and labelled.labels is None:
                 raise UserError(f"{labelled.path}: has no labels arr_1, which --per-class needs")
+    if second is not None:
+        second.try_on(fake.size)
 
 
-def _check_dimensions(executor: Executor, fake: Images, real: Reference, graph: Path) -> None:
-    """Run one image through the graph, and compare what comes out with the reference's statistics."""
+def _check_dimensions(executor: Executor, params: GraphParams, fake: Images, real: Reference, graph: Path) -> None:
+    """Run a black batch through the graph, and compare what comes out with the reference's statistics."""
     if real.stored is None:
         return
-    probe = executor.features(np.zeros((1, *fake.size, 3), np.uint8), 1)
+    try:
+        probe = executor.features(np.zeros((params.feature_batch, *fake.size, 3), np.uint8), params.feature_batch)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     for names, statistics, features in (
         ("mu and sigma", real.stored[0], probe.pool),
         ("mu_s and sigma_s", real.stored[1], probe.spatial),
@@ -101,7 +136,9 @@ def graph_params(
     Raises:
         UserError: The library cannot run it so.
     """
-    found = threads or len(os.sched_getaffinity(0))
+    # Not every system tells which of its cores are ours.
+    ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    found = threads or len(ours(0))
     try:
         return GraphParams(executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=found)
     except ValidationError as error:

@@ -13,7 +13,7 @@ def drawn(num, seed, spread=1.0):
 def test_equals_precision_and_recall_of_the_class():
     real, real_labels = drawn(120, 0)
     fake, fake_labels = drawn(100, 1, spread=0.8)
-    got = per_class_precision_recall(real, real_labels, fake, fake_labels, neighbours=4, block=17)
+    got = per_class_precision_recall(real, real_labels, fake, fake_labels, neighbours=4)
     assert list(got) == [-10, 0, 10, 20]
     for label, of_class in got.items():
         expected = precision_recall(real[real_labels == label], fake[fake_labels == label], neighbours=4)
@@ -56,7 +56,6 @@ def test_classes_of_too_few_points_have_none():
         ({"samples": np.zeros((9, 3))}, "features of 2 and 3 dimensions"),
         ({"reference": np.full((8, 2), np.nan)}, "reference features hold NaN"),
         ({"neighbours": 0}, "neighbours is 0"),
-        ({"block": 0}, "block is 0"),
     ],
 )
 def test_bad_input_is_refused(changes, message):

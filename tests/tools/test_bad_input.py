@@ -2,12 +2,16 @@
 
 import io
 import pickle
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from adm.metrics.torch_graph import TorchGraph
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
 
@@ -74,6 +78,27 @@ def rgb(side=8):
     return Image.fromarray(np.full((side, side, 3), 99, np.uint8))
 
 
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def deep(path):
+    """PNGs of 16 bits a channel, which Pillow cannot write."""
+    path.mkdir()
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + bytes(range(48)) for _ in range(8))))
+    for number in range(4):
+        (path / f"{number:02}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + rows + chunk(b"IEND", b""))
+    return path
+
+
+def transparent(path):
+    path.mkdir()
+    for number in range(4):
+        rgb().save(path / f"{number:02}.png", transparency=(99, 99, 99))
+    return path
+
+
 def broken_image(path):
     folder(path, rgb(), rgb(), rgb(), rgb())
     (path / "02.png").write_bytes((path / "02.png").read_bytes()[:40])
@@ -117,10 +142,11 @@ BAD_SAMPLES = {
     "zero images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:0]), "arr_0: holds no image"),
     "zero pixels": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:, :0]), "arr_0: has shape (12, 0, 8, 3), not"),
     "three images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:3]), "a.npz: holds 3 images, fewer than 4"),
-    "labels of floats": (lambda p: npz(p / "a.npz", arr_0=PIXELS, arr_1=np.zeros(12)), "arr_1: has dtype float64"),
-    "labels too few": (lambda p: npz(p / "a.npz", arr_0=PIXELS, arr_1=np.arange(5)), "arr_1: has shape (5,), not (12)"),
     "empty folder": (lambda p: folder(p / "f"), "f: holds no image; accepted are files that end in .jpg"),
-    "gray folder": (lambda p: folder(p / "f", rgb().convert("L")), "00.png: is of mode L, not RGB"),
+    "gray folder": (
+        lambda p: folder(p / "f", rgb().convert("L")),
+        "00.png: is of mode L, not RGB with 8 bits a channel",
+    ),
     "RGBA folder": (
         lambda p: folder(p / "f", rgb(), rgb().convert("RGBA"), rgb(), rgb()),
         "01.png: is of mode RGBA, not RGB",
@@ -130,6 +156,8 @@ BAD_SAMPLES = {
         lambda p: folder(p / "f", *[rgb().convert("CMYK")] * 4, name="{:02}.jpg"),
         "00.jpg: is of mode CMYK, not RGB",
     ),
+    "16 bits a channel": (lambda p: deep(p / "f"), "00.png: is of mode RGB with 16 bits, not RGB with 8 bits"),
+    "a transparent colour": (lambda p: transparent(p / "f"), "00.png: is of mode RGBA, not RGB"),
     "mixed sizes": (
         lambda p: folder(p / "f", rgb(), rgb(), rgb(), rgb(9)),
         "03.png: is 9x9, but the images before it are 8x8",
@@ -180,13 +208,26 @@ BAD_REFERENCES = {
         "r.npz: is no readable npz",
     ),
     "float images": (lambda p, b: reference(p / "r.npz", b, arr_0=PIXELS / 255), "arr_0: has dtype float64, not uint8"),
+    "no covariance": (
+        lambda p, b: reference(p / "r.npz", b, sigma=-np.eye(32), mu=np.zeros(32)),
+        "sigma: is no covariance; it must be symmetric",
+    ),
+    "lopsided covariance": (
+        lambda p, b: reference(p / "r.npz", b, sigma_s=np.triu(np.ones((112, 112)))),
+        "sigma_s: is no covariance; it must be symmetric",
+    ),
     "too few images": (lambda p, b: reference(p / "r.npz", b, arr_0=PIXELS[:2]), "r.npz: holds 2 images, fewer than 4"),
 }
 
 BAD_FLAGS = {
+    "too few samples": (["--num-samples", 3], "--num-samples 3: is too few; what is asked for takes 4 or more"),
+    "too few samples for coverage": (
+        ["--num-samples", 5, "--further"],
+        "--num-samples 5: is too few; what is asked for",
+    ),
     "more samples than there are": (["--num-samples", 91], "holds 90 images, fewer than the 91 asked for"),
     "no graph there": (["--graph", "none.pb"], "none.pb"),
-    "too few replicates": (["--replicates", 5], "--replicates 5: is too few for intervals; give 40 or more"),
+    "too few replicates": (["--replicates", 5], "--replicates 5: too few for intervals; give 40 or more"),
     "resize without a network": (["--resize", "bicubic-224"], "--resize 'bicubic-224': is for --module"),
     "network without a resize": (["--module", "network.pt"], "--module network.pt: needs --resize"),
     "resize that is none": (["--module", "n.pt", "--resize", "224"], "--resize '224': is none; write mode-side"),
@@ -237,9 +278,58 @@ def test_what_needs_images_is_refused_without_them(adm, graph, batches, tmp_path
     check(adm("score", *arguments, flag), "holds statistics alone", tmp_path, [])
 
 
-def test_classes_need_labels(adm, graph, batches, tmp_path):
-    arguments = [batches / "unlabelled.npz", batches / "images.npz", "--graph", graph, "--out", tmp_path / "out.json"]
-    check(adm("score", *arguments, "--per-class"), "unlabelled.npz: has no labels arr_1", tmp_path, [])
+BAD_LABELS = {
+    "none": (None, "samples.npz: has no labels arr_1"),
+    "floats": (np.zeros(12), "arr_1: has dtype float64, not integers"),
+    "too few": (np.arange(5), "arr_1: has shape (5,), not (12)"),
+    "too large": (np.full(12, 2**63, np.uint64), "arr_1: holds 9223372036854775808, beyond"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LABELS)
+def test_classes_need_labels(adm, graph, batches, tmp_path, case):
+    labels, message = BAD_LABELS[case]
+    samples = npz(tmp_path / "samples.npz", arr_0=PIXELS, **({} if labels is None else {"arr_1": labels}))
+    arguments = [samples, batches / "images.npz", "--graph", graph, "--out", tmp_path / "out.json"]
+    check(adm("score", *arguments, "--per-class"), message, tmp_path, [samples])
+    assert adm("score", samples, batches / "images.npz", "--graph", graph)[0] == 0  # nobody asked for them
+
+
+BAD_GRAPHS = {
+    "missing": (None, "graph.pb: No such file"),
+    "text": (b"no graph", "graph.pb: not a frozen TensorFlow graph"),
+    "empty": (b"", "graph.pb: holds no nodes"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_GRAPHS)
+def test_bad_graphs(adm, batches, tmp_path, case):
+    content, message = BAD_GRAPHS[case]
+    graph = tmp_path / "graph.pb"
+    if content is not None:
+        graph.write_bytes(content)
+    before = sorted(tmp_path.rglob("*"))
+    arguments = [batches / "samples.npz", batches / "both.npz", "--graph", graph, "--out", tmp_path / "out.json"]
+    check(adm("score", *arguments), message, tmp_path, before)
+
+
+def test_an_operation_that_is_unknown_is_named_with_its_node(adm, graph, batches, tmp_path):
+    changed = tmp_path / "graph.pb"
+    changed.write_bytes(graph.read_bytes().replace(b"\x04Relu", b"\x04Selu"))
+    arguments = [batches / "samples.npz", batches / "both.npz", "--graph", changed, "--out", tmp_path / "out.json"]
+    result = adm("score", *arguments)
+    check(result, "op Selu of node ", tmp_path, [changed])
+    assert str(batches) not in result[2]
+
+
+def test_a_place_below_a_file_is_refused_before_anything_is_computed(adm, graph, batches, tmp_path, monkeypatch):
+    monkeypatch.setattr(TorchGraph, "features", lambda *_: pytest.fail("the graph ran"))
+    out = tmp_path / "file" / "folder" / "out.json"
+    (tmp_path / "file").touch()
+    arguments = [batches / "samples.npz", batches / "both.npz", "--graph", graph, "--out", out]
+    check(
+        adm("score", *arguments), f"cannot be written; {tmp_path / 'file'} is no folder", tmp_path, [tmp_path / "file"]
+    )
 
 
 def test_a_folder_is_no_place_for_the_scores(adm, graph, batches, tmp_path):
@@ -268,26 +358,50 @@ class Nothing(torch.nn.Module):
         return x.flatten(1) * float("nan")
 
 
+def script(module, path):
+    torch.jit.script(module).save(str(path.with_suffix(".pt")))
+
+
+def export(module, path):
+    torch.export.save(torch.export.export(module, (torch.zeros(64, 3, 16, 16),)), path.with_suffix(".pt2"))
+
+
+def with_code(path):
+    """A program whose sample inputs run code when they are unpickled."""
+    whole = path.with_suffix(".whole.pt2")
+    torch.export.save(torch.export.export(Flat(), (torch.zeros(64, 3, 16, 16),)), whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path.with_suffix(".pt2"), "w") as new:
+        for name in old.namelist():
+            harmful = name.endswith("sample_inputs/model.pt")
+            content = io.BytesIO()
+            torch.save({"a": Touches(path.with_name("touched"))}, content)
+            new.writestr(name, content.getvalue() if harmful else old.read(name))
+    whole.unlink()
+
+
+NO_NETWORK = "is no TorchScript and no exported program"
 BAD_NETWORKS = {
-    "text": (lambda path: path.write_bytes(b"no network"), "is no TorchScript and no exported program"),
-    "weights alone": (
-        lambda path: torch.save({"a": torch.zeros(1)}, path),
-        "is no TorchScript and no exported program",
+    "text": (lambda path: path.with_suffix(".pt").write_bytes(b"no network"), NO_NETWORK),
+    "text for a program": (lambda path: path.with_suffix(".pt2").write_bytes(b"no network"), NO_NETWORK),
+    "weights alone": (lambda path: torch.save({"a": torch.zeros(1)}, path.with_suffix(".pt")), NO_NETWORK),
+    "code": (
+        lambda path: path.with_suffix(".pt").write_bytes(pickle.dumps(Touches(path.with_name("touched")))),
+        NO_NETWORK,
     ),
-    "code": (lambda path: path.write_bytes(pickle.dumps(Touches(path.with_name("touched")))), "is no TorchScript"),
-    "another size": (lambda path: torch.jit.script(Fails()).save(str(path)), "fails on images of (3, 8, 8)"),
-    "no features": (
-        lambda path: torch.jit.script(Flat()).save(str(path)),
-        "returns (64,), not a tensor (64, features)",
-    ),
-    "NaN": (lambda path: torch.jit.script(Nothing()).save(str(path)), "returns NaN or infinity"),
+    "a program with code": (with_code, NO_NETWORK),
+    "another size": (lambda path: script(Fails(), path), "fails on 8x8 images resized by bilinear-16: "),
+    "no features": (lambda path: script(Flat(), path), "returns (64,), not a tensor (64, feat"),
+    "no features of a program": (lambda path: export(Flat(), path), "returns (64,), not a tensor (64, feat"),
+    "NaN": (lambda path: script(Nothing(), path), "returns NaN or infinity"),
 }
 
 
 @pytest.mark.parametrize("case", BAD_NETWORKS)
-def test_bad_networks(adm, graph, batches, tmp_path, case):
+def test_bad_networks(adm, graph, batches, tmp_path, monkeypatch, case):
+    monkeypatch.setattr(TorchGraph, "features", lambda *_: pytest.fail("the graph ran before the network was tried"))
     write, message = BAD_NETWORKS[case]
-    write(tmp_path / "network.pt")
+    write(tmp_path / "network")
+    (network,) = tmp_path.iterdir()
     arguments = [batches / "samples.npz", batches / "images.npz", "--graph", graph, "--out", tmp_path / "out.json"]
-    flags = ["--module", tmp_path / "network.pt", "--resize", "bilinear-16"]
-    check(adm("score", *arguments, "--threads", 1, *flags), message, tmp_path, [tmp_path / "network.pt"])
+    flags = ["--module", network, "--resize", "bilinear-16"]
+    check(adm("score", *arguments, "--threads", 1, *flags), message, tmp_path, [network])

@@ -1,6 +1,8 @@
 """`adm score` gives what the library gives, whatever the images come in, and tells what the numbers rest on."""
 
+import errno
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,9 +11,13 @@ from PIL import Image
 
 from adm.artifacts.manifest import sha256
 from adm.evaluation import stored_features
+from adm.metrics.density_coverage import density_coverage
+from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.inception_score import inception_score
+from adm.metrics.kernel import kernel_distance
 from adm.metrics.manifold import precision_recall
+from adm.metrics.module_features import ModuleExtractor, Resize
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.torch_graph import TorchGraph
 
@@ -100,7 +106,7 @@ def test_a_reference_without_images_gives_no_precision_and_says_so(score):
 
 def test_images_are_in_memory_a_stretch_at_a_time(score, monkeypatch):
     expected, _ = score("samples.npz", "images.npz", "--batch", 8)
-    monkeypatch.setattr(stored_features, "STRETCH", 1)
+    monkeypatch.setattr(stored_features, "STRETCH", 16 * 8 * 8 * 3 + 5)
     lengths = []
     features = TorchGraph.features
     monkeypatch.setattr(
@@ -108,7 +114,7 @@ def test_images_are_in_memory_a_stretch_at_a_time(score, monkeypatch):
     )
     found, _ = score("samples.npz", "images.npz", "--batch", 8)
     assert found["metrics"] == expected["metrics"]
-    assert max(lengths) == 8
+    assert max(lengths) == 16
     assert sum(lengths) == 90 + 120
 
 
@@ -132,7 +138,7 @@ def test_the_score_tells_what_it_rests_on(score, graph, batches):
         "storage": "uint8 in npz",
     }
     assert told["reference"]["sha256"] == sha256(batches / "both.npz")
-    assert set(told["versions"]) == {"python", "numpy", "scipy", "torch"}
+    assert set(told["versions"]) == {"python", "adm", "numpy", "pillow", "scipy", "torch"}
     assert str(batches) not in json.dumps(found)
 
 
@@ -152,12 +158,27 @@ def test_intervals_hold_their_metrics(score):
     assert " to " in printed
 
 
-def test_further_metrics_of_the_same_features(score):
+def test_further_metrics_of_the_same_features(score, features):
     found, printed = score("samples.npz", "images.npz", "--further")
-    further = found["further"]
-    assert {"kid", "kid_standard_error", "density", "coverage"} <= set(further)
-    assert 0 <= further["coverage"] <= 1
+    fake, real = features["samples"].pool, features["images"].pool
+    kernel, balls = kernel_distance(real, fake), density_coverage(real, fake)
+    limit = fid_infinity(feature_statistics(real), fake, 0)
+    assert found["further"] == pytest.approx(
+        {
+            "kid": kernel.value,
+            "kid_standard_error": kernel.standard_error,
+            "density": balls.density,
+            "coverage": balls.coverage,
+            "fid_infinity": limit.value,
+            "fid_infinity_standard_error": limit.standard_error,
+        },
+        rel=1e-6,
+    )
     assert "KID" in printed
+    assert "FID-infinity" in printed
+    found, printed = score("samples.npz", "images.npz", "--further", "--num-samples", 40)
+    assert "fid_infinity" not in found["further"]
+    assert "40 samples are too few to extrapolate FID from" in printed
 
 
 def test_precision_of_each_class(score, features, batches):
@@ -168,6 +189,23 @@ def test_precision_of_each_class(score, features, batches):
         theirs = features["images"].pool[real["arr_1"] == 1]
     manifold = precision_recall(theirs, ours)
     assert found["per_class"]["1"] == {"precision": manifold.precision, "recall": manifold.recall}
+
+
+def test_arithmetic_is_that_of_classes_too(score, batches, tmp_path):
+    for name in ("samples", "images"):
+        with np.load(batches / f"{name}.npz") as arrays:
+            np.savez(tmp_path / f"{name}.npz", arr_0=arrays["arr_0"], arr_1=np.zeros(len(arrays["arr_0"]), np.int64))
+    flags = ["--per-class", "--arithmetic", "float16"]
+    found, _ = score(tmp_path / "samples.npz", tmp_path / "images.npz", *flags)
+    assert found["per_class"] == {"0": {name: found["metrics"][name] for name in ("precision", "recall")}}
+
+
+def test_classes_of_one_side_alone_are_told(score, batches, tmp_path):
+    with np.load(batches / "samples.npz") as arrays:
+        np.savez(tmp_path / "samples.npz", arr_0=arrays["arr_0"], arr_1=arrays["arr_1"] + 1)
+    found, printed = score(tmp_path / "samples.npz", "images.npz", "--per-class")
+    assert {label: scored is None for label, scored in found["per_class"].items()} == {"0": True, "1": False, "2": True}
+    assert "2 of 3 classes have no more than 3 samples" in printed
 
 
 def test_the_released_evaluators_arithmetic_is_an_option(score):
@@ -193,6 +231,55 @@ def test_cached_features_are_not_computed_again(score, tmp_path, monkeypatch):
     again, _ = score("samples.npz", "images.npz", "--cache", cache)
     assert again == first
     assert len(list(cache.iterdir())) == 2
+
+
+def test_two_that_compute_the_same_at_once_agree(score, batches, graph, tmp_path, monkeypatch):
+    """As containers do, whose processes all have one number: each finds the other's work done when its own ends."""
+    expected, _ = score("samples.npz", "images.npz", "--cache", tmp_path / "cache")
+    finished = tmp_path / "finished"
+    (tmp_path / "cache").rename(finished)
+    features = TorchGraph.features
+
+    def overtaken(self, images, batch):
+        shutil.copytree(finished, tmp_path / "cache", dirs_exist_ok=True)
+        return features(self, images, batch)
+
+    monkeypatch.setattr(TorchGraph, "features", overtaken)
+    found, _ = score("samples.npz", "images.npz", "--cache", tmp_path / "cache")
+    assert found == expected
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == sorted(p.name for p in finished.iterdir())
+
+
+def test_a_damaged_cache_is_found_out(adm, graph, batches, tmp_path):
+    arguments = ["score", batches / "samples.npz", batches / "both.npz", "--graph", graph, "--cache", tmp_path]
+    assert adm(*arguments)[0] == 0
+    damaged = next(tmp_path.glob("*/pool.npy"))
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(bytes(content))
+    code, _, err = adm(*arguments)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "pool.npy: is not the file that was written" in err
+
+
+def test_a_full_disk_is_one_line(adm, graph, batches, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "pool.npy")
+
+    monkeypatch.setattr(stored_features, "write_rows", full)
+    out = tmp_path / "score.json"
+    result = adm(
+        "score", batches / "samples.npz", batches / "both.npz", "--graph", graph, "--cache", tmp_path, "--out", out
+    )
+    assert result == (2, "", "error: pool.npy: No space left on device\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sizes_that_differ_and_references_of_few_images_are_warned_of(score, tmp_path):
+    np.savez(tmp_path / "small.npz", np.random.default_rng(0).integers(0, 256, (20, 6, 6, 3)).astype(np.uint8))
+    found, _ = score("samples.npz", tmp_path / "small.npz")
+    assert any("samples are 8x8, but the reference's images 6x6" in warning for warning in found["warnings"])
+    assert any("20 images of the reference do not exceed the 112 spatial" in warning for warning in found["warnings"])
 
 
 def test_the_cache_tells_images_graphs_and_batches_apart(score, tmp_path):
@@ -222,6 +309,51 @@ def modules(tmp_path_factory):
     program = torch.export.export(Projection(), (torch.zeros(4, 3, 16, 16),), dynamic_shapes=dynamic)
     torch.export.save(program, folder / "network.pt2")
     return folder
+
+
+@pytest.mark.parametrize(
+    ("resize", "scaling", "seen"),
+    [
+        ("nearest-16", "bytes", lambda x: x.repeat_interleave(2, -1).repeat_interleave(2, -2)),
+        ("nearest-16", "symmetric", lambda x: x.repeat_interleave(2, -1).repeat_interleave(2, -2) / 127.5 - 1),
+        ("area-4", "unit", lambda x: x.unflatten(-1, (4, 2)).mean(-1).unflatten(-2, (4, 2)).mean(-2) / 255),
+        ("bilinear-8", "unit", lambda x: x / 255),
+        (
+            "bicubic-8",
+            "imagenet",
+            lambda x: (
+                (x / 255 - torch.tensor([0.485, 0.456, 0.406])[:, None, None])
+                / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+            ),
+        ),
+    ],
+)
+def test_what_a_network_sees(tmp_path, resize, scaling, seen):
+    class Sees(torch.nn.Module):
+        def forward(self, x):
+            return x.flatten(1)
+
+    torch.jit.script(Sees()).save(str(tmp_path / "network.pt"))
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+    found = ModuleExtractor(tmp_path / "network.pt", Resize.parse(resize), scaling).features(images, 2)
+    expected = seen(torch.from_numpy(images).permute(0, 3, 1, 2).float()).flatten(1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_features_of_a_network_are_cached_too(score, modules, tmp_path, monkeypatch):
+    flags = ["--module", modules / "network.pt", "--resize", "area-16", "--cache", tmp_path / "cache"]
+    first, _ = score("samples.npz", "images.npz", *flags)
+    tried = []
+    features = ModuleExtractor.features
+    monkeypatch.setattr(
+        ModuleExtractor,
+        "features",
+        lambda self, images, batch: tried.append(len(images)) or features(self, images, batch),
+    )
+    assert score("samples.npz", "images.npz", *flags)[0] == first
+    assert tried == [1]
+    score("samples.npz", "images.npz", *flags[:3], "area-16", "--scaling", "unit", *flags[4:])
+    assert sum(tried) == 1 + 1 + 90 + 120
 
 
 @pytest.mark.parametrize("name", ["network.pt", "network.pt2"])
