@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from adm.params.file import Params
 from adm.report.beside import HERE, describe
 from adm.report.metrics import read_further, read_metrics
 
-KID_UNIT = 1000
-"""Kernel distances are small: they are printed in thousandths, as is customary."""
+DIGITS, DIGITS_OF_ERROR = 3, 2
+"""Significant digits: kernel distances go with the sixth power of the features' scale, and so from thousandths to
+thousands."""
 
 
 def further_table(params: Params, runs: Sequence[str], metrics: Path) -> pd.DataFrame:
@@ -30,15 +32,23 @@ def further_table(params: Params, runs: Sequence[str], metrics: Path) -> pd.Data
     found, further = read_metrics(metrics, runs), read_further(metrics, runs)
     table = pd.DataFrame({"Run": list(runs), HERE: [describe(params, run) for run in runs]})
     table["FID"] = found["fid"].to_numpy()
-    table["FID of infinitely many"] = _with_error(further, "fid_infinity", 1)
-    table["KID × 1000"] = _with_error(further, "kid", KID_UNIT)
+    table["FID of infinitely many"] = _with_error(further, "fid_infinity")
+    table["KID"] = _with_error(further, "kid")
     for ours, theirs in (("precision", "density"), ("recall", "coverage")):
         table[ours.capitalize()] = found[ours].to_numpy()
         table[theirs.capitalize()] = further[theirs].to_numpy()
     return table
 
 
-def _with_error(further: pd.DataFrame, name: str, unit: int) -> list[str]:
+def _with_error(further: pd.DataFrame, name: str) -> list[str]:
     """A metric and its standard error as text; "" where there are too few samples for it."""
-    pairs = zip(further[name] * unit, further[f"{name}_standard_error"] * unit, strict=True)
-    return ["" if pd.isna(value) else f"{value:.2f} ± {error:.2f}" for value, error in pairs]
+    pairs = zip(further[name], further[f"{name}_standard_error"], strict=True)
+    return [
+        "" if pd.isna(value) else f"{_significant(value, DIGITS)} ± {_significant(error, DIGITS_OF_ERROR)}"
+        for value, error in pairs
+    ]
+
+
+def _significant(value: float, digits: int) -> str:
+    """A number with so many significant digits, and no exponent."""
+    return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")

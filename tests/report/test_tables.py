@@ -444,15 +444,16 @@ def test_training_hours_are_the_sum_of_the_segments(tmp_path):
 def test_further_metrics_stand_beside_those_they_improve_on(params, tmp_path):
     metrics = {"fid": 9.0, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
     kernel = {"kid": 0.0123, "kid_standard_error": 0.0004, "density": 0.9, "coverage": 0.7}
+    large = {"kid": 3201.84, "kid_standard_error": 110.3}
     limit = {"fid_infinity": 8.25, "fid_infinity_standard_error": 0.06}
-    for run, further in {"gan-1": kernel | limit, "scale-0": kernel, "scale-2": {}}.items():
+    for run, further in {"gan-1": kernel | limit, "scale-0": kernel | large, "scale-2": {}}.items():
         (tmp_path / f"{run}.json").write_text(json.dumps({"metrics": metrics, "further": further}))
     table = further_table(params, ["gan-1", "scale-0", "scale-2"], tmp_path)
     assert table.columns.tolist() == [
-        *("Run", "Here", "FID", "FID of infinitely many", "KID × 1000"),
+        *("Run", "Here", "FID", "FID of infinitely many", "KID"),
         *("Precision", "Density", "Recall", "Coverage"),
     ]
     assert table["FID of infinitely many"].tolist() == ["8.25 ± 0.06", "", ""]
-    assert table["KID × 1000"].tolist() == ["12.30 ± 0.40", "12.30 ± 0.40", ""]
+    assert table["KID"].tolist() == ["0.0123 ± 0.0004", "3200 ± 110", ""]
     assert table["Density"].tolist()[:2] == [0.9, 0.9]
     assert table["Here"].tolist()[0] == "GAN digits, truncation 1"
