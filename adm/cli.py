@@ -1,7 +1,7 @@
 """The command line: one verb a stage. Inputs and outputs are flags; hyperparameters come from the params file alone.
 
-The verbs at the end are tools for single files, outside the pipeline, and read no params file. A verb imports its stage
-or tool when it is called, so that no verb waits for libraries that it does not use.
+The verbs at the end are tools for single files and whole results, outside the pipeline, and read no params file. A verb
+imports its stage or tool when it is called, so that no verb waits for libraries that it does not use.
 """
 # ruff: noqa: PLC0415
 
@@ -405,6 +405,34 @@ def identify(file: Annotated[Path, typer.Argument(help="A .pt in the released fo
     from adm.tools import identify as tool
 
     print(*tool.run(file), sep="\n")
+
+
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="A results folder, such as results/embedded.")],
+    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
+) -> None:
+    """Tell which artifacts are not what was written, or not of the parents that are there; exit code 1 if any."""
+    from adm.tools import verify as tool
+
+    if not tool.run(results, out):
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    results_a: Annotated[Path, typer.Argument(help="A results folder.")],
+    results_b: Annotated[Path, typer.Argument(help="Another one.")],
+    rtol: Annotated[float, typer.Option(min=0.0, help="Of floats: a share of the larger number.")] = 1.0e-5,
+    atol: Annotated[float, typer.Option(min=0.0, help="Of all numbers, whole ones too.")] = 1.0e-8,
+    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
+) -> None:
+    """Compare two results folders, artifact by artifact; exit code 1 if they differ."""
+    from adm.artifacts.closeness import Tolerance
+    from adm.tools import compare as tool
+
+    if not tool.run(results_a, results_b, Tolerance(rtol, atol), out):
+        raise typer.Exit(1)
 
 
 def _inputs(

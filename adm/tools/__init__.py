@@ -1,1 +1,1 @@
-"""Verbs for single files, outside the pipeline."""
+"""Verbs for single files and for whole results folders, outside the pipeline."""

@@ -1,0 +1,96 @@
+"""What a results folder holds: folders with a manifest, and files that stand alone."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from adm.artifacts.manifest import MANIFEST
+from adm.params.errors import UserError
+
+SCRATCH = frozenset({"code", "logs", "shards", "work"})
+"""Folders of a results folder that hold no result: today's code, what was printed, and what is half done."""
+
+LOOSE = frozenset({".csv", ".json", ".md", ".pdf", ".png", ".tex"})
+"""Endings of files that may stand alone; a folder with any other file in it is an artifact, which needs a manifest."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder with a manifest, or a file that stands alone.
+
+    Attributes:
+        path: Where it is.
+        is_folder: Whether it is a folder.
+        files: Every file in it by its path within, less hidden ones; of a file that stands alone, itself by its name.
+    """
+
+    path: Path
+    is_folder: bool
+    files: Mapping[str, Path]
+
+
+def find_artifacts(results: Path) -> dict[str, Artifact]:
+    """Every artifact of a results folder by its path in it, sorted; scratch and what is hidden is left out.
+
+    Raises:
+        UserError: There is no such folder, or it holds no artifact, or is itself one.
+    """
+    if not results.exists():
+        raise UserError(f"{results}: does not exist")
+    if not results.is_dir():
+        raise UserError(f"{results}: is a file, not a results folder")
+    if _is_artifact(_entries(results)):
+        raise UserError(f"{results}: is a single artifact; give the results folder that holds it")
+    found = {
+        artifact.path.relative_to(results).as_posix(): artifact
+        for entry in _entries(results)
+        if not (entry.is_dir() and entry.name in SCRATCH)
+        for artifact in _artifacts(entry)
+    }
+    if not found:
+        raise UserError(f"{results}: holds no artifact")
+    return dict(sorted(found.items()))
+
+
+def check_out(out: Path | None, *results: Path) -> None:
+    """Refuse a report that would become one of the artifacts, or that cannot be written.
+
+    Raises:
+        UserError: `out` is a folder, or lies in a folder of results.
+    """
+    if out is None:
+        return
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder; the report is one json file")
+    for folder in results:
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"--out {out}: lies in {folder}, of which it is no result; write it elsewhere")
+
+
+def _artifacts(path: Path) -> Iterator[Artifact]:
+    if not path.is_dir():
+        yield Artifact(path, False, {path.name: path})
+        return
+    entries = _entries(path)
+    if _is_artifact(entries):
+        files = [file for entry in entries for file in _files(entry)]
+        yield Artifact(path, True, {file.relative_to(path).as_posix(): file for file in files})
+        return
+    for entry in entries:
+        yield from _artifacts(entry)
+
+
+def _is_artifact(entries: list[Path]) -> bool:
+    return any(entry.name == MANIFEST or entry.suffix not in LOOSE for entry in entries if not entry.is_dir())
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for entry in _entries(path):
+        yield from _files(entry)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))

@@ -1,0 +1,186 @@
+"""Whether artifacts are what was written, of the parents that are there, and by the code of today."""
+
+import os
+import platform
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+
+from adm.artifacts.code import code_digest, verbs
+from adm.artifacts.found import Artifact
+from adm.artifacts.manifest import MANIFEST, Manifest, sha256
+from adm.artifacts.reading import read_json
+from adm.params.errors import UserError
+
+KEYS = {
+    "data": "dataset",
+    "dataset_features": "reference",
+    "features": "run",
+    "reference_features": "reference",
+    "samples": "run",
+}
+"""Inputs whose key stands under another name in the section of the params file that asked for them."""
+
+Digests = Mapping[Path, str | OSError]
+"""The sha256 of files, or why one cannot be read."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found of an artifact.
+
+    Attributes:
+        stage: What made it; None where nothing tells.
+        wrong: What is wrong with it; empty if it is sound.
+        is_of_other_code: Whether the stage's code is another today. Its bytes may be what today's code would write.
+        may_be_of_other_python: Whether that may be for the Python version alone, which the digest depends on.
+        inputs: The artifact that each input is, by its path in the results folder; None for one that is not there.
+    """
+
+    stage: str | None = None
+    wrong: list[str] = field(default_factory=list)
+    is_of_other_code: bool = False
+    may_be_of_other_python: bool = False
+    inputs: dict[str, str | None] = field(default_factory=dict)
+
+
+def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, str | OSError]]:
+    """Yield the sha256 of each file in order, or why it cannot be read; a thread a core."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        yield from pool.map(_hash, paths)
+
+
+def _hash(path: Path) -> tuple[Path, str | OSError]:
+    try:
+        return path, sha256(path)
+    except OSError as error:
+        return path, error
+
+
+def check_artifacts(artifacts: Mapping[str, Artifact], digests: Digests) -> dict[str, Checked]:
+    """Check every artifact of a results folder.
+
+    A manifest holds its parents' identities and no paths, so a parent is looked for by its identity: one that nothing
+    has was made anew, changed or is gone. Only parents are looked at: what is made from an artifact that is wrong, and
+    is itself as it was written, is not wrong for that. Tables, figures and training logs have no manifest, so that
+    nothing can be told of them.
+
+    Args:
+        artifacts: From `find_artifacts`.
+        digests: Of every file of theirs.
+    """
+    present = _by_identity(artifacts, digests)
+    return {path: _check(artifact, digests, present) for path, artifact in artifacts.items()}
+
+
+def _by_identity(artifacts: Mapping[str, Artifact], digests: Digests) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path, artifact in artifacts.items():
+        for name, file in artifact.files.items():
+            place = f"{path}/{name}" if artifact.is_folder and name != MANIFEST else path
+            digest = digests[file]
+            if isinstance(digest, str):
+                found[digest].append(place)
+    return dict(found)
+
+
+def _check(artifact: Artifact, digests: Digests, present: Mapping[str, list[str]]) -> Checked:
+    wrong = [
+        f"{name}: cannot be read: {error.strerror or error}"
+        for name, file in artifact.files.items()
+        if isinstance(error := digests[file], OSError)
+    ]
+    try:
+        made_by = _made_by(artifact)
+    except UserError as error:
+        return Checked(wrong=wrong or [str(error)])
+    if made_by is None:
+        return Checked(wrong=wrong)
+    if artifact.is_folder:
+        wrong += _wrong_files(artifact, made_by, digests)
+    inputs, mistakes = _parents(made_by, present)
+    wrong += mistakes
+    if made_by.stage not in verbs():
+        return Checked(made_by.stage, [*wrong, f"was made by {made_by.stage!r}, which is no stage"], inputs=inputs)
+    is_other = made_by.code != code_digest(made_by.stage)
+    is_other_python = is_other and _minor(made_by.versions.get("python", "")) != _minor(platform.python_version())
+    return Checked(made_by.stage, wrong, is_other, is_other_python, inputs)
+
+
+def _made_by(artifact: Artifact) -> Manifest | None:
+    """What made an artifact; None where it need not tell.
+
+    Raises:
+        UserError: It should tell and does not.
+    """
+    if not artifact.is_folder and artifact.path.suffix != ".json":
+        return None
+    name = MANIFEST if artifact.is_folder else artifact.path.name
+    if name not in artifact.files:
+        raise UserError(f"{MANIFEST}: does not exist; the folder holds {_some(list(artifact.files))}")
+    try:
+        content = read_json(artifact.files[name])
+    except UserError as error:
+        # The reader names the whole path, which stands at the head of the line already.
+        raise UserError(f"{name}{str(error).removeprefix(str(artifact.files[name]))}") from error
+    try:
+        if artifact.is_folder:
+            return Manifest.model_validate(content)
+        if not isinstance(content.get("made_by"), dict):
+            raise UserError(f"{name}: does not tell what made it: it holds no object `made_by`")
+        return Manifest.model_validate({"facts": {}, "files": {}, **content["made_by"]})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(f"{name}: does not tell what made it: {place}: {first['msg'].lower()}") from error
+
+
+def _wrong_files(artifact: Artifact, manifest: Manifest, digests: Digests) -> list[str]:
+    wrong = []
+    for name, digest in manifest.files.items():
+        if name not in artifact.files:
+            wrong.append(f"{name}: does not exist, though the manifest names it")
+        elif isinstance(found := digests[artifact.files[name]], str) and found != digest:
+            wrong.append(f"{name}: is not the file that was written: its sha256 differs from the manifest's")
+    extra = [name for name in artifact.files if name != MANIFEST and name not in manifest.files]
+    return wrong + [f"{name}: is not in the manifest" for name in extra]
+
+
+def _parents(made_by: Manifest, present: Mapping[str, list[str]]) -> tuple[dict[str, str | None], list[str]]:
+    """The path of each input, and what is wrong with them."""
+    parents: dict[str, str | None] = {}
+    gone, moved = [], []
+    for name, identity in made_by.inputs.items():
+        found, key = present.get(identity, []), _key(name, made_by.params)
+        called = name if key in (None, name) else f"{name} ({key})"
+        # Two artifacts may have changed places; equal ones may stand for each other.
+        placed = [path for path in found if key is None or PurePosixPath(key).name in PurePosixPath(path).parts]
+        parents[name] = next(iter(placed or found), None)
+        if not found:
+            gone.append(called)
+        elif not placed:
+            moved.append(f"input {called}: lies at {found[0]} now")
+    changed = f"inputs that changed, were made anew or are gone: {_some(gone)}"
+    return parents, [*([changed] if gone else []), *moved]
+
+
+def _key(name: str, params: Mapping[str, Any]) -> str | None:
+    """The key, or the path, that an input must have; None where only its identity is known."""
+    if "/" in name:
+        return name
+    keys = [section[KEYS.get(name, name)] for section in params.values() if KEYS.get(name, name) in section]
+    return keys[0] if keys and isinstance(keys[0], str) else None
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,606 @@
+"""`compare`: equal, close, measured in seconds, or different and where; artifact by artifact."""
+
+import csv
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+
+from adm.artifacts.closeness import CHUNK, Tolerance, compare_arrays, compare_texts
+from adm.artifacts.stored import stored_arrays
+from adm.evaluation.comparison import compare_files
+from adm.evaluation.measured import FINDINGS, LOG_COLUMNS, SPEED, TABLE_COLUMNS, THROUGHPUT
+from adm.training.log import TrainingLog
+
+DEFAULT = Tolerance(1.0e-5, 1.0e-8)
+CHECKPOINT = "checkpoints/m-9/ema.safetensors"
+SAMPLES = "samples/run/samples.npz"
+DATA = "data/digits/images.npy"
+
+
+@pytest.fixture
+def pair(results, tmp_path):
+    """Two results folders that are the same; the second is for changing."""
+    other = tmp_path / "other"
+    shutil.copytree(results, other)
+    return SimpleNamespace(a=results, b=other)
+
+
+def compared(adm, pair, *options):
+    """The exit code, the lines that name what is not equal, and the counts by kind that are not 0."""
+    exit_code, out, err = adm("compare", pair.a, pair.b, *options)
+    assert err == ""
+    lines = out.splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:3]] for line in lines if line.startswith("|")][2:]
+    counts = {kind: int(count) for kind, count in cells if count != "0"}
+    assert sum(counts.values()) - counts.get("equal", 0) == len([line for line in lines if not line.startswith("|")])
+    return exit_code, [" ".join(line.split()) for line in lines if not line.startswith("|")], counts
+
+
+def edit_json(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def edit_arrays(path, change):
+    """Change the arrays of a file, a table by name."""
+    if path.suffix == ".npy":
+        arrays = {"": np.load(path)}
+        change(arrays)
+        np.save(path, arrays[""])
+    elif path.suffix == ".npz":
+        with np.load(path) as file:
+            arrays = dict(file)
+        change(arrays)
+        np.savez(path, **arrays)
+    else:
+        arrays = load_file(path)
+        change(arrays)
+        save_file(arrays, path)
+
+
+def edit_text(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_folder_equals_itself_and_its_copy(adm, pair, tmp_path):
+    assert compared(adm, pair) == (0, [], {"equal": 23})
+    assert compared(adm, SimpleNamespace(a=pair.a, b=pair.a)) == (0, [], {"equal": 23})
+    assert compared(adm, pair, "--out", tmp_path / "report.json")[0] == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["tolerance"] == {"rtol": 1e-5, "atol": 1e-8}
+    assert report["counts"]["equal"] == len(report["artifacts"]) == 23
+    assert report["artifacts"]["claims.json"] == {"kind": "equal", "words": "", "apart": 0.0, "made": ""}
+
+
+def test_what_is_no_result_is_left_out(adm, pair):
+    for name in ("work", "logs", "shards", "code"):
+        shutil.rmtree(pair.b / name)
+    (pair.b / "data" / ".digits.part").write_text("more")
+    assert compared(adm, pair) == (0, [], {"equal": 23})
+
+
+def test_what_is_on_one_side_only(adm, pair):
+    shutil.rmtree(pair.b / "samples")
+    (pair.a / "figures" / "figure_6.png").unlink()
+    assert compared(adm, pair) == (
+        1,
+        ["only in B figures/figure_6.png", "only in A samples/run"],
+        {"equal": 21, "only in A": 1, "only in B": 1},
+    )
+
+
+def scaled(name, factor):
+    def change(arrays):
+        arrays[name] = arrays[name] * np.asarray(factor, arrays[name].dtype)
+
+    return change
+
+
+def with_value(name, index, value):
+    def change(arrays):
+        arrays[name][index] = value
+
+    return change
+
+
+def without(name):
+    def change(arrays):
+        del arrays[name]
+
+    return change
+
+
+def replaced(name, function):
+    def change(arrays):
+        arrays[name] = function(arrays[name])
+
+    return change
+
+
+ARRAYS = {
+    "floats within": (CHECKPOINT, scaled("a.weight", 1 + 1e-6), "close", "a.weight["),
+    "floats beyond": (CHECKPOINT, scaled("a.weight", 1 + 1e-3), "different", "a.weight["),
+    "one float": (CHECKPOINT, with_value("a.weight", (2, 1), 99), "different", "a.weight[2, 1]: "),
+    "NaN on one side": (CHECKPOINT, with_value("b", 0, 0.0), "different", "b[0]: nan, there 0.0; 1 of 3 differ"),
+    "infinity on one side": (CHECKPOINT, with_value("b", 1, np.inf), "different", "b[1]: 2.0, there inf; 1 of 3"),
+    "another dtype": (
+        CHECKPOINT,
+        replaced("b", np.float32),
+        "different",
+        "b: <f8 of shape (3,), there <f4 of shape (3,)",
+    ),
+    "another shape": (
+        CHECKPOINT,
+        replaced("a.weight", lambda array: array.reshape(4, 3).copy()),
+        "different",
+        "a.weight: <f4 of shape (3, 4), there <f4 of shape (4, 3)",
+    ),
+    "a tensor less": (CHECKPOINT, without("b"), "different", "b: is missing there"),
+    "a class": (SAMPLES, with_value("arr_1", 3, 7), "different", "arr_1[3]: 3, there 7; 1 of 5 differ"),
+    "an array less": (SAMPLES, without("arr_1"), "different", "arr_1: is missing there"),
+    "another order of axes": (
+        SAMPLES,
+        replaced("arr_0", np.asfortranarray),
+        "different",
+        "arr_0: its axes are stored in another order, so that the numbers were not compared",
+    ),
+    "an image less": (
+        DATA,
+        replaced("", lambda array: array[:4]),
+        "different",
+        "|u1 of shape (5, 4, 4, 3), there |u1 of shape (4, 4, 4, 3)",
+    ),
+    "pixels one apart": (DATA, replaced("", lambda array: array + np.uint8(1)), "different", "[0, 0, 0, 0]: "),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_arrays(adm, pair, case):
+    name, change, kind, words = ARRAYS[case]
+    edit_arrays(pair.b / name, change)
+    exit_code, (line,), counts = compared(adm, pair)
+    folder, file = name.rsplit("/", 1)
+    assert (exit_code, counts) == (int(kind == "different"), {"equal": 22, kind: 1})
+    assert line.startswith(f"{kind} {folder}: {file}: {words}")
+
+
+def test_the_largest_difference_is_the_one_told(adm, pair):
+    def change(arrays):
+        arrays["arr_1"][2] = 90
+        arrays["arr_1"][4] = 5
+
+    edit_arrays(pair.b / SAMPLES, change)
+    assert compared(adm, pair)[1] == ["different samples/run: samples.npz: arr_1[2]: 2, there 90; 2 of 5 differ"]
+
+
+def test_tolerances_are_options(adm, pair):
+    edit_arrays(pair.b / CHECKPOINT, scaled("a.weight", 1 + 1e-3))
+    assert compared(adm, pair)[0] == 1
+    assert compared(adm, pair, "--rtol", "1e-2")[2] == {"equal": 22, "close": 1}
+    assert compared(adm, pair, "--atol", "1e-2", "--rtol", 0)[2] == {"equal": 22, "close": 1}
+
+
+def test_of_whole_numbers_atol_alone_is_tolerated(adm, pair):
+    edit_arrays(pair.b / DATA, replaced("", lambda array: array + np.uint8(1)))
+    assert compared(adm, pair, "--rtol", 10)[2] == {"equal": 22, "different": 1}
+    assert compared(adm, pair, "--atol", 1)[2] == {"equal": 22, "close": 1}
+
+
+def test_the_same_numbers_in_other_bytes_are_close(adm, pair):
+    with np.load(pair.b / SAMPLES) as arrays:
+        np.savez_compressed(pair.b / SAMPLES, **arrays)
+    save_file(load_file(pair.b / CHECKPOINT), pair.b / CHECKPOINT, metadata={"by": "another"})
+    words = "the same content, stored in other bytes"
+    assert compared(adm, pair) == (
+        0,
+        [f"close checkpoints/m-9: ema.safetensors: {words}", f"close samples/run: samples.npz: {words}"],
+        {"equal": 21, "close": 2},
+    )
+
+
+def change_metric(value):
+    return lambda content: content["metrics"].update(fid=value)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(3.2500001, "close"), (3.3, "different"), (None, "different")])
+def test_numbers_of_json(adm, pair, value, kind):
+    edit_json(pair.b / "metrics" / "run.json", change_metric(value))
+    exit_code, (line,), counts = compared(adm, pair)
+    assert (exit_code, counts) == (int(kind == "different"), {"equal": 22, kind: 1})
+    assert line == f"{kind} metrics/run.json: metrics.fid: 3.25, there {value}"
+
+
+JSON = {
+    "a replicate": (lambda c: c["bootstrap"]["fid"].__setitem__(1, 4.0), "bootstrap.fid[1]: 3.5, there 4.0"),
+    "a replicate more": (lambda c: c["bootstrap"]["fid"].append(4.0), "bootstrap.fid: has 2 entries, there 3"),
+    "a metric more": (lambda c: c["metrics"].update(sfid=1.0), "metrics.sfid: is missing here"),
+    "a metric less": (lambda c: c["metrics"].clear(), "metrics.fid: is missing there"),
+    "a count": (lambda c: c.update(num_samples=6), "num_samples: 5, there 6"),
+    "a truth for a number": (lambda c: c.update(num_samples=True), "num_samples: 5, there True"),
+}
+
+
+@pytest.mark.parametrize("case", JSON)
+def test_other_changes_of_json(adm, pair, case):
+    change, words = JSON[case]
+    edit_json(pair.b / "metrics" / "run.json", change)
+    assert compared(adm, pair)[:2] == (1, [f"different metrics/run.json: {words}"])
+
+
+def test_other_versions_code_and_parents_are_told_and_no_difference(adm, pair):
+    def change(content):
+        content["versions"]["numpy"] = "1.0"
+
+    edit_json(pair.b / "data" / "digits" / "manifest.json", change)
+    edit_json(pair.b / "checkpoints" / "m-0" / "manifest.json", lambda content: content.update(code="0"))
+    edit_json(pair.b / "metrics" / "run.json", lambda content: content["made_by"]["inputs"].update(features="0"))
+    exit_code, (first, second, third), counts = compared(adm, pair)
+    assert (exit_code, counts) == (0, {"equal": 20, "remade": 3})
+    assert first.startswith("remade checkpoints/m-0: manifest.json: code: ")
+    assert second.startswith("remade data/digits: manifest.json: versions.numpy: ")
+    assert second.endswith("there '1.0'")
+    assert third.startswith("remade metrics/run.json: inputs.features: ")
+
+
+def test_other_params_are_told_beside_what_they_led_to(adm, pair):
+    edit_json(
+        pair.b / "checkpoints" / "m-9" / "manifest.json",
+        lambda content: content["params"]["run"].update(dataset="cats"),
+    )
+    edit_arrays(pair.b / CHECKPOINT, with_value("b", 2, 9.0))
+    assert compared(adm, pair)[1] == [
+        "different checkpoints/m-9: ema.safetensors: b[2]: 3.0, there 9.0; 1 of 3 differ "
+        "(made otherwise: params.run.dataset: 'digits', there 'cats')"
+    ]
+
+
+def test_facts_are_content(adm, pair):
+    path = pair.b / "extractors" / "digits" / "manifest.json"
+    edit_json(path, lambda content: content["facts"].update(held_out_accuracy=0.5))
+    assert compared(adm, pair)[:2] == (
+        1,
+        ["different extractors/digits: manifest.json: facts.held_out_accuracy: 0.9, there 0.5"],
+    )
+
+
+def test_a_file_more_or_less_in_an_artifact(adm, pair):
+    (pair.a / "checkpoints" / "m-9" / "progress.json").unlink()
+    (pair.b / "samples" / "run" / "samples.npz").unlink()
+    (pair.b / "data" / "digits" / "manifest.json").unlink()
+    assert compared(adm, pair)[1] == [
+        "different checkpoints/m-9: progress.json: is missing here",
+        "different data/digits: manifest.json: is missing there",
+        "different samples/run: samples.npz: is missing there",
+    ]
+
+
+def test_a_file_where_a_folder_was(adm, pair):
+    shutil.rmtree(pair.b / "samples" / "run")
+    (pair.b / "samples" / "run").write_text("")
+    # A folder with a file that may not stand alone is an artifact without a manifest.
+    assert compared(adm, pair)[:2] == (1, ["only in B samples", "only in A samples/run"])
+    shutil.rmtree(pair.b / "samples")
+    (pair.b / "metrics" / "run.json").unlink()
+    shutil.copytree(pair.a / "samples" / "run", pair.b / "metrics" / "run.json")
+    assert "different metrics/run.json: is a file, there a folder" in compared(adm, pair)[1]
+
+
+def test_other_bytes_of_what_cannot_be_looked_into(adm, pair):
+    path = pair.b / "extractors" / "digits" / "graph.pb"
+    content = bytearray(path.read_bytes())
+    content[42] ^= 1
+    path.write_bytes(content)
+    (pair.b / "figures" / "figure_6.pdf").write_bytes(b"%PDF " + bytes(range(50)))
+    assert compared(adm, pair)[1] == [
+        "different extractors/digits: graph.pb: its bytes differ, first at 42",
+        "different figures/figure_6.pdf: its bytes differ, first at 55",
+    ]
+
+
+def test_numbers_of_csv(adm, pair):
+    edit_text(pair.b / "training" / "m-9.csv", "0.25", "0.250000001")
+    edit_text(pair.b / "tables" / "table_8.csv", "3.25", "3.5")
+    assert compared(adm, pair)[1] == [
+        "different tables/table_8.csv: row 1, FID, here: 3.25, there 3.5",
+        "close training/m-9.csv: row 2, loss: 0.25, there 0.250000001",
+    ]
+
+
+CSV = {
+    "another column": ("loss", "mse", "its columns: step, seconds, loss; there step, seconds, mse"),
+    "another step": ("5,1.25", "6,1.25", "row 1, step: 5, there 6"),
+    "a row less": ("9,2.5,0.25\n", "", "row 2: is missing or longer on one side"),
+    "a row cut short": (",0.25\n", "\n", "row 2: is missing or longer on one side"),
+    "no number": ("0.25", "none", "row 2, loss: '0.25', there 'none'"),
+    "NaN": ("0.25", "nan", "row 2, loss: '0.25', there 'nan'"),
+}
+
+
+@pytest.mark.parametrize("case", CSV)
+def test_other_changes_of_csv(adm, pair, case):
+    old, new, words = CSV[case]
+    edit_text(pair.b / "training" / "m-9.csv", old, new)
+    assert compared(adm, pair)[:2] == (1, [f"different training/m-9.csv: {words}"])
+
+
+def test_what_a_table_shows_is_as_close_as_its_csv(adm, pair):
+    for ending, number in ((".csv", "3.2500001"), (".md", "3.26"), (".tex", "3.26")):
+        edit_text(pair.b / "tables" / f"table_8{ending}", "3.25", number)
+    exit_code, lines, counts = compared(adm, pair)
+    assert (exit_code, counts) == (0, {"equal": 20, "close": 3})
+    assert lines[1:] == [
+        f"close tables/table_8.{ending}: shows table_8.csv, which is close" for ending in ("md", "tex")
+    ]
+
+
+def test_a_table_that_differs_from_its_csv(adm, pair):
+    edit_text(pair.b / "tables" / "table_8.md", "3.25", "3.26")
+    edit_text(pair.b / "tables" / "table_8.tex", "run", "ran")
+    assert compared(adm, pair)[1] == [
+        "different tables/table_8.md: line 4: 3.25, there 3.26",
+        "different tables/table_8.tex: line 2: 'run & 3.25 \\\\\\\\\\n', there 'ran & 3.25 \\\\\\\\\\n'",
+    ]
+
+
+def edit_pixel(path, value):
+    with Image.open(path) as image:
+        pixels = np.array(image)
+    pixels[2, 1, 0] += value
+    Image.fromarray(pixels).save(path)
+
+
+def test_images_are_compared_by_pixels(adm, pair):
+    with Image.open(pair.a / "figures" / "figure_6.png") as image:
+        image.save(pair.b / "figures" / "figure_6.png", compress_level=0)
+        image.load()
+    (pair.b / "figures" / "figure_6.pdf").write_bytes(b"%PDF other")
+    assert compared(adm, pair)[:2] == (
+        0,
+        [
+            "close figures/figure_6.pdf: shows figure_6.png, which is close",
+            "close figures/figure_6.png: the same content, stored in other bytes",
+        ],
+    )
+    edit_pixel(pair.b / "figures" / "figure_6.png", 3)
+    exit_code, lines, _ = compared(adm, pair)
+    assert (exit_code, len(lines)) == (1, 2)
+    assert lines[1].startswith("different figures/figure_6.png: pixel [2, 1, 0]: ")
+    assert compared(adm, pair, "--atol", 3)[0] == 0
+
+
+def test_what_is_measured_in_seconds_may_differ(adm, pair):
+    edit_text(pair.b / "training" / "m-9.csv", "2.5,", "99,")
+    edit_json(pair.b / "throughput" / "t.json", lambda content: content["naive"].update(images_per_second=[1.5, 2.5]))
+    for ending in (".csv", ".md", ".tex"):
+        edit_text(pair.b / "tables" / f"table_7{ending}", "8.5", "1.5")
+        edit_text(pair.b / f"claims{ending}", "8.5", "does not hold")
+    edit_json(pair.b / "claims.json", lambda content: content["claims"]["speed"].update(effect="1", estimate="1"))
+    edit_pixel(pair.b / "figures" / "figure_5.png", 3)
+    (pair.b / "figures" / "figure_5.pdf").write_bytes(b"%PDF other")
+    exit_code, lines, counts = compared(adm, pair)
+    assert (exit_code, counts) == (0, {"equal": 12, "measured": 11})
+    assert "measured throughput/t.json: naive.images_per_second[0]: 7.5, there 1.5" in lines
+    assert "measured training/m-9.csv: row 2, seconds: 2.5, there 99" in lines
+    assert "measured tables/table_7.md: shows table_7.csv, which is measured" in lines
+
+
+BESIDE_MEASURED = {
+    "a loss": ("training/m-9.csv", "0.25", "0.75"),
+    "another claim's estimate": ("claims.csv", "fid,FID 3.25,3.25", "fid,FID 3.25,3.5"),
+    "what a claim says": ("claims.csv", "speed", "pace"),
+    "a model of Table 7": ("tables/table_7.csv", "64,", "128,"),
+    "the batch of a throughput": ("throughput/t.json", '"batch_size": 4', '"batch_size": 5'),
+    "the cost of a model": ("throughput/t.json", '"forward_flops": 12', '"forward_flops": 13'),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE_MEASURED)
+def test_what_stands_beside_measured_numbers_may_not(adm, pair, case):
+    name, old, new = BESIDE_MEASURED[case]
+    edit_text(pair.b / "training" / "m-9.csv", "2.5,", "99,")
+    edit_json(pair.b / "throughput" / "t.json", lambda content: content.update(peak_flops=1.5))
+    edit_text(pair.b / name, old, new)
+    exit_code, lines, counts = compared(adm, pair)
+    assert (exit_code, counts["different"]) == (1, 1)
+    assert any(line.startswith(f"different {name}: ") for line in lines)
+
+
+def columns_of(path):
+    return set(next(csv.reader(path.read_text().splitlines())))
+
+
+def test_the_names_of_what_is_measured_are_those_that_are_written(root, tmp_path):
+    with TrainingLog(tmp_path / "log.csv", 0, 1, 1) as log:
+        log.add(SimpleNamespace(step=1, values={"loss": 0.5}))
+    assert columns_of(tmp_path / "log.csv") > LOG_COLUMNS
+    embedded = root / "results" / "embedded"
+    assert columns_of(embedded / "tables" / "table_7.csv") > TABLE_COLUMNS
+    claims = json.loads((embedded / "claims.json").read_text())["claims"]
+    assert {key for key, claim in claims.items() if SPEED in claim["measure"]} == {
+        key for key in claims if key.startswith("faster-")
+    }
+    assert all(set(claim) > FINDINGS for claim in claims.values())
+    source = (root / "adm" / "stages" / "throughput.py").read_text()
+    assert all(f'"{key}"' in source for key in THROUGHPUT)
+
+
+DAMAGED = {
+    "npy": (DATA, 150, "data/digits: {b}/{name}: cannot be read (ends after 22 of 240 numbers)"),
+    "npy's header": (DATA, 20, "data/digits: {b}/{name}: is no readable npy, truncated or of another format ("),
+    "npz": (SAMPLES, 300, "samples/run: {b}/{name}: is no readable npz, truncated or of another format ("),
+    "safetensors": (
+        CHECKPOINT,
+        -8,
+        "checkpoints/m-9: {b}/{name}: a.weight: cannot be read (ends after 10 of 12 numbers)",
+    ),
+    "safetensors' header": (CHECKPOINT, 30, "checkpoints/m-9: {b}/{name}: is no readable safetensors, truncated or"),
+    "json": ("metrics/run.json", 40, "metrics/run.json: {b}/{name}: is no readable JSON ("),
+    "png": ("figures/figure_6.png", 60, "figures/figure_6.png: {b}/{name}: is no readable png ("),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_file_is_one_line(adm, pair, case):
+    name, length, words = DAMAGED[case]
+    (pair.b / name).write_bytes((pair.b / name).read_bytes()[:length])
+    exit_code, (line,), counts = compared(adm, pair)
+    assert (exit_code, counts) == (1, {"equal": 22, "unreadable": 1})
+    path, _, rest = words.partition(": ")
+    expected = f"unreadable {path}: " + ("" if path == name else f"{name.rsplit('/', 1)[1]}: ") + rest
+    assert line.startswith(expected.format(b=pair.b, name=name))
+
+
+@pytest.mark.parametrize("position", [60, 400])
+def test_a_flipped_byte_of_an_npz_is_found(adm, pair, position):
+    content = bytearray((pair.b / SAMPLES).read_bytes())
+    content[position] ^= 0xFF
+    (pair.b / SAMPLES).write_bytes(content)
+    exit_code, lines, _ = compared(adm, pair)
+    assert (exit_code, len(lines)) == (1, 1)
+
+
+def test_pickled_objects_are_never_loaded(adm, pair):
+    np.savez(pair.b / SAMPLES, arr_0=np.array([object], dtype=object))
+    assert "arr_0: is of dtype object; accepted are numbers and texts" in compared(adm, pair)[1][0]
+
+
+def test_bytes_that_are_no_text_are_one_line(adm, pair):
+    for name in ("tables/table_8.md", "training/m-9.csv"):
+        (pair.b / name).write_bytes(b"\xff\xfe\n")
+    _, lines, counts = compared(adm, pair)
+    assert counts == {"equal": 21, "unreadable": 2}
+    assert all(": is no readable " in line for line in lines)
+
+
+def test_a_link_to_nothing_is_one_line(adm, pair):
+    (pair.b / SAMPLES).unlink()
+    (pair.b / SAMPLES).symlink_to("gone.npz")
+    path = pair.b / SAMPLES
+    assert compared(adm, pair)[1] == [
+        f"unreadable samples/run: samples.npz: {path}: cannot be read: No such file or directory"
+    ]
+
+
+def written(path, array):
+    np.save(path, array)
+    return stored_arrays(path)[""]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?", "U3"])
+def test_every_dtype_against_numpy(tmp_path, dtype):
+    draws = np.random.default_rng(1)
+    a = draws.integers(0, 2, (7, 11)).astype(dtype)
+    b = a.copy()
+    assert compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT) is None
+    b[3, 4] = "x" if dtype == "U3" else not a[3, 4]
+    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
+    assert (found.where, found.is_close) == ("[3, 4]", False)
+    assert found.words == f"{a[3, 4]}, there {b[3, 4]}; 1 of 77 differ"
+
+
+def test_whole_numbers_that_float64_cannot_tell_apart(tmp_path):
+    a = np.array([2**62, 0])
+    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", a + np.array([1, 0])), DEFAULT)
+    assert (found.where, found.is_close, found.apart) == ("[0]", False, 1.0)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("place", [0, CHUNK - 1, CHUNK, 2 * CHUNK + 5])
+def test_places_of_arrays_longer_than_what_is_read_at_a_time(tmp_path, order, place):
+    a = np.zeros((3, CHUNK), np.float32, order=order)
+    b = a.copy(order=order)
+    index = np.unravel_index(place, a.shape)
+    b[index] = 1
+    b[1, 1] = 1e-9
+    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
+    assert found.where == f"[{index[0]}, {index[1]}]"
+    assert (found.apart, found.is_close) == (1.0, False)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,)])
+def test_small_and_empty_arrays(tmp_path, shape):
+    a, b = (written(tmp_path / f"{value}.npy", np.full(shape, float(value))) for value in (1, 2))
+    assert compare_arrays(a, a, DEFAULT) is None
+    found = compare_arrays(a, b, DEFAULT)
+    assert (found is None) == (0 in shape)
+
+
+@pytest.mark.parametrize("apart", [0.5, 2.0])
+def test_closeness_is_numpys(tmp_path, apart):
+    draws = np.random.default_rng(2)
+    a = draws.normal(size=1000) * 10.0 ** draws.integers(-9, 9, 1000)
+    b = a + apart * (1e-8 + 1e-5 * np.abs(a)) * draws.uniform(0.9, 1.0, 1000)
+    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
+    assert found.is_close == np.isclose(a, b, rtol=1e-5, atol=1e-8).all() == (apart < 1)
+
+
+def test_bfloat16(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file as save_torch  # noqa: PLC0415
+
+    a = torch.arange(6, dtype=torch.bfloat16).reshape(2, 3)
+    b = a.clone()
+    b[1, 0] = 3.5
+    save_torch({"a": a}, tmp_path / "a.safetensors")
+    save_torch({"a": b}, tmp_path / "b.safetensors")
+    found = compare_files(tmp_path / "a.safetensors", tmp_path / "b.safetensors", DEFAULT)
+    assert (str(found.kind), found.words) == ("different", "a[1, 0]: 3.0, there 3.5; 1 of 6 differ")
+
+
+TEXTS = {
+    "FID 122.1 against 186.2: -64": ("FID 122.1000001 against 186.2: -64", True),
+    "| a   |  1.5 |": ("| a |  1.5000001 |", True),
+    "|:----|-----:|": ("|:-------|---:|", None),
+    "a & 1.5 \\\\": ("a & 1.7 \\\\", False),
+    "−1.5": ("1.5", False),
+    "20%": ("21%", False),
+    "adm-128-1000000": ("adm-128-1000001", False),
+    "1000000 images": ("1000001 images", False),
+    "2.13.0+cpu": ("2.13.1+cpu", False),
+    "holds": ("does not hold", False),
+    "nan": ("nan ", None),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_numbers_within_texts(text):
+    other, is_close = TEXTS[text]
+    found = list(compare_texts(text, other, DEFAULT))
+    assert [one.is_close for one in found] == ([] if is_close is None else [is_close])
+
+
+USAGE = {
+    "missing folder": ("{tmp}/none {tmp}/results", "{tmp}/none: does not exist"),
+    "a missing second folder": ("{tmp}/results {tmp}/none", "{tmp}/none: does not exist"),
+    "a file": (
+        "{tmp}/results {tmp}/results/claims.json",
+        "{tmp}/results/claims.json: is a file, not a results folder",
+    ),
+    "an empty folder": ("{tmp}/empty {tmp}/results", "{tmp}/empty: holds no artifact"),
+    "a report among the results": (
+        "{tmp}/results {tmp}/empty --out {tmp}/results/report.json",
+        "--out {tmp}/results/report.json: lies in {tmp}/results, of which it is no result; write it elsewhere",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_bad_usage_is_one_line_and_exit_code_2(adm, results, tmp_path, case):
+    (tmp_path / "empty").mkdir()
+    arguments, message = (text.format(tmp=tmp_path) for text in USAGE[case])
+    assert adm("compare", *arguments.split()) == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize("option", ["--rtol", "--atol"])
+def test_a_negative_tolerance_is_refused(adm, results, option):
+    exit_code, _, err = adm("compare", results, results, option, "-1")
+    assert exit_code == 2
+    assert option in err
