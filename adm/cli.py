@@ -1,7 +1,7 @@
 """The command line: one verb a stage. Inputs and outputs are flags; hyperparameters come from the params file alone.
 
-The verbs at the end are tools for single files and whole results, outside the pipeline, and read no params file. A verb
-imports its stage or tool when it is called, so that no verb waits for libraries that it does not use.
+A verb imports its stage when it is called, so that no verb waits for libraries that it does not use. The verbs that are
+no stages are in `adm.cli_tools`.
 """
 # ruff: noqa: PLC0415
 
@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 
 import typer
 
+from adm.cli_tools import tools
 from adm.params import UserError, load
 from adm.params.keys import accepted
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
@@ -347,92 +348,8 @@ def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input
     stage.run(loaded, metrics, studies, throughput, sizes, out)
 
 
-@app.command()
-def score(
-    samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
-    reference: Annotated[Path, typer.Argument(help="A reference batch, or images as for SAMPLES.")],
-    graph: Annotated[Path, typer.Option(help="The Inception graph of 2015: `adm fetch inception`.")],
-    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
-    num_samples: Annotated[int | None, typer.Option(min=1, help="Score the first so many; all if not given.")] = None,
-    arithmetic: Annotated[
-        Literal["exact", "float16"],
-        typer.Option(help="Of the distances for precision and recall; float16 is the released evaluator's."),
-    ] = "exact",
-    replicates: Annotated[int, typer.Option(min=0, help="Of a bootstrap, for 95 % intervals; 40 or more.")] = 0,
-    further: Annotated[bool, typer.Option("--further", help="KID, density, coverage and FID-infinity too.")] = False,
-    per_class: Annotated[bool, typer.Option("--per-class", help="Precision and recall of each class too.")] = False,
-    cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
-    module: Annotated[
-        Path | None,
-        typer.Option(help="A second extractor: TorchScript, or .pt2 of torch.export."),
-    ] = None,
-    resize: Annotated[str | None, typer.Option(help="Of images for the second extractor, such as bicubic-224.")] = None,
-    scaling: Annotated[
-        Literal["imagenet", "unit", "symmetric", "bytes"], typer.Option(help="Of pixels for the second extractor.")
-    ] = "imagenet",
-    executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
-    device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1.")] = "cpu",
-    compiled: Annotated[bool, typer.Option("--compiled", help="Compile the graph by torch: minutes, once.")] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
-    threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
-) -> None:
-    """Score samples against a reference, and write the numbers with what they rest on."""
-    from adm.evaluation.scoring import Options
-    from adm.tools import score as tool
-
-    second = tool.second_extractor(module, resize, scaling, device, batch)
-    options = Options(num_samples, arithmetic, replicates, further, per_class, cache)
-    how = tool.graph_params(executor, device, compiled, batch, threads)
-    tool.run(samples, reference, graph, how, options, second, out)
-
-
-@app.command()
-def convert(
-    source: Annotated[Path, typer.Argument(help="A .pt, a .safetensors, or the folder of a checkpoint.")],
-    out: Annotated[Path, typer.Argument(help="A .safetensors for a .pt, a .pt for anything else.")],
-    preset: Annotated[str | None, typer.Option(help="The network; not needed where SOURCE tells.")] = None,
-    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of a .pt's convolutions.")] = "float32",
-) -> None:
-    """Convert weights from the released format to ours or back, or export a checkpoint of the pipeline."""
-    from adm.tools import convert as tool
-
-    tool.run(source, out, preset, dtype)
-
-
-@app.command()
-def identify(file: Annotated[Path, typer.Argument(help="A .pt in the released format.")]) -> None:
-    """Tell which released networks a file fits."""
-    from adm.tools import identify as tool
-
-    print(*tool.run(file), sep="\n")
-
-
-@app.command()
-def verify(
-    results: Annotated[Path, typer.Argument(help="A results folder, such as results/embedded.")],
-    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
-) -> None:
-    """Tell which artifacts are not what was written, or not of the parents that are there; exit code 1 if any."""
-    from adm.tools import verify as tool
-
-    if not tool.run(results, out):
-        raise typer.Exit(1)
-
-
-@app.command()
-def compare(
-    results_a: Annotated[Path, typer.Argument(help="A results folder.")],
-    results_b: Annotated[Path, typer.Argument(help="Another one.")],
-    rtol: Annotated[float, typer.Option(min=0.0, help="Of floats: a share of the larger number.")] = 1.0e-5,
-    atol: Annotated[float, typer.Option(min=0.0, help="Of all numbers, whole ones too.")] = 1.0e-8,
-    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
-) -> None:
-    """Compare two results folders, artifact by artifact; exit code 1 if they differ."""
-    from adm.artifacts.closeness import Tolerance
-    from adm.tools import compare as tool
-
-    if not tool.run(results_a, results_b, Tolerance(rtol, atol), out):
-        raise typer.Exit(1)
+# Behind the stages in the list of verbs.
+app.registered_commands += tools.registered_commands
 
 
 def _inputs(
