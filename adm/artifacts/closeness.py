@@ -137,8 +137,10 @@ def compare_texts(a: str, b: str, tolerance: Tolerance) -> Iterator[Difference]:
         return
     words, there = _words(a), _words(b)
     pairs = list(zip(words, there, strict=False))
-    if len(words) != len(there) or any(x != y and not (_is_printed(x) and _is_printed(y)) for x, y in pairs):
-        yield Difference("", f"{_short(a)}, there {_short(b)}")
+    unlike = (n for n, (x, y) in enumerate(pairs) if x != y and not (_is_printed(x) and _is_printed(y)))
+    first = next(unlike, len(pairs))
+    if first < max(len(words), len(there)):
+        yield Difference("", f"{_short(' '.join(words[first:]))}, there {_short(' '.join(there[first:]))}")
         return
     for x, y in pairs:
         if x != y:

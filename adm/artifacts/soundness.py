@@ -173,7 +173,8 @@ def _key(name: str, params: Mapping[str, Any]) -> str | None:
     """The key, or the path, that an input must have; None where only its identity is known."""
     if "/" in name:
         return name
-    keys = [section[KEYS.get(name, name)] for section in params.values() if KEYS.get(name, name) in section]
+    sections = [section for section in params.values() if isinstance(section, dict)]
+    keys = [section[KEYS.get(name, name)] for section in sections if KEYS.get(name, name) in section]
     return keys[0] if keys and isinstance(keys[0], str) else None
 
 

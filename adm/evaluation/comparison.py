@@ -255,7 +255,7 @@ def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
     making = next(compare_values(made, other_made, Tolerance(0.0, 0.0)), None)
     made_otherwise = "" if making is None else f"{making.where}: {making.words}"
     if not differences:
-        return Compared(Kind.REMADE if making else Kind.EQUAL, made_otherwise, 0.0, made_otherwise)
+        return Compared(Kind.REMADE, made_otherwise or "the hashes of its files, or its layout", made=made_otherwise)
     return replace(_judge(differences), made=made_otherwise)
 
 

@@ -262,6 +262,20 @@ def test_other_params_are_told_beside_what_they_led_to(adm, pair):
     ]
 
 
+def test_hashes_of_files_are_told_though_the_files_are_equal(adm, pair):
+    edit_json(pair.b / "data" / "digits" / "manifest.json", lambda content: content["files"].clear())
+    assert compared(adm, pair)[:2] == (
+        0,
+        ["remade data/digits: manifest.json: the hashes of its files, or its layout"],
+    )
+
+
+def test_a_long_text_is_shown_from_where_it_differs(adm, pair):
+    for folder, word in ((pair.a, "one"), (pair.b, "two")):
+        (folder / "claims.md").write_text("the same words " * 20 + word)
+    assert compared(adm, pair)[1] == ["different claims.md: line 1: 'one', there 'two'"]
+
+
 def test_facts_are_content(adm, pair):
     path = pair.b / "extractors" / "digits" / "manifest.json"
     edit_json(path, lambda content: content["facts"].update(held_out_accuracy=0.5))
@@ -346,7 +360,7 @@ def test_a_table_that_differs_from_its_csv(adm, pair):
     edit_text(pair.b / "tables" / "table_8.tex", "run", "ran")
     assert compared(adm, pair)[1] == [
         "different tables/table_8.md: line 4: 3.25, there 3.26",
-        "different tables/table_8.tex: line 2: 'run & 3.25 \\\\\\\\\\n', there 'ran & 3.25 \\\\\\\\\\n'",
+        "different tables/table_8.tex: line 2: 'run & 3.25 \\\\\\\\', there 'ran & 3.25 \\\\\\\\'",
     ]
 
 

@@ -174,6 +174,11 @@ def test_a_link_to_nothing_is_one_line(adm, results):
     assert lines_of(adm, results) == ["samples/run: samples.npz: cannot be read: No such file or directory"]
 
 
+def test_params_that_are_no_sections_name_no_parents(adm, results):
+    edit_json(results / "samples" / "run" / MANIFEST, lambda content: content.update(params={"run": "checkpoint"}))
+    assert lines_of(adm, results) == [f"metrics/run.json: {CHANGED} features"]
+
+
 def test_an_unknown_stage_is_named(adm, results):
     def change(content):
         content["made_by"]["stage"] = "measure"
