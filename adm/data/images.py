@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import read_npz
 from adm.artifacts.streaming import names_in_npz, stream_npz
-from adm.data.sources.folders import ENDINGS
+from adm.data.sources.folders import ENDINGS, open_image
 from adm.params.errors import UserError
 
 Pixels = NDArray[np.uint8]
@@ -160,7 +159,7 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
 def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
     """Read an image that must be RGB as it stands: dropping a channel or adding two is the user's to decide."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             mode, pixels = image.mode, np.asarray(image)
     except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
         raise UserError(f"{path}: is no readable image ({' '.join(str(error).split())[:120]})") from error

@@ -1,11 +1,14 @@
 """How a graph of features resizes its images: part of what a score rests on."""
 
 from pathlib import Path
+from typing import Any
 
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
 from adm.metrics.graph_contract import read_definition
 from adm.metrics.torch_operations import constant
+from adm.metrics.torch_program import FAILURES, first_line
+from adm.params.errors import one_line
 
 
 def resize_inside(path: Path) -> str:
@@ -18,10 +21,19 @@ def resize_inside(path: Path) -> str:
     nodes = {node.name: node for node in read_definition(GraphDef(), path).node}
     for node in nodes.values():
         if node.op in ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"):
-            size = nodes.get(node.input[1].split(":")[0])
-            known = size is not None and size.op == "Const"
-            sides = constant(size).tolist() if known else ["?", "?"]
+            sides = _sides(nodes, node, path)
             aligned = "aligned" if node.attr["align_corners"].b else "not aligned"
             centres = ", half-pixel centres" if node.attr["half_pixel_centers"].b else ""
             return f"{node.op} to {sides[0]}x{sides[1]} inside the graph, corners {aligned}{centres}"
     return "none"
+
+
+def _sides(nodes: dict[str, Any], node: Any, path: Path) -> list[Any]:
+    size = nodes.get(node.input[1].split(":")[0]) if len(node.input) > 1 else None
+    if size is None or size.op != "Const":
+        return ["?", "?"]
+    try:
+        height, width = constant(size).tolist()
+    except (ValueError, *FAILURES) as error:
+        raise ValueError(one_line(f"{path}: {node.name} resizes to no size ({first_line(error)})")) from error
+    return [height, width]

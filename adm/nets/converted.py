@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -61,6 +61,6 @@ def _preset_of(path: Path) -> str | None:
         return str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else None
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # as in `read_tensors`
         brief = " ".join(f"{type(error).__name__} {error}".split())[:120]
         raise UserError(f"{path}: is no readable safetensors file ({brief})") from error

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adm.artifacts.archives import check_entries
 from adm.nets.classifier import Classifier
 from adm.nets.presets import PRESETS
 from adm.nets.released import from_released, to_released
@@ -146,6 +147,9 @@ def read_released(path: Path) -> dict[str, Tensor]:
         if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
             found = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
             raise UserError(f"{path}: {name} is {found}, not a dense tensor of floats")
+        # A stride of zero makes any number of values of one.
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
     return dict(state)
 
 
@@ -200,8 +204,8 @@ def _load(path: Path) -> Any:
         found = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
         raise UserError(f"{path}: is {found}; pickled code is never run") from error
     except Exception as error:  # damaged bytes make torch's reader raise nearly anything
-        brief = " ".join(f"{type(error).__name__} {error}".split())[:120]
-        raise UserError(f"{path}: is no readable checkpoint, truncated or of another format ({brief})") from error
+        found = " ".join(f"{type(error).__name__} {error}".split())[:120]
+        raise UserError(f"{path}: is no readable checkpoint, truncated or of another format ({found})") from error
 
 
 def _load_mapped(path: Path) -> Any:
@@ -209,6 +213,7 @@ def _load_mapped(path: Path) -> Any:
     if not zipfile.is_zipfile(path):  # from before torch 1.6
         return torch.load(path, map_location="cpu", weights_only=True)
     with zipfile.ZipFile(path) as archive:
+        check_entries(archive, path.stat().st_size)
         # Torch itself looks at no checksum, and would map what another program compressed as if it were values.
         damaged = archive.testzip()
         stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())

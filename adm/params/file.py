@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from adm.params import consistency
@@ -15,6 +14,7 @@ from adm.params.execution import ExecutionParams
 from adm.params.gans import GanParams, GanRunParams
 from adm.params.keys import accepted
 from adm.params.models import ModelParams, SegmentParams, UniformModelParams
+from adm.params.parsing import read_yaml
 from adm.params.published import PublishedSamplesParams, PublishedSection
 from adm.params.report import FiguresParams, TablesParams
 from adm.params.runs import RunParams, UpsampledRunParams
@@ -143,17 +143,6 @@ class Params(Section):
         return self
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, but for a key given twice, which it would pass over in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path | str) -> Params:
     """Read and check a params file.
 
@@ -170,13 +159,9 @@ def read(path: Path | str) -> Any:
         UserError: The file is missing or no YAML.
     """
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        return read_yaml(Path(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
 
 
 def check(data: Any, name: str) -> Params:
