@@ -1,5 +1,7 @@
 """The one error that users meet."""
 
+from typing import Any
+
 LONGEST = 2000
 """Characters of a message; names that a file gives may be of any length."""
 
@@ -20,3 +22,11 @@ def one_line(text: str) -> str:
 def brief(error: BaseException) -> str:
     """What a library has against a file, in short."""
     return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def shown(value: Any) -> str:
+    """A value in a message, whatever it is."""
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # too many digits, or too deep
+        return f"a {type(value).__name__} that cannot be printed"

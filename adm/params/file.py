@@ -9,7 +9,7 @@ from adm.params import consistency
 from adm.params.claims import ClaimParams
 from adm.params.compute import ThroughputParams
 from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
-from adm.params.errors import UserError
+from adm.params.errors import UserError, shown
 from adm.params.execution import ExecutionParams
 from adm.params.gans import GanParams, GanRunParams
 from adm.params.keys import accepted
@@ -184,7 +184,7 @@ def check(data: Any, name: str) -> Params:
 
 def _line(error: dict[str, Any]) -> str:
     # A union's tag stands in pydantic's location, but it is no key of the file.
-    parts = [str(part) for part in error["loc"] if part != "[key]"]
+    parts = [part if isinstance(part, str) else shown(part) for part in error["loc"] if part != "[key]"]
     kinds = KINDS.get(parts[0], ()) if parts else ()
     if len(parts) > 2 and parts[2] in kinds:
         del parts[2]
@@ -198,4 +198,4 @@ def _line(error: dict[str, Any]) -> str:
         return f"{place}: is missing"
     if error["type"] == "value_error":
         return f"{place}: {message}" if parts else message
-    return f"{place}: {error['input']!r} is not accepted: {message[0].lower()}{message[1:]}"
+    return f"{place}: {shown(error['input'])} is not accepted: {message[0].lower()}{message[1:]}"
