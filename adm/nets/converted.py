@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from adm.artifacts.writing import new_file
+from adm.nets.presets import PRESETS
 from adm.nets.published import preset_network
 from adm.nets.weights import read_tensors
 from adm.params.errors import UserError
@@ -48,6 +49,8 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
     found = _preset_of(path)
     if preset is None and found is None:
         raise UserError(f"{path}: tells no preset, so one must be given")
+    if found is not None and found not in PRESETS:
+        raise UserError(f"{path}: is of preset {found!r}, which is unknown; there are {', '.join(PRESETS)}")
     if None not in (preset, found) and preset != found:
         raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
     return read_tensors(path, preset_network(str(preset or found)).state_dict())

@@ -5,12 +5,14 @@ A file loads without an error as any network of the same shapes, so none of thes
 """
 
 import pickle
+import pickletools
 import re
 import zipfile
 from collections.abc import Mapping
 from difflib import get_close_matches
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -118,6 +120,10 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
     """
     state = read_released(path)
     _check_fit(path, owner, shapes(to_released(network.state_dict())), shapes(state))
+    for name, tensor in state.items():
+        # A stride of zero makes any number of values of one.
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
     ours = from_released(state)
     weights = {name: ours[name].to(torch.float32).contiguous() for name in network.state_dict()}
     for released, name in zip(to_released(weights), weights, strict=True):
@@ -147,9 +153,6 @@ def read_released(path: Path) -> dict[str, Tensor]:
         if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
             found = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
             raise UserError(f"{path}: {name} is {found}, not a dense tensor of floats")
-        # A stride of zero makes any number of values of one.
-        if tensor.nbytes > tensor.untyped_storage().nbytes():
-            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
     return dict(state)
 
 
@@ -211,6 +214,7 @@ def _load(path: Path) -> Any:
 def _load_mapped(path: Path) -> Any:
     """What a file holds, mapped where it can be; `weights_only` refuses pickled code."""
     if not zipfile.is_zipfile(path):  # from before torch 1.6
+        _check_legacy(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     with zipfile.ZipFile(path) as archive:
         check_entries(archive, path.stat().st_size)
@@ -220,3 +224,27 @@ def _load_mapped(path: Path) -> Any:
     if damaged is not None:
         raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
     return torch.load(path, map_location="cpu", weights_only=True, mmap=stored)
+
+
+def _check_legacy(path: Path) -> None:
+    """Check that a file of several pickles in a row declares no more than it holds, without running them.
+
+    Torch takes memory for each storage on the word of the pickle, and for each text on that of its length.
+
+    Raises:
+        ValueError: It does.
+        pickle.UnpicklingError: One of them is no pickle.
+    """
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        for kind in ("magic", "protocol", "system", "tensors", "keys"):
+            if content.tell() == len(content) or content[:2] == b"PK":
+                return  # a pickle of something else or a zip cut short, which torch tells of
+            try:
+                numbers = [
+                    found for _, found, _ in pickletools.genops(cast(IO[bytes], content)) if isinstance(found, int)
+                ]
+            except Exception as error:  # damaged bytes make it raise nearly anything
+                raise pickle.UnpicklingError(str(error)) from error
+            most = max(map(abs, numbers), default=0)
+            if kind == "tensors" and most > len(content):
+                raise ValueError(f"declares {most:.3g} values in {len(content)} bytes")

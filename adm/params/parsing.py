@@ -41,13 +41,13 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, but for a key given twice, which it would pass over in silence, and for what is absurd."""
 
     def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        # Of each level PyYAML asks at each token whether it is a key: nesting takes quadratic time unless it is bounded.
+        # Of each level PyYAML asks at each token whether it is a key, which takes quadratic time unless it is bounded.
         self._require_flat(self.flow_level)
-        super().fetch_flow_collection_start(token)  # type: ignore[misc]
+        super().fetch_flow_collection_start(token)
 
     def add_indent(self, column: int) -> bool:
         self._require_flat(len(self.indents))
-        return bool(super().add_indent(column))  # type: ignore[misc]
+        return bool(super().add_indent(column))
 
     def _require_flat(self, depth: int) -> None:
         if depth >= DEEPEST:
@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_document(self, node: yaml.Node) -> Any:
         self._measure(node, {})
-        return super().construct_document(node)  # type: ignore[no-untyped-call]
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()

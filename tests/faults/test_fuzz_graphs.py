@@ -254,7 +254,9 @@ def test_nesting_and_cycles(write):
         deep = b"\x52" + _varint(len(deep) + 2) + b"\x12" + _varint(len(deep)) + deep
     assert refused(write(b"\x0a" + _varint(len(deep)) + deep))
     for name in (POOL, SPATIAL):
-        assert "depend on themselves" in refused(write(changed(name, lambda node: node.input.__setitem__(0, node.name))))
+        assert "depend on themselves" in refused(
+            write(changed(name, lambda node: node.input.__setitem__(0, node.name)))
+        )
 
 
 def _varint(number):

@@ -50,8 +50,40 @@ def test_damaged_params(write, content):
 
 
 TOKENS = [
-    *("a", "b", ": ", "- ", "? ", ", ", "[", "]", "{", "}", "\n", "\n  ", "&a ", "*a", "*b", "<<: ", "|\n", ">\n", "'", '"'),
-    *("!!int ", "!!float ", "!!bool ", "!!binary ", "!!timestamp ", "!!set ", "!!omap ", "!!pairs ", "!!str ", "!!null "),
+    *(
+        "a",
+        "b",
+        ": ",
+        "- ",
+        "? ",
+        ", ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\n",
+        "\n  ",
+        "&a ",
+        "*a",
+        "*b",
+        "<<: ",
+        "|\n",
+        ">\n",
+        "'",
+        '"',
+    ),
+    *(
+        "!!int ",
+        "!!float ",
+        "!!bool ",
+        "!!binary ",
+        "!!timestamp ",
+        "!!set ",
+        "!!omap ",
+        "!!pairs ",
+        "!!str ",
+        "!!null ",
+    ),
     *("!!python/object/apply:os.system ", "!x ", "%YAML 9.9\n", "---\n", "...\n", "#", "\t", "\0", "\u2028", "\ufeff"),
     *("0x_", "0b_", "1:99", "2001-99-99", "2001-01-01T99:99:99", ".nan", "-.inf", "1e400", "~", "=", "9" * 5000),
     *("0x" + "f" * 300, "1:" + "1:" * 300 + "1", "datasets", "models", "paths", "results", "seed", "yes", "\\x"),
@@ -172,7 +204,9 @@ def test_urls_are_of_three_schemes_and_name_a_file(url):
 
 
 LAUGHS = "\n".join(["a0: &a0 lol", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))])
-MERGED = "\n".join(["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 30))])
+MERGED = "\n".join(
+    ["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 30))]
+)
 CHAIN = "\n".join(["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 3000))])
 ABSURD = {
     "a billion laughs": LAUGHS,
