@@ -6,7 +6,7 @@ VENV := .venv
 READY := $(VENV)/ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro adopt test check bench lock clean
+.PHONY: all fast repro adopt test fuzz check bench lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -35,6 +35,13 @@ adopt: $(READY)
 
 test: check
 	pytest --numprocesses 2 --dist loadgroup
+
+# Damaged files for every reader, thousands of each instead of the hundred of `make test`, others every time.
+CASES := 3000
+SEED := $(shell date +%s)
+fuzz: $(READY)
+	@echo "make fuzz CASES=$(CASES) SEED=$(SEED) repeats this"
+	ADM_FUZZ_CASES=$(CASES) pytest tests/faults --numprocesses 2 --hypothesis-seed=$(SEED)
 
 check: $(READY)
 	ruff check

@@ -23,7 +23,10 @@ ROOT = TESTS.parent
 
 def pytest_configure():
     settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
-    settings.load_profile("repeatable")
+    # `make fuzz` asks for many more cases, other ones every time; its seed repeats them.
+    cases = int(os.environ.get("ADM_FUZZ_CASES", "0"))
+    settings.register_profile("fuzz", deadline=None, max_examples=max(cases, 1), database=None, print_blob=True)
+    settings.load_profile("fuzz" if cases else "repeatable")
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
 

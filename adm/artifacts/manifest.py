@@ -84,6 +84,8 @@ def read_manifest(folder: Path, *stages: str) -> Manifest:
     if manifest.stage not in stages:
         raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
     for name, digest in manifest.files.items():
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise UserError(f"{path}: names the file {name!r}, which does not lie in the folder")
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: does not exist, though the manifest names it")
         if sha256(folder / name) != digest:

@@ -10,11 +10,10 @@ from typing import IO, Any
 from zipfile import ZipFile
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from adm.artifacts.streaming import HEADERS
-from adm.params.errors import UserError
+from adm.artifacts.archives import read_header
+from adm.params.errors import UserError, brief
 
 DTYPES = {
     "BOOL": "?",
@@ -107,11 +106,6 @@ def stored_arrays(path: Path) -> dict[str, StoredArray]:
         raise UserError(f"{path}: is no readable {kind}, truncated or of another format ({brief(error)})") from error
 
 
-def brief(error: Exception) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
-
-
 def _in_npy(path: Path) -> dict[str, StoredArray]:
     return {"": _read_npy(lambda: path.open("rb"), str(path))}
 
@@ -139,14 +133,12 @@ def _opener(path: Path, member: str) -> Callable[[], AbstractContextManager[IO[b
 
 def _read_npy(open_stream: Callable[[], AbstractContextManager[IO[bytes]]], place: str) -> StoredArray:
     with open_stream() as stream:
-        version = npy.read_magic(stream)
-        if version not in HEADERS:
-            raise UserError(f"{place}: is an npy of version {version}; accepted are 1.0 and 2.0")
-        shape, is_fortran, dtype = HEADERS[version](stream)
+        try:
+            header = read_header(stream)
+        except ValueError as error:
+            raise UserError(f"{place}: {error}") from error
         skip = stream.tell()
-    if dtype.hasobject or dtype.fields:
-        raise UserError(f"{place}: is of dtype {dtype}; accepted are numbers and texts")
-    return StoredArray(place, dtype.str, shape, is_fortran, open_stream, skip)
+    return StoredArray(place, header.dtype.str, header.shape, header.is_fortran, open_stream, skip)
 
 
 def _in_safetensors(path: Path) -> dict[str, StoredArray]:

@@ -1,22 +1,19 @@
 """Arrays of an npz read a stretch at a time, compressed or not: a batch of samples need not fit into memory."""
 
-import zlib
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from adm.artifacts.archives import array_names, open_archive, open_array
 from adm.params.errors import UserError
-
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-"""Readers of an npy header, by its version; numpy writes no other for arrays without field names."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,10 @@ class StreamedArray:
         Raises:
             UserError: The file is truncated or damaged.
         """
-        row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-        with _member(self.path, self.name) as stream:
-            _read_header(self.path, self.name, stream)
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        with open_archive(self.path) as archive, open_array(archive, self.path, self.name) as (header, stream):
+            if (header.shape, header.dtype) != (self.shape, self.dtype):
+                raise UserError(f"{self.path}: {self.name}: has changed while it was read")
             for start in range(0, self.shape[0], length):
                 count = min(length, self.shape[0] - start)
                 content = stream.read(count * row)
@@ -58,8 +56,8 @@ def names_in_npz(path: Path) -> list[str]:
     Raises:
         UserError: The file is missing, or no npz.
     """
-    with _archive(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    with open_archive(path) as archive:
+        return array_names(archive)
 
 
 def stream_npz(path: Path, name: str) -> StreamedArray:
@@ -69,28 +67,16 @@ def stream_npz(path: Path, name: str) -> StreamedArray:
         UserError: The file is missing, truncated or no npz, lacks the array, or holds Python objects or an order of
             axes that cannot be streamed.
     """
-    if name not in (names := names_in_npz(path)):
-        raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
-    with _member(path, name) as stream:
-        shape, is_fortran, dtype = _read_header(path, name, stream)
-    if dtype.hasobject:
-        raise UserError(f"{path}: {name}: holds pickled Python objects, which are never loaded; store numbers")
-    if not shape:
+    with open_archive(path) as archive:
+        if name not in (names := array_names(archive)):
+            raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
+        with open_array(archive, path, name) as (header, _):
+            pass
+    if not header.shape:
         raise UserError(f"{path}: {name}: is a single value, not an array of rows")
-    if is_fortran:
+    if header.is_fortran:
         raise UserError(f"{path}: {name}: is in Fortran order; store numpy.ascontiguousarray of it")
-    return StreamedArray(path, name, shape, dtype)
-
-
-def _read_header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    try:
-        version = npy.read_magic(stream)
-        if version not in HEADERS:
-            raise UserError(f"{path}: {name}: is an npy of version {version}; accepted are 1.0 and 2.0")
-        shape, is_fortran, dtype = HEADERS[version](stream)
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{path}: {name}: is no array ({_brief(error)})") from error
-    return shape, is_fortran, dtype
+    return StreamedArray(path, name, header.shape, header.dtype)
 
 
 @contextmanager
@@ -134,24 +120,3 @@ def _numbered(chunks: Iterable[NDArray[Any]]) -> Iterator[tuple[int, NDArray[Any
     for chunk in chunks:
         yield start, chunk
         start += len(chunk)
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[ZipFile]:
-    try:
-        with path.open("rb") as file, ZipFile(file) as archive:
-            yield archive
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except (BadZipFile, EOFError, NotImplementedError, zlib.error, RuntimeError) as error:
-        raise UserError(f"{path}: is no readable npz, truncated or of another format ({_brief(error)})") from error
-
-
-@contextmanager
-def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
-    with _archive(path) as archive, archive.open(f"{name}.npy") as stream:
-        yield stream
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

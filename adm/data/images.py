@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import read_npz
 from adm.artifacts.streaming import names_in_npz, stream_npz
-from adm.data.sources.folders import ENDINGS
+from adm.data.sources.folders import ENDINGS, open_image
 from adm.params.errors import UserError
 
 Pixels = NDArray[np.uint8]
@@ -187,9 +186,9 @@ def _names(folder: Path) -> list[str]:
 def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
     """Read an image that must be 8-bit RGB as it stands: what else it could be made of is the user's to decide."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             # Pillow cuts 16 bits a channel to 8 without a word, and tells of a transparent colour elsewhere.
-            deep = any(";16" in str(tile[3]) for tile in image.tile)
+            deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
             found = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
             pixels = np.asarray(image)
     except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything

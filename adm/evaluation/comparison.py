@@ -16,9 +16,9 @@ from adm.artifacts.closeness import Difference, Tolerance, compare_arrays, compa
 from adm.artifacts.found import Artifact
 from adm.artifacts.manifest import MANIFEST
 from adm.artifacts.reading import read_json
-from adm.artifacts.stored import ARRAYS, StoredArray, brief, stored_arrays
+from adm.artifacts.stored import ARRAYS, StoredArray, stored_arrays
 from adm.evaluation.measured import FIGURE, is_measured_cell, without_measured
-from adm.params.errors import UserError
+from adm.params.errors import UserError, brief
 
 BYTES = 1 << 20
 """Read at a time where bytes are compared."""

@@ -19,6 +19,7 @@ from adm.metrics.graph_contract import (
     require_channels,
 )
 from adm.metrics.tensorflow_loader import load_tensorflow
+from adm.params.errors import one_line
 
 
 class FrozenGraph:
@@ -61,7 +62,9 @@ class FrozenGraph:
                 definition, input_map={f"{INPUT}:0": self._input}, return_elements=names, name="frozen"
             )
         except (ValueError, tf.errors.OpError) as error:
-            raise ValueError(f"{path}: TensorFlow cannot import it: {str(error).splitlines()[0]}") from error
+            raise ValueError(
+                one_line(f"{path}: TensorFlow cannot import it: {str(error).partition(chr(10))[0]}")
+            ) from error
         if spatial.shape[-1] is not None:
             try:
                 require_channels(spatial.shape[-1])
@@ -80,7 +83,8 @@ class FrozenGraph:
             try:
                 found: Outputs = self._session.run(self._outputs, {self._input: batch})
             except self._tf.errors.OpError as error:
-                raise ValueError(f"{self._path}: TensorFlow cannot run it: {_complaint(error.message)}") from error
+                complaint = f"{self._path}: TensorFlow cannot run it: {_complaint(error.message)}"
+                raise ValueError(one_line(complaint)) from error
             return found
 
         return features_in_batches(outputs, images, batch_size, self._path)

@@ -1,5 +1,6 @@
 """What every reader of a frozen graph agrees on: the tensor names of the 2015 Inception graph, and the batches."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,16 @@ import numpy.typing as npt
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from adm.metrics.features import Features
+from adm.params.errors import one_line
 
 INPUT = "ExpandDims"
 POOL = "pool_3"
 SPATIAL = "mixed_6/conv"
 LOGITS = "softmax/logits/MatMul"
 NUM_SPATIAL_CHANNELS = 7
+
+MOST_FILLED = 1 << 21
+"""Values that the constants of a graph may leave out, in all: TensorFlow fills up with the last one given."""
 
 Images = npt.NDArray[np.uint8]
 Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -31,7 +36,7 @@ def read_definition(definition: Any, path: Path) -> Any:
         `definition`, filled.
 
     Raises:
-        ValueError: the file is no GraphDef, or a node is missing.
+        ValueError: the file is no GraphDef, a node is missing, or constants declare far more values than it holds.
         OSError: the file cannot be read.
     """
     try:
@@ -44,7 +49,28 @@ def read_definition(definition: Any, path: Path) -> Any:
     missing = [name for name in (INPUT, SPATIAL, POOL, LOGITS) if name not in present]
     if missing:
         raise ValueError(f"{path}: no node {', '.join(missing)}, expected those of the 2015 Inception graph")
+    try:
+        _check_constants(definition)
+    except ValueError as error:
+        raise ValueError(one_line(f"{path}: {error}")) from error
     return definition
+
+
+def _check_constants(definition: Any) -> None:
+    room = MOST_FILLED
+    for node in definition.node:
+        if node.op == "Const":
+            tensor = node.attr["value"].tensor
+            shape = [dimension.size for dimension in tensor.tensor_shape.dim]
+            if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank:
+                raise ValueError(f"constant {node.name} has shape {shape}, expected one that is known")
+            # A value takes a byte or more, so this holds whatever the data type is.
+            room -= max(math.prod(shape) - tensor.ByteSize(), 0)
+            if room < 0:
+                raise ValueError(
+                    f"constant {node.name} has shape {shape} and holds {tensor.ByteSize()} bytes, expected at most "
+                    f"{MOST_FILLED} values to be left out of all constants"
+                )
 
 
 def require_channels(num_channels: int) -> None:
@@ -84,6 +110,8 @@ def features_in_batches(
     parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
     for batch, num_valid in _batches(chunks, batch_size):
         for name, part, output in zip(("pool", "spatial", "logits"), parts, outputs(batch), strict=True):
+            if len(output) != batch_size:
+                raise ValueError(f"{path}: its {name} features are of {len(output)} images, expected {batch_size}")
             if not np.isfinite(output[:num_valid]).all():
                 raise ValueError(f"{path}: its {name} features hold NaN or infinity, expected finite numbers")
             part.append(output[:num_valid])

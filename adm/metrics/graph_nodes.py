@@ -18,6 +18,7 @@ class GraphNodes:
 
     def __init__(self, definition: Any) -> None:
         self._nodes = {node.name: node for node in definition.node}
+        self._origins: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> Any:
         return self._nodes[name]
@@ -28,17 +29,21 @@ class GraphNodes:
         Raises:
             ValueError: there is no such node, or what passes it on goes round in a circle.
         """
-        passed: list[str] = []
+        passed: dict[str, None] = {}
         while name in self._nodes and self._nodes[name].op in PASSING and name != INPUT:
+            if name in self._origins:
+                name = self._origins[name]
+                break
             if name in passed:
                 raise ValueError(f"nodes depend on themselves: {', '.join([*passed, name])}")
-            passed.append(name)
+            passed[name] = None
             read = _read(self._nodes[name])
             if len(read) != 1:
                 raise ValueError(f"node {name} ({self._nodes[name].op}) has {len(read)} inputs, expected 1")
             name = read[0]
         if name not in self._nodes:
             raise ValueError(f"no node {name}, but another one reads it")
+        self._origins.update(dict.fromkeys(passed, name))
         return name
 
     def inputs(self, name: str) -> list[str]:

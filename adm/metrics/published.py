@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from adm.artifacts.archives import array_names, open_archive, open_array, read_values
 from adm.metrics.statistics import FeatureStatistics
 from adm.params.errors import UserError
 
@@ -29,17 +29,12 @@ def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureSta
 
 def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     """Those of the named arrays that an npz holds, of any dtype: the released files do not agree on one."""
-    try:
-        # Opened here, since numpy leaves a file open that it cannot read.
-        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in names if name in archive.files}
-    except Exception as error:  # damaged bytes make zipfile and numpy's parser of headers raise nearly anything
-        brief = " ".join(str(error).split())[:120]
-        raise UserError(f"{path}: is no readable npz, truncated or of another format ({brief})") from error
-    for name, array in arrays.items():
-        # Of a zip entry that is no npy file numpy returns the bytes.
-        if not isinstance(array, np.ndarray):
-            raise UserError(f"{path}: {name}: is no array")
+    with open_archive(path) as archive:
+        arrays = {}
+        for name in names:
+            if name in array_names(archive):
+                with open_array(archive, path, name) as (header, stream):
+                    arrays[name] = read_values(header, stream)
     return arrays
 
 

@@ -10,7 +10,8 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-u
 
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import Images, Outputs, features_in_batches, read_definition
-from adm.metrics.torch_program import TensorOutputs, TorchProgram, first_line
+from adm.metrics.torch_program import FAILURES, TensorOutputs, TorchProgram, first_line
+from adm.params.errors import one_line
 
 
 class TorchGraph:
@@ -44,8 +45,8 @@ class TorchGraph:
         definition = read_definition(GraphDef(), path)
         try:
             self._program = TorchProgram(definition, self._device)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        except (ValueError, *FAILURES) as error:
+            raise ValueError(one_line(f"{path}: {first_line(error)}")) from error
         # Sizes are compiled in: a program for all of them would be slower, and a folder's images have one.
         self._run = torch.compile(self._program, fullgraph=True, dynamic=False) if compiled else self._program
 
@@ -58,8 +59,8 @@ class TorchGraph:
             with torch.inference_mode(), full_precision():
                 pool, spatial, logits = self._on_device(torch.from_numpy(batch).to(self._device))
                 return pool.cpu().numpy(), spatial.cpu().numpy(), logits.cpu().numpy()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{self._path}: {first_line(error)}") from error
+        except (ValueError, *FAILURES) as error:
+            raise ValueError(one_line(f"{self._path}: {first_line(error)}")) from error
 
     def _on_device(self, images: torch.Tensor) -> TensorOutputs:
         try:

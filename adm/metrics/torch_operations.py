@@ -5,6 +5,7 @@ its channels-last layout and moves no memory. What an operation reads from const
 of a batch norm) is bound to it once, when the graph is loaded: numbers as Python's, arrays on the device they run on.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,9 @@ VALUES = {
     19: (np.float16, "half_val"),
 }
 """TensorFlow's number of a data type: numpy's type, and the field that holds its values one by one."""
+
+LARGEST_SIDE = 1 << 12
+"""Of what an image is resized to, and of what it is padded by, in pixels."""
 
 ACCEPTED: dict[str, tuple[Any, ...]] = {
     "data_format": (b"NHWC",),
@@ -77,7 +81,10 @@ def _attribute(node: Any, name: str, default: Any) -> Any:
     if name not in node.attr:
         return default
     value = node.attr[name]
-    return getattr(value, value.WhichOneof("value"))
+    kind = value.WhichOneof("value")
+    if kind is None:
+        raise ValueError(f"{name} of node {node.name} ({node.op}) has no value")
+    return getattr(value, kind)
 
 
 def _integers(node: Any, name: str) -> list[int]:
@@ -96,7 +103,7 @@ def constant(node: Any) -> torch.Tensor:
         known = ", ".join(map(str, VALUES))
         raise ValueError(f"constant {node.name} has data type {tensor.dtype}, expected one of {known}")
     dtype, field = VALUES[tensor.dtype]
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     flat: npt.NDArray[Any]
     if tensor.tensor_content:
         flat = np.frombuffer(tensor.tensor_content, dtype=dtype)
@@ -187,7 +194,13 @@ def scale_and_shift(node: Any, *statistics: torch.Tensor) -> tuple[torch.Tensor,
     Args:
         node: of one of the operations in `BATCH_NORMS`.
         statistics: its other inputs in their order, (C,) each.
+
+    Raises:
+        ValueError: they have other shapes, which would be broadcast to any size.
     """
+    if len({*map(_shape, statistics)}) > 1 or statistics[0].ndim != 1:
+        shapes = ", ".join(str(_shape(value)) for value in statistics)
+        raise ValueError(f"node {node.name} ({node.op}) has statistics of shapes {shapes}, expected (C,) each")
     if node.op == "BatchNormWithGlobalNormalization":
         mean, variance, beta, gamma = statistics
         scale = torch.rsqrt(variance + _attribute(node, "variance_epsilon", 0.0))
@@ -199,6 +212,10 @@ def scale_and_shift(node: Any, *statistics: torch.Tensor) -> tuple[torch.Tensor,
     return scale, beta - mean * scale
 
 
+def _shape(value: torch.Tensor) -> tuple[int, ...]:
+    return tuple(value.shape)
+
+
 def _batch_norm(node: Any, *statistics: torch.Tensor) -> Operation:
     scale, shift = scale_and_shift(node, *statistics)
     return lambda x: torch.addcmul(shift, x, scale)
@@ -208,12 +225,14 @@ def _resize(node: Any, size: torch.Tensor) -> Operation:
     height, width = size.tolist()
     if height != width:
         raise ValueError(f"node {node.name} resizes to {height} x {width}, expected a square")
+    if not 0 < height <= LARGEST_SIDE:
+        raise ValueError(f"node {node.name} resizes to {height} x {width}, expected at most {LARGEST_SIDE}")
     return lambda x: legacy_resize_bilinear(x.float(), height)
 
 
 def _multiply_matrices(node: Any) -> Operation:
     first, second = (_attribute(node, name, False) for name in ("transpose_a", "transpose_b"))
-    return lambda a, b: (a.T if first else a) @ (b.T if second else b)
+    return lambda a, b: (a.mT if first else a) @ (b.mT if second else b)
 
 
 def _squeeze(node: Any) -> Operation:
@@ -238,6 +257,8 @@ def _expand(_: Any, axis: torch.Tensor) -> Operation:
 
 def _pad(_: Any, paddings: torch.Tensor) -> Operation:
     sides = paddings.flip(0).reshape(-1).tolist()  # torch starts from the last axis
+    if not all(0 <= side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"pads by {paddings.tolist()}, expected at most {LARGEST_SIDE}")
     return lambda x: F.pad(x, sides)
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from adm.metrics.graph_contract import INPUT, LOGITS, NUM_SPATIAL_CHANNELS, POOL, SPATIAL, require_channels
+from adm.metrics.graph_contract import INPUT, LOGITS, MOST_FILLED, NUM_SPATIAL_CHANNELS, POOL, SPATIAL, require_channels
 from adm.metrics.graph_nodes import GraphNodes
 from adm.metrics.torch_operations import (
     BATCH_NORMS,
@@ -21,6 +21,12 @@ from adm.metrics.torch_operations import (
 
 FRESH = (*BATCH_NORMS, "BiasAdd", "Conv2D")
 """Operations whose result is memory of its own, never a view of what they read."""
+
+FAILURES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError)
+"""What torch, numpy and the rules raise of nodes that make no sense, beside ValueError."""
+
+MOST_COMPUTED = 8
+"""Values that may be computed of constants, as a multiple of theirs, beside those that any graph may have."""
 
 Constants = dict[str, torch.Tensor]
 TensorOutputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -89,6 +95,8 @@ class TorchProgram:
             for name in step.spent:
                 del values[name]
         spatial, weight = values[self._spatial], values[self._weight]
+        if spatial.ndim == 0 or weight.ndim != 2:
+            raise ValueError(f"{SPATIAL} has no channels, or {LOGITS} reads weights that are no matrix")
         require_channels(spatial.shape[-1])
         flat = values[self._pool].reshape(-1, weight.shape[0])
         spatial = spatial[..., :NUM_SPATIAL_CHANNELS].reshape(len(spatial), -1)
@@ -99,7 +107,7 @@ def _named(node: Any, make: Callable[..., Made], *arguments: Any) -> Made:
     """Return `make(*arguments)`; what torch has against it becomes a line that names the node or step."""
     try:
         return make(*arguments)
-    except (RuntimeError, TypeError, IndexError) as error:
+    except FAILURES as error:
         raise ValueError(f"node {node.name} ({node.op}): {first_line(error)}") from error
 
 
@@ -111,18 +119,29 @@ def first_line(error: Exception) -> str:
 def _constants(nodes: GraphNodes, order: list[str]) -> Constants:
     """Return, on the CPU, the constants and what is computed of them alone; check that all other nodes are known."""
     known: Constants = {}
+    room = MOST_FILLED
     for name in order:
         if name == INPUT:
             continue
         if nodes[name].op == "Const":
-            known[name] = constant(nodes[name])
+            known[name] = _named(nodes[name], constant, nodes[name])
+            room += MOST_COMPUTED * known[name].numel()
             continue
         require_known(nodes[name])
         inputs = nodes.inputs(name)
         if inputs and all(read in known for read in inputs):
+            room -= _num_values(nodes, name, known)
+            if room < 0:
+                raise ValueError(f"node {name} ({nodes[name].op}) makes far more of constants than these hold")
             step = _step(nodes, name, known, torch.device("cpu"))
             known[name] = _named(nodes[name], step.run, *[known[read] for read in step.inputs])
     return known
+
+
+def _num_values(nodes: GraphNodes, name: str, known: Constants) -> int:
+    """How many values a node would compute of constants, found out on the device that takes no memory."""
+    step = _step(nodes, name, known, torch.device("meta"))
+    return _named(nodes[name], step.run, *[known[read].to("meta") for read in step.inputs]).numel()
 
 
 def _steps(
@@ -164,6 +183,11 @@ def _folded(nodes: GraphNodes, product: str, name: str, known: Constants, device
     (kernel,) = _bound(nodes[product], inputs, known).values()
     statistics = _bound(nodes[name], nodes.inputs(name), known).values()
     scale, shift = _named(nodes[name], scale_and_shift, nodes[name], *statistics)
+    if kernel.shape[-1:] != scale.shape:
+        raise ValueError(
+            f"node {name} ({nodes[name].op}) has statistics of {len(scale)} channels, but {product} a kernel of shape "
+            f"{tuple(kernel.shape)}"
+        )
     scaled = _named(nodes[name], torch.mul, kernel, scale)
     run = _named(nodes[product], convolution, nodes[product], scaled.to(device), shift.to(device))
     return _Step(name, nodes[name].op, run, inputs[:1])

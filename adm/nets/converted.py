@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from adm.artifacts.writing import new_file
+from adm.nets.presets import PRESETS
 from adm.nets.published import preset_network
 from adm.nets.weights import read_tensors
 from adm.params.errors import UserError
@@ -48,6 +49,8 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
     found = _preset_of(path)
     if preset is None and found is None:
         raise UserError(f"{path}: tells no preset, so one must be given")
+    if found is not None and found not in PRESETS:
+        raise UserError(f"{path}: is of preset {found!r}, which is unknown; there are {', '.join(PRESETS)}")
     if None not in (preset, found) and preset != found:
         raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
     return read_tensors(path, preset_network(str(preset or found)).state_dict())
@@ -61,6 +64,6 @@ def _preset_of(path: Path) -> str | None:
         return str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else None
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # as in `read_tensors`
         brief = " ".join(f"{type(error).__name__} {error}".split())[:120]
         raise UserError(f"{path}: is no readable safetensors file ({brief})") from error

@@ -5,16 +5,19 @@ A file loads without an error as any network of the same shapes, so none of thes
 """
 
 import pickle
+import pickletools
 import re
 import zipfile
 from collections.abc import Mapping
 from difflib import get_close_matches
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from adm.artifacts.archives import check_entries
 from adm.nets.classifier import Classifier
 from adm.nets.presets import PRESETS
 from adm.nets.released import from_released, to_released
@@ -117,6 +120,10 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
     """
     state = read_released(path)
     _check_fit(path, owner, shapes(to_released(network.state_dict())), shapes(state))
+    for name, tensor in state.items():
+        # A stride of zero makes any number of values of one.
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
     ours = from_released(state)
     weights = {name: ours[name].to(torch.float32).contiguous() for name in network.state_dict()}
     for released, name in zip(to_released(weights), weights, strict=True):
@@ -200,18 +207,44 @@ def _load(path: Path) -> Any:
         found = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
         raise UserError(f"{path}: is {found}; pickled code is never run") from error
     except Exception as error:  # damaged bytes make torch's reader raise nearly anything
-        brief = " ".join(f"{type(error).__name__} {error}".split())[:120]
-        raise UserError(f"{path}: is no readable checkpoint, truncated or of another format ({brief})") from error
+        found = " ".join(f"{type(error).__name__} {error}".split())[:120]
+        raise UserError(f"{path}: is no readable checkpoint, truncated or of another format ({found})") from error
 
 
 def _load_mapped(path: Path) -> Any:
     """What a file holds, mapped where it can be; `weights_only` refuses pickled code."""
     if not zipfile.is_zipfile(path):  # from before torch 1.6
+        _check_legacy(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     with zipfile.ZipFile(path) as archive:
+        check_entries(archive, path.stat().st_size)
         # Torch itself looks at no checksum, and would map what another program compressed as if it were values.
         damaged = archive.testzip()
         stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
     if damaged is not None:
         raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
     return torch.load(path, map_location="cpu", weights_only=True, mmap=stored)
+
+
+def _check_legacy(path: Path) -> None:
+    """Check that a file of several pickles in a row declares no more than it holds, without running them.
+
+    Torch takes memory for each storage on the word of the pickle, and for each text on that of its length.
+
+    Raises:
+        ValueError: It does.
+        pickle.UnpicklingError: One of them is no pickle.
+    """
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        for kind in ("magic", "protocol", "system", "tensors", "keys"):
+            if content.tell() == len(content) or content[:2] == b"PK":
+                return  # a pickle of something else or a zip cut short, which torch tells of
+            try:
+                numbers = [
+                    found for _, found, _ in pickletools.genops(cast(IO[bytes], content)) if isinstance(found, int)
+                ]
+            except Exception as error:  # damaged bytes make it raise nearly anything
+                raise pickle.UnpicklingError(str(error)) from error
+            most = max(map(abs, numbers), default=0)
+            if kind == "tensors" and most > len(content):
+                raise ValueError(f"declares {most:.3g} values in {len(content)} bytes")

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from adm.nets.classifier import Classifier
 from adm.nets.unet import UNet, Upsampler
-from adm.params.errors import UserError
+from adm.params.errors import UserError, brief
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 
 
@@ -43,8 +42,8 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tensors = load_file(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: is no readable safetensors file ({error})") from error
+    except Exception as error:  # damaged bytes make the library raise more than its own error
+        raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
     found = {name: _kind(tensor) for name, tensor in tensors.items()}
     wanted = {name: _kind(tensor) for name, tensor in like.items()}
     different = [name for name in dict.fromkeys([*wanted, *found]) if found.get(name) != wanted.get(name)]

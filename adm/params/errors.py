@@ -1,5 +1,32 @@
 """The one error that users meet."""
 
+from typing import Any
+
+LONGEST = 2000
+"""Characters of a message; names that a file gives may be of any length."""
+
 
 class UserError(Exception):
     """A mistake outside the code: one line that names the file or key, what was found and what is accepted."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """The text on one line: what breaks lines in a name that a file gives is escaped, and a long text is cut."""
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: LONGEST + 1])
+    return escaped if len(escaped) <= LONGEST else f"{escaped[: LONGEST - 4]} ..."
+
+
+def brief(error: BaseException) -> str:
+    """What a library has against a file, in short."""
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def shown(value: Any) -> str:
+    """A value in a message, whatever it is."""
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # too many digits, or too deep
+        return f"a {type(value).__name__} that cannot be printed"

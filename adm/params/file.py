@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from adm.params import consistency
 from adm.params.claims import ClaimParams
 from adm.params.compute import ThroughputParams
 from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
-from adm.params.errors import UserError
+from adm.params.errors import UserError, shown
 from adm.params.execution import ExecutionParams
 from adm.params.gans import GanParams, GanRunParams
 from adm.params.keys import accepted
 from adm.params.models import ModelParams, SegmentParams, UniformModelParams
+from adm.params.parsing import read_yaml
 from adm.params.published import PublishedSamplesParams, PublishedSection
 from adm.params.report import FiguresParams, TablesParams
 from adm.params.runs import RunParams, UpsampledRunParams
@@ -143,17 +143,6 @@ class Params(Section):
         return self
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, but for a key given twice, which it would pass over in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path | str) -> Params:
     """Read and check a params file.
 
@@ -170,13 +159,9 @@ def read(path: Path | str) -> Any:
         UserError: The file is missing or no YAML.
     """
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        return read_yaml(Path(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
 
 
 def check(data: Any, name: str) -> Params:
@@ -199,7 +184,7 @@ def check(data: Any, name: str) -> Params:
 
 def _line(error: dict[str, Any]) -> str:
     # A union's tag stands in pydantic's location, but it is no key of the file.
-    parts = [str(part) for part in error["loc"] if part != "[key]"]
+    parts = [part if isinstance(part, str) else shown(part) for part in error["loc"] if part != "[key]"]
     kinds = KINDS.get(parts[0], ()) if parts else ()
     if len(parts) > 2 and parts[2] in kinds:
         del parts[2]
@@ -213,4 +198,4 @@ def _line(error: dict[str, Any]) -> str:
         return f"{place}: is missing"
     if error["type"] == "value_error":
         return f"{place}: {message}" if parts else message
-    return f"{place}: {error['input']!r} is not accepted: {message[0].lower()}{message[1:]}"
+    return f"{place}: {shown(error['input'])} is not accepted: {message[0].lower()}{message[1:]}"

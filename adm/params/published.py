@@ -40,6 +40,8 @@ class PublishedParams(Section):
             scheme, host = parts.scheme, parts.hostname
         except ValueError as error:
             raise ValueError(f"url {self.url!r} is no URL: {error}") from error
+        if not self.url.isprintable():
+            raise ValueError(f"url {self.url!r} holds a line break or another character that no URL has")
         if scheme not in ("http", "https", "file"):
             raise ValueError(f"url {self.url!r} has scheme {scheme!r}; accepted are http, https, file")
         if scheme == "file" and (host not in (None, "localhost") or not parts.path.startswith("/")):

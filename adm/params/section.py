@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from adm.params.errors import shown
+
 PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -23,5 +25,5 @@ class Section(BaseModel):
             for key in data:
                 if key not in cls.model_fields:
                     accepted = ", ".join(cls.model_fields)
-                    raise ValueError(f"unknown key {key!r} (given {data[key]!r}); accepted are {accepted}")
+                    raise ValueError(f"unknown key {shown(key)} (given {shown(data[key])}); accepted are {accepted}")
         return data

@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from adm.params.errors import UserError
+from adm.params.parsing import read_yaml
 
 
 def read_paper_table(path: Path) -> pd.DataFrame:
@@ -51,10 +51,10 @@ def caption(path_to_yaml: Path, key: str) -> str:
         UserError: The file is missing or no such mapping, or lacks the key.
     """
     try:
-        captions = yaml.safe_load(path_to_yaml.read_text(encoding="utf-8"))
+        captions = read_yaml(path_to_yaml)
     except FileNotFoundError as error:
         raise UserError(f"{path_to_yaml}: does not exist") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except OSError as error:
         raise UserError(f"{path_to_yaml}: is no readable YAML ({' '.join(str(error).split())[:120]})") from error
     if not isinstance(captions, dict) or not all(isinstance(text, str) for text in captions.values()):
         raise UserError(f"{path_to_yaml}: is no mapping of keys to captions")

@@ -178,7 +178,7 @@ def test_class_folders_are_read_in_order(image_folders, prepared):
 def test_only_the_images_of_a_view_are_read(image_folders, prepared, monkeypatch):
     opened = []
     read = Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.append(path.name) or read(path))
+    monkeypatch.setattr(Image, "open", lambda path, **options: opened.append(path.name) or read(path, **options))
     made = prepared(params("folder", image_folders, num_classes=2, classes=[1], limit=2))
     assert sorted(opened) == ["w.jpg", "x.jpg"]
     assert made.labels.tolist() == [1, 1]

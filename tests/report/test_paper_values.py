@@ -307,7 +307,7 @@ def test_a_bad_table_is_named(tmp_path, content):
     ("content", "message"),
     [
         (None, "does not exist"),
-        (b"table_6: [", "no readable YAML"),
+        (b"table_6: [", "no YAML"),
         (b"- a", "no mapping"),
         (b"table_6: 3", "no mapping"),
         (b"table_6: a.", "no caption 'table_99'; it has table_6"),

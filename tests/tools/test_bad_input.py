@@ -205,7 +205,7 @@ BAD_REFERENCES = {
     ),
     "pickled statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.array([Touches(p / "touched")], dtype=object)),
-        "r.npz: is no readable npz",
+        "r.npz: mu: holds pickled Python objects",
     ),
     "float images": (lambda p, b: reference(p / "r.npz", b, arr_0=PIXELS / 255), "arr_0: has dtype float64, not uint8"),
     "no covariance": (

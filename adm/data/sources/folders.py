@@ -1,5 +1,8 @@
 """Folders of images: one folder a class, as ImageNet's, or all of one class, as LSUN's."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,22 @@ from adm.params.errors import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 """How names of images end, in small letters; other files are passed over."""
+
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+"""What an image may be, whatever its name: others of Pillow's decoders start programs or are rarely used."""
+
+FEW_PIXELS = 1 << 20
+"""That any file may declare."""
+
+MOST_INFLATED = 8 * 1032
+"""Pixels that a byte of a PNG stands for, at most: deflate makes 1032 bytes of one, of eight black or white pixels."""
+
+MOST_PIXELS = 89_478_485
+"""Of any image: above that Pillow warns, and twice that it refuses."""
+
+# The warning would be lines beside the one that tells of the error.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 def class_folders(dataset: DatasetParams) -> Source:
@@ -52,10 +71,25 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         UserError: The file is no image, damaged, or larger than Pillow deems safe.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return np.asarray(image.convert("RGB"))
     except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
         raise UserError(f"{path}: is no readable image ({' '.join(str(error).split())[:120]})") from error
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image, of which nothing is decoded yet but its size, which the file must be large enough for.
+
+    Raises:
+        ValueError: It declares too many pixels.
+        Exception: What Pillow raises.
+    """
+    with Image.open(path, formats=FORMATS) as image:
+        most = min(FEW_PIXELS + MOST_INFLATED * path.stat().st_size, MOST_PIXELS)
+        if image.width * image.height > most:
+            raise ValueError(f"declares {image.width}x{image.height} pixels, more than the {most} it may")
+        yield image
 
 
 def _root(dataset: DatasetParams) -> Path:

@@ -1,0 +1,100 @@
+"""YAML, read so that a small file stays small: no alias multiplies it, and no number is longer than a machine's."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adm.params.errors import UserError, brief
+
+MOST_CHARACTERS = 1 << 20
+"""Of all keys and values, those of an alias counted wherever it stands."""
+
+DEEPEST = 64
+"""Levels of nesting, through aliases, too."""
+
+LONGEST_NUMBER = 100
+"""Characters of a whole number: PyYAML's sexagesimal ones take quadratic time."""
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file of plain values.
+
+    Raises:
+        OSError: The file cannot be opened.
+        UserError: It is no YAML in UTF-8, gives a key twice, or holds a whole number beyond 64 bits, more than
+            `DEEPEST` levels, or aliases that make it larger than `MOST_CHARACTERS`.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except OSError:
+        raise
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+    except Exception as error:  # dates that do not exist and tags that do not fit make PyYAML raise nearly anything
+        raise UserError(f"{path}: is no YAML: {brief(error)}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, but for a key given twice, which it would pass over in silence, and for what is absurd."""
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        # Of each level PyYAML asks at each token whether it is a key, which takes quadratic time unless it is bounded.
+        self._require_flat(self.flow_level)
+        super().fetch_flow_collection_start(token)
+
+    def add_indent(self, column: int) -> bool:
+        self._require_flat(len(self.indents))
+        return bool(super().add_indent(column))
+
+    def _require_flat(self, depth: int) -> None:
+        if depth >= DEEPEST:
+            raise yaml.scanner.ScannerError(None, None, f"is nested deeper than {DEEPEST} levels", self.get_mark())
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        self._measure(node, {})
+        return super().construct_document(node)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise _refusal(f"key {key.value!r} stands twice", node)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
+        if len(node.value) > LONGEST_NUMBER or abs(number := int(self.construct_yaml_int(node))) >= 1 << 63:
+            raise _refusal(f"the whole number {node.value[:20]}... is beyond 64 bits", node)
+        return number
+
+    def _measure(self, node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+        """Characters and levels of a node, its aliases written out; (0, 0) stands for one that is being measured."""
+        if id(node) in known:
+            if known[id(node)] == (0, 0):
+                raise _refusal("an alias stands for what it is part of", node)
+            return known[id(node)]
+        known[id(node)] = (0, 0)
+        if isinstance(node, yaml.MappingNode):
+            parts = [self._measure(part, known) for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = [self._measure(part, known) for part in node.value]
+        else:
+            parts = [(len(str(node.value)), 0)]
+        size, depth = 1 + sum(size for size, _ in parts), 1 + max((depth for _, depth in parts), default=0)
+        if size > MOST_CHARACTERS:
+            raise _refusal(f"holds more than {MOST_CHARACTERS} characters, its aliases written out", node)
+        if depth > DEEPEST:
+            raise _refusal(f"is nested deeper than {DEEPEST} levels", node)
+        known[id(node)] = (size, depth)
+        return size, depth
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)

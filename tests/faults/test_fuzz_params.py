@@ -1,0 +1,347 @@
+"""Text: whatever a params file, a manifest, a csv or captions hold, they are read, or refused in one line."""
+
+import copy
+import datetime
+import json
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from damage import Content, damaged, refusal
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from adm.artifacts.manifest import MANIFEST, read_manifest
+from adm.artifacts.reading import read_json
+from adm.params.errors import UserError
+from adm.params.file import PathsParams, check, load
+from adm.params.published import PublishedParams
+from adm.params.section import Key
+from adm.report.paper import caption, read_paper_table
+
+ROOT = Path(__file__).parents[2]
+GOOD = (ROOT / "params.yaml").read_bytes()
+TREE = yaml.safe_load(GOOD)
+FLOW = b"datasets: {digits: {source: digits, image_size: 8, <<: *a}}\nb: &a [1, 2.5, ~, 2001-01-01, 'x']\n"
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory):
+    """Write a file; return its path, always the same for a name."""
+    folder = tmp_path_factory.mktemp("texts")
+
+    def write(content, name="victim.yaml"):
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return write
+
+
+def test_the_good_ones_are_read(write):
+    assert refusal(write(GOOD), load) is None
+    assert check(TREE, "params.yaml")
+
+
+@given(content=st.one_of(damaged(GOOD[:4000]), damaged(FLOW)))
+def test_damaged_params(write, content):
+    refusal(write(content), load)
+
+
+TOKENS = [
+    *(
+        "a",
+        "b",
+        ": ",
+        "- ",
+        "? ",
+        ", ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\n",
+        "\n  ",
+        "&a ",
+        "*a",
+        "*b",
+        "<<: ",
+        "|\n",
+        ">\n",
+        "'",
+        '"',
+    ),
+    *(
+        "!!int ",
+        "!!float ",
+        "!!bool ",
+        "!!binary ",
+        "!!timestamp ",
+        "!!set ",
+        "!!omap ",
+        "!!pairs ",
+        "!!str ",
+        "!!null ",
+    ),
+    *("!!python/object/apply:os.system ", "!x ", "%YAML 9.9\n", "---\n", "...\n", "#", "\t", "\0", "\u2028", "\ufeff"),
+    *("0x_", "0b_", "1:99", "2001-99-99", "2001-01-01T99:99:99", ".nan", "-.inf", "1e400", "~", "=", "9" * 5000),
+    *("0x" + "f" * 300, "1:" + "1:" * 300 + "1", "datasets", "models", "paths", "results", "seed", "yes", "\\x"),
+]
+
+
+@given(content=st.lists(st.sampled_from(TOKENS) | st.text(max_size=3), max_size=30).map("".join))
+def test_yaml_of_nonsense(write, content):
+    refusal(write(content.encode("utf-8", "surrogatepass")), load)
+
+
+_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=8),
+        st.dates(),
+        st.binary(max_size=4),
+        st.sampled_from(["../x", "/etc/passwd", "results/../..", "a\nb", "digits", 10**4000, -1, 0, math.nan]),
+        st.sampled_from([datetime.datetime(2001, 1, 1), 1 << 63, 1 << 200, "9" * 3000]),
+    ),
+    lambda children: st.one_of(
+        st.lists(children, max_size=3),
+        st.dictionaries(st.one_of(st.text(max_size=4), st.integers(), st.none(), st.dates()), children, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@st.composite
+def changed_trees(draw):
+    """A good params file's content with a few values or keys that are others."""
+    tree = copy.deepcopy(TREE)
+    for _ in range(draw(st.integers(1, 3))):
+        at = tree
+        while True:
+            keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if isinstance(at[key], dict | list) and at[key] and draw(st.integers(0, 4)):
+                at = at[key]
+                continue
+            kind = draw(st.sampled_from(["value", "value", "key", "drop", "swap"]))
+            if kind == "value":
+                at[key] = draw(_values)
+            elif kind == "swap":
+                at[key] = copy.deepcopy(at[draw(st.sampled_from(keys))])
+            else:
+                value = at.pop(key)
+                if kind == "key" and isinstance(at, dict):
+                    at[draw(st.sampled_from([1, None, "x", "a\nb", "..", "a/b", True, *keys]))] = value
+            break
+    return tree
+
+
+@given(tree=changed_trees())
+def test_params_of_other_values(tree):
+    try:
+        params = check(tree, "params.yaml")
+    except UserError as error:
+        message = str(error)
+        assert message.isprintable()
+        assert message.startswith("params.yaml: ")
+        return
+    inside(params.paths)
+
+
+def inside(paths):
+    results = (ROOT / paths.results).resolve()
+    assert results.parent == ROOT / "results"
+
+
+@given(
+    results=st.text(max_size=20).map("results/".__add__) | st.text("./resultsa-_~$\n\0", max_size=20),
+    project=st.text("./\n ", max_size=9),
+)
+def test_results_stay_in_their_folder(results, project):
+    try:
+        inside(PathsParams(project=project, params="params.yaml", results=results))
+    except ValidationError:
+        return
+    assert set(project.split("/")) <= {".", ".."}
+
+
+@given(key=st.text(max_size=12) | st.text("./\\~abc-_\n\0", max_size=12))
+def test_keys_are_names_of_files(key):
+    try:
+        TypeAdapter(Key).validate_python(key)
+    except ValidationError:
+        return
+    assert Path(key).name == key
+    assert not key.startswith(".")
+
+
+_schemes = st.sampled_from(["http", "https", "file", "ftp", "data", "FILE", "javascript", "", "s3"])
+
+
+@given(
+    url=st.builds(
+        "{}{}{}{}".format,
+        _schemes,
+        st.sampled_from(["://", ":", ":/", ":///", "://host", "//host/", "://a@b:99999999/", "://[::1/"]),
+        st.text("/.%2eEfF0ab\\\n ?#", max_size=20),
+        st.sampled_from(["", "/a.npz", "/..", "/%2e%2e", "/%2Fetc", "/a%00.npz", "/.hidden", "/manifest.json"]),
+    )
+)
+def test_urls_are_of_three_schemes_and_name_a_file(url):
+    try:
+        published = PublishedParams(url=url)
+    except ValidationError:
+        return
+    assert url.lower().startswith(("http://", "https://", "file:///", "file://localhost/", "file:/"))
+    assert Path(published.filename).name == published.filename
+    assert not published.filename.startswith(".")
+
+
+LAUGHS = "\n".join(["a0: &a0 lol", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))])
+MERGED = "\n".join(
+    ["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 30))]
+)
+CHAIN = "\n".join(["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 3000))])
+ABSURD = {
+    "a billion laughs": LAUGHS,
+    "a billion laughs under a key that is known": f"{LAUGHS}\ndatasets: *a29",
+    "a billion laughs by merging": MERGED,
+    "a chain of aliases": CHAIN,
+    "an alias within itself": "a: &a [*a]",
+    "a merge within itself": "a: &a {<<: *a}",
+    "lists in lists": "[" * 5000,
+    "lists in lists that end": "[" * 70 + "]" * 70,
+    "mappings in mappings": "{a: " * 5000,
+    "blocks in blocks": "".join(" " * n + "a:\n" for n in range(500)),
+    "sequences in sequences": "- " * 20_000,
+    "keys that are keys": "? " * 20_000,
+    "many keys": "\n".join(f"k{n}: 1" for n in range(4_000)),
+    "a long number": "seed: " + "9" * 100_000,
+    "a long hexadecimal number": "seed: 0x" + "f" * 100_000,
+    "a long sexagesimal number": "seed: 1" + ":59" * 30_000,
+    "a key that is a long number": "? 0x" + "f" * 100_000 + "\n: 1",
+    "a date that is none": "seed: 2001-99-99",
+    "a tag that does not fit": "seed: !!int x",
+    "another tag that does not fit": "seed: !!bool x",
+    "a third tag that does not fit": "seed: !!timestamp x",
+    "a tag that would run code": "seed: !!python/object/apply:os.system [true]",
+    "a key with a line break": '"a\\nb": 1',
+    "a key within a section with a line break": 'datasets: {"a\\nb": {source: digits}}',
+    "a key that is a list": "? [1]\n: 2",
+    "not a number": "seed: .nan",
+    "nothing": "",
+    "UTF-16": "a: 1".encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("case", ABSURD)
+def test_absurd_params(write, case):
+    content = ABSURD[case]
+    assert refusal(write(content if isinstance(content, bytes) else content.encode()), load)
+
+
+UNPRINTABLE = {
+    "a number": 10**5000,
+    "a list": [10**5000],
+    "a mapping": {"a": 10**5000},
+    "a key": {10**5000: 1},
+    "a long text": "x" * 10_000_000,
+}
+
+
+@pytest.mark.parametrize("case", UNPRINTABLE)
+def test_what_cannot_be_printed_is_still_refused(case):
+    """Snakemake parses the file by itself, so the check sees what the reader here would not let through."""
+    value = UNPRINTABLE[case]
+    for tree in (value, {"datasets": value}, TREE | {"paths": value}, TREE | {"extra": value}):
+        with pytest.raises(UserError) as error:
+            check(tree, "params.yaml")
+        assert len(str(error.value)) < 10_000
+        assert str(error.value).startswith("params.yaml: ")
+        assert str(error.value).isprintable()
+
+
+JSON = json.dumps({"a": [1, 2.5, None, {"b": "text"}], "c": {"d": True}}).encode()
+ABSURD_JSON = [
+    b"[" * 100_000,
+    b'{"a": ' * 100_000,
+    b'{"a": ' + b"9" * 100_000 + b"}",
+    b'{"a": NaN}',
+    b'{"a": -Infinity}',
+    b'"\\ud800"',
+    b"\xff",
+]
+
+
+@given(content=damaged(JSON))
+def test_a_damaged_json(write, content):
+    refusal(write(content, "victim.json"), read_json)
+
+
+@pytest.mark.parametrize("content", ABSURD_JSON, ids=range(len(ABSURD_JSON)))
+def test_an_absurd_json(write, content):
+    assert refusal(write(content, "victim.json"), read_json)
+
+
+MADE_BY = {
+    **{"stage": "prepare", "params": {}, "inputs": {"a": "b"}, "code": "", "versions": {"python": "3"}, "facts": {}},
+    "files": {"a.bin": "0" * 64},
+}
+
+
+@given(
+    content=st.one_of(
+        damaged(json.dumps(MADE_BY).encode()),
+        st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3).map(
+            lambda files: Content(json.dumps(MADE_BY | {"files": files}).encode())
+        ),
+    )
+)
+def test_a_damaged_manifest(write, content):
+    refusal(write(content, MANIFEST), lambda path: read_manifest(path.parent, "prepare"), named="texts")
+
+
+@pytest.mark.parametrize("name", ["../x.npy", "/etc/hostname", "a/../../x", "", ".", "..", "a/b", "manifest\n.json"])
+def test_files_of_a_manifest_lie_in_its_folder(write, name):
+    write(b"", "x.npy")
+    path = write(json.dumps(MADE_BY | {"files": {name: "0" * 64}}).encode(), MANIFEST)
+    assert refusal(path, lambda path: read_manifest(path.parent, "prepare"), named="texts")
+
+
+CSV = b'row,fid,"a, b",flag\nADM,1.5,x,true\n"two ""words""",,,false\n'
+
+
+@given(content=st.one_of(damaged(CSV), st.text('a,"\n\r\0;1.5e9', max_size=30).map(str.encode)))
+def test_a_damaged_csv(write, content):
+    refusal(write(content, "victim.csv"), read_paper_table)
+
+
+ABSURD_CSV = {
+    "a line break in a name": b'"a\nb","a\nb"\n1,2\n',
+    "a long number": b"a\n" + b"9" * 5000,
+    "a long cell": b'a\n"' + b"x" * 200_000,
+    "many columns": b"a," * 200_000,
+    "a number beyond floats": b"a\n1e999\n\0",
+    "bytes": b"\xff",
+}
+
+
+@pytest.mark.parametrize("content", ABSURD_CSV.values(), ids=ABSURD_CSV)
+def test_an_absurd_csv(write, content):
+    refusal(write(content, "victim.csv"), read_paper_table)
+
+
+@given(content=damaged(b"table_6: one\nfigure_3: 'two: three'\n"))
+def test_damaged_captions(write, content):
+    refusal(write(content), lambda path: caption(path, "table_6"))
+
+
+@pytest.mark.parametrize("case", ["a billion laughs", "lists in lists", "a date that is none", "nothing"])
+def test_absurd_captions(write, case):
+    assert refusal(write(ABSURD[case].encode()), lambda path: caption(path, "table_6"))
