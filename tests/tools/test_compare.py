@@ -448,7 +448,7 @@ def test_the_names_of_what_is_measured_are_those_that_are_written(root, tmp_path
 
 DAMAGED = {
     "npy": (DATA, 150, "data/digits: {b}/{name}: cannot be read (ends after 22 of 240 numbers)"),
-    "npy's header": (DATA, 20, "data/digits: {b}/{name}: is no readable npy, truncated or of another format ("),
+    "npy's header": (DATA, 20, "data/digits: {b}/{name}: is no array ("),
     "npz": (SAMPLES, 300, "samples/run: {b}/{name}: is no readable npz, truncated or of another format ("),
     "safetensors": (
         CHECKPOINT,
@@ -483,7 +483,7 @@ def test_a_flipped_byte_of_an_npz_is_found(adm, pair, position):
 
 def test_pickled_objects_are_never_loaded(adm, pair):
     np.savez(pair.b / SAMPLES, arr_0=np.array([object], dtype=object))
-    assert "arr_0: is of dtype object; accepted are numbers and texts" in compared(adm, pair)[1][0]
+    assert "arr_0: holds pickled Python objects, which are never loaded" in compared(adm, pair)[1][0]
 
 
 def test_bytes_that_are_no_text_are_one_line(adm, pair):
@@ -508,13 +508,13 @@ def written(path, array):
     return stored_arrays(path)[""]
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?", "U3"])
+@pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?"])
 def test_every_dtype_against_numpy(tmp_path, dtype):
     draws = np.random.default_rng(1)
     a = draws.integers(0, 2, (7, 11)).astype(dtype)
     b = a.copy()
     assert compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT) is None
-    b[3, 4] = "x" if dtype == "U3" else not a[3, 4]
+    b[3, 4] = not a[3, 4]
     found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
     assert (found.where, found.is_close) == ("[3, 4]", False)
     assert found.words == f"{a[3, 4]}, there {b[3, 4]}; 1 of 77 differ"
