@@ -69,7 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: The file is missing or holds no JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -77,10 +77,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a JSON {type(content).__name__}, not an object")
     return content
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"holds {name}, and JSON has no such number")
 
 
 def _check_header(place: str, header: Header, dtype: str, shape: Shape) -> None:

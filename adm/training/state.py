@@ -61,9 +61,8 @@ class TrainingState:
         Raises:
             UserError: A file is missing, unreadable, or of another network.
         """
-        progress = read_json(folder / "progress.json")
-        self.step = int(progress["step"])
-        self.scale.log2 = float(progress["log2_loss_scale"]) if self.scale.active else 0.0
+        self.step, log2_scale = read_progress(folder / "progress.json")
+        self.scale.log2 = log2_scale if self.scale.active else 0.0
         load_weights(self.network, folder / "network.safetensors")
         self.ema = read_tensors(folder / "ema.safetensors", like=self.network.state_dict())
         if self.step:
@@ -93,6 +92,19 @@ class TrainingState:
                 # The fused optimiser walks through memory: a moment must lie there as its parameter does.
                 **{m: torch.empty_like(parameter.detach()).copy_(moments[f"{m}.{name}"]) for m in MOMENTS},
             }
+
+
+def read_progress(path: Path) -> tuple[int, float]:
+    """The step of a state, and the binary logarithm of its loss scale.
+
+    Raises:
+        UserError: The file is missing, or tells no such numbers.
+    """
+    progress = read_json(path)
+    try:
+        return int(progress["step"]), float(progress["log2_loss_scale"])
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: is no progress of training ({error!r})") from error
 
 
 def check_step(state: TrainingState, expected: int, folder: Path) -> None:

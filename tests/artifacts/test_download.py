@@ -325,6 +325,7 @@ def test_a_url_names_its_file(url, filename):
         "https://host/.hidden",
         "https://host/manifest.json",
         "https://[host/a",
+        "https://host/a\n.npz",
     ],
 )
 def test_other_urls_are_refused(url):

@@ -20,6 +20,7 @@ from adm.params.file import PathsParams, check, load
 from adm.params.published import PublishedParams
 from adm.params.section import Key
 from adm.report.paper import caption, read_paper_table
+from adm.training.state import read_progress
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "params.yaml").read_bytes()
@@ -272,8 +273,6 @@ ABSURD_JSON = [
     b"[" * 100_000,
     b'{"a": ' * 100_000,
     b'{"a": ' + b"9" * 100_000 + b"}",
-    b'{"a": NaN}',
-    b'{"a": -Infinity}',
     b'"\\ud800"',
     b"\xff",
 ]
@@ -287,6 +286,13 @@ def test_a_damaged_json(write, content):
 @pytest.mark.parametrize("content", ABSURD_JSON, ids=range(len(ABSURD_JSON)))
 def test_an_absurd_json(write, content):
     assert refusal(write(content, "victim.json"), read_json)
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", '{"step": "x", "log2_loss_scale": 0}', '{"step": 1, "log2_loss_scale": []}', '{"step": 1e999}']
+)
+def test_progress_that_is_none(write, content):
+    assert "is no progress" in refusal(write(content.encode(), "victim.json"), read_progress)
 
 
 MADE_BY = {
