@@ -174,12 +174,15 @@ def test_a_constant_of_absurd_shape(write, shape):
 
 def test_a_constant_may_leave_out_what_repeats(write):
     """TensorFlow fills up with the last value; a bias of zeros is stored so."""
-    biases = [node for node in GraphDef.FromString(GOOD).node if node.op == "Const" and node.name.endswith("bias")]
-    for bias in biases or [None]:
-        if bias is not None:
-            length = bias.attr["value"].tensor.tensor_shape.dim[0].size
-            graph = changed(bias.name, lambda node, n=length: constant(node, (n,), float_val=[0.5]))
-            assert refused(write(graph)) is None
+    lengths = {
+        node.name: node.attr["value"].tensor.tensor_shape.dim[0].size
+        for node in GraphDef.FromString(GOOD).node
+        if node.op == "Const" and len(node.attr["value"].tensor.tensor_shape.dim) == 1 and "conv" in node.name
+    }
+    assert lengths
+    for name, length in lengths.items():
+        graph = changed(name, lambda node, n=length: constant(node, (n,), float_val=[0.5]))
+        assert refused(write(graph)) is None
 
 
 def test_many_constants_that_leave_out_much(write):
