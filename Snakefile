@@ -2,7 +2,7 @@
 #
 #   snakemake --cores 2                               the embedded scale, params.yaml
 #   snakemake --cores 2 --configfile FILE             another one, whose `paths.params` is FILE
-#   snakemake --cores 2 fast                          Table 8 and Figure 21 alone
+#   snakemake --cores 2 fast                          Table 6 and Figure 13 alone
 
 
 include: "workflow/rules/common.smk"

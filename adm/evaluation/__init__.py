@@ -1,1 +1,1 @@
-"""Scores of files that a user brings: features on disk, references, and all that is asked for of them."""
+"""Scores of files that a user brings, and comparisons of whole results: what the tools compute."""
