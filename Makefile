@@ -4,9 +4,10 @@ PYTHON ?= python3
 CORES ?= all
 VENV := .venv
 READY := $(VENV)/ready
+CLUSTER := $(VENV)/cluster
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro adopt test fuzz check bench lock clean
+.PHONY: all fast repro adopt test test-cluster fuzz check bench lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -34,7 +35,11 @@ adopt: $(READY)
 	snakemake --cores 1 --touch --forceall --quiet all
 
 test: check
-	pytest --numprocesses 2 --dist loadgroup
+	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster
+
+# A real Slurm, a server that speaks S3, several processes: beside the tests, since they install and start services.
+test-cluster: $(CLUSTER)
+	pytest tests/cluster
 
 # Damaged files for every reader, thousands of each instead of the hundred of `make test`, others every time.
 CASES := 3000
@@ -60,14 +65,23 @@ $(READY): requirements.lock pyproject.toml
 	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
+$(CLUSTER): $(READY) requirements-cluster.lock
+	python -m pip install --quiet --disable-pip-version-check --requirement requirements-cluster.lock
+	touch $@
+
 # The lock pins every distribution but torch and torchvision, whose builds differ from machine to machine: they stand as
 # the ranges of pyproject.toml, and what they alone need (CUDA libraries) is left to them.
+# What clusters and shared caches need is resolved together with the rest, and stands in a lock of its own.
 UNPINNED := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
+RESOLVE := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
+PINNED := grep --extended-regexp --invert-match '$(UNPINNED)'
 lock: $(READY)
 	python -m pip install --quiet uv
+	$(RESOLVE) --all-extras | $(PINNED) > requirements-all.lock
 	{ echo 'torch>=2.9'; echo 'torchvision>=0.24'; \
-	  uv pip compile --quiet --universal --python-version 3.11 --extra test --no-header --no-annotate pyproject.toml \
-	  | grep --extended-regexp --invert-match '$(UNPINNED)'; } > requirements.lock
+	  $(RESOLVE) --extra test --constraint requirements-all.lock | $(PINNED); } > requirements.lock
+	grep --line-regexp --fixed-strings --invert-match --file requirements.lock requirements-all.lock > requirements-cluster.lock
+	rm requirements-all.lock
 
 clean:
 	rm -rf results/*/work results/*/shards
