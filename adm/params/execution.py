@@ -7,10 +7,12 @@ class ExecutionParams(Section):
     """How stages are carried out; no result depends on it.
 
     Training reports every `log_every` iterations and saves its rolling state every `save_every`. Snakemake cuts each
-    run into `shards`. `expected_minutes` is what the whole takes on two cores, measured; null where nobody knows.
+    run into `shards`. Each of several processes of a job waits at most `timeout_seconds` for the others.
+    `expected_minutes` is what the whole takes on two cores, measured; null where nobody knows.
     """
 
     log_every: PositiveInt
     save_every: PositiveInt
     shards: PositiveInt
+    timeout_seconds: PositiveInt
     expected_minutes: PositiveInt | None

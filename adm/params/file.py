@@ -17,6 +17,7 @@ from adm.params.models import ModelParams, SegmentParams, UniformModelParams
 from adm.params.parsing import read_yaml
 from adm.params.published import PublishedSamplesParams, PublishedSection
 from adm.params.report import FiguresParams, TablesParams
+from adm.params.resources import ResourcesParams
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.section import Key, Section
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
@@ -47,6 +48,7 @@ class Params(Section):
 
     paths: PathsParams
     execution: ExecutionParams
+    resources: ResourcesParams
     datasets: dict[Key, DatasetParams]
     extractors: dict[Key, ExtractorParams]
     models: dict[Key, ModelParams]

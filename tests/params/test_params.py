@@ -55,7 +55,7 @@ def network(model, **changes):
 # Changes of the params file; then what the message must contain: the key's path, the value, what is accepted.
 BROKEN = {
     # Unknown and missing keys, at every level.
-    "unknown section": ({"modles": {}}, "modles", "accepted are paths, execution, datasets"),
+    "unknown section": ({"modles": {}}, "modles", "accepted are paths, execution, resources"),
     "unknown key of a dataset": ({"datasets.digits.size": 8}, "datasets.digits", "'size'", "image_size"),
     "unknown key of an extractor": ({"extractors.digits.depth": 2}, "extractors.digits", "'depth'", "channels"),
     "unknown key of a model": ({"models.adm-128.epochs": 5}, "models.adm-128:", "'epochs'", "training"),

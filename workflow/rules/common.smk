@@ -115,6 +115,20 @@ def scored(wildcards):
     return PARAMS.scored[wildcards.run]
 
 
+def resources_of(stage, processes=None):
+    """What a job of a stage takes, for clusters; each time it is tried again, twice as much memory and time.
+
+    `processes` is how many the job has, where that is not for the params file to say.
+    """
+    taken = getattr(PARAMS.resources, stage)
+    gpus = {"gpu": processes or taken.processes} if getattr(taken, "device", "cpu") == "cuda" else {}
+
+    def doubled(amount):
+        return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+    return {"mem_mb": doubled(taken.memory_mb), "runtime": doubled(taken.minutes), **gpus}
+
+
 def logged(command):
     """A stage's command; what it prints goes to the log, and to the terminal when it fails."""
     return f"( {command} ) > {{log}} 2>&1 || {{{{ status=$?; cat {{log}} >&2; exit $status; }}}}"

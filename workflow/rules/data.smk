@@ -7,6 +7,8 @@ rule check:
         expand(f"{CODE}/{{verb}}.txt", verb=verbs()),
     log:
         f"{LOGS}/check.txt",
+    resources:
+        **resources_of("others"),
     params:
         triggers={verb: code_digest(verb) for verb in verbs()},
     shell:
@@ -20,6 +22,8 @@ rule prepare:
         f"{LOGS}/prepare/{{dataset}}.txt",
     # All training waits for it.
     priority: 2
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("prepare", "datasets.{dataset}"),
     shell:
@@ -34,6 +38,8 @@ rule extractor:
     log:
         f"{LOGS}/extractor/{{extractor}}.txt",
     threads: lambda w: PARAMS.extractors[w.extractor].threads
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers(
             "extractor",
@@ -52,6 +58,8 @@ rule fetch:
         directory(f"{DOWNLOADS}/{{kind}}/{{key}}"),
     log:
         f"{LOGS}/fetch/{{kind}}/{{key}}.txt",
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("fetch", "published.{kind}.{key}"),
     shell:
@@ -72,6 +80,8 @@ rule adopt_checkpoints:
         f"{LOGS}/adopt/checkpoints/{{key}}.txt",
     wildcard_constraints:
         key=keys(PARAMS.published.checkpoints),
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers(
             "adopt",
@@ -94,6 +104,8 @@ rule adopt_samples:
         f"{LOGS}/adopt/samples/{{key}}.txt",
     wildcard_constraints:
         key=keys(PARAMS.published.samples),
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("adopt", "published.samples.{key}"),
     shell:
@@ -112,6 +124,8 @@ rule adopt_references:
         f"{LOGS}/adopt/references/{{key}}.txt",
     wildcard_constraints:
         key=keys(PARAMS.published.references),
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("adopt", "published.references.{key}"),
     shell:
@@ -130,6 +144,8 @@ rule adopt_graphs:
         f"{LOGS}/adopt/graphs/{{key}}.txt",
     wildcard_constraints:
         key=keys(PARAMS.published.graphs),
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("adopt", "published.graphs.{key}"),
     shell:

@@ -9,7 +9,9 @@ rule features:
         directory(f"{FEATURES}/{{run}}"),
     log:
         f"{LOGS}/features/{{run}}.txt",
-    threads: lambda w: PARAMS.graphs[extractor_of(w)].threads
+    threads: lambda w: PARAMS.graphs[extractor_of(w)].threads * PARAMS.resources.features.processes
+    resources:
+        **resources_of("features"),
     params:
         extractor=extractor_of,
         # How features are computed is in the graph's manifest, so that its section need not stand here.
@@ -42,6 +44,8 @@ rule reference:
     wildcard_constraints:
         reference=keys(PARAMS.references),
     threads: lambda w: PARAMS.references[w.reference].threads
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("reference", "references.{reference}"),
     shell:
@@ -71,6 +75,8 @@ rule evaluate:
     log:
         f"{LOGS}/evaluate/{{run}}.txt",
     threads: lambda w: scored(w).threads
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("evaluate", section_of_run),
     shell:
@@ -92,6 +98,8 @@ rule interpolate:
     wildcard_constraints:
         study=keys(PARAMS.interpolations),
     threads: lambda w: PARAMS.studies[w.study].threads
+    resources:
+        **resources_of("sample", processes=1),
     params:
         triggers=triggers("interpolate", "interpolations.{study}"),
     shell:
@@ -114,6 +122,8 @@ rule neighbours:
     wildcard_constraints:
         study=keys(PARAMS.neighbours),
     threads: lambda w: PARAMS.studies[w.study].threads
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("neighbours", "neighbours.{study}"),
     shell:
@@ -135,6 +145,8 @@ rule vary:
     wildcard_constraints:
         study=keys(PARAMS.variations),
     threads: lambda w: PARAMS.studies[w.study].threads
+    resources:
+        **resources_of("sample", processes=1),
     params:
         triggers=triggers("vary", "variations.{study}", lambda w: f"runs.{PARAMS.studies[w.study].run}"),
     shell:
@@ -155,6 +167,8 @@ rule likelihood:
     wildcard_constraints:
         study=keys(PARAMS.likelihoods),
     threads: lambda w: PARAMS.studies[w.study].threads
+    resources:
+        **resources_of("sample", processes=1),
     params:
         triggers=triggers("likelihood", "likelihoods.{study}"),
     shell:

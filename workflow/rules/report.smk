@@ -40,6 +40,8 @@ rule table:
         multiext(f"{TABLES}/{{table}}", ".csv", ".md", ".tex"),
     log:
         f"{LOGS}/table/{{table}}.txt",
+    resources:
+        **resources_of("others"),
     params:
         flags=lambda w: TABLE_FLAGS[w.table],
         triggers=table_triggers,
@@ -58,6 +60,8 @@ rule figure:
         report(multiext(f"{FIGURES}/{{figure}}", ".png", ".pdf"), category="Figures"),
     log:
         f"{LOGS}/figure/{{figure}}.txt",
+    resources:
+        **resources_of("others"),
     params:
         flags=lambda w: FIGURE_FLAGS[kind_of(w)],
         triggers=triggers("figure", lambda w: f"figures.{kind_of(w)}.{w.figure}"),
@@ -75,6 +79,8 @@ rule claims:
         multiext(CLAIMS, ".csv", ".md", ".tex", ".json"),
     log:
         f"{LOGS}/claims.txt",
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("claims", "claims", "models", "segments", "published"),
     shell:

@@ -18,7 +18,9 @@ if PARAMS.execution.shards == 1:
             f"{LOGS}/sample/{{run}}.txt",
         wildcard_constraints:
             run=keys(PARAMS.runs),
-        threads: lambda w: scored(w).threads
+        threads: lambda w: scored(w).threads * PARAMS.resources.sample.processes
+        resources:
+            **resources_of("sample"),
         params:
             role="--classifier",
             triggers=triggers("sample", section_of_run),
@@ -50,7 +52,9 @@ else:
             f"{LOGS}/sample/{{run}}/{{scatteritem}}.txt",
         wildcard_constraints:
             run=keys(PARAMS.runs),
-        threads: lambda w: scored(w).threads
+        threads: lambda w: scored(w).threads * PARAMS.resources.sample.processes
+        resources:
+            **resources_of("sample"),
         params:
             role="--classifier",
             triggers=triggers("sample", section_of_run),
@@ -78,6 +82,8 @@ else:
             f"{LOGS}/sample/{{run}}.txt",
         wildcard_constraints:
             run=keys(PARAMS.runs),
+        resources:
+            **resources_of("others"),
         params:
             role="--classifier",
             gathering=code_digest("gather"),
@@ -108,6 +114,8 @@ rule sample_gan:
     wildcard_constraints:
         run=keys(PARAMS.gan_runs),
     threads: lambda w: scored(w).threads
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("sample_gan", "gan_runs.{run}"),
     shell:

@@ -8,6 +8,8 @@ rule init:
     log:
         f"{LOGS}/init/{{model}}.txt",
     priority: 2
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("init", "models.{model}"),
     shell:
@@ -24,7 +26,9 @@ rule train:
     log:
         f"{LOGS}/train/{{segment}}.txt",
     priority: 1
-    threads: lambda w: training_of(w).threads
+    threads: lambda w: training_of(w).threads * PARAMS.resources.train.processes
+    resources:
+        **resources_of("train"),
     params:
         triggers=triggers(
             "train",
@@ -48,6 +52,8 @@ rule train_gan:
     log:
         f"{LOGS}/train_gan/{{gan}}.txt",
     threads: lambda w: PARAMS.gans[w.gan].threads
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("train_gan", "gans.{gan}", lambda w: f"datasets.{PARAMS.gans[w.gan].dataset}"),
     shell:
@@ -64,6 +70,8 @@ rule sizes:
         SIZES,
     log:
         f"{LOGS}/sizes.txt",
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers("sizes", "models"),
     shell:
@@ -76,6 +84,8 @@ rule throughput:
     log:
         f"{LOGS}/throughput/{{throughput}}.txt",
     threads: lambda w: PARAMS.throughput[w.throughput].threads
+    resources:
+        **resources_of("others"),
     params:
         triggers=triggers(
             "throughput",
