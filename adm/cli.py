@@ -5,6 +5,7 @@ no stages are in `adm.cli_tools`.
 """
 # ruff: noqa: PLC0415
 
+import os
 import signal
 import sys
 import threading
@@ -18,6 +19,7 @@ from adm.params import UserError, load
 from adm.params.keys import accepted
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
 from adm.params.report import FIGURES, TABLES
+from adm.params.resources import ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -124,12 +126,12 @@ def train(params: ParamsFile, segment: Key, data: Input, previous: Input, out: O
     model = loaded.models[section.model]
     assert not isinstance(model, UniformModelParams)
     start = loaded.iteration_of(section.previous)
+    taken, dataset = loaded.resources.train, loaded.datasets[section.dataset]
     from adm.stages import train as stage
 
-    dataset = loaded.datasets[section.dataset]
-    stage.run(
-        section, model, dataset, loaded.execution, start, data=data, previous=previous, out=out, work=work, log=log
-    )
+    if not _launched(taken):
+        paths = {"data": data, "previous": previous, "out": out, "work": work, "log": log}
+        stage.run(section, model, dataset, loaded.execution, taken.device, start, **paths)
 
 
 @app.command()
@@ -163,8 +165,10 @@ def sample(
     from adm.sampling.blocks import Shard
     from adm.stages import sample as stage
 
-    part = None if shard is None else Shard.parse(shard)
-    stage.run(section, model, guide, _inputs(run, section, checkpoint, classifier, base), out, part)
+    part, taken = None if shard is None else Shard.parse(shard), loaded.resources.sample
+    inputs = _inputs(run, section, checkpoint, classifier, base)
+    if not _launched(taken):
+        stage.run(section, model, guide, inputs, out, part, taken.device, loaded.execution.timeout_seconds)
 
 
 @app.command()
@@ -200,10 +204,12 @@ def sample_gan(params: ParamsFile, run: Key, gan: Input, out: Out) -> None:
 @app.command()
 def features(params: ParamsFile, extractor: Key, images: Input, graph: Input, out: Out) -> None:
     """Compute the features of a sample batch, a dataset or a reference batch."""
-    section = _pick(load(params).graphs, extractor, "extractor")
+    loaded = load(params)
+    section, taken = _pick(loaded.graphs, extractor, "extractor"), loaded.resources.features
     from adm.stages import features as stage
 
-    stage.run(section, images, graph, out)
+    if not _launched(taken):
+        stage.run(section, images, graph, out, taken.device, loaded.execution.timeout_seconds)
 
 
 @app.command()
@@ -237,7 +243,8 @@ def interpolate(params: ParamsFile, study: Key, checkpoint: Input, classifier: I
     assert isinstance(guide, ClassifierModelParams | UniformModelParams)
     from adm.stages import interpolate as stage
 
-    stage.run(section, model, guide, {"checkpoint": checkpoint, "classifier": classifier, "data": data}, out)
+    inputs = {"checkpoint": checkpoint, "classifier": classifier, "data": data}
+    stage.run(section, model, guide, inputs, out, loaded.resources.sample.device)
 
 
 @app.command()
@@ -264,7 +271,8 @@ def vary(params: ParamsFile, study: Key, checkpoint: Input, classifier: Input, o
     assert isinstance(guide, ClassifierModelParams | UniformModelParams)
     from adm.stages import vary as stage
 
-    stage.run(section, run, model, guide, {"checkpoint": checkpoint, "classifier": classifier}, out)
+    inputs = {"checkpoint": checkpoint, "classifier": classifier}
+    stage.run(section, run, model, guide, inputs, out, loaded.resources.sample.device)
 
 
 @app.command()
@@ -276,7 +284,7 @@ def likelihood(params: ParamsFile, study: Key, checkpoint: Input, data: Input, o
     assert isinstance(model, DiffusionModelParams)
     from adm.stages import likelihood as stage
 
-    stage.run(section, model, {"checkpoint": checkpoint, "data": data}, out)
+    stage.run(section, model, {"checkpoint": checkpoint, "data": data}, out, loaded.resources.sample.device)
 
 
 @app.command()
@@ -352,6 +360,15 @@ def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input
 app.registered_commands += tools.registered_commands
 
 
+def _launched(taken: ProcessResources) -> bool:
+    """Run this command in as many processes as the params file says; False where this is one of them, or alone."""
+    if taken.processes == 1:
+        return False
+    from adm.parallel import launch
+
+    return launch(taken.processes)
+
+
 def _inputs(
     key: str, run: RunParams | UpsampledRunParams, checkpoint: Path, classifier: Path | None, base: Path | None
 ) -> dict[str, Path]:
@@ -384,5 +401,15 @@ def main() -> None:
             raise
         # What the system refuses (a full disk, a folder that may not be written) is no fault of the code either.
         message = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-        print(f"error: {message}", file=sys.stderr)
+        if not _reported(str(message)):
+            print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+def _reported(message: str) -> bool:
+    """Whether this is one of several processes, and what started them will say it."""
+    if "WORLD_SIZE" not in os.environ:
+        return False
+    from adm.parallel import report
+
+    return report(message)

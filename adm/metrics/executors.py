@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.metrics.features import Features
+from adm.metrics.graph_contract import Mapping
 from adm.params.data import GraphParams
 
 LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
@@ -17,13 +18,15 @@ LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
 class Executor(Protocol):
     """A loaded graph."""
 
-    def features(self, images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], batch_size: int = 64) -> Features:
-        """Compute the features of images, in their order."""
+    def features(
+        self, images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], batch_size: int = 64, mapping: Mapping = map
+    ) -> Features:
+        """Compute the features of images, in their order; see `features_in_batches`."""
         ...
 
 
-def open_graph(params: GraphParams, path: Path) -> Executor:
-    """Load a graph into the library that `params` names.
+def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
+    """Load a graph into the library that `params` names; TensorFlow runs it on the CPU whatever the device.
 
     Raises:
         ValueError: The file is no graph that the library can run.
@@ -36,4 +39,4 @@ def open_graph(params: GraphParams, path: Path) -> Executor:
         return FrozenGraph(path, params.threads)
     from adm.metrics.torch_graph import TorchGraph  # noqa: PLC0415
 
-    return TorchGraph(path, params.threads, params.device, compiled=params.compiled)
+    return TorchGraph(path, params.threads, device, compiled=params.compiled)

@@ -13,6 +13,7 @@ from adm.metrics.graph_contract import (
     POOL,
     SPATIAL,
     Images,
+    Mapping,
     Outputs,
     features_in_batches,
     read_definition,
@@ -76,7 +77,7 @@ class FrozenGraph:
         spatial = spatial[..., :NUM_SPATIAL_CHANNELS]
         return flat, tf.reshape(spatial, [tf.shape(spatial)[0], -1]), tf.matmul(flat, weight)
 
-    def features(self, images: Images | Iterable[Images], batch_size: int = 64) -> Features:
+    def features(self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map) -> Features:
         """Compute the features of images, in their order; see `features_in_batches`."""
 
         def outputs(batch: Images) -> Outputs:
@@ -87,7 +88,7 @@ class FrozenGraph:
                 raise ValueError(one_line(complaint)) from error
             return found
 
-        return features_in_batches(outputs, images, batch_size, self._path)
+        return features_in_batches(outputs, images, batch_size, self._path, mapping)
 
 
 def _complaint(message: str) -> str:

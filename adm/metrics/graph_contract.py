@@ -23,6 +23,8 @@ MOST_FILLED = 1 << 21
 
 Images = npt.NDArray[np.uint8]
 Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Mapping = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""The builtin `map`, or what does the same by several processes."""
 
 
 def read_definition(definition: Any, path: Path) -> Any:
@@ -84,7 +86,11 @@ def require_channels(num_channels: int) -> None:
 
 
 def features_in_batches(
-    outputs: Callable[[Images], Outputs], images: Images | Iterable[Images], batch_size: int, path: Path
+    outputs: Callable[[Images], Outputs],
+    images: Images | Iterable[Images],
+    batch_size: int,
+    path: Path,
+    mapping: Mapping = map,
 ) -> Features:
     """Compute the features of images, in their order.
 
@@ -96,6 +102,7 @@ def features_in_batches(
         images: (N, H, W, 3) uint8, or an iterable of such arrays of any lengths and one size; N >= 1.
         batch_size: images at a time, >= 1.
         path: the graph, to name it in an error.
+        mapping: how `outputs` is had of every batch.
 
     Returns:
         pool (N, D), spatial (N, H' W' 7) and logits (N, C), float32.
@@ -108,8 +115,12 @@ def features_in_batches(
         raise ValueError(f"batch size is {batch_size}, expected at least 1")
     chunks = [images] if isinstance(images, np.ndarray) else images
     parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
-    for batch, num_valid in _batches(chunks, batch_size):
-        for name, part, output in zip(("pool", "spatial", "logits"), parts, outputs(batch), strict=True):
+
+    def computed(batch: tuple[Images, int]) -> tuple[npt.NDArray[Any], ...]:
+        return *outputs(batch[0]), np.array(batch[1])
+
+    for *found, num_valid in mapping(computed, _batches(chunks, batch_size)):
+        for name, part, output in zip(("pool", "spatial", "logits"), parts, found, strict=True):
             if len(output) != batch_size:
                 raise ValueError(f"{path}: its {name} features are of {len(output)} images, expected {batch_size}")
             if not np.isfinite(output[:num_valid]).all():

@@ -9,7 +9,7 @@ import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
 from adm.metrics.features import Features
-from adm.metrics.graph_contract import Images, Outputs, features_in_batches, read_definition
+from adm.metrics.graph_contract import Images, Mapping, Outputs, features_in_batches, read_definition
 from adm.metrics.torch_program import FAILURES, TensorOutputs, TorchProgram, first_line
 from adm.params.errors import one_line
 
@@ -50,9 +50,9 @@ class TorchGraph:
         # Sizes are compiled in: a program for all of them would be slower, and a folder's images have one.
         self._run = torch.compile(self._program, fullgraph=True, dynamic=False) if compiled else self._program
 
-    def features(self, images: Images | Iterable[Images], batch_size: int = 64) -> Features:
+    def features(self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map) -> Features:
         """Compute the features of images, in their order; see `features_in_batches`."""
-        return features_in_batches(self._outputs, images, batch_size, self._path)
+        return features_in_batches(self._outputs, images, batch_size, self._path, mapping)
 
     def _outputs(self, batch: Images) -> Outputs:
         try:

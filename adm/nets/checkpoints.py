@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from adm.artifacts.manifest import read_manifest
@@ -23,12 +24,13 @@ def check_checkpoint(folder: Path, model: ModelParams) -> None:
             raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
 
 
-def load_network(folder: Path, model: ModelParams) -> nn.Module | None:
+def load_network(folder: Path, model: ModelParams, device: torch.device | str = "cpu") -> nn.Module | None:
     """The network of a checkpoint with its averaged weights, in evaluation mode; None for the uniform classifier.
 
     Args:
         folder: The checkpoint.
         model: The section of the model that the checkpoint must be of.
+        device: Where to put it.
 
     Raises:
         UserError: The folder is no checkpoint, its files changed, or it is of another architecture.
@@ -38,4 +40,4 @@ def load_network(folder: Path, model: ModelParams) -> nn.Module | None:
         return None
     network = build(model)
     load_weights(network, folder / "ema.safetensors")
-    return network.eval().requires_grad_(False)
+    return network.to(device).eval().requires_grad_(False)

@@ -1,9 +1,10 @@
-"""The precision of a forward pass over float32 weights, and the memory layout that goes with it."""
+"""The precision of a forward pass over float32 weights, the memory layout that goes with it, and where it runs."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch import nn
 
 from adm.params.models import Precision
 
@@ -19,3 +20,8 @@ def autocast(precision: Precision, device: str) -> AbstractContextManager[Any]:
 def memory_format(precision: Precision) -> torch.memory_format:
     """The layout of feature maps that convolutions of this precision are fastest in, on CPUs and GPUs alike."""
     return torch.contiguous_format if precision == "float32" else torch.channels_last
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's weights are; the CPU if it has none."""
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

@@ -36,6 +36,7 @@ def check(params: Params) -> None:
     for key, reference in params.references.items():
         check_known(params.datasets, reference.dataset, f"references.{key}.dataset")
         check_known(params.graphs, reference.extractor, f"references.{key}.extractor")
+    _check_devices(params)
     _check_names(params)
     _check_published(params)
     for key in params.segments:
@@ -48,6 +49,14 @@ def check(params: Params) -> None:
     for key, throughput in params.throughput.items():
         network_of(params, throughput.model, f"throughput.{key}.model")
     check_shown(params)
+
+
+def _check_devices(params: Params) -> None:
+    device = params.resources.features.device
+    for key, graph in params.graphs.items():
+        if device != "cpu" and graph.executor == "tensorflow":
+            place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
+            raise ValueError(f"{place}: 'tensorflow' runs on 'cpu' alone, not on resources.features.device {device!r}")
 
 
 def _check_names(params: Params) -> None:

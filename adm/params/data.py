@@ -51,22 +51,32 @@ class DatasetParams(Section):
 
 
 class GraphParams(Section):
-    """How a graph of features is run: by which library, on which device, and how many images at a time.
+    """How a graph of features is run: by which library, and how many images at a time.
 
     `compiled` has torch's compiler make a program of the graph first: minutes for a graph of Inception's size.
     """
 
     executor: Literal["torch", "tensorflow"] = "torch"
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:[0-9]+)$")] = "cpu"
     compiled: bool = False
     feature_batch: PositiveInt
     threads: PositiveInt
 
     @model_validator(mode="after")
+    def _torch_alone_compiles(self) -> Self:
+        if self.executor == "tensorflow" and self.compiled:
+            raise ValueError("compiled True is not for executor 'tensorflow', which does not compile")
+        return self
+
+
+class PlacedGraphParams(GraphParams):
+    """How a graph is run outside the pipeline, whose params file has devices of its own: on `device`."""
+
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:[0-9]+)$")] = "cpu"
+
+    @model_validator(mode="after")
     def _torch_alone_has_devices(self) -> Self:
-        if self.executor == "tensorflow" and (self.device != "cpu" or self.compiled):
-            found = f"device {self.device!r}, compiled {self.compiled}"
-            raise ValueError(f"{found} is not for executor 'tensorflow', which runs on 'cpu' and is not compiled")
+        if self.executor == "tensorflow" and self.device != "cpu":
+            raise ValueError(f"device {self.device!r} is not for executor 'tensorflow', which runs on 'cpu'")
         return self
 
 

@@ -1,8 +1,8 @@
 """From a run's section and two networks to images."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
-from adm.nets.precision import autocast, memory_format
+from adm.nets.precision import autocast, device_of, memory_format
+from adm.parallel import CPU
 from adm.params.models import DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Finished images: (B, H, W, 3) uint8, and their labels (B,) int64."""
 
     images: NDArray[np.uint8]
@@ -31,10 +31,12 @@ class SeededNoise:
 
     Args:
         seeds: The images' seeds.
+        device: Where the normals are wanted; they are drawn on the CPU, so that it makes no difference to them.
     """
 
-    def __init__(self, seeds: range) -> None:
+    def __init__(self, seeds: range, device: torch.device = CPU) -> None:
         self.generators = [generator(seed) for seed in seeds]
+        self.device = device
 
     def labels(self, num_classes: int) -> Tensor:
         """A class for each image: (B,) int64."""
@@ -42,59 +44,62 @@ class SeededNoise:
 
     def normal(self, *shape: int) -> Tensor:
         """(B, *shape) float32."""
-        return torch.stack([torch.randn(shape, generator=g) for g in self.generators])
+        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
 
 
-def sample_blocks(
+def block_sampler(
     run: SamplingParams,
     model: DiffusionModelParams | UpsamplerModelParams,
     network: nn.Module,
     classifier: nn.Module | None,
     num_classes: int,
-    blocks: range,
     base: Block | None = None,
-) -> Iterator[Block]:
-    """Sample blocks of a run, one after the other.
+) -> Callable[[int], Block]:
+    """What samples a block of a run: block b is that of the seeds [b, b + 1) x `run.micro_batch`, from `run.seed` on.
 
     Args:
         run: How to sample.
         model: The section of the diffusion model or of the upsampler.
-        network: Its network.
-        classifier: The noisy classifier, or None for no guidance.
+        network: Its network, on the device to compute on.
+        classifier: The noisy classifier, there too, or None for no guidance.
         num_classes: Classes to draw labels from; an unconditional model has those of its classifier, or one.
-        blocks: Which blocks of `run.micro_batch` seeds; the run's last block comes whole, more than was asked for.
         base: What an upsampler upsamples: the whole batch of the run before, image i with its label to image i.
 
-    Yields:
-        The images and labels of each block.
+    Returns:
+        A function of a block's number. The run's last block comes whole, more than was asked for.
 
     Source: Algorithms 1 and 2.
     """
+    device, layout, size = device_of(network), memory_format(run.precision), model.network.image_size
     noise_params = model.noise
     diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
-    size = model.network.image_size
-    layout = memory_format(run.precision)
+    diffusion.to(device)
     for module in filter(None, (network, classifier)):
         module.to(memory_format=layout)  # type: ignore[call-overload]
-    for block in blocks:
+
+    def sampled(block: int) -> Block:
         first = block * run.micro_batch
-        noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch))
+        noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
         if base is None:
             y = noise.labels(num_classes)
         else:
-            y, seen = _rows(base, first, run.micro_batch)
+            y, low_resolution = _rows(base, first, run.micro_batch)
+            seen = {"low_resolution": low_resolution.to(device)}
+        y = y.to(device)
         label = {} if model.network.num_classes is None else {"y": y}
         step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
         draw = partial(noise.normal, 3, size, size)
         *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
-        yield Block(to_uint8(x_0), y.numpy())
+        return Block(to_uint8(x_0), y.cpu().numpy())
+
+    return sampled
 
 
-def _rows(base: Block, first: int, count: int) -> tuple[Tensor, dict[str, Tensor]]:
+def _rows(base: Block, first: int, count: int) -> tuple[Tensor, Tensor]:
     """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
     rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
-    return torch.from_numpy(base.labels[rows]), {"low_resolution": to_unit_range(base.images[rows])}
+    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows])
 
 
 def _sampler(

@@ -18,7 +18,7 @@ from adm.data.shards import ImageShards
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, encode
-from adm.nets.precision import autocast, memory_format
+from adm.nets.precision import autocast, device_of, memory_format
 from adm.nets.unet import UNet
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import InterpolationParams
@@ -57,6 +57,7 @@ class LatentSpace:
     ) -> Self:
         """The latent space of a model's networks."""
         noise = model.noise
+        diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)
         for module in filter(None, (network, classifier)):
             module.to(memory_format=memory_format(params.precision))  # type: ignore[call-overload]
 
@@ -74,11 +75,16 @@ class LatentSpace:
                 return output
 
         return cls(
-            diffusion=Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance),
+            diffusion=diffusion.to(device_of(network)),
             denoiser=denoiser,
             classifier=None if classifier is None else logits,
             gradient_scale=params.gradient_scale,
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where its networks are."""
+        return self.diffusion.timesteps.device
 
     @property
     def all_but_last(self) -> int:
@@ -214,16 +220,16 @@ def between(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int,
 
     Source: Appendix H.
     """
-    latents = computed(space.encode, micro_batch, x_0, class_weights)
+    latents = computed(space.encode, space.device, micro_batch, x_0, class_weights)
     paths = [arc(rows[::2], rows[1::2], points).flatten(0, 1) for rows in (latents, class_weights)]
-    return computed(space.decode, micro_batch, *paths)
+    return computed(space.decode, space.device, micro_batch, *paths)
 
 
-def computed(function: Callable[..., Tensor], micro_batch: int, *rows: Tensor) -> Tensor:
-    """Compute `function` of all rows, a micro-batch at a time, behind a progress bar."""
-    parts = in_micro_batches(function, micro_batch, *rows)
+def computed(function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor) -> Tensor:
+    """Compute `function` of all rows, a micro-batch at a time on a device, behind a progress bar."""
+    parts = in_micro_batches(function, micro_batch, *(tensor.to(device) for tensor in rows))
     total = -(-len(rows[0]) // micro_batch)
-    return torch.cat(list(tqdm(parts, function.__name__, total, unit="batch", disable=None)))
+    return torch.cat([part.cpu() for part in tqdm(parts, function.__name__, total, unit="batch", disable=None)])
 
 
 def in_micro_batches(function: Callable[..., Tensor], micro_batch: int, *rows: Tensor) -> Iterator[Tensor]:

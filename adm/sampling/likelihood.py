@@ -14,7 +14,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import generator
 from adm.diffusion.losses import likelihood_terms, prior_bits
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.nets.precision import autocast, memory_format
+from adm.nets.precision import autocast, device_of, memory_format
 from adm.params.models import DiffusionModelParams, Precision
 from adm.params.studies import LikelihoodParams
 from adm.sampling.studies import Likelihood
@@ -35,32 +35,34 @@ def measure(
     Args:
         study: How to measure.
         model: The section of the diffusion model.
-        network: Its network; a class-conditional one is given each image's own label.
+        network: Its network, on the device to compute on; a class-conditional one is given each image's own label.
         data: The dataset.
         indices: (N,) int64, the images.
 
     Source: equations 8-11.
     """
     noise = model.noise
-    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance)
+    device = device_of(network)
+    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance).to(device)
     network.to(memory_format=memory_format(study.precision))  # type: ignore[call-overload]
     sums = np.zeros((3, diffusion.num_timesteps))
     bits, prior = [], []
     blocks = [indices[start : start + study.micro_batch] for start in range(0, len(indices), study.micro_batch)]
     bar = tqdm(total=len(blocks) * diffusion.num_timesteps, unit="step", disable=None)
     for rows in blocks:
-        y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows])
-        x_0 = to_unit_range(data[rows])
-        denoiser, draws = conditioned_on(y, network, study.precision), noise_of(study.seed, rows, x_0.shape[1:])
-        terms = torch.stack(list(_terms(diffusion, denoiser, x_0, draws, bar)), dim=1)
-        prior.append(prior_bits(diffusion, x_0.double()).numpy())
+        y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows]).to(device)
+        x_0 = to_unit_range(data[rows]).to(device)
+        denoiser = conditioned_on(y, network, study.precision)
+        draws = (drawn.to(device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
+        terms = torch.stack(list(_terms(diffusion, denoiser, x_0, draws, bar)), dim=1).cpu()
+        prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
         bits.append(terms[0].sum(0).numpy() + prior[-1])
         sums += terms.sum(2).numpy()
     bar.close()
     # The terms came from the last timestep down.
     vlb, x_0_mse, eps_mse = sums[:, ::-1] / len(indices)
     return Likelihood(
-        timesteps=diffusion.timesteps.numpy(),
+        timesteps=diffusion.timesteps.cpu().numpy(),
         vlb=vlb,
         x_0_mse=x_0_mse,
         eps_mse=eps_mse,

@@ -12,6 +12,7 @@ from adm.data.images import open_npz
 from adm.data.shards import ImageShards
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import LIBRARIES, open_graph
+from adm.parallel import joined
 from adm.params.data import GraphParams
 from adm.params.errors import UserError
 from adm.sampling.batch import SAMPLES
@@ -20,8 +21,8 @@ CHUNK = 4096
 """Images held in memory at a time."""
 
 
-def run(extractor: GraphParams, images: Path, graph: Path, out: Path) -> None:
-    """Run the extractor's graph over every image of an artifact.
+def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: str, timeout_seconds: int) -> None:
+    """Run the extractor's graph over every image of an artifact; several processes take turns at its batches.
 
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
@@ -30,13 +31,16 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path) -> None:
     made_by = provenance("features", {"extractor": extractor}, inputs, LIBRARIES[extractor.executor])
     read_manifest(graph, "extractor", "adopt")
     pixels = _read_images(images)
-    try:
-        features = open_graph(extractor, graph / GRAPH).features(pixels, extractor.feature_batch)
-    except ValueError as error:
-        raise UserError(f"{images} through {graph}: {error}") from error
-    with new_folder(out) as folder:
-        write_features(folder, features)
-        write_manifest(folder, made_by, {"num_images": len(features.pool)})
+    with joined(device, timeout_seconds) as group:
+        try:
+            executor = open_graph(extractor, graph / GRAPH, str(group.device))
+            features = executor.features(pixels, extractor.feature_batch, group.map)
+        except ValueError as error:
+            raise UserError(f"{images} through {graph}: {error}") from error
+    if group.is_first:
+        with new_folder(out) as folder:
+            write_features(folder, features)
+            write_manifest(folder, made_by, {"num_images": len(features.pool)})
 
 
 def _read_images(folder: Path) -> Iterator[NDArray[np.uint8]]:

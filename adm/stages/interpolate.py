@@ -8,6 +8,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
 from adm.nets.unet import UNet
+from adm.parallel import placed
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.studies import InterpolationParams
 from adm.sampling.interpolation import LatentSpace, between, computed, conditioned
@@ -23,6 +24,7 @@ def run(
     classifier_model: ClassifierModelParams | UniformModelParams,
     inputs: dict[str, Path],
     out: Path,
+    device: str = "cpu",
 ) -> None:
     """Interpolate between random images; `inputs` are "checkpoint", "classifier" and "data".
 
@@ -30,9 +32,10 @@ def run(
         UserError: The dataset has too few images, or labels that are no class of the networks.
     """
     settle(interpolation.threads)
-    network = load_network(inputs["checkpoint"], model)
+    network = load_network(inputs["checkpoint"], model, placed(device))
     assert isinstance(network, UNet)
-    space = LatentSpace.of(interpolation, model, network, load_network(inputs["classifier"], classifier_model))
+    classifier = load_network(inputs["classifier"], classifier_model, placed(device))
+    space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
     num_classes = _num_classes(model, classifier_model, data, inputs["data"])
     pairs, points, micro_batch = interpolation.pairs, interpolation.points, interpolation.micro_batch
@@ -40,7 +43,7 @@ def run(
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
     images = to_uint8(between(space, *conditioned(data, ends, num_classes), points, micro_batch))
-    errors = computed(space.errors, micro_batch, *conditioned(data, measured, num_classes)).numpy()
+    errors = computed(space.errors, space.device, micro_batch, *conditioned(data, measured, num_classes)).numpy()
     study = Interpolation(
         originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
         images=images.reshape(pairs, points, *images.shape[1:]),

@@ -8,6 +8,7 @@ from adm.data.chosen import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
+from adm.parallel import placed
 from adm.params.errors import UserError
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import LikelihoodParams
@@ -15,7 +16,9 @@ from adm.sampling.likelihood import CHOICE, measure
 from adm.sampling.studies import Likelihood, write_likelihood
 
 
-def run(likelihood: LikelihoodParams, model: DiffusionModelParams, inputs: dict[str, Path], out: Path) -> None:
+def run(
+    likelihood: LikelihoodParams, model: DiffusionModelParams, inputs: dict[str, Path], out: Path, device: str = "cpu"
+) -> None:
     """Measure random images; `inputs` are "checkpoint" and "data".
 
     Raises:
@@ -23,7 +26,7 @@ def run(likelihood: LikelihoodParams, model: DiffusionModelParams, inputs: dict[
             what gives no likelihood.
     """
     settle(likelihood.threads)
-    network = load_network(inputs["checkpoint"], model)
+    network = load_network(inputs["checkpoint"], model, placed(device))
     assert network is not None
     data = ImageShards(inputs["data"], model.network.image_size)
     check_labels(data, model.network.num_classes, inputs["data"])

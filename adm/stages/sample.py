@@ -7,12 +7,13 @@ from tqdm import tqdm
 
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
+from adm.parallel import joined
 from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
 from adm.sampling.batch import read_batch, write_batch, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import Block, sample_blocks
+from adm.sampling.guided import Block, block_sampler
 
 
 def run(
@@ -22,8 +23,10 @@ def run(
     inputs: dict[str, Path],
     out: Path,
     shard: Shard | None,
+    device: str,
+    timeout_seconds: int,
 ) -> None:
-    """Sample a run into a folder, or one shard of it into a file.
+    """Sample a run into a folder, or one shard of it into a file; several processes take turns at its blocks.
 
     `inputs` are "checkpoint" and "classifier"; an upsampler's are "checkpoint" and "base", the samples it upsamples.
 
@@ -32,20 +35,23 @@ def run(
     """
     settle(run.threads)
     base = _read_base(inputs["base"], run, model) if isinstance(model, UpsamplerModelParams) else None
-    network = load_network(inputs["checkpoint"], model)
-    guide = load_network(inputs["classifier"], classifier) if "classifier" in inputs else None
-    assert network is not None
     part = shard or WHOLE
     blocks = blocks_of(part, run.num_samples, run.micro_batch)
-    size = model.network.image_size
-    images, labels = [np.empty((0, size, size, 3), np.uint8)], [np.empty(0, np.int64)]
     num_classes = model.network.num_classes or (
         classifier.network.num_classes if isinstance(classifier, ClassifierModelParams) else 1
     )
-    finished = sample_blocks(run, model, network, guide, num_classes, blocks, base)
-    for block in tqdm(finished, total=len(blocks), unit="block", disable=None):
-        images.append(block.images)
-        labels.append(block.labels)
+    with joined(device, timeout_seconds) as group:
+        network = load_network(inputs["checkpoint"], model, group.device)
+        guide = load_network(inputs["classifier"], classifier, group.device) if "classifier" in inputs else None
+        assert network is not None
+        finished = group.map(block_sampler(run, model, network, guide, num_classes, base), blocks)
+        size = model.network.image_size
+        images, labels = [np.empty((0, size, size, 3), np.uint8)], [np.empty(0, np.int64)]
+        for block in tqdm(finished, total=len(blocks), unit="block", disable=None if group.is_first else True):
+            images.append(block[0])
+            labels.append(block[1])
+    if not group.is_first:
+        return
     # The run's last block is computed whole, as every block is, and cut here.
     count = len(samples_of(part, run.num_samples, run.micro_batch))
     batch = np.concatenate(images)[:count], np.concatenate(labels)[:count]

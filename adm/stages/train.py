@@ -3,8 +3,6 @@
 from pathlib import Path
 from shutil import copyfile
 
-from tqdm import tqdm
-
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_file, new_folder
 from adm.data.batches import Batches
@@ -12,10 +10,11 @@ from adm.data.shards import ImageShards
 from adm.determinism import settle
 from adm.nets.checkpoints import check_checkpoint
 from adm.nets.weights import build
+from adm.parallel import joined
 from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
-from adm.params.models import SegmentParams, TrainingParams
-from adm.training.log import TrainingLog
+from adm.params.models import SegmentParams
+from adm.training.log import logged
 from adm.training.loop import train
 from adm.training.rolling import newest, rolling_folder, save_rolling
 from adm.training.state import TrainingState, check_step
@@ -27,6 +26,7 @@ def run(
     model: TrainedModelParams,
     dataset: DatasetParams,
     progress: ExecutionParams,
+    device: str,
     start: int,
     *,
     data: Path,
@@ -37,7 +37,8 @@ def run(
 ) -> None:
     """Train from `previous`, at iteration `start`, to `segment.stop`; an earlier try's state under `work` goes on.
 
-    The log grows beside that state, where no engine deletes it when training stops half-way.
+    The log grows beside that state, where no engine deletes it when training stops half-way. Each process of several
+    takes part of every batch; the first one writes.
     """
     training, side = model.training, model.network.image_size
     settle(training.threads)
@@ -47,33 +48,25 @@ def run(
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
-    with rolling_folder(work, made_by) as rolling:
-        state = TrainingState(build(model), build_task(model), training)
-        saved = newest(rolling)
+    with joined(device, progress.timeout_seconds) as group, rolling_folder(work, made_by, group) as rolling:
+        state = TrainingState(build(model), build_task(model, group.device), training, group.device)
+        saved = newest(rolling, group)
         state.load(saved or previous)
         if saved is None:
             check_step(state, start, previous)
-        growing = _train(state, batches, training, progress, segment.stop, rolling)
-        with new_file(log) as path:
-            copyfile(growing, path)
-        with new_folder(out) as folder:
-            state.save(folder)
-            write_manifest(folder, made_by, {"step": state.step})
-
-
-def _train(
-    state: TrainingState, batches: Batches, training: TrainingParams, progress: ExecutionParams, stop: int, folder: Path
-) -> Path:
-    """Train, saving the state in `folder` now and then; return the log that grew there."""
-    log = folder / "log.csv"
-    with (
-        TrainingLog(log, state.step, progress.log_every, training.batch_size) as rows,
-        tqdm(total=stop, initial=state.step, unit="step", disable=None) as bar,
-    ):
-        for report in train(state, batches, training, stop):
-            if line := rows.add(report):
-                bar.write(line)
-            bar.update()
-            if report.step % progress.save_every == 0 and report.step < stop:
-                save_rolling(state, folder)
-    return log
+        growing, reports = rolling / "log.csv", train(state, batches, training, segment.stop, group)
+        if group.is_first:
+            reports = logged(reports, growing, state.step, segment.stop, progress.log_every, training.batch_size)
+        for report in reports:
+            if report.step % progress.save_every == 0 and report.step < segment.stop:
+                group.agree(state.tensors(), f"iteration {report.step}")
+                if group.is_first:
+                    save_rolling(state, rolling)
+        group.agree(state.tensors(), f"iteration {segment.stop}")
+        if group.is_first:
+            with new_file(log) as path:
+                copyfile(growing, path)
+            with new_folder(out) as folder:
+                state.save(folder)
+                write_manifest(folder, made_by, {"step": state.step, **group.facts})
+        group.wait()

@@ -7,10 +7,11 @@ from tqdm import tqdm
 
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
+from adm.parallel import placed
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
-from adm.sampling.guided import sample_blocks
+from adm.sampling.guided import block_sampler
 from adm.sampling.studies import Variation, write_variation
 
 
@@ -21,11 +22,12 @@ def run(
     classifier_model: ClassifierModelParams | UniformModelParams,
     inputs: dict[str, Path],
     out: Path,
+    device: str = "cpu",
 ) -> None:
     """Sample the run's first seeds at each scale; `inputs` are "checkpoint" and "classifier"."""
     settle(variation.threads)
-    network = load_network(inputs["checkpoint"], model)
-    classifier = load_network(inputs["classifier"], classifier_model)
+    network = load_network(inputs["checkpoint"], model, placed(device))
+    classifier = load_network(inputs["classifier"], classifier_model, placed(device))
     assert network is not None
     num_classes = model.network.num_classes or (
         classifier_model.network.num_classes if isinstance(classifier_model, ClassifierModelParams) else 1
@@ -34,7 +36,7 @@ def run(
     columns = []
     for scale in tqdm(variation.scales, unit="scale", disable=None):
         changed = run.model_copy(update={"gradient_scale": scale, "num_samples": count, "micro_batch": count})
-        (block,) = sample_blocks(changed, model, network, classifier, num_classes, range(1))
+        block = block_sampler(changed, model, network, classifier, num_classes)(0)
         columns.append(block.images)
     study = Variation(
         images=np.stack(columns, axis=1),

@@ -19,7 +19,7 @@ from adm.metrics.executors import LIBRARIES, Executor, open_graph
 from adm.metrics.graph_resize import resize_inside
 from adm.metrics.module_features import Resize, Scaling
 from adm.metrics.scores import SEED
-from adm.params.data import GraphParams
+from adm.params.data import PlacedGraphParams
 from adm.params.errors import UserError
 from adm.report.intervals import FEWEST_REPLICATES
 from adm.report.printed import print_scores
@@ -32,7 +32,7 @@ def run(
     samples: Path,
     reference: Path,
     graph: Path,
-    params: GraphParams,
+    params: PlacedGraphParams,
     options: Options,
     second: SecondExtractor | None,
     out: Path | None,
@@ -49,7 +49,7 @@ def run(
     # A batch is filled up: one larger than all images would be computed in vain.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     try:
-        executor, resize = open_graph(params, graph), resize_inside(graph)
+        executor, resize = open_graph(params, graph, params.device), resize_inside(graph)
     except ValueError as error:
         raise UserError(str(error)) from error
     _check_dimensions(executor, params, fake, real, graph)
@@ -109,7 +109,9 @@ def _check_inputs(fake: Images, real: Reference, options: Options, second: Secon
         second.try_on(fake.size)
 
 
-def _check_dimensions(executor: Executor, params: GraphParams, fake: Images, real: Reference, graph: Path) -> None:
+def _check_dimensions(
+    executor: Executor, params: PlacedGraphParams, fake: Images, real: Reference, graph: Path
+) -> None:
     """Run a black batch through the graph, and compare what comes out with the reference's statistics."""
     if real.stored is None:
         return
@@ -130,7 +132,7 @@ def _check_dimensions(executor: Executor, params: GraphParams, fake: Images, rea
 
 def graph_params(
     executor: Literal["torch", "tensorflow"], device: str, compiled: bool, batch: int, threads: int | None
-) -> GraphParams:
+) -> PlacedGraphParams:
     """How a graph is run; on all cores if `threads` is None.
 
     Raises:
@@ -140,7 +142,9 @@ def graph_params(
     ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     found = threads or len(ours(0))
     try:
-        return GraphParams(executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=found)
+        return PlacedGraphParams(
+            executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=found
+        )
     except ValidationError as error:
         first = error.errors()[0]
         place = f"--{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""

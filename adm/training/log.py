@@ -2,8 +2,11 @@
 
 import csv
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, TextIO
+
+from tqdm import tqdm
 
 from adm.artifacts.writing import new_file
 from adm.training.loop import Report
@@ -66,6 +69,21 @@ class TrainingLog:
         self._file.flush()
         self._pending, self._last = [], now
         return "  ".join(f"{name} {value}" for name, value in row.items())
+
+
+def logged(
+    reports: Iterator[Report], path: Path, start: int, stop: int, every: int, batch_size: int
+) -> Iterator[Report]:
+    """Pass on the reports of training from `start` to `stop`, each once it is in the log; see `TrainingLog`."""
+    with (
+        TrainingLog(path, start, every, batch_size) as log,
+        tqdm(total=stop, initial=start, unit="step", disable=None) as bar,
+    ):
+        for report in reports:
+            if line := log.add(report):
+                bar.write(line)
+            bar.update()
+            yield report
 
 
 def _read(path: Path) -> list[dict[str, str]]:

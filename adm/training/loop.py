@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.precision import autocast, memory_format
+from adm.parallel import ALONE, Group
 from adm.params.errors import UserError
 from adm.params.models import TrainingParams
 from adm.training.state import TrainingState
@@ -27,7 +29,9 @@ class Report:
     values: dict[str, float]
 
 
-def train(state: TrainingState, batches: Batches, training: TrainingParams, stop: int) -> Iterator[Report]:
+def train(
+    state: TrainingState, batches: Batches, training: TrainingParams, stop: int, group: Group = ALONE
+) -> Iterator[Report]:
     """Train until `stop` updates are made, wherever the state stands.
 
     Args:
@@ -35,39 +39,45 @@ def train(state: TrainingState, batches: Batches, training: TrainingParams, stop
         batches: The data.
         training: How to optimise.
         stop: The iteration to end at.
+        group: The processes that share each batch; all hold the same state.
 
     Yields:
         A report after each update.
 
     Raises:
-        UserError: The loss or a gradient is not finite and no smaller loss scale helps.
+        UserError: The loss or a gradient is not finite and no smaller loss scale helps, or the processes cannot share
+            a batch evenly.
 
     Source: Appendix K.
     """
     state.network.train()
     while state.step < stop:
-        yield train_step(state, training, *batches.at(state.step))
+        yield train_step(state, training, *batches.at(state.step), group)
 
 
-def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor) -> Report:
-    """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64; see `train`."""
+def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, group: Group = ALONE) -> Report:
+    """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64, the whole on each process."""
     drawn = draw(state.task, x_0, generator(training.seed, state.step, NOISE))
-    x_0 = x_0.contiguous(memory_format=memory_format(training.precision))
+    share = Share.of(training, group)
+    mine = drawn.part(share.rows).to(group.device)
+    x_0 = x_0[share.rows].to(group.device, memory_format=memory_format(training.precision))
+    y, rate = y[share.rows].to(group.device), learning_rate(training, state.step)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
     for attempt in count():
-        values, losses = _gradients(state, training, x_0, y, drawn)
+        values, losses = _gradients(state, training, x_0, y, mine, share)
+        _share(state, values, group)
         norm = _unscaled_norm(state)
         if torch.isfinite(norm):
             break
         if not state.scale.shrink():
             raise UserError(_not_finite(state, values, attempt))
     _update(state, training, rate)
-    state.task.timesteps.update(drawn.t, losses)
+    state.task.timesteps.update(drawn.t, group.concatenated(losses).cpu())
     state.scale.grow()
     state.step += 1
     extra = {"gradient_norm": float(norm), "learning_rate": rate, "log2_loss_scale": state.scale.log2}
-    return Report(state.step, {**values, **extra})
+    return Report(state.step, {**{name: float(value) for name, value in values.items()}, **extra})
 
 
 def learning_rate(training: TrainingParams, step: int) -> float:
@@ -77,28 +87,71 @@ def learning_rate(training: TrainingParams, step: int) -> float:
     return training.learning_rate * max(0.0, 1 - step / training.annealing)
 
 
+@dataclass(frozen=True)
+class Share:
+    """A process's part of a batch, in micro-batches that are the same for any number of processes.
+
+    Attributes:
+        rows: Of the whole batch.
+        parts: Micro-batches of all processes.
+        size: Images of a micro-batch.
+    """
+
+    rows: slice
+    parts: int
+    size: int
+
+    @classmethod
+    def of(cls, training: TrainingParams, group: Group) -> Self:
+        """The share of one of the processes.
+
+        Raises:
+            UserError: They cannot share a batch evenly.
+        """
+        batch, parts = training.batch_size, max(training.accumulation, group.size)
+        if batch % parts or parts % training.accumulation or parts % group.size:
+            raise UserError(
+                f"batch_size {batch} in {training.accumulation} micro-batches cannot be shared evenly by {group.size} "
+                "processes; one of accumulation and processes must be a multiple of the other, and divide batch_size"
+            )
+        share = batch // group.size
+        return cls(slice(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
+
+    def micro_batches(self) -> Iterator[tuple[int, slice]]:
+        """The number of each micro-batch of the process's among all, and its rows of the share."""
+        for start in range(self.rows.start, self.rows.stop, self.size):
+            yield start // self.size, slice(start - self.rows.start, start - self.rows.start + self.size)
+
+
 def _gradients(
-    state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, drawn: Draw
-) -> tuple[dict[str, float], Tensor]:
-    """Accumulate the scaled gradients of a batch; return the values' means and the unweighted losses (B,)."""
+    state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, drawn: Draw, share: Share
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Accumulate the scaled gradients of a share; return its part of the values' means, and the losses (B,)."""
     state.optimizer.zero_grad(set_to_none=True)
-    size = len(x_0) // training.accumulation
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     losses = []
     with torch.random.fork_rng(devices=[]):
-        # Dropout knows no generator: for the length of the step the global one is a function of seed and step.
-        torch.manual_seed(generator(training.seed, state.step, DROPOUT).initial_seed())
-        for start in range(0, len(x_0), size):
-            rows = slice(start, start + size)
+        for number, rows in share.micro_batches():
+            # Dropout knows no generator: for the length of the step the global one is a function of seed, step and
+            # micro-batch.
+            path = (training.seed, state.step, DROPOUT, *([number] if number else []))
+            torch.manual_seed(generator(*path).initial_seed())
             part = drawn.part(rows)
             with autocast(training.precision, x_0.device.type):
                 values = state.task.losses(state.network, x_0[rows], y[rows], part)
-            loss = (values["loss"] * part.weights).mean() / training.accumulation
+            loss = (values["loss"] * part.weights).mean() / share.parts
             (loss * state.scale.factor).backward()  # type: ignore[no-untyped-call]
             losses.append(values["loss"].detach())
             for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach().mean()) / training.accumulation
+                mean = value.detach().mean().double() / share.parts
+                sums[name] = sums[name] + mean if name in sums else mean
     return sums, torch.cat(losses)
+
+
+def _share(state: TrainingState, values: dict[str, Tensor], group: Group) -> None:
+    """Add up the gradients and the values of all processes, in place."""
+    group.add_up([parameter.grad for parameter in state.network.parameters() if parameter.grad is not None])
+    group.add_up(list(values.values()))
 
 
 def _unscaled_norm(state: TrainingState) -> Tensor:
@@ -115,7 +168,7 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - training.ema_rate)
 
 
-def _not_finite(state: TrainingState, values: dict[str, float], attempts: int) -> str:
+def _not_finite(state: TrainingState, values: dict[str, Tensor], attempts: int) -> str:
     culprit = next(
         (
             f"first in {name}"
@@ -125,6 +178,6 @@ def _not_finite(state: TrainingState, values: dict[str, float], attempts: int) -
         "in its norm alone",
     )
     return (
-        f"iteration {state.step}: loss {values['loss']} with a non-finite gradient, {culprit}, after "
+        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, {culprit}, after "
         f"{attempts} smaller loss scales; lower learning_rate, or try another precision"
     )

@@ -26,8 +26,11 @@ class TrainingState:
     Random numbers and the data's order are functions of the seed and the step, so the step stands for them.
     """
 
-    def __init__(self, network: nn.Module, task: Task, training: TrainingParams) -> None:
-        self.network = network.to(memory_format=memory_format(training.precision))  # type: ignore[call-overload]
+    def __init__(
+        self, network: nn.Module, task: Task, training: TrainingParams, device: torch.device | str = "cpu"
+    ) -> None:
+        layout = memory_format(training.precision)
+        self.network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.task = task
         self.step = 0
         self.scale = LossScale(training.precision)
@@ -64,12 +67,20 @@ class TrainingState:
         self.step, log2_scale = read_progress(folder / "progress.json")
         self.scale.log2 = log2_scale if self.scale.active else 0.0
         load_weights(self.network, folder / "network.safetensors")
-        self.ema = read_tensors(folder / "ema.safetensors", like=self.network.state_dict())
+        ema = read_tensors(folder / "ema.safetensors", like=self.network.state_dict())
+        self.ema = {name: tensor.to(self.weights[0].device) for name, tensor in ema.items()}
         if self.step:
             self._load_moments(folder / "optimizer.safetensors")
             self.task.timesteps.restore(
                 read_tensors(folder / "timesteps.safetensors", like=self.task.timesteps.state())
             )
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Everything that is saved, but for the numbers."""
+        yield from self.weights
+        yield from self.ema.values()
+        yield from (moment for _, moment in self._moments())
+        yield from self.task.timesteps.state().values()
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:
         if not self.step:
@@ -88,7 +99,7 @@ class TrainingState:
         moments = read_tensors(path, like)
         for name, parameter in self.network.named_parameters():
             self.optimizer.state[parameter] = {
-                "step": torch.tensor(float(self.step)),
+                "step": torch.tensor(float(self.step), device=parameter.device),
                 # The fused optimiser walks through memory: a moment must lie there as its parameter does.
                 **{m: torch.empty_like(parameter.detach()).copy_(moments[f"{m}.{name}"]) for m in MOMENTS},
             }

@@ -26,6 +26,10 @@ class Draw(NamedTuple):
         """Those of some of the images."""
         return Draw(self.t[rows], self.weights[rows], self.eps[rows])
 
+    def to(self, device: torch.device) -> "Draw":
+        """The same on a device."""
+        return Draw(self.t.to(device), self.weights.to(device), self.eps.to(device))
+
 
 class Task(Protocol):
     """A loss and the timesteps that it is taken at."""
@@ -97,13 +101,13 @@ class ClassifyingTask:
         }
 
 
-def build_task(model: TrainedModelParams) -> Task:
-    """The task of a model."""
+def build_task(model: TrainedModelParams, device: torch.device | str = "cpu") -> Task:
+    """The task of a model, to compute on a device; its timesteps are drawn on the CPU."""
     noise = model.noise
     timesteps = TIMESTEP_SAMPLERS[model.training.timestep_sampler](noise.timesteps)
     if isinstance(model, ClassifierModelParams):
-        return ClassifyingTask(Diffusion.from_schedule(noise.schedule, noise.timesteps), timesteps)
-    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, variance=model.noise.variance)
+        return ClassifyingTask(Diffusion.from_schedule(noise.schedule, noise.timesteps).to(device), timesteps)
+    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, variance=model.noise.variance).to(device)
     conditional = model.network.num_classes is not None
     if isinstance(model, UpsamplerModelParams):
         return UpsamplingTask(diffusion, model.objective, timesteps, conditional, model.network.low_resolution)

@@ -7,7 +7,7 @@ import pytest
 
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import Block, sample_blocks
+from adm.sampling.guided import Block, block_sampler
 
 SAMPLING = {
     "checkpoint": "model-0",
@@ -52,7 +52,7 @@ def sampled(tiny_model, randomised):
         params = RunParams.model_validate(RUN | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = sample_blocks(params, model, network, classifier if guided else None, 2, blocks)
+        made = map(block_sampler(params, model, network, classifier if guided else None, 2), blocks)
         return joined(made, len(samples_of(part, params.num_samples, params.micro_batch)))
 
     return run
@@ -71,7 +71,7 @@ def upsampled(tiny_model, randomised):
         params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = sample_blocks(params, model, network, None, 2, blocks, Block(base.images, base.labels))
+        made = map(block_sampler(params, model, network, None, 2, Block(base.images, base.labels)), blocks)
         return joined(made, None if whole else len(samples_of(part, params.num_samples, params.micro_batch)))
 
     return run

@@ -15,7 +15,7 @@ from adm.params.models import SegmentParams
 from adm.stages import init, train
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
-EXECUTION = ExecutionParams(log_every=3, save_every=4, shards=1, expected_minutes=None)
+EXECUTION = ExecutionParams(log_every=3, save_every=4, shards=1, timeout_seconds=60, expected_minutes=None)
 STEPS = [3, 6, 9, 12, 14]
 
 
@@ -34,7 +34,7 @@ class Project:
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         paths = {"data": "data", "previous": previous, "out": name, "work": work, "log": f"logs/{name}.csv"}
         paths = {flag: self.folder / path for flag, path in paths.items()}
-        train.run(segment, model or self.model, DATASET, EXECUTION, start, **paths)
+        train.run(segment, model or self.model, DATASET, EXECUTION, "cpu", start, **paths)
 
     def log(self, name):
         with (self.folder / "logs" / f"{name}.csv").open(newline="") as file:

@@ -1,0 +1,266 @@
+"""Several processes of one job, each with a device of its own: torchrun's, or those that `launch` starts."""
+
+import ctypes
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adm.params.errors import UserError
+
+LOST = 3
+"""Exit code of a process that lost another: the other's error tells why, this one's does not."""
+
+RUN_ID = "adm-"
+"""What the names of the runs begin with that `launch` starts."""
+
+PR_SET_PDEATHSIG = 1
+"""Linux's option of prctl(2): the signal that a process gets when its parent ends."""
+
+CPU = torch.device("cpu")
+
+T = TypeVar("T")
+Arrays = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of a job, seen from one of them.
+
+    Attributes:
+        rank: This process's number, from 0 on.
+        size: How many there are.
+        device: What this one computes on.
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = CPU
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it falls to this process to write what all have made."""
+        return self.rank == 0
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a manifest tells of how an artifact was computed, where that can change its last bits."""
+        return {"processes": self.size, "device": self.device.type}
+
+    def map(self, function: Callable[[T], Arrays], items: Iterable[T]) -> Iterator[Arrays]:
+        """As the builtin: the function of each item, in order, on every process; each computes its turns alone.
+
+        What an item gives does not depend on the process that computes it, so neither does the whole.
+
+        Args:
+            function: Returns arrays, of the same shapes and dtypes for every item.
+            items: The same on every process.
+        """
+        if self.size == 1:
+            yield from map(function, items)
+            return
+        waiting = iter(items)
+        while turn := list(islice(waiting, self.size)):
+            # Who has no item left computes one that another has, too: all take part in the exchange.
+            mine = function(turn[self.rank] if self.rank < len(turn) else turn[0])
+            parts = [self._gather(torch.from_numpy(value)) for value in mine]
+            for arrays in islice(zip(*parts, strict=True), len(turn)):
+                yield tuple(array.numpy() for array in arrays)
+
+    def concatenated(self, share: Tensor) -> Tensor:
+        """Everyone's rows, in the order of ranks: (size x B, ...) from (B, ...), on this process's device."""
+        return share if self.size == 1 else torch.cat(self._gather(share))
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors, all of one dtype, by their sums over the processes, in place.
+
+        They travel as one, so that the order of additions does not depend on when training was resumed.
+        """
+        if self.size == 1:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        with _together():
+            dist.all_reduce(flat)
+        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
+
+    def first(self, number: int) -> int:
+        """A number that the first process knows, told to all."""
+        if self.size == 1:
+            return number
+        told = torch.tensor(number)
+        with _together():
+            dist.broadcast(told, 0)
+        return int(told)
+
+    def agree(self, tensors: Iterable[Tensor], what: str) -> None:
+        """Check that every process holds the same bits.
+
+        Raises:
+            UserError: One does not.
+        """
+        if self.size == 1:
+            return
+        digest = hashlib.sha256()
+        for tensor in tensors:
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        mine = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)
+        different = [rank for rank, other in enumerate(self._gather(mine)) if not torch.equal(other, mine)]
+        if different:
+            raise UserError(
+                f"{what}: differs between rank {self.rank} and ranks {different}; the processes parted ways"
+            )
+
+    def wait(self) -> None:
+        """Return when the first process has come here."""
+        self.first(0)
+
+    def _gather(self, value: Tensor) -> list[Tensor]:
+        value = value.contiguous()
+        parts = [torch.empty_like(value) for _ in range(self.size)]
+        with _together():
+            dist.all_gather(parts, value)
+        return parts
+
+
+ALONE = Group()
+
+
+def placed(device: str, number: int = 0) -> torch.device:
+    """The device of a process: "cpu", or with "cuda" the GPU of the process's number on its machine.
+
+    Raises:
+        UserError: There is no such GPU.
+    """
+    if device == "cpu":
+        return CPU
+    if number >= torch.cuda.device_count():
+        raise UserError(f"device {device!r}: process {number} has no GPU; there are {torch.cuda.device_count()} here")
+    torch.cuda.set_device(number)
+    return torch.device(device, number)
+
+
+@contextmanager
+def joined(device: str, timeout_seconds: int) -> Iterator[Group]:
+    """Join the other processes of the job, if torchrun or `launch` started this one.
+
+    Args:
+        device: "cpu", or "cuda" for the GPU whose number is the process's on its machine.
+        timeout_seconds: How long to wait for another process before giving up.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    own = placed(device, number)
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Group(device=own)
+        return
+    _end_with_parent()
+    backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
+    yield Group(int(os.environ["RANK"]), size, own)
+    # Not after an error: the others may be gone, and who waits for them would not end.
+    dist.destroy_process_group()
+
+
+def launch(processes: int) -> bool:
+    """Run this very command in several processes, unless it is one of them, or one will do.
+
+    Returns:
+        Whether it was run, so that nothing is left to do here.
+
+    Raises:
+        UserError: A process failed; names it and what it said. The others are ended.
+    """
+    if processes == 1 or "WORLD_SIZE" in os.environ:
+        return False
+    # Imported here: one process needs no launcher.
+    from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=RUN_ID + uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+        shutdown_timeout=10,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "adm", *sys.argv[1:])
+    except ChildFailedError as error:
+        raise UserError(_first_failure(error, processes)) from error
+    except SignalException as error:
+        sys.exit(128 + error.sigval)
+    return True
+
+
+def report(message: str) -> bool:
+    """Tell `launch` why this process fails, so that it is said once, by one.
+
+    Returns:
+        Whether it was `launch` that started the process.
+    """
+    if not os.environ.get("TORCHELASTIC_RUN_ID", "").startswith(RUN_ID):
+        return False
+    told = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
+    Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps({"message": told}), encoding="utf-8")
+    return True
+
+
+def _first_failure(error: Any, processes: int) -> str:
+    # Who lost another process says nothing of why: that one's own failure does.
+    failures = error.failures
+    rank = min(failures, key=lambda rank: (failures[rank].exitcode == LOST, failures[rank].timestamp, rank))
+    failure = failures[rank]
+    if isinstance(failure.message, dict):
+        said = failure.message["message"]
+    elif failure.exitcode < 0:
+        said = f"was killed by {failure.signal_name()}"
+    else:
+        said = f"ended with exit code {failure.exitcode}"
+    return f"rank {rank} of {processes}: {said}"
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Exchange with the others; who has lost one gives it a moment to be noticed, then ends."""
+    try:
+        yield
+    except RuntimeError as error:
+        _lose(error)
+
+
+def _lose(error: RuntimeError) -> NoReturn:
+    time.sleep(1)
+    print(f"error: no answer from another process: {str(error).splitlines()[0]}", file=sys.stderr)
+    sys.exit(LOST)
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process when its launcher is killed, who could not end it then."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
