@@ -1,7 +1,5 @@
 """What makes a computation a function of its inputs: named generators, fixed threads, deterministic kernels."""
 
-import os
-
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
@@ -33,6 +31,3 @@ def settle(threads: int) -> None:
     torch.set_deterministic_debug_mode("error")
     # Filling fresh memory guards against kernels that read it before they write; it costs and none here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    # On GPUs: cuBLAS is deterministic with workspaces of fixed sizes alone, and float32 is to be float32.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]

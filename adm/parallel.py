@@ -153,6 +153,9 @@ def placed(device: str, number: int = 0) -> torch.device:
     if number >= torch.cuda.device_count():
         raise UserError(f"device {device!r}: process {number} has no GPU; there are {torch.cuda.device_count()} here")
     torch.cuda.set_device(number)
+    # cuBLAS is deterministic with workspaces of fixed sizes alone, and convolutions of float32 are to be of float32.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     return torch.device(device, number)
 
 
