@@ -22,7 +22,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adm.params.errors import UserError
+from adm.params.errors import UserError, one_line
 
 LOST = 3
 """Exit code of a process that lost another: the other's error tells why, this one's does not."""
@@ -235,9 +235,9 @@ def report(message: str) -> bool:
 
 
 def _first_failure(error: Any, processes: int) -> str:
-    # Who lost another process says nothing of why: that one's own failure does.
+    # Who lost another process says nothing of why: that one's own failure does. What came later is our ending them.
     failures = error.failures
-    rank = min(failures, key=lambda rank: (failures[rank].exitcode == LOST, failures[rank].timestamp, rank))
+    rank = min(failures, key=lambda rank: (failures[rank].timestamp, failures[rank].exitcode == LOST, rank))
     failure = failures[rank]
     if isinstance(failure.message, dict):
         said = failure.message["message"]
@@ -259,7 +259,9 @@ def _together() -> Iterator[None]:
 
 def _lose(error: RuntimeError) -> NoReturn:
     time.sleep(1)
-    print(f"error: no answer from another process: {str(error).splitlines()[0]}", file=sys.stderr)
+    message = f"had no answer from another process: {one_line(str(error))}"
+    if not report(message):
+        print(f"error: {message}", file=sys.stderr)
     sys.exit(LOST)
 
 
