@@ -358,6 +358,40 @@ def test_snakemake_plans_it_without_data(scales, name):
     assert (counts["table"], counts["figure"]) == (len(TABLES), len(FIGURES))
 
 
+RESOURCES = r"^rule (\w+):\n(?:    .*\n)*?(?:    threads: (\d+)\n)?    resources: (.*)$"
+
+
+@engines
+def test_jobs_take_what_the_params_file_says(scales):
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--cores", "64"]
+    done = subprocess.run(
+        [*command, "--configfile", "scales/paper/params.yaml"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    taken = {}
+    for rule, threads, resources in re.findall(RESOURCES, done.stdout, flags=re.MULTILINE):
+        named = dict(entry.split("=", 1) for entry in resources.split(", "))
+        taken.setdefault(rule, set()).add(
+            (int(threads or 1), *(named.get(key) for key in ("gpu", "mem_mb", "runtime")))
+        )
+    params = scales["paper"]
+    train, sample, features, others = (
+        getattr(params.resources, stage) for stage in ("train", "sample", "features", "others")
+    )
+    threads = {model.training.threads for model in params.models.values() if model.kind != "uniform"}
+    assert taken["train"] == {
+        (each * train.processes, str(train.processes), str(train.memory_mb), str(train.minutes)) for each in threads
+    }
+    assert {entry[1:] for entry in taken["sample_shard"]} == {
+        (str(sample.processes), str(sample.memory_mb), str(sample.minutes))
+    }
+    assert {entry[1:] for entry in taken["vary"]} == {("1", str(sample.memory_mb), str(sample.minutes))}
+    assert {entry[1:] for entry in taken["features"]} == {
+        (str(features.processes), str(features.memory_mb), str(features.minutes))
+    }
+    assert {entry[1:] for entry in taken["evaluate"]} == {(None, str(others.memory_mb), str(others.minutes))}
+
+
 @engines
 @pytest.mark.parametrize("name", BESIDE)
 def test_dvc_knows_its_stages(tmp_path, scales, name):

@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from adm.diffusion.timesteps import HISTORY, UniformTimesteps
+from adm.parallel import Group
 from adm.params.errors import UserError
+from adm.training import loop
+from adm.training.loop import Share
+from adm.training.tasks import draw
 
 PRECISIONS = ["float32", "bfloat16", "float16"]
 SAMPLERS = ["uniform", "loss_second_moment"]
@@ -244,3 +248,46 @@ def test_nothing_is_done_when_the_stop_is_reached(new_run, tiny_model, stop):
     run = new_run(tiny_model())
     run.to(2)
     assert run.to(stop) == []
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 6, 12])
+def test_processes_share_the_same_micro_batches(tiny_model, processes):
+    training = tiny_model(batch_size=24, accumulation=6).training
+    seen = {}
+    for rank in range(processes):
+        share = Share.of(training, Group(rank, processes))
+        assert share.rows.stop - share.rows.start == 24 // processes
+        for number, rows in share.micro_batches():
+            seen[number] = range(share.rows.start + rows.start, share.rows.start + rows.stop)
+    parts = max(6, processes)
+    assert {**seen} == {number: range(number * 24 // parts, (number + 1) * 24 // parts) for number in range(parts)}
+
+
+@pytest.mark.parametrize(("batch_size", "accumulation", "processes"), [(24, 6, 4), (24, 1, 5), (8, 2, 16)])
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(tiny_model, batch_size, accumulation, processes):
+    training = tiny_model(batch_size=batch_size, accumulation=accumulation).training
+    message = f"batch_size {batch_size} in {accumulation} micro-batches .* by {processes} processes"
+    with pytest.raises(UserError, match=message):
+        Share.of(training, Group(0, processes))
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, accumulation):
+    """What two processes exchange is played here one after the other."""
+    model = tiny_model(batch_size=8, accumulation=accumulation, timestep_sampler="loss_second_moment")
+    run = new_run(model)
+    x_0, y = run.batches.at(0)
+    drawn = draw(run.state.task, x_0, torch.Generator().manual_seed(1))
+
+    def gradients(rank, processes):
+        share = Share.of(model.training, Group(rank, processes))
+        part = (x_0[share.rows], y[share.rows], drawn.part(share.rows))
+        values, losses = loop._gradients(run.state, model.training, *part, share)
+        return [parameter.grad.clone() for parameter in run.state.network.parameters()], values, losses
+
+    whole, (first, second) = gradients(0, 1), (gradients(rank, 2) for rank in (0, 1))
+    for of_all, a, b in zip(whole[0], first[0], second[0], strict=True):
+        torch.testing.assert_close(a + b, of_all, rtol=1e-5, atol=1e-7)
+    for name, value in whole[1].items():
+        torch.testing.assert_close(first[1][name] + second[1][name], value, rtol=1e-6, atol=0)
+    torch.testing.assert_close(torch.cat([first[2], second[2]]), whole[2], rtol=1e-5, atol=1e-6)
