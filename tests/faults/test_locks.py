@@ -13,9 +13,9 @@ from miniature import miniature_params
 pytestmark = pytest.mark.xdist_group("locks")
 
 ENGINES = {
-    "snakemake": ["snakemake", "--cores", "1", "--quiet", "rules", "--rerun-incomplete", "results/embedded/data/digits"],
+    "snakemake": "snakemake --cores 1 --quiet rules --rerun-incomplete results/embedded/data/digits".split(),
     # Without --force DVC takes from its cache what it made before.
-    "dvc": ["dvc", "repro", "--force", "prepare@digits"],
+    "dvc": "dvc repro --force prepare@digits".split(),
 }
 
 WAITING = """    from time import sleep
@@ -75,7 +75,8 @@ def unlock(project, succeeds=True):
 @pytest.mark.parametrize("first", ENGINES)
 def test_the_second_says_that_the_first_holds_the_lock(project, data, first, second):
     with started(project, first) as process:
-        printed = project.run(*ENGINES[second], succeeds=False)
+        # One that is let in waits like the first.
+        printed = project.run("timeout", "60", *ENGINES[second], succeeds=False)
         still = unlock(project, succeeds=False)
         assert not data.exists()
     assert process.returncode == 0
