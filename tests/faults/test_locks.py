@@ -12,10 +12,11 @@ from miniature import miniature_params
 
 pytestmark = pytest.mark.xdist_group("locks")
 
+DATA = "results/embedded/data/digits"
 ENGINES = {
-    "snakemake": "snakemake --cores 1 --quiet rules --rerun-incomplete results/embedded/data/digits".split(),
+    "snakemake": ["snakemake", "--cores", "1", "--quiet", "rules", "--rerun-incomplete", "--", DATA],
     # Without --force DVC takes from its cache what it made before.
-    "dvc": "dvc repro --force prepare@digits".split(),
+    "dvc": ["dvc", "repro", "--force", "prepare@digits"],
 }
 
 WAITING = """    from time import sleep
@@ -40,7 +41,7 @@ def project(new_project):
 @pytest.fixture
 def data(project):
     """The folder that `prepare` makes, gone, and the project as it is before anything ran."""
-    data = project.folder / "results" / "embedded" / "data" / "digits"
+    data = project.folder / DATA
     project.run("rm", "-rf", "go", "started", str(data))
     return data
 
