@@ -19,9 +19,9 @@ SEAL = "sha256"
 OPEN = "0" * 64
 """What stands in its place while it is computed."""
 
-AT_THE_END = re.compile(
-    rf"(?<={SEAL}\": \")[0-9a-f]{{64}}(?=\"\n}}\n\Z)|(?<=\n# {SEAL} )[0-9a-f]{{64}}(?=\n\Z)".encode()
-)
+IN_JSON = rf'(?<="{SEAL}": ")[0-9a-f]{{64}}(?="\n}}\n\Z)'
+IN_CSV = rf"(?<=# {SEAL} )[0-9a-f]{{64}}(?=\n\Z)"
+AT_THE_END = re.compile(f"{IN_JSON}|{IN_CSV}".encode())
 
 
 def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
