@@ -1,6 +1,5 @@
 """The command line: mistakes end in one line, failures leave no trace, and light verbs load no heavy libraries."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import yaml
 
 from adm import cli
 from adm.artifacts.code import verbs
+from adm.artifacts.sealed import write_sealed_json
 from adm.params import load
 from adm.params.errors import UserError
 from adm.report.metrics import METRICS
@@ -228,7 +228,7 @@ def inputs(params, tmp_path_factory):
     for number, key in enumerate(loaded.scored):
         metrics = {"fid": 9.0 - number / 50, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
         content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": 500}
-        (folder / f"{key}.json").write_text(json.dumps(content))
+        write_sealed_json(folder / f"{key}.json", content)
     for key in loaded.segments:
         (folder / f"{key}.csv").write_text("step,seconds\n1,60.0\n")
     run = loaded.runs[RUN]

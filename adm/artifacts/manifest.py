@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adm.artifacts.code import code_digest
-from adm.artifacts.reading import read_json
-from adm.artifacts.writing import write_json
+from adm.artifacts.sealed import read_sealed_json, write_sealed_json
 from adm.params.errors import UserError
 from adm.params.section import Section
 
@@ -65,20 +64,21 @@ def library_versions(libraries: Iterable[str]) -> dict[str, str]:
 def write_manifest(folder: Path, made_by: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> None:
     """Write the manifest of a finished folder; `made_by` comes from `provenance`."""
     files = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
-    write_json(folder / MANIFEST, {**made_by, "facts": dict(facts or {}), "files": files})
+    write_sealed_json(folder / MANIFEST, {**made_by, "facts": dict(facts or {}), "files": files})
 
 
 def read_manifest(folder: Path, *stages: str) -> Manifest:
     """Read an artifact's manifest and check that its files are those that were written.
 
     Raises:
-        UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
+        UserError: There is no such artifact, another stage made it, or a file, or the manifest itself, is missing or
+            has other content.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: does not exist")
     path = folder / MANIFEST
     try:
-        manifest = Manifest.model_validate(read_json(path))
+        manifest = Manifest.model_validate(read_sealed_json(path))
     except ValidationError as error:
         raise UserError(f"{path}: is no manifest: {error.errors()[0]['msg'].lower()}") from error
     if manifest.stage not in stages:

@@ -5,6 +5,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from adm.artifacts.code import code_digest, verbs
 from adm.artifacts.found import Artifact
 from adm.artifacts.manifest import MANIFEST, Manifest, sha256
-from adm.artifacts.reading import read_json
+from adm.artifacts.sealed import check_seal, read_sealed_json
 from adm.params.errors import UserError
 
 KEYS = {
@@ -25,6 +26,9 @@ KEYS = {
     "samples": "run",
 }
 """Inputs whose key stands under another name in the section of the params file that asked for them."""
+
+SEALED = "training"
+"""The folder of logs, which have a seal and no manifest."""
 
 Digests = Mapping[Path, str | OSError]
 """The sha256 of files, or why one cannot be read."""
@@ -67,7 +71,7 @@ def check_artifacts(artifacts: Mapping[str, Artifact], digests: Digests) -> dict
 
     A manifest holds its parents' identities and no paths, so a parent is looked for by its identity: one that nothing
     has was made anew, changed or is gone. Only parents are looked at: what is made from an artifact that is wrong, and
-    is itself as it was written, is not wrong for that. Tables, figures and training logs have no manifest, so that
+    is itself as it was written, is not wrong for that. Tables and figures have neither manifest nor seal, so that
     nothing can be told of them.
 
     Args:
@@ -119,15 +123,15 @@ def _made_by(artifact: Artifact) -> Manifest | None:
         UserError: It should tell and does not.
     """
     if not artifact.is_folder and artifact.path.suffix != ".json":
+        if artifact.path.parent.name == SEALED:
+            with _named_within(artifact.path, artifact.path.name):
+                check_seal(artifact.path)
         return None
     name = MANIFEST if artifact.is_folder else artifact.path.name
     if name not in artifact.files:
         raise UserError(f"{MANIFEST}: does not exist; the folder holds {_some(list(artifact.files))}")
-    try:
-        content = read_json(artifact.files[name])
-    except UserError as error:
-        # The reader names the whole path, which stands at the head of the line already.
-        raise UserError(f"{name}{str(error).removeprefix(str(artifact.files[name]))}") from error
+    with _named_within(artifact.files[name], name):
+        content = read_sealed_json(artifact.files[name])
     try:
         if artifact.is_folder:
             return Manifest.model_validate(content)
@@ -138,6 +142,15 @@ def _made_by(artifact: Artifact) -> Manifest | None:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UserError(f"{name}: does not tell what made it: {place}: {first['msg'].lower()}") from error
+
+
+@contextmanager
+def _named_within(path: Path, name: str) -> Iterator[None]:
+    """Shorten an error that names a whole path, which stands at the head of the line already."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}{str(error).removeprefix(str(path))}") from error
 
 
 def _wrong_files(artifact: Artifact, manifest: Manifest, digests: Digests) -> list[str]:

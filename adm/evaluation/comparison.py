@@ -16,6 +16,7 @@ from adm.artifacts.closeness import Difference, Tolerance, compare_arrays, compa
 from adm.artifacts.found import Artifact
 from adm.artifacts.manifest import MANIFEST
 from adm.artifacts.reading import read_json
+from adm.artifacts.sealed import SEAL
 from adm.artifacts.stored import ARRAYS, StoredArray, stored_arrays
 from adm.evaluation.measured import FIGURE, is_measured_cell, without_measured
 from adm.params.errors import UserError, brief
@@ -205,7 +206,8 @@ def _csv_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[tuple[D
 def _rows(path: Path) -> Iterator[list[str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.reader(file)
+            # The last line of a log is its seal.
+            yield from csv.reader(line for line in file if not line.startswith(f"# {SEAL} "))
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path}: is no readable csv ({brief(error)})") from error
 
@@ -262,5 +264,5 @@ def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
 def _split(content: dict[str, Any], is_manifest: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     made = content if is_manifest else content.get("made_by", {})
     made = made if isinstance(made, dict) else {"made_by": made}
-    said = {} if is_manifest else {key: value for key, value in content.items() if key != "made_by"}
+    said = {} if is_manifest else {key: value for key, value in content.items() if key not in ("made_by", SEAL)}
     return {**said, CONTENT: made.get(CONTENT, {})}, {key: made[key] for key in MADE if key in made}

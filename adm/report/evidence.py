@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.reading import read_json
+from adm.artifacts.sealed import read_sealed_json
 from adm.params.claims import Claim, interpolations_of, models_of, neighbours_of, runs_of, throughputs_of
 from adm.params.errors import UserError
 from adm.sampling.studies import read_interpolation, read_neighbours
@@ -99,7 +99,7 @@ def _once(keys: Iterable[list[str]]) -> list[str]:
 
 
 def _score(path: Path) -> Score:
-    content = read_json(path)
+    content = read_sealed_json(path)
     metrics, bootstrap, count = (content.get(name) for name in ("metrics", "bootstrap", "num_samples"))
     if not isinstance(metrics, dict) or not isinstance(bootstrap, dict) or not isinstance(count, int):
         raise UserError(f"{path}: holds no scored run; it needs metrics, bootstrap and num_samples")
@@ -125,14 +125,14 @@ def _neighbours(folder: Path) -> Neighbours:
 
 
 def _rates(path: Path, implementation: str) -> list[float]:
-    section = read_json(path).get(implementation)
+    section = read_sealed_json(path).get(implementation)
     rates = section.get("images_per_second") if isinstance(section, dict) else None
     _check_numbers(f"{path}: {implementation}.images_per_second", rates)
     return [float(rate) for rate in rates or []]
 
 
 def _forward_flops(path: Path, model: str) -> float:
-    models = read_json(path).get("models")
+    models = read_sealed_json(path).get("models")
     size = models.get(model) if isinstance(models, dict) else None
     flops = size.get("forward_flops") if isinstance(size, dict) else None
     _check_numbers(f"{path}: models.{model}.forward_flops", [flops])

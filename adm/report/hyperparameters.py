@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from adm.artifacts.reading import read_json
+from adm.artifacts.sealed import read_sealed_json
 from adm.params.errors import UserError
 from adm.params.file import Params
 from adm.params.models import ClassifierModelParams, UniformModelParams
@@ -56,7 +56,7 @@ def _measured(source: str, throughput: Path) -> list[list[str]]:
     if not is_key(source):
         return [[source, "", "", "", ""]] * len(ROWS_A_MODEL)
     path = throughput / f"{source}.json"
-    found = read_json(path)
+    found = read_sealed_json(path)
     try:
         flops, peak = found["forward_flops"], found["peak_flops"]
         place = f"{found['device']}, threads: {found['threads']}"

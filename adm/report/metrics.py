@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adm.artifacts.reading import read_json
+from adm.artifacts.sealed import check_seal, read_sealed_json
 from adm.params.errors import UserError
 
 METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
@@ -75,15 +75,14 @@ def read_training_hours(folder: Path, segments: Sequence[str]) -> float:
     """Hours that the segments of a chain took to train, from their logs.
 
     Raises:
-        UserError: A log is missing or has no seconds.
+        UserError: A log is missing, is not what was written, or has no seconds.
     """
     total = 0.0
     for segment in segments:
         path = folder / f"{segment}.csv"
         try:
-            total += float(pd.read_csv(path)["seconds"].iloc[-1])
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: does not exist") from error
+            check_seal(path)
+            total += float(pd.read_csv(path, comment="#")["seconds"].iloc[-1])
         except (ValueError, KeyError, IndexError) as error:
             raise UserError(f"{path}: is no training log with a column 'seconds'") from error
     return total / 3600
@@ -96,7 +95,7 @@ def _metrics(folder: Path, run: str) -> tuple[dict[str, float], dict[str, Any]]:
 
 def _content(folder: Path, run: str) -> dict[str, Any]:
     path = folder / f"{run}.json"
-    content = read_json(path)
+    content = read_sealed_json(path)
     metrics = content.get("metrics")
     if not isinstance(metrics, dict) or any(not isinstance(metrics.get(name), float) for name in METRICS):
         raise UserError(f"{path}: holds no metrics; it needs the numbers {', '.join(METRICS)}")

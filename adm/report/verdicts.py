@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from adm.artifacts.writing import new_file, write_json
+from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.writing import new_file
 
 CAPTION = (
     "The claims of the paper's appendix against what this scale measured. An interval covers the draw of the samples, "
@@ -63,7 +64,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         with new_file(stem.with_suffix(ending)) as path:
             path.write_text(text, encoding="utf-8")
     with new_file(stem.with_suffix(".json")) as path:
-        write_json(path, {"claims": {row.pop("key"): row for row in rows}, "made_by": made_by})
+        write_sealed_json(path, {"claims": {row.pop("key"): row for row in rows}, "made_by": made_by})
 
 
 def _printed(verdict: Verdict) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from adm.artifacts.manifest import provenance
-from adm.artifacts.writing import new_file, write_json
+from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.writing import new_file
 from adm.metrics.batches import read_features, read_reference_statistics
 from adm.metrics.bootstrap import bootstrap_metrics
 from adm.metrics.manifold import precision_recall
@@ -43,7 +44,7 @@ def run(
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error
     with new_file(out) as path:
-        write_json(
+        write_sealed_json(
             path,
             {
                 "metrics": metrics,

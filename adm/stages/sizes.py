@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance
-from adm.artifacts.writing import new_file, write_json
+from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.writing import new_file
 from adm.nets.cost import forward_flops, parameter_count
 from adm.params.models import ModelParams, UniformModelParams
 
@@ -17,4 +18,4 @@ def run(models: dict[str, ModelParams], out: Path) -> None:
         if not isinstance(model, UniformModelParams)
     }
     with new_file(out) as path:
-        write_json(path, {"models": sizes, "made_by": made_by})
+        write_sealed_json(path, {"models": sizes, "made_by": made_by})

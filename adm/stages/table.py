@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from adm.artifacts.reading import read_json
+from adm.artifacts.sealed import read_sealed_json
 from adm.params.errors import UserError
 from adm.params.file import Params
 from adm.params.report import (
@@ -45,7 +45,7 @@ class Sources:
 
     def of_models(self, params: Params, name: str) -> dict[str, int]:
         """`parameters` or `forward_flops` of every model that has a network."""
-        models = read_json(self.at("sizes")).get("models", {})
+        models = read_sealed_json(self.at("sizes")).get("models", {})
         try:
             return {key: models[key][name] for key, model in params.models.items() if model.kind != "uniform"}
         except (KeyError, TypeError) as error:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance
-from adm.artifacts.writing import new_file, write_json
+from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.writing import new_file
 from adm.determinism import settle
 from adm.nets.cost import forward_flops
 from adm.params.compute import ThroughputParams
@@ -39,4 +40,4 @@ def run(throughput: ThroughputParams, model: TrainedModelParams, out: Path) -> N
         "made_by": made_by,
     }
     with new_file(out) as path:
-        write_json(path, content)
+        write_sealed_json(path, content)

@@ -1,9 +1,9 @@
 """`train`: a segment of a model's training, from one checkpoint to the next."""
 
 from pathlib import Path
-from shutil import copyfile
 
 from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.sealed import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
@@ -65,7 +65,7 @@ def run(
         group.agree(state.tensors(), f"iteration {segment.stop}")
         if group.is_first:
             with new_file(log) as path:
-                copyfile(growing, path)
+                write_sealed_csv(path, growing.read_text(encoding="utf-8"))
             with new_folder(out) as folder:
                 state.save(folder)
                 write_manifest(folder, made_by, {"step": state.step, **group.facts})

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from damage import sealed_json
 
 from adm.artifacts.manifest import MANIFEST, identity, provenance, read_manifest, sha256, write_manifest
+from adm.artifacts.sealed import write_sealed_json
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 
@@ -69,15 +71,15 @@ def test_a_missing_artifact_or_manifest_is_named(tmp_path):
     assert refusal(tmp_path, "prepare") == f"{tmp_path / MANIFEST}: does not exist"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"stage": 3}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", sealed_json({}), sealed_json({"stage": 3})])
 def test_what_is_no_manifest_is_refused(artifact, content):
-    (artifact / MANIFEST).write_text(content)
+    (artifact / MANIFEST).write_bytes(content)
     assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
 
 
 def test_a_manifest_with_an_unknown_key_is_refused(artifact):
     content = json.loads((artifact / MANIFEST).read_text())
-    (artifact / MANIFEST).write_text(json.dumps({**content, "clock": "noon"}))
+    write_sealed_json(artifact / MANIFEST, {"clock": "noon", **content})
     assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: is no manifest")
 
 

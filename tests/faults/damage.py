@@ -1,6 +1,7 @@
 """Strategies that damage files, and the check that every reader must pass whatever it is given."""
 
 import io
+import json
 import struct
 import time
 import tracemalloc
@@ -10,6 +11,7 @@ import zipfile
 import numpy as np
 from hypothesis import strategies as st
 
+from adm.artifacts.sealed import OPEN, SEAL, sealed
 from adm.params.errors import UserError
 
 MOST_MEMORY = 64 << 20
@@ -24,6 +26,12 @@ NUMBERS = [
     for value in (0, 1, (1 << 8 * size - 1) - 1, 1 << 8 * size - 1, (1 << 8 * size) - 1)
     for order in ("little", "big")
 ]
+
+
+def sealed_json(content):
+    """JSON as stages seal it, of whatever it may hold."""
+    content = {key: value for key, value in content.items() if key != SEAL}
+    return sealed((json.dumps({**content, SEAL: OPEN}, indent=2) + "\n").encode())
 
 
 def refusal(path, read, errors=(UserError,), named=None):

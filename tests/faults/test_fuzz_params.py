@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from damage import Content, damaged, refusal
+from damage import Content, damaged, refusal, sealed_json
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -303,9 +303,9 @@ MADE_BY = {
 
 @given(
     content=st.one_of(
-        damaged(json.dumps(MADE_BY).encode()),
+        damaged(sealed_json(MADE_BY)),
         st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3).map(
-            lambda files: Content(json.dumps(MADE_BY | {"files": files}).encode())
+            lambda files: Content(sealed_json(MADE_BY | {"files": files}))
         ),
     )
 )
@@ -316,7 +316,7 @@ def test_a_damaged_manifest(write, content):
 @pytest.mark.parametrize("name", ["../x.npy", "/etc/hostname", "a/../../x", "", ".", "..", "a/b", "manifest\n.json"])
 def test_files_of_a_manifest_lie_in_its_folder(write, name):
     write(b"", "x.npy")
-    path = write(json.dumps(MADE_BY | {"files": {name: "0" * 64}}).encode(), MANIFEST)
+    path = write(sealed_json(MADE_BY | {"files": {name: "0" * 64}}), MANIFEST)
     assert refusal(path, lambda path: read_manifest(path.parent, "prepare"), named="texts")
 
 

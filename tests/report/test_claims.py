@@ -10,12 +10,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from damage import sealed_json
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.sealed import write_sealed_json
 from adm.params.claims import ClaimParams
 from adm.params.errors import UserError
 from adm.params.file import Params
@@ -375,7 +377,7 @@ def scale(tmp_path):
     """A folder of all that the claims need."""
     (tmp_path / "metrics").mkdir()
     for run, one in scored(1, 2, 3, 1.5).items():
-        (tmp_path / "metrics" / f"{run}.json").write_text(json.dumps(vars(one)))
+        write_sealed_json(tmp_path / "metrics" / f"{run}.json", vars(one))
     errors, near = images([0, 1]), neighbours(1.0)["n"]
     study(
         tmp_path / "studies" / "i",
@@ -401,9 +403,9 @@ def scale(tmp_path):
         name: {"images_per_second": list(values)}
         for name, values in zip(("naive", "optimised"), rates(2)["t"], strict=True)
     }
-    (tmp_path / "throughput" / "t.json").write_text(json.dumps(measured))
+    write_sealed_json(tmp_path / "throughput" / "t.json", measured)
     sizes = {name: {"parameters": 5, "forward_flops": flops} for name, flops in (("classifier", 10), ("adm", 20))}
-    (tmp_path / "sizes.json").write_text(json.dumps({"models": sizes}))
+    write_sealed_json(tmp_path / "sizes.json", {"models": sizes})
     return tmp_path
 
 
@@ -508,7 +510,7 @@ BROKEN = {
 def test_what_is_missing_or_broken_is_named_in_one_line(scale, name, content, message):
     (scale / name).unlink()
     if content is not None:
-        (scale / name).write_text(content)
+        (scale / name).write_bytes(sealed_json(json.loads(content)) if name.endswith(".json") else content.encode())
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         write(scale)
     assert "\n" not in str(caught.value)

@@ -1,11 +1,10 @@
 """What each table, each figure and the claims are made from: enough to make them, and no more."""
 
-import json
-
 import numpy as np
 import pytest
 import yaml
 
+from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.params import check, load
 from adm.params.models import UniformModelParams
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
@@ -195,7 +194,7 @@ def write_metrics(folder, runs):
     folder.mkdir()
     for number, run in enumerate(runs):
         content = {"metrics": dict.fromkeys(METRICS, 1.0 + number), "bootstrap": {"fid": [1.0, 2.0, 3.0]}}
-        (folder / f"{run}.json").write_text(json.dumps(content))
+        write_sealed_json(folder / f"{run}.json", content)
     return folder
 
 
@@ -206,7 +205,7 @@ def test_a_table_is_made_from_its_needs_alone(root, params, tmp_path, name):
     if needs.sizes:
         sizes = tmp_path / "sizes.json"
         models = {key for key, model in params.models.items() if not isinstance(model, UniformModelParams)}
-        sizes.write_text(json.dumps({"models": {key: {"parameters": 1, "forward_flops": 1} for key in models}}))
+        write_sealed_json(sizes, {"models": {key: {"parameters": 1, "forward_flops": 1} for key in models}})
     metrics = write_metrics(tmp_path / "metrics", needs.metrics) if needs.metrics else None
     stage.run(params, name, stage.Sources(root / "workflow" / "paper", metrics, sizes), tmp_path / "out")
     assert (tmp_path / "out.tex").exists()
@@ -220,7 +219,7 @@ def test_a_figure_of_curves_is_made_from_its_needs_alone(params, tmp_path, name)
         folders["training"] = tmp_path / "training"
         folders["training"].mkdir()
     for segment in needs.training:
-        (folders["training"] / f"{segment}.csv").write_text("step,seconds\n1,3600.0\n")
+        write_sealed_csv(folders["training"] / f"{segment}.csv", "step,seconds\n1,3600.0\n")
     assert draw(params, name, FigureSources(**folders)).axes
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 from types import SimpleNamespace
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.params import UserError, load
 from adm.params.models import UniformModelParams
 from adm.params.report import PAPER_TABLES, TABLES, is_key
@@ -122,7 +122,7 @@ def metrics(fid, tmp_path_factory):
     folder = tmp_path_factory.mktemp("metrics")
     for run, value in fid.items():
         found = {"fid": value, "sfid": 2 * value, "inception_score": 3 * value, "precision": 0.5, "recall": value / 200}
-        (folder / f"{run}.json").write_text(json.dumps({"metrics": found}))
+        write_sealed_json(folder / f"{run}.json", {"metrics": found})
     return folder
 
 
@@ -171,7 +171,7 @@ def test_another_number_of_sources_than_the_paper_has_places_is_refused(root, pa
     changed = params.model_copy(update={"tables": params.tables.model_copy(update={name: fewer})})
     sizes = tmp_path / "sizes.json"
     trained = [key for key, model in params.models.items() if not isinstance(model, UniformModelParams)]
-    sizes.write_text(json.dumps({"models": {key: {"parameters": 1, "forward_flops": 1} for key in trained}}))
+    write_sealed_json(sizes, {"models": {key: {"parameters": 1, "forward_flops": 1} for key in trained}})
     sources = stage.Sources(root / "workflow" / "paper", tmp_path, sizes, tmp_path)
     with pytest.raises(UserError) as error:
         stage.run(changed, name, sources, tmp_path / "out")
@@ -184,9 +184,9 @@ def test_another_number_of_sources_than_the_paper_has_places_is_refused(root, pa
 def test_every_table_of_the_embedded_scale_is_written(root, params, metrics, tmp_path, name):
     trained = [key for key, model in params.models.items() if not isinstance(model, UniformModelParams)]
     sizes = tmp_path / "sizes.json"
-    sizes.write_text(json.dumps({"models": {key: {"parameters": 12, "forward_flops": 34} for key in trained}}))
+    write_sealed_json(sizes, {"models": {key: {"parameters": 12, "forward_flops": 34} for key in trained}})
     for key in params.throughput:
-        (tmp_path / f"{key}.json").write_text(json.dumps(MEASURED))
+        write_sealed_json(tmp_path / f"{key}.json", MEASURED)
     stage.run(params, name, stage.Sources(root / "workflow" / "paper", metrics, sizes, tmp_path), tmp_path / name)
     rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
     printed = root / "workflow" / "paper" / f"{name}.csv"
@@ -197,7 +197,7 @@ def test_every_table_of_the_embedded_scale_is_written(root, params, metrics, tmp
 
 
 def test_sizes_that_lack_a_model_are_refused(root, params, tmp_path):
-    (tmp_path / "sizes.json").write_text('{"models": {"adm-128": {"parameters": 3}}}')
+    write_sealed_json(tmp_path / "sizes.json", {"models": {"adm-128": {"parameters": 3}}})
     sources = stage.Sources(root / "workflow" / "paper", None, tmp_path / "sizes.json")
     with pytest.raises(UserError, match=r"sizes\.json: does not hold the parameters of every model"):
         stage.run(params, "table_11", sources, tmp_path / "out")
@@ -271,7 +271,7 @@ SWEEP = pd.DataFrame(
 def test_the_lowest_fid_of_each_sweep_is_marked_and_none_where_one_run_stands_alone(params, tmp_path):
     fids = {"scale-0_5": 3.0, "scale-2": 2.0, "scale-4": 4.0, "ddim-1": 9.0, "scale-256-2": 1.0, "scale-256-4": 1.5}
     for run, value in fids.items():
-        (tmp_path / f"{run}.json").write_text(json.dumps({"metrics": dict.fromkeys(METRICS, value)}))
+        write_sealed_json(tmp_path / f"{run}.json", {"metrics": dict.fromkeys(METRICS, value)})
     sources = ["scale-0_5", "scale-2", "scale-4", "ddim-1", "not swept here", "scale-256-2", REASON, "scale-256-4"]
     table = beside.sweep_table(SWEEP, params, sources, tmp_path)
     assert table["Chosen, here"].tolist() == ["", "chosen", "", "", "", "chosen", "", ""]
@@ -299,7 +299,7 @@ MEASURED = {
 
 
 def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_peak(paper, tmp_path):
-    (tmp_path / "throughput-64.json").write_text(json.dumps(MEASURED))
+    write_sealed_json(tmp_path / "throughput-64.json", MEASURED)
     printed = paper("table_7")
     table = hyperparameters.throughput_table(printed, ["throughput-64", *[REASON] * 4], tmp_path)
     assert table["Row"].tolist() == printed["row"].tolist() == ["Theoretical", "Naive", "Optimized"] * 5
@@ -318,7 +318,7 @@ def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_pea
 @pytest.mark.parametrize("missing", ["forward_flops", "peak_flops", "device", "naive"])
 def test_what_is_no_measured_throughput_is_refused(paper, tmp_path, missing):
     content = {key: value for key, value in MEASURED.items() if key != missing}
-    (tmp_path / "throughput-64.json").write_text(json.dumps(content))
+    write_sealed_json(tmp_path / "throughput-64.json", content)
     with pytest.raises(UserError, match=rf"throughput-64\.json: holds no throughput.*{missing}"):
         hyperparameters.throughput_table(paper("table_7"), ["throughput-64", *[REASON] * 4], tmp_path)
 
@@ -404,7 +404,7 @@ def test_intervals_are_centred_at_the_measured_value(tmp_path):
     rng = np.random.default_rng(0)
     replicates = rng.normal(50.0, 2.0, 4000)
     content = {"metrics": dict.fromkeys(METRICS, 10.0), "bootstrap": {"fid": replicates.tolist()}}
-    (tmp_path / "run.json").write_text(json.dumps(content))
+    write_sealed_json(tmp_path / "run.json", content)
     bounds = read_intervals(tmp_path, ["run"]).loc["run"]
     assert bounds["fid_low"] == pytest.approx(10 - 1.96 * 2, abs=0.25)
     assert bounds["fid_high"] == pytest.approx(10 + 1.96 * 2, abs=0.25)
@@ -414,27 +414,27 @@ def test_intervals_are_centred_at_the_measured_value(tmp_path):
 
 def test_metrics_come_in_the_order_asked_for(tmp_path):
     for number, run in enumerate("abc"):
-        (tmp_path / f"{run}.json").write_text(json.dumps({"metrics": dict.fromkeys(METRICS, float(number))}))
+        write_sealed_json(tmp_path / f"{run}.json", {"metrics": dict.fromkeys(METRICS, float(number))})
     found = read_metrics(tmp_path, ["c", "a"])
     assert found.index.tolist() == ["c", "a"]
     assert found["fid"].tolist() == [2.0, 0.0]
     assert read_metrics(tmp_path, []).columns.tolist() == list(METRICS)
 
 
-@pytest.mark.parametrize("content", ["{}", '{"metrics": {"fid": 1.0}}', '{"metrics": [1]}', "[]", "no json"])
+@pytest.mark.parametrize("content", [{}, {"metrics": {"fid": 1.0}}, {"metrics": [1]}])
 def test_what_holds_no_metrics_is_refused(tmp_path, content):
-    (tmp_path / "a.json").write_text(content)
-    with pytest.raises(UserError, match=r"a\.json: "):
+    write_sealed_json(tmp_path / "a.json", content)
+    with pytest.raises(UserError, match=r"a\.json: holds no metrics"):
         read_metrics(tmp_path, ["a"])
 
 
 def test_training_hours_are_the_sum_of_the_segments(tmp_path):
-    (tmp_path / "m-250.csv").write_text("step,seconds\n125,1800.0\n250,3600.0\n")
-    (tmp_path / "m-500.csv").write_text("step,seconds\n500,1800.0\n")
+    write_sealed_csv(tmp_path / "m-250.csv", "step,seconds\n125,1800.0\n250,3600.0\n")
+    write_sealed_csv(tmp_path / "m-500.csv", "step,seconds\n500,1800.0\n")
     assert read_training_hours(tmp_path, ["m-250", "m-500"]) == 1.5
     assert read_training_hours(tmp_path, []) == 0.0
     for content in ("step,loss\n1,2\n", "step,seconds\n", ""):
-        (tmp_path / "m-500.csv").write_text(content)
+        write_sealed_csv(tmp_path / "m-500.csv", content)
         with pytest.raises(UserError, match=r"m-500\.csv: is no training log"):
             read_training_hours(tmp_path, ["m-500"])
     with pytest.raises(UserError, match=r"m-750\.csv: does not exist"):
@@ -447,7 +447,7 @@ def test_further_metrics_stand_beside_those_they_improve_on(params, tmp_path):
     large = {"kid": 3201.84, "kid_standard_error": 110.3}
     limit = {"fid_infinity": 8.25, "fid_infinity_standard_error": 0.06}
     for run, further in {"gan-1": kernel | limit, "scale-0": kernel | large, "scale-2": {}}.items():
-        (tmp_path / f"{run}.json").write_text(json.dumps({"metrics": metrics, "further": further}))
+        write_sealed_json(tmp_path / f"{run}.json", {"metrics": metrics, "further": further})
     table = further_table(params, ["gan-1", "scale-0", "scale-2"], tmp_path)
     assert table.columns.tolist() == [
         *("Run", "Here", "FID", "FID of infinitely many", "KID"),

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import write_json
 from adm.metrics.freeze import freeze
 from adm.metrics.small_extractor import ExtractorNetwork
@@ -126,12 +127,14 @@ def results(tmp_path):
     (folder / "metrics").mkdir()
     scored = {"features": samples, "reference_features": features}
     content = {"metrics": {"fid": 3.25}, "bootstrap": {"fid": [3.0, 3.5]}, "num_samples": 5}
-    write_json(folder / "metrics" / "run.json", {**content, "made_by": made_by("evaluate", scored, reference="digits")})
+    write_sealed_json(
+        folder / "metrics" / "run.json", {**content, "made_by": made_by("evaluate", scored, reference="digits")}
+    )
     (folder / "throughput").mkdir()
     speed = {"peak_flops": 9.5, "naive": {"batch_size": 4, "images_per_second": [7.5, 8.5]}, "forward_flops": 12}
-    write_json(folder / "throughput" / "t.json", {**speed, "made_by": made_by("throughput")})
+    write_sealed_json(folder / "throughput" / "t.json", {**speed, "made_by": made_by("throughput")})
     (folder / "training").mkdir()
-    (folder / "training" / "m-9.csv").write_text("step,seconds,loss\n5,1.25,0.5\n9,2.5,0.25\n")
+    write_sealed_csv(folder / "training" / "m-9.csv", "step,seconds,loss\n5,1.25,0.5\n9,2.5,0.25\n")
     write_report(folder, "tables/table_7", [["Model", "Here", "Images/s, here"], ["64", "a CPU", "8.5"]])
     write_report(folder, "tables/table_8", [["Run", "FID, here"], ["run", "3.25"], ["other", "nan"]])
     claims = [["key", "effect", "estimate", "measure"], ["fid", "FID 3.25", "3.25", "FID"], ["speed", "8.5", "8.5", ""]]
@@ -139,7 +142,7 @@ def results(tmp_path):
     write_report(folder, "claims", claims)
     inputs = {name: folder / name for name in ("metrics/run.json", "throughput/t.json")}
     rows = {row[0]: dict(zip(claims[0][1:], row[1:], strict=True)) for row in claims[1:]}
-    write_json(folder / "claims.json", {"claims": rows, "made_by": {**made_by("claims", inputs), "facts": {}}})
+    write_sealed_json(folder / "claims.json", {"claims": rows, "made_by": {**made_by("claims", inputs), "facts": {}}})
     (folder / "figures").mkdir()
     for name in ("figure_5", "figure_6"):
         Image.fromarray(images[0]).save(folder / "figures" / f"{name}.png")

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from damage import sealed_json
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
@@ -44,7 +45,7 @@ def compared(adm, pair, *options):
 def edit_json(path, change):
     content = json.loads(path.read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_bytes(sealed_json(content))
 
 
 def edit_arrays(path, change):

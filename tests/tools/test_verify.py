@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from damage import sealed_json
 
 from adm.artifacts import code
 from adm.artifacts.manifest import MANIFEST, read_manifest
@@ -29,7 +30,7 @@ def flip(path, position=-1):
 def edit_json(path, change):
     content = json.loads(path.read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_bytes(sealed_json(content))
 
 
 def lines_of(adm, results):
@@ -134,23 +135,23 @@ BROKEN = {
     ),
     "a manifest that is no JSON": (
         "samples/run/manifest.json",
-        "{",
+        b"{",
         "samples/run: manifest.json: is no readable JSON (Expecting property name",
     ),
     "a manifest without a stage": (
         "samples/run/manifest.json",
-        '{"inputs": {}}',
+        sealed_json({"inputs": {}}),
         "samples/run: manifest.json: does not tell what made it: stage: field required",
     ),
-    "metrics that are no JSON": ("metrics/run.json", "\xff", "metrics/run.json: run.json: is no readable JSON ("),
+    "metrics that are no JSON": ("metrics/run.json", b"\xff", "metrics/run.json: run.json: is no readable JSON ("),
     "metrics of nothing": (
         "metrics/run.json",
-        "{}",
+        sealed_json({}),
         "metrics/run.json: run.json: does not tell what made it: it holds no object `made_by`",
     ),
     "metrics made by half": (
         "metrics/run.json",
-        '{"made_by": {"stage": "evaluate"}}',
+        sealed_json({"made_by": {"stage": "evaluate"}}),
         "metrics/run.json: run.json: does not tell what made it: params: field required",
     ),
 }
@@ -161,7 +162,7 @@ def test_what_cannot_be_read_is_one_line(adm, results, case):
     name, content, message = BROKEN[case]
     (results / name).unlink()
     if content is not None:
-        (results / name).write_bytes(content.encode("latin-1"))
+        (results / name).write_bytes(content)
     first, *others = sorted(lines_of(adm, results), key=lambda line: CHANGED in line)
     assert first.startswith(message)
     assert all(CHANGED in line for line in others)

@@ -1,0 +1,68 @@
+"""Files that end with the sha256 of themselves, so that each tells alone whether it is what was written.
+
+The hash is that of the whole file with zeros in its place: no byte can change unnoticed, be it of the hash.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adm.artifacts.reading import read_json
+from adm.artifacts.writing import write_json
+from adm.params.errors import UserError
+
+SEAL = "sha256"
+"""What the hash is called: the last key of JSON, and the last line, a comment, of csv."""
+
+OPEN = "0" * 64
+"""What stands in its place while it is computed."""
+
+IN_JSON = rf'(?<="{SEAL}": ")[0-9a-f]{{64}}(?="\n}}\n\Z)'
+IN_CSV = rf"(?<=# {SEAL} )[0-9a-f]{{64}}(?=\n\Z)"
+AT_THE_END = re.compile(f"{IN_JSON}|{IN_CSV}".encode())
+
+
+def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON as `write_json` does, and the seal as its last key."""
+    write_json(path, {**content, SEAL: OPEN})
+    path.write_bytes(sealed(path.read_bytes()))
+
+
+def write_sealed_csv(path: Path, text: str) -> None:
+    """Write lines of csv, and the seal as a comment behind them."""
+    path.write_bytes(sealed(f"{text}# {SEAL} {OPEN}\n".encode()))
+
+
+def read_sealed_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object without its seal.
+
+    Raises:
+        UserError: The file is missing, holds no JSON object, or is not what was written.
+    """
+    content = read_json(path)
+    check_seal(path)
+    return {key: value for key, value in content.items() if key != SEAL}
+
+
+def check_seal(path: Path) -> None:
+    """Check that a file is what was written.
+
+    Raises:
+        UserError: The file is missing, has no seal, or another content than when it was sealed.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    if not AT_THE_END.search(content):
+        raise UserError(f"{path}: is not the file that was written: it does not end with the sha256 of itself")
+    if content != sealed(content):
+        raise UserError(f"{path}: is not the file that was written: its sha256 differs from the one it ends with")
+
+
+def sealed(content: bytes) -> bytes:
+    """Put the hash of a file's content in its place, which is open or holds that of another content."""
+    digest = hashlib.sha256(AT_THE_END.sub(OPEN.encode(), content)).hexdigest()
+    return AT_THE_END.sub(digest.encode(), content)

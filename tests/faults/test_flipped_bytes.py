@@ -1,0 +1,111 @@
+"""A byte flipped in any file that a stage reads is found before it is used: by the stage, and by `adm verify`.
+
+The commands are those that Snakemake ran in the project in miniature. `ADM_FLIP_SEED` flips other bytes.
+"""
+
+import json
+import os
+import random
+import shlex
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import miniature
+import pytest
+
+pytestmark = pytest.mark.xdist_group("engines")
+
+SEED = int(os.environ.get("ADM_FLIP_SEED", "0"))
+RESULTS = Path("results", "embedded")
+READ_BY_NONE = {"tables", "figures", "claims.csv", "claims.md", "claims.tex", "code", "logs", "shards", "work"}
+"""Tables, figures and claims have no seal: git and DVC hold their hashes. The others are no results."""
+
+WRITTEN = {"--out": "out/new", "--log": "out/log.csv", "--work": "out/work"}
+
+
+@pytest.fixture(scope="module")
+def stages(by_snakemake):
+    """Each stage as (verb, words of its command, the artifacts that it reads)."""
+    plans = Path(miniature.__file__).with_name("plans.py")
+    plan = json.loads(by_snakemake.run(sys.executable, str(plans), "snakemake").splitlines()[-1])
+    found = []
+    for stage in plan["stages"].values():
+        # Of a run in shards, `gather` reads those alone; what they are made from is read by `sample`.
+        words = shlex.split(stage.get("shard_command", stage["command"]))
+        inputs = [Path(path) for path in stage["inputs"] if Path(path).is_relative_to(RESULTS)]
+        found.append((words[3], words[3:], inputs))
+    return found
+
+
+@pytest.fixture
+def results(by_snakemake, tmp_path, monkeypatch):
+    """A copy of the miniature results; the working folder is the one that they lie in."""
+    shutil.copytree(by_snakemake.folder / RESULTS, tmp_path / RESULTS)
+    for name in ("params.yaml", "workflow"):
+        (tmp_path / name).symlink_to(by_snakemake.folder / name)
+    monkeypatch.chdir(tmp_path)
+    return RESULTS
+
+
+@contextmanager
+def flipped(path, draw):
+    """A file with a byte that differs in some bits."""
+    content = path.read_bytes()
+    position = draw.randrange(len(content))
+    damaged = bytearray(content)
+    damaged[position] ^= draw.randrange(1, 256)
+    path.write_bytes(damaged)
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+
+
+def files_of(artifact):
+    found = [artifact] if artifact.is_file() else sorted(artifact.rglob("*"))
+    return [file for file in found if file.is_file() and not file.name.startswith(".")]
+
+
+def test_a_stage_refuses_what_it_reads_with_a_flipped_byte(results, stages, adm):
+    """Once for each verb, kind of artifact and file of it; which of several artifacts is drawn."""
+    draw = random.Random(SEED)
+    tried = set()
+    for verb, words, inputs in draw.sample(stages, len(stages)):
+        words = [WRITTEN.get(before, word) for before, word in zip(["", *words], words, strict=False)]
+        for artifact in inputs:
+            kind = artifact.relative_to(results).parts[0]
+            for file in files_of(artifact):
+                case = verb, kind, file.name if artifact.is_dir() else file.suffix
+                if case in tried:
+                    continue
+                tried.add(case)
+                with flipped(file, draw):
+                    exit_code, out, err = adm(*words)
+                assert (exit_code, out) == (2, ""), (SEED, *case)
+                assert err.startswith(f"error: {file}: "), (SEED, *case, err)
+                assert err.count("\n") == 1, err
+                assert not Path("out", "new").exists(), (SEED, *case)
+    kinds = {kind for _, kind, _ in tried}
+    assert kinds == {path.name for path in results.iterdir()} - READ_BY_NONE - {"claims.json"}
+    print(f"{len(tried)} flipped bytes refused by {len({verb for verb, *_ in tried})} verbs, seed {SEED}")
+
+
+def test_verify_names_every_file_with_a_flipped_byte(results, adm, tmp_path):
+    draw = random.Random(SEED)
+    files = [file for path in results.iterdir() if path.name not in READ_BY_NONE for file in files_of(path)]
+    assert adm("verify", results)[0] == 0
+    for file in files:
+        with flipped(file, draw):
+            damaged = file.read_bytes()
+        file.write_bytes(damaged)
+    assert adm("verify", results, "--out", tmp_path / "report.json")[0] == 1
+    artifacts = json.loads((tmp_path / "report.json").read_text())["artifacts"]
+    wrong = {path: " ".join(found["wrong"]) for path, found in artifacts.items() if found["wrong"]}
+    for file in files:
+        of = next(path for path in (file, *file.parents) if path.relative_to(results).as_posix() in wrong)
+        # Of a folder whose manifest is damaged nothing else can be told.
+        mistakes = wrong[of.relative_to(results).as_posix()]
+        assert f"{file.name}: is" in mistakes or "manifest.json: " in mistakes, (SEED, file, mistakes)
+    print(f"{len(files)} flipped bytes named by verify, seed {SEED}")
