@@ -33,6 +33,12 @@ if read(FILE) != config:
         f"paths.params: the stages read {FILE}, which differs from the configuration given; edit the file"
     )
 
+if workflow.workflow_settings.cache is not None:
+    raise WorkflowError(
+        "--cache: would take the shards of a run for one another, since Snakemake's cache knows jobs by their params and "
+        "not by their wildcards; what was made is shared through DVC"
+    )
+
 ROOT = PARAMS.paths.results
 PAPER = "workflow/paper"
 
