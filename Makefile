@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro adopt unlock test test-cluster fuzz check bench lock clean
+.PHONY: all fast repro adopt unlock image test test-cluster fuzz check bench lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -37,6 +37,14 @@ adopt: $(READY)
 # After an engine was killed: take away the locks it left, unless one, or a stage, still runs here.
 unlock: $(READY)
 	python workflow/locks.py
+
+# The container: adm.sif, which Snakemake's jobs run in under `--software-deployment-method apptainer`.
+DOCKER := docker
+image:
+	$(DOCKER) build --tag adm .
+	$(DOCKER) save --output adm.tar adm
+	apptainer build --force adm.sif docker-archive:adm.tar
+	rm adm.tar
 
 test: check
 	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster

@@ -175,9 +175,13 @@ class Project:
         printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed")
         return json.loads(printed.splitlines()[-1])
 
-    def repro(self):
+    def repro(self, *options):
         """Run DVC; return the stages that it ran, by the names of Snakemake's."""
-        names = re.findall(r"^Running stage '(.+)':", self.dvc("repro"), flags=re.MULTILINE)
+        return self.named(self.dvc("repro", *options))
+
+    def named(self, printed):
+        """The stages of which DVC printed that it runs them, by the names of Snakemake's."""
+        names = re.findall(r"^Running stage '(.+)':", printed, flags=re.MULTILINE)
         printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "named", *names)
         return json.loads(printed.splitlines()[-1])
 

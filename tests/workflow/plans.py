@@ -1,7 +1,7 @@
-"""What each engine plans, as JSON on stdout: `python plans.py snakemake|dvc|needed|named`, in a project's folder.
+"""What each engine plans, as JSON on stdout: `python plans.py VERB`, in a project's folder.
 
-`snakemake` and `dvc` give all stages, `needed` the names of those that Snakemake would run now, `named NAME...` what
-DVC's stages are called in Snakemake.
+`snakemake` and `dvc` give all stages, `needed` the names of those that Snakemake would run now, `images` the containers
+that its jobs name, `named NAME...` what DVC's stages are called in Snakemake.
 
 A stage is its name, command, inputs, outputs and params sections. Snakemake's shards of a run and what gathers them
 count as one stage, since to DVC they are one; a command is given without the log that Snakemake sends its output to.
@@ -33,6 +33,11 @@ def snakemake_dag(forceall):
 def needed():
     with snakemake_dag(forceall=False) as dag:
         return sorted({stage_name(job) for job in dag.needrun_jobs() if job.rule.name != "all"})
+
+
+def images():
+    with snakemake_dag(forceall=True) as dag:
+        return sorted({str(job.container_img_url) for job in dag.jobs if job.rule.name != "all"})
 
 
 def snakemake_plan():
@@ -115,6 +120,12 @@ def dvc_plan():
 
 if __name__ == "__main__":
     named = [dvc_name(addressing) for addressing in sys.argv[2:]]
-    plans = {"snakemake": snakemake_plan, "dvc": dvc_plan, "needed": needed, "named": lambda: sorted(named)}
+    plans = {
+        "snakemake": snakemake_plan,
+        "dvc": dvc_plan,
+        "needed": needed,
+        "images": images,
+        "named": lambda: sorted(named),
+    }
     plan = plans[sys.argv[1]]()
     print(json.dumps(plan))

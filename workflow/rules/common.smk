@@ -4,12 +4,10 @@ import os
 import sys
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
-
-# Jobs run in Snakemake's own environment, whether it is activated or not.
-shell.prefix(f'PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
 
 from adm.artifacts.code import code_digest, verbs
 from adm.params import UserError, check, load, read
@@ -31,6 +29,25 @@ except UserError as error:
 if read(FILE) != config:
     raise WorkflowError(
         f"paths.params: the stages read {FILE}, which differs from the configuration given; edit the file"
+    )
+
+# What jobs run in under `--software-deployment-method apptainer`.
+IMAGE = "adm.sif"
+
+
+container: IMAGE
+
+
+if DeploymentMethod.APPTAINER not in workflow.deployment_settings.deployment_method:
+    # Jobs run in Snakemake's own environment, whether it is activated or not.
+    shell.prefix(f'PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
+elif not os.path.exists(IMAGE):
+    raise WorkflowError(f"{IMAGE}: does not exist; `make image` builds it from the Dockerfile")
+
+if workflow.workflow_settings.cache is not None:
+    raise WorkflowError(
+        "--cache: would take the shards of a run for one another, since Snakemake's cache knows jobs by their params and "
+        "not by their wildcards; what was made is shared through DVC"
     )
 
 ROOT = PARAMS.paths.results

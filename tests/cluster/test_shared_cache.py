@@ -1,0 +1,305 @@
+"""A DVC remote on a server that speaks S3: what one clone pushed, others pull; what comes of a remote that fails."""
+
+import hashlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+from miniature import ROOT, Project, miniature_params
+
+from adm.params.report import FIGURES
+
+LOOPBACK = "127.0.0.1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "anyone", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+SAMPLED = {"sample@scale-2", "features@scale-2", "evaluate@scale-2"}
+SHOWN = {"table@table_14", "table@appendix_k", "table@further"}
+"""What depends on the run scale-2, and what shows it."""
+
+OF_METRICS = {f"table@table_{number}" for number in (6, 8, 9, 10, 15, 16)} | {"claims"}
+"""What DVC makes again beside, since it depends on the folder of all metrics."""
+
+
+ABSENT = "not in miniature"
+
+
+DRAW = """
+import sys
+from contextlib import suppress
+from adm.cli import main
+
+for name in sys.argv[1:]:
+    place = ["--paper", "workflow/paper", "--out", f"results/embedded/figures/{name}"]
+    sys.argv = ["adm", "figure", "--params", "params.yaml", "--figure", name, *place]
+    with suppress(SystemExit):
+        main()
+"""
+"""The figures in one process instead of one each, as they would be made alone: it saves most of the time."""
+
+
+def tiny_params():
+    """A model, a classifier, three runs and a table of them."""
+    params = miniature_params()
+    params["execution"]["shards"] = 1
+    for section in ("datasets", "references"):
+        del params[section]["digits-64"]
+    for model in ("adm-64", "adm-u"):
+        del params["models"][model]
+    for section in ("gans", "upsampled_runs", "gan_runs", "interpolations", "neighbours", "variations", "claims"):
+        params[section] = {}
+    # Accuracy is of no concern here.
+    params["extractors"]["digits"].update(iterations=50, least_accuracy=0.1)
+    params["segments"] = {key: params["segments"][key] for key in ("adm-128-2", "classifier-4")}
+    guided = {**params["runs"]["through-2"], "num_samples": 10}
+    params["runs"] = {
+        "scale-0": {**guided, "classifier": "unguided-0", "gradient_scale": 0.0},
+        "scale-1": guided,
+        "scale-2": {**guided, "gradient_scale": 2.0},
+    }
+    # DVC knows no empty folder: one of each, where a table or the claims depend on the folder.
+    params["likelihoods"]["bits"].update(checkpoint="adm-128-2")
+    params["throughput"]["speed"].update(repetitions=1, optimised_batch=2)
+    for table in params["tables"].values():
+        table.update({field: [ABSENT] * len(value) for field, value in table.items() if isinstance(value, list)})
+    params["tables"]["appendix_k"]["rows"][:3] = params["runs"]
+    params["tables"]["further"]["rows"] = ["scale-0", "scale-2"]
+    params["figures"] = {kind: {} for kind in params["figures"]}
+    params["figures"]["absent"] = {name: {"reason": ABSENT} for name in FIGURES}
+    return params
+
+
+class Bucket:
+    """A bucket on a server, under which DVC keeps files by their md5."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        # Tried again until the server listens.
+        patient = Config(retries={"mode": "standard", "max_attempts": 10})
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+            config=patient,
+        )
+        self.client.create_bucket(Bucket="share")
+
+    @contextmanager
+    def read_only(self):
+        """Nobody may write for a while."""
+        denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::share/*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+        self.client.put_bucket_policy(Bucket="share", Policy=policy)
+        try:
+            yield
+        finally:
+            self.client.delete_bucket_policy(Bucket="share")
+
+    @contextmanager
+    def damaged(self, path, damage):
+        """Other bytes, or none, for a file's for a while."""
+        digest = hashlib.md5(path.read_bytes()).hexdigest()
+        place = {"Bucket": "share", "Key": f"adm/files/md5/{digest[:2]}/{digest[2:]}"}
+        content = self.client.get_object(**place)["Body"].read()
+        assert content == path.read_bytes()
+        damaged = damage(content)
+        if damaged is None:
+            self.client.delete_object(**place)
+        else:
+            self.client.put_object(**place, Body=damaged)
+        try:
+            yield
+        finally:
+            self.client.put_object(**place, Body=content)
+
+
+class Clone(Project):
+    """A git clone of a project, as on another machine."""
+
+    def __init__(self, origin, folder):
+        self.folder, self.environment = folder, origin.environment
+        origin.run("git", "clone", "--quiet", ".", str(folder))
+
+    def adopt(self):
+        # The environment is there already.
+        self.run("make", "--assume-old=.venv/ready", "adopt")
+
+    def change_the_scale(self):
+        self.write_params(rescaled(self.read_params()))
+
+
+def rescaled(params):
+    params["runs"]["scale-2"]["gradient_scale"] = 3.0
+    return params
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """A bucket on a server that listens on loopback while the tests run."""
+    with socket.create_server((LOOPBACK, 0)) as free:
+        port = free.getsockname()[1]
+    program = Path(sys.executable).with_name("moto_server")
+    with subprocess.Popen([program, "-H", LOOPBACK, "-p", str(port)], stderr=subprocess.DEVNULL) as server:
+        try:
+            yield Bucket(f"http://{LOOPBACK}:{port}")
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def shared(new_project, bucket):
+    """A project that was run and that DVC has pushed."""
+    project = new_project("shared", tiny_params())
+    # One attempt: a server that is down is not waited for.
+    project.environment |= {**CREDENTIALS, "AWS_MAX_ATTEMPTS": "1"}
+    shutil.copy(ROOT / "Makefile", project.folder)
+    project.snakemake("--omit-from", "figure")
+    project.run("python", "-c", DRAW, *FIGURES)
+    project.dvc("commit", "--force", "dvc.yaml")
+    project.dvc("remote", "add", "--default", "share", "s3://share/adm")
+    project.dvc("remote", "modify", "share", "endpointurl", bucket.endpoint)
+    project.dvc("remote", "modify", "share", "verify", "true")
+    project.run("git", "add", ".")
+    project.run("git", "-c", "user.name=one", "-c", "user.email=one@localhost", "commit", "--quiet", "--message=Made")
+    project.dvc("push", "--run-cache")
+    return project
+
+
+@pytest.fixture(scope="module")
+def clone(shared, projects):
+    """Make a fresh clone of a name."""
+    return lambda name: Clone(shared, projects / name)
+
+
+@pytest.fixture(scope="module")
+def clean(new_project):
+    """What the changed run comes to where nothing is shared."""
+    project = new_project("clean", rescaled(tiny_params()))
+    project.snakemake("results/embedded/metrics/scale-2.json")
+    return project.artifacts()
+
+
+@pytest.fixture(scope="module")
+def changed(clone):
+    """A clone that changed one run and left the rest to the remote, and the stages that DVC ran there."""
+    third = clone("third")
+    third.change_the_scale()
+    return third, set(third.repro("--pull", "--allow-missing"))
+
+
+def data_of(project):
+    folder = project.folder / "results" / "embedded" / "data" / "digits"
+    return {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
+
+
+def without_tables(artifacts):
+    return {name: content for name, content in artifacts.items() if not name.startswith(("tables/", "figures/"))}
+
+
+def test_a_fresh_clone_pulls_everything_and_runs_nothing(shared, clone):
+    second = clone("second")
+    second.dvc("pull")
+    assert second.repro() == []
+    second.adopt()
+    assert second.needed() == []
+    assert second.artifacts() == shared.artifacts()
+
+
+def test_a_fresh_clone_that_needs_nothing_made_runs_nothing(clone):
+    assert clone("idle").repro("--pull", "--allow-missing") == []
+
+
+def test_dvc_runs_what_was_changed_and_pulls_what_that_needs(changed, clean):
+    third, ran = changed
+    assert ran == {"check", *SAMPLED, *SHOWN, *OF_METRICS}
+    made = without_tables(third.artifacts())
+    assert {name for name in clean if "scale-2" in name} <= set(made)
+    assert [name for name in clean if name in made and made[name] != clean[name]] == []
+
+
+def test_snakemake_runs_what_was_changed_after_a_pull(changed, clone, clean):
+    fourth = clone("fourth")
+    fourth.dvc("pull")
+    fourth.adopt()
+    fourth.change_the_scale()
+    assert set(fourth.needed()) == SAMPLED | SHOWN
+    fourth.snakemake()
+    made = fourth.artifacts()
+    assert [name for name in clean if made.get(name) != clean[name]] == []
+    by_dvc = changed[0].artifacts()
+    tables = [name for name in made if name.startswith("tables/")]
+    assert tables
+    assert [name for name in tables if made[name] != by_dvc[name]] == []
+
+
+def test_a_remote_that_cannot_be_reached_stops_who_asks_it_and_no_one_else(shared, clone):
+    alone = clone("alone")
+    with socket.socket() as deaf:
+        deaf.bind((LOOPBACK, 0))
+        endpoint = f"http://{LOOPBACK}:{deaf.getsockname()[1]}"
+        alone.dvc("remote", "modify", "--local", "share", "endpointurl", endpoint)
+        for asking in (["pull"], ["repro", "--pull"], ["push"]):
+            printed = alone.dvc(*asking, "prepare@digits", succeeds=False)
+            assert f'Could not connect to the endpoint URL: "{endpoint}/share/adm' in printed
+            assert not (alone.folder / "results" / "embedded" / "data").exists()
+        assert alone.repro("prepare@digits") == ["check", "prepare@digits"]
+    assert data_of(alone) == data_of(shared)
+
+
+def test_a_remote_that_is_read_only_refuses_a_push_and_serves_a_pull(changed, clone, bucket):
+    third, _ = changed
+    with bucket.read_only():
+        printed = third.dvc("push", succeeds=False)
+        reader = clone("reader")
+        reader.dvc("pull", "sample@scale-0")
+    assert "403" in printed
+    assert "failed to push data to the cloud" in printed
+    third.dvc("push", "sample@scale-2")
+    assert len(list((reader.folder / "results" / "embedded" / "samples" / "scale-0").glob("samples.npz"))) == 1
+
+
+DAMAGES = {
+    "a bit flipped": lambda content: content[:50] + bytes([content[50] ^ 1]) + content[51:],
+    "cut off": lambda content: content[: len(content) // 2],
+    "gone": lambda content: None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_does_not_land_and_is_made_again(shared, clone, bucket, damage):
+    images = shared.folder / "results" / "embedded" / "data" / "digits" / "images-00000.npy"
+    fresh = clone(damage.replace(" ", "-"))
+    with bucket.damaged(images, DAMAGES[damage]):
+        printed = fresh.dvc("pull", "prepare@digits", succeeds=False)
+        assert "Checkout failed for following targets:\nresults/embedded/data/digits" in printed
+        assert data_of(fresh) == {}
+        printed = fresh.dvc("repro", "--pull", "prepare@digits")
+    assert "Unable to pull data for stage: 'prepare@digits'" in printed
+    assert fresh.named(printed) == ["prepare@digits"]
+    assert data_of(fresh) == data_of(shared)
+
+
+def test_what_a_remote_lets_in_unverified_stages_refuse(shared, clone, bucket):
+    trusting = clone("trusting")
+    trusting.dvc("remote", "modify", "--local", "share", "verify", "false")
+    images = shared.folder / "results" / "embedded" / "data" / "digits" / "images-00000.npy"
+    with bucket.damaged(images, DAMAGES["a bit flipped"]):
+        trusting.dvc("pull", "--with-deps", "extractor@digits")
+    # DVC takes it for what it asked for: hence `verify true`.
+    assert trusting.repro("extractor@digits") == []
+    wrong = "images-00000.npy: is not the file that was written"
+    assert wrong in trusting.run("python", "-m", "adm", "verify", "results/embedded", succeeds=False)
+    assert wrong in trusting.dvc("repro", "--force", "--single-item", "extractor@digits", succeeds=False)
+
+
+def test_snakemakes_own_cache_is_refused(shared):
+    printed = shared.snakemake("--dry-run", "--cache", "sample", succeeds=False)
+    assert "--cache: would take the shards of a run for one another" in printed
