@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro adopt test test-cluster fuzz check bench lock clean
+.PHONY: all fast repro adopt unlock test test-cluster fuzz check bench lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -33,6 +33,10 @@ repro: $(READY)
 adopt: $(READY)
 	@dvc status --quiet dvc.yaml || { echo "adopt: DVC has stages that are out of date; see dvc status, then dvc repro"; exit 1; }
 	snakemake --cores 1 --touch --forceall --quiet all
+
+# After an engine was killed: take away the locks it left, unless one, or a stage, still runs here.
+unlock: $(READY)
+	python workflow/locks.py
 
 test: check
 	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster

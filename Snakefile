@@ -38,6 +38,13 @@ rule fast:
 
 
 onstart:
+    from workflow.locks import hold
+
+    # Not while DVC, or another Snakemake, makes the same results.
+    try:
+        hold(ROOT)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
     minutes = PARAMS.execution.expected_minutes
     if minutes:
         print(f"{ROOT}: the whole takes about {minutes} minutes on 2 cores, what is there already taken off.")

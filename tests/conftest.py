@@ -17,6 +17,8 @@ from adm.nets.weights import build
 from adm.params.data import DatasetParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 
+pytest_plugins = ["miniature"]
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 

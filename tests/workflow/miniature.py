@@ -130,6 +130,8 @@ class Project:
 
     def __init__(self, folder, params):
         self.folder = folder
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        self.environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
         folder.mkdir()
         for name in PROJECT_FILES:
             source = ROOT / name
@@ -150,12 +152,10 @@ class Project:
 
     def run(self, *command, succeeds=True):
         """Run a command in the project; return what it printed."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
