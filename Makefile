@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro adopt unlock test test-cluster fuzz check bench lock clean
+.PHONY: all fast repro adopt unlock cluster test test-cluster fuzz check bench lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -37,6 +37,9 @@ adopt: $(READY)
 # After an engine was killed: take away the locks it left, unless one, or a stage, still runs here.
 unlock: $(READY)
 	python workflow/locks.py
+
+# What clusters and shared caches need, beside the rest.
+cluster: $(CLUSTER)
 
 test: check
 	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster

@@ -62,7 +62,7 @@ KillWait=5
 MinJobAge=600
 ReturnToService=2
 GresTypes=gpu
-NodeName=$NODE NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) Gres=gpu:1
+NodeName=$NODE NodeAddr=127.0.0.1 CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) Gres=gpu:1
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 END
     echo "NodeName=$NODE Name=gpu Count=1 File=/dev/null" > "$CONFIG/gres.conf"
