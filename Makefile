@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro adopt unlock image test test-cluster fuzz check bench lock clean
+.PHONY: all fast repro adopt unlock cluster image test test-cluster fuzz check bench lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -45,6 +45,9 @@ image:
 	$(DOCKER) save --output adm.tar adm
 	apptainer build --force adm.sif docker-archive:adm.tar
 	rm adm.tar
+
+# What clusters and shared caches need, beside the rest.
+cluster: $(CLUSTER)
 
 test: check
 	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster

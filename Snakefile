@@ -13,9 +13,12 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 
 
+# On a cluster, too: what takes no time, and what needs a network that compute nodes rarely have.
 localrules:
     all,
     fast,
+    check,
+    fetch,
 
 
 rule all:

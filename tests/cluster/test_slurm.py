@@ -1,0 +1,175 @@
+"""The pipeline on a real Slurm of one node: the profile's groups, resources and retries, and jobs that are killed."""
+
+import re
+import subprocess
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from miniature import miniature_params
+
+SCRIPT = Path(__file__).with_name("slurm.sh")
+PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
+# There is no slurmdbd, and jobs of seconds are asked after more often.
+HERE = ("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "2")
+ON_SLURM = (*PROFILE, *HERE, "--seconds-between-status-checks", "2")
+
+ROOT = "results/embedded"
+SHOWN = (f"{ROOT}/tables/table_8.md", f"{ROOT}/figures/figure_11.png")
+LONG = "adm-128-500"
+HEAVY = "adm-128-6"
+
+
+def params():
+    """The miniature with two more segments: a long one to be stopped within, and one to be too heavy."""
+    changed = miniature_params()
+    changed["execution"].update(shards=1, save_every=10, log_every=5)
+    for name, stop in ((LONG, 500), (HEAVY, 6)):
+        changed["segments"][name] = {"model": "adm-128", "dataset": "digits", "previous": "adm-128-4", "stop": stop}
+    return changed
+
+
+def checkpoint(segment):
+    return f"{ROOT}/checkpoints/{segment}"
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    """A Slurm on this machine."""
+    up = subprocess.run([SCRIPT, "up"], stderr=subprocess.PIPE, text=True, check=False)
+    if up.returncode == 77:
+        pytest.skip(up.stderr.splitlines()[-1])
+    assert up.returncode == 0, up.stderr
+    yield
+    subprocess.run([SCRIPT, "down"], check=True)
+
+
+@pytest.fixture(scope="module")
+def on_cluster(slurm, new_project):
+    """A project whose table and figure Slurm has made."""
+    project = new_project("on_cluster", params())
+    project.snakemake(*ON_SLURM, *SHOWN)
+    return project
+
+
+@pytest.fixture(scope="module")
+def local(new_project):
+    """The same without Slurm, and the long segment trained without a stop."""
+    project = new_project("local", params())
+    project.snakemake("--quiet", "all", "--", *SHOWN, checkpoint(LONG))
+    return project
+
+
+def jobs(comment):
+    """What Slurm knows of the jobs that have a comment, which names rule and wildcards; in the order they came in."""
+    shown = subprocess.run(["scontrol", "--oneliner", "show", "job"], stdout=subprocess.PIPE, text=True, check=True)
+    found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in shown.stdout.splitlines()]
+    return sorted((job for job in found if job.get("Comment") == comment), key=lambda job: int(job["JobId"]))
+
+
+def within(seconds, condition):
+    """Wait until a condition holds; return what it gave."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"{condition.__name__}: not within {seconds} s"
+        time.sleep(0.1)
+    return found
+
+
+@contextmanager
+def started(project, *options):
+    """Snakemake at work in a project, and what it has printed once it ends; it does not outlive the block."""
+    log = project.folder / "snakemake.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            ["snakemake", *options], cwd=project.folder, env=project.environment, stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+        assert process.wait(timeout=900) == 0, log.read_text()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_table_and_figure_are_those_of_a_local_run(on_cluster, local):
+    made, expected = on_cluster.artifacts(), local.artifacts()
+    assert {f"tables/{Path(SHOWN[0]).name}", f"figures/{Path(SHOWN[1]).name}"} <= made.keys()
+    assert [name for name in made if made[name] != expected.get(name)] == []
+
+
+def test_cancelled_training_goes_on_where_it_stood(on_cluster, local):
+    comment = f"rule_train_wildcards_{LONG}"
+
+    def rolling():
+        """The rolling state, once it is of a few saves."""
+        return [folder for folder in (on_cluster.folder / ROOT / "work" / LONG).glob("*/step-*") if step(folder) >= 50]
+
+    def step(folder):
+        return int(folder.name.partition("-")[2])
+
+    def cancelled():
+        return jobs(comment)[0]["JobState"] == "CANCELLED"
+
+    with started(on_cluster, *ON_SLURM, checkpoint(LONG)):
+        within(300, rolling)
+        (job,) = jobs(comment)
+        subprocess.run(["scancel", job["JobId"]], check=True)
+        within(60, cancelled)
+        (state,) = rolling()
+        before = (state.parent / "log.csv").read_text().splitlines()
+    assert [job["JobState"] for job in jobs(comment)] == ["CANCELLED", "COMPLETED"]
+    # Rows tell seconds measured: training that began anew would have written others.
+    kept = [row for row in before[1:] if int(row.partition(",")[0]) <= step(state)]
+    after = (on_cluster.folder / ROOT / "training" / f"{LONG}.csv").read_text().splitlines()
+    assert len(kept) >= 10
+    assert after[1 : 1 + len(kept)] == kept
+    assert bytes_of(on_cluster, checkpoint(LONG)) == bytes_of(local, checkpoint(LONG))
+
+
+def bytes_of(project, folder):
+    files = (path for path in (project.folder / folder).iterdir() if path.name != ".snakemake_timestamp")
+    return {path.name: path.read_bytes() for path in files}
+
+
+def test_job_over_its_memory_is_tried_again_with_more(on_cluster):
+    changed = params()
+    # Less than an idle stage takes; a quarter of what is enough for it.
+    changed["resources"]["train"]["memory_mb"] = 200
+    on_cluster.write_params(changed)
+    on_cluster.snakemake(*ON_SLURM, checkpoint(HEAVY))
+    first, *_, last = tried = jobs(f"rule_train_wildcards_{HEAVY}")
+    assert [job["MinMemoryNode"] for job in tried] == ["200M", "400M", "800M"][: len(tried)]
+    assert (first["JobState"], last["JobState"]) == ("FAILED", "COMPLETED")
+    assert "exceeded memory limit" in Path(first["StdOut"]).read_text()
+
+
+def test_stage_on_a_gpu_asks_slurm_for_one(on_cluster):
+    changed = params()
+    changed["resources"]["sample"].update(device="cuda", processes=1)
+    on_cluster.write_params(changed)
+    run = "scale-2"
+    # The GPU of this Slurm is none: how sampling ends depends on the machine's own.
+    command = ["snakemake", *ON_SLURM, "--retries", "0", f"{ROOT}/samples/{run}"]
+    subprocess.run(command, cwd=on_cluster.folder, env=on_cluster.environment, timeout=900, check=False)
+    (job,) = jobs(f"rule_sample_wildcards_{run}")
+    assert job["TresPerJob"] == "gres/gpu:1"
+    assert (on_cluster.folder / ROOT / "logs" / "sample" / f"{run}.txt").exists()
+
+
+def test_table_of_fifty_runs_is_few_submissions(new_project):
+    changed = params()
+    names = [f"run-{number}" for number in range(50)]
+    changed["runs"].update(dict.fromkeys(names, changed["runs"]["through-4"]))
+    changed["tables"]["further"] = {"rows": names}
+    project = new_project("fifty", changed)
+    # A job of a group is indented below it.
+    printed = project.run("snakemake", *PROFILE, "--dry-run", f"{ROOT}/tables/further.md")
+    submitted = re.findall(r"^(?:\[.*\] )?(Group job \w+|rule \w+)", printed, flags=re.MULTILINE)
+    jobs_of_rules = re.findall(r"^ *rule \w+:", printed, flags=re.MULTILINE)
+    assert submitted.count("rule sample") == 50
+    assert Counter(submitted)["Group job score"] == 10
+    assert len(jobs_of_rules) > 160
+    assert len(submitted) < 75
