@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 
 from safetensors.torch import save_file
-from tqdm import tqdm
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
@@ -14,12 +13,17 @@ from adm.determinism import settle
 from adm.nets.gan import WEIGHTS
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
+from adm.params.execution import ExecutionParams
 from adm.params.gans import GanParams
+from adm.progress import progress
 from adm.training.gan import initial_networks, train_gan
+from adm.training.log import TrainingLog
 
 
-def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path) -> None:
-    """Train on the prepared dataset `data`.
+def run(
+    gan: GanParams, dataset: DatasetParams, execution: ExecutionParams, data: Path, out: Path, curves: Path
+) -> None:
+    """Train on the prepared dataset `data`; `curves` is a folder for the losses, for TensorBoard too.
 
     Raises:
         UserError: A loss is not finite.
@@ -30,11 +34,12 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path) -> None:
     networks = initial_networks(gan, dataset.image_size, dataset.num_classes)
     batches = Batches(images, dataset.image_size, gan.batch_size, crop="centre", flip=False, seed=gan.seed)
     steps = train_gan(gan, networks, dataset.num_classes, batches)
-    bar = tqdm(steps, total=gan.iterations, unit="step", disable=None)
-    for iteration, losses in enumerate(bar, start=1):
-        for name, loss in losses.items():
-            if not math.isfinite(loss):
-                raise UserError(f"train_gan: iteration {iteration}: {name} is {loss}; lower the learning rates")
+    with TrainingLog(curves / "log.csv", 0, execution.log_every, gan.batch_size, curves) as rows:
+        for iteration, losses in enumerate(progress(steps, gan.iterations), start=1):
+            for name, loss in losses.items():
+                if not math.isfinite(loss):
+                    raise UserError(f"train_gan: iteration {iteration}: {name} is {loss}; lower the learning rates")
+            rows.add(iteration, losses)
     with new_folder(out) as folder:
         save_file(networks.averaged.state_dict(), folder / WEIGHTS)
         # The library makes files that only their owner can read; an artifact is there to be shared.
