@@ -17,7 +17,7 @@ NO_CURVES = ("step", "seconds")
 
 
 class TrainingLog:
-    """Averages what was measured over `every` steps, for a row of a csv, a point of TensorBoard's curves, a line of log.
+    """Averages what was measured over `every` steps: a row of a csv, a point of TensorBoard's curves, a line of log.
 
     Columns: step, seconds of training since the segment began, images a second, then what each step has measured. The
     curves are those of the csv's rows, kept ones too: a step that is taken twice shows once.

@@ -130,8 +130,8 @@ def resources_of(stage, processes=None):
 
 
 def logged(command):
-    """A stage's command; what it prints goes to the log, and to the terminal when it fails."""
-    return f"( {command} ) > {{log}} 2>&1 || {{{{ status=$?; cat {{log}} >&2; exit $status; }}}}"
+    """A stage's command; what it prints joins the journal that it keeps there, whose end is shown when it fails."""
+    return f"( {command} ) >> {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"
 
 
 def everything():

@@ -30,7 +30,7 @@ use rule features as dataset_features with:
     output:
         directory(f"{REFERENCES}/{{reference}}/dataset_features"),
     log:
-        f"{LOGS}/dataset_features/{{reference}}.txt",
+        f"{LOGS}/features/{{reference}}/dataset_features.txt",
 
 
 rule reference:
@@ -62,7 +62,7 @@ use rule features as reference_features with:
     output:
         directory(f"{REFERENCES}/{{reference}}/features"),
     log:
-        f"{LOGS}/reference_features/{{reference}}.txt",
+        f"{LOGS}/features/{{reference}}/features.txt",
 
 
 rule evaluate:

@@ -79,7 +79,7 @@ else:
         output:
             directory(f"{SAMPLES}/{{run}}"),
         log:
-            f"{LOGS}/sample/{{run}}.txt",
+            f"{LOGS}/gather/{{run}}.txt",
         wildcard_constraints:
             run=keys(PARAMS.runs),
         resources:
