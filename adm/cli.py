@@ -116,7 +116,7 @@ def extractor(params: ParamsFile, extractor: Key, data: Input, out: Out) -> None
     with journal(params, loaded, "extractor", extractor, extractor=section, dataset=dataset) as kept:
         from adm.stages import extractor as stage
 
-        stage.run(section, dataset, loaded.execution, data, out, kept.curves)
+        stage.run(section, dataset, data, out, kept.curves, loaded.execution.log_every)
 
 
 @app.command()
@@ -157,7 +157,7 @@ def train_gan(params: ParamsFile, gan: Key, data: Input, out: Out) -> None:
     with journal(params, loaded, "train_gan", gan, gan=section, dataset=dataset) as kept:
         from adm.stages import train_gan as stage
 
-        stage.run(section, dataset, loaded.execution, data, out, kept.curves)
+        stage.run(section, dataset, data, out, kept.curves, loaded.execution.log_every)
 
 
 @app.command()

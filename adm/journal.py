@@ -115,25 +115,19 @@ def _written(path: Path, header: str) -> Iterator[None]:
     """Write what is logged to a file, between the header and how the block ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler, root, began = _File(path), logging.getLogger(), Usage.now()
-    handler.write(header)
+    # A blank line parts tries; one that was killed may have left half a line.
+    handler.write(f"\n{header}" if path.stat().st_size else header)
     root.addHandler(handler)
-    # Where the shell has sent stderr to this very file, nothing is to stand in it twice.
-    twice = [other for other in root.handlers if isinstance(other, _Console)] if _is_stderr(path) else []
-    for other in twice:
-        root.removeHandler(other)
     ended = "finished"
     try:
         yield
     except BaseException as error:
         ended = _ended(error)
-        if not twice:
-            handler.write(_printed(error))
+        handler.write(_printed(error))
         raise
     finally:
         handler.write(_timed(ended, began, Usage.now()))
         root.removeHandler(handler)
-        for other in twice:
-            root.addHandler(other)
         handler.close()
 
 
@@ -175,12 +169,6 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found |= library_versions([library])
     return found
-
-
-def _is_stderr(path: Path) -> bool:
-    with suppress(OSError, ValueError, AttributeError):  # of a stderr that is no file, or closed
-        return os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat())
-    return False
 
 
 def _ended(error: BaseException) -> str:

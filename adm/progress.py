@@ -73,7 +73,8 @@ class Progress(tqdm):  # type: ignore[type-arg]
 
     def __init__(self, iterable: Iterable[Any] | None, **settings: Any) -> None:
         self._draws = on_terminal()
-        self._lines, self._last_line = 0, 0.0
+        self._told: float | None = None
+        self._told_at = 0.0
         super().__init__(
             iterable,
             disable=not logger.isEnabledFor(logging.INFO),
@@ -86,17 +87,25 @@ class Progress(tqdm):  # type: ignore[type-arg]
         )
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Draw the bar and log a line, if it is time; what shows when the work is done is logged if any line was."""
+        """Draw the bar, and log a line if it is time; where the work ended is logged if there was a line before."""
         closing, elapsed = self.disable, self.format_dict["elapsed"]
         least, most = INTERVALS
-        if self._lines if closing else elapsed - self._last_line >= min(max(least, elapsed / 60), most):
-            self._lines, self._last_line = self._lines + 1, elapsed
+        if self._told is None:
+            due = elapsed >= least
+        elif closing:
+            due = self.n != self._told
+        else:
+            due = elapsed - self._told_at >= min(max(least, elapsed / 60), most)
+        if due:
+            self._told, self._told_at = self.n, elapsed
             logger.info(self._line())
         if self._draws:
             super().display(msg, pos)
 
     def _line(self) -> str:
-        units = self.unit if self.unit_scale else f"{self.unit}s"
-        line = f"{{n_fmt}}/{{total_fmt}} {units}, {{rate_fmt}}, {{elapsed}} so far, {{remaining}} left{{postfix}}"
-        form = f"{{desc}}: {line}" if self.desc else line
-        return str(self.format_meter(**{**self.format_dict, "bar_format": form, "ncols": None})).replace("\n", " ")
+        counted = self.unit if self.unit_scale else f"{self.unit}s"
+        left = "" if self.total is None else ", {remaining} left"
+        form = f"{{desc}}: {{n_fmt}}/{{total_fmt}} {counted}, {{rate_fmt}}, {{elapsed}} so far{left}"
+        line = self.format_meter(**{**self.format_dict, "bar_format": form, "ncols": None})
+        # tqdm pads rates; a job without a name has no colon.
+        return " ".join(str(line).removeprefix(": ").split())

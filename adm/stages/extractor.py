@@ -11,7 +11,6 @@ from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
-from adm.params.execution import ExecutionParams
 from adm.progress import progress
 from adm.training.extractor import accuracy, initial_network, split, train_extractor
 from adm.training.log import TrainingLog
@@ -19,10 +18,8 @@ from adm.training.log import TrainingLog
 logger = logging.getLogger(__name__)
 
 
-def run(
-    extractor: ExtractorParams, dataset: DatasetParams, execution: ExecutionParams, data: Path, out: Path, curves: Path
-) -> None:
-    """Train, measure the held-out accuracy and freeze; `curves` is a folder for the losses, for TensorBoard too.
+def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
+    """Train, measure the held-out accuracy and freeze; losses go to `curves`, a mean of `every` iterations each.
 
     Raises:
         UserError: The held-out accuracy is below `least_accuracy`.
@@ -35,7 +32,7 @@ def run(
         raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")
     network = initial_network(extractor, dataset.num_classes)
     steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
-    with TrainingLog(curves / "log.csv", 0, execution.log_every, extractor.batch_size, curves) as rows:
+    with TrainingLog(curves / "log.csv", 0, every, extractor.batch_size, curves) as rows:
         for step, loss in enumerate(progress(steps, extractor.iterations), start=1):
             rows.add(step, {"loss": loss})
     held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])

@@ -13,17 +13,14 @@ from adm.determinism import settle
 from adm.nets.gan import WEIGHTS
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
-from adm.params.execution import ExecutionParams
 from adm.params.gans import GanParams
 from adm.progress import progress
 from adm.training.gan import initial_networks, train_gan
 from adm.training.log import TrainingLog
 
 
-def run(
-    gan: GanParams, dataset: DatasetParams, execution: ExecutionParams, data: Path, out: Path, curves: Path
-) -> None:
-    """Train on the prepared dataset `data`; `curves` is a folder for the losses, for TensorBoard too.
+def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
+    """Train on the prepared dataset `data`; losses go to the folder `curves`, a mean of `every` iterations each.
 
     Raises:
         UserError: A loss is not finite.
@@ -34,7 +31,7 @@ def run(
     networks = initial_networks(gan, dataset.image_size, dataset.num_classes)
     batches = Batches(images, dataset.image_size, gan.batch_size, crop="centre", flip=False, seed=gan.seed)
     steps = train_gan(gan, networks, dataset.num_classes, batches)
-    with TrainingLog(curves / "log.csv", 0, execution.log_every, gan.batch_size, curves) as rows:
+    with TrainingLog(curves / "log.csv", 0, every, gan.batch_size, curves) as rows:
         for iteration, losses in enumerate(progress(steps, gan.iterations), start=1):
             for name, loss in losses.items():
                 if not math.isfinite(loss):

@@ -14,7 +14,7 @@ import sys
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-LOGGED = (" ) >> ", "( ")
+LOGGED = (" ) > ", "( ")
 
 
 @contextmanager
