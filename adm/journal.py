@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError
@@ -30,6 +30,9 @@ from adm.params import Params, UserError
 
 LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tensorflow", "torch")
 """Distributions whose version may change a result; a journal tells those that are installed."""
+
+KEPT = "ADM_JOURNAL"
+"""The variable that tells the processes which a job starts where its journal is kept."""
 
 SIGTERM_CODE = 143
 """Exit code of a process that SIGTERM stopped."""
@@ -54,7 +57,8 @@ def journal(
 ) -> Iterator[Journal]:
     """Keep the journal of a job while the block runs, in `logs/<verb>/<key>.txt` of the scale's results.
 
-    Of several processes that carry out one job, the first alone writes.
+    Of several processes that carry out one job, the first alone writes; where one has started them, which keeps the
+    journal already, it adds its lines to that.
 
     Args:
         file: The params file, from whose place the results folder is found.
@@ -66,17 +70,18 @@ def journal(
     Raises:
         UserError: The journal cannot be opened.
     """
-    logs = file.parent / params.paths.project / params.paths.results / "logs"
+    logs = (file.resolve().parent / params.paths.project).resolve() / params.paths.results / "logs"
     name = Path(verb, key).as_posix()
     path = logs / f"{name}.txt"
     title = f"{verb} {key}".strip()
     found = Journal(path, curves=logs / "tensorboard" / name)
     token = progress.JOB.set(title)
     try:
-        if is_leader():
-            with _written(path, _header(title, verb, sections)):
-                yield found
-        else:
+        with ExitStack() as writing:
+            if is_leader():
+                lines = writing.enter_context(_lines(path))
+                if os.environ.get(KEPT) != str(path):
+                    writing.enter_context(_framed(lines, path, _header(title, verb, sections)))
             yield found
     finally:
         progress.JOB.reset(token)
@@ -106,29 +111,39 @@ def is_leader() -> bool:
 def told(error: UserError | OSError) -> str:
     """A user's mistake, or what the system refuses (a full disk, a folder that may not be written), in one line."""
     if isinstance(error, OSError) and error.filename:
-        return f"error: {error.filename}: {error.strerror}"
-    return f"error: {error}"
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 @contextmanager
-def _written(path: Path, header: str) -> Iterator[None]:
-    """Write what is logged to a file, between the header and how the block ended."""
+def _lines(path: Path) -> Iterator["_File"]:
+    """Append what is logged to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler, root, began = _File(path), logging.getLogger(), Usage.now()
-    # A blank line parts tries; one that was killed may have left half a line.
-    handler.write(f"\n{header}" if path.stat().st_size else header)
+    handler, root = _File(path), logging.getLogger()
     root.addHandler(handler)
-    ended = "finished"
+    try:
+        yield handler
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _framed(lines: "_File", path: Path, header: str) -> Iterator[None]:
+    """Write a header before all lines, and behind them how the block ended."""
+    began, ended = Usage.now(), "finished"
+    # A blank line parts tries; one that was killed may have left half a line.
+    lines.write(f"\n{header}" if path.stat().st_size else header)
+    os.environ[KEPT] = str(path)
     try:
         yield
     except BaseException as error:
         ended = _ended(error)
-        handler.write(_printed(error))
+        lines.write(_printed(error))
         raise
     finally:
-        handler.write(_timed(ended, began, Usage.now()))
-        root.removeHandler(handler)
-        handler.close()
+        del os.environ[KEPT]
+        lines.write(_timed(ended, began, Usage.now()))
 
 
 def _header(title: str, verb: str, sections: Mapping[str, BaseModel | Mapping[str, BaseModel]]) -> str:
@@ -182,7 +197,7 @@ def _ended(error: BaseException) -> str:
 def _printed(error: BaseException) -> str:
     """What the command line prints of an error."""
     if isinstance(error, (UserError, OSError)):
-        return f"{told(error)}\n"
+        return f"error: {told(error)}\n"
     return "".join(traceback.format_exception(error)) if isinstance(error, Exception) else ""
 
 

@@ -1,5 +1,6 @@
 """Every job keeps a journal: what ran, how far it is and how it ended, whatever becomes of it."""
 
+import logging
 import os
 import re
 import shutil
@@ -172,6 +173,24 @@ def test_only_the_first_of_several_processes_writes(project, monkeypatch):
     monkeypatch.setenv("RANK", "0")
     assert project.prepare() == (0, "", "")
     assert project.journals() == {"prepare/digits.txt"}
+
+
+def test_a_process_that_a_job_started_adds_lines_to_the_journal_of_that_job(project, broken, monkeypatch):
+    inherited = []
+    broken(lambda: inherited.append(os.environ["ADM_JOURNAL"]))
+    assert project.prepare()[0] == 0
+    assert "ADM_JOURNAL" not in os.environ
+    before = project.read()
+
+    monkeypatch.setenv("ADM_JOURNAL", inherited[0])
+    broken(lambda: logging.getLogger("adm.worker").info("from within"))
+    assert project.prepare()[0] == 0
+    added = project.read().removeprefix(before).splitlines()
+    assert {line.split(" ", 2)[2] for line in added} == {"from within"}
+
+    # Of another job it is no part.
+    assert project.run("init", "--model", "adm-128", "--out", project.folder / "m")[0] == 0
+    assert len(tries(project.read("init/adm-128"))) == 1
 
 
 def test_a_disk_that_takes_no_more_of_the_journal_fails_no_job(project):

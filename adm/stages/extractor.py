@@ -11,9 +11,9 @@ from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
-from adm.progress import progress
 from adm.training.extractor import accuracy, initial_network, split, train_extractor
-from adm.training.log import TrainingLog
+from adm.training.log import logged
+from adm.training.report import Report
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
         raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")
     network = initial_network(extractor, dataset.num_classes)
     steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
-    with TrainingLog(curves / "log.csv", 0, every, extractor.batch_size, curves) as rows:
-        for step, loss in enumerate(progress(steps, extractor.iterations), start=1):
-            rows.add(step, {"loss": loss})
+    reports = (Report(step, {"loss": loss}) for step, loss in enumerate(steps, start=1))
+    for _ in logged(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
+        pass
     held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])
     logger.info("held-out accuracy %.4f on %d images", held_out, len(parts.held_out))
     if held_out < extractor.least_accuracy:

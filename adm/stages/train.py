@@ -49,7 +49,7 @@ def run(
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
-    with joined(device, progress.timeout_seconds) as group, rolling_folder(work, made_by, group) as rolling:
+    with joined(device, execution.timeout_seconds) as group, rolling_folder(work, made_by, group) as rolling:
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)

@@ -14,9 +14,9 @@ from adm.nets.gan import WEIGHTS
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.gans import GanParams
-from adm.progress import progress
 from adm.training.gan import initial_networks, train_gan
-from adm.training.log import TrainingLog
+from adm.training.log import logged
+from adm.training.report import Report
 
 
 def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
@@ -31,12 +31,11 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: P
     networks = initial_networks(gan, dataset.image_size, dataset.num_classes)
     batches = Batches(images, dataset.image_size, gan.batch_size, crop="centre", flip=False, seed=gan.seed)
     steps = train_gan(gan, networks, dataset.num_classes, batches)
-    with TrainingLog(curves / "log.csv", 0, every, gan.batch_size, curves) as rows:
-        for iteration, losses in enumerate(progress(steps, gan.iterations), start=1):
-            for name, loss in losses.items():
-                if not math.isfinite(loss):
-                    raise UserError(f"train_gan: iteration {iteration}: {name} is {loss}; lower the learning rates")
-            rows.add(iteration, losses)
+    reports = (Report(iteration, losses) for iteration, losses in enumerate(steps, start=1))
+    for report in logged(reports, curves / "log.csv", 0, gan.iterations, every, gan.batch_size, curves):
+        for name, loss in report.values.items():
+            if not math.isfinite(loss):
+                raise UserError(f"train_gan: iteration {report.step}: {name} is {loss}; lower the learning rates")
     with new_folder(out) as folder:
         save_file(networks.averaged.state_dict(), folder / WEIGHTS)
         # The library makes files that only their owner can read; an artifact is there to be shared.

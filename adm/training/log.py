@@ -3,12 +3,14 @@
 import csv
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self, TextIO
 
 from adm.artifacts.writing import new_file
+from adm.progress import progress
 from adm.training.events import EventFile
+from adm.training.report import Report
 
 logger = logging.getLogger(__name__)
 
@@ -17,10 +19,10 @@ NO_CURVES = ("step", "seconds")
 
 
 class TrainingLog:
-    """Averages what was measured over `every` steps: a row of a csv, a point of TensorBoard's curves, a line of log.
+    """Averages reports over `every` steps: a row of a csv, a point of TensorBoard's curves, a line of the journal.
 
-    Columns: step, seconds of training since the segment began, images a second, then what each step has measured. The
-    curves are those of the csv's rows, kept ones too: a step that is taken twice shows once.
+    Columns: step, seconds of training since the segment began, images a second, then the reports' values. The curves
+    are those of the csv's rows, kept ones too: a step that is taken twice shows once.
 
     Args:
         path: The csv; rows after `start` are dropped, since the run takes those steps again.
@@ -38,8 +40,7 @@ class TrainingLog:
         self._file: TextIO = path.open("a", encoding="utf-8", newline="")
         self._empty = not kept
         self._every, self._batch_size = every, batch_size
-        self._pending: list[Mapping[str, float]] = []
-        self._step = start
+        self._pending: list[Report] = []
         self._began = self._last = time.monotonic()
         # As if training had begun that long ago, without a break: what TensorBoard calls relative time.
         self._zero = time.time() - self._earlier
@@ -47,11 +48,10 @@ class TrainingLog:
         for row in kept:
             self._draw(row)
 
-    def add(self, step: int, values: Mapping[str, float]) -> None:
-        """Take what was measured at a step, the same names each time; write a row when it is complete."""
-        self._pending.append(values)
-        self._step = step
-        if step % self._every == 0:
+    def add(self, report: Report) -> None:
+        """Take a report; write a row when it is complete."""
+        self._pending.append(report)
+        if report.step % self._every == 0:
             self._flush()
 
     def __enter__(self) -> Self:
@@ -65,11 +65,11 @@ class TrainingLog:
         self._curves.close()
 
     def _flush(self) -> None:
-        now, pending = time.monotonic(), self._pending
-        means = {name: sum(values[name] for values in pending) / len(pending) for name in pending[-1]}
-        rate = len(pending) * self._batch_size / max(now - self._last, 1e-9)
+        now, report = time.monotonic(), self._pending[-1]
+        means = {name: sum(r.values[name] for r in self._pending) / len(self._pending) for name in report.values}
+        rate = len(self._pending) * self._batch_size / max(now - self._last, 1e-9)
         row = {
-            "step": str(self._step),
+            "step": str(report.step),
             "seconds": f"{self._earlier + now - self._began:.3f}",
             "images_per_second": f"{rate:.1f}",
             **{name: f"{value:.6g}" for name, value in means.items()},
@@ -87,6 +87,17 @@ class TrainingLog:
     def _draw(self, row: dict[str, str]) -> None:
         values = {name: float(value) for name, value in row.items() if name not in NO_CURVES}
         self._curves.add(int(row["step"]), self._zero + float(row["seconds"]), values)
+
+
+def logged(
+    reports: Iterable[Report], path: Path, start: int, stop: int, every: int, batch_size: int, curves: Path
+) -> Iterator[Report]:
+    """Pass on the reports of training from `start` to `stop`, each once it is in the log; see `TrainingLog`."""
+    with TrainingLog(path, start, every, batch_size, curves) as log, progress(total=stop, initial=start) as bar:
+        for report in reports:
+            log.add(report)
+            bar.update()
+            yield report
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -10,12 +10,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from adm.training.log import TrainingLog
+from adm.training.report import Report
 
 
 def write(path, start, steps, every=2):
     with TrainingLog(path, start, every, 8, path.parent / "curves") as log:
         for step in steps:
-            log.add(step, {"loss": float(step), "learning_rate": 0.5})
+            log.add(Report(step, {"loss": float(step), "learning_rate": 0.5}))
 
 
 def read(path):
@@ -82,7 +83,7 @@ def test_a_run_resumed_between_two_rows_averages_what_it_saw(path):
 
 def test_a_row_is_on_disk_as_soon_as_it_is_complete(path):
     with TrainingLog(path, 0, 1, 8, path.parent / "curves") as log:
-        log.add(1, {"loss": 1.0})
+        log.add(Report(1, {"loss": 1.0}))
         assert [row["step"] for row in read(path)] == ["1"]
         assert curves(path.parent / "curves")["loss"] == [(1, 1.0)]
 
@@ -102,7 +103,7 @@ def test_curves_are_the_rows_of_the_csv_after_any_interruption(path):
     for start, stop in ((0, 8), (4, 11), (9, 13), (13, 14)):
         with TrainingLog(path, start, 2, 8, path.parent / "curves") as log:
             for step in range(start + 1, stop + 1):
-                log.add(step, {"loss": rng.normal(), "gradient_norm": 10.0 ** rng.integers(-9, 9)})
+                log.add(Report(step, {"loss": rng.normal(), "gradient_norm": 10.0 ** rng.integers(-9, 9)}))
         rows = read(path)
         shown = curves(path.parent / "curves")
         assert set(shown) == {"images_per_second", "loss", "gradient_norm"}
@@ -122,8 +123,9 @@ def test_curves_tell_the_seconds_of_training_between_two_rows(path):
 def test_curves_need_no_tensorflow(path, root):
     script = (
         "import sys\nfrom pathlib import Path\nfrom adm.training.log import TrainingLog\n"
+        "from adm.training.report import Report\n"
         f"with TrainingLog(Path({str(path)!r}), 0, 1, 8, Path({str(path.parent / 'curves')!r})) as log:\n"
-        "    log.add(1, {'loss': 1.0})\n"
+        "    log.add(Report(1, {'loss': 1.0}))\n"
         "print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
