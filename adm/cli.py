@@ -15,12 +15,14 @@ from typing import Annotated, Literal, TypeVar
 import typer
 
 from adm.cli_tools import tools
+from adm.journal import console, journal, told
 from adm.params import UserError, load
 from adm.params.keys import accepted
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
 from adm.params.report import FIGURES, TABLES
 from adm.params.resources import ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
+from adm.sampling.blocks import Shard
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -48,11 +50,12 @@ def check(
     params: ParamsFile, out: Annotated[Path | None, typer.Option(help="Where to write; nowhere if not given.")] = None
 ) -> None:
     """Check the params file; write a digest of each stage's code."""
-    load(params)
+    loaded = load(params)
     if out is not None:
-        from adm.stages import check as stage
+        with journal(params, loaded, "check"):
+            from adm.stages import check as stage
 
-        stage.run(out)
+            stage.run(out)
 
 
 @app.command()
@@ -73,10 +76,12 @@ def fetch(
         return
     if params is None or kind is None or key is None or out is None:
         raise UserError("fetch: needs a name, such as 'inception', or --params, --kind, --key and --out")
-    section = _pick(getattr(load(params).published, kind), key, "key")
-    from adm.stages import fetch as stage
+    loaded = load(params)
+    section = _pick(getattr(loaded.published, kind), key, "key")
+    with journal(params, loaded, "fetch", f"{kind}/{key}", published=section):
+        from adm.stages import fetch as stage
 
-    stage.run(section, out)
+        stage.run(section, out)
 
 
 @app.command()
@@ -85,18 +90,21 @@ def adopt(params: ParamsFile, kind: Kind, key: Key, source: Input, out: Out) -> 
     loaded = load(params)
     section = _pick(getattr(loaded.published, kind), key, "key")
     model = loaded.models[section.model] if kind == "checkpoints" else None
-    from adm.stages import adopt as stage
+    with journal(params, loaded, "adopt", f"{kind}/{key}", published=section):
+        from adm.stages import adopt as stage
 
-    stage.run(section, model, source, out)
+        stage.run(section, model, source, out)
 
 
 @app.command()
 def prepare(params: ParamsFile, dataset: Key, out: Out) -> None:
     """Turn a source of images into sharded arrays."""
-    section = _pick(load(params).datasets, dataset, "dataset")
-    from adm.stages import prepare as stage
+    loaded = load(params)
+    section = _pick(loaded.datasets, dataset, "dataset")
+    with journal(params, loaded, "prepare", dataset, dataset=section):
+        from adm.stages import prepare as stage
 
-    stage.run(section, out)
+        stage.run(section, out)
 
 
 @app.command()
@@ -104,18 +112,22 @@ def extractor(params: ParamsFile, extractor: Key, data: Input, out: Out) -> None
     """Train a small extractor of features and freeze it into a TensorFlow graph."""
     loaded = load(params)
     section = _pick(loaded.extractors, extractor, "extractor")
-    from adm.stages import extractor as stage
+    dataset = loaded.datasets[section.dataset]
+    with journal(params, loaded, "extractor", extractor, extractor=section, dataset=dataset) as kept:
+        from adm.stages import extractor as stage
 
-    stage.run(section, loaded.datasets[section.dataset], data, out)
+        stage.run(section, dataset, data, out, kept.curves, loaded.execution.log_every)
 
 
 @app.command()
 def init(params: ParamsFile, model: Key, out: Out) -> None:
     """Write a model's initial checkpoint."""
-    section = _pick(load(params).models, model, "model")
-    from adm.stages import init as stage
+    loaded = load(params)
+    section = _pick(loaded.models, model, "model")
+    with journal(params, loaded, "init", model, model=section):
+        from adm.stages import init as stage
 
-    stage.run(section, out)
+        stage.run(section, out)
 
 
 @app.command()
@@ -125,13 +137,15 @@ def train(params: ParamsFile, segment: Key, data: Input, previous: Input, out: O
     section = _pick(loaded.segments, segment, "segment")
     model = loaded.models[section.model]
     assert not isinstance(model, UniformModelParams)
-    start = loaded.iteration_of(section.previous)
+    execution, start = loaded.execution, loaded.iteration_of(section.previous)
     taken, dataset = loaded.resources.train, loaded.datasets[section.dataset]
-    from adm.stages import train as stage
+    sections = {"segment": section, "model": model, "dataset": dataset, "execution": execution, "resources": taken}
+    with journal(params, loaded, "train", segment, **sections) as kept:
+        from adm.stages import train as stage
 
-    if not _launched(taken):
-        paths = {"data": data, "previous": previous, "out": out, "work": work, "log": log}
-        stage.run(section, model, dataset, loaded.execution, taken.device, start, **paths)
+        if not _launched(taken):
+            paths = {"data": data, "previous": previous, "out": out, "work": work, "log": log, "curves": kept.curves}
+            stage.run(section, model, dataset, execution, taken.device, start, **paths)
 
 
 @app.command()
@@ -139,9 +153,11 @@ def train_gan(params: ParamsFile, gan: Key, data: Input, out: Out) -> None:
     """Train a small class-conditional GAN."""
     loaded = load(params)
     section = _pick(loaded.gans, gan, "gan")
-    from adm.stages import train_gan as stage
+    dataset = loaded.datasets[section.dataset]
+    with journal(params, loaded, "train_gan", gan, gan=section, dataset=dataset) as kept:
+        from adm.stages import train_gan as stage
 
-    stage.run(section, loaded.datasets[section.dataset], data, out)
+        stage.run(section, dataset, data, out, kept.curves, loaded.execution.log_every)
 
 
 @app.command()
@@ -162,13 +178,14 @@ def sample(
     guide = loaded.models[loaded.model_of(section.classifier)] if isinstance(section, RunParams) else UNGUIDED
     assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
     assert isinstance(guide, ClassifierModelParams | UniformModelParams)
-    from adm.sampling.blocks import Shard
-    from adm.stages import sample as stage
-
     part, taken = None if shard is None else Shard.parse(shard), loaded.resources.sample
-    inputs = _inputs(run, section, checkpoint, classifier, base)
-    if not _launched(taken):
-        stage.run(section, model, guide, inputs, out, part, taken.device, loaded.execution.timeout_seconds)
+    key = run if part is None else f"{run}/{shard}"
+    with journal(params, loaded, "sample", key, run=section, model=model, guide=guide, resources=taken):
+        from adm.stages import sample as stage
+
+        inputs = _inputs(run, section, checkpoint, classifier, base)
+        if not _launched(taken):
+            stage.run(section, model, guide, inputs, out, part, taken.device, loaded.execution.timeout_seconds)
 
 
 @app.command()
@@ -185,9 +202,10 @@ def gather(
     loaded = load(params)
     sampled: dict[str, RunParams | UpsampledRunParams] = {**loaded.runs, **loaded.upsampled_runs}
     section = _pick(sampled, run, "run")
-    from adm.stages import gather as stage
+    with journal(params, loaded, "gather", run, run=section):
+        from adm.stages import gather as stage
 
-    stage.run(section, _inputs(run, section, checkpoint, classifier, base), shards, out)
+        stage.run(section, _inputs(run, section, checkpoint, classifier, base), shards, out)
 
 
 @app.command()
@@ -196,9 +214,10 @@ def sample_gan(params: ParamsFile, run: Key, gan: Input, out: Out) -> None:
     loaded = load(params)
     section = _pick(loaded.gan_runs, run, "run")
     model = loaded.gans[section.gan]
-    from adm.stages import sample_gan as stage
+    with journal(params, loaded, "sample_gan", run, run=section, gan=model):
+        from adm.stages import sample_gan as stage
 
-    stage.run(section, model, loaded.datasets[model.dataset], {"gan": gan}, out)
+        stage.run(section, model, loaded.datasets[model.dataset], {"gan": gan}, out)
 
 
 @app.command()
@@ -206,19 +225,25 @@ def features(params: ParamsFile, extractor: Key, images: Input, graph: Input, ou
     """Compute the features of a sample batch, a dataset or a reference batch."""
     loaded = load(params)
     section, taken = _pick(loaded.graphs, extractor, "extractor"), loaded.resources.features
-    from adm.stages import features as stage
+    # No key tells whose features they are, but their place among the results does: run, or reference/features.
+    place, results = Path(os.path.normpath(out)), Path(loaded.paths.results)
+    key = Path(*place.parts[len(results.parts) + 1 :]) if place.is_relative_to(results) else place.name
+    with journal(params, loaded, "features", str(key), extractor=section, resources=taken):
+        from adm.stages import features as stage
 
-    if not _launched(taken):
-        stage.run(section, images, graph, out, taken.device, loaded.execution.timeout_seconds)
+        if not _launched(taken):
+            stage.run(section, images, graph, out, taken.device, loaded.execution.timeout_seconds)
 
 
 @app.command()
 def reference(params: ParamsFile, reference: Key, features: Input, data: Input, out: Out) -> None:
     """Make a reference batch from a dataset and its features."""
-    section = _pick(load(params).references, reference, "reference")
-    from adm.stages import reference as stage
+    loaded = load(params)
+    section = _pick(loaded.references, reference, "reference")
+    with journal(params, loaded, "reference", reference, reference=section):
+        from adm.stages import reference as stage
 
-    stage.run(section, features, data, out)
+        stage.run(section, features, data, out)
 
 
 @app.command()
@@ -226,10 +251,12 @@ def evaluate(
     params: ParamsFile, run: Key, features: Input, reference: Input, reference_features: Input, out: Out
 ) -> None:
     """Score a batch of samples."""
-    section = _pick(load(params).scored, run, "run")
-    from adm.stages import evaluate as stage
+    loaded = load(params)
+    section = _pick(loaded.scored, run, "run")
+    with journal(params, loaded, "evaluate", run, run=section):
+        from adm.stages import evaluate as stage
 
-    stage.run(section, features, reference, reference_features, out)
+        stage.run(section, features, reference, reference_features, out)
 
 
 @app.command()
@@ -241,10 +268,11 @@ def interpolate(params: ParamsFile, study: Key, checkpoint: Input, classifier: I
     guide = loaded.models[loaded.model_of(section.classifier)]
     assert isinstance(model, DiffusionModelParams)
     assert isinstance(guide, ClassifierModelParams | UniformModelParams)
-    from adm.stages import interpolate as stage
+    with journal(params, loaded, "interpolate", study, study=section, model=model, guide=guide):
+        from adm.stages import interpolate as stage
 
-    inputs = {"checkpoint": checkpoint, "classifier": classifier, "data": data}
-    stage.run(section, model, guide, inputs, out, loaded.resources.sample.device)
+        inputs = {"checkpoint": checkpoint, "classifier": classifier, "data": data}
+        stage.run(section, model, guide, inputs, out, loaded.resources.sample.device)
 
 
 @app.command()
@@ -252,11 +280,13 @@ def neighbours(
     params: ParamsFile, study: Key, samples: Input, features: Input, data: Input, dataset_features: Input, out: Out
 ) -> None:
     """Find the nearest images of a dataset to each sample of a run."""
-    section = _pick(load(params).neighbours, study, "study")
-    from adm.stages import neighbours as stage
+    loaded = load(params)
+    section = _pick(loaded.neighbours, study, "study")
+    with journal(params, loaded, "neighbours", study, study=section):
+        from adm.stages import neighbours as stage
 
-    inputs = {"samples": samples, "features": features, "data": data, "dataset_features": dataset_features}
-    stage.run(section, inputs, out)
+        inputs = {"samples": samples, "features": features, "data": data, "dataset_features": dataset_features}
+        stage.run(section, inputs, out)
 
 
 @app.command()
@@ -269,10 +299,11 @@ def vary(params: ParamsFile, study: Key, checkpoint: Input, classifier: Input, o
     guide = loaded.models[loaded.model_of(run.classifier)]
     assert isinstance(model, DiffusionModelParams)
     assert isinstance(guide, ClassifierModelParams | UniformModelParams)
-    from adm.stages import vary as stage
+    with journal(params, loaded, "vary", study, study=section, run=run, model=model, guide=guide):
+        from adm.stages import vary as stage
 
-    inputs = {"checkpoint": checkpoint, "classifier": classifier}
-    stage.run(section, run, model, guide, inputs, out, loaded.resources.sample.device)
+        inputs = {"checkpoint": checkpoint, "classifier": classifier}
+        stage.run(section, run, model, guide, inputs, out, loaded.resources.sample.device)
 
 
 @app.command()
@@ -282,17 +313,20 @@ def likelihood(params: ParamsFile, study: Key, checkpoint: Input, data: Input, o
     section = _pick(loaded.likelihoods, study, "study")
     model = loaded.models[loaded.model_of(section.checkpoint)]
     assert isinstance(model, DiffusionModelParams)
-    from adm.stages import likelihood as stage
+    with journal(params, loaded, "likelihood", study, study=section, model=model):
+        from adm.stages import likelihood as stage
 
-    stage.run(section, model, {"checkpoint": checkpoint, "data": data}, out, loaded.resources.sample.device)
+        stage.run(section, model, {"checkpoint": checkpoint, "data": data}, out, loaded.resources.sample.device)
 
 
 @app.command()
 def sizes(params: ParamsFile, out: Out) -> None:
     """Count the parameters and the FLOPs of every model."""
-    from adm.stages import sizes as stage
+    loaded = load(params)
+    with journal(params, loaded, "sizes", models=loaded.models):
+        from adm.stages import sizes as stage
 
-    stage.run(load(params).models, out)
+        stage.run(loaded.models, out)
 
 
 @app.command()
@@ -302,9 +336,10 @@ def throughput(params: ParamsFile, key: Key, out: Out) -> None:
     section = _pick(loaded.throughput, key, "key")
     model = loaded.models[section.model]
     assert not isinstance(model, UniformModelParams)
-    from adm.stages import throughput as stage
+    with journal(params, loaded, "throughput", key, throughput=section, model=model):
+        from adm.stages import throughput as stage
 
-    stage.run(section, model, out)
+        stage.run(section, model, out)
 
 
 @app.command()
@@ -320,9 +355,10 @@ def table(
     """Write a table as csv, Markdown and LaTeX; OUT has no ending."""
     loaded = load(params)
     _pick({name: name for name in TABLES}, table, "table")
-    from adm.stages import table as stage
+    with journal(params, loaded, "table", table, table=getattr(loaded.tables, table)):
+        from adm.stages import table as stage
 
-    stage.run(loaded, table, stage.Sources(paper, metrics, sizes, throughput), out)
+        stage.run(loaded, table, stage.Sources(paper, metrics, sizes, throughput), out)
 
 
 @app.command()
@@ -340,20 +376,22 @@ def figure(
     """Draw a figure as png and pdf; OUT has no ending."""
     loaded = load(params)
     _pick({name: name for name in FIGURES}, figure, "figure")
-    from adm.report.drawn import Sources
-    from adm.stages import figure as stage
+    with journal(params, loaded, "figure", figure, figure=loaded.figure(figure)):
+        from adm.report.drawn import Sources
+        from adm.stages import figure as stage
 
-    sources = {"metrics": metrics, "samples": samples, "data": data, "training": training, "studies": studies}
-    stage.run(loaded, figure, paper, Sources(**sources), out)
+        sources = {"metrics": metrics, "samples": samples, "data": data, "training": training, "studies": studies}
+        stage.run(loaded, figure, paper, Sources(**sources), out)
 
 
 @app.command()
 def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input, sizes: Input, out: Out) -> None:
     """Test what the paper claims against what was measured; OUT has no ending."""
     loaded = load(params)
-    from adm.stages import claims as stage
+    with journal(params, loaded, "claims", claims=loaded.claims):
+        from adm.stages import claims as stage
 
-    stage.run(loaded, metrics, studies, throughput, sizes, out)
+        stage.run(loaded, metrics, studies, throughput, sizes, out)
 
 
 # Behind the stages in the list of verbs.
@@ -395,13 +433,13 @@ def main() -> None:
         # What schedulers send: unfinished files are cleaned up on the way out, as at any error.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        app(prog_name="adm")
+        with console():
+            app(prog_name="adm")
     except (UserError, OSError) as error:
         if debug:
             raise
-        # What the system refuses (a full disk, a folder that may not be written) is no fault of the code either.
-        message = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-        if not _reported(str(message)):
+        message = told(error)
+        if not _reported(message):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
 

@@ -1,8 +1,10 @@
 """The command line: mistakes end in one line, failures leave no trace, and light verbs load no heavy libraries."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +21,13 @@ from adm.sampling.batch import write_batch, write_shard
 HEAVY = ("torch", "tensorflow")
 
 
+PAPER = Path(__file__).parents[1] / "workflow" / "paper"
+
+
 @pytest.fixture(scope="session")
-def params(root):
-    return root / "params.yaml"
+def params(root, tmp_path_factory):
+    """A params file in a folder of its own, where verbs keep their journals."""
+    return Path(shutil.copy(root / "params.yaml", tmp_path_factory.mktemp("project")))
 
 
 def everything_in(folder):
@@ -136,7 +142,7 @@ MISTAKES = {
 
 
 def filled_in(arguments, params, tmp_path):
-    return arguments.format(params=params, tmp=tmp_path, paper=params.parent / "workflow" / "paper").split()
+    return arguments.format(params=params, tmp=tmp_path, paper=PAPER).split()
 
 
 @pytest.mark.parametrize("case", MISTAKES)
@@ -268,7 +274,7 @@ LIGHT = {
 
 @pytest.mark.parametrize("case", LIGHT)
 def test_a_light_verb_loads_no_heavy_library(params, root, inputs, tmp_path, case):
-    arguments = LIGHT[case].format(tmp=tmp_path, inputs=inputs, paper=root / "workflow" / "paper").split()
+    arguments = LIGHT[case].format(tmp=tmp_path, inputs=inputs, paper=PAPER).split()
     if not {"--help", "--params"} & set(arguments):
         arguments += ["--params", str(params)]
     script = (

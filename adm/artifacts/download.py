@@ -7,15 +7,14 @@ import time
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, SSLError, Timeout
 from requests.exceptions import ConnectionError as NotConnectedError
-from tqdm import tqdm
 
 from adm.params.errors import UserError
+from adm.progress import Progress, progress
 
 TRIES = 5
 """Tries in a row that may bring no new byte."""
@@ -79,12 +78,14 @@ def _copy(url: str, part: Path, expected: Expected) -> None:
     source = Path(unquote(urlsplit(url).path))
     if not source.is_file():
         raise UserError(f"{url}: there is no such file")
-    _check_size(url, source.stat().st_size, expected)
+    size = source.stat().st_size
+    _check_size(url, size, expected)
     _discard(part)
-    _check_space(part, source.stat().st_size)
-    with source.open("rb") as read, part.open("wb", buffering=0) as write:
+    _check_space(part, size)
+    with source.open("rb") as read, part.open("wb", buffering=0) as write, _bar(part, 0, size) as bar:
         while piece := read.read(PIECE):
             _write(write, piece, part)
+            bar.update(len(piece))
 
 
 def _receive(url: str, part: Path, expected: Expected) -> None:
@@ -213,9 +214,8 @@ def _brief(error: RequestException) -> str:
     return " ".join(str(error).split())[:120]
 
 
-def _bar(part: Path, start: int, total: int | None) -> "tqdm[Any]":
-    name = part.name.removesuffix(".part")
-    return tqdm(initial=start, total=total, desc=name, unit="B", unit_scale=True, disable=None)
+def _bar(part: Path, start: int, total: int | None) -> Progress:
+    return progress(total=total, unit="B", name=part.name.removesuffix(".part"), initial=start)
 
 
 def _length(part: Path) -> int:

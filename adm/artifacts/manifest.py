@@ -14,6 +14,7 @@ from adm.artifacts.code import code_digest
 from adm.artifacts.sealed import read_sealed_json, write_sealed_json
 from adm.params.errors import UserError
 from adm.params.section import Section
+from adm.progress import progress
 
 MANIFEST = "manifest.json"
 
@@ -83,7 +84,7 @@ def read_manifest(folder: Path, *stages: str) -> Manifest:
         raise UserError(f"{path}: is no manifest: {error.errors()[0]['msg'].lower()}") from error
     if manifest.stage not in stages:
         raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
-    for name, digest in manifest.files.items():
+    for name, digest in progress(manifest.files.items(), unit="file", name=f"checking {folder.name}"):
         if name in ("", ".", "..") or Path(name).name != name:
             raise UserError(f"{path}: names the file {name!r}, which does not lie in the folder")
         if not (folder / name).is_file():

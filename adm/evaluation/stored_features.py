@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from adm.artifacts.manifest import MANIFEST, library_versions, read_manifest, write_manifest
 from adm.artifacts.streaming import write_rows
 from adm.data.images import Images
+from adm.progress import progress
 
 STRETCH = 2**28
 """Bytes of images in memory at a time, or one batch if that is more."""
@@ -74,7 +74,7 @@ def _compute(images: Images, compute: Callable[[NDArray[np.uint8]], Rows], batch
     height, width = images.size
     batches = max(STRETCH // (height * width * 3 * batch), 1)
     done = 0
-    with ExitStack() as files, tqdm(total=images.count, unit="image", desc=images.path.name, disable=None) as bar:
+    with ExitStack() as files, progress(total=images.count, unit="image", name=images.path.name) as bar:
         opened: dict[str, Any] = {}
         for chunk in images.chunks(batch * batches):
             for name, rows in compute(chunk).items():

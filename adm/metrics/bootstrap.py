@@ -9,6 +9,7 @@ from scipy.special import log_softmax, xlogy
 from adm.metrics.features import Features, FloatArray, require_features
 from adm.metrics.manifold import PrecisionRecall
 from adm.metrics.statistics import CHUNK, FeatureStatistics
+from adm.progress import progress
 
 SPLIT_SIZE = 5000
 """Rows in a chunk of the Inception Score, as `inception_score` has it."""
@@ -111,7 +112,8 @@ def _frechet_distances(features: FloatArray, reference: FeatureStatistics, count
     few = num_rows < num_dimensions
     projected = (features - centre) @ factor if few else None
     roots = np.zeros(len(counts))
-    for i, (weights, shift) in enumerate(zip(counts, shifts, strict=True)):
+    drawings = zip(counts, shifts, strict=True)
+    for i, (weights, shift) in enumerate(progress(drawings, len(counts), "replicate", name="bootstrap")):
         drawn = np.flatnonzero(weights)
         if projected is not None:
             rows = (projected[drawn] - shift @ factor) * np.sqrt(weights[drawn, None])

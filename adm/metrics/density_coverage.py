@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.distances import Cloud, Distances, clouds, k_nearest, slices, squared_distances
+from adm.metrics.distances import Cloud, Distances, clouds, k_nearest, shown_slices, slices, squared_distances
 from adm.metrics.features import require_features
 
 BoolArray = npt.NDArray[np.bool_]
@@ -74,7 +74,7 @@ def density_coverage(
     centres, points = clouds(real, fake)
     radii: Distances = k_nearest(centres, centres, neighbours, block, by_index=False)[1][:, -1]
     balls, covered = np.zeros(len(fake), dtype=np.int64), np.zeros(len(real), dtype=np.bool_)
-    for rows in slices(len(fake), block):
+    for rows in shown_slices(len(fake), block, "density and coverage"):
         for columns in slices(len(real), block):
             inside = _inside(points, rows, centres, columns, radii[columns])
             balls[rows] += np.count_nonzero(inside, axis=1)

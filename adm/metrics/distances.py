@@ -6,13 +6,14 @@ hold the true distance, and the few pairs whose interval leaves the answer open 
 from the differences.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from adm.metrics.features import FloatArray
+from adm.progress import progress
 
 UNIT_ROUNDOFF = 2.0**-24
 """Of float32."""
@@ -117,6 +118,11 @@ def slices(length: int, step: int) -> Iterator[slice]:
     return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
 
+def shown_slices(length: int, step: int, name: str) -> Iterable[slice]:
+    """As `slices`, with progress shown under a name."""
+    return progress(slices(length, step), -(-length // step), "block", name=name)
+
+
 def squared_distances(a: FloatArray, i: IndexArray, b: FloatArray, j: IndexArray) -> Distances:
     """Measure the pairs (a[i], b[j]) in float64; equal pairs of rows get equal distances, to the bit."""
     distances = np.empty(len(i), dtype=np.float64)
@@ -176,7 +182,7 @@ def _candidates(queries: Cloud, points: Cloud, num_kept: int, block: int) -> tup
     num_queries, num_points = len(queries.features), len(points.features)
     bounds = np.full((num_queries, num_kept), np.inf, dtype=np.float32)
     indices = np.zeros((num_queries, num_kept), dtype=np.int64)
-    for rows in slices(num_queries, block):
+    for rows in shown_slices(num_queries, block, "neighbours"):
         start = rows.start if queries is points else 0
         for columns in slices(num_points - start, block):
             others = slice(start + columns.start, start + columns.stop)

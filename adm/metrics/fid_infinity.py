@@ -8,6 +8,7 @@ import numpy.typing as npt
 from adm.metrics.features import require_features
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
+from adm.progress import progress
 
 SIZES = 15
 """Sizes of the source, evenly spaced."""
@@ -84,7 +85,8 @@ def fid_infinity(
     sizes = np.linspace(first, num_rows, num_sizes).astype(np.int64)
     # In their own order, the rows of the last subset are summed as those of FID are: to the same bits.
     subsets = (np.sort(rng.permutation(num_rows)[:size]) for size in sizes)
-    distances = [frechet_distance(reference, feature_statistics(rows[chosen])) for chosen in subsets]
+    shown = progress(subsets, num_sizes, "size", name="FID-infinity")
+    distances = [frechet_distance(reference, feature_statistics(rows[chosen])) for chosen in shown]
     return extrapolate(sizes, np.array(distances))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.distances import slices
+from adm.metrics.distances import shown_slices, slices
 from adm.metrics.features import FloatArray, require_features
 
 LARGEST = 1.0e20
@@ -88,7 +88,7 @@ def _kernels(a: FloatArray, b: FloatArray) -> Values:
 def _within(points: FloatArray, block: int) -> Values:
     """Return each point's mean kernel to the others of its set, (N,); a block above the diagonal serves both sides."""
     sums = np.zeros(len(points))
-    for rows in slices(len(points), block):
+    for rows in shown_slices(len(points), block, "kernels"):
         for columns in slices(rows.stop, block):
             kernels = _kernels(points[rows], points[columns])
             if columns == rows:
@@ -102,7 +102,7 @@ def _within(points: FloatArray, block: int) -> Values:
 def _between(a: FloatArray, b: FloatArray, block: int) -> tuple[Values, Values]:
     """Return each row's mean kernel to the other set, (N,) and (M,)."""
     sums_a, sums_b = np.zeros(len(a)), np.zeros(len(b))
-    for rows in slices(len(a), block):
+    for rows in shown_slices(len(a), block, "kernels"):
         for columns in slices(len(b), block):
             kernels = _kernels(a[rows], b[columns])
             sums_a[rows] += kernels.sum(axis=1)

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.distances import Cloud, Distances, IndexArray, clouds, k_nearest, slices, squared_distances
+from adm.metrics.distances import (
+    Cloud,
+    Distances,
+    IndexArray,
+    clouds,
+    k_nearest,
+    shown_slices,
+    slices,
+    squared_distances,
+)
 from adm.metrics.features import require_features
 
 BoolArray = npt.NDArray[np.bool_]
@@ -86,7 +95,7 @@ def _covered(points: Cloud, centres: Cloud, radii: Distances, block: int) -> Boo
     # The largest balls come first: most points fall in one of them, and are not looked at again.
     order = np.argsort(-radii, kind="stable")
     inside = np.zeros(len(points.features), dtype=np.bool_)
-    for chunk in slices(len(order), block):
+    for chunk in shown_slices(len(order), block, "manifold"):
         outside = np.flatnonzero(~inside)
         balls = order[chunk]
         for some in slices(len(outside), block):

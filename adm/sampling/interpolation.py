@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
-from tqdm import tqdm
 
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards
@@ -22,6 +21,7 @@ from adm.nets.precision import autocast, device_of, memory_format
 from adm.nets.unet import UNet
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import InterpolationParams
+from adm.progress import progress
 
 ConditionalDenoiser = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A network of (x_t, original timesteps (B,), class weights (B, num_classes)); returns (B, C or 2C, H, W)."""
@@ -229,7 +229,7 @@ def computed(function: Callable[..., Tensor], device: torch.device, micro_batch:
     """Compute `function` of all rows, a micro-batch at a time on a device, behind a progress bar."""
     parts = in_micro_batches(function, micro_batch, *(tensor.to(device) for tensor in rows))
     total = -(-len(rows[0]) // micro_batch)
-    return torch.cat([part.cpu() for part in tqdm(parts, function.__name__, total, unit="batch", disable=None)])
+    return torch.cat([part.cpu() for part in progress(parts, total, "batch", name=function.__name__)])
 
 
 def in_micro_batches(function: Callable[..., Tensor], micro_batch: int, *rows: Tensor) -> Iterator[Tensor]:

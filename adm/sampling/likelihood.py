@@ -1,13 +1,11 @@
 """Bits per dimension of real images under a diffusion model: L_vlb, term by term."""
 
 from collections.abc import Iterator
-from typing import NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards
@@ -17,6 +15,7 @@ from adm.diffusion.process import Denoiser, Diffusion
 from adm.nets.precision import autocast, device_of, memory_format
 from adm.params.models import DiffusionModelParams, Precision
 from adm.params.studies import LikelihoodParams
+from adm.progress import Progress, progress
 from adm.sampling.studies import Likelihood
 
 CHOICE, NOISE = 0, 1
@@ -48,7 +47,7 @@ def measure(
     sums = np.zeros((3, diffusion.num_timesteps))
     bits, prior = [], []
     blocks = [indices[start : start + study.micro_batch] for start in range(0, len(indices), study.micro_batch)]
-    bar = tqdm(total=len(blocks) * diffusion.num_timesteps, unit="step", disable=None)
+    bar = progress(total=len(blocks) * diffusion.num_timesteps)
     for rows in blocks:
         y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows]).to(device)
         x_0 = to_unit_range(data[rows]).to(device)
@@ -99,7 +98,7 @@ def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterat
 
 
 def _terms(
-    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor], bar: "tqdm[NoReturn]"
+    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor], bar: Progress
 ) -> Iterator[Tensor]:
     """The term of L_vlb and both squared errors, (3, B) float64, of each timestep, the last one first."""
     for term in likelihood_terms(diffusion, denoiser, x_0, noise):

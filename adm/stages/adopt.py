@@ -23,6 +23,7 @@ from adm.params.published import (
     PublishedReferenceParams,
     PublishedSamplesParams,
 )
+from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
 CHUNK = 1024
@@ -61,7 +62,7 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
         case PublishedSamplesParams():
             images = _images(path, published.image_size, published.num_samples)
             labels = np.zeros(images.count, np.int64) if images.labels is None else images.labels
-            with spooled(images.chunks(CHUNK), images.shape, folder) as pixels:
+            with spooled(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
                 write_npz(folder / SAMPLES, arr_0=pixels, arr_1=labels)
             return {
                 "num_samples": images.count,
@@ -71,7 +72,7 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
         case PublishedReferenceParams():
             pool, spatial = read_published_statistics(path)
             images = _images(path, published.image_size, published.num_images)
-            with spooled(images.chunks(CHUNK), images.shape, folder) as pixels:
+            with spooled(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
                 write_reference(folder, pool, spatial, pixels)
             return {"num_images": images.count, "published_images": images.total}
         case PublishedGraphParams():

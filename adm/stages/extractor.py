@@ -1,8 +1,7 @@
 """`extractor`: a small classifier of a dataset, frozen into a graph with the 2015 Inception graph's tensor names."""
 
+import logging
 from pathlib import Path
-
-from tqdm import tqdm
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
@@ -13,10 +12,14 @@ from adm.metrics.freeze import freeze
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
 from adm.training.extractor import accuracy, initial_network, split, train_extractor
+from adm.training.log import logged
+from adm.training.report import Report
+
+logger = logging.getLogger(__name__)
 
 
-def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Path) -> None:
-    """Train, measure the held-out accuracy and freeze.
+def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
+    """Train, measure the held-out accuracy and freeze; losses go to `curves`, a mean of `every` iterations each.
 
     Raises:
         UserError: The held-out accuracy is below `least_accuracy`.
@@ -29,10 +32,11 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
         raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")
     network = initial_network(extractor, dataset.num_classes)
     steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
-    for _ in tqdm(steps, total=extractor.iterations, unit="step", disable=None):
+    reports = (Report(step, {"loss": loss}) for step, loss in enumerate(steps, start=1))
+    for _ in logged(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
         pass
     held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])
-    print(f"held-out accuracy {held_out:.4f} on {len(parts.held_out)} images")
+    logger.info("held-out accuracy %.4f on %d images", held_out, len(parts.held_out))
     if held_out < extractor.least_accuracy:
         raise UserError(
             f"extractor: its held-out accuracy {held_out:.4f} is below least_accuracy {extractor.least_accuracy}; "

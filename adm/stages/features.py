@@ -15,10 +15,11 @@ from adm.metrics.executors import LIBRARIES, open_graph
 from adm.parallel import joined
 from adm.params.data import GraphParams
 from adm.params.errors import UserError
+from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
-CHUNK = 4096
-"""Images held in memory at a time."""
+CHUNK = 256
+"""Images held in memory at a time, and between two looks at how far it is; no feature depends on it."""
 
 
 def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: str, timeout_seconds: int) -> None:
@@ -47,6 +48,7 @@ def _read_images(folder: Path) -> Iterator[NDArray[np.uint8]]:
     files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt").files
     # An adopted artifact may be of either kind, so the files tell, not the stage.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
-        return open_npz(folder / batches[0]).chunks(CHUNK)
+        batch = open_npz(folder / batches[0])
+        return rows_of(batch.chunks(CHUNK), batch.count)
     shards = ImageShards(folder)
-    return (shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK))
+    return rows_of((shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK)), len(shards))

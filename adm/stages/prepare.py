@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
 from adm.data.sources import SOURCES, chunks, view
 from adm.params.data import DatasetParams
+from adm.progress import progress
 
 
 def run(dataset: DatasetParams, out: Path) -> None:
@@ -22,7 +22,7 @@ def run(dataset: DatasetParams, out: Path) -> None:
     made_by = provenance("prepare", {"dataset": dataset}, {}, libraries)
     source = SOURCES[dataset.source](dataset)
     kept = view(source, dataset)
-    with new_folder(out) as folder, tqdm(total=len(kept), unit="image", disable=None) as bar:
+    with new_folder(out) as folder, progress(total=len(kept), unit="image") as bar:
         for number, (images, labels) in enumerate(chunks(source, kept, dataset.image_size, dataset.shard_size)):
             write_shards(folder, images, labels, dataset.shard_size, number)
             bar.update(len(images))

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
@@ -11,6 +10,7 @@ from adm.parallel import joined
 from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
+from adm.progress import progress
 from adm.sampling.batch import read_batch, write_batch, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
 from adm.sampling.guided import Block, block_sampler
@@ -47,7 +47,7 @@ def run(
         finished = group.map(block_sampler(run, model, network, guide, num_classes, base), blocks)
         size = model.network.image_size
         images, labels = [np.empty((0, size, size, 3), np.uint8)], [np.empty(0, np.int64)]
-        for block in tqdm(finished, total=len(blocks), unit="block", disable=None if group.is_first else True):
+        for block in progress(finished, len(blocks), "block"):
             images.append(block[0])
             labels.append(block[1])
     if not group.is_first:

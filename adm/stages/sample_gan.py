@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from adm.artifacts.manifest import read_manifest
 from adm.determinism import settle
@@ -12,6 +11,7 @@ from adm.nets.weights import load_weights
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.gans import GanParams, GanRunParams
+from adm.progress import progress
 from adm.sampling.batch import write_batch
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.truncation import sample_blocks
@@ -28,7 +28,7 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
     classes = run.classes or range(dataset.num_classes)
     blocks = blocks_of(WHOLE, run.num_samples, run.micro_batch)
     finished = sample_blocks(run, network, classes, blocks)
-    parts = list(tqdm(finished, total=len(blocks), unit="block", disable=None))
+    parts = list(progress(finished, len(blocks), "block"))
     # The run's last block is computed whole, as every block is, and cut here.
     images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
     write_batch(out, "sample_gan", run, inputs, images, labels)

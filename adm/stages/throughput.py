@@ -6,10 +6,11 @@ from adm.artifacts.manifest import provenance
 from adm.artifacts.sealed import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.determinism import settle
+from adm.machine import processor_name
 from adm.nets.cost import forward_flops
 from adm.params.compute import ThroughputParams
 from adm.training.tasks import TrainedModelParams
-from adm.training.throughput import NAIVE_PRECISION, measure, processor_name
+from adm.training.throughput import NAIVE_PRECISION, measure
 
 
 def run(throughput: ThroughputParams, model: TrainedModelParams, out: Path) -> None:

@@ -25,7 +25,7 @@ def run(
     segment: SegmentParams,
     model: TrainedModelParams,
     dataset: DatasetParams,
-    progress: ExecutionParams,
+    execution: ExecutionParams,
     device: str,
     start: int,
     *,
@@ -34,11 +34,12 @@ def run(
     out: Path,
     work: Path,
     log: Path,
+    curves: Path,
 ) -> None:
     """Train from `previous`, at iteration `start`, to `segment.stop`; an earlier try's state under `work` goes on.
 
-    The log grows beside that state, where no engine deletes it when training stops half-way. Each process of several
-    takes part of every batch; the first one writes.
+    The log grows beside that state, where no engine deletes it when training stops half-way; the folder `curves` shows
+    it to TensorBoard. Each process of several takes part of every batch; the first one writes.
     """
     training, side = model.training, model.network.image_size
     settle(training.threads)
@@ -48,7 +49,7 @@ def run(
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
-    with joined(device, progress.timeout_seconds) as group, rolling_folder(work, made_by, group) as rolling:
+    with joined(device, execution.timeout_seconds) as group, rolling_folder(work, made_by, group) as rolling:
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)
@@ -56,9 +57,10 @@ def run(
             check_step(state, start, previous)
         growing, reports = rolling / "log.csv", train(state, batches, training, segment.stop, group)
         if group.is_first:
-            reports = logged(reports, growing, state.step, segment.stop, progress.log_every, training.batch_size)
+            log_every, batch_size = execution.log_every, training.batch_size
+            reports = logged(reports, growing, state.step, segment.stop, log_every, batch_size, curves)
         for report in reports:
-            if report.step % progress.save_every == 0 and report.step < segment.stop:
+            if report.step % execution.save_every == 0 and report.step < segment.stop:
                 group.agree(state.tensors(), f"iteration {report.step}")
                 if group.is_first:
                     save_rolling(state, rolling)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
@@ -11,6 +10,7 @@ from adm.parallel import placed
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
+from adm.progress import progress
 from adm.sampling.guided import block_sampler
 from adm.sampling.studies import Variation, write_variation
 
@@ -34,7 +34,7 @@ def run(
     )
     count = variation.num_samples
     columns = []
-    for scale in tqdm(variation.scales, unit="scale", disable=None):
+    for scale in progress(variation.scales, unit="scale"):
         changed = run.model_copy(update={"gradient_scale": scale, "num_samples": count, "micro_batch": count})
         block = block_sampler(changed, model, network, classifier, num_classes)(0)
         columns.append(block.images)

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from tabulate import tabulate
-from tqdm import tqdm
 
 from adm.artifacts.closeness import Tolerance
 from adm.artifacts.found import Artifact, check_out, find_artifacts
 from adm.artifacts.writing import new_file, write_json
 from adm.evaluation.comparison import MEANING, SOUND, Compared, Kind, compare_artifacts, judged_by_twin
+from adm.progress import progress
 
 
 def run(a: Path, b: Path, tolerance: Tolerance, out: Path | None) -> bool:
@@ -44,7 +44,7 @@ def _compare(a: Mapping[str, Artifact], b: Mapping[str, Artifact], tolerance: To
     found = {path: Compared(Kind.ONLY_A) for path in a} | {path: Compared(Kind.ONLY_B) for path in b}
     with (
         ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-        tqdm(total=len(both), unit="artifact", disable=None) as bar,
+        progress(total=len(both), unit="artifact") as bar,
     ):
         pairs = pool.map(lambda path: compare_artifacts(a[path], b[path], tolerance), both)
         for path, compared in zip(both, pairs, strict=True):

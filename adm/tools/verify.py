@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from adm.artifacts.found import Artifact, check_out, find_artifacts
 from adm.artifacts.soundness import Checked, Digests, check_artifacts, hash_files
 from adm.artifacts.writing import new_file, write_json
+from adm.progress import progress
 
 SHOWN = 3
 """Mistakes of an artifact that its line names."""
@@ -49,7 +48,7 @@ def _hashed(artifacts: Mapping[str, Artifact]) -> Digests:
     # One that vanishes meanwhile has no size, and is named when it is read.
     sizes = {file: file.stat().st_size if file.is_file() else 0 for file in files}
     digests = {}
-    with tqdm(total=sum(sizes.values()), unit="B", unit_scale=True, disable=None) as bar:
+    with progress(total=sum(sizes.values()), unit="B") as bar:
         for file, digest in hash_files(files):
             digests[file] = digest
             bar.update(sizes[file])

@@ -1,30 +1,38 @@
-"""The training log: a csv with a row every few steps, which a resumed run goes on writing."""
+"""The training log: a csv with a row every few steps, which a resumed run goes on writing, and TensorBoard's curves."""
 
 import csv
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self, TextIO
 
-from tqdm import tqdm
-
 from adm.artifacts.writing import new_file
-from adm.training.loop import Report
+from adm.progress import progress
+from adm.training.events import EventFile
+from adm.training.report import Report
+
+logger = logging.getLogger(__name__)
+
+NO_CURVES = ("step", "seconds")
+"""Columns that tell when a row was written: TensorBoard's abscissae."""
 
 
 class TrainingLog:
-    """Averages reports over `every` steps and appends them to a csv.
+    """Averages reports over `every` steps: a row of a csv, a point of TensorBoard's curves, a line of the journal.
 
-    Columns: step, seconds of training since the segment began, images a second, then the reports' values.
+    Columns: step, seconds of training since the segment began, images a second, then the reports' values. The curves
+    are those of the csv's rows, kept ones too: a step that is taken twice shows once.
 
     Args:
         path: The csv; rows after `start` are dropped, since the run takes those steps again.
         start: The step that training goes on from.
         every: Steps a row.
         batch_size: Images a step.
+        curves: The folder for TensorBoard's file, which is written anew.
     """
 
-    def __init__(self, path: Path, start: int, every: int, batch_size: int) -> None:
+    def __init__(self, path: Path, start: int, every: int, batch_size: int, curves: Path) -> None:
         kept = [row for row in _read(path) if int(row["step"]) <= start]
         self._earlier = float(kept[-1]["seconds"]) if kept else 0.0
         with new_file(path) as partial:
@@ -34,13 +42,17 @@ class TrainingLog:
         self._every, self._batch_size = every, batch_size
         self._pending: list[Report] = []
         self._began = self._last = time.monotonic()
+        # As if training had begun that long ago, without a break: what TensorBoard calls relative time.
+        self._zero = time.time() - self._earlier
+        self._curves = EventFile(curves)
+        for row in kept:
+            self._draw(row)
 
-    def add(self, report: Report) -> str | None:
-        """Take a report; return the line to show when a row is complete."""
+    def add(self, report: Report) -> None:
+        """Take a report; write a row when it is complete."""
         self._pending.append(report)
-        if report.step % self._every:
-            return None
-        return self._flush()
+        if report.step % self._every == 0:
+            self._flush()
 
     def __enter__(self) -> Self:
         return self
@@ -50,8 +62,9 @@ class TrainingLog:
         if self._pending:
             self._flush()
         self._file.close()
+        self._curves.close()
 
-    def _flush(self) -> str:
+    def _flush(self) -> None:
         now, report = time.monotonic(), self._pending[-1]
         means = {name: sum(r.values[name] for r in self._pending) / len(self._pending) for name in report.values}
         rate = len(self._pending) * self._batch_size / max(now - self._last, 1e-9)
@@ -67,31 +80,32 @@ class TrainingLog:
             self._empty = False
         writer.writerow(row)
         self._file.flush()
+        self._draw(row)
+        logger.info("  ".join(f"{name} {value}" for name, value in row.items()))
         self._pending, self._last = [], now
-        return "  ".join(f"{name} {value}" for name, value in row.items())
+
+    def _draw(self, row: dict[str, str]) -> None:
+        values = {name: float(value) for name, value in row.items() if name not in NO_CURVES}
+        self._curves.add(int(row["step"]), self._zero + float(row["seconds"]), values)
 
 
 def logged(
-    reports: Iterator[Report], path: Path, start: int, stop: int, every: int, batch_size: int
+    reports: Iterable[Report], path: Path, start: int, stop: int, every: int, batch_size: int, curves: Path
 ) -> Iterator[Report]:
     """Pass on the reports of training from `start` to `stop`, each once it is in the log; see `TrainingLog`."""
-    with (
-        TrainingLog(path, start, every, batch_size) as log,
-        tqdm(total=stop, initial=start, unit="step", disable=None) as bar,
-    ):
+    with TrainingLog(path, start, every, batch_size, curves) as log, progress(total=stop, initial=start) as bar:
         for report in reports:
-            if line := log.add(report):
-                bar.write(line)
+            log.add(report)
             bar.update()
             yield report
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    """The rows of a log; one that a killed process left unfinished is none."""
+    """The rows of a log; one that a killed process left unfinished, without its end of line, is none."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values() and None not in row]
+        return list(csv.DictReader(line for line in file if line.endswith("\n")))
 
 
 def _write(path: Path, rows: list[dict[str, str]]) -> None:

@@ -14,19 +14,12 @@ from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group
 from adm.params.errors import UserError
 from adm.params.models import TrainingParams
+from adm.training.report import Report
 from adm.training.state import TrainingState
 from adm.training.tasks import Draw, draw
 
 NOISE, DROPOUT = 2, 3
 """Streams of random numbers of a training run, after those of `adm.data.batches`."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a step measured: `step` counts the updates made so far, `values` are means over the batch."""
-
-    step: int
-    values: dict[str, float]
 
 
 def train(

@@ -1,11 +1,9 @@
 """How fast training runs on this machine: the plain implementation and this project's, timed in turn."""
 
 import copy
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +13,7 @@ from adm.nets.unet import IMAGE_CHANNELS
 from adm.nets.weights import build
 from adm.params.compute import ThroughputParams
 from adm.params.models import Precision, TrainingParams
+from adm.progress import progress
 from adm.training.loop import NOISE, train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import TrainedModelParams, build_task, draw
@@ -85,7 +84,7 @@ def measure(throughput: ThroughputParams, model: TrainedModelParams) -> Timings:
         torch.manual_seed(model.training.seed)
         naive, optimised = _naive(throughput, model), _optimised(throughput, model)
         naive(), optimised()
-        for _ in range(throughput.repetitions):
+        for _ in progress(range(throughput.repetitions), unit="repetition"):
             timings.peak_flops.append(peak_flops())
             timings.naive.append(throughput.naive_batch * _rate(naive, throughput.steps))
             timings.optimised.append(throughput.optimised_batch * _rate(optimised, throughput.steps))
@@ -98,14 +97,6 @@ def peak_flops() -> float:
     product = torch.empty_like(a)
     fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1) for _ in range(MATRIX_PRODUCTS))
     return 2 * MATRIX_SIDE**3 * fastest
-
-
-def processor_name() -> str:
-    """What the machine's processor calls itself."""
-    information = Path("/proc/cpuinfo")  # of Linux; Python alone knows the architecture at most there
-    lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(filter(None, [*names, platform.processor(), platform.machine()]), "unknown")
 
 
 def _naive(throughput: ThroughputParams, model: TrainedModelParams) -> Callable[[], object]:

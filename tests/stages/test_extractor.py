@@ -46,7 +46,7 @@ def section(**changes):
 
 def test_dark_and_bright_images_are_told_apart(data, tmp_path):
     out = tmp_path / "extractor"
-    extractor.run(section(), DATASET, data, out)
+    extractor.run(section(), DATASET, data, out, tmp_path / "curves", every=10)
     facts = read_manifest(out, "extractor").facts
     assert (out / GRAPH).is_file()
     assert facts["held_out_images"] == 6
@@ -56,8 +56,9 @@ def test_dark_and_bright_images_are_told_apart(data, tmp_path):
 def test_classifier_below_least_accuracy_is_refused(data, tmp_path):
     out = tmp_path / "extractor"
     # At this rate nothing is learned, and no class is told by chance every time.
+    hopeless = section(least_accuracy=1.0, learning_rate=1e-9, iterations=1)
     with pytest.raises(UserError, match=r"^extractor: its held-out accuracy 0\.\d{4} is below least_accuracy 1\.0; "):
-        extractor.run(section(least_accuracy=1.0, learning_rate=1e-9, iterations=1), DATASET, data, out)
+        extractor.run(hopeless, DATASET, data, out, tmp_path / "curves", every=10)
     assert not out.exists()
 
 

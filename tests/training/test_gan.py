@@ -118,7 +118,7 @@ def test_more_discriminator_steps_see_more_of_the_data(dataset):
 def test_stages_train_and_sample_the_same_bytes_each_time(data, tmp_path):
     gan, run = GanParams.model_validate(GAN), GanRunParams.model_validate(RUN)
     for name in ("one", "two"):
-        train_gan.run(gan, DATASET, data, tmp_path / name / "gan")
+        train_gan.run(gan, DATASET, data, tmp_path / name / "gan", tmp_path / name / "curves", every=2)
         sample_gan.run(run, gan, DATASET, {"gan": tmp_path / name / "gan"}, tmp_path / name / "samples")
     for part in ("gan/generator.safetensors", "gan/manifest.json", f"samples/{SAMPLES}", "samples/manifest.json"):
         assert sha256(tmp_path / "one" / part) == sha256(tmp_path / "two" / part)
@@ -130,7 +130,7 @@ def test_stages_train_and_sample_the_same_bytes_each_time(data, tmp_path):
 
 def test_a_generator_of_other_params_is_refused(data, tmp_path):
     gan, run = GanParams.model_validate(GAN), GanRunParams.model_validate(RUN)
-    train_gan.run(gan, DATASET, data, tmp_path / "gan")
+    train_gan.run(gan, DATASET, data, tmp_path / "gan", tmp_path / "curves", every=2)
     other = GanParams.model_validate(GAN | {"iterations": 5})
     with pytest.raises(UserError, match=r"gan: was trained with iterations 4, not 5"):
         sample_gan.run(run, other, DATASET, {"gan": tmp_path / "gan"}, tmp_path / "samples")
@@ -140,5 +140,5 @@ def test_a_generator_of_other_params_is_refused(data, tmp_path):
 def test_a_loss_that_is_not_finite_ends_the_stage_and_leaves_nothing(data, tmp_path):
     gan = GanParams.model_validate(GAN | {"generator_rate": 1e30, "discriminator_rate": 1e30})
     with pytest.raises(UserError, match=r"train_gan: iteration \d: \w+_loss is (nan|inf|-inf); lower"):
-        train_gan.run(gan, DATASET, data, tmp_path / "gan")
+        train_gan.run(gan, DATASET, data, tmp_path / "gan", tmp_path / "curves", every=2)
     assert not (tmp_path / "gan").exists()

@@ -1,16 +1,23 @@
-"""The training log goes on where a resumed run stands."""
+"""The training log goes on where a resumed run stands, and TensorBoard's curves with it."""
 
 import csv
+import logging
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from adm.training.log import TrainingLog
-from adm.training.loop import Report
+from adm.training.report import Report
 
 
 def write(path, start, steps, every=2):
-    with TrainingLog(path, start, every, batch_size=8) as log:
-        return [log.add(Report(step, {"loss": float(step), "learning_rate": 0.5})) for step in steps]
+    with TrainingLog(path, start, every, 8, path.parent / "curves") as log:
+        for step in steps:
+            log.add(Report(step, {"loss": float(step), "learning_rate": 0.5}))
 
 
 def read(path):
@@ -23,9 +30,15 @@ def path(tmp_path):
     return tmp_path / "logs" / "log.csv"
 
 
-def test_a_row_every_few_steps_holds_the_means_since_the_last(path):
-    lines = write(path, 0, range(1, 6))
-    assert [line is None for line in lines] == [True, False, True, False, True]
+def curves(folder):
+    """Every scalar that TensorBoard reads of a folder: its step and value by its name."""
+    read = EventAccumulator(str(folder)).Reload()
+    return {name: [(event.step, event.value) for event in read.Scalars(name)] for name in read.Tags()["scalars"]}
+
+
+def test_a_row_every_few_steps_holds_the_means_since_the_last(path, caplog):
+    caplog.set_level(logging.INFO, "adm")
+    write(path, 0, range(1, 6))
     rows = read(path)
     assert [(row["step"], float(row["loss"]), float(row["learning_rate"])) for row in rows] == [
         ("2", 1.5, 0.5),
@@ -33,8 +46,9 @@ def test_a_row_every_few_steps_holds_the_means_since_the_last(path):
         ("5", 5.0, 0.5),  # what was pending when the log was closed
     ]
     assert list(rows[0])[:3] == ["step", "seconds", "images_per_second"]
-    assert "step 4" in lines[3]
-    assert "loss 3.5" in lines[3]
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split("  ")[0] for line in lines] == ["step 2", "step 4", "step 5"]
+    assert "loss 3.5" in lines[1]
 
 
 def test_rows_after_the_resumed_step_are_dropped_and_the_others_stay_as_they_were(path):
@@ -69,14 +83,54 @@ def test_a_run_resumed_between_two_rows_averages_what_it_saw(path):
 
 
 def test_a_row_is_on_disk_as_soon_as_it_is_complete(path):
-    with TrainingLog(path, 0, 1, batch_size=8) as log:
+    with TrainingLog(path, 0, 1, 8, path.parent / "curves") as log:
         log.add(Report(1, {"loss": 1.0}))
         assert [row["step"] for row in read(path)] == ["1"]
+        assert curves(path.parent / "curves")["loss"] == [(1, 1.0)]
 
 
-def test_a_row_that_a_kill_left_unfinished_is_dropped(path):
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9, 1.0])
+def test_a_row_that_a_kill_left_unfinished_is_dropped_wherever_it_was_cut(path, kept):
     write(path, 0, range(1, 5))
+    row = "6,0.1,600.0,5.5,0.5"
     with path.open("a") as file:
-        file.write("6,0.1")
+        file.write(row[: round(len(row) * kept)])
     write(path, 6, range(7, 9))
     assert [row["step"] for row in read(path)] == ["2", "4", "8"]
+
+
+def test_curves_are_the_rows_of_the_csv_after_any_interruption(path):
+    rng = np.random.default_rng(0)
+    for start, stop in ((0, 8), (4, 11), (9, 13), (13, 14)):
+        with TrainingLog(path, start, 2, 8, path.parent / "curves") as log:
+            for step in range(start + 1, stop + 1):
+                log.add(Report(step, {"loss": rng.normal(), "gradient_norm": 10.0 ** rng.integers(-9, 9)}))
+        rows = read(path)
+        shown = curves(path.parent / "curves")
+        assert set(shown) == {"images_per_second", "loss", "gradient_norm"}
+        for name, points in shown.items():
+            assert points == [(int(row["step"]), float(np.float32(row[name]))) for row in rows]
+
+
+def test_curves_tell_the_seconds_of_training_up_to_now(path):
+    path.parent.mkdir()
+    path.write_text(
+        "step,seconds,images_per_second,loss,learning_rate\n2,500.000,8.0,1.5,0.5\n4,1000.000,8.0,3.5,0.5\n"
+    )
+    write(path, 4, range(5, 9))
+    events = EventAccumulator(str(path.parent / "curves")).Reload().Scalars("loss")
+    seconds = [float(row["seconds"]) for row in read(path)]
+    assert np.diff([event.wall_time for event in events]) == pytest.approx(np.diff(seconds), abs=1e-5)
+    assert time.time() - 60 < events[-1].wall_time <= time.time()
+
+
+def test_curves_need_no_tensorflow(path, root):
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom adm.training.log import TrainingLog\n"
+        "from adm.training.report import Report\n"
+        f"with TrainingLog(Path({str(path)!r}), 0, 1, 8, Path({str(path.parent / 'curves')!r})) as log:\n"
+        "    log.add(Report(1, {'loss': 1.0}))\n"
+        "print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"

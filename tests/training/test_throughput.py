@@ -5,8 +5,10 @@ import platform
 import pytest
 import torch
 
+from adm import machine
 from adm.artifacts.reading import read_json
 from adm.determinism import generator
+from adm.machine import processor_name
 from adm.nets.cost import forward_flops
 from adm.params.compute import ThroughputParams
 from adm.stages import throughput as stage
@@ -14,7 +16,7 @@ from adm.training import throughput as timing
 from adm.training.loop import NOISE, train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
-from adm.training.throughput import NaiveTraining, peak_flops, processor_name
+from adm.training.throughput import NaiveTraining, peak_flops
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +115,6 @@ def test_the_peak_counts_a_multiply_add_as_two(monkeypatch):
 
 def test_the_processor_has_a_name_on_any_system(monkeypatch, tmp_path):
     assert processor_name()
-    monkeypatch.setattr(timing, "Path", lambda _: tmp_path / "missing")
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "missing")
     monkeypatch.setattr(platform, "processor", lambda: "")
     assert processor_name() == platform.machine()

@@ -1,6 +1,7 @@
 """The pipeline in miniature through both engines: same bytes, nothing twice, and only what a change asks for."""
 
 import os
+import re
 
 import pandas as pd
 import pytest
@@ -61,6 +62,26 @@ def test_both_engines_make_the_same_bytes(by_snakemake, by_dvc):
     ours, theirs = by_snakemake.artifacts(), by_dvc.artifacts()
     assert set(ours) == set(theirs)
     assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_every_job_keeps_a_journal_under_either_engine(by_snakemake, by_dvc):
+    logs = [project.folder / "results" / "embedded" / "logs" for project in (by_snakemake, by_dvc)]
+    ours, theirs = (
+        {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.txt")} for folder in logs
+    )
+    # Snakemake's own logs stand beside them.
+    assert {str(path.relative_to(logs[0]).with_suffix("")) for path in logs[0].rglob("*.out")} == ours
+    whole = {re.sub(r"/[0-9]+-of-[0-9]+$", "", name) for name in ours if not name.startswith("gather/")}
+    assert whole == theirs
+    assert {name for name in theirs if name.startswith("train/")} == {
+        f"train/{segment}" for segment in by_dvc.read_params()["segments"]
+    }
+    for folder in logs:
+        for path in folder.rglob("*.txt"):
+            assert path.read_text().startswith("=== "), path
+            assert " finished after " in path.read_text().splitlines()[-1], path
+    for name in ("tensorboard/train/adm-128-4", "tensorboard/train_gan/digits", "tensorboard/extractor/digits"):
+        assert all(len(list((folder / name).glob("events.out.tfevents.*"))) == 1 for folder in logs), name
 
 
 def test_dvc_finds_nothing_to_do_after_snakemake_once_told(by_snakemake):

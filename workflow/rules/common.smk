@@ -147,8 +147,12 @@ def resources_of(stage, processes=None):
 
 
 def logged(command):
-    """A stage's command; what it prints goes to the log, and to the terminal when it fails."""
-    return f"( {command} ) > {{log}} 2>&1 || {{{{ status=$?; cat {{log}} >&2; exit $status; }}}}"
+    """A stage's command; what it prints goes to the log, whose end is shown on the terminal when it fails.
+
+    Snakemake removes the log of an earlier try before it begins another. The stage's own journal beside it, of the same
+    name but for its ending, keeps them all.
+    """
+    return f"( {command} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"
 
 
 def everything():

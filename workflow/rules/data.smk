@@ -6,7 +6,7 @@ rule check:
     output:
         expand(f"{CODE}/{{verb}}.txt", verb=verbs()),
     log:
-        f"{LOGS}/check.txt",
+        f"{LOGS}/check.out",
     resources:
         **resources_of("others"),
     params:
@@ -19,7 +19,7 @@ rule prepare:
     output:
         directory(f"{DATA}/{{dataset}}"),
     log:
-        f"{LOGS}/prepare/{{dataset}}.txt",
+        f"{LOGS}/prepare/{{dataset}}.out",
     # All training waits for it.
     priority: 2
     resources:
@@ -36,7 +36,7 @@ rule extractor:
     output:
         directory(f"{EXTRACTORS}/{{extractor}}"),
     log:
-        f"{LOGS}/extractor/{{extractor}}.txt",
+        f"{LOGS}/extractor/{{extractor}}.out",
     threads: lambda w: PARAMS.extractors[w.extractor].threads
     resources:
         **resources_of("others"),
@@ -57,7 +57,7 @@ rule fetch:
     output:
         directory(f"{DOWNLOADS}/{{kind}}/{{key}}"),
     log:
-        f"{LOGS}/fetch/{{kind}}/{{key}}.txt",
+        f"{LOGS}/fetch/{{kind}}/{{key}}.out",
     resources:
         **resources_of("others"),
     params:
@@ -77,7 +77,7 @@ rule adopt_checkpoints:
     output:
         directory(f"{CHECKPOINTS}/{{key}}"),
     log:
-        f"{LOGS}/adopt/checkpoints/{{key}}.txt",
+        f"{LOGS}/adopt/checkpoints/{{key}}.out",
     wildcard_constraints:
         key=keys(PARAMS.published.checkpoints),
     resources:
@@ -101,7 +101,7 @@ rule adopt_samples:
     output:
         directory(f"{SAMPLES}/{{key}}"),
     log:
-        f"{LOGS}/adopt/samples/{{key}}.txt",
+        f"{LOGS}/adopt/samples/{{key}}.out",
     wildcard_constraints:
         key=keys(PARAMS.published.samples),
     resources:
@@ -121,7 +121,7 @@ rule adopt_references:
     output:
         directory(f"{REFERENCES}/{{key}}/batch"),
     log:
-        f"{LOGS}/adopt/references/{{key}}.txt",
+        f"{LOGS}/adopt/references/{{key}}.out",
     wildcard_constraints:
         key=keys(PARAMS.published.references),
     resources:
@@ -141,7 +141,7 @@ rule adopt_graphs:
     output:
         directory(f"{EXTRACTORS}/{{key}}"),
     log:
-        f"{LOGS}/adopt/graphs/{{key}}.txt",
+        f"{LOGS}/adopt/graphs/{{key}}.out",
     wildcard_constraints:
         key=keys(PARAMS.published.graphs),
     resources:

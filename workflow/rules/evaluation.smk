@@ -8,7 +8,7 @@ rule features:
     output:
         directory(f"{FEATURES}/{{run}}"),
     log:
-        f"{LOGS}/features/{{run}}.txt",
+        f"{LOGS}/features/{{run}}.out",
     threads: lambda w: PARAMS.graphs[extractor_of(w)].threads * PARAMS.resources.features.processes
     resources:
         **resources_of("features"),
@@ -30,7 +30,7 @@ use rule features as dataset_features with:
     output:
         directory(f"{REFERENCES}/{{reference}}/dataset_features"),
     log:
-        f"{LOGS}/dataset_features/{{reference}}.txt",
+        f"{LOGS}/features/{{reference}}/dataset_features.out",
 
 
 rule reference:
@@ -40,7 +40,7 @@ rule reference:
     output:
         directory(f"{REFERENCES}/{{reference}}/batch"),
     log:
-        f"{LOGS}/reference/{{reference}}.txt",
+        f"{LOGS}/reference/{{reference}}.out",
     wildcard_constraints:
         reference=keys(PARAMS.references),
     threads: lambda w: PARAMS.references[w.reference].threads
@@ -62,7 +62,7 @@ use rule features as reference_features with:
     output:
         directory(f"{REFERENCES}/{{reference}}/features"),
     log:
-        f"{LOGS}/reference_features/{{reference}}.txt",
+        f"{LOGS}/features/{{reference}}/features.out",
 
 
 rule evaluate:
@@ -73,7 +73,7 @@ rule evaluate:
     output:
         f"{METRICS}/{{run}}.json",
     log:
-        f"{LOGS}/evaluate/{{run}}.txt",
+        f"{LOGS}/evaluate/{{run}}.out",
     threads: lambda w: scored(w).threads
     resources:
         **resources_of("others"),
@@ -94,7 +94,7 @@ rule interpolate:
     output:
         directory(f"{STUDIES}/{{study}}"),
     log:
-        f"{LOGS}/interpolate/{{study}}.txt",
+        f"{LOGS}/interpolate/{{study}}.out",
     wildcard_constraints:
         study=keys(PARAMS.interpolations),
     threads: lambda w: PARAMS.studies[w.study].threads
@@ -118,7 +118,7 @@ rule neighbours:
     output:
         directory(f"{STUDIES}/{{study}}"),
     log:
-        f"{LOGS}/neighbours/{{study}}.txt",
+        f"{LOGS}/neighbours/{{study}}.out",
     wildcard_constraints:
         study=keys(PARAMS.neighbours),
     threads: lambda w: PARAMS.studies[w.study].threads
@@ -141,7 +141,7 @@ rule vary:
     output:
         directory(f"{STUDIES}/{{study}}"),
     log:
-        f"{LOGS}/vary/{{study}}.txt",
+        f"{LOGS}/vary/{{study}}.out",
     wildcard_constraints:
         study=keys(PARAMS.variations),
     threads: lambda w: PARAMS.studies[w.study].threads
@@ -163,7 +163,7 @@ rule likelihood:
     output:
         directory(f"{STUDIES}/{{study}}"),
     log:
-        f"{LOGS}/likelihood/{{study}}.txt",
+        f"{LOGS}/likelihood/{{study}}.out",
     wildcard_constraints:
         study=keys(PARAMS.likelihoods),
     threads: lambda w: PARAMS.studies[w.study].threads

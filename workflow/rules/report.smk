@@ -39,7 +39,7 @@ rule table:
     output:
         multiext(f"{TABLES}/{{table}}", ".csv", ".md", ".tex"),
     log:
-        f"{LOGS}/table/{{table}}.txt",
+        f"{LOGS}/table/{{table}}.out",
     resources:
         **resources_of("others"),
     params:
@@ -59,7 +59,7 @@ rule figure:
     output:
         report(multiext(f"{FIGURES}/{{figure}}", ".png", ".pdf"), category="Figures"),
     log:
-        f"{LOGS}/figure/{{figure}}.txt",
+        f"{LOGS}/figure/{{figure}}.out",
     resources:
         **resources_of("others"),
     params:
@@ -78,7 +78,7 @@ rule claims:
     output:
         multiext(CLAIMS, ".csv", ".md", ".tex", ".json"),
     log:
-        f"{LOGS}/claims.txt",
+        f"{LOGS}/claims.out",
     resources:
         **resources_of("others"),
     params:

@@ -15,7 +15,7 @@ if PARAMS.execution.shards == 1:
         output:
             directory(f"{SAMPLES}/{{run}}"),
         log:
-            f"{LOGS}/sample/{{run}}.txt",
+            f"{LOGS}/sample/{{run}}.out",
         wildcard_constraints:
             run=keys(PARAMS.runs),
         threads: lambda w: scored(w).threads * PARAMS.resources.sample.processes
@@ -49,7 +49,7 @@ else:
         output:
             temp(f"{SHARDS}/{{run}}/{{scatteritem}}.npz"),
         log:
-            f"{LOGS}/sample/{{run}}/{{scatteritem}}.txt",
+            f"{LOGS}/sample/{{run}}/{{scatteritem}}.out",
         wildcard_constraints:
             run=keys(PARAMS.runs),
         threads: lambda w: scored(w).threads * PARAMS.resources.sample.processes
@@ -79,7 +79,7 @@ else:
         output:
             directory(f"{SAMPLES}/{{run}}"),
         log:
-            f"{LOGS}/sample/{{run}}.txt",
+            f"{LOGS}/gather/{{run}}.out",
         wildcard_constraints:
             run=keys(PARAMS.runs),
         resources:
@@ -110,7 +110,7 @@ rule sample_gan:
     output:
         directory(f"{SAMPLES}/{{run}}"),
     log:
-        f"{LOGS}/sample_gan/{{run}}.txt",
+        f"{LOGS}/sample_gan/{{run}}.out",
     wildcard_constraints:
         run=keys(PARAMS.gan_runs),
     threads: lambda w: scored(w).threads

@@ -6,7 +6,7 @@ rule init:
     output:
         directory(f"{CHECKPOINTS}/{{model}}-0"),
     log:
-        f"{LOGS}/init/{{model}}.txt",
+        f"{LOGS}/init/{{model}}.out",
     priority: 2
     resources:
         **resources_of("others"),
@@ -24,7 +24,7 @@ rule train:
         checkpoint=directory(f"{CHECKPOINTS}/{{segment}}"),
         log=f"{TRAINING}/{{segment}}.csv",
     log:
-        f"{LOGS}/train/{{segment}}.txt",
+        f"{LOGS}/train/{{segment}}.out",
     priority: 1
     threads: lambda w: training_of(w).threads * PARAMS.resources.train.processes
     resources:
@@ -50,7 +50,7 @@ rule train_gan:
     output:
         directory(f"{GANS}/{{gan}}"),
     log:
-        f"{LOGS}/train_gan/{{gan}}.txt",
+        f"{LOGS}/train_gan/{{gan}}.out",
     threads: lambda w: PARAMS.gans[w.gan].threads
     resources:
         **resources_of("others"),
@@ -69,7 +69,7 @@ rule sizes:
     output:
         SIZES,
     log:
-        f"{LOGS}/sizes.txt",
+        f"{LOGS}/sizes.out",
     resources:
         **resources_of("others"),
     params:
@@ -82,7 +82,7 @@ rule throughput:
     output:
         f"{THROUGHPUT}/{{throughput}}.json",
     log:
-        f"{LOGS}/throughput/{{throughput}}.txt",
+        f"{LOGS}/throughput/{{throughput}}.out",
     threads: lambda w: PARAMS.throughput[w.throughput].threads
     resources:
         **resources_of("others"),

@@ -1,0 +1,246 @@
+"""The journal of a job: a text file that tells what ran, on what and with which params, how far it is and how it ended.
+
+A verb of the pipeline writes it, whatever started it. Jobs that run again append to theirs. No result depends on it.
+"""
+
+import logging
+import os
+import platform
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from tqdm import tqdm
+
+from adm import progress
+from adm.artifacts.code import code_digest
+from adm.artifacts.manifest import library_versions
+from adm.machine import Usage, processor_name
+from adm.params import Params, UserError
+
+LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tensorflow", "torch")
+"""Distributions whose version may change a result; a journal tells those that are installed."""
+
+KEPT = "ADM_JOURNAL"
+"""The variable that tells the processes which a job starts where its journal is kept."""
+
+SIGTERM_CODE = 143
+"""Exit code of a process that SIGTERM stopped."""
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Where a job's journal is.
+
+    Attributes:
+        path: The text file.
+        curves: The folder for TensorBoard's files, for a job that trains.
+    """
+
+    path: Path
+    curves: Path
+
+
+@contextmanager
+def journal(
+    file: Path, params: Params, verb: str, key: str = "", /, **sections: BaseModel | Mapping[str, BaseModel]
+) -> Iterator[Journal]:
+    """Keep the journal of a job while the block runs, in `logs/<verb>/<key>.txt` of the scale's results.
+
+    Of several processes that carry out one job, the first alone writes; where one has started them, which keeps the
+    journal already, it adds its lines to that.
+
+    Args:
+        file: The params file, from whose place the results folder is found.
+        params: What is in it.
+        verb: The stage.
+        key: What it makes; parts of it may be set apart by slashes.
+        sections: What the stage reads of the params file.
+
+    Raises:
+        UserError: The journal cannot be opened.
+    """
+    logs = (file.resolve().parent / params.paths.project).resolve() / params.paths.results / "logs"
+    name = Path(verb, key).as_posix()
+    path = logs / f"{name}.txt"
+    title = f"{verb} {key}".strip()
+    found = Journal(path, curves=logs / "tensorboard" / name)
+    token = progress.JOB.set(title)
+    try:
+        with ExitStack() as writing:
+            if is_leader():
+                lines = writing.enter_context(_lines(path))
+                if os.environ.get(KEPT) != str(path):
+                    writing.enter_context(_framed(lines, path, _header(title, verb, sections)))
+            yield found
+    finally:
+        progress.JOB.reset(token)
+
+
+@contextmanager
+def console() -> Iterator[None]:
+    """Print what is logged on stderr, a line a record, while the block runs; bars on a terminal stay below it."""
+    root, ours, handler = logging.getLogger(), logging.getLogger("adm"), _Console()
+    level = ours.level
+    root.addHandler(handler)
+    ours.setLevel(logging.INFO if is_leader() else logging.ERROR)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        ours.setLevel(level)
+        root.removeHandler(handler)
+
+
+def is_leader() -> bool:
+    """Whether this is the first of the processes that carry out a job, as torchrun numbers them, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def told(error: UserError | OSError) -> str:
+    """A user's mistake, or what the system refuses (a full disk, a folder that may not be written), in one line."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator["_File"]:
+    """Append what is logged to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler, root = _File(path), logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield handler
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _framed(lines: "_File", path: Path, header: str) -> Iterator[None]:
+    """Write a header before all lines, and behind them how the block ended."""
+    began, ended = Usage.now(), "finished"
+    # A blank line parts tries; one that was killed may have left half a line.
+    lines.write(f"\n{header}" if path.stat().st_size else header)
+    os.environ[KEPT] = str(path)
+    try:
+        yield
+    except BaseException as error:
+        ended = _ended(error)
+        lines.write(_printed(error))
+        raise
+    finally:
+        del os.environ[KEPT]
+        lines.write(_timed(ended, began, Usage.now()))
+
+
+def _header(title: str, verb: str, sections: Mapping[str, BaseModel | Mapping[str, BaseModel]]) -> str:
+    params = {name: _plain(section) for name, section in sections.items()}
+    content = {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": shlex.join(["adm", *sys.argv[1:]]),
+        "folder": str(Path.cwd()),
+        "code": code_digest(verb),
+        "params": params,
+        "seeds": _named("seed", params),
+        "threads": _named("threads", params),
+        "versions": _versions(),
+        "machine": {"host": platform.node(), "processor": processor_name(), "cores": os.cpu_count()},
+        "process": os.getpid(),
+    }
+    return f"=== {title}\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=sys.maxsize)}"
+
+
+def _plain(section: BaseModel | Mapping[str, BaseModel]) -> Any:
+    if isinstance(section, BaseModel):
+        return section.model_dump(mode="json")
+    return {key: value.model_dump(mode="json") for key, value in section.items()}
+
+
+def _named(name: str, params: Any, place: str = "") -> dict[str, Any]:
+    """What stands under a key of that name, however deep, by its dotted path."""
+    found: dict[str, Any] = {}
+    for key, value in params.items() if isinstance(params, Mapping) else ():
+        path = f"{place}{key}"
+        found |= {path: value} if key == name else _named(name, value, f"{path}.")
+    return found
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found |= library_versions([library])
+    return found
+
+
+def _ended(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C"
+    if isinstance(error, SystemExit):
+        return "stopped by SIGTERM" if error.code == SIGTERM_CODE else f"ended with exit code {error.code}"
+    return "failed"
+
+
+def _printed(error: BaseException) -> str:
+    """What the command line prints of an error."""
+    if isinstance(error, (UserError, OSError)):
+        return f"error: {told(error)}\n"
+    return "".join(traceback.format_exception(error)) if isinstance(error, Exception) else ""
+
+
+def _timed(ended: str, began: Usage, now: Usage) -> str:
+    wall, processor = now.wall - began.wall, now.processor - began.processor
+    memory = f"at most {now.peak / 2**20:.0f} MiB of memory"
+    return f"{_clock()} {ended} after {wall:.1f} s, with {processor:.1f} s of processor time and {memory}\n"
+
+
+def _clock() -> str:
+    return time.strftime(_File.CLOCK)
+
+
+class _File(logging.FileHandler):
+    """Appends to a file. A disk that takes no more fails the job where its results are written, not here."""
+
+    CLOCK = "%Y-%m-%d %H:%M:%S"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8")
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", self.CLOCK))
+
+    def write(self, text: str) -> None:
+        """Append text as it is."""
+        if self.stream is not None:
+            with suppress(OSError):
+                self.stream.write(text)
+                self.stream.flush()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Lose the record."""
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(OSError):
+            super().close()
+
+
+class _Console(logging.Handler):
+    """Prints on stderr as it stands when something is logged, above any bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, unless a bar shows the same."""
+        if not (record.name == progress.__name__ and progress.on_terminal()):
+            with suppress(OSError, ValueError):
+                tqdm.write(self.format(record), file=sys.stderr)

@@ -1,0 +1,43 @@
+"""TensorBoard's event files, without TensorFlow, which TensorBoard's own writer of files would load."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
+from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
+from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+
+PATTERN = "events.out.tfevents.*"
+"""What event files are called, for TensorBoard to find them."""
+
+
+class EventFile:
+    """Scalars by their step, in a file of a run's own folder; those of earlier tries are removed from it.
+
+    Args:
+        folder: The run's; TensorBoard calls the run by it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for earlier in folder.glob(PATTERN):
+            earlier.unlink()
+        # A name of its own, later than all before: a TensorBoard that is running goes on to it.
+        path = folder / PATTERN.replace("*", f"{time.time_ns()}.{os.getpid()}")
+        self._file = RecordWriter(path.open("wb"))
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def add(self, step: int, wall_time: float, values: Mapping[str, float]) -> None:
+        """Write the values of a step; `wall_time` in seconds since 1970."""
+        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self._write(Event(step=step, wall_time=wall_time, summary=Summary(value=scalars)))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, event: Event) -> None:
+        self._file.write(event.SerializeToString())
+        self._file.flush()

@@ -1,0 +1,209 @@
+"""Every job keeps a journal: what ran, how far it is and how it ended, whatever becomes of it."""
+
+import logging
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from adm.artifacts.code import code_digest
+from adm.params import load
+
+TIMED = re.compile(
+    r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.+) "
+    r"after \d+\.\d s, with \d+\.\d s of processor time and at most \d+ MiB of memory$"
+)
+
+
+class Project:
+    """A folder with a params file, in which verbs run."""
+
+    def __init__(self, folder, params, adm):
+        self.folder, self.params, self._adm = folder, params, adm
+        self.logs = folder / "results" / "embedded" / "logs"
+
+    def run(self, verb, *arguments):
+        return self._adm(verb, "--params", self.params, *arguments)
+
+    def prepare(self):
+        return self.run("prepare", "--dataset", "digits", "--out", self.folder / "digits")
+
+    def journals(self):
+        return {path.relative_to(self.logs).as_posix() for path in self.logs.rglob("*.txt")}
+
+    def read(self, name="prepare/digits"):
+        return (self.logs / f"{name}.txt").read_text()
+
+
+@pytest.fixture
+def project(root, tmp_path, adm):
+    return Project(tmp_path, Path(shutil.copy(root / "params.yaml", tmp_path)), adm)
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Have `prepare` call a function where it writes the first images."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def prepare(function):
+        monkeypatch.setattr("adm.stages.prepare.write_shards", lambda *_: function())
+
+    yield prepare
+    signal.signal(signal.SIGTERM, before)
+
+
+def tries(text):
+    """Each try in a journal: its header and the lines after it."""
+    found = []
+    for block in re.split(r"^=== .*\n", text, flags=re.MULTILINE)[1:]:
+        lines = block.rstrip("\n").split("\n")
+        end = next(i for i, line in enumerate(lines) if line.startswith("process: ")) + 1
+        found.append((yaml.safe_load("\n".join(lines[:end])), lines[end:]))
+    return found
+
+
+def fail(error):
+    def function():
+        raise error
+
+    return function
+
+
+def test_a_journal_tells_what_ran_on_what_and_how_it_ended(project):
+    assert project.run("init", "--model", "adm-128", "--out", project.folder / "m")[0] == 0
+    ((header, lines),) = tries(project.read("init/adm-128"))
+    assert header["command"] == f"adm init --params {project.params} --model adm-128 --out {project.folder / 'm'}"
+    assert header["code"] == code_digest("init")
+    assert header["params"] == {"model": load(project.params).models["adm-128"].model_dump(mode="json")}
+    assert (header["seeds"], header["threads"]) == ({"model.training.seed": 1}, {"model.training.threads": 1})
+    assert header["versions"]["numpy"] == np.__version__
+    assert header["process"] == os.getpid()
+    (line,) = lines
+    assert TIMED.match(line)[1] == "finished"
+
+
+def test_a_job_that_runs_again_adds_to_its_journal_even_after_half_a_line(project):
+    project.prepare()
+    first = project.read() + "2026-01-01 00:00:00 half a li"
+    (project.logs / "prepare" / "digits.txt").write_text(first)
+    project.prepare()
+    assert project.read().startswith(first)
+    assert len(tries(project.read())) == 2
+
+
+def test_a_mistake_stands_in_the_journal_as_on_stderr(project, broken):
+    broken(fail(OSError(28, "No space left on device", "some/file")))
+    assert project.prepare() == (2, "", "error: some/file: No space left on device\n")
+    ((_, lines),) = tries(project.read())
+    assert lines[0] == "error: some/file: No space left on device"
+    assert TIMED.match(lines[1])[1] == "failed"
+
+
+def test_a_fault_of_the_code_leaves_its_traceback(project, broken):
+    broken(fail(ZeroDivisionError("of the code")))
+    with pytest.raises(ZeroDivisionError):
+        project.prepare()
+    ((_, lines),) = tries(project.read())
+    assert lines[0].startswith("Traceback")
+    assert lines[-2] == "ZeroDivisionError: of the code"
+    assert TIMED.match(lines[-1])[1] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "told"), [(signal.SIGTERM, 143, "stopped by SIGTERM"), (signal.SIGINT, 130, "stopped by Ctrl-C")]
+)
+def test_who_is_stopped_says_so(project, broken, number, code, told):
+    broken(lambda: signal.raise_signal(number))
+    assert project.prepare()[0] == code
+    ((_, lines),) = tries(project.read())
+    assert [TIMED.match(line)[1] for line in lines] == [told]
+
+
+@pytest.mark.parametrize("arguments", ["prepare --dataset ../../cats", "sample --run scale-2 --shard ../../1-of-2"])
+def test_a_key_that_is_none_names_no_journal(project, arguments):
+    more = ["--out", project.folder / "out"]
+    more += ["--checkpoint", project.folder] if arguments.startswith("sample") else []
+    assert project.run(*arguments.split(), *more)[0] == 2
+    assert not project.logs.exists()
+
+
+def test_journals_lie_in_the_project_of_the_params_file_wherever_the_verb_runs(project, adm, monkeypatch):
+    (project.folder / "scales" / "far").mkdir(parents=True)
+    content = yaml.safe_load(project.params.read_text())
+    content["paths"].update(project="../..", results="results/far", params="scales/far/params.yaml")
+    (project.folder / "scales" / "far" / "params.yaml").write_text(yaml.safe_dump(content))
+    (project.folder / "elsewhere").mkdir()
+    monkeypatch.chdir(project.folder / "elsewhere")
+    assert adm("prepare", "--params", "../scales/far/params.yaml", "--dataset", "digits", "--out", "d")[0] == 0
+    assert [path.name for path in Path().iterdir()] == ["d"]
+    assert len(tries((project.folder / "results" / "far" / "logs" / "prepare" / "digits.txt").read_text())) == 1
+
+
+@pytest.mark.parametrize(
+    ("out", "name"),
+    [
+        ("results/embedded/features/scale-2", "features/scale-2.txt"),
+        ("results/embedded/references/digits/features", "features/digits/features.txt"),
+        ("results/embedded/references/digits/dataset_features", "features/digits/dataset_features.txt"),
+        ("results/embedded/features/../../../a", "features/a.txt"),
+        ("elsewhere/b", "features/b.txt"),
+    ],
+)
+def test_features_are_told_apart_by_their_place(project, out, name):
+    assert project.run("features", "--extractor", "digits", "--images", "i", "--graph", "g", "--out", out)[0] == 2
+    assert project.journals() == {name}
+
+
+def test_a_shard_has_a_journal_of_its_own(project):
+    arguments = ["--run", "scale-2", "--checkpoint", "c", "--classifier", "k", "--out", "o"]
+    for more in ([], ["--shard", "2-of-3"]):
+        assert project.run("sample", *arguments, *more)[0] == 2
+    assert project.journals() == {"sample/scale-2.txt", "sample/scale-2/2-of-3.txt"}
+
+
+def test_only_the_first_of_several_processes_writes(project, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert project.prepare() == (0, "", "")
+    assert not project.logs.exists()
+    monkeypatch.setenv("RANK", "0")
+    assert project.prepare() == (0, "", "")
+    assert project.journals() == {"prepare/digits.txt"}
+
+
+def test_a_process_that_a_job_started_adds_lines_to_the_journal_of_that_job(project, broken, monkeypatch):
+    inherited = []
+    broken(lambda: inherited.append(os.environ["ADM_JOURNAL"]))
+    assert project.prepare()[0] == 0
+    assert "ADM_JOURNAL" not in os.environ
+    before = project.read()
+
+    monkeypatch.setenv("ADM_JOURNAL", inherited[0])
+    broken(lambda: logging.getLogger("adm.worker").info("from within"))
+    assert project.prepare()[0] == 0
+    added = project.read().removeprefix(before).splitlines()
+    assert {line.split(" ", 2)[2] for line in added} == {"from within"}
+
+    # Of another job it is no part.
+    assert project.run("init", "--model", "adm-128", "--out", project.folder / "m")[0] == 0
+    assert len(tries(project.read("init/adm-128"))) == 1
+
+
+def test_a_disk_that_takes_no_more_of_the_journal_fails_no_job(project):
+    (project.logs / "prepare").mkdir(parents=True)
+    (project.logs / "prepare" / "digits.txt").symlink_to("/dev/full")
+    assert project.prepare() == (0, "", "")
+    assert (project.folder / "digits" / "manifest.json").is_file()
+
+
+def test_a_journal_that_cannot_be_opened_is_one_line(project):
+    project.logs.parent.mkdir(parents=True)
+    project.logs.write_text("a file")
+    code, out, err = project.prepare()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {project.logs}")
+    assert not (project.folder / "digits").exists()
