@@ -1,6 +1,7 @@
 """The manifest: what made an artifact, and the hash of every file in it."""
 
 import hashlib
+import json
 import platform
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -64,8 +65,12 @@ def library_versions(libraries: Iterable[str]) -> dict[str, str]:
 
 def write_manifest(folder: Path, made_by: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> None:
     """Write the manifest of a finished folder; `made_by` comes from `provenance`."""
-    files = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
-    write_json(folder / MANIFEST, {**made_by, "facts": dict(facts or {}), "files": files})
+    write_json(folder / MANIFEST, {**made_by, "facts": dict(facts or {}), "files": file_hashes(folder)})
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of each file of a folder but its manifest, by its name."""
+    return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
 
 
 def read_manifest(folder: Path, *stages: str) -> Manifest:
@@ -105,6 +110,11 @@ def identity(path: Path) -> str:
     if not path.is_file():
         raise UserError(f"{path}: does not exist")
     return sha256(path)
+
+
+def fingerprint(made_by: Mapping[str, Any]) -> str:
+    """A short hash of what makes an artifact, from `provenance`: another one tells that another result is made."""
+    return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:16]
 
 
 def sha256(path: Path) -> str:

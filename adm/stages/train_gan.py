@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from adm.artifacts.manifest import provenance, write_manifest
@@ -12,6 +11,7 @@ from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import settle
 from adm.nets.gan import WEIGHTS
+from adm.nets.weights import write_tensors
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.gans import GanParams
@@ -36,7 +36,5 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path) -> None:
             if not math.isfinite(loss):
                 raise UserError(f"train_gan: iteration {iteration}: {name} is {loss}; lower the learning rates")
     with new_folder(out) as folder:
-        save_file(networks.averaged.state_dict(), folder / WEIGHTS)
-        # The library makes files that only their owner can read; an artifact is there to be shared.
-        (folder / WEIGHTS).chmod(0o644)
+        write_tensors(folder / WEIGHTS, networks.averaged.state_dict())
         write_manifest(folder, made_by, {"iterations": gan.iterations})

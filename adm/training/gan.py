@@ -50,6 +50,9 @@ def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Bat
     Yields:
         Both players' losses, after each iteration.
 
+    Raises:
+        NotFiniteError: A loss or a gradient is NaN or infinite.
+
     Source: Brock et al. (2018), Section 3.
     """
     optimizers = [
@@ -67,9 +70,9 @@ def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Bat
             step = iteration * gan.discriminator_steps + update
             draws = generator(gan.seed, step, DISCRIMINATOR)
             judged = _discriminator_loss(gan, networks, num_classes, *batches.at(step), draws)
-            _descend(optimizers[0], judged)
+            _descend(optimizers[0], judged, networks.discriminator, f"iteration {iteration}: discriminator_loss")
         fooled = _generator_loss(gan, networks, num_classes, generator(gan.seed, iteration, GENERATOR))
-        _descend(optimizers[1], fooled)
+        _descend(optimizers[1], fooled, networks.generator, f"iteration {iteration}: generator_loss")
         _average(networks, gan.ema_rate, iteration)
         yield {"discriminator_loss": float(judged.detach()), "generator_loss": float(fooled.detach())}
 

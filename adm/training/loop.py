@@ -11,8 +11,9 @@ from torch import Tensor
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.precision import autocast, memory_format
+from adm.nets.weights import first_not_finite
 from adm.parallel import ALONE, Group
-from adm.params.errors import UserError
+from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
 from adm.training.state import TrainingState
 from adm.training.tasks import Draw, draw
@@ -45,8 +46,8 @@ def train(
         A report after each update.
 
     Raises:
-        UserError: The loss or a gradient is not finite and no smaller loss scale helps, or the processes cannot share
-            a batch evenly.
+        UserError: The loss or a gradient is not finite and no smaller loss scale helps (a NotFiniteError), or the
+            processes cannot share a batch evenly.
 
     Source: Appendix K.
     """
@@ -71,7 +72,7 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
         if torch.isfinite(norm):
             break
         if not state.scale.shrink():
-            raise UserError(_not_finite(state, values, attempt))
+            raise NotFiniteError(_not_finite(state, values, attempt))
     _update(state, training, rate)
     state.task.timesteps.update(drawn.t, group.concatenated(losses).cpu())
     state.scale.grow()
@@ -169,15 +170,10 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
 
 
 def _not_finite(state: TrainingState, values: dict[str, Tensor], attempts: int) -> str:
-    culprit = next(
-        (
-            f"first in {name}"
-            for name, parameter in state.network.named_parameters()
-            if parameter.grad is not None and not parameter.grad.isfinite().all()
-        ),
-        "in its norm alone",
-    )
+    parameters = state.network.named_parameters()
+    first = first_not_finite({name: weight.grad for name, weight in parameters if weight.grad is not None})
     return (
-        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, {culprit}, after "
+        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, "
+        f"{f'first in {first}' if first else 'in its norm alone'}, after "
         f"{attempts} smaller loss scales; lower learning_rate, or try another precision"
     )
