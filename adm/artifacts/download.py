@@ -15,6 +15,7 @@ from requests.exceptions import ChunkedEncodingError, HTTPError, RequestExceptio
 from requests.exceptions import ConnectionError as NotConnectedError
 from tqdm import tqdm
 
+from adm.artifacts.writing import flush
 from adm.params.errors import UserError
 
 TRIES = 5
@@ -71,7 +72,9 @@ def download(url: str, out: Path, size: int | None = None, sha256: str | None = 
     if difference := _difference(part, expected):
         _discard(part)
         raise UserError(f"{url}: has {difference}; what was downloaded is removed")
+    flush(part)
     part.replace(out)
+    flush(out.parent)
     _discard(part)
 
 

@@ -73,11 +73,11 @@ def file_hashes(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
 
 
-def read_manifest(folder: Path, *stages: str) -> Manifest:
-    """Read an artifact's manifest and check that its files are those that were written.
+def read_made_by(folder: Path, *stages: str) -> Manifest:
+    """Read an artifact's manifest and leave its files alone.
 
     Raises:
-        UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
+        UserError: There is no such artifact, or another stage made it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: does not exist")
@@ -88,9 +88,19 @@ def read_manifest(folder: Path, *stages: str) -> Manifest:
         raise UserError(f"{path}: is no manifest: {error.errors()[0]['msg'].lower()}") from error
     if manifest.stage not in stages:
         raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
+    return manifest
+
+
+def read_manifest(folder: Path, *stages: str) -> Manifest:
+    """Read an artifact's manifest and check that its files are those that were written.
+
+    Raises:
+        UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
+    """
+    manifest = read_made_by(folder, *stages)
     for name, digest in manifest.files.items():
         if name in ("", ".", "..") or Path(name).name != name:
-            raise UserError(f"{path}: names the file {name!r}, which does not lie in the folder")
+            raise UserError(f"{folder / MANIFEST}: names the file {name!r}, which does not lie in the folder")
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: does not exist, though the manifest names it")
         if sha256(folder / name) != digest:

@@ -1,36 +1,47 @@
 """`evaluate`: the paper's five metrics of a batch's features, further ones, and bootstrap replicates."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from adm.artifacts.manifest import provenance
+from adm.artifacts.manifest import provenance, read_made_by
 from adm.artifacts.writing import new_file, write_json
-from adm.metrics.batches import read_features, read_reference_statistics
+from adm.metrics.batches import read_features, read_reference_statistics, require_same_graph
 from adm.metrics.bootstrap import bootstrap_metrics
 from adm.metrics.manifold import precision_recall
 from adm.metrics.scores import SEED, further_scores, scores
-from adm.params.errors import UserError
+from adm.params.data import ReferenceParams
+from adm.params.errors import NotFiniteError, UserError
 from adm.params.gans import GanRunParams
-from adm.params.published import PublishedSamplesParams
+from adm.params.published import PublishedReferenceParams, PublishedSamplesParams
 from adm.params.runs import ScoredParams
+from adm.params.section import Section
 
 
 def run(
     run: ScoredParams | GanRunParams | PublishedSamplesParams,
-    features: Path,
-    reference: Path,
-    reference_features: Path,
+    against: ReferenceParams | PublishedReferenceParams,
+    inputs: dict[str, Path],
     out: Path,
 ) -> None:
-    """Score a batch and write the numbers with what made them.
+    """Score a run against a reference and write the numbers with what made them.
+
+    `inputs` are "samples", their "features", "reference", the batch, and "reference_features", those of its images.
 
     Raises:
-        UserError: There are fewer samples than the run asks for, or their features do not fit the reference's.
+        UserError: The samples are of another run or fewer than it asks for, the reference is another one, or features
+            are of other images, or of two graphs.
     """
-    inputs = {"features": features, "reference": reference, "reference_features": reference_features}
     made_by = provenance("evaluate", {"run": run}, inputs, ["numpy", "scipy"])
-    samples, real = read_features(features), read_features(reference_features)
+    _require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
+    _require_section(inputs["reference"], against, "reference", "adopt")
+    features, reference = inputs["features"], inputs["reference"]
+    require_same_graph(features, inputs["reference_features"], reference)
+    samples = read_features(features, inputs["samples"])
+    real = read_features(inputs["reference_features"], reference)
     if len(samples.pool) != run.num_samples:
         raise UserError(f"{features}: holds {len(samples.pool)} samples, but the run asks for {run.num_samples}")
     pool, spatial = read_reference_statistics(reference)
@@ -42,6 +53,7 @@ def run(
             replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, SEED)
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error
+    _require_finite(f"{features} against {reference}", {**metrics, **further})
     with new_file(out) as path:
         write_json(
             path,
@@ -55,3 +67,18 @@ def run(
                 "bootstrap": {name: [float(f"{x:.6g}") for x in values] for name, values in replicates.items()},
             },
         )
+
+
+def _require_section(folder: Path, section: Section, *stages: str) -> None:
+    made_with, wanted = read_made_by(folder, *stages).params, section.model_dump(mode="json")
+    sections = (made_with[name] for name in ("run", "reference", "published") if name in made_with)
+    found: dict[str, Any] = next(sections, {})
+    if different := [name for name, value in wanted.items() if found.get(name) != value]:
+        name = different[0]
+        raise UserError(f"{folder}: was made with {name} {found.get(name)}, but the params file has {wanted[name]}")
+
+
+def _require_finite(place: str, numbers: Mapping[str, float]) -> None:
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise NotFiniteError(f"{place}: {name} is {value}")

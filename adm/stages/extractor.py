@@ -10,6 +10,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import settle
 from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
+from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
 from adm.training.extractor import accuracy, initial_network, split, train_extractor
@@ -19,7 +20,7 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     """Train, measure the held-out accuracy and freeze.
 
     Raises:
-        UserError: The held-out accuracy is below `least_accuracy`.
+        UserError: The held-out accuracy is below `least_accuracy`, or a loss, a gradient or a weight is not finite.
     """
     settle(extractor.threads)
     shards = ImageShards(data, dataset.image_size)
@@ -31,6 +32,7 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
     for _ in tqdm(steps, total=extractor.iterations, unit="step", disable=None):
         pass
+    require_finite("extractor", network.state_dict())
     held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])
     print(f"held-out accuracy {held_out:.4f} on {len(parts.held_out)} images")
     if held_out < extractor.least_accuracy:

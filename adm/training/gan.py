@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.gan import Discriminator, Generator
 from adm.params.gans import GanParams
+from adm.training.finite import require_finite_step
 
 DISCRIMINATOR, GENERATOR = 2, 3
 """Streams of random numbers of a GAN's training, after those of `adm.data.batches`."""
@@ -102,9 +103,10 @@ def _generated(gan: GanParams, networks: Networks, num_classes: int, draws: torc
     return networks.generator(z, y), y
 
 
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, player: nn.Module, what: str) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    require_finite_step(what, loss, player)
     optimizer.step()
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.precision import autocast, memory_format
-from adm.nets.weights import first_not_finite
 from adm.parallel import ALONE, Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
+from adm.training.finite import where_not_finite
 from adm.training.state import TrainingState
 from adm.training.tasks import Draw, draw
 
@@ -170,10 +170,8 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
 
 
 def _not_finite(state: TrainingState, values: dict[str, Tensor], attempts: int) -> str:
-    parameters = state.network.named_parameters()
-    first = first_not_finite({name: weight.grad for name, weight in parameters if weight.grad is not None})
+    place = where_not_finite(state.network)
     return (
-        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, "
-        f"{f'first in {first}' if first else 'in its norm alone'}, after "
+        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, {place}, after "
         f"{attempts} smaller loss scales; lower learning_rate, or try another precision"
     )

@@ -12,7 +12,7 @@ from adm.artifacts.manifest import file_hashes, fingerprint
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder, remove_folder, write_json
 from adm.parallel import ALONE, Group
-from adm.params.errors import UserError
+from adm.params.errors import NotFiniteError, UserError
 from adm.training.state import TrainingState
 
 HASHES = "hashes.json"
@@ -51,6 +51,25 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
         remove_folder(folder)
     finally:
         lock.release()
+
+
+@contextmanager
+def naming_last_good(folder: Path, previous: Path) -> Iterator[None]:
+    """Have the error that ends training for numbers that are not finite name the state to go back to.
+
+    Args:
+        folder: The rolling states, from `rolling_folder`.
+        previous: The checkpoint that the segment began with, for want of any.
+
+    Raises:
+        NotFiniteError: That error.
+    """
+    try:
+        yield
+    except NotFiniteError as error:
+        step = _last_whole(folder)
+        last = previous if step < 0 else _state_of(folder, step)
+        raise NotFiniteError(f"{error}; the last good state is {last}") from error
 
 
 def save_rolling(state: TrainingState, folder: Path) -> None:
