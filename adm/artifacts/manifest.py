@@ -91,6 +91,20 @@ def read_made_by(folder: Path, *stages: str) -> Manifest:
     return manifest
 
 
+def require_section(folder: Path, section: Section, *stages: str) -> None:
+    """Refuse an artifact that was made with another section of the params file than stands there now.
+
+    Raises:
+        UserError: It was, or there is no such artifact, or another stage made it.
+    """
+    made_with, wanted = read_made_by(folder, *stages).params, section.model_dump(mode="json")
+    sections = (made_with[name] for name in ("run", "reference", "published") if name in made_with)
+    found: dict[str, Any] = next(sections, {})
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise UserError(f"{folder}: was made with {name} {found.get(name)}, but the params file has {value}")
+
+
 def read_manifest(folder: Path, *stages: str) -> Manifest:
     """Read an artifact's manifest and check that its files are those that were written.
 

@@ -1,13 +1,11 @@
 """`evaluate`: the paper's five metrics of a batch's features, further ones, and bootstrap replicates."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from adm.artifacts.manifest import provenance, read_made_by
+from adm.artifacts.manifest import provenance, require_section
 from adm.artifacts.writing import new_file, write_json
 from adm.metrics.batches import read_features, read_reference_statistics, require_same_graph
 from adm.metrics.bootstrap import bootstrap_metrics
@@ -18,7 +16,6 @@ from adm.params.errors import NotFiniteError, UserError
 from adm.params.gans import GanRunParams
 from adm.params.published import PublishedReferenceParams, PublishedSamplesParams
 from adm.params.runs import ScoredParams
-from adm.params.section import Section
 
 
 def run(
@@ -36,8 +33,8 @@ def run(
             are of other images, or of two graphs.
     """
     made_by = provenance("evaluate", {"run": run}, inputs, ["numpy", "scipy"])
-    _require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
-    _require_section(inputs["reference"], against, "reference", "adopt")
+    require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
+    require_section(inputs["reference"], against, "reference", "adopt")
     features, reference = inputs["features"], inputs["reference"]
     require_same_graph(features, inputs["reference_features"], reference)
     samples = read_features(features, inputs["samples"])
@@ -53,7 +50,8 @@ def run(
             replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, SEED)
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error
-    _require_finite(f"{features} against {reference}", {**metrics, **further})
+    if lost := [name for name, value in {**metrics, **further}.items() if not math.isfinite(value)]:
+        raise NotFiniteError(f"{features} against {reference}: {', '.join(lost)}: NaN or infinite")
     with new_file(out) as path:
         write_json(
             path,
@@ -67,18 +65,3 @@ def run(
                 "bootstrap": {name: [float(f"{x:.6g}") for x in values] for name, values in replicates.items()},
             },
         )
-
-
-def _require_section(folder: Path, section: Section, *stages: str) -> None:
-    made_with, wanted = read_made_by(folder, *stages).params, section.model_dump(mode="json")
-    sections = (made_with[name] for name in ("run", "reference", "published") if name in made_with)
-    found: dict[str, Any] = next(sections, {})
-    if different := [name for name, value in wanted.items() if found.get(name) != value]:
-        name = different[0]
-        raise UserError(f"{folder}: was made with {name} {found.get(name)}, but the params file has {wanted[name]}")
-
-
-def _require_finite(place: str, numbers: Mapping[str, float]) -> None:
-    for name, value in numbers.items():
-        if not math.isfinite(value):
-            raise NotFiniteError(f"{place}: {name} is {value}")
