@@ -1,6 +1,7 @@
 """What every figure shares: its style, the names on its axes, and how it is written."""
 
 import math
+from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -116,4 +117,7 @@ def write_figure(stem: Path, figure: Figure) -> None:
         formats: dict[str, dict[str, None]] = {".png": {}, ".pdf": {"CreationDate": None}}
         with new_files(*map(stem.with_suffix, formats)) as paths:
             for path, metadata in zip(paths, formats.values(), strict=True):
-                figure.savefig(path, format=path.suffix[1:], metadata=metadata)
+                # Drawn in memory: where it cannot write, the library fails in ways of its own.
+                drawn = BytesIO()
+                figure.savefig(drawn, format=path.suffix[1:], metadata=metadata)
+                path.write_bytes(drawn.getvalue())

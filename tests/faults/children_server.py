@@ -1,8 +1,8 @@
 """Forks a child for each request on standard input, which runs a verb; torch is imported once for all of them.
 
 A request is a line of JSON: what `adm` is called with, the folder to do it in, the file for what is printed, the fault
-to inject, if any, and the seconds after which to kill the child, if it is to be killed. A line answers it: how the child
-ended.
+to inject, if any, and the seconds after which to kill the child, if it is to be killed. A line answers it: how the
+child ended.
 """
 
 import ctypes
@@ -12,22 +12,21 @@ import signal
 import sys
 import time
 import traceback
+from functools import cache
 from pathlib import Path
 
-import adm.stages.evaluate
-import adm.stages.figure
-import adm.stages.gather
-import adm.stages.init
-import adm.stages.prepare
-import adm.stages.sample
-import adm.stages.table
-import adm.stages.train
 import torch
-from adm import cli
 
-# Imports torch's compiler, which takes a second.
+from adm import cli
+from adm.artifacts.code import code_digest, verbs
+
+# What every child would do again.
 torch.optim.AdamW([torch.zeros(1)])
 torch.set_num_threads(1)
+for verb in verbs():
+    code_digest(verb)
+load = cache(cli.load)
+cli.load = lambda path: load(Path(path).resolve())
 
 
 def serve():
@@ -35,6 +34,8 @@ def serve():
     for line in sys.stdin:
         request = json.loads(line)
         seconds = request.pop("seconds")
+        if (params := Path(request["folder"], "params.yaml")).exists():
+            cli.load(params)
         child = os.fork()
         if not child:
             work(**request)

@@ -42,8 +42,9 @@ class Job:
 
     @property
     def arguments(self):
-        paths = "--data data --previous initial --work results/work --out results/checkpoints/{0} --log results/training/{0}.csv"
-        return ["train", "--params", "params.yaml", "--segment", SEGMENT, *paths.format(SEGMENT).split()]
+        inputs = ["--params", "params.yaml", "--data", "data", "--previous", "initial", "--work", "results/work"]
+        outputs = ["--out", f"results/checkpoints/{SEGMENT}", "--log", f"results/training/{SEGMENT}.csv"]
+        return ["train", "--segment", SEGMENT, *inputs, *outputs]
 
     def train(self, nth=0, seconds=None):
         """Train, and be killed before the nth call that changes a file, or after some seconds."""
@@ -94,7 +95,7 @@ def job(request, miniature, faulty, write_params, tmp_path_factory):
     write_params(folder, params)
     for command in ("prepare --dataset digits --out data", "init --model adm-128 --out initial"):
         assert faulty.run(*command.split(), "--params", "params.yaml", folder=folder).code == 0
-    yield Job(faulty, folder, variant["stop"]), variant
+    return Job(faulty, folder, variant["stop"]), variant
 
 
 def test_a_job_killed_at_thirty_moments_ends_in_the_same_bytes(job):

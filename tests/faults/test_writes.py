@@ -18,7 +18,6 @@ VERBS = {
     "npy": ("prepare --dataset digits --out {out}", ["out"]),
     "safetensors": ("init --model adm-128 --out {out}", ["out"]),
     "npz": (f"sample {SAMPLED} --out {{out}}", ["out"]),
-    "npz alone": (f"sample {SAMPLED} --shard 1-of-3 --out {{out}}", ["out"]),
     "json": ("sizes --out {out}", ["out"]),
     "tables": ("table --table table_14 --paper {root}/workflow/paper --out {out}", ["out.csv", "out.md", "out.tex"]),
     "figures": ("figure --figure figure_13 --paper {root}/workflow/paper --out {out}", ["out.png", "out.pdf"]),
@@ -107,12 +106,13 @@ def check_refused(ended, writing):
 def test_a_call_that_fails_leaves_the_old_artifact_and_a_killed_writer_too(faulty, writing, kind):
     made, old, new, calls = writing(kind)
     draws = random.Random(f"{SEED} {kind}")
-    # The first and the last calls are those that begin, flush, put in place and clean up.
-    chosen = sorted({1, 2, 3, *range(calls - 8, calls + 1), *draws.sample(range(1, calls + 1), 3)} & {*range(calls + 1)})
+    # The last calls are those that flush, put in place and clean up.
+    chosen = sorted({draws.randint(1, 3), *draws.sample(range(4, calls - 7), 2), *range(calls - 7, calls + 1)})
     print(f"ADM_WRITES_SEED={SEED} repeats this; calls {chosen} of {calls}")
+    errors = draws.sample([0, errno.EIO, errno.ENOSPC], 3)
     outcomes = set()
     for nth in chosen:
-        error = draws.choice([0, errno.EIO, errno.ENOSPC])
+        error = errors[nth % 3]
         ended = made.run(nth, error)
         found = made.artifacts()
         print(nth, errno.errorcode.get(error, "killed"), ended.code, ended.printed.strip())
@@ -129,8 +129,10 @@ def test_a_call_that_fails_leaves_the_old_artifact_and_a_killed_writer_too(fault
             assert all(file in (OLD, new[name]) for name, file in found.items())
             assert found.keys() == new.keys()
         outcomes.add("old" if found == old else "new")
-        again = made.run()
-        assert (again.code, made.contents()) == (0, new), again.printed
+        if found != made.contents() or nth == calls:
+            # A run that comes later removes what was left half-written.
+            again = made.run()
+            assert (again.code, made.contents()) == (0, new), again.printed
         made.put_old()
     assert outcomes == {"old", "new"}
 
@@ -149,9 +151,7 @@ def test_a_full_or_a_read_only_disk_leaves_the_old_artifact_and_is_one_line(disk
     made, old, new, _ = writing(kind)
     size = sum(len(file) for file in new.values())
     ballast = children.seen(disk) / "ballast"
-    for left in (0, 4096, size // 2 // 4096 * 4096):
-        if left >= size:
-            continue
+    for left in (0, size // 2 // 4096 * 4096):
         with ballast.open("wb") as file:
             file.write(bytes(shutil.disk_usage(ballast.parent).free - left))
         ended = made.run()
