@@ -17,8 +17,10 @@ import typer
 from adm.cli_tools import tools
 from adm.journal import console, journal, told
 from adm.params import UserError, load
+from adm.params.data import ReferenceParams
 from adm.params.keys import accepted
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
+from adm.params.published import PublishedReferenceParams
 from adm.params.report import FIGURES, TABLES
 from adm.params.resources import ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
@@ -248,15 +250,32 @@ def reference(params: ParamsFile, reference: Key, features: Input, data: Input, 
 
 @app.command()
 def evaluate(
-    params: ParamsFile, run: Key, features: Input, reference: Input, reference_features: Input, out: Out
+    params: ParamsFile,
+    run: Key,
+    samples: Input,
+    features: Input,
+    reference: Input,
+    reference_features: Input,
+    out: Out,
 ) -> None:
     """Score a batch of samples."""
     loaded = load(params)
     section = _pick(loaded.scored, run, "run")
-    with journal(params, loaded, "evaluate", run, run=section):
+    references: dict[str, ReferenceParams | PublishedReferenceParams] = {
+        **loaded.references,
+        **loaded.published.references,
+    }
+    against = references[section.reference]
+    inputs = {
+        "samples": samples,
+        "features": features,
+        "reference": reference,
+        "reference_features": reference_features,
+    }
+    with journal(params, loaded, "evaluate", run, run=section, reference=against):
         from adm.stages import evaluate as stage
 
-        stage.run(section, features, reference, reference_features, out)
+        stage.run(section, against, inputs, out)
 
 
 @app.command()

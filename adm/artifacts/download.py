@@ -13,6 +13,7 @@ import requests
 from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, SSLError, Timeout
 from requests.exceptions import ConnectionError as NotConnectedError
 
+from adm.artifacts.writing import flush
 from adm.params.errors import UserError
 from adm.progress import Progress, progress
 
@@ -70,7 +71,9 @@ def download(url: str, out: Path, size: int | None = None, sha256: str | None = 
     if difference := _difference(part, expected):
         _discard(part)
         raise UserError(f"{url}: has {difference}; what was downloaded is removed")
+    flush(part)
     part.replace(out)
+    flush(out.parent)
     _discard(part)
 
 

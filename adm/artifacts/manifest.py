@@ -1,6 +1,7 @@
 """The manifest: what made an artifact, and the hash of every file in it."""
 
 import hashlib
+import json
 import platform
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -64,16 +65,19 @@ def library_versions(libraries: Iterable[str]) -> dict[str, str]:
 
 def write_manifest(folder: Path, made_by: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> None:
     """Write the manifest of a finished folder; `made_by` comes from `provenance`."""
-    files = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
-    write_sealed_json(folder / MANIFEST, {**made_by, "facts": dict(facts or {}), "files": files})
+    write_sealed_json(folder / MANIFEST, {**made_by, "facts": dict(facts or {}), "files": file_hashes(folder)})
 
 
-def read_manifest(folder: Path, *stages: str) -> Manifest:
-    """Read an artifact's manifest and check that its files are those that were written.
+def file_hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of each file of a folder but its manifest, by its name."""
+    return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+
+
+def read_made_by(folder: Path, *stages: str) -> Manifest:
+    """Read an artifact's manifest and leave its files alone.
 
     Raises:
-        UserError: There is no such artifact, another stage made it, or a file, or the manifest itself, is missing or
-            has other content.
+        UserError: There is no such artifact, another stage made it, or the manifest is not what was written.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: does not exist")
@@ -84,9 +88,33 @@ def read_manifest(folder: Path, *stages: str) -> Manifest:
         raise UserError(f"{path}: is no manifest: {error.errors()[0]['msg'].lower()}") from error
     if manifest.stage not in stages:
         raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
+    return manifest
+
+
+def require_section(folder: Path, section: Section, *stages: str) -> None:
+    """Refuse an artifact that was made with another section of the params file than stands there now.
+
+    Raises:
+        UserError: It was, or there is no such artifact, or another stage made it.
+    """
+    made_with, wanted = read_made_by(folder, *stages).params, section.model_dump(mode="json")
+    sections = (made_with[name] for name in ("run", "reference", "published") if name in made_with)
+    found: dict[str, Any] = next(sections, {})
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise UserError(f"{folder}: was made with {name} {found.get(name)}, but the params file has {value}")
+
+
+def read_manifest(folder: Path, *stages: str) -> Manifest:
+    """Read an artifact's manifest and check that its files are those that were written.
+
+    Raises:
+        UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
+    """
+    manifest = read_made_by(folder, *stages)
     for name, digest in progress(manifest.files.items(), unit="file", name=f"checking {folder.name}"):
         if name in ("", ".", "..") or Path(name).name != name:
-            raise UserError(f"{path}: names the file {name!r}, which does not lie in the folder")
+            raise UserError(f"{folder / MANIFEST}: names the file {name!r}, which does not lie in the folder")
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: does not exist, though the manifest names it")
         if sha256(folder / name) != digest:
@@ -106,6 +134,11 @@ def identity(path: Path) -> str:
     if not path.is_file():
         raise UserError(f"{path}: does not exist")
     return sha256(path)
+
+
+def fingerprint(made_by: Mapping[str, Any]) -> str:
+    """A short hash of what makes an artifact, from `provenance`: another one tells that another result is made."""
+    return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:16]
 
 
 def sha256(path: Path) -> str:

@@ -97,6 +97,12 @@ def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path
         yield mapped
 
 
+def write_npy(path: Path, array: NDArray[Any]) -> None:
+    """Write an npy file with the bytes of `numpy.save`, which says less when the disk is full."""
+    with path.open("wb") as file:
+        write_rows(file, array, len(array), 0)
+
+
 def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> None:
     """Append rows to an npy file that will have `count`; the first ones bring the header.
 

@@ -1,10 +1,15 @@
-"""Writing: under a temporary name, flushed, then renamed; bytes depend on content alone."""
+"""Writing: beside its place, flushed to the disk, then put there at once; bytes depend on content alone."""
 
+import ctypes
+import errno
+import fcntl
+import glob
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +18,76 @@ from numpy.typing import NDArray
 
 from adm.params.errors import UserError
 
+RENAME_EXCHANGE = 2
+"""Flag of Linux' renameat2: both paths exist, and change places."""
+
+AT_FDCWD = -100
+"""What stands for the working folder in calls that take a folder."""
+
+UNKNOWN_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+"""What a system, or one of its filesystems, answers that has no such call."""
+
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` when the block ends well, and vanishes when it does not.
 
-    An `out` that exists is replaced only then, in two renames: killed between them, it stands beside its place, under
-    the name `.<out>.replaced-<process>`.
+    An `out` that exists is replaced only then, at once. Where the system cannot do that (NFS, macOS) it is moved aside
+    first: killed between two renames, there is none.
 
     Raises:
-        UserError: `out` is a file.
+        UserError: `out` is a file, or cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file, but a folder is to be written there")
-    partial = _partial(out)
-    # A killed process of the same number may have left one: in containers numbers come again soon.
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with _beside(out) as partial:
         yield partial
-        for path in sorted(partial.rglob("*")):
-            if path.is_file():
-                _flush(path)
+        for path in partial.rglob("*"):
+            flush(path)
+        flush(partial)
         if out.exists():
-            replaced = out.with_name(f".{out.name}.replaced-{os.getpid()}")
-            shutil.rmtree(replaced, ignore_errors=True)
-            out.rename(replaced)
-            try:
-                partial.rename(out)
-            except OSError:
-                replaced.rename(out)
-                raise
-            shutil.rmtree(replaced)
+            _exchange(partial, out)
         else:
             partial.rename(out)
-        _flush(out.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def new_files(*outs: Path) -> Iterator[list[Path]]:
+    """Yield paths to write to; the files become `outs` when the block ends well, and vanish when it does not.
+
+    None of them is put in its place before all are written.
+
+    Args:
+        outs: In one folder.
+
+    Raises:
+        UserError: One of them cannot be written.
+    """
+    with _beside(outs[0]) as folder:
+        partials = [folder / out.name for out in outs]
+        yield partials
+        for partial in partials:
+            flush(partial)
+        for partial, out in zip(partials, outs, strict=True):
+            partial.replace(out)
 
 
 @contextmanager
 def new_file(out: Path) -> Iterator[Path]:
-    """Yield a path to write to; the file becomes `out` when the block ends well, and vanishes when it does not."""
-    partial = _partial(out)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    """Yield a path to write to; the file becomes `out` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    with new_files(out) as (partial,):
         yield partial
-        _flush(partial)
-        partial.replace(out)
-        _flush(out.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there: killed meanwhile, it is there whole or not at all."""
+    if path.exists():
+        with _beside(path) as partial:
+            path.rename(partial)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -77,13 +101,97 @@ def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def _partial(out: Path) -> Path:
-    return out.with_name(f".{out.name}.partial-{os.getpid()}")
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have the disk hold a file's content, or a folder's names."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `out`, in which or out of which it is made; what is left of it goes.
+
+    The folder's name is hidden, so that nothing takes it for an artifact, and it is locked as long as its process
+    lives: a later one removes what killed ones left of this `out`, and nothing else. A filesystem without locks keeps
+    what was left.
+    """
+    with _named(out):
+        made = [folder for folder in out.parents if not folder.exists()]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(out)
+        partial, lock = _new_locked(out)
+        try:
+            yield partial
+            for folder in (out.parent, *(folder.parent for folder in made)):
+                flush(folder)
+        finally:
+            _remove(partial)
+            os.close(lock)
+
+
+@contextmanager
+def _named(out: Path) -> Iterator[None]:
+    """Have an error of the system that names no file, as one of a full disk, or a hidden one, name `out`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(out.with_name(_prefix(out)))):
+            raise
+        raise UserError(f"{out}: cannot be made: {error.strerror or error}") from error
+
+
+def _new_locked(out: Path) -> tuple[Path, int]:
+    while True:
+        partial = out.with_name(_prefix(out) + secrets.token_hex(4))
+        partial.mkdir()
+        # Between two of these lines another process may take the folder for an abandoned one, and remove it.
+        with suppress(FileNotFoundError):
+            lock = os.open(partial, os.O_RDONLY)
+            with suppress(OSError):  # a filesystem without locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if partial.exists():
+                return partial, lock
+            os.close(lock)
+
+
+def _remove_abandoned(out: Path) -> None:
+    for left in out.parent.glob(f"{glob.escape(_prefix(out))}*"):
+        with suppress(OSError):  # another process writes there, or just removed it, or there are no locks
+            lock = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(left)
+            finally:
+                os.close(lock)
+
+
+def _prefix(out: Path) -> str:
+    return f".{out.name}.partial-"
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Have two folders change places."""
+    if renameat2 := getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None):
+        if renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in UNKNOWN_HERE:
+            raise OSError(code, os.strerror(code))
+    aside = new.with_name(f"{new.name}-aside")
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except OSError:
+        aside.rename(old)
+        raise
+    aside.rename(new)

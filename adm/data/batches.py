@@ -12,6 +12,7 @@ from torch import Tensor
 from adm.data.crops import random_crop
 from adm.data.shards import ImageShards
 from adm.determinism import generator
+from adm.params.errors import NotFiniteError
 
 ORDER, AUGMENTATION = 0, 1
 """Streams of random numbers of a training run; `adm.training` owns those from 2 on."""
@@ -23,7 +24,14 @@ def to_unit_range(images: NDArray[np.uint8]) -> Tensor:
 
 
 def to_uint8(x: Tensor) -> NDArray[np.uint8]:
-    """(B, 3, H, W) float32, nominally in [-1, 1], as (B, H, W, 3) uint8, truncating as the published samples do."""
+    """(B, 3, H, W) float32, nominally in [-1, 1], as (B, H, W, 3) uint8, truncating as the published samples do.
+
+    Raises:
+        NotFiniteError: A pixel is NaN or infinite, which would pass for a dark or a bright one.
+    """
+    if not x.isfinite().all():
+        lost = int((~x.isfinite()).flatten(1).any(dim=1).sum())
+        raise NotFiniteError(f"{lost} of {len(x)} images made together hold NaN or infinity; try another precision")
     return ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 

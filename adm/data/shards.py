@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import read_manifest
 from adm.artifacts.reading import read_npy
+from adm.artifacts.streaming import write_npy
 from adm.params.errors import UserError
 
 
@@ -19,8 +20,8 @@ def write_shards(
     """
     for number, start in enumerate(range(0, len(images), shard_size), start=first):
         part = slice(start, start + shard_size)
-        np.save(folder / f"images-{number:05d}.npy", images[part])
-        np.save(folder / f"labels-{number:05d}.npy", labels[part])
+        write_npy(folder / f"images-{number:05d}.npy", images[part])
+        write_npy(folder / f"labels-{number:05d}.npy", labels[part])
 
 
 class ImageShards:

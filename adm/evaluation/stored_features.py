@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import MANIFEST, library_versions, read_manifest, write_manifest
 from adm.artifacts.streaming import write_rows
+from adm.artifacts.writing import new_folder
 from adm.data.images import Images
 from adm.progress import progress
 
@@ -29,7 +29,7 @@ class FeatureStore:
     """Computes features once and maps them from disk.
 
     What is computed appears under a name that images and maker give, whole or not at all; of two processes that
-    compute the same at once, the first to end writes it, and the other takes what is there.
+    compute the same at once, each writes it; what one has mapped stays what it was.
 
     Args:
         folder: Keeps them for later calls.
@@ -57,15 +57,9 @@ class FeatureStore:
         key = hashlib.sha256(json.dumps([made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
         found = self._folder / key
         if not found.is_dir():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            # No name of ours alone would do: processes in containers share their numbers.
-            partial = Path(mkdtemp(dir=self._folder, prefix=f".{key}."))
-            try:
+            with new_folder(found) as partial:
                 _compute(images, compute, batch, partial)
                 write_manifest(partial, made_by, facts)
-                _rename(partial, found)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
         names = [name for name in read_manifest(found, made_by["stage"]).files if name != MANIFEST]
         return {name.removesuffix(".npy"): open_memmap(found / name, mode="r") for name in names}
 
@@ -83,15 +77,6 @@ def _compute(images: Images, compute: Callable[[NDArray[np.uint8]], Rows], batch
                 write_rows(opened[name], rows, images.count, done)
             done += len(chunk)
             bar.update(len(chunk))
-
-
-def _rename(partial: Path, found: Path) -> None:
-    try:
-        partial.chmod(0o755)
-        partial.rename(found)
-    except OSError:
-        if not found.is_dir():
-            raise
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import read_manifest
+from adm.artifacts.manifest import identity, read_made_by, read_manifest
 from adm.artifacts.reading import read_npz
 from adm.artifacts.writing import write_npz
 from adm.metrics.features import Features
 from adm.metrics.statistics import FeatureStatistics
+from adm.params.errors import UserError
 
 GRAPH = "graph.pb"
 FEATURES = "features.npz"
@@ -21,15 +22,40 @@ def write_features(folder: Path, features: Features) -> None:
     write_npz(folder / FEATURES, pool=features.pool, spatial=features.spatial, logits=features.logits)
 
 
-def read_features(folder: Path) -> Features:
+def read_features(folder: Path, images: Path) -> Features:
     """Read a feature batch.
 
+    Args:
+        folder: The artifact of `features`.
+        images: What its features must be of.
+
     Raises:
-        UserError: The folder holds none, it changed, or it holds NaN or infinity.
+        UserError: The folder holds none, it changed, it holds NaN or infinity, or is of other images.
     """
-    read_manifest(folder, "features")
+    if read_manifest(folder, "features").inputs.get("images") != identity(images):
+        raise UserError(f"{folder}: holds features of other images than those of {images}")
     matrix = ("float32", (None, None))
-    return Features(**read_npz(folder / FEATURES, {"pool": matrix, "spatial": matrix, "logits": matrix}))
+    features = Features(**read_npz(folder / FEATURES, {"pool": matrix, "spatial": matrix, "logits": matrix}))
+    if len({len(rows) for rows in (features.pool, features.spatial, features.logits)}) > 1:
+        raise UserError(f"{folder / FEATURES}: holds pool, spatial and logits of different numbers of images")
+    return features
+
+
+def require_same_graph(features: Path, *others: Path) -> None:
+    """Refuse features that do not compare with other features, or with a reference.
+
+    Raises:
+        UserError: They come of two graphs.
+    """
+    for other in others:
+        if graph_of(other) not in (None, graph_of(features)):
+            raise UserError(f"{features}: holds features of another graph than those behind {other}")
+
+
+def graph_of(folder: Path) -> str | None:
+    """The identity of the graph behind features or a reference; None behind published statistics, which tell none."""
+    manifest = read_made_by(folder, "features", "reference", "adopt")
+    return manifest.inputs.get("graph") if manifest.stage == "features" else manifest.facts.get("graph")
 
 
 def write_reference(

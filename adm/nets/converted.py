@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from adm.artifacts.writing import new_file
 from adm.nets.presets import PRESETS
 from adm.nets.published import preset_network
-from adm.nets.weights import read_tensors
+from adm.nets.weights import read_tensors, write_tensors
 from adm.params.errors import UserError
 
 ORIGIN = "adm"
@@ -30,9 +29,7 @@ def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, sour
     # In one entry: the library writes several in an order that changes from process to process.
     origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
     with new_file(path) as partial:
-        save_file(dict(weights), partial, metadata={ORIGIN: origin})
-        # The library makes files that only their owner can read.
-        partial.chmod(0o644)
+        write_tensors(partial, weights, {ORIGIN: origin})
 
 
 def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from adm.nets.classifier import Classifier
 from adm.nets.unet import UNet, Upsampler
-from adm.params.errors import UserError, brief
+from adm.params.errors import NotFiniteError, UserError, brief
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 
 
@@ -52,10 +53,41 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}" for name in different[:3]
         ]
         raise UserError(f"{path}: is of another architecture; {len(different)} tensors differ: {'; '.join(lines)}")
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise UserError(f"{path}: {name} holds NaN or infinity")
+    require_finite(str(path), tensors)
     return {name: tensors[name] for name in like}
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as a safetensors file; numbers that `read_tensors` would refuse are refused here.
+
+    Raises:
+        NotFiniteError: A tensor holds NaN or infinity.
+        OSError: The file cannot be written.
+    """
+    require_finite(path.name, tensors)
+    stored = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    try:
+        save_file(stored, path, metadata)
+    except SafetensorError as error:
+        raise OSError(brief(error)) from error
+    # The library makes files that only their owner can read; an artifact is there to be shared.
+    path.chmod(0o644)
+
+
+def require_finite(place: str, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse NaN and infinity.
+
+    Raises:
+        NotFiniteError: Names the place and the first tensor that holds one.
+    """
+    if name := first_not_finite(tensors):
+        raise NotFiniteError(f"{place}: {name} holds NaN or infinity")
+
+
+def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or infinity."""
+    bad = (name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all())
+    return next(bad, None)
 
 
 def _kind(tensor: Tensor) -> str:

@@ -13,6 +13,10 @@ class UserError(Exception):
         super().__init__(one_line(message))
 
 
+class NotFiniteError(UserError):
+    """Numbers came out NaN or infinite: nothing that is made of them may be kept."""
+
+
 def one_line(text: str) -> str:
     """The text on one line: what breaks lines in a name that a file gives is escaped, and a long text is cut."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: LONGEST + 1])

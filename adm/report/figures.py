@@ -1,6 +1,7 @@
 """What every figure shares: its style, the names on its axes, and how it is written."""
 
 import math
+from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -10,7 +11,7 @@ from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from adm.artifacts.writing import new_file
+from adm.artifacts.writing import new_files
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933")
 """Curves' colours, told apart by the colour-blind: Okabe and Ito's without yellow, and two of Tol's."""
@@ -113,6 +114,10 @@ def captioned(figure: Figure, caption: str) -> Figure:
 def write_figure(stem: Path, figure: Figure) -> None:
     """Write a figure as `<stem>.png` and `<stem>.pdf`, without a date."""
     with mpl.rc_context(STYLE):
-        for ending, metadata in [(".png", {}), (".pdf", {"CreationDate": None})]:
-            with new_file(stem.with_suffix(ending)) as path:
-                figure.savefig(path, format=ending[1:], metadata=metadata)
+        formats: dict[str, dict[str, None]] = {".png": {}, ".pdf": {"CreationDate": None}}
+        with new_files(*map(stem.with_suffix, formats)) as paths:
+            for path, metadata in zip(paths, formats.values(), strict=True):
+                # Drawn in memory: where it cannot write, the library fails in ways of its own.
+                drawn = BytesIO()
+                figure.savefig(drawn, format=path.suffix[1:], metadata=metadata)
+                path.write_bytes(drawn.getvalue())

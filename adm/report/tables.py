@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from adm.artifacts.writing import new_file
+from adm.artifacts.writing import new_files
 
 HEADINGS = {
     "fid": "FID",
@@ -63,12 +63,13 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
     style = printed.style.hide(axis="index").format(_in_latex).format_index(_in_latex, axis="columns")
     columns = "".join(side[0] for side in alignment)
     latex = style.to_latex(hrules=True, column_format=columns, caption=_in_latex(caption))
-    for ending, text in [
-        (".csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n")),
-        (".md", f"{name}: {caption}\n\n{markdown}\n"),
-        (".tex", latex),
-    ]:
-        with new_file(stem.with_suffix(ending)) as path:
+    texts = {
+        ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        ".md": f"{name}: {caption}\n\n{markdown}\n",
+        ".tex": latex,
+    }
+    with new_files(*map(stem.with_suffix, texts)) as paths:
+        for path, text in zip(paths, texts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
 
 

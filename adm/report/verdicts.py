@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from adm.artifacts.sealed import write_sealed_json
-from adm.artifacts.writing import new_file
+from adm.artifacts.writing import new_files
 
 CAPTION = (
     "The claims of the paper's appendix against what this scale measured. An interval covers the draw of the samples, "
@@ -56,15 +56,15 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
     latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=CAPTION)
-    for ending, text in [
-        (".csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n")),
-        (".md", f"{CAPTION}\n\n{markdown}\n"),
-        (".tex", latex),
-    ]:
-        with new_file(stem.with_suffix(ending)) as path:
+    texts = {
+        ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        ".md": f"{CAPTION}\n\n{markdown}\n",
+        ".tex": latex,
+    }
+    with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
+        for path, text in zip(paths, texts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
-    with new_file(stem.with_suffix(".json")) as path:
-        write_sealed_json(path, {"claims": {row.pop("key"): row for row in rows}, "made_by": made_by})
+        write_sealed_json(in_full, {"claims": {row.pop("key"): row for row in rows}, "made_by": made_by})
 
 
 def _printed(verdict: Verdict) -> tuple[str, ...]:

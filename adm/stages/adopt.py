@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import save_file
 
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.streaming import spooled
@@ -14,6 +13,7 @@ from adm.data.images import Images, open_npz
 from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.published import read_published_statistics
 from adm.nets.published import read_published
+from adm.nets.weights import write_tensors
 from adm.params.errors import UserError
 from adm.params.models import ModelParams
 from adm.params.published import (
@@ -55,9 +55,7 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
         case PublishedCheckpointParams():
             assert model is not None
             weights = read_published(path, model, published.model)
-            save_file(weights, folder / "ema.safetensors")
-            # The library makes files that only their owner can read.
-            (folder / "ema.safetensors").chmod(0o644)
+            write_tensors(folder / "ema.safetensors", weights)
             return {"step": published.iteration, "num_parameters": sum(tensor.numel() for tensor in weights.values())}
         case PublishedSamplesParams():
             images = _images(path, published.image_size, published.num_samples)

@@ -1,37 +1,45 @@
 """`evaluate`: the paper's five metrics of a batch's features, further ones, and bootstrap replicates."""
 
+import math
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from adm.artifacts.manifest import provenance
+from adm.artifacts.manifest import provenance, require_section
 from adm.artifacts.sealed import write_sealed_json
 from adm.artifacts.writing import new_file
-from adm.metrics.batches import read_features, read_reference_statistics
+from adm.metrics.batches import read_features, read_reference_statistics, require_same_graph
 from adm.metrics.bootstrap import bootstrap_metrics
 from adm.metrics.manifold import precision_recall
 from adm.metrics.scores import SEED, further_scores, scores
-from adm.params.errors import UserError
+from adm.params.data import ReferenceParams
+from adm.params.errors import NotFiniteError, UserError
 from adm.params.gans import GanRunParams
-from adm.params.published import PublishedSamplesParams
+from adm.params.published import PublishedReferenceParams, PublishedSamplesParams
 from adm.params.runs import ScoredParams
 
 
 def run(
     run: ScoredParams | GanRunParams | PublishedSamplesParams,
-    features: Path,
-    reference: Path,
-    reference_features: Path,
+    against: ReferenceParams | PublishedReferenceParams,
+    inputs: dict[str, Path],
     out: Path,
 ) -> None:
-    """Score a batch and write the numbers with what made them.
+    """Score a run against a reference and write the numbers with what made them.
+
+    `inputs` are "samples", their "features", "reference", the batch, and "reference_features", those of its images.
 
     Raises:
-        UserError: There are fewer samples than the run asks for, or their features do not fit the reference's.
+        UserError: The samples are of another run or fewer than it asks for, the reference is another one, or features
+            are of other images, or of two graphs.
     """
-    inputs = {"features": features, "reference": reference, "reference_features": reference_features}
     made_by = provenance("evaluate", {"run": run}, inputs, ["numpy", "scipy"])
-    samples, real = read_features(features), read_features(reference_features)
+    require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
+    require_section(inputs["reference"], against, "reference", "adopt")
+    features, reference = inputs["features"], inputs["reference"]
+    require_same_graph(features, inputs["reference_features"], reference)
+    samples = read_features(features, inputs["samples"])
+    real = read_features(inputs["reference_features"], reference)
     if len(samples.pool) != run.num_samples:
         raise UserError(f"{features}: holds {len(samples.pool)} samples, but the run asks for {run.num_samples}")
     pool, spatial = read_reference_statistics(reference)
@@ -43,6 +51,8 @@ def run(
             replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, SEED)
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error
+    if lost := [name for name, value in {**metrics, **further}.items() if not math.isfinite(value)]:
+        raise NotFiniteError(f"{features} against {reference}: {', '.join(lost)}: NaN or infinite")
     with new_file(out) as path:
         write_sealed_json(
             path,

@@ -9,6 +9,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import settle
 from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
+from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
 from adm.training.extractor import accuracy, initial_network, split, train_extractor
@@ -22,7 +23,7 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     """Train, measure the held-out accuracy and freeze; losses go to `curves`, a mean of `every` iterations each.
 
     Raises:
-        UserError: The held-out accuracy is below `least_accuracy`.
+        UserError: The held-out accuracy is below `least_accuracy`, or a loss, a gradient or a weight is not finite.
     """
     settle(extractor.threads)
     shards = ImageShards(data, dataset.image_size)
@@ -35,6 +36,7 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     reports = (Report(step, {"loss": loss}) for step, loss in enumerate(steps, start=1))
     for _ in logged(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
         pass
+    require_finite("extractor", network.state_dict())
     held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])
     logger.info("held-out accuracy %.4f on %d images", held_out, len(parts.held_out))
     if held_out < extractor.least_accuracy:

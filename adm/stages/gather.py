@@ -12,6 +12,6 @@ from adm.sampling.blocks import Shard
 
 def run(run: SamplingParams, inputs: dict[str, Path], shards: Sequence[Path], out: Path) -> None:
     """Join the shards, given in order; `inputs` are those of `sample`."""
-    parts = [read_shard(path, run, Shard(number, len(shards))) for number, path in enumerate(shards, start=1)]
+    parts = [read_shard(path, run, inputs, Shard(number, len(shards))) for number, path in enumerate(shards, start=1)]
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     write_batch(out, "sample", run, inputs, images, labels)

@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from adm.artifacts.manifest import identity, read_manifest
 from adm.data.shards import ImageShards
-from adm.metrics.batches import read_features
-from adm.metrics.features import Features
+from adm.metrics.batches import read_features, require_same_graph
 from adm.metrics.neighbours import nearest
 from adm.params.errors import UserError
 from adm.params.studies import NeighboursParams
@@ -24,8 +22,9 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> Non
     """
     samples = read_batch(inputs["samples"])[0]
     data = ImageShards(inputs["data"], samples.shape[1])
-    fake = _features_of(inputs["features"], inputs["samples"])
-    real = _features_of(inputs["dataset_features"], inputs["data"])
+    fake = read_features(inputs["features"], inputs["samples"])
+    real = read_features(inputs["dataset_features"], inputs["data"])
+    require_same_graph(inputs["features"], inputs["dataset_features"])
     if len(data) <= neighbours.k:
         raise UserError(f"{inputs['data']}: has {len(data)} images; {neighbours.k} neighbours need more")
     try:
@@ -43,9 +42,3 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> Non
         ),
     )
     write_neighbours(out, neighbours, inputs, study)
-
-
-def _features_of(features: Path, images: Path) -> Features:
-    if read_manifest(features, "features").inputs.get("images") != identity(images):
-        raise UserError(f"{features}: holds features of other images than those of {images}")
-    return read_features(features)

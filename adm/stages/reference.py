@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
-from adm.metrics.batches import read_features, write_reference
+from adm.metrics.batches import graph_of, read_features, write_reference
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import ReferenceParams
 from adm.params.errors import UserError
@@ -18,12 +18,10 @@ def run(reference: ReferenceParams, features: Path, data: Path, out: Path) -> No
     """Fit both Gaussians and choose the images at random, in the dataset's order.
 
     Raises:
-        UserError: Features and dataset differ in length, or the dataset has fewer images than asked for.
+        UserError: The features are of another dataset, or the dataset has fewer images than asked for.
     """
     made_by = provenance("reference", {"reference": reference}, {"features": features, "data": data}, ["numpy"])
-    found, images = read_features(features), ImageShards(data)
-    if len(found.pool) != len(images):
-        raise UserError(f"{features}: holds features of {len(found.pool)} images, but {data} has {len(images)}")
+    found, images = read_features(features, data), ImageShards(data)
     if reference.num_images > len(images):
         raise UserError(
             f"{data}: has {len(images)} images, fewer than the reference's num_images {reference.num_images}"
@@ -33,4 +31,5 @@ def run(reference: ReferenceParams, features: Path, data: Path, out: Path) -> No
         pool, spatial = feature_statistics(found.pool), feature_statistics(found.spatial)
     with new_folder(out) as folder:
         write_reference(folder, pool, spatial, images[chosen])
-        write_manifest(folder, made_by, {"fitted_images": len(images), "num_images": len(chosen)})
+        facts = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph_of(features)}
+        write_manifest(folder, made_by, facts)

@@ -16,7 +16,7 @@ from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.training.log import logged
 from adm.training.loop import train
-from adm.training.rolling import newest, rolling_folder, save_rolling
+from adm.training.rolling import naming_last_good, newest, rolling_folder, save_rolling
 from adm.training.state import TrainingState, check_step
 from adm.training.tasks import TrainedModelParams, build_task
 
@@ -49,7 +49,11 @@ def run(
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
-    with joined(device, execution.timeout_seconds) as group, rolling_folder(work, made_by, group) as rolling:
+    with (
+        joined(device, execution.timeout_seconds) as group,
+        rolling_folder(work, made_by, group) as rolling,
+        naming_last_good(rolling, previous),
+    ):
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)
@@ -66,9 +70,8 @@ def run(
                     save_rolling(state, rolling)
         group.agree(state.tensors(), f"iteration {segment.stop}")
         if group.is_first:
-            with new_file(log) as path:
+            with new_file(log) as path, new_folder(out) as folder:
                 write_sealed_csv(path, growing.read_text(encoding="utf-8"))
-            with new_folder(out) as folder:
                 state.save(folder)
                 write_manifest(folder, made_by, {"step": state.step, **group.facts})
         group.wait()

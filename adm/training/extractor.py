@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from adm.determinism import generator
 from adm.metrics.small_extractor import ExtractorNetwork
 from adm.params.data import ExtractorParams
+from adm.training.finite import require_finite_step
 
 SPLIT, INIT, ORDER = 0, 1, 2
 """Streams of random numbers of an extractor's training."""
@@ -50,6 +51,9 @@ def train_extractor(
 
     Yields:
         The loss of each iteration.
+
+    Raises:
+        NotFiniteError: A loss or a gradient is NaN or infinite.
     """
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
     optimizer = torch.optim.AdamW(
@@ -63,6 +67,7 @@ def train_extractor(
         loss = F.cross_entropy(network(x[rows]), y[rows])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        require_finite_step(f"iteration {iteration}: loss", loss, network)
         optimizer.step()
         yield float(loss.detach())
 

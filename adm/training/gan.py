@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.gan import Discriminator, Generator
 from adm.params.gans import GanParams
+from adm.training.finite import require_finite_step
 
 DISCRIMINATOR, GENERATOR = 2, 3
 """Streams of random numbers of a GAN's training, after those of `adm.data.batches`."""
@@ -50,6 +51,9 @@ def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Bat
     Yields:
         Both players' losses, after each iteration.
 
+    Raises:
+        NotFiniteError: A loss or a gradient is NaN or infinite.
+
     Source: Brock et al. (2018), Section 3.
     """
     optimizers = [
@@ -67,9 +71,9 @@ def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Bat
             step = iteration * gan.discriminator_steps + update
             draws = generator(gan.seed, step, DISCRIMINATOR)
             judged = _discriminator_loss(gan, networks, num_classes, *batches.at(step), draws)
-            _descend(optimizers[0], judged)
+            _descend(optimizers[0], judged, networks.discriminator, f"iteration {iteration}: discriminator_loss")
         fooled = _generator_loss(gan, networks, num_classes, generator(gan.seed, iteration, GENERATOR))
-        _descend(optimizers[1], fooled)
+        _descend(optimizers[1], fooled, networks.generator, f"iteration {iteration}: generator_loss")
         _average(networks, gan.ema_rate, iteration)
         yield {"discriminator_loss": float(judged.detach()), "generator_loss": float(fooled.detach())}
 
@@ -99,9 +103,10 @@ def _generated(gan: GanParams, networks: Networks, num_classes: int, draws: torc
     return networks.generator(z, y), y
 
 
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, player: nn.Module, what: str) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    require_finite_step(what, loss, player)
     optimizer.step()
 
 

@@ -12,8 +12,9 @@ from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group
-from adm.params.errors import UserError
+from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
+from adm.training.finite import where_not_finite
 from adm.training.report import Report
 from adm.training.state import TrainingState
 from adm.training.tasks import Draw, draw
@@ -38,8 +39,8 @@ def train(
         A report after each update.
 
     Raises:
-        UserError: The loss or a gradient is not finite and no smaller loss scale helps, or the processes cannot share
-            a batch evenly.
+        UserError: The loss or a gradient is not finite and no smaller loss scale helps (a NotFiniteError), or the
+            processes cannot share a batch evenly.
 
     Source: Appendix K.
     """
@@ -64,7 +65,7 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
         if torch.isfinite(norm):
             break
         if not state.scale.shrink():
-            raise UserError(_not_finite(state, values, attempt))
+            raise NotFiniteError(_not_finite(state, values, attempt))
     _update(state, training, rate)
     state.task.timesteps.update(drawn.t, group.concatenated(losses).cpu())
     state.scale.grow()
@@ -162,15 +163,8 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
 
 
 def _not_finite(state: TrainingState, values: dict[str, Tensor], attempts: int) -> str:
-    culprit = next(
-        (
-            f"first in {name}"
-            for name, parameter in state.network.named_parameters()
-            if parameter.grad is not None and not parameter.grad.isfinite().all()
-        ),
-        "in its norm alone",
-    )
+    place = where_not_finite(state.network)
     return (
-        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, {culprit}, after "
+        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, {place}, after "
         f"{attempts} smaller loss scales; lower learning_rate, or try another precision"
     )

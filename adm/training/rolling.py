@@ -1,8 +1,6 @@
 """The rolling state of a segment: saved now and then, outside what the engines know of, so that neither deletes it."""
 
-import hashlib
-import json
-import shutil
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +8,25 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from adm.artifacts.writing import new_folder
+from adm.artifacts.manifest import file_hashes, fingerprint
+from adm.artifacts.reading import read_json
+from adm.artifacts.writing import new_folder, remove_folder, write_json
 from adm.parallel import ALONE, Group
-from adm.params.errors import UserError
+from adm.params.errors import NotFiniteError, UserError
 from adm.training.state import TrainingState
+
+logger = logging.getLogger(__name__)
+
+HASHES = "hashes.json"
+"""The file of a state that holds the sha256 of the others."""
+
+KEPT = 2
+"""States that are kept: should the disk have damaged the newest, training goes on from the one before."""
 
 
 @contextmanager
 def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) -> Iterator[Path]:
-    """Yield the folder of a segment's rolling state, locked; it goes when the block ends well.
+    """Yield the folder of a segment's rolling states, locked; it goes when the block ends well.
 
     It is named after everything that decides the result, so a run with other params never meets it.
 
@@ -30,38 +38,82 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
     Raises:
         UserError: Another process holds the lock.
     """
-    fingerprint = hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:16]
-    folder = work / fingerprint
+    folder = work / fingerprint(made_by)
     if not group.is_first:
         yield folder
         return
     work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / f"{fingerprint}.lock")
+    lock = FileLock(work / f"{folder.name}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(f"{lock.lock_file}: another process holds it and trains this segment") from error
     try:
         yield folder
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
     finally:
         lock.release()
 
 
+@contextmanager
+def naming_last_good(folder: Path, previous: Path) -> Iterator[None]:
+    """Have the error that ends training for numbers that are not finite name the state to go back to.
+
+    Args:
+        folder: The rolling states, from `rolling_folder`.
+        previous: The checkpoint that the segment began with, for want of any.
+
+    Raises:
+        NotFiniteError: That error.
+    """
+    try:
+        yield
+    except NotFiniteError as error:
+        step = _last_whole(folder)
+        last = previous if step < 0 else _state_of(folder, step)
+        raise NotFiniteError(f"{error}; the last good state is {last}") from error
+
+
 def save_rolling(state: TrainingState, folder: Path) -> None:
-    """Save a state beside the last one, which goes only when the new one is whole."""
+    """Save a state beside the earlier ones, of which all but the last go when the new one is whole."""
     with new_folder(_state_of(folder, state.step)) as new:
         state.save(new)
-    for old in sorted(folder.glob("step-*"))[:-1]:
-        shutil.rmtree(old)
+        write_json(new / HASHES, file_hashes(new))
+    for old in _states(folder)[:-KEPT]:
+        remove_folder(old)
 
 
 def newest(folder: Path, group: Group = ALONE) -> Path | None:
-    """The state that `save_rolling` wrote last, as the first process sees it; None before the first."""
-    steps = [int(path.name.removeprefix("step-")) for path in folder.glob("step-*")]
-    step = group.first(max(steps, default=-1))
+    """The last state that `save_rolling` wrote and that is as it was written, as the first process sees it.
+
+    One that is not is passed over with a warning: from an earlier one, training comes to the same bytes. None where
+    there is none.
+    """
+    step = group.first(_last_whole(folder) if group.is_first else -1)
     return None if step < 0 else _state_of(folder, step)
+
+
+def _last_whole(folder: Path) -> int:
+    for state in reversed(_states(folder)):
+        if _is_whole(state):
+            return int(state.name.removeprefix("step-"))
+        logger.warning("warning: %s: is not what was written; training goes on from an earlier state", state)
+    return -1
 
 
 def _state_of(folder: Path, step: int) -> Path:
     return folder / f"step-{step:09d}"
+
+
+def _states(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        hashes = read_json(state / HASHES)
+        found = file_hashes(state)
+    except (UserError, OSError):
+        return False
+    found.pop(HASHES)
+    return found == hashes

@@ -5,13 +5,12 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
 from adm.nets.precision import memory_format
-from adm.nets.weights import load_weights, read_tensors
+from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.params.errors import UserError
 from adm.params.models import TrainingParams
 from adm.training.loss_scale import LossScale
@@ -51,11 +50,15 @@ class TrainingState:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the state into an existing folder."""
-        _save(self.network.state_dict(), folder / "network.safetensors")
-        _save(self.ema, folder / "ema.safetensors")
-        _save(dict(self._moments()), folder / "optimizer.safetensors")
-        _save(self.task.timesteps.state(), folder / "timesteps.safetensors")
+        """Write the state into an existing folder.
+
+        Raises:
+            NotFiniteError: Something in it is NaN or infinite, as no state is that training may go on from.
+        """
+        write_tensors(folder / "network.safetensors", self.network.state_dict())
+        write_tensors(folder / "ema.safetensors", self.ema)
+        write_tensors(folder / "optimizer.safetensors", dict(self._moments()))
+        write_tensors(folder / "timesteps.safetensors", self.task.timesteps.state())
         write_json(folder / "progress.json", {"step": self.step, "log2_loss_scale": self.scale.log2})
 
     def load(self, folder: Path) -> None:
@@ -126,9 +129,3 @@ def check_step(state: TrainingState, expected: int, folder: Path) -> None:
     """
     if state.step != expected:
         raise UserError(f"{folder}: is a checkpoint of iteration {state.step}, not {expected}")
-
-
-def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path)
-    # The library makes files that only their owner can read; a checkpoint is there to be shared.
-    path.chmod(0o644)

@@ -56,8 +56,8 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
     paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
     for i, path in enumerate(paths, start=1):
         part = sampled(f"{i}-of-3")
-        write_shard(path, part.images, part.labels)
-    parts = [read_shard(path, run, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
+        write_shard(path, run, {}, part.images, part.labels)
+    parts = [read_shard(path, run, {}, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
     write_batch(
         tmp_path / "gathered", "sample", run, {}, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     )
@@ -67,7 +67,10 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
     assert np.array_equal(images, whole.images)
     assert np.array_equal(labels, whole.labels)
     with pytest.raises(UserError, match=r"2-of-3\.npz: arr_0: has shape \(4, 8, 8, 3\), not \(3, any, any, 3\)"):
-        read_shard(paths[1], run, Shard(3, 3))
+        read_shard(paths[1], run, {}, Shard(3, 3))
+    other = run.model_copy(update={"seed": 6})
+    with pytest.raises(UserError, match=r"1-of-3\.npz: was sampled by another run"):
+        read_shard(paths[0], other, {}, Shard(1, 3))
 
 
 def test_a_run_from_a_later_seed_repeats_the_later_images(sampled, kind):

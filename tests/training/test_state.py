@@ -128,12 +128,13 @@ def test_weights_that_are_not_finite_are_refused(saved, new_run, tiny_model):
 def test_the_newest_whole_rolling_state_counts(new_run, tiny_model, tmp_path):
     state = new_run(tiny_model()).state
     assert newest(tmp_path / "rolling") is None
-    for step in (5, 10):
+    for step in (5, 10, 15):
         state.step = step
         save_rolling(state, tmp_path / "rolling")
-    (tmp_path / "rolling" / ".step-000000015.partial-1").mkdir()
-    assert newest(tmp_path / "rolling") == tmp_path / "rolling" / "step-000000010"
-    assert not (tmp_path / "rolling" / "step-000000005").exists()
+    (tmp_path / "rolling" / ".step-000000020.partial-1").mkdir()
+    assert newest(tmp_path / "rolling") == tmp_path / "rolling" / "step-000000015"
+    # The one before stays, lest the disk damage the last.
+    assert sorted(path.name for path in (tmp_path / "rolling").glob("step-*")) == ["step-000000010", "step-000000015"]
 
 
 def test_a_segment_is_trained_by_one_process_at_a_time(tmp_path):

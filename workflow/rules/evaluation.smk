@@ -67,6 +67,7 @@ use rule features as reference_features with:
 
 rule evaluate:
     input:
+        samples=f"{SAMPLES}/{{run}}",
         features=f"{FEATURES}/{{run}}",
         reference=lambda w: f"{REFERENCES}/{scored(w).reference}/batch",
         reference_features=lambda w: f"{REFERENCES}/{scored(w).reference}/features",
@@ -81,8 +82,9 @@ rule evaluate:
         triggers=triggers("evaluate", section_of_run),
     shell:
         logged(
-            f"python -m adm evaluate --params {FILE} --run {{wildcards.run}} --features {{input.features}} "
-            "--reference {input.reference} --reference-features {input.reference_features} --out {output}"
+            f"python -m adm evaluate --params {FILE} --run {{wildcards.run}} --samples {{input.samples}} "
+            "--features {input.features} --reference {input.reference} "
+            "--reference-features {input.reference_features} --out {output}"
         )
 
 

@@ -1,0 +1,86 @@
+"""Forks a child for each request on standard input, which runs a verb; torch is imported once for all of them.
+
+A request is a line of JSON: what `adm` is called with, the folder to do it in, the file for what is printed, the fault
+to inject, if any, and the seconds after which to kill the child, if it is to be killed. A line answers it: how the
+child ended.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from adm import cli
+from adm.artifacts.code import code_digest, verbs
+
+# What every child would do again.
+torch.optim.AdamW([torch.zeros(1)])
+torch.set_num_threads(1)
+for verb in verbs():
+    code_digest(verb)
+load = cache(cli.load)
+cli.load = lambda path: load(Path(path).resolve())
+
+
+def serve():
+    """Answer requests until there are no more."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        seconds = request.pop("seconds")
+        if (params := Path(request["folder"], "params.yaml")).exists():
+            cli.load(params)
+        child = os.fork()
+        if not child:
+            work(**request)
+        print(os.waitstatus_to_exitcode(status_of(child, seconds)), flush=True)
+
+
+def status_of(child, seconds):
+    """Wait for a child, or kill it."""
+    if seconds is not None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return status
+            time.sleep(0.001)
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
+def work(arguments, folder, printed, fault):
+    """Be the child."""
+    descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.chdir(folder)
+    sys.argv = ["adm", *arguments]
+    code = 1
+    try:
+        if fault:
+            shim = ctypes.CDLL(None)
+            shim.fault_arm(os.fsencode(fault["folder"]), ctypes.c_long(fault["nth"]), fault["error"])
+        try:
+            cli.main()
+        finally:
+            if fault:
+                Path(f"{printed}.count").write_text(str(shim.fault_count()))
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()

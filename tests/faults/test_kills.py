@@ -1,0 +1,138 @@
+"""Training that is killed at any moment and started again ends in the very bytes of training that was not."""
+
+import csv
+import os
+import random
+import time
+
+import pytest
+from children import KILLED, Fault
+
+from adm.artifacts.found import find_artifacts
+
+SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
+"""Of the moments; another one is given by the environment."""
+
+SEGMENT = "adm-128-4"
+VARIANTS = {
+    # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
+    "float32": {"batch_size": 4, "stop": 18, "save_every": 3, "calls": 16, "moments": 6},
+    "float16": {"batch_size": 2, "stop": 6, "save_every": 2, "calls": 8, "moments": 2},
+}
+
+
+class Job:
+    """A segment to train, and what it must end in."""
+
+    def __init__(self, children, folder, stop):
+        self.children, self.folder, self.stop = children, folder, stop
+        self.random = random.Random(f"{SEED} {folder.name}")
+        begun = time.monotonic()
+        self.calls = self.train().count
+        self.seconds = time.monotonic() - begun
+        self.whole = contents(self.checkpoint)
+
+    @property
+    def checkpoint(self):
+        return self.folder / "results" / "checkpoints" / SEGMENT
+
+    @property
+    def log(self):
+        return self.folder / "results" / "training" / f"{SEGMENT}.csv"
+
+    @property
+    def arguments(self):
+        inputs = ["--params", "params.yaml", "--data", "data", "--previous", "initial", "--work", "results/work"]
+        outputs = ["--out", f"results/checkpoints/{SEGMENT}", "--log", f"results/training/{SEGMENT}.csv"]
+        return ["train", "--segment", SEGMENT, *inputs, *outputs]
+
+    def train(self, nth=0, seconds=None):
+        """Train, and be killed before the nth call that changes a file, or after some seconds."""
+        fault = Fault(str(self.folder), nth)
+        return self.children.run(*self.arguments, folder=self.folder, fault=fault, seconds=seconds)
+
+    def check_killed(self, ended, before):
+        """What a killed job leaves is what was there before or whole, and nothing takes its debris for real."""
+        assert ended.code == KILLED, ended.printed
+        assert contents(self.checkpoint) in (before, self.whole)
+        found = set(find_artifacts(self.folder / "results")) if self.checkpoint.exists() or self.log.exists() else set()
+        assert found <= {f"checkpoints/{SEGMENT}", f"training/{SEGMENT}.csv"}
+
+    def check_ended(self):
+        """The bytes are those of the job that was not killed, the log has every row once, and no debris is left."""
+        assert contents(self.checkpoint) == self.whole
+        with self.log.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        steps, seconds = [int(row["step"]) for row in rows], [float(row["seconds"]) for row in rows]
+        assert {2, 4, self.stop} <= set(steps)
+        assert steps == sorted(set(steps))
+        assert seconds == sorted(seconds)
+        left = [path for path in self.folder.rglob("*") if path.name.startswith(".")]
+        left += [path for path in (self.folder / "results" / "work").iterdir() if path.suffix != ".lock"]
+        assert left == []
+
+
+def contents(folder):
+    """The bytes of the files of a folder; None where there is none."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else None
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def job(request, miniature, faulty, write_params, tmp_path_factory):
+    """A job of which every part of the state matters: dropout, a history of losses, a moving average, a loss scale."""
+    variant = VARIANTS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    params = miniature.miniature_params()
+    params["models"]["adm-128"]["network"]["dropout"] = 0.1
+    # Of so few timesteps that their histories fill up, and losses decide what is drawn.
+    for model in ("adm-128", "classifier-128"):
+        params["models"][model]["noise"]["timesteps"] = 4
+    params["models"]["adm-128"]["training"].update(
+        batch_size=variant["batch_size"], timestep_sampler="loss_second_moment", precision=request.param
+    )
+    params["execution"].update(log_every=2, save_every=variant["save_every"])
+    params["segments"][SEGMENT].update(previous="adm-128-0", stop=variant["stop"])
+    write_params(folder, params)
+    for command in ("prepare --dataset digits --out data", "init --model adm-128 --out initial"):
+        assert faulty.run(*command.split(), "--params", "params.yaml", folder=folder).code == 0
+    return Job(faulty, folder, variant["stop"]), variant
+
+
+def test_a_job_killed_at_thirty_moments_ends_in_the_same_bytes(job):
+    job, variant = job
+    print(f"ADM_KILLS_SEED={SEED} repeats this; {job.calls} calls, {job.seconds:.1f} s")
+    kinds = ["calls"] * variant["calls"] + ["moments"] * variant["moments"]
+    job.random.shuffle(kinds)
+    before, kills = job.whole, 0
+    while kinds:
+        if kinds[-1] == "calls":
+            # Fewer calls are left to a job that goes on than to one that begins.
+            nth = job.random.randint(1, job.calls)
+            print(f"kill {kills}: before call {nth}")
+            end = job.train(nth)
+        else:
+            seconds = job.random.uniform(0, job.seconds)
+            print(f"kill {kills}: after {seconds:.3f} s")
+            end = job.train(seconds=seconds)
+        if end.code == 0:
+            job.check_ended()
+            # An artifact of another time is there now and then, as when a stage is forced to run again.
+            before = {"old": b"old"} if job.random.random() < 0.5 else None
+            replace(job.checkpoint, before)
+            continue
+        job.check_killed(end, before)
+        kills += 1
+        kinds.pop()
+    assert job.train().code == 0
+    job.check_ended()
+
+
+def replace(folder, content):
+    """Have a folder hold other files, or none at all."""
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    if content is not None:
+        folder.mkdir()
+        for name, file in content.items():
+            (folder / name).write_bytes(file)

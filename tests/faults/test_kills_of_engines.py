@@ -1,0 +1,77 @@
+"""A training job that is killed together with its engine goes on where it stood, and ends in the same bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SEGMENT, STOP = "adm-128-2", 30
+ROOT = Path("results", "embedded")
+CHECKPOINT = ROOT / "checkpoints" / SEGMENT
+
+ENGINES = {
+    "snakemake": (
+        ["snakemake", "--cores", "1", "--rerun-incomplete", "--quiet", "all", "--", str(CHECKPOINT)],
+        ["snakemake", "--unlock"],
+    ),
+    "dvc": (["dvc", "repro", f"train@{SEGMENT}"], None),
+}
+"""How an engine is started, and what it asks for after it was killed."""
+
+
+@pytest.fixture(params=ENGINES)
+def killed(request, miniature, tmp_path):
+    """A project whose engine was killed while it trained, how to start it again, and the log as it stood then."""
+    start, unlock = ENGINES[request.param]
+    params = miniature.miniature_params()
+    params["execution"].update(log_every=2, save_every=4)
+    params["segments"][SEGMENT]["stop"], params["segments"]["adm-128-4"]["stop"] = STOP, STOP + 2
+    project = miniature.Project(tmp_path / request.param, params)
+    environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    environment |= {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+    with (tmp_path / "printed").open("w") as printed:
+        engine = subprocess.Popen(
+            start, cwd=project.folder, env=environment, start_new_session=True, stdout=printed, stderr=printed
+        )
+        while not list((project.folder / ROOT / "work" / SEGMENT).glob("*/step-*")):
+            assert engine.poll() is None, (tmp_path / "printed").read_text()
+            time.sleep(0.01)
+        # Every process of it, as when a machine goes down or a scheduler loses patience.
+        os.killpg(engine.pid, signal.SIGKILL)
+        engine.wait()
+    if unlock:
+        project.run(*unlock)
+    (log,) = (project.folder / ROOT / "work" / SEGMENT).glob("*/log.csv")
+    last = max(int(path.name.removeprefix("step-")) for path in log.parent.glob("step-*"))
+    rows = log.read_text().splitlines()
+    return project, start, [row for row in rows[1:] if row.count(",") == rows[0].count(",") and before(row, last)]
+
+
+def before(row, step):
+    """Whether a row of a log is of a step that the state has behind it."""
+    return int(row.partition(",")[0]) <= step
+
+
+def contents(folder):
+    """The bytes of an artifact, without what engines leave in it."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_an_engine_killed_with_its_job_goes_on_with_the_training(killed, children):
+    project, start, rows = killed
+    assert len(rows) >= 2
+    assert not (project.folder / CHECKPOINT).exists()
+    project.run(*start)
+    # It went on: what the killed job logged, with its seconds, is in the log of the one that ended.
+    assert (project.folder / ROOT / "training" / f"{SEGMENT}.csv").read_text().splitlines()[1 : len(rows) + 1] == rows
+    assert [path.suffix for path in (project.folder / ROOT / "work" / SEGMENT).iterdir()] == [".lock"]
+    inputs = ["--data", ROOT / "data" / "digits", "--previous", ROOT / "checkpoints" / "adm-128-0"]
+    outputs = ["--out", "whole", "--log", "whole.csv", "--work", "elsewhere"]
+    arguments = ["train", "--params", "params.yaml", "--segment", SEGMENT, *inputs, *outputs]
+    ended = children.run(*arguments, folder=project.folder)
+    assert ended.code == 0, ended.printed
+    assert contents(project.folder / CHECKPOINT) == contents(project.folder / "whole")

@@ -1,0 +1,298 @@
+"""Numbers that cannot be silently wrong: of another run, of another graph, too few, or not finite."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from adm.artifacts.manifest import identity, provenance, write_manifest
+from adm.artifacts.writing import new_folder, write_npz
+from adm.data.batches import to_uint8
+from adm.data.shards import write_shards
+from adm.metrics.batches import FEATURES, graph_of
+from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
+from adm.params.errors import NotFiniteError, UserError
+from adm.params.execution import ExecutionParams
+from adm.params.gans import GanParams
+from adm.params.models import SegmentParams
+from adm.params.runs import RunParams
+from adm.sampling.batch import write_batch
+from adm.stages import evaluate, extractor, init, reference, train, train_gan
+from adm.training import rolling
+
+DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=20)
+GRAPH = GraphParams(executor="torch", feature_batch=4, threads=1)
+AGAINST = ReferenceParams(dataset="d", extractor="e", num_images=30, threads=1)
+NUM_SAMPLES = 24
+
+
+def run_of(**changes):
+    values = {"checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
+    values |= {"num_samples": NUM_SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e"}
+    return RunParams.model_validate({**values, "reference": "r", "replicates": 2, **changes})
+
+
+class Scored:
+    """A run's samples, a dataset, graphs, features and references, made without a network."""
+
+    def __init__(self, folder):
+        self.folder, self.rng = folder, np.random.default_rng(0)
+        self.out = folder / "metrics.json"
+        for graph in ("graph", "other_graph"):
+            with new_folder(folder / graph) as path:
+                (path / "graph.pb").write_text(graph)
+                write_manifest(path, provenance("extractor", {}, {}, []))
+        self.samples("samples", run_of())
+        self.data("data")
+        self.features("dataset_features", "data", 40)
+        self.reference("reference", AGAINST, "dataset_features", "data")
+        self.features("features", "samples")
+        self.features("reference_features", "reference", 30)
+
+    def samples(self, name, run):
+        images = self.rng.integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
+        write_batch(self.folder / name, "sample", run, {}, images, np.zeros(len(images), np.int64))
+
+    def data(self, name):
+        with new_folder(self.folder / name) as path:
+            images = self.rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
+            write_shards(path, images, np.arange(40) % 2, DATASET.shard_size)
+            write_manifest(path, provenance("prepare", {"dataset": DATASET}, {}, []))
+
+    def features(self, name, images, count=NUM_SAMPLES, graph="graph", logits=None):
+        inputs = {"images": self.folder / images, "graph": self.folder / graph}
+        arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
+        with new_folder(self.folder / name) as path:
+            write_npz(path / FEATURES, **{k: self.rng.normal(size=v).astype(np.float32) for k, v in arrays.items()})
+            write_manifest(path, provenance("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
+
+    def reference(self, name, section, features, data):
+        reference.run(section, self.folder / features, self.folder / data, self.folder / name)
+
+    def evaluate(self, run=None, against=AGAINST, **changes):
+        inputs = {name: name for name in ("samples", "features", "reference", "reference_features")} | changes
+        inputs = {name: self.folder / path for name, path in inputs.items()}
+        evaluate.run(run or run_of(), against, inputs, self.out)
+        return json.loads(self.out.read_text())
+
+    def refusal(self, *arguments, **keywords):
+        with pytest.raises(UserError) as error:
+            self.evaluate(*arguments, **keywords)
+        assert not self.out.exists()
+        return str(error.value).removeprefix(f"{self.folder}/")
+
+
+@pytest.fixture
+def scored(tmp_path):
+    return Scored(tmp_path)
+
+
+def test_metrics_tell_what_they_are_of(scored):
+    found = scored.evaluate()
+    names = ("samples", "features", "reference", "reference_features")
+    assert found["made_by"]["inputs"] == {name: identity(scored.folder / name) for name in names}
+    assert found["made_by"]["params"] == {"run": run_of().model_dump(mode="json")}
+    assert found["num_samples"] == NUM_SAMPLES
+    assert graph_of(scored.folder / "reference") == identity(scored.folder / "graph")
+
+
+def test_features_of_another_runs_samples_are_refused(scored):
+    scored.samples("others", run_of(seed=6))
+    scored.features("other_features", "others")
+    assert "other_features: holds features of other images" in scored.refusal(features="other_features")
+
+
+def test_samples_of_another_run_are_refused_with_their_features(scored):
+    scored.samples("others", run_of(seed=6))
+    scored.features("other_features", "others")
+    message = scored.refusal(samples="others", features="other_features")
+    assert message == "others: was made with seed 6, but the params file has 5"
+
+
+@pytest.mark.parametrize("count", [NUM_SAMPLES - 1, NUM_SAMPLES + 1])
+def test_another_number_of_samples_than_asked_for_is_refused(scored, count):
+    scored.features("features", "samples", count)
+    assert scored.refusal() == f"features: holds {count} samples, but the run asks for {NUM_SAMPLES}"
+
+
+def test_features_of_unequal_length_are_refused(scored):
+    scored.features("features", "samples", logits=NUM_SAMPLES - 4)
+    assert "different numbers of images" in scored.refusal()
+
+
+def test_features_of_another_graph_are_refused(scored):
+    scored.features("features", "samples", graph="other_graph")
+    assert scored.refusal().startswith("features: holds features of another graph than those behind")
+
+
+def test_a_reference_of_another_graph_is_refused(scored):
+    scored.features("dataset_features", "data", 40, graph="other_graph")
+    scored.reference("reference", AGAINST, "dataset_features", "data")
+    scored.features("reference_features", "reference", 30)
+    message = scored.refusal()
+    assert message.startswith("features: holds features of another graph than those behind")
+    assert message.endswith("reference")
+
+
+def test_another_reference_than_the_runs_is_refused_and_so_are_features_of_another(scored):
+    other = AGAINST.model_copy(update={"num_images": 31})
+    scored.reference("other", other, "dataset_features", "data")
+    scored.features("features_of_other", "other", 31)
+    refused = scored.refusal(reference="other", reference_features="features_of_other")
+    assert refused == "other: was made with num_images 31, but the params file has 30"
+    assert "features_of_other: holds features of other images" in scored.refusal(reference_features="features_of_other")
+
+
+def test_a_reference_is_made_of_its_own_datasets_features(scored):
+    scored.data("others")
+    with pytest.raises(UserError, match=r"dataset_features: holds features of other images than those of .*others"):
+        scored.reference("mixed", AGAINST, "dataset_features", "others")
+
+
+def test_a_metric_that_is_not_finite_is_refused(scored, monkeypatch):
+    monkeypatch.setattr(evaluate, "further_scores", lambda *_: {"kid": float("nan")})
+    assert scored.refusal().endswith(": kid: NaN or infinite")
+
+
+def test_images_that_are_not_finite_are_refused():
+    x = torch.zeros(3, 3, 2, 2)
+    assert to_uint8(x).shape == (3, 2, 2, 3)
+    x[1, 0, 0, 0] = float("nan")
+    x[2, 0, 0, 0] = float("inf")
+    with pytest.raises(NotFiniteError, match="2 of 3 images made together hold NaN or infinity"):
+        to_uint8(x)
+
+
+@pytest.fixture
+def trained(tmp_path, tiny_model, dataset):
+    """Train a segment of four steps that saves its state after two."""
+    with new_folder(tmp_path / "data") as folder:
+        write_shards(folder, dataset[:], dataset.labels, DATASET.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": DATASET}, {}, []))
+    execution = ExecutionParams(log_every=1, save_every=2, timeout_seconds=60, shards=1, expected_minutes=None)
+
+    def run(stop=4, **changes):
+        segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
+        model = tiny_model(batch_size=4, **changes)
+        init.run(model, tmp_path / "m-0")
+        paths = {name: tmp_path / name for name in ("data", "out", "work")}
+        train.run(
+            segment, model, DATASET, execution, "cpu", 0, previous=tmp_path / "m-0", log=tmp_path / "log.csv", **paths
+        )
+
+    return SimpleNamespace(run=run, folder=tmp_path)
+
+
+def spoil(monkeypatch, at, where):
+    """Have one number of the state be NaN once a step is made."""
+    updated = train.train
+
+    def spoiled(state, *rest):
+        for report in updated(state, *rest):
+            if report.step == at:
+                with torch.no_grad():
+                    where(state).view(-1)[0] = float("nan")
+            yield report
+
+    monkeypatch.setattr(train, "train", spoiled)
+
+
+def states(folder):
+    return sorted(path.name for path in (folder / "work").rglob("step-*"))
+
+
+def test_a_loss_that_is_not_finite_names_the_last_good_state(trained, monkeypatch):
+    spoil(monkeypatch, 3, lambda state: next(state.network.parameters()))
+    with pytest.raises(UserError, match=r"^iteration 3: loss nan with a non-finite gradient, first in \S+, ") as error:
+        trained.run()
+    assert str(error.value).endswith("step-000000002")
+    assert not (trained.folder / "out").exists()
+
+
+def test_before_any_state_is_saved_the_last_good_one_is_the_checkpoint_it_began_with(trained, monkeypatch):
+    spoil(monkeypatch, 1, lambda state: next(state.network.parameters()))
+    with pytest.raises(UserError, match=r"^iteration 1: .*; the last good state is \S+/m-0$"):
+        trained.run()
+
+
+@pytest.mark.parametrize("at", [2, 4])
+@pytest.mark.parametrize("part", ["network", "ema", "optimizer"])
+def test_a_state_that_is_not_finite_is_saved_neither_rolling_nor_as_a_checkpoint(trained, monkeypatch, at, part):
+    parts = {
+        "network": lambda state: next(state.network.parameters()),
+        "ema": lambda state: next(iter(state.ema.values())),
+        "optimizer": lambda state: next(tensor for _, tensor in state._moments()),
+    }
+    spoil(monkeypatch, at, parts[part])
+    with pytest.raises(UserError, match=rf"^{part}\.safetensors: \S+ holds NaN or infinity; the last good state is "):
+        trained.run()
+    assert not (trained.folder / "out").exists()
+    assert not (trained.folder / "log.csv").exists()
+    assert states(trained.folder) == (["step-000000002"] if at == 4 else [])
+
+
+def damage(state, how):
+    path = state / "optimizer.safetensors"
+    content = bytearray(path.read_bytes())
+    if how == "flipped":
+        content[-1] ^= 1  # of a number, which stays one
+        path.write_bytes(content)
+    elif how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "empty":
+        (state / rolling.HASHES).write_bytes(b"")
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "damaged"), [("flipped", 1), ("truncated", 1), ("empty", 1), ("missing", 1), ("flipped", 2)]
+)
+def test_a_damaged_rolling_state_is_passed_over_and_the_bytes_are_the_same(trained, monkeypatch, capsys, how, damaged):
+    trained.run(stop=6)
+    whole = {path.name: path.read_bytes() for path in (trained.folder / "out").iterdir()}
+    with monkeypatch.context() as patched:
+        patched.setattr(rolling, "_states", interrupting(rolling._states, 2))
+        with pytest.raises(KeyboardInterrupt):
+            trained.run(stop=6)
+    assert states(trained.folder) == ["step-000000002", "step-000000004"]
+    for state in sorted((trained.folder / "work").rglob("step-*"))[-damaged:]:
+        damage(state, how)
+    capsys.readouterr()
+    trained.run(stop=6)
+    assert capsys.readouterr().err.count(": is not what was written; ") == damaged
+    assert {path.name: path.read_bytes() for path in (trained.folder / "out").iterdir()} == whole
+
+
+def interrupting(function, saves):
+    """The function, which ends training once so many states are there."""
+
+    def called(folder):
+        found = function(folder)
+        if len(found) == saves:
+            raise KeyboardInterrupt
+        return found
+
+    return called
+
+
+GAN = {"dataset": "d", "latent": 4, "channels": 8, "iterations": 2, "batch_size": 4, "generator_rate": 1e30}
+GAN |= {"discriminator_rate": 1e30, "ema_rate": 0.9, "seed": 3, "threads": 1}
+EXTRACTOR = {"dataset": "d", "side": 8, "channels": 4, "iterations": 3, "batch_size": 12, "learning_rate": 1e30}
+EXTRACTOR |= {"weight_decay": 0.0, "held_out": 0.25, "least_accuracy": 0.1, "feature_batch": 8, "seed": 0, "threads": 1}
+
+
+def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
+    gan = GanParams.model_validate(GAN)
+    with pytest.raises(NotFiniteError, match=r"^iteration \d: (discriminator|generator)_loss \S+ .*, first in \S+;"):
+        train_gan.run(gan, DATASET, trained.folder / "data", trained.folder / "gan")
+    assert not (trained.folder / "gan").exists()
+
+
+def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
+    section = ExtractorParams.model_validate(EXTRACTOR)
+    with pytest.raises(NotFiniteError, match=r"^iteration \d: loss \S+ .*, first in \S+;"):
+        extractor.run(section, DATASET, trained.folder / "data", trained.folder / "extractor")
+    assert not (trained.folder / "extractor").exists()

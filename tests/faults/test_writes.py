@@ -1,0 +1,167 @@
+"""Artifacts appear whole or not at all: on full, failing and read-only disks, and whenever their writer is killed."""
+
+import errno
+import os
+import random
+import shutil
+
+import pytest
+from children import KILLED, Fault
+
+SEED = int(os.environ.get("ADM_WRITES_SEED", "7"))
+"""Of the calls that fail; another one is given by the environment."""
+
+SAMPLED = "--run scale-0 --checkpoint {inputs}/initial --classifier {inputs}/unguided"
+
+VERBS = {
+    "texts": ("check --out {out}", ["out"]),
+    "npy": ("prepare --dataset digits --out {out}", ["out"]),
+    "safetensors": ("init --model adm-128 --out {out}", ["out"]),
+    "npz": (f"sample {SAMPLED} --out {{out}}", ["out"]),
+    "json": ("sizes --out {out}", ["out"]),
+    "tables": ("table --table table_14 --paper {root}/workflow/paper --out {out}", ["out.csv", "out.md", "out.tex"]),
+    "figures": ("figure --figure figure_13 --paper {root}/workflow/paper --out {out}", ["out.png", "out.pdf"]),
+}
+"""A verb of each kind of file, and what it writes."""
+
+FOLDERS = ("texts", "npy", "safetensors", "npz")
+OLD = b"what stood here before"
+
+
+class Writing:
+    """A verb that writes into a folder in which something stands already."""
+
+    def __init__(self, children, kind, inputs, root, folder):
+        self.children, self.inputs, self.folder = children, inputs, folder
+        command, names = VERBS[kind]
+        self.is_folder = kind in FOLDERS
+        self.command = command.format(inputs=inputs, root=root, out=folder / "out").split()
+        self.paths = [children.seen(folder / name) if children.namespace else folder / name for name in names]
+
+    def run(self, nth=None, error=0):
+        """Run the verb, under a fault or not."""
+        fault = None if nth is None else Fault(str(self.folder), nth, error)
+        return self.children.run(*self.command, "--params", "params.yaml", folder=self.inputs, fault=fault)
+
+    def put_old(self):
+        """Have something else stand in its place."""
+        for path in self.paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            if self.is_folder:
+                path.mkdir(parents=True)
+                (path / "old").write_bytes(OLD)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(OLD)
+
+    def contents(self):
+        """Everything in the folder, what is hidden too."""
+        files = sorted(path for path in self.paths[0].parent.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.paths[0].parent)): path.read_bytes() for path in files}
+
+    def artifacts(self):
+        """What is not hidden."""
+        return {name: file for name, file in self.contents().items() if not name.startswith(".")}
+
+
+@pytest.fixture(scope="module")
+def inputs(miniature, children, write_params, tmp_path_factory):
+    """A params file and two checkpoints."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_params(folder, miniature.miniature_params())
+    for model, out in (("adm-128", "initial"), ("unguided", "unguided")):
+        assert children.run("init", "--params", "params.yaml", "--model", model, "--out", out, folder=folder).code == 0
+    return folder
+
+
+@pytest.fixture
+def writing(children, inputs, root, tmp_path):
+    """A verb that writes into a temporary folder, and what it writes there."""
+
+    def new(kind):
+        made = Writing(children, kind, inputs, root, tmp_path)
+        made.put_old()
+        old = made.contents()
+        ended = made.run(nth=0 if children.shim else None)
+        assert ended.code == 0, ended.printed
+        new = made.contents()
+        assert new.keys() == made.artifacts().keys()
+        made.put_old()
+        return made, old, new, ended.count
+
+    return new
+
+
+def check_refused(ended, writing):
+    """One line names what could not be written."""
+    assert ended.code == 2, ended.printed
+    lines = [line for line in ended.printed.splitlines() if not line.startswith("step")]
+    assert len(lines) == 1, ended.printed
+    assert lines[0].startswith("error: ")
+    assert any(str(writing.folder / path.name) in lines[0] for path in writing.paths), lines
+
+
+@pytest.mark.parametrize("kind", VERBS)
+def test_a_call_that_fails_leaves_the_old_artifact_and_a_killed_writer_too(faulty, writing, kind):
+    made, old, new, calls = writing(kind)
+    draws = random.Random(f"{SEED} {kind}")
+    # The last calls are those that flush, put in place and clean up.
+    chosen = sorted({draws.randint(1, 3), *draws.sample(range(4, calls - 7), 2), *range(calls - 7, calls + 1)})
+    print(f"ADM_WRITES_SEED={SEED} repeats this; calls {chosen} of {calls}")
+    errors = draws.sample([0, errno.EIO, errno.ENOSPC], 3)
+    outcomes = set()
+    for nth in chosen:
+        error = errors[nth % 3]
+        ended = made.run(nth, error)
+        found = made.artifacts()
+        print(nth, errno.errorcode.get(error, "killed"), ended.code, ended.printed.strip())
+        if error == 0:
+            assert ended.code == KILLED
+        elif ended.code != 0:
+            check_refused(ended, made)
+            # What failed was at the very end: the folder's names could not be flushed.
+            assert found == old or nth > calls - 6
+        if made.is_folder or len(made.paths) == 1:
+            assert found in (old, new)
+        else:
+            # Several files are put in place one after the other, each of them at once.
+            assert all(file in (OLD, new[name]) for name, file in found.items())
+            assert found.keys() == new.keys()
+        outcomes.add("old" if found == old else "new")
+        if found != made.contents() or nth == calls:
+            # A run that comes later removes what was left half-written.
+            again = made.run()
+            assert (again.code, made.contents()) == (0, new), again.printed
+        made.put_old()
+    assert outcomes == {"old", "new"}
+
+
+@pytest.fixture
+def disk(children, tmp_path):
+    """A small disk at the test's folder, as the children see it."""
+    if children.namespace is None:
+        pytest.skip("a small disk needs unshare(1), nsenter(1), and the right to mount: as root or in a user namespace")
+    children.mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", VERBS)
+def test_a_full_or_a_read_only_disk_leaves_the_old_artifact_and_is_one_line(disk, children, writing, kind):
+    made, old, new, _ = writing(kind)
+    size = sum(len(file) for file in new.values())
+    ballast = children.seen(disk) / "ballast"
+    for left in (0, size // 2 // 4096 * 4096):
+        with ballast.open("wb") as file:
+            file.write(bytes(shutil.disk_usage(ballast.parent).free - left))
+        ended = made.run()
+        ballast.unlink()
+        check_refused(ended, made)
+        assert made.contents() == old
+    children.mount("-o", "remount,ro", disk)
+    ended = made.run()
+    children.mount("-o", "remount,rw", disk)
+    check_refused(ended, made)
+    assert made.contents() == old
+    again = made.run()
+    assert (again.code, made.contents()) == (0, new), again.printed
