@@ -433,7 +433,7 @@ def columns_of(path):
 
 
 def test_the_names_of_what_is_measured_are_those_that_are_written(root, tmp_path):
-    with TrainingLog(tmp_path / "log.csv", 0, 1, 1) as log:
+    with TrainingLog(tmp_path / "log.csv", 0, 1, 1, tmp_path / "curves") as log:
         log.add(SimpleNamespace(step=1, values={"loss": 0.5}))
     assert columns_of(tmp_path / "log.csv") > LOG_COLUMNS
     embedded = root / "results" / "embedded"
