@@ -69,7 +69,8 @@ class Project:
 
     def losses(self, log):
         with (self.folder / log).open(newline="") as file:
-            return np.array([float(row["loss"]) for row in csv.DictReader(file)])
+            rows = csv.DictReader(line for line in file if not line.startswith("#"))  # which is its seal
+            return np.array([float(row["loss"]) for row in rows])
 
 
 def training(out, work=None):

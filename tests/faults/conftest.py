@@ -7,7 +7,7 @@ import pytest
 import yaml
 from children import Children
 
-WORKFLOW = Path(__file__).parents[1] / "workflow" / "conftest.py"
+WORKFLOW = Path(__file__).parents[1] / "workflow" / "miniature.py"
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 """Of the moments; another one is given by the environment."""
 
 SEGMENT = "adm-128-4"
+RESULTS = "results/embedded"
 VARIANTS = {
     # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
     "float32": {"batch_size": 4, "stop": 18, "save_every": 3, "calls": 16, "moments": 6},
@@ -33,17 +34,21 @@ class Job:
         self.whole = contents(self.checkpoint)
 
     @property
+    def results(self):
+        return self.folder / RESULTS
+
+    @property
     def checkpoint(self):
-        return self.folder / "results" / "checkpoints" / SEGMENT
+        return self.results / "checkpoints" / SEGMENT
 
     @property
     def log(self):
-        return self.folder / "results" / "training" / f"{SEGMENT}.csv"
+        return self.results / "training" / f"{SEGMENT}.csv"
 
     @property
     def arguments(self):
-        inputs = ["--params", "params.yaml", "--data", "data", "--previous", "initial", "--work", "results/work"]
-        outputs = ["--out", f"results/checkpoints/{SEGMENT}", "--log", f"results/training/{SEGMENT}.csv"]
+        inputs = ["--params", "params.yaml", "--data", "data", "--previous", "initial", "--work", f"{RESULTS}/work"]
+        outputs = ["--out", f"{RESULTS}/checkpoints/{SEGMENT}", "--log", f"{RESULTS}/training/{SEGMENT}.csv"]
         return ["train", "--segment", SEGMENT, *inputs, *outputs]
 
     def train(self, nth=0, seconds=None):
@@ -55,20 +60,20 @@ class Job:
         """What a killed job leaves is what was there before or whole, and nothing takes its debris for real."""
         assert ended.code == KILLED, ended.printed
         assert contents(self.checkpoint) in (before, self.whole)
-        found = set(find_artifacts(self.folder / "results")) if self.checkpoint.exists() or self.log.exists() else set()
+        found = set(find_artifacts(self.results)) if self.checkpoint.exists() or self.log.exists() else set()
         assert found <= {f"checkpoints/{SEGMENT}", f"training/{SEGMENT}.csv"}
 
     def check_ended(self):
         """The bytes are those of the job that was not killed, the log has every row once, and no debris is left."""
         assert contents(self.checkpoint) == self.whole
         with self.log.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
         steps, seconds = [int(row["step"]) for row in rows], [float(row["seconds"]) for row in rows]
         assert {2, 4, self.stop} <= set(steps)
         assert steps == sorted(set(steps))
         assert seconds == sorted(seconds)
         left = [path for path in self.folder.rglob("*") if path.name.startswith(".")]
-        left += [path for path in (self.folder / "results" / "work").iterdir() if path.suffix != ".lock"]
+        left += [path for path in (self.results / "work").iterdir() if path.suffix != ".lock"]
         assert left == []
 
 
