@@ -28,8 +28,8 @@ def test_scores_of_the_same_samples_are_close(by_snakemake, adm, tmp_path, monke
         monkeypatch.setitem(by_snakemake.environment, name, value)
     verb = "python", "-m", "adm"
     by_snakemake.run(
-        *verb, "features", "--params", "params.yaml", "--extractor", "digits", "--images", results / "samples" / "scale-2",
-        "--graph", results / "extractors" / "digits", "--out", there / "features" / "scale-2",
+        *verb, "features", "--params", "params.yaml", "--extractor", "digits",
+        "--images", results / "samples" / "scale-2", "--graph", results / "extractors" / "digits", "--out", there / "features" / "scale-2",
     )  # fmt: skip
     by_snakemake.run(
         *verb, "evaluate", "--params", "params.yaml", "--run", "scale-2", "--features", there / "features" / "scale-2",
