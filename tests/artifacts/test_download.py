@@ -37,6 +37,7 @@ class Server:
         self.cuts = 0
         self.supports_range = True
         self.statuses = []
+        self.moved_to = None
         self.asked = []
 
     def answer(self, handler):
@@ -45,6 +46,11 @@ class Server:
         status = self.statuses.pop(0) if self.statuses else None
         if status is not None:
             handler.send_error(status)
+            return
+        if self.moved_to:
+            handler.send_response(302)
+            handler.send_header("Location", self.moved_to)
+            handler.end_headers()
             return
         start = 0
         if wanted and self.supports_range and handler.headers.get("If-Range") in (None, self.etag):
@@ -338,3 +344,13 @@ def test_paths_are_left_alone(tmp_path):
     with pytest.raises(ValueError, match="must end in the name of a file"):
         PublishedParams(url="https://host/a/%2Fetc%2Fpass wd")
     assert PublishedParams(url="https://host/a/%2Fetc%2Fpasswd").filename == Path("/etc/passwd").name
+
+
+@pytest.mark.parametrize("scheme", ["file", "ftp", "data"])
+def test_a_server_cannot_send_elsewhere_than_to_the_web(server, out, tmp_path, scheme):
+    (tmp_path / "secret").write_bytes(CONTENT)
+    server.moved_to = f"{scheme}://{tmp_path}/secret"
+    with pytest.raises(UserError, match=re.escape(server.url)) as caught:
+        download(server.url, out, len(CONTENT), SHA256)
+    assert "\n" not in str(caught.value)
+    assert left(out) == []

@@ -72,8 +72,8 @@ def test_a_stage_refuses_what_it_reads_with_a_flipped_byte(results, stages, adm)
     """Once for each verb, kind of artifact and file of it; which of several artifacts is drawn."""
     draw = random.Random(SEED)
     tried = set()
-    for verb, words, inputs in draw.sample(stages, len(stages)):
-        words = [WRITTEN.get(before, word) for before, word in zip(["", *words], words, strict=False)]
+    for verb, called, inputs in draw.sample(stages, len(stages)):
+        words = [WRITTEN.get(before, word) for before, word in zip(["", *called], called, strict=False)]
         for artifact in inputs:
             kind = artifact.relative_to(results).parts[0]
             for file in files_of(artifact):

@@ -18,6 +18,17 @@ ROOT = Path(__file__).parents[2]
 PROJECT_FILES = ["adm", "workflow", "profiles", "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"]
 
 
+ELSEWHERE = {
+    "umask": 0o027,
+    "TZ": "Asia/Kathmandu",
+    # Text without an encoding of its own is ASCII there.
+    **{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "PYTHONHASHSEED": "1234",
+    **dict.fromkeys(["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"], "2"),
+}
+"""Another umask, clock, locale, order of sets, and number of threads that libraries would take by themselves."""
+
+
 def miniature_params():
     """The embedded scale, cut down to one of everything, of few steps; most places of the tables hold a reason."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -128,10 +139,10 @@ def miniature_figures():
 class Project:
     """A copy of the project in a folder of its own, under git and DVC."""
 
-    def __init__(self, folder, params):
-        self.folder = folder
+    def __init__(self, folder, params, umask=-1, **environment):
+        self.folder, self.umask = folder, umask
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        self.environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
+        self.environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1", **environment}
         folder.mkdir()
         for name in PROJECT_FILES:
             source = ROOT / name
@@ -156,6 +167,7 @@ class Project:
             command,
             cwd=self.folder,
             env=self.environment,
+            umask=self.umask,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -204,6 +216,7 @@ class Project:
         kinds += ["tables", "figures"]
         files = [path for kind in kinds for path in (root / kind).rglob("*")]
         files = [path for path in files if path.is_file() and path.name != ".snakemake_timestamp"]
+        files.append(root / "sizes.json")
         # What is made from measured times differs from run to run.
         files = [path for path in files if path.stem not in ("table_7", "figure_5")]
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(files)}
@@ -218,7 +231,7 @@ def projects(tmp_path_factory):
 @pytest.fixture(scope="session")
 def new_project(projects):
     """Make a project of a name and params."""
-    return lambda name, params: Project(projects / name, params)
+    return lambda name, params, **elsewhere: Project(projects / name, params, **elsewhere)
 
 
 @pytest.fixture(scope="session")
@@ -231,7 +244,7 @@ def by_snakemake(new_project):
 
 @pytest.fixture(scope="session")
 def by_dvc(new_project):
-    """A project that DVC has run."""
-    project = new_project("by_dvc", miniature_params())
+    """A project that DVC has run, where all is different that must make no difference."""
+    project = new_project("by dvc", miniature_params(), **ELSEWHERE)
     project.repro()
     return project

@@ -1,0 +1,56 @@
+"""Seals: a file tells itself whether any byte of it changed."""
+
+import pytest
+
+from adm.artifacts.sealed import SEAL, check_seal, read_sealed_json, sealed, write_sealed_csv, write_sealed_json
+from adm.params.errors import UserError
+
+CONTENT = {"fid": 3.25, "made_by": {SEAL: "f" * 64, "words": f"# {SEAL} {'0' * 64}\n"}, "nothing": None}
+
+
+def write_json(path):
+    write_sealed_json(path, CONTENT)
+    return path
+
+
+def write_csv(path):
+    write_sealed_csv(path, "step,seconds\n1,0.5\n")
+    return path
+
+
+@pytest.mark.parametrize("write", [write_json, write_csv])
+def test_every_flipped_bit_and_every_truncation_is_found(tmp_path, write):
+    path = write(tmp_path / "file")
+    check_seal(path)
+    whole = path.read_bytes()
+    flipped = [
+        whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :]
+        for place in range(len(whole))
+        for bit in range(8)
+    ]
+    for damaged in [*flipped, *(whole[:length] for length in range(len(whole))), whole + b"\n", b"\n" + whole]:
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="is not the file that was written"):
+            check_seal(path)
+
+
+def test_what_was_sealed_is_read_without_the_seal(tmp_path):
+    path = write_json(tmp_path / "a.json")
+    assert read_sealed_json(path) == CONTENT
+    assert path.read_text().splitlines()[-2].startswith(f'  "{SEAL}": "')
+
+
+def test_equal_content_gives_equal_bytes_and_sealing_again_changes_nothing(tmp_path):
+    first, second = (write_json(tmp_path / name).read_bytes() for name in ("a.json", "b.json"))
+    assert first == second == sealed(first)
+
+
+def test_a_file_without_a_seal_is_refused(tmp_path):
+    (tmp_path / "a.json").write_text('{"fid": 3.25}\n')
+    with pytest.raises(UserError, match=r"a\.json: is not the file .* does not end with the sha256 of itself"):
+        read_sealed_json(tmp_path / "a.json")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none: does not exist"):
+        check_seal(tmp_path / "none")
