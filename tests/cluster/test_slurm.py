@@ -156,7 +156,7 @@ def test_stage_on_a_gpu_asks_slurm_for_one(on_cluster):
     subprocess.run(command, cwd=on_cluster.folder, env=on_cluster.environment, timeout=900, check=False)
     (job,) = jobs(f"rule_sample_wildcards_{run}")
     assert job["TresPerJob"] == "gres/gpu:1"
-    assert (on_cluster.folder / ROOT / "logs" / "sample" / f"{run}.txt").exists()
+    assert list((on_cluster.folder / ROOT / "logs" / "sample").glob(f"{run}.*")), "the stage was not begun"
 
 
 def test_table_of_fifty_runs_is_few_submissions(new_project):
