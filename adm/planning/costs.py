@@ -13,7 +13,11 @@ from adm.planning.schedule import Task
 from adm.planning.storage import Stored, stored_of
 from adm.planning.work import Shares, Work, work_of
 
-TRAINING = "training"
+TRAININGS = {
+    "diffusion": "training diffusion models",
+    "upsampler": "training upsamplers",
+    "classifier": "training classifiers",
+}
 SAMPLING = "sampling"
 UPSAMPLING = "upsampling"
 FEATURES = "features"
@@ -21,7 +25,6 @@ STUDIES = "studies"
 PROCESSORS = "processors alone"
 
 GROUPS = {
-    "train": TRAINING,
     "sample_shard": SAMPLING,
     "sample": SAMPLING,
     "upsample_shard": UPSAMPLING,
@@ -34,7 +37,7 @@ GROUPS = {
     "vary": STUDIES,
     "throughput": STUDIES,
 }
-"""What a job that an accelerator computes is counted and drawn as, by its rule."""
+"""What a job that an accelerator computes is counted and drawn as, by its rule; training goes by the kind of model."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def costs_of(params: Params, paper: Path) -> dict[str, Cost]:
         work = tuple(work_of(params, shares, job))
         costs[name] = Cost(
             job=job,
-            group=GROUPS[job.rule] if work else PROCESSORS,
+            group=_group(params, job) if work else PROCESSORS,
             work=work,
             most_gpus=_most_gpus(params, job) if work else 0,
             processor_seconds=processor_seconds(params, job),
@@ -141,6 +144,10 @@ def _waiting_for(job: Job, others: Container[str]) -> Job:
     return replace(job, after=tuple(before for before in job.after if before in others))
 
 
+def _group(params: Params, job: Job) -> str:
+    return TRAININGS[params.models[params.segments[job.key].model].kind] if job.rule == "train" else GROUPS[job.rule]
+
+
 def _task(cost: Cost, machine: Machine, gpus: int, train_gpus: int | None) -> Task:
     width = min(cost.most_gpus, gpus)
     if cost.job.rule == "train" and train_gpus is not None:
@@ -165,6 +172,6 @@ def _most_gpus(params: Params, job: Job) -> int:
 
 def in_groups(costs: Mapping[str, Cost]) -> Iterator[tuple[str, list[Cost]]]:
     """The groups that have a job, and their jobs."""
-    for group in dict.fromkeys([*GROUPS.values(), PROCESSORS]):
+    for group in dict.fromkeys([*TRAININGS.values(), *GROUPS.values(), PROCESSORS]):
         if found := [cost for cost in costs.values() if cost.group == group]:
             yield group, found

@@ -18,7 +18,7 @@ where `adm.planning.devices.FLOPS_OF_A_THREAD` was measured."""
 def processor_seconds(params: Params, job: Job) -> float:
     """How long a job computes on the threads that its section declares; nothing where accelerators do, or little is.
 
-    Products of float64 at the full rate of every thread: a lower bound, of which the real time may be twice as much.
+    Every thread is taken to multiply matrices all the time, so the real time is longer.
     """
     match job.rule:
         case "prepare":
@@ -28,7 +28,10 @@ def processor_seconds(params: Params, job: Job) -> float:
             fits = images_of_job(params, job) * (pool**2 + spatial**2)
             return fits / (FLOPS_OF_A_THREAD * params.references[job.key].threads)
         case "evaluate":
-            return evaluation_flops(params, job) / (FLOPS_OF_A_THREAD * params.scored[job.key].threads)
+            run, (width, spatial, _) = params.scored[job.key], features_of_run(params, job.key)
+            real = images_of_reference(params, run.reference)
+            flops = evaluation_flops(run.num_samples, real, width, spatial, run.replicates)
+            return flops / (FLOPS_OF_A_THREAD * run.threads)
         case "neighbours":
             study = params.neighbours[job.key]
             samples, real = params.scored[study.run].num_samples, images_of_job(params, job)
@@ -39,14 +42,19 @@ def processor_seconds(params: Params, job: Job) -> float:
     return 0.0
 
 
-def evaluation_flops(params: Params, job: Job) -> float:
-    """Operations of an evaluation, in float64; those in float32 count half."""
-    run = params.scored[job.key]
-    samples, real = run.num_samples, images_of_reference(params, run.reference)
-    width, spatial, _ = features_of_run(params, job.key)
-    pairs = (samples**2 + real**2 + 2 * samples * real) * width
+def evaluation_flops(samples: int, real: int, width: int, spatial: int, replicates: int) -> float:
+    """Operations of an evaluation in float64; those in float32 count half.
+
+    Args:
+        samples: Images of the batch.
+        real: Images of the reference.
+        width: Pooled features of an image.
+        spatial: Its spatial features.
+        replicates: Of the bootstrap.
+    """
+    kernels = (samples**2 + real**2 + 2 * samples * real) * width
     manifolds = (samples**2 + 2 * real**2 + 6 * samples * real) * width / 2
     fits = samples * (width**2 + spatial**2) + EIGENVALUES * (width**3 + spatial**3)
     subsets = SIZES * (0.55 * samples * width**2 + EIGENVALUES * width**3)
-    resampled = run.replicates * (DRAWN * samples * width**2 + (4 + EIGENVALUES) * width**3)
-    return pairs + manifolds + fits + subsets + resampled
+    resampled = replicates * (DRAWN * samples * width**2 + (4 + EIGENVALUES) * width**3)
+    return kernels + manifolds + fits + subsets + resampled

@@ -15,8 +15,8 @@ FLOAT, DOUBLE, LABEL = 4, 8, 8
 """Bytes of a float32, a float64 and an int64."""
 
 COPIES = {"init": 2, "train": 4, "adopt_checkpoints": 1}
-"""Float32 numbers that a checkpoint holds for each weight, by the rule that makes it: the weight, its average, and after
-training both of its moments; a published one has the average alone."""
+"""How many float32 a checkpoint holds for each weight, by the rule that makes it: the weight, its average, and when it
+is trained both of its moments; a published one has the average alone."""
 
 INCEPTION = (2048, 17 * 17 * 7, 1008)
 """Pooled, spatial and logit features of an image, by the 2015 graph."""
