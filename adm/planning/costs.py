@@ -130,6 +130,11 @@ def tasks_of(costs: Mapping[str, Cost], machine: Machine, gpus: int, train_gpus:
     return {name: _task(cost, machine, gpus, train_gpus) for name, cost in costs.items()}
 
 
+def trains(costs: Mapping[str, Cost]) -> bool:
+    """Whether any job trains a model."""
+    return any(cost.job.rule == "train" for cost in costs.values())
+
+
 def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
     """The jobs that are left when the checkpoints are there."""
     gone = {name for name, cost in costs.items() if cost.job.rule == "train"}

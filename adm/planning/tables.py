@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from adm.planning.costs import Cost, Machine, in_groups, tasks_of, without_training
+from adm.planning.costs import Cost, Machine, in_groups, tasks_of, trains, without_training
 from adm.planning.devices import A100, DEVICES, H100
 from adm.planning.limits import Limit
 from adm.planning.schedule import critical_path, schedule, total_work
@@ -35,7 +35,7 @@ def machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) -
     rows = []
     for device in (A100, H100):
         for shares, machine in (("as in Table 7", Machine(device)), ("as EDM's on A100", Machine(device, relative))):
-            for gpus, most in ((NODE, train_gpus), (CLUSTER, train_gpus), (CLUSTER, None)):
+            for gpus, most in ((NODE, train_gpus), (CLUSTER, train_gpus), (CLUSTER, None))[: 3 if trains(costs) else 2]:
                 rows.append(
                     {
                         "Machine": f"{device.name}, {gpus} GPUs",
@@ -48,12 +48,14 @@ def machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) -
 
 
 def chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
-    """The longest chain of jobs on A100s: with the params file's GPUs a training, as many as fit, and without training."""
-    cases = {
-        f"up to {train_gpus} GPUs a training job": tasks_of(costs, Machine(A100), CLUSTER, train_gpus),
-        "as many as fit": tasks_of(costs, Machine(A100), CLUSTER),
-        "checkpoints are there": tasks_of(without_training(costs), Machine(A100), CLUSTER),
-    }
+    """The longest chain of jobs on A100s: with the params file's GPUs a training job, as many as fit, and none."""
+    cases = {"checkpoints are there": tasks_of(without_training(costs), Machine(A100), CLUSTER)}
+    if trains(costs):
+        cases = {
+            f"up to {train_gpus} GPUs a training job": tasks_of(costs, Machine(A100), CLUSTER, train_gpus),
+            "as many as fit": tasks_of(costs, Machine(A100), CLUSTER),
+            **cases,
+        }
     rows = []
     for case, tasks in cases.items():
         for name in critical_path(tasks):

@@ -7,7 +7,7 @@ from adm.nets import PRESETS
 from adm.nets.cost import network_forward_flops
 from adm.params.file import Params
 from adm.planning import tables
-from adm.planning.costs import Cost, Machine, costs_of, tasks_of, without_training
+from adm.planning.costs import Cost, Machine, costs_of, tasks_of, trains, without_training
 from adm.planning.devices import A100, published_share
 from adm.planning.drawn import Curve, Strip, schedule_figure
 from adm.planning.limits import limits_of
@@ -26,7 +26,7 @@ CAPTIONS = {
     "chains": "The longest chains of jobs on A100s, of them those of an hour and more.",
     "storage": "What lies in the results folder.",
     "transfers": "What the stages read and write; they hash what they read, and what they write to stay.",
-    "limits": "What grows, where it is most, on A100s, beside what the params file grants before anything is tried again.",
+    "limits": "What grows, where it is most, on A100s, beside what the params file grants a job that is tried once.",
 }
 """Of the tables, by the names of their files."""
 
@@ -63,7 +63,7 @@ def _curves(costs: Mapping[str, Cost], train_gpus: int) -> list[Curve]:
         "as many GPUs a training job as its batch allows": (costs, None),
         "sampling and scoring alone, checkpoints are there": (without_training(costs), None),
     }
-    if not any(cost.job.rule == "train" for cost in costs.values()):
+    if not trains(costs):
         cases = {"all jobs": (costs, None)}
     return [_curve(label, *case) for label, case in cases.items()]
 
@@ -80,7 +80,7 @@ def _curve(label: str, costs: Mapping[str, Cost], train_gpus: int | None) -> Cur
 
 def _strips(costs: Mapping[str, Cost], train_gpus: int) -> list[Strip]:
     cases = {f"up to {train_gpus} GPUs a training job": train_gpus, "as many as its batch allows": None}
-    if not any(cost.job.rule == "train" for cost in costs.values()):
+    if not trains(costs):
         cases = {"all jobs": None}
     strips = []
     for label, most in cases.items():
