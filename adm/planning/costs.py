@@ -40,6 +40,10 @@ GROUPS = {
 """What a job that an accelerator computes is counted and drawn as, by its rule; training goes by the kind of model."""
 
 
+ON_GPUS = tuple(dict.fromkeys([*TRAININGS.values(), *GROUPS.values()]))
+"""All groups of jobs that accelerators compute."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a job takes, whatever computes it.
@@ -177,6 +181,6 @@ def _most_gpus(params: Params, job: Job) -> int:
 
 def in_groups(costs: Mapping[str, Cost]) -> Iterator[tuple[str, list[Cost]]]:
     """The groups that have a job, and their jobs."""
-    for group in dict.fromkeys([*TRAININGS.values(), *GROUPS.values(), PROCESSORS]):
+    for group in (*ON_GPUS, PROCESSORS):
         if found := [cost for cost in costs.values() if cost.group == group]:
             yield group, found

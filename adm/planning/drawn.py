@@ -55,14 +55,16 @@ class Strip:
     schedule: Schedule
 
 
-def schedule_figure(curves: Sequence[Curve], strips: Sequence[Strip]) -> Figure:
+def schedule_figure(curves: Sequence[Curve], strips: Sequence[Strip], colors: Mapping[str, str]) -> Figure:
     """Days against GPUs, each curve with its bound dashed, and below it strips of one scale of time.
 
     Args:
         curves: At least one.
         strips: At least one.
+        colors: Of each group whose tasks hold GPUs, in the order of the legend.
     """
-    colors = _colors_of_groups(strips)
+    shown = {task.group for strip in strips for task in strip.tasks.values() if task.gpus}
+    colors = {group: color for group, color in colors.items() if group in shown}
     days = max(strip.schedule.makespan for strip in strips) / SECONDS_PER_DAY
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 3.6 + 2.0 * len(strips)), layout="constrained")
@@ -112,20 +114,15 @@ def _draw_strip(axes: Axes, strip: Strip, colors: Mapping[str, str], days: float
 
 
 def _raster(strip: Strip, groups: Sequence[str], seconds: float) -> NDArray[np.uint8]:
-    """(gpus, COLUMNS): one more than the group's place where a GPU is held at the middle of a column, else 0."""
+    """(gpus, COLUMNS): one more than the group's place where a GPU is held at the middle of a column, else 0.
+
+    Columns behind the schedule's end are masked.
+    """
     middles = (np.arange(COLUMNS) + 0.5) * (seconds / COLUMNS)
     image = np.zeros((strip.schedule.gpus, COLUMNS), np.uint8)
     for name, placed in strip.schedule.placed.items():
         first, last = np.searchsorted(middles, [placed.start, placed.end])
         image[list(placed.gpus), first:last] = 1 + groups.index(strip.tasks[name].group) if placed.gpus else 0
-    return image
-
-
-def _colors_of_groups(strips: Sequence[Strip]) -> dict[str, str]:
-    """A colour for each group that holds a GPU, those with most of their time first."""
-    held: dict[str, float] = {}
-    for strip in strips:
-        for task in strip.tasks.values():
-            if task.gpus:
-                held[task.group] = held.get(task.group, 0.0) + task.seconds * task.gpus
-    return dict(zip(sorted(held, key=held.__getitem__, reverse=True), COLORS, strict=False))
+    behind = np.broadcast_to(middles > strip.schedule.makespan, image.shape)
+    masked: NDArray[np.uint8] = np.ma.masked_array(image, behind)
+    return masked

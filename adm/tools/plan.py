@@ -7,14 +7,14 @@ from adm.nets import PRESETS
 from adm.nets.cost import network_forward_flops
 from adm.params.file import Params
 from adm.planning import tables
-from adm.planning.costs import Cost, Machine, costs_of, tasks_of, trains, without_training
+from adm.planning.costs import ON_GPUS, Cost, Machine, costs_of, tasks_of, trains, without_training
 from adm.planning.devices import A100, published_share
 from adm.planning.drawn import Curve, Strip, schedule_figure
 from adm.planning.limits import limits_of
 from adm.planning.schedule import remaining, schedule, total_work
 from adm.planning.work import Shares
 from adm.report.compute import SECONDS_PER_DAY
-from adm.report.figures import write_figure
+from adm.report.figures import COLORS, write_figure
 from adm.report.tables import write_table
 
 GPUS = tuple(2**power for power in range(3, 11))
@@ -48,7 +48,9 @@ def run(params: Params, paper: Path, out: Path) -> None:
     }
     for name, table in made.items():
         write_table(out / name, table, name.capitalize(), CAPTIONS[name])
-    write_figure(out / "schedule", schedule_figure(_curves(costs, train_gpus), _strips(costs, train_gpus)))
+    colors = dict(zip(ON_GPUS, COLORS, strict=False))
+    figure = schedule_figure(_curves(costs, train_gpus), _strips(costs, train_gpus), colors)
+    write_figure(out / "schedule", figure)
 
 
 def published_relative(paper: Path) -> float:

@@ -9,6 +9,7 @@ from adm.planning.schedule import Task, schedule
 from adm.report.figures import write_figure
 
 SCALES = ("paper", "released")
+COLORS = {"other": "#FF0000", "training": "#00FF00", "sampling": "#0000FF"}
 TABLES = ("chains", "limits", "machines", "storage", "time", "transfers")
 
 
@@ -42,18 +43,18 @@ def test_the_same_schedule_is_drawn_to_the_same_bytes(tmp_path):
     tasks = {"a": Task(86_400.0, 2, (), "training"), "b": Task(43_200.0, 1, ("a",), "sampling"), "c": Task(9.0, 0)}
     curves = [Curve("all", (2, 4), (1.5, 1.5), (1.5, 1.5))]
     for name in ("one", "other"):
-        write_figure(tmp_path / name, schedule_figure(curves, [Strip("two", tasks, schedule(tasks, 2))]))
+        write_figure(tmp_path / name, schedule_figure(curves, [Strip("two", tasks, schedule(tasks, 2))], COLORS))
     for ending in ("png", "pdf"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"other.{ending}").read_bytes()
 
 
 def test_strips_show_who_holds_a_gpu(tmp_path):
     tasks = {"a": Task(86_400.0, 2, (), "training"), "b": Task(86_400.0, 1, ("a",), "sampling"), "c": Task(9.0, 0)}
-    figure = schedule_figure([Curve("all", (2,), (2.0,), (2.0,))], [Strip("two", tasks, schedule(tasks, 2))])
+    figure = schedule_figure([Curve("all", (2,), (2.0,), (2.0,))], [Strip("two", tasks, schedule(tasks, 2))], COLORS)
     (image,) = (image for axes in figure.axes for image in axes.images)
     found = image.get_array()
     half = found.shape[1] // 2
-    # Training has most of the time, so it comes first; where neither is, a GPU is idle.
+    # Groups are counted in the order of their colours, those that hold nothing left out; 0 is idle.
     assert (found[:, :half] == 1).all()
     assert (found[0, half:] == 2).all()
     assert (found[1, half:] == 0).all()

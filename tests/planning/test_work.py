@@ -126,9 +126,9 @@ def test_a_gradient_by_the_image_costs_about_two_forward_passes(name):
     with torch.device("meta"):
         network = Classifier(PRESETS[name]).requires_grad_(False)
         inputs = torch.empty(1, 3, side, side, requires_grad=True), torch.empty(1)
-    found = counted(network, inputs, lambda output: torch.autograd.grad(output.sum(), inputs[0]))
+    found = counted(network, inputs, lambda output: output.sum().backward())
     # Attention has gradients by both of its factors, and takes more than one pass backwards.
-    assert 1.0 <= found / (GRADIENT_PASSES * network_product_flops(PRESETS[name])) <= 1.05
+    assert 1.0 <= found / (GRADIENT_PASSES * network_product_flops(PRESETS[name])) <= 1.1
 
 
 @pytest.mark.parametrize(
