@@ -132,7 +132,7 @@ def _scoring(params: Params) -> Iterator[Job]:
     for key, scored in params.scored.items():
         yield Job("features", key, (samples_maker(params, key), graph_maker(params, scored.extractor)))
         of_reference = (batch_maker(params, scored.reference), f"reference_features@{scored.reference}")
-        yield Job("evaluate", key, (f"features@{key}", *of_reference))
+        yield Job("evaluate", key, (f"features@{key}", samples_maker(params, key), *of_reference))
     for key, study in params.studies.items():
         rule, _, _ = study_maker(params, key).partition("@")
         yield Job(rule, key, _inputs_of_study(params, study))
