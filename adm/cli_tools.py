@@ -1,4 +1,4 @@
-"""The command line's tools: verbs for single files and whole results, outside the pipeline, that read no params file.
+"""The command line's tools: verbs for single files, whole results and whole scales, outside the pipeline.
 
 A verb imports its tool when it is called, so that no verb waits for libraries that it does not use.
 """
@@ -98,3 +98,16 @@ def compare(
 
     if not tool.run(results_a, results_b, Tolerance(rtol, atol), out):
         raise typer.Exit(1)
+
+
+@tools.command()
+def plan(
+    params: Annotated[Path, typer.Option(help="The params file.")],
+    out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
+    paper: Annotated[Path, typer.Option(help="The paper's tables.")] = Path("workflow/paper"),
+) -> None:
+    """Tell what a params file would take: operations, days, bytes, a schedule on some GPUs, and what breaks first."""
+    from adm.params import load
+    from adm.tools import plan as tool
+
+    tool.run(load(params), paper, out)

@@ -1,7 +1,8 @@
 """What each engine plans, as JSON on stdout: `python plans.py VERB`, in a project's folder.
 
-`snakemake` and `dvc` give all stages, `needed` the names of those that Snakemake would run now, `images` the containers
-that its jobs name, `named NAME...` what DVC's stages are called in Snakemake.
+`snakemake` and `dvc` give all stages, `snakemake FILE` those of another params file, `needed` the names of those that
+Snakemake would run now, `images` the containers that its jobs name, `named NAME...` what DVC's stages are called in
+Snakemake.
 
 A stage is its name, command, inputs, outputs and params sections. Snakemake's shards of a run and what gathers them
 count as one stage, since to DVC they are one; a command is given without the log that Snakemake sends its output to.
@@ -18,12 +19,16 @@ LOGGED = (" ) > ", "( ")
 
 
 @contextmanager
-def snakemake_dag(forceall):
+def snakemake_dag(forceall, params_files=()):
     import snakemake.settings.types as settings
     from snakemake.api import SnakemakeApi
 
     with SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.ALL})) as api:
-        workflow = api.workflow(settings.ResourceSettings(cores=2), snakefile=Path("Snakefile"))
+        workflow = api.workflow(
+            settings.ResourceSettings(cores=2),
+            config_settings=settings.ConfigSettings(configfiles=[Path(file) for file in params_files]),
+            snakefile=Path("Snakefile"),
+        )
         planner = workflow.dag(settings.DAGSettings(forceall=forceall, print_dag_as=str(settings.PrintDag.DOT)))
         with redirect_stdout(sys.stderr):
             planner.printdag()
@@ -40,8 +45,8 @@ def images():
         return sorted({str(job.container_img_url) for job in dag.jobs if job.rule.name != "all"})
 
 
-def snakemake_plan():
-    with snakemake_dag(forceall=True) as dag:
+def snakemake_plan(*params_files):
+    with snakemake_dag(True, params_files) as dag:
         jobs = [job for job in dag.jobs if job.rule.name != "all"]
         stages, edges = {}, set()
         for job in jobs:
@@ -121,7 +126,7 @@ def dvc_plan():
 if __name__ == "__main__":
     named = [dvc_name(addressing) for addressing in sys.argv[2:]]
     plans = {
-        "snakemake": snakemake_plan,
+        "snakemake": lambda: snakemake_plan(*sys.argv[2:]),
         "dvc": dvc_plan,
         "needed": needed,
         "images": images,

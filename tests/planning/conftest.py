@@ -1,0 +1,26 @@
+"""The scales that are planned, loaded once."""
+
+import pytest
+
+from adm.params import load
+from adm.planning.costs import costs_of
+
+
+@pytest.fixture(scope="session")
+def paper_tables(root):
+    return root / "workflow" / "paper"
+
+
+@pytest.fixture(scope="session")
+def paper(root):
+    return load(root / "scales" / "paper" / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def embedded(root):
+    return load(root / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def costs(paper, paper_tables):
+    return costs_of(paper, paper_tables)

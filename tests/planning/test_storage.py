@@ -1,0 +1,150 @@
+"""Bytes: those of files that the stages write, and of what their processes hold."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from adm.artifacts.writing import new_folder
+from adm.metrics.batches import write_features
+from adm.metrics.features import Features
+from adm.metrics.graph_contract import features_in_batches
+from adm.nets.weights import build
+from adm.params import load
+from adm.planning.costs import Machine, costs_of
+from adm.planning.devices import A100
+from adm.planning.graph import Job
+from adm.planning.limits import limits_of
+from adm.planning.storage import INCEPTION, stored_of
+from adm.sampling.batch import write_shard
+from adm.sampling.blocks import Shard, samples_of
+from adm.stages import gather, prepare
+from adm.training.extractor import initial_network
+from adm.training.loop import train_step
+from adm.training.state import TrainingState
+from adm.training.tasks import build_task
+
+
+def numbers_in(folder):
+    """Bytes of the safetensors of a folder less their headers, and how many files there are."""
+    files = list(folder.glob("*.safetensors"))
+    headers = sum(8 + int.from_bytes(path.read_bytes()[:8], "little") for path in files)
+    return sum(path.stat().st_size for path in files) - headers
+
+
+@pytest.mark.parametrize("name", ["adm-128", "adm-u", "classifier-128"])
+def test_checkpoints_are_as_large_as_they_are(embedded, tmp_path, name):
+    model = embedded.models[name]
+    segment = next(key for key, section in embedded.segments.items() if section.model == name)
+    torch.manual_seed(0)
+    state, side = TrainingState(build(model), build_task(model), model.training), model.network.image_size
+    with new_folder(tmp_path / "initial") as folder:
+        state.save(folder)
+    assert numbers_in(tmp_path / "initial") == stored_of(embedded, Job("init", name)).size
+    size = model.training.accumulation
+    one = model.training.model_copy(update={"batch_size": size})
+    train_step(state, one, torch.zeros(size, 3, side, side), torch.zeros(size, dtype=torch.int64))
+    with new_folder(tmp_path / "trained") as folder:
+        state.save(folder)
+    assert numbers_in(tmp_path / "trained") == stored_of(embedded, Job("train", segment)).size
+
+
+def test_datasets_are_as_large_as_they_are(embedded, tmp_path):
+    prepare.run(embedded.datasets["digits"], tmp_path / "digits")
+    arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
+    assert sum(array.nbytes for array in arrays) == stored_of(embedded, Job("prepare", "digits")).size
+
+
+def test_features_are_as_large_as_they_are(embedded, tmp_path):
+    run = next(iter(embedded.runs))
+    extractor = embedded.extractors[embedded.runs[run].extractor]
+    network = initial_network(extractor, embedded.datasets[extractor.dataset].num_classes)
+    with torch.no_grad():
+        found = network.activations(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
+        logits = network(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
+    count = embedded.runs[run].num_samples
+    widths = found.pool.shape[1], found.spatial[..., :7].numel(), logits.shape[1]
+    write_features(tmp_path, Features(*(np.zeros((count, width), np.float32) for width in widths)))
+    with np.load(tmp_path / "features.npz") as arrays:
+        assert sum(array.nbytes for array in arrays.values()) == stored_of(embedded, Job("features", run)).size
+
+
+def test_features_of_the_2015_graph_take_20_kb_an_image(paper):
+    assert INCEPTION == (2048, 2023, 1008)
+    assert stored_of(paper, Job("features", "adm-256-1980k")).size == 50_000 * 4 * (2048 + 2023 + 1008)
+
+
+def test_the_shards_of_a_run_are_as_large_as_the_whole(paper):
+    for run in ("scale-512-4", "stack-256-540k-500k"):
+        rule = "sample" if run in paper.runs else "upsample"
+        whole = stored_of(paper, Job(rule, run)).size
+        shards = [stored_of(paper, Job(f"{rule}_shard", run, shard=Shard(n, 8))) for n in range(1, 9)]
+        side = paper.image_size_of(run)
+        assert whole == 50_000 * (3 * side * side + 8) == sum(shard.size for shard in shards)
+        assert all(shard.temporary for shard in shards)
+
+
+def test_a_published_reference_is_as_large_as_one_that_is_fitted(paper, root):
+    statistics = 8 * (2048 + 2048**2 + 2023 + 2023**2)
+    assert stored_of(paper, Job("reference", "imagenet-256")).size == statistics + 10_000 * 3 * 256**2
+
+
+def test_every_job_of_the_other_scales_is_counted(root, paper_tables):
+    for file in ("params.yaml", "scales/fashion/params.yaml"):
+        params = load(root / file)
+        found = costs_of(params, paper_tables)
+        for rule in ("prepare", "train", "sample", "train_gan", "sample_gan", "extractor", "features", "evaluate"):
+            jobs = [cost for cost in found.values() if cost.job.rule == rule]
+            assert jobs, rule
+            stores = rule in ("prepare", "train", "sample", "sample_gan", "features")
+            assert all((cost.stored.size > 0) == stores for cost in jobs), rule
+
+
+def peak_of(function):
+    """Bytes that a function holds at most beyond what was there before."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_gathering_holds_a_batch_twice(paper, tmp_path):
+    run = paper.runs["adm-128-4360k"].model_copy(update={"num_samples": 512})
+    (tmp_path / "input").write_text("")
+    held = {}
+    # The first call alone imports and remembers things.
+    for side in (16, 128, 160):
+        for number in range(1, 9):
+            count = len(samples_of(Shard(number, 8), 512, run.micro_batch))
+            images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
+            write_shard(tmp_path / f"{number}.npz", images, labels)
+        shards = [tmp_path / f"{number}.npz" for number in range(1, 9)]
+        inputs = {"checkpoint": tmp_path / "input"}
+        held[side] = peak_of(lambda shards=shards, inputs=inputs: gather.run(run, inputs, shards, tmp_path / "out"))
+    # The difference: buffers of a fixed size do not grow with the images.
+    assert held[160] - held[128] == pytest.approx(2 * 512 * 3 * (160**2 - 128**2), rel=0.02)
+
+
+def test_features_are_held_twice():
+    widths = 2048, 2023, 1008
+
+    def outputs(batch):
+        return tuple(np.zeros((len(batch), width), np.float32) for width in widths)
+
+    images = np.zeros((1024, 2, 2, 3), np.uint8)
+    held = peak_of(lambda: features_in_batches(outputs, images, 64, None))
+    assert held == pytest.approx(2 * 1024 * 4 * sum(widths), rel=0.1)
+
+
+def test_limits_name_the_largest_and_what_is_granted(paper, costs):
+    limits = {
+        limit.job.partition("@")[0]: limit for limit in limits_of(paper, costs, Machine(A100)) if limit.unit == "GB"
+    }
+    assert limits["sample"].here == 2 * 50_000 * (3 * 512 * 512 + 8) / 1e9
+    assert limits["sample"].granted == paper.resources.others.memory_mb / 1000
+    assert limits["reference"].job == "reference@bedroom"
+    assert limits["reference"].here == 3_033_042 * 4 * sum(INCEPTION) / 1e9
+    assert limits["reference"].larger == 10 * limits["reference"].here
