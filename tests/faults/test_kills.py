@@ -7,6 +7,7 @@ import time
 
 import pytest
 from children import KILLED, Fault
+from miniature import miniature_params
 
 from adm.artifacts.found import find_artifacts
 
@@ -62,7 +63,7 @@ class Job:
         """The bytes are those of the job that was not killed, the log has every row once, and no debris is left."""
         assert contents(self.checkpoint) == self.whole
         with self.log.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
         steps, seconds = [int(row["step"]) for row in rows], [float(row["seconds"]) for row in rows]
         assert {2, 4, self.stop} <= set(steps)
         assert steps == sorted(set(steps))
@@ -78,11 +79,11 @@ def contents(folder):
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def job(request, miniature, faulty, write_params, tmp_path_factory):
+def job(request, faulty, write_params, tmp_path_factory):
     """A job of which every part of the state matters: dropout, a history of losses, a moving average, a loss scale."""
     variant = VARIANTS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    params = miniature.miniature_params()
+    params = miniature_params()
     params["models"]["adm-128"]["network"]["dropout"] = 0.1
     # Of so few timesteps that their histories fill up, and losses decide what is drawn.
     for model in ("adm-128", "classifier-128"):
@@ -90,6 +91,7 @@ def job(request, miniature, faulty, write_params, tmp_path_factory):
     params["models"]["adm-128"]["training"].update(
         batch_size=variant["batch_size"], timestep_sampler="loss_second_moment", precision=request.param
     )
+    params["paths"]["results"] = "results"
     params["execution"].update(log_every=2, save_every=variant["save_every"])
     params["segments"][SEGMENT].update(previous="adm-128-0", stop=variant["stop"])
     write_params(folder, params)
