@@ -14,7 +14,7 @@ from adm.artifacts.found import find_artifacts
 SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 """Of the moments; another one is given by the environment."""
 
-SEGMENT = "adm-128-4"
+SEGMENT, RESULTS = "adm-128-4", "results/embedded"
 VARIANTS = {
     # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
     "float32": {"batch_size": 4, "stop": 18, "save_every": 3, "calls": 16, "moments": 6},
@@ -35,16 +35,16 @@ class Job:
 
     @property
     def checkpoint(self):
-        return self.folder / "results" / "checkpoints" / SEGMENT
+        return self.folder / RESULTS / "checkpoints" / SEGMENT
 
     @property
     def log(self):
-        return self.folder / "results" / "training" / f"{SEGMENT}.csv"
+        return self.folder / RESULTS / "training" / f"{SEGMENT}.csv"
 
     @property
     def arguments(self):
-        inputs = ["--params", "params.yaml", "--data", "data", "--previous", "initial", "--work", "results/work"]
-        outputs = ["--out", f"results/checkpoints/{SEGMENT}", "--log", f"results/training/{SEGMENT}.csv"]
+        inputs = ["--params", "params.yaml", "--data", "data", "--previous", "initial", "--work", f"{RESULTS}/work"]
+        outputs = ["--out", f"{RESULTS}/checkpoints/{SEGMENT}", "--log", f"{RESULTS}/training/{SEGMENT}.csv"]
         return ["train", "--segment", SEGMENT, *inputs, *outputs]
 
     def train(self, nth=0, seconds=None):
@@ -56,7 +56,7 @@ class Job:
         """What a killed job leaves is what was there before or whole, and nothing takes its debris for real."""
         assert ended.code == KILLED, ended.printed
         assert contents(self.checkpoint) in (before, self.whole)
-        found = set(find_artifacts(self.folder / "results")) if self.checkpoint.exists() or self.log.exists() else set()
+        found = set(find_artifacts(self.folder / RESULTS)) if self.checkpoint.exists() or self.log.exists() else set()
         assert found <= {f"checkpoints/{SEGMENT}", f"training/{SEGMENT}.csv"}
 
     def check_ended(self):
@@ -69,7 +69,7 @@ class Job:
         assert steps == sorted(set(steps))
         assert seconds == sorted(seconds)
         left = [path for path in self.folder.rglob("*") if path.name.startswith(".")]
-        left += [path for path in (self.folder / "results" / "work").iterdir() if path.suffix != ".lock"]
+        left += [path for path in (self.folder / RESULTS / "work").iterdir() if path.suffix != ".lock"]
         assert left == []
 
 
@@ -91,7 +91,6 @@ def job(request, faulty, write_params, tmp_path_factory):
     params["models"]["adm-128"]["training"].update(
         batch_size=variant["batch_size"], timestep_sampler="loss_second_moment", precision=request.param
     )
-    params["paths"]["results"] = "results"
     params["execution"].update(log_every=2, save_every=variant["save_every"])
     params["segments"][SEGMENT].update(previous="adm-128-0", stop=variant["stop"])
     write_params(folder, params)
