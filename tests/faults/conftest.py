@@ -1,22 +1,8 @@
 """Children that fail, are killed, or find a disk full, and a small project for them to work in."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import yaml
 from children import Children
-
-WORKFLOW = Path(__file__).parents[1] / "workflow" / "miniature.py"
-
-
-@pytest.fixture(scope="session")
-def miniature():
-    """The module of the project in miniature, on which the engines are tested."""
-    spec = importlib.util.spec_from_file_location("miniature", WORKFLOW)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +23,7 @@ def faulty(children):
 
 @pytest.fixture(scope="session")
 def write_params():
-    """Write a params file that lacks what no table, figure or claim asks for: it is read in a moment."""
+    """Write a params file into a folder of its own."""
 
     def write(folder, params):
         folder.mkdir(exist_ok=True)

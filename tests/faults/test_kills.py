@@ -7,14 +7,14 @@ import time
 
 import pytest
 from children import KILLED, Fault
+from miniature import miniature_params
 
 from adm.artifacts.found import find_artifacts
 
 SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 """Of the moments; another one is given by the environment."""
 
-SEGMENT = "adm-128-4"
-RESULTS = "results/embedded"
+SEGMENT, RESULTS = "adm-128-4", "results/embedded"
 VARIANTS = {
     # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
     "float32": {"batch_size": 4, "stop": 18, "save_every": 3, "calls": 16, "moments": 6},
@@ -34,16 +34,12 @@ class Job:
         self.whole = contents(self.checkpoint)
 
     @property
-    def results(self):
-        return self.folder / RESULTS
-
-    @property
     def checkpoint(self):
-        return self.results / "checkpoints" / SEGMENT
+        return self.folder / RESULTS / "checkpoints" / SEGMENT
 
     @property
     def log(self):
-        return self.results / "training" / f"{SEGMENT}.csv"
+        return self.folder / RESULTS / "training" / f"{SEGMENT}.csv"
 
     @property
     def arguments(self):
@@ -60,7 +56,7 @@ class Job:
         """What a killed job leaves is what was there before or whole, and nothing takes its debris for real."""
         assert ended.code == KILLED, ended.printed
         assert contents(self.checkpoint) in (before, self.whole)
-        found = set(find_artifacts(self.results)) if self.checkpoint.exists() or self.log.exists() else set()
+        found = set(find_artifacts(self.folder / RESULTS)) if self.checkpoint.exists() or self.log.exists() else set()
         assert found <= {f"checkpoints/{SEGMENT}", f"training/{SEGMENT}.csv"}
 
     def check_ended(self):
@@ -73,7 +69,7 @@ class Job:
         assert steps == sorted(set(steps))
         assert seconds == sorted(seconds)
         left = [path for path in self.folder.rglob("*") if path.name.startswith(".")]
-        left += [path for path in (self.results / "work").iterdir() if path.suffix != ".lock"]
+        left += [path for path in (self.folder / RESULTS / "work").iterdir() if path.suffix != ".lock"]
         assert left == []
 
 
@@ -83,11 +79,11 @@ def contents(folder):
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def job(request, miniature, faulty, write_params, tmp_path_factory):
+def job(request, faulty, write_params, tmp_path_factory):
     """A job of which every part of the state matters: dropout, a history of losses, a moving average, a loss scale."""
     variant = VARIANTS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    params = miniature.miniature_params()
+    params = miniature_params()
     params["models"]["adm-128"]["network"]["dropout"] = 0.1
     # Of so few timesteps that their histories fill up, and losses decide what is drawn.
     for model in ("adm-128", "classifier-128"):

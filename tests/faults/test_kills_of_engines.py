@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from miniature import Project, miniature_params
 
 SEGMENT, STOP = "adm-128-2", 30
 ROOT = Path("results", "embedded")
@@ -24,13 +25,13 @@ ENGINES = {
 
 
 @pytest.fixture(params=ENGINES)
-def killed(request, miniature, tmp_path):
+def killed(request, tmp_path):
     """A project whose engine was killed while it trained, how to start it again, and the log as it stood then."""
     start, unlock = ENGINES[request.param]
-    params = miniature.miniature_params()
+    params = miniature_params()
     params["execution"].update(log_every=2, save_every=4)
     params["segments"][SEGMENT]["stop"], params["segments"]["adm-128-4"]["stop"] = STOP, STOP + 2
-    project = miniature.Project(tmp_path / request.param, params)
+    project = Project(tmp_path / request.param, params)
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     environment |= {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
     with (tmp_path / "printed").open("w") as printed:
