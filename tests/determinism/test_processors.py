@@ -27,14 +27,15 @@ def test_scores_of_the_same_samples_are_close(by_snakemake, adm, tmp_path, monke
     for name, value in OLD.items():
         monkeypatch.setitem(by_snakemake.environment, name, value)
     verb = "python", "-m", "adm"
+    samples, reference = results / "samples" / "scale-2", results / "references" / "digits"
+    features, graph = there / "features" / "scale-2", results / "extractors" / "digits"
     by_snakemake.run(
         *verb, "features", "--params", "params.yaml", "--extractor", "digits",
-        "--images", results / "samples" / "scale-2", "--graph", results / "extractors" / "digits", "--out", there / "features" / "scale-2",
+        "--images", samples, "--graph", graph, "--out", features,
     )  # fmt: skip
     by_snakemake.run(
-        *verb, "evaluate", "--params", "params.yaml", "--run", "scale-2", "--features", there / "features" / "scale-2",
-        "--reference", results / "references" / "digits" / "batch",
-        "--reference-features", results / "references" / "digits" / "features",
+        *verb, "evaluate", "--params", "params.yaml", "--run", "scale-2", "--samples", samples, "--features", features,
+        "--reference", reference / "batch", "--reference-features", reference / "features",
         "--out", there / "metrics" / "scale-2.json",
     )  # fmt: skip
     adm("compare", here, there, "--atol", "1e-4", "--out", tmp_path / "report.json")
