@@ -45,7 +45,7 @@ class Project:
 
     def log(self, name):
         with (self.folder / "logs" / f"{name}.csv").open(newline="") as file:
-            return list(csv.DictReader(file))
+            return list(csv.DictReader(line for line in file if not line.startswith("#")))  # which is its seal
 
     def files(self, name):
         return {path.name: path.read_bytes() for path in (self.folder / name).iterdir()}
