@@ -114,15 +114,14 @@ def peak_of(function):
 def test_gathering_holds_a_batch_twice(paper, tmp_path):
     run = paper.runs["adm-128-4360k"].model_copy(update={"num_samples": 512})
     (tmp_path / "input").write_text("")
-    held = {}
+    inputs, held = {"checkpoint": tmp_path / "input"}, {}
     # The first call alone imports and remembers things.
     for side in (16, 128, 160):
         for number in range(1, 9):
             count = len(samples_of(Shard(number, 8), 512, run.micro_batch))
             images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
-            write_shard(tmp_path / f"{number}.npz", images, labels)
+            write_shard(tmp_path / f"{number}.npz", run, inputs, images, labels)
         shards = [tmp_path / f"{number}.npz" for number in range(1, 9)]
-        inputs = {"checkpoint": tmp_path / "input"}
         held[side] = peak_of(lambda shards=shards, inputs=inputs: gather.run(run, inputs, shards, tmp_path / "out"))
     # The difference: buffers of a fixed size do not grow with the images.
     assert held[160] - held[128] == pytest.approx(2 * 512 * 3 * (160**2 - 128**2), rel=0.02)
