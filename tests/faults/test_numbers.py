@@ -177,7 +177,7 @@ def trained(tmp_path, tiny_model, dataset):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         model = tiny_model(batch_size=4, **changes)
         init.run(model, tmp_path / "m-0")
-        paths = {name: tmp_path / name for name in ("data", "out", "work")}
+        paths = {name: tmp_path / name for name in ("data", "out", "work", "curves")}
         train.run(
             segment, model, DATASET, execution, "cpu", 0, previous=tmp_path / "m-0", log=tmp_path / "log.csv", **paths
         )
@@ -250,7 +250,7 @@ def damage(state, how):
 @pytest.mark.parametrize(
     ("how", "damaged"), [("flipped", 1), ("truncated", 1), ("empty", 1), ("missing", 1), ("flipped", 2)]
 )
-def test_a_damaged_rolling_state_is_passed_over_and_the_bytes_are_the_same(trained, monkeypatch, capsys, how, damaged):
+def test_a_damaged_rolling_state_is_passed_over_and_the_bytes_are_the_same(trained, monkeypatch, caplog, how, damaged):
     trained.run(stop=6)
     whole = {path.name: path.read_bytes() for path in (trained.folder / "out").iterdir()}
     with monkeypatch.context() as patched:
@@ -260,9 +260,8 @@ def test_a_damaged_rolling_state_is_passed_over_and_the_bytes_are_the_same(train
     assert states(trained.folder) == ["step-000000002", "step-000000004"]
     for state in sorted((trained.folder / "work").rglob("step-*"))[-damaged:]:
         damage(state, how)
-    capsys.readouterr()
     trained.run(stop=6)
-    assert capsys.readouterr().err.count(": is not what was written; ") == damaged
+    assert caplog.text.count(": is not what was written; ") == damaged
     assert {path.name: path.read_bytes() for path in (trained.folder / "out").iterdir()} == whole
 
 
@@ -287,12 +286,14 @@ EXTRACTOR |= {"weight_decay": 0.0, "held_out": 0.25, "least_accuracy": 0.1, "fea
 def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
     gan = GanParams.model_validate(GAN)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: (discriminator|generator)_loss \S+ .*, first in \S+;"):
-        train_gan.run(gan, DATASET, trained.folder / "data", trained.folder / "gan")
+        train_gan.run(gan, DATASET, trained.folder / "data", trained.folder / "gan", trained.folder / "curves", 1)
     assert not (trained.folder / "gan").exists()
 
 
 def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
     section = ExtractorParams.model_validate(EXTRACTOR)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: loss \S+ .*, first in \S+;"):
-        extractor.run(section, DATASET, trained.folder / "data", trained.folder / "extractor")
+        extractor.run(
+            section, DATASET, trained.folder / "data", trained.folder / "extractor", trained.folder / "curves", 1
+        )
     assert not (trained.folder / "extractor").exists()
