@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -80,6 +81,8 @@ class TrainingLog:
             self._empty = False
         writer.writerow(row)
         self._file.flush()
+        # A state that is saved later must not outlive the rows before it.
+        os.fsync(self._file.fileno())
         self._draw(row)
         logger.info("  ".join(f"{name} {value}" for name, value in row.items()))
         self._pending, self._last = [], now
