@@ -206,6 +206,10 @@ def changed(clone):
     return third, set(third.repro())
 
 
+def images_of(project):
+    return project.folder / "results" / "embedded" / "data" / "digits" / "images-00000.npy"
+
+
 def data_of(project):
     folder = project.folder / "results" / "embedded" / "data" / "digits"
     return {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
@@ -267,15 +271,13 @@ def test_a_remote_that_is_read_only_refuses_a_push_and_serves_a_pull(changed, cl
 DAMAGES = {
     "a bit flipped": lambda content: content[:50] + bytes([content[50] ^ 1]) + content[51:],
     "cut off": lambda content: content[: len(content) // 2],
-    "gone": lambda content: None,
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_does_not_land_and_is_made_again(shared, clone, bucket, damage):
-    images = shared.folder / "results" / "embedded" / "data" / "digits" / "images-00000.npy"
     fresh = clone(damage.replace(" ", "-"))
-    with bucket.damaged(images, DAMAGES[damage]):
+    with bucket.damaged(images_of(shared), DAMAGES[damage]):
         printed = fresh.dvc("pull", "prepare@digits", succeeds=False)
         assert "failed to pull data from the cloud" in printed
         assert data_of(fresh) == {}
@@ -285,11 +287,20 @@ def test_a_damaged_file_does_not_land_and_is_made_again(shared, clone, bucket, d
     assert data_of(fresh) == data_of(shared)
 
 
+def test_a_lost_file_stops_who_asks_for_it_and_no_one_else(shared, clone, bucket):
+    fresh = clone("lost")
+    with bucket.damaged(images_of(shared), lambda content: None):
+        for asking in (["pull"], ["repro", "--pull"]):
+            assert "NoSuchKey" in fresh.dvc(*asking, "prepare@digits", succeeds=False)
+            assert data_of(fresh) == {}
+        assert fresh.repro("prepare@digits") == ["prepare@digits"]
+    assert data_of(fresh) == data_of(shared)
+
+
 def test_what_a_remote_lets_in_unverified_stages_refuse(shared, clone, bucket):
     trusting = clone("trusting")
     trusting.dvc("remote", "modify", "--local", "share", "verify", "false")
-    images = shared.folder / "results" / "embedded" / "data" / "digits" / "images-00000.npy"
-    with bucket.damaged(images, DAMAGES["a bit flipped"]):
+    with bucket.damaged(images_of(shared), DAMAGES["a bit flipped"]):
         trusting.dvc("pull", "--with-deps", "extractor@digits")
     # DVC takes it for what it asked for: hence `verify true`.
     assert trusting.repro("extractor@digits") == []
