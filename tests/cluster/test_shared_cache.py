@@ -125,7 +125,7 @@ class Clone(Project):
     """A git clone of a project, as on another machine."""
 
     def __init__(self, origin, folder):
-        self.folder, self.environment = folder, origin.environment
+        vars(self).update(vars(origin), folder=folder)
         origin.run("git", "clone", "--quiet", ".", str(folder))
 
     def adopt(self):
