@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adm.artifacts.code import code_digest
-from adm.artifacts.sealed import read_sealed_json, write_sealed_json
+from adm.artifacts.sealed import check_seal, read_sealed_json, write_sealed_json
 from adm.params.errors import UserError
 from adm.params.section import Section
 from adm.progress import progress
@@ -128,9 +128,11 @@ def identity(path: Path) -> str:
     """The hash that stands for an artifact: of its manifest, which holds those of its files, or of the file itself.
 
     Raises:
-        UserError: There is no such artifact.
+        UserError: There is no such artifact, or its manifest is not what was written.
     """
-    path = path / MANIFEST if path.is_dir() else path
+    if path.is_dir():
+        path = path / MANIFEST
+        check_seal(path)
     if not path.is_file():
         raise UserError(f"{path}: does not exist")
     return sha256(path)

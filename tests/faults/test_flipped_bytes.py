@@ -22,6 +22,9 @@ RESULTS = Path("results", "embedded")
 READ_BY_NONE = {"tables", "figures", "claims.csv", "claims.md", "claims.tex", "code", "logs", "shards", "work"}
 """Tables, figures and claims have no seal: git and DVC hold their hashes. The others are no results."""
 
+NOT_OPENED = {("evaluate", "samples", "samples.npz")}
+"""Of the samples behind features `evaluate` reads the manifest alone: the scores are of what was written."""
+
 WRITTEN = {"--out": "out/new", "--log": "out/log.csv", "--work": "out/work"}
 
 
@@ -78,7 +81,7 @@ def test_a_stage_refuses_what_it_reads_with_a_flipped_byte(results, stages, adm)
             kind = artifact.relative_to(results).parts[0]
             for file in files_of(artifact):
                 case = verb, kind, file.name if artifact.is_dir() else file.suffix
-                if case in tried:
+                if case in tried | NOT_OPENED:
                     continue
                 tried.add(case)
                 with flipped(file, draw):
