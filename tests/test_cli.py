@@ -12,7 +12,7 @@ import yaml
 
 from adm import cli
 from adm.artifacts.code import verbs
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.errors import UserError
 from adm.report.metrics import METRICS
@@ -236,7 +236,7 @@ def inputs(params, tmp_path_factory):
         content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": 500}
         write_sealed_json(folder / f"{key}.json", content)
     for key in loaded.segments:
-        (folder / f"{key}.csv").write_text("step,seconds\n1,60.0\n")
+        write_sealed_csv(folder / f"{key}.csv", "step,seconds\n1,60.0\n")
     run = loaded.runs[RUN]
     images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
     labels = np.arange(run.num_samples) % 10
