@@ -61,7 +61,7 @@ CASES := 3000
 SEED := $(shell date +%s)
 fuzz: $(READY)
 	@echo "make fuzz CASES=$(CASES) SEED=$(SEED) repeats this"
-	ADM_FUZZ_CASES=$(CASES) pytest tests/faults --numprocesses 2 --hypothesis-seed=$(SEED)
+	ADM_FUZZ_CASES=$(CASES) pytest tests/faults/test_fuzz_*.py --numprocesses 2 --hypothesis-seed=$(SEED)
 
 check: $(READY)
 	ruff check

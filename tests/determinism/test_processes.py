@@ -12,6 +12,9 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+# All on one of the test runner's processes: they share what is made for them, and each takes several processes itself.
+pytestmark = pytest.mark.xdist_group("processes")
+
 SAMPLES, MICRO_BATCH = 23, 5
 """Five blocks, so that neither two nor three processes have as many each; the last one is cut."""
 
