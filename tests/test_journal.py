@@ -114,6 +114,15 @@ def test_a_fault_of_the_code_leaves_its_traceback(project, broken):
     assert TIMED.match(lines[-1])[1] == "failed"
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as on a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "code", "told"), [(signal.SIGTERM, 143, "stopped by SIGTERM"), (signal.SIGINT, 130, "stopped by Ctrl-C")]
 )

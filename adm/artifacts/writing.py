@@ -90,6 +90,16 @@ def remove_folder(path: Path) -> None:
             path.rename(partial)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Have a file under a second name, which shares its bytes on the disk where the filesystem can do that."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM, *UNKNOWN_HERE):
+            raise
+        shutil.copyfile(source, target)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write indented JSON in the order given; NaN and infinity are refused, since JSON has none."""
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.training.log import logged
 from adm.training.loop import train
-from adm.training.rolling import naming_last_good, newest, rolling_folder, save_rolling
+from adm.training.rolling import LOG, link_state, naming_last_good, newest, rolling_folder, save_rolling, state_at
 from adm.training.state import TrainingState, check_step
 from adm.training.tasks import TrainedModelParams, build_task
 
@@ -59,19 +59,21 @@ def run(
         state.load(saved or previous)
         if saved is None:
             check_step(state, start, previous)
-        growing, reports = rolling / "log.csv", train(state, batches, training, segment.stop, group)
+        reports = train(state, batches, training, segment.stop, group)
         if group.is_first:
-            log_every, batch_size = execution.log_every, training.batch_size
-            reports = logged(reports, growing, state.step, segment.stop, log_every, batch_size, curves)
+            every, earlier = execution.log_every, saved and saved / LOG
+            reports = logged(
+                reports, rolling / LOG, state.step, segment.stop, every, training.batch_size, curves, earlier
+            )
         for report in reports:
-            if report.step % execution.save_every == 0 and report.step < segment.stop:
+            if report.step % execution.save_every == 0 or report.step == segment.stop:
                 group.agree(state.tensors(), f"iteration {report.step}")
                 if group.is_first:
                     save_rolling(state, rolling)
-        group.agree(state.tensors(), f"iteration {segment.stop}")
         if group.is_first:
+            last = state_at(rolling, segment.stop)
             with new_file(log) as path, new_folder(out) as folder:
-                write_sealed_csv(path, growing.read_text(encoding="utf-8"))
-                state.save(folder)
+                write_sealed_csv(path, (last / LOG).read_text(encoding="utf-8"))
+                link_state(last, folder)
                 write_manifest(folder, made_by, {"step": state.step, **group.facts})
         group.wait()

@@ -1,13 +1,17 @@
 """TensorBoard's event files, without TensorFlow, which TensorBoard's own writer of files would load."""
 
+import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
 from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
 from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+
+logger = logging.getLogger(__name__)
 
 PATTERN = "events.out.tfevents.*"
 """What event files are called, for TensorBoard to find them."""
@@ -16,17 +20,22 @@ PATTERN = "events.out.tfevents.*"
 class EventFile:
     """Scalars by their step, in a file of a run's own folder; those of earlier tries are removed from it.
 
+    No result depends on it: where it cannot be written, a warning says so, and training goes on without.
+
     Args:
         folder: The run's; TensorBoard calls the run by it.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for earlier in folder.glob(PATTERN):
-            earlier.unlink()
-        # A name of its own, later than all before: a TensorBoard that is running goes on to it.
-        path = folder / PATTERN.replace("*", f"{time.time_ns()}.{os.getpid()}")
-        self._file = RecordWriter(path.open("wb"))
+        self._folder = folder
+        self._file: RecordWriter | None = None
+        with self._optional():
+            folder.mkdir(parents=True, exist_ok=True)
+            for earlier in folder.glob(PATTERN):
+                earlier.unlink()
+            # A name of its own, later than all before: a TensorBoard that is running goes on to it.
+            path = folder / PATTERN.replace("*", f"{time.time_ns()}.{os.getpid()}")
+            self._file = RecordWriter(path.open("wb", buffering=0))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add(self, step: int, wall_time: float, values: Mapping[str, float]) -> None:
@@ -36,8 +45,22 @@ class EventFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file:
+            with self._optional():
+                self._file.close()
 
     def _write(self, event: Event) -> None:
-        self._file.write(event.SerializeToString())
-        self._file.flush()
+        if self._file:
+            with self._optional():
+                self._file.write(event.SerializeToString())
+                self._file.flush()
+
+    @contextmanager
+    def _optional(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self._file:
+                self._file.close()
+                self._file = None
+            logger.warning("warning: %s: no more curves for TensorBoard: %s", self._folder, error.strerror or error)

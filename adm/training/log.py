@@ -26,15 +26,15 @@ class TrainingLog:
     are those of the csv's rows, kept ones too: a step that is taken twice shows once.
 
     Args:
-        path: The csv; rows after `start` are dropped, since the run takes those steps again.
-        start: The step that training goes on from.
+        path: The csv, written anew.
+        earlier: One with the rows up to where training goes on; None where it begins.
         every: Steps a row.
         batch_size: Images a step.
         curves: The folder for TensorBoard's file, which is written anew.
     """
 
-    def __init__(self, path: Path, start: int, every: int, batch_size: int, curves: Path) -> None:
-        kept = [row for row in _read(path) if int(row["step"]) <= start]
+    def __init__(self, path: Path, earlier: Path | None, every: int, batch_size: int, curves: Path) -> None:
+        kept = _read(earlier) if earlier else []
         self._earlier = float(kept[-1]["seconds"]) if kept else 0.0
         with new_file(path) as partial:
             _write(partial, kept)
@@ -49,19 +49,17 @@ class TrainingLog:
         for row in kept:
             self._draw(row)
 
-    def add(self, report: Report) -> None:
-        """Take a report; write a row when it is complete."""
+    def add(self, report: Report, last: bool = False) -> None:
+        """Take a report; write a row when it is complete, or the last."""
         self._pending.append(report)
-        if report.step % self._every == 0:
+        if last or report.step % self._every == 0:
             self._flush()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is pending and close the file."""
-        if self._pending:
-            self._flush()
+        """Close the files."""
         self._file.close()
         self._curves.close()
 
@@ -93,22 +91,26 @@ class TrainingLog:
 
 
 def logged(
-    reports: Iterable[Report], path: Path, start: int, stop: int, every: int, batch_size: int, curves: Path
+    reports: Iterable[Report],
+    path: Path,
+    start: int,
+    stop: int,
+    every: int,
+    batch_size: int,
+    curves: Path,
+    earlier: Path | None = None,
 ) -> Iterator[Report]:
     """Pass on the reports of training from `start` to `stop`, each once it is in the log; see `TrainingLog`."""
-    with TrainingLog(path, start, every, batch_size, curves) as log, progress(total=stop, initial=start) as bar:
+    with TrainingLog(path, earlier, every, batch_size, curves) as log, progress(total=stop, initial=start) as bar:
         for report in reports:
-            log.add(report)
+            log.add(report, last=report.step == stop)
             bar.update()
             yield report
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    """The rows of a log; one that a killed process left unfinished, without its end of line, is none."""
-    if not path.exists():
-        return []
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(line for line in file if line.endswith("\n")))
+        return list(csv.DictReader(file))
 
 
 def _write(path: Path, rows: list[dict[str, str]]) -> None:

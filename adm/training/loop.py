@@ -55,7 +55,7 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
     share = Share.of(training, group)
     mine = drawn.part(share.rows).to(group.device)
     x_0 = x_0[share.rows].to(group.device, memory_format=memory_format(training.precision))
-    y, rate = y[share.rows].to(group.device), learning_rate(training, state.step)
+    y = y[share.rows].to(group.device)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
     for attempt in count():

@@ -1,12 +1,14 @@
-"""A training job that is killed together with its engine goes on where it stood, and ends in the same bytes."""
+"""Training whose engine is killed, with its job or alone, is never done twice, and ends in the same bytes."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from miniature import Project, miniature_params
 
@@ -25,8 +27,8 @@ ENGINES = {
 
 
 @pytest.fixture(params=ENGINES)
-def killed(request, tmp_path):
-    """A project whose engine was killed while it trained, how to start it again, and the log as it stood then."""
+def training(request, tmp_path):
+    """A project whose engine is in the middle of training, that engine, how to start it, and what it takes before."""
     start, unlock = ENGINES[request.param]
     params = miniature_params()
     params["execution"].update(log_every=2, save_every=4)
@@ -41,15 +43,17 @@ def killed(request, tmp_path):
         while not list((project.folder / ROOT / "work" / SEGMENT).glob("*/step-*")):
             assert engine.poll() is None, (tmp_path / "printed").read_text()
             time.sleep(0.01)
-        # Every process of it, as when a machine goes down or a scheduler loses patience.
-        os.killpg(engine.pid, signal.SIGKILL)
-        engine.wait()
-    if unlock:
-        project.run(*unlock)
+        yield project, engine, start, unlock
+        with suppress(ProcessLookupError):
+            os.killpg(engine.pid, signal.SIGKILL)
+
+
+def logged(project):
+    """What the newest rolling state of a segment that is not at its end has behind it, as rows of the log."""
     (log,) = (project.folder / ROOT / "work" / SEGMENT).glob("*/log.csv")
     last = max(int(path.name.removeprefix("step-")) for path in log.parent.glob("step-*"))
     rows = log.read_text().splitlines()
-    return project, start, [row for row in rows[1:] if row.count(",") == rows[0].count(",") and before(row, last)]
+    return [row for row in rows[1:] if row.count(",") == rows[0].count(",") and before(row, last)]
 
 
 def before(row, step):
@@ -62,17 +66,44 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_an_engine_killed_with_its_job_goes_on_with_the_training(killed, children):
-    project, start, rows = killed
+def test_an_engine_killed_with_its_job_goes_on_with_the_training(training, children):
+    project, engine, start, unlock = training
+    # Every process of it, as when a machine goes down or a scheduler loses patience.
+    os.killpg(engine.pid, signal.SIGKILL)
+    engine.wait()
+    if unlock:
+        project.run(*unlock)
+    rows = logged(project)
     assert len(rows) >= 2
     assert not (project.folder / CHECKPOINT).exists()
     project.run(*start)
     # It went on: what the killed job logged, with its seconds, is in the log of the one that ended.
     assert (project.folder / ROOT / "training" / f"{SEGMENT}.csv").read_text().splitlines()[1 : len(rows) + 1] == rows
-    assert [path.suffix for path in (project.folder / ROOT / "work" / SEGMENT).iterdir()] == [".lock"]
     inputs = ["--data", ROOT / "data" / "digits", "--previous", ROOT / "checkpoints" / "adm-128-0"]
     outputs = ["--out", "whole", "--log", "whole.csv", "--work", "elsewhere"]
     arguments = ["train", "--params", "params.yaml", "--segment", SEGMENT, *inputs, *outputs]
     ended = children.run(*arguments, folder=project.folder)
     assert ended.code == 0, ended.printed
     assert contents(project.folder / CHECKPOINT) == contents(project.folder / "whole")
+
+
+def test_a_job_that_outlives_its_engine_has_trained_for_good(training):
+    """The engine knows nothing of its end, deletes the checkpoint, and asks for it again: no step is taken twice."""
+    project, engine, start, unlock = training
+    engine.kill()
+    engine.wait()
+    checkpoint, log = project.folder / CHECKPOINT, project.folder / ROOT / "training" / f"{SEGMENT}.csv"
+    while at_work(project.folder):
+        time.sleep(0.05)
+    made, rows = contents(checkpoint), log.read_text()
+    if unlock:
+        project.run(*unlock)
+    project.run(*start)
+    assert contents(checkpoint) == made
+    # Rows tell seconds, which no second training would repeat.
+    assert log.read_text() == rows
+
+
+def at_work(folder):
+    """Whether a process runs in a folder."""
+    return any(process.info["cwd"] == str(folder) for process in psutil.process_iter(["cwd"]))

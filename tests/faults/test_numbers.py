@@ -1,6 +1,7 @@
 """Numbers that cannot be silently wrong: of another run, of another graph, too few, or not finite."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -226,7 +227,9 @@ def test_a_state_that_is_not_finite_is_saved_neither_rolling_nor_as_a_checkpoint
         "optimizer": lambda state: next(tensor for _, tensor in state._moments()),
     }
     spoil(monkeypatch, at, parts[part])
-    with pytest.raises(UserError, match=rf"^{part}\.safetensors: \S+ holds NaN or infinity; the last good state is "):
+    with pytest.raises(
+        UserError, match=rf"^iteration {at}: {part}\.safetensors: \S+ holds NaN or infinity; the last good state is "
+    ):
         trained.run()
     assert not (trained.folder / "out").exists()
     assert not (trained.folder / "log.csv").exists()
@@ -253,6 +256,7 @@ def damage(state, how):
 def test_a_damaged_rolling_state_is_passed_over_and_the_bytes_are_the_same(trained, monkeypatch, caplog, how, damaged):
     trained.run(stop=6)
     whole = {path.name: path.read_bytes() for path in (trained.folder / "out").iterdir()}
+    shutil.rmtree(trained.folder / "work")
     with monkeypatch.context() as patched:
         patched.setattr(rolling, "_states", interrupting(rolling._states, 2))
         with pytest.raises(KeyboardInterrupt):
@@ -263,6 +267,22 @@ def test_a_damaged_rolling_state_is_passed_over_and_the_bytes_are_the_same(train
     trained.run(stop=6)
     assert caplog.text.count(": is not what was written; ") == damaged
     assert {path.name: path.read_bytes() for path in (trained.folder / "out").iterdir()} == whole
+
+
+def test_states_that_follow_damaged_ones_are_kept(trained, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(rolling, "_states", interrupting(rolling._states, 3))
+        with pytest.raises(KeyboardInterrupt):
+            trained.run(stop=8)
+        for state in (trained.folder / "work").rglob("step-*"):
+            damage(state, "flipped")
+        shutil.rmtree(next((trained.folder / "work").rglob("step-000000002")))
+        with pytest.raises(KeyboardInterrupt):
+            trained.run(stop=8)
+    assert states(trained.folder) == ["step-000000002", "step-000000004", "step-000000006"]
+    spoil(monkeypatch, 4, lambda state: next(state.network.parameters()))
+    with pytest.raises(UserError, match=r"the last good state is .*step-000000002$"):
+        trained.run(stop=8)
 
 
 def interrupting(function, saves):

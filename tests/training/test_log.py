@@ -2,9 +2,11 @@
 
 import csv
 import logging
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +16,15 @@ from adm.training.log import TrainingLog
 from adm.training.report import Report
 
 
-def write(path, start, steps, every=2):
-    with TrainingLog(path, start, every, 8, path.parent / "curves") as log:
+def write(path, steps, every=2, earlier=None):
+    with TrainingLog(path, earlier, every, 8, path.parent / "curves") as log:
         for step in steps:
-            log.add(Report(step, {"loss": float(step), "learning_rate": 0.5}))
+            log.add(Report(step, {"loss": float(step), "learning_rate": 0.5}), last=step == steps[-1])
+
+
+def copied(path):
+    """A copy of a log as it stands, as a state holds it."""
+    return Path(shutil.copy(path, path.with_name(f"copy-{time.time_ns()}.csv")))
 
 
 def read(path):
@@ -38,12 +45,12 @@ def curves(folder):
 
 def test_a_row_every_few_steps_holds_the_means_since_the_last(path, caplog):
     caplog.set_level(logging.INFO, "adm")
-    write(path, 0, range(1, 6))
+    write(path, range(1, 6))
     rows = read(path)
     assert [(row["step"], float(row["loss"]), float(row["learning_rate"])) for row in rows] == [
         ("2", 1.5, 0.5),
         ("4", 3.5, 0.5),
-        ("5", 5.0, 0.5),  # what was pending when the log was closed
+        ("5", 5.0, 0.5),  # the last
     ]
     assert list(rows[0])[:3] == ["step", "seconds", "images_per_second"]
     lines = [record.getMessage() for record in caplog.records]
@@ -52,17 +59,19 @@ def test_a_row_every_few_steps_holds_the_means_since_the_last(path, caplog):
 
 
 def test_rows_after_the_resumed_step_are_dropped_and_the_others_stay_as_they_were(path):
-    write(path, 0, range(1, 9))
+    write(path, range(1, 5))
+    earlier = copied(path)
     before = path.read_text().splitlines()
-    write(path, 4, range(5, 7))
+    write(path, range(5, 9), earlier=earlier)
+    write(path, range(5, 7), earlier=earlier)
     after = path.read_text().splitlines()
     assert after[:3] == before[:3]
     assert [row["step"] for row in read(path)] == ["2", "4", "6"]
 
 
 def test_resuming_appends_under_one_header_and_seconds_never_fall(path):
-    write(path, 0, range(1, 5))
-    write(path, 4, range(5, 9))
+    write(path, range(1, 5))
+    write(path, range(5, 9), earlier=copied(path))
     rows = read(path)
     assert [row["step"] for row in rows] == ["2", "4", "6", "8"]
     seconds = [float(row["seconds"]) for row in rows]
@@ -71,40 +80,33 @@ def test_resuming_appends_under_one_header_and_seconds_never_fall(path):
 
 
 def test_a_run_from_the_start_forgets_an_older_log(path):
-    write(path, 0, range(1, 9))
-    write(path, 0, range(1, 3))
+    write(path, range(1, 9))
+    write(path, range(1, 3))
     assert [row["step"] for row in read(path)] == ["2"]
 
 
 def test_a_run_resumed_between_two_rows_averages_what_it_saw(path):
-    write(path, 0, range(1, 5), every=4)
-    write(path, 5, range(6, 9), every=4)
+    write(path, range(1, 5), every=4)
+    write(path, range(6, 9), every=4, earlier=copied(path))
     assert [(row["step"], float(row["loss"])) for row in read(path)] == [("4", 2.5), ("8", 7.0)]
 
 
 def test_a_row_is_on_disk_as_soon_as_it_is_complete(path):
-    with TrainingLog(path, 0, 1, 8, path.parent / "curves") as log:
+    with TrainingLog(path, None, 1, 8, path.parent / "curves") as log:
         log.add(Report(1, {"loss": 1.0}))
         assert [row["step"] for row in read(path)] == ["1"]
         assert curves(path.parent / "curves")["loss"] == [(1, 1.0)]
 
 
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9, 1.0])
-def test_a_row_that_a_kill_left_unfinished_is_dropped_wherever_it_was_cut(path, kept):
-    write(path, 0, range(1, 5))
-    row = "6,0.1,600.0,5.5,0.5"
-    with path.open("a") as file:
-        file.write(row[: round(len(row) * kept)])
-    write(path, 6, range(7, 9))
-    assert [row["step"] for row in read(path)] == ["2", "4", "8"]
-
-
 def test_curves_are_the_rows_of_the_csv_after_any_interruption(path):
     rng = np.random.default_rng(0)
-    for start, stop in ((0, 8), (4, 11), (9, 13), (13, 14)):
-        with TrainingLog(path, start, 2, 8, path.parent / "curves") as log:
+    earlier = None
+    for start, saved, stop in ((0, 4, 8), (4, 10, 11), (10, 13, 13), (13, 14, 14)):
+        with TrainingLog(path, earlier, 2, 8, path.parent / "curves") as log:
             for step in range(start + 1, stop + 1):
                 log.add(Report(step, {"loss": rng.normal(), "gradient_norm": 10.0 ** rng.integers(-9, 9)}))
+                if step == saved:
+                    earlier = copied(path)
         rows = read(path)
         shown = curves(path.parent / "curves")
         assert set(shown) == {"images_per_second", "loss", "gradient_norm"}
@@ -114,10 +116,11 @@ def test_curves_are_the_rows_of_the_csv_after_any_interruption(path):
 
 def test_curves_tell_the_seconds_of_training_up_to_now(path):
     path.parent.mkdir()
-    path.write_text(
+    earlier = path.with_name("earlier.csv")
+    earlier.write_text(
         "step,seconds,images_per_second,loss,learning_rate\n2,500.000,8.0,1.5,0.5\n4,1000.000,8.0,3.5,0.5\n"
     )
-    write(path, 4, range(5, 9))
+    write(path, range(5, 9), earlier=earlier)
     events = EventAccumulator(str(path.parent / "curves")).Reload().Scalars("loss")
     seconds = [float(row["seconds"]) for row in read(path)]
     assert np.diff([event.wall_time for event in events]) == pytest.approx(np.diff(seconds), abs=1e-5)
@@ -128,9 +131,21 @@ def test_curves_need_no_tensorflow(path, root):
     script = (
         "import sys\nfrom pathlib import Path\nfrom adm.training.log import TrainingLog\n"
         "from adm.training.report import Report\n"
-        f"with TrainingLog(Path({str(path)!r}), 0, 1, 8, Path({str(path.parent / 'curves')!r})) as log:\n"
+        f"with TrainingLog(Path({str(path)!r}), None, 1, 8, Path({str(path.parent / 'curves')!r})) as log:\n"
         "    log.add(Report(1, {'loss': 1.0}))\n"
         "print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"
+
+
+def test_curves_on_a_disk_that_takes_no_more_are_given_up_with_one_warning(path, monkeypatch, caplog):
+    opened = Path.open
+    full = lambda self, *rest, **options: opened(  # noqa: E731
+        Path("/dev/full") if "tfevents" in self.name else self, *rest, **options
+    )
+    monkeypatch.setattr(Path, "open", full)
+    write(path, range(1, 9))
+    assert [row["step"] for row in read(path)] == ["2", "4", "6", "8"]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning == f"warning: {path.parent / 'curves'}: no more curves for TensorBoard: No space left on device"

@@ -1,6 +1,7 @@
-"""A segment that is interrupted goes on with its log and its state, and leaves nothing behind."""
+"""A segment that is interrupted goes on with its log and its state, and leaves its last state alone behind."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from adm.params.errors import UserError
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.stages import init, train
+from adm.training import loop
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
 EXECUTION = ExecutionParams(log_every=3, save_every=4, shards=1, timeout_seconds=60, expected_minutes=None)
@@ -51,7 +53,8 @@ class Project:
         return {path.name: path.read_bytes() for path in (self.folder / name).iterdir()}
 
     def left_behind(self):
-        return [path for path in (self.folder / "work").rglob("*") if path.suffix != ".lock"]
+        """The rolling states, and whatever is neither state nor lock."""
+        return list((self.folder / "work").glob("*/*"))
 
 
 @pytest.fixture
@@ -87,7 +90,43 @@ def test_the_log_is_where_it_was_asked_for_when_training_ends(project):
     rows = project.log("whole")
     assert steps_of(rows) == STEPS
     assert {"seconds", "images_per_second", "loss"} <= set(rows[0])
-    assert project.left_behind() == []
+
+
+def test_the_last_state_stays_in_the_bytes_of_the_checkpoint(project):
+    project.train("whole")
+    (state,) = project.left_behind()
+    assert state.name == "step-000000014"
+    checkpoint = {path.name: path.stat().st_ino for path in (project.folder / "whole").iterdir()}
+    kept = {path.name: path.stat().st_ino for path in state.iterdir()}
+    assert kept.keys() - checkpoint.keys() == {"hashes.json", "log.csv"}
+    assert checkpoint.keys() - kept.keys() == {"manifest.json"}
+    assert all(kept[name] == checkpoint[name] for name in kept.keys() & checkpoint.keys())
+
+
+def test_a_checkpoint_that_an_engine_deleted_is_there_again_without_a_step(project, monkeypatch):
+    project.train("whole")
+    files, rows = project.files("whole"), project.log("whole")
+    shutil.rmtree(project.folder / "whole")
+    (project.folder / "logs" / "whole.csv").unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "train_step", None)
+        project.train("whole")
+    assert (project.files("whole"), project.log("whole")) == (files, rows)
+
+
+def test_states_of_segments_that_ended_with_other_params_go(project, stop_at, monkeypatch, tiny_model):
+    """Those of one that was interrupted stay."""
+    project.train("whole")
+    (ended,) = project.left_behind()
+    stop_at(8, after=True)
+    with pytest.raises(KeyboardInterrupt):
+        project.train("longer", stop=20)
+    assert ended.exists()
+    monkeypatch.undo()
+    project.train("shorter", stop=7)
+    assert not ended.exists()
+    left = sorted(path.name for path in project.left_behind())
+    assert left == ["log.csv", "step-000000004", "step-000000007", "step-000000008"]
 
 
 @pytest.mark.parametrize("after", [True, False])
@@ -100,15 +139,16 @@ def test_an_interrupted_segment_goes_on_with_its_log(project, stop_at, monkeypat
     assert not (project.folder / "again").exists()
     assert not (project.folder / "logs" / "again.csv").exists()
     monkeypatch.undo()
-    (growing,) = (project.folder / "work").rglob("log.csv")
+    (growing,) = (project.folder / "work").glob("*/log.csv")
     reached = step if after else step - 4
     with growing.open(newline="") as file:
         earlier = [row for row in csv.DictReader(file) if int(row["step"]) <= reached]
+    # Whatever a failing disk makes of it: what goes on is the copy beside the state.
+    growing.write_bytes(b"\xff" * 100)
 
     project.train("again")
     rows = project.log("again")
-    # What was pending when training stopped is a row of its own, where the state that was saved reaches as far.
-    assert steps_of(rows) == sorted({*STEPS, *([step] if after else [])})
+    assert steps_of(rows) == STEPS
     assert rows[: len(earlier)] == earlier
     seconds = [float(row["seconds"]) for row in rows]
     assert seconds == sorted(seconds)
@@ -118,7 +158,7 @@ def test_an_interrupted_segment_goes_on_with_its_log(project, stop_at, monkeypat
     assert len(untouched) >= 4
     assert [losses[str(row)] for row in untouched] == [expected[str(row)] for row in untouched]
     assert project.files("again") == project.files("whole")
-    assert project.left_behind() == []
+    assert [path.name for path in project.left_behind()] == ["step-000000014"]
 
 
 def test_a_segment_with_other_params_begins_anew_with_a_log_of_its_own(project, stop_at, monkeypatch, tiny_model):
