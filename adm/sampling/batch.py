@@ -16,6 +16,9 @@ from adm.sampling.blocks import Shard, samples_of
 
 SAMPLES = "samples.npz"
 
+SAMPLERS = ("sample", "sample_gan", "adopt")
+"""The stages that make sample batches."""
+
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
@@ -34,7 +37,7 @@ def read_batch(folder: Path) -> tuple[Images, Labels]:
     Raises:
         UserError: The folder holds no sample batch, or it changed.
     """
-    read_manifest(folder, "sample", "sample_gan", "adopt")
+    read_manifest(folder, *SAMPLERS)
     arrays = read_npz(folder / SAMPLES, {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))})
     return arrays["arr_0"], arrays["arr_1"]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import fingerprint, provenance, write_manifest
 from adm.artifacts.sealed import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
 from adm.data.batches import Batches
@@ -71,7 +71,7 @@ def run(
         group.agree(state.tensors(), f"iteration {segment.stop}")
         if group.is_first:
             with new_file(log) as path, new_folder(out) as folder:
-                write_sealed_csv(path, growing.read_text(encoding="utf-8"))
+                write_sealed_csv(path, growing.read_text(encoding="utf-8"), fingerprint(made_by["params"]))
                 state.save(folder)
                 write_manifest(folder, made_by, {"step": state.step, **group.facts})
         group.wait()
