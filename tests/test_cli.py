@@ -12,11 +12,13 @@ import yaml
 
 from adm import cli
 from adm.artifacts.code import verbs
+from adm.artifacts.manifest import dumped, fingerprint, provenance
 from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.errors import UserError
 from adm.report.metrics import METRICS
 from adm.sampling.batch import write_batch, write_shard
+from adm.sampling.blocks import Shard
 
 HEAVY = ("torch", "tensorflow")
 
@@ -234,9 +236,11 @@ def inputs(params, tmp_path_factory):
     for number, key in enumerate(loaded.scored):
         metrics = {"fid": 9.0 - number / 50, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
         content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": 500}
+        content["made_by"] = provenance("evaluate", {"run": loaded.scored[key]}, {}, [])
         write_sealed_json(folder / f"{key}.json", content)
     for key in loaded.segments:
-        write_sealed_csv(folder / f"{key}.csv", "step,seconds\n1,60.0\n")
+        made_with = fingerprint(dumped(loaded.sections_of_segment(key)))
+        write_sealed_csv(folder / f"{key}.csv", "step,seconds\n1,60.0\n", made_with)
     run = loaded.runs[RUN]
     images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
     labels = np.arange(run.num_samples) % 10
@@ -245,8 +249,8 @@ def inputs(params, tmp_path_factory):
         path.write_text(name)
     write_batch(folder / RUN, "sample", run, parents, images, labels)
     half = run.num_samples // run.micro_batch // 2 * run.micro_batch
-    write_shard(folder / "1.npz", run, parents, images[:half], labels[:half])
-    write_shard(folder / "2.npz", run, parents, images[half:], labels[half:])
+    write_shard(folder / "1.npz", run, parents, Shard(1, 2), images[:half], labels[:half])
+    write_shard(folder / "2.npz", run, parents, Shard(2, 2), images[half:], labels[half:])
     claim = {"kind": "lower", "metric": "fid", "run": "adm-256-1980", "than": "adm-256-250"}
     content = yaml.safe_load(params.read_text())
     content["claims"] = {"only": {"statement": "FID falls", "source": "Table 9", **claim}}

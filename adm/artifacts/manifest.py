@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -51,11 +51,16 @@ def provenance(
     """
     return {
         "stage": stage,
-        "params": {name: section.model_dump(mode="json") for name, section in params.items()},
+        "params": dumped(params),
         "inputs": {name: identity(path) for name, path in inputs.items()},
         "code": code_digest(stage),
         "versions": library_versions(libraries),
     }
+
+
+def dumped(sections: Mapping[str, Section]) -> dict[str, Any]:
+    """Sections of the params file as an artifact keeps them: defaults are written out."""
+    return {name: section.model_dump(mode="json") for name, section in sections.items()}
 
 
 def library_versions(libraries: Iterable[str]) -> dict[str, str]:
@@ -97,12 +102,40 @@ def require_section(folder: Path, section: Section, *stages: str) -> None:
     Raises:
         UserError: It was, or there is no such artifact, or another stage made it.
     """
-    made_with, wanted = read_made_by(folder, *stages).params, section.model_dump(mode="json")
-    sections = (made_with[name] for name in ("run", "reference", "published") if name in made_with)
-    found: dict[str, Any] = next(sections, {})
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise UserError(f"{folder}: was made with {name} {found.get(name)}, but the params file has {value}")
+    params = read_made_by(folder, *stages).params
+    name = next((name for name in ("run", "reference", "published") if name in params), "run")
+    require_params(folder, {"params": params}, {name: section})
+
+
+def require_params(path: Path, made_by: Any, sections: Mapping[str, Section]) -> None:
+    """Refuse an artifact that was made with other sections of the params file than stand there now.
+
+    Args:
+        path: Where it is, for the message.
+        made_by: What made it, as it tells itself: what `provenance` gave, or anything else if it was tampered with.
+        sections: Those of the params file, by the names that they have in `made_by`.
+
+    Raises:
+        UserError: It was, or it does not tell.
+    """
+    params = made_by.get("params") if isinstance(made_by, dict) else None
+    for name, wanted in dumped(sections).items():
+        found = params.get(name) if isinstance(params, dict) else None
+        if not isinstance(found, dict):
+            raise UserError(f"{path}: does not tell which section {name!r} of the params file it was made with")
+        if difference := next(_differing(found, wanted), None):
+            key, made_with, value = difference
+            raise UserError(f"{path}: was made with {key} {made_with}, but the params file has {value}")
+
+
+def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The keys of a section that have other values, with both; those that are wanted no more do not count."""
+    for key, value in wanted.items():
+        made_with = found.get(key)
+        if isinstance(value, dict) and isinstance(made_with, dict):
+            yield from _differing(made_with, value, f"{within}{key}.")
+        elif made_with != value:
+            yield f"{within}{key}", made_with, value
 
 
 def read_manifest(folder: Path, *stages: str) -> Manifest:
@@ -139,7 +172,7 @@ def identity(path: Path) -> str:
 
 
 def fingerprint(made_by: Mapping[str, Any]) -> str:
-    """A short hash of what makes an artifact, from `provenance`: another one tells that another result is made."""
+    """A short hash of what makes an artifact, or of its params alone: another one tells that another result is made."""
     return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:16]
 
 

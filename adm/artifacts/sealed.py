@@ -19,9 +19,13 @@ SEAL = "sha256"
 OPEN = "0" * 64
 """What stands in its place while it is computed."""
 
+MADE_WITH = "made_with"
+"""What the line before a csv's seal calls the fingerprint of its params."""
+
 IN_JSON = rf'(?<="{SEAL}": ")[0-9a-f]{{64}}(?="\n}}\n\Z)'
 IN_CSV = rf"(?<=# {SEAL} )[0-9a-f]{{64}}(?=\n\Z)"
 AT_THE_END = re.compile(f"{IN_JSON}|{IN_CSV}".encode())
+FINGERPRINT = re.compile(rf"(?m)^# {MADE_WITH} ([0-9a-f]+)\n# {SEAL} .*\n\Z".encode())
 
 
 def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -30,9 +34,22 @@ def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_bytes(sealed(path.read_bytes()))
 
 
-def write_sealed_csv(path: Path, text: str) -> None:
-    """Write lines of csv, and the seal as a comment behind them."""
-    path.write_bytes(sealed(f"{text}# {SEAL} {OPEN}\n".encode()))
+def write_sealed_csv(path: Path, text: str, made_with: str) -> None:
+    """Write lines of csv and, as comments behind them, the fingerprint of the params it was made with and the seal."""
+    path.write_bytes(sealed(f"{text}# {MADE_WITH} {made_with}\n# {SEAL} {OPEN}\n".encode()))
+
+
+def read_made_with(path: Path) -> str:
+    """Check a sealed csv, and read the fingerprint of the params that it was made with.
+
+    Raises:
+        UserError: The file is missing, is not what was written, or does not tell.
+    """
+    check_seal(path)
+    found = FINGERPRINT.search(path.read_bytes())
+    if not found:
+        raise UserError(f"{path}: does not tell what it was made with: it has no line `# {MADE_WITH}` before its seal")
+    return found[1].decode()
 
 
 def read_sealed_json(path: Path) -> dict[str, Any]:

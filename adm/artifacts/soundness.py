@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from adm.artifacts.code import code_digest, verbs
 from adm.artifacts.found import Artifact
-from adm.artifacts.manifest import MANIFEST, Manifest, sha256
-from adm.artifacts.sealed import check_seal, read_sealed_json
+from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, sha256
+from adm.artifacts.sealed import read_made_with, read_sealed_json
 from adm.params.errors import UserError
 
 KEYS = {
@@ -27,8 +27,19 @@ KEYS = {
 }
 """Inputs whose key stands under another name in the section of the params file that asked for them."""
 
-SEALED = "training"
-"""The folder of logs, which have a seal and no manifest."""
+OF_THE_SAME_KEY = {
+    "adopt": ("source",),
+    "evaluate": ("features", "samples"),
+    "features": ("images",),
+    "reference": ("features",),
+}
+"""Inputs, by stage, whose key no section names: it is that of what is made of them."""
+
+REFERENCES, DATASET_FEATURES = "references", "dataset_features"
+"""The folder of references, each a folder of artifacts under its key, and the one of these that is of a dataset."""
+
+SEALED, CHECKPOINTS = "training", "checkpoints"
+"""The folder of logs, which have a seal and no manifest, and that of what the same training gave."""
 
 Digests = Mapping[Path, str | OSError]
 """The sha256 of files, or why one cannot be read."""
@@ -70,16 +81,17 @@ def check_artifacts(artifacts: Mapping[str, Artifact], digests: Digests) -> dict
     """Check every artifact of a results folder.
 
     A manifest holds its parents' identities and no paths, so a parent is looked for by its identity: one that nothing
-    has was made anew, changed or is gone. Only parents are looked at: what is made from an artifact that is wrong, and
-    is itself as it was written, is not wrong for that. Tables and figures have neither manifest nor seal, so that
-    nothing can be told of them.
+    has was made anew, changed or is gone, and one that lies under another key than it must has changed places. A log
+    has no parents, but is made with the params of the checkpoint of its name. Only parents are looked at: what is made
+    from an artifact that is wrong, and is itself as it was written, is not wrong for that. Tables and figures have
+    neither manifest nor seal, so that nothing can be told of them.
 
     Args:
         artifacts: From `find_artifacts`.
         digests: Of every file of theirs.
     """
     present = _by_identity(artifacts, digests)
-    return {path: _check(artifact, digests, present) for path, artifact in artifacts.items()}
+    return {path: _check(path, artifacts, digests, present) for path in artifacts}
 
 
 def _by_identity(artifacts: Mapping[str, Artifact], digests: Digests) -> dict[str, list[str]]:
@@ -93,7 +105,8 @@ def _by_identity(artifacts: Mapping[str, Artifact], digests: Digests) -> dict[st
     return dict(found)
 
 
-def _check(artifact: Artifact, digests: Digests, present: Mapping[str, list[str]]) -> Checked:
+def _check(path: str, artifacts: Mapping[str, Artifact], digests: Digests, present: Mapping[str, list[str]]) -> Checked:
+    artifact = artifacts[path]
     wrong = [
         f"{name}: cannot be read: {error.strerror or error}"
         for name, file in artifact.files.items()
@@ -101,13 +114,15 @@ def _check(artifact: Artifact, digests: Digests, present: Mapping[str, list[str]
     ]
     try:
         made_by = _made_by(artifact)
+        if made_by is None and artifact.path.parent.name == SEALED:
+            _check_log(artifact, artifacts.get(_checkpoint_of(path)))
     except UserError as error:
         return Checked(wrong=wrong or [str(error)])
     if made_by is None:
         return Checked(wrong=wrong)
     if artifact.is_folder:
         wrong += _wrong_files(artifact, made_by, digests)
-    inputs, mistakes = _parents(made_by, present)
+    inputs, mistakes = _parents(path, made_by, present)
     wrong += mistakes
     if made_by.stage not in verbs():
         return Checked(made_by.stage, [*wrong, f"was made by {made_by.stage!r}, which is no stage"], inputs=inputs)
@@ -123,9 +138,6 @@ def _made_by(artifact: Artifact) -> Manifest | None:
         UserError: It should tell and does not.
     """
     if not artifact.is_folder and artifact.path.suffix != ".json":
-        if artifact.path.parent.name == SEALED:
-            with _named_within(artifact.path, artifact.path.name):
-                check_seal(artifact.path)
         return None
     name = MANIFEST if artifact.is_folder else artifact.path.name
     if name not in artifact.files:
@@ -142,6 +154,28 @@ def _made_by(artifact: Artifact) -> Manifest | None:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UserError(f"{name}: does not tell what made it: {place}: {first['msg'].lower()}") from error
+
+
+def _checkpoint_of(log: str) -> str:
+    path = PurePosixPath(log)
+    return (path.parent.parent / CHECKPOINTS / path.stem).as_posix()
+
+
+def _check_log(log: Artifact, checkpoint: Artifact | None) -> None:
+    """Check that a training log is what was written, and of the segment that its name says.
+
+    Raises:
+        UserError: It is not.
+    """
+    name = log.path.name
+    with _named_within(log.path, name):
+        made_with = read_made_with(log.path)
+    try:
+        made_by = None if checkpoint is None else _made_by(checkpoint)
+    except UserError:  # which is told of the checkpoint itself
+        made_by = None
+    if made_by is not None and fingerprint(made_by.params) != made_with:
+        raise UserError(f"{name}: is of another training than {CHECKPOINTS}/{log.path.stem}: the params differ")
 
 
 @contextmanager
@@ -164,15 +198,15 @@ def _wrong_files(artifact: Artifact, manifest: Manifest, digests: Digests) -> li
     return wrong + [f"{name}: is not in the manifest" for name in extra]
 
 
-def _parents(made_by: Manifest, present: Mapping[str, list[str]]) -> tuple[dict[str, str | None], list[str]]:
-    """The path of each input, and what is wrong with them."""
+def _parents(path: str, made_by: Manifest, present: Mapping[str, list[str]]) -> tuple[dict[str, str | None], list[str]]:
+    """The path of each input of the artifact at `path`, and what is wrong with them."""
     parents: dict[str, str | None] = {}
     gone, moved = [], []
     for name, identity in made_by.inputs.items():
-        found, key = present.get(identity, []), _key(name, made_by.params)
+        found, key = present.get(identity, []), _key(name, made_by.params) or _own_key(name, path, made_by.stage)
         called = name if key in (None, name) else f"{name} ({key})"
         # Two artifacts may have changed places; equal ones may stand for each other.
-        placed = [path for path in found if key is None or PurePosixPath(key).name in PurePosixPath(path).parts]
+        placed = [place for place in found if key is None or PurePosixPath(key).name in PurePosixPath(place).parts]
         parents[name] = next(iter(placed or found), None)
         if not found:
             gone.append(called)
@@ -189,6 +223,16 @@ def _key(name: str, params: Mapping[str, Any]) -> str | None:
     sections = [section for section in params.values() if isinstance(section, dict)]
     keys = [section[KEYS.get(name, name)] for section in sections if KEYS.get(name, name) in section]
     return keys[0] if keys and isinstance(keys[0], str) else None
+
+
+def _own_key(name: str, path: str, stage: str) -> str | None:
+    """The key of the artifact at `path`, if its input `name` must have the same; else None."""
+    place = PurePosixPath(path)
+    if name not in OF_THE_SAME_KEY.get(stage, ()):
+        return None
+    if place.parent.parent.name != REFERENCES:
+        return place.stem
+    return None if place.name == DATASET_FEATURES else place.parent.name
 
 
 def _minor(version: str) -> list[str]:

@@ -16,7 +16,7 @@ from adm.artifacts.closeness import Difference, Tolerance, compare_arrays, compa
 from adm.artifacts.found import Artifact
 from adm.artifacts.manifest import MANIFEST
 from adm.artifacts.reading import read_json
-from adm.artifacts.sealed import SEAL
+from adm.artifacts.sealed import MADE_WITH, SEAL
 from adm.artifacts.stored import ARRAYS, StoredArray, stored_arrays
 from adm.evaluation.measured import FIGURE, is_measured_cell, without_measured
 from adm.params.errors import UserError, brief
@@ -206,8 +206,8 @@ def _csv_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[tuple[D
 def _rows(path: Path) -> Iterator[list[str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            # The last line of a log is its seal.
-            yield from csv.reader(line for line in file if not line.startswith(f"# {SEAL} "))
+            # The last lines of a log are its params' fingerprint and its seal.
+            yield from csv.reader(line for line in file if not line.startswith((f"# {MADE_WITH} ", f"# {SEAL} ")))
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path}: is no readable csv ({brief(error)})") from error
 

@@ -103,6 +103,16 @@ class Params(Section):
         known = [*self.segments, *self.published.checkpoints, *(f"{model}-0" for model in self.models)]
         raise ValueError(f"{checkpoint!r} is no checkpoint; {accepted(known, checkpoint)}")
 
+    def sections_of_segment(self, segment: str) -> dict[str, Section]:
+        """What `train` reads of a segment, by the names, and in the order, in which it keeps that."""
+        section = self.segments[segment]
+        return {"segment": section, "model": self.models[section.model]}
+
+    def sections_of_throughput(self, key: str) -> dict[str, Section]:
+        """What `throughput` reads of a measurement, by the names in which it keeps that."""
+        section = self.throughput[key]
+        return {"throughput": section, "model": self.models[section.model]}
+
     def iteration_of(self, checkpoint: str) -> int:
         """The training iteration that a checkpoint was taken at."""
         if checkpoint in self.published.checkpoints:

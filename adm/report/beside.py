@@ -48,13 +48,13 @@ def run_table(paper: pd.DataFrame, params: Params, sources: Sequence[str], metri
         metrics: The folder of all metrics.
 
     Raises:
-        UserError: Metrics are missing.
+        UserError: Metrics are missing, or of a run with another section.
         ValueError: There are more or fewer sources than rows.
     """
     check_length("rows", sources, len(paper))
     table = labels(paper)
     table[HERE] = [describe(params, source) for source in sources]
-    return beside_metrics(table, paper, sources, metrics)
+    return beside_metrics(table, paper, sources, metrics, params)
 
 
 def compute_table(
@@ -70,7 +70,7 @@ def compute_table(
         flops: Forward FLOPs of each model.
 
     Raises:
-        UserError: Metrics are missing.
+        UserError: Metrics are missing, or of a run with another section.
         ValueError: There are more or fewer sources than rows.
 
     Source: Appendix B.3.
@@ -83,7 +83,7 @@ def compute_table(
         printed = [days if isinstance(days, str) else plain(days) for days in paper[f"{name}_compute"]]
         table[f"{name.capitalize()} compute, paper"] = printed
         table[f"{name.capitalize()} compute, here"] = ["" if days is None else f"{days[number]:.3g}" for days in spent]
-    table = beside_metrics(table, paper, sources, metrics)
+    table = beside_metrics(table, paper, sources, metrics, params)
     table["Note"] = paper["note"]
     return table
 
@@ -126,7 +126,7 @@ def sweep_table(paper: pd.DataFrame, params: Params, sources: Sequence[str], met
         metrics: The folder of all metrics.
 
     Raises:
-        UserError: Metrics are missing.
+        UserError: Metrics are missing, or of a run with another section.
         ValueError: There are more or fewer sources than rows.
 
     Source: Appendix K.
@@ -138,26 +138,28 @@ def sweep_table(paper: pd.DataFrame, params: Params, sources: Sequence[str], met
     table["Chosen, paper"] = ["chosen" if chosen else "" for chosen in paper["chosen"]]
     table[HERE] = [describe(params, source) for source in sources]
     table["Scale, here"] = [f"{params.runs[source].gradient_scale:g}" if is_key(source) else "" for source in sources]
-    table["FID, here"] = metrics_of(sources, metrics)["fid"].to_numpy()
+    table["FID, here"] = metrics_of(sources, metrics, params)["fid"].to_numpy()
     sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
     return table
 
 
-def beside_metrics(table: pd.DataFrame, paper: pd.DataFrame, sources: Sequence[str], metrics: Path) -> pd.DataFrame:
+def beside_metrics(
+    table: pd.DataFrame, paper: pd.DataFrame, sources: Sequence[str], metrics: Path, params: Params
+) -> pd.DataFrame:
     """Append each metric that the paper's table has, the paper's column and ours."""
-    found = metrics_of(sources, metrics)
+    found = metrics_of(sources, metrics, params)
     for name in (name for name in HEADINGS if name in paper):
         table[f"{HEADINGS[name]}, paper"] = paper[name].to_numpy()
         table[f"{HEADINGS[name]}, here"] = found[name].to_numpy()
     return table
 
 
-def metrics_of(sources: Sequence[str], metrics: Path) -> pd.DataFrame:
+def metrics_of(sources: Sequence[str], metrics: Path, params: Params) -> pd.DataFrame:
     """Metrics of the runs among sources, a row a source; NaN where it is none."""
     runs = list(dict.fromkeys(source for source in sources if is_key(source)))
-    found = read_metrics(metrics, runs)
+    found = read_metrics(metrics, runs, params.scored)
     return found.reindex(list(sources))
 
 

@@ -1,14 +1,15 @@
 """The figures of the appendix by kind: from the section and the artifacts of a scale to what is drawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from adm.artifacts.manifest import read_made_by, require_params, require_section
 from adm.data.shards import ImageShards
 from adm.params.errors import UserError
 from adm.params.file import Params
@@ -19,8 +20,11 @@ from adm.report import curves, grids
 from adm.report.beside import describe
 from adm.report.figures import placeholder
 from adm.report.metrics import read_intervals, read_metrics, read_training_hours
-from adm.sampling.batch import read_batch
+from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.studies import read_interpolation, read_likelihood, read_neighbours, read_variation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def remark(params: Params, figure: str, sources: Sources) -> str:
             guided = isinstance(run, RunParams) and run.gradient_scale
             return f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
         case "interpolations":
-            study = read_interpolation(sources.at("studies", shown.study))
+            study = read_interpolation(sources.at("studies", shown.study), params.interpolations[shown.study])
             all_but_last, every = study.error_all_but_last.mean(), study.error_all.mean()
             return (
                 f"Here: gradient scale {params.interpolations[shown.study].gradient_scale:g}; mean squared error of "
@@ -80,9 +84,30 @@ def remark(params: Params, figure: str, sources: Sources) -> str:
 
 
 def _measured(params: Params, study: str, sources: Sources) -> str:
-    found = read_likelihood(sources.at("studies", study))
-    dataset = params.likelihoods[study].dataset
-    return f"{len(found.bits)} images of {dataset} at {len(found.timesteps)} timesteps"
+    section = params.likelihoods[study]
+    found = read_likelihood(sources.at("studies", study), section)
+    return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
+
+
+def _metrics_of(params: Params, runs: Sequence[str], sources: Sources) -> "pd.DataFrame":
+    return read_metrics(sources.at("metrics", ""), runs, params.scored)
+
+
+def _intervals_of(params: Params, runs: Sequence[str], sources: Sources) -> "pd.DataFrame":
+    return read_intervals(sources.at("metrics", ""), runs, params.scored)
+
+
+def _samples_of(params: Params, run: str, sources: Sources) -> tuple[Images, Labels]:
+    folder = sources.at("samples", run)
+    require_section(folder, params.scored[run], *SAMPLERS)
+    return read_batch(folder)
+
+
+def _images_of(params: Params, dataset: str, sources: Sources) -> ImageShards:
+    folder = sources.at("data", dataset)
+    made_by = read_made_by(folder, "prepare")
+    require_params(folder, made_by.model_dump(), {"dataset": params.datasets[dataset]})
+    return ImageShards(folder)
 
 
 def _ablations(params: Params, shown: Any, sources: Sources) -> Figure:
@@ -90,10 +115,10 @@ def _ablations(params: Params, shown: Any, sources: Sources) -> Figure:
     for title, panel in shown.panels.items():
         panels[title] = {}
         for label, runs in panel.items():
-            frame = read_metrics(sources.at("metrics", ""), runs)
-            frame = frame.join(read_intervals(sources.at("metrics", ""), runs))
+            frame = _metrics_of(params, runs, sources).join(_intervals_of(params, runs, sources))
             chains = [params.chain(params.checkpoint_of(run)) for run in runs]
-            frame["hours"] = [read_training_hours(sources.at("training", ""), chain) for chain in chains]
+            sections = [{segment: params.sections_of_segment(segment) for segment in chain} for chain in chains]
+            frame["hours"] = [read_training_hours(sources.at("training", ""), segments) for segments in sections]
             panels[title][label] = frame
     return curves.ablation_curves(panels)
 
@@ -104,7 +129,7 @@ def _trade_offs(params: Params, shown: Any, sources: Sources) -> Figure:
         sections = [params.scored[run] for run in runs]
         of_gan = isinstance(sections[0], GanRunParams)
         parameter[label] = "truncation" if of_gan else "gradient scale"
-        frames[label] = read_metrics(sources.at("metrics", ""), runs)
+        frames[label] = _metrics_of(params, runs, sources)
         frames[label]["value"] = [getattr(s, "truncation" if of_gan else "gradient_scale", np.nan) for s in sections]
     return curves.trade_off(frames, parameter)
 
@@ -113,8 +138,7 @@ def _temperatures(params: Params, shown: Any, sources: Sources) -> Figure:
     frames = {}
     for label, runs in shown.curves.items():
         sections = [params.runs[run] for run in runs]
-        frames[label] = read_metrics(sources.at("metrics", ""), runs)
-        frames[label] = frames[label].join(read_intervals(sources.at("metrics", ""), runs))
+        frames[label] = _metrics_of(params, runs, sources).join(_intervals_of(params, runs, sources))
         frames[label]["value"] = [min(s.noise_temperature, s.epsilon_temperature) for s in sections]
     return curves.temperature(frames)
 
@@ -123,53 +147,58 @@ def _neighbours(params: Params, shown: Any, sources: Sources) -> Figure:
     blocks = {}
     for title, study in shown.blocks.items():
         pair = params.neighbours[study]
-        nearest = read_neighbours(sources.at("studies", study)).indices[: shown.columns]
-        samples = read_batch(sources.at("samples", pair.run))[0][: len(nearest)]
-        real = ImageShards(sources.at("data", pair.dataset))
+        nearest = read_neighbours(sources.at("studies", study), pair).indices[: shown.columns]
+        samples = _samples_of(params, pair.run, sources)[0][: len(nearest)]
+        real = _images_of(params, pair.dataset, sources)
         blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
     return grids.neighbour_grid(blocks)
 
 
 def _variations(params: Params, shown: Any, sources: Sources) -> Figure:
-    study = read_variation(sources.at("studies", shown.study))
+    section = params.variations[shown.study]
+    study = read_variation(sources.at("studies", shown.study), section, params.runs[section.run])
     return grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels])
 
 
 def _interpolations(params: Params, shown: Any, sources: Sources) -> Figure:
-    study = read_interpolation(sources.at("studies", shown.study))
+    study = read_interpolation(sources.at("studies", shown.study), params.interpolations[shown.study])
     return grids.interpolation_grid(study.originals, study.images)
 
 
 def _likelihoods(params: Params, shown: Any, sources: Sources) -> Figure:
     return curves.likelihood(
-        {label: read_likelihood(sources.at("studies", study)) for label, study in shown.curves.items()}
+        {
+            label: read_likelihood(sources.at("studies", study), params.likelihoods[study])
+            for label, study in shown.curves.items()
+        }
     )
 
 
 def _comparisons(params: Params, shown: Any, sources: Sources) -> Figure:
     count = shown.columns * shown.lines
     rows = {
-        title: {name: _panel(panel, count, sources) for name, panel in row.items()} for title, row in shown.rows.items()
+        title: {name: _panel(params, panel, count, sources) for name, panel in row.items()}
+        for title, row in shown.rows.items()
     }
     return grids.comparison(rows, shown.columns)
 
 
-def _panel(panel: PanelParams, count: int, sources: Sources) -> NDArray[np.uint8]:
+def _panel(params: Params, panel: PanelParams, count: int, sources: Sources) -> NDArray[np.uint8]:
     if panel.run is not None:
-        return read_batch(sources.at("samples", panel.run))[0][:count]
+        return _samples_of(params, panel.run, sources)[0][:count]
     assert panel.dataset is not None
-    images = ImageShards(sources.at("data", panel.dataset))
+    images = _images_of(params, panel.dataset, sources)
     # Datasets often lie class by class; a comparison shows what is typical.
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
 def _class_grids(params: Params, shown: Any, sources: Sources) -> Figure:
-    images, labels = read_batch(sources.at("samples", shown.run))
+    images, labels = _samples_of(params, shown.run, sources)
     return grids.class_grid(images, labels, shown.classes, shown.columns, shown.names)
 
 
 def _random_grids(params: Params, shown: Any, sources: Sources) -> Figure:
-    images, _ = read_batch(sources.at("samples", shown.run))
+    images, _ = _samples_of(params, shown.run, sources)
     return grids.random_grid(images, shown.rows, shown.columns)
 
 

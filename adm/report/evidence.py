@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.manifest import require_params
 from adm.artifacts.sealed import read_sealed_json
 from adm.params.claims import Claim, interpolations_of, models_of, neighbours_of, runs_of, throughputs_of
 from adm.params.errors import UserError
+from adm.params.file import Params
+from adm.params.section import Section
+from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.sampling.studies import read_interpolation, read_neighbours
 
 
@@ -50,6 +54,7 @@ class Evidence:
 
 
 def read_evidence(
+    params: Params,
     claims: Sequence[Claim],
     iterations: Mapping[str, int],
     images: Mapping[str, int],
@@ -62,6 +67,7 @@ def read_evidence(
     """Read what claims need and nothing else, so that a folder that none needs may be missing.
 
     Args:
+        params: The params file, whose sections the evidence must have been made with.
         claims: In any order.
         iterations: The iteration that a run's checkpoint was taken at, for claims on the course of training.
         images: The images that a model's whole training sees, with repetition: iterations times batch size.
@@ -75,7 +81,7 @@ def read_evidence(
         The evidence, and the files and folders that it is from.
 
     Raises:
-        UserError: Something that a claim needs is missing or malformed.
+        UserError: Something that a claim needs is missing, malformed or made with another section.
     """
     runs = {key: metrics / f"{key}.json" for key in _once(map(runs_of, claims))}
     errors = {key: interpolations / key for key in _once(map(interpolations_of, claims))}
@@ -83,12 +89,12 @@ def read_evidence(
     rates = {key: throughput / f"{key}.json" for key in _once(map(throughputs_of, claims))}
     models = _once(map(models_of, claims))
     evidence = Evidence(
-        scores={key: _score(path) for key, path in runs.items()},
+        scores={key: _score(path, params.scored[key]) for key, path in runs.items()},
         iterations=iterations,
-        errors={key: _errors(path) for key, path in errors.items()},
-        neighbours={key: _neighbours(path) for key, path in nearest.items()},
-        throughputs={key: (_rates(path, "naive"), _rates(path, "optimised")) for key, path in rates.items()},
-        costs={model: _forward_flops(sizes, model) * _images(images, model) for model in models},
+        errors={key: _errors(path, params.interpolations[key]) for key, path in errors.items()},
+        neighbours={key: _neighbours(path, params.neighbours[key]) for key, path in nearest.items()},
+        throughputs={key: _rates(path, params.sections_of_throughput(key)) for key, path in rates.items()},
+        costs={model: _images(images, model) * _forward_flops(sizes, model, params.models[model]) for model in models},
     )
     sources = [*runs.values(), *errors.values(), *nearest.values(), *rates.values(), *([sizes] if models else [])]
     return evidence, sources
@@ -98,7 +104,7 @@ def _once(keys: Iterable[list[str]]) -> list[str]:
     return list(dict.fromkeys(key for some in keys for key in some))
 
 
-def _score(path: Path) -> Score:
+def _score(path: Path, section: Section) -> Score:
     content = read_sealed_json(path)
     metrics, bootstrap, count = (content.get(name) for name in ("metrics", "bootstrap", "num_samples"))
     if not isinstance(metrics, dict) or not isinstance(bootstrap, dict) or not isinstance(count, int):
@@ -107,35 +113,44 @@ def _score(path: Path) -> Score:
         _check_numbers(f"{path}: metrics.{name}", [value])
     for name, replicates in bootstrap.items():
         _check_numbers(f"{path}: bootstrap.{name}", replicates)
+    require_params(path, content.get("made_by"), {"run": section})
     return Score(metrics, bootstrap, count)
 
 
-def _errors(folder: Path) -> NDArray[np.float64]:
-    study = read_interpolation(folder)
+def _errors(folder: Path, section: InterpolationParams) -> NDArray[np.float64]:
+    study = read_interpolation(folder, section)
     if len(study.error_all_but_last) != len(study.error_all):
         raise UserError(f"{folder}: error_all_but_last and error_all are of unequal numbers of images")
     return np.stack([study.error_all_but_last, study.error_all], axis=1)
 
 
-def _neighbours(folder: Path) -> Neighbours:
-    study = read_neighbours(folder)
+def _neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
+    study = read_neighbours(folder, section)
     if not study.distances.size:
         raise UserError(f"{folder}: distances has shape {study.distances.shape}, without a sample or a neighbour")
     return Neighbours(study.distances.min(axis=1), study.pixel_copies, study.dataset_distances)
 
 
-def _rates(path: Path, implementation: str) -> list[float]:
-    section = read_sealed_json(path).get(implementation)
-    rates = section.get("images_per_second") if isinstance(section, dict) else None
-    _check_numbers(f"{path}: {implementation}.images_per_second", rates)
-    return [float(rate) for rate in rates or []]
+def _rates(path: Path, sections: Mapping[str, Section]) -> tuple[list[float], list[float]]:
+    """Images a second of the naive and of the optimised implementation."""
+    content = read_sealed_json(path)
+    found = []
+    for implementation in ("naive", "optimised"):
+        measured = content.get(implementation)
+        rates = measured.get("images_per_second") if isinstance(measured, dict) else None
+        _check_numbers(f"{path}: {implementation}.images_per_second", rates)
+        found.append([float(rate) for rate in rates or []])
+    require_params(path, content.get("made_by"), sections)
+    return found[0], found[1]
 
 
-def _forward_flops(path: Path, model: str) -> float:
-    models = read_sealed_json(path).get("models")
+def _forward_flops(path: Path, model: str, section: Section) -> float:
+    content = read_sealed_json(path)
+    models = content.get("models")
     size = models.get(model) if isinstance(models, dict) else None
     flops = size.get("forward_flops") if isinstance(size, dict) else None
     _check_numbers(f"{path}: models.{model}.forward_flops", [flops])
+    require_params(path, content.get("made_by"), {model: section})
     return float(flops or 0)
 
 

@@ -27,9 +27,9 @@ def further_table(params: Params, runs: Sequence[str], metrics: Path) -> pd.Data
         FID beside its extrapolation and KID, precision beside density, recall beside coverage.
 
     Raises:
-        UserError: Metrics are missing.
+        UserError: Metrics are missing, or of a run with another section.
     """
-    found, further = read_metrics(metrics, runs), read_further(metrics, runs)
+    found, further = read_metrics(metrics, runs, params.scored), read_further(metrics, runs, params.scored)
     table = pd.DataFrame({"Run": list(runs), HERE: [describe(params, run) for run in runs]})
     table["FID"] = found["fid"].to_numpy()
     table["FID of infinitely many"] = _with_error(further, "fid_infinity")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from adm.artifacts.manifest import require_params
 from adm.artifacts.sealed import read_sealed_json
 from adm.params.errors import UserError
 from adm.params.file import Params
@@ -23,23 +24,24 @@ IMPLEMENTATIONS = ("naive", "optimised")
 """What is measured, by its name in a measured throughput."""
 
 
-def throughput_table(paper: pd.DataFrame, sources: Sequence[str], throughput: Path) -> pd.DataFrame:
+def throughput_table(paper: pd.DataFrame, params: Params, sources: Sequence[str], throughput: Path) -> pd.DataFrame:
     """Table 7: images per second in training, in theory and as measured on the machine at hand.
 
     Args:
         paper: The paper's table, three rows a model.
+        params: The params file.
         sources: A measured throughput, or a reason for there being none, for each model.
         throughput: The folder of measured throughputs.
 
     Raises:
-        UserError: A throughput is missing, or none.
+        UserError: A throughput is missing, or none, or of other sections.
         ValueError: There are more or fewer sources than models.
 
     Source: Appendix B.1.
     """
     check_length("models", sources, len(paper) // len(ROWS_A_MODEL))
     table = labels(paper)
-    rows = [row for source in sources for row in _measured(source, throughput)]
+    rows = [row for source in sources for row in _measured(params, source, throughput)]
     ours = pd.DataFrame(rows, columns=[HERE, "Batch", "V100", "Images", "Utilisation"])
     table[HERE] = ours[HERE]
     table["Batch, paper"] = [plain(batch) for batch in paper["batch_size_per_gpu"]]
@@ -52,7 +54,7 @@ def throughput_table(paper: pd.DataFrame, sources: Sequence[str], throughput: Pa
     return table
 
 
-def _measured(source: str, throughput: Path) -> list[list[str]]:
+def _measured(params: Params, source: str, throughput: Path) -> list[list[str]]:
     if not is_key(source):
         return [[source, "", "", "", ""]] * len(ROWS_A_MODEL)
     path = throughput / f"{source}.json"
@@ -63,6 +65,7 @@ def _measured(source: str, throughput: Path) -> list[list[str]]:
         measured = [(found[name]["batch_size"], median(found[name]["images_per_second"])) for name in IMPLEMENTATIONS]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: holds no throughput that was measured ({error!r})") from error
+    require_params(path, found.get("made_by"), params.sections_of_throughput(source))
     rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(theoretical_throughput(flops, peak)), "100%"]]
     for batch, rate in measured:
         rows.append([place, str(batch), "", _rate(rate), f"{utilisation(rate, flops, peak):.0%}"])

@@ -16,6 +16,9 @@ from adm.sampling.blocks import Shard, samples_of
 
 SAMPLES = "samples.npz"
 
+SAMPLERS = ("sample", "sample_gan", "adopt")
+"""The stages that make sample batches."""
+
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
@@ -34,22 +37,22 @@ def read_batch(folder: Path) -> tuple[Images, Labels]:
     Raises:
         UserError: The folder holds no sample batch, or it changed.
     """
-    read_manifest(folder, "sample", "sample_gan", "adopt")
+    read_manifest(folder, *SAMPLERS)
     arrays = read_npz(folder / SAMPLES, {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))})
     return arrays["arr_0"], arrays["arr_1"]
 
 
-def write_shard(out: Path, run: Section, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
-    """Write a part of a run; `made_by` tells of which."""
+def write_shard(out: Path, run: Section, inputs: dict[str, Path], shard: Shard, images: Images, labels: Labels) -> None:
+    """Write a part of a run; `made_by` tells which part, and of which run."""
     with new_file(out) as path:
-        write_npz(path, arr_0=images, arr_1=labels, made_by=_fingerprint(run, inputs))
+        write_npz(path, arr_0=images, arr_1=labels, made_by=_fingerprint(run, inputs, shard))
 
 
 def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard) -> tuple[Images, Labels]:
     """Read a part of a run.
 
     Raises:
-        UserError: The file is no such part, or one of another run, of other checkpoints, or made by other code.
+        UserError: The file is no such part: another one, or of another run, of other checkpoints, or of other code.
     """
     count = len(samples_of(shard, run.num_samples, run.micro_batch))
     expected: dict[str, tuple[str, Shape]] = {
@@ -58,13 +61,18 @@ def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: 
         "made_by": ("uint8", (None,)),
     }
     arrays = read_npz(path, expected)
-    if not np.array_equal(arrays["made_by"], _fingerprint(run, inputs)):
-        raise UserError(f"{path}: was sampled by another run, from other checkpoints or by other code; sample it again")
+    if not np.array_equal(arrays["made_by"], _fingerprint(run, inputs, shard)):
+        raise UserError(
+            f"{path}: is not shard {shard} of this run: it is another one, or was sampled by another run, from other "
+            "checkpoints or by other code; sample it again"
+        )
     return arrays["arr_0"], arrays["arr_1"]
 
 
-def _fingerprint(run: Section, inputs: dict[str, Path]) -> NDArray[np.uint8]:
-    return np.frombuffer(fingerprint(_made_by("sample", run, inputs)).encode(), np.uint8)
+def _fingerprint(run: Section, inputs: dict[str, Path], shard: Shard) -> NDArray[np.uint8]:
+    # Shards of equal length differ in nothing else that can be checked.
+    made_by = {**_made_by("sample", run, inputs), "shard": str(shard)}
+    return np.frombuffer(fingerprint(made_by).encode(), np.uint8)
 
 
 def _made_by(stage: str, run: Section, inputs: dict[str, Path]) -> dict[str, Any]:

@@ -26,6 +26,9 @@ class Shard:
             raise UserError(f"--shard {text!r}: is no shard; write i-of-n with 1 <= i <= n, such as 1-of-4")
         return cls(int(match[1]), int(match[2]))
 
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.count}"
+
 
 WHOLE = Shard(1, 1)
 

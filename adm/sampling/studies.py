@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import provenance, read_manifest, require_params, write_manifest
 from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
+from adm.params.section import Section
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 
 INTERPOLATION = "interpolation.npz"
@@ -114,12 +115,13 @@ def write_interpolation(
     _write(out / INTERPOLATION, made_by, facts, study)
 
 
-def read_interpolation(folder: Path) -> Interpolation:
-    """Read an interpolation.
+def read_interpolation(folder: Path, section: InterpolationParams) -> Interpolation:
+    """Read an interpolation that was made with `section`.
 
     Raises:
-        UserError: The folder holds none, it changed, or its arrays do not fit one another.
+        UserError: The folder holds none, it changed, its section is another, or its arrays do not fit one another.
     """
+    sections = {"interpolation": section}
     expected: dict[str, tuple[str, Shape]] = {
         "originals": ("uint8", (None, 2, None, None, 3)),
         "images": ("uint8", (None, None, None, None, 3)),
@@ -127,7 +129,8 @@ def read_interpolation(folder: Path) -> Interpolation:
         "error_all_but_last": ("float64", (None,)),
         "error_all": ("float64", (None,)),
     }
-    return Interpolation(**_read(folder / INTERPOLATION, "interpolate", expected, ["originals", "images", "labels"]))
+    paired = ["originals", "images", "labels"]
+    return Interpolation(**_read(folder / INTERPOLATION, "interpolate", sections, expected, paired))
 
 
 def write_neighbours(out: Path, section: NeighboursParams, inputs: Mapping[str, Path], study: Neighbours) -> None:
@@ -137,12 +140,13 @@ def write_neighbours(out: Path, section: NeighboursParams, inputs: Mapping[str, 
     _write(out / NEIGHBOURS, made_by, facts, study)
 
 
-def read_neighbours(folder: Path) -> Neighbours:
-    """Read the nearest neighbours of a sample batch.
+def read_neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
+    """Read the nearest neighbours of a sample batch, found with `section`.
 
     Raises:
-        UserError: The folder holds none, it changed, or its arrays do not fit one another.
+        UserError: The folder holds none, it changed, its section is another, or its arrays do not fit one another.
     """
+    sections = {"neighbours": section}
     expected: dict[str, tuple[str, Shape]] = {
         "indices": ("int64", (None, None)),
         "distances": ("float64", (None, None)),
@@ -150,7 +154,7 @@ def read_neighbours(folder: Path) -> Neighbours:
         "pixel_copies": ("bool", (None,)),
     }
     paired = ["indices", "distances", "pixel_copies"]
-    return Neighbours(**_read(folder / NEIGHBOURS, "neighbours", expected, paired))
+    return Neighbours(**_read(folder / NEIGHBOURS, "neighbours", sections, expected, paired))
 
 
 def write_variation(
@@ -161,18 +165,19 @@ def write_variation(
     _write(out / VARIATION, made_by, {"num_samples": len(study.images)}, study)
 
 
-def read_variation(folder: Path) -> Variation:
-    """Read a variation of the gradient scale.
+def read_variation(folder: Path, section: VariationParams, run: RunParams) -> Variation:
+    """Read a variation of the gradient scale that was made with `section` and `run`.
 
     Raises:
-        UserError: The folder holds none, it changed, or its arrays do not fit one another.
+        UserError: The folder holds none, it changed, a section is another, or its arrays do not fit one another.
     """
+    sections = {"variation": section, "run": run}
     expected: dict[str, tuple[str, Shape]] = {
         "images": ("uint8", (None, None, None, None, 3)),
         "scales": ("float64", (None,)),
         "labels": ("int64", (None,)),
     }
-    return Variation(**_read(folder / VARIATION, "vary", expected, ["images", "labels"]))
+    return Variation(**_read(folder / VARIATION, "vary", sections, expected, ["images", "labels"]))
 
 
 def write_likelihood(out: Path, section: LikelihoodParams, inputs: Mapping[str, Path], study: Likelihood) -> None:
@@ -188,18 +193,19 @@ def write_likelihood(out: Path, section: LikelihoodParams, inputs: Mapping[str, 
     _write(out / LIKELIHOOD, made_by, facts, study)
 
 
-def read_likelihood(folder: Path) -> Likelihood:
-    """Read a likelihood.
+def read_likelihood(folder: Path, section: LikelihoodParams) -> Likelihood:
+    """Read a likelihood that was measured with `section`.
 
     Raises:
-        UserError: The folder holds none, it changed, or its arrays do not fit one another.
+        UserError: The folder holds none, it changed, its section is another, or its arrays do not fit one another.
     """
+    sections = {"likelihood": section}
     of_timesteps, of_images = ["timesteps", "vlb", "x_0_mse", "eps_mse"], ["indices", "labels", "bits", "prior"]
     expected: dict[str, tuple[str, Shape]] = {
         name: ("int64" if name in ("timesteps", "indices", "labels") else "float64", (None,))
         for name in [*of_timesteps, *of_images]
     }
-    return Likelihood(**_read(folder / LIKELIHOOD, "likelihood", expected, of_timesteps, of_images))
+    return Likelihood(**_read(folder / LIKELIHOOD, "likelihood", sections, expected, of_timesteps, of_images))
 
 
 def _write(
@@ -213,9 +219,15 @@ def _write(
         write_manifest(folder, made_by, facts)
 
 
-def _read(path: Path, stage: str, expected: Mapping[str, tuple[str, Shape]], *paired: list[str]) -> dict[str, Array]:
-    """Read arrays of a stage's artifact; those that are `paired` must be of one length."""
-    read_manifest(path.parent, stage)
+def _read(
+    path: Path,
+    stage: str,
+    sections: Mapping[str, Section],
+    expected: Mapping[str, tuple[str, Shape]],
+    *paired: list[str],
+) -> dict[str, Array]:
+    """Read arrays of a stage's artifact that was made with these sections; `paired` ones must be of one length."""
+    require_params(path.parent, read_manifest(path.parent, stage).model_dump(), sections)
     arrays = read_npz(path, expected)
     for names in paired:
         lengths = {name: len(arrays[name]) for name in names}

@@ -30,10 +30,11 @@ def run(params: Params, metrics: Path, studies: Path, throughput: Path, sizes: P
         if not isinstance(model, UniformModelParams):
             seen = params.iteration_of(checkpoint) * model.training.batch_size
             images[name] = max(seen, images.get(name, 0))
-    judge_all(params.claims, iterations, images, metrics, studies, studies, throughput, sizes, out)
+    judge_all(params, params.claims, iterations, images, metrics, studies, studies, throughput, sizes, out)
 
 
 def judge_all(
+    params: Params,
     claims: Mapping[str, ClaimParams],
     iterations: Mapping[str, int],
     images: Mapping[str, int],
@@ -49,10 +50,10 @@ def judge_all(
     The other arguments are those of `adm.report.evidence.read_evidence`.
 
     Raises:
-        UserError: Something that a claim needs is missing or malformed, or cannot be compared.
+        UserError: Something that a claim needs is missing, malformed, of another section or not to be compared.
     """
     evidence, files = read_evidence(
-        list(claims.values()), iterations, images, metrics, interpolations, neighbours, throughput, sizes
+        params, list(claims.values()), iterations, images, metrics, interpolations, neighbours, throughput, sizes
     )
     try:
         verdicts = [judge(key, claim, evidence) for key, claim in claims.items()]

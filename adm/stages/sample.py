@@ -58,7 +58,7 @@ def run(
     if shard is None:
         write_batch(out, "sample", run, inputs, *batch)
     else:
-        write_shard(out, run, inputs, *batch)
+        write_shard(out, run, inputs, shard, *batch)
 
 
 def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams) -> Block:

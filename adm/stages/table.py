@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from adm.artifacts.manifest import require_params
 from adm.artifacts.sealed import read_sealed_json
 from adm.params.errors import UserError
 from adm.params.file import Params
@@ -17,6 +18,7 @@ from adm.params.report import (
     ScalesParams,
     ThroughputTableParams,
 )
+from adm.params.section import Section
 from adm.report.beside import compute_table, named, run_table, sweep_table
 from adm.report.further import further_table
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
@@ -45,11 +47,15 @@ class Sources:
 
     def of_models(self, params: Params, name: str) -> dict[str, int]:
         """`parameters` or `forward_flops` of every model that has a network."""
-        models = read_sealed_json(self.at("sizes")).get("models", {})
+        path = self.at("sizes")
+        content = read_sealed_json(path)
+        networks: dict[str, Section] = {key: m for key, m in params.models.items() if m.kind != "uniform"}
         try:
-            return {key: models[key][name] for key, model in params.models.items() if model.kind != "uniform"}
+            found = {key: content["models"][key][name] for key in networks}
         except (KeyError, TypeError) as error:
-            raise UserError(f"{self.sizes}: does not hold the {name} of every model ({error!r})") from error
+            raise UserError(f"{path}: does not hold the {name} of every model ({error!r})") from error
+        require_params(path, content.get("made_by"), networks)
+        return found
 
 
 def run(params: Params, table: str, sources: Sources, out: Path) -> None:
@@ -79,7 +85,7 @@ def _build(paper: pd.DataFrame, params: Params, table: str, sources: Sources) ->
             build = sweep_table if table == "appendix_k" else run_table
             return build(paper, params, shown.rows, sources.at("metrics"))
         case ThroughputTableParams():
-            return throughput_table(paper, shown.models, sources.at("throughput"))
+            return throughput_table(paper, params, shown.models, sources.at("throughput"))
         case HyperparametersParams():
             return model_table(paper, params, shown.columns, sources.of_models(params, "parameters"))
         case ScalesParams():

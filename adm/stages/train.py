@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import fingerprint, provenance, write_manifest
 from adm.artifacts.sealed import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
 from adm.data.batches import Batches
@@ -73,7 +73,8 @@ def run(
         if group.is_first:
             last = state_at(rolling, segment.stop)
             with new_file(log) as path, new_folder(out) as folder:
-                write_sealed_csv(path, (last / LOG).read_text(encoding="utf-8"))
+                rows = (last / LOG).read_text(encoding="utf-8")
+                write_sealed_csv(path, rows, fingerprint(made_by["params"]))
                 link_state(last, folder)
                 write_manifest(folder, made_by, {"step": state.step, **group.facts})
         group.wait()

@@ -2,7 +2,16 @@
 
 import pytest
 
-from adm.artifacts.sealed import SEAL, check_seal, read_sealed_json, sealed, write_sealed_csv, write_sealed_json
+from adm.artifacts.sealed import (
+    OPEN,
+    SEAL,
+    check_seal,
+    read_made_with,
+    read_sealed_json,
+    sealed,
+    write_sealed_csv,
+    write_sealed_json,
+)
 from adm.params.errors import UserError
 
 CONTENT = {"fid": 3.25, "made_by": {SEAL: "f" * 64, "words": f"# {SEAL} {'0' * 64}\n"}, "nothing": None}
@@ -14,7 +23,7 @@ def write_json(path):
 
 
 def write_csv(path):
-    write_sealed_csv(path, "step,seconds\n1,0.5\n")
+    write_sealed_csv(path, "step,seconds\n1,0.5\n", "0123456789abcdef")
     return path
 
 
@@ -38,6 +47,21 @@ def test_what_was_sealed_is_read_without_the_seal(tmp_path):
     path = write_json(tmp_path / "a.json")
     assert read_sealed_json(path) == CONTENT
     assert path.read_text().splitlines()[-2].startswith(f'  "{SEAL}": "')
+
+
+def test_a_csv_tells_the_fingerprint_that_it_was_sealed_with(tmp_path):
+    path = write_csv(tmp_path / "a.csv")
+    assert read_made_with(path) == "0123456789abcdef"
+    assert path.read_text().startswith("step,seconds\n1,0.5\n# made_with 0123456789abcdef\n# sha256 ")
+
+
+@pytest.mark.parametrize("before", ["", "# made_with\n", "# made_with 0123\n1,2\n", "1 # made_with xyz\n"])
+def test_a_sealed_csv_without_a_fingerprint_before_its_seal_is_refused(tmp_path, before):
+    path = tmp_path / "a.csv"
+    path.write_bytes(sealed(f"step\n1\n{before}# {SEAL} {OPEN}\n".encode()))
+    check_seal(path)
+    with pytest.raises(UserError, match=r"a\.csv: does not tell what it was made with"):
+        read_made_with(path)
 
 
 def test_equal_content_gives_equal_bytes_and_sealing_again_changes_nothing(tmp_path):

@@ -34,6 +34,14 @@ def sealed_json(content):
     return sealed((json.dumps({**content, SEAL: OPEN}, indent=2) + "\n").encode())
 
 
+def swap(first, second):
+    """Have two files or folders change places."""
+    kept = first.with_name(".kept")
+    first.rename(kept)
+    second.rename(first)
+    kept.rename(second)
+
+
 def refusal(path, read, errors=(UserError,), named=None):
     """Read a file: return None, or the message of an error that the reader documents.
 

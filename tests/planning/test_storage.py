@@ -120,7 +120,7 @@ def test_gathering_holds_a_batch_twice(paper, tmp_path):
         for number in range(1, 9):
             count = len(samples_of(Shard(number, 8), 512, run.micro_batch))
             images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
-            write_shard(tmp_path / f"{number}.npz", run, inputs, images, labels)
+            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 8), images, labels)
         shards = [tmp_path / f"{number}.npz" for number in range(1, 9)]
         held[side] = peak_of(lambda shards=shards, inputs=inputs: gather.run(run, inputs, shards, tmp_path / "out"))
     # The difference: buffers of a fixed size do not grow with the images.

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from damage import sealed_json
+from damage import sealed_json, swap
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -19,10 +19,12 @@ from scipy import stats
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.sealed import write_sealed_json
 from adm.params.claims import ClaimParams
+from adm.params.compute import ThroughputParams
 from adm.params.errors import UserError
 from adm.params.file import Params
-from adm.params.models import SegmentParams, UniformModelParams
+from adm.params.models import DiffusionModelParams, SegmentParams, TrainingParams, UniformModelParams
 from adm.params.runs import RunParams
+from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, Neighbours, Score
 from adm.report.intervals import (
@@ -366,10 +368,36 @@ CLAIMS = {
 IMAGES = {"classifier": 100, "adm": 1000}
 
 
-def study(folder, stage, name, **arrays):
+def trained(batch_size):
+    return DiffusionModelParams.model_construct(training=TrainingParams.model_construct(batch_size=batch_size))
+
+
+COMMON = {"gradient_scale": 0.0, "sampler": "ddpm", "steps": "10", "micro_batch": 1, "seed": 0, "threads": 1}
+MODELS = {"adm": trained(6), "classifier": trained(2)}
+PARAMS = Params.model_construct(
+    claims={key: CLAIMS[key] for key in ("early", "light")},
+    models=MODELS | {"unguided": UniformModelParams(kind="uniform")},
+    segments={
+        f"{model}-{stop}": SegmentParams(model=model, dataset="d", previous="x", stop=stop)
+        for model, stop in (("adm", 800), ("adm", 100), ("adm", 200), ("classifier", 7))
+    },
+    published=SimpleNamespace(checkpoints={}, samples={}),
+    runs={
+        run: RunParams.model_construct(checkpoint=f"adm-{stop}", **COMMON)
+        for run, stop in zip("abcd", (100, 200, 800, 800), strict=True)
+    },
+    upsampled_runs={},
+    gan_runs={},
+    interpolations={"i": InterpolationParams.model_construct(checkpoint="adm-800", seed=0)},
+    neighbours={"n": NeighboursParams.model_construct(run="a")},
+    throughput={"t": ThroughputParams.model_construct(model="adm", steps=2)},
+)
+
+
+def study(folder, stage, sections, name, **arrays):
     folder.mkdir(parents=True)
     np.savez(folder / name, **arrays)
-    write_manifest(folder, provenance(stage, {}, {}, []))
+    write_manifest(folder, provenance(stage, sections, {}, []))
 
 
 @pytest.fixture
@@ -377,11 +405,13 @@ def scale(tmp_path):
     """A folder of all that the claims need."""
     (tmp_path / "metrics").mkdir()
     for run, one in scored(1, 2, 3, 1.5).items():
-        write_sealed_json(tmp_path / "metrics" / f"{run}.json", vars(one))
+        made_by = provenance("evaluate", {"run": PARAMS.runs[run]}, {}, [])
+        write_sealed_json(tmp_path / "metrics" / f"{run}.json", {**vars(one), "made_by": made_by})
     errors, near = images([0, 1]), neighbours(1.0)["n"]
     study(
         tmp_path / "studies" / "i",
         "interpolate",
+        {"interpolation": PARAMS.interpolations["i"]},
         "interpolation.npz",
         originals=np.zeros((1, 2, 8, 8, 3), np.uint8),
         images=np.zeros((1, 3, 8, 8, 3), np.uint8),
@@ -392,6 +422,7 @@ def scale(tmp_path):
     study(
         tmp_path / "studies" / "n",
         "neighbours",
+        {"neighbours": PARAMS.neighbours["n"]},
         "neighbours.npz",
         indices=np.zeros((500, 2), np.int64),
         distances=np.stack([near.nearest, near.nearest + 1], axis=1),
@@ -403,15 +434,16 @@ def scale(tmp_path):
         name: {"images_per_second": list(values)}
         for name, values in zip(("naive", "optimised"), rates(2)["t"], strict=True)
     }
-    write_sealed_json(tmp_path / "throughput" / "t.json", measured)
+    made_by = provenance("throughput", PARAMS.sections_of_throughput("t"), {}, [])
+    write_sealed_json(tmp_path / "throughput" / "t.json", {**measured, "made_by": made_by})
     sizes = {name: {"parameters": 5, "forward_flops": flops} for name, flops in (("classifier", 10), ("adm", 20))}
-    write_sealed_json(tmp_path / "sizes.json", {"models": sizes})
+    write_sealed_json(tmp_path / "sizes.json", {"models": sizes, "made_by": provenance("sizes", MODELS, {}, [])})
     return tmp_path
 
 
-def write(scale, claims=None, stem="out/claims"):
+def write(scale, claims=None, stem="out/claims", params=PARAMS):
     folders = [scale / name for name in ("metrics", "studies", "studies", "throughput", "sizes.json")]
-    stage.judge_all(CLAIMS if claims is None else claims, EARLY_AT, IMAGES, *folders, scale / stem)
+    stage.judge_all(params, CLAIMS if claims is None else claims, EARLY_AT, IMAGES, *folders, scale / stem)
     return scale / stem
 
 
@@ -439,27 +471,9 @@ def test_the_stage_writes_every_verdict_in_order(scale):
     assert r"a|b \& c\_d" in latex
 
 
-def test_iterations_and_images_are_read_off_the_params(scale, tiny_model):
-    common = {"gradient_scale": 0.0, "sampler": "ddpm", "steps": "10", "micro_batch": 1, "seed": 0, "threads": 1}
-    runs = {
-        run: RunParams.model_construct(checkpoint=f"adm-{stop}", **common)
-        for run, stop in zip("abcd", (100, 200, 800, 800), strict=True)
-    }
-    models = {name: tiny_model("diffusion", batch_size=size) for name, size in (("adm", 6), ("classifier", 2))}
-    params = Params.model_construct(
-        claims={key: CLAIMS[key] for key in ("early", "light")},
-        models=models | {"unguided": UniformModelParams(kind="uniform")},
-        segments={
-            f"{model}-{stop}": SegmentParams(model=model, dataset="d", previous="x", stop=stop)
-            for model, stop in (("adm", 800), ("adm", 100), ("adm", 200), ("classifier", 7))
-        },
-        published=SimpleNamespace(checkpoints={}, samples={}),
-        runs=runs,
-        upsampled_runs={},
-        gan_runs={},
-    )
+def test_iterations_and_images_are_read_off_the_params(scale):
     stage.run(
-        params, scale / "metrics", scale / "studies", scale / "throughput", scale / "sizes.json", scale / "claims"
+        PARAMS, scale / "metrics", scale / "studies", scale / "throughput", scale / "sizes.json", scale / "claims"
     )
     content = json.loads((scale / "claims.json").read_text())
     assert content["made_by"]["facts"] == {"iterations": EARLY_AT, "images": {"classifier": 14, "adm": 4800}}
@@ -508,13 +522,53 @@ BROKEN = {
 
 @pytest.mark.parametrize(("name", "content", "message"), [(n, *case) for n, cases in BROKEN.items() for case in cases])
 def test_what_is_missing_or_broken_is_named_in_one_line(scale, name, content, message):
+    whole = (scale / name).read_bytes()
     (scale / name).unlink()
-    if content is not None:
-        (scale / name).write_bytes(sealed_json(json.loads(content)) if name.endswith(".json") else content.encode())
+    if content is not None and name.endswith(".json"):
+        kept = {"made_by": json.loads(whole)["made_by"]}
+        (scale / name).write_bytes(sealed_json(json.loads(content) | kept))
+    elif content is not None:
+        (scale / name).write_bytes(content.encode())
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         write(scale)
     assert "\n" not in str(caught.value)
     assert not (scale / "out").exists()
+
+
+CHANGED = {
+    "metrics": ("runs", "b", {"gradient_scale": 4.0}, "metrics/b.json: was made with gradient_scale 0.0, but .* 4.0"),
+    "an interpolation": ("interpolations", "i", {"seed": 1}, "studies/i: was made with seed 0, but .* 1"),
+    "neighbours": ("neighbours", "n", {"run": "d"}, "studies/n: was made with run a, but .* d"),
+    "a throughput": ("throughput", "t", {"steps": 3}, "throughput/t.json: was made with steps 2, but .* 3"),
+    "a model": (
+        *("models", "classifier", {"training": TrainingParams.model_construct(batch_size=9)}),
+        "sizes.json: was made with training.batch_size 2, but .* 9",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_evidence_made_with_another_section_is_refused_in_one_line(scale, case):
+    kind, key, change, message = CHANGED[case]
+    sections = getattr(PARAMS, kind)
+    changed = PARAMS.model_copy(update={kind: sections | {key: sections[key].model_copy(update=change)}})
+    with pytest.raises(UserError, match=f"{scale}/{message}$"):
+        write(scale, params=changed)
+    assert not (scale / "out").exists()
+
+
+def test_evidence_of_two_runs_that_changed_places_is_refused(scale):
+    swap(scale / "metrics" / "a.json", scale / "metrics" / "b.json")
+    with pytest.raises(UserError, match=r"metrics/a\.json: was made with checkpoint adm-200, but .* adm-100"):
+        write(scale)
+
+
+@pytest.mark.parametrize("made_by", [None, [], {}, {"params": None}, {"params": {"run": []}}])
+def test_metrics_that_tell_of_no_section_are_refused(scale, made_by):
+    path = scale / "metrics" / "a.json"
+    path.write_bytes(sealed_json(json.loads(path.read_bytes()) | {"made_by": made_by}))
+    with pytest.raises(UserError, match=r"a\.json: does not tell which section 'run' of the params file it was made"):
+        write(scale)
 
 
 def test_an_untrained_model_has_no_cost(scale):

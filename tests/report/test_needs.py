@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
+from adm.artifacts.manifest import dumped, fingerprint, provenance
 from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.params import check, load
 from adm.params.models import UniformModelParams
@@ -190,11 +191,12 @@ def test_claims_need_what_each_names(params):
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
 
 
-def write_metrics(folder, runs):
+def write_metrics(folder, params, runs):
     folder.mkdir()
     for number, run in enumerate(runs):
         content = {"metrics": dict.fromkeys(METRICS, 1.0 + number), "bootstrap": {"fid": [1.0, 2.0, 3.0]}}
-        write_sealed_json(folder / f"{run}.json", content)
+        made_by = provenance("evaluate", {"run": params.scored[run]}, {}, [])
+        write_sealed_json(folder / f"{run}.json", {**content, "made_by": made_by})
     return folder
 
 
@@ -204,9 +206,10 @@ def test_a_table_is_made_from_its_needs_alone(root, params, tmp_path, name):
     sizes = None
     if needs.sizes:
         sizes = tmp_path / "sizes.json"
-        models = {key for key, model in params.models.items() if not isinstance(model, UniformModelParams)}
-        write_sealed_json(sizes, {"models": {key: {"parameters": 1, "forward_flops": 1} for key in models}})
-    metrics = write_metrics(tmp_path / "metrics", needs.metrics) if needs.metrics else None
+        models = {key: model for key, model in params.models.items() if not isinstance(model, UniformModelParams)}
+        size, made_by = {"parameters": 1, "forward_flops": 1}, provenance("sizes", models, {}, [])
+        write_sealed_json(sizes, {"models": dict.fromkeys(models, size), "made_by": made_by})
+    metrics = write_metrics(tmp_path / "metrics", params, needs.metrics) if needs.metrics else None
     stage.run(params, name, stage.Sources(root / "workflow" / "paper", metrics, sizes), tmp_path / "out")
     assert (tmp_path / "out.tex").exists()
 
@@ -214,12 +217,13 @@ def test_a_table_is_made_from_its_needs_alone(root, params, tmp_path, name):
 @pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11"])
 def test_a_figure_of_curves_is_made_from_its_needs_alone(params, tmp_path, name):
     needs = needs_of_figure(params, name)
-    folders = {"metrics": write_metrics(tmp_path / "metrics", needs.metrics)}
+    folders = {"metrics": write_metrics(tmp_path / "metrics", params, needs.metrics)}
     if needs.training:
         folders["training"] = tmp_path / "training"
         folders["training"].mkdir()
     for segment in needs.training:
-        write_sealed_csv(folders["training"] / f"{segment}.csv", "step,seconds\n1,3600.0\n")
+        made_with = fingerprint(dumped(params.sections_of_segment(segment)))
+        write_sealed_csv(folders["training"] / f"{segment}.csv", "step,seconds\n1,3600.0\n", made_with)
     assert draw(params, name, FigureSources(**folders)).axes
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adm.artifacts.manifest import dumped, fingerprint, provenance
 from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.params import UserError, load
 from adm.params.models import UniformModelParams
 from adm.params.report import PAPER_TABLES, TABLES, is_key
+from adm.params.section import Section
 from adm.report import beside, hyperparameters
 from adm.report.further import further_table
 from adm.report.metrics import METRICS, read_intervals, read_metrics, read_training_hours
@@ -101,6 +103,16 @@ def test_the_same_table_is_the_same_bytes(tmp_path):
 # The embedded scale's params, with metrics by a formula: those of the n-th scored run are multiples of n.
 
 
+def made_by_run(params, run):
+    return provenance("evaluate", {"run": params.scored[run]}, {}, [])
+
+
+def write_sizes(path, params, **size):
+    networks = {key: model for key, model in params.models.items() if not isinstance(model, UniformModelParams)}
+    made_by = provenance("sizes", networks, {}, [])
+    write_sealed_json(path, {"models": dict.fromkeys(networks, size), "made_by": made_by})
+
+
 @pytest.fixture(scope="module")
 def params(root):
     return load(root / "params.yaml")
@@ -118,11 +130,11 @@ def fid(params):
 
 
 @pytest.fixture(scope="module")
-def metrics(fid, tmp_path_factory):
+def metrics(params, fid, tmp_path_factory):
     folder = tmp_path_factory.mktemp("metrics")
     for run, value in fid.items():
         found = {"fid": value, "sfid": 2 * value, "inception_score": 3 * value, "precision": 0.5, "recall": value / 200}
-        write_sealed_json(folder / f"{run}.json", {"metrics": found})
+        write_sealed_json(folder / f"{run}.json", {"metrics": found, "made_by": made_by_run(params, run)})
     return folder
 
 
@@ -170,8 +182,7 @@ def test_another_number_of_sources_than_the_paper_has_places_is_refused(root, pa
     fewer = shown.model_copy(update={key: [REASON] * (count - 1)})
     changed = params.model_copy(update={"tables": params.tables.model_copy(update={name: fewer})})
     sizes = tmp_path / "sizes.json"
-    trained = [key for key, model in params.models.items() if not isinstance(model, UniformModelParams)]
-    write_sealed_json(sizes, {"models": {key: {"parameters": 1, "forward_flops": 1} for key in trained}})
+    write_sizes(sizes, params, parameters=1, forward_flops=1)
     sources = stage.Sources(root / "workflow" / "paper", tmp_path, sizes, tmp_path)
     with pytest.raises(UserError) as error:
         stage.run(changed, name, sources, tmp_path / "out")
@@ -182,11 +193,10 @@ def test_another_number_of_sources_than_the_paper_has_places_is_refused(root, pa
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_of_the_embedded_scale_is_written(root, params, metrics, tmp_path, name):
-    trained = [key for key, model in params.models.items() if not isinstance(model, UniformModelParams)]
     sizes = tmp_path / "sizes.json"
-    write_sealed_json(sizes, {"models": {key: {"parameters": 12, "forward_flops": 34} for key in trained}})
+    write_sizes(sizes, params, parameters=12, forward_flops=34)
     for key in params.throughput:
-        write_sealed_json(tmp_path / f"{key}.json", MEASURED)
+        write_sealed_json(tmp_path / f"{key}.json", measured(params, key))
     stage.run(params, name, stage.Sources(root / "workflow" / "paper", metrics, sizes, tmp_path), tmp_path / name)
     rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
     printed = root / "workflow" / "paper" / f"{name}.csv"
@@ -271,7 +281,8 @@ SWEEP = pd.DataFrame(
 def test_the_lowest_fid_of_each_sweep_is_marked_and_none_where_one_run_stands_alone(params, tmp_path):
     fids = {"scale-0_5": 3.0, "scale-2": 2.0, "scale-4": 4.0, "ddim-1": 9.0, "scale-256-2": 1.0, "scale-256-4": 1.5}
     for run, value in fids.items():
-        write_sealed_json(tmp_path / f"{run}.json", {"metrics": dict.fromkeys(METRICS, value)})
+        found = {"metrics": dict.fromkeys(METRICS, value), "made_by": made_by_run(params, run)}
+        write_sealed_json(tmp_path / f"{run}.json", found)
     sources = ["scale-0_5", "scale-2", "scale-4", "ddim-1", "not swept here", "scale-256-2", REASON, "scale-256-4"]
     table = beside.sweep_table(SWEEP, params, sources, tmp_path)
     assert table["Chosen, here"].tolist() == ["", "chosen", "", "", "", "chosen", "", ""]
@@ -298,10 +309,14 @@ MEASURED = {
 }
 
 
-def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_peak(paper, tmp_path):
-    write_sealed_json(tmp_path / "throughput-64.json", MEASURED)
+def measured(params, key):
+    return {**MEASURED, "made_by": provenance("throughput", params.sections_of_throughput(key), {}, [])}
+
+
+def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_peak(params, paper, tmp_path):
+    write_sealed_json(tmp_path / "throughput-64.json", measured(params, "throughput-64"))
     printed = paper("table_7")
-    table = hyperparameters.throughput_table(printed, ["throughput-64", *[REASON] * 4], tmp_path)
+    table = hyperparameters.throughput_table(printed, params, ["throughput-64", *[REASON] * 4], tmp_path)
     assert table["Row"].tolist() == printed["row"].tolist() == ["Theoretical", "Naive", "Optimized"] * 5
     # 1e9 FLOPs forward are 3e9 a step: 120e12 allow 40000 images a second on a V100, 3e11 allow 100 here.
     assert table["Images/V100-s, here, in theory"].tolist()[:3] == ["40000.0", "", ""]
@@ -316,11 +331,11 @@ def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_pea
 
 
 @pytest.mark.parametrize("missing", ["forward_flops", "peak_flops", "device", "naive"])
-def test_what_is_no_measured_throughput_is_refused(paper, tmp_path, missing):
-    content = {key: value for key, value in MEASURED.items() if key != missing}
+def test_what_is_no_measured_throughput_is_refused(params, paper, tmp_path, missing):
+    content = {key: value for key, value in measured(params, "throughput-64").items() if key != missing}
     write_sealed_json(tmp_path / "throughput-64.json", content)
     with pytest.raises(UserError, match=rf"throughput-64\.json: holds no throughput.*{missing}"):
-        hyperparameters.throughput_table(paper("table_7"), ["throughput-64", *[REASON] * 4], tmp_path)
+        hyperparameters.throughput_table(paper("table_7"), params, ["throughput-64", *[REASON] * 4], tmp_path)
 
 
 def test_hyperparameters_are_those_of_the_params_file(params, paper):
@@ -399,13 +414,26 @@ def test_labels_and_lengths():
 # What tables and figures read.
 
 
+class Numbered(Section):
+    """A section of which each differs."""
+
+    number: int = 0
+
+
+SCORED = {run: Numbered(number=number) for number, run in enumerate(("a", "b", "c", "run"))}
+
+
+def made_by(run):
+    return provenance("evaluate", {"run": SCORED[run]}, {}, [])
+
+
 def test_intervals_are_centred_at_the_measured_value(tmp_path):
     # Resampling repeats images, which raises every FID: the replicates lie above the value by far.
     rng = np.random.default_rng(0)
     replicates = rng.normal(50.0, 2.0, 4000)
     content = {"metrics": dict.fromkeys(METRICS, 10.0), "bootstrap": {"fid": replicates.tolist()}}
-    write_sealed_json(tmp_path / "run.json", content)
-    bounds = read_intervals(tmp_path, ["run"]).loc["run"]
+    write_sealed_json(tmp_path / "run.json", {**content, "made_by": made_by("run")})
+    bounds = read_intervals(tmp_path, ["run"], SCORED).loc["run"]
     assert bounds["fid_low"] == pytest.approx(10 - 1.96 * 2, abs=0.25)
     assert bounds["fid_high"] == pytest.approx(10 + 1.96 * 2, abs=0.25)
     inside = np.mean((replicates - 40 > bounds["fid_low"]) & (replicates - 40 < bounds["fid_high"]))
@@ -414,31 +442,35 @@ def test_intervals_are_centred_at_the_measured_value(tmp_path):
 
 def test_metrics_come_in_the_order_asked_for(tmp_path):
     for number, run in enumerate("abc"):
-        write_sealed_json(tmp_path / f"{run}.json", {"metrics": dict.fromkeys(METRICS, float(number))})
-    found = read_metrics(tmp_path, ["c", "a"])
+        metrics = dict.fromkeys(METRICS, float(number))
+        write_sealed_json(tmp_path / f"{run}.json", {"metrics": metrics, "made_by": made_by(run)})
+    found = read_metrics(tmp_path, ["c", "a"], SCORED)
     assert found.index.tolist() == ["c", "a"]
     assert found["fid"].tolist() == [2.0, 0.0]
-    assert read_metrics(tmp_path, []).columns.tolist() == list(METRICS)
+    assert read_metrics(tmp_path, [], SCORED).columns.tolist() == list(METRICS)
 
 
 @pytest.mark.parametrize("content", [{}, {"metrics": {"fid": 1.0}}, {"metrics": [1]}])
 def test_what_holds_no_metrics_is_refused(tmp_path, content):
     write_sealed_json(tmp_path / "a.json", content)
     with pytest.raises(UserError, match=r"a\.json: holds no metrics"):
-        read_metrics(tmp_path, ["a"])
+        read_metrics(tmp_path, ["a"], SCORED)
 
 
 def test_training_hours_are_the_sum_of_the_segments(tmp_path):
-    write_sealed_csv(tmp_path / "m-250.csv", "step,seconds\n125,1800.0\n250,3600.0\n")
-    write_sealed_csv(tmp_path / "m-500.csv", "step,seconds\n500,1800.0\n")
-    assert read_training_hours(tmp_path, ["m-250", "m-500"]) == 1.5
-    assert read_training_hours(tmp_path, []) == 0.0
+    first, second = {"segment": Numbered(number=1)}, {"segment": Numbered(number=2)}
+    write_sealed_csv(tmp_path / "m-250.csv", "step,seconds\n125,1800.0\n250,3600.0\n", fingerprint(dumped(first)))
+    write_sealed_csv(tmp_path / "m-500.csv", "step,seconds\n500,1800.0\n", fingerprint(dumped(second)))
+    assert read_training_hours(tmp_path, {"m-250": first, "m-500": second}) == 1.5
+    assert read_training_hours(tmp_path, {}) == 0.0
+    with pytest.raises(UserError, match=r"m-500\.csv: was made with another segment or model than .* 'm-500'"):
+        read_training_hours(tmp_path, {"m-250": first, "m-500": first})
     for content in ("step,loss\n1,2\n", "step,seconds\n", ""):
-        write_sealed_csv(tmp_path / "m-500.csv", content)
+        write_sealed_csv(tmp_path / "m-500.csv", content, fingerprint(dumped(second)))
         with pytest.raises(UserError, match=r"m-500\.csv: is no training log"):
-            read_training_hours(tmp_path, ["m-500"])
+            read_training_hours(tmp_path, {"m-500": second})
     with pytest.raises(UserError, match=r"m-750\.csv: does not exist"):
-        read_training_hours(tmp_path, ["m-750"])
+        read_training_hours(tmp_path, {"m-750": first})
 
 
 def test_further_metrics_stand_beside_those_they_improve_on(params, tmp_path):
@@ -447,7 +479,8 @@ def test_further_metrics_stand_beside_those_they_improve_on(params, tmp_path):
     large = {"kid": 3201.84, "kid_standard_error": 110.3}
     limit = {"fid_infinity": 8.25, "fid_infinity_standard_error": 0.06}
     for run, further in {"gan-1": kernel | limit, "scale-0": kernel | large, "scale-2": {}}.items():
-        write_sealed_json(tmp_path / f"{run}.json", {"metrics": metrics, "further": further})
+        content = {"metrics": metrics, "further": further, "made_by": made_by_run(params, run)}
+        write_sealed_json(tmp_path / f"{run}.json", content)
     table = further_table(params, ["gan-1", "scale-0", "scale-2"], tmp_path)
     assert table.columns.tolist() == [
         *("Run", "Here", "FID", "FID of infinitely many", "KID"),

@@ -46,17 +46,19 @@ def test_more_shards_than_blocks_leave_some_empty(sampled):
     assert joined(parts).same(sampled())
 
 
+RUN = RunParams.model_validate(
+    {"replicates": 2, "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
+    | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e", "reference": "r"}
+)
+
+
 def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path):
-    run = RunParams.model_validate(
-        {"replicates": 2, "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
-        | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e", "reference": "r"}
-    )
-    whole = sampled()
+    run, whole = RUN, sampled()
     write_batch(tmp_path / "whole", "sample", run, {}, whole.images, whole.labels)
     paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
     for i, path in enumerate(paths, start=1):
         part = sampled(f"{i}-of-3")
-        write_shard(path, run, {}, part.images, part.labels)
+        write_shard(path, run, {}, Shard(i, 3), part.images, part.labels)
     parts = [read_shard(path, run, {}, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
     write_batch(
         tmp_path / "gathered", "sample", run, {}, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -69,8 +71,20 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
     with pytest.raises(UserError, match=r"2-of-3\.npz: arr_0: has shape \(4, 8, 8, 3\), not \(3, any, any, 3\)"):
         read_shard(paths[1], run, {}, Shard(3, 3))
     other = run.model_copy(update={"seed": 6})
-    with pytest.raises(UserError, match=r"1-of-3\.npz: was sampled by another run"):
+    with pytest.raises(UserError, match=r"1-of-3\.npz: is not shard 1-of-3 of this run: .* sampled by another run"):
         read_shard(paths[0], other, {}, Shard(1, 3))
+
+
+@pytest.mark.parametrize("asked", [Shard(1, 2), Shard(3, 3)], ids=str)
+def test_a_shard_under_the_name_of_another_as_long_is_refused_in_one_line(tmp_path, asked):
+    run, half = RUN.model_copy(update={"num_samples": 8}), (np.zeros((4, 8, 8, 3), np.uint8), np.zeros(4, np.int64))
+    path = tmp_path / "moved.npz"
+    write_shard(path, run, {}, Shard(2, 2), *half)
+    assert len(read_shard(path, run, {}, Shard(2, 2))[0]) == 4
+    with pytest.raises(UserError) as refused:
+        read_shard(path, run, {}, asked)
+    assert str(refused.value).startswith(f"{path}: is not shard {asked} of this run: it is another one, or ")
+    assert str(refused.value).count("\n") == 0
 
 
 def test_a_run_from_a_later_seed_repeats_the_later_images(sampled, kind):

@@ -11,7 +11,7 @@ import yaml
 from torch import nn
 
 from adm import cli
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import provenance, read_made_by, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards, write_shards
@@ -176,7 +176,7 @@ def test_the_stage_writes_what_it_measured_to_the_same_bytes(checkpoint, data, t
         likelihood.run(section(**changes), tiny_model(), inputs, tmp_path / out)
     for name in ("likelihood.npz", "manifest.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    found = read_likelihood(tmp_path / "a")
+    found = read_likelihood(tmp_path / "a", section(**changes))
     assert len(set(found.indices.tolist())) == len(found.bits) == 7
     assert (np.diff(found.indices) > 0).all()
     assert found.labels.tolist() == ImageShards(data).labels[found.indices].tolist()
@@ -195,8 +195,9 @@ def test_more_images_hold_the_fewer(checkpoint, data, tmp_path, tiny_model):
     inputs = {"checkpoint": checkpoint, "data": data}
     found = []
     for count in (4, 24):
-        likelihood.run(section(num_images=count, steps="3"), tiny_model(), inputs, tmp_path / str(count))
-        found.append(read_likelihood(tmp_path / str(count)))
+        study = section(num_images=count, steps="3")
+        likelihood.run(study, tiny_model(), inputs, tmp_path / str(count))
+        found.append(read_likelihood(tmp_path / str(count), study))
     assert found[1].indices.tolist() == list(range(24))
     close(found[0].bits, found[1].bits[found[0].indices])
 
@@ -243,7 +244,7 @@ def test_a_study_that_changed_is_refused(checkpoint, data, tmp_path, tiny_model,
     content[len(content) // 2] ^= 1
     (tmp_path / "out" / name).write_bytes(content)
     with pytest.raises(UserError, match="out"):
-        read_likelihood(tmp_path / "out")
+        read_likelihood(tmp_path / "out", section(steps="3"))
 
 
 def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_path, tiny_model, monkeypatch):
@@ -251,9 +252,9 @@ def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_pa
     with np.load(tmp_path / "out" / "likelihood.npz") as archive:
         arrays = dict(archive)
     np.savez(tmp_path / "out" / "likelihood.npz", **arrays | {"labels": arrays["labels"][:-1]})
-    monkeypatch.setattr("adm.sampling.studies.read_manifest", lambda *_: None)
+    monkeypatch.setattr("adm.sampling.studies.read_manifest", read_made_by)
     with pytest.raises(UserError, match="its arrays differ in length: indices 7, labels 6, bits 7, prior 7"):
-        read_likelihood(tmp_path / "out")
+        read_likelihood(tmp_path / "out", section(steps="3"))
 
 
 def test_the_verb_ends_in_one_line_and_exit_code_2(root, tmp_path, monkeypatch, capsys):

@@ -73,7 +73,7 @@ def section(k=3):
 @pytest.mark.parametrize("k", [1, 3])
 def test_neighbours_are_those_of_all_pairs(inputs, arrays, tmp_path, k):
     neighbours.run(section(k), inputs, tmp_path / "out")
-    found = read_neighbours(tmp_path / "out")
+    found = read_neighbours(tmp_path / "out", section(k))
     real, fake = (project(images).astype(np.float64) for images in arrays)
     expected = np.sort(cdist(fake, real), axis=1)[:, :k]
     assert found.indices.shape == (NUM_SAMPLES, k)
@@ -85,7 +85,7 @@ def test_neighbours_are_those_of_all_pairs(inputs, arrays, tmp_path, k):
 
 def test_planted_copies_are_found_and_only_they_are_flagged(inputs, tmp_path):
     neighbours.run(section(), inputs, tmp_path / "out")
-    found = read_neighbours(tmp_path / "out")
+    found = read_neighbours(tmp_path / "out", section())
     for sample, image in (PLANTED | TOUCHED).items():
         assert found.indices[sample, 0] == image
         assert found.distances[sample, 0] < 0.1 * found.dataset_distances.min()

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import save_file
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import fingerprint, provenance, read_made_by, write_manifest
 from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import write_json
 from adm.metrics.freeze import freeze
@@ -134,7 +134,8 @@ def results(tmp_path):
     speed = {"peak_flops": 9.5, "naive": {"batch_size": 4, "images_per_second": [7.5, 8.5]}, "forward_flops": 12}
     write_sealed_json(folder / "throughput" / "t.json", {**speed, "made_by": made_by("throughput")})
     (folder / "training").mkdir()
-    write_sealed_csv(folder / "training" / "m-9.csv", "step,seconds,loss\n5,1.25,0.5\n9,2.5,0.25\n")
+    made_with = fingerprint(read_made_by(checkpoint, "train").params)
+    write_sealed_csv(folder / "training" / "m-9.csv", "step,seconds,loss\n5,1.25,0.5\n9,2.5,0.25\n", made_with)
     write_report(folder, "tables/table_7", [["Model", "Here", "Images/s, here"], ["64", "a CPU", "8.5"]])
     write_report(folder, "tables/table_8", [["Run", "FID, here"], ["run", "3.25"], ["other", "nan"]])
     claims = [["key", "effect", "estimate", "measure"], ["fid", "FID 3.25", "3.25", "FID"], ["speed", "8.5", "8.5", ""]]

@@ -329,6 +329,11 @@ def test_numbers_of_csv(adm, pair):
     ]
 
 
+def test_what_a_log_was_made_with_is_no_row_of_it(adm, pair):
+    edit_text(pair.b / "training" / "m-9.csv", "# made_with ", "# made_with 0")
+    assert compared(adm, pair)[1] == ["close training/m-9.csv: the same content, stored in other bytes"]
+
+
 CSV = {
     "another column": ("loss", "mse", "its columns: step, seconds, loss; there step, seconds, mse"),
     "another step": ("5,1.25", "6,1.25", "row 1, step: 5, there 6"),

@@ -4,10 +4,12 @@ import json
 import shutil
 
 import pytest
-from damage import sealed_json
+from damage import sealed_json, swap
 
 from adm.artifacts import code
-from adm.artifacts.manifest import MANIFEST, read_manifest
+from adm.artifacts.manifest import MANIFEST, fingerprint, provenance, read_made_by, read_manifest, write_manifest
+from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.params.section import Section
 
 SOUND = "9 artifacts: 9 sound, 0 wrong; 0 made by other code; 14 files of which no manifest tells\n"
 FILES = {
@@ -99,7 +101,7 @@ def test_a_parent_that_is_gone(adm, results):
     assert lines_of(adm, results) == [
         f"checkpoints/m-9: {CHANGED} data (digits)",
         f"extractors/digits: {CHANGED} data (digits)",
-        f"references/digits/features: {CHANGED} images",
+        f"references/digits/features: {CHANGED} images (digits)",
     ]
 
 
@@ -112,7 +114,95 @@ def test_a_parent_replaced_by_another_artifact_that_is_sound(adm, results):
     assert lines_of(adm, results) == [
         "checkpoints/m-0: input previous (m-0): lies at checkpoints/m-9 now",
         "samples/run: input checkpoint (m-9): lies at checkpoints/m-0 now",
+        "training/m-9.csv: m-9.csv: is of another training than checkpoints/m-9: the params differ",
     ]
+
+
+class Numbered(Section):
+    """A section that names no parent."""
+
+    number: int
+
+
+def write_folder(path, stage, number, **inputs):
+    """An artifact of which each number has another content."""
+    path.mkdir(parents=True)
+    (path / "content.bin").write_bytes(bytes([number]))
+    write_manifest(path, provenance(stage, {"section": Numbered(number=number)}, inputs, []))
+    return path
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """What two runs a and b, two references a and b of the datasets x and y, and two trainings a and b leave."""
+    folder = tmp_path / "twins"
+    (folder / "metrics").mkdir(parents=True)
+    (folder / "training").mkdir()
+    for number, (key, dataset) in enumerate(["ax", "by"]):
+        graph = write_folder(folder / "downloads" / "graphs" / key, "fetch", number)
+        write_folder(folder / "extractors" / key, "adopt", number, source=graph)
+        data, reference = write_folder(folder / "data" / dataset, "prepare", number), folder / "references" / key
+        of_dataset = write_folder(reference / "dataset_features", "features", number, images=data)
+        batch = write_folder(reference / "batch", "reference", number, features=of_dataset, data=data)
+        write_folder(reference / "features", "features", number, images=batch)
+        samples = write_folder(folder / "samples" / key, "sample", number)
+        features = write_folder(folder / "features" / key, "features", number, images=samples)
+        inputs = {"samples": samples, "features": features}
+        made_by = provenance("evaluate", {"run": Numbered(number=number)}, inputs, [])
+        write_sealed_json(folder / "metrics" / f"{key}.json", {"made_by": made_by})
+        trained = read_made_by(write_folder(folder / "checkpoints" / key, "train", number), "train")
+        write_sealed_csv(folder / "training" / f"{key}.csv", "step\n1\n", fingerprint(trained.params))
+    return folder
+
+
+SWAPPED = {
+    "metrics/{}.json": {
+        "metrics/{}.json": (
+            "input samples ({0}): lies at samples/{1} now; input features ({0}): lies at features/{1} now"
+        ),
+    },
+    "features/{}": {
+        "features/{}": "input images ({0}): lies at samples/{1} now",
+        "metrics/{}.json": "input features ({0}): lies at features/{1} now",
+    },
+    "samples/{}": {
+        "features/{}": "input images ({0}): lies at samples/{1} now",
+        "metrics/{}.json": "input samples ({0}): lies at samples/{1} now",
+    },
+    "training/{}.csv": {"training/{}.csv": "{0}.csv: is of another training than checkpoints/{0}: the params differ"},
+    "checkpoints/{}": {"training/{}.csv": "{0}.csv: is of another training than checkpoints/{0}: the params differ"},
+    "references/{}/dataset_features": {
+        "references/{}/batch": "input features ({0}): lies at references/{1}/dataset_features now"
+    },
+    "references/{}/batch": {
+        "references/{}/batch": "input features ({0}): lies at references/{1}/dataset_features now",
+        "references/{}/features": "input images ({0}): lies at references/{1}/batch now",
+    },
+    "references/{}/features": {"references/{}/features": "input images ({0}): lies at references/{1}/batch now"},
+    "extractors/{}": {"extractors/{}": "input source ({0}): lies at downloads/graphs/{1} now"},
+}
+
+
+def test_twins_are_sound(adm, twins):
+    assert lines_of(adm, twins) == []
+
+
+@pytest.mark.parametrize("swapped", SWAPPED)
+def test_two_sound_artifacts_that_changed_places_are_named(adm, twins, swapped):
+    swap(twins / swapped.format("a"), twins / swapped.format("b"))
+    expected = [
+        f"{path.format(key)}: {words.format(key, other)}"
+        for path, words in SWAPPED[swapped].items()
+        for key, other in ("ab", "ba")
+    ]
+    assert lines_of(adm, twins) == sorted(expected)
+
+
+def test_a_log_without_its_checkpoint_tells_nothing_and_one_beside_a_damaged_one_is_not_blamed(adm, twins):
+    shutil.rmtree(twins / "checkpoints" / "a")
+    flip(twins / "checkpoints" / "b" / MANIFEST)
+    (line,) = lines_of(adm, twins)
+    assert line.startswith("checkpoints/b: manifest.json: is no")
 
 
 def test_equal_artifacts_stand_for_each_other(adm, results):
@@ -177,7 +267,7 @@ def test_a_link_to_nothing_is_one_line(adm, results):
 
 def test_params_that_are_no_sections_name_no_parents(adm, results):
     edit_json(results / "samples" / "run" / MANIFEST, lambda content: content.update(params={"run": "checkpoint"}))
-    assert lines_of(adm, results) == [f"metrics/run.json: {CHANGED} features"]
+    assert lines_of(adm, results) == [f"metrics/run.json: {CHANGED} features (run)"]
 
 
 def test_an_unknown_stage_is_named(adm, results):
