@@ -107,7 +107,8 @@ def plan(
     paper: Annotated[Path, typer.Option(help="The paper's tables.")] = Path("workflow/paper"),
 ) -> None:
     """Tell what a params file would take: operations, days, bytes, a schedule on some GPUs, and what breaks first."""
-    from adm.params import load
+    from adm.params import check, read
     from adm.tools import plan as tool
 
-    tool.run(load(params), paper, out)
+    # A copy that lies anywhere can be planned: nothing is written but into `out`.
+    tool.run(check(read(params), str(params)), paper, out)

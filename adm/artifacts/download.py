@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ TIMEOUT = (15, 60)
 
 PIECE = 1 << 16
 """Bytes written at a time; what has come of one is lost when the connection breaks."""
+
+NUMBER = "[0-9]{1,18}"
+"""How headers write a number of bytes."""
 
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 """Statuses of a server that may answer better the next time."""
@@ -56,8 +60,9 @@ def download(url: str, out: Path, size: int | None = None, sha256: str | None = 
         md5: Another checksum, if known.
 
     Raises:
-        UserError: The host cannot be reached, it has no such file, the disk is full, or the file has another size or
-            checksum than expected; then it was removed.
+        UserError: The host cannot be reached, it has no such file, it sends from https to http for a file of which no
+            checksum is known, the disk is full, or the file has another size or checksum than expected; then it was
+            removed.
     """
     expected = Expected(size, sha256, md5)
     if out.is_file() and (sha256 or md5) and _difference(out, expected) is None:
@@ -123,14 +128,15 @@ def _receive_once(url: str, part: Path, expected: Expected) -> None:
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": mark}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:
-            # There is nothing behind `start`: the part was whole already or too long, so it starts anew.
+        _check_way(url, response, expected)
+        if response.status_code == 416 or _starts_elsewhere(response, start):
+            # There is nothing behind `start`, or this server's parts are not those asked for: the file comes anew.
             _discard(part)
-            raise NotConnectedError("the server has nothing to add to what was downloaded")
+            raise ChunkedEncodingError("the server has nothing to add to what was downloaded")
         response.raise_for_status()
-        if response.status_code != 206 or not _goes_on(response, start):
+        if response.status_code != 206:
             start = 0
-        total = _total(response, start)
+        total = _total(response)
         if total is not None:
             _check_size(url, total, expected)
             _check_space(part, total - start)
@@ -143,15 +149,34 @@ def _receive_once(url: str, part: Path, expected: Expected) -> None:
                 bar.update(len(piece))
                 if expected.size is not None and file.tell() > expected.size:
                     break
+    if total is not None and _length(part) != total:
+        raise ChunkedEncodingError(f"{_length(part)} of {total} bytes came")
 
 
-def _goes_on(response: requests.Response, start: int) -> bool:
-    return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+def _check_way(url: str, response: requests.Response, expected: Expected) -> None:
+    """Refuse what came in the clear though https was asked for, unless a checksum tells whether it is right."""
+    ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
+    if urlsplit(url).scheme == "https" and "http" in ways and not (expected.sha256 or expected.md5):
+        raise UserError(f"{url}: leads to {response.url} by plain http, where anyone may change it; give its sha256")
 
 
-def _total(response: requests.Response, start: int) -> int | None:
+def _starts_elsewhere(response: requests.Response, start: int) -> bool:
+    extent = _extent(response)
+    return response.status_code == 206 and (extent is None or int(extent[1]) != start)
+
+
+def _total(response: requests.Response) -> int | None:
+    """The size of the whole file, of which an answer may be a part; if it is not told, where the part ends."""
+    if response.status_code == 206 and (extent := _extent(response)):
+        return int(extent[2]) + 1 if extent[3] == "*" else int(extent[3])
     length = response.headers.get("Content-Length", "")
-    return start + int(length) if length.isdecimal() else None
+    return int(length) if re.fullmatch(NUMBER, length) else None
+
+
+def _extent(response: requests.Response) -> re.Match[str] | None:
+    """First byte, last byte and size, as the answer tells them of a part."""
+    told = response.headers.get("Content-Range", "")
+    return re.fullmatch(rf"bytes ({NUMBER})-({NUMBER})/({NUMBER}|\*)", told)
 
 
 def _version(response: requests.Response) -> str:

@@ -28,6 +28,10 @@ UNKNOWN_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 """What a system, or one of its filesystems, answers that has no such call."""
 
 
+NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
+"""What a filesystem answers that cannot give a file another name there."""
+
+
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` when the block ends well, and vanishes when it does not.
@@ -91,11 +95,11 @@ def remove_folder(path: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Have a file under a second name, which shares its bytes on the disk where the filesystem can do that."""
+    """Give a file a second name, which outlives the first; where there are no hard links, copy it."""
     try:
         os.link(source, target)
     except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM, *UNKNOWN_HERE):
+        if error.errno not in NO_LINKS:
             raise
         shutil.copyfile(source, target)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from adm.metrics import exported_program
 from adm.metrics.torch_graph import full_precision
 from adm.params.errors import UserError
 
@@ -66,8 +67,8 @@ class Resize:
 class ModuleExtractor:
     """A network from a file that turns images into features.
 
-    It takes (N, 3, side, side) float32 and returns (N, D). A file that would run pickled code is refused; what it asks
-    torch's own operators to do is done.
+    It takes (N, 3, side, side) float32 and returns (N, D). A file that would run code of Python's, pickled or
+    written out, is refused; what it asks torch's own operators to do is done.
 
     Args:
         path: A program saved by `torch.export.save` (ending .pt2) or by `torch.jit.save`.
@@ -134,7 +135,7 @@ class ModuleExtractor:
 def _load(path: Path, device: torch.device) -> Any:
     if path.suffix == ".pt2":
         with _no_pickled_code():
-            return torch.export.load(path).module().to(device)
+            return exported_program.load(path).module().to(device)
     return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
 
 

@@ -35,11 +35,12 @@ KINDS = {
 class PathsParams(Section):
     """Where a scale's files are, which its dvc.yaml cannot tell by itself.
 
-    `project` leads from the params file's folder to the project's root; the others start at that root.
+    `project` leads from the params file's folder to the project's root; the others start at that root, and `params`
+    leads back to the file, so that what is written lies in the project that holds it.
     """
 
     project: Annotated[str, Field(pattern=r"^\.(\.(/\.\.)*)?$")]
-    params: Annotated[str, Field(pattern=r"^[a-z0-9_./-]+\.yaml$")]
+    params: Annotated[str, Field(pattern=r"^([a-z0-9_-][a-z0-9_.-]*/)*[a-z0-9_-][a-z0-9_.-]*\.yaml$")]
     results: Annotated[str, Field(pattern=r"^results/[a-z0-9_-]+$")]
 
 
@@ -159,9 +160,18 @@ def load(path: Path | str) -> Params:
     """Read and check a params file.
 
     Raises:
-        UserError: The file is missing, no YAML, or breaks the schema; names the key, the value and what is accepted.
+        UserError: The file is missing, no YAML, breaks the schema, or lies elsewhere than it says; names the key, the
+            value and what is accepted.
     """
-    return check(read(path), str(path))
+    params = check(read(path), str(path))
+    place, project = Path(path).resolve(), params.paths.project
+    found = (place.parent / project / params.paths.params).resolve()
+    if found != place:
+        raise UserError(
+            f"{path}: paths.params: {params.paths.params!r} is {found} where paths.project is {project!r}; this file's "
+            "own path from the root of its project is accepted"
+        )
+    return params
 
 
 def read(path: Path | str) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from adm.artifacts.download import download
 from adm.artifacts.manifest import provenance, sha256, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.writing import link_or_copy, new_folder
 from adm.params.errors import UserError
 from adm.params.keys import accepted
 from adm.params.known import KNOWN
@@ -22,8 +22,11 @@ def run(published: PublishedParams, out: Path) -> None:
     waiting = out.with_name(f".{out.name}.{published.filename}")
     download(published.url, waiting, published.size, published.sha256, published.md5)
     with new_folder(out) as folder:
-        path = waiting.rename(folder / published.filename)
+        path = folder / published.filename
+        # Its first name stays until the folder is in its place: a full disk or a kill costs no second download.
+        link_or_copy(waiting, path)
         write_manifest(folder, made_by, {"size": path.stat().st_size, "sha256": sha256(path)})
+    waiting.unlink()
 
 
 def run_known(name: str, out: Path | None) -> None:

@@ -3,13 +3,19 @@
 import errno
 import hashlib
 import re
+import ssl
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from adm.artifacts import download as module
 from adm.artifacts.download import download
@@ -27,7 +33,8 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 class Server:
     """A file on a web server of its own, whose misbehaviour tests set.
 
-    `statuses` are those of the next answers, None for a good one; `asked` are the ranges that were asked for.
+    `statuses` are those of the next answers, None for a good one; `asked` are the ranges that were asked for. Of a
+    range it sends `at_most` bytes, `shifted` by some, and tells `total` of the file's size.
     """
 
     def __init__(self):
@@ -38,6 +45,9 @@ class Server:
         self.supports_range = True
         self.statuses = []
         self.moved_to = None
+        self.at_most = None
+        self.shifted = 0
+        self.total = len(self.content)
         self.asked = []
 
     def answer(self, handler):
@@ -58,15 +68,16 @@ class Server:
             if start >= len(self.content):
                 handler.send_error(416)
                 return
+        body = self.content[start:]
         handler.send_response(206 if start else 200)
         if start:
-            last = len(self.content) - 1
-            handler.send_header("Content-Range", f"bytes {start}-{last}/{len(self.content)}")
+            start += self.shifted
+            body = self.content[start:][: self.at_most]
+            handler.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{self.total}")
         if self.etag:
             handler.send_header("ETag", self.etag)
-        handler.send_header("Content-Length", str(len(self.content) - start))
+        handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
-        body = self.content[start:]
         if self.cuts:
             self.cuts -= 1
             body = body[: self.cut_after]
@@ -79,7 +90,12 @@ def server(monkeypatch):
     monkeypatch.setattr(module, "PIECE", 10_000)
     monkeypatch.setenv("NO_PROXY", "*")
     state = Server()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), handler_of(state))) as port:
+        state.url = f"http://127.0.0.1:{port}/folder/a.bin"
+        yield state
 
+
+def handler_of(state):
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
 
@@ -89,8 +105,35 @@ def server(monkeypatch):
         def log_message(self, *_):
             pass
 
-    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
-        state.url = f"http://127.0.0.1:{port}/folder/a.bin"
+    return Handler
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A file with a key and a certificate for this machine, signed by itself."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = builder.add_extension(address, critical=True).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path_factory.mktemp("certificate") / "certificate.pem"
+    path.write_bytes(private + signed.public_bytes(pem))
+    return path
+
+
+@pytest.fixture
+def secure(certificate, monkeypatch):
+    """Another server, which speaks https."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    state = Server()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(state))
+    listening.socket = context.wrap_socket(listening.socket, server_side=True)
+    with running(listening) as port:
+        state.url = f"https://127.0.0.1:{port}/folder/a.bin"
         yield state
 
 
@@ -173,6 +216,35 @@ def test_a_server_without_ranges_sends_all_again(server, out):
     server.supports_range = False
     server.cuts, server.cut_after = 1, 120_000
     download(server.url, out, sha256=SHA256)
+    assert out.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("total", [len(CONTENT), "*"])
+def test_parts_that_start_elsewhere_are_never_taken(server, out, total):
+    server.cuts, server.cut_after, server.shifted, server.total = 1, 120_000, 1000, total
+    download(server.url, out)
+    assert out.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=120000-", None]
+
+
+def test_parts_shorter_than_asked_for_are_followed_by_others(server, out):
+    """Nothing is known of the file but what the server tells."""
+    server.cuts, server.cut_after, server.at_most = 1, 120_000, 80_000
+    download(server.url, out)
+    assert out.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=120000-", "bytes=200000-", "bytes=280000-"]
+
+
+def test_a_server_that_has_less_than_it_said_is_asked_for_all_of_it(server, out):
+    server.cuts, server.cut_after, server.total = 1, 120_000, len(CONTENT) + 5
+    download(server.url, out)
+    assert out.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=120000-", "bytes=300000-", None]
+
+
+def test_a_server_that_tells_no_size_of_the_whole_is_believed(server, out):
+    server.cuts, server.cut_after, server.total = 1, 120_000, "*"
+    download(server.url, out)
     assert out.read_bytes() == CONTENT
 
 
@@ -284,6 +356,20 @@ def test_local_files_are_copied_and_checked(tmp_path, out):
     assert left(out) == ["a.bin"]
 
 
+def test_https_that_leads_to_http_needs_a_checksum(server, secure, out):
+    server.content = OTHER
+    download(secure.url, out)
+    assert out.read_bytes() == CONTENT
+    out.unlink()
+    secure.moved_to = server.url
+    message = refusal(secure.url, out, size=len(OTHER))
+    assert message.startswith(f"{secure.url}: leads to {server.url} by plain http")
+    assert left(out) == []
+    server.content = CONTENT
+    download(secure.url, out, sha256=SHA256)
+    assert out.read_bytes() == CONTENT
+
+
 def test_fetch_writes_a_folder_with_the_file_under_its_name(server, tmp_path):
     published = PublishedParams(url=server.url, size=len(CONTENT), sha256=SHA256)
     fetch.run(published, tmp_path / "made" / "fetched")
@@ -303,6 +389,25 @@ def test_a_fetch_that_fails_leaves_no_folder_and_goes_on(server, tmp_path):
     assert server.asked[-1] == "bytes=120000-"
     assert (out / "a.bin").read_bytes() == CONTENT
     assert left(out) == ["fetched"]
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), SystemExit(143)])
+def test_a_fetch_that_fails_once_all_is_here_asks_for_nothing_again(server, tmp_path, monkeypatch, failure):
+    published, out = PublishedParams(url=server.url, sha256=SHA256), tmp_path / "fetched"
+
+    def fail(*_):
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetch, "write_manifest", fail)
+        with pytest.raises((UserError, SystemExit)):
+            fetch.run(published, out)
+    assert left(out) == [".fetched.a.bin"]
+    fetch.run(published, out)
+    assert server.asked == [None]
+    assert read_manifest(out, "fetch").files == {"a.bin": SHA256}
+    assert left(out) == ["fetched"]
+    assert (out / "a.bin").stat().st_nlink == 1
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Artifacts appear whole or not at all, and their bytes depend on their content alone."""
 
+import errno
+import os
 import time
 
 import numpy as np
 import pytest
 
-from adm.artifacts.writing import new_file, new_folder, write_json, write_npz
+from adm.artifacts.writing import link_or_copy, new_file, new_folder, write_json, write_npz
 from adm.params.errors import UserError
 
 
@@ -108,3 +110,29 @@ def test_a_file_in_a_folders_place_is_refused_and_stays(tmp_path):
     with pytest.raises(UserError, match="out: is a file"), new_folder(tmp_path / "out"):
         pass
     assert everything_in(tmp_path) == {"out": b"mine"}
+
+
+def test_a_file_gets_a_second_name(tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+    link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").samefile(tmp_path / "b")
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK])
+def test_without_hard_links_it_is_copied(tmp_path, monkeypatch, code):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "a").write_bytes(b"content")
+    link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"content"
+    assert not (tmp_path / "a").samefile(tmp_path / "b")
+
+
+def test_another_failure_to_link_is_one(tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+    (tmp_path / "b").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"mine"

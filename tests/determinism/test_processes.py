@@ -53,6 +53,7 @@ class Project:
         training = {**params["models"]["adm-128"]["training"], **changes}
         params["models"] = {**params["models"], "adm-128": {**params["models"]["adm-128"], "training": training}}
         name = f"params-{verb}-{processes}-{len(list(self.folder.iterdir()))}.yaml"
+        params["paths"] = {**params["paths"], "params": name}
         (self.folder / name).write_text(yaml.safe_dump(params, sort_keys=False))
         return [*before, verb, "--params", name, *arguments.split()]
 

@@ -41,7 +41,7 @@ def write(tmp_path_factory):
 
 
 def test_the_good_ones_are_read(write):
-    assert refusal(write(GOOD), load) is None
+    assert refusal(write(GOOD, "params.yaml"), load) is None
     assert check(TREE, "params.yaml")
 
 

@@ -294,7 +294,9 @@ def test_the_verb_writes_one_line_and_nothing_else(bad_graph, features, tmp_path
     assert len(err.splitlines()) == 1
     assert re.search(CASES[case][2 if section.get("executor") else 1], err)
     assert not (tmp_path / "out").exists()
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["bad.pb", "graph", "images", "params.yaml"]
+    # In its results stands nothing but the journal.
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["bad.pb", "graph", "images", "params.yaml", "results"]
+    assert [path.suffix for path in (tmp_path / "results").rglob("*") if path.is_file()] == [".txt"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from adm.params import Params, UserError, check, load
 
@@ -161,6 +162,13 @@ BROKEN = {
     "single sample": ({"runs.scale-2.num_samples": 1}, "runs.scale-2.num_samples", "1", "greater than or equal to 4"),
     "key with a slash": ({"models.a/b": {"kind": "uniform"}}, "models.a/b", "'a/b'", "a-z0-9"),
     "results elsewhere": ({"paths.results": "/tmp/results"}, "paths.results", "'/tmp/results'", "^results/"),
+    "params at the root of the disk": ({"paths.params": "/params.yaml"}, "paths.params", "'/params.yaml'", "a-z0-9"),
+    "params outside of the project": (
+        {"paths.params": "scales/../../params.yaml"},
+        "paths.params",
+        "'scales/../../params.yaml'",
+        "a-z0-9",
+    ),
     # Networks that cannot be.
     "attention that never occurs": (
         network("adm-128", attention_resolutions=[5]),
@@ -502,6 +510,40 @@ def test_what_is_no_yaml_is_refused_in_one_line(tmp_path, content, message):
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("project", "said"),
+    [
+        ("../..", "params.yaml"),
+        ("../..", "scales/far/params.yaml"),
+        ("..", "params.yaml"),
+        (".", "scales/params.yaml"),
+        (".", "other.yaml"),
+    ],
+)
+def test_a_file_that_lies_elsewhere_than_it_says_is_refused(adm, params, tmp_path, project, said):
+    """What it has written would lie outside of its project."""
+    path = tmp_path / "a" / "b" / "params.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump({**params, "paths": {**params["paths"], "project": project, "params": said}}))
+    code, out, err = adm("check", "--params", path, "--out", path.with_name("code"))
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith(f"error: {path}: paths.params: {said!r} is ")
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == [path]
+
+
+def test_a_file_that_lies_where_it_says_is_read(params, tmp_path, monkeypatch):
+    path = tmp_path / "a" / "b" / "params.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        yaml.safe_dump({**params, "paths": {**params["paths"], "project": "..", "params": "b/params.yaml"}})
+    )
+    assert load(path).paths.params == "b/params.yaml"
+    monkeypatch.chdir(path.parent)
+    (tmp_path / "link").symlink_to(path.parent)
+    for same in ("params.yaml", "../b/params.yaml", tmp_path / "link" / "params.yaml"):
+        assert load(same) == load(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

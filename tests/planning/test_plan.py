@@ -1,6 +1,7 @@
 """The verb `plan`, and the tables that docs/scale.md shows."""
 
 import re
+import shutil
 
 import pytest
 
@@ -28,6 +29,16 @@ def test_the_committed_tables_are_what_the_verb_gives(adm, root, tmp_path, monke
     for name in sorted(written):
         if not name.startswith("schedule"):
             assert (tmp_path / name).read_text() == (kept / name).read_text(), f"adm plan … --out {kept}, again"
+
+
+def test_a_copy_is_planned_wherever_it_lies(adm, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    copy = shutil.copy(root / "scales" / "released" / "params.yaml", tmp_path / "what-if.yaml")
+    code, _, errors = adm("plan", "--params", copy, "--out", tmp_path / "plan")
+    assert code == 0, errors
+    kept = root / "docs" / "scale" / "released" / "time.csv"
+    assert (tmp_path / "plan" / "time.csv").read_text() == kept.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan", "what-if.yaml"]
 
 
 def test_the_page_shows_the_committed_tables(root):

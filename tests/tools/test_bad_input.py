@@ -1,6 +1,7 @@
 """Whatever is wrong with the input of `adm score`: one line that names it, exit code 2, and nothing written."""
 
 import io
+import json
 import pickle
 import struct
 import zipfile
@@ -366,17 +367,93 @@ def export(module, path):
     torch.export.save(torch.export.export(module, (torch.zeros(64, 3, 16, 16),)), path.with_suffix(".pt2"))
 
 
-def with_code(path):
-    """A program whose sample inputs run code when they are unpickled."""
+class AnyBatch(torch.nn.Module):
+    """Takes any number of images, and knows it as a symbol of its program."""
+
+    def forward(self, x):
+        return x.reshape(x.shape[0], -1)
+
+
+def rewritten(path, change):
+    """A program, each of whose entries is what `change` makes of its name and content."""
     whole = path.with_suffix(".whole.pt2")
-    torch.export.save(torch.export.export(Flat(), (torch.zeros(64, 3, 16, 16),)), whole)
+    program = torch.export.export(
+        AnyBatch(), (torch.zeros(64, 3, 16, 16),), dynamic_shapes=({0: torch.export.Dim("batch", min=4)},)
+    )
+    torch.export.save(program, whole)
     with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path.with_suffix(".pt2"), "w") as new:
         for name in old.namelist():
-            harmful = name.endswith("sample_inputs/model.pt")
-            content = io.BytesIO()
-            torch.save({"a": Touches(path.with_name("touched"))}, content)
-            new.writestr(name, content.getvalue() if harmful else old.read(name))
+            new.writestr(name, change(name, old.read(name)))
     whole.unlink()
+
+
+def with_code(path):
+    """A program whose sample inputs run code when they are unpickled."""
+    content = io.BytesIO()
+    torch.save({"a": Touches(path.with_name("touched"))}, content)
+    rewritten(path, lambda name, old: content.getvalue() if name.endswith("sample_inputs/model.pt") else old)
+
+
+def with_an_object(path):
+    """A program with a constant that is pickled outside of torch's own format."""
+
+    def change(name, old):
+        if name.endswith("model_constants_config.json"):
+            held = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
+            return json.dumps({"config": {"a": held}})
+        return old
+
+    rewritten(path, change)
+    with zipfile.ZipFile(path.with_suffix(".pt2"), "a") as archive:
+        root = archive.namelist()[0].split("/")[0]
+        archive.writestr(f"{root}/data/constants/opaque_obj_0", pickle.dumps(Touches(path.with_name("touched"))))
+
+
+def edited(edit):
+    """A program whose description is edited so that it makes a file, if anything in it is run as Python."""
+
+    def write(path):
+        def change(name, old):
+            if not name.endswith("models/model.json"):
+                return old
+            content = json.loads(old)
+            edit(content, f"__import__('os').system('touch {path.with_name('touched')}')")
+            return json.dumps(content)
+
+        rewritten(path, change)
+
+    return write
+
+
+def in_a_size(content, code):
+    content["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][0]["as_expr"]["expr_str"] = f"{code} or 2"
+
+
+def in_a_text_of_a_size(content, code):
+    """Sympy evaluates what stands in quotes, too."""
+    content["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][0]["as_expr"]["expr_str"] = f"Max({code!r}, 2)"
+
+
+def in_a_guard(content, code):
+    content["guards_code"] = [f"{code} == 0"]
+
+
+def in_a_name(content, code):
+    """An input of the graph becomes an argument of a function that torch writes, here one with a default."""
+    content.update(json.loads(json.dumps(content).replace('"x"', json.dumps(f"x={code}"))))
+
+
+def in_an_operator(content, code):
+    """Operators are looked up by name, and one of torch's modules has imported `os`."""
+    graph = content["graph_module"]["graph"]
+    argument = {"name": "", "arg": {"as_string": code.split("'")[3]}, "kind": 1}
+    called = {
+        "target": "torch.serialization.os.system",
+        "inputs": [argument],
+        "outputs": [{"as_none": True}],
+        "metadata": {},
+    }
+    graph["nodes"].insert(0, called | {"is_hop_single_tensor_return": None, "name": "called"})
 
 
 NO_NETWORK = "is no TorchScript and no exported program"
@@ -389,6 +466,12 @@ BAD_NETWORKS = {
         NO_NETWORK,
     ),
     "a program with code": (with_code, NO_NETWORK),
+    "a program with an object": (with_an_object, "holds 'data/constants/opaque_obj_0'"),
+    "code in a size": (edited(in_a_size), "may run code: its expr_str is "),
+    "code in a text of a size": (edited(in_a_text_of_a_size), "may run code: its expr_str is "),
+    "code in a guard": (edited(in_a_guard), "may run code: its guards_code is "),
+    "code in a name": (edited(in_a_name), "may run code: its name is "),
+    "code for an operator": (edited(in_an_operator), "may run code: its target is 'torch.serialization.os.system'"),
     "another size": (lambda path: script(Fails(), path), "fails on 8x8 images resized by bilinear-16: "),
     "no features": (lambda path: script(Flat(), path), "returns (64,), not a tensor (64, feat"),
     "no features of a program": (lambda path: export(Flat(), path), "returns (64,), not a tensor (64, feat"),

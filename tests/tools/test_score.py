@@ -20,6 +20,7 @@ from adm.metrics.manifold import precision_recall
 from adm.metrics.module_features import ModuleExtractor, Resize
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.torch_graph import TorchGraph
+from adm.params.errors import UserError
 
 
 @pytest.fixture
@@ -309,6 +310,38 @@ def modules(tmp_path_factory):
     program = torch.export.export(Projection(), (torch.zeros(4, 3, 16, 16),), dynamic_shapes=dynamic)
     torch.export.save(program, folder / "network.pt2")
     return folder
+
+
+class Conditional(torch.nn.Module):
+    """Has about all that programs hold: sizes of sizes, guards on them, parts without gradients, and dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleDict({"block-1": torch.nn.Conv2d(3, 4, 3), "norm": torch.nn.BatchNorm2d(4)})
+        self.register_buffer("scale", torch.tensor(2.0))
+
+    def forward(self, x):
+        with torch.no_grad():
+            x = self.layers["norm"](self.layers["block-1"](x))
+        if x.shape[2] % 2 == 0 and x.shape[0] * x.shape[2] // 3 > 5:
+            x = torch.nn.functional.dropout(x, 0.5, self.training) * self.scale
+        batch, _, height, width = x.shape
+        rows = x.reshape(batch, -1, 2).reshape(batch * 2, -1).reshape(batch, -1)[:, : height * width // 4 + 1]
+        return torch.einsum("ni,nj->nij", rows[:, :3], rows[:, :2]).flatten(1) / batch
+
+
+def test_a_program_of_many_parts_is_taken_as_it_is(tmp_path):
+    network = Conditional().eval()
+    auto = torch.export.Dim.AUTO
+    program = torch.export.export(network, (torch.zeros(8, 3, 16, 16),), dynamic_shapes=({0: auto, 2: auto, 3: auto},))
+    assert program._guards_code, "nothing is guarded"
+    torch.export.save(program, tmp_path / "network.pt2")
+    images = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3)).astype(np.uint8)
+    found = ModuleExtractor(tmp_path / "network.pt2", Resize.parse("bilinear-24"), "unit").features(images, 4)
+    expected = network(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
+    np.testing.assert_allclose(found, expected.detach(), rtol=1e-5, atol=1e-6)
+    with pytest.raises(UserError, match="Guard failed"):
+        ModuleExtractor(tmp_path / "network.pt2", Resize.parse("bilinear-25"), "unit").features(images, 4)
 
 
 @pytest.mark.parametrize(
