@@ -27,6 +27,12 @@ from adm.params.errors import UserError, one_line
 LOST = 3
 """Exit code of a process that lost another: the other's error tells why, this one's does not."""
 
+ENDED = (LOST, 128 + signal.SIGTERM, -signal.SIGTERM)
+"""Exit codes that another process's failure gives: it was lost, or what was left was told to end."""
+
+SHUTDOWN = 10
+"""Seconds from telling a process to end until it is killed."""
+
 RUN_ID = "adm-"
 """What the names of the runs begin with that `launch` starts."""
 
@@ -210,7 +216,7 @@ def launch(processes: int) -> bool:
         rdzv_endpoint="localhost:0",
         local_addr="localhost",
         max_restarts=0,
-        shutdown_timeout=10,
+        shutdown_timeout=SHUTDOWN,
     )
     try:
         elastic_launch(config, sys.executable)("-m", "adm", *sys.argv[1:])
@@ -235,9 +241,13 @@ def report(message: str) -> bool:
 
 
 def _first_failure(error: Any, processes: int) -> str:
-    # Who lost another process says nothing of why: that one's own failure does. What came later is our ending them.
+    # The launcher notes those that it ended itself, too, and whole seconds tell nothing apart: who was ended, or lost
+    # another, gives no reason as long as there is one who does. A process that hangs is killed in the end, but that
+    # late: then who lost it tells. Of equals, the one that was noted first is taken.
     failures = error.failures
-    rank = min(failures, key=lambda rank: (failures[rank].timestamp, failures[rank].exitcode == LOST, rank))
+    last = min(failure.timestamp for failure in failures.values()) + SHUTDOWN
+    early = [rank for rank, failure in failures.items() if failure.timestamp < last]
+    rank = min(early, key=lambda rank: (failures[rank].exitcode in ENDED, failures[rank].timestamp))
     failure = failures[rank]
     if isinstance(failure.message, dict):
         said = failure.message["message"]
