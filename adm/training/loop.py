@@ -55,17 +55,17 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
     share = Share.of(training, group)
     mine = drawn.part(share.rows).to(group.device)
     x_0 = x_0[share.rows].to(group.device, memory_format=memory_format(training.precision))
-    y, rate = y[share.rows].to(group.device), learning_rate(training, state.step)
+    y = y[share.rows].to(group.device)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
     for attempt in count():
         values, losses = _gradients(state, training, x_0, y, mine, share)
         _share(state, values, group)
         norm = _unscaled_norm(state)
-        if torch.isfinite(norm):
+        if torch.isfinite(norm + values["loss"]):
             break
         if not state.scale.shrink():
-            raise NotFiniteError(_not_finite(state, values, attempt))
+            raise NotFiniteError(_not_finite(state, values, norm, attempt))
     _update(state, training, rate)
     state.task.timesteps.update(drawn.t, group.concatenated(losses).cpu())
     state.scale.grow()
@@ -162,9 +162,10 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - training.ema_rate)
 
 
-def _not_finite(state: TrainingState, values: dict[str, Tensor], attempts: int) -> str:
+def _not_finite(state: TrainingState, values: dict[str, Tensor], norm: Tensor, attempts: int) -> str:
     place = where_not_finite(state.network)
+    gradient = "a finite gradient" if torch.isfinite(norm) else f"a non-finite gradient, {place}"
     return (
-        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, {place}, after "
-        f"{attempts} smaller loss scales; lower learning_rate, or try another precision"
+        f"iteration {state.step}: loss {float(values['loss'])} with {gradient}, after {attempts} smaller loss scales; "
+        "lower learning_rate, or try another precision"
     )

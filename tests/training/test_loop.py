@@ -7,7 +7,7 @@ import torch
 
 from adm.diffusion.timesteps import HISTORY, UniformTimesteps
 from adm.parallel import Group
-from adm.params.errors import UserError
+from adm.params.errors import NotFiniteError, UserError
 from adm.training import loop
 from adm.training.loop import Share
 from adm.training.tasks import draw
@@ -241,6 +241,20 @@ def test_a_gradient_whose_norm_alone_overflows_is_a_users_error_too(new_run, tin
     run.state.task = Penalty(1e30)
     with pytest.raises(UserError, match=r"iteration 0: .*norm"):
         run.to(1)
+
+
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_training_though_its_gradient_is(new_run, tiny_model, lost):
+    class Lost(Penalty):
+        def losses(self, network, x_0, y, draw):
+            return {"loss": super().losses(network, x_0, y, draw)["loss"] + lost}
+
+    run = new_run(tiny_model())
+    run.state.task = Lost(1.0)
+    before = snapshot(run.state.network.state_dict())
+    with pytest.raises(NotFiniteError, match=f"iteration 0: loss {lost} with a finite gradient, after 0"):
+        run.to(1)
+    assert all(torch.equal(before[name], weight) for name, weight in run.state.network.state_dict().items())
 
 
 @pytest.mark.parametrize("stop", [0, 2])
