@@ -183,8 +183,15 @@ def joined(device: str, timeout_seconds: int) -> Iterator[Group]:
         yield Group(device=own)
         return
     _end_with_parent()
-    backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
+    backend = "gloo"
+    if own.type == "cuda":
+        backend = "cpu:gloo,cuda:nccl"
+        # An exchange between GPUs raises its error where it was asked for, once the time is over. Without this it
+        # returns at once, and torch's watchdog then aborts the process that waits. Read in torch's sources; no GPU
+        # has tried it here.
+        os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
+    with _together():
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
     yield Group(int(os.environ["RANK"]), size, own)
     # Not after an error: the others may be gone, and who waits for them would not end.
     dist.destroy_process_group()

@@ -1,6 +1,8 @@
 """Several processes of a job: the same samples and features, the same training up to rounding, none left behind."""
 
 import csv
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,8 @@ import psutil
 import pytest
 import yaml
 from safetensors.numpy import load_file
+
+from adm.parallel import LOST
 
 # All on one of the test runner's processes: they share what is made for them, and each takes several processes itself.
 pytestmark = pytest.mark.xdist_group("processes")
@@ -220,6 +224,20 @@ def test_no_process_outlives_what_started_it(training_for_ever):
     job.communicate()
     _, alive = psutil.wait_procs(ranks, timeout=30)
     assert alive == []
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_never_meets_the_others_says_so_in_one_line(rank):
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+    where = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "RANK": str(rank)}
+    code = "from adm.parallel import joined\nwith joined('cpu', timeout_seconds=2): pass"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | where, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == LOST
+    assert done.stderr.splitlines()[-1].startswith("error: had no answer from another process: ")
+    assert "Traceback" not in done.stderr
 
 
 def wait_for(condition, job, seconds=90):
