@@ -15,7 +15,7 @@ from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.training.log import logged
-from adm.training.loop import train
+from adm.training.loop import check_group, train
 from adm.training.rolling import naming_last_good, newest, rolling_folder, save_rolling
 from adm.training.state import TrainingState, check_step
 from adm.training.tasks import TrainedModelParams, build_task
@@ -54,6 +54,7 @@ def run(
         rolling_folder(work, made_by, group) as rolling,
         naming_last_good(rolling, previous),
     ):
+        check_group(model, group)
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)

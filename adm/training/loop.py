@@ -14,13 +14,26 @@ from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
+from adm.params.sharing import check_shared, parts_of
 from adm.training.finite import where_not_finite
 from adm.training.report import Report
 from adm.training.state import TrainingState
-from adm.training.tasks import Draw, draw
+from adm.training.tasks import Draw, TrainedModelParams, draw
 
 NOISE, DROPOUT = 2, 3
 """Streams of random numbers of a training run, after those of `adm.data.batches`."""
+
+
+def check_group(model: TrainedModelParams, group: Group) -> None:
+    """Refuse processes that cannot share the batches of a model; however many the params file says, here are these.
+
+    Raises:
+        UserError: They cannot.
+    """
+    try:
+        check_shared(model, group.size)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def train(
@@ -39,8 +52,7 @@ def train(
         A report after each update.
 
     Raises:
-        UserError: The loss or a gradient is not finite and no smaller loss scale helps (a NotFiniteError), or the
-            processes cannot share a batch evenly.
+        NotFiniteError: The loss or a gradient is not finite, and no smaller loss scale helps.
 
     Source: Appendix K.
     """
@@ -100,14 +112,9 @@ class Share:
         """The share of one of the processes.
 
         Raises:
-            UserError: They cannot share a batch evenly.
+            ValueError: They cannot share a batch evenly; `check_group` tells before.
         """
-        batch, parts = training.batch_size, max(training.accumulation, group.size)
-        if batch % parts or parts % training.accumulation or parts % group.size:
-            raise UserError(
-                f"batch_size {batch} in {training.accumulation} micro-batches cannot be shared evenly by {group.size} "
-                "processes; one of accumulation and processes must be a multiple of the other, and divide batch_size"
-            )
+        batch, parts = training.batch_size, parts_of(training, group.size)
         share = batch // group.size
         return cls(slice(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
 

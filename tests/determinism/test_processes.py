@@ -34,6 +34,10 @@ def small_params(root):
     params["runs"]["scale-2"].update(steps="3")
     params["extractors"]["digits"].update(iterations=20, least_accuracy=0.0)
     params["execution"].update(log_every=1, save_every=4)
+    # Models with dropout are trained by as many processes as have a micro-batch each.
+    for model in params["models"].values():
+        if model.get("network", {}).get("dropout"):
+            model["training"] = {**model["training"], "accumulation": 2}
     params["models"]["adm-128"]["training"].update(timestep_sampler="loss_second_moment", learning_rate=1.0e-4)
     params["segments"]["adm-128-250"]["stop"] = STOP
     return params
@@ -51,8 +55,8 @@ class Project:
     def command(self, verb, arguments, processes=1, before=(sys.executable, "-m", "adm"), **changes):
         """The command line of a verb, whose params file says how many processes run it."""
         params = {**self.params, "resources": {**self.params["resources"]}}
-        for stage in ("train", "sample", "features"):
-            params["resources"][stage] = {**params["resources"][stage], "processes": processes}
+        if verb in params["resources"]:
+            params["resources"][verb] = {**params["resources"][verb], "processes": processes}
         params["execution"] = {**params["execution"], **changes.pop("execution", {})}
         training = {**params["models"]["adm-128"]["training"], **changes}
         params["models"] = {**params["models"], "adm-128": {**params["models"]["adm-128"], "training": training}}
@@ -125,19 +129,14 @@ def test_features_are_the_same_bytes(project, graph):
     assert project.files("features-2") == project.files("features-1")
 
 
+def torchrun(processes):
+    """How a verb begins that several processes run, whatever the params file says."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [*launcher, "-m", "--", "adm"]
+
+
 def test_torchrun_starts_the_processes_as_well(project, sampled_by_one):
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "--",
-        "adm",
-    ]
-    project.run(project.command("sample", f"{SAMPLING} --out by-torchrun", before=torchrun), succeeds=True)
+    project.run(project.command("sample", f"{SAMPLING} --out by-torchrun", before=torchrun(2)), succeeds=True)
     assert project.files("by-torchrun") == sampled_by_one
 
 
@@ -175,11 +174,16 @@ def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, befor
     np.testing.assert_allclose(project.losses(f"{name}.csv"), losses_of_one, rtol=1e-5)
 
 
-def test_a_batch_that_cannot_be_shared_evenly_is_refused_once(project):
+def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_params_file(project):
     done = project.run(project.command("train", training("uneven"), processes=3), succeeds=False)
     assert done.returncode == 2
-    assert done.stderr.count("error: ") == 1
-    assert "batch_size 16 in 1 micro-batches cannot be shared evenly by 3 processes" in done.stderr.splitlines()[-1]
+    (line,) = done.stderr.splitlines()
+    assert "resources.train.processes: 3 does not fit models.adm-128.training: batch_size 16 in 1 micro-batches" in line
+
+
+def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project):
+    done = project.run(project.command("train", training("uneven"), before=torchrun(3)), succeeds=False)
+    assert "error: batch_size 16 in 1 micro-batches cannot be shared evenly by 3 processes" in done.stderr
     assert not (project.folder / "uneven").exists()
 
 
@@ -227,7 +231,7 @@ def test_no_process_outlives_what_started_it(training_for_ever):
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_process_that_never_meets_the_others_says_so_in_one_line(rank):
+def test_a_process_that_never_meets_the_others_says_so(rank):
     with socket.create_server(("localhost", 0)) as taken:
         port = taken.getsockname()[1]
     where = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "RANK": str(rank)}

@@ -9,7 +9,7 @@ from adm.diffusion.timesteps import HISTORY, UniformTimesteps
 from adm.parallel import Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.training import loop
-from adm.training.loop import Share
+from adm.training.loop import Share, check_group
 from adm.training.tasks import draw
 
 PRECISIONS = ["float32", "bfloat16", "float16"]
@@ -281,8 +281,27 @@ def test_processes_share_the_same_micro_batches(tiny_model, processes):
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(tiny_model, batch_size, accumulation, processes):
     training = tiny_model(batch_size=batch_size, accumulation=accumulation).training
     message = f"batch_size {batch_size} in {accumulation} micro-batches .* by {processes} processes"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(ValueError, match=message):
         Share.of(training, Group(0, processes))
+    with pytest.raises(UserError, match=message):
+        check_group(tiny_model(batch_size=batch_size, accumulation=accumulation), Group(0, processes))
+
+
+@pytest.mark.parametrize(
+    ("accumulation", "processes", "fits"), [(1, 1, True), (4, 2, True), (4, 4, True), (2, 4, False)]
+)
+def test_with_dropout_micro_batches_stay_those_of_one_process_or_are_refused(tiny_model, accumulation, processes, fits):
+    """Of the same size they have the same numbers, and so the same masks."""
+    model = tiny_model(batch_size=8, accumulation=accumulation, dropout=0.1)
+    alone, share = (Share.of(model.training, Group(size - 1, size)) for size in (1, processes))
+    assert (share.size == alone.size) == fits
+    if fits:
+        check_group(model, Group(0, processes))
+        assert {number for number, _ in share.micro_batches()} <= {number for number, _ in alone.micro_batches()}
+    else:
+        with pytest.raises(UserError, match=r"^accumulation 2 .* dropout 0.1 .* accumulation to a multiple of 4$"):
+            check_group(model, Group(0, processes))
+    check_group(tiny_model(batch_size=8, accumulation=accumulation), Group(0, processes))
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
