@@ -65,6 +65,11 @@ class Group:
         return self.rank == 0
 
     @property
+    def turns(self) -> slice:
+        """Which items of a list fall to this process, where all take turns."""
+        return slice(self.rank, None, self.size)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What a manifest tells of how an artifact was computed, where that can change its last bits."""
         return {"processes": self.size, "device": self.device.type}
@@ -132,6 +137,11 @@ class Group:
             raise UserError(
                 f"{what}: differs between rank {self.rank} and ranks {different}; the processes parted ways"
             )
+
+    def meet(self) -> None:
+        """Return when every process has come here: one that fails before ends the others, too."""
+        if self.size > 1:
+            self._gather(torch.tensor(self.rank))
 
     def wait(self) -> None:
         """Return when the first process has come here."""

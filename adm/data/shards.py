@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import read_manifest
+from adm.artifacts.manifest import EVERY, read_manifest
 from adm.artifacts.reading import read_npy
 from adm.artifacts.streaming import write_npy
 from adm.params.errors import UserError
@@ -33,13 +33,14 @@ class ImageShards:
     Args:
         folder: The artifact of `prepare`.
         image_size: The side that its images must have; any when None.
+        checked: Which files to look into, where others look into the rest; see `read_manifest`.
 
     Raises:
         UserError: The folder is no prepared dataset, it changed, or its images have another side.
     """
 
-    def __init__(self, folder: Path, image_size: int | None = None) -> None:
-        files = read_manifest(folder, "prepare").files
+    def __init__(self, folder: Path, image_size: int | None = None, checked: slice = EVERY) -> None:
+        files = read_manifest(folder, "prepare", checked=checked).files
         image_files = sorted(name for name in files if name.startswith("images-"))
         if not image_files:
             raise UserError(f"{folder}: holds no images")

@@ -39,13 +39,11 @@ def run(
     """Train from `previous`, at iteration `start`, to `segment.stop`; an earlier try's state under `work` goes on.
 
     The log grows beside that state, where no engine deletes it when training stops half-way; the folder `curves` shows
-    it to TensorBoard. Each process of several takes part of every batch; the first one writes.
+    it to TensorBoard. Each process of several reads through part of what comes in and takes part of every batch; the
+    first one writes.
     """
     training, side = model.training, model.network.image_size
     settle(training.threads)
-    images = ImageShards(data, dataset.image_size)
-    batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
-    check_checkpoint(previous, model)
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
@@ -55,6 +53,10 @@ def run(
         naming_last_good(rolling, previous),
     ):
         check_group(model, group)
+        images = ImageShards(data, dataset.image_size, group.turns)
+        check_checkpoint(previous, model, group.turns)
+        group.meet()
+        batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)

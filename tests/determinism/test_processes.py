@@ -1,7 +1,9 @@
 """Several processes of a job: the same samples and features, the same training up to rounding, none left behind."""
 
 import csv
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -185,6 +187,25 @@ def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project
     done = project.run(project.command("train", training("uneven"), before=torchrun(3)), succeeds=False)
     assert "error: batch_size 16 in 1 micro-batches cannot be shared evenly by 3 processes" in done.stderr
     assert not (project.folder / "uneven").exists()
+
+
+@pytest.mark.parametrize("file", [0, 1])
+@pytest.mark.parametrize("verb", ["train", "sample"])
+def test_a_file_that_changed_is_found_by_the_process_whose_turn_it_is(project, verb, file):
+    folder = f"damaged-{verb}-{file}"
+    shutil.copytree(project.folder / "adm-128-0", project.folder / folder)
+    files = json.loads((project.folder / folder / "manifest.json").read_text())["files"]
+    damaged = project.folder / folder / list(files)[file]
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    arguments = training(f"of-{folder}") if verb == "train" else f"{SAMPLING} --out of-{folder}"
+    done = project.run(project.command(verb, arguments.replace("adm-128-0", folder), processes=2), succeeds=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: rank {file} of 2: {damaged.relative_to(project.folder)}: is not the file that was written"
+    )
+    assert not (project.folder / f"of-{folder}").exists()
 
 
 @pytest.fixture
