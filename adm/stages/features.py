@@ -10,6 +10,7 @@ from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
+from adm.determinism import settle
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import LIBRARIES, open_graph
 from adm.parallel import joined
@@ -28,6 +29,7 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: st
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
     """
+    settle(extractor.threads)
     inputs = {"images": images, "graph": graph}
     made_by = provenance("features", {"extractor": extractor}, inputs, LIBRARIES[extractor.executor])
     with joined(device, timeout_seconds) as group:
