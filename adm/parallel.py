@@ -22,6 +22,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adm.gpus import take
 from adm.params.errors import UserError, one_line
 
 LOST = 3
@@ -159,15 +160,22 @@ ALONE = Group()
 
 
 def placed(device: str, number: int = 0) -> torch.device:
-    """The device of a process: "cpu", or with "cuda" the GPU of the process's number on its machine.
+    """The device of a process: "cpu", or with "cuda" a GPU that no other process holds.
+
+    Args:
+        device: "cpu" or "cuda".
+        number: The process's among those of its job on this machine, and of the GPU that it tries first.
 
     Raises:
-        UserError: There is no such GPU.
+        UserError: There is no GPU for it.
     """
     if device == "cpu":
         return CPU
-    if number >= torch.cuda.device_count():
-        raise UserError(f"device {device!r}: process {number} has no GPU; there are {torch.cuda.device_count()} here")
+    count = torch.cuda.device_count()
+    if number >= count:
+        raise UserError(f"device {device!r}: process {number} has no GPU; there are {count} here")
+    # Numbers are of what CUDA_VISIBLE_DEVICES shows to this job; these names are the same for all.
+    number = take([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
     torch.cuda.set_device(number)
     # cuBLAS is deterministic with workspaces of fixed sizes alone, and convolutions of float32 are to be of float32.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -180,11 +188,11 @@ def joined(device: str, timeout_seconds: int) -> Iterator[Group]:
     """Join the other processes of the job, if torchrun or `launch` started this one.
 
     Args:
-        device: "cpu", or "cuda" for the GPU whose number is the process's on its machine.
+        device: "cpu", or "cuda" for a GPU of its own; see `placed`.
         timeout_seconds: How long to wait for another process before giving up.
 
     Raises:
-        UserError: There is no such device.
+        UserError: There is no device for it.
     """
     number = int(os.environ.get("LOCAL_RANK", "0"))
     own = placed(device, number)
