@@ -29,6 +29,8 @@ class ImageShards:
 
     Attributes:
         labels: (N,) int64.
+        height: Of the images.
+        width: Of the images.
 
     Args:
         folder: The artifact of `prepare`.
@@ -46,6 +48,7 @@ class ImageShards:
             raise UserError(f"{folder}: holds no images")
         shape = (None, image_size, image_size, 3)
         self._images = [read_npy(folder / name, "uint8", shape) for name in image_files]
+        self.height, self.width = self._images[0].shape[1:3]
         names = [name.replace("images-", "labels-") for name in image_files]
         self.labels = np.concatenate([read_npy(folder / name, "int64", (None,)) for name in names])
         self._starts = np.cumsum([0, *(len(shard) for shard in self._images)])

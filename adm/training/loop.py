@@ -57,17 +57,19 @@ def train(
     Source: Appendix K.
     """
     state.network.train()
+    rows = Share.of(training, group).rows
     while state.step < stop:
-        yield train_step(state, training, *batches.at(state.step), group)
+        yield train_step(state, training, *batches.at(state.step, rows), group)
 
 
 def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, group: Group = ALONE) -> Report:
-    """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64, the whole on each process."""
-    drawn = draw(state.task, x_0, generator(training.seed, state.step, NOISE))
+    """Make one update on a batch, of which this process has its share: x_0 (B, 3, H, W) in [-1, 1], y (B,) int64."""
+    shape = group.size * len(x_0), *x_0.shape[1:]
+    drawn = draw(state.task, shape, generator(training.seed, state.step, NOISE))
     share = Share.of(training, group)
     mine = drawn.part(share.rows).to(group.device)
-    x_0 = x_0[share.rows].to(group.device, memory_format=memory_format(training.precision))
-    y = y[share.rows].to(group.device)
+    x_0 = x_0.to(group.device, memory_format=memory_format(training.precision))
+    y = y.to(group.device)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
     for attempt in count():

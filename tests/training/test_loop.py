@@ -310,7 +310,7 @@ def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_mode
     model = tiny_model(batch_size=8, accumulation=accumulation, timestep_sampler="loss_second_moment")
     run = new_run(model)
     x_0, y = run.batches.at(0)
-    drawn = draw(run.state.task, x_0, torch.Generator().manual_seed(1))
+    drawn = draw(run.state.task, x_0.shape, torch.Generator().manual_seed(1))
 
     def gradients(rank, processes):
         share = Share.of(model.training, Group(rank, processes))
