@@ -305,11 +305,11 @@ def test_with_dropout_micro_batches_stay_those_of_one_process_or_are_refused(tin
 
 
 @pytest.mark.parametrize(("accumulation", "dropout"), [(1, 0.0), (2, 0.0), (2, 0.3), (4, 0.3)])
-def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, accumulation, dropout):
+def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, randomised, accumulation, dropout):
     """What two processes exchange is played here one after the other."""
     sampler = "loss_second_moment"
     model = tiny_model(batch_size=8, accumulation=accumulation, timestep_sampler=sampler, dropout=dropout)
-    run = new_run(model)
+    run = new_run(model, randomised(model))
     x_0, y = run.batches.at(0)
     drawn = draw(run.state.task, x_0.shape, torch.Generator().manual_seed(1))
 
