@@ -40,11 +40,11 @@ def run(
         classifier.network.num_classes if isinstance(classifier, ClassifierModelParams) else 1
     )
     with joined(device, timeout_seconds) as group:
+        base = _read_base(inputs["base"], run, model, group.turns) if isinstance(model, UpsamplerModelParams) else None
         network, guide = (
             load_network(inputs[name], section, group.device, group.turns) if name in inputs else None
             for name, section in (("checkpoint", model), ("classifier", classifier))
         )
-        base = _read_base(inputs["base"], run, model, group.turns) if isinstance(model, UpsamplerModelParams) else None
         group.meet()
         assert network is not None
         finished = group.map(block_sampler(run, model, network, guide, num_classes, base), blocks)
