@@ -22,10 +22,17 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adm.gpus import take
 from adm.params.errors import UserError, one_line
 
 LOST = 3
 """Exit code of a process that lost another: the other's error tells why, this one's does not."""
+
+ENDED = (LOST, 128 + signal.SIGTERM, -signal.SIGTERM)
+"""Exit codes that another process's failure gives: it was lost, or what was left was told to end."""
+
+SHUTDOWN = 10
+"""Seconds from telling a process to end until it is killed."""
 
 RUN_ID = "adm-"
 """What the names of the runs begin with that `launch` starts."""
@@ -57,6 +64,11 @@ class Group:
     def is_first(self) -> bool:
         """Whether it falls to this process to write what all have made."""
         return self.rank == 0
+
+    @property
+    def turns(self) -> slice:
+        """Which items of a list fall to this process, where all take turns."""
+        return slice(self.rank, None, self.size)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -127,6 +139,11 @@ class Group:
                 f"{what}: differs between rank {self.rank} and ranks {different}; the processes parted ways"
             )
 
+    def meet(self) -> None:
+        """Return when every process has come here: one that fails before ends the others, too."""
+        if self.size > 1:
+            self._gather(torch.tensor(self.rank))
+
     def wait(self) -> None:
         """Return when the first process has come here."""
         self.first(0)
@@ -143,15 +160,22 @@ ALONE = Group()
 
 
 def placed(device: str, number: int = 0) -> torch.device:
-    """The device of a process: "cpu", or with "cuda" the GPU of the process's number on its machine.
+    """The device of a process: "cpu", or with "cuda" a GPU that no other process holds.
+
+    Args:
+        device: "cpu" or "cuda".
+        number: The process's among those of its job on this machine, and of the GPU that it tries first.
 
     Raises:
-        UserError: There is no such GPU.
+        UserError: There is no GPU for it.
     """
     if device == "cpu":
         return CPU
-    if number >= torch.cuda.device_count():
-        raise UserError(f"device {device!r}: process {number} has no GPU; there are {torch.cuda.device_count()} here")
+    count = torch.cuda.device_count()
+    if number >= count:
+        raise UserError(f"device {device!r}: process {number} has no GPU; there are {count} here")
+    # Numbers are of what CUDA_VISIBLE_DEVICES shows to this job; these names are the same for all.
+    number = take([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
     torch.cuda.set_device(number)
     # cuBLAS is deterministic with workspaces of fixed sizes alone, and convolutions of float32 are to be of float32.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -164,11 +188,11 @@ def joined(device: str, timeout_seconds: int) -> Iterator[Group]:
     """Join the other processes of the job, if torchrun or `launch` started this one.
 
     Args:
-        device: "cpu", or "cuda" for the GPU whose number is the process's on its machine.
+        device: "cpu", or "cuda" for a GPU of its own; see `placed`.
         timeout_seconds: How long to wait for another process before giving up.
 
     Raises:
-        UserError: There is no such device.
+        UserError: There is no device for it.
     """
     number = int(os.environ.get("LOCAL_RANK", "0"))
     own = placed(device, number)
@@ -177,8 +201,15 @@ def joined(device: str, timeout_seconds: int) -> Iterator[Group]:
         yield Group(device=own)
         return
     _end_with_parent()
-    backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
+    backend = "gloo"
+    if own.type == "cuda":
+        backend = "cpu:gloo,cuda:nccl"
+        # An exchange between GPUs raises its error where it was asked for, once the time is over. Without this it
+        # returns at once, and torch's watchdog then aborts the process that waits. Read in torch's sources; no GPU
+        # has tried it here.
+        os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
+    with _together():
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
     yield Group(int(os.environ["RANK"]), size, own)
     # Not after an error: the others may be gone, and who waits for them would not end.
     dist.destroy_process_group()
@@ -210,7 +241,7 @@ def launch(processes: int) -> bool:
         rdzv_endpoint="localhost:0",
         local_addr="localhost",
         max_restarts=0,
-        shutdown_timeout=10,
+        shutdown_timeout=SHUTDOWN,
     )
     try:
         elastic_launch(config, sys.executable)("-m", "adm", *sys.argv[1:])
@@ -235,9 +266,13 @@ def report(message: str) -> bool:
 
 
 def _first_failure(error: Any, processes: int) -> str:
-    # Who lost another process says nothing of why: that one's own failure does. What came later is our ending them.
+    # The launcher notes those that it ended itself, too, and whole seconds tell nothing apart: who was ended, or lost
+    # another, gives no reason as long as there is one who does. A process that hangs is killed in the end, but that
+    # late: then who lost it tells. Of equals, the one that was noted first is taken.
     failures = error.failures
-    rank = min(failures, key=lambda rank: (failures[rank].timestamp, failures[rank].exitcode == LOST, rank))
+    last = min(failure.timestamp for failure in failures.values()) + SHUTDOWN
+    early = [rank for rank, failure in failures.items() if failure.timestamp < last]
+    rank = min(early, key=lambda rank: (failures[rank].exitcode in ENDED, failures[rank].timestamp))
     failure = failures[rank]
     if isinstance(failure.message, dict):
         said = failure.message["message"]

@@ -50,7 +50,7 @@ class PlainLoop:
 
     def step(self, x_0: Tensor, y: Tensor, generator: torch.Generator) -> None:
         """One update."""
-        t, _, eps = draw(self.task, x_0, generator)
+        t, _, eps = draw(self.task, x_0.shape, generator)
         terms = training_loss(self.task.diffusion, lambda x, t: self.network(x, t, y), x_0, t, eps, "hybrid")
         self.optimizer.zero_grad()
         terms.loss.mean().backward()

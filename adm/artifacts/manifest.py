@@ -19,6 +19,9 @@ from adm.progress import progress
 
 MANIFEST = "manifest.json"
 
+EVERY = slice(None)
+"""All files of an artifact, in a manifest's order."""
+
 
 class Manifest(BaseModel):
     """What made an artifact.
@@ -138,14 +141,20 @@ def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str 
             yield f"{within}{key}", made_with, value
 
 
-def read_manifest(folder: Path, *stages: str) -> Manifest:
+def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifest:
     """Read an artifact's manifest and check that its files are those that were written.
+
+    Args:
+        folder: The artifact.
+        stages: Those that may have made it.
+        checked: Which files to look into, where others look into the rest.
 
     Raises:
         UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
     """
     manifest = read_made_by(folder, *stages)
-    for name, digest in progress(manifest.files.items(), unit="file", name=f"checking {folder.name}"):
+    files = list(manifest.files.items())[checked]
+    for name, digest in progress(files, unit="file", name=f"checking {folder.name}"):
         if name in ("", ".", "..") or Path(name).name != name:
             raise UserError(f"{folder / MANIFEST}: names the file {name!r}, which does not lie in the folder")
         if not (folder / name).is_file():

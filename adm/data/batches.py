@@ -9,13 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adm.data.crops import random_crop
+from adm.data.crops import cut, draw_crop
 from adm.data.shards import ImageShards
 from adm.determinism import generator
 from adm.params.errors import NotFiniteError
 
 ORDER, AUGMENTATION = 0, 1
 """Streams of random numbers of a training run; `adm.training` owns those from 2 on."""
+
+
+ALL = slice(None)
+"""The rows of a whole batch."""
 
 
 def to_unit_range(images: NDArray[np.uint8]) -> Tensor:
@@ -55,21 +59,23 @@ class Batches:
     flip: bool
     seed: int
 
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """The batch of a step: x_0 (B, 3, H, W) float32 in [-1, 1], and labels (B,) int64."""
-        indices = self._indices(step)
+    def at(self, step: int, rows: slice = ALL) -> tuple[Tensor, Tensor]:
+        """The batch of a step, or some of its rows: x_0 (B, 3, H, W) float32 in [-1, 1], and labels (B,) int64.
+
+        All of its random numbers are drawn whatever the rows, and no other image is read.
+        """
+        indices = self._indices(step)[rows]
         draws = generator(self.seed, step, AUGMENTATION)
-        crops = [self._crop(image, draws) for image in self.images[indices]]
-        x_0 = to_unit_range(np.stack(crops))
+        images = self.images[indices]
+        if self.crop == "random":
+            shape, integer = (self.images.height, self.images.width), partial(_integer, draws)
+            crops = [draw_crop(*shape, self.image_size, integer) for _ in range(self.batch_size)]
+            images = np.stack([cut(i, self.image_size, crop) for i, crop in zip(images, crops[rows], strict=True)])
+        x_0 = to_unit_range(images)
         if self.flip:
-            mirrored = torch.rand(len(x_0), generator=draws) < 0.5
+            mirrored = (torch.rand(self.batch_size, generator=draws) < 0.5)[rows]
             x_0 = torch.where(mirrored[:, None, None, None], x_0.flip(3), x_0)
         return x_0, torch.from_numpy(self.images.labels[indices])
-
-    def _crop(self, image: NDArray[np.uint8], draws: torch.Generator) -> NDArray[np.uint8]:
-        if self.crop == "random":
-            return random_crop(image, self.image_size, partial(_integer, draws))
-        return image
 
     def _indices(self, step: int) -> NDArray[np.int64]:
         positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +22,44 @@ def centre_crop(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(resized)[top : top + size, left : left + size]
 
 
-def random_crop(image: NDArray[np.uint8], size: int, draw: DrawInteger) -> NDArray[np.uint8]:
-    """Resize the short side of (H, W, 3) uint8 to between size and size / 0.8 and cut (size, size, 3) out anywhere.
+class Crop(NamedTuple):
+    """Where to cut a square: the short side to resize to first, and the corner."""
+
+    side: int
+    top: int
+    left: int
+
+
+def draw_crop(height: int, width: int, size: int, draw: DrawInteger) -> Crop:
+    """Draw a crop of an image that need not be there: a short side from size to size / 0.8, and any corner.
 
     Source: section 4.1 of the paper, "random crops", for the noisy classifier.
     """
-    largest = math.ceil(size / RANDOM_CROP_FRACTION)
-    resized = _resize_short_side(Image.fromarray(image), draw(size, largest))
-    top = draw(0, resized.height - size)
-    left = draw(0, resized.width - size)
-    return np.asarray(resized)[top : top + size, left : left + size]
+    side = draw(size, math.ceil(size / RANDOM_CROP_FRACTION))
+    width, height = _resized((width, height), side)
+    return Crop(side, draw(0, height - size), draw(0, width - size))
+
+
+def cut(image: NDArray[np.uint8], size: int, crop: Crop) -> NDArray[np.uint8]:
+    """The crop of (H, W, 3) uint8: (size, size, 3) uint8."""
+    resized = np.asarray(_resize_short_side(Image.fromarray(image), crop.side))
+    return resized[crop.top : crop.top + size, crop.left : crop.left + size]
 
 
 def _resize_short_side(image: Image.Image, size: int) -> Image.Image:
+    shape = _resized(image.size, size)
     # Halving by box filter first keeps bicubic from aliasing on large images.
     while min(image.size) >= 2 * size:
-        image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
-    scale = size / min(image.size)
-    shape = (round(image.width * scale), round(image.height * scale))
+        image = image.resize(_halved(image.size), Image.Resampling.BOX)
     return image if shape == image.size else image.resize(shape, Image.Resampling.BICUBIC)
+
+
+def _resized(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    while min(shape) >= 2 * size:
+        shape = _halved(shape)
+    scale = size / min(shape)
+    return round(shape[0] * scale), round(shape[1] * scale)
+
+
+def _halved(shape: tuple[int, int]) -> tuple[int, int]:
+    return shape[0] // 2, shape[1] // 2

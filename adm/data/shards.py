@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import read_manifest
+from adm.artifacts.manifest import EVERY, read_manifest
 from adm.artifacts.reading import read_npy
 from adm.artifacts.streaming import write_npy
 from adm.params.errors import UserError
@@ -29,22 +29,26 @@ class ImageShards:
 
     Attributes:
         labels: (N,) int64.
+        height: Of the images.
+        width: Of the images.
 
     Args:
         folder: The artifact of `prepare`.
         image_size: The side that its images must have; any when None.
+        checked: Which files to look into, where others look into the rest; see `read_manifest`.
 
     Raises:
         UserError: The folder is no prepared dataset, it changed, or its images have another side.
     """
 
-    def __init__(self, folder: Path, image_size: int | None = None) -> None:
-        files = read_manifest(folder, "prepare").files
+    def __init__(self, folder: Path, image_size: int | None = None, checked: slice = EVERY) -> None:
+        files = read_manifest(folder, "prepare", checked=checked).files
         image_files = sorted(name for name in files if name.startswith("images-"))
         if not image_files:
             raise UserError(f"{folder}: holds no images")
         shape = (None, image_size, image_size, 3)
         self._images = [read_npy(folder / name, "uint8", shape) for name in image_files]
+        self.height, self.width = self._images[0].shape[1:3]
         names = [name.replace("images-", "labels-") for name in image_files]
         self.labels = np.concatenate([read_npy(folder / name, "int64", (None,)) for name in names])
         self._starts = np.cumsum([0, *(len(shard) for shard in self._images)])

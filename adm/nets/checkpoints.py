@@ -5,37 +5,45 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from adm.artifacts.manifest import read_manifest
+from adm.artifacts.manifest import EVERY, read_manifest
 from adm.nets.weights import build, load_weights
 from adm.params.errors import UserError
 from adm.params.models import ModelParams, UniformModelParams
 
 
-def check_checkpoint(folder: Path, model: ModelParams) -> None:
+def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -> None:
     """Refuse a checkpoint whose files changed, or that is of another model: some options no tensor's shape betrays.
+
+    Args:
+        folder: The checkpoint.
+        model: The section of the model that the checkpoint must be of.
+        checked: Which files to look into, where others look into the rest; see `read_manifest`.
 
     Raises:
         UserError: Names the folder, what was found and what is wanted.
     """
-    found = read_manifest(folder, "init", "train", "adopt").params.get("model", {})
+    found = read_manifest(folder, "init", "train", "adopt", checked=checked).params.get("model", {})
     wanted = model.model_dump(mode="json")
     for name in ("kind", "network", "noise"):
         if found.get(name) != wanted.get(name):
             raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
 
 
-def load_network(folder: Path, model: ModelParams, device: torch.device | str = "cpu") -> nn.Module | None:
+def load_network(
+    folder: Path, model: ModelParams, device: torch.device | str = "cpu", checked: slice = EVERY
+) -> nn.Module | None:
     """The network of a checkpoint with its averaged weights, in evaluation mode; None for the uniform classifier.
 
     Args:
         folder: The checkpoint.
         model: The section of the model that the checkpoint must be of.
         device: Where to put it.
+        checked: Which files to look into, where others look into the rest; see `read_manifest`.
 
     Raises:
         UserError: The folder is no checkpoint, its files changed, or it is of another architecture.
     """
-    check_checkpoint(folder, model)
+    check_checkpoint(folder, model, checked)
     if isinstance(model, UniformModelParams):
         return None
     network = build(model)

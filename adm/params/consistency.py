@@ -16,6 +16,7 @@ from adm.params.models import (
 )
 from adm.params.published import PublishedReferenceParams
 from adm.params.runs import RunParams, SamplingParams
+from adm.params.sharing import check_shared
 from adm.params.shown import check_shown
 from adm.params.steps import respaced_timesteps
 
@@ -105,6 +106,12 @@ def _check_segment(params: Params, key: str) -> None:
     model = network_of(params, segment.model, f"{place}.model")
     check_known(params.datasets, segment.dataset, f"{place}.dataset")
     dataset = params.datasets[segment.dataset]
+    processes = params.resources.train.processes
+    try:
+        check_shared(model, processes)
+    except ValueError as error:
+        named = f"models.{segment.model}.training"
+        raise ValueError(f"resources.train.processes: {processes} does not fit {named}: {error}") from error
     owner = model_of(params, segment.previous, f"{place}.previous")
     if owner != segment.model:
         raise ValueError(

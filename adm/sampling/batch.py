@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import fingerprint, provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import EVERY, fingerprint, provenance, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_file, new_folder, write_npz
 from adm.params.errors import UserError
@@ -31,13 +31,17 @@ def write_batch(out: Path, stage: str, run: Section, inputs: dict[str, Path], im
         write_manifest(folder, made_by, {"num_samples": len(images)})
 
 
-def read_batch(folder: Path) -> tuple[Images, Labels]:
+def read_batch(folder: Path, checked: slice = EVERY) -> tuple[Images, Labels]:
     """Read a whole run: images (N, H, W, 3) and labels (N,).
+
+    Args:
+        folder: The run's artifact.
+        checked: Which files to look into, where others look into the rest; see `read_manifest`.
 
     Raises:
         UserError: The folder holds no sample batch, or it changed.
     """
-    read_manifest(folder, *SAMPLERS)
+    read_manifest(folder, *SAMPLERS, checked=checked)
     arrays = read_npz(folder / SAMPLES, {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))})
     return arrays["arr_0"], arrays["arr_1"]
 

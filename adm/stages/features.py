@@ -10,6 +10,7 @@ from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
+from adm.determinism import settle
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import LIBRARIES, open_graph
 from adm.parallel import joined
@@ -28,11 +29,13 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: st
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
     """
+    settle(extractor.threads)
     inputs = {"images": images, "graph": graph}
     made_by = provenance("features", {"extractor": extractor}, inputs, LIBRARIES[extractor.executor])
-    read_manifest(graph, "extractor", "adopt")
-    pixels = _read_images(images)
     with joined(device, timeout_seconds) as group:
+        read_manifest(graph, "extractor", "adopt", checked=group.turns)
+        pixels = _read_images(images, group.turns)
+        group.meet()
         try:
             executor = open_graph(extractor, graph / GRAPH, str(group.device))
             features = executor.features(pixels, extractor.feature_batch, group.map)
@@ -44,11 +47,11 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: st
             write_manifest(folder, made_by, {"num_images": len(features.pool)})
 
 
-def _read_images(folder: Path) -> Iterator[NDArray[np.uint8]]:
-    files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt").files
+def _read_images(folder: Path, checked: slice) -> Iterator[NDArray[np.uint8]]:
+    files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt", checked=checked).files
     # An adopted artifact may be of either kind, so the files tell, not the stage.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
         batch = open_npz(folder / batches[0])
         return rows_of(batch.chunks(CHUNK), batch.count)
-    shards = ImageShards(folder)
+    shards = ImageShards(folder, checked=checked)
     return rows_of((shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK)), len(shards))

@@ -34,15 +34,18 @@ def run(
         UserError: A checkpoint is of another model, or the samples to upsample are too few or of another size.
     """
     settle(run.threads)
-    base = _read_base(inputs["base"], run, model) if isinstance(model, UpsamplerModelParams) else None
     part = shard or WHOLE
     blocks = blocks_of(part, run.num_samples, run.micro_batch)
     num_classes = model.network.num_classes or (
         classifier.network.num_classes if isinstance(classifier, ClassifierModelParams) else 1
     )
     with joined(device, timeout_seconds) as group:
-        network = load_network(inputs["checkpoint"], model, group.device)
-        guide = load_network(inputs["classifier"], classifier, group.device) if "classifier" in inputs else None
+        base = _read_base(inputs["base"], run, model, group.turns) if isinstance(model, UpsamplerModelParams) else None
+        network, guide = (
+            load_network(inputs[name], section, group.device, group.turns) if name in inputs else None
+            for name, section in (("checkpoint", model), ("classifier", classifier))
+        )
+        group.meet()
         assert network is not None
         finished = group.map(block_sampler(run, model, network, guide, num_classes, base), blocks)
         size = model.network.image_size
@@ -61,8 +64,8 @@ def run(
         write_shard(out, run, inputs, shard, *batch)
 
 
-def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams) -> Block:
-    base, side = Block(*read_batch(folder)), model.network.low_resolution
+def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Block:
+    base, side = Block(*read_batch(folder, checked)), model.network.low_resolution
     count, *found = base.images.shape[:3]
     if count < run.num_samples or found != [side, side]:
         raise UserError(

@@ -15,7 +15,7 @@ from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.training.log import logged
-from adm.training.loop import train
+from adm.training.loop import check_group, train
 from adm.training.rolling import LOG, link_state, naming_last_good, newest, rolling_folder, save_rolling, state_at
 from adm.training.state import TrainingState, check_step
 from adm.training.tasks import TrainedModelParams, build_task
@@ -39,13 +39,11 @@ def run(
     """Train from `previous`, at iteration `start`, to `segment.stop`; an earlier try's state under `work` goes on.
 
     The log grows beside that state, where no engine deletes it when training stops half-way; the folder `curves` shows
-    it to TensorBoard. Each process of several takes part of every batch; the first one writes.
+    it to TensorBoard. Each process of several reads through part of what comes in and takes part of every batch; the
+    first one writes.
     """
     training, side = model.training, model.network.image_size
     settle(training.threads)
-    images = ImageShards(data, dataset.image_size)
-    batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
-    check_checkpoint(previous, model)
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
@@ -54,6 +52,11 @@ def run(
         rolling_folder(work, made_by, group) as rolling,
         naming_last_good(rolling, previous),
     ):
+        check_group(model, group)
+        images = ImageShards(data, dataset.image_size, group.turns)
+        check_checkpoint(previous, model, group.turns)
+        group.meet()
+        batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)

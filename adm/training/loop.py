@@ -14,13 +14,26 @@ from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
+from adm.params.sharing import check_shared, parts_of
 from adm.training.finite import where_not_finite
 from adm.training.report import Report
 from adm.training.state import TrainingState
-from adm.training.tasks import Draw, draw
+from adm.training.tasks import Draw, TrainedModelParams, draw
 
 NOISE, DROPOUT = 2, 3
 """Streams of random numbers of a training run, after those of `adm.data.batches`."""
+
+
+def check_group(model: TrainedModelParams, group: Group) -> None:
+    """Refuse processes that cannot share the batches of a model; however many the params file says, here are these.
+
+    Raises:
+        UserError: They cannot.
+    """
+    try:
+        check_shared(model, group.size)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def train(
@@ -39,33 +52,34 @@ def train(
         A report after each update.
 
     Raises:
-        UserError: The loss or a gradient is not finite and no smaller loss scale helps (a NotFiniteError), or the
-            processes cannot share a batch evenly.
+        NotFiniteError: The loss or a gradient is not finite, and no smaller loss scale helps.
 
     Source: Appendix K.
     """
     state.network.train()
+    rows = Share.of(training, group).rows
     while state.step < stop:
-        yield train_step(state, training, *batches.at(state.step), group)
+        yield train_step(state, training, *batches.at(state.step, rows), group)
 
 
 def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, group: Group = ALONE) -> Report:
-    """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64, the whole on each process."""
-    drawn = draw(state.task, x_0, generator(training.seed, state.step, NOISE))
+    """Make one update on a batch, of which this process has its share: x_0 (B, 3, H, W) in [-1, 1], y (B,) int64."""
+    shape = group.size * len(x_0), *x_0.shape[1:]
+    drawn = draw(state.task, shape, generator(training.seed, state.step, NOISE))
     share = Share.of(training, group)
     mine = drawn.part(share.rows).to(group.device)
-    x_0 = x_0[share.rows].to(group.device, memory_format=memory_format(training.precision))
-    y = y[share.rows].to(group.device)
+    x_0 = x_0.to(group.device, memory_format=memory_format(training.precision))
+    y = y.to(group.device)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
     for attempt in count():
         values, losses = _gradients(state, training, x_0, y, mine, share)
         _share(state, values, group)
         norm = _unscaled_norm(state)
-        if torch.isfinite(norm):
+        if torch.isfinite(norm + values["loss"]):
             break
         if not state.scale.shrink():
-            raise NotFiniteError(_not_finite(state, values, attempt))
+            raise NotFiniteError(_not_finite(state, values, norm, attempt))
     _update(state, training, rate)
     state.task.timesteps.update(drawn.t, group.concatenated(losses).cpu())
     state.scale.grow()
@@ -100,14 +114,9 @@ class Share:
         """The share of one of the processes.
 
         Raises:
-            UserError: They cannot share a batch evenly.
+            ValueError: They cannot share a batch evenly; `check_group` tells before.
         """
-        batch, parts = training.batch_size, max(training.accumulation, group.size)
-        if batch % parts or parts % training.accumulation or parts % group.size:
-            raise UserError(
-                f"batch_size {batch} in {training.accumulation} micro-batches cannot be shared evenly by {group.size} "
-                "processes; one of accumulation and processes must be a multiple of the other, and divide batch_size"
-            )
+        batch, parts = training.batch_size, parts_of(training, group.size)
         share = batch // group.size
         return cls(slice(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
 
@@ -162,9 +171,10 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - training.ema_rate)
 
 
-def _not_finite(state: TrainingState, values: dict[str, Tensor], attempts: int) -> str:
+def _not_finite(state: TrainingState, values: dict[str, Tensor], norm: Tensor, attempts: int) -> str:
     place = where_not_finite(state.network)
+    gradient = "a finite gradient" if torch.isfinite(norm) else f"a non-finite gradient, {place}"
     return (
-        f"iteration {state.step}: loss {float(values['loss'])} with a non-finite gradient, {place}, after "
-        f"{attempts} smaller loss scales; lower learning_rate, or try another precision"
+        f"iteration {state.step}: loss {float(values['loss'])} with {gradient}, after {attempts} smaller loss scales; "
+        "lower learning_rate, or try another precision"
     )

@@ -1,5 +1,6 @@
 """What is learned: the loss of a diffusion model, an upsampler and a noisy classifier on a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -44,10 +45,10 @@ class Task(Protocol):
         ...
 
 
-def draw(task: Task, x_0: Tensor, generator: torch.Generator) -> Draw:
-    """Draw the timesteps and the noise of a whole batch."""
-    t, weights = task.timesteps.draw(len(x_0), generator)
-    return Draw(t, weights, torch.randn(x_0.shape, generator=generator))
+def draw(task: Task, shape: Sequence[int], generator: torch.Generator) -> Draw:
+    """Draw the timesteps and the noise of a whole batch of that shape, (B, C, H, W)."""
+    t, weights = task.timesteps.draw(shape[0], generator)
+    return Draw(t, weights, torch.randn(shape, generator=generator))
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class NaiveTraining:
 
     def step(self, x_0: Tensor, y: Tensor, draws: torch.Generator) -> None:
         """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64."""
-        drawn = draw(self.task, x_0, draws)
+        drawn = draw(self.task, x_0.shape, draws)
         loss = self.task.losses(self.network, x_0, y, drawn)["loss"]
         self.optimizer.zero_grad()
         (loss * drawn.weights).mean().backward()  # type: ignore[no-untyped-call]

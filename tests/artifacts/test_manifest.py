@@ -57,6 +57,13 @@ def test_a_flipped_bit_is_found(artifact, position):
     assert refusal(artifact, "prepare").startswith(f"{artifact / 'a.bin'}: is not the file that was written")
 
 
+def test_several_who_take_turns_find_what_one_finds(artifact):
+    (artifact / "b.txt").write_text("c")
+    read_manifest(artifact, "prepare", checked=slice(0, None, 2))
+    with pytest.raises(UserError, match=r"b\.txt: is not the file that was written"):
+        read_manifest(artifact, "prepare", checked=slice(1, None, 2))
+
+
 def test_a_missing_file_is_found(artifact):
     (artifact / "b.txt").unlink()
     assert refusal(artifact, "prepare").startswith(f"{artifact / 'b.txt'}: does not exist")

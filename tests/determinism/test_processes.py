@@ -1,6 +1,10 @@
 """Several processes of a job: the same samples and features, the same training up to rounding, none left behind."""
 
 import csv
+import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +15,8 @@ import psutil
 import pytest
 import yaml
 from safetensors.numpy import load_file
+
+from adm.parallel import LOST
 
 # All on one of the test runner's processes: they share what is made for them, and each takes several processes itself.
 pytestmark = pytest.mark.xdist_group("processes")
@@ -30,6 +36,10 @@ def small_params(root):
     params["runs"]["scale-2"].update(steps="3")
     params["extractors"]["digits"].update(iterations=20, least_accuracy=0.0)
     params["execution"].update(log_every=1, save_every=4)
+    # Models with dropout are trained by as many processes as have a micro-batch each.
+    for model in params["models"].values():
+        if model.get("network", {}).get("dropout"):
+            model["training"] = {**model["training"], "accumulation": 2}
     params["models"]["adm-128"]["training"].update(timestep_sampler="loss_second_moment", learning_rate=1.0e-4)
     params["segments"]["adm-128-250"]["stop"] = STOP
     return params
@@ -47,8 +57,8 @@ class Project:
     def command(self, verb, arguments, processes=1, before=(sys.executable, "-m", "adm"), **changes):
         """The command line of a verb, whose params file says how many processes run it."""
         params = {**self.params, "resources": {**self.params["resources"]}}
-        for stage in ("train", "sample", "features"):
-            params["resources"][stage] = {**params["resources"][stage], "processes": processes}
+        if verb in params["resources"]:
+            params["resources"][verb] = {**params["resources"][verb], "processes": processes}
         params["execution"] = {**params["execution"], **changes.pop("execution", {})}
         training = {**params["models"]["adm-128"]["training"], **changes}
         params["models"] = {**params["models"], "adm-128": {**params["models"]["adm-128"], "training": training}}
@@ -122,19 +132,14 @@ def test_features_are_the_same_bytes(project, graph):
     assert project.files("features-2") == project.files("features-1")
 
 
+def torchrun(processes):
+    """How a verb begins that several processes run, whatever the params file says."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [*launcher, "-m", "--", "adm"]
+
+
 def test_torchrun_starts_the_processes_as_well(project, sampled_by_one):
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "--",
-        "adm",
-    ]
-    project.run(project.command("sample", f"{SAMPLING} --out by-torchrun", before=torchrun), succeeds=True)
+    project.run(project.command("sample", f"{SAMPLING} --out by-torchrun", before=torchrun(2)), succeeds=True)
     assert project.files("by-torchrun") == sampled_by_one
 
 
@@ -172,12 +177,36 @@ def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, befor
     np.testing.assert_allclose(project.losses(f"{name}.csv"), losses_of_one, rtol=1e-5)
 
 
-def test_a_batch_that_cannot_be_shared_evenly_is_refused_once(project):
+def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_params_file(project):
     done = project.run(project.command("train", training("uneven"), processes=3), succeeds=False)
     assert done.returncode == 2
-    assert done.stderr.count("error: ") == 1
-    assert "batch_size 16 in 1 micro-batches cannot be shared evenly by 3 processes" in done.stderr.splitlines()[-1]
+    (line,) = done.stderr.splitlines()
+    assert "resources.train.processes: 3 does not fit models.adm-128.training: batch_size 16 in 1 micro-batches" in line
+
+
+def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project):
+    done = project.run(project.command("train", training("uneven"), before=torchrun(3)), succeeds=False)
+    assert "error: batch_size 16 in 1 micro-batches cannot be shared evenly by 3 processes" in done.stderr
     assert not (project.folder / "uneven").exists()
+
+
+@pytest.mark.parametrize("file", [0, 1])
+@pytest.mark.parametrize("verb", ["train", "sample"])
+def test_a_file_that_changed_is_found_by_the_process_whose_turn_it_is(project, verb, file):
+    folder = f"damaged-{verb}-{file}"
+    shutil.copytree(project.folder / "adm-128-0", project.folder / folder)
+    files = json.loads((project.folder / folder / "manifest.json").read_text())["files"]
+    damaged = project.folder / folder / list(files)[file]
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    arguments = training(f"of-{folder}") if verb == "train" else f"{SAMPLING} --out of-{folder}"
+    done = project.run(project.command(verb, arguments.replace("adm-128-0", folder), processes=2), succeeds=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: rank {file} of 2: {damaged.relative_to(project.folder)}: is not the file that was written"
+    )
+    assert not (project.folder / f"of-{folder}").exists()
 
 
 @pytest.fixture
@@ -221,6 +250,20 @@ def test_no_process_outlives_what_started_it(training_for_ever):
     job.communicate()
     _, alive = psutil.wait_procs(ranks, timeout=30)
     assert alive == []
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_never_meets_the_others_says_so(rank):
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+    where = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "RANK": str(rank)}
+    code = "from adm.parallel import joined\nwith joined('cpu', timeout_seconds=2): pass"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | where, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == LOST
+    assert done.stderr.splitlines()[-1].startswith("error: had no answer from another process: ")
+    assert "Traceback" not in done.stderr
 
 
 def wait_for(condition, job, seconds=90):

@@ -105,6 +105,19 @@ NAMES = {
         "'base-540' has 400 samples",
         "fewer than the 401",
     ),
+    "processes that share no batch evenly": (
+        {"resources.train.processes": 3},
+        "resources.train.processes: 3",
+        "models.adm-128.training",
+        "batch_size 16 in 1 micro-batches",
+    ),
+    "processes that share the masks of dropout": (
+        {"resources.train.processes": 2},
+        "resources.train.processes: 2",
+        "models.lsun-bedroom.training",
+        "dropout 0.1",
+        "raise accumulation to a multiple of 2",
+    ),
     "steps that an upsampler lacks": ({f"{STACK}.steps": "1001"}, f"{STACK}.steps", "'1001'", "1000"),
     "reference of another size for a stack": (
         {f"{STACK}.reference": "digits-64"},

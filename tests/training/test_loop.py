@@ -7,9 +7,9 @@ import torch
 
 from adm.diffusion.timesteps import HISTORY, UniformTimesteps
 from adm.parallel import Group
-from adm.params.errors import UserError
+from adm.params.errors import NotFiniteError, UserError
 from adm.training import loop
-from adm.training.loop import Share
+from adm.training.loop import Share, check_group
 from adm.training.tasks import draw
 
 PRECISIONS = ["float32", "bfloat16", "float16"]
@@ -243,6 +243,20 @@ def test_a_gradient_whose_norm_alone_overflows_is_a_users_error_too(new_run, tin
         run.to(1)
 
 
+@pytest.mark.parametrize("lost", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_training_though_its_gradient_is(new_run, tiny_model, lost):
+    class Lost(Penalty):
+        def losses(self, network, x_0, y, draw):
+            return {"loss": super().losses(network, x_0, y, draw)["loss"] + lost}
+
+    run = new_run(tiny_model())
+    run.state.task = Lost(1.0)
+    before = snapshot(run.state.network.state_dict())
+    with pytest.raises(NotFiniteError, match=f"iteration 0: loss {lost} with a finite gradient, after 0"):
+        run.to(1)
+    assert all(torch.equal(before[name], weight) for name, weight in run.state.network.state_dict().items())
+
+
 @pytest.mark.parametrize("stop", [0, 2])
 def test_nothing_is_done_when_the_stop_is_reached(new_run, tiny_model, stop):
     run = new_run(tiny_model())
@@ -267,17 +281,37 @@ def test_processes_share_the_same_micro_batches(tiny_model, processes):
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(tiny_model, batch_size, accumulation, processes):
     training = tiny_model(batch_size=batch_size, accumulation=accumulation).training
     message = f"batch_size {batch_size} in {accumulation} micro-batches .* by {processes} processes"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(ValueError, match=message):
         Share.of(training, Group(0, processes))
+    with pytest.raises(UserError, match=message):
+        check_group(tiny_model(batch_size=batch_size, accumulation=accumulation), Group(0, processes))
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
-def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, accumulation):
+@pytest.mark.parametrize(
+    ("accumulation", "processes", "fits"), [(1, 1, True), (4, 2, True), (4, 4, True), (2, 4, False)]
+)
+def test_with_dropout_micro_batches_stay_those_of_one_process_or_are_refused(tiny_model, accumulation, processes, fits):
+    """Of the same size they have the same numbers, and so the same masks."""
+    model = tiny_model(batch_size=8, accumulation=accumulation, dropout=0.1)
+    alone, share = (Share.of(model.training, Group(size - 1, size)) for size in (1, processes))
+    assert (share.size == alone.size) == fits
+    if fits:
+        check_group(model, Group(0, processes))
+        assert {number for number, _ in share.micro_batches()} <= {number for number, _ in alone.micro_batches()}
+    else:
+        with pytest.raises(UserError, match=r"^accumulation 2 .* dropout 0.1 .* accumulation to a multiple of 4$"):
+            check_group(model, Group(0, processes))
+    check_group(tiny_model(batch_size=8, accumulation=accumulation), Group(0, processes))
+
+
+@pytest.mark.parametrize(("accumulation", "dropout"), [(1, 0.0), (2, 0.0), (2, 0.3), (4, 0.3)])
+def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, randomised, accumulation, dropout):
     """What two processes exchange is played here one after the other."""
-    model = tiny_model(batch_size=8, accumulation=accumulation, timestep_sampler="loss_second_moment")
-    run = new_run(model)
+    sampler = "loss_second_moment"
+    model = tiny_model(batch_size=8, accumulation=accumulation, timestep_sampler=sampler, dropout=dropout)
+    run = new_run(model, randomised(model))
     x_0, y = run.batches.at(0)
-    drawn = draw(run.state.task, x_0, torch.Generator().manual_seed(1))
+    drawn = draw(run.state.task, x_0.shape, torch.Generator().manual_seed(1))
 
     def gradients(rank, processes):
         share = Share.of(model.training, Group(rank, processes))
