@@ -363,7 +363,7 @@ RESOURCES = r"^rule (\w+):\n(?:    .*\n)*?(?:    threads: (\d+)\n)?    resources
 
 @engines
 def test_jobs_take_what_the_params_file_says(scales):
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--cores", "64"]
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--cores", "64", "--resources", "gpu=64"]
     done = subprocess.run(
         [*command, "--configfile", "scales/paper/params.yaml"], cwd=ROOT, check=False, capture_output=True, text=True
     )
