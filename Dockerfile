@@ -22,11 +22,13 @@ COPY pyproject.toml README.md ./
 COPY adm adm
 RUN pip install --no-cache-dir --no-deps .
 
-# Whoever runs it need not be known here: what programs keep for themselves goes where anybody may write. Git would not
-# look at a mounted project that belongs to somebody else.
+# Whoever runs it need not be known here, under any uid: what programs keep for themselves goes where anybody may write,
+# and Snakemake and DVC, which ask for the name of the user, find one. Git would not look at a mounted project that
+# belongs to somebody else.
 RUN useradd --uid 1000 --no-create-home adm \
     && git config --system --add safe.directory '*'
-ENV HOME=/tmp \
+ENV USER=adm \
+    HOME=/tmp \
     XDG_CACHE_HOME=/tmp/.cache \
     XDG_CONFIG_HOME=/tmp/.config
 USER 1000

@@ -31,12 +31,12 @@ repro: $(READY)
 
 # Tell Snakemake that what DVC made or pulled is up to date.
 adopt: $(READY)
-	@dvc status --quiet dvc.yaml || { echo "adopt: DVC has stages that are out of date; see dvc status, then dvc repro"; exit 1; }
+	@dvc status --quiet dvc.yaml || { echo "adopt: DVC has stages that are out of date; see dvc status dvc.yaml, then dvc repro"; exit 1; }
 	snakemake --cores 1 --touch --forceall --quiet all
 
 # After an engine was killed: take away the locks it left, unless one, or a stage, still runs here.
 unlock: $(READY)
-	python workflow/locks.py
+	python workflow/locks.py unlock
 
 # The container: adm.sif, which Snakemake's jobs run in under `--software-deployment-method apptainer`.
 DOCKER := docker
@@ -98,5 +98,6 @@ lock: $(READY)
 	grep --line-regexp --fixed-strings --invert-match --file requirements.lock requirements-all.lock > requirements-cluster.lock
 	rm requirements-all.lock
 
-clean:
-	rm -rf results/*/work results/*/shards
+# All that interrupted training, and half-sampled runs, would go on from; refuses while an engine, or a stage, runs here.
+clean: $(READY)
+	python workflow/locks.py clean

@@ -1,4 +1,4 @@
-"""Who runs in this folder: a lock that both engines respect, and `make unlock` for what a kill leaves behind.
+"""Who runs in this folder: a lock that both engines respect, and `make unlock` and `make clean` for what kills leave.
 
 DVC records which process writes which path in `.dvc/tmp/rwlock`, and refuses what overlaps. Snakemake's lock is of its
 own files alone, so the Snakefile enters the results folder into DVC's record for as long as jobs run: each engine then
@@ -7,29 +7,39 @@ was killed holds nothing up.
 """
 
 import atexit
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 from dvc.fs import localfs
 from dvc.lock import LockError, make_lock
-from dvc.rwlock import rwlock
+from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError, rwlock
 
 from adm.params import UserError
 
 DVC = Path(".dvc")
+RECORD = DVC / "tmp" / "rwlock"
 
 PROGRAMS = frozenset({"snakemake", "dvc", "adm"})
 """What writes results."""
+
+LAUNCHERS = ("python", "torchrun")
+"""What starts them; a version may follow."""
+
+LEFT = ("results/*/work", "results/*/shards")
+"""What interrupted training, and runs whose shards were not all sampled, leave."""
 
 
 def hold(results: str) -> None:
     """Enter this process as the one that writes a results folder, until it ends.
 
     Raises:
-        UserError: Another process is entered as reading or writing there, or DVC is at work between two stages.
+        UserError: Another process is entered as reading or writing there, or DVC is at work between two stages, or
+            its record cannot be read.
     """
     if not DVC.is_dir():
         return
@@ -45,20 +55,38 @@ def hold(results: str) -> None:
         # On another machine it cannot be seen; DVC's first lines name what its record names.
         who = _some(at_work(Path())) or " ".join(str(error).partition("\n\n")[0].split())
         raise UserError(f"{results}: is locked by {who}; wait for it, or `make unlock` if it was killed") from None
+    except (RWLockFileCorruptedError, RWLockFileFormatError):
+        # DVC writes it in place: a kill, or a full disk, leaves a part of it.
+        raise UserError(f"{RECORD}: is not what DVC wrote of who runs here; `make unlock` removes it") from None
     atexit.register(held.close)
 
 
 def at_work(folder: Path) -> list[str]:
-    """The engines and stages that run in a folder, the oldest first, less this process and its parents."""
+    """The engines and stages that run in a folder or below, the oldest first, less this process and its parents."""
     ours = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
-    running = []
+    here, running = folder.resolve(), []
     for process in psutil.process_iter(["pid", "cwd", "cmdline", "create_time"]):
-        words = process.info["cmdline"] or []
-        is_here = process.info["cwd"] == str(folder.resolve()) and process.info["pid"] not in ours
-        # As `python -m adm` and `python .venv/bin/dvc` are called.
-        if is_here and any(Path(word).name in PROGRAMS for word in words[:3]):
+        words, cwd = process.info["cmdline"] or [], process.info["cwd"]
+        # DVC may be called in the folder of any dvc.yaml.
+        is_here = cwd is not None and Path(cwd).is_relative_to(here) and process.info["pid"] not in ours
+        if is_here and _writes(words):
             running.append((process.info["create_time"], f"{' '.join(words)[:100]} (PID {process.info['pid']})"))
     return [described for _, described in sorted(running)]
+
+
+def _writes(words: list[str]) -> bool:
+    """Whether a command line is that of an engine or a stage.
+
+    As `python .venv/bin/dvc`, `python -u -m adm` and `torchrun --nproc-per-node 8 -m -- adm` are; an editor of a file
+    of such a name is not.
+    """
+    named = [Path(word).name for word in words if word != "--"]
+    programs = set(named[:1])
+    if named and named[0].startswith(LAUNCHERS):
+        # The script, or a module before or after the launcher's own options.
+        programs.update([name for name in named[1:] if not name.startswith("-")][:1])
+        programs.update(after for before, after in pairwise(named) if before == "-m")
+    return not PROGRAMS.isdisjoint(programs)
 
 
 def _some(running: list[str]) -> str:
@@ -66,14 +94,30 @@ def _some(running: list[str]) -> str:
     return running[0] + more if running else ""
 
 
-def main() -> None:
-    """Take away the locks that killed engines left in this folder; refuse while an engine or a stage runs here."""
-    if running := at_work(Path()):
-        sys.exit(f"unlock: {_some(running)} still runs here; wait for it, or stop it first")
+def unlock() -> None:
+    """Take away the locks that killed engines left."""
     # DVC's record of processes that are gone; its other lock ends with the process that holds it.
-    (DVC / "tmp" / "rwlock").unlink(missing_ok=True)
+    RECORD.unlink(missing_ok=True)
     subprocess.run(["snakemake", "--unlock", "--quiet", "all"], check=True)
 
 
+def clean() -> None:
+    """Remove what interrupted jobs left, while nothing can be started that would go on with it."""
+    hold("results")
+    for pattern in LEFT:
+        for folder in Path().glob(pattern):
+            shutil.rmtree(folder)
+
+
+def main(verb: str) -> None:
+    """Unlock or clean this folder; refuse while an engine or a stage runs here."""
+    if running := at_work(Path()):
+        sys.exit(f"{verb}: {_some(running)} still runs here; wait for it, or stop it first")
+    try:
+        {"unlock": unlock, "clean": clean}[verb]()
+    except UserError as error:
+        sys.exit(f"{verb}: {error}")
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

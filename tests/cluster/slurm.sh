@@ -19,8 +19,13 @@ fail() {
 }
 
 install() {
-    command -v slurmctld slurmd munged > /dev/null && return
-    command -v apt-get > /dev/null || fail "Slurm is not installed, and there is no apt-get to install it with" $CANNOT
+    # Several names at once would do where any of them is found.
+    local missing=""
+    for program in slurmctld slurmd munged sinfo; do
+        command -v "$program" > /dev/null || missing=$program
+    done
+    [ -n "$missing" ] || return 0
+    command -v apt-get > /dev/null || fail "$missing is not installed, and there is no apt-get to install it with" $CANNOT
     # No daemon starts by itself where nobody has configured it.
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     local log
@@ -59,7 +64,7 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill,UsePss
 KillWait=5
-MinJobAge=600
+MinJobAge=3600
 ReturnToService=2
 GresTypes=gpu
 NodeName=$NODE NodeAddr=127.0.0.1 CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) Gres=gpu:1
@@ -84,7 +89,7 @@ up() {
         --log-file "$STATE/munged.log" --seed-file "$STATE/munged.seed"
     slurmctld
     slurmd
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ "$(sinfo --noheader --format %t 2> /dev/null)" = idle ] && return
         sleep 0.2
     done

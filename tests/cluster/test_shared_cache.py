@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from miniature import ROOT, Project, miniature_params
 
 from adm.params.report import FIGURES
 
+README = (ROOT / "README.md").read_text().partition("## Sharing results")[2]
+
 LOOPBACK = "127.0.0.1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "anyone", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -25,7 +29,6 @@ SHOWN = {"table@table_14", "table@appendix_k", "table@further"}
 
 OF_METRICS = {f"table@table_{number}" for number in (6, 8, 9, 10, 15, 16)} | {"claims"}
 """What DVC makes again beside, since it depends on the folder of all metrics."""
-
 
 ABSENT = "not in miniature"
 
@@ -128,9 +131,12 @@ class Clone(Project):
         vars(self).update(vars(origin), folder=folder)
         origin.run("git", "clone", "--quiet", ".", str(folder))
 
-    def adopt(self):
+    def pull_and_adopt(self):
+        """Do what the README says of another clone."""
+        (command,) = re.findall("In another clone `(.+?)`", README)
+        assert command.count("make ") == 1
         # The environment is there already.
-        self.run("make", "--assume-old=.venv/ready", "adopt")
+        self.run("bash", "-c", command.replace("make ", "make --assume-old=.venv/ready "))
 
     def change_the_scale(self):
         self.write_params(rescaled(self.read_params()))
@@ -154,22 +160,32 @@ def bucket():
             server.terminate()
 
 
+def share(project, bucket):
+    """Do what the README says, with this bucket."""
+    block = README.split("```sh\n")[1].partition("```")[0]
+    for here, there in (("s3://my-bucket/", "s3://share/"), ("https://s3.my-institute.org", bucket.endpoint)):
+        assert block.count(here) == 1
+        block = block.replace(here, there)
+    installed, *commands = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert installed == ["make", "cluster"]
+    for command in commands:
+        project.run(*command)
+
+
 @pytest.fixture(scope="module")
 def shared(new_project, bucket):
-    """A project that was run and that DVC has pushed."""
+    """A project that was cloned and run, and that DVC has pushed."""
     project = new_project("shared", tiny_params())
     # One attempt: a server that is down is not waited for.
     project.environment |= {**CREDENTIALS, "AWS_MAX_ATTEMPTS": "1"}
+    project.environment |= {f"GIT_{who}_{what}": "one" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     shutil.copy(ROOT / "Makefile", project.folder)
+    shutil.copytree(ROOT / "scales", project.folder / "scales")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "--message=As it is cloned")
     project.snakemake("--omit-from", "figure")
     project.run("python", "-c", DRAW, *FIGURES)
-    project.dvc("commit", "--force", "dvc.yaml")
-    project.dvc("remote", "add", "--default", "share", "s3://share/adm")
-    project.dvc("remote", "modify", "share", "endpointurl", bucket.endpoint)
-    project.dvc("remote", "modify", "share", "verify", "true")
-    project.run("git", "add", ".")
-    project.run("git", "-c", "user.name=one", "-c", "user.email=one@localhost", "commit", "--quiet", "--message=Made")
-    project.dvc("push", "--run-cache")
+    share(project, bucket)
     return project
 
 
@@ -191,9 +207,8 @@ def clean(new_project):
 def second(clone):
     """A clone that pulled and told Snakemake so."""
     second = clone("second")
-    second.dvc("pull")
+    second.pull_and_adopt()
     assert second.repro() == []
-    second.adopt()
     return second
 
 
@@ -202,7 +217,7 @@ def changed(clone):
     """A clone that changed one run and pulled the rest, and the stages that DVC ran there."""
     third = clone("third")
     third.change_the_scale()
-    third.dvc("pull")
+    third.dvc("pull", "dvc.yaml")
     return third, set(third.repro())
 
 
@@ -220,10 +235,26 @@ def test_a_fresh_clone_pulls_everything_and_runs_nothing(shared, second):
     assert second.artifacts() == shared.artifacts()
 
 
+def test_a_pull_of_everything_asks_for_scales_that_were_not_run(clone):
+    printed = clone("everything").dvc("pull", succeeds=False)
+    assert "results/fashion/" in printed
+
+
 def test_a_fresh_clone_that_needs_nothing_made_pulls_nothing(clone):
     idle = clone("idle")
     assert idle.repro("--pull", "--allow-missing") == []
     assert not (idle.folder / "results" / "embedded" / "metrics").exists()
+
+
+def test_the_run_cache_restores_what_no_lock_file_names(shared, clone):
+    fresh = clone("unlocked")
+    (fresh.folder / "dvc.lock").unlink()
+    printed = fresh.dvc("repro", "--pull", "evaluate@scale-0")
+    assert fresh.named(printed) == []
+    assert "Stage 'evaluate@scale-0' is cached - skipping run, checking out outputs" in printed
+    restored = fresh.artifacts()
+    assert {"metrics/scale-0.json", "samples/scale-0/samples.npz"} <= restored.keys()
+    assert restored.items() <= shared.artifacts().items()
 
 
 def test_dvc_runs_what_was_changed_alone(changed, clean):

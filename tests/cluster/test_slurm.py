@@ -8,9 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from miniature import miniature_params
+from miniature import ROOT as SOURCES
+from miniature import TIMEOUT, Project, miniature_params
 
+from adm.params.report import FIGURES, TABLES
+
+README = (SOURCES / "README.md").read_text()
 SCRIPT = Path(__file__).with_name("slurm.sh")
+LOG = Path("/run/adm-slurm/slurmctld.log")
 PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
 # There is no slurmdbd, and jobs of seconds are asked after more often.
 HERE = ("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "2")
@@ -18,6 +23,7 @@ ON_SLURM = (*PROFILE, *HERE, "--seconds-between-status-checks", "2")
 
 ROOT = "results/embedded"
 SHOWN = (f"{ROOT}/tables/table_8.md", f"{ROOT}/figures/figure_11.png")
+LONGEST = 45
 LONG = "adm-128-500"
 HEAVY = "adm-128-6"
 
@@ -41,15 +47,41 @@ def slurm():
     up = subprocess.run([SCRIPT, "up"], stderr=subprocess.PIPE, text=True, check=False)
     if up.returncode == 77:
         pytest.skip(up.stderr.splitlines()[-1])
-    assert up.returncode == 0, up.stderr
-    yield
-    subprocess.run([SCRIPT, "down"], check=True)
+    try:
+        assert up.returncode == 0, up.stderr
+        yield
+    finally:
+        subprocess.run([SCRIPT, "down"], check=True)
+
+
+@contextmanager
+def told():
+    """With whatever fails, what Slurm has queued and what it did last."""
+    try:
+        yield
+    except (AssertionError, subprocess.SubprocessError) as error:
+        queue = subprocess.run(["squeue"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        log = LOG.read_text().splitlines()[-40:] if LOG.exists() else []
+        error.add_note("\n".join([queue.stdout, *log]))
+        raise
+
+
+class OnSlurm(Project):
+    """A project whose jobs Slurm runs."""
+
+    def run(self, *command, **options):
+        with told():
+            return super().run(*command, **options)
 
 
 @pytest.fixture(scope="module")
-def on_cluster(slurm, new_project):
-    """A project whose table and figure Slurm has made."""
-    project = new_project("on_cluster", params())
+def on_cluster(slurm, projects):
+    """A project whose table and figure Slurm has made, where no job may have more than LONGEST minutes."""
+    project = OnSlurm(projects / "on_cluster", params())
+    profile = project.folder / PROFILE[1] / "config.yaml"
+    old, new = "\nresources:\n", f"\nresources:\n  mem_mb: 500000\n  runtime: {LONGEST}\n"
+    assert profile.read_text().count(old) == 1
+    profile.write_text(profile.read_text().replace(old, new))
     project.snakemake(*ON_SLURM, *SHOWN)
     return project
 
@@ -87,8 +119,9 @@ def started(project, *options):
             ["snakemake", *options], cwd=project.folder, env=project.environment, stdout=file, stderr=subprocess.STDOUT
         )
     try:
-        yield process
-        assert process.wait(timeout=900) == 0, log.read_text()
+        with told():
+            yield process
+            assert process.wait(timeout=TIMEOUT) == 0, log.read_text()
     finally:
         process.terminate()
         process.wait()
@@ -100,11 +133,18 @@ def test_table_and_figure_are_those_of_a_local_run(on_cluster, local):
     assert [name for name in made if made[name] != expected.get(name)] == []
 
 
+def test_no_job_is_given_more_time_than_any_may_have(on_cluster):
+    # The profile gives an hour; of a group, the sum.
+    (figure,) = jobs("rule_figure_wildcards_figure_11")
+    (score,) = jobs("rule_score_evaluate_features")
+    assert (figure["TimeLimit"], score["TimeLimit"]) == ("00:45:00", "03:00:00")
+
+
 def test_cancelled_training_goes_on_where_it_stood(on_cluster, local):
     comment = f"rule_train_wildcards_{LONG}"
 
     def rolling():
-        """The rolling state, once it is of a few saves."""
+        """The rolling states, once they are of a few saves."""
         return [folder for folder in (on_cluster.folder / ROOT / "work" / LONG).glob("*/step-*") if step(folder) >= 50]
 
     def step(folder):
@@ -114,11 +154,11 @@ def test_cancelled_training_goes_on_where_it_stood(on_cluster, local):
         return jobs(comment)[0]["JobState"] == "CANCELLED"
 
     with started(on_cluster, *ON_SLURM, checkpoint(LONG)):
-        within(300, rolling)
+        within(900, rolling)
         (job,) = jobs(comment)
         subprocess.run(["scancel", job["JobId"]], check=True)
-        within(60, cancelled)
-        (state,) = rolling()
+        within(300, cancelled)
+        state = max(rolling(), key=step)
         before = (state.parent / "log.csv").read_text().splitlines()
     assert [job["JobState"] for job in jobs(comment)] == ["CANCELLED", "COMPLETED"]
     # Rows tell seconds measured: training that began anew would have written others.
@@ -153,7 +193,8 @@ def test_stage_on_a_gpu_asks_slurm_for_one(on_cluster):
     run = "scale-2"
     # The GPU of this Slurm is none: how sampling ends depends on the machine's own.
     command = ["snakemake", *ON_SLURM, "--retries", "0", f"{ROOT}/samples/{run}"]
-    subprocess.run(command, cwd=on_cluster.folder, env=on_cluster.environment, timeout=900, check=False)
+    with told():
+        subprocess.run(command, cwd=on_cluster.folder, env=on_cluster.environment, timeout=TIMEOUT, check=False)
     (job,) = jobs(f"rule_sample_wildcards_{run}")
     assert job["TresPerJob"] == "gres/gpu:1"
     assert list((on_cluster.folder / ROOT / "logs" / "sample").glob(f"{run}.*")), "the stage was not begun"
@@ -165,11 +206,22 @@ def test_table_of_fifty_runs_is_few_submissions(new_project):
     changed["runs"].update(dict.fromkeys(names, changed["runs"]["through-4"]))
     changed["tables"]["further"] = {"rows": names}
     project = new_project("fifty", changed)
+    submitted = submissions(project, f"{ROOT}/tables/further.md")
+    assert (submitted["rule sample"], submitted["Group job score"], submitted["rule table"]) == (50, 10, 1)
+    (count,) = re.findall(r"a table of fifty runs is (\d+) submissions", README)
+    assert submitted.total() == int(count)
+
+
+def test_what_is_shown_waits_for_nothing_that_it_does_not_show(new_project):
+    # All jobs of a group wait until each can be run.
+    submitted = submissions(new_project("shown", params()), "all")
+    assert (submitted["rule table"], submitted["rule figure"]) == (len(TABLES), len(FIGURES))
+    assert (submitted["rule sizes"], submitted["rule claims"]) == (1, 1)
+
+
+def submissions(project, target):
+    """What would be submitted, counted by group or rule."""
+    printed = project.run("snakemake", *PROFILE, "--dry-run", target)
     # A job of a group is indented below it.
-    printed = project.run("snakemake", *PROFILE, "--dry-run", f"{ROOT}/tables/further.md")
-    submitted = re.findall(r"^(?:\[.*\] )?(Group job \w+|rule \w+)", printed, flags=re.MULTILINE)
-    jobs_of_rules = re.findall(r"^ *rule \w+:", printed, flags=re.MULTILINE)
-    assert submitted.count("rule sample") == 50
-    assert Counter(submitted)["Group job score"] == 10
-    assert len(jobs_of_rules) > 160
-    assert len(submitted) < 75
+    found = re.findall(r"^(?:\[.*\] )?(Group job \w+|rule \w+)", printed, flags=re.MULTILINE)
+    return Counter(name for name in found if name not in ("rule check", "rule all"))

@@ -1,6 +1,7 @@
 """Two engines in one folder: the second says who holds the lock; what a kill leaves behind goes with one command."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from miniature import miniature_params
+from miniature import ROOT, miniature_params
 
 pytestmark = pytest.mark.xdist_group("locks")
 
@@ -31,6 +32,7 @@ WAITING = """    from time import sleep
 def project(new_project):
     """A project whose stage `prepare` waits until the file "go" is there."""
     project = new_project("locks", miniature_params())
+    shutil.copy(ROOT / "Makefile", project.folder)
     stage = project.folder / "adm" / "stages" / "prepare.py"
     line = "    libraries = ["
     assert stage.read_text().count(line) == 1
@@ -47,11 +49,11 @@ def data(project):
 
 
 @contextmanager
-def started(project, engine):
-    """An engine amid the stage `prepare`, in a process group of its own."""
+def started(project, command, folder="."):
+    """An engine, or whatever a command starts, amid the stage `prepare`, in a process group of its own."""
     with subprocess.Popen(
-        ENGINES[engine],
-        cwd=project.folder,
+        command,
+        cwd=project.folder / folder,
         env=project.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -69,13 +71,18 @@ def started(project, engine):
 
 
 def unlock(project, succeeds=True):
-    return project.run(sys.executable, "workflow/locks.py", succeeds=succeeds)
+    return project.run(sys.executable, "workflow/locks.py", "unlock", succeeds=succeeds)
+
+
+def clean(project, succeeds=True):
+    # The environment is there already.
+    return project.run("make", "--silent", "--assume-old=.venv/ready", "clean", succeeds=succeeds)
 
 
 @pytest.mark.parametrize("second", ENGINES)
 @pytest.mark.parametrize("first", ENGINES)
 def test_the_second_says_that_the_first_holds_the_lock(project, data, first, second):
-    with started(project, first) as process:
+    with started(project, ENGINES[first]) as process:
         # One that is let in waits like the first.
         printed = project.run("timeout", "60", *ENGINES[second], succeeds=False)
         still = unlock(project, succeeds=False)
@@ -94,7 +101,7 @@ def test_the_second_says_that_the_first_holds_the_lock(project, data, first, sec
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_unlock_takes_away_what_a_kill_leaves(project, data, engine):
-    with started(project, engine) as process:
+    with started(project, ENGINES[engine]) as process:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         # The stage lives on without its engine.
@@ -116,6 +123,59 @@ def test_other_results_are_not_locked(project, data):
     params = (project.folder / "params.yaml").read_text()
     other = params.replace("params: params.yaml", "params: other.yaml").replace("results/embedded", "results/other")
     (project.folder / "other.yaml").write_text(other)
-    with started(project, "dvc"):
+    with started(project, ENGINES["dvc"]):
         (project.folder / "go").touch()
         project.snakemake("--quiet", "rules", "--configfile", "other.yaml", "--", "results/other/data/digits")
+
+
+BY_HAND = ["prepare", "--params", "params.yaml", "--dataset", "digits", "--out", DATA]
+ELSEWHERE = {
+    "DVC, in a folder of the project": (["dvc", "repro", "--force", "../../dvc.yaml:prepare@digits"], "scales/fashion"),
+    "a stage by hand": ([sys.executable, "-u", "-m", "adm", *BY_HAND], "."),
+    "a stage by torchrun": (["torchrun", "--nproc-per-node", "1", "-m", "--", "adm", *BY_HAND], "."),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_an_interrupted_job_left_stays_while_anything_runs(project, data, what):
+    command, folder = ELSEWHERE[what]
+    left = [project.folder / "results" / scale / kind for scale in ("embedded", "other") for kind in ("work", "shards")]
+    for path in (*left, project.folder / folder):
+        path.mkdir(parents=True, exist_ok=True)
+    with started(project, command, folder) as process:
+        for refused in (unlock, clean):
+            printed = refused(project, succeeds=False)
+            assert f"{refused.__name__}: " in printed
+            assert f"(PID {process.pid})" in printed
+        assert all(path.is_dir() for path in left)
+    assert process.returncode == 0
+    clean(project)
+    assert not any(path.exists() for path in left)
+    assert (data / "manifest.json").is_file()
+
+
+def test_a_file_of_an_engines_name_holds_nothing_up(project):
+    (project.folder / "dvc").write_text("import time; time.sleep(60)")
+    for command in (["tail", "-f", "adm/cli.py", "dvc"], [sys.executable, "-c", "import time; time.sleep(60)", "dvc"]):
+        with subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL) as process:
+            try:
+                unlock(project)
+            finally:
+                process.kill()
+    (project.folder / "dvc").unlink()
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {"', "[]"])
+def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, data, left):
+    record = project.folder / ".dvc" / "tmp" / "rwlock"
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(left)
+    printed = project.run(*ENGINES["snakemake"], succeeds=False)
+    (line,) = [line for line in printed.splitlines() if "make unlock" in line]
+    assert line.startswith(".dvc/tmp/rwlock: ")
+    assert "Traceback" not in printed
+    assert ".dvc/tmp/rwlock: " in clean(project, succeeds=False)
+    unlock(project)
+    (project.folder / "go").touch()
+    project.run(*ENGINES["snakemake"])
+    assert (data / "manifest.json").is_file()

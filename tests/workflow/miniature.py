@@ -15,6 +15,9 @@ import yaml
 from adm.params.report import FIGURES
 
 ROOT = Path(__file__).parents[2]
+TIMEOUT = 1800
+"""Seconds after which a command hangs, on a busy machine, too."""
+
 PROJECT_FILES = ["adm", "workflow", "profiles", "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"]
 
 
@@ -163,16 +166,21 @@ class Project:
 
     def run(self, *command, succeeds=True):
         """Run a command in the project; return what it printed."""
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            umask=self.umask,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                umask=self.umask,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as error:
+            printed = (error.output or b"").decode(errors="replace")
+            raise AssertionError(f"{' '.join(command)}\n{printed}\nnot within {TIMEOUT} s") from None
         assert (done.returncode == 0) == succeeds, f"{' '.join(command)}\n{done.stdout}"
         return done.stdout
 
@@ -216,7 +224,7 @@ class Project:
         kinds += ["tables", "figures"]
         files = [path for kind in kinds for path in (root / kind).rglob("*")]
         files = [path for path in files if path.is_file() and path.name != ".snakemake_timestamp"]
-        files.append(root / "sizes.json")
+        files.extend(root.glob("sizes.json"))
         # What is made from measured times differs from run to run.
         files = [path for path in files if path.stem not in ("table_7", "figure_5")]
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(files)}

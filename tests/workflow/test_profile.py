@@ -1,0 +1,59 @@
+"""What the profile for Slurm grants short jobs is enough at the large scales, and of a group no more than two days."""
+
+import pytest
+import yaml
+from miniature import ROOT
+
+from adm.params import load
+from adm.planning.costs import Machine, costs_of, tasks_of
+from adm.planning.devices import V100
+
+MINUTE, TWO_DAYS = 60.0, 2 * 24 * 60.0
+MARGIN = 2
+"""What a job is granted, as a multiple of what it should take where everything else stands still."""
+
+
+@pytest.fixture(scope="module")
+def profile():
+    return yaml.safe_load((ROOT / "workflow" / "profiles" / "slurm" / "config.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def granted(profile):
+    """Minutes that a job of a rule is granted, by the rule and which try it is."""
+    return {
+        (rule, attempt): eval(resources["runtime"], {"attempt": attempt})
+        for rule, resources in profile["set-resources"].items()
+        for attempt in range(1, profile["retries"] + 2)
+    }
+
+
+@pytest.mark.parametrize("scale", ["paper", "released"])
+def test_short_jobs_have_time_enough(granted, scale):
+    params = load(ROOT / "scales" / scale / "params.yaml")
+    costs = costs_of(params, ROOT / "workflow" / "paper")
+    # One GPU a job, of the slowest kind.
+    tasks = tasks_of(costs, Machine(V100), gpus=1)
+    taken = {}
+    for name, cost in costs.items():
+        taken[cost.job.rule] = max(taken.get(cost.job.rule, 0.0), tasks[name].seconds / MINUTE)
+    short = {rule for rule, attempt in granted if attempt == 1} & taken.keys()
+    assert short >= {"figure", "table", "evaluate", "features", "reference_features", "adopt_samples"}
+    assert {rule: taken[rule] for rule in short if granted[rule, 1] < MARGIN * taken[rule]} == {}
+
+
+def test_each_time_a_short_job_is_tried_again_it_has_twice_as_much(granted):
+    assert len(granted) == 3 * len({rule for rule, _ in granted})
+    assert all(granted[rule, attempt] == granted[rule, 1] * 2 ** (attempt - 1) for rule, attempt in granted)
+
+
+def test_no_group_asks_for_more_than_two_days(profile, granted):
+    members, last = {}, profile["retries"] + 1
+    for rule, group in profile["groups"].items():
+        members.setdefault(group, []).append(rule)
+    assert profile["group-components"].keys() <= members.keys()
+    for group, rules in members.items():
+        # Of adopted files each is a job of its own; of others a component is one job of each rule.
+        each = max if group == "adopt" else sum
+        minutes = each(granted[rule, last] for rule in rules) * profile["group-components"].get(group, 1)
+        assert minutes <= TWO_DAYS, group
