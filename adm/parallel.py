@@ -179,7 +179,7 @@ def placed(device: str, number: int = 0) -> torch.device:
     torch.cuda.set_device(number)
     # cuBLAS is deterministic with workspaces of fixed sizes alone, and convolutions of float32 are to be of float32.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(device, number)
 
 

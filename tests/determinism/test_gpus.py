@@ -74,9 +74,11 @@ def test_the_device_of_a_process_is_the_gpu_that_it_took(other, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid=NAMES[number]))
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "as it was")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     other(1)
     assert placed("cuda", 1) == torch.device("cuda", 2)
     assert chosen == [2]
+    assert not torch.backends.cudnn.allow_tf32
     assert placed("cpu", 7) == torch.device("cpu")
     with pytest.raises(UserError, match="process 3 has no GPU; there are 3 here"):
         placed("cuda", 3)

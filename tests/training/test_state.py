@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adm.params.errors import UserError
-from adm.training.rolling import newest, rolling_folder, save_rolling
+from adm.training.rolling import LOG, newest, rolling_folder, save_rolling
 from adm.training.state import check_step
 
 
@@ -125,8 +125,15 @@ def test_weights_that_are_not_finite_are_refused(saved, new_run, tiny_model):
     assert f"network.safetensors: {name} holds NaN" in refusal(new_run(run.model), folder)
 
 
+def begun(folder):
+    """What training begins with in the folder of its rolling states."""
+    folder.mkdir()
+    (folder / LOG).write_text("step,seconds\n")
+
+
 def test_the_newest_whole_rolling_state_counts(new_run, tiny_model, tmp_path):
     state = new_run(tiny_model()).state
+    begun(tmp_path / "rolling")
     assert newest(tmp_path / "rolling") is None
     for step in (5, 10, 15):
         state.step = step
@@ -139,21 +146,27 @@ def test_the_newest_whole_rolling_state_counts(new_run, tiny_model, tmp_path):
 
 def test_a_segment_is_trained_by_one_process_at_a_time(tmp_path):
     with rolling_folder(tmp_path, {"seed": 1}) as rolling:
-        rolling.mkdir()
+        begun(rolling)
         with pytest.raises(UserError, match="another process holds it"), rolling_folder(tmp_path, {"seed": 1}):
             pass
         with rolling_folder(tmp_path, {"seed": 2}) as other:
             assert other != rolling
-    assert not rolling.exists()
+            begun(other)
+            (other / "step-000000005").mkdir()
+        # It has ended: of its own the last state stays, and of others what has not.
+        assert [path.name for path in other.iterdir()] == ["step-000000005"]
+        assert (rolling / LOG).exists()
+        (rolling / "step-000000007").mkdir()
+    assert not other.exists()
+    assert [path.name for path in rolling.iterdir()] == ["step-000000007"]
 
 
 def test_a_segment_that_fails_keeps_its_rolling_state(tmp_path):
     def fail():
         with rolling_folder(tmp_path, {"seed": 1}) as rolling:
-            rolling.mkdir()
+            begun(rolling)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    with rolling_folder(tmp_path, {"seed": 1}) as again:
-        assert again.exists()
+    assert len(list(tmp_path.glob(f"*/{LOG}"))) == 1
