@@ -48,8 +48,9 @@ def stages(by_snakemake):
 def results(by_snakemake, tmp_path, monkeypatch):
     """A copy of the miniature results; the working folder is the one that they lie in."""
     shutil.copytree(by_snakemake.folder / RESULTS, tmp_path / RESULTS)
-    for name in ("params.yaml", "workflow"):
-        (tmp_path / name).symlink_to(by_snakemake.folder / name)
+    (tmp_path / "workflow").symlink_to(by_snakemake.folder / "workflow")
+    # Journals go to where the params file lies.
+    shutil.copy(by_snakemake.folder / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return RESULTS
 
