@@ -142,6 +142,7 @@ class Group:
     def meet(self) -> None:
         """Return when every process has come here: one that fails before ends the others, too."""
         if self.size > 1:
+            # A tensor of the processor's goes over gloo; torch's barrier would take the GPUs.
             self._gather(torch.tensor(self.rank))
 
     def wait(self) -> None:
@@ -190,6 +191,8 @@ def joined(device: str, timeout_seconds: int) -> Iterator[Group]:
     Args:
         device: "cpu", or "cuda" for a GPU of its own; see `placed`.
         timeout_seconds: How long to wait for another process before giving up.
+
+    One that never meets the others, or loses one, ends with the code LOST and a line that says so.
 
     Raises:
         UserError: There is no device for it.

@@ -5,7 +5,7 @@ from adm.params.models import TrainingParams
 
 
 def parts_of(training: TrainingParams, processes: int) -> int:
-    """The micro-batches of a batch, of which each process computes as many: more than one process's where that is few.
+    """The micro-batches of a batch, of which each process computes as many: `accumulation`, or one a process if more.
 
     Raises:
         ValueError: The processes cannot share a batch evenly.
