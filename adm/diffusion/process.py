@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adm.diffusion.schedules import SCHEDULES
-from adm.params.steps import respaced_timesteps
+from adm.arithmetic.respacing import respaced_timesteps
 
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
 

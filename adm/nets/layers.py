@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.params.networks import NUM_GROUPS, EncoderParams
+from adm.arithmetic.levels import NUM_GROUPS
+from adm.params.networks import EncoderParams
 
 Order = Literal["legacy", "new"]
 """How the channels of a qkv projection are packed."""

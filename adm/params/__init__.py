@@ -1,9 +1,12 @@
 """The params file: one schema for every scale, checked as a whole before anything runs.
 
-This package imports no torch, so that the engines can read it in an instant.
+This package imports no torch, so that the engines can read it in an instant. Each module imports only from those before
+it: sections, `schema` with its look-ups, `checks`, `expansion`, `load`.
 """
 
 from adm.params.errors import UserError
-from adm.params.file import Params, check, load, read
+from adm.params.expansion import read
+from adm.params.load import check, load
+from adm.params.schema import Params
 
 __all__ = ["Params", "UserError", "check", "load", "read"]

@@ -13,7 +13,7 @@ class ThroughputParams(Section):
     model: Key
     naive_batch: PositiveInt
     optimised_batch: PositiveInt
-    optimised_precision: Precision
-    steps: PositiveInt
-    repetitions: PositiveInt
-    threads: PositiveInt
+    optimised_precision: Precision = "float32"
+    steps: PositiveInt = 5
+    repetitions: PositiveInt = 5
+    threads: PositiveInt = 1

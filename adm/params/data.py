@@ -27,7 +27,7 @@ class DatasetParams(Section):
     num_classes: PositiveInt
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     limit: PositiveInt | None = None
-    shard_size: PositiveInt
+    shard_size: PositiveInt = 4096
 
     @model_validator(mode="after")
     def _root_belongs_to_source(self) -> Self:
@@ -58,8 +58,8 @@ class GraphParams(Section):
 
     executor: Literal["torch", "tensorflow"] = "torch"
     compiled: bool = False
-    feature_batch: PositiveInt
-    threads: PositiveInt
+    feature_batch: PositiveInt = 256
+    threads: PositiveInt = 1
 
     @model_validator(mode="after")
     def _torch_alone_compiles(self) -> Self:
@@ -89,14 +89,14 @@ class ExtractorParams(GraphParams):
 
     dataset: Key
     side: Annotated[int, Field(gt=0, multiple_of=4)]
-    channels: Annotated[int, Field(ge=4)]
+    channels: Annotated[int, Field(ge=4)] = 16
     iterations: PositiveInt
-    batch_size: PositiveInt
-    learning_rate: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    held_out: Annotated[float, Field(gt=0, lt=1)]
+    batch_size: PositiveInt = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 3.0e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1.0e-2
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
     least_accuracy: Annotated[float, Field(ge=0, le=1)]
-    seed: Seed
+    seed: Seed = 0
 
 
 class ReferenceParams(Section):
@@ -105,4 +105,4 @@ class ReferenceParams(Section):
     dataset: Key
     extractor: Key
     num_images: Annotated[int, Field(ge=4)]
-    threads: PositiveInt
+    threads: PositiveInt = 1

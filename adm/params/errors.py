@@ -1,9 +1,15 @@
 """The one error that users meet."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Any
 
 LONGEST = 2000
 """Characters of a message; names that a file gives may be of any length."""
+
+
+MOST_NAMED = 12
+"""Keys that a message lists; of more it names those that look like the one given."""
 
 
 class UserError(Exception):
@@ -34,3 +40,11 @@ def shown(value: Any) -> str:
         return repr(value)
     except (ValueError, RecursionError):  # too many digits, or too deep
         return f"a {type(value).__name__} that cannot be printed"
+
+
+def accepted(keys: Collection[str], key: str) -> str:
+    """What a message says of the keys that are accepted in the place of `key`: all, or of many the nearest."""
+    if len(keys) <= MOST_NAMED:
+        return f"there are {', '.join(keys) or 'none'}"
+    close = get_close_matches(key, keys, n=3, cutoff=0.0)
+    return f"of the {len(keys)} there are, nearest are {', '.join(close)}"

@@ -11,8 +11,8 @@ class ExecutionParams(Section):
     `expected_minutes` is what the whole takes on two cores, measured; null where nobody knows.
     """
 
-    log_every: PositiveInt
-    save_every: PositiveInt
-    shards: PositiveInt
-    timeout_seconds: PositiveInt
-    expected_minutes: PositiveInt | None
+    log_every: PositiveInt = 100
+    save_every: PositiveInt = 1000
+    shards: PositiveInt = 1
+    timeout_seconds: PositiveInt = 600
+    expected_minutes: PositiveInt | None = None

@@ -20,16 +20,16 @@ class GanParams(Section):
     """
 
     dataset: Key
-    latent: PositiveInt
-    channels: Annotated[int, Field(ge=8, multiple_of=8)]
+    latent: PositiveInt = 16
+    channels: Annotated[int, Field(ge=8, multiple_of=8)] = 16
     iterations: PositiveInt
-    batch_size: PositiveInt
+    batch_size: PositiveInt = 64
     discriminator_steps: PositiveInt = 1
-    generator_rate: Annotated[float, Field(gt=0)]
-    discriminator_rate: Annotated[float, Field(gt=0)]
-    ema_rate: Fraction
-    seed: Seed
-    threads: PositiveInt
+    generator_rate: Annotated[float, Field(gt=0)] = 1.0e-3
+    discriminator_rate: Annotated[float, Field(gt=0)] = 1.0e-3
+    ema_rate: Fraction = 0.995
+    seed: Seed = 0
+    threads: PositiveInt = 1
 
 
 class GanRunParams(ScoredParams):
@@ -40,10 +40,10 @@ class GanRunParams(ScoredParams):
     """
 
     gan: Key
-    truncation: Truncation
+    truncation: Truncation = 1.0
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
-    micro_batch: PositiveInt
-    seed: Seed
+    micro_batch: PositiveInt = 64
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _classes_once(self) -> Self:

@@ -13,8 +13,8 @@ Precision = Literal["float32", "bfloat16", "float16"]
 class NoiseParams(Section):
     """The noise that a model is trained on."""
 
-    timesteps: PositiveInt
-    schedule: Literal["linear", "cosine"]
+    timesteps: PositiveInt = 1000
+    schedule: Literal["linear", "cosine"] = "linear"
 
     @model_validator(mode="after")
     def _betas_stay_below_one(self) -> Self:
@@ -39,16 +39,16 @@ class TrainingParams(Section):
 
     batch_size: PositiveInt
     accumulation: PositiveInt = 1
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0)] = 1.0e-4
     annealing: PositiveInt | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    ema_rate: Fraction
+    ema_rate: Fraction = 0.9999
     precision: Precision = "float32"
     crop: Literal["centre", "random"] = "centre"
-    flip: bool
+    flip: bool = False
     timestep_sampler: Literal["uniform", "loss_second_moment"] = "uniform"
-    seed: Seed
-    threads: PositiveInt
+    seed: Seed = 0
+    threads: PositiveInt = 1
 
     @model_validator(mode="after")
     def _accumulation_divides_batch(self) -> Self:
@@ -57,10 +57,31 @@ class TrainingParams(Section):
         return self
 
 
-class _Denoiser(Section):
-    noise: ProcessParams
-    objective: Literal["simple", "vlb", "hybrid"]
+class TrainedParams(Section):
+    """What every model has beside its network: what it is trained on, and how long.
+
+    `checkpoints` are the iterations at which its training is kept, in order; the last one is where it ends. A model
+    without them, or without a `dataset`, is not trained here.
+    """
+
+    DECLARED = frozenset({"dataset", "checkpoints"})
+
+    dataset: Key | None = None
+    checkpoints: list[PositiveInt] = []
     training: TrainingParams
+
+    @model_validator(mode="after")
+    def _checkpoints_increase(self) -> Self:
+        if sorted(set(self.checkpoints)) != self.checkpoints:
+            raise ValueError(f"checkpoints {self.checkpoints} must increase")
+        if self.checkpoints and self.dataset is None:
+            raise ValueError("dataset is missing; a model with checkpoints is trained on one")
+        return self
+
+
+class _Denoiser(TrainedParams):
+    noise: ProcessParams = ProcessParams()
+    objective: Literal["simple", "vlb", "hybrid"] = "hybrid"
 
     @model_validator(mode="after")
     def _objective_fits_variance(self) -> Self:
@@ -86,23 +107,16 @@ class UpsamplerModelParams(_Denoiser):
     network: UpsamplerParams
 
 
-class ClassifierModelParams(Section):
+class ClassifierModelParams(TrainedParams):
     """A classifier of noised images, p(y | x_t)."""
 
     kind: Literal["classifier"]
     network: ClassifierParams
-    noise: NoiseParams
-    training: TrainingParams
-
-
-class UniformModelParams(Section):
-    """The classifier that knows nothing: p(y | x_t) is constant, its gradient zero, so guidance by it is none."""
-
-    kind: Literal["uniform"]
+    noise: NoiseParams = NoiseParams()
 
 
 ModelParams = Annotated[
-    DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams | UniformModelParams,
+    DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams,
     Field(discriminator="kind"),
 ]
 
@@ -110,7 +124,7 @@ ModelParams = Annotated[
 class SegmentParams(Section):
     """A stretch of a model's training, from the checkpoint `previous` to iteration `stop`.
 
-    Its own key names the checkpoint it ends in. `<model>-0` is every model's initial checkpoint.
+    The checkpoint it ends in is called after the model and `stop`; `<model>-0` is every model's initial one.
     """
 
     model: Key

@@ -4,10 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from adm.arithmetic.levels import NUM_GROUPS, level_channels, level_sides
 from adm.params.section import Fraction, PositiveInt, Section
-
-NUM_GROUPS = 32
-"""Groups of every GroupNorm in the paper's networks."""
 
 
 class EncoderParams(Section):
@@ -20,8 +18,8 @@ class EncoderParams(Section):
     image_size: PositiveInt
     channels: PositiveInt
     channel_multiplier: Annotated[list[float], Field(min_length=1)]
-    depth: PositiveInt
-    attention_resolutions: list[PositiveInt]
+    depth: PositiveInt = 2
+    attention_resolutions: list[PositiveInt] = []
     heads: PositiveInt | None = None
     head_channels: PositiveInt | None = None
     attention_order: Literal["legacy", "new"] = "legacy"
@@ -33,12 +31,12 @@ class EncoderParams(Section):
     @property
     def level_channels(self) -> list[int]:
         """Channels of each level, from the full resolution down."""
-        return [int(multiplier * self.channels) for multiplier in self.channel_multiplier]
+        return level_channels(self.channels, self.channel_multiplier)
 
     @property
     def resolutions(self) -> list[int]:
         """Side length of each level's feature maps, from the full resolution down."""
-        return [self.image_size >> level for level in range(len(self.channel_multiplier))]
+        return level_sides(self.image_size, len(self.channel_multiplier))
 
     @model_validator(mode="after")
     def _resolutions_exist(self) -> Self:
@@ -86,7 +84,7 @@ class EncoderParams(Section):
 class UNetParams(EncoderParams):
     """The diffusion network; `num_classes` is null for an unconditional model."""
 
-    num_classes: PositiveInt | None
+    num_classes: PositiveInt | None = None
 
 
 class UpsamplerParams(UNetParams):

@@ -77,7 +77,7 @@ class PublishedReferenceParams(PublishedParams):
     image_size: PositiveInt
     extractor: Key
     num_images: Annotated[int, Field(ge=4)] | None = None
-    threads: PositiveInt
+    threads: PositiveInt = 1
 
 
 class PublishedGraphParams(GraphParams, PublishedParams):
@@ -87,7 +87,7 @@ class PublishedGraphParams(GraphParams, PublishedParams):
 class PublishedSection(Section):
     """All published files, by what they are."""
 
-    checkpoints: dict[Key, PublishedCheckpointParams]
-    samples: dict[Key, PublishedSamplesParams]
-    references: dict[Key, PublishedReferenceParams]
-    graphs: dict[Key, PublishedGraphParams]
+    checkpoints: dict[Key, PublishedCheckpointParams] = {}
+    samples: dict[Key, PublishedSamplesParams] = {}
+    references: dict[Key, PublishedReferenceParams] = {}
+    graphs: dict[Key, PublishedGraphParams] = {}

@@ -8,8 +8,8 @@ from adm.params.section import PositiveInt, Section
 class JobResources(Section):
     """What a job may take: megabytes of memory and minutes, of all its processes; a retry is given twice as much."""
 
-    memory_mb: PositiveInt
-    minutes: PositiveInt
+    memory_mb: PositiveInt = 4000
+    minutes: PositiveInt = 1440
 
 
 class ProcessResources(JobResources):
@@ -18,8 +18,8 @@ class ProcessResources(JobResources):
     Each process has the `threads` of the section that it computes, and with device "cuda" a GPU of its own.
     """
 
-    processes: PositiveInt
-    device: Literal["cpu", "cuda"]
+    processes: PositiveInt = 1
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class ResourcesParams(Section):
@@ -32,7 +32,7 @@ class ResourcesParams(Section):
     when there are more of them, and what any device computes is rounded its own way; neither has a stage run again.
     """
 
-    train: ProcessResources
-    sample: ProcessResources
-    features: ProcessResources
-    others: JobResources
+    train: ProcessResources = ProcessResources()
+    sample: ProcessResources = ProcessResources()
+    features: ProcessResources = ProcessResources()
+    others: JobResources = JobResources()

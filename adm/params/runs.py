@@ -4,12 +4,25 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.params.models import Precision
 from adm.params.section import Key, PositiveInt, Section, Seed
-from adm.params.steps import STEPS_PATTERN
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
+GradientScale = Annotated[float, Field(ge=0)]
 Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
+
+
+def check_guided(classifier: str | None, gradient_scale: float, is_given: bool) -> None:
+    """Refuse a gradient scale without a classifier, and a classifier without a gradient scale.
+
+    Raises:
+        ValueError: Names what is missing.
+    """
+    if classifier is None and gradient_scale:
+        raise ValueError(f"gradient_scale {gradient_scale} does nothing without a classifier; name one")
+    if classifier is not None and not is_given:
+        raise ValueError(f"gradient_scale is missing; classifier {classifier!r} guides by it")
 
 
 class ScoredParams(Section):
@@ -19,10 +32,9 @@ class ScoredParams(Section):
     """
 
     num_samples: Annotated[int, Field(ge=4)]
-    extractor: Key
     reference: Key
-    replicates: PositiveInt
-    threads: PositiveInt
+    replicates: PositiveInt = 200
+    threads: PositiveInt = 1
 
 
 class SamplingParams(ScoredParams):
@@ -32,14 +44,14 @@ class SamplingParams(ScoredParams):
     """
 
     checkpoint: Key
-    sampler: Literal["ddpm", "ddim"]
-    steps: Steps
+    sampler: Literal["ddpm", "ddim"] = "ddpm"
+    steps: Steps = "250"
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: Temperature = 1.0
-    micro_batch: PositiveInt
+    micro_batch: PositiveInt = 64
     precision: Precision = "float32"
-    seed: Seed
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _eta_belongs_to_ddim(self) -> Self:
@@ -49,11 +61,16 @@ class SamplingParams(ScoredParams):
 
 
 class RunParams(SamplingParams):
-    """A batch of images from noise, guided by a classifier."""
+    """A batch of images from noise, guided by a classifier where one is named."""
 
-    classifier: Key
-    gradient_scale: Annotated[float, Field(ge=0)]
+    classifier: Key | None = None
+    gradient_scale: GradientScale = 0.0
     gradient_at: Literal["x_t", "mean"] = "x_t"
+
+    @model_validator(mode="after")
+    def _classifier_and_scale_go_together(self) -> Self:
+        check_guided(self.classifier, self.gradient_scale, "gradient_scale" in self.model_fields_set)
+        return self
 
     @model_validator(mode="after")
     def _mean_belongs_to_ddpm(self) -> Self:

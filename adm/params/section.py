@@ -1,6 +1,6 @@
 """What every section of the params file shares: strict, frozen pydantic models."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -17,6 +17,16 @@ class Section(BaseModel):
     """A section of the params file: unknown keys and wrong types are errors, values never change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    DECLARED: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say which jobs there are, and nothing of what a job computes."""
+
+    def values(self) -> dict[str, Any]:
+        """What differs from the defaults, as plain values: what results are made with.
+
+        A field that is added later, with a default, leaves it as it is.
+        """
+        return self.model_dump(mode="json", exclude_defaults=True, exclude=set(self.DECLARED))
 
     @model_validator(mode="before")
     @classmethod

@@ -5,10 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from adm.params.models import Precision
-from adm.params.runs import Steps
+from adm.params.runs import GradientScale, Steps, check_guided
 from adm.params.section import Key, PositiveInt, Section, Seed
-
-GradientScale = Annotated[float, Field(ge=0)]
 
 
 class InterpolationParams(Section):
@@ -19,38 +17,39 @@ class InterpolationParams(Section):
     """
 
     checkpoint: Key
-    classifier: Key
+    classifier: Key | None = None
     dataset: Key
-    gradient_scale: GradientScale
-    steps: Steps
-    pairs: PositiveInt
-    points: Annotated[int, Field(ge=3)]
+    gradient_scale: GradientScale = 0.0
+    steps: Steps = "250"
+    pairs: PositiveInt = 4
+    points: Annotated[int, Field(ge=3)] = 9
     reconstructions: PositiveInt
-    micro_batch: PositiveInt
+    micro_batch: PositiveInt = 64
     precision: Precision = "float32"
-    seed: Seed
-    threads: PositiveInt
+    seed: Seed = 0
+    threads: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _classifier_and_scale_go_together(self) -> Self:
+        check_guided(self.classifier, self.gradient_scale, "gradient_scale" in self.model_fields_set)
+        return self
 
 
 class NeighboursParams(Section):
-    """The `k` images of `dataset`, the reference's, that are nearest to each sample of a run, by pooled features."""
+    """The `k` images of the reference's dataset that are nearest to each sample of a run, by pooled features."""
 
     run: Key
-    reference: Key
-    dataset: Key
     k: PositiveInt = 3
-    threads: PositiveInt
+    threads: PositiveInt = 1
 
 
 class VariationParams(Section):
     """A run's first `num_samples` seeds at several gradient scales; all else, checkpoints too, is the run's."""
 
     run: Key
-    checkpoint: Key
-    classifier: Key
     scales: Annotated[list[GradientScale], Field(min_length=1)]
-    num_samples: PositiveInt
-    threads: PositiveInt
+    num_samples: PositiveInt = 8
+    threads: PositiveInt = 1
 
     @model_validator(mode="after")
     def _scales_increase(self) -> Self:
@@ -70,7 +69,7 @@ class LikelihoodParams(Section):
     dataset: Key
     steps: Steps | None = None
     num_images: Annotated[int, Field(ge=2)]
-    micro_batch: PositiveInt
+    micro_batch: PositiveInt = 64
     precision: Precision = "float32"
-    seed: Seed
-    threads: PositiveInt
+    seed: Seed = 0
+    threads: PositiveInt = 1

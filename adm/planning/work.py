@@ -11,7 +11,7 @@ from adm.params.errors import UserError
 from adm.params.file import Params
 from adm.params.models import ClassifierModelParams, Precision, UniformModelParams
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.steps import respaced_timesteps
+from adm.arithmetic.respacing import respaced_timesteps
 from adm.params.studies import InterpolationParams, LikelihoodParams, VariationParams
 from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, SINGLE_SHARE, Device
 from adm.planning.graph import Job, references_of

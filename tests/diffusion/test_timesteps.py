@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adm.diffusion.timesteps import HISTORY, UNIFORM_SHARE, LossSecondMomentTimesteps, UniformTimesteps
-from adm.params.steps import respaced_timesteps
+from adm.arithmetic.respacing import respaced_timesteps
 
 
 @st.composite

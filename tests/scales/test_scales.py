@@ -17,7 +17,7 @@ from adm.params import load
 from adm.params.models import UniformModelParams
 from adm.params.report import FIGURES, TABLES, is_key
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.steps import respaced_timesteps
+from adm.arithmetic.respacing import respaced_timesteps
 from adm.report.beside import compute_of
 from adm.report.compute import implied_range
 

@@ -1,27 +1,15 @@
-"""Checks that cross sections of the params file: every name resolves, and what meets fits."""
-
-from __future__ import annotations
+"""Checks across sections of a params file: every name resolves, and what meets fits."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
-from adm.params.data import ReferenceParams
+from adm.arithmetic.respacing import respaced_timesteps
+from adm.arithmetic.sharing import check_shared
 from adm.params.gans import GanRunParams
-from adm.params.keys import check_class, check_equal, check_known, check_same, model_of, network_of
-from adm.params.models import (
-    ClassifierModelParams,
-    DiffusionModelParams,
-    UniformModelParams,
-    UpsamplerModelParams,
-)
-from adm.params.published import PublishedReferenceParams
+from adm.params.keys import check_class, check_equal, check_known, model_of
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
-from adm.params.sharing import check_shared
-from adm.params.shown import check_shown
-from adm.params.steps import respaced_timesteps
+from adm.params.schema import Params
 
-if TYPE_CHECKING:
-    from adm.params.file import Params
 
 
 def check(params: Params) -> None:
@@ -40,16 +28,16 @@ def check(params: Params) -> None:
     _check_devices(params)
     _check_names(params)
     _check_published(params)
-    for key in params.segments:
-        _check_segment(params, key)
+    for key in params.models:
+        _check_training(params, key)
     for key in params.scored:
         _check_run(params, key)
     _check_studies(params)
     for key in params.likelihoods:
         _check_likelihood(params, key)
     for key, throughput in params.throughput.items():
-        network_of(params, throughput.model, f"throughput.{key}.model")
-    check_shown(params)
+        check_known(params.models, throughput.model, f"throughput.{key}.model")
+    # check_report
 
 
 def _check_devices(params: Params) -> None:
@@ -65,8 +53,7 @@ def _check_names(params: Params) -> None:
     published = params.published
     shared: dict[str, dict[str, Collection[str]]] = {
         "checkpoint": {
-            "models": [f"{model}-0" for model in params.models],
-            "segments": params.segments,
+            "models": [f"{model}-0" for model in params.models] + list(params.segments),
             "published.checkpoints": published.checkpoints,
         },
         "graph": {"extractors": params.extractors, "published.graphs": published.graphs},
@@ -90,53 +77,45 @@ def _check_names(params: Params) -> None:
             for key in section:
                 if key in seen:
                     raise ValueError(f"{name}.{key}: {key!r} names {seen[key]} already; take another key")
-                initial = f"the initial checkpoint of model {key.removesuffix('-0')!r}"
-                seen[key] = initial if name == "models" else f"a {kind} of {name}"
+                seen[key] = f"a {kind} of {name}"
+    for key in params.segments:
+        if key in params.models:
+            raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.model_of(key)!r}; take another key")
 
 
 def _check_published(params: Params) -> None:
     for key, checkpoint in params.published.checkpoints.items():
-        network_of(params, checkpoint.model, f"published.checkpoints.{key}.model")
+        check_known(params.models, checkpoint.model, f"published.checkpoints.{key}.model")
     for key, reference in params.published.references.items():
         check_known(params.graphs, reference.extractor, f"published.references.{key}.extractor")
 
 
-def _check_segment(params: Params, key: str) -> None:
-    segment, place = params.segments[key], f"segments.{key}"
-    model = network_of(params, segment.model, f"{place}.model")
-    check_known(params.datasets, segment.dataset, f"{place}.dataset")
-    dataset = params.datasets[segment.dataset]
+def _check_training(params: Params, key: str) -> None:
+    model, place = params.models[key], f"models.{key}"
+    if model.dataset is None:
+        return
+    check_known(params.datasets, model.dataset, f"{place}.dataset")
+    dataset, training, network = params.datasets[model.dataset], model.training, model.network
     processes = params.resources.train.processes
     try:
-        check_shared(model, processes)
+        check_shared(training.batch_size, training.accumulation, network.dropout, processes)
     except ValueError as error:
-        named = f"models.{segment.model}.training"
-        raise ValueError(f"resources.train.processes: {processes} does not fit {named}: {error}") from error
-    owner = model_of(params, segment.previous, f"{place}.previous")
-    if owner != segment.model:
+        raise ValueError(f"resources.train.processes: {processes} does not fit {place}.training: {error}") from error
+    last = max(model.checkpoints, default=0)
+    if training.annealing is not None and training.annealing < last:
         raise ValueError(
-            f"{place}.previous: {segment.previous!r} is a checkpoint of {owner!r}, not of {segment.model!r}"
+            f"{place}.checkpoints: {last} is past training.annealing {training.annealing}, where the learning rate is "
+            "zero"
         )
-    start = params.iteration_of(segment.previous)
-    if start >= segment.stop:
-        raise ValueError(f"{place}.stop: {segment.stop} must exceed {start}, where {segment.previous!r} stopped")
-    annealing = model.training.annealing
-    if annealing is not None and annealing < segment.stop:
-        raise ValueError(
-            f"{place}.stop: {segment.stop} is past models.{segment.model}.training.annealing {annealing}, where the "
-            "learning rate is zero"
-        )
-    place, named = f"{place}.dataset", f"model {segment.model!r}"
     # Random crops may be cut from larger images than the network sees.
-    if model.training.crop == "centre" or dataset.image_size < model.network.image_size:
-        check_equal(place, "image_size", dataset.image_size, named, model.network.image_size)
-    if model.network.num_classes is not None:
-        check_equal(place, "num_classes", dataset.num_classes, named, model.network.num_classes)
+    if training.crop == "centre" or dataset.image_size < network.image_size:
+        check_equal(f"{place}.dataset", "image_size", dataset.image_size, "the network", network.image_size)
+    if network.num_classes is not None:
+        check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, "the network", network.num_classes)
 
 
 def _check_run(params: Params, key: str) -> None:
     run, place = params.scored[key], _place(params, key)
-    check_known(params.graphs, run.extractor, f"{place}.extractor")
     if isinstance(run, GanRunParams):
         check_known(params.gans, run.gan, f"{place}.gan")
         dataset = params.datasets[params.gans[run.gan].dataset]
@@ -159,7 +138,7 @@ def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
     _respaces(place, model.noise.timesteps, run.steps)
     if isinstance(run, RunParams):
         assert isinstance(model, DiffusionModelParams)
-        _check_guidance(params, place, run.classifier, run.gradient_scale, name)
+        _check_guidance(params, place, run.classifier, name)
     else:
         _check_base(params, key, name)
 
@@ -177,40 +156,23 @@ def _check_base(params: Params, key: str, name: str) -> None:
 
 def _check_reference(params: Params, key: str) -> None:
     run, place = params.scored[key], _place(params, key)
-    references: dict[str, ReferenceParams | PublishedReferenceParams] = {
-        **params.references,
-        **params.published.references,
-    }
-    check_known(references, run.reference, f"{place}.reference")
-    if run.reference in params.references:
-        side = params.datasets[params.references[run.reference].dataset].image_size
-    else:
-        side = params.published.references[run.reference].image_size
-    size = params.image_size_of(key)
+    check_known(params.all_references, run.reference, f"{place}.reference")
+    side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
     if side != size:
         raise ValueError(
             f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images have {size}"
         )
-    expected = references[run.reference].extractor
-    if run.extractor != expected:
-        raise ValueError(
-            f"{place}.extractor: {run.extractor!r} is not {expected!r}, as reference {run.reference!r} has"
-        )
 
 
-def _check_guidance(params: Params, place: str, checkpoint: str, gradient_scale: float, name: str) -> None:
+def _check_guidance(params: Params, place: str, checkpoint: str | None, name: str) -> None:
+    if checkpoint is None:
+        return
     model = params.models[name]
     assert isinstance(model, DiffusionModelParams)
     classifier = params.models[model_of(params, checkpoint, f"{place}.classifier")]
-    if isinstance(classifier, UniformModelParams):
-        if gradient_scale:
-            raise ValueError(
-                f"{place}.gradient_scale: {gradient_scale} does nothing with the uniform classifier; use 0.0"
-            )
-        return
     place, owner = f"{place}.classifier", f"model {name!r}"
     if not isinstance(classifier, ClassifierModelParams):
-        raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier' or 'uniform'")
+        raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier'")
     check_equal(place, "timesteps", classifier.noise.timesteps, owner, model.noise.timesteps)
     check_equal(place, "schedule", classifier.noise.schedule, owner, model.noise.schedule)
     check_equal(place, "image_size", classifier.network.image_size, owner, model.network.image_size)
@@ -223,28 +185,20 @@ def _check_studies(params: Params) -> None:
         place = f"interpolations.{key}"
         name, model = _diffusion_model_of(params, interpolation.checkpoint, f"{place}.checkpoint")
         _respaces(place, model.noise.timesteps, interpolation.steps)
-        _check_guidance(params, place, interpolation.classifier, interpolation.gradient_scale, name)
+        _check_guidance(params, place, interpolation.classifier, name)
         check_known(params.datasets, interpolation.dataset, f"{place}.dataset")
         side = params.datasets[interpolation.dataset].image_size
         check_equal(f"{place}.dataset", "image_size", side, f"model {name!r}", model.network.image_size)
     for key, pair in params.neighbours.items():
         check_known(params.scored, pair.run, f"neighbours.{key}.run")
-        check_known(params.references, pair.reference, f"neighbours.{key}.reference", "references")
-        reference, run = params.references[pair.reference], params.scored[pair.run]
-        check_same(f"neighbours.{key}.dataset", pair.dataset, reference.dataset, f"reference {pair.reference!r}")
-        check_same(
-            f"neighbours.{key}.reference", reference.extractor, run.extractor, f"run {pair.run!r}", "its extractor "
-        )
-        side, expected = params.datasets[pair.dataset].image_size, params.image_size_of(pair.run)
-        check_equal(f"neighbours.{key}.dataset", "image_size", side, f"run {pair.run!r}", expected)
+        reference = params.scored[pair.run].reference
+        check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
     for key, variation in params.variations.items():
         place, name = f"variations.{key}", variation.run
         check_known(params.runs, name, f"{place}.run", "runs")
         varied = params.runs[name]
-        check_same(f"{place}.checkpoint", variation.checkpoint, varied.checkpoint, f"run {name!r}")
-        check_same(f"{place}.classifier", variation.classifier, varied.classifier, f"run {name!r}")
-        if params.models[params.model_of(varied.classifier)].kind == "uniform":
-            raise ValueError(f"{place}.scales: {variation.scales} do nothing with the uniform classifier")
+        if varied.classifier is None:
+            raise ValueError(f"{place}.run: {name!r} has no classifier, so scales {variation.scales} do nothing")
         if variation.num_samples > varied.num_samples:
             many = f"exceeds the {varied.num_samples} of run {name!r}"
             raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")

@@ -1,16 +1,12 @@
 """How several processes share the batches that a model is trained on."""
 
-from adm.params.keys import NetworkModelParams
-from adm.params.models import TrainingParams
 
-
-def parts_of(training: TrainingParams, processes: int) -> int:
+def parts_of(batch: int, accumulation: int, processes: int) -> int:
     """The micro-batches of a batch, of which each process computes as many: `accumulation`, or one a process if more.
 
     Raises:
         ValueError: The processes cannot share a batch evenly.
     """
-    batch, accumulation = training.batch_size, training.accumulation
     parts = max(accumulation, processes)
     if batch % parts or parts % accumulation or parts % processes:
         raise ValueError(
@@ -20,14 +16,13 @@ def parts_of(training: TrainingParams, processes: int) -> int:
     return parts
 
 
-def check_shared(model: NetworkModelParams, processes: int) -> None:
+def check_shared(batch: int, accumulation: int, dropout: float, processes: int) -> None:
     """Refuse a number of processes that cannot share a model's batches, or whose losses would not follow those of one.
 
     Raises:
-        ValueError: Names what is wrong with the section `training` of the model.
+        ValueError: Names what does not fit.
     """
-    dropout, accumulation = model.network.dropout, model.training.accumulation
-    parts_of(model.training, processes)
+    parts_of(batch, accumulation, processes)
     # The masks of a micro-batch are drawn as a whole: smaller ones have others.
     if dropout and accumulation % processes:
         raise ValueError(

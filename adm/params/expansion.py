@@ -1,0 +1,294 @@
+"""From what a params file says to a written-out one: bases, sweeps, and what follows from the rest.
+
+All of it works on what YAML gave, before anything is checked, so that the schema knows complete files alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from adm.params.errors import UserError, accepted, shown
+from adm.params.naming import count_key, value_key
+from adm.params.parsing import read_yaml
+from adm.params.schema import Params
+
+BASE, SWEEP, ITERATION = "base", "sweep", "iteration"
+"""Keys that a file has and a written-out one has not."""
+
+WHOLE = frozenset({"tables", "figures", "claims"})
+"""Sections whose entries take the place of a base's as a whole; others change single values of them."""
+
+NOT_INHERITED = "paths"
+"""The section that a base keeps for itself."""
+
+OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods")
+"""Sections whose entries name a checkpoint."""
+
+Raw = dict[str, Any]
+
+
+class Source(NamedTuple):
+    """What a params file says, with its bases merged in, and the files that say it, its own first."""
+
+    data: Any
+    files: list[Path]
+
+
+def read(path: Path | str) -> Source:
+    """Read a params file and its bases, without checking them.
+
+    Raises:
+        UserError: A file is missing or no YAML, or a base is based on itself.
+    """
+    return _read(Path(path), [])
+
+
+def _read(path: Path, below: list[Path]) -> Source:
+    try:
+        data = read_yaml(path)
+    except OSError as error:
+        place = f"{below[-1]}: base: " if below else ""
+        raise UserError(f"{place}{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(data, dict) or BASE not in data:
+        return Source(data, [path])
+    base = data.pop(BASE)
+    if not isinstance(base, str) or not base:
+        raise UserError(f"{path}: base: {shown(base)} is not accepted; write the path of a params file")
+    where = path.parent / base
+    chain = [*below, path]
+    if any(where.resolve() == file.resolve() for file in chain):
+        raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
+    inherited = _read(where, chain)
+    if not isinstance(inherited.data, dict):
+        raise UserError(f"{path}: base: {where} holds no sections")
+    kept = {name: section for name, section in inherited.data.items() if name != NOT_INHERITED}
+    return Source(_merged(kept, data, ()), [path, *inherited.files])
+
+
+def _merged(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
+    """A base with the changes made; null takes away a section, or an entry of one."""
+    keyed = len(place) < 2 or (place[0] == "published" and len(place) < 3)
+    merged = dict(base)
+    for key, value in changes.items():
+        whole = key == SWEEP or (len(place) == 1 and place[0] in WHOLE)
+        if value is None and keyed and len(place) < 2 + (place[:1] == ("published",)):
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict) and not whole:
+            merged[key] = _merged(merged[key], value, (*place, str(key)))
+        else:
+            merged[key] = value
+    return merged
+
+
+def write_out(data: Any, results: str) -> Any:
+    """Write out a params file: every sweep as its entries, every checkpoint and reference by its key.
+
+    Args:
+        data: What `read` gave; left as it is.
+        results: Where results go if the file does not say.
+
+    Raises:
+        ValueError: A sweep or a checkpoint is not what it should be; names the place.
+    """
+    if not isinstance(data, dict):
+        return data
+    written = {**data, "paths": {"results": results, **paths} if isinstance(paths := data.get("paths", {}), dict) else paths}
+    groups: dict[str, dict[str, str]] = {}
+    if isinstance(models := written.get("models"), dict):
+        written["models"] = _without_sweeps("models", models, groups)
+    follow = _Follower(written, groups)
+    for section in (name for name in written if name not in {"models", "published", *WHOLE}):
+        entries = written[section]
+        if not isinstance(entries, dict):
+            continue
+        if section in OF_CHECKPOINTS:
+            entries = follow.entries(section, entries)
+        elif section in Params.model_fields and section not in ("paths", "execution", "resources"):
+            entries = _without_sweeps(section, entries, {})
+        written[section] = entries
+    _fill_in(written)
+    return written
+
+
+def _without_sweeps(section: str, entries: Raw, groups: dict[str, dict[str, str]]) -> Raw:
+    """The entries of a section with its sweeps written out; `groups` gets the keys of each sweep by their ends."""
+    written: Raw = {}
+    for key, entry in entries.items():
+        if not _is_swept(entry):
+            _put(written, section, str(key), _plain(entry), "")
+            continue
+        members = groups.setdefault(str(key), {})
+        for end, swept in _swept(f"{section}.{key}", section, entry):
+            members[end] = f"{key}-{end}"
+            _put(written, section, f"{key}-{end}", swept, f"the sweep of {section}.{key}")
+    return written
+
+
+def _is_swept(entry: Any) -> bool:
+    """Whether an entry has a sweep; null takes away one that it has from an alias."""
+    return isinstance(entry, dict) and entry.get(SWEEP) is not None
+
+
+def _plain(entry: Any) -> Any:
+    return {name: value for name, value in entry.items() if name != SWEEP} if isinstance(entry, dict) else entry
+
+
+def _put(written: Raw, section: str, key: str, entry: Any, origin: str) -> None:
+    if key in written:
+        raise ValueError(f"{section}.{key}: {origin or 'this key'} gives {key!r}, which is there already; take another key")
+    written[key] = entry
+
+
+def _swept(place: str, section: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
+    """What an entry's sweep is written out to, by the ends of their keys."""
+    axes = entry[SWEEP]
+    if not isinstance(axes, dict) or not axes:
+        raise ValueError(f"{place}.sweep: {shown(axes)} is not accepted; write fields and lists of their values")
+    for field, values in axes.items():
+        _check_axis(f"{place}.sweep.{field}", section, str(field), values)
+    rest = {name: value for name, value in entry.items() if name != SWEEP}
+    for values in product(*axes.values()):
+        changed = rest
+        for field, value in zip(axes, values, strict=True):
+            changed = _with(changed, str(field).split("."), value)
+        yield "-".join(map(value_key, values)), changed
+
+
+def _check_axis(place: str, section: str, field: str, values: Any) -> None:
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"{place}: {shown(values)} is not accepted; a sweep needs a list of values")
+    for value in values:
+        if isinstance(value, dict) or not value_key(value):
+            raise ValueError(f"{place}: {shown(value)} is not accepted; values are numbers, words or lists of them")
+    if field == ITERATION and section in OF_CHECKPOINTS:
+        return
+    known = _fields(Params.model_fields[section].annotation)
+    for name in field.split("."):
+        if name not in known:
+            raise ValueError(f"{place}: {name!r} is no field there; {accepted(list(known), name)}")
+        known = _fields(known[name])
+
+
+def _fields(annotation: Any) -> dict[str, Any]:
+    """The fields of the sections that an annotation names, with their own annotations."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {name: field.annotation for name, field in annotation.model_fields.items()}
+    found: dict[str, Any] = {}
+    for part in getattr(annotation, "__args__", ()):
+        found |= _fields(part)
+    return found
+
+
+def _with(entry: Raw, path: list[str], value: Any) -> Raw:
+    """An entry with another value at a path."""
+    first, *rest = path
+    if not rest:
+        return {**entry, first: value}
+    inner = entry.get(first)
+    return {**entry, first: _with(inner if isinstance(inner, dict) else {}, rest, value)}
+
+
+class _Follower:
+    """Names checkpoints: a model stands for its last one, and with `iteration` for that one; a sweep for all of it.
+
+    Args:
+        written: The file, with its models written out.
+        groups: The models of each sweep, by the ends of their keys.
+    """
+
+    def __init__(self, written: Raw, groups: Mapping[str, Mapping[str, str]]) -> None:
+        self.models = models if isinstance(models := written.get("models"), dict) else {}
+        self.groups = groups
+        published = written.get("published")
+        adopted = published.get("checkpoints") if isinstance(published, dict) else None
+        self.published = adopted if isinstance(adopted, dict) else {}
+
+    def entries(self, section: str, entries: Raw) -> Raw:
+        """The entries of a section, each of one checkpoint."""
+        written: Raw = {}
+        for key, entry in entries.items():
+            place = f"{section}.{key}"
+            if not isinstance(entry, dict):
+                _put(written, section, str(key), entry, "")
+                continue
+            swept = _swept(place, section, entry) if _is_swept(entry) else [("", _plain(entry))]
+            for end, one in swept:
+                for model_end, followed in self._followed(place, one):
+                    full = "-".join(filter(None, [str(key), model_end, end]))
+                    _put(written, section, full, followed, f"the sweep of {place}" if _is_swept(entry) else "")
+        return written
+
+    def _followed(self, place: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
+        entry = dict(entry)
+        iteration, name = entry.pop(ITERATION, None), entry.get("checkpoint")
+        if isinstance(classifier := entry.get("classifier"), str) and classifier in self.models:
+            entry["classifier"] = self._last(f"{place}.classifier", classifier)
+        if not isinstance(name, str):
+            yield "", entry
+            return
+        if iteration is not None and not (isinstance(iteration, int) and not isinstance(iteration, bool)):
+            raise ValueError(f"{place}.iteration: {shown(iteration)} is not accepted; write a whole number")
+        if name in self.models or name in self.groups:
+            for end, model in ({"": name} if name in self.models else self.groups[name]).items():
+                checkpoint = self._last(f"{place}.checkpoint", model)
+                if iteration is not None:
+                    checkpoint = f"{model}-{count_key(iteration)}"
+                yield end, {**entry, "checkpoint": checkpoint}
+            return
+        if iteration is not None:
+            known = [*self.models, *self.groups]
+            raise ValueError(f"{place}.checkpoint: {name!r} is no model, which `iteration` needs; {accepted(known, name)}")
+        yield "", entry
+
+    def _last(self, place: str, model: str) -> str:
+        section = self.models[model]
+        stops = section.get("checkpoints") if isinstance(section, dict) else None
+        if isinstance(stops, list) and stops and isinstance(stops[-1], int):
+            return f"{model}-{count_key(stops[-1])}"
+        adopted = [key for key, one in self.published.items() if isinstance(one, dict) and one.get("model") == model]
+        if len(adopted) != 1:
+            found = f"{len(adopted)} published ones" if adopted else "none"
+            raise ValueError(f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}")
+        return adopted[0]
+
+
+def _fill_in(written: Raw) -> None:
+    """Fill in what follows from the rest: the one extractor, a run's reference, the dataset of a model's studies."""
+    sections = {name: section for name, section in written.items() if isinstance(section, dict)}
+    published = {name: part for name, part in sections.get("published", {}).items() if isinstance(part, dict)}
+    graphs = [*sections.get("extractors", {}), *published.get("graphs", {})]
+    if len(graphs) == 1:
+        for references in (sections.get("references", {}), published.get("references", {})):
+            _default(references, "extractor", lambda _: graphs[0])
+    references: dict[str, list[str]] = {}
+    for key, reference in sections.get("references", {}).items():
+        if isinstance(reference, dict) and isinstance(dataset := reference.get("dataset"), str):
+            references.setdefault(dataset, []).append(key)
+
+    def dataset_of(entry: Raw) -> str | None:
+        """The dataset that an entry's checkpoint or GAN is trained on."""
+        if isinstance(gan := entry.get("gan"), str):
+            owner = sections.get("gans", {}).get(gan)
+        else:
+            name, models = entry.get("checkpoint"), sections.get("models", {})
+            owner = models.get(str(name).rpartition("-")[0]) if isinstance(name, str) else None
+        dataset = owner.get("dataset") if isinstance(owner, dict) else None
+        return dataset if isinstance(dataset, str) else None
+
+    def reference_of(entry: Raw) -> str | None:
+        found = references.get(dataset_of(entry) or "", [])
+        return found[0] if len(found) == 1 else None
+
+    for name in ("runs", "upsampled_runs", "gan_runs"):
+        _default(sections.get(name, {}), "reference", reference_of)
+    for name in ("interpolations", "likelihoods"):
+        _default(sections.get(name, {}), "dataset", dataset_of)
+
+
+def _default(entries: Raw, field: str, value_of: Any) -> None:
+    for key, entry in entries.items():
+        if isinstance(entry, dict) and field not in entry and (value := value_of(entry)) is not None:
+            entries[key] = {**entry, field: value}

@@ -1,0 +1,79 @@
+"""Reading params files: written out, checked as a whole before anything runs, and written again."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from adm.params import checks
+from adm.params.errors import UserError, shown
+from adm.params.expansion import read, write_out
+from adm.params.schema import Params
+
+HEADER = "# Written out by `adm resolve`: every default filled in, every base and sweep written out.\n"
+
+
+def load(path: Path | str) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        UserError: The file is missing, no YAML or breaks the schema; names the key, the value and what is accepted.
+    """
+    return check(read(path).data, path)
+
+
+def check(data: Any, path: Path | str) -> Params:
+    """Check what a params file says.
+
+    Args:
+        data: From `read`.
+        path: The file, for messages; the name of its folder is that of the results if it does not say.
+
+    Raises:
+        UserError: The content breaks the schema.
+    """
+    try:
+        written = write_out(data, f"results/{Path(path).resolve().parent.name}")
+        params = Params.model_validate(written)
+        checks.check(params)
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        more = f" (and {len(others)} more)" if others else ""
+        raise UserError(f"{path}: {_line(dict(first), written)}{more}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    return params
+
+
+def write(params: Params) -> str:
+    """A params file as YAML, written out."""
+    content = params.model_dump(mode="json")
+    return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _line(error: dict[str, Any], data: Any) -> str:
+    place = ".".join(_keys(error["loc"], data)) or "the file as a whole"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"].startswith("union_tag"):
+        name, tag = str(error["ctx"]["discriminator"]).strip("'"), error["ctx"].get("tag")
+        found = f"{tag!r} is not accepted" if tag else "is missing"
+        kinds = error["ctx"].get("expected_tags") or "one of those of the schema"
+        return f"{place}.{name}: {found}; accepted are {kinds.replace(chr(39), '')}"
+    if error["type"] == "missing":
+        return f"{place}: is missing"
+    if error["type"] == "value_error":
+        return f"{place}: {message}" if error["loc"] else message
+    return f"{place}: {shown(error['input'])} is not accepted: {message[0].lower()}{message[1:]}"
+
+
+def _keys(location: tuple[Any, ...], data: Any) -> list[str]:
+    """The keys of a place in the file; a union's tag stands in pydantic's location, but is no key."""
+    keys = []
+    for part in location:
+        if part == "[key]" or (isinstance(data, dict) and part not in data and part == data.get("kind")):
+            continue
+        keys.append(part if isinstance(part, str) else shown(part))
+        inside = (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int))
+        data = data[part] if inside and (not isinstance(data, list) or part < len(data)) else None
+    return keys

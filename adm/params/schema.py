@@ -1,0 +1,161 @@
+"""The params file as a whole: its sections, and look-ups from one to another."""
+
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from adm.params.compute import ThroughputParams
+from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
+from adm.params.errors import accepted
+from adm.params.execution import ExecutionParams
+from adm.params.gans import GanParams, GanRunParams
+from adm.params.models import ModelParams, SegmentParams
+from adm.params.naming import count_key
+from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
+from adm.params.resources import ResourcesParams
+from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.section import Key, Section
+from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
+
+ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
+StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams
+ReferenceSection = ReferenceParams | PublishedReferenceParams
+
+
+class PathsParams(Section):
+    """Where results go: a folder of the project, or one anywhere, as on a scratch disk."""
+
+    results: Annotated[str, Field(pattern=r"^(results/[A-Za-z0-9_-]+|/[^\s{}]+)$")]
+
+
+class Params(Section):
+    """A whole params file, written out: one schema for every scale. What a file leaves out is not there."""
+
+    paths: PathsParams
+    execution: ExecutionParams = ExecutionParams()
+    resources: ResourcesParams = ResourcesParams()
+    datasets: dict[Key, DatasetParams] = {}
+    extractors: dict[Key, ExtractorParams] = {}
+    models: dict[Key, ModelParams] = {}
+    gans: dict[Key, GanParams] = {}
+    references: dict[Key, ReferenceParams] = {}
+    published: PublishedSection = PublishedSection()
+    runs: dict[Key, RunParams] = {}
+    upsampled_runs: dict[Key, UpsampledRunParams] = {}
+    gan_runs: dict[Key, GanRunParams] = {}
+    interpolations: dict[Key, InterpolationParams] = {}
+    neighbours: dict[Key, NeighboursParams] = {}
+    variations: dict[Key, VariationParams] = {}
+    likelihoods: dict[Key, LikelihoodParams] = {}
+    throughput: dict[Key, ThroughputParams] = {}
+    tables: dict[Key, Any] = {}
+    figures: dict[Key, Any] = {}
+    claims: dict[Key, Any] = {}
+
+    @cached_property
+    def scored(self) -> dict[str, ScoredSection]:
+        """Every batch of samples that is scored, by its key, wherever it comes from."""
+        return {**self.runs, **self.upsampled_runs, **self.gan_runs, **self.published.samples}
+
+    @cached_property
+    def studies(self) -> dict[str, StudySection]:
+        """Every study, by its key."""
+        return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods}
+
+    @cached_property
+    def graphs(self) -> dict[str, GraphParams]:
+        """Every graph that features come from, trained here or published."""
+        return {**self.extractors, **self.published.graphs}
+
+    @cached_property
+    def all_references(self) -> dict[str, ReferenceSection]:
+        """Every reference, fitted here or published."""
+        return {**self.references, **self.published.references}
+
+    @cached_property
+    def segments(self) -> dict[str, SegmentParams]:
+        """The segments of every model's training, by the keys of the checkpoints that they end in."""
+        found = {}
+        for key, model in self.models.items():
+            previous = f"{key}-0"
+            for stop in model.checkpoints:
+                assert model.dataset is not None
+                segment = SegmentParams(model=key, dataset=model.dataset, previous=previous, stop=stop)
+                found[previous := f"{key}-{count_key(stop)}"] = segment
+        return found
+
+    def model_of(self, checkpoint: str) -> str:
+        """The key of the model that a checkpoint is of; `<model>-0` is the initial one.
+
+        Raises:
+            ValueError: There is no such checkpoint.
+        """
+        if checkpoint in self.segments:
+            return self.segments[checkpoint].model
+        if checkpoint in self.published.checkpoints:
+            return self.published.checkpoints[checkpoint].model
+        model = checkpoint.removesuffix("-0")
+        if model != checkpoint and model in self.models:
+            return model
+        known = [*self.segments, *self.published.checkpoints, *(f"{model}-0" for model in self.models)]
+        raise ValueError(f"{checkpoint!r} is no checkpoint; {accepted(known, checkpoint)}")
+
+    def reference_of(self, run: str) -> ReferenceSection:
+        """The reference that a run is scored against."""
+        return self.all_references[self.scored[run].reference]
+
+    def extractor_of(self, run: str) -> str:
+        """The key of the graph that a run's features come from: that of its reference."""
+        return self.reference_of(run).extractor
+
+    def sections_of_segment(self, segment: str) -> dict[str, Section]:
+        """What `train` reads of a segment, by the names, and in the order, in which it keeps that."""
+        section = self.segments[segment]
+        return {"segment": section, "model": self.models[section.model]}
+
+    def sections_of_throughput(self, key: str) -> dict[str, Section]:
+        """What `throughput` reads of a measurement, by the names in which it keeps that."""
+        section = self.throughput[key]
+        return {"throughput": section, "model": self.models[section.model]}
+
+    def iteration_of(self, checkpoint: str) -> int:
+        """The training iteration that a checkpoint was taken at."""
+        if checkpoint in self.published.checkpoints:
+            return self.published.checkpoints[checkpoint].iteration
+        return self.segments[checkpoint].stop if checkpoint in self.segments else 0
+
+    def chain(self, checkpoint: str) -> list[str]:
+        """The segments that lead to a checkpoint, from the first on; none where it is initial or published."""
+        found: list[str] = []
+        while checkpoint in self.segments:
+            found.insert(0, checkpoint)
+            checkpoint = self.segments[checkpoint].previous
+        return found
+
+    def checkpoint_of(self, run: str) -> str:
+        """The checkpoint that a run samples.
+
+        Raises:
+            ValueError: The run is of a GAN, or published: it has none.
+        """
+        owner = self.scored[run]
+        if isinstance(owner, RunParams | UpsampledRunParams):
+            return owner.checkpoint
+        raise ValueError(f"run {run!r} is sampled from no checkpoint")
+
+    def image_size_of(self, run: str) -> int:
+        """The side of a run's images."""
+        owner = self.scored[run]
+        if isinstance(owner, PublishedSamplesParams):
+            return owner.image_size
+        if isinstance(owner, GanRunParams):
+            return self.datasets[self.gans[owner.gan].dataset].image_size
+        return self.models[self.model_of(owner.checkpoint)].network.image_size
+
+    def image_size_of_reference(self, reference: str) -> int:
+        """The side of a reference's images."""
+        section = self.all_references[reference]
+        if isinstance(section, PublishedReferenceParams):
+            return section.image_size
+        return self.datasets[section.dataset].image_size
