@@ -17,7 +17,6 @@ from adm.params.models import (
 from adm.params.published import PublishedReferenceParams
 from adm.params.runs import RunParams, SamplingParams
 from adm.params.sharing import check_shared
-from adm.params.shown import check_shown
 from adm.params.steps import respaced_timesteps
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ def check(params: Params) -> None:
         _check_likelihood(params, key)
     for key, throughput in params.throughput.items():
         network_of(params, throughput.model, f"throughput.{key}.model")
-    check_shown(params)
 
 
 def _check_devices(params: Params) -> None:

@@ -6,28 +6,28 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from adm.params import consistency
-from adm.params.claims import ClaimParams
+from adm.params.claims import AnyClaim, Claims
 from adm.params.compute import ThroughputParams
 from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
 from adm.params.errors import UserError, shown
 from adm.params.execution import ExecutionParams
+from adm.params.figures import AnyFigureParams, Figures
 from adm.params.gans import GanParams, GanRunParams
 from adm.params.keys import accepted
 from adm.params.models import ModelParams, SegmentParams, UniformModelParams
 from adm.params.parsing import read_yaml
 from adm.params.published import PublishedSamplesParams, PublishedSection
-from adm.params.report import FiguresParams, TablesParams
 from adm.params.resources import ResourcesParams
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.section import Key, Section
+from adm.params.section import Key, Section, kinds_of
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
+from adm.params.tables import AnyTableParams, Tables
 
 KINDS = {
     "models": ("diffusion", "upsampler", "classifier", "uniform"),
-    "claims": (
-        *("lower", "higher", "falls", "rises", "bridges", "similar", "not_better", "beats_early", "reconstruction"),
-        *("reconstruction_order", "no_copies", "lighter", "faster", "needs"),
-    ),
+    "tables": kinds_of(AnyTableParams),
+    "figures": kinds_of(AnyFigureParams),
+    "claims": kinds_of(AnyClaim),
 }
 """The kinds that entries of a section may be of."""
 
@@ -65,9 +65,9 @@ class Params(Section):
     variations: dict[Key, VariationParams]
     likelihoods: dict[Key, LikelihoodParams]
     throughput: dict[Key, ThroughputParams]
-    tables: TablesParams
-    figures: FiguresParams
-    claims: dict[Key, ClaimParams]
+    tables: Tables
+    figures: Figures
+    claims: Claims
 
     @property
     def scored(self) -> dict[str, RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams]:
@@ -83,10 +83,6 @@ class Params(Section):
     def graphs(self) -> dict[str, GraphParams]:
         """Every graph that features come from, trained here or published."""
         return {**self.extractors, **self.published.graphs}
-
-    def figure(self, name: str) -> Any:
-        """The section of a figure."""
-        return getattr(self.figures, self.figures.kind_of(name))[name]
 
     def model_of(self, checkpoint: str) -> str:
         """The key of the model that a checkpoint is of; `<model>-0` is the initial one.
@@ -196,12 +192,18 @@ def check(data: Any, name: str) -> Params:
     Raises:
         UserError: The content breaks the schema.
     """
+    from adm.params.report_checks import check_report
+
     try:
-        return Params.model_validate(data)
+        params = Params.model_validate(data)
+        check_report(params)
+        return params
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         more = f" (and {len(others)} more)" if others else ""
         raise UserError(f"{name}: {_line(dict(first))}{more}") from error
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def _line(error: dict[str, Any]) -> str:

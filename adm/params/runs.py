@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from adm.params.models import Precision
+from adm.params.samplers import SAMPLERS, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
 from adm.params.steps import STEPS_PATTERN
 
@@ -32,7 +33,7 @@ class SamplingParams(ScoredParams):
     """
 
     checkpoint: Key
-    sampler: Literal["ddpm", "ddim"]
+    sampler: SamplerName
     steps: Steps
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
@@ -42,9 +43,15 @@ class SamplingParams(ScoredParams):
     seed: Seed
 
     @model_validator(mode="after")
-    def _eta_belongs_to_ddim(self) -> Self:
-        if self.sampler == "ddpm" and self.eta:
-            raise ValueError(f"eta {self.eta} is DDIM's; with sampler 'ddpm' leave it out")
+    def _fields_belong_to_the_sampler(self) -> Self:
+        own = SAMPLERS[self.sampler].fields
+        for name in dict.fromkeys(name for sampler in SAMPLERS.values() for name in sampler.fields):
+            field = type(self).model_fields.get(name)
+            if field is not None and name not in own and getattr(self, name) != field.default:
+                owners = " and ".join(repr(key) for key, sampler in SAMPLERS.items() if name in sampler.fields)
+                raise ValueError(
+                    f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
+                )
         return self
 
 
@@ -54,12 +61,6 @@ class RunParams(SamplingParams):
     classifier: Key
     gradient_scale: Annotated[float, Field(ge=0)]
     gradient_at: Literal["x_t", "mean"] = "x_t"
-
-    @model_validator(mode="after")
-    def _mean_belongs_to_ddpm(self) -> Self:
-        if self.sampler == "ddim" and self.gradient_at == "mean":
-            raise ValueError("gradient_at 'mean' is Algorithm 1's; with sampler 'ddim' use 'x_t'")
-        return self
 
 
 class UpsampledRunParams(SamplingParams):
