@@ -5,6 +5,7 @@ plan`, `adm jobs` and `adm verify` all ask it. It imports no torch and no stage,
 part of the code of each.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from adm.artifacts.code import code_of_record
-from adm.paper import table_digest
+from adm.paper import TABLES, captions, table_cells
 from adm.params import Params, UserError
 from adm.params.errors import accepted
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
-from adm.params.report_checks import captions_of
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.section import Section
+from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 from adm.params.tables import HyperparametersParams, ScalesParams
 
@@ -186,23 +187,20 @@ class Pipeline:
     @cached_property
     def jobs(self) -> dict[str, Job]:
         """Every job by its name; each stands behind those that it waits for."""
-        made = [*self._data(), *self._training(), *self._scoring(), *self._studies(), *self._report()]
-        named = {job.name: job for job in made}
-        order = TopologicalSorter({name: self._after(job) for name, job in named.items()}).static_order()
-        return {name: named[name] for name in order}
+        makers = self._makers
+        named = {job.name: job for job in makers.values()}
+        after = {name: [makers[path].name for path in job.inputs.values()] for name, job in named.items()}
+        return {name: named[name] for name in TopologicalSorter(after).static_order()}
 
     @cached_property
-    def makers(self) -> dict[Path, str]:
-        """The name of the job that makes each artifact."""
+    def _makers(self) -> dict[Path, Job]:
+        """The job that makes each artifact."""
         made = [*self._data(), *self._training(), *self._scoring(), *self._studies(), *self._report()]
-        return {path: job.name for job in made for path in job.outputs.values()}
-
-    def _after(self, job: Job) -> list[str]:
-        return list(dict.fromkeys(self.makers[path] for path in job.inputs.values()))
+        return {path: job for job in made for path in job.outputs.values()}
 
     def after(self, job: Job) -> list[str]:
         """The names of the jobs whose artifacts a job reads."""
-        return self._after(job)
+        return list(dict.fromkeys(self._makers[path].name for path in job.inputs.values()))
 
     def of_rule(self, rule: str) -> list[Job]:
         """The jobs of a kind, in the order of the params file."""
@@ -373,29 +371,25 @@ class Pipeline:
     def _report(self) -> Iterator[Job]:
         params = self.params
         for key, table in params.tables.items():
-            shown: dict[str, Any] = {"table": table, "caption": captions_of(params, key), "paper": table_digest(key)}
+            shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key)}
             # What these print is of the params file alone.
             if isinstance(table, HyperparametersParams):
-                shown |= {"models": {model: _declared(params.models[model]) for model in table.keys()}}  # noqa: SIM118
+                shown |= {"models": {model: _declared(params.models[model]) for model in keys_in(table.columns)}}
                 shown |= {"published": params.published.checkpoints}
             if isinstance(table, ScalesParams):
-                shown |= {"runs": {run: params.runs[run] for run in table.keys()}}  # noqa: SIM118
+                shown |= {"runs": {run: params.runs[run] for run in keys_in([*table.ddpm, *table.ddim])}}
             yield self._job("table", key, self._needed(needs_of_table(params, key)), **shown)
         for key, figure in params.figures.items():
-            shown = {"figure": figure, "caption": captions_of(params, key)}
+            shown = {"figure": figure, "caption": _caption(key, figure)}
             yield self._job("figure", key, self._needed(needs_of_figure(params, key)), **shown)
         if params.claims:
             models = {key: _declared(model) for key, model in params.models.items()}
             shown = {"claims": params.claims, "models": models, "published": params.published.checkpoints}
             yield self._job("claims", "", self._needed(needs_of_claims(params)), **shown)
 
-    def _needed(self, needs: Any) -> dict[str, Path]:
+    def _needed(self, needs: Needs) -> dict[str, Path]:
         """The artifacts that a table, a figure or the claims are made from."""
-        found = {}
-        for kind, keys in needs.items():
-            for key in keys:
-                found[f"{kind}/{key}"] = self._artifact(kind, key)
-        return {**found, "sizes/": self.path("sizes", "")} if needs.sizes else found
+        return {f"{kind}/{key}": self._artifact(kind, key) for kind, keys in needs.items() for key in keys}
 
     def _artifact(self, kind: str, key: str) -> Path:
         match kind:
@@ -410,6 +404,16 @@ class Pipeline:
 
 def _with_threads(job: Job, threads: int) -> Job:
     return Job(job.rule, job.key, job.root, job.inputs, job.sections, threads, job.shard)
+
+
+def _caption(key: str, shown: Any) -> str:
+    """The caption of a table or figure: its own, or the paper's."""
+    return getattr(shown, "caption", None) or captions()[key]
+
+
+def _paper(table: str) -> str:
+    """A hash of the paper's values of a table; "" for one's own."""
+    return hashlib.sha256(repr(table_cells(table)).encode()).hexdigest()[:16] if table in TABLES else ""
 
 
 def _declared(section: Section) -> dict[str, Any]:

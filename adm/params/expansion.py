@@ -95,7 +95,10 @@ def write_out(data: Any, results: str) -> Any:
     """
     if not isinstance(data, dict):
         return data
-    written = {**data, "paths": {"results": results, **paths} if isinstance(paths := data.get("paths", {}), dict) else paths}
+    written = {
+        **data,
+        "paths": {"results": results, **paths} if isinstance(paths := data.get("paths", {}), dict) else paths,
+    }
     groups: dict[str, dict[str, str]] = {}
     if isinstance(models := written.get("models"), dict):
         written["models"] = _without_sweeps("models", models, groups)
@@ -138,7 +141,9 @@ def _plain(entry: Any) -> Any:
 
 def _put(written: Raw, section: str, key: str, entry: Any, origin: str) -> None:
     if key in written:
-        raise ValueError(f"{section}.{key}: {origin or 'this key'} gives {key!r}, which is there already; take another key")
+        raise ValueError(
+            f"{section}.{key}: {origin or 'this key'} gives {key!r}, which is there already; take another key"
+        )
     written[key] = entry
 
 
@@ -240,7 +245,9 @@ class _Follower:
             return
         if iteration is not None:
             known = [*self.models, *self.groups]
-            raise ValueError(f"{place}.checkpoint: {name!r} is no model, which `iteration` needs; {accepted(known, name)}")
+            raise ValueError(
+                f"{place}.checkpoint: {name!r} is no model, which `iteration` needs; {accepted(known, name)}"
+            )
         yield "", entry
 
     def _last(self, place: str, model: str) -> str:
@@ -250,8 +257,10 @@ class _Follower:
             return f"{model}-{count_key(stops[-1])}"
         adopted = [key for key, one in self.published.items() if isinstance(one, dict) and one.get("model") == model]
         if len(adopted) != 1:
-            found = f"{len(adopted)} published ones" if adopted else "none"
-            raise ValueError(f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}")
+            found = f"{len(adopted)} published ones" if adopted else "no published one"
+            raise ValueError(
+                f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}"
+            )
         return adopted[0]
 
 
