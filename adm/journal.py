@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
 from tqdm import tqdm
 
 from adm import progress
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import library_versions
 from adm.machine import Usage, processor_name
-from adm.params import Params, UserError
+from adm.params import UserError
+from adm.pipeline import Job
 
 LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tensorflow", "torch")
 """Distributions whose version may change a result; a journal tells those that are installed."""
@@ -52,36 +52,29 @@ class Journal:
 
 
 @contextmanager
-def journal(
-    file: Path, params: Params, verb: str, key: str = "", /, **sections: BaseModel | Mapping[str, BaseModel]
-) -> Iterator[Journal]:
-    """Keep the journal of a job while the block runs, in `logs/<verb>/<key>.txt` of the scale's results.
+def journal(job: Job) -> Iterator[Journal]:
+    """Keep the journal of a job while the block runs, in `logs/<job>.txt` of its results folder.
 
     Of several processes that carry out one job, the first alone writes; where one has started them, which keeps the
     journal already, it adds its lines to that.
 
     Args:
-        file: The params file, from whose place the results folder is found.
-        params: What is in it.
-        verb: The stage.
-        key: What it makes; parts of it may be set apart by slashes.
-        sections: What the stage reads of the params file.
+        job: The job.
 
     Raises:
         UserError: The journal cannot be opened.
     """
-    logs = (file.resolve().parent / params.paths.project).resolve() / params.paths.results / "logs"
-    name = Path(verb, key).as_posix()
-    path = logs / f"{name}.txt"
-    title = f"{verb} {key}".strip()
-    found = Journal(path, curves=logs / "tensorboard" / name)
+    logs = job.root / "logs"
+    path = logs / f"{job.name}.txt"
+    title = " ".join(job.command)
+    found = Journal(path, curves=logs / "tensorboard" / job.name)
     token = progress.JOB.set(title)
     try:
         with ExitStack() as writing:
             if is_leader():
                 lines = writing.enter_context(_lines(path))
                 if os.environ.get(KEPT) != str(path):
-                    writing.enter_context(_framed(lines, path, _header(title, verb, sections)))
+                    writing.enter_context(_framed(lines, path, _header(title, job)))
             yield found
     finally:
         progress.JOB.reset(token)
@@ -146,13 +139,13 @@ def _framed(lines: "_File", path: Path, header: str) -> Iterator[None]:
         lines.write(_timed(ended, began, Usage.now()))
 
 
-def _header(title: str, verb: str, sections: Mapping[str, BaseModel | Mapping[str, BaseModel]]) -> str:
-    params = {name: _plain(section) for name, section in sections.items()}
+def _header(title: str, job: Job) -> str:
+    params = job.values
     content = {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["adm", *sys.argv[1:]]),
         "folder": str(Path.cwd()),
-        "code": code_digest(verb),
+        "code": code_digest(job.verb),
         "params": params,
         "seeds": _named("seed", params),
         "threads": _named("threads", params),
@@ -161,12 +154,6 @@ def _header(title: str, verb: str, sections: Mapping[str, BaseModel | Mapping[st
         "process": os.getpid(),
     }
     return f"=== {title}\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=sys.maxsize)}"
-
-
-def _plain(section: BaseModel | Mapping[str, BaseModel]) -> Any:
-    if isinstance(section, BaseModel):
-        return section.model_dump(mode="json")
-    return {key: value.model_dump(mode="json") for key, value in section.items()}
 
 
 def _named(name: str, params: Any, place: str = "") -> dict[str, Any]:

@@ -19,6 +19,9 @@ from adm.progress import progress
 
 MANIFEST = "manifest.json"
 
+DEFAULT = "its default"
+"""What stands in a message for a value that is not written down."""
+
 EVERY = slice(None)
 """All files of an artifact, in a manifest's order."""
 
@@ -62,8 +65,8 @@ def provenance(
 
 
 def dumped(sections: Mapping[str, Section]) -> dict[str, Any]:
-    """Sections of the params file as an artifact keeps them: defaults are written out."""
-    return {name: section.model_dump(mode="json") for name, section in sections.items()}
+    """Sections of the params file as an artifact keeps them: what differs from the defaults."""
+    return {name: section.values() for name, section in sections.items()}
 
 
 def library_versions(libraries: Iterable[str]) -> dict[str, str]:
@@ -132,9 +135,9 @@ def require_params(path: Path, made_by: Any, sections: Mapping[str, Section]) ->
 
 
 def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The keys of a section that have other values, with both; those that are wanted no more do not count."""
-    for key, value in wanted.items():
-        made_with = found.get(key)
+    """The keys of a section that have other values, with both; a key that one of them lacks has its default there."""
+    for key in [*wanted, *(key for key in found if key not in wanted)]:
+        made_with, value = (values.get(key, DEFAULT) for values in (found, wanted))
         if isinstance(value, dict) and isinstance(made_with, dict):
             yield from _differing(made_with, value, f"{within}{key}.")
         elif made_with != value:

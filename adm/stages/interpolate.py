@@ -9,7 +9,7 @@ from adm.determinism import settle
 from adm.nets.checkpoints import load_network
 from adm.nets.unet import UNet
 from adm.parallel import placed
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.studies import InterpolationParams
 from adm.sampling.interpolation import LatentSpace, between, computed, conditioned
 from adm.sampling.studies import Interpolation, write_interpolation
@@ -21,12 +21,12 @@ PAIRS, RECONSTRUCTIONS = 0, 1
 def run(
     interpolation: InterpolationParams,
     model: DiffusionModelParams,
-    classifier_model: ClassifierModelParams | UniformModelParams,
+    classifier_model: ClassifierModelParams | None,
     inputs: dict[str, Path],
     out: Path,
     device: str = "cpu",
 ) -> None:
-    """Interpolate between random images; `inputs` are "checkpoint", "classifier" and "data".
+    """Interpolate between random images; `inputs` are "checkpoint", "data", and "classifier" where one guides.
 
     Raises:
         UserError: The dataset has too few images, or labels that are no class of the networks.
@@ -34,7 +34,7 @@ def run(
     settle(interpolation.threads)
     network = load_network(inputs["checkpoint"], model, placed(device))
     assert isinstance(network, UNet)
-    classifier = load_network(inputs["classifier"], classifier_model, placed(device))
+    classifier = classifier_model and load_network(inputs["classifier"], classifier_model, placed(device))
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
     num_classes = _num_classes(model, classifier_model, data, inputs["data"])
@@ -56,12 +56,12 @@ def run(
 
 def _num_classes(
     model: DiffusionModelParams,
-    classifier_model: ClassifierModelParams | UniformModelParams,
+    classifier_model: ClassifierModelParams | None,
     data: ImageShards,
     place: Path,
 ) -> int:
     num_classes = model.network.num_classes
-    if num_classes is None and isinstance(classifier_model, ClassifierModelParams):
+    if num_classes is None and classifier_model is not None:
         num_classes = classifier_model.network.num_classes
     check_labels(data, num_classes, place)
     return num_classes or int(data.labels.max()) + 1

@@ -27,7 +27,6 @@ def run(
     """
     settle(likelihood.threads)
     network = load_network(inputs["checkpoint"], model, placed(device))
-    assert network is not None
     data = ImageShards(inputs["data"], model.network.image_size)
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])

@@ -1,5 +1,6 @@
 """`train`: a segment of a model's training, from one checkpoint to the next."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from adm.artifacts.manifest import fingerprint, provenance, write_manifest
@@ -28,21 +29,22 @@ def run(
     execution: ExecutionParams,
     device: str,
     start: int,
-    *,
-    data: Path,
-    previous: Path,
+    inputs: Mapping[str, Path],
     out: Path,
-    work: Path,
     log: Path,
+    work: Path,
     curves: Path,
 ) -> None:
-    """Train from `previous`, at iteration `start`, to `segment.stop`; an earlier try's state under `work` goes on.
+    """Train from iteration `start` to `segment.stop`; an earlier try's state under `work` goes on.
+
+    `inputs` are "data" and "previous", the checkpoint at iteration `start`.
 
     The log grows beside that state, where no engine deletes it when training stops half-way; the folder `curves` shows
     it to TensorBoard. Each process of several reads through part of what comes in and takes part of every batch; the
     first one writes.
     """
     training, side = model.training, model.network.image_size
+    data, previous = inputs["data"], inputs["previous"]
     settle(training.threads)
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]

@@ -7,7 +7,7 @@ import numpy as np
 from adm.determinism import settle
 from adm.nets.checkpoints import load_network
 from adm.parallel import placed
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
 from adm.progress import progress
@@ -19,7 +19,7 @@ def run(
     variation: VariationParams,
     run: RunParams,
     model: DiffusionModelParams,
-    classifier_model: ClassifierModelParams | UniformModelParams,
+    classifier_model: ClassifierModelParams,
     inputs: dict[str, Path],
     out: Path,
     device: str = "cpu",
@@ -28,10 +28,7 @@ def run(
     settle(variation.threads)
     network = load_network(inputs["checkpoint"], model, placed(device))
     classifier = load_network(inputs["classifier"], classifier_model, placed(device))
-    assert network is not None
-    num_classes = model.network.num_classes or (
-        classifier_model.network.num_classes if isinstance(classifier_model, ClassifierModelParams) else 1
-    )
+    num_classes = model.network.num_classes or classifier_model.network.num_classes
     count = variation.num_samples
     columns = []
     for scale in progress(variation.scales, unit="scale"):

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from adm.data.batches import Batches
+from adm.arithmetic.sharing import check_shared, parts_of
 from adm.determinism import generator
 from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
-from adm.params.sharing import check_shared, parts_of
 from adm.training.finite import where_not_finite
 from adm.training.report import Report
 from adm.training.state import TrainingState
@@ -30,8 +30,9 @@ def check_group(model: TrainedModelParams, group: Group) -> None:
     Raises:
         UserError: They cannot.
     """
+    training = model.training
     try:
-        check_shared(model, group.size)
+        check_shared(training.batch_size, training.accumulation, model.network.dropout, group.size)
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -116,7 +117,7 @@ class Share:
         Raises:
             ValueError: They cannot share a batch evenly; `check_group` tells before.
         """
-        batch, parts = training.batch_size, parts_of(training, group.size)
+        batch, parts = training.batch_size, parts_of(training.batch_size, training.accumulation, group.size)
         share = batch // group.size
         return cls(slice(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
 
