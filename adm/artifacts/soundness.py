@@ -2,47 +2,35 @@
 
 import os
 import platform
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
-from pydantic import ValidationError
-
-from adm.artifacts.code import code_digest, verbs
+from adm.artifacts.code import code_digest, code_of_record
 from adm.artifacts.found import Artifact
-from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, sha256
-from adm.artifacts.sealed import read_made_with, read_sealed_json
-from adm.params.errors import UserError
-
-KEYS = {
-    "data": "dataset",
-    "dataset_features": "reference",
-    "features": "run",
-    "reference_features": "reference",
-    "samples": "run",
-}
-"""Inputs whose key stands under another name in the section of the params file that asked for them."""
-
-OF_THE_SAME_KEY = {
-    "adopt": ("source",),
-    "evaluate": ("features", "samples"),
-    "features": ("images",),
-    "reference": ("features",),
-}
-"""Inputs, by stage, whose key no section names: it is that of what is made of them."""
-
-REFERENCES, DATASET_FEATURES = "references", "dataset_features"
-"""The folder of references, each a folder of artifacts under its key, and the one of these that is of a dataset."""
-
-SEALED, CHECKPOINTS = "training", "checkpoints"
-"""The folder of logs, which have a seal and no manifest, and that of what the same training gave."""
+from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, read_record, sha256
+from adm.artifacts.sealed import read_made_with
+from adm.params.errors import UserError, some
 
 Digests = Mapping[Path, str | OSError]
 """The sha256 of files, or why one cannot be read."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The job that makes an artifact, as the params file has it.
+
+    Attributes:
+        stage: What makes it.
+        inputs: What it reads, by name: paths in the results folder.
+        log_of: The artifact that it is the log of, if it is one.
+    """
+
+    stage: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    log_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,16 +40,20 @@ class Checked:
     Attributes:
         stage: What made it; None where nothing tells.
         wrong: What is wrong with it; empty if it is sound.
+        code: The digest of the code that made it.
         is_of_other_code: Whether the stage's code is another today. Its bytes may be what today's code would write.
+        is_of_accepted_code: Whether it is another by its digest, but was accepted as equal.
         may_be_of_other_python: Whether that may be for the Python version alone, which the digest depends on.
-        inputs: The artifact that each input is, by its path in the results folder; None for one that is not there.
+        is_left_over: Whether no job of the params file makes it.
     """
 
     stage: str | None = None
     wrong: list[str] = field(default_factory=list)
+    code: str = ""
     is_of_other_code: bool = False
+    is_of_accepted_code: bool = False
     may_be_of_other_python: bool = False
-    inputs: dict[str, str | None] = field(default_factory=dict)
+    is_left_over: bool = False
 
 
 def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, str | OSError]]:
@@ -77,36 +69,26 @@ def _hash(path: Path) -> tuple[Path, str | OSError]:
         return path, error
 
 
-def check_artifacts(artifacts: Mapping[str, Artifact], digests: Digests) -> dict[str, Checked]:
+def check_artifacts(
+    artifacts: Mapping[str, Artifact], origins: Mapping[str, Origin], digests: Digests
+) -> dict[str, Checked]:
     """Check every artifact of a results folder.
 
-    A manifest holds its parents' identities and no paths, so a parent is looked for by its identity: one that nothing
-    has was made anew, changed or is gone, and one that lies under another key than it must has changed places. A log
-    has no parents, but is made with the params of the checkpoint of its name. Only parents are looked at: what is made
-    from an artifact that is wrong, and is itself as it was written, is not wrong for that. Tables and figures have
-    neither manifest nor seal, so that nothing can be told of them.
+    A manifest holds its parents' identities; which artifacts these must be, the origins tell. Only parents are looked
+    at: what is made from an artifact that is wrong, and is itself as it was written, is not wrong for that. A log has
+    no parents, but is made with the params of its checkpoint. Tables and figures have neither manifest nor seal, so
+    that nothing can be told of them.
 
     Args:
         artifacts: From `find_artifacts`.
-        digests: Of every file of theirs.
+        origins: By the path of what it makes, each job of the params file.
+        digests: Of every file of the artifacts.
     """
-    present = _by_identity(artifacts, digests)
-    return {path: _check(path, artifacts, digests, present) for path in artifacts}
+    return {path: _check(path, artifacts, origins.get(path), digests) for path in artifacts}
 
 
-def _by_identity(artifacts: Mapping[str, Artifact], digests: Digests) -> dict[str, list[str]]:
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for path, artifact in artifacts.items():
-        for name, file in artifact.files.items():
-            place = f"{path}/{name}" if artifact.is_folder and name != MANIFEST else path
-            digest = digests[file]
-            if isinstance(digest, str):
-                found[digest].append(place)
-    return dict(found)
-
-
-def _check(path: str, artifacts: Mapping[str, Artifact], digests: Digests, present: Mapping[str, list[str]]) -> Checked:
-    artifact = artifacts[path]
+def _check(path: str, artifacts: Mapping[str, Artifact], origin: Origin | None, digests: Digests) -> Checked:
+    artifact, is_left_over = artifacts[path], origin is None
     wrong = [
         f"{name}: cannot be read: {error.strerror or error}"
         for name, file in artifact.files.items()
@@ -114,21 +96,25 @@ def _check(path: str, artifacts: Mapping[str, Artifact], digests: Digests, prese
     ]
     try:
         made_by = _made_by(artifact)
-        if made_by is None and artifact.path.parent.name == SEALED:
-            _check_log(artifact, artifacts.get(_checkpoint_of(path)))
+        if origin is not None and origin.log_of is not None:
+            _check_log(artifact, origin.log_of, artifacts.get(origin.log_of))
     except UserError as error:
-        return Checked(wrong=wrong or [str(error)])
+        return Checked(wrong=wrong or [str(error)], is_left_over=is_left_over)
     if made_by is None:
-        return Checked(wrong=wrong)
+        return Checked(wrong=wrong, is_left_over=is_left_over)
+    stage, code = made_by.stage, made_by.code
     if artifact.is_folder:
         wrong += _wrong_files(artifact, made_by, digests)
-    inputs, mistakes = _parents(path, made_by, present)
-    wrong += mistakes
-    if made_by.stage not in verbs():
-        return Checked(made_by.stage, [*wrong, f"was made by {made_by.stage!r}, which is no stage"], inputs=inputs)
-    is_other = made_by.code != code_digest(made_by.stage)
+    if origin is None:
+        # Its stage may be one that is no more.
+        return Checked(stage, wrong, code, is_left_over=True)
+    if stage != origin.stage:
+        return Checked(stage, [*wrong, f"was made by {stage!r}, not by {origin.stage!r}"], code)
+    wrong += _wrong_parents(made_by, origin, artifacts, digests)
+    is_other = code_of_record(stage, code) != code_of_record(stage)
+    is_accepted = not is_other and code != code_digest(stage)
     is_other_python = is_other and _minor(made_by.versions.get("python", "")) != _minor(platform.python_version())
-    return Checked(made_by.stage, wrong, is_other, is_other_python, inputs)
+    return Checked(stage, wrong, code, is_other, is_accepted, is_other_python)
 
 
 def _made_by(artifact: Artifact) -> Manifest | None:
@@ -139,52 +125,36 @@ def _made_by(artifact: Artifact) -> Manifest | None:
     """
     if not artifact.is_folder and artifact.path.suffix != ".json":
         return None
-    name = MANIFEST if artifact.is_folder else artifact.path.name
-    if name not in artifact.files:
-        raise UserError(f"{MANIFEST}: does not exist; the folder holds {_some(list(artifact.files))}")
-    with _named_within(artifact.files[name], name):
-        content = read_sealed_json(artifact.files[name])
-    try:
-        if artifact.is_folder:
-            return Manifest.model_validate(content)
-        if not isinstance(content.get("made_by"), dict):
-            raise UserError(f"{name}: does not tell what made it: it holds no object `made_by`")
-        return Manifest.model_validate({"facts": {}, "files": {}, **content["made_by"]})
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(f"{name}: does not tell what made it: {place}: {first['msg'].lower()}") from error
+    if artifact.is_folder and MANIFEST not in artifact.files:
+        raise UserError(f"{MANIFEST}: does not exist; the folder holds {some(list(artifact.files))}")
+    file = artifact.files[MANIFEST if artifact.is_folder else artifact.path.name]
+    with _named_within(file):
+        return read_record(artifact.path)
 
 
-def _checkpoint_of(log: str) -> str:
-    path = PurePosixPath(log)
-    return (path.parent.parent / CHECKPOINTS / path.stem).as_posix()
-
-
-def _check_log(log: Artifact, checkpoint: Artifact | None) -> None:
-    """Check that a training log is what was written, and of the segment that its name says.
+def _check_log(log: Artifact, path: str, checkpoint: Artifact | None) -> None:
+    """Check that a training log is what was written, and of the training that made the checkpoint at `path`.
 
     Raises:
         UserError: It is not.
     """
-    name = log.path.name
-    with _named_within(log.path, name):
+    with _named_within(log.path):
         made_with = read_made_with(log.path)
     try:
         made_by = None if checkpoint is None else _made_by(checkpoint)
     except UserError:  # which is told of the checkpoint itself
         made_by = None
     if made_by is not None and fingerprint(made_by.params) != made_with:
-        raise UserError(f"{name}: is of another training than {CHECKPOINTS}/{log.path.stem}: the params differ")
+        raise UserError(f"{log.path.name}: is of another training than {path}: the params differ")
 
 
 @contextmanager
-def _named_within(path: Path, name: str) -> Iterator[None]:
+def _named_within(file: Path) -> Iterator[None]:
     """Shorten an error that names a whole path, which stands at the head of the line already."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{name}{str(error).removeprefix(str(path))}") from error
+        raise UserError(f"{file.name}{str(error).removeprefix(str(file))}") from error
 
 
 def _wrong_files(artifact: Artifact, manifest: Manifest, digests: Digests) -> list[str]:
@@ -198,47 +168,30 @@ def _wrong_files(artifact: Artifact, manifest: Manifest, digests: Digests) -> li
     return wrong + [f"{name}: is not in the manifest" for name in extra]
 
 
-def _parents(path: str, made_by: Manifest, present: Mapping[str, list[str]]) -> tuple[dict[str, str | None], list[str]]:
-    """The path of each input of the artifact at `path`, and what is wrong with them."""
-    parents: dict[str, str | None] = {}
-    gone, moved = [], []
-    for name, identity in made_by.inputs.items():
-        found, key = present.get(identity, []), _key(name, made_by.params) or _own_key(name, path, made_by.stage)
-        called = name if key in (None, name) else f"{name} ({key})"
-        # Two artifacts may have changed places; equal ones may stand for each other.
-        placed = [place for place in found if key is None or PurePosixPath(key).name in PurePosixPath(place).parts]
-        parents[name] = next(iter(placed or found), None)
-        if not found:
-            gone.append(called)
-        elif not placed:
-            moved.append(f"input {called}: lies at {found[0]} now")
-    changed = f"inputs that changed, were made anew or are gone: {_some(gone)}"
-    return parents, [*([changed] if gone else []), *moved]
+def _wrong_parents(made_by: Manifest, origin: Origin, artifacts: Mapping[str, Artifact], digests: Digests) -> list[str]:
+    """The inputs that are not those that the artifact was made from; each reason once, with all that it holds for."""
+    wrong: dict[str, list[str]] = {}
+    for name in dict.fromkeys([*origin.inputs, *made_by.inputs]):
+        path = origin.inputs.get(name)
+        called = name if path in (None, name) else f"{name} ({path})"
+        if path is None:
+            reason = "are none of the params file"
+        elif name not in made_by.inputs:
+            reason = "were none when it was made"
+        elif (parent := artifacts.get(path)) is None:
+            reason = "do not exist"
+        elif _identity(parent, digests) != made_by.inputs[name]:
+            reason = "are not those that it was made from"
+        else:
+            continue
+        wrong.setdefault(reason, []).append(called)
+    return [f"inputs that {reason}: {some(names)}" for reason, names in wrong.items()]
 
 
-def _key(name: str, params: Mapping[str, Any]) -> str | None:
-    """The key, or the path, that an input must have; None where only its identity is known."""
-    if "/" in name:
-        return name
-    sections = [section for section in params.values() if isinstance(section, dict)]
-    keys = [section[KEYS.get(name, name)] for section in sections if KEYS.get(name, name) in section]
-    return keys[0] if keys and isinstance(keys[0], str) else None
-
-
-def _own_key(name: str, path: str, stage: str) -> str | None:
-    """The key of the artifact at `path`, if its input `name` must have the same; else None."""
-    place = PurePosixPath(path)
-    if name not in OF_THE_SAME_KEY.get(stage, ()):
-        return None
-    if place.parent.parent.name != REFERENCES:
-        return place.stem
-    return None if place.name == DATASET_FEATURES else place.parent.name
+def _identity(artifact: Artifact, digests: Digests) -> str | OSError | None:
+    file = artifact.files.get(MANIFEST if artifact.is_folder else artifact.path.name)
+    return None if file is None else digests[file]
 
 
 def _minor(version: str) -> list[str]:
     return version.split(".")[:2]
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
