@@ -369,7 +369,8 @@ class Pipeline:
         params = self.params
         for key, study in params.studies.items():
             rule, name = STUDIES[type(study)]
-            sections, inputs = {name: study}, {}
+            sections: dict[str, Section] = {name: study}
+            inputs: dict[str, Path] = {}
             match study:
                 case NeighboursParams():
                     reference = params.scored[study.run].reference

@@ -66,15 +66,12 @@ def states(pipeline: Pipeline) -> dict[str, State]:
             found[name] = State("missing")
             continue
         behind = {path: found[pipeline.maker(path).name].word for path in job.inputs.values()}
-        try:
-            if job.rule == "resolve":
-                why = list(_changes_of_file(job, pipeline))
-            elif "out" in job.outputs:
-                why = list(_changes(job, behind, identify))
-            else:
-                why = list(_changes_of_shown(job, behind))
-        except UserError as error:
-            why = [str(error)]
+        if job.rule == "resolve":
+            why = list(_changes_of_file(job, pipeline))
+        elif "out" in job.outputs:
+            why = list(_changes(job, behind, identify))
+        else:
+            why = list(_changes_of_shown(job, behind))
         found[name] = State("stale", why) if why else State("there")
     return found
 
@@ -95,7 +92,11 @@ def _changes_of_file(job: Job, pipeline: Pipeline) -> Iterator[str]:
 
 def _changes(job: Job, behind: Mapping[Path, str], identify: Any) -> Iterator[str]:
     """Why an artifact that tells what made it would be made again."""
-    made_by = read_record(job.outputs["out"])
+    try:
+        made_by = read_record(job.outputs["out"])
+    except UserError as error:
+        yield str(error)
+        return
     if made_by.stage != job.stage:
         yield f"made by {made_by.stage!r}"
         return

@@ -154,7 +154,13 @@ def results(tmp_path):
     for name in ("figure_5", "figure_6"):
         Image.fromarray(images[0]).save(folder / "figures" / f"{name}.png")
         (folder / "figures" / f"{name}.pdf").write_bytes(b"%PDF " + bytes(range(99)))
-    for name in ("logs/train/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "jobs/train/m-9.json", "data/.digits.part"):
+    for name in (
+        "logs/train/m-9.txt",
+        "work/m-9/state.bin",
+        "shards/run/1.npz",
+        "jobs/train/m-9.json",
+        "data/.digits.part",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("no result")
     (data / ".snakemake_timestamp").touch()
@@ -212,9 +218,9 @@ class Project:
         assert old in text
         self.params.write_text(text.replace(old, new, 1))
 
-    def job(self, name):
-        """A job of the params file."""
-        return Pipeline(load(self.params), 1).jobs[name]
+    def job(self, name, shards=1):
+        """A job of the params file, with runs cut into so many shards."""
+        return Pipeline(load(self.params), shards).jobs[name]
 
     def make(self, name):
         """Carry out a job again."""
