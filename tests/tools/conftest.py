@@ -154,13 +154,8 @@ def results(tmp_path):
     for name in ("figure_5", "figure_6"):
         Image.fromarray(images[0]).save(folder / "figures" / f"{name}.png")
         (folder / "figures" / f"{name}.pdf").write_bytes(b"%PDF " + bytes(range(99)))
-    for name in (
-        "logs/train/m-9.txt",
-        "work/m-9/state.bin",
-        "shards/run/1.npz",
-        "jobs/train/m-9.json",
-        "data/.digits.part",
-    ):
+    scratch = ("logs/train/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "jobs/train/m-9.json", "params.yaml")
+    for name in (*scratch, "data/.digits.part"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("no result")
     (data / ".snakemake_timestamp").touch()
@@ -185,7 +180,7 @@ def project(fabricated_results, root, tmp_path, monkeypatch):
         monkeypatch.setattr(module, "ACCEPTED", folder / "accepted.json")
     monkeypatch.chdir(folder)
     yield Project(folder, root / "adm", monkeypatch)
-    if code.PACKAGE != root / "adm":
+    if root / "adm" != code.PACKAGE:
         forget_code()
 
 
