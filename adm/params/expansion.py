@@ -3,6 +3,7 @@
 All of it works on what YAML gave, before anything is checked, so that the schema knows complete files alone.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -15,7 +16,7 @@ from adm.params.naming import count_key, value_key
 from adm.params.parsing import read_yaml
 from adm.params.schema import Params
 
-BASE, SWEEP, ITERATION = "base", "sweep", "iteration"
+BASE, SWEEP, ITERATION, ROOT = "base", "sweep", "iteration", "root"
 """Keys that a file has and a written-out one has not."""
 
 WHOLE = frozenset({"tables", "figures", "claims"})
@@ -23,6 +24,9 @@ WHOLE = frozenset({"tables", "figures", "claims"})
 
 NOT_INHERITED = "paths"
 """The section that a base keeps for itself."""
+
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+"""How whole URLs begin; those of published files that do not are paths under the section's `root`."""
 
 OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods")
 """Sections whose entries name a checkpoint."""
@@ -109,8 +113,29 @@ def write_out(data: Any, results: str) -> Any:
         elif section in Params.model_fields and section not in ("paths", "execution", "resources"):
             entries = _without_sweeps(section, entries, {})
         written[section] = entries
+    if isinstance(published := written.get("published"), dict):
+        written["published"] = _with_whole_urls(published)
     _fill_in(written)
     return written
+
+
+def _with_whole_urls(published: Raw) -> Raw:
+    """The published files without `root`, which stands before every URL that has no scheme."""
+    if ROOT not in published:
+        return published
+    root = published[ROOT]
+    if not isinstance(root, str) or not SCHEME.match(root) or not root.endswith("/"):
+        raise ValueError(f"published.root: {shown(root)} is not accepted; write a URL that ends in '/'")
+
+    def whole(entry: Any) -> Any:
+        url = entry.get("url") if isinstance(entry, dict) else None
+        return {**entry, "url": root + url} if isinstance(url, str) and not SCHEME.match(url) else entry
+
+    parts = {name: part for name, part in published.items() if name != ROOT}
+    return {
+        name: {key: whole(entry) for key, entry in part.items()} if isinstance(part, dict) else part
+        for name, part in parts.items()
+    }
 
 
 def _without_sweeps(section: str, entries: Raw, groups: dict[str, dict[str, str]]) -> Raw:
