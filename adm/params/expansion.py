@@ -6,6 +6,7 @@ All of it works on what YAML gave, before anything is checked, so that the schem
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,9 @@ from adm.params.schema import Params
 
 BASE, SWEEP, ITERATION, ROOT = "base", "sweep", "iteration", "root"
 """Keys that a file has and a written-out one has not."""
+
+MOST_SWEPT = 1000
+"""Entries that one sweep is written out to."""
 
 WHOLE = frozenset({"tables", "figures", "claims"})
 """Sections whose entries take the place of a base's as a whole; others change single values of them."""
@@ -63,6 +67,8 @@ def _read(path: Path, below: list[Path]) -> Source:
         raise UserError(f"{path}: base: {shown(base)} is not accepted; write the path of a params file")
     where = path.parent / base
     chain = [*below, path]
+    if "\0" in base:
+        raise UserError(f"{path}: base: {base!r} is no path")
     if any(where.resolve() == file.resolve() for file in chain):
         raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
     inherited = _read(where, chain)
@@ -74,11 +80,11 @@ def _read(path: Path, below: list[Path]) -> Source:
 
 def _merged(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
     """A base with the changes made; null takes away a section, or an entry of one."""
-    keyed = len(place) < 2 or (place[0] == "published" and len(place) < 3)
+    keyed = len(place) < (3 if place[:1] == ("published",) else 2)
     merged = dict(base)
     for key, value in changes.items():
         whole = key == SWEEP or (len(place) == 1 and place[0] in WHOLE)
-        if value is None and keyed and len(place) < 2 + (place[:1] == ("published",)):
+        if value is None and keyed:
             merged.pop(key, None)
         elif isinstance(value, dict) and isinstance(merged.get(key), dict) and not whole:
             merged[key] = _merged(merged[key], value, (*place, str(key)))
@@ -99,7 +105,9 @@ def write_out(data: Any, results: str) -> Any:
     """
     if not isinstance(data, dict):
         return data
-    written = {**data, "paths": {"results": results, **paths} if isinstance(paths := data.get("paths", {}), dict) else paths}
+    written = dict(data)
+    if isinstance(paths := data.get("paths", {}), dict):
+        written["paths"] = {"results": results, **paths}
     groups: dict[str, dict[str, str]] = {}
     if isinstance(models := written.get("models"), dict):
         written["models"] = _without_sweeps("models", models, groups)
@@ -121,10 +129,8 @@ def write_out(data: Any, results: str) -> Any:
 
 def _with_whole_urls(published: Raw) -> Raw:
     """The published files without `root`, which stands before every URL that has no scheme."""
-    if ROOT not in published:
-        return published
-    root = published[ROOT]
-    if not isinstance(root, str) or not SCHEME.match(root) or not root.endswith("/"):
+    root = published.get(ROOT, "")
+    if ROOT in published and not (isinstance(root, str) and SCHEME.match(root) and root.endswith("/")):
         raise ValueError(f"published.root: {shown(root)} is not accepted; write a URL that ends in '/'")
 
     def whole(entry: Any) -> Any:
@@ -163,7 +169,9 @@ def _plain(entry: Any) -> Any:
 
 def _put(written: Raw, section: str, key: str, entry: Any, origin: str) -> None:
     if key in written:
-        raise ValueError(f"{section}.{key}: {origin or 'this key'} gives {key!r}, which is there already; take another key")
+        raise ValueError(
+            f"{section}.{key}: {origin or 'this key'} gives {key!r}, which is there already; take another key"
+        )
     written[key] = entry
 
 
@@ -174,6 +182,9 @@ def _swept(place: str, section: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
         raise ValueError(f"{place}.sweep: {shown(axes)} is not accepted; write fields and lists of their values")
     for field, values in axes.items():
         _check_axis(f"{place}.sweep.{field}", section, str(field), values)
+    many = prod(map(len, axes.values()))
+    if many > MOST_SWEPT:
+        raise ValueError(f"{place}.sweep: gives {many} entries; at most {MOST_SWEPT} are accepted")
     rest = {name: value for name, value in entry.items() if name != SWEEP}
     for values in product(*axes.values()):
         changed = rest
@@ -258,14 +269,14 @@ class _Follower:
             raise ValueError(f"{place}.iteration: {shown(iteration)} is not accepted; write a whole number")
         if name in self.models or name in self.groups:
             for end, model in ({"": name} if name in self.models else self.groups[name]).items():
-                checkpoint = self._last(f"{place}.checkpoint", model)
-                if iteration is not None:
-                    checkpoint = f"{model}-{count_key(iteration)}"
-                yield end, {**entry, "checkpoint": checkpoint}
+                last = self._last(f"{place}.checkpoint", model) if iteration is None else ""
+                yield end, {**entry, "checkpoint": last or f"{model}-{count_key(iteration)}"}
             return
         if iteration is not None:
             known = [*self.models, *self.groups]
-            raise ValueError(f"{place}.checkpoint: {name!r} is no model, which `iteration` needs; {accepted(known, name)}")
+            raise ValueError(
+                f"{place}.checkpoint: {name!r} is no model, which `iteration` needs; {accepted(known, name)}"
+            )
         yield "", entry
 
     def _last(self, place: str, model: str) -> str:
@@ -276,7 +287,9 @@ class _Follower:
         adopted = [key for key, one in self.published.items() if isinstance(one, dict) and one.get("model") == model]
         if len(adopted) != 1:
             found = f"{len(adopted)} published ones" if adopted else "none"
-            raise ValueError(f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}")
+            raise ValueError(
+                f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}"
+            )
         return adopted[0]
 
 
@@ -298,8 +311,10 @@ def _fill_in(written: Raw) -> None:
         if isinstance(gan := entry.get("gan"), str):
             owner = sections.get("gans", {}).get(gan)
         else:
-            name, models = entry.get("checkpoint"), sections.get("models", {})
-            owner = models.get(str(name).rpartition("-")[0]) if isinstance(name, str) else None
+            name = str(entry.get("checkpoint"))
+            adopted = published.get("checkpoints", {}).get(name)
+            model = adopted.get("model") if isinstance(adopted, dict) else name.rpartition("-")[0]
+            owner = sections.get("models", {}).get(model) if isinstance(model, str) else None
         dataset = owner.get("dataset") if isinstance(owner, dict) else None
         return dataset if isinstance(dataset, str) else None
 
