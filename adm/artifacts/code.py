@@ -1,11 +1,27 @@
-"""The code of a stage: what its module imports from this package, however indirectly, less comments and layout."""
+"""The code of a stage: what its module imports from this package, however indirectly, less comments and layout.
+
+Declarations of params are no code: what they hold reaches a stage as values, which are compared by themselves. So a
+field that is added with a default, or a metric or a table that is, has nothing run again. Where a module asks a registry
+of theirs, which names functions as "module:function", those modules are its code as if it imported them.
+"""
 
 import ast
 import hashlib
+import json
+import re
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
+
+DECLARATIONS = "adm.params"
+"""The package that is no stage's code, though what it imports may be."""
+
+REGISTERED = re.compile(r"(adm(?:\.\w+)+):\w+")
+"""How a registry names a function."""
+
+ACCEPTED = PACKAGE / "accepted.json"
+"""By verb, digests of code that was declared to compute the same, each with the digest that it stands for."""
 
 
 @cache
@@ -24,6 +40,20 @@ def code_digest(verb: str) -> str:
     return digest.hexdigest()
 
 
+def code_of_record(verb: str) -> str:
+    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
+    digest, accepted = code_digest(verb), read_accepted().get(verb, {})
+    while digest in accepted:
+        digest = accepted[digest]["as"]
+    return digest
+
+
+def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
+    """What was accepted: by verb and digest, the digest that it stands for ("as"), the day and the reason."""
+    found: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
+    return found
+
+
 def code_of(verb: str) -> list[str]:
     """The modules that are a stage's code, sorted. A package's `__init__` counts where it is imported by name."""
     waiting, found = [f"adm.stages.{verb}"], set[str]()
@@ -32,7 +62,19 @@ def code_of(verb: str) -> list[str]:
         if module not in found:
             found.add(module)
             waiting += _imports(module)
-    return sorted(found)
+            if not _declares(module):
+                waiting += [name for imported in _imports(module) if _declares(imported) for name in _named(imported)]
+    return sorted(module for module in found if not _declares(module))
+
+
+def _declares(module: str) -> bool:
+    return module == DECLARATIONS or module.startswith(f"{DECLARATIONS}.")
+
+
+def _named(module: str) -> list[str]:
+    """The modules whose functions a registry names."""
+    strings = (node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant))
+    return [found[1] for text in strings if isinstance(text, str) and (found := REGISTERED.fullmatch(text))]
 
 
 def verbs() -> list[str]:

@@ -7,6 +7,7 @@ from adm.arithmetic.sharing import check_shared
 from adm.params.gans import GanRunParams
 from adm.params.keys import check_class, check_equal, check_known, model_of
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
+from adm.params.report_checks import check_report
 from adm.params.runs import RunParams, SamplingParams
 from adm.params.schema import Params
 
@@ -36,7 +37,7 @@ def check(params: Params) -> None:
         _check_likelihood(params, key)
     for key, throughput in params.throughput.items():
         check_known(params.models, throughput.model, f"throughput.{key}.model")
-    # check_report
+    check_report(params)
 
 
 def _check_devices(params: Params) -> None:

@@ -1,28 +1,17 @@
 """Sections of the claims: what the paper's appendix states, and the comparison that tests it."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from adm.paper import claims as claims_of_paper
+from adm.params.metrics import ClaimMetric
 from adm.params.section import Key, Section
-
-Metric = Literal["fid", "sfid", "inception_score", "precision", "recall"]
-Words = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$")]
-"""One line of text."""
+from adm.params.sources import Needs, Words, keys_in
 
 Margin = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class ClaimInputs(NamedTuple):
-    """Keys of what a claim is tested on."""
-
-    runs: Sequence[str] = ()
-    interpolations: Sequence[str] = ()
-    neighbours: Sequence[str] = ()
-    throughputs: Sequence[str] = ()
-    models: Sequence[str] = ()
 
 
 class Claim(Section):
@@ -31,15 +20,29 @@ class Claim(Section):
     statement: Words
     source: Words
 
-    def inputs(self) -> ClaimInputs:
-        """What it is tested on."""
-        return ClaimInputs()
+    def runs_compared(self) -> list[str]:
+        """The runs whose metrics it compares."""
+        return []
+
+    def studies(self) -> list[str]:
+        """The studies that it looks at."""
+        return []
+
+    def throughputs(self) -> list[str]:
+        """The measured throughputs that it compares."""
+        return []
+
+    def models(self) -> list[str]:
+        """The models whose cost of training it compares."""
+        return []
 
     @model_validator(mode="after")
     def _compares_two_things(self) -> Self:
-        for name, keys in self.inputs()._asdict().items():
-            if repeated := [key for key in keys if list(keys).count(key) > 1]:
-                raise ValueError(f"{repeated[0]!r} stands twice among the claim's {name}; each must differ")
+        for name in ("runs_compared", "studies", "throughputs", "models"):
+            keys = getattr(self, name)()
+            if repeated := [key for key in keys if keys.count(key) > 1]:
+                what = name.removesuffix("_compared")
+                raise ValueError(f"{repeated[0]!r} stands twice among the claim's {what}; each must differ")
         return self
 
 
@@ -47,55 +50,55 @@ class ComparisonClaim(Claim):
     """`metric` of `run` is lower, or higher, than that of the run `than`, by more than `by`."""
 
     kind: Literal["lower", "higher"]
-    metric: Metric
+    metric: ClaimMetric
     run: Key
     than: Key
     by: Margin = 0.0
 
-    def inputs(self) -> ClaimInputs:
+    def runs_compared(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(runs=[self.run, self.than])
+        return [self.run, self.than]
 
 
 class TrendClaim(Claim):
     """`metric` falls, or rises, from the first of `runs` to the last, and no step between goes the other way."""
 
     kind: Literal["falls", "rises"]
-    metric: Metric
+    metric: ClaimMetric
     runs: Annotated[list[Key], Field(min_length=3)]
 
-    def inputs(self) -> ClaimInputs:
+    def runs_compared(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(runs=self.runs)
+        return self.runs
 
 
 class BridgesClaim(Claim):
     """`run` bridges more than `share` of the gap in `metric` between `from_run` and the better `to_run`."""
 
     kind: Literal["bridges"]
-    metric: Metric
+    metric: ClaimMetric
     run: Key
     from_run: Key
     to_run: Key
     share: Annotated[float, Field(gt=0, le=1)]
 
-    def inputs(self) -> ClaimInputs:
+    def runs_compared(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(runs=[self.run, self.from_run, self.to_run])
+        return [self.run, self.from_run, self.to_run]
 
 
 class SimilarClaim(Claim):
     """The differences in `metric` of `runs_a` from `runs_b`, run by run, are of mean size below `within`."""
 
     kind: Literal["similar"]
-    metric: Metric
+    metric: ClaimMetric
     runs_a: Annotated[list[Key], Field(min_length=1)]
     runs_b: Annotated[list[Key], Field(min_length=1)]
     within: Annotated[float, Field(gt=0)]
 
-    def inputs(self) -> ClaimInputs:
+    def runs_compared(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(runs=[*self.runs_a, *self.runs_b])
+        return [*self.runs_a, *self.runs_b]
 
     @model_validator(mode="after")
     def _as_many_runs(self) -> Self:
@@ -108,28 +111,28 @@ class NotBetterClaim(Claim):
     """No run of `runs` is better in `metric` than `base` by as much as `by`; which way is better, the metric says."""
 
     kind: Literal["not_better"]
-    metric: Metric
+    metric: ClaimMetric
     runs: Annotated[list[Key], Field(min_length=1)]
     base: Key
     by: Margin
 
-    def inputs(self) -> ClaimInputs:
+    def runs_compared(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(runs=[*self.runs, self.base])
+        return [*self.runs, self.base]
 
 
 class BeatsEarlyClaim(Claim):
     """Of `runs`, through training and up to its end, one is better than `than` by the share `by_share` of it."""
 
     kind: Literal["beats_early"]
-    metric: Metric
+    metric: ClaimMetric
     runs: Annotated[list[Key], Field(min_length=2)]
     than: Key
     by_share: Share
 
-    def inputs(self) -> ClaimInputs:
+    def runs_compared(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(runs=[*self.runs, self.than])
+        return [*self.runs, self.than]
 
 
 class ReconstructionClaim(Claim):
@@ -139,9 +142,9 @@ class ReconstructionClaim(Claim):
     interpolation: Key
     better: Literal["all_but_last", "all"]
 
-    def inputs(self) -> ClaimInputs:
+    def studies(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(interpolations=[self.interpolation])
+        return [self.interpolation]
 
 
 class ReconstructionOrderClaim(Claim):
@@ -150,9 +153,9 @@ class ReconstructionOrderClaim(Claim):
     kind: Literal["reconstruction_order"]
     interpolations: Annotated[list[Key], Field(min_length=2)]
 
-    def inputs(self) -> ClaimInputs:
+    def studies(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(interpolations=self.interpolations)
+        return self.interpolations
 
 
 class NoCopiesClaim(Claim):
@@ -167,9 +170,9 @@ class NoCopiesClaim(Claim):
     ratio: Annotated[float, Field(gt=0)]
     copies: Share
 
-    def inputs(self) -> ClaimInputs:
+    def studies(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(neighbours=self.neighbours)
+        return self.neighbours
 
 
 class LighterClaim(Claim):
@@ -180,9 +183,9 @@ class LighterClaim(Claim):
     than: Key
     by: Annotated[float, Field(ge=1)] = 1.0
 
-    def inputs(self) -> ClaimInputs:
+    def models(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(models=[self.model, self.than])
+        return [self.model, self.than]
 
 
 class FasterClaim(Claim):
@@ -192,19 +195,19 @@ class FasterClaim(Claim):
     throughput: Key
     by: Annotated[float, Field(ge=1)] = 1.0
 
-    def inputs(self) -> ClaimInputs:
+    def throughputs(self) -> list[str]:
         """What it is tested on."""
-        return ClaimInputs(throughputs=[self.throughput])
+        return [self.throughput]
 
 
-class NeedsClaim(Claim):
-    """A claim that the scale cannot test, and why."""
+class NotTestedClaim(Claim):
+    """A claim that the scale cannot test, and why; `kind` is filled in."""
 
-    kind: Literal["needs"]
-    reason: Words
+    kind: Literal["none"]
+    none: Words
 
 
-ClaimParams = Annotated[
+AnyClaim = (
     ComparisonClaim
     | TrendClaim
     | BridgesClaim
@@ -216,31 +219,47 @@ ClaimParams = Annotated[
     | NoCopiesClaim
     | LighterClaim
     | FasterClaim
-    | NeedsClaim,
-    Field(discriminator="kind"),
-]
+    | NotTestedClaim
+)
+
+ClaimParams = Annotated[AnyClaim, Field(discriminator="kind")]
 
 
-def runs_of(claim: Claim) -> list[str]:
-    """The runs whose metrics a claim compares."""
-    return list(claim.inputs().runs)
+def _completed(claims: Any) -> Any:
+    """Claims with what the paper says, of which a file gives no more than the runs, or `none`.
+
+    Where a file lists any of the paper's claims, those that no scale can test join them; all stand in its order.
+    """
+    if not isinstance(claims, dict):
+        return claims
+    papers, given = claims_of_paper(), claims
+    if papers.keys() & claims.keys():
+        untestable = {key: {} for key, paper in papers.items() if "none" in paper}
+        joined = {**untestable, **claims}
+        given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}
+    return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items()}
 
 
-def interpolations_of(claim: Claim) -> list[str]:
-    """The interpolations whose reconstructions a claim compares."""
-    return list(claim.inputs().interpolations)
+def _whole(claim: Any, paper: dict[str, Any]) -> Any:
+    if not isinstance(claim, dict):
+        return claim
+    if "none" not in claim and ("none" not in paper or "kind" in claim):
+        return {**{name: value for name, value in paper.items() if name != "none"}, **claim}
+    # Nothing is compared: what the paper's part says of a comparison goes.
+    told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
+    return {**told, **claim, "kind": "none"}
 
 
-def neighbours_of(claim: Claim) -> list[str]:
-    """The studies of nearest neighbours that a claim looks at."""
-    return list(claim.inputs().neighbours)
+Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
+"""The claims by their keys."""
 
 
-def throughputs_of(claim: Claim) -> list[str]:
-    """The throughputs that a claim compares."""
-    return list(claim.inputs().throughputs)
-
-
-def models_of(claim: Claim) -> list[str]:
-    """The models whose cost of training a claim compares."""
-    return list(claim.inputs().models)
+def needs_of(claims: Iterable[Claim]) -> Needs:
+    """What claims are tested on."""
+    claims = list(claims)
+    return Needs(
+        metrics=keys_in(run for claim in claims for run in claim.runs_compared()),
+        studies=keys_in(study for claim in claims for study in claim.studies()),
+        throughput=keys_in(key for claim in claims for key in claim.throughputs()),
+        sizes=any(claim.models() for claim in claims),
+    )

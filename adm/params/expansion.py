@@ -286,7 +286,7 @@ class _Follower:
             return f"{model}-{count_key(stops[-1])}"
         adopted = [key for key, one in self.published.items() if isinstance(one, dict) and one.get("model") == model]
         if len(adopted) != 1:
-            found = f"{len(adopted)} published ones" if adopted else "none"
+            found = f"{len(adopted)} published ones" if adopted else "no published one"
             raise ValueError(
                 f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}"
             )

@@ -1,47 +1,38 @@
-"""What each table, each figure and the claims are made from, resolved to keys of artifacts."""
+"""What each table, each figure and the claims are made from, looked up in a params file: keys of artifacts."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from adm.params.claims import interpolations_of, neighbours_of, runs_of, throughputs_of
-from adm.params.report import AblationParams, Needs, NeighboursFigureParams, keys_in
-
-if TYPE_CHECKING:
-    from adm.params.file import Params
+from adm.params.claims import needs_of
+from adm.params.figures import AblationsParams, NeighboursFigureParams
+from adm.params.schema import Params
+from adm.params.sources import Needs, keys_in
 
 
 def needs_of_table(params: Params, table: str) -> Needs:
     """What a table is made from."""
-    found: Needs = getattr(params.tables, table).needs()
-    return found
+    return params.tables[table].needs()
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
     """What a figure is made from."""
-    shown = params.figure(figure)
-    if isinstance(shown, AblationParams):
+    shown = params.figures[figure]
+    if isinstance(shown, AblationsParams):
         runs = shown.runs()
         checkpoints = [params.checkpoint_of(run) for run in runs]
         return Needs(metrics=runs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
     if isinstance(shown, NeighboursFigureParams):
         studies = keys_in(shown.blocks.values())
-        pairs = [params.neighbours[study] for study in studies]
         return Needs(
             studies=studies,
-            samples=keys_in(pair.run for pair in pairs),
-            data=keys_in(pair.dataset for pair in pairs),
+            samples=keys_in(params.neighbours[study].run for study in studies),
+            data=keys_in(neighbours_dataset(params, study) for study in studies),
         )
-    found: Needs = shown.needs()
-    return found
+    return shown.needs()
 
 
 def needs_of_claims(params: Params) -> Needs:
     """What the claims are made from."""
-    claims = params.claims.values()
-    return Needs(
-        metrics=keys_in(run for claim in claims for run in runs_of(claim)),
-        studies=keys_in(study for claim in claims for study in (*interpolations_of(claim), *neighbours_of(claim))),
-        throughput=keys_in(key for claim in claims for key in throughputs_of(claim)),
-        sizes=True,
-    )
+    return needs_of(params.claims.values())
+
+
+def neighbours_dataset(params: Params, study: str) -> str:
+    """The dataset that a study of neighbours finds them in: that of its run's reference."""
+    return params.references[params.scored[params.neighbours[study].run].reference].dataset

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.params.models import Precision
+from adm.params.samplers import SAMPLERS, USUAL, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
@@ -44,7 +45,7 @@ class SamplingParams(ScoredParams):
     """
 
     checkpoint: Key
-    sampler: Literal["ddpm", "ddim"] = "ddpm"
+    sampler: SamplerName = USUAL
     steps: Steps = "250"
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
@@ -54,9 +55,15 @@ class SamplingParams(ScoredParams):
     seed: Seed = 0
 
     @model_validator(mode="after")
-    def _eta_belongs_to_ddim(self) -> Self:
-        if self.sampler == "ddpm" and self.eta:
-            raise ValueError(f"eta {self.eta} is DDIM's; with sampler 'ddpm' leave it out")
+    def _fields_belong_to_the_sampler(self) -> Self:
+        own = SAMPLERS[self.sampler].fields
+        for name in dict.fromkeys(name for sampler in SAMPLERS.values() for name in sampler.fields):
+            field = type(self).model_fields.get(name)
+            if field is not None and name not in own and getattr(self, name) != field.default:
+                owners = " and ".join(repr(key) for key, sampler in SAMPLERS.items() if name in sampler.fields)
+                raise ValueError(
+                    f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
+                )
         return self
 
 
@@ -70,12 +77,6 @@ class RunParams(SamplingParams):
     @model_validator(mode="after")
     def _classifier_and_scale_go_together(self) -> Self:
         check_guided(self.classifier, self.gradient_scale, "gradient_scale" in self.model_fields_set)
-        return self
-
-    @model_validator(mode="after")
-    def _mean_belongs_to_ddpm(self) -> Self:
-        if self.sampler == "ddim" and self.gradient_at == "mean":
-            raise ValueError("gradient_at 'mean' is Algorithm 1's; with sampler 'ddim' use 'x_t'")
         return self
 
 

@@ -1,14 +1,16 @@
 """The params file as a whole: its sections, and look-ups from one to another."""
 
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
+from adm.params.claims import Claims
 from adm.params.compute import ThroughputParams
 from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
 from adm.params.errors import accepted
 from adm.params.execution import ExecutionParams
+from adm.params.figures import Figures
 from adm.params.gans import GanParams, GanRunParams
 from adm.params.models import ModelParams, SegmentParams
 from adm.params.naming import count_key
@@ -17,6 +19,7 @@ from adm.params.resources import ResourcesParams
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.section import Key, Section
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
+from adm.params.tables import Tables
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
 StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams
@@ -49,9 +52,9 @@ class Params(Section):
     variations: dict[Key, VariationParams] = {}
     likelihoods: dict[Key, LikelihoodParams] = {}
     throughput: dict[Key, ThroughputParams] = {}
-    tables: dict[Key, Any] = {}
-    figures: dict[Key, Any] = {}
-    claims: dict[Key, Any] = {}
+    tables: Tables = {}
+    figures: Figures = {}
+    claims: Claims = {}
 
     @cached_property
     def scored(self) -> dict[str, ScoredSection]:

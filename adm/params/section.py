@@ -1,6 +1,6 @@
 """What every section of the params file shares: strict, frozen pydantic models."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -37,3 +37,8 @@ class Section(BaseModel):
                     accepted = ", ".join(cls.model_fields)
                     raise ValueError(f"unknown key {shown(key)} (given {shown(data[key])}); accepted are {accepted}")
         return data
+
+
+def kinds_of(union: Any) -> tuple[str, ...]:
+    """The values of `kind` that tell the sections of a union apart."""
+    return tuple(kind for section in get_args(union) for kind in get_args(section.model_fields["kind"].annotation))

@@ -1,0 +1,192 @@
+"""Sections of the figures, by the kind of what is drawn; any key may name one."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from adm.params.metrics import MetricName
+from adm.params.section import Key, PositiveInt, Section
+from adm.params.sources import Needs, Words, keys_in
+
+Runs = Annotated[list[Key], Field(min_length=1)]
+Curves = Annotated[dict[str, Annotated[list[Key], Field(min_length=2)]], Field(min_length=1)]
+Pair = Annotated[list[MetricName], Field(min_length=2, max_length=2)]
+Axis = Literal[
+    "iterations", "gradient_scale", "noise_temperature", "epsilon_temperature", "eta", "truncation", "num_samples"
+]
+"""What curves may run along: the training iterations of a run's checkpoint, or a number of its section."""
+
+
+class FigureParams(Section):
+    """What every figure may have: a caption in place of the one that comes with the paper's figures."""
+
+    caption: Words | None = None
+
+
+class AblationsParams(FigureParams):
+    """FID against training time: panels of curves, each the runs of a model's checkpoints."""
+
+    kind: Literal["ablations"]
+    panels: Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
+
+    def runs(self) -> list[str]:
+        """The runs of all curves."""
+        return keys_in(run for curves in self.panels.values() for runs in curves.values() for run in runs)
+
+
+class RunCurvesParams(FigureParams):
+    """Metrics along the runs of each curve, by the curve's label."""
+
+    curves: Curves
+
+    def runs(self) -> list[str]:
+        """The runs of all curves."""
+        return keys_in(run for runs in self.curves.values() for run in runs)
+
+    def needs(self) -> Needs:
+        """What it is made from."""
+        return Needs(metrics=self.runs())
+
+
+class TradeOffsParams(RunCurvesParams):
+    """Metrics against each other, as gradient scale or truncation changes: a panel a pair of abscissa and ordinate."""
+
+    kind: Literal["trade_offs"]
+    panels: Annotated[list[Pair], Field(min_length=1, max_length=6)] = Field(
+        default_factory=lambda: [["inception_score", "fid"], ["inception_score", "sfid"], ["recall", "precision"]]
+    )
+
+
+class TemperaturesParams(RunCurvesParams):
+    """FID, precision and recall against the temperature."""
+
+    kind: Literal["temperatures"]
+
+
+class CurvesParams(RunCurvesParams):
+    """Metrics against a number of the runs, a panel each."""
+
+    kind: Literal["curves"]
+    x: Axis
+    y: Annotated[list[MetricName], Field(min_length=1, max_length=6)]
+
+
+class NeighboursFigureParams(FigureParams):
+    """Samples above their nearest neighbours: one study a block, by its title."""
+
+    kind: Literal["neighbours"]
+    blocks: Annotated[dict[str, Key], Field(min_length=1)]
+    columns: PositiveInt
+
+
+class StudyFigureParams(FigureParams):
+    """A picture of one study."""
+
+    study: Key
+
+    def needs(self) -> Needs:
+        """What it is made from."""
+        return Needs(studies=[self.study])
+
+
+class VariationFigureParams(StudyFigureParams):
+    """A variation of the gradient scale."""
+
+    kind: Literal["variation"]
+
+
+class InterpolationFigureParams(StudyFigureParams):
+    """An interpolation between real images."""
+
+    kind: Literal["interpolation"]
+
+
+class LikelihoodsFigureParams(FigureParams):
+    """Terms of L_vlb against the timestep: a curve a study, by its label."""
+
+    kind: Literal["likelihoods"]
+    curves: Annotated[dict[str, Key], Field(min_length=1)]
+
+    def needs(self) -> Needs:
+        """What it is made from."""
+        return Needs(studies=keys_in(self.curves.values()))
+
+
+class PanelParams(Section):
+    """A panel of a comparison: samples of a run, or images of a dataset."""
+
+    run: Key | None = None
+    dataset: Key | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.run is None) == (self.dataset is None):
+            raise ValueError(f"exactly one of run and dataset must be given, not {'both' if self.run else 'neither'}")
+        return self
+
+
+class ComparisonParams(FigureParams):
+    """Panels side by side, by their titles, in rows by theirs; `columns` images a panel, `lines` of them."""
+
+    kind: Literal["comparison"]
+    rows: Annotated[dict[str, Annotated[dict[str, PanelParams], Field(min_length=1)]], Field(min_length=1)]
+    columns: PositiveInt
+    lines: PositiveInt
+
+    def needs(self) -> Needs:
+        """What it is made from."""
+        panels = [panel for row in self.rows.values() for panel in row.values()]
+        return Needs(
+            samples=keys_in(panel.run for panel in panels if panel.run),
+            data=keys_in(panel.dataset for panel in panels if panel.dataset),
+        )
+
+
+class GridParams(FigureParams):
+    """Samples of one run."""
+
+    run: Key
+    columns: PositiveInt
+
+    def needs(self) -> Needs:
+        """What it is made from."""
+        return Needs(samples=[self.run])
+
+
+class ClassGridParams(GridParams):
+    """Samples of chosen classes: one row a class, `columns` images each."""
+
+    kind: Literal["class_grid"]
+    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    names: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _one_name_a_class(self) -> Self:
+        if self.names is not None and len(self.names) != len(self.classes):
+            raise ValueError(f"names has {len(self.names)} entries, but classes has {len(self.classes)}")
+        return self
+
+
+class RandomGridParams(GridParams):
+    """The first samples of a run."""
+
+    kind: Literal["random_grid"]
+    rows: PositiveInt
+
+
+AnyFigureParams = (
+    AblationsParams
+    | TradeOffsParams
+    | TemperaturesParams
+    | CurvesParams
+    | NeighboursFigureParams
+    | VariationFigureParams
+    | InterpolationFigureParams
+    | LikelihoodsFigureParams
+    | ComparisonParams
+    | ClassGridParams
+    | RandomGridParams
+)
+
+Figures = dict[Key, Annotated[AnyFigureParams, Field(discriminator="kind")]]
+"""The figures by their keys. One of the paper's that a file leaves out is not drawn."""

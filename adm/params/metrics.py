@@ -1,0 +1,81 @@
+"""The registry of metrics: an entry here and a function make one, and all that computes or shows metrics asks it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from adm.params.errors import shown
+
+Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_statistics"]
+"""What a metric is computed from: features of the samples by their layer, pooled features of the reference's images
+("real"), and statistics of the reference's features."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and how it is printed.
+
+    Attributes:
+        label: Its name in print.
+        better: The direction in which it is better.
+        function: "module:function". The function takes `adm.metrics.scores.MetricInputs` and returns a number, a
+            number and its standard error where `error` names one, or None where there are too few samples.
+        needs: What it is computed from. One that needs "real" is left out where the reference has no images.
+        error: The name of its standard error, or None.
+        digits: Significant digits in print, two of them of the standard error; None prints two decimals, as the paper.
+        bootstrap: Whether it has replicates, which claims and error bars need.
+    """
+
+    label: str
+    better: Literal["lower", "higher"]
+    function: str
+    needs: tuple[Need, ...]
+    error: str | None = None
+    digits: int | None = None
+    bootstrap: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "fid": Metric("FID", "lower", "adm.metrics.scores:fid", ("pool", "pool_statistics"), bootstrap=True),
+    "sfid": Metric("sFID", "lower", "adm.metrics.scores:sfid", ("spatial", "spatial_statistics"), bootstrap=True),
+    "inception_score": Metric("IS", "higher", "adm.metrics.scores:inception", ("logits",), bootstrap=True),
+    "precision": Metric("Precision", "higher", "adm.metrics.scores:precision", ("pool", "real"), bootstrap=True),
+    "recall": Metric("Recall", "higher", "adm.metrics.scores:recall", ("pool", "real"), bootstrap=True),
+    "fid_infinity": Metric(
+        "FID of infinitely many",
+        "lower",
+        "adm.metrics.scores:fid_of_infinitely_many",
+        ("pool", "pool_statistics", "real"),
+        error="fid_infinity_standard_error",
+        digits=3,
+    ),
+    "kid": Metric("KID", "lower", "adm.metrics.scores:kid", ("pool", "real"), "kid_standard_error", digits=3),
+    "density": Metric("Density", "higher", "adm.metrics.scores:density", ("pool", "real")),
+    "coverage": Metric("Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real")),
+}
+"""Every metric, in the order of print: those of the paper first."""
+
+PAPER_METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
+"""The metrics of the paper's tables."""
+
+
+def _registered(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"{shown(name)} is no metric; there are {', '.join(METRICS)}")
+    return name
+
+
+def _resampled(name: str) -> str:
+    _registered(name)
+    if not METRICS[name].bootstrap:
+        accepted = ", ".join(key for key, metric in METRICS.items() if metric.bootstrap)
+        raise ValueError(f"{name!r} has no bootstrap replicates, which a claim needs; metrics that have are {accepted}")
+    return name
+
+
+MetricName = Annotated[str, AfterValidator(_registered)]
+"""The name of a metric."""
+
+ClaimMetric = Annotated[str, AfterValidator(_resampled)]
+"""The name of a metric that a claim can be tested on."""

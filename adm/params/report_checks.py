@@ -1,0 +1,189 @@
+"""Checks of tables, figures and claims: every key exists and is of the kind that its place takes; rows fit the paper's.
+
+They are functions of a whole params file, which no section knows.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from adm.paper import FIGURES, TABLES, captions, table_cells
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, NoCopiesClaim, ReconstructionClaim, ReconstructionOrderClaim
+from adm.params.figures import (
+    AblationsParams,
+    AnyFigureParams,
+    ClassGridParams,
+    CurvesParams,
+    InterpolationFigureParams,
+    LikelihoodsFigureParams,
+    NeighboursFigureParams,
+    TemperaturesParams,
+    VariationFigureParams,
+)
+from adm.params.keys import check_class, check_known
+from adm.params.needs import needs_of_figure, needs_of_table
+from adm.params.schema import Params
+from adm.params.sources import Needs, keys_in
+from adm.params.tables import (
+    ComputeParams,
+    HyperparametersParams,
+    ScalesParams,
+    SweepsParams,
+    ThroughputTableParams,
+    kind_of_table,
+)
+
+ROWS_A_MODEL = 3
+"""Of Table 7."""
+
+
+def check_report(params: Params) -> None:
+    """Check tables, figures and claims.
+
+    Raises:
+        ValueError: Names the key, the value and what is accepted.
+    """
+    for key in params.tables:
+        _check_table(params, key)
+    for key, figure in params.figures.items():
+        _check_figure(params, key, figure)
+    for key, claim in params.claims.items():
+        _check_claim(params, f"claims.{key}", claim)
+
+
+def _check_table(params: Params, key: str) -> None:
+    table, place = params.tables[key], f"tables.{key}"
+    if table.kind != kind_of_table(key):
+        raise ValueError(
+            f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, which this table is; leave it out"
+        )
+    if key in TABLES:
+        _check_lengths(place, key, table)
+    # What these print is a run's alone: guidance.
+    guided: dict[str, Sequence[Any]] = {}
+    if isinstance(table, ScalesParams):
+        guided = {"ddpm": table.ddpm, "ddim": table.ddim}
+    elif isinstance(table, SweepsParams):
+        guided = {"rows": table.rows}
+    for name, sources in guided.items():
+        for run in keys_in(sources):
+            check_known(params.runs, run, f"{place}.{name}", "runs")
+    if isinstance(table, HyperparametersParams):
+        for model in keys_in(table.columns):
+            check_known(params.models, model, f"{place}.columns")
+    if isinstance(table, ComputeParams):
+        for model in table.images_per_v100_second:
+            check_known(params.models, model, f"{place}.images_per_v100_second")
+    _check_needs(params, place, needs_of_table(params, key))
+
+
+def _check_lengths(place: str, key: str, table: Any) -> None:
+    """Refuse another number of sources than there are places in the paper's table."""
+    header, rows = table_cells(key)
+    columns = [name for name in header if name not in ("row", "note")]
+    places: dict[str, tuple[Sequence[Any], int]]
+    match table:
+        case ThroughputTableParams():
+            places = {"models": (table.models, len(rows) // ROWS_A_MODEL)}
+        case HyperparametersParams():
+            places = {"columns": (table.columns, len(columns))}
+        case ScalesParams():
+            places = {"ddpm": (table.ddpm, len(columns)), "ddim": (table.ddim, len(columns))}
+        case _:
+            places = {"rows": (table.rows, len(rows))}
+    for name, (sources, count) in places.items():
+        if len(sources) != count:
+            raise ValueError(f"{place}.{name}: has {len(sources)} entries, but the paper's table has {count}")
+
+
+def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
+    place = f"figures.{key}"
+    if figure.caption is None and key not in captions():
+        raise ValueError(
+            f"{place}.caption: is missing; only figures of the paper, {FIGURES[0]} to {FIGURES[-1]}, have one"
+        )
+    match figure:
+        # The axes of these are a run's alone: its training time, its temperature.
+        case AblationsParams() | TemperaturesParams():
+            for run in figure.runs():
+                check_known(params.runs, run, place, "runs")
+        case CurvesParams():
+            _check_axis(params, place, figure)
+        case NeighboursFigureParams():
+            _check_studies(params.neighbours, figure.blocks.values(), f"{place}.blocks", "neighbours")
+        case VariationFigureParams():
+            _check_studies(params.variations, [figure.study], f"{place}.study", "variations")
+        case InterpolationFigureParams():
+            _check_studies(params.interpolations, [figure.study], f"{place}.study", "interpolations")
+        case LikelihoodsFigureParams():
+            _check_studies(params.likelihoods, figure.curves.values(), f"{place}.curves", "likelihoods")
+    _check_needs(params, place, needs_of_figure(params, key))
+    if isinstance(figure, ClassGridParams):
+        reference = params.references.get(params.scored[figure.run].reference)
+        for number in figure.classes if reference is not None else ():
+            check_class(f"{place}.classes", number, params.datasets[reference.dataset].num_classes)
+
+
+def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
+    """Every run has the number that the curves run along."""
+    field = "checkpoint" if figure.x == "iterations" else figure.x
+    for run in figure.runs():
+        check_known(params.scored, run, f"{place}.curves")
+        if not hasattr(params.scored[run], field):
+            raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
+
+
+def _check_studies(section: Collection[str], studies: Collection[str], place: str, name: str) -> None:
+    for study in studies:
+        check_known(section, study, place, name)
+
+
+def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
+    runs = claim.runs_compared()
+    for run in runs:
+        check_known(params.scored, run, place)
+    counts = {run: params.scored[run].num_samples for run in runs}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
+        raise ValueError(f"{place}: {found} samples; metrics depend on that number, so it must be one")
+    for key in claim.throughputs():
+        check_known(params.throughput, key, place, "throughput")
+    for model in claim.models():
+        _check_trained(params, model, place)
+    match claim:
+        case ReconstructionClaim() | ReconstructionOrderClaim():
+            _check_studies(params.interpolations, claim.studies(), place, "interpolations")
+            for other in claim.studies()[1:]:
+                _check_same_images(params, f"{place}.interpolations", claim.studies()[0], other)
+        case NoCopiesClaim():
+            _check_studies(params.neighbours, claim.neighbours, place, "neighbours")
+        case BeatsEarlyClaim():
+            for run in claim.runs:
+                check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
+
+
+def _check_trained(params: Params, model: str, place: str) -> None:
+    check_known(params.models, model, place)
+    if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
+        raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
+
+
+def _check_same_images(params: Params, place: str, first: str, other: str) -> None:
+    for name in ("dataset", "reconstructions", "seed"):
+        found, expected = (getattr(params.interpolations[key], name) for key in (other, first))
+        if found != expected:
+            raise ValueError(f"{place}: the {name} of {other!r} is {found!r}, but that of {first!r} is {expected!r}")
+
+
+def _check_needs(params: Params, place: str, needs: Needs) -> None:
+    sections: Mapping[str, Collection[str]] = {
+        "metrics": params.scored,
+        "samples": params.scored,
+        "data": params.datasets,
+        "training": params.segments,
+        "studies": params.studies,
+        "throughput": params.throughput,
+        "sizes": [""],
+    }
+    for kind, keys in needs.items():
+        for key in keys:
+            check_known(sections[kind], key, place)

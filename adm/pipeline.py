@@ -1,0 +1,429 @@
+"""The graph of a params file: every job, what it reads and writes, and what has it run again.
+
+This is the only module that spells a path or an edge. The Snakemake rules, the dvc.yaml files, the command line, `adm
+plan`, `adm jobs` and `adm verify` all ask it. It imports no torch and no stage, and no stage imports it: it would be
+part of the code of each.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from adm.artifacts.code import code_of_record
+from adm.paper import TABLES, captions, table_cells
+from adm.params import Params, UserError
+from adm.params.errors import accepted
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.resources import JobResources, ProcessResources
+from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.section import Section
+from adm.params.sources import Needs, keys_in
+from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
+from adm.params.tables import HyperparametersParams, ScalesParams
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A kind of job.
+
+    Attributes:
+        verb: The stage that carries it out.
+        outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
+        resources: The entry of the params file's `resources` that says what it takes.
+        prefix: What stands before the key on the command line.
+    """
+
+    verb: str
+    outputs: Mapping[str, str]
+    resources: str = "others"
+    prefix: str = ""
+
+
+RULES = {
+    "resolve": Rule("resolve", {"jobs": "jobs/", "params": "params.yaml"}),
+    "fetch": Rule("fetch", {"out": "downloads/{key}/"}),
+    "adopt_checkpoints": Rule("adopt", {"out": "checkpoints/{key}/"}, prefix="checkpoints/"),
+    "adopt_samples": Rule("adopt", {"out": "samples/{key}/"}, prefix="samples/"),
+    "adopt_references": Rule("adopt", {"out": "references/{key}/"}, prefix="references/"),
+    "adopt_graphs": Rule("adopt", {"out": "extractors/{key}/"}, prefix="graphs/"),
+    "prepare": Rule("prepare", {"out": "data/{key}/"}),
+    "extractor": Rule("extractor", {"out": "extractors/{key}/"}),
+    "init": Rule("init", {"out": "checkpoints/{key}-0/"}),
+    "train": Rule("train", {"out": "checkpoints/{key}/", "log": "training/{key}.csv"}, "train"),
+    "train_gan": Rule("train_gan", {"out": "gans/{key}/"}),
+    "sizes": Rule("sizes", {"out": "sizes.json"}),
+    "throughput": Rule("throughput", {"out": "throughput/{key}.json"}),
+    "sample": Rule("sample", {"out": "samples/{key}/"}, "sample"),
+    "sample_shard": Rule("sample", {"out": "shards/{key}/{shard}.npz"}, "sample"),
+    "gather": Rule("gather", {"out": "samples/{key}/"}),
+    "sample_gan": Rule("sample_gan", {"out": "samples/{key}/"}),
+    "features": Rule("features", {"out": "features/{key}/"}, "features"),
+    "reference": Rule("reference", {"out": "references/{key}/"}),
+    "evaluate": Rule("evaluate", {"out": "metrics/{key}.json"}),
+    "interpolate": Rule("interpolate", {"out": "studies/{key}/"}, "sample"),
+    "neighbours": Rule("neighbours", {"out": "studies/{key}/"}),
+    "vary": Rule("vary", {"out": "studies/{key}/"}, "sample"),
+    "likelihood": Rule("likelihood", {"out": "studies/{key}/"}, "sample"),
+    "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex")}),
+    "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
+    "claims": Rule("claims", {ending: f"claims.{ending}" for ending in ("csv", "md", "tex", "json")}),
+}
+"""Every kind of job, in the order in which they come."""
+
+SHARED = frozenset({"train", "sample", "sample_shard", "features"})
+"""Rules whose jobs several processes can carry out."""
+
+STUDIES = {
+    InterpolationParams: "interpolate",
+    NeighboursParams: "neighbours",
+    VariationParams: "vary",
+    LikelihoodParams: "likelihood",
+}
+
+FILES = {
+    "metrics": "evaluate",
+    "data": "prepare",
+    "throughput": "throughput",
+    "sizes": "sizes",
+}
+"""Rules that make what a table, a figure or the claims need, by its kind, where there is but one for it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a verb.
+
+    Attributes:
+        rule: Its kind, a key of `RULES`.
+        key: What it makes; "" where there is but one such job.
+        root: The results folder.
+        inputs: The artifacts that it reads, by name; a slash parts a kind from a key, as in "metrics/scale-2".
+        sections: What it reads of the params file, by name: sections, or plain values.
+        threads: Of each of its processes.
+        shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
+        parts: How many parts it gathers.
+    """
+
+    rule: str
+    key: str
+    root: Path
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    sections: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    shard: str = ""
+
+    @property
+    def verb(self) -> str:
+        """The stage that carries it out."""
+        return RULES[self.rule].verb
+
+    @property
+    def argument(self) -> str:
+        """Its key on the command line."""
+        return f"{RULES[self.rule].prefix}{self.key}"
+
+    @property
+    def command(self) -> list[str]:
+        """The words of the command line, without the params file."""
+        shard = ["--shard", self.shard] if self.shard else []
+        return [self.verb.replace("_", "-"), *filter(None, [self.argument]), *shard]
+
+    @property
+    def name(self) -> str:
+        """Its name in messages and logs: `train/adm-128-250`, `sample_shard/scale-2/3-of-8`."""
+        return "/".join(filter(None, [self.rule, self.key, self.shard]))
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """What it writes, by name."""
+        patterns = RULES[self.rule].outputs
+        return {name: self.root / path.format(key=self.key, shard=self.shard) for name, path in patterns.items()}
+
+    @property
+    def out(self) -> Path:
+        """What it writes; of several files of one name, that name without an ending."""
+        paths = self.outputs
+        return paths["out"] if "out" in paths else next(iter(paths.values())).with_suffix("")
+
+    @property
+    def work(self) -> Path:
+        """Where it keeps what it would go on with if it were killed."""
+        return self.root / "work" / self.name
+
+    def inputs_of(self, kind: str) -> dict[str, Path]:
+        """The inputs of a kind, by their keys."""
+        parts = (name.partition("/") for name in self.inputs)
+        return {key: self.inputs[f"{kind}/{key}"] for found, _, key in parts if found == kind}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What it reads of the params file, as plain values; what has its default value is left out."""
+        return _plain(self.sections)
+
+    @property
+    def triggers(self) -> dict[str, Any]:
+        """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
+        return {"code": code_of_record(self.verb), "params": self.values}
+
+
+class Pipeline:
+    """All jobs of a params file.
+
+    Args:
+        params: The params file, written out.
+        shards: How many parts each run is cut into; as many as the params file says if None.
+        root: The results folder; where the params file says if None.
+    """
+
+    def __init__(self, params: Params, shards: int | None = None, root: Path | None = None) -> None:
+        self.params = params
+        self.root = root or Path(params.paths.results)
+        self.shards = params.execution.shards if shards is None else shards
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """Every job by its name; each stands behind those that it waits for."""
+        makers = self._makers
+        named = {job.name: job for job in makers.values()}
+        after = {name: [makers[path].name for path in job.inputs.values()] for name, job in named.items()}
+        return {name: named[name] for name in TopologicalSorter(after).static_order()}
+
+    @cached_property
+    def _makers(self) -> dict[Path, Job]:
+        """The job that makes each artifact."""
+        made = [*self._data(), *self._training(), *self._scoring(), *self._studies(), *self._report()]
+        return {path: job for job in made for path in job.outputs.values()}
+
+    def after(self, job: Job) -> list[str]:
+        """The names of the jobs whose artifacts a job reads."""
+        return list(dict.fromkeys(self._makers[path].name for path in job.inputs.values()))
+
+    def of_rule(self, rule: str) -> list[Job]:
+        """The jobs of a kind, in the order of the params file."""
+        return [job for job in self.jobs.values() if job.rule == rule]
+
+    def find(self, verb: str, argument: str, shard: str = "") -> Job:
+        """The job of a command line.
+
+        Raises:
+            UserError: There is none; names those there are.
+        """
+        found = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
+        if verb == "sample" and (shard or argument not in found):
+            # Whole runs can be sampled where the params file cuts them, and the other way round.
+            count = int(shard.rpartition("-")[2]) if shard else 1
+            if count != self.shards:
+                return Pipeline(self.params, count, self.root).find(verb, argument, shard)
+        if argument not in found:
+            raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(found), argument)}")
+        return found[argument]
+
+    def path(self, rule: str, key: str) -> Path:
+        """Where the artifact of a rule and a key lies."""
+        return Job(rule, key, self.root).outputs["out"]
+
+    def resources(self, job: Job) -> JobResources | ProcessResources:
+        """What a job takes."""
+        taken = getattr(self.params.resources, RULES[job.rule].resources)
+        if job.rule in SHARED or not isinstance(taken, ProcessResources):
+            return taken  # type: ignore[no-any-return]
+        # Studies of single figures are computed by one process.
+        return taken.model_copy(update={"processes": 1})
+
+    # Where what others make lies.
+
+    def _checkpoint(self, key: str) -> Path:
+        return self.path("train", key)
+
+    def _graph(self, key: str) -> Path:
+        return self.path("extractor", key)
+
+    def _samples(self, key: str) -> Path:
+        return self.path("sample", key)
+
+    def _job(self, rule: str, key: str, inputs: Mapping[str, Path], shard: str = "", /, **sections: Any) -> Job:
+        threads = next((section.threads for section in sections.values() if hasattr(section, "threads")), 1)
+        return Job(rule, key, self.root, inputs, sections, threads, shard)
+
+    # What there is to do.
+
+    def _data(self) -> Iterator[Job]:
+        params = self.params
+        yield self._job("resolve", "", {})
+        for kind in ("checkpoints", "samples", "references", "graphs"):
+            for key, published in getattr(params.published, kind).items():
+                model = {"model": params.models[published.model]} if kind == "checkpoints" else {}
+                yield self._job("fetch", f"{kind}/{key}", {}, published=published.file)
+                source = {"source": self.path("fetch", f"{kind}/{key}")}
+                yield self._job(f"adopt_{kind}", key, source, published=published, **model)
+        for key, dataset in params.datasets.items():
+            yield self._job("prepare", key, {}, dataset=dataset)
+        for key, extractor in params.extractors.items():
+            data = {"data": self.path("prepare", extractor.dataset)}
+            yield self._job("extractor", key, data, extractor=extractor, dataset=params.datasets[extractor.dataset])
+
+    def _training(self) -> Iterator[Job]:
+        params = self.params
+        for key, model in params.models.items():
+            yield self._job("init", key, {}, model=model)
+        for key, segment in params.segments.items():
+            inputs = {
+                "data": self.path("prepare", segment.dataset),
+                "previous": self._checkpoint(segment.previous),
+            }
+            model, dataset = params.models[segment.model], params.datasets[segment.dataset]
+            job = self._job("train", key, inputs, segment=segment, model=model, dataset=dataset)
+            yield _with_threads(job, model.training.threads)
+        for key, gan in params.gans.items():
+            data = {"data": self.path("prepare", gan.dataset)}
+            yield self._job("train_gan", key, data, gan=gan, dataset=params.datasets[gan.dataset])
+        if params.models:
+            yield self._job("sizes", "", {}, models=params.models)
+        for key, throughput in params.throughput.items():
+            yield self._job("throughput", key, {}, throughput=throughput, model=params.models[throughput.model])
+
+    def _scoring(self) -> Iterator[Job]:
+        params = self.params
+        for key, run in {**params.runs, **params.upsampled_runs}.items():
+            yield from self._sampling(key, run)
+        for key, gan_run in params.gan_runs.items():
+            inputs = {"gan": self.path("train_gan", gan_run.gan)}
+            gan = params.gans[gan_run.gan]
+            yield self._job("sample_gan", key, inputs, run=gan_run, gan=gan, dataset=params.datasets[gan.dataset])
+        for key, reference in params.all_references.items():
+            graph, batch = reference.extractor, self.path("reference", key)
+            yield self._features(f"reference/{key}", batch, graph)
+            if key in params.references:
+                data = self.path("prepare", params.references[key].dataset)
+                yield self._features(f"dataset/{key}", data, graph)
+                inputs = {"features": self.path("features", f"dataset/{key}"), "data": data}
+                yield self._job("reference", key, inputs, reference=reference)
+        for key, scored in params.scored.items():
+            yield self._features(key, self._samples(key), params.extractor_of(key))
+            inputs = {
+                "samples": self._samples(key),
+                "features": self.path("features", key),
+                "reference": self.path("reference", scored.reference),
+                "reference_features": self.path("features", f"reference/{scored.reference}"),
+            }
+            yield self._job("evaluate", key, inputs, run=scored, reference=params.reference_of(key))
+
+    def _features(self, key: str, images: Path, graph: str) -> Job:
+        inputs = {"images": images, "graph": self._graph(graph)}
+        return self._job("features", key, inputs, extractor=self.params.graphs[graph])
+
+    def _sampling(self, key: str, run: RunParams | UpsampledRunParams) -> Iterator[Job]:
+        """A run's job, or the jobs of its shards and the one that gathers them."""
+        networks, sections = self._networks(run.checkpoint, run.classifier if isinstance(run, RunParams) else None)
+        base = {"base": self._samples(run.base)} if isinstance(run, UpsampledRunParams) else {}
+        inputs, sections = {**networks, **base}, {"run": run, **sections}
+        if self.shards == 1:
+            yield self._job("sample", key, inputs, **sections)
+            return
+        shards = [
+            self._job("sample_shard", key, inputs, f"{number}-of-{self.shards}", **sections)
+            for number in range(1, self.shards + 1)
+        ]
+        yield from shards
+        parts = {f"shards/{shard.shard}": shard.outputs["out"] for shard in shards}
+        yield Job("gather", key, self.root, {**inputs, **parts}, {"run": run})
+
+    def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
+        """A diffusion model's checkpoint and its guide's, if it has one, and the sections of both."""
+        named = {"checkpoint": checkpoint, **({} if classifier is None else {"classifier": classifier})}
+        models = {"checkpoint": "model", "classifier": "guide"}
+        return (
+            {name: self._checkpoint(key) for name, key in named.items()},
+            {models[name]: self.params.models[self.params.model_of(key)] for name, key in named.items()},
+        )
+
+    def _studies(self) -> Iterator[Job]:
+        params = self.params
+        for key, study in params.studies.items():
+            rule, sections, inputs = STUDIES[type(study)], {"study": study}, {}
+            match study:
+                case NeighboursParams():
+                    reference = params.scored[study.run].reference
+                    inputs = {
+                        "samples": self._samples(study.run),
+                        "features": self.path("features", study.run),
+                        "data": self.path("prepare", params.references[reference].dataset),
+                        "dataset_features": self.path("features", f"dataset/{reference}"),
+                    }
+                case VariationParams():
+                    run = params.runs[study.run]
+                    inputs, models = self._networks(run.checkpoint, run.classifier)
+                    sections |= {"run": run, **models}
+                case LikelihoodParams():
+                    inputs, models = self._networks(study.checkpoint, None)
+                    inputs |= {"data": self.path("prepare", study.dataset)}
+                    sections |= models
+                case InterpolationParams():
+                    inputs, models = self._networks(study.checkpoint, study.classifier)
+                    inputs |= {"data": self.path("prepare", study.dataset)}
+                    sections |= models
+            yield self._job(rule, key, inputs, **sections)
+
+    def _report(self) -> Iterator[Job]:
+        params = self.params
+        for key, table in params.tables.items():
+            shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key)}
+            # What these print is of the params file alone.
+            if isinstance(table, HyperparametersParams):
+                shown |= {"models": {model: _declared(params.models[model]) for model in keys_in(table.columns)}}
+                shown |= {"published": params.published.checkpoints}
+            if isinstance(table, ScalesParams):
+                shown |= {"runs": {run: params.runs[run] for run in keys_in([*table.ddpm, *table.ddim])}}
+            yield self._job("table", key, self._needed(needs_of_table(params, key)), **shown)
+        for key, figure in params.figures.items():
+            shown = {"figure": figure, "caption": _caption(key, figure)}
+            yield self._job("figure", key, self._needed(needs_of_figure(params, key)), **shown)
+        if params.claims:
+            models = {key: _declared(model) for key, model in params.models.items()}
+            shown = {"claims": params.claims, "models": models, "published": params.published.checkpoints}
+            yield self._job("claims", "", self._needed(needs_of_claims(params)), **shown)
+
+    def _needed(self, needs: Needs) -> dict[str, Path]:
+        """The artifacts that a table, a figure or the claims are made from."""
+        return {f"{kind}/{key}": self._artifact(kind, key) for kind, keys in needs.items() for key in keys}
+
+    def _artifact(self, kind: str, key: str) -> Path:
+        match kind:
+            case "samples":
+                return self._samples(key)
+            case "training":
+                return Job("train", key, self.root).outputs["log"]
+            case "studies":
+                return self.path(STUDIES[type(self.params.studies[key])], key)
+        return self.path(FILES[kind], key)
+
+
+def _with_threads(job: Job, threads: int) -> Job:
+    return Job(job.rule, job.key, job.root, job.inputs, job.sections, threads, job.shard)
+
+
+def _caption(key: str, shown: Any) -> str:
+    """The caption of a table or figure: its own, or the paper's."""
+    return getattr(shown, "caption", None) or captions()[key]
+
+
+def _paper(table: str) -> str:
+    """A hash of the paper's values of a table; "" for one's own."""
+    return hashlib.sha256(repr(table_cells(table)).encode()).hexdigest()[:16] if table in TABLES else ""
+
+
+def _declared(section: Section) -> dict[str, Any]:
+    """A section whose every field counts, of those that say which jobs there are as well."""
+    return section.model_dump(mode="json", exclude_defaults=True)
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, Section):
+        return content.values()
+    if isinstance(content, Mapping):
+        return {key: _plain(value) for key, value in content.items()}
+    return content
