@@ -1,11 +1,13 @@
-"""Params files in which something is wrong."""
+"""Params files in which something is wrong: each is refused in one line that names the file and the place."""
 
 import copy
+import re
 
 import pytest
 import yaml
 
-from adm.params import UserError, check
+from adm.params import UserError, check, load
+from adm.params.load import write
 
 
 def changed(data, changes):
@@ -33,9 +35,15 @@ def _parent(data, path):
     return data, int(last) if isinstance(data, list) else last
 
 
+def lacking(message, expected):
+    """The words of `expected` that do not stand in a message as words."""
+    return [word for word in expected if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", message)]
+
+
 @pytest.fixture(scope="session")
 def params(root):
-    return yaml.safe_load((root / "params.yaml").read_text())
+    """The content of the embedded scale's params file, written out."""
+    return yaml.safe_load(write(load(root / "params.yaml")))
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +61,7 @@ def refusal(checked):
             checked(changes)
         line = str(error.value)
         assert line.startswith("scale.yaml: ")
-        assert len(line.splitlines()) == 1
+        assert line.isprintable()
         return line.removeprefix("scale.yaml: ")
 
     return message
