@@ -1,7 +1,6 @@
 """Params files in which something is wrong: each is refused in one line that names the file and the place."""
 
 import copy
-import re
 
 import pytest
 import yaml
@@ -33,11 +32,6 @@ def _parent(data, path):
     for key in parents:
         data = data[int(key) if isinstance(data, list) else key]
     return data, int(last) if isinstance(data, list) else last
-
-
-def lacking(message, expected):
-    """The words of `expected` that do not stand in a message as words."""
-    return [word for word in expected if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", message)]
 
 
 @pytest.fixture(scope="session")
