@@ -67,9 +67,11 @@ def _read(path: Path, below: list[Path]) -> Source:
         raise UserError(f"{path}: base: {shown(base)} is not accepted; write the path of a params file")
     where = path.parent / base
     chain = [*below, path]
-    if "\0" in base:
-        raise UserError(f"{path}: base: {base!r} is no path")
-    if any(where.resolve() == file.resolve() for file in chain):
+    try:
+        is_circle = where.resolve() in [file.resolve() for file in chain]
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, and characters that no path has
+        raise UserError(f"{path}: base: {base!r} is no path: {error}") from error
+    if is_circle:
         raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
     inherited = _read(where, chain)
     if not isinstance(inherited.data, dict):
