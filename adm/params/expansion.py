@@ -271,8 +271,11 @@ class _Follower:
             raise ValueError(f"{place}.iteration: {shown(iteration)} is not accepted; write a whole number")
         if name in self.models or name in self.groups:
             for end, model in ({"": name} if name in self.models else self.groups[name]).items():
-                last = self._last(f"{place}.checkpoint", model) if iteration is None else ""
-                yield end, {**entry, "checkpoint": last or f"{model}-{count_key(iteration)}"}
+                if iteration is None:
+                    checkpoint = self._last(f"{place}.checkpoint", model)
+                else:
+                    checkpoint = f"{model}-{count_key(iteration)}"
+                yield end, {**entry, "checkpoint": checkpoint}
             return
         if iteration is not None:
             known = [*self.models, *self.groups]
@@ -292,7 +295,7 @@ class _Follower:
             raise ValueError(
                 f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}"
             )
-        return adopted[0]
+        return str(adopted[0])
 
 
 def _fill_in(written: Raw) -> None:
@@ -301,8 +304,8 @@ def _fill_in(written: Raw) -> None:
     published = {name: part for name, part in sections.get("published", {}).items() if isinstance(part, dict)}
     graphs = [*sections.get("extractors", {}), *published.get("graphs", {})]
     if len(graphs) == 1:
-        for references in (sections.get("references", {}), published.get("references", {})):
-            _default(references, "extractor", lambda _: graphs[0])
+        for entries in (sections.get("references", {}), published.get("references", {})):
+            _default(entries, "extractor", lambda _: graphs[0])
     references: dict[str, list[str]] = {}
     for key, reference in sections.get("references", {}).items():
         if isinstance(reference, dict) and isinstance(dataset := reference.get("dataset"), str):
