@@ -467,6 +467,6 @@ def _reported(message: str) -> bool:
     """Whether this is one of several processes, and what started them will say it."""
     if "WORLD_SIZE" not in os.environ:
         return False
-    from adm.parallel import report
+    from adm.parallel import report_failure
 
-    return report(message)
+    return report_failure(message)

@@ -78,7 +78,7 @@ def journal(
     token = progress.JOB.set(title)
     try:
         with ExitStack() as writing:
-            if is_leader():
+            if is_main_process():
                 lines = writing.enter_context(_lines(path))
                 if os.environ.get(KEPT) != str(path):
                     writing.enter_context(_framed(lines, path, _header(title, verb, sections)))
@@ -93,7 +93,7 @@ def console() -> Iterator[None]:
     root, ours, handler = logging.getLogger(), logging.getLogger("adm"), _Console()
     level = ours.level
     root.addHandler(handler)
-    ours.setLevel(logging.INFO if is_leader() else logging.ERROR)
+    ours.setLevel(logging.INFO if is_main_process() else logging.ERROR)
     logging.captureWarnings(True)
     try:
         yield
@@ -103,7 +103,7 @@ def console() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-def is_leader() -> bool:
+def is_main_process() -> bool:
     """Whether this is the first of the processes that carry out a job, as torchrun numbers them, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
 from adm.nets.weights import require_finite
@@ -25,7 +25,7 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     Raises:
         UserError: The held-out accuracy is below `least_accuracy`, or a loss, a gradient or a weight is not finite.
     """
-    settle(extractor.threads)
+    make_deterministic(extractor.threads)
     shards = ImageShards(data, dataset.image_size)
     made_by = provenance("extractor", {"extractor": extractor}, {"data": data}, ["torch", "tensorflow"])
     parts = split(extractor, len(shards))

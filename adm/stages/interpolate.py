@@ -5,10 +5,10 @@ from pathlib import Path
 from adm.data.batches import to_uint8
 from adm.data.chosen import check_labels, choose
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
 from adm.nets.unet import UNet
-from adm.parallel import placed
+from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.studies import InterpolationParams
 from adm.sampling.interpolation import LatentSpace, between, computed, conditioned
@@ -31,10 +31,10 @@ def run(
     Raises:
         UserError: The dataset has too few images, or labels that are no class of the networks.
     """
-    settle(interpolation.threads)
-    network = load_network(inputs["checkpoint"], model, placed(device))
+    make_deterministic(interpolation.threads)
+    network = load_network(inputs["checkpoint"], model, resolve_device(device))
     assert isinstance(network, UNet)
-    classifier = load_network(inputs["classifier"], classifier_model, placed(device))
+    classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
     num_classes = _num_classes(model, classifier_model, data, inputs["data"])

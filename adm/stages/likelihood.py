@@ -6,9 +6,9 @@ import numpy as np
 
 from adm.data.chosen import check_labels, choose
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
-from adm.parallel import placed
+from adm.parallel import resolve_device
 from adm.params.errors import UserError
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import LikelihoodParams
@@ -25,8 +25,8 @@ def run(
         UserError: The dataset has too few images, or labels that are no class of the network, or the network returns
             what gives no likelihood.
     """
-    settle(likelihood.threads)
-    network = load_network(inputs["checkpoint"], model, placed(device))
+    make_deterministic(likelihood.threads)
+    network = load_network(inputs["checkpoint"], model, resolve_device(device))
     assert network is not None
     data = ImageShards(inputs["data"], model.network.image_size)
     check_labels(data, model.network.num_classes, inputs["data"])

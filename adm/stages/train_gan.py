@@ -6,7 +6,7 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS
 from adm.nets.weights import write_tensors
 from adm.params.data import DatasetParams
@@ -22,7 +22,7 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: P
     Raises:
         UserError: A loss, a gradient or a weight is not finite.
     """
-    settle(gan.threads)
+    make_deterministic(gan.threads)
     images = ImageShards(data, dataset.image_size)
     made_by = provenance("train_gan", {"gan": gan}, {"data": data}, ["torch", "safetensors"])
     networks = initial_networks(gan, dataset.image_size, dataset.num_classes)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
-from adm.parallel import placed
+from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
@@ -25,9 +25,9 @@ def run(
     device: str = "cpu",
 ) -> None:
     """Sample the run's first seeds at each scale; `inputs` are "checkpoint" and "classifier"."""
-    settle(variation.threads)
-    network = load_network(inputs["checkpoint"], model, placed(device))
-    classifier = load_network(inputs["classifier"], classifier_model, placed(device))
+    make_deterministic(variation.threads)
+    network = load_network(inputs["checkpoint"], model, resolve_device(device))
+    classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     assert network is not None
     num_classes = model.network.num_classes or (
         classifier_model.network.num_classes if isinstance(classifier_model, ClassifierModelParams) else 1
