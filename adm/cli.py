@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeVar
 import typer
 
 from adm.cli_tools import tools
-from adm.journal import console, journal, told
+from adm.journal import console, describe_error, journal
 from adm.params import UserError, load
 from adm.params.data import ReferenceParams
 from adm.params.keys import accepted
@@ -457,7 +457,7 @@ def main() -> None:
     except (UserError, OSError) as error:
         if debug:
             raise
-        message = told(error)
+        message = describe_error(error)
         if not _reported(message):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(2)

@@ -108,7 +108,7 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def told(error: UserError | OSError) -> str:
+def describe_error(error: UserError | OSError) -> str:
     """A user's mistake, or what the system refuses (a full disk, a folder that may not be written), in one line."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
@@ -197,7 +197,7 @@ def _ended(error: BaseException) -> str:
 def _printed(error: BaseException) -> str:
     """What the command line prints of an error."""
     if isinstance(error, (UserError, OSError)):
-        return f"error: {told(error)}\n"
+        return f"error: {describe_error(error)}\n"
     return "".join(traceback.format_exception(error)) if isinstance(error, Exception) else ""
 
 

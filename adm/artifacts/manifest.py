@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adm.artifacts.code import code_digest
-from adm.artifacts.sealed import check_seal, read_sealed_json, write_sealed_json
+from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
 from adm.params.errors import UserError
 from adm.params.section import Section
 from adm.progress import progress
@@ -54,14 +54,14 @@ def provenance(
     """
     return {
         "stage": stage,
-        "params": dumped(params),
+        "params": dump_sections(params),
         "inputs": {name: identity(path) for name, path in inputs.items()},
         "code": code_digest(stage),
         "versions": library_versions(libraries),
     }
 
 
-def dumped(sections: Mapping[str, Section]) -> dict[str, Any]:
+def dump_sections(sections: Mapping[str, Section]) -> dict[str, Any]:
     """Sections of the params file as an artifact keeps them: defaults are written out."""
     return {name: section.model_dump(mode="json") for name, section in sections.items()}
 
@@ -122,7 +122,7 @@ def require_params(path: Path, made_by: Any, sections: Mapping[str, Section]) ->
         UserError: It was, or it does not tell.
     """
     params = made_by.get("params") if isinstance(made_by, dict) else None
-    for name, wanted in dumped(sections).items():
+    for name, wanted in dump_sections(sections).items():
         found = params.get(name) if isinstance(params, dict) else None
         if not isinstance(found, dict):
             raise UserError(f"{path}: does not tell which section {name!r} of the params file it was made with")

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from adm.artifacts.code import code_digest, verbs
-from adm.artifacts.found import Artifact
+from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, sha256
-from adm.artifacts.sealed import read_made_with, read_sealed_json
+from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.params.errors import UserError
 
 KEYS = {

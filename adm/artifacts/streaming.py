@@ -80,7 +80,7 @@ def stream_npz(path: Path, name: str) -> StreamedArray:
 
 
 @contextmanager
-def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
+def spool(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
     """Yield an array whose rows came a stretch at a time, mapped from a file in `folder` that vanishes afterwards.
 
     Args:

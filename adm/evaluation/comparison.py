@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from adm.artifacts.array_files import ARRAYS, StoredArray, open_arrays
 from adm.artifacts.closeness import Difference, Tolerance, compare_arrays, compare_texts, compare_values, worst
-from adm.artifacts.found import Artifact
+from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST
 from adm.artifacts.reading import read_json
-from adm.artifacts.sealed import MADE_WITH, SEAL
-from adm.artifacts.stored import ARRAYS, StoredArray, stored_arrays
-from adm.evaluation.measured import FIGURE, is_measured_cell, without_measured
+from adm.artifacts.seal import MADE_WITH, SEAL
+from adm.evaluation.timings import FIGURE, drop_measured, is_measured_cell
 from adm.params.errors import UserError, brief
 
 BYTES = 1 << 20
@@ -112,7 +112,7 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
         return Compared(Kind.UNREADABLE, f"{error.filename}: cannot be read: {error.strerror}")
 
 
-def judged_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
+def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
     """A table's md and tex show its csv, and a figure's pdf its png: where that is close or measured, so are they.
 
     Args:
@@ -179,7 +179,7 @@ def _compared(kind: Kind, found: Difference) -> Compared:
 
 
 def _array_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
-    x, y = stored_arrays(a), stored_arrays(b)
+    x, y = open_arrays(a), open_arrays(b)
     for name in sorted(x.keys() | y.keys()):
         if name not in x or name not in y:
             yield Difference(name, "is missing here" if name in y else "is missing there")
@@ -248,7 +248,7 @@ def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
     """Compare what two files say, and apart from that how they were made."""
     (content, made), (other, other_made) = (_split(read_json(path), path.name == MANIFEST) for path in (a, b))
     stage = str(made.get("stage"))
-    plain, other_plain = without_measured(stage, content), without_measured(stage, other)
+    plain, other_plain = drop_measured(stage, content), drop_measured(stage, other)
     differences = [(found, False) for found in compare_values(plain, other_plain, tolerance)]
     if (plain, other_plain) != (content, other):
         apart = {found.where for found, _ in differences}

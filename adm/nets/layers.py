@@ -81,7 +81,7 @@ class UpsampleConvolution(nn.Conv2d):
         return super().forward(F.interpolate(input, scale_factor=2.0, mode="nearest"))
 
 
-def zeroed(module: M) -> M:
+def zero_parameters(module: M) -> M:
     """Set every parameter of `module` to zero, so that the block it ends starts as the identity."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
@@ -181,7 +181,7 @@ class ResidualBlock(nn.Module):
         self.embedding = nn.Linear(4 * params.channels, width)
         self.norm_out = GroupNorm(out_channels)
         self.dropout = nn.Dropout(params.dropout)
-        self.convolution_out = zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.convolution_out = zero_parameters(nn.Conv2d(out_channels, out_channels, 3, padding=1))
         self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -265,7 +265,7 @@ class Attention(nn.Module):
         self.rescaled = params.residual_rescaling
         self.norm = GroupNorm(channels)
         self.qkv = TokenLinear(channels, 3 * channels)
-        self.projection = zeroed(TokenLinear(channels, channels))
+        self.projection = zero_parameters(TokenLinear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within each image of `x: (B, C, H, W)`; the shape stays."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.nets.layers import Attention, Block, GroupNorm, ResidualBlock, TimeEmbedding, resampling, zeroed
+from adm.nets.layers import Attention, Block, GroupNorm, ResidualBlock, TimeEmbedding, resampling, zero_parameters
 from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
 IMAGE_CHANNELS = 3
@@ -118,7 +118,7 @@ class _Denoiser(nn.Module):
         self.decoder = Decoder(params, self.encoder.feature_channels)
         channels = params.level_channels[0]
         self.output = nn.Sequential(
-            GroupNorm(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
+            GroupNorm(channels), nn.SiLU(), zero_parameters(nn.Conv2d(channels, out_channels, 3, padding=1))
         )
 
     def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import require_params
-from adm.artifacts.sealed import read_sealed_json
+from adm.artifacts.seal import read_sealed_json
 from adm.params.claims import Claim, interpolations_of, models_of, neighbours_of, runs_of, throughputs_of
 from adm.params.errors import UserError
 from adm.params.file import Params

@@ -190,7 +190,7 @@ def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
     return cos * a[:, None] + sin * b[:, None]
 
 
-def conditioned(data: ImageShards, indices: NDArray[np.int64], num_classes: int) -> tuple[Tensor, Tensor]:
+def load_conditioned(data: ImageShards, indices: NDArray[np.int64], num_classes: int) -> tuple[Tensor, Tensor]:
     """Images of a dataset and the class weights of their labels.
 
     Args:
@@ -205,7 +205,7 @@ def conditioned(data: ImageShards, indices: NDArray[np.int64], num_classes: int)
     return to_unit_range(data[indices]), one_hot(labels, num_classes).float()
 
 
-def between(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int, micro_batch: int) -> Tensor:
+def interpolate(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int, micro_batch: int) -> Tensor:
     """Decode what lies on the arcs between the latents of images.
 
     Args:
@@ -220,12 +220,14 @@ def between(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int,
 
     Source: Appendix H.
     """
-    latents = computed(space.encode, space.device, micro_batch, x_0, class_weights)
+    latents = compute_in_batches(space.encode, space.device, micro_batch, x_0, class_weights)
     paths = [arc(rows[::2], rows[1::2], points).flatten(0, 1) for rows in (latents, class_weights)]
-    return computed(space.decode, space.device, micro_batch, *paths)
+    return compute_in_batches(space.decode, space.device, micro_batch, *paths)
 
 
-def computed(function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor) -> Tensor:
+def compute_in_batches(
+    function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor
+) -> Tensor:
     """Compute `function` of all rows, a micro-batch at a time on a device, behind a progress bar."""
     parts = in_micro_batches(function, micro_batch, *(tensor.to(device) for tensor in rows))
     total = -(-len(rows[0]) // micro_batch)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adm.data.batches import to_uint8
-from adm.data.chosen import check_labels, choose
+from adm.data.selection import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
@@ -11,7 +11,7 @@ from adm.nets.unet import UNet
 from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.studies import InterpolationParams
-from adm.sampling.interpolation import LatentSpace, between, computed, conditioned
+from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpolate, load_conditioned
 from adm.sampling.studies import Interpolation, write_interpolation
 
 PAIRS, RECONSTRUCTIONS = 0, 1
@@ -42,8 +42,10 @@ def run(
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
-    images = to_uint8(between(space, *conditioned(data, ends, num_classes), points, micro_batch))
-    errors = computed(space.errors, space.device, micro_batch, *conditioned(data, measured, num_classes)).numpy()
+    images = to_uint8(interpolate(space, *load_conditioned(data, ends, num_classes), points, micro_batch))
+    errors = compute_in_batches(
+        space.errors, space.device, micro_batch, *load_conditioned(data, measured, num_classes)
+    ).numpy()
     study = Interpolation(
         originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
         images=images.reshape(pairs, points, *images.shape[1:]),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.data.chosen import check_labels, choose
+from adm.data.selection import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network

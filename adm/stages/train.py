@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import fingerprint, provenance, write_manifest
-from adm.artifacts.sealed import write_sealed_csv
+from adm.artifacts.seal import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
@@ -14,9 +14,9 @@ from adm.parallel import process_group
 from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
-from adm.training.log import logged
+from adm.training.log import log_reports
 from adm.training.loop import check_group, train
-from adm.training.rolling import LOG, link_state, naming_last_good, newest, rolling_folder, save_rolling, state_at
+from adm.training.rolling import LOG, link_state, name_last_good, newest, rolling_folder, save_rolling, state_at
 from adm.training.state import TrainingState, check_step
 from adm.training.tasks import TrainedModelParams, build_task
 
@@ -50,7 +50,7 @@ def run(
     with (
         process_group(device, execution.timeout_seconds) as group,
         rolling_folder(work, made_by, group) as rolling,
-        naming_last_good(rolling, previous),
+        name_last_good(rolling, previous),
     ):
         check_group(model, group)
         images = ImageShards(data, dataset.image_size, group.rank_slice)
@@ -65,7 +65,7 @@ def run(
         reports = train(state, batches, training, segment.stop, group)
         if group.is_main:
             every, earlier = execution.log_every, saved and saved / LOG
-            reports = logged(
+            reports = log_reports(
                 reports, rolling / LOG, state.step, segment.stop, every, training.batch_size, curves, earlier
             )
         for report in reports:

@@ -12,7 +12,7 @@ from adm.nets.weights import write_tensors
 from adm.params.data import DatasetParams
 from adm.params.gans import GanParams
 from adm.training.gan import initial_networks, train_gan
-from adm.training.log import logged
+from adm.training.log import log_reports
 from adm.training.report import Report
 
 
@@ -29,7 +29,7 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: P
     batches = Batches(images, dataset.image_size, gan.batch_size, crop="centre", flip=False, seed=gan.seed)
     steps = train_gan(gan, networks, dataset.num_classes, batches)
     reports = (Report(iteration, losses) for iteration, losses in enumerate(steps, start=1))
-    for _ in logged(reports, curves / "log.csv", 0, gan.iterations, every, gan.batch_size, curves):
+    for _ in log_reports(reports, curves / "log.csv", 0, gan.iterations, every, gan.batch_size, curves):
         pass
     with new_folder(out) as folder:
         write_tensors(folder / WEIGHTS, networks.averaged.state_dict())

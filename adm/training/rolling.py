@@ -65,7 +65,7 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
 
 
 @contextmanager
-def naming_last_good(folder: Path, previous: Path) -> Iterator[None]:
+def name_last_good(folder: Path, previous: Path) -> Iterator[None]:
     """Have the error that ends training for numbers that are not finite name the state to go back to.
 
     Args:

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from damage import swap
 
-from adm.artifacts.manifest import dumped, fingerprint, provenance, write_manifest
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write_manifest
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
 from adm.params import UserError, load
@@ -144,7 +144,7 @@ def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, 
     needs = needs_of_figure(params, "figure_5")
     sources = FigureSources(metrics=write_metrics(tmp_path / "metrics", params, needs.metrics), training=tmp_path)
     for segment in needs.training:
-        made_with = fingerprint(dumped(params.sections_of_segment(segment)))
+        made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(tmp_path / f"{segment}.csv", "step,seconds\n1,3600.0\n", made_with)
     assert draw(params, "figure_5", sources).axes
     first, second, *_ = needs.training

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import yaml
 
-from adm.artifacts.manifest import dumped, fingerprint, provenance
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import check, load
 from adm.params.models import UniformModelParams
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
@@ -222,7 +222,7 @@ def test_a_figure_of_curves_is_made_from_its_needs_alone(params, tmp_path, name)
         folders["training"] = tmp_path / "training"
         folders["training"].mkdir()
     for segment in needs.training:
-        made_with = fingerprint(dumped(params.sections_of_segment(segment)))
+        made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(folders["training"] / f"{segment}.csv", "step,seconds\n1,3600.0\n", made_with)
     assert draw(params, name, FigureSources(**folders)).axes
 

@@ -72,7 +72,7 @@ class StoredArray:
         """
         try:
             yield from self._chunks(length)
-        except Exception as error:  # as in `stored_arrays`
+        except Exception as error:  # as in `open_arrays`
             raise UserError(f"{self.place}: cannot be read ({brief(error)})") from error
 
     def _chunks(self, length: int) -> Iterator[NDArray[Any]]:
@@ -88,7 +88,7 @@ class StoredArray:
                 yield (numbers.astype("<u4") << 16).view("<f4") if self.dtype == "bfloat16" else numbers
 
 
-def stored_arrays(path: Path) -> dict[str, StoredArray]:
+def open_arrays(path: Path) -> dict[str, StoredArray]:
     """Read the headers of the arrays of a file, by name; the one of an npy is called "".
 
     Raises:

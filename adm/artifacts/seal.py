@@ -31,12 +31,12 @@ FINGERPRINT = re.compile(rf"(?m)^# {MADE_WITH} ([0-9a-f]+)\n# {SEAL} .*\n\Z".enc
 def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON as `write_json` does, and the seal as its last key."""
     write_json(path, {**content, SEAL: OPEN})
-    path.write_bytes(sealed(path.read_bytes()))
+    path.write_bytes(seal(path.read_bytes()))
 
 
 def write_sealed_csv(path: Path, text: str, made_with: str) -> None:
     """Write lines of csv and, as comments behind them, the fingerprint of the params it was made with and the seal."""
-    path.write_bytes(sealed(f"{text}# {MADE_WITH} {made_with}\n# {SEAL} {OPEN}\n".encode()))
+    path.write_bytes(seal(f"{text}# {MADE_WITH} {made_with}\n# {SEAL} {OPEN}\n".encode()))
 
 
 def read_made_with(path: Path) -> str:
@@ -75,11 +75,11 @@ def check_seal(path: Path) -> None:
         raise UserError(f"{path}: does not exist") from error
     if not AT_THE_END.search(content):
         raise UserError(f"{path}: is not the file that was written: it does not end with the sha256 of itself")
-    if content != sealed(content):
+    if content != seal(content):
         raise UserError(f"{path}: is not the file that was written: its sha256 differs from the one it ends with")
 
 
-def sealed(content: bytes) -> bytes:
+def seal(content: bytes) -> bytes:
     """Put the hash of a file's content in its place, which is open or holds that of another content."""
     digest = hashlib.sha256(AT_THE_END.sub(OPEN.encode(), content)).hexdigest()
     return AT_THE_END.sub(digest.encode(), content)

@@ -39,10 +39,10 @@ def is_measured_cell(stem: str, column: str, row: Mapping[str, str]) -> bool:
     return column in LOG_COLUMNS or (stem == TABLE and column in TABLE_COLUMNS)
 
 
-def without_measured(stage: str, content: Any) -> Any:
+def drop_measured(stage: str, content: Any) -> Any:
     """What JSON holds but for what is measured in seconds."""
     if isinstance(content, list):
-        return [without_measured(stage, entry) for entry in content]
+        return [drop_measured(stage, entry) for entry in content]
     if not isinstance(content, dict):
         return content
     measured: frozenset[str] = frozenset()
@@ -50,4 +50,4 @@ def without_measured(stage: str, content: Any) -> Any:
         measured = THROUGHPUT
     elif stage == "claims" and SPEED in str(content.get("measure", "")):
         measured = FINDINGS
-    return {key: without_measured(stage, value) for key, value in content.items() if key not in measured}
+    return {key: drop_measured(stage, value) for key, value in content.items() if key not in measured}
