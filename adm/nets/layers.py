@@ -274,8 +274,8 @@ class Attention(nn.Module):
         return add_residual(x, h.transpose(1, 2).unflatten(2, x.shape[2:]), self.rescaled)
 
 
-class Block(nn.ModuleDict):
-    """Named layers run one after the other; residual blocks among them also see the embedding."""
+class EmbeddingSequential(nn.ModuleDict):
+    """Named layers in sequence; the residual blocks among them also take the embedding."""
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         """Run `h: (B, C, H, W)` through the layers; `embedding` is what `ResidualBlock` takes."""

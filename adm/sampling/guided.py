@@ -19,8 +19,8 @@ from adm.params.models import DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
 
 
-class Block(NamedTuple):
-    """Finished images: (B, H, W, 3) uint8, and their labels (B,) int64."""
+class Samples(NamedTuple):
+    """Images: (B, H, W, 3) uint8, and their labels (B,) int64."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -53,8 +53,8 @@ def block_sampler(
     network: nn.Module,
     classifier: nn.Module | None,
     num_classes: int,
-    base: Block | None = None,
-) -> Callable[[int], Block]:
+    base: Samples | None = None,
+) -> Callable[[int], Samples]:
     """What samples a block of a run: block b is that of the seeds [b, b + 1) x `run.micro_batch`, from `run.seed` on.
 
     Args:
@@ -77,7 +77,7 @@ def block_sampler(
     for module in filter(None, (network, classifier)):
         module.to(memory_format=layout)  # type: ignore[call-overload]
 
-    def sampled(block: int) -> Block:
+    def sampled(block: int) -> Samples:
         first = block * run.micro_batch
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
@@ -91,12 +91,12 @@ def block_sampler(
         step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
         draw = partial(noise.normal, 3, size, size)
         *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
-        return Block(to_uint8(x_0), y.cpu().numpy())
+        return Samples(to_uint8(x_0), y.cpu().numpy())
 
     return sampled
 
 
-def _rows(base: Block, first: int, count: int) -> tuple[Tensor, Tensor]:
+def _rows(base: Samples, first: int, count: int) -> tuple[Tensor, Tensor]:
     """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
     rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
     return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows])

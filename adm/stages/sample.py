@@ -13,7 +13,7 @@ from adm.params.runs import SamplingParams
 from adm.progress import progress
 from adm.sampling.batch import read_batch, write_batch, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import Block, block_sampler
+from adm.sampling.guided import Samples, block_sampler
 
 
 def run(
@@ -66,8 +66,8 @@ def run(
         write_shard(out, run, inputs, shard, *batch)
 
 
-def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Block:
-    base, side = Block(*read_batch(folder, checked)), model.network.low_resolution
+def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Samples:
+    base, side = Samples(*read_batch(folder, checked)), model.network.low_resolution
     count, *found = base.images.shape[:3]
     if count < run.num_samples or found != [side, side]:
         raise UserError(
