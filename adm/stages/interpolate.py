@@ -12,7 +12,7 @@ from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.studies import InterpolationParams
 from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpolate, load_conditioned
-from adm.sampling.studies import Interpolation, write_interpolation
+from adm.sampling.studies import Interpolation, write_study
 
 PAIRS, RECONSTRUCTIONS = 0, 1
 """Streams of the study's seed: which images are joined, and which are measured."""
@@ -53,7 +53,7 @@ def run(
         error_all_but_last=errors[:, 0],
         error_all=errors[:, 1],
     )
-    write_interpolation(out, interpolation, inputs, study)
+    write_study(out, study, inputs, interpolation=interpolation)
 
 
 def _num_classes(

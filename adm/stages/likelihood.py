@@ -13,7 +13,7 @@ from adm.params.errors import UserError
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import LikelihoodParams
 from adm.sampling.likelihood import CHOICE, measure
-from adm.sampling.studies import Likelihood, write_likelihood
+from adm.sampling.studies import Likelihood, write_study
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
     chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])
     study = measure(likelihood, model, network, data, np.sort(chosen))
     _check_finite(study, likelihood, inputs["checkpoint"])
-    write_likelihood(out, likelihood, inputs, study)
+    write_study(out, study, inputs, likelihood=likelihood)
 
 
 def _check_finite(study: Likelihood, likelihood: LikelihoodParams, place: Path) -> None:

@@ -12,7 +12,7 @@ from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
 from adm.progress import progress
 from adm.sampling.guided import block_sampler
-from adm.sampling.studies import Variation, write_variation
+from adm.sampling.studies import Variation, write_study
 
 
 def run(
@@ -43,4 +43,4 @@ def run(
         scales=np.array(variation.scales, np.float64),
         labels=block.labels,
     )
-    write_variation(out, variation, run, inputs, study)
+    write_study(out, study, inputs, variation=variation, run=run)
