@@ -13,9 +13,9 @@ from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
-from adm.nets.precision import autocast, device_of, memory_format
+from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.parallel import CPU
-from adm.params.models import DiffusionModelParams, UpsamplerModelParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
 
 
@@ -105,10 +105,7 @@ def _rows(base: Samples, first: int, count: int) -> tuple[Tensor, Tensor]:
 def _sampler(
     run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
 ) -> DDPM | DDIM:
-    def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
-        with autocast(run.precision, x_t.device.type):
-            return network(x_t, t)
-
+    denoiser = with_autocast(network, run.precision)
     temperatures = {"noise_temperature": run.noise_temperature, "epsilon_temperature": run.epsilon_temperature}
     if run.sampler == "ddim":
         return DDIM(diffusion, denoiser, gradient, eta=run.eta, **temperatures)
@@ -119,10 +116,14 @@ def _sampler(
 def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> Gradient | None:
     if classifier is None or not isinstance(run, RunParams) or not run.gradient_scale:
         return None
+    return classifier_gradient(with_autocast(classifier, run.precision), y, run.gradient_scale)
 
-    def logits(x: Tensor, t: Tensor) -> Tensor:
-        with autocast(run.precision, x.device.type):
-            output: Tensor = classifier(x, t)
-            return output
 
-    return classifier_gradient(logits, y, run.gradient_scale)
+def class_count(
+    model: DiffusionModelParams | UpsamplerModelParams, classifier: ClassifierModelParams | UniformModelParams
+) -> int | None:
+    """The number of classes of a model, or else of the classifier that guides it; None if neither has classes."""
+    count = model.network.num_classes
+    if count is None and isinstance(classifier, ClassifierModelParams):
+        count = classifier.network.num_classes
+    return count

@@ -17,7 +17,7 @@ from adm.data.shards import ImageShards
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, encode
-from adm.nets.precision import autocast, device_of, memory_format
+from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.nets.unet import UNet
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import InterpolationParams
@@ -61,23 +61,16 @@ class LatentSpace:
         for module in filter(None, (network, classifier)):
             module.to(memory_format=memory_format(params.precision))  # type: ignore[call-overload]
 
+        forward = with_autocast(network, params.precision)
+
         def denoiser(x_t: Tensor, t: Tensor, class_weights: Tensor) -> Tensor:
             table = network.class_embedding
-            y = None if table is None else class_weights @ table.weight
-            with autocast(params.precision, x_t.device.type):
-                output: Tensor = network(x_t, t, y)
-                return output
-
-        def logits(x: Tensor, t: Tensor) -> Tensor:
-            assert classifier is not None
-            with autocast(params.precision, x.device.type):
-                output: Tensor = classifier(x, t)
-                return output
+            return forward(x_t, t, None if table is None else class_weights @ table.weight)
 
         return cls(
             diffusion=diffusion.to(device_of(network)),
             denoiser=denoiser,
-            classifier=None if classifier is None else logits,
+            classifier=None if classifier is None else with_autocast(classifier, params.precision),
             gradient_scale=params.gradient_scale,
         )
 

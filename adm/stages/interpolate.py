@@ -11,6 +11,7 @@ from adm.nets.unet import UNet
 from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams
 from adm.params.studies import InterpolationParams
+from adm.sampling.guided import class_count
 from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpolate, load_conditioned
 from adm.sampling.studies import Interpolation, write_study
 
@@ -37,7 +38,9 @@ def run(
     classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
-    num_classes = _num_classes(model, classifier_model, data, inputs["data"])
+    declared = class_count(model, classifier_model)
+    check_labels(data, declared, inputs["data"])
+    num_classes = declared or int(data.labels.max()) + 1
     pairs, points, micro_batch = interpolation.pairs, interpolation.points, interpolation.micro_batch
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
@@ -54,16 +57,3 @@ def run(
         error_all=errors[:, 1],
     )
     write_study(out, study, inputs, interpolation=interpolation)
-
-
-def _num_classes(
-    model: DiffusionModelParams,
-    classifier_model: ClassifierModelParams | UniformModelParams,
-    data: ImageShards,
-    place: Path,
-) -> int:
-    num_classes = model.network.num_classes
-    if num_classes is None and isinstance(classifier_model, ClassifierModelParams):
-        num_classes = classifier_model.network.num_classes
-    check_labels(data, num_classes, place)
-    return num_classes or int(data.labels.max()) + 1

@@ -13,7 +13,7 @@ from adm.params.runs import SamplingParams
 from adm.progress import progress
 from adm.sampling.batch import read_batch, write_batch, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import Samples, block_sampler
+from adm.sampling.guided import Samples, block_sampler, class_count
 
 
 def run(
@@ -36,9 +36,7 @@ def run(
     make_deterministic(run.threads)
     part = shard or WHOLE
     blocks = blocks_of(part, run.num_samples, run.micro_batch)
-    num_classes = model.network.num_classes or (
-        classifier.network.num_classes if isinstance(classifier, ClassifierModelParams) else 1
-    )
+    num_classes = class_count(model, classifier) or 1
     with process_group(device, timeout_seconds) as group:
         base = None
         if isinstance(model, UpsamplerModelParams):

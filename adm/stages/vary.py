@@ -11,7 +11,7 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Unifo
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
 from adm.progress import progress
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.studies import Variation, write_study
 
 
@@ -29,9 +29,7 @@ def run(
     network = load_network(inputs["checkpoint"], model, resolve_device(device))
     classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     assert network is not None
-    num_classes = model.network.num_classes or (
-        classifier_model.network.num_classes if isinstance(classifier_model, ClassifierModelParams) else 1
-    )
+    num_classes = class_count(model, classifier_model) or 1
     count = variation.num_samples
     columns = []
     for scale in progress(variation.scales, unit="scale"):

@@ -21,7 +21,7 @@ from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.studies import LikelihoodParams
 from adm.sampling import likelihood as library
-from adm.sampling.likelihood import conditioned_on, measure, noise_of
+from adm.sampling.likelihood import labelled_denoiser, measure, noise_of
 from adm.sampling.studies import Likelihood, read_study
 from adm.stages import init, likelihood
 
@@ -95,9 +95,9 @@ def test_a_network_is_given_each_images_own_label(tiny_model, randomised, datase
 
     def note(y, network, precision):
         given.append(y)
-        return conditioned_on(y, network, precision)
+        return labelled_denoiser(y, network, precision)
 
-    monkeypatch.setattr(library, "conditioned_on", note)
+    monkeypatch.setattr(library, "labelled_denoiser", note)
     indices = np.array([3, 4, 8, 11])
     study = section(steps="3", micro_batch=3)
     for model in (tiny_model(), tiny_model(num_classes=None)):
