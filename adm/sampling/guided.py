@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
+from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, last, sample
 from adm.nets.precision import autocast, device_of, memory_format
 from adm.parallel import CPU
 from adm.params.models import DiffusionModelParams, UpsamplerModelParams
@@ -90,7 +90,7 @@ def block_sampler(
         label = {} if model.network.num_classes is None else {"y": y}
         step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
         draw = partial(noise.normal, 3, size, size)
-        *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
+        x_0 = last(sample(step, draw().contiguous(memory_format=layout), draw))
         return Block(to_uint8(x_0), y.cpu().numpy())
 
     return sampled

@@ -1,5 +1,7 @@
 """Image i is a function of seed i: not of the shard, the run's length, or where the run begins."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from adm.params.errors import UserError
 from adm.params.runs import RunParams
 from adm.sampling.batch import SAMPLES, read_batch, read_shard, write_batch, write_shard
 from adm.sampling.blocks import Shard
-from adm.sampling.guided import SeededNoise
+from adm.sampling.guided import SeededNoise, block_sampler
 
 KINDS = {
     "ancestral": {},
@@ -195,6 +197,21 @@ def test_the_last_block_beyond_the_base_is_filled_up_with_its_last_image(upsampl
 
 def test_fewer_samples_than_the_base_has_are_its_first(upsampled, base):
     assert upsampled(base, num_samples=5).same(upsampled(base)[:5])
+
+
+def test_sampling_does_not_keep_the_trajectory(tiny_model, randomised):
+    model = tiny_model()
+    network = randomised(model).eval().requires_grad_(False)
+    seen, alive = [], []
+
+    def remember(_, arguments):
+        seen.append(weakref.ref(arguments[0]))
+        alive.append(sum(reference() is not None for reference in seen))
+
+    network.register_forward_pre_hook(remember)
+    block_sampler(RUN.model_copy(update={"steps": "20"}), model, network, None, 2)(0)
+    assert len(alive) == 20
+    assert max(alive) <= 3
 
 
 def test_the_global_generator_is_left_alone(sampled):
