@@ -186,8 +186,10 @@ def sample(
         from adm.stages import sample as stage
 
         inputs = _inputs(run, section, checkpoint, classifier, base)
+        work = Path(loaded.paths.results, "work", "samples", run, shard or "whole")
         if not _launched(taken):
-            stage.run(section, model, guide, inputs, out, part, taken.device, loaded.execution.timeout_seconds)
+            timeout = loaded.execution.timeout_seconds
+            stage.run(section, model, guide, inputs, out, part, taken.device, timeout, work=work)
 
 
 @app.command()

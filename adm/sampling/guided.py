@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adm.data.batches import to_uint8, to_unit_range
@@ -17,13 +15,7 @@ from adm.nets.precision import autocast, device_of, memory_format
 from adm.parallel import CPU
 from adm.params.models import DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
-
-
-class Block(NamedTuple):
-    """Finished images: (B, H, W, 3) uint8, and their labels (B,) int64."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+from adm.sampling.batch import Block
 
 
 class SeededNoise:

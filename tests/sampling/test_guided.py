@@ -9,7 +9,7 @@ import torch
 from adm.artifacts.manifest import sha256
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
-from adm.sampling.batch import SAMPLES, read_batch, read_shard, write_batch, write_shard
+from adm.sampling.batch import SAMPLES, Block, read_batch, read_shard, write_batch, write_blocks, write_shard
 from adm.sampling.blocks import Shard
 from adm.sampling.guided import SeededNoise, block_sampler
 
@@ -60,11 +60,9 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
     paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
     for i, path in enumerate(paths, start=1):
         part = sampled(f"{i}-of-3")
-        write_shard(path, run, {}, Shard(i, 3), part.images, part.labels)
+        write_shard(path, run, {}, Shard(i, 3), [Block(part.images, part.labels)])
     parts = [read_shard(path, run, {}, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
-    write_batch(
-        tmp_path / "gathered", "sample", run, {}, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    )
+    write_blocks(tmp_path / "gathered", "sample", run, {}, 11, parts)
     for name in (SAMPLES, "manifest.json"):
         assert sha256(tmp_path / "whole" / name) == sha256(tmp_path / "gathered" / name)
     images, labels = read_batch(tmp_path / "gathered")
@@ -81,7 +79,7 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
 def test_a_shard_under_the_name_of_another_as_long_is_refused_in_one_line(tmp_path, asked):
     run, half = RUN.model_copy(update={"num_samples": 8}), (np.zeros((4, 8, 8, 3), np.uint8), np.zeros(4, np.int64))
     path = tmp_path / "moved.npz"
-    write_shard(path, run, {}, Shard(2, 2), *half)
+    write_shard(path, run, {}, Shard(2, 2), [Block(*half)])
     assert len(read_shard(path, run, {}, Shard(2, 2))[0]) == 4
     with pytest.raises(UserError) as refused:
         read_shard(path, run, {}, asked)
