@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from adm.params.data import ReferenceParams
+from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.gans import GanRunParams
-from adm.params.keys import check_class, check_equal, check_known, check_same, model_of, network_of
+from adm.params.keys import (
+    NetworkModelParams,
+    check_class,
+    check_equal,
+    check_known,
+    check_same,
+    model_of,
+    network_of,
+)
 from adm.params.models import (
     ClassifierModelParams,
     DiffusionModelParams,
@@ -130,8 +138,13 @@ def _check_segment(params: Params, key: str) -> None:
     # Random crops may be cut from larger images than the network sees.
     if model.training.crop == "centre" or dataset.image_size < model.network.image_size:
         check_equal(place, "image_size", dataset.image_size, named, model.network.image_size)
+    _check_channels(place, dataset, named, model)
     if model.network.num_classes is not None:
         check_equal(place, "num_classes", dataset.num_classes, named, model.network.num_classes)
+
+
+def _check_channels(place: str, dataset: DatasetParams, named: str, model: NetworkModelParams) -> None:
+    check_equal(place, "channels", dataset.channels, named, model.network.image_channels)
 
 
 def _check_run(params: Params, key: str) -> None:
@@ -169,7 +182,10 @@ def _check_base(params: Params, key: str, name: str) -> None:
     assert isinstance(upsampler, UpsamplerModelParams)
     check_known(params.runs, run.base, place, "runs")
     side = params.image_size_of(run.base)
-    check_equal(place, "image_size", side, f"model {name!r} at low resolution", upsampler.network.low_resolution)
+    owner, network = f"model {name!r}", upsampler.network
+    check_equal(place, "image_size", side, f"{owner} at low resolution", network.low_resolution)
+    base = network_of(params, params.model_of(params.runs[run.base].checkpoint), place)
+    check_equal(place, "image_channels", base.network.image_channels, owner, network.image_channels)
     count = params.runs[run.base].num_samples
     if count < run.num_samples:
         raise ValueError(f"{place}: {run.base!r} has {count} samples, fewer than the {run.num_samples} to upsample")
@@ -214,6 +230,7 @@ def _check_guidance(params: Params, place: str, checkpoint: str, gradient_scale:
     check_equal(place, "timesteps", classifier.noise.timesteps, owner, model.noise.timesteps)
     check_equal(place, "schedule", classifier.noise.schedule, owner, model.noise.schedule)
     check_equal(place, "image_size", classifier.network.image_size, owner, model.network.image_size)
+    check_equal(place, "image_channels", classifier.network.image_channels, owner, model.network.image_channels)
     if model.network.num_classes is not None:
         check_equal(place, "num_classes", classifier.network.num_classes, owner, model.network.num_classes)
 
@@ -225,8 +242,9 @@ def _check_studies(params: Params) -> None:
         _respaces(place, model.noise.timesteps, interpolation.steps)
         _check_guidance(params, place, interpolation.classifier, interpolation.gradient_scale, name)
         check_known(params.datasets, interpolation.dataset, f"{place}.dataset")
-        side = params.datasets[interpolation.dataset].image_size
-        check_equal(f"{place}.dataset", "image_size", side, f"model {name!r}", model.network.image_size)
+        dataset = params.datasets[interpolation.dataset]
+        check_equal(f"{place}.dataset", "image_size", dataset.image_size, f"model {name!r}", model.network.image_size)
+        _check_channels(f"{place}.dataset", dataset, f"model {name!r}", model)
     for key, pair in params.neighbours.items():
         check_known(params.scored, pair.run, f"neighbours.{key}.run")
         check_known(params.references, pair.reference, f"neighbours.{key}.reference", "references")
@@ -258,8 +276,11 @@ def _check_likelihood(params: Params, key: str) -> None:
     check_known(params.datasets, likelihood.dataset, f"{place}.dataset")
     dataset, owner = params.datasets[likelihood.dataset], f"model {name!r}"
     check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, model.network.image_size)
+    _check_channels(f"{place}.dataset", dataset, owner, model)
     if model.network.num_classes is not None:
         check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, owner, model.network.num_classes)
+    if likelihood.part == "held_out" and not dataset.held_out:
+        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {likelihood.dataset!r} has held_out 0.0")
     # How many images a dataset has is known here only where its section limits them.
     if dataset.limit is not None and likelihood.num_images > dataset.limit:
         many = f"exceeds the limit {dataset.limit} of dataset {likelihood.dataset!r}"

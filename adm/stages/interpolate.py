@@ -42,8 +42,9 @@ def run(
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
-    images = to_uint8(between(space, *conditioned(data, ends, num_classes), points, micro_batch))
-    errors = computed(space.errors, space.device, micro_batch, *conditioned(data, measured, num_classes)).numpy()
+    joined, alone = (conditioned(data, rows, num_classes, model.network.image_channels) for rows in (ends, measured))
+    images = to_uint8(between(space, *joined, points, micro_batch))
+    errors = computed(space.errors, space.device, micro_batch, *alone).numpy()
     study = Interpolation(
         originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
         images=images.reshape(pairs, points, *images.shape[1:]),

@@ -28,7 +28,7 @@ def run(
     settle(likelihood.threads)
     network = load_network(inputs["checkpoint"], model, placed(device))
     assert network is not None
-    data = ImageShards(inputs["data"], model.network.image_size)
+    data = ImageShards(inputs["data"], model.network.image_size, parts=(likelihood.part,))
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])
     study = measure(likelihood, model, network, data, np.sort(chosen))

@@ -42,7 +42,7 @@ def run(
     it to TensorBoard. Each process of several reads through part of what comes in and takes part of every batch; the
     first one writes.
     """
-    training, side = model.training, model.network.image_size
+    training, network = model.training, model.network
     settle(training.threads)
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
@@ -56,7 +56,15 @@ def run(
         images = ImageShards(data, dataset.image_size, group.turns)
         check_checkpoint(previous, model, group.turns)
         group.meet()
-        batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
+        batches = Batches(
+            images=images,
+            image_size=network.image_size,
+            batch_size=training.batch_size,
+            crop=training.crop,
+            flip=training.flip,
+            seed=training.seed,
+            channels=network.image_channels,
+        )
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)
