@@ -62,7 +62,8 @@ def block_sampler(
 
     Source: Algorithms 1 and 2.
     """
-    device, layout, size = device_of(network), memory_format(run.precision), model.network.image_size
+    device, layout = device_of(network), memory_format(run.precision)
+    size, channels = model.network.image_size, model.network.image_channels
     noise_params = model.noise
     diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
     diffusion.to(device)
@@ -76,22 +77,22 @@ def block_sampler(
         if base is None:
             y = noise.labels(num_classes)
         else:
-            y, low_resolution = _rows(base, first, run.micro_batch)
+            y, low_resolution = _rows(base, first, run.micro_batch, channels)
             seen = {"low_resolution": low_resolution.to(device)}
         y = y.to(device)
         label = {} if model.network.num_classes is None else {"y": y}
         step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
-        draw = partial(noise.normal, 3, size, size)
+        draw = partial(noise.normal, channels, size, size)
         x_0 = last(sample(step, draw().contiguous(memory_format=layout), draw))
         return Samples(to_uint8(x_0), y.cpu().numpy())
 
     return sampled
 
 
-def _rows(base: Samples, first: int, count: int) -> tuple[Tensor, Tensor]:
+def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor, Tensor]:
     """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
     rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
-    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows])
+    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows], channels)
 
 
 def _sampler(

@@ -243,3 +243,24 @@ def test_guidance_of_scale_zero_is_no_guidance_and_more_scale_goes_further(sampl
 )
 def test_options_reach_the_sampler(sampled, base, change):
     assert sampled(**(base | change)).distance(sampled(**base)) > 0
+
+
+def grey(images):
+    return np.array_equal(images, images[..., [0, 0, 0]])
+
+
+def test_a_grey_network_samples_three_equal_channels(sampled, kind):
+    whole = sampled(channels=1, **kind)
+    assert whole.images.shape == (11, 8, 8, 3)
+    assert grey(whole.images)
+    assert not grey(sampled(**kind).images)
+    assert joined([sampled(f"{i}-of-2", channels=1, **kind) for i in (1, 2)]).same(whole)
+
+
+def test_a_grey_upsampler_sees_one_channel_of_its_base(upsampled, base):
+    grey_base = type(base)(base.images[..., [0, 0, 0]], base.labels)
+    made = upsampled(grey_base, channels=1)
+    assert grey(made.images)
+    assert made.same(upsampled(base, channels=1))
+    before, after = made, upsampled(other(grey_base, [4]), channels=1)
+    assert np.flatnonzero((before.images != after.images).any(axis=(1, 2, 3))).tolist() == [4]
