@@ -20,10 +20,11 @@ from adm.params import UserError, load
 from adm.params.data import ReferenceParams
 from adm.params.keys import accepted
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.published import PublishedReferenceParams
-from adm.params.report import FIGURES, TABLES
 from adm.params.resources import ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.sources import Needs
 from adm.sampling.blocks import Shard
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -365,7 +366,6 @@ def throughput(params: ParamsFile, key: Key, out: Out) -> None:
 def table(
     params: ParamsFile,
     table: Key,
-    paper: Input,
     out: Out,
     metrics: MaybeInput = None,
     sizes: MaybeInput = None,
@@ -373,18 +373,18 @@ def table(
 ) -> None:
     """Write a table as csv, Markdown and LaTeX; OUT has no ending."""
     loaded = load(params)
-    _pick({name: name for name in TABLES}, table, "table")
-    with journal(params, loaded, "table", table, table=getattr(loaded.tables, table)):
+    section = _pick(loaded.tables, table, "table")
+    with journal(params, loaded, "table", table, table=section):
         from adm.stages import table as stage
 
-        stage.run(loaded, table, stage.Sources(paper, metrics, sizes, throughput), out)
+        inputs = _needed(needs_of_table(loaded, table), metrics=metrics, sizes=sizes, throughput=throughput)
+        stage.run(loaded, table, inputs, out)
 
 
 @app.command()
 def figure(
     params: ParamsFile,
     figure: Key,
-    paper: Input,
     out: Out,
     metrics: MaybeInput = None,
     samples: MaybeInput = None,
@@ -394,13 +394,12 @@ def figure(
 ) -> None:
     """Draw a figure as png and pdf; OUT has no ending."""
     loaded = load(params)
-    _pick({name: name for name in FIGURES}, figure, "figure")
-    with journal(params, loaded, "figure", figure, figure=loaded.figure(figure)):
-        from adm.report.drawn import Sources
+    section = _pick(loaded.figures, figure, "figure")
+    with journal(params, loaded, "figure", figure, figure=section):
         from adm.stages import figure as stage
 
-        sources = {"metrics": metrics, "samples": samples, "data": data, "training": training, "studies": studies}
-        stage.run(loaded, figure, paper, Sources(**sources), out)
+        folders = {"metrics": metrics, "samples": samples, "data": data, "training": training, "studies": studies}
+        stage.run(loaded, figure, _needed(needs_of_figure(loaded, figure), **folders), out)
 
 
 @app.command()
@@ -410,7 +409,21 @@ def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input
     with journal(params, loaded, "claims", claims=loaded.claims):
         from adm.stages import claims as stage
 
-        stage.run(loaded, metrics, studies, throughput, sizes, out)
+        folders = {"metrics": metrics, "studies": studies, "throughput": throughput, "sizes": sizes}
+        stage.run(loaded, _needed(needs_of_claims(loaded), **folders), out)
+
+
+def _needed(needs: Needs, **folders: Path | None) -> dict[str, dict[str, Path]]:
+    endings = {"metrics": ".json", "throughput": ".json", "training": ".csv"}
+    found: dict[str, dict[str, Path]] = {}
+    for kind, keys in needs.items():
+        folder = folders.get(kind)
+        if keys and folder is None:
+            raise UserError(f"--{kind}: is missing; it is needed")
+        found[kind] = {
+            key: folder / f"{key}{endings.get(kind, '')}" if key else folder for key in keys if folder is not None
+        }
+    return found
 
 
 # Behind the stages in the list of verbs.

@@ -104,11 +104,10 @@ def compare(
 def plan(
     params: Annotated[Path, typer.Option(help="The params file.")],
     out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
-    paper: Annotated[Path, typer.Option(help="The paper's tables.")] = Path("workflow/paper"),
 ) -> None:
     """Tell what a params file would take: operations, days, bytes, a schedule on some GPUs, and what breaks first."""
     from adm.params import check, read
     from adm.tools import plan as tool
 
     # A copy that lies anywhere can be planned: nothing is written but into `out`.
-    tool.run(check(read(params), str(params)), paper, out)
+    tool.run(check(read(params), str(params)), out)

@@ -192,7 +192,7 @@ def check(data: Any, name: str) -> Params:
     Raises:
         UserError: The content breaks the schema.
     """
-    from adm.params.report_checks import check_report
+    from adm.params.report_checks import check_report  # noqa: PLC0415
 
     try:
         params = Params.model_validate(data)

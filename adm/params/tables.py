@@ -144,4 +144,3 @@ def _with_kinds(tables: Any) -> Any:
 
 Tables = Annotated[dict[Key, TableParams], BeforeValidator(_with_kinds)]
 """The tables by their keys. One of the paper's that a file leaves out is not made."""
-

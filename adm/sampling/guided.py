@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
+from adm.diffusion.samplers import Gradient, Sampler, classifier_gradient, sample
 from adm.nets.precision import autocast, device_of, memory_format
 from adm.parallel import CPU
 from adm.params.models import DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
+from adm.params.samplers import SAMPLERS
 
 
 class Block(NamedTuple):
@@ -104,16 +106,17 @@ def _rows(base: Block, first: int, count: int) -> tuple[Tensor, Tensor]:
 
 def _sampler(
     run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
-) -> DDPM | DDIM:
+) -> Sampler:
     def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
         with autocast(run.precision, x_t.device.type):
             return network(x_t, t)
 
-    temperatures = {"noise_temperature": run.noise_temperature, "epsilon_temperature": run.epsilon_temperature}
-    if run.sampler == "ddim":
-        return DDIM(diffusion, denoiser, gradient, eta=run.eta, **temperatures)
-    at = run.gradient_at if isinstance(run, RunParams) else "x_t"
-    return DDPM(diffusion, denoiser, gradient, gradient_at=at, **temperatures)
+    names = ("noise_temperature", "epsilon_temperature", *SAMPLERS[run.sampler].fields)
+    # An upsampled run has no field of guidance.
+    taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
+    module, name = SAMPLERS[run.sampler].made_by.split(":")
+    made: Sampler = getattr(import_module(module), name)(diffusion, denoiser, gradient, **taken)
+    return made
 
 
 def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> Gradient | None:
