@@ -1,7 +1,7 @@
-"""The command line: one verb a stage. Inputs and outputs are flags; hyperparameters come from the params file alone.
+"""The command line: `adm VERB KEY` makes an artifact of the params file; its paths follow from the two.
 
-A verb imports its stage when it is called, so that no verb waits for libraries that it does not use. The verbs that are
-no stages are in `adm.cli_tools`.
+A verb of the pipeline is a row of `WIRED`. It imports its stage when it is called, so that no verb waits for libraries
+that it does not use. The verbs that are no stages are in `adm.cli_tools`.
 """
 # ruff: noqa: PLC0415
 
@@ -9,37 +9,151 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from adm.cli_tools import tools
-from adm.journal import console, journal, told
-from adm.params import UserError, load
-from adm.params.data import ReferenceParams
-from adm.params.keys import accepted
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
-from adm.params.published import PublishedReferenceParams
-from adm.params.report import FIGURES, TABLES
+from adm.cli_tools import ParamsFile, tools
+from adm.journal import console, describe_error, journal
+from adm.params import Params, UserError, load
+from adm.params.known import KNOWN
+from adm.params.load import write
 from adm.params.resources import ProcessResources
-from adm.params.runs import RunParams, UpsampledRunParams
+from adm.pipeline import RULES, SHARED, Job, Pipeline
 from adm.sampling.blocks import Shard
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
-Key = Annotated[str, typer.Option(help="The artifact's key in the params file.")]
-Out = Annotated[Path, typer.Option(help="What to write.")]
-Input = Annotated[Path, typer.Option(help="An artifact to read.")]
-MaybeInput = Annotated[Path | None, typer.Option(help="An artifact to read, where this one needs it.")]
-PublishedKind = Literal["checkpoints", "samples", "references", "graphs"]
-Kind = Annotated[PublishedKind, typer.Option(help="The subsection of `published`.")]
 
-UNGUIDED = UniformModelParams(kind="uniform")
-"""What guides an upsampler."""
+@dataclass(frozen=True)
+class Call:
+    """A job that is to be carried out.
 
-T = TypeVar("T")
+    Attributes:
+        pipeline: The graph that it is of.
+        job: The job.
+        curves: The folder for TensorBoard's files.
+    """
+
+    pipeline: Pipeline
+    job: Job
+    curves: Path
+
+    def __getitem__(self, section: str) -> Any:
+        """A section that the job reads; None where it has none."""
+        return self.job.sections.get(section)
+
+    @property
+    def params(self) -> Params:
+        """The params file."""
+        return self.pipeline.params
+
+    @property
+    def device(self) -> str:
+        """What computes."""
+        return getattr(self.pipeline.resources(self.job), "device", "cpu")
+
+    @property
+    def curve(self) -> tuple[Path, int]:
+        """Where losses go, and how often."""
+        return self.curves, self.params.execution.log_every
+
+    @property
+    def process(self) -> tuple[str, int]:
+        """What computes, and how long processes wait for one another."""
+        return self.device, self.params.execution.timeout_seconds
+
+    @property
+    def shard(self) -> Shard | None:
+        """Which part of a run, if not the whole."""
+        return Shard.parse(self.job.shard) if self.job.shard else None
+
+    @property
+    def shown(self) -> dict[str, dict[str, Path]]:
+        """What a table, a figure or the claims are made from, by kind and key."""
+        kinds = dict.fromkeys(name.partition("/")[0] for name in self.job.inputs)
+        return {kind: self.job.inputs_of(kind) for kind in kinds}
+
+    @property
+    def started_at(self) -> int:
+        """The iteration that a segment starts at."""
+        return self.params.iteration_of(self["segment"].previous)
+
+
+WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
+    "fetch": ("Download a published file.", lambda c, j: (c["published"], j.out)),
+    "adopt": (
+        "Turn a published file into the artifact that it stands for.",
+        lambda c, j: (c["published"], c["model"], j.inputs["source"], j.out),
+    ),
+    "prepare": ("Turn a source of images into sharded arrays.", lambda c, j: (c["dataset"], j.out)),
+    "extractor": (
+        "Train a small extractor of features and freeze it into a TensorFlow graph.",
+        lambda c, j: (c["extractor"], c["dataset"], j.inputs["data"], j.out, *c.curve),
+    ),
+    "init": ("Write a model's initial checkpoint.", lambda c, j: (c["model"], j.out)),
+    "train": (
+        "Train a model from one checkpoint to the next; goes on where an earlier try stopped.",
+        lambda c, j: (
+            *(c["segment"], c["model"], c["dataset"], c.params.execution, c.device, c.started_at),
+            *(j.inputs, j.out, j.outputs["log"], j.work, c.curves),
+        ),
+    ),
+    "train_gan": (
+        "Train a small class-conditional GAN.",
+        lambda c, j: (c["gan"], c["dataset"], j.inputs["data"], j.out, *c.curve),
+    ),
+    "sizes": ("Count the parameters and the FLOPs of every model.", lambda c, j: (c["models"], j.out)),
+    "throughput": (
+        "Measure how fast this machine trains a model, naively and as we do.",
+        lambda c, j: (c["throughput"], c["model"], j.out),
+    ),
+    "sample": (
+        "Sample a run, or one shard of it; goes on where an earlier try stopped.",
+        lambda c, j: (c["run"], c["model"], c["guide"], j.inputs, j.out, c.shard, *c.process, j.work),
+    ),
+    "gather": (
+        "Join the shards of a run.",
+        lambda c, j: (c["run"], _without(j.inputs, "shards/"), list(j.inputs_of("shards").values()), j.out),
+    ),
+    "sample_gan": ("Sample a GAN under truncation.", lambda c, j: (c["run"], c["gan"], c["dataset"], j.inputs, j.out)),
+    "features": (
+        "Compute the features of a run, or of reference/KEY or dataset/KEY.",
+        lambda c, j: (c["extractor"], j.inputs["images"], j.inputs["graph"], j.out, *c.process),
+    ),
+    "reference": (
+        "Make a reference batch from a dataset and its features.",
+        lambda c, j: (c["reference"], j.inputs["features"], j.inputs["data"], j.out),
+    ),
+    "evaluate": ("Score a batch of samples.", lambda c, j: (c["run"], c["reference"], j.inputs, j.out)),
+    "interpolate": (
+        "Encode real images by DDIM reversed, interpolate between them, and measure how well they come back.",
+        lambda c, j: (c["study"], c["model"], c["guide"], j.inputs, j.out, c.device),
+    ),
+    "neighbours": (
+        "Find the nearest images of a dataset to each sample of a run.",
+        lambda c, j: (c["study"], j.inputs, j.out),
+    ),
+    "vary": (
+        "Sample the same seeds under growing gradient scales.",
+        lambda c, j: (c["study"], c["run"], c["model"], c["guide"], j.inputs, j.out, c.device),
+    ),
+    "likelihood": (
+        "Measure the bits per dimension of images of a dataset, term by term.",
+        lambda c, j: (c["study"], c["model"], j.inputs, j.out, c.device),
+    ),
+    "table": (
+        "Write a table as csv, Markdown and LaTeX.",
+        lambda c, j: (c.params, j.key, c.shown, j.out),
+    ),
+    "figure": ("Draw a figure as png and pdf.", lambda c, j: (c.params, j.key, c.shown, j.out)),
+    "claims": ("Test what the paper claims against what was measured.", lambda c, j: (c.params, c.shown, j.out)),
+}
+"""The verbs of the pipeline: what each does, and what its stage is called with."""
 
 
 @app.callback()
@@ -48,373 +162,109 @@ def root(debug: Annotated[bool, typer.Option(help="Show the traceback of an erro
 
 
 @app.command()
-def check(
-    params: ParamsFile, out: Annotated[Path | None, typer.Option(help="Where to write; nowhere if not given.")] = None
+def resolve(
+    params: ParamsFile = Path("params.yaml"),
+    dvc: Annotated[Path | None, typer.Option(help="A dvc.yaml that must be of this params file.")] = None,
 ) -> None:
-    """Check the params file; write a digest of each stage's code."""
-    loaded = load(params)
-    if out is not None:
-        with journal(params, loaded, "check"):
-            from adm.stages import check as stage
-
-            stage.run(out)
-
-
-@app.command()
-def fetch(
-    name: Annotated[str | None, typer.Argument(help="A well-known file, instead of one of the params file.")] = None,
-    params: Annotated[Path | None, typer.Option(help="The params file.")] = None,
-    kind: Annotated[PublishedKind | None, typer.Option(help="The subsection of `published`.")] = None,
-    key: Annotated[str | None, typer.Option(help="The file's key there.")] = None,
-    out: Annotated[Path | None, typer.Option(help="What to write.")] = None,
-) -> None:
-    """Download a published file, with its size and checksum checked: `adm fetch inception`, or one of a params file."""
-    if name is not None:
-        if params or kind or key:
-            raise UserError(f"{name!r}: needs no --params, --kind or --key, which name a file of the params file")
-        from adm.stages import fetch as stage
-
-        stage.run_known(name, out)
-        return
-    if params is None or kind is None or key is None or out is None:
-        raise UserError("fetch: needs a name, such as 'inception', or --params, --kind, --key and --out")
-    loaded = load(params)
-    section = _pick(getattr(loaded.published, kind), key, "key")
-    with journal(params, loaded, "fetch", f"{kind}/{key}", published=section):
-        from adm.stages import fetch as stage
-
-        stage.run(section, out)
-
-
-@app.command()
-def adopt(params: ParamsFile, kind: Kind, key: Key, source: Input, out: Out) -> None:
-    """Turn a published file into the artifact that it stands for."""
-    loaded = load(params)
-    section = _pick(getattr(loaded.published, kind), key, "key")
-    model = loaded.models[section.model] if kind == "checkpoints" else None
-    with journal(params, loaded, "adopt", f"{kind}/{key}", published=section):
-        from adm.stages import adopt as stage
-
-        stage.run(section, model, source, out)
-
-
-@app.command()
-def prepare(params: ParamsFile, dataset: Key, out: Out) -> None:
-    """Turn a source of images into sharded arrays."""
-    loaded = load(params)
-    section = _pick(loaded.datasets, dataset, "dataset")
-    with journal(params, loaded, "prepare", dataset, dataset=section):
-        from adm.stages import prepare as stage
-
-        stage.run(section, out)
-
-
-@app.command()
-def extractor(params: ParamsFile, extractor: Key, data: Input, out: Out) -> None:
-    """Train a small extractor of features and freeze it into a TensorFlow graph."""
-    loaded = load(params)
-    section = _pick(loaded.extractors, extractor, "extractor")
-    dataset = loaded.datasets[section.dataset]
-    with journal(params, loaded, "extractor", extractor, extractor=section, dataset=dataset) as kept:
-        from adm.stages import extractor as stage
-
-        stage.run(section, dataset, data, out, kept.curves, loaded.execution.log_every)
-
-
-@app.command()
-def init(params: ParamsFile, model: Key, out: Out) -> None:
-    """Write a model's initial checkpoint."""
-    loaded = load(params)
-    section = _pick(loaded.models, model, "model")
-    with journal(params, loaded, "init", model, model=section):
-        from adm.stages import init as stage
-
-        stage.run(section, out)
-
-
-@app.command()
-def train(params: ParamsFile, segment: Key, data: Input, previous: Input, out: Out, work: Out, log: Out) -> None:
-    """Train a model from one checkpoint to the next; resumes from WORK where an earlier try stopped."""
-    loaded = load(params)
-    section = _pick(loaded.segments, segment, "segment")
-    model = loaded.models[section.model]
-    assert not isinstance(model, UniformModelParams)
-    execution, start = loaded.execution, loaded.iteration_of(section.previous)
-    taken, dataset = loaded.resources.train, loaded.datasets[section.dataset]
-    sections = {"segment": section, "model": model, "dataset": dataset, "execution": execution, "resources": taken}
-    with journal(params, loaded, "train", segment, **sections) as kept:
-        from adm.stages import train as stage
-
-        if not _launched(taken):
-            paths = {"data": data, "previous": previous, "out": out, "work": work, "log": log, "curves": kept.curves}
-            stage.run(section, model, dataset, execution, taken.device, start, **paths)
-
-
-@app.command()
-def train_gan(params: ParamsFile, gan: Key, data: Input, out: Out) -> None:
-    """Train a small class-conditional GAN."""
-    loaded = load(params)
-    section = _pick(loaded.gans, gan, "gan")
-    dataset = loaded.datasets[section.dataset]
-    with journal(params, loaded, "train_gan", gan, gan=section, dataset=dataset) as kept:
-        from adm.stages import train_gan as stage
-
-        stage.run(section, dataset, data, out, kept.curves, loaded.execution.log_every)
-
-
-@app.command()
-def sample(
-    params: ParamsFile,
-    run: Key,
-    checkpoint: Input,
-    out: Out,
-    classifier: MaybeInput = None,
-    base: MaybeInput = None,
-    shard: Annotated[str | None, typer.Option(help="Only this part, i-of-n; OUT is then a file.")] = None,
-) -> None:
-    """Sample a run, guided by CLASSIFIER or upsampling the samples BASE."""
-    loaded = load(params)
-    sampled: dict[str, RunParams | UpsampledRunParams] = {**loaded.runs, **loaded.upsampled_runs}
-    section = _pick(sampled, run, "run")
-    model = loaded.models[loaded.model_of(section.checkpoint)]
-    guide = loaded.models[loaded.model_of(section.classifier)] if isinstance(section, RunParams) else UNGUIDED
-    assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
-    assert isinstance(guide, ClassifierModelParams | UniformModelParams)
-    part, taken = None if shard is None else Shard.parse(shard), loaded.resources.sample
-    key = run if part is None else f"{run}/{shard}"
-    with journal(params, loaded, "sample", key, run=section, model=model, guide=guide, resources=taken):
-        from adm.stages import sample as stage
-
-        inputs = _inputs(run, section, checkpoint, classifier, base)
-        if not _launched(taken):
-            stage.run(section, model, guide, inputs, out, part, taken.device, loaded.execution.timeout_seconds)
-
-
-@app.command()
-def gather(
-    params: ParamsFile,
-    run: Key,
-    checkpoint: Input,
-    shards: list[Path],
-    out: Out,
-    classifier: MaybeInput = None,
-    base: MaybeInput = None,
-) -> None:
-    """Join the shards of a run, given in order."""
-    loaded = load(params)
-    sampled: dict[str, RunParams | UpsampledRunParams] = {**loaded.runs, **loaded.upsampled_runs}
-    section = _pick(sampled, run, "run")
-    with journal(params, loaded, "gather", run, run=section):
-        from adm.stages import gather as stage
-
-        stage.run(section, _inputs(run, section, checkpoint, classifier, base), shards, out)
-
-
-@app.command()
-def sample_gan(params: ParamsFile, run: Key, gan: Input, out: Out) -> None:
-    """Sample a GAN under truncation."""
-    loaded = load(params)
-    section = _pick(loaded.gan_runs, run, "run")
-    model = loaded.gans[section.gan]
-    with journal(params, loaded, "sample_gan", run, run=section, gan=model):
-        from adm.stages import sample_gan as stage
-
-        stage.run(section, model, loaded.datasets[model.dataset], {"gan": gan}, out)
-
-
-@app.command()
-def features(params: ParamsFile, extractor: Key, images: Input, graph: Input, out: Out) -> None:
-    """Compute the features of a sample batch, a dataset or a reference batch."""
-    loaded = load(params)
-    section, taken = _pick(loaded.graphs, extractor, "extractor"), loaded.resources.features
-    # No key tells whose features they are, but their place among the results does: run, or reference/features.
-    place, results = Path(os.path.normpath(out)), Path(loaded.paths.results)
-    key = Path(*place.parts[len(results.parts) + 1 :]) if place.is_relative_to(results) else place.name
-    with journal(params, loaded, "features", str(key), extractor=section, resources=taken):
-        from adm.stages import features as stage
-
-        if not _launched(taken):
-            stage.run(section, images, graph, out, taken.device, loaded.execution.timeout_seconds)
-
-
-@app.command()
-def reference(params: ParamsFile, reference: Key, features: Input, data: Input, out: Out) -> None:
-    """Make a reference batch from a dataset and its features."""
-    loaded = load(params)
-    section = _pick(loaded.references, reference, "reference")
-    with journal(params, loaded, "reference", reference, reference=section):
-        from adm.stages import reference as stage
-
-        stage.run(section, features, data, out)
-
-
-@app.command()
-def evaluate(
-    params: ParamsFile,
-    run: Key,
-    samples: Input,
-    features: Input,
-    reference: Input,
-    reference_features: Input,
-    out: Out,
-) -> None:
-    """Score a batch of samples."""
-    loaded = load(params)
-    section = _pick(loaded.scored, run, "run")
-    references: dict[str, ReferenceParams | PublishedReferenceParams] = {
-        **loaded.references,
-        **loaded.published.references,
-    }
-    against = references[section.reference]
-    inputs = {
-        "samples": samples,
-        "features": features,
-        "reference": reference,
-        "reference_features": reference_features,
-    }
-    with journal(params, loaded, "evaluate", run, run=section, reference=against):
-        from adm.stages import evaluate as stage
-
-        stage.run(section, against, inputs, out)
-
-
-@app.command()
-def interpolate(params: ParamsFile, study: Key, checkpoint: Input, classifier: Input, data: Input, out: Out) -> None:
-    """Encode real images by DDIM reversed, interpolate between them, and measure how well they come back."""
-    loaded = load(params)
-    section = _pick(loaded.interpolations, study, "study")
-    model = loaded.models[loaded.model_of(section.checkpoint)]
-    guide = loaded.models[loaded.model_of(section.classifier)]
-    assert isinstance(model, DiffusionModelParams)
-    assert isinstance(guide, ClassifierModelParams | UniformModelParams)
-    with journal(params, loaded, "interpolate", study, study=section, model=model, guide=guide):
-        from adm.stages import interpolate as stage
-
-        inputs = {"checkpoint": checkpoint, "classifier": classifier, "data": data}
-        stage.run(section, model, guide, inputs, out, loaded.resources.sample.device)
-
-
-@app.command()
-def neighbours(
-    params: ParamsFile, study: Key, samples: Input, features: Input, data: Input, dataset_features: Input, out: Out
-) -> None:
-    """Find the nearest images of a dataset to each sample of a run."""
-    loaded = load(params)
-    section = _pick(loaded.neighbours, study, "study")
-    with journal(params, loaded, "neighbours", study, study=section):
-        from adm.stages import neighbours as stage
-
-        inputs = {"samples": samples, "features": features, "data": data, "dataset_features": dataset_features}
-        stage.run(section, inputs, out)
-
-
-@app.command()
-def vary(params: ParamsFile, study: Key, checkpoint: Input, classifier: Input, out: Out) -> None:
-    """Sample the same seeds under growing gradient scales."""
-    loaded = load(params)
-    section = _pick(loaded.variations, study, "study")
-    run = loaded.runs[section.run]
-    model = loaded.models[loaded.model_of(run.checkpoint)]
-    guide = loaded.models[loaded.model_of(run.classifier)]
-    assert isinstance(model, DiffusionModelParams)
-    assert isinstance(guide, ClassifierModelParams | UniformModelParams)
-    with journal(params, loaded, "vary", study, study=section, run=run, model=model, guide=guide):
-        from adm.stages import vary as stage
-
-        inputs = {"checkpoint": checkpoint, "classifier": classifier}
-        stage.run(section, run, model, guide, inputs, out, loaded.resources.sample.device)
-
-
-@app.command()
-def likelihood(params: ParamsFile, study: Key, checkpoint: Input, data: Input, out: Out) -> None:
-    """Measure the bits per dimension of images of a dataset, term by term."""
-    loaded = load(params)
-    section = _pick(loaded.likelihoods, study, "study")
-    model = loaded.models[loaded.model_of(section.checkpoint)]
-    assert isinstance(model, DiffusionModelParams)
-    with journal(params, loaded, "likelihood", study, study=section, model=model):
-        from adm.stages import likelihood as stage
-
-        stage.run(section, model, {"checkpoint": checkpoint, "data": data}, out, loaded.resources.sample.device)
-
-
-@app.command()
-def sizes(params: ParamsFile, out: Out) -> None:
-    """Count the parameters and the FLOPs of every model."""
-    loaded = load(params)
-    with journal(params, loaded, "sizes", models=loaded.models):
-        from adm.stages import sizes as stage
-
-        stage.run(loaded.models, out)
-
-
-@app.command()
-def throughput(params: ParamsFile, key: Key, out: Out) -> None:
-    """Measure how fast this machine trains a model, naively and as we do."""
-    loaded = load(params)
-    section = _pick(loaded.throughput, key, "key")
-    model = loaded.models[section.model]
-    assert not isinstance(model, UniformModelParams)
-    with journal(params, loaded, "throughput", key, throughput=section, model=model):
-        from adm.stages import throughput as stage
-
-        stage.run(section, model, out)
-
-
-@app.command()
-def table(
-    params: ParamsFile,
-    table: Key,
-    paper: Input,
-    out: Out,
-    metrics: MaybeInput = None,
-    sizes: MaybeInput = None,
-    throughput: MaybeInput = None,
-) -> None:
-    """Write a table as csv, Markdown and LaTeX; OUT has no ending."""
-    loaded = load(params)
-    _pick({name: name for name in TABLES}, table, "table")
-    with journal(params, loaded, "table", table, table=getattr(loaded.tables, table)):
-        from adm.stages import table as stage
-
-        stage.run(loaded, table, stage.Sources(paper, metrics, sizes, throughput), out)
-
-
-@app.command()
-def figure(
-    params: ParamsFile,
-    figure: Key,
-    paper: Input,
-    out: Out,
-    metrics: MaybeInput = None,
-    samples: MaybeInput = None,
-    data: MaybeInput = None,
-    training: MaybeInput = None,
-    studies: MaybeInput = None,
-) -> None:
-    """Draw a figure as png and pdf; OUT has no ending."""
-    loaded = load(params)
-    _pick({name: name for name in FIGURES}, figure, "figure")
-    with journal(params, loaded, "figure", figure, figure=loaded.figure(figure)):
-        from adm.report.drawn import Sources
-        from adm.stages import figure as stage
-
-        sources = {"metrics": metrics, "samples": samples, "data": data, "training": training, "studies": studies}
-        stage.run(loaded, figure, paper, Sources(**sources), out)
-
-
-@app.command()
-def claims(params: ParamsFile, metrics: Input, studies: Input, throughput: Input, sizes: Input, out: Out) -> None:
-    """Test what the paper claims against what was measured; OUT has no ending."""
-    loaded = load(params)
-    with journal(params, loaded, "claims", claims=loaded.claims):
-        from adm.stages import claims as stage
-
-        stage.run(loaded, metrics, studies, throughput, sizes, out)
+    """Write out the params file, and what has each job run again."""
+    pipeline = Pipeline(load(params))
+    if dvc is not None:
+        from adm.dvc_file import check_stages
 
+        check_stages(dvc, params, pipeline)
+    job = pipeline.find("resolve", "")
+    with journal(job):
+        from adm.stages import resolve as stage
+
+        # DVC samples runs whole, Snakemake in shards: a run's trigger is there for both.
+        whole = Pipeline(pipeline.params, 1).jobs
+        triggers = {
+            name: other.triggers for name, other in {**pipeline.jobs, **whole}.items() if other.rule != job.rule
+        }
+        stage.run(write(pipeline.params), triggers, job.outputs["jobs"], job.outputs["params"])
+
+
+def _keys(rules: list[str], params: dict[str, Any], incomplete: str) -> list[str]:
+    """The keys of a verb that begin with what was typed."""
+    try:
+        jobs = Pipeline(load(params.get("params") or "params.yaml")).jobs.values()
+    except UserError:
+        return []
+    return [job.argument for job in jobs if job.rule in rules and job.argument.startswith(incomplete)]
+
+
+def _add(verb: str, help_: str, command: Callable[..., None]) -> None:
+    app.command(verb.replace("_", "-"), help=help_)(command)
+
+
+def _key_of(verb: str) -> Any:
+    rules = [name for name, rule in RULES.items() if rule.verb == verb]
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        return _keys(rules, ctx.params, incomplete)
+
+    return typer.Argument(help="Its key in the params file.", autocompletion=complete)
+
+
+def _command(verb: str) -> Callable[..., None]:
+    if verb in ("sizes", "claims"):
+
+        def single(params: ParamsFile = Path("params.yaml")) -> None:
+            carry_out(params, verb, "")
+
+        return single
+    if verb == "sample":
+
+        def sharded(
+            key: Annotated[str, _key_of(verb)],
+            params: ParamsFile = Path("params.yaml"),
+            shard: Annotated[str, typer.Option(help="Only this part, as 3-of-8.")] = "",
+        ) -> None:
+            carry_out(params, verb, key, str(Shard.parse(shard)) if shard else "")
+
+        return sharded
+    if verb == "fetch":
+
+        def fetched(
+            key: Annotated[str, _key_of(verb)],
+            params: ParamsFile = Path("params.yaml"),
+            out: Annotated[Path | None, typer.Option(help="Where a file that is known by name goes.")] = None,
+        ) -> None:
+            if key in KNOWN:
+                from adm.stages import fetch as stage
+
+                stage.run_known(key, out)
+            else:
+                carry_out(params, verb, key)
+
+        return fetched
+
+    def keyed(key: Annotated[str, _key_of(verb)], params: ParamsFile = Path("params.yaml")) -> None:
+        carry_out(params, verb, key)
+
+    return keyed
+
+
+for _verb, (_help, _) in WIRED.items():
+    _add(_verb, _help, _command(_verb))
 
 # Behind the stages in the list of verbs.
 app.registered_commands += tools.registered_commands
+
+
+def carry_out(file: Path, verb: str, key: str, shard: str = "") -> None:
+    """Carry out the job of a verb and a key, in as many processes as the params file says.
+
+    Raises:
+        UserError: There is no such job, or its stage fails.
+    """
+    pipeline = Pipeline(load(file))
+    job = pipeline.find(verb, key, shard)
+    taken = pipeline.resources(job)
+    with journal(job) as kept:
+        stage = import_module(f"adm.stages.{verb}")
+        if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(taken)):
+            stage.run(*WIRED[verb][1](Call(pipeline, job, kept.curves), job))
 
 
 def _launched(taken: ProcessResources) -> bool:
@@ -426,23 +276,8 @@ def _launched(taken: ProcessResources) -> bool:
     return launch(taken.processes)
 
 
-def _inputs(
-    key: str, run: RunParams | UpsampledRunParams, checkpoint: Path, classifier: Path | None, base: Path | None
-) -> dict[str, Path]:
-    given = {"classifier": classifier, "base": base}
-    needed, other = ("classifier", "base") if isinstance(run, RunParams) else ("base", "classifier")
-    path = given[needed]
-    if path is None:
-        raise UserError(f"--{needed}: is missing; run {key!r} needs it")
-    if given[other] is not None:
-        raise UserError(f"--{other} '{given[other]}': is not used by run {key!r}, which needs --{needed} alone")
-    return {"checkpoint": checkpoint, needed: path}
-
-
-def _pick(section: dict[str, T], key: str, option: str) -> T:
-    if key not in section:
-        raise UserError(f"--{option} {key!r}: is not in the params file; {accepted(section, key)}")
-    return section[key]
+def _without(inputs: Any, prefix: str) -> dict[str, Path]:
+    return {name: path for name, path in inputs.items() if not name.startswith(prefix)}
 
 
 def main() -> None:
@@ -457,7 +292,7 @@ def main() -> None:
     except (UserError, OSError) as error:
         if debug:
             raise
-        message = told(error)
+        message = describe_error(error)
         if not _reported(message):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
@@ -467,6 +302,6 @@ def _reported(message: str) -> bool:
     """Whether this is one of several processes, and what started them will say it."""
     if "WORLD_SIZE" not in os.environ:
         return False
-    from adm.parallel import report
+    from adm.parallel import report_failure
 
-    return report(message)
+    return report_failure(message)

@@ -11,6 +11,8 @@ import typer
 
 tools = typer.Typer()
 
+ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
+
 
 @tools.command()
 def score(
@@ -102,13 +104,47 @@ def compare(
 
 @tools.command()
 def plan(
-    params: Annotated[Path, typer.Option(help="The params file.")],
     out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
-    paper: Annotated[Path, typer.Option(help="The paper's tables.")] = Path("workflow/paper"),
+    params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Tell what a params file would take: operations, days, bytes, a schedule on some GPUs, and what breaks first."""
-    from adm.params import check, read
+    from adm.params import load
     from adm.tools import plan as tool
 
-    # A copy that lies anywhere can be planned: nothing is written but into `out`.
-    tool.run(check(read(params), str(params)), paper, out)
+    tool.run(load(params), out)
+
+
+@tools.command()
+def check(params: ParamsFile = Path("params.yaml")) -> None:
+    """Check a params file, and that the dvc.yaml beside it, if there is one, is of it."""
+    from adm.dvc_file import NAME, check_stages
+    from adm.params import load
+    from adm.pipeline import Pipeline
+
+    pipeline = Pipeline(load(params))
+    if (dvc := params.with_name(NAME)).exists():
+        check_stages(dvc, params, pipeline)
+    print(f"{params}: {len(pipeline.jobs)} jobs")
+
+
+@tools.command()
+def dvc(params: ParamsFile = Path("params.yaml")) -> None:
+    """Write the dvc.yaml of a params file, beside it: the stages that DVC runs."""
+    from adm.artifacts.writing import new_file
+    from adm.dvc_file import NAME, render
+    from adm.params import load, read
+    from adm.pipeline import Pipeline
+
+    text = render(params, read(params).files, Pipeline(load(params)))
+    with new_file(params.with_name(NAME)) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+@tools.command()
+def schema(out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params.schema.json")) -> None:
+    """Write the JSON schema of params files, by which editors complete them."""
+    from adm.artifacts.writing import new_file
+    from adm.params.json_schema import render
+
+    with new_file(out) as path:
+        path.write_text(render(), encoding="utf-8")

@@ -8,7 +8,7 @@ from torch import nn
 from adm.artifacts.manifest import EVERY, read_manifest
 from adm.nets.weights import build, load_weights
 from adm.params.errors import UserError
-from adm.params.models import ModelParams, UniformModelParams
+from adm.params.models import ModelParams
 
 
 def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -> None:
@@ -23,7 +23,7 @@ def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -
         UserError: Names the folder, what was found and what is wanted.
     """
     found = read_manifest(folder, "init", "train", "adopt", checked=checked).params.get("model", {})
-    wanted = model.model_dump(mode="json")
+    wanted = model.values()
     for name in ("kind", "network", "noise"):
         if found.get(name) != wanted.get(name):
             raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
@@ -31,8 +31,8 @@ def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -
 
 def load_network(
     folder: Path, model: ModelParams, device: torch.device | str = "cpu", checked: slice = EVERY
-) -> nn.Module | None:
-    """The network of a checkpoint with its averaged weights, in evaluation mode; None for the uniform classifier.
+) -> nn.Module:
+    """The network of a checkpoint with its averaged weights, in evaluation mode.
 
     Args:
         folder: The checkpoint.
@@ -44,8 +44,6 @@ def load_network(
         UserError: The folder is no checkpoint, its files changed, or it is of another architecture.
     """
     check_checkpoint(folder, model, checked)
-    if isinstance(model, UniformModelParams):
-        return None
     network = build(model)
     load_weights(network, folder / "ema.safetensors")
     return network.to(device).eval().requires_grad_(False)

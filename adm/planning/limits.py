@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.planning.costs import Cost, Machine, tasks_of
 from adm.planning.devices import FLOPS_OF_A_THREAD, HASH_RATE
 from adm.planning.images import images_of_job, images_of_reference
@@ -60,8 +60,8 @@ def _memory(params: Params, costs: Mapping[str, Cost]) -> Iterator[Limit | None]
         return _largest(costs, what, rules, "GB", memory_mb / MEGABYTES_A_GIGABYTE, lambda c: held(c) / GIGABYTE)
 
     batches = ("sample", "upsample", "sample_gan", "adopt_samples")
-    gathers = "gathering shards: the batch, and its parts"
-    yield row(gathers, ("sample", "upsample"), granted.others.memory_mb, lambda c: 2 * c.stored.size)
+    shards = ("sample_shard", "upsample_shard")
+    yield row("gathering shards: one of them", shards, granted.others.memory_mb, lambda c: c.stored.size)
     features = ("features", "dataset_features", "reference_features")
     yield row("features, and their parts", features, granted.features.memory_mb, lambda c: 2 * c.stored.size)
     yield row(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from adm.nets.cost import parameter_count
 from adm.params.data import ExtractorParams
-from adm.params.file import Params
 from adm.params.models import UniformModelParams
+from adm.params.schema import Params
 from adm.planning.graph import Job, references_of
 from adm.planning.images import images_of_dataset, images_of_job, images_of_reference
 from adm.sampling.blocks import samples_of
@@ -96,12 +96,15 @@ def _features_of_reference(params: Params, job: Job) -> int:
 
 def _reference(params: Params, job: Job) -> int:
     pool, spatial, _ = features_of_reference(params, job.key)
+    numbers = pool + pool**2 + spatial + spatial**2
     if job.key in params.references:
-        side = params.datasets[params.references[job.key].dataset].image_size
+        dataset = params.datasets[params.references[job.key].dataset]
+        side = dataset.image_size
+        if dataset.held_out:
+            numbers += pool + pool**2
     else:
         side = params.published.references[job.key].image_size
-    statistics = DOUBLE * (pool + pool**2 + spatial + spatial**2)
-    return statistics + images_of_reference(params, job.key) * _pixels(side)
+    return DOUBLE * numbers + images_of_reference(params, job.key) * _pixels(side)
 
 
 def _download(params: Params, job: Job) -> int:

@@ -6,21 +6,20 @@ import torch
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.weights import build
-from adm.params.models import ModelParams, UniformModelParams
+from adm.params.models import ModelParams
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
 
 def run(model: ModelParams, out: Path) -> None:
-    """Initialise a network from its training seed; the uniform classifier has none."""
-    settle(threads=1)
+    """Initialise a network from its training seed."""
+    make_deterministic(threads=1)
     made_by = provenance("init", {"model": model}, {}, ["torch", "safetensors"])
     with new_folder(out) as folder:
-        if not isinstance(model, UniformModelParams):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(model.training.seed)
-                network = build(model)
-            TrainingState(network, build_task(model), model.training).save(folder)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(model.training.seed)
+            network = build(model)
+        TrainingState(network, build_task(model), model.training).save(folder)
         write_manifest(folder, made_by, {"step": 0})

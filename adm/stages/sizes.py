@@ -3,19 +3,18 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.nets.cost import forward_flops, parameter_count
-from adm.params.models import ModelParams, UniformModelParams
+from adm.params.models import ModelParams
 
 
 def run(models: dict[str, ModelParams], out: Path) -> None:
-    """Count and write, model by model; the uniform classifier has no network and is left out."""
+    """Count and write, model by model."""
     made_by = provenance("sizes", models, {}, ["torch"])
     sizes = {
         key: {"parameters": parameter_count(model), "forward_flops": forward_flops(model)}
         for key, model in models.items()
-        if not isinstance(model, UniformModelParams)
     }
     with new_file(out) as path:
         write_sealed_json(path, {"models": sizes, "made_by": made_by})

@@ -163,6 +163,50 @@ CONTRADICTIONS = {
         f"{NEIGHBOURS}.run",
         "'batch'",
     ),
+    # Grey and coloured, held out and trained on.
+    "coloured model of grey images": (
+        {"datasets.bedroom.channels": 1},
+        "models.lsun-bedroom.dataset",
+        "channels is 1",
+        "has 3",
+    ),
+    "grey model of coloured images": (
+        {"models.adm-64.network.image_channels": 1},
+        "models.adm-64.dataset",
+        "channels is 3",
+        "has 1",
+    ),
+    "grey base of a coloured upsampler": (
+        {"models.adm-64.network.image_channels": 1, "models.classifier-64.network.image_channels": 1}
+        | {"datasets.digits-64.channels": 1},
+        "upsampled_runs.stack-540-150.base",
+        "image_channels is 1",
+        "has 3",
+    ),
+    "grey model with a coloured classifier": (
+        {"models.adm-64.network.image_channels": 1, "models.adm-64.dataset": "grey"}
+        | {"datasets.grey": "= datasets.digits-64", "datasets.grey.channels": 1},
+        "runs.base-200.classifier",
+        "image_channels is 3",
+        "has 1",
+    ),
+    "encoding grey images": (
+        {"datasets.grey": "= datasets.digits", "datasets.grey.channels": 1, f"{PICTURE}.dataset": "grey"},
+        f"{PICTURE}.dataset",
+        "channels is 1",
+        "has 3",
+    ),
+    "likelihood of grey images": (
+        {"datasets.grey": "= datasets.digits", "datasets.grey.channels": 1, f"{LIKELIHOOD}.dataset": "grey"},
+        f"{LIKELIHOOD}.dataset",
+        "channels is 1",
+        "has 3",
+    ),
+    "likelihood of images that nobody held out": (
+        {f"{LIKELIHOOD}.part": "held_out"},
+        f"{LIKELIHOOD}.part",
+        "held_out 0.0",
+    ),
     # Published files.
     "checkpoint of no model": (
         {"published.checkpoints.point": POINT | {"model": "adm-129"}},
@@ -226,6 +270,11 @@ FITTING = {
         f"{LIKELIHOOD}.steps": "5,5,5,5,5",
     },
     "gan of some classes": {f"{GAN}.classes": [9, 0]},
+    "likelihood of held-out images": {"datasets.digits.held_out": 0.2, f"{LIKELIHOOD}.part": "held_out"},
+    "grey from the images to the samples": {
+        "models.lsun-cat.network.image_channels": 1,
+        "datasets.cat.channels": 1,
+    },
     "a file of models alone": {
         **{name: {} for name in ("runs", "upsampled_runs", "gan_runs", "interpolations", "neighbours", "variations")},
         **{name: {} for name in ("likelihoods", "throughput", "tables", "figures", "claims")},

@@ -1,7 +1,8 @@
-# What all stages share: the checked params, the one place for path patterns, triggers and logs.
+# What all rules share. A rule is a kind of job: its files, params, threads and resources are asked of `adm.pipeline`.
 
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
@@ -9,27 +10,26 @@ from snakemake.settings.types import DeploymentMethod
 if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
 
-from adm.artifacts.code import code_digest, verbs
-from adm.params import UserError, check, load, read
-from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
-from adm.params.report import FIGURES as FIGURE_NAMES
-from adm.params.report import PAPER_TABLES
-from adm.params.report import TABLES as TABLE_NAMES
+from adm.params import UserError, load
+from adm.params.parsing import read_yaml
+from adm.pipeline import RULES, SHARED, Pipeline
 
-if not config:
+if not workflow.configfiles:
 
     configfile: "params.yaml"
 
 
+FILE = os.path.relpath(workflow.configfiles[-1])
+
 try:
-    FILE = check(config, workflow.configfiles[-1] if workflow.configfiles else "params").paths.params
     PARAMS = load(FILE)
 except UserError as error:
     raise WorkflowError(str(error)) from None
-if read(FILE) != config:
-    raise WorkflowError(
-        f"paths.params: the stages read {FILE}, which differs from the configuration given; edit the file"
-    )
+if read_yaml(Path(FILE)) != config:
+    raise WorkflowError(f"--config: the stages read {FILE}, which differs from the configuration given; edit the file")
+
+PIPELINE = Pipeline(PARAMS)
+ROOT = str(PIPELINE.root)
 
 # What jobs run in under `--software-deployment-method apptainer`.
 IMAGE = "adm.sif"
@@ -50,95 +50,46 @@ if workflow.workflow_settings.cache is not None:
         "not by their wildcards; what was made is shared through DVC"
     )
 
-ROOT = PARAMS.paths.results
-PAPER = "workflow/paper"
 
-CODE = f"{ROOT}/code"
-DOWNLOADS = f"{ROOT}/downloads"
-DATA = f"{ROOT}/data"
-EXTRACTORS = f"{ROOT}/extractors"
-CHECKPOINTS = f"{ROOT}/checkpoints"
-TRAINING = f"{ROOT}/training"
-GANS = f"{ROOT}/gans"
-SHARDS = f"{ROOT}/shards"
-SAMPLES = f"{ROOT}/samples"
-FEATURES = f"{ROOT}/features"
-REFERENCES = f"{ROOT}/references"
-METRICS = f"{ROOT}/metrics"
-STUDIES = f"{ROOT}/studies"
-THROUGHPUT = f"{ROOT}/throughput"
-SIZES = f"{ROOT}/sizes.json"
-TABLES = f"{ROOT}/tables"
-FIGURES = f"{ROOT}/figures"
-CLAIMS = f"{ROOT}/claims"
-LOGS = f"{ROOT}/logs"
-WORK = f"{ROOT}/work"
+def job(rule, wildcards):
+    """The job of a rule and its wildcards."""
+    return PIPELINE.jobs["/".join([rule, *wildcards.values()])]
 
 
-def keys(*sections):
-    """The wildcard constraint that admits the keys of sections and nothing else."""
-    return "|".join(key for section in sections for key in section) or "(?!)"
+def inputs(rule):
+    """What a job reads."""
+    return lambda wildcards: list(map(str, dict.fromkeys(job(rule, wildcards).inputs.values())))
 
 
-wildcard_constraints:
-    dataset=keys(PARAMS.datasets),
-    extractor=keys(PARAMS.extractors),
-    model=keys(PARAMS.models),
-    segment=keys(PARAMS.segments),
-    gan=keys(PARAMS.gans),
-    reference=keys(PARAMS.references, PARAMS.published.references),
-    run=keys(PARAMS.scored),
-    study=keys(PARAMS.studies),
-    throughput=keys(PARAMS.throughput),
-    table=keys(TABLE_NAMES),
-    figure=keys(FIGURE_NAMES),
+def outputs(rule):
+    """What a rule writes, with the wildcards `key` and `shard`; its last folder ends in no slash."""
+    paths = [f"{ROOT}/{path}" for path in RULES[rule].outputs.values()]
+    return [directory(path.rstrip("/")) if path.endswith("/") else path for path in paths]
 
 
-def triggers(verb, *sections):
-    """What makes a job run again beside its inputs: the stage's code and the sections of the params file it reads.
-
-    A section is a dotted path whose braces take the job's wildcards, or a function of them. The code's digest is no
-    input file: Snakemake overlooks what else changed about a job that comes after one which is to run.
-    """
-
-    def values(wildcards):
-        return {
-            "code": code_digest(verb),
-            **{path: section(path) for path in resolved(wildcards)},
-        }
-
-    def resolved(wildcards):
-        return [path(wildcards) if callable(path) else path.format(**wildcards) for path in sections]
-
-    return values
+def log_of(rule):
+    """Where what a job prints goes. The stage's own journal beside it, in `.txt`, keeps all tries."""
+    wildcards = "/{key}" if "{key}" in str(RULES[rule].outputs) else ""
+    return f"{ROOT}/logs/{rule}{wildcards}{'/{shard}' if rule == 'sample_shard' else ''}.out"
 
 
-def section(path):
-    """A section of the params file as it stands there."""
-    found = config
-    for key in path.split("."):
-        found = found[key]
-    return found
+def keys(rule):
+    """The wildcard constraint that admits the keys of a rule and nothing else."""
+    return "|".join(dict.fromkeys(found.key for found in PIPELINE.of_rule(rule))) or "(?!)"
 
 
-def section_of_run(wildcards):
-    """The path of the section that describes a run."""
-    kinds = ("runs", "upsampled_runs", "gan_runs", "published.samples")
-    return next(f"{kind}.{wildcards.run}" for kind in kinds if wildcards.run in section(kind))
+def threads_of(rule):
+    """The threads of all processes of a job."""
+    return lambda w: job(rule, w).threads * getattr(PIPELINE.resources(job(rule, w)), "processes", 1)
 
 
-def scored(wildcards):
-    """The section of a batch that is scored."""
-    return PARAMS.scored[wildcards.run]
-
-
-def resources_of(stage, processes=None):
-    """What a job of a stage takes, for clusters; each time it is tried again, twice as much memory and time.
-
-    `processes` is how many the job has, where that is not for the params file to say.
-    """
-    taken = getattr(PARAMS.resources, stage)
-    gpus = {"gpu": processes or taken.processes} if getattr(taken, "device", "cpu") == "cuda" else {}
+def resources_of(rule):
+    """What a job takes, for clusters; each time it is tried again, twice as much memory and time."""
+    found = PIPELINE.of_rule(rule)
+    if not found:
+        return {}
+    taken = PIPELINE.resources(found[0])
+    gpus = {"gpu": taken.processes} if getattr(taken, "device", "cpu") == "cuda" else {}
 
     def doubled(amount):
         return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
@@ -146,99 +97,21 @@ def resources_of(stage, processes=None):
     return {"mem_mb": doubled(taken.memory_mb), "runtime": doubled(taken.minutes), **gpus}
 
 
-def logged(command):
-    """A stage's command; what it prints goes to the log, whose end is shown on the terminal when it fails.
+def triggers(rule):
+    """What has a job run again, beside its inputs: its stage's code, and what it reads of the params file.
 
-    Snakemake removes the log of an earlier try before it begins another. The stage's own journal beside it, of the same
-    name but for its ending, keeps them all.
+    The code's digest is no input file: Snakemake overlooks what else changed about a job that comes after one which is
+    to run.
     """
-    return f"( {command} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"
+    return lambda wildcards: job(rule, wildcards).triggers
 
 
-def everything():
-    """The artifact of every section of the params file, and the metrics of every run."""
-    published = PARAMS.published
-    keyed = {
-        DATA: PARAMS.datasets,
-        EXTRACTORS: PARAMS.graphs,
-        CHECKPOINTS: [*PARAMS.segments, *published.checkpoints],
-        GANS: PARAMS.gans,
-        STUDIES: PARAMS.studies,
-    }
-    artifacts = [f"{folder}/{key}" for folder, section in keyed.items() for key in section]
-    initial = [f"{CHECKPOINTS}/{model}-0" for model in PARAMS.models]
-    references = [f"{REFERENCES}/{key}/features" for key in [*PARAMS.references, *published.references]]
-    metrics = [f"{METRICS}/{run}.json" for run in PARAMS.scored]
-    throughput = [f"{THROUGHPUT}/{key}.json" for key in PARAMS.throughput]
-    return artifacts + initial + references + metrics + throughput
+def command(rule):
+    """A job's command line; what it prints goes to the log, whose end is shown on the terminal when it fails.
 
-
-def files_of(needs):
-    """The files and folders that a table, a figure or the claims need."""
-    patterns = {
-        "metrics": f"{METRICS}/{{}}.json",
-        "samples": f"{SAMPLES}/{{}}",
-        "data": f"{DATA}/{{}}",
-        "training": f"{TRAINING}/{{}}.csv",
-        "studies": f"{STUDIES}/{{}}",
-        "throughput": f"{THROUGHPUT}/{{}}.json",
-    }
-    files = [patterns[kind].format(key) for kind, found in needs.items() for key in found]
-    return [*files, SIZES] if needs.sizes else files
-
-
-def tables(*names):
-    """The files of tables."""
-    return expand(f"{TABLES}/{{name}}.{{ending}}", name=names, ending=["csv", "md", "tex"])
-
-
-def figures(*names):
-    """The files of figures."""
-    return expand(f"{FIGURES}/{{name}}.{{ending}}", name=names, ending=["png", "pdf"])
-
-
-def training_of(wildcards):
-    """How a segment's model is trained."""
-    return PARAMS.models[PARAMS.segments[wildcards.segment].model].training
-
-
-def checkpoint_of(wildcards):
-    """The checkpoint that a run samples."""
-    return f"{CHECKPOINTS}/{scored(wildcards).checkpoint}"
-
-
-def classifier_of(wildcards):
-    """The checkpoint of the classifier that guides a run."""
-    return f"{CHECKPOINTS}/{scored(wildcards).classifier}"
-
-
-def base_of(wildcards):
-    """The samples that a stack upsamples."""
-    return f"{SAMPLES}/{scored(wildcards).base}"
-
-
-def extractor_of(wildcards):
-    """The key of the graph that a run's, or a reference's, features come from."""
-    if hasattr(wildcards, "run"):
-        return scored(wildcards).extractor
-    return {**PARAMS.references, **PARAMS.published.references}[wildcards.reference].extractor
-
-
-def extractor_folder(wildcards):
-    """That graph."""
-    return f"{EXTRACTORS}/{extractor_of(wildcards)}"
-
-
-def dataset_of(wildcards):
-    """The dataset of a reference."""
-    return f"{DATA}/{PARAMS.references[wildcards.reference].dataset}"
-
-
-def kind_of(wildcards):
-    """The kind of a figure: the subsection of `figures` that it stands in."""
-    return PARAMS.figures.kind_of(wildcards.figure)
-
-
-def table_triggers(wildcards):
-    """The sections that a table reads."""
-    return triggers("table", "tables.{table}", *TABLE_SECTIONS.get(wildcards.table, []))(wildcards)
+    Snakemake removes the log of an earlier try before it begins another.
+    """
+    key = f" {RULES[rule].prefix}{{wildcards.key}}" if "{key}" in str(RULES[rule].outputs) else ""
+    shard = " --shard {wildcards.shard}" if rule == "sample_shard" else ""
+    adm = f"python -m adm {RULES[rule].verb.replace('_', '-')}{key}{shard} --params {FILE}"
+    return f"( {adm} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"

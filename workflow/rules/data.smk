@@ -1,71 +1,33 @@
-# The code's digests, published files, the datasets, and the graphs that features come from.
+# The params file written out, published files, the datasets, and the graphs that features come from.
 
 
-# DVC compares files alone, so it finds the code's digests in these.
-rule check:
+# DVC compares files alone, so it finds here what has each job run again.
+rule resolve:
     output:
-        expand(f"{CODE}/{{verb}}.txt", verb=verbs()),
+        outputs("resolve"),
     log:
-        f"{LOGS}/check.out",
+        log_of("resolve"),
     resources:
-        **resources_of("others"),
+        **resources_of("resolve"),
     params:
-        triggers={verb: code_digest(verb) for verb in verbs()},
+        triggers={name: found.triggers for name, found in PIPELINE.jobs.items() if found.rule != "resolve"},
     shell:
-        logged(f"python -m adm check --params {FILE} --out {CODE}")
-
-
-rule prepare:
-    output:
-        directory(f"{DATA}/{{dataset}}"),
-    log:
-        f"{LOGS}/prepare/{{dataset}}.out",
-    # All training waits for it.
-    priority: 2
-    resources:
-        **resources_of("others"),
-    params:
-        triggers=triggers("prepare", "datasets.{dataset}"),
-    shell:
-        logged(f"python -m adm prepare --params {FILE} --dataset {{wildcards.dataset}} --out {{output}}")
-
-
-rule extractor:
-    input:
-        data=lambda w: f"{DATA}/{PARAMS.extractors[w.extractor].dataset}",
-    output:
-        directory(f"{EXTRACTORS}/{{extractor}}"),
-    log:
-        f"{LOGS}/extractor/{{extractor}}.out",
-    threads: lambda w: PARAMS.extractors[w.extractor].threads
-    resources:
-        **resources_of("others"),
-    params:
-        triggers=triggers(
-            "extractor",
-            "extractors.{extractor}",
-            lambda w: f"datasets.{PARAMS.extractors[w.extractor].dataset}",
-        ),
-    shell:
-        logged(
-            f"python -m adm extractor --params {FILE} --extractor {{wildcards.extractor}} "
-            "--data {input.data} --out {output}"
-        )
+        command("resolve")
 
 
 rule fetch:
     output:
-        directory(f"{DOWNLOADS}/{{kind}}/{{key}}"),
+        outputs("fetch"),
     log:
-        f"{LOGS}/fetch/{{kind}}/{{key}}.out",
+        log_of("fetch"),
+    wildcard_constraints:
+        key=keys("fetch"),
     resources:
-        **resources_of("others"),
+        **resources_of("fetch"),
     params:
-        triggers=triggers("fetch", "published.{kind}.{key}"),
+        triggers=triggers("fetch"),
     shell:
-        logged(
-            f"python -m adm fetch --params {FILE} --kind {{wildcards.kind}} --key {{wildcards.key}} --out {{output}}"
-        )
+        command("fetch")
 
 
 # A published file becomes the artifact that a stage would have made.
@@ -73,83 +35,102 @@ rule fetch:
 
 rule adopt_checkpoints:
     input:
-        f"{DOWNLOADS}/checkpoints/{{key}}",
+        inputs("adopt_checkpoints"),
     output:
-        directory(f"{CHECKPOINTS}/{{key}}"),
+        outputs("adopt_checkpoints"),
     log:
-        f"{LOGS}/adopt/checkpoints/{{key}}.out",
+        log_of("adopt_checkpoints"),
     wildcard_constraints:
-        key=keys(PARAMS.published.checkpoints),
+        key=keys("adopt_checkpoints"),
     resources:
-        **resources_of("others"),
+        **resources_of("adopt_checkpoints"),
     params:
-        triggers=triggers(
-            "adopt",
-            "published.checkpoints.{key}",
-            lambda w: f"models.{PARAMS.published.checkpoints[w.key].model}",
-        ),
+        triggers=triggers("adopt_checkpoints"),
     shell:
-        logged(
-            f"python -m adm adopt --params {FILE} --kind checkpoints --key {{wildcards.key}} "
-            "--source {input} --out {output}"
-        )
+        command("adopt_checkpoints")
 
 
 rule adopt_samples:
     input:
-        f"{DOWNLOADS}/samples/{{key}}",
+        inputs("adopt_samples"),
     output:
-        directory(f"{SAMPLES}/{{key}}"),
+        outputs("adopt_samples"),
     log:
-        f"{LOGS}/adopt/samples/{{key}}.out",
+        log_of("adopt_samples"),
     wildcard_constraints:
-        key=keys(PARAMS.published.samples),
+        key=keys("adopt_samples"),
     resources:
-        **resources_of("others"),
+        **resources_of("adopt_samples"),
     params:
-        triggers=triggers("adopt", "published.samples.{key}"),
+        triggers=triggers("adopt_samples"),
     shell:
-        logged(
-            f"python -m adm adopt --params {FILE} --kind samples --key {{wildcards.key}} "
-            "--source {input} --out {output}"
-        )
+        command("adopt_samples")
 
 
 rule adopt_references:
     input:
-        f"{DOWNLOADS}/references/{{key}}",
+        inputs("adopt_references"),
     output:
-        directory(f"{REFERENCES}/{{key}}/batch"),
+        outputs("adopt_references"),
     log:
-        f"{LOGS}/adopt/references/{{key}}.out",
+        log_of("adopt_references"),
     wildcard_constraints:
-        key=keys(PARAMS.published.references),
+        key=keys("adopt_references"),
     resources:
-        **resources_of("others"),
+        **resources_of("adopt_references"),
     params:
-        triggers=triggers("adopt", "published.references.{key}"),
+        triggers=triggers("adopt_references"),
     shell:
-        logged(
-            f"python -m adm adopt --params {FILE} --kind references --key {{wildcards.key}} "
-            "--source {input} --out {output}"
-        )
+        command("adopt_references")
 
 
 rule adopt_graphs:
     input:
-        f"{DOWNLOADS}/graphs/{{key}}",
+        inputs("adopt_graphs"),
     output:
-        directory(f"{EXTRACTORS}/{{key}}"),
+        outputs("adopt_graphs"),
     log:
-        f"{LOGS}/adopt/graphs/{{key}}.out",
+        log_of("adopt_graphs"),
     wildcard_constraints:
-        key=keys(PARAMS.published.graphs),
+        key=keys("adopt_graphs"),
     resources:
-        **resources_of("others"),
+        **resources_of("adopt_graphs"),
     params:
-        triggers=triggers("adopt", "published.graphs.{key}"),
+        triggers=triggers("adopt_graphs"),
     shell:
-        logged(
-            f"python -m adm adopt --params {FILE} --kind graphs --key {{wildcards.key}} "
-            "--source {input} --out {output}"
-        )
+        command("adopt_graphs")
+
+
+# All training waits for it.
+rule prepare:
+    output:
+        outputs("prepare"),
+    log:
+        log_of("prepare"),
+    wildcard_constraints:
+        key=keys("prepare"),
+    priority: 2
+    resources:
+        **resources_of("prepare"),
+    params:
+        triggers=triggers("prepare"),
+    shell:
+        command("prepare")
+
+
+rule extractor:
+    input:
+        inputs("extractor"),
+    output:
+        outputs("extractor"),
+    log:
+        log_of("extractor"),
+    wildcard_constraints:
+        key=keys("extractor"),
+    threads: threads_of("extractor")
+    resources:
+        **resources_of("extractor"),
+    params:
+        triggers=triggers("extractor"),
+    shell:
+        command("extractor")

@@ -3,178 +3,125 @@
 
 rule features:
     input:
-        images=f"{SAMPLES}/{{run}}",
-        graph=extractor_folder,
+        inputs("features"),
     output:
-        directory(f"{FEATURES}/{{run}}"),
+        outputs("features"),
     log:
-        f"{LOGS}/features/{{run}}.out",
-    threads: lambda w: PARAMS.graphs[extractor_of(w)].threads * PARAMS.resources.features.processes
+        log_of("features"),
+    wildcard_constraints:
+        key=keys("features"),
+    threads: threads_of("features")
     resources:
         **resources_of("features"),
     params:
-        extractor=extractor_of,
-        # How features are computed is in the graph's manifest, so that its section need not stand here.
         triggers=triggers("features"),
     shell:
-        logged(
-            f"python -m adm features --params {FILE} --extractor {{params.extractor}} "
-            "--images {input.images} --graph {input.graph} --out {output}"
-        )
-
-
-use rule features as dataset_features with:
-    input:
-        images=dataset_of,
-        graph=extractor_folder,
-    output:
-        directory(f"{REFERENCES}/{{reference}}/dataset_features"),
-    log:
-        f"{LOGS}/features/{{reference}}/dataset_features.out",
+        command("features")
 
 
 rule reference:
     input:
-        features=f"{REFERENCES}/{{reference}}/dataset_features",
-        data=dataset_of,
+        inputs("reference"),
     output:
-        directory(f"{REFERENCES}/{{reference}}/batch"),
+        outputs("reference"),
     log:
-        f"{LOGS}/reference/{{reference}}.out",
+        log_of("reference"),
     wildcard_constraints:
-        reference=keys(PARAMS.references),
-    threads: lambda w: PARAMS.references[w.reference].threads
+        key=keys("reference"),
+    threads: threads_of("reference")
     resources:
-        **resources_of("others"),
+        **resources_of("reference"),
     params:
-        triggers=triggers("reference", "references.{reference}"),
+        triggers=triggers("reference"),
     shell:
-        logged(
-            f"python -m adm reference --params {FILE} --reference {{wildcards.reference}} "
-            "--features {input.features} --data {input.data} --out {output}"
-        )
-
-
-use rule features as reference_features with:
-    input:
-        images=f"{REFERENCES}/{{reference}}/batch",
-        graph=extractor_folder,
-    output:
-        directory(f"{REFERENCES}/{{reference}}/features"),
-    log:
-        f"{LOGS}/features/{{reference}}/features.out",
+        command("reference")
 
 
 rule evaluate:
     input:
-        samples=f"{SAMPLES}/{{run}}",
-        features=f"{FEATURES}/{{run}}",
-        reference=lambda w: f"{REFERENCES}/{scored(w).reference}/batch",
-        reference_features=lambda w: f"{REFERENCES}/{scored(w).reference}/features",
+        inputs("evaluate"),
     output:
-        f"{METRICS}/{{run}}.json",
+        outputs("evaluate"),
     log:
-        f"{LOGS}/evaluate/{{run}}.out",
-    threads: lambda w: scored(w).threads
+        log_of("evaluate"),
+    wildcard_constraints:
+        key=keys("evaluate"),
+    threads: threads_of("evaluate")
     resources:
-        **resources_of("others"),
+        **resources_of("evaluate"),
     params:
-        triggers=triggers("evaluate", section_of_run),
+        triggers=triggers("evaluate"),
     shell:
-        logged(
-            f"python -m adm evaluate --params {FILE} --run {{wildcards.run}} --samples {{input.samples}} "
-            "--features {input.features} --reference {input.reference} "
-            "--reference-features {input.reference_features} --out {output}"
-        )
+        command("evaluate")
 
 
 rule interpolate:
     input:
-        checkpoint=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].checkpoint}",
-        classifier=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].classifier}",
-        data=lambda w: f"{DATA}/{PARAMS.studies[w.study].dataset}",
+        inputs("interpolate"),
     output:
-        directory(f"{STUDIES}/{{study}}"),
+        outputs("interpolate"),
     log:
-        f"{LOGS}/interpolate/{{study}}.out",
+        log_of("interpolate"),
     wildcard_constraints:
-        study=keys(PARAMS.interpolations),
-    threads: lambda w: PARAMS.studies[w.study].threads
+        key=keys("interpolate"),
+    threads: threads_of("interpolate")
     resources:
-        **resources_of("sample", processes=1),
+        **resources_of("interpolate"),
     params:
-        triggers=triggers("interpolate", "interpolations.{study}"),
+        triggers=triggers("interpolate"),
     shell:
-        logged(
-            f"python -m adm interpolate --params {FILE} --study {{wildcards.study}} --checkpoint {{input.checkpoint}} "
-            "--classifier {input.classifier} --data {input.data} --out {output}"
-        )
+        command("interpolate")
 
 
 rule neighbours:
     input:
-        samples=lambda w: f"{SAMPLES}/{PARAMS.studies[w.study].run}",
-        features=lambda w: f"{FEATURES}/{PARAMS.studies[w.study].run}",
-        data=lambda w: f"{DATA}/{PARAMS.studies[w.study].dataset}",
-        dataset_features=lambda w: f"{REFERENCES}/{PARAMS.studies[w.study].reference}/dataset_features",
+        inputs("neighbours"),
     output:
-        directory(f"{STUDIES}/{{study}}"),
+        outputs("neighbours"),
     log:
-        f"{LOGS}/neighbours/{{study}}.out",
+        log_of("neighbours"),
     wildcard_constraints:
-        study=keys(PARAMS.neighbours),
-    threads: lambda w: PARAMS.studies[w.study].threads
+        key=keys("neighbours"),
+    threads: threads_of("neighbours")
     resources:
-        **resources_of("others"),
+        **resources_of("neighbours"),
     params:
-        triggers=triggers("neighbours", "neighbours.{study}"),
+        triggers=triggers("neighbours"),
     shell:
-        logged(
-            f"python -m adm neighbours --params {FILE} --study {{wildcards.study}} --samples {{input.samples}} "
-            "--features {input.features} --data {input.data} --dataset-features {input.dataset_features} "
-            "--out {output}"
-        )
+        command("neighbours")
 
 
 rule vary:
     input:
-        checkpoint=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].checkpoint}",
-        classifier=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].classifier}",
+        inputs("vary"),
     output:
-        directory(f"{STUDIES}/{{study}}"),
+        outputs("vary"),
     log:
-        f"{LOGS}/vary/{{study}}.out",
+        log_of("vary"),
     wildcard_constraints:
-        study=keys(PARAMS.variations),
-    threads: lambda w: PARAMS.studies[w.study].threads
+        key=keys("vary"),
+    threads: threads_of("vary")
     resources:
-        **resources_of("sample", processes=1),
+        **resources_of("vary"),
     params:
-        triggers=triggers("vary", "variations.{study}", lambda w: f"runs.{PARAMS.studies[w.study].run}"),
+        triggers=triggers("vary"),
     shell:
-        logged(
-            f"python -m adm vary --params {FILE} --study {{wildcards.study}} --checkpoint {{input.checkpoint}} "
-            "--classifier {input.classifier} --out {output}"
-        )
+        command("vary")
 
 
 rule likelihood:
     input:
-        checkpoint=lambda w: f"{CHECKPOINTS}/{PARAMS.studies[w.study].checkpoint}",
-        data=lambda w: f"{DATA}/{PARAMS.studies[w.study].dataset}",
+        inputs("likelihood"),
     output:
-        directory(f"{STUDIES}/{{study}}"),
+        outputs("likelihood"),
     log:
-        f"{LOGS}/likelihood/{{study}}.out",
+        log_of("likelihood"),
     wildcard_constraints:
-        study=keys(PARAMS.likelihoods),
-    threads: lambda w: PARAMS.studies[w.study].threads
+        key=keys("likelihood"),
+    threads: threads_of("likelihood")
     resources:
-        **resources_of("sample", processes=1),
+        **resources_of("likelihood"),
     params:
-        triggers=triggers("likelihood", "likelihoods.{study}"),
+        triggers=triggers("likelihood"),
     shell:
-        logged(
-            f"python -m adm likelihood --params {FILE} --study {{wildcards.study}} --checkpoint {{input.checkpoint}} "
-            "--data {input.data} --out {output}"
-        )
+        command("likelihood")

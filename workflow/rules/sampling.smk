@@ -1,122 +1,76 @@
 # Samples: of diffusion models, of stacks that upsample them, and of GANs. With `shards` above one, a run is cut into
 # parts that go side by side, and gathered to the bytes that one process would write.
-# `--set-scatter shards=8` cuts it finer; Snakemake then samples again what it had sampled in other shards.
 
 
-SAMPLED = f"--params {FILE} --run {{wildcards.run}} --checkpoint {{input.checkpoint}} {{params.role}} {{input.source}}"
-
-
-if PARAMS.execution.shards == 1:
+if PIPELINE.shards == 1:
 
     rule sample:
         input:
-            checkpoint=checkpoint_of,
-            source=classifier_of,
+            inputs("sample"),
         output:
-            directory(f"{SAMPLES}/{{run}}"),
+            outputs("sample"),
         log:
-            f"{LOGS}/sample/{{run}}.out",
+            log_of("sample"),
         wildcard_constraints:
-            run=keys(PARAMS.runs),
-        threads: lambda w: scored(w).threads * PARAMS.resources.sample.processes
+            key=keys("sample"),
+        threads: threads_of("sample")
         resources:
             **resources_of("sample"),
         params:
-            role="--classifier",
-            triggers=triggers("sample", section_of_run),
+            triggers=triggers("sample"),
         shell:
-            logged(f"python -m adm sample {SAMPLED} --out {{output}}")
-
-    use rule sample as upsample with:
-        input:
-            checkpoint=checkpoint_of,
-            source=base_of,
-        wildcard_constraints:
-            run=keys(PARAMS.upsampled_runs),
-        params:
-            role="--base",
-            triggers=triggers("sample", section_of_run),
+            command("sample")
 
 else:
 
-    scattergather:
-        shards=PARAMS.execution.shards,
-
     rule sample_shard:
         input:
-            checkpoint=checkpoint_of,
-            source=classifier_of,
+            inputs("sample_shard"),
         output:
-            temp(f"{SHARDS}/{{run}}/{{scatteritem}}.npz"),
+            temp(outputs("sample_shard")),
         log:
-            f"{LOGS}/sample/{{run}}/{{scatteritem}}.out",
+            log_of("sample_shard"),
         wildcard_constraints:
-            run=keys(PARAMS.runs),
-        threads: lambda w: scored(w).threads * PARAMS.resources.sample.processes
+            key=keys("sample_shard"),
+            shard="[0-9]+-of-[0-9]+",
+        threads: threads_of("sample_shard")
         resources:
-            **resources_of("sample"),
+            **resources_of("sample_shard"),
         params:
-            role="--classifier",
-            triggers=triggers("sample", section_of_run),
+            triggers=triggers("sample_shard"),
         shell:
-            logged(f"python -m adm sample {SAMPLED} --shard {{wildcards.scatteritem}} --out {{output}}")
+            command("sample_shard")
 
-    use rule sample_shard as upsample_shard with:
+    rule gather:
         input:
-            checkpoint=checkpoint_of,
-            source=base_of,
-        wildcard_constraints:
-            run=keys(PARAMS.upsampled_runs),
-        params:
-            role="--base",
-            triggers=triggers("sample", section_of_run),
-
-    rule sample:
-        input:
-            checkpoint=checkpoint_of,
-            source=classifier_of,
-            shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
+            inputs("gather"),
         output:
-            directory(f"{SAMPLES}/{{run}}"),
+            outputs("gather"),
         log:
-            f"{LOGS}/gather/{{run}}.out",
+            log_of("gather"),
         wildcard_constraints:
-            run=keys(PARAMS.runs),
+            key=keys("gather"),
         resources:
-            **resources_of("others"),
+            **resources_of("gather"),
         params:
-            role="--classifier",
-            gathering=code_digest("gather"),
-            triggers=triggers("sample", section_of_run),
+            triggers=triggers("gather"),
         shell:
-            logged(f"python -m adm gather {SAMPLED} --out {{output}} {{input.shards}}")
-
-    use rule sample as upsample with:
-        input:
-            checkpoint=checkpoint_of,
-            source=base_of,
-            shards=gather.shards(f"{SHARDS}/{{{{run}}}}/{{scatteritem}}.npz"),
-        wildcard_constraints:
-            run=keys(PARAMS.upsampled_runs),
-        params:
-            role="--base",
-            gathering=code_digest("gather"),
-            triggers=triggers("sample", section_of_run),
+            command("gather")
 
 
 rule sample_gan:
     input:
-        gan=lambda w: f"{GANS}/{scored(w).gan}",
+        inputs("sample_gan"),
     output:
-        directory(f"{SAMPLES}/{{run}}"),
+        outputs("sample_gan"),
     log:
-        f"{LOGS}/sample_gan/{{run}}.out",
+        log_of("sample_gan"),
     wildcard_constraints:
-        run=keys(PARAMS.gan_runs),
-    threads: lambda w: scored(w).threads
+        key=keys("sample_gan"),
+    threads: threads_of("sample_gan")
     resources:
-        **resources_of("others"),
+        **resources_of("sample_gan"),
     params:
-        triggers=triggers("sample_gan", "gan_runs.{run}"),
+        triggers=triggers("sample_gan"),
     shell:
-        logged(f"python -m adm sample-gan --params {FILE} --run {{wildcards.run}} --gan {{input.gan}} --out {{output}}")
+        command("sample_gan")

@@ -4,62 +4,55 @@
 
 rule init:
     output:
-        directory(f"{CHECKPOINTS}/{{model}}-0"),
+        outputs("init"),
     log:
-        f"{LOGS}/init/{{model}}.out",
+        log_of("init"),
+    wildcard_constraints:
+        key=keys("init"),
     priority: 2
     resources:
-        **resources_of("others"),
+        **resources_of("init"),
     params:
-        triggers=triggers("init", "models.{model}"),
+        triggers=triggers("init"),
     shell:
-        logged(f"python -m adm init --params {FILE} --model {{wildcards.model}} --out {{output}}")
+        command("init")
 
 
 rule train:
     input:
-        data=lambda w: f"{DATA}/{PARAMS.segments[w.segment].dataset}",
-        previous=lambda w: f"{CHECKPOINTS}/{PARAMS.segments[w.segment].previous}",
+        inputs("train"),
     output:
-        checkpoint=directory(f"{CHECKPOINTS}/{{segment}}"),
-        log=f"{TRAINING}/{{segment}}.csv",
+        outputs("train"),
     log:
-        f"{LOGS}/train/{{segment}}.out",
+        log_of("train"),
+    wildcard_constraints:
+        key=keys("train"),
     priority: 1
-    threads: lambda w: training_of(w).threads * PARAMS.resources.train.processes
+    threads: threads_of("train")
     resources:
         **resources_of("train"),
     params:
-        triggers=triggers(
-            "train",
-            "segments.{segment}",
-            lambda w: f"models.{PARAMS.segments[w.segment].model}",
-            lambda w: f"datasets.{PARAMS.segments[w.segment].dataset}",
-        ),
+        triggers=triggers("train"),
     shell:
-        logged(
-            f"python -m adm train --params {FILE} --segment {{wildcards.segment}} "
-            "--data {input.data} --previous {input.previous} --out {output.checkpoint} "
-            f"--work {WORK}/{{wildcards.segment}} --log {{output.log}}"
-        )
+        command("train")
 
 
 rule train_gan:
     input:
-        data=lambda w: f"{DATA}/{PARAMS.gans[w.gan].dataset}",
+        inputs("train_gan"),
     output:
-        directory(f"{GANS}/{{gan}}"),
+        outputs("train_gan"),
     log:
-        f"{LOGS}/train_gan/{{gan}}.out",
-    threads: lambda w: PARAMS.gans[w.gan].threads
+        log_of("train_gan"),
+    wildcard_constraints:
+        key=keys("train_gan"),
+    threads: threads_of("train_gan")
     resources:
-        **resources_of("others"),
+        **resources_of("train_gan"),
     params:
-        triggers=triggers("train_gan", "gans.{gan}", lambda w: f"datasets.{PARAMS.gans[w.gan].dataset}"),
+        triggers=triggers("train_gan"),
     shell:
-        logged(
-            f"python -m adm train-gan --params {FILE} --gan {{wildcards.gan}} --data {{input.data}} --out {{output}}"
-        )
+        command("train_gan")
 
 
 # What training costs: in theory, and on the machine at hand.
@@ -67,30 +60,28 @@ rule train_gan:
 
 rule sizes:
     output:
-        SIZES,
+        outputs("sizes"),
     log:
-        f"{LOGS}/sizes.out",
+        log_of("sizes"),
     resources:
-        **resources_of("others"),
+        **resources_of("sizes"),
     params:
-        triggers=triggers("sizes", "models"),
+        triggers=triggers("sizes"),
     shell:
-        logged(f"python -m adm sizes --params {FILE} --out {{output}}")
+        command("sizes")
 
 
 rule throughput:
     output:
-        f"{THROUGHPUT}/{{throughput}}.json",
+        outputs("throughput"),
     log:
-        f"{LOGS}/throughput/{{throughput}}.out",
-    threads: lambda w: PARAMS.throughput[w.throughput].threads
+        log_of("throughput"),
+    wildcard_constraints:
+        key=keys("throughput"),
+    threads: threads_of("throughput")
     resources:
-        **resources_of("others"),
+        **resources_of("throughput"),
     params:
-        triggers=triggers(
-            "throughput",
-            "throughput.{throughput}",
-            lambda w: f"models.{PARAMS.throughput[w.throughput].model}",
-        ),
+        triggers=triggers("throughput"),
     shell:
-        logged(f"python -m adm throughput --params {FILE} --key {{wildcards.throughput}} --out {{output}}")
+        command("throughput")

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from adm.artifacts.archives import check_entries
 from adm.nets.classifier import Classifier
 from adm.nets.presets import PRESETS
-from adm.nets.released import from_released, to_released
+from adm.nets.release_names import from_released, to_released
 from adm.nets.unet import UNet, Upsampler
 from adm.nets.weights import build
 from adm.params.errors import UserError
-from adm.params.models import ModelParams, UniformModelParams
+from adm.params.models import ModelParams
 from adm.params.networks import ClassifierParams, UpsamplerParams
 
 Shapes = dict[str, tuple[int, ...]]
@@ -72,14 +72,8 @@ def preset_network(preset: str) -> nn.Module:
         return UNet(params, RELEASED_CHANNELS)
 
 
-def model_network(model: ModelParams, owner: str) -> nn.Module:
-    """The network of a model of a params file on the meta device; `owner` is what messages call the model.
-
-    Raises:
-        UserError: The model is the uniform classifier, which has none.
-    """
-    if isinstance(model, UniformModelParams):
-        raise UserError(f"{owner} is of kind 'uniform', without weights")
+def model_network(model: ModelParams) -> nn.Module:
+    """The network of a model of a params file on the meta device."""
     with torch.device("meta"):
         return build(model)
 
@@ -96,10 +90,9 @@ def read_published(path: Path, model: ModelParams, name: str) -> dict[str, Tenso
         As `read_released_weights`.
 
     Raises:
-        UserError: The model has no weights, or as `read_released_weights`.
+        UserError: As `read_released_weights`.
     """
-    owner = f"model {name!r}"
-    return read_released_weights(path, model_network(model, f"{path}: cannot be adopted: {owner}"), owner)
+    return read_released_weights(path, model_network(model), f"model {name!r}")
 
 
 def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:

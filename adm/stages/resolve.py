@@ -1,0 +1,29 @@
+"""`resolve`: the params file written out, and for each job what has it run again."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adm.artifacts.writing import new_file, new_folder
+
+
+def run(written: str, triggers: Mapping[str, Mapping[str, Any]], jobs: Path, params: Path) -> None:
+    """Write `<job>.json` for each job into the folder `jobs`, and the written-out params file.
+
+    DVC, which compares files alone, has each stage depend on its job's file: a changed value or other code of a stage
+    runs what it touches, and nothing else.
+
+    Args:
+        written: The params file, written out.
+        triggers: By the name of a job its stage's code and what it reads of the params file.
+        jobs: The folder to write.
+        params: The file to write.
+    """
+    with new_folder(jobs) as folder:
+        for name, content in triggers.items():
+            path = folder / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    with new_file(params) as path:
+        path.write_text(written, encoding="utf-8")
