@@ -26,6 +26,9 @@ MOST_SWEPT = 1000
 WHOLE = frozenset({"tables", "figures", "claims"})
 """Sections whose entries take the place of a base's as a whole; others change single values of them."""
 
+NOT_SWEPT = frozenset({"paths", "execution", "resources", "published", *WHOLE})
+"""Sections without sweeps."""
+
 NOT_INHERITED = "paths"
 """The section that a base keeps for itself."""
 
@@ -114,15 +117,12 @@ def write_out(data: Any, results: str) -> Any:
     if isinstance(models := written.get("models"), dict):
         written["models"] = _without_sweeps("models", models, groups)
     follow = _Follower(written, groups)
-    for section in (name for name in written if name not in {"models", "published", *WHOLE}):
-        entries = written[section]
-        if not isinstance(entries, dict):
-            continue
-        if section in OF_CHECKPOINTS:
-            entries = follow.entries(section, entries)
-        elif section in Params.model_fields and section not in ("paths", "execution", "resources"):
-            entries = _without_sweeps(section, entries, {})
-        written[section] = entries
+    for section in (name for name in Params.model_fields if name not in {"models", *NOT_SWEPT}):
+        entries = written.get(section)
+        if isinstance(entries, dict) and section in OF_CHECKPOINTS:
+            written[section] = follow.entries(section, entries)
+        elif isinstance(entries, dict):
+            written[section] = _without_sweeps(section, entries, {})
     if isinstance(published := written.get("published"), dict):
         written["published"] = _with_whole_urls(published)
     _fill_in(written)
