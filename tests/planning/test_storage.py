@@ -56,6 +56,16 @@ def test_datasets_are_as_large_as_they_are(embedded, tmp_path):
     assert sum(array.nbytes for array in arrays) == stored_of(embedded, Job("prepare", "digits")).size
 
 
+def test_held_out_images_are_counted_and_so_are_their_statistics(embedded, tmp_path):
+    section = embedded.datasets["digits"].model_copy(update={"held_out": 0.2})
+    changed = embedded.model_copy(update={"datasets": embedded.datasets | {"digits": section}})
+    prepare.run(section, tmp_path / "digits")
+    arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
+    assert sum(array.nbytes for array in arrays) == stored_of(changed, Job("prepare", "digits")).size
+    plain, more = (stored_of(params, Job("reference", "digits")).size for params in (embedded, changed))
+    assert more - plain == np.zeros(64).nbytes + np.zeros((64, 64)).nbytes
+
+
 def test_features_are_as_large_as_they_are(embedded, tmp_path):
     run = next(iter(embedded.runs))
     extractor = embedded.extractors[embedded.runs[run].extractor]

@@ -14,7 +14,7 @@ from adm.params.errors import UserError
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.planning.costs import Machine, tasks_of, without_training
 from adm.planning.devices import A100, H100, SINGLE_SHARE, V100, published_share
-from adm.planning.images import images_of_dataset
+from adm.planning.images import images_of_dataset, training_images_of
 from adm.planning.work import GRADIENT_PASSES, Shares
 from adm.report.compute import PASSES, SECONDS_PER_DAY
 from adm.report.paper import read_paper_table
@@ -194,6 +194,8 @@ def test_without_training_nothing_waits_for_it(costs):
 def test_datasets_are_as_large_as_their_sources(embedded, paper):
     assert images_of_dataset(embedded.datasets["digits"]) == 1797
     assert images_of_dataset(paper.datasets["imagenet-64"]) == 1_281_167
+    quarter = embedded.datasets["digits"].model_copy(update={"held_out": 0.25})
+    assert (images_of_dataset(quarter), training_images_of(quarter)) == (1797, 1797 - 449)
     few = paper.datasets["imagenet-64"].model_copy(update={"limit": 1000})
     assert images_of_dataset(few) == 1000
     elsewhere = few.model_copy(update={"root": "somewhere/else"})
