@@ -5,7 +5,12 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from adm.params.metrics import METRICS
+
 PACKAGE = Path(__file__).parents[1]
+
+BY_NAME = "adm.metrics.scores"
+"""The module that imports, by their names, the functions of the registry of metrics."""
 
 
 @cache
@@ -13,7 +18,8 @@ def code_digest(verb: str) -> str:
     """A hash that changes when what a stage runs changes, and not with comments, docstrings or formatting.
 
     Args:
-        verb: The stage; its code is `adm/stages/<verb>.py` and every module of `adm` that it imports, in turn.
+        verb: The stage; its code is `adm/stages/<verb>.py` and every module of `adm` that it imports, in turn, be it
+            by name.
 
     Returns:
         64 hexadecimal digits.
@@ -54,7 +60,8 @@ def _tree(module: str) -> ast.Module:
 
 
 def _imports(module: str) -> list[str]:
-    found: list[str] = []
+    named = [metric.function.split(":")[0] for metric in METRICS.values()] if module == BY_NAME else []
+    found = [name for name in named if _file(name)]
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names if alias.name.split(".")[0] == "adm"]

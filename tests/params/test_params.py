@@ -127,7 +127,7 @@ BROKEN = {
         "'sigmoid'",
         "'linear' or 'cosine'",
     ),
-    "unknown sampler": ({"runs.scale-2.sampler": "plms"}, "runs.scale-2.sampler", "'plms'", "'ddpm' or 'ddim'"),
+    "unknown sampler": ({"runs.scale-2.sampler": "plms"}, "runs.scale-2.sampler", "'plms' is no sampler; there are ddpm, ddim"),
     "unknown source": ({"datasets.digits.source": "mnist"}, "datasets.digits.source", "'mnist'", "'digits'"),
     "no batch": (
         {"models.adm-128.training.batch_size": 0},
