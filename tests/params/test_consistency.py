@@ -339,12 +339,8 @@ FITTING = {
         "segments.classifier-128-300.dataset": "big",
         "segments.classifier-128-1000.dataset": "big",
     },
-    "figure absent with a reason": {
-        "figures.random_grids.figure_18": ...,
-        "figures.absent.figure_18": {"reason": "nobody asked for it"},
-    },
-    "a run in several rows": {"tables.table_8.rows": ["gan-1", "gan-1", "scale-2"]},
-    "a reason in place of every row": {"tables.appendix_k.rows": ["nothing was swept"]},
+    "a run in several rows": {"tables.table_8.rows": ["gan-1", "gan-1", "scale-2", "gan-1", "scale-4"]},
+    "a reason in place of every row": {"tables.appendix_k.rows": [{"none": "nothing was swept"}] * 32},
     "expected minutes that nobody knows": {"execution.expected_minutes": None},
     "likelihood under an initial checkpoint": {f"{LIKELIHOOD}.checkpoint": "adm-128-0"},
     "likelihood under a model without classes": {

@@ -71,10 +71,10 @@ BROKEN = {
     "unknown key of a segment": ({"segments.adm-128-500.start": 250}, "segments.adm-128-500", "'start'", "previous"),
     "unknown key of a run": ({"runs.scale-2.scale": 1.0}, "runs.scale-2", "'scale'", "gradient_scale"),
     "unknown key of a reference": ({"references.digits.k": 3}, "references.digits", "'k'", "num_images"),
-    "unknown table": ({"tables.table_99": {}}, "tables", "'table_99'", "table_8"),
+    "unknown key of a table of one's own": ({"tables.mine": {"run": []}}, "tables.mine: unknown key 'run'", "caption"),
     "unknown key of a figure": (
-        {"figures.class_grids.figure_21.rows": 3},
-        "figures.class_grids.figure_21",
+        {"figures.figure_21.rows": 3},
+        "figures.figure_21",
         "'rows'",
         "classes",
     ),
@@ -127,7 +127,11 @@ BROKEN = {
         "'sigmoid'",
         "'linear' or 'cosine'",
     ),
-    "unknown sampler": ({"runs.scale-2.sampler": "plms"}, "runs.scale-2.sampler", "'plms' is no sampler; there are ddpm, ddim"),
+    "unknown sampler": (
+        {"runs.scale-2.sampler": "plms"},
+        "runs.scale-2.sampler",
+        "'plms' is no sampler; there are ddpm, ddim",
+    ),
     "unknown source": ({"datasets.digits.source": "mnist"}, "datasets.digits.source", "'mnist'", "'digits'"),
     "no batch": (
         {"models.adm-128.training.batch_size": 0},
@@ -266,8 +270,7 @@ BROKEN = {
     "ddim at the mean": (
         {"runs.scale-2.sampler": "ddim", "runs.scale-2.gradient_at": "mean"},
         "runs.scale-2",
-        "'mean'",
-        "use 'x_t'",
+        "gradient_at 'mean' is for sampler 'ddpm'",
     ),
     # Names of nothing.
     "extractor of no dataset": ({"extractors.digits.dataset": "cats"}, "extractors.digits.dataset", "'cats'", "digits"),
@@ -456,14 +459,14 @@ BROKEN = {
     "no rows": ({"tables.table_8.rows": []}, "tables.table_8.rows", "[]", "at least 1"),
     "sweep, which is gone": ({"tables.table_8.sweep": "none"}, "tables.table_8", "'sweep'", "accepted are rows"),
     "grid of no run": (
-        {"figures.class_grids.figure_21.run": "scale-9"},
-        "figures.class_grids.figure_21",
+        {"figures.figure_21.run": "scale-9"},
+        "figures.figure_21",
         "'scale-9'",
         "scale-2",
     ),
     "grid of no class": (
-        {"figures.class_grids.figure_21.classes": [3, 10]},
-        "figures.class_grids.figure_21.classes",
+        {"figures.figure_21.classes": [3, 10]},
+        "figures.figure_21.classes",
         "10 is no class",
         "there are 10",
     ),
