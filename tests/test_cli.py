@@ -16,14 +16,11 @@ from adm.artifacts.manifest import dumped, fingerprint, provenance
 from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.errors import UserError
-from adm.report.metrics import METRICS
+from adm.params.metrics import PAPER_METRICS
 from adm.sampling.batch import write_batch, write_shard
 from adm.sampling.blocks import Shard
 
 HEAVY = ("torch", "tensorflow")
-
-
-PAPER = Path(__file__).parents[1] / "workflow" / "paper"
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +34,8 @@ def everything_in(folder):
 
 
 SAMPLE = "sample --params {params} --checkpoint {tmp}/c --out {tmp}/out"
-FIGURE = "figure --params {params} --paper {paper} --out {tmp}/out"
-TABLE = "table --params {params} --paper {paper} --out {tmp}/out"
+FIGURE = "figure --params {params} --out {tmp}/out"
+TABLE = "table --params {params} --out {tmp}/out"
 MISTAKES = {
     "missing params file": (
         "check --params {tmp}/none.yaml --out {tmp}/out",
@@ -91,7 +88,7 @@ MISTAKES = {
     ),
     "unknown table": (TABLE + " --table table_99", "--table 'table_99'"),
     "unknown figure": (
-        "figure --params {params} --paper {paper} --figure figure_4 --out {tmp}/out",
+        "figure --params {params} --figure figure_4 --out {tmp}/out",
         "--figure 'figure_4'",
     ),
     "missing metrics": (TABLE + " --table table_8 --metrics {tmp}", "adm-128-250.json: does not exist"),
@@ -144,7 +141,7 @@ MISTAKES = {
 
 
 def filled_in(arguments, params, tmp_path):
-    return arguments.format(params=params, tmp=tmp_path, paper=PAPER).split()
+    return arguments.format(params=params, tmp=tmp_path).split()
 
 
 @pytest.mark.parametrize("case", MISTAKES)
@@ -232,7 +229,7 @@ def inputs(params, tmp_path_factory):
     """Metrics of every run, samples of one, whole and in two shards, and files that stand for its parents."""
     folder = tmp_path_factory.mktemp("inputs")
     loaded = load(params)
-    bootstrap = {name: [1.0 + n / 100 for n in range(50)] for name in METRICS}
+    bootstrap = {name: [1.0 + n / 100 for n in range(50)] for name in PAPER_METRICS}
     for number, key in enumerate(loaded.scored):
         metrics = {"fid": 9.0 - number / 50, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
         content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": 500}
@@ -263,12 +260,11 @@ LIGHT = {
     "help of a verb": "train --help",
     "check": "check --out {tmp}/out",
     "prepare": "prepare --dataset digits --out {tmp}/out",
-    "table of runs": "table --table table_8 --paper {paper} --metrics {inputs} --out {tmp}/out",
-    "table of params": "table --table table_14 --paper {paper} --out {tmp}/out",
-    "figure of metrics": "figure --paper {paper} --figure figure_6 --metrics {inputs} --out {tmp}/out",
-    "figure of training": "figure --paper {paper} --figure figure_5 --metrics {inputs} --training {inputs}"
-    " --out {tmp}/out",
-    "figure of samples": "figure --paper {paper} --figure figure_21 --samples {inputs} --out {tmp}/out",
+    "table of runs": "table --table table_8 --metrics {inputs} --out {tmp}/out",
+    "table of params": "table --table table_14 --out {tmp}/out",
+    "figure of metrics": "figure --figure figure_6 --metrics {inputs} --out {tmp}/out",
+    "figure of training": "figure --figure figure_5 --metrics {inputs} --training {inputs} --out {tmp}/out",
+    "figure of samples": "figure --figure figure_21 --samples {inputs} --out {tmp}/out",
     "claims": "claims --params {inputs}/params.yaml --metrics {inputs} --studies {tmp} --throughput {tmp}"
     " --sizes {tmp}/none --out {tmp}/out",
     "gather": "gather {inputs}/1.npz {inputs}/2.npz --run adm-256-1980 --checkpoint {inputs}/c"
@@ -278,7 +274,7 @@ LIGHT = {
 
 @pytest.mark.parametrize("case", LIGHT)
 def test_a_light_verb_loads_no_heavy_library(params, root, inputs, tmp_path, case):
-    arguments = LIGHT[case].format(tmp=tmp_path, inputs=inputs, paper=PAPER).split()
+    arguments = LIGHT[case].format(tmp=tmp_path, inputs=inputs).split()
     if not {"--help", "--params"} & set(arguments):
         arguments += ["--params", str(params)]
     script = (
