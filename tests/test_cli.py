@@ -73,7 +73,7 @@ MISTAKES = {
         "likelihood --params {params} --study likelihood-250 --checkpoint {tmp}/c --data {tmp}/d --out {tmp}/out",
         "c: does not exist",
     ),
-    "likelihoods left out": (FIGURE + " --figure likelihood", "--studies: is missing; this figure needs it"),
+    "likelihoods left out": (FIGURE + " --figure likelihood", "--studies: is missing; it is needed"),
     "missing likelihood": (FIGURE + " --figure likelihood --studies {tmp}", "likelihood-250: does not exist"),
     "unknown throughput": ("throughput --params {params} --key adm-64 --out {tmp}/out", "--key 'adm-64'"),
     "nothing published": (
@@ -92,13 +92,9 @@ MISTAKES = {
         "--figure 'figure_4'",
     ),
     "missing metrics": (TABLE + " --table table_8 --metrics {tmp}", "adm-128-250.json: does not exist"),
-    "metrics left out": (TABLE + " --table table_8", "--metrics: is missing; this table needs it"),
-    "sizes left out": (TABLE + " --table table_11", "--sizes: is missing; this table needs it"),
-    "throughput left out": (TABLE + " --table table_7", "--throughput: is missing; this table needs it"),
-    "missing paper": (
-        "table --params {params} --paper {tmp}/none --table table_14 --out {tmp}/out",
-        "table_14.csv: does not exist",
-    ),
+    "metrics left out": (TABLE + " --table table_8", "--metrics: is missing; it is needed"),
+    "sizes left out": (TABLE + " --table table_11", "--sizes: is missing; it is needed"),
+    "throughput left out": (TABLE + " --table table_7", "--throughput: is missing; it is needed"),
     "missing shard": (
         "gather {tmp}/1.npz --params {params} --run scale-2 --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out",
         "1.npz: does not exist",
@@ -109,7 +105,7 @@ MISTAKES = {
     ),
     "samples left out": (
         FIGURE + " --figure figure_21",
-        "--samples: is missing; this figure needs it",
+        "--samples: is missing; it is needed",
     ),
     "malformed shard": (
         SAMPLE + " --run scale-2 --classifier {tmp}/k --shard 5-of-4",

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from adm.artifacts.manifest import sha256
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
+from adm.params.samplers import SAMPLERS, Sampler
 from adm.sampling.batch import SAMPLES, read_batch, read_shard, write_batch, write_shard
 from adm.sampling.blocks import Shard
 from adm.sampling.guided import SeededNoise
@@ -38,6 +40,15 @@ def test_any_number_of_shards_gives_the_same_bytes(sampled, kind):
     for num_shards in (2, 3, 5):
         parts = [sampled(f"{i}-of-{num_shards}", **kind) for i in range(1, num_shards + 1)]
         assert joined(parts).same(whole)
+
+
+def test_a_sampler_is_one_entry_and_one_class(sampled, monkeypatch):
+    monkeypatch.setitem(SAMPLERS, "mine", Sampler("Mine", "adm.diffusion.samplers:DDIM", ("eta",)))
+    assert sampled(sampler="mine", eta=0.7).same(sampled(sampler="ddim", eta=0.7))
+    with pytest.raises(ValidationError, match="gradient_at 'mean' is for sampler 'ddpm'; with 'mine' leave it out"):
+        RunParams.model_validate(RUN.model_dump() | {"sampler": "mine", "gradient_at": "mean"})
+    with pytest.raises(ValidationError, match="'yours' is no sampler; there are ddpm, ddim, mine"):
+        RunParams.model_validate(RUN.model_dump() | {"sampler": "yours"})
 
 
 def test_more_shards_than_blocks_leave_some_empty(sampled):
