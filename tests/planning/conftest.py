@@ -7,11 +7,6 @@ from adm.planning.costs import costs_of
 
 
 @pytest.fixture(scope="session")
-def paper_tables(root):
-    return root / "workflow" / "paper"
-
-
-@pytest.fixture(scope="session")
 def paper(root):
     return load(root / "scales" / "paper" / "params.yaml")
 
@@ -22,5 +17,5 @@ def embedded(root):
 
 
 @pytest.fixture(scope="session")
-def costs(paper, paper_tables):
-    return costs_of(paper, paper_tables)
+def costs(paper):
+    return costs_of(paper)

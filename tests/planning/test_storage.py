@@ -100,10 +100,10 @@ def test_a_published_reference_is_as_large_as_one_that_is_fitted(paper, root):
     assert stored_of(paper, Job("reference", "imagenet-256")).size == statistics + 10_000 * 3 * 256**2
 
 
-def test_every_job_of_the_other_scales_is_counted(root, paper_tables):
+def test_every_job_of_the_other_scales_is_counted(root):
     for file in ("params.yaml", "scales/fashion/params.yaml"):
         params = load(root / file)
-        found = costs_of(params, paper_tables)
+        found = costs_of(params)
         for rule in ("prepare", "train", "sample", "train_gan", "sample_gan", "extractor", "features", "evaluate"):
             jobs = [cost for cost in found.values() if cost.job.rule == rule]
             assert jobs, rule

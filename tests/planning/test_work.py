@@ -28,10 +28,10 @@ def trained(params, checkpoint):
     return [f"train@{segment}" for segment in params.chain(checkpoint)]
 
 
-def rows_of_table_10(params, folder):
+def rows_of_table_10(params):
     """The rows with a diffusion model, and the jobs that trained its generators and its classifier."""
-    printed = read_paper_table(folder / "table_10.csv")
-    for row, source in zip(printed.itertuples(), params.tables.table_10.rows, strict=True):
+    printed = read_paper_table("table_10")
+    for row, source in zip(printed.itertuples(), params.tables["table_10"].rows, strict=True):
         run = params.scored.get(source)
         if isinstance(run, UpsampledRunParams):
             base = params.runs[run.base]
@@ -40,9 +40,9 @@ def rows_of_table_10(params, folder):
             yield row, trained(params, run.checkpoint), run.classifier
 
 
-def test_generators_take_the_v100_days_of_table_10(paper, costs, paper_tables):
+def test_generators_take_the_v100_days_of_table_10(paper, costs):
     compared = 0
-    for row, generators, _ in rows_of_table_10(paper, paper_tables):
+    for row, generators, _ in rows_of_table_10(paper):
         printed = float(row.generator_compute)
         found = days(costs, generators, Machine(V100))
         print(f"{row.row}: printed {printed}, here {found:.1f}")
@@ -52,9 +52,9 @@ def test_generators_take_the_v100_days_of_table_10(paper, costs, paper_tables):
     assert compared == 13
 
 
-def test_classifiers_take_the_v100_days_of_table_10(paper, costs, paper_tables):
+def test_classifiers_take_the_v100_days_of_table_10(paper, costs):
     compared = 0
-    for row, _, classifier in rows_of_table_10(paper, paper_tables):
+    for row, _, classifier in rows_of_table_10(paper):
         # Of one row the parts do not add up, as its note says.
         if row.classifier_compute == "-" or "add up to 120" in row.note:
             continue
@@ -65,9 +65,9 @@ def test_classifiers_take_the_v100_days_of_table_10(paper, costs, paper_tables):
     assert compared == 9
 
 
-def test_shares_are_those_that_table_7_prints(paper, paper_tables):
-    printed = read_paper_table(paper_tables / "table_7.csv").query("row == 'Optimized'")
-    found = Shares.read(paper_tables).measured
+def test_shares_are_those_that_table_7_prints():
+    printed = read_paper_table("table_7").query("row == 'Optimized'")
+    found = Shares.read().measured
     assert [round(100 * share) for share in found.values()] == [int(share) for share in printed["utilisation"]]
     assert list(found) == [
         ("diffusion", 64),
@@ -78,8 +78,8 @@ def test_shares_are_those_that_table_7_prints(paper, paper_tables):
     ]
 
 
-def test_a_size_that_was_not_measured_has_the_nearest_ones_share(paper, paper_tables):
-    shares = Shares.read(paper_tables)
+def test_a_size_that_was_not_measured_has_the_nearest_ones_share(paper):
+    shares = Shares.read()
     assert shares.of(paper.models["adm-512"], "float16") == shares.measured["diffusion", 256]
     assert shares.of(paper.models["adm-u-512"], "float16") == shares.measured["upsampler", 512]
     assert shares.of(paper.models["adm-512"], "float32") == SINGLE_SHARE
@@ -87,12 +87,6 @@ def test_a_size_that_was_not_measured_has_the_nearest_ones_share(paper, paper_ta
 
 def test_what_others_published_of_an_a100_is_a_seventh_of_its_peak(paper):
     assert published_share(forward_flops(paper.models["adm-64"])) == pytest.approx(0.147, abs=0.001)
-
-
-def test_a_table_of_other_rows_is_refused(tmp_path):
-    (tmp_path / "table_7.csv").write_text("group,row,images_per_v100_second\nsmall,Optimized,1\nsmall,Theoretical,2\n")
-    with pytest.raises(UserError, match="'small' names no size; accepted are N×N and N→M"):
-        Shares.read(tmp_path)
 
 
 def counted(network, arguments, differentiate):
