@@ -30,7 +30,7 @@ GROUPS = {
     "vary": STUDIES,
     "throughput": STUDIES,
 }
-"""What a job that an accelerator computes is counted and drawn as, by its rule; training and sampling go by the model."""
+"""What a job of accelerators is counted and drawn as, by its rule; those that train or sample go by their model."""
 
 ON_GPUS = (*TRAININGS.values(), SAMPLING, UPSAMPLING, FEATURES, STUDIES)
 """All groups of jobs that accelerators compute."""
@@ -91,14 +91,10 @@ class Machine:
         return sum(work.seconds(self.device, self.relative) for work in cost.work)
 
 
-def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
-    """What each job takes, by its name.
-
-    Raises:
-        UserError: The images of a dataset cannot be counted.
-    """
-    counts, shares = ImageCounts(pipeline), Shares.read()
-    stored = {name: stored_of(pipeline, counts, job) for name, job in pipeline.jobs.items()}
+def costs_of(counts: ImageCounts) -> dict[str, Cost]:
+    """What each job takes, by its name."""
+    pipeline, shares = counts.pipeline, Shares.read()
+    stored = {name: stored_of(counts, job) for name, job in pipeline.jobs.items()}
     costs = {}
     for name, job in pipeline.jobs.items():
         work, after = tuple(work_of(counts, shares, job)), tuple(pipeline.after(job))

@@ -26,6 +26,7 @@ class ImageCounts:
         pipeline: Its jobs.
 
     Attributes:
+        pipeline: The jobs.
         params: The params file.
         datasets: The number of images of each dataset.
 
@@ -34,16 +35,17 @@ class ImageCounts:
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
         self.params: Params = pipeline.params
         self.datasets: dict[str, int] = {}
         listed: dict[str, int] = {}
         for key, dataset in pipeline.params.datasets.items():
-            # Datasets of one folder differ in the size of their images alone, most often: it is listed once for them.
-            kept = dataset.model_dump_json(exclude={"image_size", "shard_size"})
-            count = _prepared(pipeline.path("prepare", key), dataset)
-            if count is None:
-                count = listed[kept] if kept in listed else listed.setdefault(kept, images_of_dataset(key, dataset))
-            self.datasets[key] = count
+            # A folder is listed once, however many sizes its images are prepared at.
+            same = dataset.model_dump_json(exclude={"image_size", "shard_size"})
+            prepared = _prepared(pipeline.path("prepare", key), dataset)
+            if prepared is None and same not in listed:
+                listed[same] = images_of_dataset(key, dataset)
+            self.datasets[key] = listed[same] if prepared is None else prepared
 
     def of_reference(self, reference: str) -> int:
         """The number of a reference batch's images."""

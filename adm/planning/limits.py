@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from adm.pipeline import Pipeline
 from adm.planning.costs import Cost, Machine, tasks_of
 from adm.planning.devices import FLOPS_OF_A_THREAD, HASH_RATE
 from adm.planning.images import ImageCounts
@@ -37,15 +36,14 @@ class Limit:
     larger: float
 
 
-def limits_of(pipeline: Pipeline, costs: Mapping[str, Cost], machine: Machine) -> list[Limit]:
+def limits_of(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> list[Limit]:
     """What the jobs of a scale hold and take at most.
 
     Args:
-        pipeline: The jobs of the params file.
-        costs: Of all of them.
+        counts: Images of the datasets of the params file.
+        costs: Of all its jobs.
         machine: What computes them.
     """
-    counts = ImageCounts(pipeline)
     found = [*_memory(counts, costs), *_hours(counts, costs, machine)]
     return [limit for limit in found if limit is not None]
 

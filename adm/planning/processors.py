@@ -22,7 +22,8 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
     params, rate = counts.params, FLOPS_OF_A_THREAD * job.threads
     match job.rule:
         case "prepare":
-            return counts.of_job(job) * (DECODING + RESIZING * job.sections["dataset"].image_size ** 2)
+            side: int = job.sections["dataset"].image_size
+            return counts.of_job(job) * (DECODING + RESIZING * side**2)
         case "reference":
             pool, spatial, _ = features_of_graph(params, params.graphs[job.sections["reference"].extractor])
             return counts.of_job(job) * (pool**2 + spatial**2) / rate

@@ -1,11 +1,12 @@
 """The bytes of every artifact, without the few kilobytes of headers and json."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from adm.nets.cost import parameter_count
 from adm.params import Params
 from adm.params.data import ExtractorParams, GraphParams
-from adm.pipeline import Job, Pipeline
+from adm.pipeline import Job
 from adm.planning.images import ImageCounts
 from adm.sampling.blocks import Shard, samples_of
 
@@ -29,10 +30,10 @@ class Stored:
     temporary: bool = False
 
 
-def stored_of(pipeline: Pipeline, counts: ImageCounts, job: Job) -> Stored:
+def stored_of(counts: ImageCounts, job: Job) -> Stored:
     """What a job writes; sizes, metrics, likelihoods, tables, figures and claims count as nothing."""
     folder = job.out.relative_to(job.root).parts[0]
-    return Stored(folder, _Sizes(pipeline, counts).of(job), temporary=bool(job.shard))
+    return Stored(folder, _Sizes(counts).of(job), temporary=bool(job.shard))
 
 
 def features_of_run(params: Params, run: str) -> tuple[int, int, int]:
@@ -50,34 +51,37 @@ def features_of_graph(params: Params, graph: GraphParams) -> tuple[int, int, int
 
 @dataclass(frozen=True)
 class _Sizes:
-    pipeline: Pipeline
     counts: ImageCounts
 
     def of(self, job: Job) -> int:
-        match job.rule:
-            case "fetch":
-                return self._download(job)
-            case "adopt_graphs":
-                return job.sections["published"].size or 0
-            case "prepare":
-                return self.counts.of_job(job) * (_pixels(job.sections["dataset"].image_size) + LABEL)
-            case "init" | "train" | "adopt_checkpoints":
-                return COPIES[job.rule] * FLOAT * parameter_count(job.sections["model"])
-            case "sample" | "sample_shard" | "gather" | "sample_gan" | "adopt_samples":
-                return self._samples(job)
-            case "features":
-                graph = job.sections["extractor"]
-                return self.counts.of_job(job) * sum(features_of_graph(self.counts.params, graph)) * FLOAT
-            case "reference" | "adopt_references":
-                return self._reference(job.key)
-            case "interpolate" | "vary" | "neighbours":
-                return self._study(job)
-        return 0
+        sizes: dict[str, Callable[[Job], int]] = {
+            "fetch": self._download,
+            "prepare": self._dataset,
+            "adopt_graphs": lambda job: job.sections["published"].size or 0,
+            **dict.fromkeys(COPIES, self._checkpoint),
+            **dict.fromkeys(("sample", "sample_shard", "gather", "sample_gan", "adopt_samples"), self._samples),
+            "features": self._features,
+            **dict.fromkeys(("reference", "adopt_references"), self._reference),
+            "interpolate": self._interpolation,
+            "vary": self._variation,
+            "neighbours": self._neighbours,
+        }
+        return sizes[job.rule](job) if job.rule in sizes else 0
 
     def _download(self, job: Job) -> int:
         size: int | None = job.sections["published"].size
         # Without a size, a file is taken to be as large as what is made of it.
-        return size if size is not None else self.of(self.pipeline.jobs[f"adopt_{job.key}"])
+        return size if size is not None else self.of(self.counts.pipeline.jobs[f"adopt_{job.key}"])
+
+    def _dataset(self, job: Job) -> int:
+        return self.counts.of_job(job) * (_pixels(job.sections["dataset"].image_size) + LABEL)
+
+    def _checkpoint(self, job: Job) -> int:
+        return COPIES[job.rule] * FLOAT * parameter_count(job.sections["model"])
+
+    def _features(self, job: Job) -> int:
+        features = features_of_graph(self.counts.params, job.sections["extractor"])
+        return self.counts.of_job(job) * sum(features) * FLOAT
 
     def _samples(self, job: Job) -> int:
         count = self.counts.of_job(job)
@@ -85,21 +89,25 @@ class _Sizes:
             count = len(samples_of(Shard.parse(job.shard), count, job.sections["run"].micro_batch))
         return count * (_pixels(self.counts.params.image_size_of(job.key)) + LABEL)
 
-    def _reference(self, key: str) -> int:
+    def _reference(self, job: Job) -> int:
         params = self.counts.params
-        pool, spatial, _ = features_of_graph(params, params.graphs[params.all_references[key].extractor])
+        pool, spatial, _ = features_of_graph(params, params.graphs[params.all_references[job.key].extractor])
         statistics = DOUBLE * (pool + pool**2 + spatial + spatial**2)
-        return statistics + self.counts.of_reference(key) * _pixels(params.image_size_of_reference(key))
+        return statistics + self.counts.of_reference(job.key) * _pixels(params.image_size_of_reference(job.key))
 
-    def _study(self, job: Job) -> int:
-        params, study = self.counts.params, job.sections["study"]
-        match job.rule:
-            case "interpolate":
-                return study.pairs * (study.points + 2) * _pixels(params.datasets[study.dataset].image_size)
-            case "vary":
-                return study.num_samples * len(study.scales) * _pixels(params.image_size_of(study.run))
-        samples = params.scored[study.run].num_samples
-        return samples * (study.k * (LABEL + DOUBLE) + 1) + self.counts.of_job(job) * DOUBLE
+    def _interpolation(self, job: Job) -> int:
+        study = job.sections["study"]
+        side = self.counts.params.datasets[study.dataset].image_size
+        return int(study.pairs * (study.points + 2) * _pixels(side))
+
+    def _variation(self, job: Job) -> int:
+        study = job.sections["study"]
+        return int(study.num_samples * len(study.scales) * _pixels(self.counts.params.image_size_of(study.run)))
+
+    def _neighbours(self, job: Job) -> int:
+        study = job.sections["study"]
+        samples = self.counts.params.scored[study.run].num_samples
+        return samples * (int(study.k) * (LABEL + DOUBLE) + 1) + self.counts.of_job(job) * DOUBLE
 
 
 def _pixels(side: int) -> int:

@@ -10,9 +10,10 @@ from adm.pipeline import Pipeline
 from adm.planning import tables
 from adm.planning.costs import ON_GPUS, Cost, Machine, costs_of, tasks_of, trains, without_training
 from adm.planning.devices import A100, published_share
-from adm.planning.schedule_figure import Curve, Strip, schedule_figure
+from adm.planning.images import ImageCounts
 from adm.planning.limits import limits_of
 from adm.planning.schedule import remaining, schedule, total_work
+from adm.planning.schedule_figure import Curve, Strip, schedule_figure
 from adm.planning.work import Shares
 from adm.report.compute import SECONDS_PER_DAY
 from adm.report.figures import COLORS, write_figure
@@ -38,15 +39,15 @@ def run(params: Params, out: Path) -> None:
     Raises:
         UserError: The images of a dataset cannot be counted.
     """
-    pipeline = Pipeline(params)
-    costs, train_gpus = costs_of(pipeline), params.resources.train.processes
+    counts = ImageCounts(Pipeline(params))
+    costs, train_gpus = costs_of(counts), params.resources.train.processes
     made = {
         "time": tables.time_table(costs),
         "machines": tables.machine_table(costs, train_gpus, published_relative()),
         "chains": tables.chain_table(costs, train_gpus),
         "storage": tables.storage_table(costs),
         "transfers": tables.transfer_table(costs),
-        "limits": tables.limit_table(limits_of(pipeline, costs, Machine(A100))),
+        "limits": tables.limit_table(limits_of(counts, costs, Machine(A100))),
     }
     for name, table in made.items():
         write_table(out / name, table, name.capitalize(), CAPTIONS[name])

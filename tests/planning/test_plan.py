@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from adm.planning.drawn import Curve, Strip, schedule_figure
 from adm.planning.schedule import Task, schedule
+from adm.planning.schedule_figure import Curve, Strip, schedule_figure
 from adm.report.figures import write_figure
 
 SCALES = ("paper", "released")
