@@ -3,9 +3,10 @@
 from pathlib import Path, PurePosixPath
 
 from adm.artifacts.manifest import read_made_by
-from adm.data.sources import SOURCES, view
+from adm.data.sources import SOURCES, parts_of
 from adm.params import Params, UserError
 from adm.params.data import DatasetParams
+from adm.params.needs import neighbours_dataset
 from adm.params.published import PublishedReferenceParams
 from adm.pipeline import Job, Pipeline
 
@@ -28,7 +29,7 @@ class ImageCounts:
     Attributes:
         pipeline: The jobs.
         params: The params file.
-        datasets: The number of images of each dataset.
+        datasets: The number of images of each dataset, those that it holds out included.
 
     Raises:
         UserError: The images of a dataset cannot be counted.
@@ -47,6 +48,11 @@ class ImageCounts:
                 listed[same] = images_of_dataset(key, dataset)
             self.datasets[key] = listed[same] if prepared is None else prepared
 
+    def trained_on(self, dataset: str) -> int:
+        """The number of images of a dataset that it does not hold out, to within one a class."""
+        count = self.datasets[dataset]
+        return count - int(count * self.params.datasets[dataset].held_out)
+
     def of_reference(self, reference: str) -> int:
         """The number of a reference batch's images."""
         section = self.params.all_references[reference]
@@ -60,13 +66,14 @@ class ImageCounts:
         match job.rule, kind:
             case "prepare", _:
                 return self.datasets[key]
-            case ("reference", _) | ("features", "dataset"):
+            case "features", "dataset":
                 return self.datasets[self.params.references[key].dataset]
+            case "reference", _:
+                return self.trained_on(self.params.references[key].dataset)
             case ("adopt_references", _) | ("features", "reference"):
                 return self.of_reference(key)
             case "neighbours", _:
-                reference = self.params.scored[self.params.neighbours[key].run].reference
-                return self.datasets[self.params.references[reference].dataset]
+                return self.trained_on(neighbours_dataset(self.params, key))
             case _:
                 return self.params.scored[key].num_samples
 
@@ -85,7 +92,7 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
         UserError: The root is not there and its name is not known, or it does not hold what the dataset asks for.
     """
     if dataset.root is not None and Path(dataset.root).is_dir():
-        return len(view(SOURCES[dataset.source](dataset), dataset))
+        return sum(map(len, parts_of(SOURCES[dataset.source](dataset), dataset).values()))
     known = (FOLDERS[part] for part in PurePosixPath(dataset.root or "").parts if part in FOLDERS)
     count = FIXED.get(dataset.source) or next(known, None)
     if count is None:

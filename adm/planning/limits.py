@@ -69,7 +69,7 @@ def _memory(counts: ImageCounts, costs: Mapping[str, Cost]) -> Iterator[Limit | 
         return largest and replace(largest, granted=costs[largest.job].granted.memory_mb / MEGABYTES_A_GIGABYTE)
 
     batches = ("sample", "gather", "sample_gan", "adopt_samples")
-    yield row("gathering shards: the batch, and its parts", ("gather",), lambda c: 2 * c.stored.size)
+    yield row("gathering shards: one of them", ("gather",), lambda c: max(sizes(c, "sample_shard")))
     yield row("features, and their parts", ("features",), lambda c: 2 * c.stored.size)
     yield row("fitting a reference: a dataset's features", ("reference",), lambda c: sum(sizes(c, "features")))
     yield row("neighbours: a dataset's features, and the pooled ones again", ("neighbours",), neighbours)

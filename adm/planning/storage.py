@@ -92,8 +92,12 @@ class _Sizes:
     def _reference(self, job: Job) -> int:
         params = self.counts.params
         pool, spatial, _ = features_of_graph(params, params.graphs[params.all_references[job.key].extractor])
-        statistics = DOUBLE * (pool + pool**2 + spatial + spatial**2)
-        return statistics + self.counts.of_reference(job.key) * _pixels(params.image_size_of_reference(job.key))
+        numbers = pool + pool**2 + spatial + spatial**2
+        if job.rule == "reference" and params.datasets[params.references[job.key].dataset].held_out:
+            # Pooled features of the images held out are fitted, too.
+            numbers += pool + pool**2
+        images = self.counts.of_reference(job.key) * _pixels(params.image_size_of_reference(job.key))
+        return DOUBLE * numbers + images
 
     def _interpolation(self, job: Job) -> int:
         study = job.sections["study"]
