@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adm.artifacts.code import code_digest, code_of_record
-from adm.artifacts.found import Artifact
+from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, read_record, sha256
-from adm.artifacts.sealed import read_made_with
+from adm.artifacts.seal import read_made_with
 from adm.params.errors import UserError, some
 
 Digests = Mapping[Path, str | OSError]
-"""The sha256 of files, or why one cannot be read."""
+"""The sha256 of each file, or the error of reading it."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found of an artifact.
+    """The findings about an artifact.
 
     Attributes:
-        stage: What made it; None where nothing tells.
+        stage: The stage that made it; None if unknown.
         wrong: What is wrong with it; empty if it is sound.
         code: The digest of the code that made it.
-        is_of_other_code: Whether the stage's code is another today. Its bytes may be what today's code would write.
-        is_of_accepted_code: Whether it is another by its digest, but was accepted as equal.
-        may_be_of_other_python: Whether that may be for the Python version alone, which the digest depends on.
+        is_of_other_code: Whether the code of the stage has changed. The current code may still write the same bytes.
+        is_of_accepted_code: Whether the code has another digest, but was accepted as equal.
+        may_be_of_other_python: Whether another Python version may be the only cause; the digest depends on it.
         is_left_over: Whether no job of the params file makes it.
     """
 
@@ -57,7 +57,7 @@ class Checked:
 
 
 def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, str | OSError]]:
-    """Yield the sha256 of each file in order, or why it cannot be read; a thread a core."""
+    """Yield each file with its sha256 or the error of reading it, in order; one thread per core."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         yield from pool.map(_hash, paths)
 
@@ -74,10 +74,9 @@ def check_artifacts(
 ) -> dict[str, Checked]:
     """Check every artifact of a results folder.
 
-    A manifest holds its parents' identities; which artifacts these must be, the origins tell. Only parents are looked
-    at: what is made from an artifact that is wrong, and is itself as it was written, is not wrong for that. A log has
-    no parents, but is made with the params of its checkpoint. Tables and figures have neither manifest nor seal, so
-    that nothing can be told of them.
+    A manifest holds the identities of its parents, and the origins tell where these parents are. A training log has no
+    parents; its params must be those of its checkpoint. A fault of a parent is not a fault of its children. Tables and
+    figures have neither manifest nor seal and are not checked.
 
     Args:
         artifacts: From `find_artifacts`.

@@ -1,4 +1,4 @@
-"""Arrays of an npz read a stretch at a time, compressed or not: a batch of samples need not fit into memory."""
+"""Arrays of an npz, compressed or not, read in chunks: a batch of samples need not fit into memory."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.lib import format as npy
@@ -18,7 +19,7 @@ from adm.params.errors import UserError
 
 @dataclass(frozen=True)
 class StreamedArray:
-    """An array of an npz whose header is known and whose rows are read when they are asked for.
+    """An array of an npz, whose header is read and whose rows are read on demand.
 
     Attributes:
         path: The npz.
@@ -33,7 +34,7 @@ class StreamedArray:
     dtype: np.dtype[Any]
 
     def chunks(self, length: int) -> Iterator[NDArray[Any]]:
-        """Yield the rows in order, `length` at a time; the last stretch may have fewer.
+        """Yield the rows in order, `length` at a time; the last chunk may be shorter.
 
         Raises:
             UserError: The file is truncated or damaged.
@@ -80,8 +81,8 @@ def stream_npz(path: Path, name: str) -> StreamedArray:
 
 
 @contextmanager
-def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
-    """Yield an array whose rows came a stretch at a time, mapped from a file in `folder` that vanishes afterwards.
+def spool(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
+    """Write chunks to a temporary file in `folder`, and yield the whole array mapped from it.
 
     Args:
         chunks: Its rows, as many in all as `shape` has, of one dtype.
@@ -98,7 +99,7 @@ def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
-    """Write an npy file with the bytes of `numpy.save`, which says less when the disk is full."""
+    """Write an npy file with the bytes of `numpy.save`, but with a clear error if the disk is full."""
     with path.open("wb") as file:
         write_rows(file, array, len(array), 0)
 
@@ -106,7 +107,7 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
 def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> None:
     """Append rows to an npy file that will have `count`; the first ones bring the header.
 
-    Written like any file, so that a full disk is an error: a mapped one would end the process.
+    It is written as a plain file, so that a full disk raises an error; on a mapped file it would kill the process.
 
     Args:
         file: Open for writing, at its end.
@@ -115,13 +116,39 @@ def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> N
         start: How many were written before.
     """
     if start == 0:
-        header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
-        npy.write_array_header_1_0(file, header)
+        _write_header(file, rows, count)
     file.write(np.ascontiguousarray(rows).data)
 
 
+def write_npz_rows(path: Path, **arrays: tuple[int, Iterable[NDArray[Any]]]) -> None:
+    """Write an npz with the bytes of `adm.artifacts.writing.write_npz`, while holding one stretch of rows at a time.
+
+    Args:
+        path: The file.
+        arrays: By name, the number of rows, and the rows a stretch at a time, of one dtype and shape throughout. At
+            least one stretch, which may be empty. Arrays are gone through one after the other, in order.
+    """
+    with ZipFile(path, "w") as archive:
+        for name, (count, stretches) in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                written = 0
+                is_first = True
+                for rows in stretches:
+                    if is_first:
+                        _write_header(file, rows, count)
+                    file.write(np.ascontiguousarray(rows).data)
+                    is_first, written = False, written + len(rows)
+                    del rows  # before the next ones are made
+            assert written == count, f"{name}: {written} rows of {count}"
+
+
+def _write_header(file: IO[bytes], rows: NDArray[Any], count: int) -> None:
+    header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
+    npy.write_array_header_1_0(file, header)
+
+
 def _numbered(chunks: Iterable[NDArray[Any]]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Each stretch with the number of rows before it."""
+    """Each chunk with the number of rows before it."""
     start = 0
     for chunk in chunks:
         yield start, chunk

@@ -1,6 +1,7 @@
 """Samplers: ancestral DDPM with Algorithm 1, DDIM with Algorithm 2, and DDIM reversed."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -21,6 +22,15 @@ class Step(Protocol):
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Return (B, C, H, W)."""
+        ...
+
+
+class Sampler(Step, Protocol):
+    """A step from x_t to x_{t-1} of a process."""
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The process, respaced to the sampler's steps."""
         ...
 
 
@@ -145,7 +155,7 @@ def _no_noise() -> Tensor:
 
 
 @torch.no_grad()
-def sample(step: DDPM | DDIM, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Tensor]:
+def sample(step: Sampler, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Tensor]:
     """Denoise x_T step by step.
 
     Args:
@@ -160,6 +170,12 @@ def sample(step: DDPM | DDIM, x_T: Tensor, noise: Noise = _no_noise) -> Iterator
     for t in reversed(range(step.diffusion.num_timesteps)):
         x_t = step(x_t, t, noise)
         yield x_t
+
+
+def last(trajectory: Iterable[Tensor]) -> Tensor:
+    """The end of a trajectory, of which no earlier x_t stays in memory."""
+    (x,) = deque(trajectory, maxlen=1)
+    return x
 
 
 @torch.no_grad()

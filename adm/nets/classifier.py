@@ -11,7 +11,7 @@ from adm.nets.layers import (
     attend,
     num_heads,
     spatial_means,
-    zeroed,
+    zero_parameters,
 )
 from adm.nets.unet import Encoder
 from adm.params.networks import ClassifierParams
@@ -58,7 +58,7 @@ def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequentia
         case "attention":
             return nn.Sequential(GroupNorm(channels), nn.SiLU(), AttentionPooling(params, channels))
         case "adaptive":
-            last = zeroed(nn.Conv2d(channels, params.num_classes, 1))
+            last = zero_parameters(nn.Conv2d(channels, params.num_classes, 1))
             return nn.Sequential(GroupNorm(channels), nn.SiLU(), nn.AdaptiveAvgPool2d(1), last, nn.Flatten())
         case "spatial":
             layers: list[nn.Module] = [nn.ReLU()]
@@ -80,14 +80,14 @@ class Classifier(nn.Module):
         super().__init__()
         self.params = params
         self.time_embedding = TimeEmbedding(params.channels)
-        self.encoder = Encoder(params)
+        self.encoder = Encoder(params, params.image_channels)
         self.output = _head(params, self.encoder.feature_channels)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Classify noisy images.
 
         Args:
-            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
 
         Returns:

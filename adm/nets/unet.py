@@ -4,10 +4,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.nets.layers import Attention, Block, GroupNorm, ResidualBlock, TimeEmbedding, resampling, zeroed
+from adm.nets.layers import (
+    Attention,
+    EmbeddingSequential,
+    GroupNorm,
+    ResidualBlock,
+    TimeEmbedding,
+    resampling,
+    zero_parameters,
+)
 from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
-
-IMAGE_CHANNELS = 3
 
 
 class Encoder(nn.Module):
@@ -15,7 +21,7 @@ class Encoder(nn.Module):
 
     Args:
         params: the network's section.
-        in_channels: channels of the input image.
+        in_channels: channels of what it sees, one image or two on top of each other.
 
     Attributes:
         feature_channels: channels of each feature map that `forward` returns.
@@ -23,10 +29,12 @@ class Encoder(nn.Module):
     Source: Section 3; Tables 11-13.
     """
 
-    def __init__(self, params: EncoderParams, in_channels: int = IMAGE_CHANNELS) -> None:
+    def __init__(self, params: EncoderParams, in_channels: int) -> None:
         super().__init__()
         channels = params.level_channels[0]
-        self.blocks = nn.ModuleList([Block({"convolution": nn.Conv2d(in_channels, channels, 3, padding=1)})])
+        self.blocks = nn.ModuleList(
+            [EmbeddingSequential({"convolution": nn.Conv2d(in_channels, channels, 3, padding=1)})]
+        )
         self.feature_channels = [channels]
         levels = list(zip(params.level_channels, params.resolutions, strict=True))
         for level, (out_channels, resolution) in enumerate(levels):
@@ -35,12 +43,12 @@ class Encoder(nn.Module):
                 channels = out_channels
                 if resolution in params.attention_resolutions:
                     layers["attention"] = Attention(params, channels)
-                self._append(Block(layers), channels)
+                self._append(EmbeddingSequential(layers), channels)
             if level < len(levels) - 1:
                 layer = resampling(params, channels, "down")
                 name = "residual" if isinstance(layer, ResidualBlock) else "downsampling"
-                self._append(Block({name: layer}), channels)
-        self.middle = Block(
+                self._append(EmbeddingSequential({name: layer}), channels)
+        self.middle = EmbeddingSequential(
             {
                 "residual_in": ResidualBlock(params, channels, channels),
                 "attention": Attention(params, channels),
@@ -49,7 +57,7 @@ class Encoder(nn.Module):
         )
         self.feature_channels.append(channels)
 
-    def _append(self, block: Block, channels: int) -> None:
+    def _append(self, block: EmbeddingSequential, channels: int) -> None:
         self.blocks.append(block)
         self.feature_channels.append(channels)
 
@@ -94,7 +102,7 @@ class Decoder(nn.Module):
                     layers["attention"] = Attention(params, channels)
                 if level and index == params.depth:
                     layers["upsampling"] = resampling(params, channels, "up")
-                self.blocks.append(Block(layers))
+                self.blocks.append(EmbeddingSequential(layers))
 
     def forward(self, features: list[Tensor], embedding: Tensor) -> Tensor:
         """Decode what `Encoder.forward` returned into `(B, C, H, W)`, C being the first level's channels."""
@@ -118,7 +126,7 @@ class _Denoiser(nn.Module):
         self.decoder = Decoder(params, self.encoder.feature_channels)
         channels = params.level_channels[0]
         self.output = nn.Sequential(
-            GroupNorm(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
+            GroupNorm(channels), nn.SiLU(), zero_parameters(nn.Conv2d(channels, out_channels, 3, padding=1))
         )
 
     def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:
@@ -148,19 +156,19 @@ class UNet(_Denoiser):
 
     Args:
         params: the network's section.
-        out_channels: 3 for the noise alone, 6 where the variance is learned.
+        out_channels: those of an image for the noise alone, twice as many where the variance is learned.
 
     Source: Section 3; Table 11.
     """
 
     def __init__(self, params: UNetParams, out_channels: int) -> None:
-        super().__init__(params, IMAGE_CHANNELS, out_channels)
+        super().__init__(params, params.image_channels, out_channels)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """Run the network.
 
         Args:
-            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
             y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
                 interpolated ones; None if and only if the network is unconditional.
@@ -179,23 +187,23 @@ class Upsampler(_Denoiser):
 
     Args:
         params: the network's section.
-        out_channels: 3 for the noise alone, 6 where the variance is learned.
+        out_channels: those of an image for the noise alone, twice as many where the variance is learned.
 
     Source: Section 3 and Table 13; Nichol and Dhariwal (2021).
     """
 
     def __init__(self, params: UpsamplerParams, out_channels: int) -> None:
-        super().__init__(params, 2 * IMAGE_CHANNELS, out_channels)
+        super().__init__(params, 2 * params.image_channels, out_channels)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None, *, low_resolution: Tensor) -> Tensor:
         """Run the network.
 
         Args:
-            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
             y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
                 interpolated ones; None if and only if the network is unconditional.
-            low_resolution: (B, 3, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
+            low_resolution: (B, C, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
 
         Returns:
             (B, out_channels, H, W), of x's dtype.

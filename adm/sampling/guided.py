@@ -2,28 +2,22 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from importlib import import_module
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
-from adm.nets.precision import autocast, device_of, memory_format
+from adm.diffusion.samplers import Gradient, Sampler, classifier_gradient, last, sample
+from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.parallel import CPU
-from adm.params.models import DiffusionModelParams, UpsamplerModelParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
-
-
-class Block(NamedTuple):
-    """Finished images: (B, H, W, 3) uint8, and their labels (B,) int64."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+from adm.params.samplers import SAMPLERS
+from adm.sampling.batch import Samples
 
 
 class SeededNoise:
@@ -53,8 +47,8 @@ def block_sampler(
     network: nn.Module,
     classifier: nn.Module | None,
     num_classes: int,
-    base: Block | None = None,
-) -> Callable[[int], Block]:
+    base: Samples | None = None,
+) -> Callable[[int], Samples]:
     """What samples a block of a run: block b is that of the seeds [b, b + 1) x `run.micro_batch`, from `run.seed` on.
 
     Args:
@@ -70,59 +64,62 @@ def block_sampler(
 
     Source: Algorithms 1 and 2.
     """
-    device, layout, size = device_of(network), memory_format(run.precision), model.network.image_size
+    device, layout = device_of(network), memory_format(run.precision)
+    size, channels = model.network.image_size, model.network.image_channels
     noise_params = model.noise
     diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
     diffusion.to(device)
     for module in filter(None, (network, classifier)):
         module.to(memory_format=layout)  # type: ignore[call-overload]
 
-    def sampled(block: int) -> Block:
+    def sampled(block: int) -> Samples:
         first = block * run.micro_batch
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
         if base is None:
             y = noise.labels(num_classes)
         else:
-            y, low_resolution = _rows(base, first, run.micro_batch)
+            y, low_resolution = _rows(base, first, run.micro_batch, channels)
             seen = {"low_resolution": low_resolution.to(device)}
         y = y.to(device)
         label = {} if model.network.num_classes is None else {"y": y}
         step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
-        draw = partial(noise.normal, 3, size, size)
-        *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
-        return Block(to_uint8(x_0), y.cpu().numpy())
+        draw = partial(noise.normal, channels, size, size)
+        x_0 = last(sample(step, draw().contiguous(memory_format=layout), draw))
+        return Samples(to_uint8(x_0), y.cpu().numpy())
 
     return sampled
 
 
-def _rows(base: Block, first: int, count: int) -> tuple[Tensor, Tensor]:
+def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor, Tensor]:
     """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
     rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
-    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows])
+    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows], channels)
 
 
 def _sampler(
     run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
-) -> DDPM | DDIM:
-    def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
-        with autocast(run.precision, x_t.device.type):
-            return network(x_t, t)
-
-    temperatures = {"noise_temperature": run.noise_temperature, "epsilon_temperature": run.epsilon_temperature}
-    if run.sampler == "ddim":
-        return DDIM(diffusion, denoiser, gradient, eta=run.eta, **temperatures)
-    at = run.gradient_at if isinstance(run, RunParams) else "x_t"
-    return DDPM(diffusion, denoiser, gradient, gradient_at=at, **temperatures)
+) -> Sampler:
+    names = ("noise_temperature", "epsilon_temperature", *SAMPLERS[run.sampler].fields)
+    # An upsampled run has no field of guidance.
+    taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
+    module, name = SAMPLERS[run.sampler].made_by.split(":")
+    denoiser = with_autocast(network, run.precision)
+    made: Sampler = getattr(import_module(module), name)(diffusion, denoiser, gradient, **taken)
+    return made
 
 
 def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> Gradient | None:
     if classifier is None or not isinstance(run, RunParams) or not run.gradient_scale:
         return None
+    return classifier_gradient(with_autocast(classifier, run.precision), y, run.gradient_scale)
 
-    def logits(x: Tensor, t: Tensor) -> Tensor:
-        with autocast(run.precision, x.device.type):
-            output: Tensor = classifier(x, t)
-            return output
 
-    return classifier_gradient(logits, y, run.gradient_scale)
+def class_count(
+    model: DiffusionModelParams | UpsamplerModelParams, classifier: ClassifierModelParams | None
+) -> int | None:
+    """The number of classes of a model, or else of the classifier that guides it; None if neither has classes."""
+    count = model.network.num_classes
+    if count is None and classifier is not None:
+        count = classifier.network.num_classes
+    return count

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.artifacts.manifest import read_manifest
-from adm.determinism import settle
+from adm.artifacts.manifest import read_manifest, require_params
+from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS, Generator
 from adm.nets.weights import load_weights
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.params.gans import GanParams, GanRunParams
 from adm.progress import progress
 from adm.sampling.batch import write_batch
@@ -23,7 +22,7 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
     Raises:
         UserError: The generator is none, or another one than the params file describes.
     """
-    settle(run.threads)
+    make_deterministic(run.threads)
     network = _load_generator(inputs["gan"], gan, dataset)
     classes = run.classes or range(dataset.num_classes)
     blocks = blocks_of(WHOLE, run.num_samples, run.micro_batch)
@@ -35,10 +34,7 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
 
 
 def _load_generator(folder: Path, gan: GanParams, dataset: DatasetParams) -> Generator:
-    found, wanted = read_manifest(folder, "train_gan").params.get("gan", {}), gan.model_dump(mode="json")
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {value}")
-    network = Generator(gan, dataset.image_size, dataset.num_classes)
+    require_params(folder, read_manifest(folder, "train_gan").model_dump(), {"gan": gan})
+    network = Generator(gan, dataset.image_size, dataset.num_classes, dataset.channels)
     load_weights(network, folder / WEIGHTS)
     return network.eval().requires_grad_(False)

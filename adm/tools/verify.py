@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from adm.artifacts.code import acceptances, code_digest
-from adm.artifacts.found import Artifact, check_out, find_artifacts
+from adm.artifacts.inventory import Artifact, check_out, find_artifacts
 from adm.artifacts.soundness import Checked, Digests, Origin, check_artifacts, hash_files
 from adm.artifacts.writing import new_file, write_json
 from adm.params import UserError, load

@@ -15,7 +15,7 @@ from adm.artifacts.manifest import (
     sha256,
     write_manifest,
 )
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 

@@ -21,12 +21,13 @@ from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.studies import LikelihoodParams
 from adm.sampling import likelihood as library
-from adm.sampling.likelihood import conditioned_on, measure, noise_of
-from adm.sampling.studies import read_likelihood
+from adm.sampling.likelihood import labelled_denoiser, measure, noise_of
+from adm.sampling.studies import Likelihood, read_study
 from adm.stages import init, likelihood
 
 STUDY = {"checkpoint": "model-0", "dataset": "any", "num_images": 7, "micro_batch": 3, "seed": 5, "threads": 1}
 T = 50
+ALL = np.arange(40)
 
 
 def section(**changes):
@@ -95,9 +96,9 @@ def test_a_network_is_given_each_images_own_label(tiny_model, randomised, datase
 
     def note(y, network, precision):
         given.append(y)
-        return conditioned_on(y, network, precision)
+        return labelled_denoiser(y, network, precision)
 
-    monkeypatch.setattr(library, "conditioned_on", note)
+    monkeypatch.setattr(library, "labelled_denoiser", note)
     indices = np.array([3, 4, 8, 11])
     study = section(steps="3", micro_batch=3)
     for model in (tiny_model(), tiny_model(num_classes=None)):
@@ -176,7 +177,7 @@ def test_the_stage_writes_what_it_measured_to_the_same_bytes(checkpoint, data, t
         likelihood.run(section(**changes), tiny_model(), inputs, tmp_path / out)
     for name in ("likelihood.npz", "manifest.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    found = read_likelihood(tmp_path / "a", section(**changes))
+    found = read_study(Likelihood, tmp_path / "a", likelihood=section(**changes))
     assert len(set(found.indices.tolist())) == len(found.bits) == 7
     assert (np.diff(found.indices) > 0).all()
     assert found.labels.tolist() == ImageShards(data).labels[found.indices].tolist()
@@ -197,7 +198,7 @@ def test_more_images_hold_the_fewer(checkpoint, data, tmp_path, tiny_model):
     for count in (4, 24):
         study = section(num_images=count, steps="3")
         likelihood.run(study, tiny_model(), inputs, tmp_path / str(count))
-        found.append(read_likelihood(tmp_path / str(count), study))
+        found.append(read_study(Likelihood, tmp_path / str(count), likelihood=study))
     assert found[1].indices.tolist() == list(range(24))
     close(found[0].bits, found[1].bits[found[0].indices])
 
@@ -244,7 +245,7 @@ def test_a_study_that_changed_is_refused(checkpoint, data, tmp_path, tiny_model,
     content[len(content) // 2] ^= 1
     (tmp_path / "out" / name).write_bytes(content)
     with pytest.raises(UserError, match="out"):
-        read_likelihood(tmp_path / "out", section(steps="3"))
+        read_study(Likelihood, tmp_path / "out", likelihood=section(steps="3"))
 
 
 def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_path, tiny_model, monkeypatch):
@@ -254,7 +255,7 @@ def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_pa
     np.savez(tmp_path / "out" / "likelihood.npz", **arrays | {"labels": arrays["labels"][:-1]})
     monkeypatch.setattr("adm.sampling.studies.read_manifest", read_made_by)
     with pytest.raises(UserError, match="its arrays differ in length: indices 7, labels 6, bits 7, prior 7"):
-        read_likelihood(tmp_path / "out", section(steps="3"))
+        read_study(Likelihood, tmp_path / "out", likelihood=section(steps="3"))
 
 
 def test_the_verb_ends_in_one_line_and_exit_code_2(root, tmp_path, monkeypatch, capsys):
@@ -282,3 +283,32 @@ def test_facts_are_plain_json(checkpoint, data, tmp_path, tiny_model):
     likelihood.run(section(steps="3"), tiny_model(), {"checkpoint": checkpoint, "data": data}, tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "manifest.json").read_text())["facts"]
     assert {type(value) for value in facts.values()} == {float, int}
+
+
+def test_bits_of_grey_images_are_per_dimension_of_one_channel(tiny_model, tmp_path):
+    rng = np.random.default_rng(0)
+    levels = np.clip(np.rint((rng.normal(M, S, (40, 16, 16, 1)) + 1) * 127.5), 0, 255).astype(np.uint8)
+    data = ImageShards(write_dataset(tmp_path / "data", levels.repeat(3, axis=-1), np.zeros(40, np.int64)))
+    model = tiny_model(num_classes=None, timesteps=200, schedule="linear", image_channels=1)
+    found = measure(section(micro_batch=40), model, ExactNetwork(Diffusion.from_schedule("linear", 200)), data, ALL)
+    # The same entropy as of three independent channels: had all three been counted, it would be a third.
+    entropy = 0.5 * math.log2(2 * math.pi * math.e * S**2) - math.log2(2 / 255)
+    assert abs(found.bits.mean() - entropy) < 4 * found.standard_error + 0.005
+
+
+def test_held_out_images_are_measured_where_they_are_asked_for(checkpoint, tmp_path, tiny_model, dataset):
+    params = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
+    with new_folder(tmp_path / "data") as folder:
+        write_shards(folder, dataset[:10], dataset.labels[:10], params.shard_size)
+        write_shards(folder, dataset[10:], dataset.labels[10:], params.shard_size, part="held_out")
+        write_manifest(folder, provenance("prepare", {"dataset": params}, {}, ["numpy"]))
+    inputs = {"checkpoint": checkpoint, "data": tmp_path / "data"}
+    whole = {"checkpoint": checkpoint, "data": write_dataset(tmp_path / "rest", dataset[10:], dataset.labels[10:])}
+    study = section(part="held_out", num_images=14, steps="3")
+    likelihood.run(study, tiny_model(), inputs, tmp_path / "unseen")
+    expected = section(num_images=14, steps="3")
+    likelihood.run(expected, tiny_model(), whole, tmp_path / "expected")
+    unseen, same = read_likelihood(tmp_path / "unseen", study), read_likelihood(tmp_path / "expected", expected)
+    assert np.array_equal(unseen.bits, same.bits)
+    refused = refusal(tmp_path, tiny_model(), inputs, num_images=11)
+    assert "has 10 images, but the study needs 11" in refused

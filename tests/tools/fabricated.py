@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import dumped, fingerprint, provenance, write_manifest
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.load import write
 from adm.pipeline import Pipeline
