@@ -2,8 +2,8 @@
 
 Declarations of params are no code: what they hold reaches a stage as values, which are compared by themselves. So a
 field, a metric or a table that is added with a default re-runs nothing. Registries of theirs name functions as
-"module:function". Where a module that imports `importlib` asks one, those modules are its code as if it imported them; a
-module that only prints labels runs none of them.
+"module:function". Where a module that imports `importlib` asks one, those modules are its code as if it imported them;
+a module that only prints labels runs none of them.
 """
 
 import ast
