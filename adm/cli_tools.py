@@ -141,10 +141,20 @@ def dvc(params: ParamsFile = Path("params.yaml")) -> None:
 
 
 @tools.command()
-def schema(out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params.schema.json")) -> None:
+def schema(
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params.schema.json"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is not as it would be.")
+    ] = False,
+) -> None:
     """Write the JSON schema of params files, by which editors complete them."""
     from adm.artifacts.writing import new_file
+    from adm.params import UserError
     from adm.params.json_schema import render
 
-    with new_file(out) as path:
-        path.write_text(render(), encoding="utf-8")
+    text = render()
+    if not check:
+        with new_file(out) as path:
+            path.write_text(text, encoding="utf-8")
+    elif not out.is_file() or out.read_text(encoding="utf-8") != text:
+        raise UserError(f"{out}: is not of these params; type: adm schema")

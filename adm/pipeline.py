@@ -6,6 +6,7 @@ part of the code of each.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -107,7 +108,6 @@ class Job:
         sections: What it reads of the params file, by name: sections, or plain values.
         threads: Of each of its processes.
         shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
-        parts: How many parts it gathers.
     """
 
     rule: str
@@ -235,6 +235,12 @@ class Pipeline:
             return taken  # type: ignore[no-any-return]
         # Studies of single figures are computed by one process.
         return taken.model_copy(update={"processes": 1})
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what has any job run again."""
+        triggers = {name: job.triggers for name, job in self.jobs.items()}
+        return hashlib.sha256(json.dumps(triggers).encode()).hexdigest()
 
     # Where what others make lies.
 
