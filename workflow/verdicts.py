@@ -10,7 +10,8 @@ def line(path: Path) -> str:
     """How many claims of a table hold, and how many do not, with where it stands in words."""
     with path.open(encoding="utf-8", newline="") as file:
         counts = Counter(row["verdict"] for row in csv.DictReader(file))
-    return f"{', '.join(f'{verdict}: {count}' for verdict, count in sorted(counts.items()))} ({path.with_suffix('.md')})"
+    found = ", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items()))
+    return f"{found} ({path.with_suffix('.md')})"
 
 
 if __name__ == "__main__":

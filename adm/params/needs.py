@@ -1,4 +1,4 @@
-"""What each table, each figure and each group of claims are made from, looked up in a params file: keys of artifacts."""
+"""What each table, figure and group of claims is made from, looked up in a params file: keys of artifacts."""
 
 from adm.params.claims import grouped, needs_of
 from adm.params.figures import AblationsParams, NeighboursFigureParams

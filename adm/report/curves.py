@@ -27,7 +27,10 @@ if TYPE_CHECKING:  # its import takes longer than matplotlib's
 TEMPERATURE_METRICS = ("fid", "precision", "recall")
 
 TAKEN = {
-    "flops": ("Training compute", {f"{prefix}FLOP": 10.0**power for prefix, power in zip("GTPEZ", range(9, 24, 3))}),
+    "flops": (
+        "Training compute",
+        {f"{prefix}FLOP": 10.0**power for prefix, power in zip("GTPEZ", range(9, 24, 3), strict=True)},
+    ),
     "seconds": ("Training time", {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0}),
 }
 """What training took: its name at an axis, and units from the smallest on."""
@@ -236,7 +239,7 @@ def _scale(axes: Axes, values: Iterable[float]) -> None:
 
 def _unit(amount: float, units: Mapping[str, float]) -> str:
     """The largest unit of which an amount has at least two; the smallest where it has two of none."""
-    return next((unit for unit, size in reversed(units.items()) if amount / size >= 2), next(iter(units)))
+    return next((unit for unit, size in reversed(list(units.items())) if amount / size >= 2), next(iter(units)))
 
 
 def _label_points(axes: Axes, frames: Iterable["pd.DataFrame"], x: str, y: str) -> None:
