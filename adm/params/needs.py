@@ -1,4 +1,4 @@
-"""What each table, each figure and the claims are made from, looked up in a params file: keys of artifacts."""
+"""Keys of the artifacts that tables, figures and claims are made from, looked up in a params file."""
 
 from adm.params.claims import needs_of
 from adm.params.figures import AblationsParams, NeighboursFigureParams
@@ -7,12 +7,12 @@ from adm.params.sources import Needs, keys_in
 
 
 def needs_of_table(params: Params, table: str) -> Needs:
-    """What a table is made from."""
+    """The artifacts that a table is made from."""
     return params.tables[table].needs()
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
-    """What a figure is made from."""
+    """The artifacts that a figure is made from."""
     shown = params.figures[figure]
     if isinstance(shown, AblationsParams):
         runs = shown.runs()
@@ -29,10 +29,10 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
 
 
 def needs_of_claims(params: Params) -> Needs:
-    """What the claims are made from."""
+    """The artifacts that the claims are made from."""
     return needs_of(params.claims.values())
 
 
 def neighbours_dataset(params: Params, study: str) -> str:
-    """The dataset that a study of neighbours finds them in: that of its run's reference."""
+    """The dataset in which a study looks for neighbours: that of its run's reference."""
     return params.references[params.scored[params.neighbours[study].run].reference].dataset
