@@ -1,4 +1,4 @@
-"""Training of a small extractor on a labelled dataset, part of which is held out."""
+"""Training of a small feature extractor on one part of a labelled dataset; the other part is held out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from adm.params.data import ExtractorParams
 from adm.training.finite import require_finite_step
 
 SPLIT, INIT, ORDER = 0, 1, 2
-"""Streams of random numbers of an extractor's training."""
+"""Random streams of an extractor's training."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of the training and the held-out images."""
+    """Indices of the training images and of the held-out images."""
 
     train: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
 
 def split(extractor: ExtractorParams, num_images: int) -> Split:
-    """Cut a dataset in two at random."""
+    """Split a dataset at random."""
     order = torch.randperm(num_images, generator=generator(extractor.seed, SPLIT)).numpy()
     size = round(num_images * extractor.held_out)
     return Split(train=order[size:], held_out=order[:size])
@@ -41,7 +41,7 @@ def initial_network(extractor: ExtractorParams, num_classes: int) -> ExtractorNe
 def train_extractor(
     extractor: ExtractorParams, network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> Iterator[float]:
-    """Train in place by cross-entropy, AdamW and a learning rate that falls linearly to zero.
+    """Train in place with cross-entropy, AdamW and a learning rate that falls linearly to zero.
 
     Args:
         extractor: How to train.
@@ -74,6 +74,6 @@ def train_extractor(
 
 @torch.no_grad()
 def accuracy(network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """The share of images whose class the network tells."""
+    """The share of the images that the network classifies correctly, in [0, 1]."""
     predicted = network(torch.from_numpy(images)).argmax(dim=1).numpy()
     return float((predicted == labels).mean())
