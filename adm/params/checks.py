@@ -78,9 +78,11 @@ def _check_names(params: Params) -> None:
                 if key in seen:
                     raise ValueError(f"{name}.{key}: {key!r} names {seen[key]} already; take another key")
                 seen[key] = f"a {kind} of {name}"
-    for key in params.segments:
-        if key in params.models:
-            raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.model_of(key)!r}; take another key")
+    for checkpoints in shared["checkpoint"].values():
+        for key in checkpoints:
+            if key in params.models:
+                owner = params.model_of(key)
+                raise ValueError(f"models.{key}: {key!r} names a checkpoint of {owner!r}; take another key")
 
 
 def _check_published(params: Params) -> None:

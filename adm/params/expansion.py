@@ -3,8 +3,10 @@
 All of it works on what YAML gave, before anything is checked, so that the schema knows complete files alone.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +17,20 @@ from adm.params.naming import count_key, value_key
 from adm.params.parsing import read_yaml
 from adm.params.schema import Params
 
-BASE, SWEEP, ITERATION = "base", "sweep", "iteration"
+BASE, SWEEP, ITERATION, ROOT = "base", "sweep", "iteration", "root"
 """Keys that a file has and a written-out one has not."""
+
+MOST_SWEPT = 1000
+"""Entries that one sweep is written out to."""
 
 WHOLE = frozenset({"tables", "figures", "claims"})
 """Sections whose entries take the place of a base's as a whole; others change single values of them."""
 
 NOT_INHERITED = "paths"
 """The section that a base keeps for itself."""
+
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+"""How whole URLs begin; those of published files that do not are paths under the section's `root`."""
 
 OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods")
 """Sections whose entries name a checkpoint."""
@@ -59,6 +67,8 @@ def _read(path: Path, below: list[Path]) -> Source:
         raise UserError(f"{path}: base: {shown(base)} is not accepted; write the path of a params file")
     where = path.parent / base
     chain = [*below, path]
+    if "\0" in base:
+        raise UserError(f"{path}: base: {base!r} is no path")
     if any(where.resolve() == file.resolve() for file in chain):
         raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
     inherited = _read(where, chain)
@@ -70,11 +80,11 @@ def _read(path: Path, below: list[Path]) -> Source:
 
 def _merged(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
     """A base with the changes made; null takes away a section, or an entry of one."""
-    keyed = len(place) < 2 or (place[0] == "published" and len(place) < 3)
+    keyed = len(place) < (3 if place[:1] == ("published",) else 2)
     merged = dict(base)
     for key, value in changes.items():
         whole = key == SWEEP or (len(place) == 1 and place[0] in WHOLE)
-        if value is None and keyed and len(place) < 2 + (place[:1] == ("published",)):
+        if value is None and keyed:
             merged.pop(key, None)
         elif isinstance(value, dict) and isinstance(merged.get(key), dict) and not whole:
             merged[key] = _merged(merged[key], value, (*place, str(key)))
@@ -95,10 +105,9 @@ def write_out(data: Any, results: str) -> Any:
     """
     if not isinstance(data, dict):
         return data
-    written = {
-        **data,
-        "paths": {"results": results, **paths} if isinstance(paths := data.get("paths", {}), dict) else paths,
-    }
+    written = dict(data)
+    if isinstance(paths := data.get("paths", {}), dict):
+        written["paths"] = {"results": results, **paths}
     groups: dict[str, dict[str, str]] = {}
     if isinstance(models := written.get("models"), dict):
         written["models"] = _without_sweeps("models", models, groups)
@@ -112,8 +121,27 @@ def write_out(data: Any, results: str) -> Any:
         elif section in Params.model_fields and section not in ("paths", "execution", "resources"):
             entries = _without_sweeps(section, entries, {})
         written[section] = entries
+    if isinstance(published := written.get("published"), dict):
+        written["published"] = _with_whole_urls(published)
     _fill_in(written)
     return written
+
+
+def _with_whole_urls(published: Raw) -> Raw:
+    """The published files without `root`, which stands before every URL that has no scheme."""
+    root = published.get(ROOT, "")
+    if ROOT in published and not (isinstance(root, str) and SCHEME.match(root) and root.endswith("/")):
+        raise ValueError(f"published.root: {shown(root)} is not accepted; write a URL that ends in '/'")
+
+    def whole(entry: Any) -> Any:
+        url = entry.get("url") if isinstance(entry, dict) else None
+        return {**entry, "url": root + url} if isinstance(url, str) and not SCHEME.match(url) else entry
+
+    parts = {name: part for name, part in published.items() if name != ROOT}
+    return {
+        name: {key: whole(entry) for key, entry in part.items()} if isinstance(part, dict) else part
+        for name, part in parts.items()
+    }
 
 
 def _without_sweeps(section: str, entries: Raw, groups: dict[str, dict[str, str]]) -> Raw:
@@ -154,6 +182,9 @@ def _swept(place: str, section: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
         raise ValueError(f"{place}.sweep: {shown(axes)} is not accepted; write fields and lists of their values")
     for field, values in axes.items():
         _check_axis(f"{place}.sweep.{field}", section, str(field), values)
+    many = prod(map(len, axes.values()))
+    if many > MOST_SWEPT:
+        raise ValueError(f"{place}.sweep: gives {many} entries; at most {MOST_SWEPT} are accepted")
     rest = {name: value for name, value in entry.items() if name != SWEEP}
     for values in product(*axes.values()):
         changed = rest
@@ -238,10 +269,8 @@ class _Follower:
             raise ValueError(f"{place}.iteration: {shown(iteration)} is not accepted; write a whole number")
         if name in self.models or name in self.groups:
             for end, model in ({"": name} if name in self.models else self.groups[name]).items():
-                checkpoint = self._last(f"{place}.checkpoint", model)
-                if iteration is not None:
-                    checkpoint = f"{model}-{count_key(iteration)}"
-                yield end, {**entry, "checkpoint": checkpoint}
+                last = self._last(f"{place}.checkpoint", model) if iteration is None else ""
+                yield end, {**entry, "checkpoint": last or f"{model}-{count_key(iteration)}"}
             return
         if iteration is not None:
             known = [*self.models, *self.groups]
@@ -282,8 +311,10 @@ def _fill_in(written: Raw) -> None:
         if isinstance(gan := entry.get("gan"), str):
             owner = sections.get("gans", {}).get(gan)
         else:
-            name, models = entry.get("checkpoint"), sections.get("models", {})
-            owner = models.get(str(name).rpartition("-")[0]) if isinstance(name, str) else None
+            name = str(entry.get("checkpoint"))
+            adopted = published.get("checkpoints", {}).get(name)
+            model = adopted.get("model") if isinstance(adopted, dict) else name.rpartition("-")[0]
+            owner = sections.get("models", {}).get(model) if isinstance(model, str) else None
         dataset = owner.get("dataset") if isinstance(owner, dict) else None
         return dataset if isinstance(dataset, str) else None
 
