@@ -32,6 +32,9 @@ NOT_INHERITED = "paths"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """How whole URLs begin; those of published files that do not are paths under the section's `root`."""
 
+NOT_SWEPT = WHOLE | {"paths", "execution", "resources", "published"}
+"""Sections whose entries have no sweeps."""
+
 OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods")
 """Sections whose entries name a checkpoint."""
 
@@ -112,15 +115,10 @@ def write_out(data: Any, results: str) -> Any:
     if isinstance(models := written.get("models"), dict):
         written["models"] = _without_sweeps("models", models, groups)
     follow = _Follower(written, groups)
-    for section in (name for name in written if name not in {"models", "published", *WHOLE}):
-        entries = written[section]
-        if not isinstance(entries, dict):
-            continue
-        if section in OF_CHECKPOINTS:
-            entries = follow.entries(section, entries)
-        elif section in Params.model_fields and section not in ("paths", "execution", "resources"):
-            entries = _without_sweeps(section, entries, {})
-        written[section] = entries
+    for section in [name for name in written if name in Params.model_fields and name not in {"models", *NOT_SWEPT}]:
+        if isinstance(entries := written[section], dict):
+            named = section in OF_CHECKPOINTS
+            written[section] = follow.entries(section, entries) if named else _without_sweeps(section, entries, {})
     if isinstance(published := written.get("published"), dict):
         written["published"] = _with_whole_urls(published)
     _fill_in(written)

@@ -1,0 +1,152 @@
+"""The JSON schema of params files as people write them, by which editors complete them and underline mistakes.
+
+It is the schema of written-out files, with what writing out takes away: bases, sweeps, iterations, roots of URLs, and
+null for what a base has and a file has not. Outside tables and figures it requires nothing, since a base, a sweep or
+the paper may give what an entry lacks; `adm check` tells what is missing.
+"""
+
+import json
+from typing import Any, get_args
+
+from pydantic.json_schema import models_json_schema
+
+from adm.paper import claims as claims_of_paper
+from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SWEEP
+from adm.params.figures import AnyFigureParams
+from adm.params.schema import Params
+from adm.params.sources import NoSource
+from adm.params.tables import KINDS, AnyTableParams
+
+Schema = dict[str, Any]
+
+DIALECT = "http://json-schema.org/draft-07/schema#"
+"""The one that editors know best."""
+
+WRITTEN_WHOLE = frozenset(
+    section.__name__ for section in (NoSource, *get_args(AnyTableParams), *get_args(AnyFigureParams))
+)
+"""Sections that nothing is added to: what they require they lack."""
+
+AXIS = {"type": "array", "minItems": 1, "items": {"not": {"type": "object"}}, "description": "Values, an entry each."}
+
+
+def render() -> str:
+    """The schema, as the text of a file."""
+    _, schema = models_json_schema([(Params, "validation")], ref_template="#/definitions/{model}")
+    definitions = {name: _as_written(name, section) for name, section in schema["$defs"].items()}
+    sections = definitions.pop(Params.__name__)["properties"]
+    for name, section in sections.items():
+        _open(name, section, definitions)
+    _open_published(definitions["PublishedSection"]["properties"])
+    _tell_claims(sections["claims"], definitions)
+    definitions["Axis"] = AXIS
+    whole = {
+        "$schema": DIALECT,
+        "title": "A params file",
+        "type": "object",
+        "properties": {
+            BASE: {"type": "string", "minLength": 1, "description": "A params file that this one differs from."},
+            **{name: _or_null(section) for name, section in sections.items()},
+        },
+        "additionalProperties": False,
+        "definitions": dict(sorted(definitions.items())),
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_written(name: str, section: Schema) -> Schema:
+    """A definition without titles, which repeat names, and without what it requires and by what it is told apart."""
+    cleaned = _cleaned(section)
+    assert isinstance(cleaned, dict)
+    if name not in WRITTEN_WHOLE:
+        cleaned.pop("required", None)
+    return cleaned
+
+
+def _cleaned(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_cleaned(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    cleaned: Schema = {}
+    for name, value in part.items():
+        match name:
+            case "properties":
+                cleaned[name] = {key: _cleaned(one) for key, one in value.items()}
+            case "title" | "discriminator":
+                continue
+            case "default" if isinstance(value, dict):
+                continue  # a section's own fields tell it
+            case "oneOf":  # what lacks its `kind` fits several
+                cleaned["anyOf"] = _cleaned(value)
+            case "patternProperties":
+                cleaned |= {name: {key: _cleaned(one) for key, one in value.items()}, "additionalProperties": False}
+            case "description":
+                cleaned[name] = " ".join(value.split())
+            case _:
+                cleaned[name] = _cleaned(value)
+    return cleaned
+
+
+def _open(name: str, section: Schema, definitions: dict[str, Schema]) -> None:
+    """Let a section's entries be null, as written in a file with a base, and have sweeps and iterations."""
+    for pattern, entry in section.get("patternProperties", {}).items():
+        section["patternProperties"][pattern] = _or_null(entry)
+        if name == "tables":
+            own = definitions["OwnTableParams"]
+            own["properties"]["rows"].pop("minLength", None)
+            section["properties"] = {key: _or_null(_only(entry, kind, definitions)) for key, kind in KINDS.items()}
+        elif name not in NOT_SWEPT:
+            for one in entry.get("anyOf", [entry]):
+                _let_sweep(definitions[_named(one)], name in OF_CHECKPOINTS)
+
+
+def _let_sweep(entry: Schema, is_of_checkpoint: bool) -> None:
+    fields, axis = entry["properties"], {"$ref": "#/definitions/Axis"}
+    if is_of_checkpoint:
+        about = "With a model as checkpoint: the one at this iteration, in place of its last."
+        fields[ITERATION] = {"type": "integer", "exclusiveMinimum": 0, "description": about}
+    fields[SWEEP] = _or_null(
+        {
+            "description": "Writes the entry once for each value of a field, or for each choice of several fields'.",
+            "type": "object",
+            "minProperties": 1,
+            "properties": dict.fromkeys(fields, axis),
+            "patternProperties": {"^[a-z_]+([.][a-z_]+)+$": axis},
+            "additionalProperties": False,
+        }
+    )
+
+
+def _open_published(parts: dict[str, Schema]) -> None:
+    for name, part in parts.items():
+        section = {**part, "patternProperties": {k: _or_null(v) for k, v in part["patternProperties"].items()}}
+        parts[name] = _or_null(section)
+    parts[ROOT] = {"type": "string", "pattern": "/$", "description": "Stands before every URL that has no scheme."}
+
+
+def _tell_claims(section: Schema, definitions: dict[str, Schema]) -> None:
+    """Name the paper's claims, with their statements, so that editors offer them."""
+    ((pattern, definitions["AnyClaim"]),) = section["patternProperties"].items()
+    entry = {"$ref": "#/definitions/AnyClaim"}
+    section["patternProperties"] = {pattern: entry}
+    section["properties"] = {
+        key: {"description": claim["statement"], "allOf": [entry]} for key, claim in claims_of_paper().items()
+    }
+
+
+def _only(union: Schema, kind: str, definitions: dict[str, Schema]) -> Schema:
+    """The one of a union's sections that is of a kind."""
+    return next(one for one in union["anyOf"] if definitions[_named(one)]["properties"]["kind"].get("const") == kind)
+
+
+def _named(reference: Schema) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def _or_null(schema: Schema) -> Schema:
+    return (
+        {"anyOf": [*schema["anyOf"], {"type": "null"}]}
+        if set(schema) == {"anyOf"}
+        else {"anyOf": [schema, {"type": "null"}]}
+    )
