@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from adm.cli_tools import ParamsFile, tools
-from adm.journal import console, journal, told
+from adm.journal import console, describe_error, journal
 from adm.params import Params, UserError, load
 from adm.params.known import KNOWN
 from adm.params.load import write
@@ -290,7 +290,7 @@ def main() -> None:
     except (UserError, OSError) as error:
         if debug:
             raise
-        message = told(error)
+        message = describe_error(error)
         if not _reported(message):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
@@ -300,6 +300,6 @@ def _reported(message: str) -> bool:
     """Whether this is one of several processes, and what started them will say it."""
     if "WORLD_SIZE" not in os.environ:
         return False
-    from adm.parallel import report
+    from adm.parallel import report_failure
 
-    return report(message)
+    return report_failure(message)

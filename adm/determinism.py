@@ -1,4 +1,4 @@
-"""What makes a computation a function of its inputs: named generators, fixed threads, deterministic kernels."""
+"""Determinism: generators by name, a fixed number of threads, deterministic kernels."""
 
 import numpy as np
 import torch
@@ -6,28 +6,29 @@ from threadpoolctl import threadpool_limits
 
 
 def generator(*path: int) -> torch.Generator:
-    """A CPU generator that is a function of its path alone; the global state is never touched.
+    """Make a CPU generator that depends on its path alone; the global generator is not used.
 
     Args:
-        path: What the numbers are for, such as (seed, step); all at least 0. Paths that differ, in length too, give
-            independent streams.
+        path: What the numbers are for, such as (seed, step); each at least 0. Different paths give independent
+            streams, also if they differ in length alone.
     """
     root, *branch = path
     (seed,) = np.random.SeedSequence(root, spawn_key=branch).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(seed))
 
 
-def settle(threads: int) -> None:
-    """Fix this process's threads and ask for deterministic kernels: sums round by how they are split.
+def make_deterministic(threads: int) -> None:
+    """Fix the number of threads of this process and use deterministic kernels.
 
-    Libraries that are loaded later are not reached: call it after every import.
+    The rounding of a sum depends on how threads split it. Call this after every import: it does not reach libraries
+    that are loaded later.
 
     Args:
-        threads: As the params file declares for the stage; not what the machine happens to have free.
+        threads: What the params file declares for the stage, whatever the machine has.
     """
     torch.set_num_threads(threads)
     threadpool_limits(threads)
-    # As `use_deterministic_algorithms(True)`, which would import the compiler for it, two seconds a job.
+    # Does what `use_deterministic_algorithms(True)` does, but does not import the compiler, which takes two seconds.
     torch.set_deterministic_debug_mode("error")
-    # Filling fresh memory guards against kernels that read it before they write; it costs and none here does.
+    # Filling new memory guards against kernels that read before they write. It takes time, and no kernel here does so.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Which GPU of its machine a process takes: jobs side by side are not to meet on the first."""
+"""The choice of a GPU for a process, so that concurrent jobs do not share the first one."""
 
 import os
 import tempfile
@@ -10,21 +10,21 @@ from filelock import FileLock, Timeout
 from adm.params.errors import UserError
 
 _taken: dict[int, FileLock] = {}
-"""The GPU of this process, and the lock that it holds for its life: the system lets go of it, however it ends."""
+"""The GPU of this process and its lock. The system releases the lock when the process ends in any way."""
 
 
 def take(names: Sequence[str], first: int = 0) -> int:
-    """Take the first GPU that no other process of this user holds, for as long as this one lives.
+    """Take the first GPU that no other process of this user holds, for the life of this process.
 
     Args:
-        names: What this machine calls the GPUs that are visible here, the same in every process.
-        first: The number of the one to try first, so that processes of one job need not try each other's.
+        names: Names of the visible GPUs that are the same in every process, such as uuids.
+        first: The number of the GPU to try first, so that the processes of a job try different ones.
 
     Returns:
-        Its number; the same one when asked again.
+        The number of the GPU; repeated calls return the same.
 
     Raises:
-        UserError: All are held.
+        UserError: Other processes hold all of them.
     """
     if not _taken:
         number, lock = _lock(names, first)
@@ -34,7 +34,7 @@ def take(names: Sequence[str], first: int = 0) -> int:
 
 def _lock(names: Sequence[str], first: int) -> tuple[int, FileLock]:
     for number in [*range(first, len(names)), *range(first)]:
-        # Of this user alone: others may not open it.
+        # The name holds the user id: other users cannot open the file.
         lock = FileLock(Path(tempfile.gettempdir(), f"adm-{os.getuid()}-{names[number]}.lock"))
         try:
             lock.acquire(timeout=0)

@@ -1,6 +1,6 @@
-"""The journal of a job: a text file that tells what ran, on what and with which params, how far it is and how it ended.
+"""The journal of a job: a text file with the command, machine, params, progress and end of the job.
 
-A verb of the pipeline writes it, whatever started it. Jobs that run again append to theirs. No result depends on it.
+Every verb of the pipeline writes one. A job that runs again appends to its journal. No result depends on it.
 """
 
 import logging
@@ -29,10 +29,10 @@ from adm.params import UserError
 from adm.pipeline import Job
 
 LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tensorflow", "torch")
-"""Distributions whose version may change a result; a journal tells those that are installed."""
+"""Distributions whose version may change a result; a journal lists the installed ones."""
 
 KEPT = "ADM_JOURNAL"
-"""The variable that tells the processes which a job starts where its journal is kept."""
+"""Environment variable that tells the child processes of a job the path of its journal."""
 
 SIGTERM_CODE = 143
 """Exit code of a process that SIGTERM stopped."""
@@ -40,7 +40,7 @@ SIGTERM_CODE = 143
 
 @dataclass(frozen=True)
 class Journal:
-    """Where a job's journal is.
+    """The paths of a job's journal.
 
     Attributes:
         path: The text file.
@@ -53,10 +53,10 @@ class Journal:
 
 @contextmanager
 def journal(job: Job) -> Iterator[Journal]:
-    """Keep the journal of a job while the block runs, in `logs/<job>.txt` of its results folder.
+    """Write the journal of a job while the block runs, to `logs/<job>.txt` in its results folder.
 
-    Of several processes that carry out one job, the first alone writes; where one has started them, which keeps the
-    journal already, it adds its lines to that.
+    Of several processes of one job only rank 0 writes. If a launcher process has opened the journal already, rank 0
+    appends its lines.
 
     Args:
         job: The job.
@@ -71,7 +71,7 @@ def journal(job: Job) -> Iterator[Journal]:
     token = progress.JOB.set(title)
     try:
         with ExitStack() as writing:
-            if is_leader():
+            if is_main_process():
                 lines = writing.enter_context(_lines(path))
                 if os.environ.get(KEPT) != str(path):
                     writing.enter_context(_framed(lines, path, _header(title, job)))
@@ -82,11 +82,11 @@ def journal(job: Job) -> Iterator[Journal]:
 
 @contextmanager
 def console() -> Iterator[None]:
-    """Print what is logged on stderr, a line a record, while the block runs; bars on a terminal stay below it."""
+    """Print log records on stderr, one line each, above any progress bar, while the block runs."""
     root, ours, handler = logging.getLogger(), logging.getLogger("adm"), _Console()
     level = ours.level
     root.addHandler(handler)
-    ours.setLevel(logging.INFO if is_leader() else logging.ERROR)
+    ours.setLevel(logging.INFO if is_main_process() else logging.ERROR)
     logging.captureWarnings(True)
     try:
         yield
@@ -96,13 +96,13 @@ def console() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-def is_leader() -> bool:
-    """Whether this is the first of the processes that carry out a job, as torchrun numbers them, or the only one."""
+def is_main_process() -> bool:
+    """Whether this process is rank 0 of its job, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def told(error: UserError | OSError) -> str:
-    """A user's mistake, or what the system refuses (a full disk, a folder that may not be written), in one line."""
+def describe_error(error: UserError | OSError) -> str:
+    """One line for a user's mistake or a system error, such as a full disk."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error)
@@ -110,7 +110,7 @@ def told(error: UserError | OSError) -> str:
 
 @contextmanager
 def _lines(path: Path) -> Iterator["_File"]:
-    """Append what is logged to a file."""
+    """Append log records to a file while the block runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler, root = _File(path), logging.getLogger()
     root.addHandler(handler)
@@ -123,9 +123,9 @@ def _lines(path: Path) -> Iterator["_File"]:
 
 @contextmanager
 def _framed(lines: "_File", path: Path, header: str) -> Iterator[None]:
-    """Write a header before all lines, and behind them how the block ended."""
+    """Write a header before the block, and how the block ended after it."""
     began, ended = Usage.now(), "finished"
-    # A blank line parts tries; one that was killed may have left half a line.
+    # A blank line separates runs; a killed run may have left half a line.
     lines.write(f"\n{header}" if path.stat().st_size else header)
     os.environ[KEPT] = str(path)
     try:
@@ -157,7 +157,7 @@ def _header(title: str, job: Job) -> str:
 
 
 def _named(name: str, params: Any, place: str = "") -> dict[str, Any]:
-    """What stands under a key of that name, however deep, by its dotted path."""
+    """All values under a key of that name, at any depth, by dotted path."""
     found: dict[str, Any] = {}
     for key, value in params.items() if isinstance(params, Mapping) else ():
         path = f"{place}{key}"
@@ -182,9 +182,9 @@ def _ended(error: BaseException) -> str:
 
 
 def _printed(error: BaseException) -> str:
-    """What the command line prints of an error."""
+    """The text that the command line prints for an error."""
     if isinstance(error, (UserError, OSError)):
-        return f"error: {told(error)}\n"
+        return f"error: {describe_error(error)}\n"
     return "".join(traceback.format_exception(error)) if isinstance(error, Exception) else ""
 
 
@@ -199,7 +199,7 @@ def _clock() -> str:
 
 
 class _File(logging.FileHandler):
-    """Appends to a file. A disk that takes no more fails the job where its results are written, not here."""
+    """Appends to a file and ignores errors: on a full disk the job fails where it writes its results."""
 
     CLOCK = "%Y-%m-%d %H:%M:%S"
 
@@ -224,10 +224,10 @@ class _File(logging.FileHandler):
 
 
 class _Console(logging.Handler):
-    """Prints on stderr as it stands when something is logged, above any bar."""
+    """Prints records on the current stderr, above any progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a record, unless a bar shows the same."""
+        """Print a record, unless a progress bar shows the same."""
         if not (record.name == progress.__name__ and progress.on_terminal()):
             with suppress(OSError, ValueError):
                 tqdm.write(self.format(record), file=sys.stderr)

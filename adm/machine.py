@@ -1,4 +1,4 @@
-"""The machine at hand, and what a process has used of it."""
+"""The processor of this machine, and the resources that a process has used."""
 
 import platform
 import resource
@@ -10,8 +10,8 @@ from typing import Self
 
 
 def processor_name() -> str:
-    """What the machine's processor calls itself."""
-    information = Path("/proc/cpuinfo")  # of Linux; Python alone knows the architecture at most there
+    """The name of this machine's processor."""
+    information = Path("/proc/cpuinfo")  # on Linux, where Python alone knows only the architecture
     lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return next(filter(None, [*names, platform.processor(), platform.machine()]), "unknown")
@@ -19,7 +19,7 @@ def processor_name() -> str:
 
 @dataclass(frozen=True)
 class Usage:
-    """What this process, and those it started and waited for, have used: seconds, and the most bytes at a time.
+    """The time and memory that this process and its finished child processes have used.
 
     Attributes:
         wall: Seconds by a clock that starts anywhere.
@@ -33,7 +33,7 @@ class Usage:
 
     @classmethod
     def now(cls) -> Self:
-        """Up to now."""
+        """The usage up to now."""
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         unit = 1 if sys.platform == "darwin" else 1024
         return cls(

@@ -1,4 +1,4 @@
-"""Several processes of one job, each with a device of its own: torchrun's, or those that `launch` starts."""
+"""Several processes of one job, each with its own device. torchrun starts them, or `launch` does."""
 
 import ctypes
 import hashlib
@@ -26,19 +26,19 @@ from adm.gpus import take
 from adm.params.errors import UserError, one_line
 
 LOST = 3
-"""Exit code of a process that lost another: the other's error tells why, this one's does not."""
+"""Exit code of a process that lost contact with another one. The other one's error tells why."""
 
 ENDED = (LOST, 128 + signal.SIGTERM, -signal.SIGTERM)
-"""Exit codes that another process's failure gives: it was lost, or what was left was told to end."""
+"""Exit codes that another process's failure causes: contact was lost, or the launcher ended this one."""
 
 SHUTDOWN = 10
-"""Seconds from telling a process to end until it is killed."""
+"""Seconds between asking a process to end and killing it."""
 
 RUN_ID = "adm-"
-"""What the names of the runs begin with that `launch` starts."""
+"""Prefix of the ids of runs that `launch` starts."""
 
 PR_SET_PDEATHSIG = 1
-"""Linux's option of prctl(2): the signal that a process gets when its parent ends."""
+"""Option of Linux's prctl(2): the signal that a process gets when its parent ends."""
 
 CPU = torch.device("cpu")
 
@@ -48,12 +48,12 @@ Arrays = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a job, seen from one of them.
+    """The processes of a job, as one of them sees them.
 
     Attributes:
-        rank: This process's number, from 0 on.
-        size: How many there are.
-        device: What this one computes on.
+        rank: The number of this process, from 0.
+        size: The number of processes.
+        device: The device that this process computes on.
     """
 
     rank: int = 0
@@ -61,98 +61,100 @@ class Group:
     device: torch.device = CPU
 
     @property
-    def is_first(self) -> bool:
-        """Whether it falls to this process to write what all have made."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, which alone writes results."""
         return self.rank == 0
 
     @property
-    def turns(self) -> slice:
-        """Which items of a list fall to this process, where all take turns."""
+    def rank_slice(self) -> slice:
+        """The items of a list that this rank works on: every `size`-th one, from `rank` on."""
         return slice(self.rank, None, self.size)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a manifest tells of how an artifact was computed, where that can change its last bits."""
+        """How an artifact was computed, for its manifest: what can change the last bits of numbers."""
         return {"processes": self.size, "device": self.device.type}
 
     def map(self, function: Callable[[T], Arrays], items: Iterable[T]) -> Iterator[Arrays]:
-        """As the builtin: the function of each item, in order, on every process; each computes its turns alone.
+        """Yield function(item) for every item, in order, on every process; each process computes its rank slice.
 
-        What an item gives does not depend on the process that computes it, so neither does the whole.
+        The result for an item does not depend on the process that computes it.
 
         Args:
-            function: Returns arrays, of the same shapes and dtypes for every item.
+            function: Returns arrays that have the same shapes and dtypes for every item.
             items: The same on every process.
         """
         if self.size == 1:
             yield from map(function, items)
             return
-        waiting = iter(items)
-        while turn := list(islice(waiting, self.size)):
-            # Who has no item left computes one that another has, too: all take part in the exchange.
-            mine = function(turn[self.rank] if self.rank < len(turn) else turn[0])
-            parts = [self._gather(torch.from_numpy(value)) for value in mine]
-            for arrays in islice(zip(*parts, strict=True), len(turn)):
+        iterator = iter(items)
+        while chunk := list(islice(iterator, self.size)):
+            # Every process takes part in the exchange. One that has no item left computes the first one again.
+            own = function(chunk[self.rank] if self.rank < len(chunk) else chunk[0])
+            parts = [self._gather_parts(torch.from_numpy(value)) for value in own]
+            for arrays in islice(zip(*parts, strict=True), len(chunk)):
                 yield tuple(array.numpy() for array in arrays)
 
-    def concatenated(self, share: Tensor) -> Tensor:
-        """Everyone's rows, in the order of ranks: (size x B, ...) from (B, ...), on this process's device."""
-        return share if self.size == 1 else torch.cat(self._gather(share))
+    def all_gather(self, rows: Tensor) -> Tensor:
+        """Concatenate the rows of all processes by rank: (size x B, ...) from (B, ...), on this process's device."""
+        return rows if self.size == 1 else torch.cat(self._gather_parts(rows))
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors, all of one dtype, by their sums over the processes, in place.
 
-        They travel as one, so that the order of additions does not depend on when training was resumed.
+        They are reduced as one flat tensor, so the order of additions does not depend on when training was resumed.
         """
         if self.size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with _together():
+        with _exit_if_lost():
             dist.all_reduce(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
 
-    def first(self, number: int) -> int:
-        """A number that the first process knows, told to all."""
+    def broadcast(self, number: int) -> int:
+        """Send a number from rank 0 to all processes, and return it."""
         if self.size == 1:
             return number
-        told = torch.tensor(number)
-        with _together():
-            dist.broadcast(told, 0)
-        return int(told)
+        value = torch.tensor(number)
+        with _exit_if_lost():
+            dist.broadcast(value, 0)
+        return int(value)
 
-    def agree(self, tensors: Iterable[Tensor], what: str) -> None:
+    def check_identical(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that every process holds the same bits.
 
+        Args:
+            tensors: What this process holds.
+            what: The subject of the error message.
+
         Raises:
-            UserError: One does not.
+            UserError: Another process holds other bits.
         """
         if self.size == 1:
             return
         digest = hashlib.sha256()
         for tensor in tensors:
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-        mine = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)
-        different = [rank for rank, other in enumerate(self._gather(mine)) if not torch.equal(other, mine)]
+        own = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)
+        different = [rank for rank, other in enumerate(self._gather_parts(own)) if not torch.equal(other, own)]
         if different:
-            raise UserError(
-                f"{what}: differs between rank {self.rank} and ranks {different}; the processes parted ways"
-            )
+            raise UserError(f"{what}: rank {self.rank} and ranks {different} hold different bits")
 
-    def meet(self) -> None:
-        """Return when every process has come here: one that fails before ends the others, too."""
+    def barrier(self) -> None:
+        """Return when every process has called this; if one fails before it, the others end, too."""
         if self.size > 1:
-            # A tensor of the processor's goes over gloo; torch's barrier would take the GPUs.
-            self._gather(torch.tensor(self.rank))
+            # A CPU tensor is exchanged over gloo; torch's own barrier would use the GPUs.
+            self._gather_parts(torch.tensor(self.rank))
 
-    def wait(self) -> None:
-        """Return when the first process has come here."""
-        self.first(0)
+    def wait_for_main(self) -> None:
+        """Return when rank 0 has called this."""
+        self.broadcast(0)
 
-    def _gather(self, value: Tensor) -> list[Tensor]:
+    def _gather_parts(self, value: Tensor) -> list[Tensor]:
         value = value.contiguous()
         parts = [torch.empty_like(value) for _ in range(self.size)]
-        with _together():
+        with _exit_if_lost():
             dist.all_gather(parts, value)
         return parts
 
@@ -160,76 +162,76 @@ class Group:
 ALONE = Group()
 
 
-def placed(device: str, number: int = 0) -> torch.device:
-    """The device of a process: "cpu", or with "cuda" a GPU that no other process holds.
+def resolve_device(device: str, number: int = 0) -> torch.device:
+    """The device of a process: the CPU, or for "cuda" a GPU that no other process holds.
 
     Args:
         device: "cpu" or "cuda".
-        number: The process's among those of its job on this machine, and of the GPU that it tries first.
+        number: The number of the process among those of its job on this machine. It tries the GPU of this number first.
 
     Raises:
-        UserError: There is no GPU for it.
+        UserError: No GPU is left for it.
     """
     if device == "cpu":
         return CPU
     count = torch.cuda.device_count()
     if number >= count:
         raise UserError(f"device {device!r}: process {number} has no GPU; there are {count} here")
-    # Numbers are of what CUDA_VISIBLE_DEVICES shows to this job; these names are the same for all.
+    # Numbers count what CUDA_VISIBLE_DEVICES shows to this job; uuids are the same for all jobs.
     number = take([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
     torch.cuda.set_device(number)
-    # cuBLAS is deterministic with workspaces of fixed sizes alone, and convolutions of float32 are to be of float32.
+    # cuBLAS is deterministic only with workspaces of fixed sizes. Float32 convolutions shall not round to TF32.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False
     return torch.device(device, number)
 
 
 @contextmanager
-def joined(device: str, timeout_seconds: int) -> Iterator[Group]:
-    """Join the other processes of the job, if torchrun or `launch` started this one.
+def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
+    """Join the process group of the job, if torchrun or `launch` started this process.
 
     Args:
-        device: "cpu", or "cuda" for a GPU of its own; see `placed`.
-        timeout_seconds: How long to wait for another process before giving up.
+        device: "cpu", or "cuda" for a GPU of its own; see `resolve_device`.
+        timeout_seconds: How long to wait for another process.
 
-    One that never meets the others, or loses one, ends with the code LOST and a line that says so.
+    A process that cannot reach the others, or loses one, prints one line and ends with exit code LOST.
 
     Raises:
-        UserError: There is no device for it.
+        UserError: No device is left for it.
     """
     number = int(os.environ.get("LOCAL_RANK", "0"))
-    own = placed(device, number)
+    own = resolve_device(device, number)
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Group(device=own)
         return
-    _end_with_parent()
+    _die_with_parent()
     backend = "gloo"
     if own.type == "cuda":
         backend = "cpu:gloo,cuda:nccl"
-        # An exchange between GPUs raises its error where it was asked for, once the time is over. Without this it
-        # returns at once, and torch's watchdog then aborts the process that waits. Read in torch's sources; no GPU
-        # has tried it here.
+        # With this, an exchange between GPUs that times out raises an error where it was called. Without it, the call
+        # returns at once, and torch's watchdog later aborts the process. This follows torch's sources; it is untested
+        # on GPUs.
         os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
-    with _together():
+    with _exit_if_lost():
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
     yield Group(int(os.environ["RANK"]), size, own)
-    # Not after an error: the others may be gone, and who waits for them would not end.
+    # Not after an error: the others may be gone, and this would wait for them.
     dist.destroy_process_group()
 
 
 def launch(processes: int) -> bool:
-    """Run this very command in several processes, unless it is one of them, or one will do.
+    """Run this command line in several processes, unless this is one of them, or one is enough.
 
     Returns:
-        Whether it was run, so that nothing is left to do here.
+        Whether it ran them, so that nothing is left to do here.
 
     Raises:
-        UserError: A process failed; names it and what it said. The others are ended.
+        UserError: A process failed; the message names it and its error. The others are ended.
     """
     if processes == 1 or "WORLD_SIZE" in os.environ:
         return False
-    # Imported here: one process needs no launcher.
+    # Imported late: one process needs no launcher.
     from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
@@ -255,23 +257,23 @@ def launch(processes: int) -> bool:
     return True
 
 
-def report(message: str) -> bool:
-    """Tell `launch` why this process fails, so that it is said once, by one.
+def report_failure(message: str) -> bool:
+    """Tell `launch` why this process fails, so that the launcher alone prints it.
 
     Returns:
-        Whether it was `launch` that started the process.
+        Whether `launch` started this process.
     """
     if not os.environ.get("TORCHELASTIC_RUN_ID", "").startswith(RUN_ID):
         return False
-    told = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
-    Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps({"message": told}), encoding="utf-8")
+    content = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
+    Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps({"message": content}), encoding="utf-8")
     return True
 
 
 def _first_failure(error: Any, processes: int) -> str:
-    # The launcher notes those that it ended itself, too, and whole seconds tell nothing apart: who was ended, or lost
-    # another, gives no reason as long as there is one who does. A process that hangs is killed in the end, but that
-    # late: then who lost it tells. Of equals, the one that was noted first is taken.
+    # The launcher also records the processes that it ended itself, and its timestamps are whole seconds. So a process
+    # that was ended, or lost another one, is reported only if no other kind of failure was recorded. A process that
+    # hangs is killed much later; then the one that lost it is reported. Among equals the first record is taken.
     failures = error.failures
     last = min(failure.timestamp for failure in failures.values()) + SHUTDOWN
     early = [rank for rank, failure in failures.items() if failure.timestamp < last]
@@ -287,23 +289,24 @@ def _first_failure(error: Any, processes: int) -> str:
 
 
 @contextmanager
-def _together() -> Iterator[None]:
-    """Exchange with the others; who has lost one gives it a moment to be noticed, then ends."""
+def _exit_if_lost() -> Iterator[None]:
+    """Run an exchange with the other processes; end this process if one of them is lost."""
     try:
         yield
     except RuntimeError as error:
-        _lose(error)
+        _exit_lost(error)
 
 
-def _lose(error: RuntimeError) -> NoReturn:
+def _exit_lost(error: RuntimeError) -> NoReturn:
+    # The launcher shall record the failure of the other process first.
     time.sleep(1)
     message = f"had no answer from another process: {one_line(str(error))}"
-    if not report(message):
+    if not report_failure(message):
         print(f"error: {message}", file=sys.stderr)
     sys.exit(LOST)
 
 
-def _end_with_parent() -> None:
-    """Have the system end this process when its launcher is killed, who could not end it then."""
+def _die_with_parent() -> None:
+    """Have the kernel end this process if its launcher is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal and now and then a plain line in the log, with rate and time left."""
+"""Progress of long work: a bar on a terminal, and from time to time a line in the log with rate and time left."""
 
 import io
 import logging
@@ -12,15 +12,15 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 JOB: ContextVar[str] = ContextVar("job", default="")
-"""What the process is about, such as "train adm-128-250": what its bars and lines begin with."""
+"""The name of the job, such as "train adm-128-250"; bars and lines begin with it."""
 
 INTERVALS = (10.0, 60.0)
-"""Seconds between lines: ten, and of long work a sixtieth of the time that has passed, up to a minute."""
+"""Least and most seconds between lines; in between, a sixtieth of the elapsed time."""
 
 Chunk = TypeVar("Chunk", bound=Sized)
 
 DELAY = 1.0
-"""Seconds before a bar shows: of short work there is none."""
+"""Seconds before a bar appears, so that short work shows none."""
 
 
 def progress(
@@ -31,16 +31,16 @@ def progress(
     name: str = "",
     initial: float = 0,
 ) -> "Progress":
-    """Show how far work is: iterate over what this returns, or call its `update` and close it, as of any `tqdm`.
+    """Show the progress of work: iterate over the result, or call its `update` and `close`, as with `tqdm`.
 
-    Nothing shows unless this module's logger takes records of level INFO, as it does in a verb of the command line.
+    It shows nothing unless the logger of this module is enabled for level INFO, as the command line does.
 
     Args:
-        iterable: What to go through; None where `update` counts.
-        total: How many there will be; the iterable's length, if it has one, where none is given.
-        unit: What is counted, in the singular; "B" counts bytes.
-        name: What is done, where a job does several things.
-        initial: How many there were before.
+        iterable: What to iterate over; None if `update` counts.
+        total: The final count; by default the length of the iterable.
+        unit: The unit in the singular; "B" for bytes.
+        name: The task, if a job has several.
+        initial: The count at the start.
     """
     return Progress(
         iterable,
@@ -53,7 +53,7 @@ def progress(
 
 
 def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image") -> Iterator[Chunk]:
-    """Go through the chunks of `total` rows, and show how many rows are done with."""
+    """Yield the chunks of `total` rows, and show how many rows are done."""
     with progress(total=total, unit=unit) as bar:
         for chunk in chunks:
             yield chunk
@@ -61,14 +61,14 @@ def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image") -> Iterato
 
 
 def on_terminal() -> bool:
-    """Whether what this process says is read from a terminal, where bars can be drawn."""
+    """Whether stderr is a terminal, on which bars can be drawn."""
     return sys.stderr.isatty()
 
 
 class Progress(tqdm):  # type: ignore[type-arg]
-    """A bar that draws itself on a terminal alone, and that logs a line at intervals wherever it is."""
+    """A bar that is drawn only on a terminal, and that logs a line at intervals."""
 
-    # Every step looks at the clock, so that no thread has to watch for steps that became slow.
+    # Every step checks the clock, so tqdm needs no monitor thread for slow steps.
     monitor_interval = 0
 
     def __init__(self, iterable: Iterable[Any] | None, **settings: Any) -> None:
@@ -87,7 +87,7 @@ class Progress(tqdm):  # type: ignore[type-arg]
         )
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Draw the bar, and log a line if it is time; where the work ended is logged if there was a line before."""
+        """Draw the bar, and log a line if one is due; log the end of the work only if a line came before."""
         closing, elapsed = self.disable, self.format_dict["elapsed"]
         least, most = INTERVALS
         if self._told is None:

@@ -3,13 +3,12 @@
 import copy
 
 import torch
-from torch import Tensor, nn
 
-from adm.diffusion.losses import training_loss
 from adm.params.models import DiffusionModelParams
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
-from adm.training.tasks import build_task, draw
+from adm.training.tasks import build_task
+from adm.training.throughput import NaiveTraining
 from benchmarks.clock import paired
 
 BATCH = 64
@@ -40,33 +39,13 @@ def model(precision: str) -> DiffusionModelParams:
     return DiffusionModelParams.model_validate({"kind": "diffusion", **sections})
 
 
-class PlainLoop:
-    """What one writes first: float32, contiguous, AdamW one tensor at a time, the moving average in a Python loop."""
-
-    def __init__(self, network: nn.Module, params: DiffusionModelParams) -> None:
-        self.network, self.task = network, build_task(params)
-        self.ema = copy.deepcopy(network)
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=0.0, foreach=False)
-
-    def step(self, x_0: Tensor, y: Tensor, generator: torch.Generator) -> None:
-        """One update."""
-        t, _, eps = draw(self.task, x_0.shape, generator)
-        terms = training_loss(self.task.diffusion, lambda x, t: self.network(x, t, y), x_0, t, eps, "hybrid")
-        self.optimizer.zero_grad()
-        terms.loss.mean().backward()
-        self.optimizer.step()
-        with torch.no_grad():
-            for average, parameter in zip(self.ema.parameters(), self.network.parameters(), strict=True):
-                average.mul_(0.9999).add_(parameter, alpha=0.0001)
-
-
 def main() -> None:
     """Print images a second and the ratio."""
     from adm.nets.weights import build  # noqa: PLC0415
 
     params = model("bfloat16")
     network = build(params)
-    plain = PlainLoop(copy.deepcopy(network), params)
+    plain = NaiveTraining(copy.deepcopy(network), params)
     state = TrainingState(network, build_task(params), params.training)
     generator = torch.Generator().manual_seed(0)
     x_0 = torch.rand(BATCH, 3, 32, 32, generator=generator) * 2 - 1

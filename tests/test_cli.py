@@ -12,8 +12,8 @@ import yaml
 
 from adm import cli
 from adm.artifacts.code import verbs
-from adm.artifacts.manifest import dumped, fingerprint, provenance
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.errors import UserError
 from adm.report.metrics import METRICS
@@ -239,7 +239,7 @@ def inputs(params, tmp_path_factory):
         content["made_by"] = provenance("evaluate", {"run": loaded.scored[key]}, {}, [])
         write_sealed_json(folder / f"{key}.json", content)
     for key in loaded.segments:
-        made_with = fingerprint(dumped(loaded.sections_of_segment(key)))
+        made_with = fingerprint(dump_sections(loaded.sections_of_segment(key)))
         write_sealed_csv(folder / f"{key}.csv", "step,seconds\n1,60.0\n", made_with)
     run = loaded.runs[RUN]
     images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Arrays in npy files and npz archives, of which no header is believed: sizes are checked before memory is taken."""
+"""Arrays in npy files and npz archives. Sizes in headers are checked before memory is allocated."""
 
 import math
 import sys
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from adm.params.errors import UserError, brief
 
 MOST_INFLATED = {ZIP_STORED: 1, ZIP_DEFLATED: 1032}
-"""The methods of compression that are accepted, which numpy and torch write, and the bytes that they make of one."""
+"""Accepted methods of compression, those that numpy and torch write, and the most bytes that one byte expands to."""
 
 HEADERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
-"""By the version of an npy: bytes of its header's length, and what reads it; numpy writes no other for numbers."""
+"""For each npy version, the bytes of the length field and the reader of the header. Numpy uses no other for numbers."""
 
 LONGEST_HEADER = 10_000
-"""Bytes of an npy header; numpy parses no longer one either."""
+"""Largest npy header in bytes; numpy has the same limit."""
 
 MOST_AXES = 32
 
@@ -35,7 +35,7 @@ PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Header:
-    """What an npy declares: its dtype is of numbers, and the array's size in bytes fits into a machine word."""
+    """The checked header of an npy: the dtype is numeric, and the size in bytes fits into a machine word."""
 
     shape: tuple[int, ...]
     is_fortran: bool
@@ -47,7 +47,7 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def require_exactly(self, held: int) -> None:
-        """Check that there are as many bytes as the values take.
+        """Check that a file holds exactly the bytes of the values.
 
         Raises:
             ValueError: There are fewer or more.
@@ -79,7 +79,7 @@ def open_archive(path: Path) -> Iterator[ZipFile]:
 
 
 def check_entries(archive: ZipFile, length: int) -> None:
-    """Check that a file can hold what its directory declares, so that reading takes no more than `MOST_INFLATED` of it.
+    """Check that a file can hold what its directory declares; `MOST_INFLATED` bounds what reading it can take.
 
     Args:
         archive: The archive.
@@ -166,7 +166,7 @@ def read_header(stream: IO[bytes]) -> Header:
         raise ValueError("holds pickled Python objects, which are never loaded; store numbers")
     if dtype.kind not in "biufc":
         raise ValueError(f"has dtype {dtype}, not one of numbers")
-    # Axes of no length must not hide others from the check: numpy multiplies them, too.
+    # An axis of length 0 must not hide the others from this check, since numpy multiplies them.
     absurd = math.prod(max(length, 1) for length in shape) * dtype.itemsize > sys.maxsize
     if absurd or min(shape, default=0) < 0 or len(shape) > MOST_AXES:
         raise ValueError(f"declares shape {brief_shape(shape)}, which no array has")
@@ -174,7 +174,7 @@ def read_header(stream: IO[bytes]) -> Header:
 
 
 def brief_shape(shape: tuple[int, ...]) -> str:
-    """A shape in a message, wherever Python can print it."""
+    """A shape for a message, shortened if it is long."""
     try:
         return str(shape)[:120]
     except ValueError:  # too many digits

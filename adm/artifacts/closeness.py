@@ -1,4 +1,4 @@
-"""How far apart numbers are: of arrays, a stretch at a time, of values of JSON, and of texts."""
+"""Differences between numbers: in arrays, read in chunks, in JSON values, and in texts."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.stored import StoredArray
+from adm.artifacts.array_files import StoredArray
 
 CHUNK = 1 << 18
 """Numbers compared at a time: about 10 MB with all that is computed from them."""
@@ -25,14 +25,14 @@ MARKS = re.compile(r"([\s\[\](){}|,;:&$%\\]+)")
 class Tolerance:
     """Numbers a and b are close where |a - b| <= atol + rtol max(|a|, |b|).
 
-    Of whole numbers, which are counts, classes or pixels, atol alone is tolerated.
+    Whole numbers are counts, classes or pixels; for them atol alone counts.
     """
 
     rtol: float
     atol: float
 
     def limit(self, larger: float, is_whole: bool) -> float:
-        """How far apart two numbers may be, of which the larger magnitude is given."""
+        """The largest accepted difference of two numbers, given the larger magnitude."""
         return self.atol if is_whole else self.atol + self.rtol * larger
 
 
@@ -53,24 +53,24 @@ class Difference:
     is_close: bool = False
 
     def inside(self, place: str, separator: str = ": ") -> "Difference":
-        """The same, of a part of something larger."""
+        """The same difference, with its place inside something larger."""
         return Difference(
             f"{place}{separator}{self.where}" if self.where else place, self.words, self.apart, self.is_close
         )
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """What the worst of several has most of."""
+        """Orders differences: the worst one has the largest rank."""
         return not self.is_close, self.apart
 
 
 def worst(differences: Iterable[Difference]) -> Difference | None:
-    """The one that is largest, beyond the tolerance if any is; the first of several."""
+    """The largest difference; one beyond the tolerance comes before any within it. The first of equals."""
     return max(differences, key=lambda found: found.rank, default=None)
 
 
 def compare_arrays(a: StoredArray, b: StoredArray, tolerance: Tolerance) -> Difference | None:
-    """Compare two arrays number by number; NaN is NaN's equal.
+    """Compare two arrays number by number; NaN equals NaN.
 
     Raises:
         UserError: One is damaged.
@@ -98,7 +98,7 @@ def compare_arrays(a: StoredArray, b: StoredArray, tolerance: Tolerance) -> Diff
 
 
 def compare_values(a: Any, b: Any, tolerance: Tolerance) -> Iterator[Difference]:
-    """Compare what JSON holds, in turn down to its numbers."""
+    """Compare two JSON values recursively, down to their numbers."""
     if isinstance(a, dict) and isinstance(b, dict):
         yield from _compare_objects(a, b, tolerance)
     elif isinstance(a, list) and isinstance(b, list):
@@ -132,7 +132,7 @@ def _within(place: str, found: Difference) -> Difference:
 
 
 def compare_texts(a: str, b: str, tolerance: Tolerance) -> Iterator[Difference]:
-    """Compare words exactly and the numbers between them by their values; blanks and rules of tables do not count."""
+    """Compare words exactly and numbers by value; blanks and the rules of tables are ignored."""
     if a == b:
         return
     words, there = _words(a), _words(b)
@@ -160,7 +160,7 @@ def _compare_numbers(a: float, b: float, tolerance: Tolerance) -> Iterator[Diffe
 
 
 def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """How far apart numbers are, infinity where one of two is not finite, and whether they are close."""
+    """Differences of two arrays, infinite where one of two numbers is not finite, and whether each pair is close."""
     same: NDArray[np.bool_] = x == y
     if x.dtype.kind not in "biufc":
         return np.where(same, 0.0, np.inf), same

@@ -1,8 +1,8 @@
-"""The code of a stage: what its module imports from this package, however indirectly, less comments and layout.
+"""The code of a stage: its module and all that it imports from this package, without comments and layout.
 
 Declarations of params are no code: what they hold reaches a stage as values, which are compared by themselves. So a
-field that is added with a default, or a metric or a table that is, has nothing run again. Where a module asks a registry
-of theirs, which names functions as "module:function", those modules are its code as if it imported them.
+field, a metric or a table that is added with a default re-runs nothing. Where a module asks a registry of theirs, which
+names functions as "module:function", those modules are its code as if it imported them.
 """
 
 import ast
@@ -26,10 +26,10 @@ ACCEPTED = PACKAGE / "accepted.json"
 
 @cache
 def code_digest(verb: str) -> str:
-    """A hash that changes when what a stage runs changes, and not with comments, docstrings or formatting.
+    """A hash of the code that a stage runs; comments, docstrings and formatting do not change it.
 
     Args:
-        verb: The stage; its code is `adm/stages/<verb>.py` and every module of `adm` that it imports, in turn.
+        verb: The stage; its code is `adm/stages/<verb>.py` and every module of `adm` that it imports, also indirectly.
 
     Returns:
         64 hexadecimal digits.
@@ -55,7 +55,7 @@ def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def code_of(verb: str) -> list[str]:
-    """The modules that are a stage's code, sorted. A package's `__init__` counts where it is imported by name."""
+    """The modules of a stage's code, sorted. A package's `__init__` counts if a name is imported from it."""
     waiting, found = [f"adm.stages.{verb}"], set[str]()
     while waiting:
         module = waiting.pop()
@@ -78,7 +78,7 @@ def _named(module: str) -> list[str]:
 
 
 def verbs() -> list[str]:
-    """Every stage."""
+    """The names of all stages."""
     return sorted(path.stem for path in (PACKAGE / "stages").glob("[a-z]*.py"))
 
 
@@ -114,7 +114,7 @@ def _normalised(module: str) -> str:
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Drops every statement that is a string alone, be it of a module, class, function or constant."""
+    """Drops every statement that is only a string: docstrings of modules, classes, functions and constants."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,4 +1,4 @@
-"""Downloads: they go on where they broke off, and appear under their name only once they are known to be right."""
+"""Downloads that resume after an interruption. A file appears under its name only after its checks."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ from adm.params.errors import UserError
 from adm.progress import Progress, progress
 
 TRIES = 5
-"""Tries in a row that may bring no new byte."""
+"""Number of tries in a row without a new byte before giving up."""
 
 PAUSE = 1.0
 """Seconds before the second try; each further one waits twice as long."""
@@ -28,13 +28,13 @@ TIMEOUT = (15, 60)
 """Seconds to wait for a connection, and for the next bytes."""
 
 PIECE = 1 << 16
-"""Bytes written at a time; what has come of one is lost when the connection breaks."""
+"""Bytes written at a time. An incomplete piece is lost if the connection breaks."""
 
 NUMBER = "[0-9]{1,18}"
 """How headers write a number of bytes."""
 
 PASSING = (408, 425, 429, 500, 502, 503, 504)
-"""Statuses of a server that may answer better the next time."""
+"""HTTP statuses after which a new try may succeed."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Expected:
 def download(url: str, out: Path, size: int | None = None, sha256: str | None = None, md5: str | None = None) -> None:
     """Download a file, or copy it if its URL is of scheme `file`.
 
-    What arrives is kept beside `out` under the ending `.part` until it is whole: a later call goes on from there, if
-    the server says that its file is still the same.
+    The bytes are kept beside `out` under the ending `.part` until the file is complete. A later call resumes from
+    there, if the server says that its file has not changed.
 
     Args:
         url: Of scheme http, https or file.
-        out: What to write; a file that stands there is replaced, unless it has the checksums.
+        out: The file to write. An existing file is replaced, unless it has the checksums.
         size: Its size in bytes, if known.
         sha256: Its checksum, if known.
         md5: Another checksum, if known.
@@ -114,23 +114,23 @@ def _receive(url: str, part: Path, expected: Expected) -> None:
 
 
 def _receive_once(url: str, part: Path, expected: Expected) -> None:
-    """Ask for what is missing and append it.
+    """Request the missing bytes and append them.
 
-    The server's mark of the file's version lies beside the part. It goes with the request, so that a server whose file
-    has changed since sends the new one whole; without a mark nothing is appended.
+    The version that the server gave is stored beside the part and sent with the request, so that a server whose file
+    has changed sends the whole new file. Without a version nothing is appended.
     """
     mark = _mark(part).read_text(encoding="utf-8") if _mark(part).is_file() else ""
     start = _length(part) if mark else 0
     if start and start == expected.size:
         return
-    # Any other encoding would be undone on the way, and its length is not the file's.
+    # With another encoding the declared length would not be the length of the file.
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": mark}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         _check_way(url, response, expected)
         if response.status_code == 416 or _starts_elsewhere(response, start):
-            # There is nothing behind `start`, or this server's parts are not those asked for: the file comes anew.
+            # The server has no bytes after `start`, or sends another part than requested: start again.
             _discard(part)
             raise ChunkedEncodingError("the server has nothing to add to what was downloaded")
         response.raise_for_status()
@@ -154,7 +154,7 @@ def _receive_once(url: str, part: Path, expected: Expected) -> None:
 
 
 def _check_way(url: str, response: requests.Response, expected: Expected) -> None:
-    """Refuse what came in the clear though https was asked for, unless a checksum tells whether it is right."""
+    """Refuse a redirect from https to plain http, unless a checksum is known."""
     ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
     if urlsplit(url).scheme == "https" and "http" in ways and not (expected.sha256 or expected.md5):
         raise UserError(f"{url}: leads to {response.url} by plain http, where anyone may change it; give its sha256")
@@ -166,7 +166,7 @@ def _starts_elsewhere(response: requests.Response, start: int) -> bool:
 
 
 def _total(response: requests.Response) -> int | None:
-    """The size of the whole file, of which an answer may be a part; if it is not told, where the part ends."""
+    """The size of the whole file; for a part of unknown total, the position where the part ends."""
     if response.status_code == 206 and (extent := _extent(response)):
         return int(extent[2]) + 1 if extent[3] == "*" else int(extent[3])
     length = response.headers.get("Content-Length", "")
@@ -174,13 +174,13 @@ def _total(response: requests.Response) -> int | None:
 
 
 def _extent(response: requests.Response) -> re.Match[str] | None:
-    """First byte, last byte and size, as the answer tells them of a part."""
+    """First byte, last byte and total size of a partial response."""
     told = response.headers.get("Content-Range", "")
     return re.fullmatch(rf"bytes ({NUMBER})-({NUMBER})/({NUMBER}|\*)", told)
 
 
 def _version(response: requests.Response) -> str:
-    """A mark that no other version of the file has, or nothing: a weak one may be shared by files that differ."""
+    """What identifies this version of the file, or "". Weak tags are ignored: different files may share one."""
     tag = response.headers.get("ETag", "")
     return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adm.artifacts.code import code_digest
-from adm.artifacts.sealed import check_seal, read_sealed_json, write_sealed_json
+from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
 from adm.params.errors import UserError
 from adm.params.section import Section
 from adm.progress import progress
@@ -47,7 +47,7 @@ class Manifest(BaseModel):
 def provenance(
     stage: str, params: Mapping[str, Section], inputs: Mapping[str, Path], libraries: Iterable[str]
 ) -> dict[str, Any]:
-    """What made an artifact, but for its own facts and files.
+    """What made an artifact: a manifest without facts and files.
 
     Args:
         stage: The verb.
@@ -57,15 +57,15 @@ def provenance(
     """
     return {
         "stage": stage,
-        "params": dumped(params),
+        "params": dump_sections(params),
         "inputs": {name: identity(path) for name, path in inputs.items()},
         "code": code_digest(stage),
         "versions": library_versions(libraries),
     }
 
 
-def dumped(sections: Mapping[str, Section]) -> dict[str, Any]:
-    """Sections of the params file as an artifact keeps them: what differs from the defaults."""
+def dump_sections(sections: Mapping[str, Section]) -> dict[str, Any]:
+    """Sections of the params file as a manifest stores them: what differs from the defaults."""
     return {name: section.values() for name, section in sections.items()}
 
 
@@ -85,7 +85,7 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 
 def read_made_by(folder: Path, *stages: str) -> Manifest:
-    """Read an artifact's manifest and leave its files alone.
+    """Read an artifact's manifest without checking its files.
 
     Raises:
         UserError: There is no such artifact, another stage made it, or the manifest is not what was written.
@@ -103,10 +103,10 @@ def read_made_by(folder: Path, *stages: str) -> Manifest:
 
 
 def require_section(folder: Path, section: Section, *stages: str) -> None:
-    """Refuse an artifact that was made with another section of the params file than stands there now.
+    """Refuse an artifact that was made with another section than the params file has now.
 
     Raises:
-        UserError: It was, or there is no such artifact, or another stage made it.
+        UserError: The section differs, there is no such artifact, or another stage made it.
     """
     params = read_made_by(folder, *stages).params
     name = next((name for name in ("run", "reference", "published") if name in params), "run")
@@ -114,18 +114,18 @@ def require_section(folder: Path, section: Section, *stages: str) -> None:
 
 
 def require_params(path: Path, made_by: Any, sections: Mapping[str, Section]) -> None:
-    """Refuse an artifact that was made with other sections of the params file than stand there now.
+    """Refuse an artifact that was made with other sections than the params file has now.
 
     Args:
-        path: Where it is, for the message.
-        made_by: What made it, as it tells itself: what `provenance` gave, or anything else if it was tampered with.
-        sections: Those of the params file, by the names that they have in `made_by`.
+        path: The artifact, for the message.
+        made_by: What the artifact says made it: the result of `provenance`, or anything if it was changed.
+        sections: The sections of the params file, by their names in `made_by`.
 
     Raises:
-        UserError: It was, or it does not tell.
+        UserError: A section differs or is missing in the artifact.
     """
     params = made_by.get("params") if isinstance(made_by, dict) else None
-    for name, wanted in dumped(sections).items():
+    for name, wanted in dump_sections(sections).items():
         found = params.get(name) if isinstance(params, dict) else None
         if not isinstance(found, dict):
             raise UserError(f"{path}: does not tell which section {name!r} of the params file it was made with")
@@ -150,7 +150,7 @@ def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifes
     Args:
         folder: The artifact.
         stages: Those that may have made it.
-        checked: Which files to look into, where others look into the rest.
+        checked: Which files to check, where other processes check the rest.
 
     Raises:
         UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
@@ -170,7 +170,7 @@ def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifes
 
 
 def identity(path: Path) -> str:
-    """The hash that stands for an artifact: of its manifest, which holds those of its files, or of the file itself.
+    """The hash that identifies an artifact: of its manifest, or of the single file.
 
     Raises:
         UserError: There is no such artifact, or its manifest is not what was written.
@@ -184,7 +184,7 @@ def identity(path: Path) -> str:
 
 
 def fingerprint(made_by: Mapping[str, Any]) -> str:
-    """A short hash of what makes an artifact, or of its params alone: another one tells that another result is made."""
+    """A short hash of what makes an artifact, or of its params alone; it differs if the result may differ."""
     return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:16]
 
 

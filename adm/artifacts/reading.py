@@ -1,4 +1,4 @@
-"""Reading: every artifact is checked before it is used, and a bad one is named in one line."""
+"""Reading of arrays and JSON with checks; an error names the file in one line."""
 
 import json
 from collections.abc import Mapping

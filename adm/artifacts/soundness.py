@@ -1,4 +1,4 @@
-"""Whether artifacts are what was written, of the parents that are there, and by the code of today."""
+"""Checks of artifacts: unchanged files, present parents, current code."""
 
 import os
 import platform
@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from adm.artifacts.code import code_digest, verbs
-from adm.artifacts.found import Artifact
+from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, sha256
-from adm.artifacts.sealed import read_made_with, read_sealed_json
+from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.params.errors import UserError
 
 KEYS = {
@@ -25,7 +25,7 @@ KEYS = {
     "reference_features": "reference",
     "samples": "run",
 }
-"""Inputs whose key stands under another name in the section of the params file that asked for them."""
+"""Inputs whose key has another name in the section of the params file."""
 
 OF_THE_SAME_KEY = {
     "adopt": ("source",),
@@ -33,28 +33,28 @@ OF_THE_SAME_KEY = {
     "features": ("images",),
     "reference": ("features",),
 }
-"""Inputs, by stage, whose key no section names: it is that of what is made of them."""
+"""For each stage, the inputs that have the key of the artifact itself."""
 
 REFERENCES, DATASET_FEATURES = "references", "dataset_features"
-"""The folder of references, each a folder of artifacts under its key, and the one of these that is of a dataset."""
+"""The folder of references, one folder of artifacts per key, and the artifact in it that belongs to a dataset."""
 
 SEALED, CHECKPOINTS = "training", "checkpoints"
-"""The folder of logs, which have a seal and no manifest, and that of what the same training gave."""
+"""The folder of training logs, which have a seal but no manifest, and the folder of the checkpoints."""
 
 Digests = Mapping[Path, str | OSError]
-"""The sha256 of files, or why one cannot be read."""
+"""The sha256 of each file, or the error of reading it."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found of an artifact.
+    """The findings about an artifact.
 
     Attributes:
-        stage: What made it; None where nothing tells.
+        stage: The stage that made it; None if unknown.
         wrong: What is wrong with it; empty if it is sound.
-        is_of_other_code: Whether the stage's code is another today. Its bytes may be what today's code would write.
-        may_be_of_other_python: Whether that may be for the Python version alone, which the digest depends on.
-        inputs: The artifact that each input is, by its path in the results folder; None for one that is not there.
+        is_of_other_code: Whether the code of the stage has changed. The current code may still write the same bytes.
+        may_be_of_other_python: Whether another Python version may be the only cause; the digest depends on it.
+        inputs: For each input, the path of the artifact in the results folder; None if it is missing.
     """
 
     stage: str | None = None
@@ -65,7 +65,7 @@ class Checked:
 
 
 def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, str | OSError]]:
-    """Yield the sha256 of each file in order, or why it cannot be read; a thread a core."""
+    """Yield each file with its sha256 or the error of reading it, in order; one thread per core."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         yield from pool.map(_hash, paths)
 
@@ -80,11 +80,10 @@ def _hash(path: Path) -> tuple[Path, str | OSError]:
 def check_artifacts(artifacts: Mapping[str, Artifact], digests: Digests) -> dict[str, Checked]:
     """Check every artifact of a results folder.
 
-    A manifest holds its parents' identities and no paths, so a parent is looked for by its identity: one that nothing
-    has was made anew, changed or is gone, and one that lies under another key than it must has changed places. A log
-    has no parents, but is made with the params of the checkpoint of its name. Only parents are looked at: what is made
-    from an artifact that is wrong, and is itself as it was written, is not wrong for that. Tables and figures have
-    neither manifest nor seal, so that nothing can be told of them.
+    A manifest holds the identities of its parents, not their paths, so a parent is found by its identity. If no
+    artifact has it, the parent was remade, changed or removed. If one under another key has it, the parent was moved.
+    A training log has no parents; its params must be those of the checkpoint of the same name. A fault of a parent is
+    not a fault of its children. Tables and figures have neither manifest nor seal and are not checked.
 
     Args:
         artifacts: From `find_artifacts`.
@@ -132,10 +131,10 @@ def _check(path: str, artifacts: Mapping[str, Artifact], digests: Digests, prese
 
 
 def _made_by(artifact: Artifact) -> Manifest | None:
-    """What made an artifact; None where it need not tell.
+    """What made an artifact; None if it is of a kind that need not record it.
 
     Raises:
-        UserError: It should tell and does not.
+        UserError: It must record it and does not.
     """
     if not artifact.is_folder and artifact.path.suffix != ".json":
         return None
@@ -172,7 +171,7 @@ def _check_log(log: Artifact, checkpoint: Artifact | None) -> None:
         made_with = read_made_with(log.path)
     try:
         made_by = None if checkpoint is None else _made_by(checkpoint)
-    except UserError:  # which is told of the checkpoint itself
+    except UserError:  # the check of the checkpoint reports it
         made_by = None
     if made_by is not None and fingerprint(made_by.params) != made_with:
         raise UserError(f"{name}: is of another training than {CHECKPOINTS}/{log.path.stem}: the params differ")
@@ -180,7 +179,7 @@ def _check_log(log: Artifact, checkpoint: Artifact | None) -> None:
 
 @contextmanager
 def _named_within(path: Path, name: str) -> Iterator[None]:
-    """Shorten an error that names a whole path, which stands at the head of the line already."""
+    """Shorten an error that begins with a whole path; the line begins with it already."""
     try:
         yield
     except UserError as error:
@@ -205,7 +204,7 @@ def _parents(path: str, made_by: Manifest, present: Mapping[str, list[str]]) -> 
     for name, identity in made_by.inputs.items():
         found, key = present.get(identity, []), _key(name, made_by.params) or _own_key(name, path, made_by.stage)
         called = name if key in (None, name) else f"{name} ({key})"
-        # Two artifacts may have changed places; equal ones may stand for each other.
+        # Two artifacts may have been swapped. Equal ones may replace each other.
         placed = [place for place in found if key is None or PurePosixPath(key).name in PurePosixPath(place).parts]
         parents[name] = next(iter(placed or found), None)
         if not found:

@@ -1,4 +1,4 @@
-"""Arrays of an npz read a stretch at a time, compressed or not: a batch of samples need not fit into memory."""
+"""Arrays of an npz, compressed or not, read in chunks: a batch of samples need not fit into memory."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from adm.params.errors import UserError
 
 @dataclass(frozen=True)
 class StreamedArray:
-    """An array of an npz whose header is known and whose rows are read when they are asked for.
+    """An array of an npz, whose header is read and whose rows are read on demand.
 
     Attributes:
         path: The npz.
@@ -33,7 +33,7 @@ class StreamedArray:
     dtype: np.dtype[Any]
 
     def chunks(self, length: int) -> Iterator[NDArray[Any]]:
-        """Yield the rows in order, `length` at a time; the last stretch may have fewer.
+        """Yield the rows in order, `length` at a time; the last chunk may be shorter.
 
         Raises:
             UserError: The file is truncated or damaged.
@@ -80,8 +80,8 @@ def stream_npz(path: Path, name: str) -> StreamedArray:
 
 
 @contextmanager
-def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
-    """Yield an array whose rows came a stretch at a time, mapped from a file in `folder` that vanishes afterwards.
+def spool(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
+    """Write chunks to a temporary file in `folder`, and yield the whole array mapped from it.
 
     Args:
         chunks: Its rows, as many in all as `shape` has, of one dtype.
@@ -98,7 +98,7 @@ def spooled(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
-    """Write an npy file with the bytes of `numpy.save`, which says less when the disk is full."""
+    """Write an npy file with the bytes of `numpy.save`, but with a clear error if the disk is full."""
     with path.open("wb") as file:
         write_rows(file, array, len(array), 0)
 
@@ -106,7 +106,7 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
 def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> None:
     """Append rows to an npy file that will have `count`; the first ones bring the header.
 
-    Written like any file, so that a full disk is an error: a mapped one would end the process.
+    It is written as a plain file, so that a full disk raises an error; on a mapped file it would kill the process.
 
     Args:
         file: Open for writing, at its end.
@@ -121,7 +121,7 @@ def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> N
 
 
 def _numbered(chunks: Iterable[NDArray[Any]]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Each stretch with the number of rows before it."""
+    """Each chunk with the number of rows before it."""
     start = 0
     for chunk in chunks:
         yield start, chunk

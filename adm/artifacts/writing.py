@@ -1,4 +1,4 @@
-"""Writing: beside its place, flushed to the disk, then put there at once; bytes depend on content alone."""
+"""Atomic writing: into a temporary place, flushed, then renamed. Bytes depend on the content alone."""
 
 import ctypes
 import errno
@@ -19,25 +19,25 @@ from numpy.typing import NDArray
 from adm.params.errors import UserError
 
 RENAME_EXCHANGE = 2
-"""Flag of Linux' renameat2: both paths exist, and change places."""
+"""Flag of Linux's renameat2: exchange two existing paths."""
 
 AT_FDCWD = -100
-"""What stands for the working folder in calls that take a folder."""
+"""The working folder, in system calls that take a folder."""
 
 UNKNOWN_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
-"""What a system, or one of its filesystems, answers that has no such call."""
+"""Errors of a system or filesystem that has no such call."""
 
 
 NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
-"""What a filesystem answers that cannot give a file another name there."""
+"""Errors of a filesystem that cannot make a hard link there."""
 
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` when the block ends well, and vanishes when it does not.
 
-    An `out` that exists is replaced only then, at once. Where the system cannot do that (NFS, macOS) it is moved aside
-    first: killed between two renames, there is none.
+    An existing `out` is replaced at the end, by one atomic exchange. Where the system has none (NFS, macOS), it is
+    moved aside first: if the process is killed between the two renames, `out` does not exist.
 
     Raises:
         UserError: `out` is a file, or cannot be written.
@@ -59,7 +59,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 def new_files(*outs: Path) -> Iterator[list[Path]]:
     """Yield paths to write to; the files become `outs` when the block ends well, and vanish when it does not.
 
-    None of them is put in its place before all are written.
+    No file is renamed before all are written.
 
     Args:
         outs: In one folder.
@@ -88,14 +88,14 @@ def new_file(out: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder, if it is there: killed meanwhile, it is there whole or not at all."""
+    """Remove a folder if it exists. If the process is killed, it is there whole or not at all."""
     if path.exists():
         with _beside(path) as partial:
             path.rename(partial)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name, which outlives the first; where there are no hard links, copy it."""
+    """Make a hard link to a file, or a copy where the filesystem has no hard links."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -116,7 +116,7 @@ def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have the disk hold a file's content, or a folder's names."""
+    """Flush the content of a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -126,11 +126,11 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `out`, in which or out of which it is made; what is left of it goes.
+    """Yield an empty temporary folder beside `out`, and remove it afterwards.
 
-    The folder's name is hidden, so that nothing takes it for an artifact, and it is locked as long as its process
-    lives: a later one removes what killed ones left of this `out`, and nothing else. A filesystem without locks keeps
-    what was left.
+    Its name is hidden, so that nothing takes it for an artifact. It is locked while its process lives: a later process
+    removes the unlocked folders that killed ones left for this `out`, and nothing else. On a filesystem without locks
+    they stay.
     """
     with _named(out):
         made = [folder for folder in out.parents if not folder.exists()]
@@ -148,7 +148,7 @@ def _beside(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _named(out: Path) -> Iterator[None]:
-    """Have an error of the system that names no file, as one of a full disk, or a hidden one, name `out`."""
+    """Make system errors name `out` if they name no file, as on a full disk, or a temporary one."""
     try:
         yield
     except OSError as error:
@@ -161,7 +161,7 @@ def _new_locked(out: Path) -> tuple[Path, int]:
     while True:
         partial = out.with_name(_prefix(out) + secrets.token_hex(4))
         partial.mkdir()
-        # Between two of these lines another process may take the folder for an abandoned one, and remove it.
+        # Before the lock is held, another process may take the folder for an abandoned one and remove it.
         with suppress(FileNotFoundError):
             lock = os.open(partial, os.O_RDONLY)
             with suppress(OSError):  # a filesystem without locks
@@ -194,7 +194,7 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    """Have two folders change places."""
+    """Exchange two folders."""
     if renameat2 := getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None):
         if renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE) == 0:
             return

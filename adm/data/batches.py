@@ -1,4 +1,4 @@
-"""The order in which training sees a dataset: a function of the seed and the step, so that it resumes anywhere."""
+"""Training batches. Each is a function of the seed and the step, so training can resume at any step."""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -31,7 +31,7 @@ def to_uint8(x: Tensor) -> NDArray[np.uint8]:
     """(B, 3, H, W) float32, nominally in [-1, 1], as (B, H, W, 3) uint8, truncating as the published samples do.
 
     Raises:
-        NotFiniteError: A pixel is NaN or infinite, which would pass for a dark or a bright one.
+        NotFiniteError: A pixel is NaN or infinite; the cast would make it black or white.
     """
     if not x.isfinite().all():
         lost = int((~x.isfinite()).flatten(1).any(dim=1).sum())
@@ -47,7 +47,7 @@ class Batches:
         images: The dataset.
         image_size: Side of the crops.
         batch_size: Images a step.
-        crop: "centre" takes the images as they were prepared; "random" cuts them anew each time.
+        crop: "centre" uses the images as prepared; "random" draws a new crop each time.
         flip: Mirror each image with probability 1/2.
         seed: The training run's seed.
     """
@@ -62,7 +62,7 @@ class Batches:
     def at(self, step: int, rows: slice = ALL) -> tuple[Tensor, Tensor]:
         """The batch of a step, or some of its rows: x_0 (B, 3, H, W) float32 in [-1, 1], and labels (B,) int64.
 
-        All of its random numbers are drawn whatever the rows, and no other image is read.
+        The random numbers of the whole batch are always drawn; only the images of the rows are read.
         """
         indices = self._indices(step)[rows]
         draws = generator(self.seed, step, AUGMENTATION)

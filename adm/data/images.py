@@ -1,4 +1,4 @@
-"""Images to score, of an npz or of a folder: how many there are, their size, and a stretch of them at a time."""
+"""Images to score, from an npz or a folder: their number, their size, and the pixels in chunks."""
 
 import hashlib
 import os
@@ -29,12 +29,12 @@ class Images:
     """Images of one size, uint8 RGB.
 
     Attributes:
-        path: Where they are.
-        count: N, at least 1.
-        total: How many there are, N or more.
+        path: The npz or the folder.
+        count: N, the number of images to use, at least 1.
+        total: The number of images there, at least N.
         size: (H, W).
-        chunks: Yields (n, H, W, 3) uint8 in order, as many at a time as it is asked for.
-        storage: How the pixels were stored, for the record: quantised to bytes, and perhaps compressed with loss.
+        chunks: Yields (n, H, W, 3) uint8 in order, with n the given number or fewer in the last chunk.
+        storage: How the pixels were stored, for the record; some formats compress with loss.
         read_labels: Reads `labels`.
         hashed: Computes `digest`.
     """
@@ -64,11 +64,11 @@ class Images:
 
     @cached_property
     def digest(self) -> str:
-        """A sha256 of all of them, hexadecimal: of the npz, or of a folder's names and files."""
+        """A hexadecimal sha256 of the npz, or of the names and files of the folder."""
         return self.hashed()
 
     def describe(self) -> dict[str, Any]:
-        """What is told of them beside a score; the folder they lie in is nobody's business."""
+        """Facts about the images for the record of a score; the parent folder is left out, as it may be private."""
         return {
             "name": self.path.name,
             "sha256": self.digest,
@@ -83,7 +83,7 @@ def open_images(path: Path, limit: int | None = None) -> Images:
 
     Args:
         path: An npz or a folder.
-        limit: Take no more than the first so many; None takes all.
+        limit: Use the first `limit` images; None uses all.
 
     Raises:
         UserError: There is no image, fewer than `limit`, or one that is not 8-bit RGB or not of the first one's size.
@@ -148,7 +148,7 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
     size = _read_rgb(folder / names[0], None).shape[:2]
 
     def chunks(length: int) -> Iterator[Pixels]:
-        # Pillow lets go of the interpreter's lock while it decodes, so threads are enough.
+        # Pillow releases the GIL while it decodes, so threads are enough.
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(names), length):
                 stretch = names[start : start + length]
@@ -174,7 +174,7 @@ def _names(folder: Path) -> list[str]:
     """The images of a folder and the folders in it, links to folders followed, in the order of their paths."""
     found = []
     for root, folders, files in os.walk(folder, followlinks=True):
-        # A leading dot marks what systems leave beside images under the same ending.
+        # Some systems leave hidden files with the same endings beside images.
         folders[:] = [name for name in folders if not name.startswith(".")]
         inner = Path(root).relative_to(folder)
         found += [
@@ -184,10 +184,10 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
-    """Read an image that must be 8-bit RGB as it stands: what else it could be made of is the user's to decide."""
+    """Read an image that must be 8-bit RGB; other modes are refused, as the user must decide how to convert them."""
     try:
         with open_image(path) as image:
-            # Pillow cuts 16 bits a channel to 8 without a word, and tells of a transparent colour elsewhere.
+            # Pillow silently reduces 16 bits per channel to 8, and stores a transparent colour apart from the mode.
             deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
             found = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
             pixels = np.asarray(image)

@@ -1,4 +1,4 @@
-"""A prepared dataset: uint8 images and int64 labels in shards that are mapped into memory."""
+"""A prepared dataset: uint8 images and int64 labels in memory-mapped shards."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def write_shards(
 ) -> None:
     """Write images (N, H, W, 3) uint8 and labels (N,) int64 as npy files of at most `shard_size` images.
 
-    The files are numbered from `first` on, so that a dataset can be written a stretch at a time.
+    The files are numbered from `first` on, so that a dataset can be written in chunks.
     """
     for number, start in enumerate(range(0, len(images), shard_size), start=first):
         part = slice(start, start + shard_size)
@@ -25,7 +25,7 @@ def write_shards(
 
 
 class ImageShards:
-    """A prepared dataset, read-only; images stay on disk until they are asked for.
+    """A prepared dataset, read-only; images are read from disk on demand.
 
     Attributes:
         labels: (N,) int64.
@@ -34,8 +34,8 @@ class ImageShards:
 
     Args:
         folder: The artifact of `prepare`.
-        image_size: The side that its images must have; any when None.
-        checked: Which files to look into, where others look into the rest; see `read_manifest`.
+        image_size: The side that the images must have; None accepts any.
+        checked: Which files to check, where other processes check the rest; see `read_manifest`.
 
     Raises:
         UserError: The folder is no prepared dataset, it changed, or its images have another side.

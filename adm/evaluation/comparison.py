@@ -1,4 +1,4 @@
-"""Two artifacts of the same place in two results folders: equal, close, measured, or different, and where."""
+"""Comparison of the artifacts of two results folders: equal, close, measured, or different, and where."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,26 +12,26 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from adm.artifacts.array_files import ARRAYS, StoredArray, open_arrays
 from adm.artifacts.closeness import Difference, Tolerance, compare_arrays, compare_texts, compare_values, worst
-from adm.artifacts.found import Artifact
+from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST
 from adm.artifacts.reading import read_json
-from adm.artifacts.sealed import MADE_WITH, SEAL
-from adm.artifacts.stored import ARRAYS, StoredArray, stored_arrays
-from adm.evaluation.measured import FIGURE, is_measured_cell, without_measured
+from adm.artifacts.seal import MADE_WITH, SEAL
+from adm.evaluation.timings import FIGURE, drop_measured, is_measured_cell
 from adm.params.errors import UserError, brief
 
 BYTES = 1 << 20
-"""Read at a time where bytes are compared."""
+"""Bytes compared at a time."""
 
 CONTENT = "facts"
-"""What a manifest says of the content."""
+"""The key of a manifest that describes the content."""
 
 MADE = ("stage", "params", "code", "versions", "inputs")
-"""What it says of how that was made: told, but no difference. Its hashes of files are left to the files themselves."""
+"""The keys of a manifest that describe how the artifact was made; they are reported, but are no difference."""
 
 RENDERED = {".md": ".csv", ".tex": ".csv", ".pdf": ".png"}
-"""What shows the same as a file of another ending beside it."""
+"""Endings of files that show the same as a file of another ending beside them."""
 
 
 class Kind(StrEnum):
@@ -70,7 +70,7 @@ class Compared:
         kind: The worst of their files' kinds.
         words: Where they are furthest apart, and what stands there; "" if they are equal.
         apart: By how much, if those are numbers.
-        made: What differs first of how they were made; "" if nothing does.
+        made: The first difference in how they were made; "" if there is none.
     """
 
     kind: Kind
@@ -80,12 +80,12 @@ class Compared:
 
     @property
     def rank(self) -> tuple[int, float]:
-        """What the worst of several has most of."""
+        """Orders comparisons: the worst one has the largest rank."""
         return list(Kind).index(self.kind), self.apart
 
 
 def compare_artifacts(a: Artifact, b: Artifact, tolerance: Tolerance) -> Compared:
-    """Compare two artifacts file by file; one that cannot be read is a finding, not an error."""
+    """Compare two artifacts file by file; an unreadable file is a finding, not an error."""
     if a.is_folder != b.is_folder:
         here, there = ("a folder" if one.is_folder else "a file" for one in (a, b))
         return Compared(Kind.DIFFERENT, f"is {here}, there {there}")
@@ -112,8 +112,8 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
         return Compared(Kind.UNREADABLE, f"{error.filename}: cannot be read: {error.strerror}")
 
 
-def judged_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
-    """A table's md and tex show its csv, and a figure's pdf its png: where that is close or measured, so are they.
+def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
+    """Give a table's md and tex the kind of its csv, and a figure's pdf that of its png, if close or measured.
 
     Args:
         path: The file's path in its results folder.
@@ -157,7 +157,7 @@ def _compare_content(a: Path, b: Path, position: int, tolerance: Tolerance) -> C
 
 
 def _judge(differences: Iterable[tuple[Difference, bool]]) -> Compared:
-    """The kind of two files from their differences, each with whether it is measured in seconds."""
+    """The kind of two files, from their differences and whether each one is measured in seconds."""
     plain: Difference | None = None
     measured: Difference | None = None
     for found, is_measured in differences:
@@ -179,7 +179,7 @@ def _compared(kind: Kind, found: Difference) -> Compared:
 
 
 def _array_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
-    x, y = stored_arrays(a), stored_arrays(b)
+    x, y = open_arrays(a), open_arrays(b)
     for name in sorted(x.keys() | y.keys()):
         if name not in x or name not in y:
             yield Difference(name, "is missing here" if name in y else "is missing there")
@@ -245,10 +245,10 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
-    """Compare what two files say, and apart from that how they were made."""
+    """Compare the content of two files, and separately how they were made."""
     (content, made), (other, other_made) = (_split(read_json(path), path.name == MANIFEST) for path in (a, b))
     stage = str(made.get("stage"))
-    plain, other_plain = without_measured(stage, content), without_measured(stage, other)
+    plain, other_plain = drop_measured(stage, content), drop_measured(stage, other)
     differences = [(found, False) for found in compare_values(plain, other_plain, tolerance)]
     if (plain, other_plain) != (content, other):
         apart = {found.where for found, _ in differences}

@@ -1,4 +1,4 @@
-"""What samples are scored against: a reference batch in the released format, or images of any npz or folder."""
+"""References to score against: a batch in the released format, or images from an npz or a folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +7,19 @@ from typing import Any
 from adm.artifacts.manifest import sha256
 from adm.artifacts.streaming import names_in_npz
 from adm.data.images import Images, open_images, open_npz
-from adm.metrics.published import STATISTICS, read_published_statistics
+from adm.metrics.reference_statistics import STATISTICS, read_published_statistics
 from adm.metrics.statistics import FeatureStatistics
 from adm.params.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Statistics that are stored, images, or both: then the statistics may be of many more images than are there.
+    """Stored statistics, images, or both; stored statistics may come from many more images.
 
     Attributes:
-        path: Where it is.
-        stored: Statistics of pooled and of spatial features, or None where they are to be computed from the images.
-        images: Its images, or None where there are statistics alone.
+        path: The npz or the folder.
+        stored: Statistics of pooled and of spatial features; None if they must be computed from the images.
+        images: The images; None if there are only statistics.
     """
 
     path: Path
@@ -27,7 +27,7 @@ class Reference:
     images: Images | None
 
     def describe(self) -> dict[str, Any]:
-        """What is told of it beside a score."""
+        """Facts about the reference for the record of a score."""
         images = self.images
         return {
             **(images.describe() if images else {"name": self.path.name, "sha256": sha256(self.path), "num_images": 0}),
@@ -36,7 +36,7 @@ class Reference:
 
 
 def open_reference(path: Path) -> Reference:
-    """Open a reference: where an npz holds statistics, they are used and not computed again.
+    """Open a reference; statistics in an npz are used and not computed again.
 
     Raises:
         UserError: It holds neither images nor statistics, some of the statistics alone, or ones that do not fit.

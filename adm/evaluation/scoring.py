@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from adm.data.images import Images
+from adm.evaluation.feature_store import FeatureStore
 from adm.evaluation.reference import Reference
 from adm.evaluation.second_extractor import SecondExtractor
-from adm.evaluation.stored_features import FeatureStore
 from adm.metrics.bootstrap import MOST_SPATIAL_DIMENSIONS, bootstrap_metrics
 from adm.metrics.executors import Executor
 from adm.metrics.features import Features

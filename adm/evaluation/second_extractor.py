@@ -7,7 +7,7 @@ import numpy as np
 
 from adm.artifacts.manifest import library_versions, sha256
 from adm.data.images import Images
-from adm.evaluation.stored_features import FeatureStore
+from adm.evaluation.feature_store import FeatureStore
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.kernel import kernel_distance

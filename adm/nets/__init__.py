@@ -3,8 +3,8 @@
 from adm.nets.classifier import Classifier
 from adm.nets.export import export_released
 from adm.nets.presets import PRESETS
-from adm.nets.published import load_released, read_released_weights
-from adm.nets.released import from_released, released_name, to_released
+from adm.nets.release import load_released, read_released_weights
+from adm.nets.release_names import from_released, released_name, to_released
 from adm.nets.unet import UNet, Upsampler
 
 __all__ = [

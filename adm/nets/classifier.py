@@ -11,7 +11,7 @@ from adm.nets.layers import (
     attend,
     num_heads,
     spatial_means,
-    zeroed,
+    zero_parameters,
 )
 from adm.nets.unet import Encoder
 from adm.params.networks import ClassifierParams
@@ -58,7 +58,7 @@ def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequentia
         case "attention":
             return nn.Sequential(GroupNorm(channels), nn.SiLU(), AttentionPooling(params, channels))
         case "adaptive":
-            last = zeroed(nn.Conv2d(channels, params.num_classes, 1))
+            last = zero_parameters(nn.Conv2d(channels, params.num_classes, 1))
             return nn.Sequential(GroupNorm(channels), nn.SiLU(), nn.AdaptiveAvgPool2d(1), last, nn.Flatten())
         case "spatial":
             layers: list[nn.Module] = [nn.ReLU()]

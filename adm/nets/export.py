@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adm.artifacts.writing import new_file
-from adm.nets.released import to_released
+from adm.nets.release_names import to_released
 from adm.params.errors import UserError
 
 ReleasedDtype = Literal["float32", "float16"]

@@ -82,7 +82,7 @@ class UpsampleConvolution(nn.Conv2d):
         return super().forward(F.interpolate(input, scale_factor=2.0, mode="nearest"))
 
 
-def zeroed(module: M) -> M:
+def zero_parameters(module: M) -> M:
     """Set every parameter of `module` to zero, so that the block it ends starts as the identity."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
@@ -182,7 +182,7 @@ class ResidualBlock(nn.Module):
         self.embedding = nn.Linear(4 * params.channels, width)
         self.norm_out = GroupNorm(out_channels)
         self.dropout = nn.Dropout(params.dropout)
-        self.convolution_out = zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.convolution_out = zero_parameters(nn.Conv2d(out_channels, out_channels, 3, padding=1))
         self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -266,7 +266,7 @@ class Attention(nn.Module):
         self.rescaled = params.residual_rescaling
         self.norm = GroupNorm(channels)
         self.qkv = TokenLinear(channels, 3 * channels)
-        self.projection = zeroed(TokenLinear(channels, channels))
+        self.projection = zero_parameters(TokenLinear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within each image of `x: (B, C, H, W)`; the shape stays."""
@@ -275,8 +275,8 @@ class Attention(nn.Module):
         return add_residual(x, h.transpose(1, 2).unflatten(2, x.shape[2:]), self.rescaled)
 
 
-class Block(nn.ModuleDict):
-    """Named layers run one after the other; residual blocks among them also see the embedding."""
+class EmbeddingSequential(nn.ModuleDict):
+    """Named layers in sequence; the residual blocks among them also take the embedding."""
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         """Run `h: (B, C, H, W)` through the layers; `embedding` is what `ResidualBlock` takes."""

@@ -1,10 +1,11 @@
-"""The precision of a forward pass over float32 weights, the memory layout that goes with it, and where it runs."""
+"""The precision of a forward pass over float32 weights, the memory layout for it, and its device."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from adm.params.models import Precision
 
@@ -17,11 +18,21 @@ def autocast(precision: Precision, device: str) -> AbstractContextManager[Any]:
     return torch.autocast(device, dtype=dtype)
 
 
+def with_autocast(network: Callable[..., Tensor], precision: Precision) -> Callable[..., Tensor]:
+    """Wrap a network, so that it runs under `autocast` on the device of its first argument."""
+
+    def run(x: Tensor, *arguments: Tensor | None, **named: Tensor) -> Tensor:
+        with autocast(precision, x.device.type):
+            return network(x, *arguments, **named)
+
+    return run
+
+
 def memory_format(precision: Precision) -> torch.memory_format:
-    """The layout of feature maps that convolutions of this precision are fastest in, on CPUs and GPUs alike."""
+    """The layout of feature maps in which convolutions of this precision are fastest, on CPUs and GPUs."""
     return torch.contiguous_format if precision == "float32" else torch.channels_last
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where a network's weights are; the CPU if it has none."""
+    """The device of a network's weights; the CPU if it has none."""
     return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

@@ -4,7 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.nets.layers import Attention, Block, GroupNorm, ResidualBlock, TimeEmbedding, resampling, zeroed
+from adm.nets.layers import (
+    Attention,
+    EmbeddingSequential,
+    GroupNorm,
+    ResidualBlock,
+    TimeEmbedding,
+    resampling,
+    zero_parameters,
+)
 from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
 IMAGE_CHANNELS = 3
@@ -26,7 +34,9 @@ class Encoder(nn.Module):
     def __init__(self, params: EncoderParams, in_channels: int = IMAGE_CHANNELS) -> None:
         super().__init__()
         channels = params.level_channels[0]
-        self.blocks = nn.ModuleList([Block({"convolution": nn.Conv2d(in_channels, channels, 3, padding=1)})])
+        self.blocks = nn.ModuleList(
+            [EmbeddingSequential({"convolution": nn.Conv2d(in_channels, channels, 3, padding=1)})]
+        )
         self.feature_channels = [channels]
         levels = list(zip(params.level_channels, params.resolutions, strict=True))
         for level, (out_channels, resolution) in enumerate(levels):
@@ -35,12 +45,12 @@ class Encoder(nn.Module):
                 channels = out_channels
                 if resolution in params.attention_resolutions:
                     layers["attention"] = Attention(params, channels)
-                self._append(Block(layers), channels)
+                self._append(EmbeddingSequential(layers), channels)
             if level < len(levels) - 1:
                 layer = resampling(params, channels, "down")
                 name = "residual" if isinstance(layer, ResidualBlock) else "downsampling"
-                self._append(Block({name: layer}), channels)
-        self.middle = Block(
+                self._append(EmbeddingSequential({name: layer}), channels)
+        self.middle = EmbeddingSequential(
             {
                 "residual_in": ResidualBlock(params, channels, channels),
                 "attention": Attention(params, channels),
@@ -49,7 +59,7 @@ class Encoder(nn.Module):
         )
         self.feature_channels.append(channels)
 
-    def _append(self, block: Block, channels: int) -> None:
+    def _append(self, block: EmbeddingSequential, channels: int) -> None:
         self.blocks.append(block)
         self.feature_channels.append(channels)
 
@@ -94,7 +104,7 @@ class Decoder(nn.Module):
                     layers["attention"] = Attention(params, channels)
                 if level and index == params.depth:
                     layers["upsampling"] = resampling(params, channels, "up")
-                self.blocks.append(Block(layers))
+                self.blocks.append(EmbeddingSequential(layers))
 
     def forward(self, features: list[Tensor], embedding: Tensor) -> Tensor:
         """Decode what `Encoder.forward` returned into `(B, C, H, W)`, C being the first level's channels."""
@@ -118,7 +128,7 @@ class _Denoiser(nn.Module):
         self.decoder = Decoder(params, self.encoder.feature_channels)
         channels = params.level_channels[0]
         self.output = nn.Sequential(
-            GroupNorm(channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
+            GroupNorm(channels), nn.SiLU(), zero_parameters(nn.Conv2d(channels, out_channels, 3, padding=1))
         )
 
     def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:

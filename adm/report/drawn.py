@@ -21,7 +21,7 @@ from adm.report.beside import describe
 from adm.report.figures import placeholder
 from adm.report.metrics import read_intervals, read_metrics, read_training_hours
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
-from adm.sampling.studies import read_interpolation, read_likelihood, read_neighbours, read_variation
+from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,9 @@ def remark(params: Params, figure: str, sources: Sources) -> str:
             guided = isinstance(run, RunParams) and run.gradient_scale
             return f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
         case "interpolations":
-            study = read_interpolation(sources.at("studies", shown.study), params.interpolations[shown.study])
+            study = read_study(
+                Interpolation, sources.at("studies", shown.study), interpolation=params.interpolations[shown.study]
+            )
             all_but_last, every = study.error_all_but_last.mean(), study.error_all.mean()
             return (
                 f"Here: gradient scale {params.interpolations[shown.study].gradient_scale:g}; mean squared error of "
@@ -85,7 +87,7 @@ def remark(params: Params, figure: str, sources: Sources) -> str:
 
 def _measured(params: Params, study: str, sources: Sources) -> str:
     section = params.likelihoods[study]
-    found = read_likelihood(sources.at("studies", study), section)
+    found = read_study(Likelihood, sources.at("studies", study), likelihood=section)
     return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
 
 
@@ -147,7 +149,7 @@ def _neighbours(params: Params, shown: Any, sources: Sources) -> Figure:
     blocks = {}
     for title, study in shown.blocks.items():
         pair = params.neighbours[study]
-        nearest = read_neighbours(sources.at("studies", study), pair).indices[: shown.columns]
+        nearest = read_study(Neighbours, sources.at("studies", study), neighbours=pair).indices[: shown.columns]
         samples = _samples_of(params, pair.run, sources)[0][: len(nearest)]
         real = _images_of(params, pair.dataset, sources)
         blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
@@ -156,19 +158,21 @@ def _neighbours(params: Params, shown: Any, sources: Sources) -> Figure:
 
 def _variations(params: Params, shown: Any, sources: Sources) -> Figure:
     section = params.variations[shown.study]
-    study = read_variation(sources.at("studies", shown.study), section, params.runs[section.run])
+    study = read_study(Variation, sources.at("studies", shown.study), variation=section, run=params.runs[section.run])
     return grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels])
 
 
 def _interpolations(params: Params, shown: Any, sources: Sources) -> Figure:
-    study = read_interpolation(sources.at("studies", shown.study), params.interpolations[shown.study])
+    study = read_study(
+        Interpolation, sources.at("studies", shown.study), interpolation=params.interpolations[shown.study]
+    )
     return grids.interpolation_grid(study.originals, study.images)
 
 
 def _likelihoods(params: Params, shown: Any, sources: Sources) -> Figure:
     return curves.likelihood(
         {
-            label: read_likelihood(sources.at("studies", study), params.likelihoods[study])
+            label: read_study(Likelihood, sources.at("studies", study), likelihood=params.likelihoods[study])
             for label, study in shown.curves.items()
         }
     )

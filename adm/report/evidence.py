@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import require_params
-from adm.artifacts.sealed import read_sealed_json
+from adm.artifacts.seal import read_sealed_json
 from adm.params.claims import Claim, interpolations_of, models_of, neighbours_of, runs_of, throughputs_of
 from adm.params.errors import UserError
 from adm.params.file import Params
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
-from adm.sampling.studies import read_interpolation, read_neighbours
+from adm.sampling import studies
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,14 @@ def _score(path: Path, section: Section) -> Score:
 
 
 def _errors(folder: Path, section: InterpolationParams) -> NDArray[np.float64]:
-    study = read_interpolation(folder, section)
+    study = studies.read_study(studies.Interpolation, folder, interpolation=section)
     if len(study.error_all_but_last) != len(study.error_all):
         raise UserError(f"{folder}: error_all_but_last and error_all are of unequal numbers of images")
     return np.stack([study.error_all_but_last, study.error_all], axis=1)
 
 
 def _neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
-    study = read_neighbours(folder, section)
+    study = studies.read_study(studies.Neighbours, folder, neighbours=section)
     if not study.distances.size:
         raise UserError(f"{folder}: distances has shape {study.distances.shape}, without a sample or a neighbour")
     return Neighbours(study.distances.min(axis=1), study.pixel_copies, study.dataset_distances)

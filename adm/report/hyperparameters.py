@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from adm.artifacts.manifest import require_params
-from adm.artifacts.sealed import read_sealed_json
+from adm.artifacts.seal import read_sealed_json
 from adm.params.errors import UserError
 from adm.params.file import Params
 from adm.params.models import ClassifierModelParams, UniformModelParams

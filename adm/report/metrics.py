@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adm.artifacts.manifest import dumped, fingerprint, require_params
-from adm.artifacts.sealed import read_made_with, read_sealed_json
+from adm.artifacts.manifest import dump_sections, fingerprint, require_params
+from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.params.errors import UserError
 from adm.params.section import Section
 
@@ -91,7 +91,7 @@ def read_training_hours(folder: Path, segments: Mapping[str, Mapping[str, Sectio
     total = 0.0
     for segment, sections in segments.items():
         path = folder / f"{segment}.csv"
-        if read_made_with(path) != fingerprint(dumped(sections)):
+        if read_made_with(path) != fingerprint(dump_sections(sections)):
             raise UserError(f"{path}: was made with another segment or model than the params file has for {segment!r}")
         try:
             total += float(pd.read_csv(path, comment="#")["seconds"].iloc[-1])

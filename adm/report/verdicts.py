@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 
 CAPTION = (

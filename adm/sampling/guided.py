@@ -13,14 +13,14 @@ from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
-from adm.nets.precision import autocast, device_of, memory_format
+from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.parallel import CPU
-from adm.params.models import DiffusionModelParams, UpsamplerModelParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
 
 
-class Block(NamedTuple):
-    """Finished images: (B, H, W, 3) uint8, and their labels (B,) int64."""
+class Samples(NamedTuple):
+    """Images: (B, H, W, 3) uint8, and their labels (B,) int64."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -53,8 +53,8 @@ def block_sampler(
     network: nn.Module,
     classifier: nn.Module | None,
     num_classes: int,
-    base: Block | None = None,
-) -> Callable[[int], Block]:
+    base: Samples | None = None,
+) -> Callable[[int], Samples]:
     """What samples a block of a run: block b is that of the seeds [b, b + 1) x `run.micro_batch`, from `run.seed` on.
 
     Args:
@@ -77,7 +77,7 @@ def block_sampler(
     for module in filter(None, (network, classifier)):
         module.to(memory_format=layout)  # type: ignore[call-overload]
 
-    def sampled(block: int) -> Block:
+    def sampled(block: int) -> Samples:
         first = block * run.micro_batch
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
@@ -91,12 +91,12 @@ def block_sampler(
         step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
         draw = partial(noise.normal, 3, size, size)
         *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
-        return Block(to_uint8(x_0), y.cpu().numpy())
+        return Samples(to_uint8(x_0), y.cpu().numpy())
 
     return sampled
 
 
-def _rows(base: Block, first: int, count: int) -> tuple[Tensor, Tensor]:
+def _rows(base: Samples, first: int, count: int) -> tuple[Tensor, Tensor]:
     """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
     rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
     return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows])
@@ -105,10 +105,7 @@ def _rows(base: Block, first: int, count: int) -> tuple[Tensor, Tensor]:
 def _sampler(
     run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
 ) -> DDPM | DDIM:
-    def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
-        with autocast(run.precision, x_t.device.type):
-            return network(x_t, t)
-
+    denoiser = with_autocast(network, run.precision)
     temperatures = {"noise_temperature": run.noise_temperature, "epsilon_temperature": run.epsilon_temperature}
     if run.sampler == "ddim":
         return DDIM(diffusion, denoiser, gradient, eta=run.eta, **temperatures)
@@ -119,10 +116,14 @@ def _sampler(
 def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> Gradient | None:
     if classifier is None or not isinstance(run, RunParams) or not run.gradient_scale:
         return None
+    return classifier_gradient(with_autocast(classifier, run.precision), y, run.gradient_scale)
 
-    def logits(x: Tensor, t: Tensor) -> Tensor:
-        with autocast(run.precision, x.device.type):
-            output: Tensor = classifier(x, t)
-            return output
 
-    return classifier_gradient(logits, y, run.gradient_scale)
+def class_count(
+    model: DiffusionModelParams | UpsamplerModelParams, classifier: ClassifierModelParams | UniformModelParams
+) -> int | None:
+    """The number of classes of a model, or else of the classifier that guides it; None if neither has classes."""
+    count = model.network.num_classes
+    if count is None and isinstance(classifier, ClassifierModelParams):
+        count = classifier.network.num_classes
+    return count

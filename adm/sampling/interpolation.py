@@ -17,7 +17,7 @@ from adm.data.shards import ImageShards
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, encode
-from adm.nets.precision import autocast, device_of, memory_format
+from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.nets.unet import UNet
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import InterpolationParams
@@ -61,23 +61,16 @@ class LatentSpace:
         for module in filter(None, (network, classifier)):
             module.to(memory_format=memory_format(params.precision))  # type: ignore[call-overload]
 
+        forward = with_autocast(network, params.precision)
+
         def denoiser(x_t: Tensor, t: Tensor, class_weights: Tensor) -> Tensor:
             table = network.class_embedding
-            y = None if table is None else class_weights @ table.weight
-            with autocast(params.precision, x_t.device.type):
-                output: Tensor = network(x_t, t, y)
-                return output
-
-        def logits(x: Tensor, t: Tensor) -> Tensor:
-            assert classifier is not None
-            with autocast(params.precision, x.device.type):
-                output: Tensor = classifier(x, t)
-                return output
+            return forward(x_t, t, None if table is None else class_weights @ table.weight)
 
         return cls(
             diffusion=diffusion.to(device_of(network)),
             denoiser=denoiser,
-            classifier=None if classifier is None else logits,
+            classifier=None if classifier is None else with_autocast(classifier, params.precision),
             gradient_scale=params.gradient_scale,
         )
 
@@ -190,7 +183,7 @@ def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
     return cos * a[:, None] + sin * b[:, None]
 
 
-def conditioned(data: ImageShards, indices: NDArray[np.int64], num_classes: int) -> tuple[Tensor, Tensor]:
+def load_conditioned(data: ImageShards, indices: NDArray[np.int64], num_classes: int) -> tuple[Tensor, Tensor]:
     """Images of a dataset and the class weights of their labels.
 
     Args:
@@ -205,7 +198,7 @@ def conditioned(data: ImageShards, indices: NDArray[np.int64], num_classes: int)
     return to_unit_range(data[indices]), one_hot(labels, num_classes).float()
 
 
-def between(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int, micro_batch: int) -> Tensor:
+def interpolate(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int, micro_batch: int) -> Tensor:
     """Decode what lies on the arcs between the latents of images.
 
     Args:
@@ -220,12 +213,14 @@ def between(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int,
 
     Source: Appendix H.
     """
-    latents = computed(space.encode, space.device, micro_batch, x_0, class_weights)
+    latents = compute_in_batches(space.encode, space.device, micro_batch, x_0, class_weights)
     paths = [arc(rows[::2], rows[1::2], points).flatten(0, 1) for rows in (latents, class_weights)]
-    return computed(space.decode, space.device, micro_batch, *paths)
+    return compute_in_batches(space.decode, space.device, micro_batch, *paths)
 
 
-def computed(function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor) -> Tensor:
+def compute_in_batches(
+    function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor
+) -> Tensor:
     """Compute `function` of all rows, a micro-batch at a time on a device, behind a progress bar."""
     parts = in_micro_batches(function, micro_batch, *(tensor.to(device) for tensor in rows))
     total = -(-len(rows[0]) // micro_batch)

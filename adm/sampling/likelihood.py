@@ -1,6 +1,7 @@
 """Bits per dimension of real images under a diffusion model: L_vlb, term by term."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import generator
 from adm.diffusion.losses import likelihood_terms, prior_bits
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.nets.precision import autocast, device_of, memory_format
+from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.params.models import DiffusionModelParams, Precision
 from adm.params.studies import LikelihoodParams
 from adm.progress import Progress, progress
@@ -51,7 +52,7 @@ def measure(
     for rows in blocks:
         y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows]).to(device)
         x_0 = to_unit_range(data[rows]).to(device)
-        denoiser = conditioned_on(y, network, study.precision)
+        denoiser = labelled_denoiser(y, network, study.precision)
         draws = (drawn.to(device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
         terms = torch.stack(list(_terms(diffusion, denoiser, x_0, draws, bar)), dim=1).cpu()
         prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
@@ -72,16 +73,9 @@ def measure(
     )
 
 
-def conditioned_on(y: Tensor | None, network: nn.Module, precision: Precision) -> Denoiser:
+def labelled_denoiser(y: Tensor | None, network: nn.Module, precision: Precision) -> Denoiser:
     """The denoiser of images of the labels y, (B,) int64; of an unconditional network where y is None."""
-    label = {} if y is None else {"y": y}
-
-    def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
-        with autocast(precision, x_t.device.type):
-            output: Tensor = network(x_t, t, **label)
-            return output
-
-    return denoiser
+    return with_autocast(network if y is None else partial(network, y=y), precision)
 
 
 def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterator[Tensor]:

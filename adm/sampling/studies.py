@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,37 @@ from adm.artifacts.manifest import provenance, read_manifest, require_params, wr
 from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
 from adm.params.errors import UserError
-from adm.params.runs import RunParams
 from adm.params.section import Section
-from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 
-INTERPOLATION = "interpolation.npz"
-NEIGHBOURS = "neighbours.npz"
-VARIATION = "variation.npz"
-LIKELIHOOD = "likelihood.npz"
+Arrays = Mapping[str, tuple[str, Shape]]
+"""Dtype and shape of the arrays of a study, by name."""
 
-Array = NDArray[Any]
+
+class Study:
+    """The arrays of a study, and how its artifact holds them.
+
+    Attributes:
+        stage: The stage that makes the artifact.
+        file: The npz of the arrays.
+        library: The distribution whose version can change the arrays.
+        arrays: What the npz must hold.
+        rows: Names of arrays that must have the same length.
+    """
+
+    stage: ClassVar[str]
+    file: ClassVar[str]
+    library: ClassVar[str] = "torch"
+    arrays: ClassVar[Arrays]
+    rows: ClassVar[tuple[tuple[str, ...], ...]]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest tells of the arrays."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
-class Interpolation:
+class Interpolation(Study):
     """Rows of images between pairs of real ones, and errors of reconstruction.
 
     Attributes:
@@ -42,9 +59,25 @@ class Interpolation:
     error_all_but_last: NDArray[np.float64]
     error_all: NDArray[np.float64]
 
+    stage = "interpolate"
+    file = "interpolation.npz"
+    arrays: ClassVar[Arrays] = {
+        "originals": ("uint8", (None, 2, None, None, 3)),
+        "images": ("uint8", (None, None, None, None, 3)),
+        "labels": ("int64", (None, 2)),
+        "error_all_but_last": ("float64", (None,)),
+        "error_all": ("float64", (None,)),
+    }
+    rows = (("originals", "images", "labels"),)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The means of both errors."""
+        return {name: float(getattr(self, name).mean()) for name in ("error_all_but_last", "error_all")}
+
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class Neighbours(Study):
     """The images of a dataset that are nearest to each sample, by pooled features.
 
     Attributes:
@@ -59,9 +92,25 @@ class Neighbours:
     dataset_distances: NDArray[np.float64]
     pixel_copies: NDArray[np.bool_]
 
+    stage = "neighbours"
+    file = "neighbours.npz"
+    library = "numpy"
+    arrays: ClassVar[Arrays] = {
+        "indices": ("int64", (None, None)),
+        "distances": ("float64", (None, None)),
+        "dataset_distances": ("float64", (None,)),
+        "pixel_copies": ("bool", (None,)),
+    }
+    rows = (("indices", "distances", "pixel_copies"),)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How many samples there are, and how many are copies."""
+        return {"num_samples": len(self.indices), "pixel_copies": int(self.pixel_copies.sum())}
+
 
 @dataclass(frozen=True, eq=False)
-class Variation:
+class Variation(Study):
     """The same seeds at several gradient scales.
 
     Attributes:
@@ -74,9 +123,23 @@ class Variation:
     scales: NDArray[np.float64]
     labels: NDArray[np.int64]
 
+    stage = "vary"
+    file = "variation.npz"
+    arrays: ClassVar[Arrays] = {
+        "images": ("uint8", (None, None, None, None, 3)),
+        "scales": ("float64", (None,)),
+        "labels": ("int64", (None,)),
+    }
+    rows = (("images", "labels"),)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How many seeds there are."""
+        return {"num_samples": len(self.images)}
+
 
 @dataclass(frozen=True, eq=False)
-class Likelihood:
+class Likelihood(Study):
     """Bits per dimension of images, and the terms of L_vlb that they are the sum of.
 
     Attributes:
@@ -99,139 +162,65 @@ class Likelihood:
     bits: NDArray[np.float64]
     prior: NDArray[np.float64]
 
+    stage = "likelihood"
+    file = "likelihood.npz"
+    arrays: ClassVar[Arrays] = {
+        **dict.fromkeys(("timesteps", "indices", "labels"), ("int64", (None,))),
+        **dict.fromkeys(("vlb", "x_0_mse", "eps_mse", "bits", "prior"), ("float64", (None,))),
+    }
+    rows = (("timesteps", "vlb", "x_0_mse", "eps_mse"), ("indices", "labels", "bits", "prior"))
+
     @property
     def standard_error(self) -> float:
         """That of the mean of `bits` over images."""
         return float(self.bits.std(ddof=1) / len(self.bits) ** 0.5)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The means over the images."""
+        return {
+            "bits_per_dimension": float(self.bits.mean()),
+            "standard_error": self.standard_error,
+            "prior": float(self.prior.mean()),
+            "num_images": len(self.bits),
+            "num_timesteps": len(self.timesteps),
+        }
 
-def write_interpolation(
-    out: Path, section: InterpolationParams, inputs: Mapping[str, Path], study: Interpolation
-) -> None:
-    """Write an interpolation and the means of its errors."""
-    made_by = provenance("interpolate", {"interpolation": section}, inputs, ["torch"])
-    names = ("error_all_but_last", "error_all")
-    facts = {name: float(getattr(study, name).mean()) for name in names}
-    _write(out / INTERPOLATION, made_by, facts, study)
+
+S = TypeVar("S", bound=Study)
 
 
-def read_interpolation(folder: Path, section: InterpolationParams) -> Interpolation:
-    """Read an interpolation that was made with `section`.
+def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections: Section) -> None:
+    """Write a study into a folder.
+
+    Args:
+        out: The folder.
+        study: The arrays.
+        inputs: The artifacts that they were computed from.
+        sections: The sections of the params file that they were computed with, by the names in the manifest.
+    """
+    made_by = provenance(study.stage, sections, inputs, [study.library])
+    with new_folder(out) as folder:
+        write_npz(folder / study.file, **vars(study))
+        write_manifest(folder, made_by, study.facts)
+
+
+def read_study(kind: type[S], folder: Path, **sections: Section) -> S:
+    """Read a study that was made with these sections.
+
+    Args:
+        kind: The class of the study.
+        folder: Its artifact.
+        sections: As given to `write_study`.
 
     Raises:
-        UserError: The folder holds none, it changed, its section is another, or its arrays do not fit one another.
+        UserError: The folder holds no such study, it changed, a section is another, or arrays differ in length.
     """
-    sections = {"interpolation": section}
-    expected: dict[str, tuple[str, Shape]] = {
-        "originals": ("uint8", (None, 2, None, None, 3)),
-        "images": ("uint8", (None, None, None, None, 3)),
-        "labels": ("int64", (None, 2)),
-        "error_all_but_last": ("float64", (None,)),
-        "error_all": ("float64", (None,)),
-    }
-    paired = ["originals", "images", "labels"]
-    return Interpolation(**_read(folder / INTERPOLATION, "interpolate", sections, expected, paired))
-
-
-def write_neighbours(out: Path, section: NeighboursParams, inputs: Mapping[str, Path], study: Neighbours) -> None:
-    """Write the nearest neighbours of a sample batch and how many samples are copies."""
-    made_by = provenance("neighbours", {"neighbours": section}, inputs, ["numpy"])
-    facts = {"num_samples": len(study.indices), "pixel_copies": int(study.pixel_copies.sum())}
-    _write(out / NEIGHBOURS, made_by, facts, study)
-
-
-def read_neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
-    """Read the nearest neighbours of a sample batch, found with `section`.
-
-    Raises:
-        UserError: The folder holds none, it changed, its section is another, or its arrays do not fit one another.
-    """
-    sections = {"neighbours": section}
-    expected: dict[str, tuple[str, Shape]] = {
-        "indices": ("int64", (None, None)),
-        "distances": ("float64", (None, None)),
-        "dataset_distances": ("float64", (None,)),
-        "pixel_copies": ("bool", (None,)),
-    }
-    paired = ["indices", "distances", "pixel_copies"]
-    return Neighbours(**_read(folder / NEIGHBOURS, "neighbours", sections, expected, paired))
-
-
-def write_variation(
-    out: Path, section: VariationParams, run: RunParams, inputs: Mapping[str, Path], study: Variation
-) -> None:
-    """Write a variation of the gradient scale."""
-    made_by = provenance("vary", {"variation": section, "run": run}, inputs, ["torch"])
-    _write(out / VARIATION, made_by, {"num_samples": len(study.images)}, study)
-
-
-def read_variation(folder: Path, section: VariationParams, run: RunParams) -> Variation:
-    """Read a variation of the gradient scale that was made with `section` and `run`.
-
-    Raises:
-        UserError: The folder holds none, it changed, a section is another, or its arrays do not fit one another.
-    """
-    sections = {"variation": section, "run": run}
-    expected: dict[str, tuple[str, Shape]] = {
-        "images": ("uint8", (None, None, None, None, 3)),
-        "scales": ("float64", (None,)),
-        "labels": ("int64", (None,)),
-    }
-    return Variation(**_read(folder / VARIATION, "vary", sections, expected, ["images", "labels"]))
-
-
-def write_likelihood(out: Path, section: LikelihoodParams, inputs: Mapping[str, Path], study: Likelihood) -> None:
-    """Write a likelihood and its mean over images."""
-    made_by = provenance("likelihood", {"likelihood": section}, inputs, ["torch"])
-    facts = {
-        "bits_per_dimension": float(study.bits.mean()),
-        "standard_error": study.standard_error,
-        "prior": float(study.prior.mean()),
-        "num_images": len(study.bits),
-        "num_timesteps": len(study.timesteps),
-    }
-    _write(out / LIKELIHOOD, made_by, facts, study)
-
-
-def read_likelihood(folder: Path, section: LikelihoodParams) -> Likelihood:
-    """Read a likelihood that was measured with `section`.
-
-    Raises:
-        UserError: The folder holds none, it changed, its section is another, or its arrays do not fit one another.
-    """
-    sections = {"likelihood": section}
-    of_timesteps, of_images = ["timesteps", "vlb", "x_0_mse", "eps_mse"], ["indices", "labels", "bits", "prior"]
-    expected: dict[str, tuple[str, Shape]] = {
-        name: ("int64" if name in ("timesteps", "indices", "labels") else "float64", (None,))
-        for name in [*of_timesteps, *of_images]
-    }
-    return Likelihood(**_read(folder / LIKELIHOOD, "likelihood", sections, expected, of_timesteps, of_images))
-
-
-def _write(
-    path: Path,
-    made_by: dict[str, Any],
-    facts: Mapping[str, Any],
-    study: Interpolation | Neighbours | Variation | Likelihood,
-) -> None:
-    with new_folder(path.parent) as folder:
-        write_npz(folder / path.name, **vars(study))
-        write_manifest(folder, made_by, facts)
-
-
-def _read(
-    path: Path,
-    stage: str,
-    sections: Mapping[str, Section],
-    expected: Mapping[str, tuple[str, Shape]],
-    *paired: list[str],
-) -> dict[str, Array]:
-    """Read arrays of a stage's artifact that was made with these sections; `paired` ones must be of one length."""
-    require_params(path.parent, read_manifest(path.parent, stage).model_dump(), sections)
-    arrays = read_npz(path, expected)
-    for names in paired:
+    require_params(folder, read_manifest(folder, kind.stage).model_dump(), sections)
+    arrays = read_npz(folder / kind.file, kind.arrays)
+    for names in kind.rows:
         lengths = {name: len(arrays[name]) for name in names}
         if len(set(lengths.values())) > 1:
             found = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise UserError(f"{path}: its arrays differ in length: {found}")
-    return arrays
+            raise UserError(f"{folder / kind.file}: its arrays differ in length: {found}")
+    return kind(**arrays)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
-from adm.artifacts.streaming import spooled
+from adm.artifacts.streaming import spool
 from adm.artifacts.writing import new_folder, write_npz
 from adm.data.images import Images, open_npz
 from adm.metrics.batches import GRAPH, write_reference
-from adm.metrics.published import read_published_statistics
-from adm.nets.published import read_published
+from adm.metrics.reference_statistics import read_published_statistics
+from adm.nets.release import read_published
 from adm.nets.weights import write_tensors
 from adm.params.errors import UserError
 from adm.params.models import ModelParams
@@ -60,7 +60,7 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
         case PublishedSamplesParams():
             images = _images(path, published.image_size, published.num_samples)
             labels = np.zeros(images.count, np.int64) if images.labels is None else images.labels
-            with spooled(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
+            with spool(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
                 write_npz(folder / SAMPLES, arr_0=pixels, arr_1=labels)
             return {
                 "num_samples": images.count,
@@ -70,7 +70,7 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
         case PublishedReferenceParams():
             pool, spatial = read_published_statistics(path)
             images = _images(path, published.image_size, published.num_images)
-            with spooled(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
+            with spool(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
                 write_reference(folder, pool, spatial, pixels)
             return {"num_images": images.count, "published_images": images.total}
         case PublishedGraphParams():

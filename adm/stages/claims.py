@@ -6,7 +6,7 @@ from pathlib import Path
 from adm.artifacts.manifest import provenance
 from adm.params.claims import BeatsEarlyClaim, ClaimParams
 from adm.params.errors import UserError
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.params.models import UniformModelParams
 from adm.params.runs import SamplingParams
 from adm.report.claims import judge

@@ -6,7 +6,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from adm.artifacts.manifest import provenance, require_section
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.metrics.batches import read_features, read_reference_statistics, require_same_graph
 from adm.metrics.bootstrap import bootstrap_metrics

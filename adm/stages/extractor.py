@@ -6,14 +6,14 @@ from pathlib import Path
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
 from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
 from adm.training.extractor import accuracy, initial_network, split, train_extractor
-from adm.training.log import logged
+from adm.training.log import log_reports
 from adm.training.report import Report
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     Raises:
         UserError: The held-out accuracy is below `least_accuracy`, or a loss, a gradient or a weight is not finite.
     """
-    settle(extractor.threads)
+    make_deterministic(extractor.threads)
     shards = ImageShards(data, dataset.image_size)
     made_by = provenance("extractor", {"extractor": extractor}, {"data": data}, ["torch", "tensorflow"])
     parts = split(extractor, len(shards))
@@ -34,7 +34,7 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     network = initial_network(extractor, dataset.num_classes)
     steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
     reports = (Report(step, {"loss": loss}) for step, loss in enumerate(steps, start=1))
-    for _ in logged(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
+    for _ in log_reports(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
         pass
     require_finite("extractor", network.state_dict())
     held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])

@@ -10,10 +10,10 @@ from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import LIBRARIES, open_graph
-from adm.parallel import joined
+from adm.parallel import process_group
 from adm.params.data import GraphParams
 from adm.params.errors import UserError
 from adm.progress import rows_of
@@ -29,19 +29,19 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: st
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
     """
-    settle(extractor.threads)
+    make_deterministic(extractor.threads)
     inputs = {"images": images, "graph": graph}
     made_by = provenance("features", {"extractor": extractor}, inputs, LIBRARIES[extractor.executor])
-    with joined(device, timeout_seconds) as group:
-        read_manifest(graph, "extractor", "adopt", checked=group.turns)
-        pixels = _read_images(images, group.turns)
-        group.meet()
+    with process_group(device, timeout_seconds) as group:
+        read_manifest(graph, "extractor", "adopt", checked=group.rank_slice)
+        pixels = _read_images(images, group.rank_slice)
+        group.barrier()
         try:
             executor = open_graph(extractor, graph / GRAPH, str(group.device))
             features = executor.features(pixels, extractor.feature_batch, group.map)
         except ValueError as error:
             raise UserError(f"{images} through {graph}: {error}") from error
-    if group.is_first:
+    if group.is_main:
         with new_folder(out) as folder:
             write_features(folder, features)
             write_manifest(folder, made_by, {"num_images": len(features.pool)})

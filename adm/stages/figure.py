@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adm.params.errors import UserError
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.report.drawn import Sources, draw, remark
 from adm.report.figures import captioned, write_figure
 from adm.report.paper import caption

@@ -6,7 +6,7 @@ import torch
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.weights import build
 from adm.params.models import ModelParams
 from adm.training.state import TrainingState
@@ -15,7 +15,7 @@ from adm.training.tasks import build_task
 
 def run(model: ModelParams, out: Path) -> None:
     """Initialise a network from its training seed."""
-    settle(threads=1)
+    make_deterministic(threads=1)
     made_by = provenance("init", {"model": model}, {}, ["torch", "safetensors"])
     with new_folder(out) as folder:
         with torch.random.fork_rng(devices=[]):

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from adm.data.batches import to_uint8
-from adm.data.chosen import check_labels, choose
+from adm.data.selection import check_labels, choose
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
 from adm.nets.unet import UNet
-from adm.parallel import placed
+from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.studies import InterpolationParams
-from adm.sampling.interpolation import LatentSpace, between, computed, conditioned
-from adm.sampling.studies import Interpolation, write_interpolation
+from adm.sampling.guided import class_count
+from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpolate, load_conditioned
+from adm.sampling.studies import Interpolation, write_study
 
 PAIRS, RECONSTRUCTIONS = 0, 1
 """Streams of the study's seed: which images are joined, and which are measured."""
@@ -31,19 +32,23 @@ def run(
     Raises:
         UserError: The dataset has too few images, or labels that are no class of the networks.
     """
-    settle(interpolation.threads)
-    network = load_network(inputs["checkpoint"], model, placed(device))
+    make_deterministic(interpolation.threads)
+    network = load_network(inputs["checkpoint"], model, resolve_device(device))
     assert isinstance(network, UNet)
-    classifier = classifier_model and load_network(inputs["classifier"], classifier_model, placed(device))
+    classifier = classifier_model and load_network(inputs["classifier"], classifier_model, resolve_device(device))
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
-    num_classes = _num_classes(model, classifier_model, data, inputs["data"])
+    declared = class_count(model, classifier_model)
+    check_labels(data, declared, inputs["data"])
+    num_classes = declared or int(data.labels.max()) + 1
     pairs, points, micro_batch = interpolation.pairs, interpolation.points, interpolation.micro_batch
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
-    images = to_uint8(between(space, *conditioned(data, ends, num_classes), points, micro_batch))
-    errors = computed(space.errors, space.device, micro_batch, *conditioned(data, measured, num_classes)).numpy()
+    images = to_uint8(interpolate(space, *load_conditioned(data, ends, num_classes), points, micro_batch))
+    errors = compute_in_batches(
+        space.errors, space.device, micro_batch, *load_conditioned(data, measured, num_classes)
+    ).numpy()
     study = Interpolation(
         originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
         images=images.reshape(pairs, points, *images.shape[1:]),
@@ -51,17 +56,4 @@ def run(
         error_all_but_last=errors[:, 0],
         error_all=errors[:, 1],
     )
-    write_interpolation(out, interpolation, inputs, study)
-
-
-def _num_classes(
-    model: DiffusionModelParams,
-    classifier_model: ClassifierModelParams | None,
-    data: ImageShards,
-    place: Path,
-) -> int:
-    num_classes = model.network.num_classes
-    if num_classes is None and classifier_model is not None:
-        num_classes = classifier_model.network.num_classes
-    check_labels(data, num_classes, place)
-    return num_classes or int(data.labels.max()) + 1
+    write_study(out, study, inputs, interpolation=interpolation)

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.data.chosen import check_labels, choose
+from adm.data.selection import check_labels, choose
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
-from adm.parallel import placed
+from adm.parallel import resolve_device
 from adm.params.errors import UserError
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import LikelihoodParams
 from adm.sampling.likelihood import CHOICE, measure
-from adm.sampling.studies import Likelihood, write_likelihood
+from adm.sampling.studies import Likelihood, write_study
 
 
 def run(
@@ -25,14 +25,14 @@ def run(
         UserError: The dataset has too few images, or labels that are no class of the network, or the network returns
             what gives no likelihood.
     """
-    settle(likelihood.threads)
-    network = load_network(inputs["checkpoint"], model, placed(device))
+    make_deterministic(likelihood.threads)
+    network = load_network(inputs["checkpoint"], model, resolve_device(device))
     data = ImageShards(inputs["data"], model.network.image_size)
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])
     study = measure(likelihood, model, network, data, np.sort(chosen))
     _check_finite(study, likelihood, inputs["checkpoint"])
-    write_likelihood(out, likelihood, inputs, study)
+    write_study(out, study, inputs, likelihood=likelihood)
 
 
 def _check_finite(study: Likelihood, likelihood: LikelihoodParams, place: Path) -> None:

@@ -11,7 +11,7 @@ from adm.metrics.neighbours import nearest
 from adm.params.errors import UserError
 from adm.params.studies import NeighboursParams
 from adm.sampling.batch import read_batch
-from adm.sampling.studies import Neighbours, write_neighbours
+from adm.sampling.studies import Neighbours, write_study
 
 
 def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> None:
@@ -41,4 +41,4 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> Non
             [np.array_equal(data[first][0], image) for first, image in zip(indices[:, :1], samples, strict=True)]
         ),
     )
-    write_neighbours(out, neighbours, inputs, study)
+    write_study(out, study, inputs, neighbours=neighbours)

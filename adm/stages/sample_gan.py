@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from adm.artifacts.manifest import read_manifest
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS, Generator
 from adm.nets.weights import load_weights
 from adm.params.data import DatasetParams
@@ -23,7 +23,7 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
     Raises:
         UserError: The generator is none, or another one than the params file describes.
     """
-    settle(run.threads)
+    make_deterministic(run.threads)
     network = _load_generator(inputs["gan"], gan, dataset)
     classes = run.classes or range(dataset.num_classes)
     blocks = blocks_of(WHOLE, run.num_samples, run.micro_batch)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.nets.cost import forward_flops, parameter_count
 from adm.params.models import ModelParams

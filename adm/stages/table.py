@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from adm.artifacts.manifest import require_params
-from adm.artifacts.sealed import read_sealed_json
+from adm.artifacts.seal import read_sealed_json
 from adm.params.errors import UserError
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.params.report import (
     PAPER_TABLES,
     ComputeParams,

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.machine import processor_name
 from adm.nets.cost import forward_flops
 from adm.params.compute import ThroughputParams
@@ -19,7 +19,7 @@ def run(throughput: ThroughputParams, model: TrainedModelParams, out: Path) -> N
     `peak_flops` is the most that any repetition's matrix product reached: divided by three times `forward_flops`
     it is the machine's theoretical throughput.
     """
-    settle(throughput.threads)
+    make_deterministic(throughput.threads)
     made_by = provenance("throughput", {"throughput": throughput, "model": model}, {}, ["torch"])
     timings = measure(throughput, model)
     content = {

@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adm.artifacts.manifest import fingerprint, provenance, write_manifest
-from adm.artifacts.sealed import write_sealed_csv
+from adm.artifacts.seal import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.checkpoints import check_checkpoint
 from adm.nets.weights import build
-from adm.parallel import joined
+from adm.parallel import process_group
 from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
-from adm.training.log import logged
+from adm.training.log import log_reports
 from adm.training.loop import check_group, train
-from adm.training.rolling import LOG, link_state, naming_last_good, newest, rolling_folder, save_rolling, state_at
+from adm.training.rolling import LOG, link_state, name_last_good, newest, rolling_folder, save_rolling, state_at
 from adm.training.state import TrainingState, check_step
 from adm.training.tasks import TrainedModelParams, build_task
 
@@ -45,19 +45,19 @@ def run(
     """
     training, side = model.training, model.network.image_size
     data, previous = inputs["data"], inputs["previous"]
-    settle(training.threads)
+    make_deterministic(training.threads)
     made_by = provenance(
         "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
     )
     with (
-        joined(device, execution.timeout_seconds) as group,
+        process_group(device, execution.timeout_seconds) as group,
         rolling_folder(work, made_by, group) as rolling,
-        naming_last_good(rolling, previous),
+        name_last_good(rolling, previous),
     ):
         check_group(model, group)
-        images = ImageShards(data, dataset.image_size, group.turns)
-        check_checkpoint(previous, model, group.turns)
-        group.meet()
+        images = ImageShards(data, dataset.image_size, group.rank_slice)
+        check_checkpoint(previous, model, group.rank_slice)
+        group.barrier()
         batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
@@ -65,21 +65,21 @@ def run(
         if saved is None:
             check_step(state, start, previous)
         reports = train(state, batches, training, segment.stop, group)
-        if group.is_first:
+        if group.is_main:
             every, earlier = execution.log_every, saved and saved / LOG
-            reports = logged(
+            reports = log_reports(
                 reports, rolling / LOG, state.step, segment.stop, every, training.batch_size, curves, earlier
             )
         for report in reports:
             if report.step % execution.save_every == 0 or report.step == segment.stop:
-                group.agree(state.tensors(), f"iteration {report.step}")
-                if group.is_first:
+                group.check_identical(state.tensors(), f"iteration {report.step}")
+                if group.is_main:
                     save_rolling(state, rolling)
-        if group.is_first:
+        if group.is_main:
             last = state_at(rolling, segment.stop)
             with new_file(log) as path, new_folder(out) as folder:
                 rows = (last / LOG).read_text(encoding="utf-8")
                 write_sealed_csv(path, rows, fingerprint(made_by["params"]))
                 link_state(last, folder)
                 write_manifest(folder, made_by, {"step": state.step, **group.facts})
-        group.wait()
+        group.wait_for_main()

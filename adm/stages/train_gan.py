@@ -6,13 +6,13 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS
 from adm.nets.weights import write_tensors
 from adm.params.data import DatasetParams
 from adm.params.gans import GanParams
 from adm.training.gan import initial_networks, train_gan
-from adm.training.log import logged
+from adm.training.log import log_reports
 from adm.training.report import Report
 
 
@@ -22,14 +22,14 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: P
     Raises:
         UserError: A loss, a gradient or a weight is not finite.
     """
-    settle(gan.threads)
+    make_deterministic(gan.threads)
     images = ImageShards(data, dataset.image_size)
     made_by = provenance("train_gan", {"gan": gan}, {"data": data}, ["torch", "safetensors"])
     networks = initial_networks(gan, dataset.image_size, dataset.num_classes)
     batches = Batches(images, dataset.image_size, gan.batch_size, crop="centre", flip=False, seed=gan.seed)
     steps = train_gan(gan, networks, dataset.num_classes, batches)
     reports = (Report(iteration, losses) for iteration, losses in enumerate(steps, start=1))
-    for _ in logged(reports, curves / "log.csv", 0, gan.iterations, every, gan.batch_size, curves):
+    for _ in log_reports(reports, curves / "log.csv", 0, gan.iterations, every, gan.batch_size, curves):
         pass
     with new_folder(out) as folder:
         write_tensors(folder / WEIGHTS, networks.averaged.state_dict())

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.determinism import settle
+from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
-from adm.parallel import placed
+from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
 from adm.progress import progress
-from adm.sampling.guided import block_sampler
-from adm.sampling.studies import Variation, write_variation
+from adm.sampling.guided import block_sampler, class_count
+from adm.sampling.studies import Variation, write_study
 
 
 def run(
@@ -25,10 +25,10 @@ def run(
     device: str = "cpu",
 ) -> None:
     """Sample the run's first seeds at each scale; `inputs` are "checkpoint" and "classifier"."""
-    settle(variation.threads)
-    network = load_network(inputs["checkpoint"], model, placed(device))
-    classifier = load_network(inputs["classifier"], classifier_model, placed(device))
-    num_classes = model.network.num_classes or classifier_model.network.num_classes
+    make_deterministic(variation.threads)
+    network = load_network(inputs["checkpoint"], model, resolve_device(device))
+    classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
+    num_classes = class_count(model, classifier_model) or 1
     count = variation.num_samples
     columns = []
     for scale in progress(variation.scales, unit="scale"):
@@ -40,4 +40,4 @@ def run(
         scales=np.array(variation.scales, np.float64),
         labels=block.labels,
     )
-    write_variation(out, variation, run, inputs, study)
+    write_study(out, study, inputs, variation=variation, run=run)

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from tabulate import tabulate
 
 from adm.artifacts.closeness import Tolerance
-from adm.artifacts.found import Artifact, check_out, find_artifacts
+from adm.artifacts.inventory import Artifact, check_out, find_artifacts
 from adm.artifacts.writing import new_file, write_json
-from adm.evaluation.comparison import MEANING, SOUND, Compared, Kind, compare_artifacts, judged_by_twin
+from adm.evaluation.comparison import MEANING, SOUND, Compared, Kind, compare_artifacts, judge_by_twin
 from adm.progress import progress
 
 
@@ -50,7 +50,7 @@ def _compare(a: Mapping[str, Artifact], b: Mapping[str, Artifact], tolerance: To
         for path, compared in zip(both, pairs, strict=True):
             found[path] = compared
             bar.update()
-    judged = {path: judged_by_twin(PurePosixPath(path), compared, found) for path, compared in found.items()}
+    judged = {path: judge_by_twin(PurePosixPath(path), compared, found) for path, compared in found.items()}
     return dict(sorted(judged.items()))
 
 

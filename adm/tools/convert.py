@@ -6,9 +6,9 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from adm.artifacts.manifest import read_manifest, sha256
-from adm.nets.converted import read_converted, write_converted
+from adm.nets.conversion import read_converted, write_converted
 from adm.nets.export import ReleasedDtype, export_released
-from adm.nets.published import model_network, preset_network, read_released_weights
+from adm.nets.release import model_network, preset_network, read_released_weights
 from adm.nets.weights import read_tensors
 from adm.params.errors import UserError
 from adm.params.models import ModelParams

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from adm.nets.published import compare_presets, read_released, shapes
+from adm.nets.release import compare_presets, read_released, shapes
 
 
 def run(file: Path) -> list[str]:

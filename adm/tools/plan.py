@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adm.nets import PRESETS
 from adm.nets.cost import network_forward_flops
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.planning import tables
 from adm.planning.costs import ON_GPUS, Cost, Machine, costs_of, tasks_of, trains, without_training
 from adm.planning.devices import A100, published_share

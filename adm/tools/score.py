@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_limits
 from adm.artifacts.manifest import library_versions, provenance, sha256
 from adm.artifacts.writing import new_file, write_json
 from adm.data.images import Images, open_images
+from adm.evaluation.feature_store import FeatureStore, cache_folder
 from adm.evaluation.reference import Reference, open_reference
 from adm.evaluation.scoring import NEIGHBOURS, Extractors, Options, score
 from adm.evaluation.second_extractor import SecondExtractor
-from adm.evaluation.stored_features import FeatureStore, cache_folder
 from adm.metrics.executors import LIBRARIES, Executor, open_graph
 from adm.metrics.graph_resize import resize_inside
 from adm.metrics.module_features import Resize, Scaling

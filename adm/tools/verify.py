@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from adm.artifacts.found import Artifact, check_out, find_artifacts
+from adm.artifacts.inventory import Artifact, check_out, find_artifacts
 from adm.artifacts.soundness import Checked, Digests, check_artifacts, hash_files
 from adm.artifacts.writing import new_file, write_json
 from adm.progress import progress

@@ -90,7 +90,7 @@ class TrainingLog:
         self._curves.add(int(row["step"]), self._zero + float(row["seconds"]), values)
 
 
-def logged(
+def log_reports(
     reports: Iterable[Report],
     path: Path,
     start: int,

@@ -68,13 +68,13 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
     shape = group.size * len(x_0), *x_0.shape[1:]
     drawn = draw(state.task, shape, generator(training.seed, state.step, NOISE))
     share = Share.of(training, group)
-    mine = drawn.part(share.rows).to(group.device)
+    own = drawn.part(share.rows).to(group.device)
     x_0 = x_0.to(group.device, memory_format=memory_format(training.precision))
     y = y.to(group.device)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
     for attempt in count():
-        values, losses = _gradients(state, training, x_0, y, mine, share)
+        values, losses = _gradients(state, training, x_0, y, own, share)
         _share(state, values, group)
         norm = _unscaled_norm(state)
         if torch.isfinite(norm + values["loss"]):
@@ -82,7 +82,7 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
         if not state.scale.shrink():
             raise NotFiniteError(_not_finite(state, values, norm, attempt))
     _update(state, training, rate)
-    state.task.timesteps.update(drawn.t, group.concatenated(losses).cpu())
+    state.task.timesteps.update(drawn.t, group.all_gather(losses).cpu())
     state.scale.grow()
     state.step += 1
     extra = {"gradient_norm": float(norm), "learning_rate": rate, "log2_loss_scale": state.scale.log2}
@@ -154,8 +154,8 @@ def _gradients(
 
 def _share(state: TrainingState, values: dict[str, Tensor], group: Group) -> None:
     """Add up the gradients and the values of all processes, in place."""
-    group.add_up([parameter.grad for parameter in state.network.parameters() if parameter.grad is not None])
-    group.add_up(list(values.values()))
+    group.all_reduce([parameter.grad for parameter in state.network.parameters() if parameter.grad is not None])
+    group.all_reduce(list(values.values()))
 
 
 def _unscaled_norm(state: TrainingState) -> Tensor:

@@ -48,7 +48,7 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
         UserError: Another process holds the lock.
     """
     folder = work / fingerprint(made_by)
-    if not group.is_first:
+    if not group.is_main:
         yield folder
         return
     work.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
 
 
 @contextmanager
-def naming_last_good(folder: Path, previous: Path) -> Iterator[None]:
+def name_last_good(folder: Path, previous: Path) -> Iterator[None]:
     """Have the error that ends training for numbers that are not finite name the state to go back to.
 
     Args:
@@ -119,7 +119,7 @@ def newest(folder: Path, group: Group = ALONE) -> Path | None:
     One that is not is passed over with a warning: from an earlier one, training comes to the same bytes. None where
     there is none.
     """
-    step = group.first(_last_whole(folder) if group.is_first else -1)
+    step = group.broadcast(_last_whole(folder) if group.is_main else -1)
     return None if step < 0 else state_at(folder, step)
 
 

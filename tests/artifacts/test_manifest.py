@@ -6,7 +6,7 @@ import pytest
 from damage import sealed_json
 
 from adm.artifacts.manifest import MANIFEST, identity, provenance, read_manifest, sha256, write_manifest
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 

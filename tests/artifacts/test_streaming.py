@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.artifacts.streaming import names_in_npz, spooled, stream_npz
+from adm.artifacts.streaming import names_in_npz, spool, stream_npz
 from adm.params.errors import UserError
 
 
@@ -48,7 +48,7 @@ def test_a_file_that_shrank_since_is_an_error(tmp_path):
 def test_a_spooled_array_is_written_as_if_it_had_been_in_memory(tmp_path):
     array = np.random.default_rng(0).integers(0, 256, (23, 4, 4, 3)).astype(np.uint8)
     np.savez(tmp_path / "whole.npz", array)
-    with spooled((array[start : start + 5] for start in range(0, 23, 5)), array.shape, tmp_path) as mapped:
+    with spool((array[start : start + 5] for start in range(0, 23, 5)), array.shape, tmp_path) as mapped:
         np.savez(tmp_path / "spooled.npz", mapped)
     assert (tmp_path / "spooled.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spooled.npz", "whole.npz"]

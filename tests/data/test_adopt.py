@@ -11,7 +11,7 @@ from adm.metrics.batches import GRAPH, REFERENCE, read_reference_statistics
 from adm.nets import presets
 from adm.nets import published as published_checkpoints
 from adm.nets.checkpoints import load_network
-from adm.nets.released import to_released
+from adm.nets.release_names import to_released
 from adm.params.errors import UserError
 from adm.params.published import (
     PublishedCheckpointParams,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adm import gpus
-from adm.parallel import placed
+from adm.parallel import resolve_device
 from adm.params.errors import UserError
 
 NAMES = ["GPU-a", "GPU-b", "GPU-c"]
@@ -76,12 +76,12 @@ def test_the_device_of_a_process_is_the_gpu_that_it_took(other, monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "as it was")
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     other(1)
-    assert placed("cuda", 1) == torch.device("cuda", 2)
+    assert resolve_device("cuda", 1) == torch.device("cuda", 2)
     assert chosen == [2]
     assert not torch.backends.cudnn.allow_tf32
-    assert placed("cpu", 7) == torch.device("cpu")
+    assert resolve_device("cpu", 7) == torch.device("cpu")
     with pytest.raises(UserError, match="process 3 has no GPU; there are 3 here"):
-        placed("cuda", 3)
+        resolve_device("cuda", 3)
 
 
 def test_one_that_was_killed_leaves_its_own(other):

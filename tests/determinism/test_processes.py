@@ -257,7 +257,7 @@ def test_a_process_that_never_meets_the_others_says_so(rank):
     with socket.create_server(("localhost", 0)) as taken:
         port = taken.getsockname()[1]
     where = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "RANK": str(rank)}
-    code = "from adm.parallel import joined\nwith joined('cpu', timeout_seconds=2): pass"
+    code = "from adm.parallel import process_group\nwith joined('cpu', timeout_seconds=2): pass"
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | where, capture_output=True, text=True, timeout=60, check=False
     )

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 from hypothesis import strategies as st
 
-from adm.artifacts.sealed import OPEN, SEAL, sealed
+from adm.artifacts.seal import OPEN, SEAL, seal
 from adm.params.errors import UserError
 
 MOST_MEMORY = 64 << 20
@@ -31,7 +31,7 @@ NUMBERS = [
 def sealed_json(content):
     """JSON as stages seal it, of whatever it may hold."""
     content = {key: value for key, value in content.items() if key != SEAL}
-    return sealed((json.dumps({**content, SEAL: OPEN}, indent=2) + "\n").encode())
+    return seal((json.dumps({**content, SEAL: OPEN}, indent=2) + "\n").encode())
 
 
 def swap(first, second):

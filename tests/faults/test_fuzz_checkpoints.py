@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from adm.nets.converted import read_converted
-from adm.nets.published import model_network, read_released, read_released_weights
-from adm.nets.released import to_released
+from adm.nets.conversion import read_converted
+from adm.nets.release import model_network, read_released, read_released_weights
+from adm.nets.release_names import to_released
 from adm.nets.weights import build, read_tensors
 from adm.params.models import DiffusionModelParams
 
@@ -270,8 +270,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import torch
-from adm.nets.converted import read_converted
-from adm.nets.published import read_released
+from adm.nets.conversion import read_converted
+from adm.nets.release import read_released
 from adm.params.errors import UserError
 
 torch.zeros(1).sum()

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from adm.nets import PRESETS, from_released, to_released
-from adm.nets.published import preset_network
+from adm.nets.release import preset_network
 
 NUM_PARAMETERS = {
     "imagenet64": 295_904_454,

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from damage import swap
 
-from adm.artifacts.manifest import dumped, fingerprint, provenance, write_manifest
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write_manifest
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
 from adm.params import UserError, load
@@ -21,10 +21,7 @@ from adm.sampling.studies import (
     Likelihood,
     Neighbours,
     Variation,
-    write_interpolation,
-    write_likelihood,
-    write_neighbours,
-    write_variation,
+    write_study,
 )
 from adm.stages import table as stage
 
@@ -144,7 +141,7 @@ def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, 
     needs = needs_of_figure(params, "figure_5")
     sources = FigureSources(metrics=write_metrics(tmp_path / "metrics", params, needs.metrics), training=tmp_path)
     for segment in needs.training:
-        made_with = fingerprint(dumped(params.sections_of_segment(segment)))
+        made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(tmp_path / f"{segment}.csv", "step,seconds\n1,3600.0\n", made_with)
     assert draw(params, "figure_5", sources).axes
     first, second, *_ = needs.training
@@ -182,22 +179,22 @@ def images(*shape):
     return np.zeros((*shape, 8, 8, 3), np.uint8)
 
 
-def write_study(folder, params, kind, key):
+def write_empty_study(folder, params, kind, key):
     """A study of nothing, made with the section of its key."""
     section, two = getattr(params, kind)[key], np.zeros(2)
     match kind:
         case "variations":
             study = Variation(images(2, len(section.scales)), np.array(section.scales, float), np.zeros(2, np.int64))
-            write_variation(folder, section, params.runs[section.run], {}, study)
+            write_study(folder, study, {}, variation=section, run=params.runs[section.run])
         case "interpolations":
             study = Interpolation(images(1, 2), images(1, 3), np.zeros((1, 2), np.int64), two, two)
-            write_interpolation(folder, section, {}, study)
+            write_study(folder, study, {}, interpolation=section)
         case "likelihoods":
             whole = np.arange(2)
-            write_likelihood(folder, section, {}, Likelihood(whole, two + 1, two, two, whole, whole, two, two))
+            write_study(folder, Likelihood(whole, two + 1, two, two, whole, whole, two, two), {}, likelihood=section)
         case "neighbours":
             study = Neighbours(np.zeros((2, 3), np.int64), np.zeros((2, 3)), two, np.zeros(2, bool))
-            write_neighbours(folder, section, {}, study)
+            write_study(folder, study, {}, neighbours=section)
 
 
 STUDIES = {
@@ -213,7 +210,7 @@ def test_a_figure_of_a_study_that_was_made_otherwise_is_refused(params, tmp_path
     figure = next(iter(getattr(params.figures, kind)))
     studies = needs_of_figure(params, figure).studies
     for study in studies:
-        write_study(tmp_path / study, params, kind, study)
+        write_empty_study(tmp_path / study, params, kind, study)
     sources = FigureSources(studies=tmp_path, samples=tmp_path, data=tmp_path)
     if kind != "neighbours":  # of which more would have to be there
         assert draw(params, figure, sources).axes
@@ -227,7 +224,7 @@ def test_a_figure_of_a_study_that_was_made_otherwise_is_refused(params, tmp_path
 def test_a_variation_of_a_run_that_changed_is_refused(params, tmp_path):
     figure = next(iter(params.figures.variations))
     study = params.figure(figure).study
-    write_study(tmp_path / study, params, "variations", study)
+    write_empty_study(tmp_path / study, params, "variations", study)
     other = changed(params, "runs", params.variations[study].run, seed=99)
     message = refusal(lambda: draw(other, figure, FigureSources(studies=tmp_path)))
     assert "was made with seed" in message

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.manifest import provenance, write_manifest
-from adm.artifacts.sealed import write_sealed_json
+from adm.artifacts.seal import write_sealed_json
 from adm.params.claims import ClaimParams
 from adm.params.compute import ThroughputParams
 from adm.params.errors import UserError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import yaml
 
-from adm.artifacts.manifest import dumped, fingerprint, provenance
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import check, load
 from adm.params.models import UniformModelParams
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
@@ -14,7 +14,7 @@ from adm.report.drawn import Sources as FigureSources
 from adm.report.drawn import draw, remark
 from adm.report.metrics import METRICS
 from adm.sampling.batch import write_batch
-from adm.sampling.studies import Likelihood, write_likelihood
+from adm.sampling.studies import Likelihood, write_study
 from adm.stages import table as stage
 
 KINDS = ("metrics", "samples", "data", "training", "studies", "throughput")
@@ -222,7 +222,7 @@ def test_a_figure_of_curves_is_made_from_its_needs_alone(params, tmp_path, name)
         folders["training"] = tmp_path / "training"
         folders["training"].mkdir()
     for segment in needs.training:
-        made_with = fingerprint(dumped(params.sections_of_segment(segment)))
+        made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(folders["training"] / f"{segment}.csv", "step,seconds\n1,3600.0\n", made_with)
     assert draw(params, name, FigureSources(**folders)).axes
 
@@ -231,7 +231,7 @@ def write_likelihood_of(folder, section, num_images):
     terms = np.array([1.0, 0.2, 0.1])
     images, bits = np.arange(num_images), np.linspace(1.2, 1.4, num_images)
     study = Likelihood(np.arange(3), terms, terms, terms, images, images, bits, np.zeros(num_images))
-    write_likelihood(folder, section, {}, study)
+    write_study(folder, study, {}, likelihood=section)
 
 
 def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_measured(params, tmp_path):

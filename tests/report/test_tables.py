@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adm.artifacts.manifest import dumped, fingerprint, provenance
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import UserError, load
 from adm.params.models import UniformModelParams
 from adm.params.report import PAPER_TABLES, TABLES, is_key
@@ -459,14 +459,16 @@ def test_what_holds_no_metrics_is_refused(tmp_path, content):
 
 def test_training_hours_are_the_sum_of_the_segments(tmp_path):
     first, second = {"segment": Numbered(number=1)}, {"segment": Numbered(number=2)}
-    write_sealed_csv(tmp_path / "m-250.csv", "step,seconds\n125,1800.0\n250,3600.0\n", fingerprint(dumped(first)))
-    write_sealed_csv(tmp_path / "m-500.csv", "step,seconds\n500,1800.0\n", fingerprint(dumped(second)))
+    write_sealed_csv(
+        tmp_path / "m-250.csv", "step,seconds\n125,1800.0\n250,3600.0\n", fingerprint(dump_sections(first))
+    )
+    write_sealed_csv(tmp_path / "m-500.csv", "step,seconds\n500,1800.0\n", fingerprint(dump_sections(second)))
     assert read_training_hours(tmp_path, {"m-250": first, "m-500": second}) == 1.5
     assert read_training_hours(tmp_path, {}) == 0.0
     with pytest.raises(UserError, match=r"m-500\.csv: was made with another segment or model than .* 'm-500'"):
         read_training_hours(tmp_path, {"m-250": first, "m-500": first})
     for content in ("step,loss\n1,2\n", "step,seconds\n", ""):
-        write_sealed_csv(tmp_path / "m-500.csv", content, fingerprint(dumped(second)))
+        write_sealed_csv(tmp_path / "m-500.csv", content, fingerprint(dump_sections(second)))
         with pytest.raises(UserError, match=r"m-500\.csv: is no training log"):
             read_training_hours(tmp_path, {"m-500": second})
     with pytest.raises(UserError, match=r"m-750\.csv: does not exist"):

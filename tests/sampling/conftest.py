@@ -7,7 +7,7 @@ import pytest
 
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import Block, block_sampler
+from adm.sampling.guided import Samples, block_sampler
 
 SAMPLING = {
     "checkpoint": "model-0",
@@ -71,7 +71,7 @@ def upsampled(tiny_model, randomised):
         params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = map(block_sampler(params, model, network, None, 2, Block(base.images, base.labels)), blocks)
+        made = map(block_sampler(params, model, network, None, 2, Samples(base.images, base.labels)), blocks)
         return joined(made, None if whole else len(samples_of(part, params.num_samples, params.micro_batch)))
 
     return run

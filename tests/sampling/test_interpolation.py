@@ -20,7 +20,7 @@ from adm.params.runs import RunParams
 from adm.params.studies import InterpolationParams, VariationParams
 from adm.sampling.batch import read_batch
 from adm.sampling.interpolation import LatentSpace, arc, in_micro_batches, weighted_gradient
-from adm.sampling.studies import read_interpolation, read_variation
+from adm.sampling.studies import Interpolation, Variation, read_study
 from adm.stages import init, interpolate, sample, vary
 
 MEANS = torch.tensor([-0.3, 0.2, 0.4])
@@ -202,7 +202,7 @@ def test_interpolate(checkpoints, data, tmp_path, tiny_model, changes):
         interpolate.run(study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / out)
     name = "interpolation.npz"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    made = read_interpolation(tmp_path / "a", study)
+    made = read_study(Interpolation, tmp_path / "a", interpolation=study)
     assert made.images.shape == (3, 4, 8, 8, 3)
     assert made.error_all.shape == made.error_all_but_last.shape == (5,)
     assert (made.error_all_but_last > 0).all()
@@ -216,7 +216,7 @@ def test_interpolate(checkpoints, data, tmp_path, tiny_model, changes):
 def test_rows_begin_and_end_with_the_reconstructions(checkpoints, data, tmp_path, tiny_model, randomised):
     study = InterpolationParams.model_validate(STUDY | {"gradient_scale": 1.0})
     interpolate.run(study, tiny_model(), tiny_model("classifier"), checkpoints | {"data": data}, tmp_path / "out")
-    made = read_interpolation(tmp_path / "out", study)
+    made = read_study(Interpolation, tmp_path / "out", interpolation=study)
     networks = [
         randomised(model, seed=len(model.kind)).eval().requires_grad_(False)
         for model in (tiny_model(), tiny_model("classifier"))
@@ -273,7 +273,7 @@ def test_vary(checkpoints, tmp_path, tiny_model):
     models = tiny_model(), tiny_model("classifier")
     section = VariationParams.model_validate(VARIATION)
     vary.run(section, RunParams.model_validate(RUN), *models, checkpoints, tmp_path / "varied")
-    varied = read_variation(tmp_path / "varied", section, RunParams.model_validate(RUN))
+    varied = read_study(Variation, tmp_path / "varied", variation=section, run=RunParams.model_validate(RUN))
     assert varied.images.shape == (5, 3, 8, 8, 3)
     assert varied.scales.tolist() == section.scales
     for column, scale in enumerate(section.scales):

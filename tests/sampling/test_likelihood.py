@@ -21,8 +21,8 @@ from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.studies import LikelihoodParams
 from adm.sampling import likelihood as library
-from adm.sampling.likelihood import conditioned_on, measure, noise_of
-from adm.sampling.studies import read_likelihood
+from adm.sampling.likelihood import labelled_denoiser, measure, noise_of
+from adm.sampling.studies import Likelihood, read_study
 from adm.stages import init, likelihood
 
 STUDY = {"checkpoint": "model-0", "dataset": "any", "num_images": 7, "micro_batch": 3, "seed": 5, "threads": 1}
@@ -95,9 +95,9 @@ def test_a_network_is_given_each_images_own_label(tiny_model, randomised, datase
 
     def note(y, network, precision):
         given.append(y)
-        return conditioned_on(y, network, precision)
+        return labelled_denoiser(y, network, precision)
 
-    monkeypatch.setattr(library, "conditioned_on", note)
+    monkeypatch.setattr(library, "labelled_denoiser", note)
     indices = np.array([3, 4, 8, 11])
     study = section(steps="3", micro_batch=3)
     for model in (tiny_model(), tiny_model(num_classes=None)):
@@ -176,7 +176,7 @@ def test_the_stage_writes_what_it_measured_to_the_same_bytes(checkpoint, data, t
         likelihood.run(section(**changes), tiny_model(), inputs, tmp_path / out)
     for name in ("likelihood.npz", "manifest.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    found = read_likelihood(tmp_path / "a", section(**changes))
+    found = read_study(Likelihood, tmp_path / "a", likelihood=section(**changes))
     assert len(set(found.indices.tolist())) == len(found.bits) == 7
     assert (np.diff(found.indices) > 0).all()
     assert found.labels.tolist() == ImageShards(data).labels[found.indices].tolist()
@@ -197,7 +197,7 @@ def test_more_images_hold_the_fewer(checkpoint, data, tmp_path, tiny_model):
     for count in (4, 24):
         study = section(num_images=count, steps="3")
         likelihood.run(study, tiny_model(), inputs, tmp_path / str(count))
-        found.append(read_likelihood(tmp_path / str(count), study))
+        found.append(read_study(Likelihood, tmp_path / str(count), likelihood=study))
     assert found[1].indices.tolist() == list(range(24))
     close(found[0].bits, found[1].bits[found[0].indices])
 
@@ -244,7 +244,7 @@ def test_a_study_that_changed_is_refused(checkpoint, data, tmp_path, tiny_model,
     content[len(content) // 2] ^= 1
     (tmp_path / "out" / name).write_bytes(content)
     with pytest.raises(UserError, match="out"):
-        read_likelihood(tmp_path / "out", section(steps="3"))
+        read_study(Likelihood, tmp_path / "out", likelihood=section(steps="3"))
 
 
 def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_path, tiny_model, monkeypatch):
@@ -254,7 +254,7 @@ def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_pa
     np.savez(tmp_path / "out" / "likelihood.npz", **arrays | {"labels": arrays["labels"][:-1]})
     monkeypatch.setattr("adm.sampling.studies.read_manifest", read_made_by)
     with pytest.raises(UserError, match="its arrays differ in length: indices 7, labels 6, bits 7, prior 7"):
-        read_likelihood(tmp_path / "out", section(steps="3"))
+        read_study(Likelihood, tmp_path / "out", likelihood=section(steps="3"))
 
 
 def test_the_verb_ends_in_one_line_and_exit_code_2(root, tmp_path, monkeypatch, capsys):

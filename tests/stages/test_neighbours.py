@@ -16,7 +16,7 @@ from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.studies import NeighboursParams
 from adm.sampling.batch import SAMPLES
-from adm.sampling.studies import read_neighbours
+from adm.sampling.studies import Neighbours, read_study
 from adm.stages import neighbours
 
 NUM_SAMPLES, NUM_IMAGES = 9, 40
@@ -73,7 +73,7 @@ def section(k=3):
 @pytest.mark.parametrize("k", [1, 3])
 def test_neighbours_are_those_of_all_pairs(inputs, arrays, tmp_path, k):
     neighbours.run(section(k), inputs, tmp_path / "out")
-    found = read_neighbours(tmp_path / "out", section(k))
+    found = read_study(Neighbours, tmp_path / "out", neighbours=section(k))
     real, fake = (project(images).astype(np.float64) for images in arrays)
     expected = np.sort(cdist(fake, real), axis=1)[:, :k]
     assert found.indices.shape == (NUM_SAMPLES, k)
@@ -85,7 +85,7 @@ def test_neighbours_are_those_of_all_pairs(inputs, arrays, tmp_path, k):
 
 def test_planted_copies_are_found_and_only_they_are_flagged(inputs, tmp_path):
     neighbours.run(section(), inputs, tmp_path / "out")
-    found = read_neighbours(tmp_path / "out", section())
+    found = read_study(Neighbours, tmp_path / "out", neighbours=section())
     for sample, image in (PLANTED | TOUCHED).items():
         assert found.indices[sample, 0] == image
         assert found.distances[sample, 0] < 0.1 * found.dataset_distances.min()

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from adm.artifacts.manifest import fingerprint, provenance, read_made_by, write_manifest
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import write_json
 from adm.metrics.freeze import freeze
 from adm.metrics.small_extractor import ExtractorNetwork

@@ -11,10 +11,10 @@ from damage import sealed_json
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from adm.artifacts.array_files import open_arrays
 from adm.artifacts.closeness import CHUNK, Tolerance, compare_arrays, compare_texts
-from adm.artifacts.stored import stored_arrays
 from adm.evaluation.comparison import compare_files
-from adm.evaluation.measured import FINDINGS, LOG_COLUMNS, SPEED, TABLE_COLUMNS, THROUGHPUT
+from adm.evaluation.timings import FINDINGS, LOG_COLUMNS, SPEED, TABLE_COLUMNS, THROUGHPUT
 from adm.training.log import TrainingLog
 
 DEFAULT = Tolerance(1.0e-5, 1.0e-8)
@@ -511,7 +511,7 @@ def test_a_link_to_nothing_is_one_line(adm, pair):
 
 def written(path, array):
     np.save(path, array)
-    return stored_arrays(path)[""]
+    return open_arrays(path)[""]
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?"])

@@ -14,7 +14,7 @@ from torch import nn
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.nets import PRESETS, load_released, to_released
-from adm.nets.published import preset_network, preset_shapes
+from adm.nets.release import preset_network, preset_shapes
 from adm.params.models import UniformModelParams
 from adm.params.networks import UNetParams
 from adm.stages import init

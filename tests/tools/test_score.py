@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from adm.artifacts.manifest import sha256
-from adm.evaluation import stored_features
+from adm.evaluation import feature_store
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
@@ -107,7 +107,7 @@ def test_a_reference_without_images_gives_no_precision_and_says_so(score):
 
 def test_images_are_in_memory_a_stretch_at_a_time(score, monkeypatch):
     expected, _ = score("samples.npz", "images.npz", "--batch", 8)
-    monkeypatch.setattr(stored_features, "STRETCH", 16 * 8 * 8 * 3 + 5)
+    monkeypatch.setattr(feature_store, "STRETCH", 16 * 8 * 8 * 3 + 5)
     lengths = []
     features = TorchGraph.features
     monkeypatch.setattr(
@@ -267,7 +267,7 @@ def test_a_full_disk_is_one_line(adm, graph, batches, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "pool.npy")
 
-    monkeypatch.setattr(stored_features, "write_rows", full)
+    monkeypatch.setattr(feature_store, "write_rows", full)
     out = tmp_path / "score.json"
     result = adm(
         "score", batches / "samples.npz", batches / "both.npz", "--graph", graph, "--cache", tmp_path, "--out", out

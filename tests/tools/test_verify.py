@@ -8,7 +8,7 @@ from damage import sealed_json, swap
 
 from adm.artifacts import code
 from adm.artifacts.manifest import MANIFEST, fingerprint, provenance, read_made_by, read_manifest, write_manifest
-from adm.artifacts.sealed import write_sealed_csv, write_sealed_json
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params.section import Section
 
 SOUND = "9 artifacts: 9 sound, 0 wrong; 0 made by other code; 14 files of which no manifest tells\n"

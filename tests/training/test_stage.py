@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from adm.artifacts.manifest import dumped, fingerprint, provenance, read_made_by, write_manifest
-from adm.artifacts.sealed import read_made_with
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance, read_made_by, write_manifest
+from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
 from adm.params.data import DatasetParams
@@ -69,7 +69,7 @@ def test_a_log_tells_that_it_was_made_with_what_its_checkpoint_was(project):
     short, long = (read_made_with(project.folder / "logs" / f"{name}.csv") for name in ("short", "long"))
     assert short == fingerprint(read_made_by(project.folder / "short", "train").params)
     segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=6)
-    assert long == fingerprint(dumped({"segment": segment, "model": project.model}))
+    assert long == fingerprint(dump_sections({"segment": segment, "model": project.model}))
     assert short != long
 
 

@@ -1,4 +1,4 @@
-"""What a source is: labels that are known at once, and images that are read when they are asked for."""
+"""A source of labelled images: labels in memory, images read on demand."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ class Source:
     """Labelled images of any sizes.
 
     Attributes:
-        name: What to call it in an error.
+        name: Its name in error messages.
         labels: (N,) int64, the class of each image.
         read: Reads the image of an index as (H, W, 3) uint8; called from several threads at once.
     """
@@ -53,13 +53,13 @@ def view(source: Source, dataset: DatasetParams) -> NDArray[np.int64]:
 
 
 def chunks(source: Source, kept: NDArray[np.int64], image_size: int, length: int) -> Iterator[Chunk]:
-    """Read images and crop them, a stretch at a time, so that no more than one is in memory.
+    """Read and crop images in chunks, so that only one chunk is in memory.
 
     Args:
-        source: Where they come from.
+        source: The source.
         kept: (n,) the indices to read, in order.
         image_size: Side of the crops.
-        length: Images of a stretch; the last may have fewer.
+        length: Images per chunk; the last chunk may be shorter.
 
     Yields:
         Images (length, image_size, image_size, 3) uint8 and labels (length,) int64.
@@ -71,7 +71,7 @@ def chunks(source: Source, kept: NDArray[np.int64], image_size: int, length: int
     def cropped(index: np.int64) -> NDArray[np.uint8]:
         return centre_crop(source.read(int(index)), image_size)
 
-    # Pillow lets go of the interpreter's lock while it decodes and resizes, so threads are enough.
+    # Pillow releases the GIL while it decodes and resizes, so threads are enough.
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(kept), length):
             indices = kept[start : start + length]

@@ -1,4 +1,4 @@
-"""Features of any number of images, on disk as they are computed: what is in memory does not grow with their number."""
+"""Features on disk, written while they are computed: memory does not grow with the number of images."""
 
 import hashlib
 import json
@@ -28,11 +28,11 @@ Rows = dict[str, NDArray[np.float32]]
 class FeatureStore:
     """Computes features once and maps them from disk.
 
-    What is computed appears under a name that images and maker give, whole or not at all; of two processes that
-    compute the same at once, each writes it; what one has mapped stays what it was.
+    Features are stored under a hash of the images and the extractor, whole or not at all. If two processes compute the
+    same features at once, both write them; an existing mapping stays valid.
 
     Args:
-        folder: Keeps them for later calls.
+        folder: Holds the features for later calls.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,16 +41,16 @@ class FeatureStore:
     def rows(
         self, images: Images, made_by: Mapping[str, Any], compute: Callable[[NDArray[np.uint8]], Rows], batch: int
     ) -> Rows:
-        """Features of all images, mapped from disk read-only, computed where they are not there yet.
+        """Features of all images, mapped read-only from disk; missing ones are computed first.
 
         Args:
             images: The images.
-            made_by: Provenance, of what computes them and how.
+            made_by: Provenance of the features.
             compute: Takes (n, H, W, 3) uint8, n a multiple of `batch` but for the last ones, and returns n rows.
-            batch: Images that are computed together.
+            batch: Images per batch of the computation.
 
         Raises:
-            UserError: An image cannot be read, or what is there was changed.
+            UserError: An image cannot be read, or the stored features were changed.
             ValueError: The features cannot be computed.
         """
         facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
@@ -81,7 +81,7 @@ def _compute(images: Images, compute: Callable[[NDArray[np.uint8]], Rows], batch
 
 @contextmanager
 def cache_folder(kept: Path | None) -> Iterator[Path]:
-    """Yield the folder that is given, or one that vanishes at the end."""
+    """Yield the given folder, or a temporary one."""
     if kept is not None:
         yield kept
     else:

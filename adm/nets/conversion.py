@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adm.artifacts.writing import new_file
 from adm.nets.presets import PRESETS
-from adm.nets.published import preset_network
+from adm.nets.release import preset_network
 from adm.nets.weights import read_tensors, write_tensors
 from adm.params.errors import UserError
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from adm.artifacts.archives import check_entries
 from adm.nets.classifier import Classifier
 from adm.nets.presets import PRESETS
-from adm.nets.released import from_released, to_released
+from adm.nets.release_names import from_released, to_released
 from adm.nets.unet import UNet, Upsampler
 from adm.nets.weights import build
 from adm.params.errors import UserError

@@ -1,4 +1,4 @@
-"""What a results folder holds: folders with a manifest, and files that stand alone."""
+"""The artifacts of a results folder: folders with a manifest, and single files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from adm.artifacts.manifest import MANIFEST
 from adm.params.errors import UserError
 
 SCRATCH = frozenset({"code", "logs", "shards", "work"})
-"""Folders of a results folder that hold no result: today's code, what was printed, and what is half done."""
+"""Folders in a results folder that hold no results: code digests, logs, and unfinished work."""
 
 LOOSE = frozenset({".csv", ".json", ".md", ".pdf", ".png", ".tex"})
-"""Endings of files that may stand alone; a folder with any other file in it is an artifact, which needs a manifest."""
+"""Endings of single files. A folder that holds any other file is an artifact and needs a manifest."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A folder with a manifest, or a file that stands alone.
+    """A folder with a manifest, or a single file.
 
     Attributes:
         path: Where it is.
         is_folder: Whether it is a folder.
-        files: Every file in it by its path within, less hidden ones; of a file that stands alone, itself by its name.
+        files: All files in the folder but hidden ones, by relative path; a single file has itself, by its name.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class Artifact:
 
 
 def find_artifacts(results: Path) -> dict[str, Artifact]:
-    """Every artifact of a results folder by its path in it, sorted; scratch and what is hidden is left out.
+    """All artifacts of a results folder by relative path, sorted; hidden files and `SCRATCH` are left out.
 
     Raises:
         UserError: There is no such folder, or it holds no artifact, or is itself one.
@@ -53,7 +53,7 @@ def find_artifacts(results: Path) -> dict[str, Artifact]:
 
 
 def check_out(out: Path | None, *results: Path) -> None:
-    """Refuse a report that would become one of the artifacts, or that cannot be written.
+    """Refuse a path for a report that is a folder or lies among the artifacts.
 
     Raises:
         UserError: `out` is a folder, or lies in a folder of results.

@@ -1,29 +1,29 @@
-"""Which numbers of the artifacts are measured in seconds, and so differ from run to run.
+"""The numbers in artifacts that are measured in seconds, and so differ from run to run.
 
-Known by name: the columns of a training log, the numbers of a throughput, Table 7, Figure 5, whose abscissa is time,
-and the claims on speed.
+They are listed by name: columns of training logs, numbers of a throughput, Table 7, Figure 5 (its abscissa is time),
+and the claims about speed.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 LOG_COLUMNS = frozenset({"seconds", "images_per_second"})
-"""Of a training log."""
+"""Columns of a training log that are measured."""
 
 THROUGHPUT = frozenset({"device", "images_per_second", "peak_flops", "peak_flops_of_repetitions"})
 """Keys of a measured throughput."""
 
 TABLE = "table_7"
 TABLE_COLUMNS = frozenset({"Here", "Images/s, here", "Utilisation, here"})
-"""Its columns that tell of the machine at hand; the others come from the paper and the params file."""
+"""The measured columns of the table; the others come from the paper and the params file."""
 
 FIGURE = "figure_5"
 
 SPEED = "images a second"
-"""What the `measure` of a claim on speed contains."""
+"""Text that the `measure` of a claim about speed contains."""
 
 FINDINGS = frozenset({"verdict", "effect", "estimate", "low", "high", "note"})
-"""What was found of a claim; the rest is what it says."""
+"""Keys of a claim that hold measured results; the other keys describe the claim."""
 
 
 def is_measured_cell(stem: str, column: str, row: Mapping[str, str]) -> bool:
@@ -39,10 +39,10 @@ def is_measured_cell(stem: str, column: str, row: Mapping[str, str]) -> bool:
     return column in LOG_COLUMNS or (stem == TABLE and column in TABLE_COLUMNS)
 
 
-def without_measured(stage: str, content: Any) -> Any:
-    """What JSON holds but for what is measured in seconds."""
+def drop_measured(stage: str, content: Any) -> Any:
+    """A copy of a JSON value without the numbers that are measured in seconds."""
     if isinstance(content, list):
-        return [without_measured(stage, entry) for entry in content]
+        return [drop_measured(stage, entry) for entry in content]
     if not isinstance(content, dict):
         return content
     measured: frozenset[str] = frozenset()
@@ -50,4 +50,4 @@ def without_measured(stage: str, content: Any) -> Any:
         measured = THROUGHPUT
     elif stage == "claims" and SPEED in str(content.get("measure", "")):
         measured = FINDINGS
-    return {key: without_measured(stage, value) for key, value in content.items() if key not in measured}
+    return {key: drop_measured(stage, value) for key, value in content.items() if key not in measured}

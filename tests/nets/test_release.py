@@ -10,7 +10,7 @@ from torch import nn
 
 from adm.nets import PRESETS, export_released, load_released, to_released
 from adm.nets.export import half_precision_names
-from adm.nets.published import preset_network, preset_shapes
+from adm.nets.release import preset_network, preset_shapes
 from adm.params.errors import UserError
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 

@@ -1,4 +1,4 @@
-"""Arrays of npy, npz and safetensors files, read a stretch at a time in the order in which they are stored."""
+"""Arrays of npy, npz and safetensors files, read in chunks in the order in which they are stored."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ DTYPES = {
     "I64": "<i8",
     "F64": "<f8",
 }
-"""What safetensors calls dtypes. numpy has no bfloat16, whose numbers are the upper halves of float32."""
+"""Numpy dtypes by safetensors name. Numpy has no bfloat16; its numbers are the upper halves of float32."""
 
 LONGEST_HEADER = 100_000_000
 """Bytes of a safetensors header, by its specification."""
@@ -41,7 +41,7 @@ ARRAYS = frozenset({".npy", ".npz", ".safetensors"})
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array whose numbers are read when they are asked for.
+    """An array in a file, whose numbers are read on demand.
 
     Attributes:
         place: The file, and the array's name in it.
@@ -72,7 +72,7 @@ class StoredArray:
         """
         try:
             yield from self._chunks(length)
-        except Exception as error:  # as in `stored_arrays`
+        except Exception as error:  # as in `open_arrays`
             raise UserError(f"{self.place}: cannot be read ({brief(error)})") from error
 
     def _chunks(self, length: int) -> Iterator[NDArray[Any]]:
@@ -88,7 +88,7 @@ class StoredArray:
                 yield (numbers.astype("<u4") << 16).view("<f4") if self.dtype == "bfloat16" else numbers
 
 
-def stored_arrays(path: Path) -> dict[str, StoredArray]:
+def open_arrays(path: Path) -> dict[str, StoredArray]:
     """Read the headers of the arrays of a file, by name; the one of an npy is called "".
 
     Raises:

@@ -1,6 +1,6 @@
-"""Files that end with the sha256 of themselves, so that each tells alone whether it is what was written.
+"""Files that end with their own sha256, so that damage shows without a manifest.
 
-The hash is that of the whole file with zeros in its place: no byte can change unnoticed, be it of the hash.
+The hash is computed over the whole file with zeros in the place of the hash. So it detects a change of any byte.
 """
 
 import hashlib
@@ -14,13 +14,13 @@ from adm.artifacts.writing import write_json
 from adm.params.errors import UserError
 
 SEAL = "sha256"
-"""What the hash is called: the last key of JSON, and the last line, a comment, of csv."""
+"""Name of the hash: the last key in JSON, the last comment line in csv."""
 
 OPEN = "0" * 64
-"""What stands in its place while it is computed."""
+"""Placeholder of the hash while it is computed."""
 
 MADE_WITH = "made_with"
-"""What the line before a csv's seal calls the fingerprint of its params."""
+"""Name of the fingerprint of the params, in the line before the seal of a csv."""
 
 IN_JSON = rf'(?<="{SEAL}": ")[0-9a-f]{{64}}(?="\n}}\n\Z)'
 IN_CSV = rf"(?<=# {SEAL} )[0-9a-f]{{64}}(?=\n\Z)"
@@ -31,12 +31,12 @@ FINGERPRINT = re.compile(rf"(?m)^# {MADE_WITH} ([0-9a-f]+)\n# {SEAL} .*\n\Z".enc
 def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON as `write_json` does, and the seal as its last key."""
     write_json(path, {**content, SEAL: OPEN})
-    path.write_bytes(sealed(path.read_bytes()))
+    path.write_bytes(seal(path.read_bytes()))
 
 
 def write_sealed_csv(path: Path, text: str, made_with: str) -> None:
-    """Write lines of csv and, as comments behind them, the fingerprint of the params it was made with and the seal."""
-    path.write_bytes(sealed(f"{text}# {MADE_WITH} {made_with}\n# {SEAL} {OPEN}\n".encode()))
+    """Write csv lines, then two comment lines: the fingerprint of the params, and the seal."""
+    path.write_bytes(seal(f"{text}# {MADE_WITH} {made_with}\n# {SEAL} {OPEN}\n".encode()))
 
 
 def read_made_with(path: Path) -> str:
@@ -75,11 +75,11 @@ def check_seal(path: Path) -> None:
         raise UserError(f"{path}: does not exist") from error
     if not AT_THE_END.search(content):
         raise UserError(f"{path}: is not the file that was written: it does not end with the sha256 of itself")
-    if content != sealed(content):
+    if content != seal(content):
         raise UserError(f"{path}: is not the file that was written: its sha256 differs from the one it ends with")
 
 
-def sealed(content: bytes) -> bytes:
-    """Put the hash of a file's content in its place, which is open or holds that of another content."""
+def seal(content: bytes) -> bytes:
+    """Write the hash of a file's content into its place, which holds the placeholder or an old hash."""
     digest = hashlib.sha256(AT_THE_END.sub(OPEN.encode(), content)).hexdigest()
     return AT_THE_END.sub(digest.encode(), content)

@@ -1,4 +1,4 @@
-"""Which images of a dataset a study sees."""
+"""The choice of images of a dataset for a study."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from adm.params.errors import UserError
 
 
 def choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -> NDArray[np.int64]:
-    """Choose different images at random; of a larger count they are the first.
+    """Choose distinct images at random; a smaller count gives the first ones of a larger count.
 
     Args:
         seed: The study's seed.
-        stream: What of the study the images are for.
+        stream: The number of the random stream within the study.
         data: The dataset.
         count: How many.
         place: The dataset's folder, for messages.
@@ -34,7 +34,7 @@ def choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -
 
 
 def check_labels(data: ImageShards, num_classes: int | None, place: Path) -> None:
-    """Refuse a dataset with labels that are no class of the networks; any will do where `num_classes` is None.
+    """Refuse a dataset with labels that are no class of the networks; None accepts all labels.
 
     Raises:
         UserError: Names the folder, the label and how many classes there are.

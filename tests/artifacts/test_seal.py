@@ -2,13 +2,13 @@
 
 import pytest
 
-from adm.artifacts.sealed import (
+from adm.artifacts.seal import (
     OPEN,
     SEAL,
     check_seal,
     read_made_with,
     read_sealed_json,
-    sealed,
+    seal,
     write_sealed_csv,
     write_sealed_json,
 )
@@ -58,7 +58,7 @@ def test_a_csv_tells_the_fingerprint_that_it_was_sealed_with(tmp_path):
 @pytest.mark.parametrize("before", ["", "# made_with\n", "# made_with 0123\n1,2\n", "1 # made_with xyz\n"])
 def test_a_sealed_csv_without_a_fingerprint_before_its_seal_is_refused(tmp_path, before):
     path = tmp_path / "a.csv"
-    path.write_bytes(sealed(f"step\n1\n{before}# {SEAL} {OPEN}\n".encode()))
+    path.write_bytes(seal(f"step\n1\n{before}# {SEAL} {OPEN}\n".encode()))
     check_seal(path)
     with pytest.raises(UserError, match=r"a\.csv: does not tell what it was made with"):
         read_made_with(path)
@@ -66,7 +66,7 @@ def test_a_sealed_csv_without_a_fingerprint_before_its_seal_is_refused(tmp_path,
 
 def test_equal_content_gives_equal_bytes_and_sealing_again_changes_nothing(tmp_path):
     first, second = (write_json(tmp_path / name).read_bytes() for name in ("a.json", "b.json"))
-    assert first == second == sealed(first)
+    assert first == second == seal(first)
 
 
 def test_a_file_without_a_seal_is_refused(tmp_path):
