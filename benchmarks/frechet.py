@@ -1,6 +1,6 @@
 """Time the Fréchet distance against the general matrix square root that evaluators commonly call.
 
-Run as `python benchmarks/frechet.py --dimension 2048`; the thread count is the BLAS's (OMP_NUM_THREADS).
+Run as `python -m benchmarks.frechet --dimension 2048`; the thread count is the BLAS's (OMP_NUM_THREADS).
 """
 
 import argparse
@@ -50,12 +50,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dimension", type=int, default=2048, help="of the features (default: 2048)")
     parser.add_argument("--repeats", type=int, default=2, help="runs of each; the fastest counts (default: 2)")
+    parser.add_argument("--smallest", action="store_true", help="64 dimensions, one run of each")
     options = parser.parse_args()
-    for name, num_samples in (("full rank", 3 * options.dimension), ("singular", options.dimension // 2)):
-        pair = gaussians(options.dimension, num_samples)
-        ours, seconds = timed(frechet_distance, pair, options.repeats)
-        theirs, their_seconds = timed(general_square_root, pair, options.repeats)
-        print(f"{name}, {options.dimension} dimensions")
+    dimension, repeats = (64, 1) if options.smallest else (options.dimension, options.repeats)
+    for name, num_samples in (("full rank", 3 * dimension), ("singular", dimension // 2)):
+        pair = gaussians(dimension, num_samples)
+        ours, seconds = timed(frechet_distance, pair, repeats)
+        theirs, their_seconds = timed(general_square_root, pair, repeats)
+        print(f"{name}, {dimension} dimensions")
         print(f"  adm.metrics.frechet  {seconds:8.3f} s  distance {ours:.10f}")
         print(f"  scipy.linalg.sqrtm   {their_seconds:8.3f} s  distance {theirs:.10f}")
         print(f"  ratio                {their_seconds / seconds:8.1f}", flush=True)

@@ -1,5 +1,6 @@
 """Start-up of every verb: seconds until its stage is imported, and whether torch or TensorFlow came with it."""
 
+import argparse
 import subprocess
 import sys
 import time
@@ -10,10 +11,14 @@ SCRIPT = "import adm.cli, adm.stages.{verb}, sys; print([n for n in ('torch', 't
 
 
 def main() -> None:
-    """Print a line a verb, the fastest of three starts; TensorFlow comes later, when a graph is read or written."""
-    for verb in verbs():
+    """Print a line a verb, the fastest of its starts; TensorFlow comes later, when a graph is read or written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smallest", action="store_true", help="one start of two verbs")
+    options = parser.parse_args()
+    started, repeats = (["check", "gather"], 1) if options.smallest else (verbs(), 3)
+    for verb in started:
         seconds = []
-        for _ in range(3):
+        for _ in range(repeats):
             start = time.perf_counter()
             done = subprocess.run([sys.executable, "-c", SCRIPT.format(verb=verb)], check=True, capture_output=True)
             seconds.append(time.perf_counter() - start)

@@ -17,7 +17,7 @@ from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.errors import UserError
 from adm.report.metrics import METRICS
-from adm.sampling.batch import write_batch, write_shard
+from adm.sampling.batch import Block, write_batch, write_shard
 from adm.sampling.blocks import Shard
 
 HEAVY = ("torch", "tensorflow")
@@ -249,8 +249,8 @@ def inputs(params, tmp_path_factory):
         path.write_text(name)
     write_batch(folder / RUN, "sample", run, parents, images, labels)
     half = run.num_samples // run.micro_batch // 2 * run.micro_batch
-    write_shard(folder / "1.npz", run, parents, Shard(1, 2), images[:half], labels[:half])
-    write_shard(folder / "2.npz", run, parents, Shard(2, 2), images[half:], labels[half:])
+    write_shard(folder / "1.npz", run, parents, Shard(1, 2), [Block(images[:half], labels[:half])])
+    write_shard(folder / "2.npz", run, parents, Shard(2, 2), [Block(images[half:], labels[half:])])
     claim = {"kind": "lower", "metric": "fid", "run": "adm-256-1980", "than": "adm-256-250"}
     content = yaml.safe_load(params.read_text())
     content["claims"] = {"only": {"statement": "FID falls", "source": "Table 9", **claim}}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.lib import format as npy
@@ -115,9 +116,35 @@ def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> N
         start: How many were written before.
     """
     if start == 0:
-        header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
-        npy.write_array_header_1_0(file, header)
+        _write_header(file, rows, count)
     file.write(np.ascontiguousarray(rows).data)
+
+
+def write_npz_rows(path: Path, **arrays: tuple[int, Iterable[NDArray[Any]]]) -> None:
+    """Write an npz with the bytes of `adm.artifacts.writing.write_npz`, while holding one stretch of rows at a time.
+
+    Args:
+        path: The file.
+        arrays: By name, the number of rows, and the rows a stretch at a time, of one dtype and shape throughout. At
+            least one stretch, which may be empty. Arrays are gone through one after the other, in order.
+    """
+    with ZipFile(path, "w") as archive:
+        for name, (count, stretches) in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                written = 0
+                is_first = True
+                for rows in stretches:
+                    if is_first:
+                        _write_header(file, rows, count)
+                    file.write(np.ascontiguousarray(rows).data)
+                    is_first, written = False, written + len(rows)
+                    del rows  # before the next ones are made
+            assert written == count, f"{name}: {written} rows of {count}"
+
+
+def _write_header(file: IO[bytes], rows: NDArray[Any], count: int) -> None:
+    header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
+    npy.write_array_header_1_0(file, header)
 
 
 def _numbered(chunks: Iterable[NDArray[Any]]) -> Iterator[tuple[int, NDArray[Any]]]:

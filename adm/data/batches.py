@@ -22,13 +22,15 @@ ALL = slice(None)
 """The rows of a whole batch."""
 
 
-def to_unit_range(images: NDArray[np.uint8]) -> Tensor:
-    """(B, H, W, 3) uint8 as (B, 3, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+def to_unit_range(images: NDArray[np.uint8], channels: int = 3) -> Tensor:
+    """(B, H, W, 3) uint8 as (B, channels, H, W) float32 in [-1, 1]: all channels, or the first, as all are alike."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)[:, :channels].float() / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> NDArray[np.uint8]:
-    """(B, 3, H, W) float32, nominally in [-1, 1], as (B, H, W, 3) uint8, truncating as the published samples do.
+    """(B, 3 or 1, H, W) float32, nominally in [-1, 1], as (B, H, W, 3) uint8, truncating as the published samples do.
+
+    One channel becomes three equal ones.
 
     Raises:
         NotFiniteError: A pixel is NaN or infinite; the cast would make it black or white.
@@ -36,7 +38,8 @@ def to_uint8(x: Tensor) -> NDArray[np.uint8]:
     if not x.isfinite().all():
         lost = int((~x.isfinite()).flatten(1).any(dim=1).sum())
         raise NotFiniteError(f"{lost} of {len(x)} images made together hold NaN or infinity; try another precision")
-    return ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    pixels = ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
+    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Batches:
         crop: "centre" uses the images as prepared; "random" draws a new crop each time.
         flip: Mirror each image with probability 1/2.
         seed: The training run's seed.
+        channels: How many of the images' channels are seen, 3 or 1.
     """
 
     images: ImageShards
@@ -58,9 +62,10 @@ class Batches:
     crop: Literal["centre", "random"]
     flip: bool
     seed: int
+    channels: int = 3
 
     def at(self, step: int, rows: slice = ALL) -> tuple[Tensor, Tensor]:
-        """The batch of a step, or some of its rows: x_0 (B, 3, H, W) float32 in [-1, 1], and labels (B,) int64.
+        """The batch of a step, or some of its rows: x_0 (B, channels, H, W) float32 in [-1, 1], labels (B,) int64.
 
         The random numbers of the whole batch are always drawn; only the images of the rows are read.
         """
@@ -71,7 +76,7 @@ class Batches:
             shape, integer = (self.images.height, self.images.width), partial(_integer, draws)
             crops = [draw_crop(*shape, self.image_size, integer) for _ in range(self.batch_size)]
             images = np.stack([cut(i, self.image_size, crop) for i, crop in zip(images, crops[rows], strict=True)])
-        x_0 = to_unit_range(images)
+        x_0 = to_unit_range(images, self.channels)
         if self.flip:
             mirrored = (torch.rand(self.batch_size, generator=draws) < 0.5)[rows]
             x_0 = torch.where(mirrored[:, None, None, None], x_0.flip(3), x_0)

@@ -1,6 +1,8 @@
 """A prepared dataset: uint8 images and int64 labels in memory-mapped shards."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +12,32 @@ from adm.artifacts.reading import read_npy
 from adm.artifacts.streaming import write_npy
 from adm.params.errors import UserError
 
+Part = Literal["training", "held_out"]
+
+PREFIXES: dict[Part, str] = {"training": "", "held_out": "held-out-"}
+"""How the names of a part's shards begin, so that who looks for images finds those to train on alone."""
+
 
 def write_shards(
-    folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], shard_size: int, first: int = 0
+    folder: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    shard_size: int,
+    first: int = 0,
+    part: Part = "training",
 ) -> None:
     """Write images (N, H, W, 3) uint8 and labels (N,) int64 as npy files of at most `shard_size` images.
 
     The files are numbered from `first` on, so that a dataset can be written in chunks.
     """
     for number, start in enumerate(range(0, len(images), shard_size), start=first):
-        part = slice(start, start + shard_size)
-        write_npy(folder / f"images-{number:05d}.npy", images[part])
-        write_npy(folder / f"labels-{number:05d}.npy", labels[part])
+        rows = slice(start, start + shard_size)
+        write_npy(folder / f"{PREFIXES[part]}images-{number:05d}.npy", images[rows])
+        write_npy(folder / f"{PREFIXES[part]}labels-{number:05d}.npy", labels[rows])
 
 
 class ImageShards:
-    """A prepared dataset, read-only; images are read from disk on demand.
+    """Parts of a prepared dataset, read-only; images are read from disk on demand.
 
     Attributes:
         labels: (N,) int64.
@@ -36,16 +48,24 @@ class ImageShards:
         folder: The artifact of `prepare`.
         image_size: The side that the images must have; None accepts any.
         checked: Which files to check, where other processes check the rest; see `read_manifest`.
+        parts: Which of its parts, one after the other; parts that it lacks are empty.
 
     Raises:
-        UserError: The folder is no prepared dataset, it changed, or its images have another side.
+        UserError: The folder is no prepared dataset, it changed, its parts are empty, or its images have another side.
     """
 
-    def __init__(self, folder: Path, image_size: int | None = None, checked: slice = EVERY) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        image_size: int | None = None,
+        checked: slice = EVERY,
+        parts: Sequence[Part] = ("training",),
+    ) -> None:
         files = read_manifest(folder, "prepare", checked=checked).files
-        image_files = sorted(name for name in files if name.startswith("images-"))
+        prefixes = [f"{PREFIXES[part]}images-" for part in parts]
+        image_files = [name for prefix in prefixes for name in sorted(files) if name.startswith(prefix)]
         if not image_files:
-            raise UserError(f"{folder}: holds no images")
+            raise UserError(f"{folder}: holds no {'images' if 'training' in parts else 'held-out images'}")
         shape = (None, image_size, image_size, 3)
         self._images = [read_npy(folder / name, "uint8", shape) for name in image_files]
         self.height, self.width = self._images[0].shape[1:3]

@@ -1,6 +1,7 @@
 """Samplers: ancestral DDPM with Algorithm 1, DDIM with Algorithm 2, and DDIM reversed."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -160,6 +161,12 @@ def sample(step: DDPM | DDIM, x_T: Tensor, noise: Noise = _no_noise) -> Iterator
     for t in reversed(range(step.diffusion.num_timesteps)):
         x_t = step(x_t, t, noise)
         yield x_t
+
+
+def last(trajectory: Iterable[Tensor]) -> Tensor:
+    """The end of a trajectory, of which no earlier x_t stays in memory."""
+    (x,) = deque(trajectory, maxlen=1)
+    return x
 
 
 @torch.no_grad()

@@ -1,12 +1,14 @@
 """The artifacts that metrics pass on: graphs, feature batches and reference batches."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import identity, read_made_by, read_manifest
-from adm.artifacts.reading import read_npz
+from adm.artifacts.reading import Shape, read_npz
+from adm.artifacts.streaming import names_in_npz
 from adm.artifacts.writing import write_npz
 from adm.metrics.features import Features
 from adm.metrics.statistics import FeatureStatistics
@@ -59,10 +61,26 @@ def graph_of(folder: Path) -> str | None:
 
 
 def write_reference(
-    folder: Path, pool: FeatureStatistics, spatial: FeatureStatistics, images: NDArray[np.uint8]
+    folder: Path,
+    pool: FeatureStatistics,
+    spatial: FeatureStatistics,
+    images: NDArray[np.uint8],
+    held_out: FeatureStatistics | None = None,
 ) -> None:
-    """Write a reference batch in the released files' format: mu, sigma, mu_s, sigma_s and arr_0."""
-    write_npz(folder / REFERENCE, mu=pool.mu, sigma=pool.sigma, mu_s=spatial.mu, sigma_s=spatial.sigma, arr_0=images)
+    """Write a reference batch in the released files' format: mu, sigma, mu_s, sigma_s and arr_0.
+
+    Where pooled features of held-out images are given, mu_held_out and sigma_held_out stand beside them.
+    """
+    arrays: dict[str, NDArray[Any]] = {
+        "mu": pool.mu,
+        "sigma": pool.sigma,
+        "mu_s": spatial.mu,
+        "sigma_s": spatial.sigma,
+        "arr_0": images,
+    }
+    if held_out is not None:
+        arrays |= {"mu_held_out": held_out.mu, "sigma_held_out": held_out.sigma}
+    write_npz(folder / REFERENCE, **arrays)
 
 
 def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureStatistics]:
@@ -76,3 +94,21 @@ def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureS
     arrays = read_npz(folder / REFERENCE, {"mu": vector, "sigma": matrix, "mu_s": vector, "sigma_s": matrix})
     pool = FeatureStatistics(arrays["mu"], arrays["sigma"])
     return pool, FeatureStatistics(arrays["mu_s"], arrays["sigma_s"])
+
+
+def read_held_out_statistics(folder: Path) -> FeatureStatistics | None:
+    """Read the statistics of pooled features of held-out images; None where the reference's dataset has none.
+
+    That the folder is what its manifest says is for `read_reference_statistics` to check.
+
+    Raises:
+        UserError: The arrays cannot be read.
+    """
+    if "mu_held_out" not in names_in_npz(folder / REFERENCE):
+        return None
+    expected: dict[str, tuple[str, Shape]] = {
+        "mu_held_out": ("float64", (None,)),
+        "sigma_held_out": ("float64", (None, None)),
+    }
+    arrays = read_npz(folder / REFERENCE, expected)
+    return FeatureStatistics(arrays["mu_held_out"], arrays["sigma_held_out"])

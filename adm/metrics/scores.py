@@ -47,6 +47,29 @@ def scores(
     return found
 
 
+def held_out_scores(samples: npt.ArrayLike, pool: FeatureStatistics, held_out: FeatureStatistics) -> Scores:
+    """Compare with images that no model was trained on: a model that memorises its own is further from these.
+
+    FID grows as images get fewer, so the two distances compare with "fid" only as far as the images held out are many.
+
+    Args:
+        samples: (N, D) pooled features of the samples.
+        pool: statistics of the pooled features of the images that were trained on.
+        held_out: statistics of those of the images held out.
+
+    Returns:
+        "fid_held_out", of the samples and the images held out, and "fid_floor", of the images held out and those
+        trained on: what real images have, and samples can hardly be below in both.
+
+    Raises:
+        ValueError: features are unusable, or do not fit the statistics.
+    """
+    return {
+        "fid_held_out": frechet_distance(held_out, feature_statistics(samples)),
+        "fid_floor": frechet_distance(pool, held_out),
+    }
+
+
 def further_scores(samples: npt.ArrayLike, points: npt.ArrayLike, pool: FeatureStatistics) -> Scores:
     """Compute metrics that came after the paper's, or beside them.
 

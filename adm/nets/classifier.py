@@ -80,14 +80,14 @@ class Classifier(nn.Module):
         super().__init__()
         self.params = params
         self.time_embedding = TimeEmbedding(params.channels)
-        self.encoder = Encoder(params)
+        self.encoder = Encoder(params, params.image_channels)
         self.output = _head(params, self.encoder.feature_channels)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """Classify noisy images.
 
         Args:
-            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
 
         Returns:

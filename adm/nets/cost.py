@@ -10,15 +10,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adm.nets.classifier import Classifier
 from adm.nets.layers import GroupNorm
-from adm.nets.unet import IMAGE_CHANNELS, UNet, Upsampler
+from adm.nets.unet import UNet, Upsampler
+from adm.nets.weights import output_channels
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 NetworkModelParams = DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams
 NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
-
-LEARNED_VARIANCE = 2 * IMAGE_CHANNELS
-"""Output channels of a diffusion network that learns its variance, as all of the paper's do."""
 
 
 def parameter_count(model: NetworkModelParams) -> int:
@@ -31,12 +29,12 @@ def forward_flops(model: NetworkModelParams) -> int:
     return network_forward_flops(model.network, _out_channels(model))
 
 
-def network_parameter_count(network: NetworkParams, out_channels: int = LEARNED_VARIANCE) -> int:
+def network_parameter_count(network: NetworkParams, out_channels: int | None = None) -> int:
     """The number of a network's parameters; `out_channels` as in `network_forward_flops`."""
     return _cost(network, out_channels).parameters
 
 
-def network_forward_flops(network: NetworkParams, out_channels: int = LEARNED_VARIANCE) -> int:
+def network_forward_flops(network: NetworkParams, out_channels: int | None = None) -> int:
     """Floating-point operations of a network's forward pass on one image.
 
     A multiply-add counts as two, the bias of a convolution of images as one, and nothing else counts. All five
@@ -44,8 +42,8 @@ def network_forward_flops(network: NetworkParams, out_channels: int = LEARNED_VA
 
     Args:
         network: The section of a UNet, an upsampler or a classifier.
-        out_channels: Output channels of a UNet or an upsampler: 3, or 6 where the variance is learned; a
-            classifier has none.
+        out_channels: Output channels of a UNet or an upsampler; a classifier has none. None stands for twice those of
+            an image: all of the paper's networks learn the variance, too.
 
     Source: Appendix B.1, the theoretical FLOPs of Table 7.
     """
@@ -53,7 +51,7 @@ def network_forward_flops(network: NetworkParams, out_channels: int = LEARNED_VA
     return cost.product_flops + cost.bias_flops
 
 
-def network_product_flops(network: NetworkParams, out_channels: int = LEARNED_VARIANCE) -> int:
+def network_product_flops(network: NetworkParams, out_channels: int | None = None) -> int:
     """As `network_forward_flops`, but of products alone."""
     return _cost(network, out_channels).product_flops
 
@@ -64,7 +62,9 @@ class _Cost(NamedTuple):
     bias_flops: int
 
 
-def _cost(network: NetworkParams, out_channels: int) -> _Cost:
+def _cost(network: NetworkParams, out_channels: int | None) -> _Cost:
+    if out_channels is None:
+        out_channels = 2 * network.image_channels
     # Dropout costs nothing, and without it several of the paper's networks are one.
     return _cost_of(type(network), network.model_copy(update={"dropout": 0.0}).model_dump_json(), out_channels)
 
@@ -112,14 +112,14 @@ def _count_biases(module: nn.Module) -> list[int]:
 def _inputs(network: NetworkParams) -> tuple[list[Tensor], dict[str, Tensor]]:
     """What the network's forward pass takes, for one image."""
     with torch.device("meta"):
-        arguments = [torch.empty(1, IMAGE_CHANNELS, network.image_size, network.image_size), torch.empty(1)]
+        arguments = [torch.empty(1, network.image_channels, network.image_size, network.image_size), torch.empty(1)]
         if isinstance(network, ClassifierParams):
             return arguments, {}
         if network.num_classes is not None:
             arguments.append(torch.empty(1, dtype=torch.int64))
         if isinstance(network, UpsamplerParams):
             side = network.low_resolution
-            return arguments, {"low_resolution": torch.empty(1, IMAGE_CHANNELS, side, side)}
+            return arguments, {"low_resolution": torch.empty(1, network.image_channels, side, side)}
         return arguments, {}
 
 
@@ -135,8 +135,6 @@ def _unprojected_flops(network: NetworkParams) -> int:
     return 0
 
 
-def _out_channels(model: NetworkModelParams) -> int:
+def _out_channels(model: NetworkModelParams) -> int | None:
     """Output channels of a model's network, of which a classifier's takes no note."""
-    if isinstance(model, ClassifierModelParams) or model.noise.variance == "learned_range":
-        return LEARNED_VARIANCE
-    return IMAGE_CHANNELS
+    return None if isinstance(model, ClassifierModelParams) else output_channels(model)

@@ -83,11 +83,12 @@ class Generator(nn.Module):
         gan: the GAN's section.
         image_size: side of the images.
         num_classes: number of classes.
+        image_channels: channels of the images, C: 3, or 1 where they are grey.
 
     Source: Brock et al. (2018), whose samples the paper compares with (Figure 6).
     """
 
-    def __init__(self, gan: GanParams, image_size: int, num_classes: int) -> None:
+    def __init__(self, gan: GanParams, image_size: int, num_classes: int, image_channels: int = 3) -> None:
         super().__init__()
         channels, width = level_channels(gan.channels, image_size)[::-1], 2 * gan.latent
         self.latent = gan.latent
@@ -97,7 +98,7 @@ class Generator(nn.Module):
         pairs = zip([channels[0], *channels], channels, strict=False)
         self.blocks = nn.ModuleList(UpBlock(c, d, width, up=level > 0) for level, (c, d) in enumerate(pairs))
         self.norm = nn.GroupNorm(channels[-1] // GROUP_CHANNELS, channels[-1])
-        self.output = nn.Conv2d(channels[-1], 3, 3, padding=1)
+        self.output = nn.Conv2d(channels[-1], image_channels, 3, padding=1)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Make images.
@@ -107,7 +108,7 @@ class Generator(nn.Module):
             y: (B,) int64, classes.
 
         Returns:
-            (B, 3, H, W) float32 in [-1, 1].
+            (B, C, H, W) float32 in [-1, 1].
         """
         condition = torch.cat([z, self.embedding(y)], dim=1)
         h = self.dense(condition).unflatten(1, (-1, self.side, self.side))
@@ -150,14 +151,15 @@ class Discriminator(nn.Module):
         gan: the GAN's section.
         image_size: side of the images.
         num_classes: number of classes.
+        image_channels: channels of the images, C: 3, or 1 where they are grey.
 
     Source: Miyato and Koyama (2018), as in Brock et al. (2018).
     """
 
-    def __init__(self, gan: GanParams, image_size: int, num_classes: int) -> None:
+    def __init__(self, gan: GanParams, image_size: int, num_classes: int, image_channels: int = 3) -> None:
         super().__init__()
         channels = level_channels(gan.channels, image_size)
-        pairs = list(zip([3, *channels], channels, strict=False))
+        pairs = list(zip([image_channels, *channels], channels, strict=False))
         last = len(pairs) - 1
         self.blocks = nn.Sequential(
             *(DownBlock(c, d, down=level < last, first=level == 0) for level, (c, d) in enumerate(pairs)),
@@ -170,7 +172,7 @@ class Discriminator(nn.Module):
         """Judge images.
 
         Args:
-            x: (B, 3, H, W) float32 in [-1, 1].
+            x: (B, C, H, W) float32 in [-1, 1].
             y: (B,) int64, classes.
 
         Returns:

@@ -15,15 +15,13 @@ from adm.nets.layers import (
 )
 from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
-IMAGE_CHANNELS = 3
-
 
 class Encoder(nn.Module):
     """The descending half of a UNet and its middle: residual blocks and attention, level after level.
 
     Args:
         params: the network's section.
-        in_channels: channels of the input image.
+        in_channels: channels of what it sees, one image or two on top of each other.
 
     Attributes:
         feature_channels: channels of each feature map that `forward` returns.
@@ -31,7 +29,7 @@ class Encoder(nn.Module):
     Source: Section 3; Tables 11-13.
     """
 
-    def __init__(self, params: EncoderParams, in_channels: int = IMAGE_CHANNELS) -> None:
+    def __init__(self, params: EncoderParams, in_channels: int) -> None:
         super().__init__()
         channels = params.level_channels[0]
         self.blocks = nn.ModuleList(
@@ -158,19 +156,19 @@ class UNet(_Denoiser):
 
     Args:
         params: the network's section.
-        out_channels: 3 for the noise alone, 6 where the variance is learned.
+        out_channels: those of an image for the noise alone, twice as many where the variance is learned.
 
     Source: Section 3; Table 11.
     """
 
     def __init__(self, params: UNetParams, out_channels: int) -> None:
-        super().__init__(params, IMAGE_CHANNELS, out_channels)
+        super().__init__(params, params.image_channels, out_channels)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """Run the network.
 
         Args:
-            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
             y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
                 interpolated ones; None if and only if the network is unconditional.
@@ -189,23 +187,23 @@ class Upsampler(_Denoiser):
 
     Args:
         params: the network's section.
-        out_channels: 3 for the noise alone, 6 where the variance is learned.
+        out_channels: those of an image for the noise alone, twice as many where the variance is learned.
 
     Source: Section 3 and Table 13; Nichol and Dhariwal (2021).
     """
 
     def __init__(self, params: UpsamplerParams, out_channels: int) -> None:
-        super().__init__(params, 2 * IMAGE_CHANNELS, out_channels)
+        super().__init__(params, 2 * params.image_channels, out_channels)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None, *, low_resolution: Tensor) -> Tensor:
         """Run the network.
 
         Args:
-            x: (B, 3, H, W), noisy images, nominally in [-1, 1] plus noise.
+            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
             y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
                 interpolated ones; None if and only if the network is unconditional.
-            low_resolution: (B, 3, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
+            low_resolution: (B, C, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
 
         Returns:
             (B, out_channels, H, W), of x's dtype.

@@ -17,10 +17,14 @@ def build(model: DiffusionModelParams | UpsamplerModelParams | ClassifierModelPa
     """The network of a model, freshly initialised from torch's global generator."""
     if isinstance(model, ClassifierModelParams):
         return Classifier(model.network)
-    channels = 6 if model.noise.variance == "learned_range" else 3
     if isinstance(model, UpsamplerModelParams):
-        return Upsampler(model.network, channels)
-    return UNet(model.network, channels)
+        return Upsampler(model.network, output_channels(model))
+    return UNet(model.network, output_channels(model))
+
+
+def output_channels(model: DiffusionModelParams | UpsamplerModelParams) -> int:
+    """What a network returns: the channels of an image for the noise, and as many for a variance that is learned."""
+    return model.network.image_channels * (2 if model.noise.variance == "learned_range" else 1)
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

@@ -4,9 +4,15 @@ from collections.abc import Collection
 
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.arithmetic.sharing import check_shared
+from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.gans import GanRunParams
 from adm.params.keys import check_class, check_equal, check_known, model_of
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
+from adm.params.models import (
+    ClassifierModelParams,
+    DiffusionModelParams,
+    ModelParams,
+    UpsamplerModelParams,
+)
 from adm.params.report_checks import check_report
 from adm.params.runs import RunParams, SamplingParams
 from adm.params.schema import Params
@@ -112,8 +118,13 @@ def _check_training(params: Params, key: str) -> None:
     # Random crops may be cut from larger images than the network sees.
     if training.crop == "centre" or dataset.image_size < network.image_size:
         check_equal(f"{place}.dataset", "image_size", dataset.image_size, "the network", network.image_size)
+    _check_channels(f"{place}.dataset", dataset, "the network", model)
     if network.num_classes is not None:
         check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, "the network", network.num_classes)
+
+
+def _check_channels(place: str, dataset: DatasetParams, named: str, model: ModelParams) -> None:
+    check_equal(place, "channels", dataset.channels, named, model.network.image_channels)
 
 
 def _check_run(params: Params, key: str) -> None:
@@ -150,7 +161,10 @@ def _check_base(params: Params, key: str, name: str) -> None:
     assert isinstance(upsampler, UpsamplerModelParams)
     check_known(params.runs, run.base, place, "runs")
     side = params.image_size_of(run.base)
-    check_equal(place, "image_size", side, f"model {name!r} at low resolution", upsampler.network.low_resolution)
+    owner, network = f"model {name!r}", upsampler.network
+    check_equal(place, "image_size", side, f"{owner} at low resolution", network.low_resolution)
+    base = network_of(params, params.model_of(params.runs[run.base].checkpoint), place)
+    check_equal(place, "image_channels", base.network.image_channels, owner, network.image_channels)
     count = params.runs[run.base].num_samples
     if count < run.num_samples:
         raise ValueError(f"{place}: {run.base!r} has {count} samples, fewer than the {run.num_samples} to upsample")
@@ -178,6 +192,7 @@ def _check_guidance(params: Params, place: str, checkpoint: str | None, name: st
     check_equal(place, "timesteps", classifier.noise.timesteps, owner, model.noise.timesteps)
     check_equal(place, "schedule", classifier.noise.schedule, owner, model.noise.schedule)
     check_equal(place, "image_size", classifier.network.image_size, owner, model.network.image_size)
+    check_equal(place, "image_channels", classifier.network.image_channels, owner, model.network.image_channels)
     if model.network.num_classes is not None:
         check_equal(place, "num_classes", classifier.network.num_classes, owner, model.network.num_classes)
 
@@ -189,8 +204,9 @@ def _check_studies(params: Params) -> None:
         _respaces(place, model.noise.timesteps, interpolation.steps)
         _check_guidance(params, place, interpolation.classifier, name)
         check_known(params.datasets, interpolation.dataset, f"{place}.dataset")
-        side = params.datasets[interpolation.dataset].image_size
-        check_equal(f"{place}.dataset", "image_size", side, f"model {name!r}", model.network.image_size)
+        dataset = params.datasets[interpolation.dataset]
+        check_equal(f"{place}.dataset", "image_size", dataset.image_size, f"model {name!r}", model.network.image_size)
+        _check_channels(f"{place}.dataset", dataset, f"model {name!r}", model)
     for key, pair in params.neighbours.items():
         check_known(params.scored, pair.run, f"neighbours.{key}.run")
         reference = params.scored[pair.run].reference
@@ -214,8 +230,11 @@ def _check_likelihood(params: Params, key: str) -> None:
     check_known(params.datasets, likelihood.dataset, f"{place}.dataset")
     dataset, owner = params.datasets[likelihood.dataset], f"model {name!r}"
     check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, model.network.image_size)
+    _check_channels(f"{place}.dataset", dataset, owner, model)
     if model.network.num_classes is not None:
         check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, owner, model.network.num_classes)
+    if likelihood.part == "held_out" and not dataset.held_out:
+        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {likelihood.dataset!r} has held_out 0.0")
     # How many images a dataset has is known here only where its section limits them.
     if dataset.limit is not None and likelihood.num_images > dataset.limit:
         many = f"exceeds the limit {dataset.limit} of dataset {likelihood.dataset!r}"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.params.section import Key, PositiveInt, Section, Seed
+from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
 
 ROOTS = {
     "idx": "a folder with train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]",
@@ -18,7 +18,12 @@ class DatasetParams(Section):
     """A labelled dataset: where its images come from and the side they are prepared at.
 
     `root` is where the raw files are, from the project's root or absolute. `classes` keeps the images of these classes
-    alone, under the labels that they have; `limit` keeps the first so many of what is left.
+    alone, under the labels that they have; `limit` keeps the first so many of what is left. With `channels` 1 images
+    turn grey, and networks see one channel of them; on disk they stay RGB, of three equal channels.
+
+    `held_out` is the share of every class that nothing is trained on, so that samples can be compared with images that
+    no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the same
+    images.
     """
 
     source: Literal["digits", "idx", "folder", "lsun"]
@@ -28,6 +33,8 @@ class DatasetParams(Section):
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     limit: PositiveInt | None = None
     shard_size: PositiveInt = 4096
+    channels: Literal[1, 3] = 3
+    held_out: Fraction = 0.0
 
     @model_validator(mode="after")
     def _root_belongs_to_source(self) -> Self:

@@ -34,7 +34,8 @@ class TrainingParams(Section):
     """How a model is optimised: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).
 
     `accumulation` splits a batch into that many micro-batches. `annealing` is the iteration at which a linearly
-    falling learning rate reaches zero; null keeps it constant.
+    falling learning rate reaches zero; null keeps it constant. With `ema_warmup` the moving average of the weights is
+    short at first: update i averages at a rate of (1 + i) / (10 + i) until that exceeds `ema_rate`.
     """
 
     batch_size: PositiveInt
@@ -43,6 +44,7 @@ class TrainingParams(Section):
     annealing: PositiveInt | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     ema_rate: Fraction = 0.9999
+    ema_warmup: bool = False
     precision: Precision = "float32"
     crop: Literal["centre", "random"] = "centre"
     flip: bool = False

@@ -12,7 +12,8 @@ class EncoderParams(Section):
     """What the UNet and the classifier have in common: a ladder of residual blocks with attention.
 
     `channel_multiplier` has one entry a resolution, each level halving the one before. `attention_resolutions`
-    are side lengths of feature maps. Exactly one of `heads` and `head_channels` is given.
+    are side lengths of feature maps. Exactly one of `heads` and `head_channels` is given. `image_channels` are those of
+    the images: 3, or 1 where they are grey.
     """
 
     image_size: PositiveInt
@@ -27,6 +28,7 @@ class EncoderParams(Section):
     conditioning: Literal["adagn", "addition"] = "adagn"
     residual_rescaling: bool = False
     dropout: Fraction = 0.0
+    image_channels: Literal[1, 3] = 3
 
     @property
     def level_channels(self) -> list[int]:

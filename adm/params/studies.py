@@ -1,6 +1,6 @@
 """Sections of the studies behind single figures: interpolations, neighbours, gradient scales, likelihoods."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -62,11 +62,13 @@ class LikelihoodParams(Section):
     """Bits per dimension of images of a dataset under a checkpoint: the terms of L_vlb at the timesteps of `steps`.
 
     All T timesteps where `steps` is null: fewer bound the likelihood less tightly. The seed chooses `num_images`
-    different images; each meets noise of its own, whatever the others are. None is mirrored.
+    different images; each meets noise of its own, whatever the others are. None is mirrored. They are of the `part` of
+    the dataset that is trained on, or of that which is held out.
     """
 
     checkpoint: Key
     dataset: Key
+    part: Literal["training", "held_out"] = "training"
     steps: Steps | None = None
     num_images: Annotated[int, Field(ge=2)]
     micro_batch: PositiveInt = 64

@@ -30,6 +30,12 @@ def images_of_dataset(dataset: DatasetParams) -> int:
     return count if dataset.limit is None else min(count, dataset.limit)
 
 
+def training_images_of(dataset: DatasetParams) -> int:
+    """The number of those of its images that are not held out, about."""
+    count = images_of_dataset(dataset)
+    return count - int(count * dataset.held_out)
+
+
 def images_of_reference(params: Params, reference: str) -> int:
     """The number of a reference batch's images."""
     section = references_of(params)[reference]
@@ -48,7 +54,7 @@ def images_of_job(params: Params, job: Job) -> int:
         case "reference_features" | "adopt_references":
             return images_of_reference(params, job.key)
         case "neighbours":
-            return images_of_dataset(params.datasets[params.neighbours[job.key].dataset])
+            return training_images_of(params.datasets[params.neighbours[job.key].dataset])
         case _:
             return params.scored[job.key].num_samples
 

@@ -60,8 +60,8 @@ def _memory(params: Params, costs: Mapping[str, Cost]) -> Iterator[Limit | None]
         return _largest(costs, what, rules, "GB", memory_mb / MEGABYTES_A_GIGABYTE, lambda c: held(c) / GIGABYTE)
 
     batches = ("sample", "upsample", "sample_gan", "adopt_samples")
-    gathers = "gathering shards: the batch, and its parts"
-    yield row(gathers, ("sample", "upsample"), granted.others.memory_mb, lambda c: 2 * c.stored.size)
+    shards = ("sample_shard", "upsample_shard")
+    yield row("gathering shards: one of them", shards, granted.others.memory_mb, lambda c: c.stored.size)
     features = ("features", "dataset_features", "reference_features")
     yield row("features, and their parts", features, granted.features.memory_mb, lambda c: 2 * c.stored.size)
     yield row(

@@ -96,12 +96,15 @@ def _features_of_reference(params: Params, job: Job) -> int:
 
 def _reference(params: Params, job: Job) -> int:
     pool, spatial, _ = features_of_reference(params, job.key)
+    numbers = pool + pool**2 + spatial + spatial**2
     if job.key in params.references:
-        side = params.datasets[params.references[job.key].dataset].image_size
+        dataset = params.datasets[params.references[job.key].dataset]
+        side = dataset.image_size
+        if dataset.held_out:
+            numbers += pool + pool**2
     else:
         side = params.published.references[job.key].image_size
-    statistics = DOUBLE * (pool + pool**2 + spatial + spatial**2)
-    return statistics + images_of_reference(params, job.key) * _pixels(side)
+    return DOUBLE * numbers + images_of_reference(params, job.key) * _pixels(side)
 
 
 def _download(params: Params, job: Job) -> int:

@@ -1,14 +1,16 @@
 """The sample batch as an artifact: `samples.npz` with `arr_0` (N, H, W, 3) uint8 and `arr_1` (N,) int64 labels."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import EVERY, fingerprint, provenance, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz
-from adm.artifacts.writing import new_file, new_folder, write_npz
+from adm.artifacts.streaming import write_npz_rows
+from adm.artifacts.writing import new_file, new_folder
 from adm.params.errors import UserError
 from adm.params.runs import SamplingParams
 from adm.params.section import Section
@@ -23,15 +25,39 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
+class Samples(NamedTuple):
+    """Finished images: (B, H, W, 3) uint8, and their labels (B,) int64."""
+
+    images: Images
+    labels: Labels
+
+
 def write_batch(out: Path, stage: str, run: Section, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
-    """Write a whole run, made by `stage`; its bytes do not tell whether shards were gathered."""
-    made_by = _made_by(stage, run, inputs)
+    """Write a whole run, made by `stage`, that is in memory."""
+    write_blocks(out, stage, run, inputs, len(images), [Samples(images, labels)])
+
+
+def write_blocks(
+    out: Path, stage: str, run: Section, inputs: dict[str, Path], count: int, blocks: Iterable[Samples]
+) -> None:
+    """Write a whole run, made by `stage`, of which one block is in memory at a time.
+
+    Its bytes do not tell what the blocks were, or whether shards were gathered.
+
+    Args:
+        out: The run's artifact.
+        stage: What made it.
+        run: Its section.
+        inputs: The artifacts that it was made from.
+        count: Images of the run; what the blocks hold beyond is cut off.
+        blocks: In order.
+    """
     with new_folder(out) as folder:
-        write_npz(folder / SAMPLES, arr_0=images, arr_1=labels)
-        write_manifest(folder, made_by, {"num_samples": len(images)})
+        _write(folder / SAMPLES, count, blocks)
+        write_manifest(folder, _made_by(stage, run, inputs), {"num_samples": count})
 
 
-def read_batch(folder: Path, checked: slice = EVERY) -> tuple[Images, Labels]:
+def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
     """Read a whole run: images (N, H, W, 3) and labels (N,).
 
     Args:
@@ -43,16 +69,17 @@ def read_batch(folder: Path, checked: slice = EVERY) -> tuple[Images, Labels]:
     """
     read_manifest(folder, *SAMPLERS, checked=checked)
     arrays = read_npz(folder / SAMPLES, {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))})
-    return arrays["arr_0"], arrays["arr_1"]
+    return Samples(arrays["arr_0"], arrays["arr_1"])
 
 
-def write_shard(out: Path, run: Section, inputs: dict[str, Path], shard: Shard, images: Images, labels: Labels) -> None:
-    """Write a part of a run; `made_by` tells which part, and of which run."""
+def write_shard(out: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard, blocks: Iterable[Samples]) -> None:
+    """Write a part of a run, of which one block is in memory at a time; `made_by` tells which part of which run."""
+    count, made_by = len(samples_of(shard, run.num_samples, run.micro_batch)), _fingerprint(run, inputs, shard)
     with new_file(out) as path:
-        write_npz(path, arr_0=images, arr_1=labels, made_by=_fingerprint(run, inputs, shard))
+        _write(path, count, blocks, made_by=(len(made_by), [made_by]))
 
 
-def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard) -> tuple[Images, Labels]:
+def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard) -> Samples:
     """Read a part of a run.
 
     Raises:
@@ -70,13 +97,32 @@ def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: 
             f"{path}: is not shard {shard} of this run: it is another one, or was sampled by another run, from other "
             "checkpoints or by other code; sample it again"
         )
-    return arrays["arr_0"], arrays["arr_1"]
+    return Samples(arrays["arr_0"], arrays["arr_1"])
+
+
+def made_by_shard(run: Section, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:
+    """What makes a part of a run."""
+    return {**_made_by("sample", run, inputs), "shard": str(shard)}
+
+
+def _write(path: Path, count: int, blocks: Iterable[Samples], **more: tuple[int, Iterable[NDArray[Any]]]) -> None:
+    all_labels: list[Labels] = []
+
+    def all_images() -> Iterator[Images]:
+        left = count
+        for images, labels in blocks:
+            all_labels.append(labels[:left])
+            yield images[:left]
+            left -= len(all_labels[-1])
+            del images  # before the next ones are made
+
+    # The images are gone through first, once; all labels are there when it is their turn.
+    write_npz_rows(path, arr_0=(count, all_images()), arr_1=(count, all_labels), **more)
 
 
 def _fingerprint(run: Section, inputs: dict[str, Path], shard: Shard) -> NDArray[np.uint8]:
     # Shards of equal length differ in nothing else that can be checked.
-    made_by = {**_made_by("sample", run, inputs), "shard": str(shard)}
-    return np.frombuffer(fingerprint(made_by).encode(), np.uint8)
+    return np.frombuffer(fingerprint(made_by_shard(run, inputs, shard)).encode(), np.uint8)
 
 
 def _made_by(stage: str, run: Section, inputs: dict[str, Path]) -> dict[str, Any]:

@@ -2,28 +2,20 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, sample
+from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, last, sample
 from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.parallel import CPU
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
-
-
-class Samples(NamedTuple):
-    """Images: (B, H, W, 3) uint8, and their labels (B,) int64."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+from adm.sampling.batch import Samples
 
 
 class SeededNoise:
@@ -70,7 +62,8 @@ def block_sampler(
 
     Source: Algorithms 1 and 2.
     """
-    device, layout, size = device_of(network), memory_format(run.precision), model.network.image_size
+    device, layout = device_of(network), memory_format(run.precision)
+    size, channels = model.network.image_size, model.network.image_channels
     noise_params = model.noise
     diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
     diffusion.to(device)
@@ -84,22 +77,22 @@ def block_sampler(
         if base is None:
             y = noise.labels(num_classes)
         else:
-            y, low_resolution = _rows(base, first, run.micro_batch)
+            y, low_resolution = _rows(base, first, run.micro_batch, channels)
             seen = {"low_resolution": low_resolution.to(device)}
         y = y.to(device)
         label = {} if model.network.num_classes is None else {"y": y}
         step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
-        draw = partial(noise.normal, 3, size, size)
-        *_, x_0 = sample(step, draw().contiguous(memory_format=layout), draw)
+        draw = partial(noise.normal, channels, size, size)
+        x_0 = last(sample(step, draw().contiguous(memory_format=layout), draw))
         return Samples(to_uint8(x_0), y.cpu().numpy())
 
     return sampled
 
 
-def _rows(base: Samples, first: int, count: int) -> tuple[Tensor, Tensor]:
+def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor, Tensor]:
     """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
     rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
-    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows])
+    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows], channels)
 
 
 def _sampler(
@@ -120,10 +113,10 @@ def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> G
 
 
 def class_count(
-    model: DiffusionModelParams | UpsamplerModelParams, classifier: ClassifierModelParams | UniformModelParams
+    model: DiffusionModelParams | UpsamplerModelParams, classifier: ClassifierModelParams | None
 ) -> int | None:
     """The number of classes of a model, or else of the classifier that guides it; None if neither has classes."""
     count = model.network.num_classes
-    if count is None and isinstance(classifier, ClassifierModelParams):
+    if count is None and classifier is not None:
         count = classifier.network.num_classes
     return count

@@ -183,19 +183,22 @@ def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
     return cos * a[:, None] + sin * b[:, None]
 
 
-def load_conditioned(data: ImageShards, indices: NDArray[np.int64], num_classes: int) -> tuple[Tensor, Tensor]:
+def load_conditioned(
+    data: ImageShards, indices: NDArray[np.int64], num_classes: int, channels: int = 3
+) -> tuple[Tensor, Tensor]:
     """Images of a dataset and the class weights of their labels.
 
     Args:
         data: The dataset, N images.
         indices: (B,) int64 in 0 .. N - 1.
         num_classes: Above every label.
+        channels: How many of the images' channels the network sees, C.
 
     Returns:
-        x_0 (B, 3, H, W) float32 in [-1, 1], and class weights (B, num_classes) float32, one-hot.
+        x_0 (B, C, H, W) float32 in [-1, 1], and class weights (B, num_classes) float32, one-hot.
     """
     labels = torch.from_numpy(data.labels[indices])
-    return to_unit_range(data[indices]), one_hot(labels, num_classes).float()
+    return to_unit_range(data[indices], channels), one_hot(labels, num_classes).float()
 
 
 def interpolate(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int, micro_batch: int) -> Tensor:

@@ -39,6 +39,8 @@ def measure(
         data: The dataset.
         indices: (N,) int64, the images.
 
+    A grey network's likelihood is in bits per dimension of one channel, of which its images have no more.
+
     Source: equations 8-11.
     """
     noise = model.noise
@@ -51,7 +53,7 @@ def measure(
     bar = progress(total=len(blocks) * diffusion.num_timesteps)
     for rows in blocks:
         y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows]).to(device)
-        x_0 = to_unit_range(data[rows]).to(device)
+        x_0 = to_unit_range(data[rows], model.network.image_channels).to(device)
         denoiser = labelled_denoiser(y, network, study.precision)
         draws = (drawn.to(device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
         terms = torch.stack(list(_terms(diffusion, denoiser, x_0, draws, bar)), dim=1).cpu()

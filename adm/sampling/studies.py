@@ -81,7 +81,7 @@ class Neighbours(Study):
     """The images of a dataset that are nearest to each sample, by pooled features.
 
     Attributes:
-        indices: (M, k) int64, into the dataset, the nearest first.
+        indices: (M, k) int64, into the dataset's training images, the nearest first.
         distances: (M, k) float64, Euclidean.
         dataset_distances: (N,) float64, from each image of the dataset to the nearest other one.
         pixel_copies: (M,) bool, whether a sample is its nearest image byte for byte.
@@ -147,7 +147,7 @@ class Likelihood(Study):
         vlb: (S,) float64, the term of each timestep in bits per dimension, the mean over the images.
         x_0_mse: (S,) float64, likewise the mean squared error of the predicted x_0, in units of [-1, 1].
         eps_mse: (S,) float64, that of the eps which goes with it.
-        indices: (N,) int64, the images, into the dataset, increasing.
+        indices: (N,) int64, the images, into their part of the dataset, increasing.
         labels: (N,) int64, of the images.
         bits: (N,) float64, each image's bits per dimension: its terms and its prior.
         prior: (N,) float64, L_T of each image, in bits per dimension.

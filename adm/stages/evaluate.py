@@ -8,10 +8,15 @@ from threadpoolctl import threadpool_limits
 from adm.artifacts.manifest import provenance, require_section
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
-from adm.metrics.batches import read_features, read_reference_statistics, require_same_graph
+from adm.metrics.batches import (
+    read_features,
+    read_held_out_statistics,
+    read_reference_statistics,
+    require_same_graph,
+)
 from adm.metrics.bootstrap import bootstrap_metrics
 from adm.metrics.manifold import precision_recall
-from adm.metrics.scores import SEED, further_scores, scores
+from adm.metrics.scores import SEED, further_scores, held_out_scores, scores
 from adm.params.data import ReferenceParams
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.gans import GanRunParams
@@ -43,11 +48,14 @@ def run(
     if len(samples.pool) != run.num_samples:
         raise UserError(f"{features}: holds {len(samples.pool)} samples, but the run asks for {run.num_samples}")
     pool, spatial = read_reference_statistics(reference)
+    held_out = read_held_out_statistics(reference)
     try:
         with threadpool_limits(run.threads):
             manifold = precision_recall(real.pool, samples.pool)
             metrics = scores(samples, pool, spatial, manifold)
             further = further_scores(samples.pool, real.pool, pool)
+            if held_out is not None:
+                further |= held_out_scores(samples.pool, pool, held_out)
             replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, SEED)
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error

@@ -26,6 +26,8 @@ CHUNK = 256
 def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: str, timeout_seconds: int) -> None:
     """Run the extractor's graph over every image of an artifact; several processes take turns at its batches.
 
+    Of a dataset with held-out images, those come last.
+
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
     """
@@ -53,5 +55,5 @@ def _read_images(folder: Path, checked: slice) -> Iterator[NDArray[np.uint8]]:
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
         batch = open_npz(folder / batches[0])
         return rows_of(batch.chunks(CHUNK), batch.count)
-    shards = ImageShards(folder, checked=checked)
+    shards = ImageShards(folder, checked=checked, parts=("training", "held_out"))
     return rows_of((shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK)), len(shards))

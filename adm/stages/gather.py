@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from adm.params.runs import SamplingParams
-from adm.sampling.batch import read_shard, write_batch
+from adm.sampling.batch import read_shard, write_blocks
 from adm.sampling.blocks import Shard
 
 
 def run(run: SamplingParams, inputs: dict[str, Path], shards: Sequence[Path], out: Path) -> None:
-    """Join the shards, given in order; `inputs` are those of `sample`."""
-    parts = [read_shard(path, run, inputs, Shard(number, len(shards))) for number, path in enumerate(shards, start=1)]
-    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    write_batch(out, "sample", run, inputs, images, labels)
+    """Join the shards, given in order, one in memory at a time; `inputs` are those of `sample`."""
+    parts = (read_shard(path, run, inputs, Shard(number, len(shards))) for number, path in enumerate(shards, start=1))
+    write_blocks(out, "sample", run, inputs, run.num_samples, parts)

@@ -45,10 +45,9 @@ def run(
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
-    images = to_uint8(interpolate(space, *load_conditioned(data, ends, num_classes), points, micro_batch))
-    errors = compute_in_batches(
-        space.errors, space.device, micro_batch, *load_conditioned(data, measured, num_classes)
-    ).numpy()
+    joined, alone = (load_conditioned(data, rows, num_classes, model.network.image_channels) for rows in (ends, measured))
+    images = to_uint8(interpolate(space, *joined, points, micro_batch))
+    errors = compute_in_batches(space.errors, space.device, micro_batch, *alone).numpy()
     study = Interpolation(
         originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
         images=images.reshape(pairs, points, *images.shape[1:]),

@@ -27,7 +27,7 @@ def run(
     """
     make_deterministic(likelihood.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device))
-    data = ImageShards(inputs["data"], model.network.image_size)
+    data = ImageShards(inputs["data"], model.network.image_size, parts=(likelihood.part,))
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])
     study = measure(likelihood, model, network, data, np.sort(chosen))

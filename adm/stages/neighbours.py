@@ -17,20 +17,22 @@ from adm.sampling.studies import Neighbours, write_study
 def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> None:
     """Find neighbours by pooled features; `inputs` are "features", "samples", "dataset_features" and "data".
 
+    They are among the images that are trained on: held-out ones have features, too, but follow behind them.
+
     Raises:
         UserError: Features are not of these images, come of two extractors, or the dataset is too small.
     """
     samples = read_batch(inputs["samples"])[0]
     data = ImageShards(inputs["data"], samples.shape[1])
     fake = read_features(inputs["features"], inputs["samples"])
-    real = read_features(inputs["dataset_features"], inputs["data"])
+    real = read_features(inputs["dataset_features"], inputs["data"]).pool[: len(data)]
     require_same_graph(inputs["features"], inputs["dataset_features"])
     if len(data) <= neighbours.k:
         raise UserError(f"{inputs['data']}: has {len(data)} images; {neighbours.k} neighbours need more")
     try:
         with threadpool_limits(neighbours.threads):
-            indices, distances = nearest(fake.pool, real.pool, neighbours.k)
-            _, spacing = nearest(real.pool, real.pool, 1, exclude_self=True)
+            indices, distances = nearest(fake.pool, real, neighbours.k)
+            _, spacing = nearest(real, real, 1, exclude_self=True)
     except ValueError as error:
         raise UserError(f"{inputs['features']} against {inputs['dataset_features']}: {error}") from error
     study = Neighbours(

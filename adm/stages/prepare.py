@@ -7,13 +7,13 @@ import numpy as np
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
-from adm.data.sources import SOURCES, chunks, view
+from adm.data.sources import SOURCES, chunks, parts_of
 from adm.params.data import DatasetParams
 from adm.progress import progress
 
 
 def run(dataset: DatasetParams, out: Path) -> None:
-    """Crop every image to the dataset's size and write the shards, one at a time.
+    """Crop every image to the dataset's size and write the shards, one at a time, held-out images apart.
 
     Raises:
         UserError: The source is missing, damaged, or does not hold what the dataset asks for.
@@ -21,10 +21,13 @@ def run(dataset: DatasetParams, out: Path) -> None:
     libraries = ["numpy", "pillow", *(["scikit-learn"] if dataset.source == "digits" else [])]
     made_by = provenance("prepare", {"dataset": dataset}, {}, libraries)
     source = SOURCES[dataset.source](dataset)
-    kept = view(source, dataset)
+    parts = parts_of(source, dataset)
+    kept = np.concatenate(list(parts.values()))
     with new_folder(out) as folder, progress(total=len(kept), unit="image") as bar:
-        for number, (images, labels) in enumerate(chunks(source, kept, dataset.image_size, dataset.shard_size)):
-            write_shards(folder, images, labels, dataset.shard_size, number)
-            bar.update(len(images))
+        for part, indices in parts.items():
+            for number, (images, labels) in enumerate(chunks(source, indices, dataset)):
+                write_shards(folder, images, labels, dataset.shard_size, number, part)
+                bar.update(len(images))
         counts = np.bincount(source.labels[kept], minlength=dataset.num_classes)
-        write_manifest(folder, made_by, {"num_images": len(kept), "images_per_class": counts.tolist()})
+        held_out = {"held_out_images": len(parts["held_out"])} if "held_out" in parts else {}
+        write_manifest(folder, made_by, {"num_images": len(kept), "images_per_class": counts.tolist(), **held_out})

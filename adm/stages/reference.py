@@ -1,6 +1,7 @@
-"""`reference`: statistics of a whole dataset's features, and the images for precision and recall."""
+"""`reference`: statistics of a dataset's features, and the images for precision and recall."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -9,6 +10,7 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
 from adm.metrics.batches import graph_of, read_features, write_reference
+from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import ReferenceParams
 from adm.params.errors import UserError
@@ -16,6 +18,9 @@ from adm.params.errors import UserError
 
 def run(reference: ReferenceParams, features: Path, data: Path, out: Path) -> None:
     """Fit both Gaussians and choose the images at random, in the dataset's order.
+
+    All of it is of the images that are trained on. Of those held out, where there are any, pooled features are fitted
+    apart, and the manifest tells the distance between the two: that of real images from real ones.
 
     Raises:
         UserError: The features are of another dataset, or the dataset has fewer images than asked for.
@@ -27,9 +32,14 @@ def run(reference: ReferenceParams, features: Path, data: Path, out: Path) -> No
             f"{data}: has {len(images)} images, fewer than the reference's num_images {reference.num_images}"
         )
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[: reference.num_images])
+    trained_on, held_out = slice(len(images)), found.pool[len(images) :]
+    facts: dict[str, Any] = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph_of(features)}
+    unseen = None
     with threadpool_limits(reference.threads):
-        pool, spatial = feature_statistics(found.pool), feature_statistics(found.spatial)
+        pool, spatial = feature_statistics(found.pool[trained_on]), feature_statistics(found.spatial[trained_on])
+        if len(held_out):
+            unseen = feature_statistics(held_out)
+            facts |= {"held_out_images": len(held_out), "fid_floor": frechet_distance(pool, unseen)}
     with new_folder(out) as folder:
-        write_reference(folder, pool, spatial, images[chosen])
-        facts = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph_of(features)}
+        write_reference(folder, pool, spatial, images[chosen], unseen)
         write_manifest(folder, made_by, facts)

@@ -8,30 +8,35 @@ from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
 from adm.parallel import process_group
 from adm.params.errors import UserError
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UniformModelParams, UpsamplerModelParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
-from adm.progress import progress
-from adm.sampling.batch import read_batch, write_batch, write_shard
-from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
-from adm.sampling.guided import Samples, block_sampler, class_count
+from adm.sampling.batch import Samples, made_by_shard, read_batch, write_blocks, write_shard
+from adm.sampling.blocks import WHOLE, Shard, blocks_of
+from adm.sampling.guided import block_sampler, class_count
+from adm.sampling.store import block_store
 
 
 def run(
     run: SamplingParams,
     model: DiffusionModelParams | UpsamplerModelParams,
-    classifier: ClassifierModelParams | UniformModelParams,
+    classifier: ClassifierModelParams | None,
     inputs: dict[str, Path],
     out: Path,
     shard: Shard | None,
     device: str,
     timeout_seconds: int,
+    work: Path,
 ) -> None:
     """Sample a run into a folder, or one shard of it into a file; several processes take turns at its blocks.
 
-    `inputs` are "checkpoint" and "classifier"; an upsampler's are "checkpoint" and "base", the samples it upsamples.
+    Finished blocks of an earlier try, of the same run from the same inputs, are taken from `work`, a folder that is
+    this job's alone.
+
+    `inputs` are "checkpoint", "classifier" where one guides, and an upsampler's "base", the samples that it upsamples.
 
     Raises:
-        UserError: A checkpoint is of another model, or the samples to upsample are too few or of another size.
+        UserError: A checkpoint is of another model, the samples to upsample are too few or of another size, or another
+            process is at work on the same samples.
     """
     make_deterministic(run.threads)
     part = shard or WHOLE
@@ -42,30 +47,30 @@ def run(
         if isinstance(model, UpsamplerModelParams):
             base = _read_base(inputs["base"], run, model, group.rank_slice)
         network, guide = (
-            load_network(inputs[name], section, group.device, group.rank_slice) if name in inputs else None
+            section and load_network(inputs[name], section, group.device, group.rank_slice)
             for name, section in (("checkpoint", model), ("classifier", classifier))
         )
         group.barrier()
         assert network is not None
-        finished = group.map(block_sampler(run, model, network, guide, num_classes, base), blocks)
-        size = model.network.image_size
-        images, labels = [np.empty((0, size, size, 3), np.uint8)], [np.empty(0, np.int64)]
-        for block in progress(finished, len(blocks), "block"):
-            images.append(block[0])
-            labels.append(block[1])
-    if not group.is_main:
-        return
-    # The run's last block is computed whole, as every block is, and cut here.
-    count = len(samples_of(part, run.num_samples, run.micro_batch))
-    batch = np.concatenate(images)[:count], np.concatenate(labels)[:count]
-    if shard is None:
-        write_batch(out, "sample", run, inputs, *batch)
-    else:
-        write_shard(out, run, inputs, shard, *batch)
+        sampled = block_sampler(run, model, network, guide, num_classes, base)
+        made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
+        with block_store(work, made_by, group) as store:
+            store.fill(blocks, sampled)
+            if group.is_main:
+                finished = map(store.read, blocks) if blocks else iter([_no_block(model.network.image_size)])
+                if shard is None:
+                    write_blocks(out, "sample", run, inputs, run.num_samples, finished)
+                else:
+                    write_shard(out, run, inputs, shard, finished)
+
+
+def _no_block(side: int) -> Samples:
+    """What a shard holds that has no blocks."""
+    return Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
 
 
 def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Samples:
-    base, side = Samples(*read_batch(folder, checked)), model.network.low_resolution
+    base, side = read_batch(folder, checked), model.network.low_resolution
     count, *found = base.images.shape[:3]
     if count < run.num_samples or found != [side, side]:
         raise UserError(

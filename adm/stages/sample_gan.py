@@ -39,6 +39,6 @@ def _load_generator(folder: Path, gan: GanParams, dataset: DatasetParams) -> Gen
     for name, value in wanted.items():
         if found.get(name) != value:
             raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {value}")
-    network = Generator(gan, dataset.image_size, dataset.num_classes)
+    network = Generator(gan, dataset.image_size, dataset.num_classes, dataset.channels)
     load_weights(network, folder / WEIGHTS)
     return network.eval().requires_grad_(False)

@@ -43,7 +43,7 @@ def run(
     it to TensorBoard. Each process of several reads through part of what comes in and takes part of every batch; the
     first one writes.
     """
-    training, side = model.training, model.network.image_size
+    training, network = model.training, model.network
     data, previous = inputs["data"], inputs["previous"]
     make_deterministic(training.threads)
     made_by = provenance(
@@ -58,7 +58,15 @@ def run(
         images = ImageShards(data, dataset.image_size, group.rank_slice)
         check_checkpoint(previous, model, group.rank_slice)
         group.barrier()
-        batches = Batches(images, side, training.batch_size, training.crop, training.flip, training.seed)
+        batches = Batches(
+            images=images,
+            image_size=network.image_size,
+            batch_size=training.batch_size,
+            crop=training.crop,
+            flip=training.flip,
+            seed=training.seed,
+            channels=network.image_channels,
+        )
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)

@@ -23,10 +23,11 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: P
         UserError: A loss, a gradient or a weight is not finite.
     """
     make_deterministic(gan.threads)
-    images = ImageShards(data, dataset.image_size)
+    side = dataset.image_size
+    images = ImageShards(data, side)
     made_by = provenance("train_gan", {"gan": gan}, {"data": data}, ["torch", "safetensors"])
-    networks = initial_networks(gan, dataset.image_size, dataset.num_classes)
-    batches = Batches(images, dataset.image_size, gan.batch_size, crop="centre", flip=False, seed=gan.seed)
+    networks = initial_networks(gan, side, dataset.num_classes, dataset.channels)
+    batches = Batches(images, side, gan.batch_size, "centre", flip=False, seed=gan.seed, channels=dataset.channels)
     steps = train_gan(gan, networks, dataset.num_classes, batches)
     reports = (Report(iteration, losses) for iteration, losses in enumerate(steps, start=1))
     for _ in log_reports(reports, curves / "log.csv", 0, gan.iterations, every, gan.batch_size, curves):

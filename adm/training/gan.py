@@ -11,6 +11,7 @@ from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.gan import Discriminator, Generator
 from adm.params.gans import GanParams
+from adm.training.ema import warmed_up
 from adm.training.finite import require_finite_step
 
 DISCRIMINATOR, GENERATOR = 2, 3
@@ -29,12 +30,13 @@ class Networks:
     averaged: Generator
 
 
-def initial_networks(gan: GanParams, image_size: int, num_classes: int) -> Networks:
+def initial_networks(gan: GanParams, image_size: int, num_classes: int, image_channels: int = 3) -> Networks:
     """Untrained networks, a function of the GAN's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(gan.seed)
-        players = Generator(gan, image_size, num_classes), Discriminator(gan, image_size, num_classes)
-        averaged = Generator(gan, image_size, num_classes)
+        images = image_size, num_classes, image_channels
+        players = Generator(gan, *images), Discriminator(gan, *images)
+        averaged = Generator(gan, *images)
     averaged.load_state_dict(players[0].state_dict())
     return Networks(*players, averaged.eval().requires_grad_(False))
 
@@ -112,6 +114,5 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, player: nn.Module, 
 
 @torch.no_grad()
 def _average(networks: Networks, ema_rate: float, iteration: int) -> None:
-    # While few updates are made the average is short, so that the untrained weights are soon forgotten.
-    rate = min(ema_rate, (1 + iteration) / (10 + iteration))
+    rate = warmed_up(ema_rate, iteration)
     torch._foreach_lerp_(list(networks.averaged.parameters()), list(networks.generator.parameters()), 1 - rate)

@@ -15,6 +15,7 @@ from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
+from adm.training.ema import warmed_up
 from adm.training.finite import where_not_finite
 from adm.training.report import Report
 from adm.training.state import TrainingState
@@ -64,7 +65,7 @@ def train(
 
 
 def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, group: Group = ALONE) -> Report:
-    """Make one update on a batch, of which this process has its share: x_0 (B, 3, H, W) in [-1, 1], y (B,) int64."""
+    """Make one update on a batch, of which this process has its share: x_0 (B, C, H, W) in [-1, 1], y (B,) int64."""
     shape = group.size * len(x_0), *x_0.shape[1:]
     drawn = draw(state.task, shape, generator(training.seed, state.step, NOISE))
     share = Share.of(training, group)
@@ -169,7 +170,8 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     state.optimizer.step()
-    torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - training.ema_rate)
+    ema_rate = warmed_up(training.ema_rate, state.step) if training.ema_warmup else training.ema_rate
+    torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - ema_rate)
 
 
 def _not_finite(state: TrainingState, values: dict[str, Tensor], norm: Tensor, attempts: int) -> str:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from adm.determinism import generator
-from adm.nets.unet import IMAGE_CHANNELS
 from adm.nets.weights import build
 from adm.params.compute import ThroughputParams
 from adm.params.models import Precision, TrainingParams
@@ -57,7 +56,7 @@ class NaiveTraining:
         )
 
     def step(self, x_0: Tensor, y: Tensor, draws: torch.Generator) -> None:
-        """Make one update on a batch: x_0 (B, 3, H, W) float32 in [-1, 1], y (B,) int64."""
+        """Make one update on a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64."""
         drawn = draw(self.task, x_0.shape, draws)
         loss = self.task.losses(self.network, x_0, y, drawn)["loss"]
         self.optimizer.zero_grad()
@@ -120,8 +119,8 @@ def _optimised(throughput: ThroughputParams, model: TrainedModelParams) -> Calla
 
 def _batch(model: TrainedModelParams, size: int) -> tuple[Tensor, Tensor]:
     draws = generator(model.training.seed)
-    side = model.network.image_size
-    x_0 = torch.rand(size, IMAGE_CHANNELS, side, side, generator=draws) * 2 - 1
+    side, channels = model.network.image_size, model.network.image_channels
+    x_0 = torch.rand(size, channels, side, side, generator=draws) * 2 - 1
     return x_0, torch.randint(model.network.num_classes or 1, (size,), generator=draws)
 
 

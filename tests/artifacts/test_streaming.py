@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.artifacts.streaming import names_in_npz, spool, stream_npz
+from adm.artifacts.streaming import names_in_npz, spool, stream_npz, write_npz_rows
 from adm.params.errors import UserError
 
 
@@ -52,3 +52,14 @@ def test_a_spooled_array_is_written_as_if_it_had_been_in_memory(tmp_path):
         np.savez(tmp_path / "spooled.npz", mapped)
     assert (tmp_path / "spooled.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spooled.npz", "whole.npz"]
+
+
+@pytest.mark.parametrize("lengths", [[23], [5, 5, 5, 5, 3], [0, 20, 0, 3], [0]])
+def test_an_npz_written_in_stretches_has_the_bytes_that_numpy_writes(tmp_path, lengths):
+    images = np.random.default_rng(0).integers(0, 256, (sum(lengths), 4, 4, 3)).astype(np.uint8)
+    labels = np.arange(sum(lengths))
+    np.savez(tmp_path / "numpy.npz", arr_0=images, arr_1=labels)
+    ends = np.cumsum(lengths)[:-1]
+    stretches = {"arr_0": (len(images), np.split(images, ends)), "arr_1": (len(labels), np.split(labels, ends))}
+    write_npz_rows(tmp_path / "stretches.npz", **stretches)
+    assert (tmp_path / "stretches.npz").read_bytes() == (tmp_path / "numpy.npz").read_bytes()

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from adm.data.batches import Batches
+from adm.data.batches import Batches, to_uint8, to_unit_range
 from adm.data.crops import cut, draw_crop
+from adm.data.shards import ImageShards
+from adm.params.data import DatasetParams
+from adm.stages import prepare
 
 
 class Watched:
@@ -57,3 +60,38 @@ def test_a_crop_drawn_without_its_image_lies_within_it(height, width):
         crop = draw_crop(height, width, 6, lambda low, high, highest=highest: high if highest else low)
         assert 6 <= crop.side <= 8
         assert cut(image, 6, crop).shape == (6, 6, 3)
+
+
+@pytest.mark.parametrize("crop", ["centre", "random"])
+def test_a_grey_batch_is_the_first_channel_of_the_same_batch(dataset, crop):
+    size = 6 if crop == "random" else 8
+    x_0, y = Batches(dataset, size, 10, crop, True, seed=4).at(1)
+    grey, labels = Batches(dataset, size, 10, crop, True, seed=4, channels=1).at(1)
+    assert torch.equal(grey, x_0[:, :1])
+    assert torch.equal(labels, y)
+
+
+def test_held_out_images_are_in_no_batch(tmp_path):
+    section = DatasetParams(source="digits", image_size=8, num_classes=10, shard_size=500, held_out=0.25)
+    prepare.run(section, tmp_path / "digits")
+    watched = Watched(ImageShards(tmp_path / "digits"))
+    batches = Batches(watched, 8, 100, "centre", False, seed=0)
+    seen = {image.numpy().tobytes() for step in range(2 * len(watched) // 100) for image in batches.at(step)[0]}
+    held_out = ImageShards(tmp_path / "digits", parts=("held_out",))
+    assert len(held_out) == 449
+    assert set(watched.asked) == set(range(1797 - 449))
+    # No two of the digits are alike.
+    assert not seen & {image.numpy().tobytes() for image in to_unit_range(held_out[:])}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_survive_a_network_of_any_channels(channels):
+    levels = np.repeat(np.arange(256, dtype=np.uint8).reshape(2, 8, 16, 1), 3, axis=-1)
+    x = to_unit_range(levels, channels)
+    assert x.shape == (2, channels, 8, 16)
+    back = to_uint8(x)
+    assert back.shape == (2, 8, 16, 3)
+    assert back.flags.c_contiguous
+    # Truncation may take a level away, of all channels alike.
+    assert np.abs(back.astype(int) - levels).max() <= 1
+    assert np.array_equal(back, back[..., [0, 0, 0]])

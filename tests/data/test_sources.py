@@ -11,9 +11,11 @@ from PIL import Image
 from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
+from adm.artifacts.manifest import read_manifest
 from adm.data.crops import centre_crop
 from adm.data.shards import ImageShards
 from adm.data.sources import SOURCES
+from adm.data.sources.source import as_grey, held_out_of
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.stages import prepare
@@ -248,3 +250,81 @@ def test_wrong_sections_are_described(case):
     changes, message = WRONG_PARAMS[case]
     with pytest.raises(ValidationError, match=message.replace("[", r"\[")):
         DatasetParams(**{"image_size": 6, "num_classes": 5, "shard_size": 4} | changes)
+
+
+def test_a_grey_dataset_is_luminance_in_three_equal_channels(tmp_path, prepared):
+    colours = RNG.integers(0, 256, (5, 6, 6, 3), dtype=np.uint8)
+    for number, image in enumerate(colours):
+        (tmp_path / "raw" / str(number)).mkdir(parents=True)
+        Image.fromarray(image).save(tmp_path / "raw" / str(number) / "image.png")
+    made = prepared(params("folder", tmp_path / "raw", channels=1))
+    # ITU-R 601-2, rounded.
+    expected = np.rint(colours @ np.array([0.299, 0.587, 0.114]))
+    for channel in range(3):
+        assert np.abs(made.images[..., channel] - expected).max() <= 1
+        assert np.array_equal(made.images[..., channel], made.images[..., 0])
+
+
+def test_what_is_grey_already_stays_as_it_is_to_the_byte(tmp_path):
+    grey = np.repeat(np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1), 3, axis=-1)
+    assert np.array_equal(as_grey(grey[0]), grey[0])
+    root = write_idx(tmp_path / "raw")
+    for channels in (1, 3):
+        prepare.run(params("idx", root, image_size=5, channels=channels), tmp_path / str(channels))
+    for name in ("images-00000.npy", "labels-00000.npy"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def pixels_of(shards):
+    return [image.tobytes() for image in shards[:]]
+
+
+def test_held_out_images_are_apart_and_nothing_is_lost(tmp_path, prepared):
+    made = prepared(params("idx", write_idx(tmp_path / "raw"), held_out=0.3))
+    held_out, both = (ImageShards(made.folder, parts=p) for p in (("held_out",), ("training", "held_out")))
+    assert (len(made.images), len(held_out), len(both)) == (17, 6, 23)
+    seen, unseen = ([image.tobytes() for image in made.images], pixels_of(held_out))
+    assert not set(seen) & set(unseen)
+    assert sorted(seen + unseen) == sorted(np.stack([image] * 3, axis=-1).tobytes() for image in IMAGES)
+    assert pixels_of(both) == seen + unseen
+    assert both.labels.tolist() == [*made.labels, *held_out.labels]
+    labels = {np.stack([image] * 3, axis=-1).tobytes(): label for image, label in zip(IMAGES, LABELS, strict=True)}
+    assert [labels[image] for image in unseen] == held_out.labels.tolist()
+    assert read_manifest(made.folder, "prepare").facts["held_out_images"] == 6
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.2, 0.29, 0.5, 0.9])
+def test_every_class_holds_out_its_share(share):
+    labels = np.random.default_rng(1).choice(7, size=1000, p=np.arange(1, 8) / 28)
+    chosen = held_out_of(labels, share)
+    assert chosen.sum() == int(1000 * share)
+    for label in range(7):
+        assert abs(chosen[labels == label].sum() - share * (labels == label).sum()) < 1
+
+
+def test_views_of_a_source_hold_out_the_same_images(tmp_path):
+    root = write_idx(tmp_path / "raw")
+    whole, small, some = (
+        params("idx", root, held_out=0.4, **changes) for changes in ({}, {"image_size": 3}, {"classes": [3, 1]})
+    )
+    for name, section in {"whole": whole, "small": small, "some": some}.items():
+        prepare.run(section, tmp_path / name)
+    labels = {name: ImageShards(tmp_path / name, parts=("held_out",)).labels for name in ("whole", "small")}
+    assert labels["whole"].tolist() == labels["small"].tolist()
+    everything, part = (ImageShards(tmp_path / name, parts=("held_out",)) for name in ("whole", "some"))
+    expected = [i for i, label in zip(pixels_of(everything), everything.labels, strict=True) if label in (1, 3)]
+    assert pixels_of(part) == expected
+
+
+def test_a_dataset_that_holds_out_nothing_has_no_such_part(tmp_path, prepared):
+    folder = prepared(params("idx", write_idx(tmp_path / "raw"))).folder
+    assert len(ImageShards(folder, parts=("training", "held_out"))) == 23
+    with pytest.raises(UserError, match="prepared: holds no held-out images"):
+        ImageShards(folder, parts=("held_out",))
+
+
+@pytest.mark.parametrize(("share", "part"), [(0.05, "1 of 23 images for the part 'held_out'"), (0.99, "'training'")])
+def test_a_part_of_too_few_images_is_refused(tmp_path, share, part):
+    message = refusal(params("idx", write_idx(tmp_path / "raw"), held_out=share), tmp_path)
+    assert f"held_out {share} leaves" in message
+    assert part in message

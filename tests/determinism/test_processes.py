@@ -34,6 +34,7 @@ def small_params(root):
         for run in params[kind].values():
             run.update(num_samples=SAMPLES, micro_batch=MICRO_BATCH)
     params["runs"]["scale-2"].update(steps="3")
+    params["runs"]["scale-4"].update(steps="100")
     params["extractors"]["digits"].update(iterations=20, least_accuracy=0.0)
     params["execution"].update(log_every=1, save_every=4)
     # Models with dropout are trained by as many processes as have a micro-batch each.
@@ -141,6 +142,20 @@ def torchrun(processes):
 def test_torchrun_starts_the_processes_as_well(project, sampled_by_one):
     project.run(project.command("sample", f"{SAMPLING} --out by-torchrun", before=torchrun(2)), succeeds=True)
     assert project.files("by-torchrun") == sampled_by_one
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_one_and_two_go_on_sampling_where_the_other_stopped(project, before, after):
+    sampling = SAMPLING.replace("scale-2", "scale-4")
+    job = project.start(project.command("sample", f"{sampling} --out half", before))
+    kept = wait_for(lambda: list(project.folder.glob("results/*/work/samples/scale-4/*/*/block-*.npz")), job)
+    end_family(job)
+    assert kept
+    assert not (project.folder / "half").exists()
+    project.adm("sample", f"{sampling} --out both", after)
+    assert not kept[0].exists()
+    project.adm("sample", f"{sampling} --out alone")
+    assert project.files("both") == project.files("alone")
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,16 @@ def test_an_upsampler_sees_three_channels_more(tiny_model):
     assert forward_flops(tiny_model("upsampler")) - forward_flops(tiny_model()) == 2 * 9 * 3 * C * P
 
 
+@pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
+def test_grey_images_cost_less_at_the_entrance_and_the_exit(tiny_model, kind):
+    grey, coloured = tiny_model(kind, image_channels=1), tiny_model(kind)
+    entrance = 9 * C * (4 if kind == "upsampler" else 2)
+    # The noise and its variance, each by two channels less.
+    outputs = 0 if kind == "classifier" else 4
+    assert forward_flops(coloured) - forward_flops(grey) == 2 * P * (entrance + 9 * C * outputs) + P * outputs
+    assert parameter_count(coloured) - parameter_count(grey) == entrance + (9 * C + 1) * outputs
+
+
 @pytest.mark.parametrize("num_classes", [2, 7])
 def test_a_classifier_by_hand_with_all_tokens_projected(tiny_model, num_classes):
     tokens = P + 1
@@ -127,8 +137,9 @@ def test_a_batch_that_is_really_computed_takes_as_many_flops_an_image(tiny_model
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
-def test_parameters_are_those_of_the_network_that_is_trained(tiny_model, kind):
-    model = tiny_model(kind)
+@pytest.mark.parametrize("image_channels", [1, 3])
+def test_parameters_are_those_of_the_network_that_is_trained(tiny_model, kind, image_channels):
+    model = tiny_model(kind, image_channels=image_channels)
     assert parameter_count(model) == sum(parameter.numel() for parameter in build(model).parameters())
 
 

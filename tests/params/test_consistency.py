@@ -272,6 +272,52 @@ NAMES = {
         f"{LIKELIHOOD}.num_images: 50",
         "limit 49 of dataset 'few'",
     ),
+    # Grey and coloured, held out and trained on.
+    "coloured model of grey images": (
+        {"datasets.bedroom.channels": 1},
+        "segments.lsun-bedroom-800.dataset",
+        "channels is 1",
+        "model 'lsun-bedroom' has 3",
+    ),
+    "grey model of coloured images": (
+        {"models.adm-64.network.image_channels": 1},
+        "segments.adm-64-200.dataset",
+        "channels is 3",
+        "model 'adm-64' has 1",
+    ),
+    "grey base of a coloured upsampler": (
+        {"models.adm-64.network.image_channels": 1, "models.classifier-64.network.image_channels": 1}
+        | {"datasets.digits-64.channels": 1},
+        f"{STACK}.base",
+        "image_channels is 1",
+        "model 'adm-u' has 3",
+    ),
+    "grey model with a coloured classifier": (
+        {"models.adm-64.network.image_channels": 1, "datasets.grey": "= datasets.digits-64"}
+        | {"datasets.grey.channels": 1, "segments.adm-64-200.dataset": "grey", "segments.adm-64-540.dataset": "grey"},
+        "runs.base-200.classifier",
+        "image_channels is 3",
+        "model 'adm-64' has 1",
+    ),
+    "coloured interpolation of grey images": (
+        {"datasets.grey": "= datasets.digits", "datasets.grey.channels": 1, f"{PICTURE}.dataset": "grey"},
+        f"{PICTURE}.dataset",
+        "channels is 1",
+        "'adm-256' has 3",
+    ),
+    "coloured likelihood of grey images": (
+        {"datasets.grey": "= datasets.digits", "datasets.grey.channels": 1, f"{LIKELIHOOD}.dataset": "grey"},
+        f"{LIKELIHOOD}.dataset",
+        "channels is 1",
+        "'adm-128' has 3",
+    ),
+    "channels that no image has": ({"datasets.digits.channels": 2}, "datasets.digits.channels", "2", "1 or 3"),
+    "everything held out": ({"datasets.digits.held_out": 1.0}, "datasets.digits.held_out", "1.0"),
+    "likelihood of images that nobody held out": (
+        {f"{LIKELIHOOD}.part": "held_out"},
+        f"{LIKELIHOOD}.part: 'held_out'",
+        "dataset 'digits' has held_out 0.0",
+    ),
     # Names of two things.
     "run twice": (
         {"gan_runs.scale-2": f"= {GAN}"},
@@ -354,6 +400,12 @@ FITTING = {
     },
     "likelihood at all steps by name": {f"{LIKELIHOOD}.steps": None},
     "gan of some classes": {f"{GAN}.classes": [9, 0]},
+    "likelihood of held-out images": {"datasets.digits.held_out": 0.2, f"{LIKELIHOOD}.part": "held_out"},
+    "grey from the images to the samples": {
+        # The three models share their network's section.
+        "models.lsun-cat.network.image_channels": 1,
+        **{f"datasets.{name}.channels": 1 for name in ("bedroom", "horse", "cat")},
+    },
 }
 
 

@@ -17,7 +17,7 @@ from adm.planning.devices import A100
 from adm.planning.graph import Job
 from adm.planning.limits import limits_of
 from adm.planning.storage import INCEPTION, stored_of
-from adm.sampling.batch import write_shard
+from adm.sampling.batch import Block, write_shard
 from adm.sampling.blocks import Shard, samples_of
 from adm.stages import gather, prepare
 from adm.training.extractor import initial_network
@@ -111,7 +111,7 @@ def peak_of(function):
         tracemalloc.stop()
 
 
-def test_gathering_holds_a_batch_twice(paper, tmp_path):
+def test_gathering_holds_one_shard(paper, tmp_path):
     run = paper.runs["adm-128-4360k"].model_copy(update={"num_samples": 512})
     (tmp_path / "input").write_text("")
     inputs, held = {"checkpoint": tmp_path / "input"}, {}
@@ -120,11 +120,11 @@ def test_gathering_holds_a_batch_twice(paper, tmp_path):
         for number in range(1, 9):
             count = len(samples_of(Shard(number, 8), 512, run.micro_batch))
             images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
-            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 8), images, labels)
+            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 8), [Block(images, labels)])
         shards = [tmp_path / f"{number}.npz" for number in range(1, 9)]
         held[side] = peak_of(lambda shards=shards, inputs=inputs: gather.run(run, inputs, shards, tmp_path / "out"))
     # The difference: buffers of a fixed size do not grow with the images.
-    assert held[160] - held[128] == pytest.approx(2 * 512 * 3 * (160**2 - 128**2), rel=0.02)
+    assert held[160] - held[128] == pytest.approx(512 / 8 * 3 * (160**2 - 128**2), rel=0.02)
 
 
 def test_features_are_held_twice():
@@ -142,8 +142,8 @@ def test_limits_name_the_largest_and_what_is_granted(paper, costs):
     limits = {
         limit.job.partition("@")[0]: limit for limit in limits_of(paper, costs, Machine(A100)) if limit.unit == "GB"
     }
-    assert limits["sample"].here == 2 * 50_000 * (3 * 512 * 512 + 8) / 1e9
-    assert limits["sample"].granted == paper.resources.others.memory_mb / 1000
+    assert limits["sample_shard"].here == 782 * 8 * (3 * 512 * 512 + 8) / 1e9
+    assert limits["sample_shard"].granted == paper.resources.others.memory_mb / 1000
     assert limits["reference"].job == "reference@bedroom"
     assert limits["reference"].here == 3_033_042 * 4 * sum(INCEPTION) / 1e9
     assert limits["reference"].larger == 10 * limits["reference"].here

@@ -1,6 +1,7 @@
 """Sampling runs in miniature."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pytest
@@ -43,12 +44,18 @@ class Sampled:
 
 @pytest.fixture
 def sampled(tiny_model, randomised):
-    """Sample a run, or a shard of it: `sampled("1-of-2", sampler="ddim", eta=0.5)`."""
-    model, classifier_model = tiny_model(), tiny_model("classifier")
-    network = randomised(model, seed=1).eval().requires_grad_(False)
-    classifier = randomised(classifier_model, seed=2).eval().requires_grad_(False)
+    """Sample a run, or a shard of it: `sampled("1-of-2", sampler="ddim", eta=0.5)`; `channels=1` has grey networks."""
 
-    def run(shard=None, guided=True, **changes):
+    @cache
+    def networks(channels):
+        models = tiny_model(image_channels=channels), tiny_model("classifier", image_channels=channels)
+        network, classifier = (
+            randomised(model, seed=seed).eval().requires_grad_(False) for seed, model in enumerate(models, start=1)
+        )
+        return models[0], network, classifier
+
+    def run(shard=None, guided=True, channels=3, **changes):
+        model, network, classifier = networks(channels)
         params = RunParams.model_validate(RUN | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
@@ -62,11 +69,12 @@ def sampled(tiny_model, randomised):
 def upsampled(tiny_model, randomised):
     """Upsample a batch, or a shard of it: `upsampled(base, "1-of-2", sampler="ddim")`.
 
-    `whole` keeps what the run's last block holds beyond its end; `num_classes=None` makes the upsampler unconditional.
+    `whole` keeps what the run's last block holds beyond its end; `num_classes=None` makes the upsampler unconditional,
+    `channels=1` grey.
     """
 
-    def run(base, shard=None, whole=False, num_classes=2, **changes):
-        model = tiny_model("upsampler", num_classes=num_classes)
+    def run(base, shard=None, whole=False, num_classes=2, channels=3, **changes):
+        model = tiny_model("upsampler", num_classes=num_classes, image_channels=channels)
         network = randomised(model, seed=3).eval().requires_grad_(False)
         params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
         part = WHOLE if shard is None else Shard.parse(shard)

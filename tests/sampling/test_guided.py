@@ -1,5 +1,7 @@
 """Image i is a function of seed i: not of the shard, the run's length, or where the run begins."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,9 @@ import torch
 from adm.artifacts.manifest import sha256
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
-from adm.sampling.batch import SAMPLES, read_batch, read_shard, write_batch, write_shard
+from adm.sampling.batch import SAMPLES, Block, read_batch, read_shard, write_batch, write_blocks, write_shard
 from adm.sampling.blocks import Shard
-from adm.sampling.guided import SeededNoise
+from adm.sampling.guided import SeededNoise, block_sampler
 
 KINDS = {
     "ancestral": {},
@@ -58,11 +60,9 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
     paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
     for i, path in enumerate(paths, start=1):
         part = sampled(f"{i}-of-3")
-        write_shard(path, run, {}, Shard(i, 3), part.images, part.labels)
+        write_shard(path, run, {}, Shard(i, 3), [Block(part.images, part.labels)])
     parts = [read_shard(path, run, {}, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
-    write_batch(
-        tmp_path / "gathered", "sample", run, {}, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    )
+    write_blocks(tmp_path / "gathered", "sample", run, {}, 11, parts)
     for name in (SAMPLES, "manifest.json"):
         assert sha256(tmp_path / "whole" / name) == sha256(tmp_path / "gathered" / name)
     images, labels = read_batch(tmp_path / "gathered")
@@ -79,7 +79,7 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
 def test_a_shard_under_the_name_of_another_as_long_is_refused_in_one_line(tmp_path, asked):
     run, half = RUN.model_copy(update={"num_samples": 8}), (np.zeros((4, 8, 8, 3), np.uint8), np.zeros(4, np.int64))
     path = tmp_path / "moved.npz"
-    write_shard(path, run, {}, Shard(2, 2), *half)
+    write_shard(path, run, {}, Shard(2, 2), [Block(*half)])
     assert len(read_shard(path, run, {}, Shard(2, 2))[0]) == 4
     with pytest.raises(UserError) as refused:
         read_shard(path, run, {}, asked)
@@ -197,6 +197,21 @@ def test_fewer_samples_than_the_base_has_are_its_first(upsampled, base):
     assert upsampled(base, num_samples=5).same(upsampled(base)[:5])
 
 
+def test_sampling_does_not_keep_the_trajectory(tiny_model, randomised):
+    model = tiny_model()
+    network = randomised(model).eval().requires_grad_(False)
+    seen, alive = [], []
+
+    def remember(_, arguments):
+        seen.append(weakref.ref(arguments[0]))
+        alive.append(sum(reference() is not None for reference in seen))
+
+    network.register_forward_pre_hook(remember)
+    block_sampler(RUN.model_copy(update={"steps": "20"}), model, network, None, 2)(0)
+    assert len(alive) == 20
+    assert max(alive) <= 3
+
+
 def test_the_global_generator_is_left_alone(sampled):
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
@@ -228,3 +243,24 @@ def test_guidance_of_scale_zero_is_no_guidance_and_more_scale_goes_further(sampl
 )
 def test_options_reach_the_sampler(sampled, base, change):
     assert sampled(**(base | change)).distance(sampled(**base)) > 0
+
+
+def grey(images):
+    return np.array_equal(images, images[..., [0, 0, 0]])
+
+
+def test_a_grey_network_samples_three_equal_channels(sampled, kind):
+    whole = sampled(channels=1, **kind)
+    assert whole.images.shape == (11, 8, 8, 3)
+    assert grey(whole.images)
+    assert not grey(sampled(**kind).images)
+    assert joined([sampled(f"{i}-of-2", channels=1, **kind) for i in (1, 2)]).same(whole)
+
+
+def test_a_grey_upsampler_sees_one_channel_of_its_base(upsampled, base):
+    grey_base = type(base)(base.images[..., [0, 0, 0]], base.labels)
+    made = upsampled(grey_base, channels=1)
+    assert grey(made.images)
+    assert made.same(upsampled(base, channels=1))
+    before, after = made, upsampled(other(grey_base, [4]), channels=1)
+    assert np.flatnonzero((before.images != after.images).any(axis=(1, 2, 3))).tolist() == [4]

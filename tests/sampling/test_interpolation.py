@@ -290,3 +290,15 @@ def test_vary(checkpoints, tmp_path, tiny_model):
 def test_scales_increase_from_zero(scales):
     with pytest.raises(ValueError, match="scales"):
         VariationParams.model_validate(VARIATION | {"scales": scales})
+
+
+def test_a_grey_model_interpolates_between_grey_images(data, tmp_path, tiny_model):
+    models = tiny_model(image_channels=1), tiny_model("classifier", image_channels=1)
+    inputs = {"checkpoint": tmp_path / "model-0", "classifier": tmp_path / "classifier-0", "data": data}
+    for name, model in zip(("checkpoint", "classifier"), models, strict=True):
+        init.run(model, inputs[name])
+    study = InterpolationParams.model_validate(STUDY | {"gradient_scale": 2.0})
+    interpolate.run(study, *models, inputs, tmp_path / "out")
+    made = read_interpolation(tmp_path / "out", study)
+    assert made.images.shape == (3, 4, 8, 8, 3)
+    assert np.array_equal(made.images, made.images[..., [0, 0, 0]])

@@ -27,6 +27,7 @@ from adm.stages import init, likelihood
 
 STUDY = {"checkpoint": "model-0", "dataset": "any", "num_images": 7, "micro_batch": 3, "seed": 5, "threads": 1}
 T = 50
+ALL = np.arange(40)
 
 
 def section(**changes):
@@ -282,3 +283,32 @@ def test_facts_are_plain_json(checkpoint, data, tmp_path, tiny_model):
     likelihood.run(section(steps="3"), tiny_model(), {"checkpoint": checkpoint, "data": data}, tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "manifest.json").read_text())["facts"]
     assert {type(value) for value in facts.values()} == {float, int}
+
+
+def test_bits_of_grey_images_are_per_dimension_of_one_channel(tiny_model, tmp_path):
+    rng = np.random.default_rng(0)
+    levels = np.clip(np.rint((rng.normal(M, S, (40, 16, 16, 1)) + 1) * 127.5), 0, 255).astype(np.uint8)
+    data = ImageShards(write_dataset(tmp_path / "data", levels.repeat(3, axis=-1), np.zeros(40, np.int64)))
+    model = tiny_model(num_classes=None, timesteps=200, schedule="linear", image_channels=1)
+    found = measure(section(micro_batch=40), model, ExactNetwork(Diffusion.from_schedule("linear", 200)), data, ALL)
+    # The same entropy as of three independent channels: had all three been counted, it would be a third.
+    entropy = 0.5 * math.log2(2 * math.pi * math.e * S**2) - math.log2(2 / 255)
+    assert abs(found.bits.mean() - entropy) < 4 * found.standard_error + 0.005
+
+
+def test_held_out_images_are_measured_where_they_are_asked_for(checkpoint, tmp_path, tiny_model, dataset):
+    params = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
+    with new_folder(tmp_path / "data") as folder:
+        write_shards(folder, dataset[:10], dataset.labels[:10], params.shard_size)
+        write_shards(folder, dataset[10:], dataset.labels[10:], params.shard_size, part="held_out")
+        write_manifest(folder, provenance("prepare", {"dataset": params}, {}, ["numpy"]))
+    inputs = {"checkpoint": checkpoint, "data": tmp_path / "data"}
+    whole = {"checkpoint": checkpoint, "data": write_dataset(tmp_path / "rest", dataset[10:], dataset.labels[10:])}
+    study = section(part="held_out", num_images=14, steps="3")
+    likelihood.run(study, tiny_model(), inputs, tmp_path / "unseen")
+    expected = section(num_images=14, steps="3")
+    likelihood.run(expected, tiny_model(), whole, tmp_path / "expected")
+    unseen, same = read_likelihood(tmp_path / "unseen", study), read_likelihood(tmp_path / "expected", expected)
+    assert np.array_equal(unseen.bits, same.bits)
+    refused = refusal(tmp_path, tiny_model(), inputs, num_images=11)
+    assert "has 10 images, but the study needs 11" in refused

@@ -142,3 +142,12 @@ def test_a_loss_that_is_not_finite_ends_the_stage_and_leaves_nothing(data, tmp_p
     with pytest.raises(UserError, match=r"iteration \d: \w+_loss \S+ with a non-finite gradient, .*; lower"):
         train_gan.run(gan, DATASET, data, tmp_path / "gan", tmp_path / "curves", every=2)
     assert not (tmp_path / "gan").exists()
+
+
+def test_a_gan_of_a_grey_dataset_makes_grey_images(data, tmp_path):
+    gan, grey = GanParams.model_validate(GAN), DATASET.model_copy(update={"channels": 1})
+    train_gan.run(gan, grey, data, tmp_path / "gan", tmp_path / "curves", every=2)
+    sample_gan.run(GanRunParams.model_validate(RUN), gan, grey, {"gan": tmp_path / "gan"}, tmp_path / "samples")
+    images, _ = read_batch(tmp_path / "samples")
+    assert images.shape == (10, 8, 8, 3)
+    assert np.array_equal(images, images[..., [0, 0, 0]])

@@ -36,7 +36,7 @@ class Penalty:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, sampler, precision):
     # Three timesteps, so that their histories are full and importance sampling is on when the run is cut.
-    model = tiny_model(timesteps=3, dropout=0.3, timestep_sampler=sampler, precision=precision)
+    model = tiny_model(timesteps=3, dropout=0.3, timestep_sampler=sampler, precision=precision, ema_warmup=True)
     straight = new_run(model)
     straight.to(6)
     first = new_run(model)
@@ -162,6 +162,20 @@ def test_ema_follows_its_recurrence(new_run, tiny_model):
         for name, value in run.state.ema.items():
             torch.testing.assert_close(value, 0.8 * before[name] + 0.2 * weights[name], rtol=1e-5, atol=1e-7)
     assert any(not torch.equal(run.state.ema[name], weights[name]) for name in weights)
+
+
+def test_ema_warms_up_until_its_rate_is_reached(new_run, tiny_model):
+    # (1 + i) / (10 + i): 0.1, 2/11, 0.25 and from then on the rate itself.
+    run, plain = new_run(tiny_model(ema_rate=0.3, ema_warmup=True)), new_run(tiny_model(ema_rate=0.3))
+    for step, rate in enumerate([0.1, 2 / 11, 0.25, 0.3, 0.3], start=1):
+        before = snapshot(run.state.ema)
+        run.to(step)
+        weights = run.state.network.state_dict()
+        for name, value in run.state.ema.items():
+            torch.testing.assert_close(value, rate * before[name] + (1 - rate) * weights[name], rtol=1e-5, atol=1e-7)
+    plain.to(5)
+    assert all(torch.equal(weight, weights[name]) for name, weight in plain.state.network.state_dict().items())
+    assert any(not torch.equal(plain.state.ema[name], run.state.ema[name]) for name in weights)
 
 
 def test_learning_rate_falls_linearly_to_zero_and_stays_there(new_run, tiny_model):

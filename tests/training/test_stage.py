@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance, read_made_by, write_manifest
 from adm.artifacts.seal import read_made_with
@@ -201,3 +202,12 @@ def test_a_segment_from_a_checkpoint_of_another_iteration_is_refused(project):
         project.train("m-14", previous="m-7", start=6)
     assert not (project.folder / "m-14").exists()
     assert not (project.folder / "logs" / "m-14.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
+def test_grey_models_train_on_one_channel(tmp_path, tiny_model, kind):
+    grey = Project(tmp_path, tiny_model(kind, batch_size=4, image_channels=1))
+    grey.train("m-4", stop=4)
+    entrance = load_file(tmp_path / "m-4" / "ema.safetensors")["encoder.blocks.0.convolution.weight"]
+    assert entrance.shape[1] == (2 if kind == "upsampler" else 1)
+    assert "loss" in grey.log("m-4")[0]

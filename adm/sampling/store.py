@@ -1,0 +1,104 @@
+"""Finished blocks of a sampling job, kept on the disk until its batch is written: a killed job goes on from them."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from adm.artifacts.manifest import fingerprint
+from adm.artifacts.reading import read_npz
+from adm.artifacts.writing import new_file, remove_folder, write_npz
+from adm.parallel import ALONE, Group
+from adm.params.errors import UserError
+from adm.progress import progress
+from adm.sampling.batch import Samples
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BlockStore:
+    """Blocks by their numbers, each in a file of its own.
+
+    Attributes:
+        folder: Where the files are.
+        group: The processes that compute the blocks; the first one reads and writes.
+    """
+
+    folder: Path
+    group: Group
+
+    def fill(self, blocks: Sequence[int], sampled: Callable[[int], Samples]) -> None:
+        """Have `sampled` compute the blocks that are missing or damaged, and keep each as soon as it is finished."""
+        # Every process goes by what the first one sees.
+        missing = [block for block in blocks if not self.group.broadcast(self.group.is_main and self._is_whole(block))]
+        finished = self.group.map(sampled, missing)
+        bar = progress(finished, len(blocks), "block", initial=len(blocks) - len(missing))
+        for number, (images, labels) in zip(missing, bar, strict=True):
+            if self.group.is_main:
+                with new_file(self._path(number)) as path:
+                    write_npz(path, images=images, labels=labels)
+
+    def read(self, number: int) -> Samples:
+        """Read a block.
+
+        Raises:
+            UserError: It is missing or damaged.
+        """
+        expected = {"images": ("uint8", (None, None, None, 3)), "labels": ("int64", (None,))}
+        return Samples(**read_npz(self._path(number), expected))
+
+    def _is_whole(self, number: int) -> bool:
+        if not self._path(number).exists():
+            return False
+        try:
+            self.read(number)
+        except UserError as error:
+            logger.warning("warning: %s; the block is sampled again", error)
+            return False
+        return True
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"block-{number:06d}.npz"
+
+
+@contextmanager
+def block_store(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) -> Iterator[BlockStore]:
+    """Yield the store of a sampling job, locked; it goes when the context ends well.
+
+    Its folder is named after everything that decides the samples, so that a job with other params or other checkpoints
+    never goes on from it. What such a job left under the same `work` goes at once.
+
+    Args:
+        work: The folder of this job alone, a whole run or a shard.
+        made_by: What decides the samples.
+        group: The processes that sample; the first one holds the lock.
+
+    Raises:
+        UserError: Another process holds the lock.
+    """
+    store = BlockStore(work / fingerprint(made_by), group)
+    if not group.is_main:
+        yield store
+        return
+    work.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work.with_name(f"{work.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(f"{lock.lock_file}: another process holds it and samples this run") from error
+    try:
+        for other in work.glob("*"):
+            if other != store.folder:
+                shutil.rmtree(other)
+        yield store
+        remove_folder(work)
+        # Who opened it meanwhile finds that it is gone, and makes another.
+        Path(lock.lock_file).unlink()
+    finally:
+        lock.release()

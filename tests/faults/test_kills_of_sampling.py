@@ -1,0 +1,115 @@
+"""Sampling that is killed at any moment and started again ends in the very bytes of sampling that was not."""
+
+import os
+import random
+import time
+
+import pytest
+from children import KILLED, Fault
+from miniature import miniature_params
+
+from adm.artifacts.found import find_artifacts
+
+SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
+"""Of the moments; another one is given by the environment."""
+
+RUN, RESULTS = "scale-2", "results/embedded"
+KINDS = ["call"] * 8 + ["moment"] * 2
+
+
+class Job:
+    """A run to sample, or a shard of it, and what it must end in."""
+
+    def __init__(self, children, folder, shard):
+        self.children, self.folder, self.shard = children, folder, shard
+        self.out = folder / RESULTS / ("shards/1-of-2.npz" if shard else f"samples/{RUN}")
+        self.random = random.Random(f"{SEED} {shard}")
+        begun = time.monotonic()
+        self.calls = self.sample().count
+        self.seconds = time.monotonic() - begun
+        self.whole = contents(self.out)
+
+    @property
+    def work(self):
+        return self.folder / RESULTS / "work" / "samples" / RUN
+
+    def sample(self, nth=0, seconds=None):
+        """Sample, and be killed before the nth call that changes a file, or after some seconds."""
+        arguments = ["sample", "--run", RUN, "--params", "params.yaml", "--out", self.out.relative_to(self.folder)]
+        arguments += ["--checkpoint", "model", "--classifier", "classifier"]
+        arguments += ["--shard", "1-of-2"] if self.shard else []
+        fault = Fault(str(self.folder), nth)
+        return self.children.run(*arguments, folder=self.folder, fault=fault, seconds=seconds)
+
+    def kept(self):
+        """Finished blocks, by their names and the moment at which each was put there."""
+        return {path.name: path.stat().st_mtime_ns for path in self.work.glob("*/*/block-*.npz")}
+
+    def check_killed(self, ended, before):
+        """The samples are there whole or not at all, blocks of before stay, and nothing takes them for an artifact."""
+        assert ended.code == KILLED, ended.printed
+        assert contents(self.out) in (None, self.whole)
+        kept = self.kept()
+        assert before.items() <= kept.items() or self.out.exists()
+        if self.out.exists():
+            assert set(find_artifacts(self.folder / RESULTS)) <= {"samples/scale-2"}
+
+    def check_ended(self):
+        """The bytes are those of the job that was not killed, and nothing else is left."""
+        assert contents(self.out) == self.whole
+        assert list(self.work.rglob("*")) == []
+        assert [path for path in self.out.parent.iterdir() if path != self.out] == []
+
+
+def contents(path):
+    """The bytes of a file, or of the files of a folder; None where there is none."""
+    if path.is_dir():
+        return {file.name: file.read_bytes() for file in path.iterdir()}
+    return path.read_bytes() if path.exists() else None
+
+
+def remove(path):
+    if path.is_dir():
+        for file in path.iterdir():
+            file.unlink()
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def project(faulty, write_params, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sampling")
+    write_params(folder, miniature_params())
+    for model, out in (("adm-128", "model"), ("classifier-128", "classifier")):
+        ended = faulty.run("init", "--model", model, "--params", "params.yaml", "--out", out, folder=folder)
+        assert ended.code == 0, ended.printed
+    return folder
+
+
+@pytest.mark.parametrize("shard", [False, True], ids=["whole", "shard"])
+def test_a_job_killed_at_ten_moments_ends_in_the_same_bytes(faulty, project, shard):
+    job = Job(faulty, project, shard)
+    job.check_ended()
+    print(f"ADM_KILLS_SEED={SEED} repeats this; {job.calls} calls, {job.seconds:.1f} s")
+    kinds = job.random.sample(KINDS, len(KINDS))
+    remove(job.out)
+    while kinds:
+        before = job.kept()
+        if kinds[-1] == "call":
+            nth = job.random.randint(1, job.calls)
+            print(f"kill before call {nth}")
+            ended = job.sample(nth)
+        else:
+            seconds = job.random.uniform(0, job.seconds)
+            print(f"kill after {seconds:.3f} s")
+            ended = job.sample(seconds=seconds)
+        if ended.code == 0:
+            # Fewer calls are left to a job that goes on than to one that begins.
+            job.check_ended()
+        else:
+            job.check_killed(ended, before)
+            kinds.pop()
+        remove(job.out)
+    assert job.sample().code == 0
+    job.check_ended()
