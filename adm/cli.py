@@ -178,7 +178,9 @@ def resolve(
 
         # DVC samples runs whole, Snakemake in shards: a run's trigger is there for both.
         whole = Pipeline(pipeline.params, 1).jobs
-        triggers = {name: other.triggers for name, other in {**pipeline.jobs, **whole}.items() if other.rule != job.rule}
+        triggers = {
+            name: other.triggers for name, other in {**pipeline.jobs, **whole}.items() if other.rule != job.rule
+        }
         stage.run(write(pipeline.params), triggers, job.outputs["jobs"], job.outputs["params"])
 
 

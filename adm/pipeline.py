@@ -162,7 +162,7 @@ class Job:
     @property
     def values(self) -> dict[str, Any]:
         """What it reads of the params file, as plain values; what has its default value is left out."""
-        return _plain(self.sections)
+        return {name: _plain(section) for name, section in self.sections.items()}
 
     @property
     def triggers(self) -> dict[str, Any]:
@@ -288,7 +288,8 @@ class Pipeline:
 
     def _scoring(self) -> Iterator[Job]:
         params = self.params
-        for key, run in {**params.runs, **params.upsampled_runs}.items():
+        runs: dict[str, RunParams | UpsampledRunParams] = {**params.runs, **params.upsampled_runs}
+        for key, run in runs.items():
             yield from self._sampling(key, run)
         for key, gan_run in params.gan_runs.items():
             inputs = {"gan": self.path("train_gan", gan_run.gan)}
@@ -344,7 +345,8 @@ class Pipeline:
     def _studies(self) -> Iterator[Job]:
         params = self.params
         for key, study in params.studies.items():
-            rule, sections, inputs = STUDIES[type(study)], {"study": study}, {}
+            rule, sections = STUDIES[type(study)], dict[str, Section](study=study)
+            inputs: dict[str, Path] = {}
             match study:
                 case NeighboursParams():
                     reference = params.scored[study.run].reference

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adm.diffusion.schedules import SCHEDULES
 from adm.arithmetic.respacing import respaced_timesteps
+from adm.diffusion.schedules import SCHEDULES
 
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
 

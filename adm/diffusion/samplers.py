@@ -25,6 +25,15 @@ class Step(Protocol):
         ...
 
 
+class Sampler(Step, Protocol):
+    """A step from x_t to x_{t-1} of a process."""
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The process, respaced to the sampler's steps."""
+        ...
+
+
 def classifier_gradient(classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float) -> Gradient:
     """Build s grad_x log p(y | x) from a classifier of (x, timesteps) that returns logits.
 
@@ -146,7 +155,7 @@ def _no_noise() -> Tensor:
 
 
 @torch.no_grad()
-def sample(step: DDPM | DDIM, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Tensor]:
+def sample(step: Sampler, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Tensor]:
     """Denoise x_T step by step.
 
     Args:

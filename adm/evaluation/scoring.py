@@ -8,19 +8,18 @@ from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore
 from adm.evaluation.reference import Reference
 from adm.evaluation.second_extractor import SecondExtractor
-from adm.metrics.bootstrap import MOST_SPATIAL_DIMENSIONS, bootstrap_metrics
+from adm.metrics.bootstrap import MOST_SPATIAL_DIMENSIONS
 from adm.metrics.executors import Executor
 from adm.metrics.features import Features
 from adm.metrics.half_precision import half_precision_recall
 from adm.metrics.manifold import precision_recall
 from adm.metrics.per_class import Measure, per_class_precision_recall
-from adm.metrics.scores import SEED, further_scores, scores
+from adm.metrics.resampling import replicates_of
+from adm.metrics.scores import NEIGHBOURS, MetricInputs, Scores, scores
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.params.data import GraphParams
+from adm.params.metrics import METRICS, PAPER_METRICS
 from adm.report.intervals import centred_draws, interval
-
-NEIGHBOURS = 3
-"""K of precision and recall (Appendix J)."""
 
 MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
 """Precision and recall by the arithmetic of their distances."""
@@ -36,7 +35,7 @@ class Options:
         num_samples: Score the first so many; None scores all.
         arithmetic: Of the distances for precision and recall; "float16" is the released evaluator's.
         replicates: Of the bootstrap behind intervals; 0 gives none.
-        further: KID, density, coverage and FID-infinity too.
+        further: Every other metric of the registry too.
         per_class: Precision and recall of each class too.
         cache: Folder that keeps features for later calls.
     """
@@ -91,15 +90,15 @@ def score(
     measure = MEASURES[options.arithmetic]
     samples = extractors.features(store, fake)
     points = extractors.features(store, real.images) if real.images else None
-    pool, spatial = real.stored or _statistics(points)
-    manifold = None if points is None else measure(points.pool, samples.pool, NEIGHBOURS)
-    found: dict[str, Any] = {"metrics": scores(samples, pool, spatial, manifold)}
+    inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points, measure=measure)
+    metrics = scores(inputs, PAPER_METRICS)
+    found: dict[str, Any] = {"metrics": metrics}
     if options.replicates:
-        replicates = bootstrap_metrics(samples, pool, spatial, manifold, options.replicates, SEED)
-        ends = {name: interval(centred_draws(found["metrics"][name], drawn)) for name, drawn in replicates.items()}
+        replicates = replicates_of(inputs, PAPER_METRICS, options.replicates)
+        ends = {name: interval(centred_draws(_number(metrics, name), drawn)) for name, drawn in replicates.items()}
         found["intervals"] = {name: [each.low, each.high] for name, each in ends.items()}
     if points is not None and options.further:
-        found["further"] = further_scores(samples.pool, points.pool, pool)
+        found["further"] = scores(inputs, [name for name in METRICS if name not in PAPER_METRICS])
     if points is not None and options.per_class:
         found["per_class"] = _per_class(points, samples, fake, real, measure)
     if real.images is not None and extractors.second is not None:
@@ -108,6 +107,12 @@ def score(
         **found,
         "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
     }
+
+
+def _number(metrics: Scores, name: str) -> float:
+    value = metrics[name]
+    assert value is not None
+    return value
 
 
 def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStatistics]:
@@ -150,8 +155,11 @@ def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) ->
         warnings.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: sizes are compared, too")
     if "intervals" in found and "sfid" not in found["intervals"]:
         warnings.append(f"no interval of sFID: spatial features have more than {MOST_SPATIAL_DIMENSIONS} dimensions")
-    if "further" in found and "fid_infinity" not in found["further"]:
-        warnings.append(f"{fake.count} samples are too few to extrapolate FID from")
+    lacking = [
+        METRICS[name].label for name, value in found.get("further", {}).items() if value is None and name in METRICS
+    ]
+    if lacking:
+        warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
     classes = found.get("per_class", {})
     if missing := [label for label, scored in classes.items() if scored is None]:
         warnings.append(

@@ -80,6 +80,12 @@ def bootstrap_metrics(
     return metrics if manifold is None else metrics | _shares(manifold, counts, seed)
 
 
+def resampled_rows(num_rows: int, replicates: int, seed: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield for each replicate the rows (N,) that `bootstrap_metrics` draws, in order."""
+    for counts in _counts(num_rows, replicates, [seed, 0]):
+        yield np.repeat(np.arange(num_rows), counts.astype(np.intp))
+
+
 def _shares(manifold: PrecisionRecall, counts: Values, seed: int) -> dict[str, Values]:
     """Return precision and recall of each replicate, (R,) each."""
     replicates, num_samples = counts.shape

@@ -1,99 +1,185 @@
-"""All metrics of a batch of samples, from features that were computed once."""
+"""The metrics of a batch of samples, from features that were computed once: a function a metric.
 
+`adm.params.metrics.METRICS` names them; what several share is computed once.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+
+import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.density_coverage import density_coverage
+from adm.metrics.density_coverage import DensityCoverage, density_coverage
 from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fewest_samples, fid_infinity
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.inception_score import inception_score
 from adm.metrics.kernel import kernel_distance
-from adm.metrics.manifold import PrecisionRecall
+from adm.metrics.manifold import PrecisionRecall, precision_recall
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
+from adm.params.metrics import METRICS
 
-Scores = dict[str, float]
+Scores = dict[str, float | None]
 
 SEED = 0
 """Of the bootstrap and of the subsets that FID is extrapolated from: one for all, so that batches of the same size are
 drawn from alike."""
 
 
-def scores(
-    samples: Features, pool: FeatureStatistics, spatial: FeatureStatistics, manifold: PrecisionRecall | None
-) -> Scores:
-    """Compute the paper's metrics.
+NEIGHBOURS = 3
+"""K of precision and recall (Appendix J)."""
+
+
+@dataclass(frozen=True, eq=False)
+class MetricInputs:
+    """What metrics are computed from.
+
+    Attributes:
+        samples: Features of N samples.
+        pool_statistics: Of the reference's pooled features.
+        spatial_statistics: Of its spatial features.
+        real: Features of the reference's images; None where it has none.
+        held_out: Statistics of the pooled features of images that no model was trained on; None where there are none.
+        measure: Precision and recall by K = 3, of the pooled features of the reference and of samples.
+    """
+
+    samples: Features
+    pool_statistics: FeatureStatistics
+    spatial_statistics: FeatureStatistics
+    real: Features | None = None
+    held_out: FeatureStatistics | None = None
+    measure: Callable[..., PrecisionRecall] = precision_recall
+
+    @cached_property
+    def manifold(self) -> PrecisionRecall | None:
+        """Which points lie in the other set's manifold; None where the reference has no images."""
+        return None if self.real is None else self.measure(self.real.pool, self.samples.pool, NEIGHBOURS)
+
+    @cached_property
+    def balls(self) -> DensityCoverage:
+        """The balls around the reference's images."""
+        assert self.real is not None
+        return density_coverage(self.real.pool, self.samples.pool)
+
+    def resampled(self, rows: npt.NDArray[np.intp]) -> "MetricInputs":
+        """The same of the samples `rows` (N,), which may repeat, in their place."""
+        samples = Features(self.samples.pool[rows], self.samples.spatial[rows], self.samples.logits[rows])
+        return replace(self, samples=samples)
+
+
+Found = float | tuple[float, float] | None
+"""A number, or that and its standard error, or None where there are too few samples."""
+
+
+def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
+    """Compute metrics, each with its standard error where it has one.
 
     Args:
-        samples: features of N samples.
-        pool: statistics of the reference's pooled features.
-        spatial: statistics of its spatial features.
-        manifold: of these samples and the reference; None where the reference has no images.
+        inputs: What they are computed from.
+        names: Of METRICS. Those that need images of the reference, or held-out ones, are left out where there are none.
 
     Returns:
-        "inception_score", "fid", "sfid" and, with a manifold, "precision" and "recall".
+        By the names of metrics and of their errors; None where there are too few samples.
 
     Raises:
-        ValueError: features are unusable, or do not fit the statistics.
+        ValueError: Features are unusable, or do not fit the statistics.
 
     Source: Appendix J.
     """
-    found = {
-        "inception_score": inception_score(samples.logits),
-        "fid": frechet_distance(pool, feature_statistics(samples.pool)),
-        "sfid": frechet_distance(spatial, feature_statistics(samples.spatial)),
-    }
-    if manifold is not None:
-        found |= {"precision": manifold.precision, "recall": manifold.recall}
+    found: Scores = {}
+    for name in names:
+        metric = METRICS[name]
+        if any(need in metric.needs and getattr(inputs, need) is None for need in ("real", "held_out")):
+            continue
+        value = function_of(name)(inputs)
+        if metric.error is None:
+            assert not isinstance(value, tuple), name
+            found[name] = value
+        else:
+            assert not isinstance(value, float), name
+            found[name], found[metric.error] = value or (None, None)
     return found
 
 
-def held_out_scores(samples: npt.ArrayLike, pool: FeatureStatistics, held_out: FeatureStatistics) -> Scores:
-    """Compare with images that no model was trained on: a model that memorises its own is further from these.
-
-    FID grows as images get fewer, so the two distances compare with "fid" only as far as the images held out are many.
-
-    Args:
-        samples: (N, D) pooled features of the samples.
-        pool: statistics of the pooled features of the images that were trained on.
-        held_out: statistics of those of the images held out.
-
-    Returns:
-        "fid_held_out", of the samples and the images held out, and "fid_floor", of the images held out and those
-        trained on: what real images have, and samples can hardly be below in both.
-
-    Raises:
-        ValueError: features are unusable, or do not fit the statistics.
-    """
-    return {
-        "fid_held_out": frechet_distance(held_out, feature_statistics(samples)),
-        "fid_floor": frechet_distance(pool, held_out),
-    }
-
-
-def further_scores(samples: npt.ArrayLike, points: npt.ArrayLike, pool: FeatureStatistics) -> Scores:
-    """Compute metrics that came after the paper's, or beside them.
-
-    Args:
-        samples: (N, D) pooled features of the samples.
-        points: (M, D) pooled features of the reference's images.
-        pool: statistics of the reference's pooled features, of as many images as there are.
-
-    Returns:
-        "kid" and "fid_infinity", each with its "_standard_error", "density" and "coverage"; no "fid_infinity" for
-        samples too few to extrapolate from.
-
-    Raises:
-        ValueError: features are unusable, or do not fit each other.
-    """
-    rows = require_features(samples, "sample features")
-    kernel, balls = kernel_distance(points, rows), density_coverage(points, rows)
-    found = {
-        "kid": kernel.value,
-        "kid_standard_error": kernel.standard_error,
-        "density": balls.density,
-        "coverage": balls.coverage,
-    }
-    if len(rows) >= fewest_samples(*rows.shape):
-        extrapolation = fid_infinity(pool, rows, SEED)
-        found |= {"fid_infinity": extrapolation.value, "fid_infinity_standard_error": extrapolation.standard_error}
+def function_of(name: str) -> Callable[[MetricInputs], Found]:
+    """The function that the registry names."""
+    module, function = METRICS[name].function.split(":")
+    found: Callable[[MetricInputs], Found] = getattr(import_module(module), function)
     return found
+
+
+def lost(found: Scores) -> list[str]:
+    """The names of what is NaN or infinite."""
+    return [name for name, value in found.items() if value is not None and not math.isfinite(value)]
+
+
+def inception(inputs: MetricInputs) -> float:
+    """Inception Score."""
+    return inception_score(inputs.samples.logits)
+
+
+def fid(inputs: MetricInputs) -> float:
+    """FID."""
+    return frechet_distance(inputs.pool_statistics, feature_statistics(inputs.samples.pool))
+
+
+def sfid(inputs: MetricInputs) -> float:
+    """FID of spatial features."""
+    return frechet_distance(inputs.spatial_statistics, feature_statistics(inputs.samples.spatial))
+
+
+def precision(inputs: MetricInputs) -> float:
+    """Improved precision."""
+    assert inputs.manifold is not None
+    return inputs.manifold.precision
+
+
+def recall(inputs: MetricInputs) -> float:
+    """Improved recall."""
+    assert inputs.manifold is not None
+    return inputs.manifold.recall
+
+
+def kid(inputs: MetricInputs) -> tuple[float, float]:
+    """The kernel distance, and its standard error."""
+    assert inputs.real is not None
+    found = kernel_distance(inputs.real.pool, inputs.samples.pool)
+    return found.value, found.standard_error
+
+
+def density(inputs: MetricInputs) -> float:
+    """Density."""
+    return inputs.balls.density
+
+
+def coverage(inputs: MetricInputs) -> float:
+    """Coverage."""
+    return inputs.balls.coverage
+
+
+def fid_of_infinitely_many(inputs: MetricInputs) -> tuple[float, float] | None:
+    """FID extrapolated to infinitely many samples, and its standard error."""
+    rows = require_features(inputs.samples.pool, "sample features")
+    if len(rows) < fewest_samples(*rows.shape):
+        return None
+    found = fid_infinity(inputs.pool_statistics, rows, SEED)
+    return found.value, found.standard_error
+
+
+def fid_held_out(inputs: MetricInputs) -> float:
+    """FID against images that no model was trained on: a model that memorises its own is further from these.
+
+    FID grows as images get fewer, so it compares with that against the training images only as far as those held out
+    are many.
+    """
+    assert inputs.held_out is not None
+    return frechet_distance(inputs.held_out, feature_statistics(inputs.samples.pool))
+
+
+def fid_floor(inputs: MetricInputs) -> float:
+    """FID of the images held out against those trained on: what real images have."""
+    assert inputs.held_out is not None
+    return frechet_distance(inputs.pool_statistics, inputs.held_out)

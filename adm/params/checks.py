@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.arithmetic.sharing import check_shared
-from adm.params.data import DatasetParams, ReferenceParams
+from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
 from adm.params.keys import check_class, check_equal, check_known, model_of
 from adm.params.models import (
@@ -163,7 +163,7 @@ def _check_base(params: Params, key: str, name: str) -> None:
     side = params.image_size_of(run.base)
     owner, network = f"model {name!r}", upsampler.network
     check_equal(place, "image_size", side, f"{owner} at low resolution", network.low_resolution)
-    base = network_of(params, params.model_of(params.runs[run.base].checkpoint), place)
+    base = params.models[params.model_of(params.runs[run.base].checkpoint)]
     check_equal(place, "image_channels", base.network.image_channels, owner, network.image_channels)
     count = params.runs[run.base].num_samples
     if count < run.num_samples:

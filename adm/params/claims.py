@@ -234,7 +234,7 @@ def _completed(claims: Any) -> Any:
         return claims
     papers, given = claims_of_paper(), claims
     if papers.keys() & claims.keys():
-        untestable = {key: {} for key, paper in papers.items() if "none" in paper}
+        untestable: dict[str, Any] = {key: {} for key, paper in papers.items() if "none" in paper}
         joined = {**untestable, **claims}
         given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}
     return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items()}

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from adm.params.errors import shown
 
-Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_statistics"]
+Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_statistics", "held_out"]
 """What a metric is computed from: features of the samples by their layer, pooled features of the reference's images
-("real"), and statistics of the reference's features."""
+("real"), statistics of the reference's features, and those of images that no model was trained on ("held_out")."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Metric:
         better: The direction in which it is better.
         function: "module:function". The function takes `adm.metrics.scores.MetricInputs` and returns a number, a
             number and its standard error where `error` names one, or None where there are too few samples.
-        needs: What it is computed from. One that needs "real" is left out where the reference has no images.
+        needs: What it is computed from. One that needs "real" or "held_out" is left out where the reference has none.
         error: The name of its standard error, or None.
         digits: Significant digits in print, two of them of the standard error; None prints two decimals, as the paper.
         bootstrap: Whether it has replicates, which claims and error bars need.
@@ -53,6 +53,8 @@ METRICS: dict[str, Metric] = {
     "kid": Metric("KID", "lower", "adm.metrics.scores:kid", ("pool", "real"), "kid_standard_error", digits=3),
     "density": Metric("Density", "higher", "adm.metrics.scores:density", ("pool", "real")),
     "coverage": Metric("Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real")),
+    "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
+    "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
 }
 """Every metric, in the order of print: those of the paper first."""
 

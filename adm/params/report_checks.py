@@ -58,7 +58,18 @@ def _check_table(params: Params, key: str) -> None:
         )
     if key in TABLES:
         _check_lengths(place, key, table)
-    # What these print is a run's alone: guidance.
+    _check_guided(params, place, table)
+    if isinstance(table, HyperparametersParams):
+        for model in keys_in(table.columns):
+            check_known(params.models, model, f"{place}.columns")
+    if isinstance(table, ComputeParams):
+        for model in table.images_per_v100_second:
+            check_known(params.models, model, f"{place}.images_per_v100_second")
+    _check_needs(params, place, needs_of_table(params, key))
+
+
+def _check_guided(params: Params, place: str, table: Any) -> None:
+    """What these print is a run's alone: guidance."""
     guided: dict[str, Sequence[Any]] = {}
     if isinstance(table, ScalesParams):
         guided = {"ddpm": table.ddpm, "ddim": table.ddim}
@@ -67,13 +78,6 @@ def _check_table(params: Params, key: str) -> None:
     for name, sources in guided.items():
         for run in keys_in(sources):
             check_known(params.runs, run, f"{place}.{name}", "runs")
-    if isinstance(table, HyperparametersParams):
-        for model in keys_in(table.columns):
-            check_known(params.models, model, f"{place}.columns")
-    if isinstance(table, ComputeParams):
-        for model in table.images_per_v100_second:
-            check_known(params.models, model, f"{place}.images_per_v100_second")
-    _check_needs(params, place, needs_of_table(params, key))
 
 
 def _check_lengths(place: str, key: str, table: Any) -> None:
@@ -98,9 +102,7 @@ def _check_lengths(place: str, key: str, table: Any) -> None:
 def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
     place = f"figures.{key}"
     if figure.caption is None and key not in captions():
-        raise ValueError(
-            f"{place}.caption: is missing; only figures of the paper, {FIGURES[0]} to {FIGURES[-1]}, have one"
-        )
+        raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
     match figure:
         # The axes of these are a run's alone: its training time, its temperature.
         case AblationsParams() | TemperaturesParams():
@@ -109,17 +111,23 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
         case CurvesParams():
             _check_axis(params, place, figure)
         case NeighboursFigureParams():
-            _check_studies(params.neighbours, figure.blocks.values(), f"{place}.blocks", "neighbours")
+            _check_studies(params.neighbours, figure.blocks.values(), place, "neighbours")
         case VariationFigureParams():
-            _check_studies(params.variations, [figure.study], f"{place}.study", "variations")
+            _check_studies(params.variations, [figure.study], place, "variations")
         case InterpolationFigureParams():
-            _check_studies(params.interpolations, [figure.study], f"{place}.study", "interpolations")
+            _check_studies(params.interpolations, [figure.study], place, "interpolations")
         case LikelihoodsFigureParams():
-            _check_studies(params.likelihoods, figure.curves.values(), f"{place}.curves", "likelihoods")
+            _check_studies(params.likelihoods, figure.curves.values(), place, "likelihoods")
     _check_needs(params, place, needs_of_figure(params, key))
     if isinstance(figure, ClassGridParams):
-        reference = params.references.get(params.scored[figure.run].reference)
-        for number in figure.classes if reference is not None else ():
+        _check_classes(params, place, figure)
+
+
+def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
+    reference = params.references.get(params.scored[figure.run].reference)
+    # How many classes a published reference has is not known here.
+    if reference is not None:
+        for number in figure.classes:
             check_class(f"{place}.classes", number, params.datasets[reference.dataset].num_classes)
 
 

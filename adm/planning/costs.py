@@ -2,10 +2,9 @@
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from adm.params.file import Params
 from adm.params.models import UniformModelParams
+from adm.params.schema import Params
 from adm.planning.devices import HASH_RATE, Device
 from adm.planning.graph import Job, jobs_of
 from adm.planning.processors import processor_seconds
@@ -95,17 +94,16 @@ class Machine:
         return sum(work.seconds(self.device, self.relative) for work in cost.work)
 
 
-def costs_of(params: Params, paper: Path) -> dict[str, Cost]:
+def costs_of(params: Params) -> dict[str, Cost]:
     """What each job takes, by its name.
 
     Args:
         params: The params file.
-        paper: The folder of the paper's tables, of which Table 7 tells the shares of the peak.
 
     Raises:
-        UserError: Table 7 is missing, or nobody knows how many images a dataset has.
+        UserError: Nobody knows how many images a dataset has.
     """
-    shares, jobs = Shares.read(paper), jobs_of(params)
+    shares, jobs = Shares.read(), jobs_of(params)
     stored = {name: stored_of(params, job) for name, job in jobs.items()}
     costs = {}
     for name, job in jobs.items():

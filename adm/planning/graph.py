@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from adm.params.data import ReferenceParams
-from adm.params.file import Params
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.published import PublishedReferenceParams
-from adm.params.report import FIGURES, TABLES, Needs
 from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.schema import Params
+from adm.params.sources import Needs
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 from adm.sampling.blocks import Shard
 
@@ -166,9 +166,9 @@ def _inputs_of_study(
 
 
 def _report(params: Params) -> Iterator[Job]:
-    for table in TABLES:
+    for table in params.tables:
         yield Job("table", table, _makers(params, needs_of_table(params, table)))
-    for figure in FIGURES:
+    for figure in params.figures:
         yield Job("figure", figure, _makers(params, needs_of_figure(params, figure)))
     yield Job("claims", "", _makers(params, needs_of_claims(params)))
 
@@ -182,5 +182,5 @@ def _makers(params: Params, needs: Needs) -> tuple[str, ...]:
         "studies": lambda key: study_maker(params, key),
         "throughput": lambda key: f"throughput@{key}",
     }
-    found = [makers[kind](key) for kind, keys in needs.items() for key in keys]
+    found = [makers[kind](key) for kind, keys in needs.items() if kind != "sizes" for key in keys]
     return (*found, "sizes") if needs.sizes else tuple(found)

@@ -4,8 +4,8 @@ from pathlib import PurePosixPath
 
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
-from adm.params.file import Params
 from adm.params.published import PublishedReferenceParams
+from adm.params.schema import Params
 from adm.planning.graph import Job, references_of
 
 SOURCES = {"digits": 1_797, "idx": 60_000}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.planning.costs import Cost, Machine, tasks_of
 from adm.planning.devices import FLOPS_OF_A_THREAD, HASH_RATE
 from adm.planning.images import images_of_job, images_of_reference

@@ -1,7 +1,7 @@
 """What processors do while no accelerator computes: hash, decode, fit, and measure distances."""
 
 from adm.metrics.fid_infinity import SIZES
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.planning.devices import DECODING, FLOPS_OF_A_THREAD, RESIZING
 from adm.planning.graph import Job
 from adm.planning.images import images_of_job, images_of_reference

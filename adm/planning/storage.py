@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from adm.nets.cost import parameter_count
 from adm.params.data import ExtractorParams
-from adm.params.file import Params
 from adm.params.models import UniformModelParams
+from adm.params.schema import Params
 from adm.planning.graph import Job, references_of
 from adm.planning.images import images_of_dataset, images_of_job, images_of_reference
 from adm.sampling.blocks import samples_of

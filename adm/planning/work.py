@@ -4,14 +4,12 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from adm.arithmetic.respacing import respaced_timesteps
 from adm.nets.cost import NetworkModelParams, forward_flops
-from adm.params.errors import UserError
-from adm.params.file import Params
 from adm.params.models import ClassifierModelParams, Precision, UniformModelParams
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, LikelihoodParams, VariationParams
 from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, SINGLE_SHARE, Device
 from adm.planning.graph import Job, references_of
@@ -62,18 +60,13 @@ class Shares:
     measured: dict[tuple[str, int], float]
 
     @classmethod
-    def read(cls, paper: Path) -> "Shares":
-        """Read them from the folder of the paper's tables.
-
-        Raises:
-            UserError: The table is missing or has other rows.
-        """
-        path, measured = paper / "table_7.csv", {}
-        rates = read_paper_table(path).set_index(["group", "row"])["images_per_v100_second"]
+    def read(cls) -> "Shares":
+        """Read them from the paper's Table 7."""
+        measured = {}
+        rates = read_paper_table("table_7").set_index(["group", "row"])["images_per_v100_second"]
         for group in rates.index.unique("group"):
             sides = re.fullmatch(r"(\d+)([×→])(\d+)", group)
-            if sides is None:
-                raise UserError(f"{path}: group: {group!r} names no size; accepted are N×N and N→M")
+            assert sides is not None, group
             kind = "diffusion" if sides[2] == "×" else "upsampler"
             measured[kind, int(sides[3])] = float(rates[group, "Optimized"] / rates[group, "Theoretical"])
         return cls(measured)

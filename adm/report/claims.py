@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from adm.params import claims as params
+from adm.params.metrics import METRICS
 from adm.report.evidence import Evidence
 from adm.report.intervals import (
     FEWEST_REPLICATES,
@@ -24,10 +25,7 @@ from adm.report.intervals import (
     mean_draws,
     median_draws,
 )
-from adm.report.tables import HEADINGS
 from adm.report.verdicts import Finding, Verdict
-
-LOWER_IS_BETTER = frozenset({"fid", "sfid"})
 
 
 def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
@@ -56,7 +54,7 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
     """
     scores = {run: evidence.scores[run] for run in runs}
     for run, score in scores.items():
-        if metric not in score.metrics or metric not in score.bootstrap:
+        if score.metrics.get(metric) is None or metric not in score.bootstrap:
             raise ValueError(f"run {run!r} has no {metric!r} with bootstrap replicates")
         if len(score.bootstrap[metric]) < FEWEST_REPLICATES:
             raise ValueError(
@@ -67,7 +65,11 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
         counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
         raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
     shared = min(len(score.bootstrap[metric]) for score in scores.values())
-    draws = {run: centred_draws(score.metrics[metric], score.bootstrap[metric]) for run, score in scores.items()}
+    draws = {
+        run: centred_draws(value, score.bootstrap[metric])
+        for run, score in scores.items()
+        if (value := score.metrics[metric]) is not None
+    }
     return {
         run: np.concatenate([draw[:1], np.roll(draw[1 : shared + 1], place)])
         for place, (run, draw) in enumerate(draws.items())
@@ -90,7 +92,7 @@ def _found(
 
 
 def _way_up(metric: str) -> int:
-    return -1 if metric in LOWER_IS_BETTER else 1
+    return -1 if METRICS[metric].better == "lower" else 1
 
 
 def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
@@ -98,7 +100,7 @@ def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
 
 
 def _comparison(claim: params.ComparisonClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
     found = interval(draws[claim.run] - draws[claim.than])
     effect = f"{name} {draws[claim.run][0]:.4g} against {draws[claim.than][0]:.4g}: {found.estimate:+.3g}"
     if claim.kind == "lower":
@@ -107,7 +109,7 @@ def _comparison(claim: params.ComparisonClaim, evidence: Evidence) -> Finding:
 
 
 def _trend(claim: params.TrendClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, claim.runs, evidence), HEADINGS[claim.metric]
+    draws, name = metric_draws(claim.metric, claim.runs, evidence), METRICS[claim.metric].label
     sign, way = (1, "rise") if claim.kind == "rises" else (-1, "fall")
     path = sign * np.stack([draws[run] for run in claim.runs], axis=1)
     steps = np.diff(path, axis=1)
@@ -121,7 +123,7 @@ def _trend(claim: params.TrendClaim, evidence: Evidence) -> Finding:
 
 
 def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
     up = _way_up(claim.metric)
     gap = up * (draws[claim.to_run] - draws[claim.from_run])
     bridged = up * (draws[claim.run] - draws[claim.from_run])
@@ -136,7 +138,7 @@ def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
 
 
 def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
     pairs = zip(claim.runs_a, claim.runs_b, strict=True)
     apart = np.stack([draws[a] - draws[b] for a, b in pairs], axis=1)
     sizes = np.abs(apart)
@@ -149,7 +151,7 @@ def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
 
 
 def _not_better(claim: params.NotBetterClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
     up = _way_up(claim.metric)
     found = interval_of_greatest(np.stack([up * (draws[run] - draws[claim.base]) for run in claim.runs], axis=1))
     effect = (
@@ -160,7 +162,7 @@ def _not_better(claim: params.NotBetterClaim, evidence: Evidence) -> Finding:
 
 
 def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, params.runs_of(claim), evidence), HEADINGS[claim.metric]
+    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
     at = [evidence.iterations.get(run, 0) for run in claim.runs]
     if at[0] <= 0 or any(earlier >= later for earlier, later in pairwise(at)):
         raise ValueError(f"runs {', '.join(claim.runs)} are of iterations {', '.join(map(str, at))}, which must rise")
@@ -253,8 +255,8 @@ def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
     return _found(found, "above", claim.by, effect, "ratio of images a second")
 
 
-def _needs(claim: params.NeedsClaim, evidence: Evidence) -> Finding:
-    return Finding(verdict="not tested", note=claim.reason)
+def _not_tested(claim: params.NotTestedClaim, evidence: Evidence) -> Finding:
+    return Finding(verdict="not tested", note=claim.none)
 
 
 JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
@@ -271,6 +273,6 @@ JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "no_copies": _no_copies,
     "lighter": _lighter,
     "faster": _faster,
-    "needs": _needs,
+    "none": _not_tested,
 }
 """What tests each kind of claim."""

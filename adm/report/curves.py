@@ -4,7 +4,7 @@ Columns `<metric>_low` and `<metric>_high`, where a frame has them, are drawn as
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -16,15 +16,13 @@ from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox, ScaledTranslation
 from numpy.typing import NDArray
 
+from adm.params.metrics import METRICS
 from adm.report.figures import COLORS, MARKERS, STYLE, axis_label
 
 if TYPE_CHECKING:  # its import takes longer than matplotlib's
     import pandas as pd
 
     from adm.sampling.studies import Likelihood
-
-TRADE_OFFS = (("inception_score", "fid"), ("inception_score", "sfid"), ("recall", "precision"))
-"""Abscissa and ordinate of the panels of the trade-offs."""
 
 TEMPERATURE_METRICS = ("fid", "precision", "recall")
 
@@ -88,12 +86,15 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]]) -> Figur
     return figure
 
 
-def trade_off(curves: Mapping[str, "pd.DataFrame"], parameter: Mapping[str, str]) -> Figure:
-    """FID and sFID against Inception Score, and precision against recall, as a parameter varies.
+def trade_off(
+    curves: Mapping[str, "pd.DataFrame"], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
+) -> Figure:
+    """Metrics against each other, as a parameter varies.
 
     Args:
-        curves: By label, frames with the columns of `adm.report.metrics.METRICS` and `value`, that of the parameter.
+        curves: By label, frames with the columns that `pairs` names and `value`, that of the parameter.
         parameter: What varies along the curve of each label, as "gradient scale" or "truncation".
+        pairs: The metrics on the abscissa and on the ordinate of each panel.
 
     Raises:
         ValueError: There is no curve.
@@ -102,28 +103,28 @@ def trade_off(curves: Mapping[str, "pd.DataFrame"], parameter: Mapping[str, str]
     """
     _check_curves(curves)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 3.6), layout="constrained")
-        panels = figure.subplots(1, len(TRADE_OFFS))
-        for axes, (x, y) in zip(panels, TRADE_OFFS, strict=True):
+        figure, panels = _panels(len(pairs), 3.6)
+        for axes, (x, y) in zip(panels, pairs, strict=True):
             for index, (label, frame) in enumerate(curves.items()):
                 name = f"{label} ({parameter[label]})" if label in parameter else label
                 _curve(axes, frame.sort_values("value", kind="stable"), x, y, name, index)
             axes.set(xlabel=axis_label(x), ylabel=axis_label(y))
             axes.margins(0.12)
-            if y != "precision":
-                _scale(axes, [value for frame in curves.values() for value in frame[y].dropna()])
+            _scale_distance(axes, curves, y)
         _legend_above(figure, panels[0])
         figure.draw_without_rendering()  # the layout must be known before labels can avoid each other
-        for axes, (x, y) in zip(panels, TRADE_OFFS, strict=True):
+        for axes, (x, y) in zip(panels, pairs, strict=True):
             _label_points(axes, [frame.sort_values("value", kind="stable") for frame in curves.values()], x, y)
     return figure
 
 
-def temperature(curves: Mapping[str, "pd.DataFrame"]) -> Figure:
-    """FID, precision and recall against the temperature.
+def along(curves: Mapping[str, "pd.DataFrame"], metrics: Sequence[str], xlabel: str) -> Figure:
+    """Metrics against a number of the runs, a panel each.
 
     Args:
-        curves: By label, frames with the columns `value`, the temperature, and `fid`, `precision`, `recall`.
+        curves: By label, frames with the columns `value`, that number, and `metrics`.
+        metrics: What is on the ordinate of each panel.
+        xlabel: What the number is.
 
     Raises:
         ValueError: There is no curve.
@@ -132,13 +133,12 @@ def temperature(curves: Mapping[str, "pd.DataFrame"]) -> Figure:
     """
     _check_curves(curves)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 3.3), layout="constrained")
-        panels = figure.subplots(1, len(TEMPERATURE_METRICS))
-        for axes, metric in zip(panels, TEMPERATURE_METRICS, strict=True):
+        figure, panels = _panels(len(metrics), 3.3)
+        for axes, metric in zip(panels, metrics, strict=True):
             for index, (label, frame) in enumerate(curves.items()):
                 _curve(axes, frame, "value", metric, label, index)
-            axes.set(xlabel="Temperature", ylabel=axis_label(metric))
-        _scale(panels[0], [value for frame in curves.values() for value in frame["fid"].dropna()])
+            axes.set(xlabel=xlabel, ylabel=axis_label(metric))
+            _scale_distance(axes, curves, metric)
         _legend_above(figure, panels[0])
     return figure
 
@@ -174,6 +174,23 @@ def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
             axes.xaxis.set_major_formatter("{x:g}")
         _legend_above(figure, terms, columns=2)
     return figure
+
+
+def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Panels side by side, of which three fill a page's width."""
+    columns = min(3, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(max(4.0, 10 * columns / 3), height * rows), layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return figure, grid[:count]
+
+
+def _scale_distance(axes: Axes, curves: Mapping[str, "pd.DataFrame"], metric: str) -> None:
+    """A logarithmic ordinate for distances that differ widely; shares and scores stay linear."""
+    if METRICS[metric].better == "lower":
+        _scale(axes, [value for frame in curves.values() for value in frame[metric].dropna()])
 
 
 def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index: int) -> None:

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from adm.artifacts.writing import new_files
+from adm.params.metrics import METRICS
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933")
 """Curves' colours, told apart by the colour-blind: Okabe and Ito's without yellow, and two of Tol's."""
@@ -51,33 +52,11 @@ NARROWEST = 4.0
 CHARACTERS_AN_INCH = 16.5
 """About what fits; a few more would run over the figure's edge."""
 
-METRIC_LABELS = {
-    "fid": ("FID", "lower"),
-    "sfid": ("sFID", "lower"),
-    "inception_score": ("IS", "higher"),
-    "precision": ("Precision", "higher"),
-    "recall": ("Recall", "higher"),
-}
-"""Each metric's name in print, and the direction in which it is better."""
-
 
 def axis_label(metric: str) -> str:
     """What stands at a metric's axis: "FID (lower is better)"."""
-    name, direction = METRIC_LABELS[metric]
-    return f"{name} ({direction} is better)"
-
-
-def placeholder(reason: str) -> Figure:
-    """A figure that only says why there is none.
-
-    Args:
-        reason: Some words; they are wrapped.
-    """
-    text = fill(reason, width=72)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6, 0.6 + 0.17 * (text.count("\n") + 1)), facecolor="0.95")
-        figure.text(0.5, 0.5, text, ha="center", va="center", color="0.3")
-    return figure
+    found = METRICS[metric]
+    return f"{found.label} ({found.better} is better)"
 
 
 def captioned(figure: Figure, caption: str) -> Figure:

@@ -1,6 +1,5 @@
 """Tables 7 and 11 to 14: throughput and hyperparameters, the paper's beside those of the params file."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,38 +9,38 @@ import pandas as pd
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.params.errors import UserError
-from adm.params.file import Params
-from adm.params.models import ClassifierModelParams, UniformModelParams
-from adm.params.report import is_key
-from adm.report.beside import HERE, check_length, labels
+from adm.params.models import ClassifierModelParams
+from adm.params.schema import Params
+from adm.params.sources import NoSource, keys_in
+from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
+from adm.report.metrics import Inputs, read_sizes
+from adm.report.paper_tables import HERE, labels
 from adm.report.tables import iterations, plain
 
-ROWS_A_MODEL = ("Theoretical", "Naive", "Optimized")
-"""The rows of each model in Table 7."""
+ROWS_A_MODEL = 3
+"""Of Table 7: theoretical, naive, optimised."""
 
 IMPLEMENTATIONS = ("naive", "optimised")
 """What is measured, by its name in a measured throughput."""
 
 
-def throughput_table(paper: pd.DataFrame, params: Params, sources: Sequence[str], throughput: Path) -> pd.DataFrame:
+def throughput_table(paper: pd.DataFrame, params: Params, shown: ThroughputTableParams, inputs: Inputs) -> pd.DataFrame:
     """Table 7: images per second in training, in theory and as measured on the machine at hand.
 
     Args:
         paper: The paper's table, three rows a model.
         params: The params file.
-        sources: A measured throughput, or a reason for there being none, for each model.
-        throughput: The folder of measured throughputs.
+        shown: The table's section, of as many models.
+        inputs: With the "throughput" of its models.
 
     Raises:
         UserError: A throughput is missing, or none, or of other sections.
-        ValueError: There are more or fewer sources than models.
 
     Source: Appendix B.1.
     """
-    check_length("models", sources, len(paper) // len(ROWS_A_MODEL))
     table = labels(paper)
-    rows = [row for source in sources for row in _measured(params, source, throughput)]
+    rows = [row for source in shown.models for row in _measured(params, source, inputs)]
     ours = pd.DataFrame(rows, columns=[HERE, "Batch", "V100", "Images", "Utilisation"])
     table[HERE] = ours[HERE]
     table["Batch, paper"] = [plain(batch) for batch in paper["batch_size_per_gpu"]]
@@ -54,10 +53,10 @@ def throughput_table(paper: pd.DataFrame, params: Params, sources: Sequence[str]
     return table
 
 
-def _measured(params: Params, source: str, throughput: Path) -> list[list[str]]:
-    if not is_key(source):
-        return [[source, "", "", "", ""]] * len(ROWS_A_MODEL)
-    path = throughput / f"{source}.json"
+def _measured(params: Params, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
+    if isinstance(source, NoSource):
+        return [[source.none, "", "", "", ""]] * ROWS_A_MODEL
+    path: Path = inputs["throughput"][source]
     found = read_sealed_json(path)
     try:
         flops, peak = found["forward_flops"], found["peak_flops"]
@@ -77,38 +76,35 @@ def _rate(images_per_second: float) -> str:
     return f"{images_per_second:.1f}" if images_per_second >= 10 else f"{images_per_second:.3g}"
 
 
-def model_table(
-    paper: pd.DataFrame, params: Params, sources: Sequence[str], parameters: dict[str, int]
-) -> pd.DataFrame:
+def model_table(paper: pd.DataFrame, params: Params, shown: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
     """Tables 11 to 13: hyperparameters of models, a model a column.
 
     Args:
         paper: The paper's table, a column a model beside `row` and `note`.
         params: The params file.
-        sources: A model, or a reason for there being none, for each of the paper's columns.
-        parameters: The number of parameters of each model.
+        shown: The table's section, of as many columns.
+        inputs: With "sizes".
 
     Raises:
-        ValueError: There are more or fewer sources than columns.
+        UserError: The sizes lack a model, or are of one with another section.
 
     Source: Appendix K.
     """
     columns = [name for name in paper if name not in ("row", "note")]
-    check_length("columns", sources, len(columns))
+    parameters = read_sizes(params, keys_in(shown.columns), "parameters", inputs)
     table = labels(paper)
-    for column, source in zip(columns, sources, strict=True):
-        ours = _hyperparameters(params, source, parameters) if is_key(source) else {}
+    for column, source in zip(columns, shown.columns, strict=True):
+        ours = _hyperparameters(params, source, parameters) if isinstance(source, str) else {}
         table[f"{column}, paper"] = paper[column]
         table[f"{column}, here"] = [ours.get(row.lower(), "") for row in paper["row"]]
-        if not is_key(source):
-            table.loc[0, f"{column}, here"] = source
+        if isinstance(source, NoSource):
+            table.loc[0, f"{column}, here"] = source.none
     table["Note"] = paper["note"]
     return table
 
 
 def _hyperparameters(params: Params, key: str, parameters: dict[str, int]) -> dict[str, str]:
-    model = params.models[key]
-    assert not isinstance(model, UniformModelParams)
+    model: Any = params.models[key]
     network, training = model.network, model.training
     stops = [segment.stop for segment in params.segments.values() if segment.model == key]
     published = [point.iteration for point in params.published.checkpoints.values() if point.model == key]
@@ -134,33 +130,28 @@ def _hyperparameters(params: Params, key: str, parameters: dict[str, int]) -> di
     return {name: str(value) for name, value in rows.items()}
 
 
-def scale_table(paper: pd.DataFrame, params: Params, ddpm: Sequence[str], ddim: Sequence[str]) -> pd.DataFrame:
-    """Table 14: the gradient scales that were chosen, for both samplers.
+def scale_table(paper: pd.DataFrame, params: Params, shown: ScalesParams, inputs: Inputs) -> pd.DataFrame:
+    """Table 14: the gradient scales that were chosen, for both samplers, a row each.
 
     Args:
         paper: The paper's table, a column a model beside `row`.
         params: The params file.
-        ddpm: A run, or a reason for there being none, for each of the paper's columns.
-        ddim: The same for DDIM.
-
-    Raises:
-        ValueError: There are more or fewer sources than columns.
+        shown: The table's section, of as many columns.
+        inputs: Nothing is read: scales stand in the params file.
 
     Source: Appendix K.
     """
-    columns = [name for name in paper if name != "row"]
     table = labels(paper)
-    check_length("ddpm", ddpm, len(columns))
-    check_length("ddim", ddim, len(columns))
-    for number, column in enumerate(columns):
+    columns = [name for name in paper if name != "row"]
+    for column, ddpm, ddim in zip(columns, shown.ddpm, shown.ddim, strict=True):
         table[f"{column}, paper"] = [plain(scale) for scale in paper[column]]
-        table[f"{column}, here"] = [_scale(params, sources[number]) for sources in (ddpm, ddim)]
+        table[f"{column}, here"] = [_scale(params, ddpm), _scale(params, ddim)]
     return table
 
 
-def _scale(params: Params, source: str) -> str:
-    if not is_key(source):
-        return source
+def _scale(params: Params, source: str | NoSource) -> str:
+    if isinstance(source, NoSource):
+        return source.none
     run = params.runs[source]
     return f"{run.gradient_scale:g} ({run.steps.removeprefix('ddim')} steps)"
 

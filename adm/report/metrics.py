@@ -1,6 +1,7 @@
-"""Metrics, their intervals and training times as data frames."""
+"""Metrics, their intervals and training times as data frames, read from the artifacts of other stages."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,53 +11,45 @@ import pandas as pd
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.params.errors import UserError
+from adm.params.metrics import METRICS
+from adm.params.schema import Params
 from adm.params.section import Section
 
-METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
-
-FURTHER = (
-    *("kid", "kid_standard_error"),
-    *("fid_infinity", "fid_infinity_standard_error"),
-    *("density", "coverage"),
-)
+Inputs = Mapping[str, Mapping[str, Path]]
+"""Where the artifacts are: paths by kind and key, as `adm.params.sources.Needs` names them."""
 
 COVERAGE = 0.95
 """Of the intervals."""
 
 
-def read_metrics(folder: Path, runs: Sequence[str], scored: Mapping[str, Section]) -> pd.DataFrame:
-    """Read `<run>.json` of each run.
+def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs) -> pd.DataFrame:
+    """Read metrics of runs, each with its standard error where it has one.
 
     Args:
-        folder: The folder of all metrics.
-        runs: Their keys.
-        scored: The section of every run that is scored, as it stands in the params file now.
+        params: The params file.
+        runs: Keys of runs.
+        names: Of METRICS.
+        inputs: With the "metrics" of every run.
 
     Returns:
-        A row a run, in order, indexed by its key, with the columns METRICS.
+        A row a run, in order, indexed by its key; a column a metric or error, NaN where a run has too few samples.
 
     Raises:
-        UserError: A file is missing, is of no metrics, or of a run with another section.
+        UserError: A file is missing, holds other metrics, or is of a run with another section.
     """
-    rows = [[_metrics(folder, run, scored[run])[0][name] for name in METRICS] for run in runs]
-    return pd.DataFrame(rows, index=list(runs), columns=list(METRICS), dtype=float)
+    columns = [name for metric in names for name in (metric, METRICS[metric].error) if name is not None]
+    rows = []
+    for run in runs:
+        path = inputs["metrics"][run]
+        found = read_score(path, params.scored[run])["metrics"]
+        if missing := [name for name in columns if name not in found]:
+            raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
+        rows.append([found[name] for name in columns])
+    return pd.DataFrame(rows, index=list(runs), columns=columns, dtype=float)
 
 
-def read_further(folder: Path, runs: Sequence[str], scored: Mapping[str, Section]) -> pd.DataFrame:
-    """Read the metrics of each run beyond METRICS; the arguments are those of `read_metrics`.
-
-    Returns:
-        A row a run, in order, indexed by its key, with the columns FURTHER; NaN where a run has too few samples.
-
-    Raises:
-        UserError: As `read_metrics`.
-    """
-    rows = [_content(folder, run, scored[run]).get("further", {}) for run in runs]
-    return pd.DataFrame(rows, index=list(runs), columns=list(FURTHER), dtype=float)
-
-
-def read_intervals(folder: Path, runs: Sequence[str], scored: Mapping[str, Section]) -> pd.DataFrame:
-    """Read the bootstrap replicates of each run as intervals of 95 %; the arguments are those of `read_metrics`.
+def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.DataFrame:
+    """Read the bootstrap replicates of runs as intervals of 95 %; the arguments are those of `read_metrics`.
 
     The replicates are centred at the measured value: resampling repeats images, which raises every FID.
 
@@ -68,48 +61,85 @@ def read_intervals(folder: Path, runs: Sequence[str], scored: Mapping[str, Secti
     """
     rows = []
     for run in runs:
-        metrics, bootstrap = _metrics(folder, run, scored[run])
+        content = read_score(inputs["metrics"][run], params.scored[run])
         bounds: dict[str, float] = {}
-        for name, replicates in bootstrap.items():
+        for name, replicates in content["bootstrap"].items():
             spread = np.asarray(replicates, float) - np.mean(replicates)
             low, high = np.quantile(spread, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-            bounds |= {f"{name}_low": metrics[name] + low, f"{name}_high": metrics[name] + high}
+            value = content["metrics"][name]
+            bounds |= {f"{name}_low": value + low, f"{name}_high": value + high}
         rows.append(bounds)
     return pd.DataFrame(rows, index=list(runs))
 
 
-def read_training_hours(folder: Path, segments: Mapping[str, Mapping[str, Section]]) -> float:
-    """Hours that the segments of a chain took to train, from their logs.
+def read_score(path: Path, section: Section) -> dict[str, Any]:
+    """Read what `evaluate` wrote of a run: "metrics", "bootstrap" replicates and "num_samples".
 
-    Args:
-        folder: The folder of all logs.
-        segments: By the segment's key the sections that its training reads, as `train` names them.
+    Raises:
+        UserError: The file is missing, holds no such thing, or is of a run with another section.
+    """
+    content = read_sealed_json(path)
+    metrics, bootstrap, count = (content.get(name) for name in ("metrics", "bootstrap", "num_samples"))
+    if not isinstance(metrics, dict) or not isinstance(bootstrap, dict) or not isinstance(count, int):
+        raise UserError(f"{path}: holds no scored run; it needs metrics, bootstrap and num_samples")
+    for name, value in metrics.items():
+        if value is not None:
+            require_numbers(f"{path}: metrics.{name}", [value])
+    for name, replicates in bootstrap.items():
+        require_numbers(f"{path}: bootstrap.{name}", replicates)
+        if metrics.get(name) is None:
+            raise UserError(f"{path}: bootstrap.{name}: has no metric that it is of")
+    require_params(path, content.get("made_by"), {"run": section})
+    return content
+
+
+def require_numbers(place: str, numbers: Any) -> None:
+    """Refuse what is no list of finite numbers.
+
+    Raises:
+        UserError: Names the place and what was found.
+    """
+    if not isinstance(numbers, list) or not numbers:
+        raise UserError(
+            f"{place}: {'is missing' if numbers is None else 'holds no numbers'}; a list of numbers is needed"
+        )
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise UserError(f"{place}: {number!r} is not accepted; it needs a finite number")
+
+
+def read_sizes(params: Params, models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
+    """Read `parameters` or `forward_flops` of models, by their keys.
+
+    Raises:
+        UserError: The file lacks a model, or is of one with another section.
+    """
+    path = inputs["sizes"][""]
+    content = read_sealed_json(path)
+    found: dict[str, int] = {}
+    for model in dict.fromkeys(models):
+        try:
+            found[model] = content["models"][model][name]
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path}: does not hold the {name} of model {model!r}") from error
+        require_numbers(f"{path}: models.{model}.{name}", [found[model]])
+        require_params(path, content.get("made_by"), {model: params.models[model]})
+    return found
+
+
+def read_training_hours(params: Params, checkpoint: str, inputs: Inputs) -> float:
+    """Hours that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
         UserError: A log is missing, is not what was written, has no seconds, or is of a segment with other sections.
     """
     total = 0.0
-    for segment, sections in segments.items():
-        path = folder / f"{segment}.csv"
-        if read_made_with(path) != fingerprint(dump_sections(sections)):
+    for segment in params.chain(checkpoint):
+        path = inputs["training"][segment]
+        if read_made_with(path) != fingerprint(dump_sections(params.sections_of_segment(segment))):
             raise UserError(f"{path}: was made with another segment or model than the params file has for {segment!r}")
         try:
             total += float(pd.read_csv(path, comment="#")["seconds"].iloc[-1])
         except (ValueError, KeyError, IndexError) as error:
             raise UserError(f"{path}: is no training log with a column 'seconds'") from error
     return total / 3600
-
-
-def _metrics(folder: Path, run: str, section: Section) -> tuple[dict[str, float], dict[str, Any]]:
-    content = _content(folder, run, section)
-    return content["metrics"], content.get("bootstrap", {})
-
-
-def _content(folder: Path, run: str, section: Section) -> dict[str, Any]:
-    path = folder / f"{run}.json"
-    content = read_sealed_json(path)
-    metrics = content.get("metrics")
-    if not isinstance(metrics, dict) or any(not isinstance(metrics.get(name), float) for name in METRICS):
-        raise UserError(f"{path}: holds no metrics; it needs the numbers {', '.join(METRICS)}")
-    require_params(path, content.get("made_by"), {"run": section})
-    return content

@@ -7,13 +7,6 @@ import pandas as pd
 
 from adm.artifacts.writing import new_files
 
-HEADINGS = {
-    "fid": "FID",
-    "sfid": "sFID",
-    "inception_score": "IS",
-    "precision": "Precision",
-    "recall": "Recall",
-}
 DECIMALS = 2
 """As the paper prints."""
 
@@ -35,6 +28,12 @@ MARKDOWN = str.maketrans({"|": r"\|", "\n": " "})
 
 LONGEST_WORD = 10
 """Characters; a column with longer texts is one of words, not of numbers."""
+
+
+def title(key: str) -> str:
+    """What the table or figure of a key is called: "Table 8" of "table_8"."""
+    words = key.replace("_", " ")
+    return words.title() if key == "appendix_k" else words.capitalize()
 
 
 def iterations(count: int) -> str:

@@ -72,7 +72,9 @@ def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
     return Samples(arrays["arr_0"], arrays["arr_1"])
 
 
-def write_shard(out: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard, blocks: Iterable[Samples]) -> None:
+def write_shard(
+    out: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard, blocks: Iterable[Samples]
+) -> None:
     """Write a part of a run, of which one block is in memory at a time; `made_by` tells which part of which run."""
     count, made_by = len(samples_of(shard, run.num_samples, run.micro_batch)), _fingerprint(run, inputs, shard)
     with new_file(out) as path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor, nn
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, Gradient, classifier_gradient, last, sample
+from adm.diffusion.samplers import Gradient, Sampler, classifier_gradient, last, sample
 from adm.nets.precision import device_of, memory_format, with_autocast
 from adm.parallel import CPU
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
+from adm.params.samplers import SAMPLERS
 from adm.sampling.batch import Samples
 
 
@@ -97,13 +99,14 @@ def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor,
 
 def _sampler(
     run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
-) -> DDPM | DDIM:
+) -> Sampler:
+    names = ("noise_temperature", "epsilon_temperature", *SAMPLERS[run.sampler].fields)
+    # An upsampled run has no field of guidance.
+    taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
+    module, name = SAMPLERS[run.sampler].made_by.split(":")
     denoiser = with_autocast(network, run.precision)
-    temperatures = {"noise_temperature": run.noise_temperature, "epsilon_temperature": run.epsilon_temperature}
-    if run.sampler == "ddim":
-        return DDIM(diffusion, denoiser, gradient, eta=run.eta, **temperatures)
-    at = run.gradient_at if isinstance(run, RunParams) else "x_t"
-    return DDPM(diffusion, denoiser, gradient, gradient_at=at, **temperatures)
+    made: Sampler = getattr(import_module(module), name)(diffusion, denoiser, gradient, **taken)
+    return made
 
 
 def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> Gradient | None:

@@ -1,6 +1,5 @@
-"""`evaluate`: the paper's five metrics of a batch's features, further ones, and bootstrap replicates."""
+"""`evaluate`: every metric of a batch's features, and bootstrap replicates."""
 
-import math
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -14,12 +13,12 @@ from adm.metrics.batches import (
     read_reference_statistics,
     require_same_graph,
 )
-from adm.metrics.bootstrap import bootstrap_metrics
-from adm.metrics.manifold import precision_recall
-from adm.metrics.scores import SEED, further_scores, held_out_scores, scores
+from adm.metrics.resampling import replicates_of
+from adm.metrics.scores import MetricInputs, lost, scores
 from adm.params.data import ReferenceParams
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.gans import GanRunParams
+from adm.params.metrics import METRICS
 from adm.params.published import PublishedReferenceParams, PublishedSamplesParams
 from adm.params.runs import ScoredParams
 
@@ -47,26 +46,20 @@ def run(
     real = read_features(inputs["reference_features"], reference)
     if len(samples.pool) != run.num_samples:
         raise UserError(f"{features}: holds {len(samples.pool)} samples, but the run asks for {run.num_samples}")
-    pool, spatial = read_reference_statistics(reference)
-    held_out = read_held_out_statistics(reference)
+    found = MetricInputs(samples, *read_reference_statistics(reference), real, read_held_out_statistics(reference))
     try:
         with threadpool_limits(run.threads):
-            manifold = precision_recall(real.pool, samples.pool)
-            metrics = scores(samples, pool, spatial, manifold)
-            further = further_scores(samples.pool, real.pool, pool)
-            if held_out is not None:
-                further |= held_out_scores(samples.pool, pool, held_out)
-            replicates = bootstrap_metrics(samples, pool, spatial, manifold, run.replicates, SEED)
+            metrics = scores(found, METRICS)
+            replicates = replicates_of(found, METRICS, run.replicates)
     except ValueError as error:
         raise UserError(f"{features} against {reference}: {error}") from error
-    if lost := [name for name, value in {**metrics, **further}.items() if not math.isfinite(value)]:
-        raise NotFiniteError(f"{features} against {reference}: {', '.join(lost)}: NaN or infinite")
+    if names := lost(metrics):
+        raise NotFiniteError(f"{features} against {reference}: {', '.join(names)}: NaN or infinite")
     with new_file(out) as path:
         write_sealed_json(
             path,
             {
                 "metrics": metrics,
-                "further": further,
                 "num_samples": len(samples.pool),
                 "num_reference_images": len(real.pool),
                 "made_by": made_by,

@@ -5,8 +5,7 @@ from pathlib import Path
 from adm.artifacts.download import download
 from adm.artifacts.manifest import provenance, sha256, write_manifest
 from adm.artifacts.writing import link_or_copy, new_folder
-from adm.params.errors import UserError
-from adm.params.keys import accepted
+from adm.params.errors import UserError, accepted
 from adm.params.known import KNOWN
 from adm.params.published import PublishedParams
 

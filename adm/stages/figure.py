@@ -1,25 +1,31 @@
-"""`figure`: a figure of the appendix, from metrics, samples, datasets, training logs or studies."""
+"""`figure`: a figure of the appendix, or one of one's own."""
 
 from pathlib import Path
 
+from adm.paper import captions
 from adm.params.errors import UserError
 from adm.params.schema import Params
-from adm.report.drawn import Sources, draw, remark
+from adm.report.artwork import draw, remark
 from adm.report.figures import captioned, write_figure
-from adm.report.paper import caption
+from adm.report.metrics import Inputs
+from adm.report.tables import title
 
 
-def run(params: Params, figure: str, paper: Path, sources: Sources, out: Path) -> None:
-    """Write a figure with its caption, one of those in the folder `paper`, as `<out>.png` and `.pdf`.
+def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
+    """Write a figure with its caption as `<out>.png` and `.pdf`.
+
+    Args:
+        params: The params file.
+        key: The figure's.
+        inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
+        out: The path without its ending.
 
     Raises:
         UserError: What the figure needs is missing, or does not fit.
     """
-    words = caption(paper / "captions.yaml", figure)
+    words = params.figures[key].caption or captions()[key]
     try:
-        drawn = draw(params, figure, sources)
-        added = remark(params, figure, sources)
+        drawn, added = draw(params, key, inputs), remark(params, key, inputs)
     except ValueError as error:
-        raise UserError(f"{figure}: {error}") from error
-    name = figure.replace("_", " ").capitalize()
-    write_figure(out, captioned(drawn, f"{name}: {words} {added}".strip()))
+        raise UserError(f"figures.{key}: {error}") from error
+    write_figure(out, captioned(drawn, f"{title(key)}: {words} {added}".strip()))

@@ -35,7 +35,9 @@ def run(
     make_deterministic(interpolation.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device))
     assert isinstance(network, UNet)
-    classifier = classifier_model and load_network(inputs["classifier"], classifier_model, resolve_device(device))
+    classifier = None
+    if classifier_model is not None:
+        classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
     declared = class_count(model, classifier_model)
@@ -45,7 +47,9 @@ def run(
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
-    joined, alone = (load_conditioned(data, rows, num_classes, model.network.image_channels) for rows in (ends, measured))
+    joined, alone = (
+        load_conditioned(data, rows, num_classes, model.network.image_channels) for rows in (ends, measured)
+    )
     images = to_uint8(interpolate(space, *joined, points, micro_batch))
     errors = compute_in_batches(space.errors, space.device, micro_batch, *alone).numpy()
     study = Interpolation(

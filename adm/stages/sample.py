@@ -46,12 +46,11 @@ def run(
         base = None
         if isinstance(model, UpsamplerModelParams):
             base = _read_base(inputs["base"], run, model, group.rank_slice)
-        network, guide = (
-            section and load_network(inputs[name], section, group.device, group.rank_slice)
-            for name, section in (("checkpoint", model), ("classifier", classifier))
-        )
+        network = load_network(inputs["checkpoint"], model, group.device, group.rank_slice)
+        guide = None
+        if classifier is not None:
+            guide = load_network(inputs["classifier"], classifier, group.device, group.rank_slice)
         group.barrier()
-        assert network is not None
         sampled = block_sampler(run, model, network, guide, num_classes, base)
         made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
         with block_store(work, made_by, group) as store:

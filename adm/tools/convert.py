@@ -63,4 +63,4 @@ def _network_of(folder: Path) -> nn.Module:
         model: ModelParams = TypeAdapter(ModelParams).validate_python(section)
     except ValidationError as error:
         raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
-    return model_network(model, f"{folder}: its model")
+    return model_network(model)

@@ -31,16 +31,16 @@ CAPTIONS = {
 """Of the tables, by the names of their files."""
 
 
-def run(params: Params, paper: Path, out: Path) -> None:
+def run(params: Params, out: Path) -> None:
     """Write the tables and the figure `schedule` into the folder `out`.
 
     Raises:
-        UserError: The paper's Table 7 is missing, or nobody knows how many images a dataset has.
+        UserError: Nobody knows how many images a dataset has.
     """
-    costs, train_gpus = costs_of(params, paper), params.resources.train.processes
+    costs, train_gpus = costs_of(params), params.resources.train.processes
     made = {
         "time": tables.time_table(costs),
-        "machines": tables.machine_table(costs, train_gpus, published_relative(paper)),
+        "machines": tables.machine_table(costs, train_gpus, published_relative()),
         "chains": tables.chain_table(costs, train_gpus),
         "storage": tables.storage_table(costs),
         "transfers": tables.transfer_table(costs),
@@ -53,10 +53,10 @@ def run(params: Params, paper: Path, out: Path) -> None:
     write_figure(out / "schedule", figure)
 
 
-def published_relative(paper: Path) -> float:
+def published_relative() -> float:
     """The share of an A100's peak that others published for the 64x64 network, over that of a V100's in Table 7."""
     share = published_share(network_forward_flops(PRESETS["imagenet64"]))
-    return share / Shares.read(paper).measured["diffusion", 64]
+    return share / Shares.read().measured["diffusion", 64]
 
 
 def _curves(costs: Mapping[str, Cost], train_gpus: int) -> list[Curve]:

@@ -13,16 +13,16 @@ from adm.artifacts.writing import new_file, write_json
 from adm.data.images import Images, open_images
 from adm.evaluation.feature_store import FeatureStore, cache_folder
 from adm.evaluation.reference import Reference, open_reference
-from adm.evaluation.scoring import NEIGHBOURS, Extractors, Options, score
+from adm.evaluation.scoring import Extractors, Options, score
 from adm.evaluation.second_extractor import SecondExtractor
 from adm.metrics.executors import LIBRARIES, Executor, open_graph
 from adm.metrics.graph_resize import resize_inside
 from adm.metrics.module_features import Resize, Scaling
-from adm.metrics.scores import SEED
+from adm.metrics.scores import NEIGHBOURS, SEED
 from adm.params.data import PlacedGraphParams
 from adm.params.errors import UserError
 from adm.report.intervals import FEWEST_REPLICATES
-from adm.report.printed import print_scores
+from adm.report.score_printing import print_scores
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
 """Images on either side: a point and its neighbours, of which coverage takes five."""

@@ -8,8 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from adm.data.batches import Batches
 from adm.arithmetic.sharing import check_shared, parts_of
+from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group

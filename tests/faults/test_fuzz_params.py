@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from adm.artifacts.manifest import MANIFEST, read_manifest
 from adm.artifacts.reading import read_json
 from adm.params.errors import UserError
-from adm.params.file import PathsParams, check, load
+from adm.params.schema import PathsParams, check, load
 from adm.params.published import PublishedParams
 from adm.params.section import Key
 from adm.report.paper import caption, read_paper_table

@@ -8,7 +8,7 @@ import pytest
 from children import KILLED, Fault
 from miniature import miniature_params
 
-from adm.artifacts.found import find_artifacts
+from adm.artifacts.inventory import find_artifacts
 
 SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 """Of the moments; another one is given by the environment."""

@@ -21,7 +21,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.params.claims import ClaimParams
 from adm.params.compute import ThroughputParams
 from adm.params.errors import UserError
-from adm.params.file import Params
+from adm.params.schema import Params
 from adm.params.models import DiffusionModelParams, SegmentParams, TrainingParams, UniformModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import InterpolationParams, NeighboursParams

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,19 +10,25 @@ import pytest
 
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
-from adm.params import UserError, load
-from adm.params.models import UniformModelParams
-from adm.params.report import PAPER_TABLES, TABLES, is_key
-from adm.params.section import Section
-from adm.report import beside, hyperparameters
-from adm.report.further import further_table
-from adm.report.metrics import METRICS, read_intervals, read_metrics, read_training_hours
+from adm.paper import TABLES
+from adm.params import UserError
+from adm.params.sources import NoSource
+from adm.params.tables import (
+    HyperparametersParams,
+    OwnTableParams,
+    RowsParams,
+    SweepsParams,
+    ThroughputTableParams,
+)
+from adm.report import hyperparameters, paper_tables
+from adm.report.metrics import read_intervals, read_metrics, read_training_hours
+from adm.report.own_table import own_table
 from adm.report.paper import read_paper_table
 from adm.report.tables import iterations, plain, write_table
 from adm.stages import table as stage
 
 DAY = 24 * 60 * 60
-REASON = "no third resolution at this scale"
+REASON = NoSource(none="no third resolution at this scale")
 
 
 def written(folder, table, name="Table 1", caption="A caption."):
@@ -103,26 +108,6 @@ def test_the_same_table_is_the_same_bytes(tmp_path):
 # The embedded scale's params, with metrics by a formula: those of the n-th scored run are multiples of n.
 
 
-def made_by_run(params, run):
-    return provenance("evaluate", {"run": params.scored[run]}, {}, [])
-
-
-def write_sizes(path, params, **size):
-    networks = {key: model for key, model in params.models.items() if not isinstance(model, UniformModelParams)}
-    made_by = provenance("sizes", networks, {}, [])
-    write_sealed_json(path, {"models": dict.fromkeys(networks, size), "made_by": made_by})
-
-
-@pytest.fixture(scope="module")
-def params(root):
-    return load(root / "params.yaml")
-
-
-@pytest.fixture(scope="module")
-def paper(root):
-    return lambda name: read_paper_table(root / "workflow" / "paper" / f"{name}.csv")
-
-
 @pytest.fixture(scope="module")
 def fid(params):
     """The FID of each run."""
@@ -130,36 +115,42 @@ def fid(params):
 
 
 @pytest.fixture(scope="module")
-def metrics(params, fid, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("metrics")
+def inputs(params, fid, score, write_sizes, tmp_path_factory):
+    """All that any table reads."""
+    folder = tmp_path_factory.mktemp("results")
+    found = {"metrics": {}, "throughput": {}, "sizes": {"": folder / "sizes.json"}}
     for run, value in fid.items():
-        found = {"fid": value, "sfid": 2 * value, "inception_score": 3 * value, "precision": 0.5, "recall": value / 200}
-        write_sealed_json(folder / f"{run}.json", {"metrics": found, "made_by": made_by_run(params, run)})
-    return folder
+        path = found["metrics"][run] = folder / f"{run}.json"
+        write_sealed_json(path, score(params, run, 0.5, fid=value, sfid=2 * value, recall=value / 200))
+    for key in params.throughput:
+        path = found["throughput"][key] = folder / f"{key}.json"
+        write_sealed_json(path, measured(params, key))
+    write_sizes(folder, params, parameters=12, forward_flops=10**10)
+    return found
 
 
 @pytest.mark.parametrize("name", ["table_6", "table_8", "table_9", "table_15", "table_16"])
-def test_a_table_of_runs_keeps_every_row_and_number_of_the_paper(params, paper, metrics, fid, name):
-    printed, sources = paper(name), getattr(params.tables, name).rows
-    table = beside.run_table(printed, params, sources, metrics)
+def test_a_table_of_runs_keeps_every_row_and_number_of_the_paper(params, inputs, fid, name):
+    printed, shown = read_paper_table(name), params.tables[name]
+    table = paper_tables.run_table(printed, params, shown, inputs)
     assert table["Row"].tolist() == printed["row"].tolist()
     assert table["FID, paper"].tolist() == printed["fid"].tolist()
-    assert table["FID, here"].tolist() == [fid[source] for source in sources]
+    assert table["FID, here"].tolist() == [fid[source] for source in shown.rows]
     if "recall" in printed:
         assert table["Recall, paper"].tolist() == printed["recall"].tolist()
-        assert table["sFID, here"].tolist() == [2 * fid[source] for source in sources]
+        assert table["sFID, here"].tolist() == [2 * fid[source] for source in shown.rows]
     assert not table.isna().any().any()
 
 
-def test_a_row_without_a_run_keeps_the_papers_numbers_and_says_why(params, paper, metrics, fid):
-    printed = paper("table_8")
-    sources = ["gan-1", REASON, "stack-540-500", "only half as long here", REASON]
-    table = beside.run_table(printed, params, sources, metrics)
+def test_a_row_without_a_run_keeps_the_papers_numbers_and_says_why(params, inputs, fid):
+    printed = read_paper_table("table_8")
+    sources = ["gan-1", REASON, "stack-540-500", NoSource(none="only half as long here"), REASON]
+    table = paper_tables.run_table(printed, params, RowsParams(rows=sources), inputs)
     assert len(table) == len(printed) == 5
     assert table["FID, paper"].tolist() == printed["fid"].tolist()
-    assert table["Here"].tolist()[1::2] == [REASON, "only half as long here"]
+    assert table["Here"].tolist()[1::2] == [REASON.none, "only half as long here"]
     measured = table["FID, here"]
-    assert measured.isna().tolist() == [not is_key(source) for source in sources]
+    assert measured.isna().tolist() == [isinstance(source, NoSource) for source in sources]
     assert measured.dropna().tolist() == [fid["gan-1"], fid["stack-540-500"]]
 
 
@@ -169,52 +160,32 @@ def test_what_fills_a_row_is_described(params):
         "ddim-1_25": "adm-128-4360, DDIM 10 steps",
         "gan-0_5": "GAN digits, truncation 0.5",
         "stack-540-150": "adm-64-540 + adm-u-150, 25 steps",
-        REASON: REASON,
     }
-    assert {source: beside.describe(params, source) for source in described} == described
+    assert {source: paper_tables.describe(params, source) for source in described} == described
+    assert paper_tables.describe(params, REASON) == REASON.none
 
 
-@pytest.mark.parametrize("name", PAPER_TABLES)
-def test_another_number_of_sources_than_the_paper_has_places_is_refused(root, params, tmp_path, name):
-    (key,) = (key for key in ("rows", "models", "columns", "ddim") if hasattr(getattr(params.tables, name), key))
-    shown = getattr(params.tables, name)
-    count = len(getattr(shown, key))
-    fewer = shown.model_copy(update={key: [REASON] * (count - 1)})
-    changed = params.model_copy(update={"tables": params.tables.model_copy(update={name: fewer})})
-    sizes = tmp_path / "sizes.json"
-    write_sizes(sizes, params, parameters=1, forward_flops=1)
-    sources = stage.Sources(root / "workflow" / "paper", tmp_path, sizes, tmp_path)
-    with pytest.raises(UserError) as error:
-        stage.run(changed, name, sources, tmp_path / "out")
-    expected = f"tables.{name}.{key}: has {count - 1} entries, but the paper's table has {count}"
-    assert str(error.value) == expected
-    assert list(tmp_path.glob("out*")) == []
+def test_every_table_of_the_embedded_scale_is_written(params, inputs, tmp_path):
+    for name, shown in params.tables.items():
+        stage.run(params, name, inputs, tmp_path / name)
+        rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
+        assert len(rows) == 1 + len(read_paper_table(name) if name in TABLES else shown.rows)
+        assert (tmp_path / f"{name}.md").read_text(encoding="utf-8").startswith(name[0].upper())
+        assert all(ord(character) < 128 for character in (tmp_path / f"{name}.tex").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_every_table_of_the_embedded_scale_is_written(root, params, metrics, tmp_path, name):
-    sizes = tmp_path / "sizes.json"
-    write_sizes(sizes, params, parameters=12, forward_flops=34)
-    for key in params.throughput:
-        write_sealed_json(tmp_path / f"{key}.json", measured(params, key))
-    stage.run(params, name, stage.Sources(root / "workflow" / "paper", metrics, sizes, tmp_path), tmp_path / name)
-    rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
-    printed = root / "workflow" / "paper" / f"{name}.csv"
-    places = read_paper_table(printed) if name in PAPER_TABLES else params.tables.further.rows
-    assert len(rows) == 1 + len(places)
-    assert (tmp_path / f"{name}.md").read_text(encoding="utf-8").startswith(name[0].upper())
-    assert all(ord(character) < 128 for character in (tmp_path / f"{name}.tex").read_text(encoding="utf-8"))
-
-
-def test_sizes_that_lack_a_model_are_refused(root, params, tmp_path):
+def test_sizes_that_lack_a_model_are_refused(params, tmp_path):
     write_sealed_json(tmp_path / "sizes.json", {"models": {"adm-128": {"parameters": 3}}})
-    sources = stage.Sources(root / "workflow" / "paper", None, tmp_path / "sizes.json")
-    with pytest.raises(UserError, match=r"sizes\.json: does not hold the parameters of every model"):
-        stage.run(params, "table_11", sources, tmp_path / "out")
+    with pytest.raises(UserError, match=r"sizes\.json: does not hold the parameters of model 'lsun-bedroom'"):
+        stage.run(params, "table_11", {"sizes": {"": tmp_path / "sizes.json"}}, tmp_path / "out")
 
 
 FLOPS = {"adm-128": 10**10, "classifier-128": 10**9, "adm-64": 2 * 10**9, "classifier-64": 10**8, "adm-u": 5 * 10**9}
 """Forward FLOPs, rounded, so that days are known by hand."""
+
+
+def compute_of(params, run, flops):
+    return paper_tables.compute_of(params, params.tables["table_10"], run, flops)
 
 
 def days(iterations, batch, rate):
@@ -231,34 +202,32 @@ def test_compute_is_iterations_times_batch_by_rate_of_every_network_of_a_run(par
         days(4360, batch["adm-128"], theoretical("adm-128")),
         days(1000, batch["classifier-128"], theoretical("classifier-128")),
     )
-    assert beside.compute_of(params, "adm-128-4360", FLOPS) == pytest.approx((*guided, sum(guided)))
-    assert beside.compute_of(params, "scale-0", FLOPS) == pytest.approx((guided[0], 0, guided[0]))
+    assert compute_of(params, "adm-128-4360", FLOPS) == pytest.approx((*guided, sum(guided)))
+    assert compute_of(params, "scale-0", FLOPS) == pytest.approx((guided[0], 0, guided[0]))
     stack = (
         days(500, batch["adm-u"], theoretical("adm-u")) + days(540, batch["adm-64"], theoretical("adm-64")),
         days(500, batch["classifier-64"], theoretical("classifier-64")),
     )
-    assert beside.compute_of(params, "stack-540-500", FLOPS) == pytest.approx((*stack, sum(stack)))
-    assert beside.compute_of(params, "gan-1", FLOPS) is None
-    assert beside.compute_of(params, REASON, FLOPS) is None
+    assert compute_of(params, "stack-540-500", FLOPS) == pytest.approx((*stack, sum(stack)))
+    assert compute_of(params, "gan-1", FLOPS) is None
 
 
-def test_compute_uses_the_measured_rate_where_there_is_one(params):
-    rates = params.tables.table_10.model_copy(update={"images_per_v100_second": {"adm-128": 24.8}})
-    measured = params.model_copy(update={"tables": params.tables.model_copy(update={"table_10": rates})})
-    generator, classifier, _ = beside.compute_of(measured, "adm-128-4360", FLOPS)
+def test_compute_uses_the_measured_rate_where_there_is_one(params, changed):
+    measured = changed(params, "tables", "table_10", images_per_v100_second={"adm-128": 24.8})
+    generator, classifier, _ = compute_of(measured, "adm-128-4360", FLOPS)
     assert generator == pytest.approx(days(4360, params.models["adm-128"].training.batch_size, 24.8))
-    assert classifier == beside.compute_of(params, "adm-128-4360", FLOPS)[1]
+    assert classifier == compute_of(params, "adm-128-4360", FLOPS)[1]
 
 
-def test_the_compute_table_prints_the_papers_days_as_they_are(params, paper, metrics):
-    printed, sources = paper("table_10"), params.tables.table_10.rows
-    flops = dict.fromkeys(params.models, 10**10)
-    table = beside.compute_table(printed, params, sources, metrics, flops)
+def test_the_compute_table_prints_the_papers_days_as_they_are(params, inputs):
+    printed, shown = read_paper_table("table_10"), params.tables["table_10"]
+    table = paper_tables.compute_table(printed, params, shown, inputs)
     assert table["Generator compute, paper"].tolist()[:5] == ["", "116", "116", "", "92"]
     assert table["Classifier compute, paper"].tolist()[:7] == ["", "-", "-", "", "-", "", "9"]
     assert table["Total compute, paper"].tolist() == printed["total_compute"].tolist()
     here = table["Total compute, here"]
-    diffusion = [source in params.runs or source in params.upsampled_runs for source in sources]
+    sampled = {**params.runs, **params.upsampled_runs}
+    diffusion = [isinstance(source, str) and source in sampled for source in shown.rows]
     assert [text != "" for text in here] == diffusion
     generator, classifier = (
         pd.to_numeric(table[f"{name} compute, here"], errors="coerce") for name in ("Generator", "Classifier")
@@ -278,23 +247,23 @@ SWEEP = pd.DataFrame(
 )
 
 
-def test_the_lowest_fid_of_each_sweep_is_marked_and_none_where_one_run_stands_alone(params, tmp_path):
+def test_the_lowest_fid_of_each_sweep_is_marked_and_none_where_one_run_stands_alone(params, score, tmp_path):
     fids = {"scale-0_5": 3.0, "scale-2": 2.0, "scale-4": 4.0, "ddim-1": 9.0, "scale-256-2": 1.0, "scale-256-4": 1.5}
+    paths = {run: tmp_path / f"{run}.json" for run in fids}
     for run, value in fids.items():
-        found = {"metrics": dict.fromkeys(METRICS, value), "made_by": made_by_run(params, run)}
-        write_sealed_json(tmp_path / f"{run}.json", found)
-    sources = ["scale-0_5", "scale-2", "scale-4", "ddim-1", "not swept here", "scale-256-2", REASON, "scale-256-4"]
-    table = beside.sweep_table(SWEEP, params, sources, tmp_path)
+        write_sealed_json(paths[run], score(params, run, value))
+    sources = ["scale-0_5", "scale-2", "scale-4", "ddim-1", REASON, "scale-256-2", REASON, "scale-256-4"]
+    table = paper_tables.sweep_table(SWEEP, params, SweepsParams(rows=sources), {"metrics": paths})
     assert table["Chosen, here"].tolist() == ["", "chosen", "", "", "", "chosen", "", ""]
     assert table["Chosen, paper"].tolist() == ["chosen", "", "", "", "chosen", "", "", "chosen"]
     assert table["Scale, here"].tolist() == ["0.5", "2", "4", "1", "", "2", "", "4"]
     assert table["Scale, paper"].tolist() == ["0.5", "1", "2", "1", "1.25", "1", "2", "3.5"]
-    assert table["FID, here"].isna().tolist() == [not is_key(source) for source in sources]
-    assert table["Here"].tolist()[4] == "not swept here"
+    assert table["FID, here"].isna().tolist() == [isinstance(source, NoSource) for source in sources]
+    assert table["Here"].tolist()[4] == REASON.none
 
 
-def test_nothing_is_marked_where_nothing_was_swept(params, tmp_path):
-    table = beside.sweep_table(SWEEP, params, [REASON] * len(SWEEP), tmp_path)
+def test_nothing_is_marked_where_nothing_was_swept(params):
+    table = paper_tables.sweep_table(SWEEP, params, SweepsParams(rows=[REASON] * len(SWEEP)), {"metrics": {}})
     assert set(table["Chosen, here"]) == {""}
     assert table["FID, here"].isna().all()
 
@@ -313,17 +282,19 @@ def measured(params, key):
     return {**MEASURED, "made_by": provenance("throughput", params.sections_of_throughput(key), {}, [])}
 
 
-def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_peak(params, paper, tmp_path):
-    write_sealed_json(tmp_path / "throughput-64.json", measured(params, "throughput-64"))
-    printed = paper("table_7")
-    table = hyperparameters.throughput_table(printed, params, ["throughput-64", *[REASON] * 4], tmp_path)
+ONE_OF_FIVE = ThroughputTableParams(models=["throughput-64", *[REASON] * 4])
+
+
+def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_peak(params, inputs):
+    printed = read_paper_table("table_7")
+    table = hyperparameters.throughput_table(printed, params, ONE_OF_FIVE, inputs)
     assert table["Row"].tolist() == printed["row"].tolist() == ["Theoretical", "Naive", "Optimized"] * 5
     # 1e9 FLOPs forward are 3e9 a step: 120e12 allow 40000 images a second on a V100, 3e11 allow 100 here.
     assert table["Images/V100-s, here, in theory"].tolist()[:3] == ["40000.0", "", ""]
     assert table["Images/s, here"].tolist()[:3] == ["100.0", "10.0", "25.0"]  # the median of three
     assert table["Utilisation, here"].tolist()[:3] == ["100%", "10%", "25%"]
     assert table["Batch, here"].tolist()[:3] == ["", "4", "8"]
-    assert table["Here"].tolist()[3:] == [REASON] * 12
+    assert table["Here"].tolist()[3:] == [REASON.none] * 12
     assert set(table["Images/s, here"][3:]) == {""}
     assert table["Images/V100-s, paper"].tolist() == [f"{rate:.1f}" for rate in printed["images_per_v100_second"]]
     assert table["Utilisation, paper"].tolist()[:3] == ["100%", "20%", "41%"]
@@ -331,17 +302,26 @@ def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_pea
 
 
 @pytest.mark.parametrize("missing", ["forward_flops", "peak_flops", "device", "naive"])
-def test_what_is_no_measured_throughput_is_refused(params, paper, tmp_path, missing):
-    content = {key: value for key, value in measured(params, "throughput-64").items() if key != missing}
-    write_sealed_json(tmp_path / "throughput-64.json", content)
+def test_what_is_no_measured_throughput_is_refused(params, tmp_path, missing):
+    path = tmp_path / "throughput-64.json"
+    write_sealed_json(path, {key: value for key, value in measured(params, "throughput-64").items() if key != missing})
+    inputs = {"throughput": {"throughput-64": path}}
     with pytest.raises(UserError, match=rf"throughput-64\.json: holds no throughput.*{missing}"):
-        hyperparameters.throughput_table(paper("table_7"), params, ["throughput-64", *[REASON] * 4], tmp_path)
+        hyperparameters.throughput_table(read_paper_table("table_7"), params, ONE_OF_FIVE, inputs)
 
 
-def test_hyperparameters_are_those_of_the_params_file(params, paper):
-    printed = paper("table_11")
+def model_table(params, folder, name, sources, sizes):
+    networks = {key: params.models[key] for key in sizes}
+    models = {key: {"parameters": count} for key, count in sizes.items()}
+    write_sealed_json(folder / "sizes.json", {"models": models, "made_by": provenance("sizes", networks, {}, [])})
+    shown = HyperparametersParams(columns=sources)
+    return hyperparameters.model_table(read_paper_table(name), params, shown, {"sizes": {"": folder / "sizes.json"}})
+
+
+def test_hyperparameters_are_those_of_the_params_file(params, tmp_path):
+    printed = read_paper_table("table_11")
     sizes = {"lsun-bedroom": 1_234_567, "adm-64": 295_904_454, "adm-128": 9_999_999, "adm-256": 10_000_000}
-    table = hyperparameters.model_table(printed, params, [*sizes, REASON], sizes)
+    table = model_table(params, tmp_path, "table_11", [*sizes, REASON], sizes)
     assert table["Row"].tolist() == printed["row"].tolist()
     table = table.set_index("Row")
     ours = {name: table[f"{name}, here"] for name in printed if name not in ("row", "note")}
@@ -356,39 +336,36 @@ def test_hyperparameters_are_those_of_the_params_file(params, paper):
     assert ours["ImageNet 128"]["Heads Channels"] == "32"
     assert ours["ImageNet 128"]["Learning Rate"] == "2e-3"
     assert ours["ImageNet 128"]["BigGAN up/downsample"] == "yes"
-    assert ours["ImageNet 512"].iloc[0] == REASON
+    assert ours["ImageNet 512"].iloc[0] == REASON.none
     assert set(ours["ImageNet 512"].iloc[1:]) == {""}
     for name in ours:
         assert table[f"{name}, paper"].tolist() == printed[name].tolist()
 
 
-def test_classifiers_have_their_pooling_and_upsamplers_none(params, paper):
+def test_classifiers_have_their_pooling_and_upsamplers_none(params, tmp_path):
+    sources = ["classifier-64", "classifier-128", "classifier-128", REASON]
     sizes = dict.fromkeys(("classifier-64", "classifier-128", "adm-u"), 10**8)
-    classifiers = hyperparameters.model_table(
-        paper("table_12"), params, ["classifier-64", "classifier-128", "classifier-128", REASON], sizes
-    ).set_index("Row")
+    classifiers = model_table(params, tmp_path, "table_12", sources, sizes).set_index("Row")
     assert classifiers.loc["Attention pooling", "ImageNet 64, here"] == "yes"
     assert classifiers.loc["Weight decay", "ImageNet 64, here"] == "0.05"
-    upsamplers = hyperparameters.model_table(paper("table_13"), params, ["adm-u", REASON], sizes).set_index("Row")
+    upsamplers = model_table(params, tmp_path, "table_13", ["adm-u", REASON], sizes).set_index("Row")
     assert upsamplers.loc["Batch size", "ImageNet 64→256, here"] == "16"
 
 
-def test_no_row_of_the_papers_hyperparameters_is_left_empty_here(params, paper):
-    sizes = dict.fromkeys(params.models, 10**8)
+def test_no_row_of_the_papers_hyperparameters_is_left_empty_here(params, inputs):
     for name in ("table_11", "table_12", "table_13"):
-        printed, sources = paper(name), getattr(params.tables, name).columns
-        table = hyperparameters.model_table(printed, params, sources, sizes).set_index("Row")
-        for column, source in zip((c for c in printed if c not in ("row", "note")), sources, strict=True):
-            if is_key(source):
+        printed, shown = read_paper_table(name), params.tables[name]
+        table = hyperparameters.model_table(printed, params, shown, inputs).set_index("Row")
+        for column, source in zip((c for c in printed if c not in ("row", "note")), shown.columns, strict=True):
+            if isinstance(source, str):
                 empty = set(table.index[table[f"{column}, here"] == ""])
                 # A network gives one of the two.
                 assert empty <= {"Heads", "Heads Channels"}, (name, column)
 
 
-def test_gradient_scales_stand_in_one_row_a_sampler(params, paper):
-    printed = paper("table_14")
-    shown = params.tables.table_14
-    table = hyperparameters.scale_table(printed, params, shown.ddpm, shown.ddim)
+def test_gradient_scales_stand_in_one_row_a_sampler(params):
+    printed = read_paper_table("table_14")
+    table = hyperparameters.scale_table(printed, params, params.tables["table_14"], {})
     assert table["Row"].tolist() == printed["row"].tolist()
     assert table["ImageNet 128, here"].tolist() == ["1 (25 steps)", "1.25 (10 steps)"]
     assert table["ImageNet 128, paper"].tolist() == ["0.5", "1.25"]
@@ -402,93 +379,82 @@ def test_counts_are_written_as_the_paper_writes_them():
     assert [plain(number) for number in (116.0, 0.5, float("nan"), 1e-3)] == ["116", "0.5", "", "0.001"]
 
 
-def test_labels_and_lengths():
-    paper = pd.DataFrame({"row": ["a", "b"], "fid": [1.0, 2.0]})
-    assert list(beside.labels(paper)) == ["Row"]
-    assert list(beside.labels(paper.assign(group="g"))) == ["Group", "Row"]
-    for sources in (["x"], ["x", "y", "z"]):
-        with pytest.raises(ValueError, match=rf"rows: has {len(sources)} entries, but the paper's table has 2"):
-            beside.run_table(paper, SimpleNamespace(scored={}), sources, None)
-
-
 # What tables and figures read.
 
 
-class Numbered(Section):
-    """A section of which each differs."""
-
-    number: int = 0
-
-
-SCORED = {run: Numbered(number=number) for number, run in enumerate(("a", "b", "c", "run"))}
-
-
-def made_by(run):
-    return provenance("evaluate", {"run": SCORED[run]}, {}, [])
-
-
-def test_intervals_are_centred_at_the_measured_value(tmp_path):
+def test_intervals_are_centred_at_the_measured_value(params, score, tmp_path):
     # Resampling repeats images, which raises every FID: the replicates lie above the value by far.
     rng = np.random.default_rng(0)
     replicates = rng.normal(50.0, 2.0, 4000)
-    content = {"metrics": dict.fromkeys(METRICS, 10.0), "bootstrap": {"fid": replicates.tolist()}}
-    write_sealed_json(tmp_path / "run.json", {**content, "made_by": made_by("run")})
-    bounds = read_intervals(tmp_path, ["run"], SCORED).loc["run"]
+    content = score(params, "scale-0", 10.0) | {"bootstrap": {"fid": replicates.tolist()}}
+    write_sealed_json(tmp_path / "run.json", content)
+    bounds = read_intervals(params, ["scale-0"], {"metrics": {"scale-0": tmp_path / "run.json"}}).loc["scale-0"]
     assert bounds["fid_low"] == pytest.approx(10 - 1.96 * 2, abs=0.25)
     assert bounds["fid_high"] == pytest.approx(10 + 1.96 * 2, abs=0.25)
     inside = np.mean((replicates - 40 > bounds["fid_low"]) & (replicates - 40 < bounds["fid_high"]))
     assert inside == pytest.approx(0.95, abs=0.02)
 
 
-def test_metrics_come_in_the_order_asked_for(tmp_path):
-    for number, run in enumerate("abc"):
-        metrics = dict.fromkeys(METRICS, float(number))
-        write_sealed_json(tmp_path / f"{run}.json", {"metrics": metrics, "made_by": made_by(run)})
-    found = read_metrics(tmp_path, ["c", "a"], SCORED)
-    assert found.index.tolist() == ["c", "a"]
-    assert found["fid"].tolist() == [2.0, 0.0]
-    assert read_metrics(tmp_path, [], SCORED).columns.tolist() == list(METRICS)
+def test_metrics_come_in_the_order_asked_for_with_their_errors(params, fid, inputs):
+    found = read_metrics(params, ["scale-2", "scale-0"], ["kid", "fid"], inputs)
+    assert found.index.tolist() == ["scale-2", "scale-0"]
+    assert found["fid"].tolist() == [fid["scale-2"], fid["scale-0"]]
+    assert found.columns.tolist() == ["kid", "kid_standard_error", "fid"]
 
 
-@pytest.mark.parametrize("content", [{}, {"metrics": {"fid": 1.0}}, {"metrics": [1]}])
-def test_what_holds_no_metrics_is_refused(tmp_path, content):
-    write_sealed_json(tmp_path / "a.json", content)
-    with pytest.raises(UserError, match=r"a\.json: holds no metrics"):
-        read_metrics(tmp_path, ["a"], SCORED)
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"metrics": [1], "bootstrap": {}, "num_samples": 4},
+        {"metrics": {"fid": "x"}, "bootstrap": {}, "num_samples": 4},
+        {"metrics": {"sfid": 1.0}, "bootstrap": {}, "num_samples": 4},
+        {"metrics": {"sfid": 1.0}, "bootstrap": {"fid": [1.0]}, "num_samples": 4},
+    ],
+)
+def test_what_holds_no_such_metrics_is_refused(params, score, tmp_path, content):
+    whole = score(params, "scale-0")
+    path = tmp_path / "a.json"
+    write_sealed_json(path, content | {"made_by": whole["made_by"]})
+    with pytest.raises(UserError, match=r"a\.json: (holds no|metrics\.fid|bootstrap\.fid)"):
+        read_metrics(params, ["scale-0"], ["fid"], {"metrics": {"scale-0": path}})
 
 
-def test_training_hours_are_the_sum_of_the_segments(tmp_path):
-    first, second = {"segment": Numbered(number=1)}, {"segment": Numbered(number=2)}
-    write_sealed_csv(
-        tmp_path / "m-250.csv", "step,seconds\n125,1800.0\n250,3600.0\n", fingerprint(dump_sections(first))
-    )
-    write_sealed_csv(tmp_path / "m-500.csv", "step,seconds\n500,1800.0\n", fingerprint(dump_sections(second)))
-    assert read_training_hours(tmp_path, {"m-250": first, "m-500": second}) == 1.5
-    assert read_training_hours(tmp_path, {}) == 0.0
-    with pytest.raises(UserError, match=r"m-500\.csv: was made with another segment or model than .* 'm-500'"):
-        read_training_hours(tmp_path, {"m-250": first, "m-500": first})
+def test_training_hours_are_the_sum_of_the_segments(params, tmp_path):
+    chain = params.chain("adm-128-500")
+    assert len(chain) == 3
+    paths = {segment: tmp_path / f"{segment}.csv" for segment in chain}
+    made_with = {segment: fingerprint(dump_sections(params.sections_of_segment(segment))) for segment in chain}
+    for number, segment in enumerate(chain):
+        write_sealed_csv(paths[segment], f"step,seconds\n1,99.0\n2,{1800.0 * (number + 1)}\n", made_with[segment])
+    assert read_training_hours(params, "adm-128-500", {"training": paths}) == 3.0
+    assert read_training_hours(params, "adm-128-0", {"training": {}}) == 0.0
+    last = chain[-1]
+    write_sealed_csv(paths[last], "step,seconds\n1,1.0\n", made_with[chain[0]])
+    with pytest.raises(UserError, match=rf"{last}\.csv: was made with another segment or model than .* '{last}'"):
+        read_training_hours(params, "adm-128-500", {"training": paths})
     for content in ("step,loss\n1,2\n", "step,seconds\n", ""):
-        write_sealed_csv(tmp_path / "m-500.csv", content, fingerprint(dump_sections(second)))
-        with pytest.raises(UserError, match=r"m-500\.csv: is no training log"):
-            read_training_hours(tmp_path, {"m-500": second})
-    with pytest.raises(UserError, match=r"m-750\.csv: does not exist"):
-        read_training_hours(tmp_path, {"m-750": first})
+        write_sealed_csv(paths[last], content, made_with[last])
+        with pytest.raises(UserError, match=rf"{last}\.csv: is no training log"):
+            read_training_hours(params, "adm-128-500", {"training": paths})
+    paths[last].unlink()
+    with pytest.raises(UserError, match=rf"{last}\.csv: does not exist"):
+        read_training_hours(params, "adm-128-500", {"training": paths})
 
 
-def test_further_metrics_stand_beside_those_they_improve_on(params, tmp_path):
-    metrics = {"fid": 9.0, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
-    kernel = {"kid": 0.0123, "kid_standard_error": 0.0004, "density": 0.9, "coverage": 0.7}
-    large = {"kid": 3201.84, "kid_standard_error": 110.3}
-    limit = {"fid_infinity": 8.25, "fid_infinity_standard_error": 0.06}
-    for run, further in {"gan-1": kernel | limit, "scale-0": kernel | large, "scale-2": {}}.items():
-        content = {"metrics": metrics, "further": further, "made_by": made_by_run(params, run)}
-        write_sealed_json(tmp_path / f"{run}.json", content)
-    table = further_table(params, ["gan-1", "scale-0", "scale-2"], tmp_path)
-    assert table.columns.tolist() == [
-        *("Run", "Here", "FID", "FID of infinitely many", "KID"),
-        *("Precision", "Density", "Recall", "Coverage"),
-    ]
-    assert table["FID of infinitely many"].tolist() == ["8.25 ± 0.06", "", ""]
-    assert table["KID"].tolist() == ["0.0123 ± 0.0004", "3200 ± 110", ""]
-    assert table["Density"].tolist()[:2] == [0.9, 0.9]
+def test_a_table_of_ones_own_shows_any_runs_and_metrics_with_their_errors(params, score, tmp_path):
+    kernel = {"kid": 0.0123, "kid_standard_error": 0.0004, "density": 0.9, "fid_infinity": 8.25}
+    large = {"kid": 3201.84, "kid_standard_error": 110.3, "fid_infinity": None, "density": 0.9}
+    paths = {run: tmp_path / f"{run}.json" for run in ("gan-1", "scale-0")}
+    write_sealed_json(paths["gan-1"], score(params, "gan-1", 0.06, **kernel))
+    write_sealed_json(paths["scale-0"], score(params, "scale-0", 0.06, **large))
+    shown = OwnTableParams(
+        rows={"the GAN": "gan-1", "ours": "scale-0"}, metrics=["fid", "fid_infinity", "kid", "density"], caption="C."
+    )
+    table = own_table(params, shown, {"metrics": paths})
+    assert table.columns.tolist() == ["Run", "Here", "FID", "FID of infinitely many", "KID", "Density"]
+    assert table["Run"].tolist() == ["the GAN", "ours"]
+    assert table["FID of infinitely many"].tolist() == ["8.25 ± 0.06", ""]
+    assert table["KID"].tolist() == ["0.0123 ± 0.0004", "3200 ± 110"]
+    assert table["Density"].tolist() == [0.9, 0.9]
     assert table["Here"].tolist()[0] == "GAN digits, truncation 1"

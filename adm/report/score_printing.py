@@ -5,18 +5,17 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from adm.report.tables import HEADINGS
+from adm.params.metrics import METRICS
 
-FURTHER = {
-    "kid": "KID",
-    "density": "Density",
-    "coverage": "Coverage",
-    "fid_infinity": "FID-infinity",
+SECOND = {
     "frechet_distance": "Fréchet distance",
     "kernel_distance": "Kernel distance",
-    "precision": "Precision",
-    "recall": "Recall",
+    "density": METRICS["density"].label,
+    "coverage": METRICS["coverage"].label,
+    "precision": METRICS["precision"].label,
+    "recall": METRICS["recall"].label,
 }
+"""What is told of a second extractor's features, which have no names of their own."""
 
 
 def print_scores(title: str, report: dict[str, Any]) -> None:
@@ -27,28 +26,33 @@ def print_scores(title: str, report: dict[str, Any]) -> None:
         report: As it is written: metrics, and what was asked for beside them.
     """
     metrics, intervals = report["metrics"], report.get("intervals", {})
-    columns = [name for name in HEADINGS if name in metrics]
+    columns = [name for name in METRICS if name in metrics]
     rows = [["", *(f"{metrics[name]:.4f}" for name in columns)]]
     if intervals:
         ends = [intervals.get(name) for name in columns]
         rows.append(["95 %", *("" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}" for pair in ends)])
     print(f"{title}: {report['provenance']['samples']['num_images']} samples")
-    print(tabulate(rows, ["", *(HEADINGS[name] for name in columns)], tablefmt="github", disable_numparse=True))
-    _print_further("further", report.get("further", {}))
-    _print_further("second extractor", report.get("second_extractor", {}))
+    print(tabulate(rows, ["", *(METRICS[name].label for name in columns)], tablefmt="github", disable_numparse=True))
+    labels = {name: metric.label for name, metric in METRICS.items()}
+    _print_further("further", report.get("further", {}), labels)
+    _print_further("second extractor", report.get("second_extractor", {}), SECOND)
     _print_classes([found for found in report.get("per_class", {}).values() if found])
     for warning in report["warnings"]:
         print(f"warning: {warning}")
 
 
-def _print_further(title: str, found: dict[str, Any]) -> None:
+def _print_further(title: str, found: dict[str, Any], labels: dict[str, str]) -> None:
     rows = [
-        [title, FURTHER[name], f"{found[name]:.5g}", _error(found.get(f"{name}_standard_error"))]
-        for name in FURTHER
-        if name in found
+        [title, label, f"{found[name]:.5g}", _error(found.get(_error_of(name)))]
+        for name, label in labels.items()
+        if found.get(name) is not None
     ]
     if rows:
         print(tabulate(rows, tablefmt="plain", disable_numparse=True))
+
+
+def _error_of(name: str) -> str:
+    return (METRICS[name].error if name in METRICS else None) or f"{name}_standard_error"
 
 
 def _error(value: float | None) -> str:

@@ -1,0 +1,232 @@
+"""Figures by kind: from the section and the artifacts of a scale to what is drawn."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from adm.artifacts.manifest import read_made_by, require_params, require_section
+from adm.data.shards import ImageShards
+from adm.params.figures import (
+    AblationsParams,
+    ClassGridParams,
+    ComparisonParams,
+    CurvesParams,
+    InterpolationFigureParams,
+    LikelihoodsFigureParams,
+    NeighboursFigureParams,
+    PanelParams,
+    RandomGridParams,
+    TemperaturesParams,
+    TradeOffsParams,
+    VariationFigureParams,
+)
+from adm.params.gans import GanRunParams
+from adm.params.needs import neighbours_dataset
+from adm.params.runs import RunParams
+from adm.params.schema import Params
+from adm.report import curves, grids
+from adm.report.metrics import Inputs, read_intervals, read_metrics, read_training_hours
+from adm.report.paper_tables import describe
+from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
+from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AXES = {
+    "iterations": "Training iterations",
+    "gradient_scale": "Gradient scale",
+    "noise_temperature": "Temperature of the noise",
+    "epsilon_temperature": "Temperature of epsilon",
+    "eta": "η",
+    "truncation": "Truncation",
+    "num_samples": "Samples",
+}
+"""What stands at the abscissa of curves."""
+
+
+def draw(params: Params, key: str, inputs: Inputs) -> Figure:
+    """Draw a figure.
+
+    Args:
+        params: The params file.
+        key: The figure's, as "figure_6".
+        inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
+
+    Raises:
+        UserError: One of them is missing, or was made with other sections.
+        ValueError: What is to be drawn does not fit together.
+    """
+    shown = params.figures[key]
+    return ARTISTS[shown.kind](params, shown, inputs)
+
+
+def remark(params: Params, key: str, inputs: Inputs) -> str:
+    """What a caption adds about this scale; "" where the figure itself tells."""
+    shown = params.figures[key]
+    match shown:
+        case ClassGridParams() | RandomGridParams():
+            run = params.scored[shown.run]
+            guided = isinstance(run, RunParams) and run.gradient_scale
+            return f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
+        case InterpolationFigureParams():
+            section = params.interpolations[shown.study]
+            study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=section)
+            all_but_last, every = study.error_all_but_last.mean(), study.error_all.mean()
+            return (
+                f"Here: gradient scale {section.gradient_scale:g}; mean squared error of "
+                f"{len(study.error_all)} reconstructions {all_but_last:.2g} over all steps but the last, {every:.2g} "
+                "over all."
+            )
+        case LikelihoodsFigureParams():
+            found = {label: _measured(params, study, inputs) for label, study in shown.curves.items()}
+            alike = len(set(found.values())) == 1
+            return f"Here: {'; '.join(dict.fromkeys(w if alike else f'{label}, {w}' for label, w in found.items()))}."
+    return ""
+
+
+def _measured(params: Params, study: str, inputs: Inputs) -> str:
+    section = params.likelihoods[study]
+    found = read_study(Likelihood, inputs["studies"][study], likelihood=section)
+    return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
+
+
+def _with_intervals(params: Params, runs: Sequence[str], names: Sequence[str], inputs: Inputs) -> "pd.DataFrame":
+    return read_metrics(params, runs, names, inputs).join(read_intervals(params, runs, inputs))
+
+
+def _samples_of(params: Params, run: str, inputs: Inputs) -> tuple[Images, Labels]:
+    folder = inputs["samples"][run]
+    require_section(folder, params.scored[run], *SAMPLERS)
+    return read_batch(folder)
+
+
+def _images_of(params: Params, dataset: str, inputs: Inputs) -> ImageShards:
+    folder = inputs["data"][dataset]
+    made_by = read_made_by(folder, "prepare")
+    require_params(folder, made_by.model_dump(), {"dataset": params.datasets[dataset]})
+    return ImageShards(folder)
+
+
+def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure:
+    panels: dict[str, dict[str, Any]] = {}
+    for title, panel in shown.panels.items():
+        panels[title] = {}
+        for label, runs in panel.items():
+            frame = _with_intervals(params, runs, ["fid"], inputs)
+            frame["hours"] = [read_training_hours(params, params.checkpoint_of(run), inputs) for run in runs]
+            panels[title][label] = frame
+    return curves.ablation_curves(panels)
+
+
+def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figure:
+    names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
+    frames, parameter = {}, {}
+    for label, runs in shown.curves.items():
+        sections = [params.scored[run] for run in runs]
+        of_gan = isinstance(sections[0], GanRunParams)
+        parameter[label] = "truncation" if of_gan else "gradient scale"
+        frames[label] = read_metrics(params, runs, names, inputs)
+        frames[label]["value"] = [getattr(s, "truncation" if of_gan else "gradient_scale", np.nan) for s in sections]
+    return curves.trade_off(frames, parameter, shown.panels)
+
+
+def _temperatures(params: Params, shown: TemperaturesParams, inputs: Inputs) -> Figure:
+    frames = {}
+    for label, runs in shown.curves.items():
+        sections = [params.runs[run] for run in runs]
+        frames[label] = _with_intervals(params, runs, curves.TEMPERATURE_METRICS, inputs)
+        frames[label]["value"] = [min(s.noise_temperature, s.epsilon_temperature) for s in sections]
+    return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
+
+
+def _curves(params: Params, shown: CurvesParams, inputs: Inputs) -> Figure:
+    frames = {}
+    for label, runs in shown.curves.items():
+        frames[label] = _with_intervals(params, runs, shown.y, inputs)
+        frames[label]["value"] = [_abscissa(params, run, shown.x) for run in runs]
+    return curves.along(frames, shown.y, AXES[shown.x])
+
+
+def _abscissa(params: Params, run: str, axis: str) -> float:
+    if axis == "iterations":
+        return params.iteration_of(params.checkpoint_of(run))
+    return float(getattr(params.scored[run], axis))
+
+
+def _neighbours(params: Params, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
+    blocks = {}
+    for title, study in shown.blocks.items():
+        pair = params.neighbours[study]
+        nearest = read_study(Neighbours, inputs["studies"][study], neighbours=pair).indices[: shown.columns]
+        samples = _samples_of(params, pair.run, inputs)[0][: len(nearest)]
+        real = _images_of(params, neighbours_dataset(params, study), inputs)
+        blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
+    return grids.neighbour_grid(blocks)
+
+
+def _variations(params: Params, shown: VariationFigureParams, inputs: Inputs) -> Figure:
+    section = params.variations[shown.study]
+    study = read_study(Variation, inputs["studies"][shown.study], variation=section, run=params.runs[section.run])
+    return grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels])
+
+
+def _interpolations(params: Params, shown: InterpolationFigureParams, inputs: Inputs) -> Figure:
+    study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=params.interpolations[shown.study])
+    return grids.interpolation_grid(study.originals, study.images)
+
+
+def _likelihoods(params: Params, shown: LikelihoodsFigureParams, inputs: Inputs) -> Figure:
+    return curves.likelihood(
+        {
+            label: read_study(Likelihood, inputs["studies"][study], likelihood=params.likelihoods[study])
+            for label, study in shown.curves.items()
+        }
+    )
+
+
+def _comparisons(params: Params, shown: ComparisonParams, inputs: Inputs) -> Figure:
+    count = shown.columns * shown.lines
+    rows = {
+        title: {name: _panel(params, panel, count, inputs) for name, panel in row.items()}
+        for title, row in shown.rows.items()
+    }
+    return grids.comparison(rows, shown.columns)
+
+
+def _panel(params: Params, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
+    if panel.run is not None:
+        return _samples_of(params, panel.run, inputs)[0][:count]
+    assert panel.dataset is not None
+    images = _images_of(params, panel.dataset, inputs)
+    # Datasets often lie class by class; a comparison shows what is typical.
+    return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
+
+
+def _class_grids(params: Params, shown: ClassGridParams, inputs: Inputs) -> Figure:
+    images, labels = _samples_of(params, shown.run, inputs)
+    return grids.class_grid(images, labels, shown.classes, shown.columns, shown.names)
+
+
+def _random_grids(params: Params, shown: RandomGridParams, inputs: Inputs) -> Figure:
+    images, _ = _samples_of(params, shown.run, inputs)
+    return grids.random_grid(images, shown.rows, shown.columns)
+
+
+ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
+    "ablations": _ablations,
+    "trade_offs": _trade_offs,
+    "temperatures": _temperatures,
+    "curves": _curves,
+    "neighbours": _neighbours,
+    "variation": _variations,
+    "interpolation": _interpolations,
+    "likelihoods": _likelihoods,
+    "comparison": _comparisons,
+    "class_grid": _class_grids,
+    "random_grid": _random_grids,
+}
+"""What draws a figure of each kind."""

@@ -1,0 +1,197 @@
+"""The paper's tables of runs, its values beside those measured here: a row of the paper's table a row."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from adm.params.gans import GanRunParams
+from adm.params.metrics import METRICS
+from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.samplers import SAMPLERS, USUAL
+from adm.params.schema import Params
+from adm.params.sources import NoSource, keys_in
+from adm.params.tables import ComputeParams, RowsParams, SweepsParams
+from adm.report.compute import theoretical_throughput, v100_days
+from adm.report.metrics import Inputs, read_metrics, read_sizes
+from adm.report.tables import plain
+
+Rows = Sequence[str | NoSource]
+
+HERE = "Here"
+"""The column that names what fills a row, or says why nothing does."""
+
+LABELS = {"group": "Group", "row": "Row"}
+"""The columns that name a row, before `named` gives them the headings of their table."""
+
+ROWS = {
+    "table_6": "Operation",
+    "table_7": "Implementation",
+    "table_8": "Iterations",
+    "table_9": "Iterations",
+    "table_10": "Model",
+    "table_11": "Hyperparameter",
+    "table_12": "Hyperparameter",
+    "table_13": "Hyperparameter",
+    "table_14": "Hyperparameter",
+    "table_15": "Schedule",
+    "table_16": "Schedule",
+}
+"""What a row of each table is."""
+
+GROUPS = {"table_7": "Model", "table_10": "Dataset", "table_16": "Dataset", "appendix_k": "Model"}
+"""What a group of rows is."""
+
+
+def run_table(paper: pd.DataFrame, params: Params, shown: RowsParams, inputs: Inputs) -> pd.DataFrame:
+    """Tables 6, 8, 9, 15, 16: metrics of runs.
+
+    Args:
+        paper: The paper's table: `group` where it has one, `row`, and metrics.
+        params: The params file.
+        shown: The table's section, of as many rows.
+        inputs: With the "metrics" of its runs.
+
+    Raises:
+        UserError: Metrics are missing, or of a run with another section.
+    """
+    table = labels(paper)
+    table[HERE] = [describe(params, source) for source in shown.rows]
+    return beside_metrics(table, paper, params, shown.rows, inputs)
+
+
+def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inputs: Inputs) -> pd.DataFrame:
+    """Table 10: training compute of generator and classifier in V100-days, and metrics.
+
+    Args:
+        paper: The paper's table.
+        params: The params file.
+        shown: The table's section, of as many rows.
+        inputs: With the "metrics" of its runs, and "sizes".
+
+    Raises:
+        UserError: Metrics or sizes are missing, or of a run or model with another section.
+
+    Source: Appendix B.3.
+    """
+    checkpoints = {key: trained_for(params, key) for key in keys_in(shown.rows)}
+    models = [params.model_of(point) for pair in checkpoints.values() for points in pair for point in points]
+    flops = read_sizes(params, models, "forward_flops", inputs)
+    table = labels(paper)
+    table[HERE] = [describe(params, source) for source in shown.rows]
+    days = {key: compute_of(params, shown, key, flops) for key in checkpoints}
+    spent = [days[source] if isinstance(source, str) else None for source in shown.rows]
+    for number, name in enumerate(("generator", "classifier", "total")):
+        printed = [each if isinstance(each, str) else plain(each) for each in paper[f"{name}_compute"]]
+        table[f"{name.capitalize()} compute, paper"] = printed
+        table[f"{name.capitalize()} compute, here"] = ["" if each is None else f"{each[number]:.3g}" for each in spent]
+    table = beside_metrics(table, paper, params, shown.rows, inputs)
+    table["Note"] = paper["note"]
+    return table
+
+
+def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
+    """The checkpoints of diffusion models, and those of classifiers, that a run samples with; none of a GAN's."""
+    section = params.scored[run]
+    if isinstance(section, UpsampledRunParams):
+        generators, classifiers = trained_for(params, section.base)
+        return [section.checkpoint, *generators], classifiers
+    if not isinstance(section, RunParams):
+        return [], []
+    return [section.checkpoint], [] if section.classifier is None else [section.classifier]
+
+
+def compute_of(
+    params: Params, shown: ComputeParams, run: str, flops: dict[str, int]
+) -> tuple[float, float, float] | None:
+    """V100-days of the generator, of the classifier and of both; None where no diffusion model was trained."""
+    generators, classifiers = trained_for(params, run)
+    if not generators:
+        return None
+    generator, classifier = (
+        sum(days_of(params, shown, checkpoint, flops) for checkpoint in checkpoints)
+        for checkpoints in (generators, classifiers)
+    )
+    return generator, classifier, generator + classifier
+
+
+def days_of(params: Params, shown: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
+    """V100-days that a checkpoint's training takes at its model's measured, else theoretical, throughput."""
+    name = params.model_of(checkpoint)
+    rate = shown.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
+    training = params.models[name].training
+    return v100_days(params.iteration_of(checkpoint), training.batch_size, rate)
+
+
+def sweep_table(paper: pd.DataFrame, params: Params, shown: SweepsParams, inputs: Inputs) -> pd.DataFrame:
+    """Appendix K: the gradient scales that were swept, the chosen one of each sweep marked.
+
+    Here that is the one of the lowest FID, and none where a sweep has a single run.
+
+    Args:
+        paper: The paper's table.
+        params: The params file.
+        shown: The table's section, of as many rows: guided runs alone.
+        inputs: With the "metrics" of its runs.
+
+    Raises:
+        UserError: Metrics are missing, or of a run with another section.
+
+    Source: Appendix K.
+    """
+    table = labels(paper)
+    table["Sampler"] = paper["sampler"]
+    table["Scale, paper"] = [f"{scale:g}" for scale in paper["gradient_scale"]]
+    table["Chosen, paper"] = ["chosen" if chosen else "" for chosen in paper["chosen"]]
+    table[HERE] = [describe(params, source) for source in shown.rows]
+    table["Scale, here"] = [
+        f"{params.runs[source].gradient_scale:g}" if isinstance(source, str) else "" for source in shown.rows
+    ]
+    table["FID, here"] = metrics_of(params, shown.rows, ["fid"], inputs)["fid"].to_numpy()
+    sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
+    best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
+    table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
+    return table
+
+
+def beside_metrics(
+    table: pd.DataFrame, paper: pd.DataFrame, params: Params, sources: Rows, inputs: Inputs
+) -> pd.DataFrame:
+    """Append each metric that the paper's table has, the paper's column and ours."""
+    names = [name for name in METRICS if name in paper]
+    found = metrics_of(params, sources, names, inputs)
+    for name in names:
+        table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
+        table[f"{METRICS[name].label}, here"] = found[name].to_numpy()
+    return table
+
+
+def metrics_of(params: Params, sources: Rows, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
+    """Metrics of the runs among sources, a row a source; NaN where it is none."""
+    found = read_metrics(params, keys_in(sources), names, inputs)
+    return found.reindex([source if isinstance(source, str) else None for source in sources])
+
+
+def labels(paper: pd.DataFrame) -> pd.DataFrame:
+    """The columns that name the rows, under their printed headings."""
+    names = [name for name in LABELS if name in paper]
+    return paper[names].rename(columns=LABELS)
+
+
+def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A table under the headings of its own: what a row, and a group of rows, of the table `name` is."""
+    return table.rename(columns={"Row": ROWS.get(name, "Row"), "Group": GROUPS.get(name, "Group")})
+
+
+def describe(params: Params, source: str | NoSource) -> str:
+    """What fills a row, in a few characters; a reason as it is."""
+    if isinstance(source, NoSource):
+        return source.none
+    run = params.scored[source]
+    if isinstance(run, GanRunParams):
+        return f"GAN {run.gan}, truncation {run.truncation:g}"
+    if isinstance(run, UpsampledRunParams):
+        return f"{params.runs[run.base].checkpoint} + {run.checkpoint}, {run.steps} steps"
+    if isinstance(run, RunParams):
+        sampler = "" if run.sampler == USUAL else f"{SAMPLERS[run.sampler].label} "
+        return f"{run.checkpoint}, {sampler}{run.steps.removeprefix('ddim')} steps"
+    return run.filename

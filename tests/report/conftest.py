@@ -1,0 +1,82 @@
+"""Artifacts of the embedded scale as tables, figures and claims read them."""
+
+import pytest
+
+from adm.artifacts.manifest import provenance
+from adm.artifacts.seal import write_sealed_json
+from adm.params import load
+from adm.params.metrics import METRICS
+
+ENDINGS = {"metrics": ".json", "throughput": ".json", "training": ".csv"}
+
+
+@pytest.fixture(scope="module")
+def params(root):
+    return load(root / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def placed():
+    """Where the artifacts of some needs lie in a folder: `placed(needs, folder)`, by kind and key."""
+
+    def inputs(needs, folder):
+        return {
+            kind: {
+                key: folder / kind / f"{key}{ENDINGS.get(kind, '')}" if key else folder / f"{kind}.json" for key in keys
+            }
+            for kind, keys in needs.items()
+        }
+
+    return inputs
+
+
+@pytest.fixture(scope="session")
+def score():
+    """What `evaluate` writes of a run, each metric `value` unless told: `score(params, run, 2.0, fid=3.0)`."""
+
+    def content(params, run, value=1.0, bootstrap=(), **metrics):
+        errors = [metric.error for metric in METRICS.values() if metric.error]
+        return {
+            "metrics": dict.fromkeys([*METRICS, *errors], value) | metrics,
+            "bootstrap": {name: [1.0, 2.0, 3.0] for name in bootstrap},
+            "num_samples": params.scored[run].num_samples,
+            "made_by": provenance("evaluate", {"run": params.scored[run]}, {}, []),
+        }
+
+    return content
+
+
+@pytest.fixture(scope="session")
+def write_scores(score):
+    """Write scores of runs, those of the n-th all 1 + n, into the folder `metrics` of a folder."""
+
+    def write(folder, params, runs):
+        (folder / "metrics").mkdir(parents=True, exist_ok=True)
+        for number, run in enumerate(runs):
+            content = score(params, run, 1.0 + number, ["fid"])
+            write_sealed_json(folder / "metrics" / f"{run}.json", content)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_sizes():
+    """Write the sizes of all models, the same of each, into a folder: `write_sizes(folder, params, parameters=1)`."""
+
+    def write(folder, params, **size):
+        networks = {key: model for key, model in params.models.items() if model.kind != "uniform"}
+        content = {"models": dict.fromkeys(networks, size), "made_by": provenance("sizes", networks, {}, [])}
+        write_sealed_json(folder / "sizes.json", content)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def changed():
+    """The params file with other values of one key of a section: `changed(params, "tables", "table_8", rows=[...])`."""
+
+    def copy(params, kind, key, **values):
+        sections = getattr(params, kind)
+        return params.model_copy(update={kind: sections | {key: sections[key].model_copy(update=values)}})
+
+    return copy
