@@ -102,9 +102,7 @@ def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsu
         raise UserError(f"{folder}: has {len(loose) or 'no'} images and no folder of images; {hint}")
     if len(classes) == 1:
         if has_labels:
-            raise UserError(
-                f"{folder}: has one class alone, {classes[0]!r}; two are needed, or say --unlabelled for a model without"
-            )
+            raise UserError(f"{folder}: has one class alone, {classes[0]!r}; two are needed; or say --unlabelled")
         folder = folder / classes[0]
     found = {name: names_of_images(folder / name) for name in (classes if len(classes) > 1 else [""])}
     for name, files in found.items():

@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -98,7 +98,7 @@ def run(
         scored_by_inception=graph is not None,
     )
     recipe = choose(wanted)
-    text = params_text(name, found, wanted, recipe, graph)
+    text = params_text(found, wanted, recipe, graph)
     pipeline = Pipeline(check(yaml.safe_load(text), path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_files(path, path.with_name(DVC)) as (params, dvc):
@@ -129,7 +129,9 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
             more = f" and {len(files) - MOST_NAMED} more" if len(files) > MOST_NAMED else ""
             raise UserError(f"{images}: {len(files)} of {found.num_images} images {trouble}: {named}{more}")
     if found.num_images < FEWEST:
-        raise UserError(f"{images}: has {found.num_images} images; to train on most and hold some out, {FEWEST} are needed")
+        raise UserError(
+            f"{images}: has {found.num_images} images; to train on most and hold some out, {FEWEST} are needed"
+        )
     for name, count in found.counts.items():
         if len(found.counts) > 1 and count < FEWEST_OF_CLASS:
             raise UserError(f"{images}: class {name!r} has {count} images; each class needs {FEWEST_OF_CLASS}")
@@ -152,7 +154,9 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
         lines += [f"  {name:<{width}}  {count:>6}" for name, count in list(found.counts.items())[:MOST_LISTED]]
         if len(found.counts) > MOST_LISTED:
             counts = found.counts.values()
-            lines.append(f"  ... and {len(counts) - MOST_LISTED} more classes, of {min(counts)} to {max(counts)} images each")
+            lines.append(
+                f"  ... and {len(counts) - MOST_LISTED} more classes, of {min(counts)} to {max(counts)} images each"
+            )
     modes = ", ".join(f"{count} {MODES.get(mode, mode)}" for mode, count in found.modes.most_common())
     low, high = found.sides
     lines.append(f"  {modes or 'none readable'}; short sides of {low}{f' to {high}' if high > low else ''} pixels")
@@ -173,6 +177,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> li
     network = recipe.model["network"]
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"
     batch = recipe.model["training"]["batch_size"]
+    place = "GPU" if wanted.device == "cuda" else "cores"
     rate = f"{recipe.iterations} iterations of {batch} images at {recipe.seconds:.2g} s each"
     features = f"the 2015 graph, {graph}" if graph else "an extractor trained on these images"
     how = "" if graph else "; `adm fetch inception` before `adm new` takes the 2015 graph, as papers do"
@@ -181,7 +186,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> li
         f"  network   {size}; {rate}",
         f"  samples   {wanted.runs} runs of {recipe.num_samples} images in {recipe.steps} steps",
         f"  scored by {features}{how}",
-        f"  time      about {_duration(wanted.hours)} on {wanted.at_a_time} {'GPU' if wanted.device == 'cuda' else 'cores'}",
+        f"  time      about {_duration(wanted.hours)} on {wanted.at_a_time} {place}",
         "Now type either of",
         f"  snakemake --cores {wanted.cores} --configfile {path}",
         f"  dvc repro {path.with_name(DVC)}",
@@ -192,19 +197,19 @@ def _duration(hours: float) -> str:
     return f"{hours * 60:.0f} minutes" if hours < 2 else f"{hours:.0f} hours"
 
 
-def params_text(name: str, found: Survey, wanted: Request, recipe: Recipe, graph: Path | None) -> str:
+def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | None) -> str:
     """The params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
-    lines = _head(name, found, wanted)
+    lines = _head(found, wanted)
     lines += _features(found, wanted, graph)
     lines += _models(recipe, checkpoints)
-    lines += ["references:", f"  images: {{dataset: images, num_images: {min(wanted.num_images, 10_000)}}}"]
+    lines.append(f"references: {{images: {{dataset: images, num_images: {min(wanted.num_images, 10_000)}}}}}")
     lines += _runs(wanted, recipe, checkpoints)
     lines += _report(found, wanted, recipe, checkpoints)
     return "\n".join(lines) + "\n"
 
 
-def _head(name: str, found: Survey, wanted: Request) -> list[str]:
+def _head(found: Survey, wanted: Request) -> list[str]:
     dataset: dict[str, Any] = {"source": found.source, "root": _portable(found.root), "image_size": wanted.image_size}
     dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT}
     dataset |= {"channels": 1} if wanted.image_channels == 1 else {}
@@ -212,8 +217,7 @@ def _head(name: str, found: Survey, wanted: Request) -> list[str]:
     resources = [_entry("resources", dict.fromkeys(("train", "sample", "features"), device), 0)]
     return [
         "# yaml-language-server: $schema=../../params.schema.json",
-        f"# {name}: begun by `adm new` for about {_duration(wanted.hours)}. All of it may be changed; then: adm dvc --params",
-        f"# scales/{name}/params.yaml. A fifth of the images is held out: nothing is trained on it.",
+        f"# Written by `adm new` for {_duration(wanted.hours)}; change what you like. What is held out trains nothing.",
         *(resources if wanted.device == "cuda" else []),
         "datasets:",
         _entry("images", dataset),
@@ -229,7 +233,11 @@ def _portable(root: Path) -> str:
 def _features(found: Survey, wanted: Request, graph: Path | None) -> list[str]:
     if graph is not None:
         entry = {"url": graph.resolve().as_uri(), "md5": INCEPTION.md5, "feature_batch": 64}
-        return ["# Features are those of the 2015 graph, as in papers.", "published:", "  graphs:", _entry("inception", entry, 4)]
+        return [
+            "# Features are those of the 2015 graph, as in papers.",
+            "published:",
+            _entry("graphs", {"inception": entry}),
+        ]
     classes = len(found.counts) if len(found.counts) > 1 else 4
     chance = 1 / classes
     extractor: dict[str, Any] = {
@@ -240,29 +248,22 @@ def _features(found: Survey, wanted: Request, graph: Path | None) -> list[str]:
         **({} if len(found.counts) > 1 else {"learns": "rotations"}),
     }
     return [
-        "# Without the 2015 graph (adm fetch inception) scores are by an extractor of these images: compare no paper's.",
+        "# Without the 2015 graph (adm fetch inception) an extractor of these images scores: compare no paper's.",
         "extractors:",
         _entry("features", extractor),
     ]
 
 
 def _models(recipe: Recipe, checkpoints: list[int]) -> list[str]:
-    model = recipe.model
-    lines = [
-        "models:",
-        "  model:",
-        "    kind: diffusion",
-        "    dataset: images",
-        f"    checkpoints: {_flow(checkpoints)}",
-        _entry("network", model["network"], 4, "&network "),
-        *([_entry("noise", model["noise"], 4, "&noise ")] if "noise" in model else []),
-        _entry("training", model["training"], 4),
-    ]
+    model = dict(recipe.model)
+    noise = {"noise": _Anchored("noise", model.pop("noise"))} if "noise" in model else {}
+    network = {"network": _Anchored("network", model.pop("network"))}
+    of_model = {"kind": model.pop("kind"), "dataset": "images", "checkpoints": checkpoints, **noise, **network, **model}
+    lines = ["models:", _entry("model", of_model)]
     if recipe.classifier is not None:
-        classifier: dict[str, Any] = {"kind": "classifier", "dataset": "images"}
-        classifier |= {"checkpoints": [recipe.classifier_iterations], "network": _Alias("network")}
-        classifier |= {"noise": _Alias("noise")} if "noise" in model else {}
-        lines.append(_entry("classifier", {**classifier, "training": recipe.classifier["training"]}))
+        aliases = {name: _Bare(f"*{name}") for name in (*noise, *network)}
+        of_classifier = {"kind": "classifier", "dataset": "images", "checkpoints": [recipe.classifier_iterations]}
+        lines.append(_entry("classifier", {**of_classifier, **aliases, "training": recipe.classifier["training"]}))
     return lines
 
 
@@ -271,10 +272,10 @@ def _runs(wanted: Request, recipe: Recipe, checkpoints: list[int]) -> list[str]:
     run |= {"precision": "float16"} if wanted.device == "cuda" else {}
     # Guided by scale 0 the last checkpoint is not guided; it is sampled once.
     through = checkpoints[:-1] if recipe.classifier else checkpoints
-    lines = ["runs:", _entry("through", {**run, "sweep": {"iteration": through}}, 2, "&run ")]
+    lines = ["runs:", _entry("through", _Anchored("run", {**run, "sweep": {"iteration": through}}))]
     if recipe.classifier:
         sweep = {"gradient_scale": list(SCALES)}
-        lines.append(_entry("scale", {"<<": _Alias("run"), "classifier": "classifier", "sweep": sweep}))
+        lines.append(_entry("scale", {_Bare("<<"): _Bare("*run"), "classifier": "classifier", "sweep": sweep}))
     return lines
 
 
@@ -283,16 +284,16 @@ def _report(found: Survey, wanted: Request, recipe: Recipe, checkpoints: list[in
     if recipe.classifier:
         runs[-1] = "scale-0"
     few = min(wanted.num_images, recipe.num_samples) < FEW
-    metrics = ["fid", *(["kid"] if few else []), "precision", "recall"]
+    metrics = ["fid", "fid_held_out", "fid_floor", *(["kid"] if few else []), "precision", "recall"]
     rows = {f"{count_key(iteration)} iterations": run for iteration, run in zip(checkpoints, runs, strict=True)}
-    table = {"rows": rows, "metrics": metrics, "caption": "Through training, without guidance."}
+    table = {"metrics": metrics, "caption": "Through training.", "rows": rows}
     grid = _grid(found, wanted, recipe, runs[-1])
     if recipe.classifier:
         curve: dict[str, Any] = {
             "kind": "trade_offs",
             "curves": {"guided": [f"scale-{value_key(scale)}" for scale in SCALES]},
             "panels": [["recall", "precision"], ["recall", "kid" if few else "fid"]],
-            "caption": "Fidelity against diversity, as the gradient scale grows.",
+            "caption": "As the gradient scale grows.",
         }
     else:
         y = ["kid" if few else "fid", "precision", "recall"]
@@ -311,6 +312,9 @@ def _grid(found: Survey, wanted: Request, recipe: Recipe, last: str) -> dict[str
         least = min(drawn[label] for label in shown)
         if least > 1:
             names = [_Quoted(name) for name in list(found.counts)[: len(shown)]]
+            while len(names) > 2 and sum(map(len, names)) > WIDTH // 2:
+                names.pop()
+            shown = shown[: len(names)]
             grid = {"kind": "class_grid", "run": f"scale-{value_key(1)}", "columns": min(columns, least)}
             return {**grid, "classes": list(shown), "names": names, "caption": "Samples of each class."}
         last = f"scale-{value_key(1)}"
@@ -322,16 +326,25 @@ class _Quoted(str):
     """A text that stands in quotes whatever it is: "no" and "007" are names."""
 
 
-class _Alias(str):
-    """What an anchor stands for."""
+class _Bare(str):
+    """A text that stands as it is: an alias, or the key that merges one."""
 
 
-def _entry(key: str, value: dict[str, Any], indent: int = 2, anchor: str = "") -> str:
+class _Anchored(NamedTuple):
+    """A value with an anchor, which an alias stands for."""
+
+    anchor: str
+    value: dict[str, Any]
+
+
+def _entry(key: str, value: dict[str, Any] | _Anchored, indent: int = 2) -> str:
     """An entry of YAML, `key: {...}`."""
-    return _wrapped(f"{' ' * indent}{key}: {anchor}{_flow(value)}")
+    return _wrapped(f"{' ' * indent}{key}: {_flow(value)}")
 
 
 def _flow(value: Any) -> str:
+    if isinstance(value, _Anchored):
+        return f"&{value.anchor} {_flow(value.value)}"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_scalar(name)}: {_flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list):
@@ -340,16 +353,16 @@ def _flow(value: Any) -> str:
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, _Alias):
-        return f"*{value}"
+    if isinstance(value, _Bare):
+        return value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
     if not isinstance(value, str):
         return str(value)
-    plain = re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9 ./_:-]*|<<", value) and not re.search(r":( |$)", value)
-    if not isinstance(value, _Quoted) and plain and (yaml.safe_load(value) == value or value == "<<"):
+    plain = re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9 ./_:-]*", value) and not re.search(r":( |$)", value)
+    if not isinstance(value, _Quoted) and plain and yaml.safe_load(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False)
 

@@ -1,4 +1,4 @@
-"""What to train on images that nobody has trained on before: a network, and how long, that fit their size and the hours.
+"""What to train on images of one's own: a network, and how long, that fit their size and the hours.
 
 The choices are the paper's where it has any (Tables 11 and 12), made narrower until training fits the time.
 """
@@ -55,6 +55,15 @@ TRAINING, CLASSIFIER, SAMPLING = 0.55, 0.1, 0.25
 
 STEPS = (250, 100, 50, 25)
 """Of sampling; the most that fit."""
+
+FEWEST_UPDATES = 80
+"""That training is worth anything with."""
+
+MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
+"""Of training, whatever the hours: updates, and how often each image is seen."""
+
+MEASURED_FLOPS = 1.0e11
+"""Of an update on a CPU that is made to see how long one takes: some seconds at most."""
 
 FEWEST_SAMPLES = 50
 """Of a run."""
@@ -141,8 +150,8 @@ def channel_multiplier(image_size: int) -> list[float]:
         if side % 2 or not SMALLEST <= image_size <= LARGEST:
             nearest = sorted(_sizes(), key=lambda size: (abs(size - image_size), size))[:2]
             raise UserError(
-                f"--size {image_size}: does not halve to a side of 4 to 8 pixels, as a network's lowest level needs; nearest "
-                f"that do are {' and '.join(map(str, sorted(nearest)))}, of those from {SMALLEST} to {LARGEST}"
+                f"--size {image_size}: does not halve to a side of 4 to 8 pixels, as it must; nearest that do are "
+                f"{' and '.join(map(str, sorted(nearest)))}, of those from {SMALLEST} to {LARGEST}"
             )
         levels, side = levels + 1, side // 2
     return list(MULTIPLIERS[levels - 1])
@@ -165,9 +174,18 @@ def choose(wanted: Request) -> Recipe:
     left = 3600 * wanted.hours - starting
     if left < starting:
         least = math.ceil(2 * starting / 36) / 100
-        raise UserError(f"--hours {wanted.hours}: is too short to start the {jobs} jobs and train; {least} or more is accepted")
+        raise UserError(
+            f"--hours {wanted.hours}: is too short to start the {jobs} jobs and train; {least} or more is accepted"
+        )
     model, seconds = _fitting(wanted, TRAINING * left)
-    iterations = _rounded(TRAINING * left / seconds)
+    if (possible := TRAINING * left / seconds) < FEWEST_UPDATES:
+        least = math.ceil((starting + FEWEST_UPDATES * seconds / TRAINING) / 36) / 100
+        raise UserError(
+            f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the smallest network at "
+            f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
+        )
+    most = min(MOST_ITERATIONS, MOST_PASSES * wanted.num_images / model["training"]["batch_size"])
+    iterations = _rounded(max(min(possible, most), FEWEST_UPDATES))
     model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
     batch, flops = model["training"]["batch_size"], forward_flops(_section(model))
     image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
@@ -187,14 +205,23 @@ def choose(wanted: Request) -> Recipe:
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
     """The widest model that sees enough images in some seconds, and what an update of it takes."""
     narrowest = _model(wanted, WIDTHS[-1])
-    an_update = update_seconds(_section(narrowest), wanted.device)
+    an_update = _measured(narrowest, wanted.device)
     cost = an_update / forward_flops(_section(narrowest)) / narrowest["training"]["batch_size"]
     for width in WIDTHS[:-1]:
         model = _model(wanted, width)
         seen = seconds / (cost * forward_flops(_section(model)))
         if width.least_images <= wanted.num_images and seen >= ENOUGH and _halves(model):
-            return model, update_seconds(_section(model), wanted.device)
+            return model, _measured(model, wanted.device)
     return narrowest, an_update
+
+
+def _measured(model: dict[str, Any], device: str) -> float:
+    """What an update takes; on a CPU measured on as few images as are not too slow."""
+    whole, section = model["training"]["batch_size"], _section(model)
+    some = min(whole, max(1, int(MEASURED_FLOPS / (3 * forward_flops(section))))) if device == "cpu" else whole
+    training = section.training.model_copy(update={"batch_size": some})
+    seconds: float = update_seconds(section.model_copy(update={"training": training}), device) * whole / some
+    return seconds
 
 
 def _halves(model: dict[str, Any]) -> bool:
@@ -233,7 +260,9 @@ def _model(wanted: Request, width: Width) -> dict[str, Any]:
 
 
 def _classifier(model: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: model["training"][name] for name in ("batch_size", "precision", "threads") if name in model["training"]}
+    kept = {
+        name: model["training"][name] for name in ("batch_size", "precision", "threads") if name in model["training"]
+    }
     training = {**kept, "learning_rate": model["training"]["learning_rate"], "weight_decay": 0.05, "crop": "random"}
     noise = {"noise": model["noise"]} if "noise" in model else {}
     return {"kind": "classifier", **noise, "training": training}
@@ -255,5 +284,5 @@ def _samples(wanted: Request, seconds: float, of_step: float, of_features: float
 
 def _rounded(iterations: float) -> int:
     """A number below, of two or three digits that count, and a multiple of eight: at least 80."""
-    unit = 8 * 10 ** max(int(math.log10(max(iterations, 1))) - 2, 1)
-    return max(int(iterations // unit) * unit, 80)
+    unit = 8 * int(10 ** max(round(math.log10(max(iterations, 10)) - 2.5), 1))
+    return max(int(iterations / unit) * unit, unit)
