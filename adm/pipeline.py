@@ -62,6 +62,8 @@ RULES = {
     "gather": Rule("gather", {"out": "samples/{key}/"}),
     "sample_gan": Rule("sample_gan", {"out": "samples/{key}/"}),
     "features": Rule("features", {"out": "features/{key}/"}, "features"),
+    "dataset_features": Rule("features", {"out": "features/dataset/{key}/"}, "features", prefix="dataset/"),
+    "reference_features": Rule("features", {"out": "features/reference/{key}/"}, "features", prefix="reference/"),
     "reference": Rule("reference", {"out": "references/{key}/"}),
     "evaluate": Rule("evaluate", {"out": "metrics/{key}.json"}),
     "interpolate": Rule("interpolate", {"out": "studies/{key}/"}, "sample"),
@@ -74,7 +76,7 @@ RULES = {
 }
 """Every kind of job, in the order in which they come."""
 
-SHARED = frozenset({"train", "sample", "sample_shard", "features"})
+SHARED = frozenset({"train", "sample", "sample_shard", "features", "dataset_features", "reference_features"})
 """Rules whose jobs several processes can carry out."""
 
 STUDIES = {
@@ -297,25 +299,25 @@ class Pipeline:
             yield self._job("sample_gan", key, inputs, run=gan_run, gan=gan, dataset=params.datasets[gan.dataset])
         for key, reference in params.all_references.items():
             graph, batch = reference.extractor, self.path("reference", key)
-            yield self._features(f"reference/{key}", batch, graph)
+            yield self._features("reference_features", key, batch, graph)
             if key in params.references:
                 data = self.path("prepare", params.references[key].dataset)
-                yield self._features(f"dataset/{key}", data, graph)
-                inputs = {"features": self.path("features", f"dataset/{key}"), "data": data}
+                yield self._features("dataset_features", key, data, graph)
+                inputs = {"features": self.path("dataset_features", key), "data": data}
                 yield self._job("reference", key, inputs, reference=reference)
         for key, scored in params.scored.items():
-            yield self._features(key, self._samples(key), params.extractor_of(key))
+            yield self._features("features", key, self._samples(key), params.extractor_of(key))
             inputs = {
                 "samples": self._samples(key),
                 "features": self.path("features", key),
                 "reference": self.path("reference", scored.reference),
-                "reference_features": self.path("features", f"reference/{scored.reference}"),
+                "reference_features": self.path("reference_features", scored.reference),
             }
             yield self._job("evaluate", key, inputs, run=scored, reference=params.reference_of(key))
 
-    def _features(self, key: str, images: Path, graph: str) -> Job:
+    def _features(self, rule: str, key: str, images: Path, graph: str) -> Job:
         inputs = {"images": images, "graph": self._graph(graph)}
-        return self._job("features", key, inputs, extractor=self.params.graphs[graph])
+        return self._job(rule, key, inputs, extractor=self.params.graphs[graph])
 
     def _sampling(self, key: str, run: RunParams | UpsampledRunParams) -> Iterator[Job]:
         """A run's job, or the jobs of its shards and the one that gathers them."""
@@ -354,7 +356,7 @@ class Pipeline:
                         "samples": self._samples(study.run),
                         "features": self.path("features", study.run),
                         "data": self.path("prepare", params.references[reference].dataset),
-                        "dataset_features": self.path("features", f"dataset/{reference}"),
+                        "dataset_features": self.path("dataset_features", reference),
                     }
                 case VariationParams():
                     run = params.runs[study.run]

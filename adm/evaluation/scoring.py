@@ -98,7 +98,8 @@ def score(
         ends = {name: interval(centred_draws(_number(metrics, name), drawn)) for name, drawn in replicates.items()}
         found["intervals"] = {name: [each.low, each.high] for name, each in ends.items()}
     if points is not None and options.further:
-        found["further"] = scores(inputs, [name for name in METRICS if name not in PAPER_METRICS])
+        others = scores(inputs, [name for name in METRICS if name not in PAPER_METRICS])
+        found["further"] = {name: value for name, value in others.items() if value is not None}
     if points is not None and options.per_class:
         found["per_class"] = _per_class(points, samples, fake, real, measure)
     if real.images is not None and extractors.second is not None:
@@ -155,11 +156,14 @@ def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) ->
         warnings.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: sizes are compared, too")
     if "intervals" in found and "sfid" not in found["intervals"]:
         warnings.append(f"no interval of sFID: spatial features have more than {MOST_SPATIAL_DIMENSIONS} dimensions")
-    lacking = [
-        METRICS[name].label for name, value in found.get("further", {}).items() if value is None and name in METRICS
-    ]
-    if lacking:
-        warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
+    if "further" in found:
+        lacking = [
+            metric.label
+            for name, metric in METRICS.items()
+            if not {name} & (found["metrics"] | found["further"]).keys()
+        ]
+        if lacking:
+            warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
     classes = found.get("per_class", {})
     if missing := [label for label, scored in classes.items() if scored is None]:
         warnings.append(

@@ -26,14 +26,14 @@ MOST_SWEPT = 1000
 WHOLE = frozenset({"tables", "figures", "claims"})
 """Sections whose entries take the place of a base's as a whole; others change single values of them."""
 
+NOT_SWEPT = frozenset({"paths", "execution", "resources", "published", *WHOLE})
+"""Sections without sweeps."""
+
 NOT_INHERITED = "paths"
 """The section that a base keeps for itself."""
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """How whole URLs begin; those of published files that do not are paths under the section's `root`."""
-
-NOT_SWEPT = WHOLE | {"paths", "execution", "resources", "published"}
-"""Sections whose entries have no sweeps."""
 
 OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods")
 """Sections whose entries name a checkpoint."""
@@ -70,9 +70,11 @@ def _read(path: Path, below: list[Path]) -> Source:
         raise UserError(f"{path}: base: {shown(base)} is not accepted; write the path of a params file")
     where = path.parent / base
     chain = [*below, path]
-    if "\0" in base:
-        raise UserError(f"{path}: base: {base!r} is no path")
-    if any(where.resolve() == file.resolve() for file in chain):
+    try:
+        is_circle = where.resolve() in [file.resolve() for file in chain]
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, and characters that no path has
+        raise UserError(f"{path}: base: {base!r} is no path: {error}") from error
+    if is_circle:
         raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
     inherited = _read(where, chain)
     if not isinstance(inherited.data, dict):
@@ -115,10 +117,12 @@ def write_out(data: Any, results: str) -> Any:
     if isinstance(models := written.get("models"), dict):
         written["models"] = _without_sweeps("models", models, groups)
     follow = _Follower(written, groups)
-    for section in [name for name in written if name in Params.model_fields and name not in {"models", *NOT_SWEPT}]:
-        if isinstance(entries := written[section], dict):
-            named = section in OF_CHECKPOINTS
-            written[section] = follow.entries(section, entries) if named else _without_sweeps(section, entries, {})
+    for section in (name for name in Params.model_fields if name not in {"models", *NOT_SWEPT}):
+        entries = written.get(section)
+        if isinstance(entries, dict) and section in OF_CHECKPOINTS:
+            written[section] = follow.entries(section, entries)
+        elif isinstance(entries, dict):
+            written[section] = _without_sweeps(section, entries, {})
     if isinstance(published := written.get("published"), dict):
         written["published"] = _with_whole_urls(published)
     _fill_in(written)
@@ -267,8 +271,11 @@ class _Follower:
             raise ValueError(f"{place}.iteration: {shown(iteration)} is not accepted; write a whole number")
         if name in self.models or name in self.groups:
             for end, model in ({"": name} if name in self.models else self.groups[name]).items():
-                last = self._last(f"{place}.checkpoint", model) if iteration is None else ""
-                yield end, {**entry, "checkpoint": last or f"{model}-{count_key(iteration)}"}
+                if iteration is None:
+                    checkpoint = self._last(f"{place}.checkpoint", model)
+                else:
+                    checkpoint = f"{model}-{count_key(iteration)}"
+                yield end, {**entry, "checkpoint": checkpoint}
             return
         if iteration is not None:
             known = [*self.models, *self.groups]
@@ -288,7 +295,7 @@ class _Follower:
             raise ValueError(
                 f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {found}"
             )
-        return adopted[0]
+        return str(adopted[0])
 
 
 def _fill_in(written: Raw) -> None:
@@ -297,8 +304,8 @@ def _fill_in(written: Raw) -> None:
     published = {name: part for name, part in sections.get("published", {}).items() if isinstance(part, dict)}
     graphs = [*sections.get("extractors", {}), *published.get("graphs", {})]
     if len(graphs) == 1:
-        for references in (sections.get("references", {}), published.get("references", {})):
-            _default(references, "extractor", lambda _: graphs[0])
+        for entries in (sections.get("references", {}), published.get("references", {})):
+            _default(entries, "extractor", lambda _: graphs[0])
     references: dict[str, list[str]] = {}
     for key, reference in sections.get("references", {}).items():
         if isinstance(reference, dict) and isinstance(dataset := reference.get("dataset"), str):

@@ -85,7 +85,10 @@ class PublishedGraphParams(GraphParams, PublishedParams):
 
 
 class PublishedSection(Section):
-    """All published files, by what they are."""
+    """All published files, by what they are.
+
+    In a params file `root` may stand beside them: a URL that ends in "/", before every one that has no scheme.
+    """
 
     checkpoints: dict[Key, PublishedCheckpointParams] = {}
     samples: dict[Key, PublishedSamplesParams] = {}

@@ -1,12 +1,12 @@
 """What every job of a params file costs, and the jobs as tasks of a schedule on some machine."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from adm.params.models import UniformModelParams
-from adm.params.schema import Params
+from adm.params.resources import JobResources, ProcessResources
+from adm.pipeline import Job, Pipeline
 from adm.planning.devices import HASH_RATE, Device
-from adm.planning.graph import Job, jobs_of
+from adm.planning.images import ImageCounts
 from adm.planning.processors import processor_seconds
 from adm.planning.schedule import Task
 from adm.planning.storage import Stored, stored_of
@@ -24,22 +24,15 @@ STUDIES = "studies"
 PROCESSORS = "processors alone"
 
 GROUPS = {
-    "sample_shard": SAMPLING,
-    "sample": SAMPLING,
-    "upsample_shard": UPSAMPLING,
-    "upsample": UPSAMPLING,
     "features": FEATURES,
-    "dataset_features": FEATURES,
-    "reference_features": FEATURES,
     "likelihood": STUDIES,
     "interpolate": STUDIES,
     "vary": STUDIES,
     "throughput": STUDIES,
 }
-"""What a job that an accelerator computes is counted and drawn as, by its rule; training goes by the kind of model."""
+"""What a job of accelerators is counted and drawn as, by its rule; those that train or sample go by their model."""
 
-
-ON_GPUS = tuple(dict.fromkeys([*TRAININGS.values(), *GROUPS.values()]))
+ON_GPUS = (*TRAININGS.values(), SAMPLING, UPSAMPLING, FEATURES, STUDIES)
 """All groups of jobs that accelerators compute."""
 
 
@@ -49,6 +42,8 @@ class Cost:
 
     Attributes:
         job: The job.
+        after: The names of the jobs whose artifacts it reads.
+        granted: What the params file lets it take.
         group: One of those above.
         work: What accelerators compute.
         most_gpus: Over how many GPUs that can be spread; 0 where there is none.
@@ -58,6 +53,8 @@ class Cost:
     """
 
     job: Job
+    after: tuple[str, ...]
+    granted: JobResources
     group: str
     work: tuple[Work, ...]
     most_gpus: int
@@ -94,27 +91,22 @@ class Machine:
         return sum(work.seconds(self.device, self.relative) for work in cost.work)
 
 
-def costs_of(params: Params) -> dict[str, Cost]:
-    """What each job takes, by its name.
-
-    Args:
-        params: The params file.
-
-    Raises:
-        UserError: Nobody knows how many images a dataset has.
-    """
-    shares, jobs = Shares.read(), jobs_of(params)
-    stored = {name: stored_of(params, job) for name, job in jobs.items()}
+def costs_of(counts: ImageCounts) -> dict[str, Cost]:
+    """What each job takes, by its name."""
+    pipeline, shares = counts.pipeline, Shares.read()
+    stored = {name: stored_of(counts, job) for name, job in pipeline.jobs.items()}
     costs = {}
-    for name, job in jobs.items():
-        work = tuple(work_of(params, shares, job))
+    for name, job in pipeline.jobs.items():
+        work, after = tuple(work_of(counts, shares, job)), tuple(pipeline.after(job))
         costs[name] = Cost(
             job=job,
-            group=_group(params, job) if work else PROCESSORS,
+            after=after,
+            granted=pipeline.resources(job),
+            group=_group(job) if work else PROCESSORS,
             work=work,
-            most_gpus=_most_gpus(params, job) if work else 0,
-            processor_seconds=processor_seconds(params, job),
-            reads=sum(stored[before].size for before in job.after),
+            most_gpus=_most_gpus(pipeline, job) if work else 0,
+            processor_seconds=processor_seconds(counts, job),
+            reads=sum(stored[before].size for before in after),
             stored=stored[name],
         )
     return costs
@@ -141,18 +133,22 @@ def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
     """The jobs that are left when the checkpoints are there."""
     gone = {name for name, cost in costs.items() if cost.job.rule == "train"}
     # What training alone reads is made all the same where something else reads it, too.
-    needed = {before for cost in costs.values() if cost.job.rule != "train" for before in cost.job.after}
+    needed = {before for cost in costs.values() if cost.job.rule != "train" for before in cost.after}
     gone |= {name for name, cost in costs.items() if cost.job.rule == "prepare" and name not in needed}
     left = {name: cost for name, cost in costs.items() if name not in gone}
-    return {name: replace(cost, job=_waiting_for(cost.job, left)) for name, cost in left.items()}
+    return {
+        name: replace(cost, after=tuple(before for before in cost.after if before in left))
+        for name, cost in left.items()
+    }
 
 
-def _waiting_for(job: Job, others: Container[str]) -> Job:
-    return replace(job, after=tuple(before for before in job.after if before in others))
-
-
-def _group(params: Params, job: Job) -> str:
-    return TRAININGS[params.models[params.segments[job.key].model].kind] if job.rule == "train" else GROUPS[job.rule]
+def _group(job: Job) -> str:
+    match job.rule:
+        case "train":
+            return TRAININGS[job.sections["model"].kind]
+        case "sample" | "sample_shard":
+            return UPSAMPLING if job.sections["model"].kind == "upsampler" else SAMPLING
+    return GROUPS[job.rule]
 
 
 def _task(cost: Cost, machine: Machine, gpus: int, train_gpus: int | None) -> Task:
@@ -160,21 +156,16 @@ def _task(cost: Cost, machine: Machine, gpus: int, train_gpus: int | None) -> Ta
     if cost.job.rule == "train" and train_gpus is not None:
         width = min(width, train_gpus)
     spread = machine.gpu_seconds(cost) / width if width else 0.0
-    return Task(spread + cost.processor_seconds + cost.hashing_seconds, width, cost.job.after, cost.group)
+    return Task(spread + cost.processor_seconds + cost.hashing_seconds, width, cost.after, cost.group)
 
 
-def _most_gpus(params: Params, job: Job) -> int:
-    match job.rule:
-        case "train":
-            model = params.models[params.segments[job.key].model]
-            assert not isinstance(model, UniformModelParams)
-            # Each GPU keeps a micro-batch, about what Table 7's share was measured with.
-            return model.training.accumulation
-        case "sample" | "sample_shard" | "upsample" | "upsample_shard":
-            return params.resources.sample.processes
-        case "features" | "dataset_features" | "reference_features":
-            return params.resources.features.processes
-    return 1
+def _most_gpus(pipeline: Pipeline, job: Job) -> int:
+    if job.rule == "train":
+        # Each GPU keeps a micro-batch, about what Table 7's share was measured with.
+        accumulation: int = job.sections["model"].training.accumulation
+        return accumulation
+    granted = pipeline.resources(job)
+    return granted.processes if isinstance(granted, ProcessResources) else 1
 
 
 def in_groups(costs: Mapping[str, Cost]) -> Iterator[tuple[str, list[Cost]]]:

@@ -1,14 +1,16 @@
-"""How many images datasets and batches have, without opening one."""
+"""How many images datasets, references and jobs have, without decoding one."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from adm.artifacts.manifest import read_made_by
+from adm.data.sources import SOURCES, parts_of
+from adm.params import Params, UserError
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
+from adm.params.needs import neighbours_dataset
 from adm.params.published import PublishedReferenceParams
-from adm.params.schema import Params
-from adm.planning.graph import Job, references_of
+from adm.pipeline import Job, Pipeline
 
-SOURCES = {"digits": 1_797, "idx": 60_000}
+FIXED = {"digits": 1_797, "idx": 60_000}
 """Images of the sources whose number is fixed: scikit-learn's digits, and the training sets in the format of MNIST."""
 
 FOLDERS = {"imagenet": 1_281_167, "bedroom": 3_033_042, "horse": 2_000_340, "cat": 1_657_266}
@@ -18,49 +20,96 @@ PUBLISHED_REFERENCE = 10_000
 """Images of a reference batch in the released format."""
 
 
-def images_of_dataset(dataset: DatasetParams) -> int:
-    """The number of a prepared dataset's images; where it keeps some of the classes alone, all are taken to be alike.
+class ImageCounts:
+    """The numbers of images that the jobs of a params file go through.
+
+    Args:
+        pipeline: Its jobs.
+
+    Attributes:
+        pipeline: The jobs.
+        params: The params file.
+        datasets: The number of images of each dataset, those that it holds out included.
 
     Raises:
-        UserError: Nothing is known of the images under its root.
+        UserError: The images of a dataset cannot be counted.
     """
-    count = SOURCES.get(dataset.source) or _in_folder(str(dataset.root))
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.params: Params = pipeline.params
+        self.datasets: dict[str, int] = {}
+        listed: dict[str, int] = {}
+        for key, dataset in pipeline.params.datasets.items():
+            # A folder is listed once, however many sizes its images are prepared at.
+            same = dataset.model_dump_json(exclude={"image_size", "shard_size"})
+            prepared = _prepared(pipeline.path("prepare", key), dataset)
+            if prepared is None and same not in listed:
+                listed[same] = images_of_dataset(key, dataset)
+            self.datasets[key] = listed[same] if prepared is None else prepared
+
+    def trained_on(self, dataset: str) -> int:
+        """The number of images of a dataset that it does not hold out, to within one a class."""
+        count = self.datasets[dataset]
+        return count - int(count * self.params.datasets[dataset].held_out)
+
+    def of_reference(self, reference: str) -> int:
+        """The number of a reference batch's images."""
+        section = self.params.all_references[reference]
+        if isinstance(section, PublishedReferenceParams):
+            return section.num_images or PUBLISHED_REFERENCE
+        return section.num_images
+
+    def of_job(self, job: Job) -> int:
+        """How many images a job goes through that prepares, fits or scores some, or computes features of them."""
+        kind, _, key = job.key.rpartition("/")
+        match job.rule, kind:
+            case "prepare", _:
+                return self.datasets[key]
+            case "features", "dataset":
+                return self.datasets[self.params.references[key].dataset]
+            case "reference", _:
+                return self.trained_on(self.params.references[key].dataset)
+            case ("adopt_references", _) | ("features", "reference"):
+                return self.of_reference(key)
+            case "neighbours", _:
+                return self.trained_on(neighbours_dataset(self.params, key))
+            case _:
+                return self.params.scored[key].num_samples
+
+
+def images_of_dataset(key: str, dataset: DatasetParams) -> int:
+    """The number of images that a dataset keeps.
+
+    They are counted where its root is. Where it is not, the number is that of a dataset that is known by its name; if
+    only some of its classes are kept, all are taken to have equally many images.
+
+    Args:
+        key: Of the dataset, for the message.
+        dataset: Its section.
+
+    Raises:
+        UserError: The root is not there and its name is not known, or it does not hold what the dataset asks for.
+    """
+    if dataset.root is not None and Path(dataset.root).is_dir():
+        return sum(map(len, parts_of(SOURCES[dataset.source](dataset), dataset).values()))
+    known = (FOLDERS[part] for part in PurePosixPath(dataset.root or "").parts if part in FOLDERS)
+    count = FIXED.get(dataset.source) or next(known, None)
+    if count is None:
+        raise UserError(
+            f"datasets.{key}.root: {dataset.root!r} does not exist, so its images cannot be counted; accepted are a "
+            f"folder that exists, or one with {', '.join(FOLDERS)} in its path, whose numbers of images are known"
+        )
     if dataset.classes is not None:
         count = round(count * len(dataset.classes) / dataset.num_classes)
     return count if dataset.limit is None else min(count, dataset.limit)
 
 
-def training_images_of(dataset: DatasetParams) -> int:
-    """The number of those of its images that are not held out, about."""
-    count = images_of_dataset(dataset)
-    return count - int(count * dataset.held_out)
-
-
-def images_of_reference(params: Params, reference: str) -> int:
-    """The number of a reference batch's images."""
-    section = references_of(params)[reference]
-    if isinstance(section, PublishedReferenceParams):
-        return section.num_images or PUBLISHED_REFERENCE
-    return section.num_images
-
-
-def images_of_job(params: Params, job: Job) -> int:
-    """How many images a job goes through that prepares, fits or scores some, or computes features of them."""
-    match job.rule:
-        case "prepare":
-            return images_of_dataset(params.datasets[job.key])
-        case "dataset_features" | "reference":
-            return images_of_dataset(params.datasets[params.references[job.key].dataset])
-        case "reference_features" | "adopt_references":
-            return images_of_reference(params, job.key)
-        case "neighbours":
-            return training_images_of(params.datasets[params.neighbours[job.key].dataset])
-        case _:
-            return params.scored[job.key].num_samples
-
-
-def _in_folder(root: str) -> int:
-    for part in PurePosixPath(root).parts:
-        if part in FOLDERS:
-            return FOLDERS[part]
-    raise UserError(f"datasets: root {root!r} holds nobody knows how many images; known are {', '.join(FOLDERS)}")
+def _prepared(folder: Path, dataset: DatasetParams) -> int | None:
+    """The number of images that a prepared dataset says it has; None if it is not there or of another section."""
+    try:
+        manifest = read_made_by(folder, "prepare")
+    except UserError:
+        return None
+    count = manifest.facts.get("num_images")
+    return count if manifest.params.get("dataset") == dataset.values() and isinstance(count, int) else None

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from adm.params.schema import Params
 from adm.planning.costs import Cost, Machine, tasks_of
 from adm.planning.devices import FLOPS_OF_A_THREAD, HASH_RATE
-from adm.planning.images import images_of_job, images_of_reference
+from adm.planning.images import ImageCounts
 from adm.planning.processors import evaluation_flops
 from adm.planning.storage import FLOAT, features_of_run
 
@@ -37,111 +36,85 @@ class Limit:
     larger: float
 
 
-def limits_of(params: Params, costs: Mapping[str, Cost], machine: Machine) -> list[Limit]:
+def limits_of(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> list[Limit]:
     """What the jobs of a scale hold and take at most.
 
     Args:
-        params: The params file.
+        counts: Images of the datasets of the params file.
         costs: Of all its jobs.
         machine: What computes them.
     """
-    found = [*_memory(params, costs), *_hours(params, costs, machine)]
+    found = [*_memory(counts, costs), *_hours(counts, costs, machine)]
     return [limit for limit in found if limit is not None]
 
 
-def _memory(params: Params, costs: Mapping[str, Cost]) -> Iterator[Limit | None]:
+def _memory(counts: ImageCounts, costs: Mapping[str, Cost]) -> Iterator[Limit | None]:
     """Bytes that a process holds at once, linear in the number of images; few arrays, so interpreters count nothing."""
-    granted = params.resources
 
-    def sizes(names: Collection[str], *rules: str) -> int:
-        return sum(costs[name].stored.size for name in names if costs[name].job.rule in rules)
+    def sizes(cost: Cost, *rules: str) -> list[int]:
+        """Bytes of what a job reads, of what jobs of some rules made."""
+        return [costs[name].stored.size for name in cost.after if costs[name].job.rule in rules]
 
-    def row(what: str, rules: Collection[str], memory_mb: int, held: Callable[[Cost], float]) -> Limit | None:
-        return _largest(costs, what, rules, "GB", memory_mb / MEGABYTES_A_GIGABYTE, lambda c: held(c) / GIGABYTE)
+    def pooled(run: str, images: int) -> int:
+        return images * FLOAT * features_of_run(counts.params, run)[0]
 
-    batches = ("sample", "upsample", "sample_gan", "adopt_samples")
-    shards = ("sample_shard", "upsample_shard")
-    yield row("gathering shards: one of them", shards, granted.others.memory_mb, lambda c: c.stored.size)
-    features = ("features", "dataset_features", "reference_features")
-    yield row("features, and their parts", features, granted.features.memory_mb, lambda c: 2 * c.stored.size)
-    yield row(
-        "fitting a reference: a dataset's features",
-        ("reference",),
-        granted.others.memory_mb,
-        lambda c: sizes(c.job.after, "dataset_features"),
-    )
-    yield row(
-        "neighbours: a dataset's features, and the pooled ones again",
-        ("neighbours",),
-        granted.others.memory_mb,
-        lambda c: (
-            sizes(c.job.after, *features)
-            + images_of_job(params, c.job) * FLOAT * features_of_run(params, params.neighbours[c.job.key].run)[0]
-        ),
-    )
-    yield row(
-        "evaluating: both sets' features, and the pooled ones again",
-        ("evaluate",),
-        granted.others.memory_mb,
-        lambda c: (
-            sizes(c.job.after, *features) + sum(_counts(params, c)) * FLOAT * features_of_run(params, c.job.key)[0]
-        ),
-    )
-    yield row(
-        "drawing: a batch of samples",
-        ("figure",),
-        granted.others.memory_mb,
-        lambda c: max((costs[name].stored.size for name in c.job.after if costs[name].job.rule in batches), default=0),
-    )
-    yield row(
-        "upsampling: the batch below",
-        ("upsample", "upsample_shard"),
-        granted.sample.memory_mb,
-        lambda c: sizes(c.job.after, *batches),
-    )
+    def neighbours(cost: Cost) -> int:
+        return sum(sizes(cost, "features")) + pooled(cost.job.sections["study"].run, counts.of_job(cost.job))
+
+    def evaluation(cost: Cost) -> int:
+        return sum(sizes(cost, "features")) + pooled(cost.job.key, sum(_evaluated(counts, cost)))
+
+    def row(what: str, rules: Collection[str], held: Callable[[Cost], float]) -> Limit | None:
+        largest = _largest(costs, what, rules, "GB", lambda cost: held(cost) / GIGABYTE)
+        return largest and replace(largest, granted=costs[largest.job].granted.memory_mb / MEGABYTES_A_GIGABYTE)
+
+    batches = ("sample", "gather", "sample_gan", "adopt_samples")
+    yield row("gathering shards: one of them", ("gather",), lambda c: max(sizes(c, "sample_shard")))
+    yield row("features, and their parts", ("features",), lambda c: 2 * c.stored.size)
+    yield row("fitting a reference: a dataset's features", ("reference",), lambda c: sum(sizes(c, "features")))
+    yield row("neighbours: a dataset's features, and the pooled ones again", ("neighbours",), neighbours)
+    yield row("evaluating: both sets' features, and the pooled ones again", ("evaluate",), evaluation)
+    yield row("drawing: a batch of samples", ("figure",), lambda c: max(sizes(c, *batches), default=0))
+    yield row("upsampling: the batch below", ("sample", "sample_shard"), lambda c: sum(sizes(c, *batches)))
 
 
-def _hours(params: Params, costs: Mapping[str, Cost], machine: Machine) -> Iterator[Limit | None]:
-    tasks = tasks_of(costs, machine, max(cost.most_gpus for cost in costs.values()), params.resources.train.processes)
-    granted = params.resources
+def _hours(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> Iterator[Limit | None]:
+    train_gpus = counts.params.resources.train.processes
+    tasks = tasks_of(costs, machine, max(cost.most_gpus for cost in costs.values()), train_gpus)
 
-    def row(
-        what: str, rules: Collection[str], minutes: int | None, hours: Callable[[Cost], float], power: int = 1
-    ) -> Limit | None:
-        given = None if minutes is None else minutes / MINUTES_AN_HOUR
-        return _largest(costs, what, rules, "hours", given, hours, power)
+    def row(what: str, *rules: str, power: int = 1) -> Limit | None:
+        largest = _largest(costs, what, rules, "hours", lambda cost: tasks[cost.job.name].seconds / HOUR, power)
+        return largest and _within_minutes(largest, costs)
 
-    def of_task(cost: Cost) -> float:
-        return tasks[cost.job.name].seconds / HOUR
-
-    yield row("one process prepares a dataset", ("prepare",), granted.others.minutes, of_task)
-    yield row("hashing before the first update", ("train",), None, lambda c: c.reads / HASH_RATE / HOUR)
-    yield row("a segment of training", ("train",), granted.train.minutes, of_task)
-    yield row("a shard of a run", ("sample_shard", "upsample_shard"), granted.sample.minutes, of_task)
-    yield row("a study on one GPU", ("likelihood", "interpolate", "vary"), granted.sample.minutes, of_task)
-    yield row("distances between all images", ("neighbours",), granted.others.minutes, of_task, power=2)
-    yield _evaluation(params, costs)
+    yield row("one process prepares a dataset", "prepare")
+    hashing = "hashing before the first update"
+    yield _largest(costs, hashing, ("train",), "hours", lambda cost: cost.reads / HASH_RATE / HOUR)
+    yield row("a segment of training", "train")
+    yield row("a shard of a run", "sample_shard")
+    yield row("a study on one GPU", "likelihood", "interpolate", "vary")
+    yield row("distances between all images", "neighbours", power=2)
+    yield _evaluation(counts, costs)
 
 
-def _evaluation(params: Params, costs: Mapping[str, Cost]) -> Limit | None:
+def _evaluation(counts: ImageCounts, costs: Mapping[str, Cost]) -> Limit | None:
     def hours(cost: Cost, times: int) -> float:
-        run, (samples, real) = params.scored[cost.job.key], _counts(params, cost)
-        flops = evaluation_flops(
-            times * samples, times * real, *features_of_run(params, cost.job.key)[:2], run.replicates
-        )
-        return flops / (FLOPS_OF_A_THREAD * run.threads) / HOUR
+        run, (samples, real) = cost.job.sections["run"], _evaluated(counts, cost)
+        width, spatial, _ = features_of_run(counts.params, cost.job.key)
+        flops = evaluation_flops(times * samples, times * real, width, spatial, run.replicates)
+        return flops / (FLOPS_OF_A_THREAD * cost.job.threads) / HOUR
 
-    given = params.resources.others.minutes / MINUTES_AN_HOUR
-    largest = _largest(costs, "metrics, and their bootstrap", ("evaluate",), "hours", given, lambda c: hours(c, 1))
-    if largest is None:
-        return None
-    return replace(largest, larger=hours(costs[largest.job], TEN))
+    what = "metrics, and their bootstrap"
+    largest = _largest(costs, what, ("evaluate",), "hours", lambda cost: hours(cost, 1))
+    return largest and replace(_within_minutes(largest, costs), larger=hours(costs[largest.job], TEN))
 
 
-def _counts(params: Params, cost: Cost) -> tuple[int, int]:
+def _evaluated(counts: ImageCounts, cost: Cost) -> tuple[int, int]:
     """Samples and reference images of an evaluation."""
-    run = params.scored[cost.job.key]
-    return run.num_samples, images_of_reference(params, run.reference)
+    return counts.of_job(cost.job), counts.of_reference(cost.job.sections["run"].reference)
+
+
+def _within_minutes(limit: Limit, costs: Mapping[str, Cost]) -> Limit:
+    return replace(limit, granted=costs[limit.job].granted.minutes / MINUTES_AN_HOUR)
 
 
 def _largest(
@@ -149,13 +122,12 @@ def _largest(
     what: str,
     rules: Collection[str],
     unit: str,
-    granted: float | None,
     amount: Callable[[Cost], float],
     power: int = 1,
 ) -> Limit | None:
-    """The job of some rules that takes most of something; None where no job takes any."""
+    """The job of some rules that takes most of something, of which nothing is granted; None where no job takes any."""
     amounts = {name: amount(cost) for name, cost in costs.items() if cost.job.rule in rules}
     job = max(amounts, key=amounts.__getitem__, default=None)
     if job is None or not amounts[job]:
         return None
-    return Limit(what, job, unit, granted, amounts[job], amounts[job] * TEN**power)
+    return Limit(what, job, unit, None, amounts[job], amounts[job] * TEN**power)

@@ -1,11 +1,10 @@
 """What processors do while no accelerator computes: hash, decode, fit, and measure distances."""
 
 from adm.metrics.fid_infinity import SIZES
-from adm.params.schema import Params
+from adm.pipeline import Job
 from adm.planning.devices import DECODING, FLOPS_OF_A_THREAD, RESIZING
-from adm.planning.graph import Job
-from adm.planning.images import images_of_job, images_of_reference
-from adm.planning.storage import features_of_reference, features_of_run
+from adm.planning.images import ImageCounts
+from adm.planning.storage import features_of_graph, features_of_run
 
 DRAWN = 0.632
 """The share of rows that a replicate of the bootstrap draws at least once: 1 - 1/e."""
@@ -15,30 +14,29 @@ EIGENVALUES = 3.15
 where `adm.planning.devices.FLOPS_OF_A_THREAD` was measured."""
 
 
-def processor_seconds(params: Params, job: Job) -> float:
+def processor_seconds(counts: ImageCounts, job: Job) -> float:
     """How long a job computes on the threads that its section declares; nothing where accelerators do, or little is.
 
     Every thread is taken to multiply matrices all the time, so the real time is longer.
     """
+    params, rate = counts.params, FLOPS_OF_A_THREAD * job.threads
     match job.rule:
         case "prepare":
-            return images_of_job(params, job) * (DECODING + RESIZING * params.datasets[job.key].image_size ** 2)
+            side: int = job.sections["dataset"].image_size
+            return counts.of_job(job) * (DECODING + RESIZING * side**2)
         case "reference":
-            pool, spatial, _ = features_of_reference(params, job.key)
-            fits = images_of_job(params, job) * (pool**2 + spatial**2)
-            return fits / (FLOPS_OF_A_THREAD * params.references[job.key].threads)
+            pool, spatial, _ = features_of_graph(params, params.graphs[job.sections["reference"].extractor])
+            return counts.of_job(job) * (pool**2 + spatial**2) / rate
         case "evaluate":
-            run, (width, spatial, _) = params.scored[job.key], features_of_run(params, job.key)
-            real = images_of_reference(params, run.reference)
-            flops = evaluation_flops(run.num_samples, real, width, spatial, run.replicates)
-            return flops / (FLOPS_OF_A_THREAD * run.threads)
+            run, (width, spatial, _) = job.sections["run"], features_of_run(params, job.key)
+            real = counts.of_reference(run.reference)
+            return evaluation_flops(run.num_samples, real, width, spatial, run.replicates) / rate
         case "neighbours":
-            study = params.neighbours[job.key]
-            samples, real = params.scored[study.run].num_samples, images_of_job(params, job)
-            width = features_of_run(params, study.run)[0]
+            run = job.sections["study"].run
+            samples, real = params.scored[run].num_samples, counts.of_job(job)
             # In float32, at twice the rate; distances within the dataset are symmetric.
-            flops = (2 * samples * real + real**2) * width / 2
-            return flops / (FLOPS_OF_A_THREAD * study.threads)
+            flops = (2 * samples * real + real**2) * features_of_run(params, run)[0] / 2
+            return flops / rate
     return 0.0
 
 

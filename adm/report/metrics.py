@@ -114,10 +114,13 @@ def read_sizes(params: Params, models: Iterable[str], name: str, inputs: Inputs)
     Raises:
         UserError: The file lacks a model, or is of one with another section.
     """
+    found: dict[str, int] = {}
+    wanted = list(dict.fromkeys(models))
+    if not wanted:
+        return found
     path = inputs["sizes"][""]
     content = read_sealed_json(path)
-    found: dict[str, int] = {}
-    for model in dict.fromkeys(models):
+    for model in wanted:
         try:
             found[model] = content["models"][model][name]
         except (KeyError, TypeError) as error:

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.artifacts.manifest import read_manifest
+from adm.artifacts.manifest import read_manifest, require_params
 from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS, Generator
 from adm.nets.weights import load_weights
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.params.gans import GanParams, GanRunParams
 from adm.progress import progress
 from adm.sampling.batch import write_batch
@@ -35,10 +34,7 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
 
 
 def _load_generator(folder: Path, gan: GanParams, dataset: DatasetParams) -> Generator:
-    found, wanted = read_manifest(folder, "train_gan").params.get("gan", {}), gan.model_dump(mode="json")
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {value}")
+    require_params(folder, read_manifest(folder, "train_gan").model_dump(), {"gan": gan})
     network = Generator(gan, dataset.image_size, dataset.num_classes, dataset.channels)
     load_weights(network, folder / WEIGHTS)
     return network.eval().requires_grad_(False)

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from adm.nets import PRESETS
 from adm.nets.cost import network_forward_flops
-from adm.params.schema import Params
+from adm.params import Params
+from adm.pipeline import Pipeline
 from adm.planning import tables
 from adm.planning.costs import ON_GPUS, Cost, Machine, costs_of, tasks_of, trains, without_training
 from adm.planning.devices import A100, published_share
-from adm.planning.drawn import Curve, Strip, schedule_figure
+from adm.planning.images import ImageCounts
 from adm.planning.limits import limits_of
 from adm.planning.schedule import remaining, schedule, total_work
+from adm.planning.schedule_figure import Curve, Strip, schedule_figure
 from adm.planning.work import Shares
 from adm.report.compute import SECONDS_PER_DAY
 from adm.report.figures import COLORS, write_figure
@@ -35,16 +37,17 @@ def run(params: Params, out: Path) -> None:
     """Write the tables and the figure `schedule` into the folder `out`.
 
     Raises:
-        UserError: Nobody knows how many images a dataset has.
+        UserError: The images of a dataset cannot be counted.
     """
-    costs, train_gpus = costs_of(params), params.resources.train.processes
+    counts = ImageCounts(Pipeline(params))
+    costs, train_gpus = costs_of(counts), params.resources.train.processes
     made = {
         "time": tables.time_table(costs),
         "machines": tables.machine_table(costs, train_gpus, published_relative()),
         "chains": tables.chain_table(costs, train_gpus),
         "storage": tables.storage_table(costs),
         "transfers": tables.transfer_table(costs),
-        "limits": tables.limit_table(limits_of(params, costs, Machine(A100))),
+        "limits": tables.limit_table(limits_of(counts, costs, Machine(A100))),
     }
     for name, table in made.items():
         write_table(out / name, table, name.capitalize(), CAPTIONS[name])

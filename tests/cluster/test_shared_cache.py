@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from miniature import ROOT, Project, miniature_params
 
-from adm.params.report import FIGURES
+from adm.paper import FIGURES
 
 README = (ROOT / "README.md").read_text().partition("## Sharing results")[2]
 

@@ -11,7 +11,7 @@ import pytest
 from miniature import ROOT as SOURCES
 from miniature import TIMEOUT, Project, miniature_params
 
-from adm.params.report import FIGURES, TABLES
+from adm.paper import FIGURES, TABLES
 
 README = (SOURCES / "README.md").read_text()
 SCRIPT = Path(__file__).with_name("slurm.sh")

@@ -34,7 +34,7 @@ def small_params(root):
         for run in params[kind].values():
             run.update(num_samples=SAMPLES, micro_batch=MICRO_BATCH)
     params["runs"]["scale-2"].update(steps="3")
-    params["runs"]["scale-4"].update(steps="100")
+    params["runs"]["scale-4"].update(steps="30")
     params["extractors"]["digits"].update(iterations=20, least_accuracy=0.0)
     params["execution"].update(log_every=1, save_every=4)
     # Models with dropout are trained by as many processes as have a micro-batch each.

@@ -12,6 +12,7 @@ from adm.artifacts.manifest import identity, provenance, write_manifest
 from adm.artifacts.writing import new_folder, write_npz
 from adm.data.batches import to_uint8
 from adm.data.shards import write_shards
+from adm.metrics import scores
 from adm.metrics.batches import FEATURES, graph_of
 from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
 from adm.params.errors import NotFiniteError, UserError
@@ -153,8 +154,8 @@ def test_a_reference_is_made_of_its_own_datasets_features(scored):
 
 
 def test_a_metric_that_is_not_finite_is_refused(scored, monkeypatch):
-    monkeypatch.setattr(evaluate, "further_scores", lambda *_: {"kid": float("nan")})
-    assert scored.refusal().endswith(": kid: NaN or infinite")
+    monkeypatch.setattr(scores, "density", lambda _: float("nan"))
+    assert scored.refusal().endswith(": density: NaN or infinite")
 
 
 def test_images_that_are_not_finite_are_refused():

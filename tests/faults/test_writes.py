@@ -20,8 +20,8 @@ VERBS = {
     "safetensors": ("init --model adm-128 --out {out}", ["out"]),
     "npz": (f"sample {SAMPLED} --out {{out}}", ["out"]),
     "json": ("sizes --out {out}", ["out"]),
-    "tables": ("table --table table_14 --paper {root}/workflow/paper --out {out}", ["out.csv", "out.md", "out.tex"]),
-    "figures": ("figure --figure figure_13 --paper {root}/workflow/paper --out {out}", ["out.png", "out.pdf"]),
+    "tables": ("table --table table_14 --out {out}", ["out.csv", "out.md", "out.tex"]),
+    "figures": ("figure --figure figure_13 --out {out}", ["out.png", "out.pdf"]),
 }
 """A verb of each kind of file, and what it writes."""
 

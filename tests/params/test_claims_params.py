@@ -3,50 +3,50 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from adm.params.claims import ClaimParams, interpolations_of, models_of, neighbours_of, runs_of, throughputs_of
+from adm.paper import claims as claims_of_paper
+from adm.params.claims import ClaimParams, Claims
 
 CLAIM = TypeAdapter(ClaimParams)
 COMMON = {"statement": "A is better than B.", "source": "Table 6"}
 
-# A claim of each kind; then the runs, interpolations, neighbours, throughputs and models that it names.
+# A claim of each kind; then the runs, studies, throughputs and models that it names.
 CLAIMS = [
-    ({"kind": "lower", "metric": "fid", "run": "a", "than": "b"}, (["a", "b"], [], [], [], [])),
-    ({"kind": "higher", "metric": "recall", "run": "a", "than": "b", "by": 0.1}, (["a", "b"], [], [], [], [])),
-    ({"kind": "falls", "metric": "fid", "runs": ["a", "b", "c"]}, (["a", "b", "c"], [], [], [], [])),
-    ({"kind": "rises", "metric": "recall", "runs": ["a", "b", "c"]}, (["a", "b", "c"], [], [], [], [])),
+    ({"kind": "lower", "metric": "fid", "run": "a", "than": "b"}, (["a", "b"], [], [], [])),
+    ({"kind": "higher", "metric": "recall", "run": "a", "than": "b", "by": 0.1}, (["a", "b"], [], [], [])),
+    ({"kind": "falls", "metric": "fid", "runs": ["a", "b", "c"]}, (["a", "b", "c"], [], [], [])),
+    ({"kind": "rises", "metric": "recall", "runs": ["a", "b", "c"]}, (["a", "b", "c"], [], [], [])),
     (
         {"kind": "bridges", "metric": "fid", "run": "a", "from_run": "b", "to_run": "c", "share": 0.5},
-        (["a", "b", "c"], [], [], [], []),
+        (["a", "b", "c"], [], [], []),
     ),
     (
         {"kind": "similar", "metric": "fid", "runs_a": ["a", "b"], "runs_b": ["c", "d"], "within": 0.5},
-        (["a", "b", "c", "d"], [], [], [], []),
+        (["a", "b", "c", "d"], [], [], []),
     ),
     (
         {"kind": "not_better", "metric": "precision", "runs": ["a", "b"], "base": "c", "by": 0.01},
-        (["a", "b", "c"], [], [], [], []),
+        (["a", "b", "c"], [], [], []),
     ),
     (
         {"kind": "beats_early", "metric": "fid", "runs": ["a", "b"], "than": "c", "by_share": 0.125},
-        (["a", "b", "c"], [], [], [], []),
+        (["a", "b", "c"], [], [], []),
     ),
-    ({"kind": "reconstruction", "interpolation": "i", "better": "all_but_last"}, ([], ["i"], [], [], [])),
-    ({"kind": "reconstruction_order", "interpolations": ["i", "j"]}, ([], ["i", "j"], [], [], [])),
-    ({"kind": "no_copies", "neighbours": ["n", "m"], "ratio": 0.5, "copies": 0.01}, ([], [], ["n", "m"], [], [])),
-    ({"kind": "faster", "throughput": "t"}, ([], [], [], ["t"], [])),
-    ({"kind": "lighter", "model": "classifier", "than": "adm"}, ([], [], [], [], ["classifier", "adm"])),
-    ({"kind": "needs", "reason": "a classifier of 256 pixels"}, ([], [], [], [], [])),
+    ({"kind": "reconstruction", "interpolation": "i", "better": "all_but_last"}, ([], ["i"], [], [])),
+    ({"kind": "reconstruction_order", "interpolations": ["i", "j"]}, ([], ["i", "j"], [], [])),
+    ({"kind": "no_copies", "neighbours": ["n", "m"], "ratio": 0.5, "copies": 0.01}, ([], ["n", "m"], [], [])),
+    ({"kind": "faster", "throughput": "t"}, ([], [], ["t"], [])),
+    ({"kind": "lighter", "model": "classifier", "than": "adm"}, ([], [], [], ["classifier", "adm"])),
+    ({"kind": "none", "none": "a classifier of 256 pixels"}, ([], [], [], [])),
 ]
 
 
 @pytest.mark.parametrize(("claim", "inputs"), CLAIMS, ids=[claim["kind"] for claim, _ in CLAIMS])
 def test_a_claim_names_all_that_it_is_tested_on(claim, inputs):
     parsed = CLAIM.validate_python(COMMON | claim)
-    found = tuple(of(parsed) for of in (runs_of, interpolations_of, neighbours_of, throughputs_of, models_of))
-    assert found == inputs
+    assert (parsed.runs_compared(), parsed.studies(), parsed.throughputs(), parsed.models()) == inputs
 
 
-LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTER, NEEDS = (
+LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTER, NONE = (
     COMMON | CLAIMS[number][0] for number in (0, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13)
 )
 
@@ -58,7 +58,8 @@ LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTE
         ({key: value for key, value in LOWER.items() if key != "source"}, "source"),
         (LOWER | {"statement": ""}, "statement"),
         (LOWER | {"statement": "two\nlines"}, "statement"),
-        (LOWER | {"metric": "kid"}, "'fid', 'sfid', 'inception_score', 'precision' or 'recall'"),
+        (LOWER | {"metric": "kid"}, "'kid' has no bootstrap replicates.*fid, sfid, inception_score, precision, recall"),
+        (LOWER | {"metric": "fids"}, "'fids' is no metric; there are fid, sfid"),
         (LOWER | {"than": "a"}, "'a' stands twice among the claim's runs"),
         (LOWER | {"than": "no key"}, "than"),
         (LOWER | {"by": -0.1}, "greater than or equal to 0"),
@@ -76,14 +77,54 @@ LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTE
         ({key: value for key, value in NOT_BETTER.items() if key != "by"}, "by"),
         (EARLY | {"by_share": 1.0}, "less than 1"),
         (EARLY | {"runs": ["a"]}, "at least 2"),
-        (ORDER | {"interpolations": ["i", "i"]}, "'i' stands twice among the claim's interpolations"),
+        (ORDER | {"interpolations": ["i", "i"]}, "'i' stands twice among the claim's studies"),
         (COPIES | {"copies": 0.0}, "greater than 0"),
         (COPIES | {"ratio": float("nan")}, "finite"),
         (FASTER | {"by": 0.5}, "greater than or equal to 1"),
         (LIGHTER | {"than": "classifier"}, "'classifier' stands twice among the claim's models"),
-        ({key: value for key, value in NEEDS.items() if key != "reason"}, "reason"),
+        ({key: value for key, value in NONE.items() if key != "none"}, "none"),
     ],
 )
 def test_a_claim_written_wrongly_is_refused(claim, message):
     with pytest.raises(ValidationError, match=message):
         CLAIM.validate_python(claim)
+
+
+SECTION = TypeAdapter(Claims)
+
+
+def test_a_scale_gives_the_runs_of_the_papers_claims_alone():
+    found = SECTION.validate_python({"early-128": {"runs": ["a", "b"], "than": "c"}})["early-128"]
+    paper = claims_of_paper()["early-128"]
+    assert found.model_dump() == paper | {"runs": ["a", "b"], "than": "c"}
+
+
+def test_where_the_papers_claims_are_tested_those_that_none_can_test_stand_in_its_order():
+    own = COMMON | CLAIMS[0][0]
+    found = SECTION.validate_python({"own": own, "ddim-worse": {"run": "a", "than": "b"}, "adagn": {"none": "no time"}})
+    untestable = [key for key, claim in claims_of_paper().items() if "none" in claim]
+    assert list(found) == ["adagn", *untestable, "ddim-worse", "own"]
+    assert (found["adagn"].kind, found["adagn"].none) == ("none", "no time")
+    assert list(SECTION.validate_python({"own": own})) == ["own"]
+    assert SECTION.validate_python({}) == {}
+
+
+def test_claims_that_were_read_are_read_again_as_they_are():
+    found = SECTION.validate_python({"adagn": {"run": "a", "than": "b"}, "own": COMMON | CLAIMS[0][0]})
+    assert SECTION.validate_python(found) == found
+    assert SECTION.validate_python(SECTION.dump_python(found)) == found
+    assert SECTION.validate_python(SECTION.dump_python(found, exclude_defaults=True)) == found
+
+
+@pytest.mark.parametrize(
+    ("claims", "place", "message"),
+    [
+        ({"adagn": {"run": "a"}}, ("adagn", "lower", "than"), "required"),
+        ({"adagn": {"none": "x", "run": "a"}}, ("adagn", "none"), "unknown key 'run'"),
+        ({"own": {"run": "a", "than": "b"}}, ("own",), "kind"),
+    ],
+)
+def test_a_claim_of_a_scale_is_refused_at_its_key(claims, place, message):
+    with pytest.raises(ValidationError, match=message) as refused:
+        SECTION.validate_python(claims)
+    assert refused.value.errors()[0]["loc"] == place

@@ -16,6 +16,8 @@ OUT_OF_RANGE = [
     ("resources.sample.device", "abacus"),
     ("datasets.digits.source", "mnist"),
     ("datasets.digits.image_size", 0),
+    ("datasets.digits.channels", 2),
+    ("datasets.digits.held_out", 1.0),
     ("extractors.digits.seed", -1),
     ("extractors.digits.side", 15),
     ("extractors.digits.channels", 2),

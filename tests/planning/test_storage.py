@@ -11,13 +11,11 @@ from adm.metrics.batches import write_features
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import features_in_batches
 from adm.nets.weights import build
-from adm.params import load
 from adm.planning.costs import Machine, costs_of
 from adm.planning.devices import A100
-from adm.planning.graph import Job
 from adm.planning.limits import limits_of
 from adm.planning.storage import INCEPTION, stored_of
-from adm.sampling.batch import Block, write_shard
+from adm.sampling.batch import Samples, write_shard
 from adm.sampling.blocks import Shard, samples_of
 from adm.stages import gather, prepare
 from adm.training.extractor import initial_network
@@ -33,32 +31,44 @@ def numbers_in(folder):
     return sum(path.stat().st_size for path in files) - headers
 
 
+@pytest.fixture
+def stored(embedded_counts):
+    """The bytes of what a job of the embedded scale writes."""
+    return lambda job: stored_of(embedded_counts, embedded_counts.pipeline.jobs[job]).size
+
+
+@pytest.fixture
+def stored_at_the_papers(paper_counts):
+    """What a job of the paper's scale writes."""
+    return lambda job: stored_of(paper_counts, paper_counts.pipeline.jobs[job])
+
+
 @pytest.mark.parametrize("name", ["adm-128", "adm-u", "classifier-128"])
-def test_checkpoints_are_as_large_as_they_are(embedded, tmp_path, name):
+def test_checkpoints_are_as_large_as_they_are(embedded, stored, tmp_path, name):
     model = embedded.models[name]
     segment = next(key for key, section in embedded.segments.items() if section.model == name)
     torch.manual_seed(0)
     state, side = TrainingState(build(model), build_task(model), model.training), model.network.image_size
     with new_folder(tmp_path / "initial") as folder:
         state.save(folder)
-    assert numbers_in(tmp_path / "initial") == stored_of(embedded, Job("init", name)).size
+    assert numbers_in(tmp_path / "initial") == stored(f"init/{name}")
     size = model.training.accumulation
     one = model.training.model_copy(update={"batch_size": size})
     train_step(state, one, torch.zeros(size, 3, side, side), torch.zeros(size, dtype=torch.int64))
     with new_folder(tmp_path / "trained") as folder:
         state.save(folder)
-    assert numbers_in(tmp_path / "trained") == stored_of(embedded, Job("train", segment)).size
+    assert numbers_in(tmp_path / "trained") == stored(f"train/{segment}")
 
 
-def test_datasets_are_as_large_as_they_are(embedded, tmp_path):
+def test_datasets_are_as_large_as_they_are(embedded, stored, tmp_path):
     prepare.run(embedded.datasets["digits"], tmp_path / "digits")
     arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
-    assert sum(array.nbytes for array in arrays) == stored_of(embedded, Job("prepare", "digits")).size
+    assert sum(array.nbytes for array in arrays) == stored("prepare/digits")
 
 
-def test_features_are_as_large_as_they_are(embedded, tmp_path):
+def test_features_are_as_large_as_they_are(embedded, stored, tmp_path):
     run = next(iter(embedded.runs))
-    extractor = embedded.extractors[embedded.runs[run].extractor]
+    extractor = embedded.extractors[embedded.extractor_of(run)]
     network = initial_network(extractor, embedded.datasets[extractor.dataset].num_classes)
     with torch.no_grad():
         found = network.activations(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
@@ -67,38 +77,39 @@ def test_features_are_as_large_as_they_are(embedded, tmp_path):
     widths = found.pool.shape[1], found.spatial[..., :7].numel(), logits.shape[1]
     write_features(tmp_path, Features(*(np.zeros((count, width), np.float32) for width in widths)))
     with np.load(tmp_path / "features.npz") as arrays:
-        assert sum(array.nbytes for array in arrays.values()) == stored_of(embedded, Job("features", run)).size
+        assert sum(array.nbytes for array in arrays.values()) == stored(f"features/{run}")
 
 
-def test_features_of_the_2015_graph_take_20_kb_an_image(paper):
+def test_features_of_the_2015_graph_take_20_kb_an_image(stored_at_the_papers):
     assert INCEPTION == (2048, 2023, 1008)
-    assert stored_of(paper, Job("features", "adm-256-1980k")).size == 50_000 * 4 * (2048 + 2023 + 1008)
+    assert stored_at_the_papers("features/adm-256-1980k").size == 50_000 * 4 * (2048 + 2023 + 1008)
+    assert stored_at_the_papers("features/dataset/imagenet-256").size == 1_281_167 * 4 * (2048 + 2023 + 1008)
+    assert stored_at_the_papers("features/reference/imagenet-256").size == 10_000 * 4 * (2048 + 2023 + 1008)
 
 
-def test_the_shards_of_a_run_are_as_large_as_the_whole(paper):
-    for run in ("scale-512-4", "stack-256-540k-500k"):
-        rule = "sample" if run in paper.runs else "upsample"
-        whole = stored_of(paper, Job(rule, run)).size
-        shards = [stored_of(paper, Job(f"{rule}_shard", run, shard=Shard(n, 8))) for n in range(1, 9)]
-        side = paper.image_size_of(run)
-        assert whole == 50_000 * (3 * side * side + 8) == sum(shard.size for shard in shards)
-        assert all(shard.temporary for shard in shards)
+@pytest.mark.parametrize("run", ["scale-512-4", "stack-256-540k-500k"])
+def test_the_shards_of_a_run_are_as_large_as_the_whole(paper, stored_at_the_papers, run):
+    whole = stored_at_the_papers(f"gather/{run}")
+    shards = [stored_at_the_papers(f"sample_shard/{run}/{number}-of-8") for number in range(1, 9)]
+    side = paper.image_size_of(run)
+    assert whole.size == 50_000 * (3 * side * side + 8) == sum(shard.size for shard in shards)
+    assert all(shard.temporary for shard in shards)
+    assert not whole.temporary
 
 
-def test_a_published_reference_is_as_large_as_one_that_is_fitted(paper, root):
+def test_a_reference_holds_statistics_and_images(stored_at_the_papers):
     statistics = 8 * (2048 + 2048**2 + 2023 + 2023**2)
-    assert stored_of(paper, Job("reference", "imagenet-256")).size == statistics + 10_000 * 3 * 256**2
+    assert stored_at_the_papers("reference/imagenet-256").size == statistics + 10_000 * 3 * 256**2
 
 
-def test_every_job_of_the_other_scales_is_counted(root, paper_tables):
-    for file in ("params.yaml", "scales/fashion/params.yaml"):
-        params = load(root / file)
-        found = costs_of(params, paper_tables)
-        for rule in ("prepare", "train", "sample", "train_gan", "sample_gan", "extractor", "features", "evaluate"):
-            jobs = [cost for cost in found.values() if cost.job.rule == rule]
-            assert jobs, rule
-            stores = rule in ("prepare", "train", "sample", "sample_gan", "features")
-            assert all((cost.stored.size > 0) == stores for cost in jobs), rule
+@pytest.mark.parametrize("scale", ["embedded_counts", "fashion_counts"])
+def test_every_job_of_the_other_scales_is_counted(request, scale):
+    found = costs_of(request.getfixturevalue(scale))
+    for rule in ("prepare", "train", "train_gan", "sample_gan", "extractor", "features", "evaluate"):
+        jobs = [cost for cost in found.values() if cost.job.rule == rule]
+        assert jobs, rule
+        stores = rule in ("prepare", "train", "sample_gan", "features")
+        assert all((cost.stored.size > 0) == stores for cost in jobs), rule
 
 
 def peak_of(function):
@@ -120,7 +131,7 @@ def test_gathering_holds_one_shard(paper, tmp_path):
         for number in range(1, 9):
             count = len(samples_of(Shard(number, 8), 512, run.micro_batch))
             images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
-            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 8), [Block(images, labels)])
+            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 8), [Samples(images, labels)])
         shards = [tmp_path / f"{number}.npz" for number in range(1, 9)]
         held[side] = peak_of(lambda shards=shards, inputs=inputs: gather.run(run, inputs, shards, tmp_path / "out"))
     # The difference: buffers of a fixed size do not grow with the images.
@@ -138,12 +149,16 @@ def test_features_are_held_twice():
     assert held == pytest.approx(2 * 1024 * 4 * sum(widths), rel=0.1)
 
 
-def test_limits_name_the_largest_and_what_is_granted(paper, costs):
-    limits = {
-        limit.job.partition("@")[0]: limit for limit in limits_of(paper, costs, Machine(A100)) if limit.unit == "GB"
-    }
-    assert limits["sample_shard"].here == 782 * 8 * (3 * 512 * 512 + 8) / 1e9
-    assert limits["sample_shard"].granted == paper.resources.others.memory_mb / 1000
-    assert limits["reference"].job == "reference@bedroom"
+def test_limits_name_the_largest_and_what_is_granted(paper_counts, costs):
+    found = limits_of(paper_counts, costs, Machine(A100))
+    limits = {limit.job.partition("/")[0]: limit for limit in found if limit.unit == "GB"}
+    granted = paper_counts.params.resources
+    assert limits["gather"].here == 782 * 8 * (3 * 512 * 512 + 8) / 1e9
+    assert limits["gather"].granted == granted.others.memory_mb / 1000
+    assert limits["features"].granted == granted.features.memory_mb / 1000
+    assert limits["reference"].job == "reference/bedroom"
     assert limits["reference"].here == 3_033_042 * 4 * sum(INCEPTION) / 1e9
     assert limits["reference"].larger == 10 * limits["reference"].here
+    # A stack of 512x512 starts from a batch of 128x128.
+    assert limits["sample_shard"].here == 50_000 * (3 * 128 * 128 + 8) / 1e9
+    assert limits["sample_shard"].granted == granted.sample.memory_mb / 1000

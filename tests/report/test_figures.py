@@ -18,11 +18,11 @@ from matplotlib.text import Annotation, Text
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from adm.params.metrics import METRICS, PAPER_METRICS
 from adm.report import curves, figures, grids, mosaic
-from adm.report.metrics import METRICS
-from adm.report.tables import HEADINGS
 from adm.sampling.studies import Likelihood
 
+PAIRS = [["inception_score", "fid"], ["inception_score", "sfid"], ["recall", "precision"]]
 IMAGES, LABELS = load_digits().images, load_digits().target
 
 
@@ -64,14 +64,17 @@ def _ablations(count: int = 9) -> Figure:
 
 def _trade_off() -> Figure:
     truncation, scale = _sweep([0.1 * n for n in range(1, 11)], 2), _with_bounds(_sweep([0, 0.5, 1, 2, 4, 8]))
-    return curves.trade_off(
-        {"BigGAN-deep": truncation, "ADM-G": scale}, {"BigGAN-deep": "truncation", "ADM-G": "scale"}
-    )
+    parameter = {"BigGAN-deep": "truncation", "ADM-G": "scale"}
+    return curves.trade_off({"BigGAN-deep": truncation, "ADM-G": scale}, parameter, PAIRS)
+
+
+def _along(frames: dict[str, pd.DataFrame]) -> Figure:
+    return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
 
 
 def _temperature() -> Figure:
     values = [0.9, 0.95, 1.0]
-    return curves.temperature({"Noise scaling": _with_bounds(_sweep(values)), "Epsilon scaling": _sweep(values, 1)})
+    return _along({"Noise scaling": _with_bounds(_sweep(values)), "Epsilon scaling": _sweep(values, 1)})
 
 
 def _likelihood(count: int = 2, size: int = 1000) -> Likelihood:
@@ -139,7 +142,8 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "comparison_64": lambda: _comparison(64),
     "interpolation": _interpolation,
     "interpolation_64": lambda: _interpolation(64),
-    "placeholder": lambda: figures.placeholder("this scale trains no GAN, whose samples the paper's figure shows " * 3),
+    "many_panels": lambda: curves.along({"a": _sweep([1, 2]), "b": _sweep([1, 3], 1)}, list(PAPER_METRICS), "Steps"),
+    "one_panel": lambda: curves.along({"a": _sweep([1, 2])}, ["fid"], "Training iterations"),
 }
 
 
@@ -201,7 +205,7 @@ def test_values_beside_the_points_of_a_trade_off_do_not_overlap_and_name_the_end
 
 def test_crowded_values_are_thinned() -> None:
     crowd = _sweep([float(n) for n in range(60)])
-    for axes in curves.trade_off({"a": crowd}, {}).axes:
+    for axes in curves.trade_off({"a": crowd}, {}, PAIRS).axes:
         shown = {text.get_text() for text in axes.texts}
         assert {"0", "59"} <= shown
         assert len(shown) < 45
@@ -216,12 +220,6 @@ def test_a_trade_off_has_the_papers_panels() -> None:
         ("Recall (higher is better)", "Precision (higher is better)"),
     ]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BigGAN-deep (truncation)", "ADM-G (scale)"]
-
-
-def test_every_metric_has_an_axis_label_that_agrees_with_the_tables() -> None:
-    assert set(figures.METRIC_LABELS) == set(METRICS)
-    for name in METRICS:
-        assert figures.axis_label(name).startswith(f"{HEADINGS[name]} (")
 
 
 def test_curves_of_an_ablation_differ_in_colour_and_marker_and_a_shared_one_keeps_its_own() -> None:
@@ -256,49 +254,49 @@ def test_rows_without_a_number_are_dropped() -> None:
     assert line.get_ydata().tolist() == [9, 7]
     swept = _sweep([0.0, 1.0, 2.0])
     swept.loc[1, "recall"] = np.nan
-    panels = curves.temperature({"a": swept}).axes
+    panels = _along({"a": swept}).axes
     assert [len(axes.lines[0].get_xdata()) for axes in panels] == [3, 3, 2]
-    assert [len(axes.lines[0].get_xdata()) for axes in curves.trade_off({"a": swept}, {}).axes] == [3, 3, 2]
+    assert [len(axes.lines[0].get_xdata()) for axes in curves.trade_off({"a": swept}, {}, PAIRS).axes] == [3, 3, 2]
 
 
 def test_curves_are_drawn_in_the_order_of_their_parameter() -> None:
     shuffled = _sweep([0.9, 0.95, 1.0]).iloc[[2, 0, 1]]
-    assert curves.temperature({"a": shuffled}).axes[0].lines[0].get_xdata().tolist() == [0.9, 0.95, 1.0]
-    assert np.all(np.diff(curves.trade_off({"a": shuffled}, {}).axes[0].lines[0].get_xdata()) > 0)
+    assert _along({"a": shuffled}).axes[0].lines[0].get_xdata().tolist() == [0.9, 0.95, 1.0]
+    assert np.all(np.diff(curves.trade_off({"a": shuffled}, {}, PAIRS).axes[0].lines[0].get_xdata()) > 0)
 
 
 def test_a_point_without_a_value_has_no_label() -> None:
     swept = _sweep([0.0, np.nan, 2.0])
-    for axes in curves.trade_off({"a": swept}, {}).axes:
+    for axes in curves.trade_off({"a": swept}, {}, PAIRS).axes:
         assert {text.get_text() for text in axes.texts} == {"0", "2"}
         assert len(axes.lines[0].get_xdata()) == 3
 
 
 def test_one_row_is_enough() -> None:
     for figure in (
-        curves.trade_off({"a": _sweep([1.0])}, {"a": "scale"}),
-        curves.temperature({"a": _sweep([1.0])}),
+        curves.trade_off({"a": _sweep([1.0])}, {"a": "scale"}, PAIRS),
+        _along({"a": _sweep([1.0])}),
         curves.ablation_curves({"": {"a": _checkpoints(1, [9.0])}}),
     ):
         assert all(len(axes.lines) == 1 for axes in figure.axes)
 
 
 def test_bounds_are_drawn_where_they_are_known() -> None:
-    figure = curves.temperature({"a": _with_bounds(_sweep([0.9, 1.0]))})
+    figure = _along({"a": _with_bounds(_sweep([0.9, 1.0]))})
     (bars,) = figure.axes[0].collections
     fid = _sweep([0.9, 1.0])["fid"]
     np.testing.assert_allclose([segment[:, 1] for segment in bars.get_segments()], [[0.9 * f, 1.1 * f] for f in fid])
-    assert not curves.temperature({"a": _sweep([0.9, 1.0])}).axes[0].collections
-    assert len(curves.trade_off({"a": _with_bounds(_sweep([0, 1]))}, {}).axes[0].collections) == 2
+    assert not _along({"a": _sweep([0.9, 1.0])}).axes[0].collections
+    assert len(curves.trade_off({"a": _with_bounds(_sweep([0, 1]))}, {}, PAIRS).axes[0].collections) == 2
 
 
 def test_a_curve_figure_without_a_point_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         curves.ablation_curves({"": {"a": _checkpoints(1, [np.nan])}})
     with pytest.raises(ValueError, match="at least one"):
-        curves.trade_off({}, {})
+        curves.trade_off({}, {}, PAIRS)
     with pytest.raises(ValueError, match="at least one"):
-        curves.temperature({})
+        _along({})
     with pytest.raises(ValueError, match="at least one"):
         curves.likelihood({})
 
@@ -424,19 +422,16 @@ def test_arrays_of_another_kind_are_refused() -> None:
             draw()
 
 
-def test_a_placeholder_says_why() -> None:
-    (text,) = _strings(figures.placeholder("no GAN at this scale"))
-    assert text == "no GAN at this scale"
-
-
 SCRIPT = """
 import sys
 from pathlib import Path
 import numpy as np, pandas as pd
+from adm.params.metrics import METRICS, PAPER_METRICS
 from adm.report import curves, figures, grids
 out = Path(sys.argv[1])
 metrics = {name: [1.0, 2.0, 4.0] for name in ("fid", "sfid", "inception_score", "precision", "recall")}
-figures.write_figure(out / "curves", curves.trade_off({"ADM-G": pd.DataFrame({"value": [0, 1, 2], **metrics})}, {}))
+frame = pd.DataFrame({"value": [0, 1, 2], **metrics})
+figures.write_figure(out / "curves", curves.trade_off({"ADM-G": frame}, {}, [["recall", "precision"]]))
 images = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)
 figures.write_figure(out / "grid", grids.interpolation_grid(images[:, :2], images))
 """
@@ -475,14 +470,13 @@ def test_the_report_needs_neither_pyplot_nor_pandas_to_start() -> None:
     assert found.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("draw", ["curves", "grid", "placeholder"])
+@pytest.mark.parametrize("draw", ["curves", "grid"])
 def test_a_caption_stands_beneath_and_nothing_is_cut_off(draw):
     metrics = {name: [1.0, 2.0, 3.0] for name in ("fid", "sfid", "inception_score", "precision", "recall")}
     frame = pd.DataFrame({"value": [0, 1, 2], **metrics})
     figure = {
-        "curves": lambda: curves.trade_off({"ADM-G": frame}, {"ADM-G": "scale"}),
+        "curves": lambda: curves.trade_off({"ADM-G": frame}, {"ADM-G": "scale"}, PAIRS),
         "grid": lambda: grids.random_grid(np.zeros((6, 8, 8, 3), np.uint8), 2, 3),
-        "placeholder": lambda: figures.placeholder("needs a GPU"),
     }[draw]()
     width, height = figure.get_size_inches()
     before = {axes: axes.get_position().height for axes in figure.axes} if draw == "grid" else {}

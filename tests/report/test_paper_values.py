@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
+import adm.paper
 from adm.nets import PRESETS, Classifier, UNet, Upsampler
-from adm.params.errors import UserError
 from adm.params.networks import ClassifierParams, UpsamplerParams
-from adm.report.paper import caption, read_paper_table
+from adm.report.paper import read_paper_table
 
 TABLES = tuple(range(6, 17))
 FIGURES = (*map(str, range(5, 10)), "10a", "10b", "10c", *map(str, range(11, 28)))
 METRICS = ("fid", "sfid", "precision", "recall")
-CAPTIONS = Path("workflow/paper/captions.yaml")
 
 NAMES = {
     "Batch Size per GPU": "batch_size_per_gpu",
@@ -46,13 +44,13 @@ def specification(root):
 
 
 @pytest.fixture(scope="module")
-def table(root):
-    return lambda stem: read_paper_table(root / "workflow" / "paper" / f"{stem}.csv")
+def table():
+    return read_paper_table
 
 
 def transcribed(root, stem):
     """The csv's rows as they are, header first, split into the paper's cells and our notes."""
-    with (root / "workflow" / "paper" / f"{stem}.csv").open(encoding="utf-8", newline="") as file:
+    with (root / "adm" / "paper" / f"{stem}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert len({len(row) for row in rows}) == 1
     if rows[0][-1] != "note":
@@ -130,10 +128,10 @@ def test_sweeps_are_as_printed(root, specification):
     assert [row[:3] for row in found[1:]] == expected
 
 
-def test_captions_are_in_our_own_words(root, specification):
+def test_captions_are_in_our_own_words(specification):
     words = re.findall(r"\w+", specification.lower())
     theirs = {tuple(words[at : at + 6]) for at in range(len(words))}
-    for key, text in yaml.safe_load((root / CAPTIONS).read_text(encoding="utf-8")).items():
+    for key, text in adm.paper.captions().items():
         ours = re.findall(r"\w+", text.lower())
         copied = [ours[at : at + 6] for at in range(len(ours)) if tuple(ours[at : at + 6]) in theirs]
         assert not copied, key
@@ -267,11 +265,13 @@ def test_the_chosen_of_each_sweep_is_table_14s(table):
         assert rows["gradient_scale"].is_monotonic_increasing
 
 
-def test_every_table_and_figure_has_a_caption(root):
-    tables = [*(f"table_{number}" for number in TABLES), "appendix_k", "further"]
-    keys = [*tables, *(f"figure_{number}" for number in FIGURES), "likelihood"]
-    assert list(yaml.safe_load((root / CAPTIONS).read_text(encoding="utf-8"))) == keys
-    texts = [caption(root / CAPTIONS, key) for key in keys]
+def test_every_table_and_figure_has_a_caption():
+    assert (*(f"table_{number}" for number in TABLES), "appendix_k") == adm.paper.TABLES
+    assert tuple(f"figure_{number}" for number in FIGURES) == adm.paper.FIGURES
+    keys = [*adm.paper.TABLES, *adm.paper.FIGURES, "likelihood"]
+    found = adm.paper.captions()
+    assert list(found) == keys
+    texts = list(found.values())
     assert len(set(texts)) == len(keys)
     assert not any(re.search(r"[\\$^{}\n]", text) for text in texts)
     assert all(text.endswith(".") and len(text) < 250 for text in texts)
@@ -279,43 +279,20 @@ def test_every_table_and_figure_has_a_caption(root):
     assert not any(re.search(r"ImageNet|LSUN|\d×\d", text) and "the paper's" not in text for text in texts)
 
 
-def test_columns_are_typed_by_their_cells(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_text('row, value ,chosen,note,size\n a ,1.5,true,,"64-128"\nb,,false,,3\n', encoding="utf-8")
-    values = read_paper_table(path)
-    assert list(values.columns) == ["row", "value", "chosen", "note", "size"]
-    assert list(values["row"]) == ["a", "b"]
-    assert values["value"].dtype == "float64"
-    assert values["value"].isna().tolist() == [False, True]
-    assert values["chosen"].dtype == "bool"
-    assert list(values["note"]) == ["", ""]
-    assert list(values["size"]) == ["64-128", "3"]
+def test_claims_name_a_place_of_the_appendix_and_what_is_compared():
+    found = adm.paper.claims()
+    assert len(found) == 63
+    assert len({claim["statement"] for claim in found.values()}) == len(found)
+    for key, claim in found.items():
+        assert re.match(r"[A-N](\.\d)?( and [A-N])?(, |$)", claim["source"]), key
+        assert ("none" in claim) != ("kind" in claim), key
 
 
-@pytest.mark.parametrize(
-    "content", [None, b"", b"row,fid\na,1,2\n", b"row,fid\na\n", b"\n", b"row,row\na,b\n", b"row\n\xff\n"]
-)
-def test_a_bad_table_is_named(tmp_path, content):
-    path = tmp_path / "table.csv"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=r"table\.csv: \w"):
-        read_paper_table(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "does not exist"),
-        (b"table_6: [", "no YAML"),
-        (b"- a", "no mapping"),
-        (b"table_6: 3", "no mapping"),
-        (b"table_6: a.", "no caption 'table_99'; it has table_6"),
-    ],
-)
-def test_a_missing_caption_is_named(tmp_path, content, message):
-    path = tmp_path / "captions.yaml"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=rf"captions\.yaml: .*{message}"):
-        caption(path, "table_99")
+def test_columns_are_typed_by_their_cells(table):
+    values = table("table_10")
+    assert values["fid"].dtype == "float64"
+    assert values["classifier_compute"].tolist()[:2] == ["", "-"]
+    assert table("table_14")["ImageNet 64"].isna().tolist() == [False, True]
+    assert table("appendix_k")["chosen"].dtype == "bool"
+    assert table("table_13")["note"].tolist()[0] == ""
+    assert all(cell == cell.strip() for cell in values["row"])

@@ -5,11 +5,13 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from adm.artifacts.manifest import sha256
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
-from adm.sampling.batch import SAMPLES, Block, read_batch, read_shard, write_batch, write_blocks, write_shard
+from adm.params.samplers import SAMPLERS, Sampler
+from adm.sampling.batch import SAMPLES, Samples, read_batch, read_shard, write_batch, write_blocks, write_shard
 from adm.sampling.blocks import Shard
 from adm.sampling.guided import SeededNoise, block_sampler
 
@@ -42,6 +44,15 @@ def test_any_number_of_shards_gives_the_same_bytes(sampled, kind):
         assert joined(parts).same(whole)
 
 
+def test_a_sampler_is_one_entry_and_one_class(sampled, monkeypatch):
+    monkeypatch.setitem(SAMPLERS, "mine", Sampler("Mine", "adm.diffusion.samplers:DDIM", ("eta",)))
+    assert sampled(sampler="mine", eta=0.7).same(sampled(sampler="ddim", eta=0.7))
+    with pytest.raises(ValidationError, match="gradient_at 'mean' is for sampler 'ddpm'; with 'mine' leave it out"):
+        RunParams.model_validate(RUN.model_dump() | {"sampler": "mine", "gradient_at": "mean"})
+    with pytest.raises(ValidationError, match="'yours' is no sampler; there are ddpm, ddim, mine"):
+        RunParams.model_validate(RUN.model_dump() | {"sampler": "yours"})
+
+
 def test_more_shards_than_blocks_leave_some_empty(sampled):
     parts = [sampled(f"{i}-of-8") for i in range(1, 9)]
     assert 0 in [len(part.images) for part in parts]
@@ -60,7 +71,7 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
     paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
     for i, path in enumerate(paths, start=1):
         part = sampled(f"{i}-of-3")
-        write_shard(path, run, {}, Shard(i, 3), [Block(part.images, part.labels)])
+        write_shard(path, run, {}, Shard(i, 3), [Samples(part.images, part.labels)])
     parts = [read_shard(path, run, {}, Shard(i, 3)) for i, path in enumerate(paths, start=1)]
     write_blocks(tmp_path / "gathered", "sample", run, {}, 11, parts)
     for name in (SAMPLES, "manifest.json"):
@@ -79,7 +90,7 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
 def test_a_shard_under_the_name_of_another_as_long_is_refused_in_one_line(tmp_path, asked):
     run, half = RUN.model_copy(update={"num_samples": 8}), (np.zeros((4, 8, 8, 3), np.uint8), np.zeros(4, np.int64))
     path = tmp_path / "moved.npz"
-    write_shard(path, run, {}, Shard(2, 2), [Block(*half)])
+    write_shard(path, run, {}, Shard(2, 2), [Samples(*half)])
     assert len(read_shard(path, run, {}, Shard(2, 2))[0]) == 4
     with pytest.raises(UserError) as refused:
         read_shard(path, run, {}, asked)

@@ -176,7 +176,7 @@ def test_further_metrics_of_the_same_features(score, features):
         rel=1e-6,
     )
     assert "KID" in printed
-    assert "FID-infinity" in printed
+    assert "FID of infinitely many" in printed
     found, printed = score("samples.npz", "images.npz", "--further", "--num-samples", 40)
     assert "fid_infinity" not in found["further"]
     assert "40 samples are too few to extrapolate FID from" in printed

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from adm.params.report import FIGURES, TABLES
+from adm.paper import FIGURES, TABLES
 
 pytestmark = pytest.mark.xdist_group("engines")
 

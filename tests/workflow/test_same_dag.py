@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from adm.artifacts.code import code_digest
-from adm.params.report import FIGURES, TABLES
+from adm.paper import FIGURES, TABLES
 
 ROOT = Path(__file__).parents[2]
 CODE = "/code/"

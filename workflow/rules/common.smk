@@ -53,7 +53,7 @@ if workflow.workflow_settings.cache is not None:
 
 def job(rule, wildcards):
     """The job of a rule and its wildcards."""
-    return PIPELINE.jobs["/".join([rule, *wildcards.values()])]
+    return PIPELINE.jobs["/".join([rule, *wildcards])]
 
 
 def inputs(rule):

@@ -19,6 +19,42 @@ rule features:
         command("features")
 
 
+rule dataset_features:
+    input:
+        inputs("dataset_features"),
+    output:
+        outputs("dataset_features"),
+    log:
+        log_of("dataset_features"),
+    wildcard_constraints:
+        key=keys("dataset_features"),
+    threads: threads_of("dataset_features")
+    resources:
+        **resources_of("dataset_features"),
+    params:
+        triggers=triggers("dataset_features"),
+    shell:
+        command("dataset_features")
+
+
+rule reference_features:
+    input:
+        inputs("reference_features"),
+    output:
+        outputs("reference_features"),
+    log:
+        log_of("reference_features"),
+    wildcard_constraints:
+        key=keys("reference_features"),
+    threads: threads_of("reference_features")
+    resources:
+        **resources_of("reference_features"),
+    params:
+        triggers=triggers("reference_features"),
+    shell:
+        command("reference_features")
+
+
 rule reference:
     input:
         inputs("reference"),

@@ -1,0 +1,129 @@
+"""A metric is one entry and one function: all that computes, shows and claims metrics knows it then."""
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.seal import read_sealed_json
+from adm.artifacts.writing import new_folder, write_npz
+from adm.data.shards import write_shards
+from adm.metrics.batches import FEATURES
+from adm.metrics.scores import function_of
+from adm.params import load
+from adm.params.claims import Claims
+from adm.params.data import DatasetParams, GraphParams, ReferenceParams
+from adm.params.figures import CurvesParams
+from adm.params.metrics import METRICS, Metric
+from adm.params.tables import OwnTableParams
+from adm.report.artwork import draw
+from adm.report.claims import judge
+from adm.report.evidence import Evidence, Score
+from adm.sampling.batch import write_batch
+from adm.stages import evaluate, reference, table
+
+GRAPH = GraphParams(executor="torch", feature_batch=4, threads=1)
+AGAINST = ReferenceParams(dataset="d", extractor="e", num_images=30, threads=1)
+
+
+def test_every_metric_of_the_registry_has_its_function():
+    assert all(callable(function_of(name)) for name in METRICS)
+
+
+@pytest.fixture
+def spread(monkeypatch):
+    """The spread of the first pooled feature: a metric that the package does not have."""
+    module = ModuleType("spread_of_features")
+    module.spread = lambda inputs: float(inputs.samples.pool[:, 0].std())
+    monkeypatch.setitem(sys.modules, "spread_of_features", module)
+    metric = Metric("Spread", "higher", "spread_of_features:spread", ("pool",), bootstrap=True)
+    monkeypatch.setitem(METRICS, "spread", metric)
+
+
+@pytest.fixture
+def evaluated(tmp_path, root):
+    """Evaluate two runs of the embedded scale, of features that no network made: the params, and paths by run."""
+    params, rng = load(root / "params.yaml"), np.random.default_rng(0)
+    dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=40)
+    with new_folder(tmp_path / "graph") as folder:
+        (folder / "graph.pb").write_text("graph")
+        write_manifest(folder, provenance("extractor", {}, {}, []))
+
+    def features(name, images, count):
+        inputs = {"images": tmp_path / images, "graph": tmp_path / "graph"}
+        arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (count, 3)}
+        with new_folder(tmp_path / name) as folder:
+            write_npz(folder / FEATURES, **{k: rng.normal(size=v).astype(np.float32) for k, v in arrays.items()})
+            write_manifest(folder, provenance("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
+
+    with new_folder(tmp_path / "data") as folder:
+        write_shards(folder, np.zeros((40, 8, 8, 3), np.uint8), np.arange(40) % 2, dataset.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": dataset}, {}, []))
+    features("dataset_features", "data", 40)
+    reference.run(AGAINST, tmp_path / "dataset_features", tmp_path / "data", tmp_path / "reference")
+    features("reference_features", "reference", 30)
+    small = {"num_samples": 40, "micro_batch": 5, "replicates": 40}
+    params = params.model_copy(
+        update={
+            "runs": params.runs | {key: params.runs[key].model_copy(update=small) for key in ("scale-0", "scale-2")}
+        }
+    )
+
+    def run():
+        paths = {}
+        for key in ("scale-0", "scale-2"):
+            section = params.runs[key]
+            images = rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
+            write_batch(tmp_path / key, "sample", section, {}, images, np.zeros(40, np.int64))
+            features(f"{key}_features", key, 40)
+            names = {"samples": key, "features": f"{key}_features"}
+            names |= {name: name for name in ("reference", "reference_features")}
+            paths[key] = tmp_path / f"{key}.json"
+            evaluate.run(section, AGAINST, {name: tmp_path / place for name, place in names.items()}, paths[key])
+        return params, {"metrics": paths}
+
+    return run
+
+
+def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evaluated, tmp_path):
+    params, inputs = evaluated()
+    found = read_sealed_json(inputs["metrics"]["scale-2"])
+    assert list(found["metrics"])[-1] == "spread"
+    value, replicates = found["metrics"]["spread"], found["bootstrap"]["spread"]
+    assert len(set(replicates)) == 40
+    assert abs(np.mean(replicates) - value) < 3 * np.std(replicates)
+
+    shown = {"spreads": OwnTableParams(rows={"a": "scale-0", "b": "scale-2"}, metrics=["spread"], caption="Spreads.")}
+    table.run(params.model_copy(update={"tables": shown}), "spreads", inputs, tmp_path / "spreads")
+    assert f"{value:.2f}" in (tmp_path / "spreads.md").read_text()
+
+    curve = {"kind": "curves", "x": "gradient_scale", "y": ["spread"], "curves": {"a": ["scale-0", "scale-2"]}}
+    figures = {"spreads": CurvesParams.model_validate({**curve, "caption": "Spreads."})}
+    (axes,) = draw(params.model_copy(update={"figures": figures}), "spreads", inputs).axes
+    assert axes.get_ylabel() == "Spread (higher is better)"
+    assert axes.lines[0].get_ydata()[1] == pytest.approx(value)
+
+    claim = {"statement": "S.", "source": "Mine", "kind": "higher", "metric": "spread", "run": "a", "than": "b"}
+    (higher,) = TypeAdapter(Claims).validate_python({"mine": claim}).values()
+    scores = {
+        run: Score({"spread": at}, {"spread": [at - 0.1, at + 0.1] * 30}, 40) for run, at in (("a", 9.0), ("b", 1.0))
+    }
+    assert judge("mine", higher, Evidence(scores=scores)).verdict == "holds"
+
+
+def test_a_metric_that_is_not_registered_is_refused_with_those_that_are(spread):
+    with pytest.raises(ValidationError, match=r"'spred' is no metric; there are fid, .*, coverage, spread"):
+        OwnTableParams(rows={"a": "b"}, metrics=["spred"], caption="C.")
+
+
+def test_the_papers_metrics_are_what_they_were_before_others_came(evaluated):
+    _, inputs = evaluated()
+    found = read_sealed_json(inputs["metrics"]["scale-0"])
+    assert list(found["metrics"]) == [
+        *("fid", "sfid", "inception_score", "precision", "recall", "fid_infinity", "fid_infinity_standard_error"),
+        *("kid", "kid_standard_error", "density", "coverage"),
+    ]
+    assert set(found["bootstrap"]) == {"fid", "sfid", "inception_score", "precision", "recall"}

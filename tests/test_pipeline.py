@@ -1,0 +1,352 @@
+"""The graph of jobs: what holds of every scale's, and what has a job run again."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path, PurePath
+
+import pytest
+import yaml
+
+from adm.params import Params, UserError, load
+from adm.params.models import DiffusionModelParams
+from adm.pipeline import STUDIES, Pipeline
+
+SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("fashion", "released", "paper")))
+
+
+@pytest.fixture(scope="module", params=SCALES)
+def pipeline(root, request):
+    return Pipeline(load(root / request.param))
+
+
+@pytest.fixture(scope="module")
+def embedded(root):
+    return load(root / "params.yaml")
+
+
+def load_text(folder, text):
+    (folder / "params.yaml").write_text(text)
+    return load(folder / "params.yaml")
+
+
+def changed(params, place, value):
+    """A params file with another value at a place, such as "runs.scale-2.seed"."""
+    data = params.model_dump(mode="json")
+    *keys, last = place.split(".")
+    section = data
+    for key in keys:
+        section = section[key]
+    assert section[last] != value
+    section[last] = value
+    return Params.model_validate(data)
+
+
+def rerun(before, after):
+    """The jobs of a params file that another one has run again, or does not have."""
+    triggers = {name: job.triggers for name, job in Pipeline(after).jobs.items()}
+    return {name for name, job in Pipeline(before).jobs.items() if triggers.get(name) != job.triggers}
+
+
+class TestEveryScale:
+    """What holds of the graph of any params file."""
+
+    def test_what_a_job_reads_another_one_writes(self, pipeline):
+        written = {path for job in pipeline.jobs.values() for path in job.outputs.values()}
+        read = {path for job in pipeline.jobs.values() for path in job.inputs.values()}
+        assert read <= written
+
+    def test_no_two_jobs_write_to_one_place(self, pipeline):
+        written = sorted(path.parts for job in pipeline.jobs.values() for path in job.outputs.values())
+        # Sorted, what lies in a folder follows it: neither twice the same, nor one in another.
+        assert [(one, other) for one, other in pairwise(written) if other[: len(one)] == one] == []
+        assert {parts[: len(pipeline.root.parts)] for parts in written} == {pipeline.root.parts}
+
+    def test_jobs_stand_behind_those_that_they_wait_for(self, pipeline):
+        seen = set()
+        for name, job in pipeline.jobs.items():
+            before = pipeline.after(job)
+            assert seen.issuperset(before), name
+            made = {path for other in before for path in pipeline.jobs[other].outputs.values()}
+            assert made >= set(job.inputs.values())
+            seen.add(name)
+
+    def test_every_section_has_its_jobs(self, pipeline):
+        params = pipeline.params
+        keys = {
+            "prepare": params.datasets,
+            "extractor": params.extractors,
+            "init": params.models,
+            "train": params.segments,
+            "train_gan": params.gans,
+            "sample_gan": params.gan_runs,
+            "reference": params.references,
+            "evaluate": params.scored,
+            "throughput": params.throughput,
+            "table": params.tables,
+            "figure": params.figures,
+            "adopt_checkpoints": params.published.checkpoints,
+            "adopt_samples": params.published.samples,
+            "adopt_references": params.published.references,
+            "adopt_graphs": params.published.graphs,
+            "sample" if pipeline.shards == 1 else "gather": {**params.runs, **params.upsampled_runs},
+            **{
+                rule: [key for key, study in params.studies.items() if type(study) is kind]
+                for kind, rule in STUDIES.items()
+            },
+        }
+        for rule, wanted in keys.items():
+            assert sorted(job.key for job in pipeline.of_rule(rule)) == sorted(wanted), rule
+
+    def test_its_command_finds_each_job(self, pipeline):
+        for name, job in pipeline.jobs.items():
+            assert pipeline.find(job.verb, job.argument, job.shard) == job
+            assert job.name == name
+            assert (job.verb.replace("_", "-"), job.argument) == (
+                job.command[0],
+                " ".join(job.command[1:2]),
+            ) or not job.key
+        commands = [tuple(job.command) for job in pipeline.jobs.values()]
+        assert len(set(commands)) == len(commands)
+
+    def test_triggers_are_plain(self, pipeline):
+        triggers = {name: job.triggers for name, job in pipeline.jobs.items()}
+        assert json.loads(json.dumps(triggers)) == triggers
+
+    def test_shards_change_sampling_alone(self, pipeline):
+        whole, cut = Pipeline(pipeline.params, 1).jobs, Pipeline(pipeline.params, 5).jobs
+        runs = {**pipeline.params.runs, **pipeline.params.upsampled_runs}
+        assert whole.keys() - cut.keys() == {f"sample/{run}" for run in runs}
+        parts = {f"sample_shard/{run}/{number}-of-5" for run in runs for number in range(1, 6)}
+        assert cut.keys() - whole.keys() == parts | {f"gather/{run}" for run in runs}
+        assert all(whole[name] == cut[name] for name in whole.keys() & cut.keys())
+        for run in runs:
+            assert cut[f"gather/{run}"].out == whole[f"sample/{run}"].out
+            gathered = [cut[f"sample_shard/{run}/{number}-of-5"].out for number in range(1, 6)]
+            assert list(cut[f"gather/{run}"].inputs_of("shards").values()) == gathered
+            assert cut[f"sample_shard/{run}/2-of-5"].triggers == whole[f"sample/{run}"].triggers
+
+    def test_results_can_lie_anywhere(self, pipeline, tmp_path):
+        elsewhere = Pipeline(pipeline.params, root=tmp_path)
+        for name, job in elsewhere.jobs.items():
+            here = pipeline.jobs[name]
+            assert job.triggers == here.triggers
+            assert {key: tmp_path / path.relative_to(pipeline.root) for key, path in here.inputs.items()} == job.inputs
+            assert {
+                key: tmp_path / path.relative_to(pipeline.root) for key, path in here.outputs.items()
+            } == job.outputs
+
+
+SMALL = """
+datasets: {mine: {source: folder, root: photos, image_size: 8, num_classes: 2}}
+models:
+  small:
+    kind: diffusion
+    dataset: mine
+    checkpoints: [10, 20]
+    network: {image_size: 8, channels: 32, channel_multiplier: [1], heads: 1, num_classes: 2}
+    training: {batch_size: 4}
+"""
+
+
+def test_datasets_and_models_are_enough(tmp_path):
+    pipeline = Pipeline(load_text(tmp_path, SMALL))
+    assert set(pipeline.jobs) == {"resolve", "prepare/mine", "init/small", "sizes", "train/small-10", "train/small-20"}
+    assert pipeline.after(pipeline.jobs["train/small-20"]) == ["prepare/mine", "train/small-10"]
+    assert pipeline.jobs["train/small-10"].inputs["previous"] == pipeline.jobs["init/small"].out
+
+
+def test_a_file_of_paths_alone_is_one_job(tmp_path):
+    params = load_text(tmp_path, f"paths: {{results: {tmp_path / 'scratch'}}}")
+    assert [job.outputs["params"] for job in Pipeline(params).jobs.values()] == [tmp_path / "scratch" / "params.yaml"]
+
+
+@pytest.mark.parametrize("run", ["reference", "dataset"])
+def test_a_run_cannot_take_the_place_of_a_references_features(embedded, run):
+    data = embedded.model_dump(mode="json")
+    data["runs"][run] = data["runs"]["scale-2"]
+    params = Params.model_validate(data)
+    written = sorted(path for job in Pipeline(params).jobs.values() for path in job.outputs.values())
+    assert not any(PurePath(one) in PurePath(other).parents for one, other in pairwise(written))
+
+
+def test_a_run_is_found_whole_and_in_any_number_of_shards(embedded):
+    pipeline, cut = Pipeline(embedded, 1), Pipeline(embedded, 4)
+    assert pipeline.find("sample", "scale-2", "2-of-4") == cut.jobs["sample_shard/scale-2/2-of-4"]
+    assert cut.find("sample", "scale-2", "2-of-3") == Pipeline(embedded, 3).jobs["sample_shard/scale-2/2-of-3"]
+    assert cut.find("sample", "scale-2") == pipeline.jobs["sample/scale-2"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "argument", "shard"),
+    [
+        ("sample", "scale-99", ""),
+        ("sample", "scale-99", "1-of-2"),
+        ("train", "adm-128-0", ""),
+        ("features", "reference", ""),
+    ],
+)
+def test_what_is_not_in_the_file_is_refused(embedded, verb, argument, shard):
+    with pytest.raises(UserError, match=f"{verb} '{argument}'") as error:
+        Pipeline(embedded).find(verb, argument, shard)
+    assert "\n" not in str(error.value)
+
+
+def of_model(params, model, *sections):
+    """The keys of entries of some sections that use a checkpoint of a model."""
+    found = {key: entry for section in sections for key, entry in getattr(params, section).items()}
+    used = {key: (entry.checkpoint, getattr(entry, "classifier", None)) for key, entry in found.items()}
+    return {key for key, names in used.items() if model in [params.model_of(name) for name in names if name]}
+
+
+class TestRunAgain:
+    """A value has those jobs run again that read it, and no others."""
+
+    def test_how_and_where_jobs_are_carried_out_has_nothing_run_again(self, embedded):
+        for place in ("execution.log_every", "execution.timeout_seconds", "resources.others.minutes"):
+            assert rerun(embedded, changed(embedded, place, 7)) == set()
+        assert rerun(embedded, changed(embedded, "resources.train.processes", 3)) == set()
+
+    def test_a_runs_own(self, embedded):
+        assert rerun(embedded, changed(embedded, "runs.scale-2.seed", 99)) == {"sample/scale-2", "evaluate/scale-2"}
+
+    def test_a_studys_own(self, embedded):
+        study = next(iter(embedded.neighbours))
+        assert rerun(embedded, changed(embedded, f"neighbours.{study}.k", 2)) == {f"neighbours/{study}"}
+
+    def test_a_tables_own(self, embedded):
+        assert rerun(embedded, changed(embedded, "tables.further.caption", "Others.")) == {"table/further"}
+
+    def test_a_datasets(self, embedded):
+        segments = {f"train/{key}" for key, segment in embedded.segments.items() if segment.dataset == "digits-64"}
+        assert len(segments) > 1
+        assert rerun(embedded, changed(embedded, "datasets.digits-64.shard_size", 7)) == {
+            "prepare/digits-64",
+            *segments,
+        }
+
+    def test_an_extractors(self, embedded):
+        features = {name for name in Pipeline(embedded).jobs if name.startswith("features/")}
+        assert rerun(embedded, changed(embedded, "extractors.digits.iterations", 7)) == {"extractor/digits", *features}
+
+    def test_a_references(self, embedded):
+        scored = {f"evaluate/{key}" for key, run in embedded.scored.items() if run.reference == "cat"}
+        assert scored
+        assert rerun(embedded, changed(embedded, "references.cat.num_images", 99)) == {"reference/cat", *scored}
+
+    @pytest.mark.parametrize("model", ["adm-64", "classifier-128"])
+    def test_a_models(self, embedded, model):
+        params = changed(embedded, f"models.{model}.training.seed", 99)
+        wanted = {f"init/{model}", "sizes", "claims"}
+        wanted |= {f"train/{key}" for key, segment in embedded.segments.items() if segment.model == model}
+        wanted |= {f"throughput/{key}" for key, timed in embedded.throughput.items() if timed.model == model}
+        wanted |= {f"sample/{key}" for key in of_model(embedded, model, "runs", "upsampled_runs")}
+        wanted |= {f"interpolate/{key}" for key in of_model(embedded, model, "interpolations")}
+        wanted |= {f"likelihood/{key}" for key in of_model(embedded, model, "likelihoods")}
+        runs = of_model(embedded, model, "runs")
+        wanted |= {f"vary/{key}" for key, study in embedded.variations.items() if study.run in runs}
+        columns = {key: getattr(table, "columns", []) for key, table in embedded.tables.items()}
+        wanted |= {f"table/{key}" for key, models in columns.items() if model in models}
+        assert rerun(embedded, params) == wanted
+
+    def test_one_more_checkpoint_has_nothing_computed_again(self, embedded):
+        longer = [*embedded.models["adm-128"].checkpoints, 9999]
+        found = rerun(embedded, changed(embedded, "models.adm-128.checkpoints", longer))
+        # Hyperparameters and claims tell how long a model was trained.
+        assert found <= {"claims", "table/table_11"}
+        assert "train/adm-128-9999" in Pipeline(changed(embedded, "models.adm-128.checkpoints", longer)).jobs
+
+    def test_a_new_field_counts_once_it_differs_from_its_default(self, embedded):
+        section = embedded.models["adm-128"]
+        training = type(section.training)
+
+        class NewTraining(training):
+            warm_restarts: int = 0
+
+        class NewModel(DiffusionModelParams):
+            training: NewTraining
+
+        def with_model(**values):
+            new = NewTraining(**section.training.model_dump(), **values)
+            model = NewModel(
+                **{**{name: getattr(section, name) for name in type(section).model_fields}, "training": new}
+            )
+            return embedded.model_copy(update={"models": {**embedded.models, "adm-128": model}})
+
+        assert rerun(embedded, with_model()) == set()
+        assert rerun(embedded, with_model(warm_restarts=2)) >= {"init/adm-128", "train/adm-128-250"}
+
+
+SCRIPT = """
+import json, sys
+from adm.params import load
+from adm.pipeline import Pipeline
+print(json.dumps({name: job.triggers for name, job in Pipeline(load(sys.argv[1])).jobs.items()}))
+"""
+
+
+class TestExtensions:
+    """What is added to the package has nothing run again that it does not touch; each in a copy of the package."""
+
+    @pytest.fixture
+    def copy(self, root, tmp_path):
+        """A copy of the package and of the embedded scale."""
+        shutil.copytree(root / "adm", tmp_path / "adm", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(root / "params.yaml", tmp_path)
+        return tmp_path
+
+    @staticmethod
+    def triggers(folder, file="params.yaml"):
+        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", SCRIPT, file]
+        done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
+    @pytest.fixture(scope="class")
+    def before(self, root):
+        return self.triggers(root)
+
+    @staticmethod
+    def edit(path: Path, old, new):
+        text = path.read_text()
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+
+    @staticmethod
+    def rerun(before, after):
+        """The verbs of the jobs that are run again."""
+        assert before.keys() <= after.keys()
+        return {name.partition("/")[0] for name in before if before[name] != after[name]}
+
+    def test_a_field_with_a_default(self, copy, before):
+        self.edit(
+            copy / "adm/params/models.py", "    ema_rate: Fraction", "    restarts: int = 0\n    ema_rate: Fraction"
+        )
+        assert self.triggers(copy) == before
+        self.edit(copy / "params.yaml", "training: &training {", "training: &training {restarts: 1, ")
+        assert {"init", "train"} <= self.rerun(before, self.triggers(copy))
+
+    def test_a_metric(self, copy, before):
+        (copy / "adm/metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
+        entry = '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n'
+        self.edit(copy / "adm/params/metrics.py", '    "kid": Metric(', f'{entry}    "kid": Metric(')
+        assert self.rerun(before, self.triggers(copy)) == {"evaluate"}
+
+    def test_a_sampler(self, copy, before):
+        (copy / "adm/diffusion/heun.py").write_text("class Heun:\n    pass\n")
+        entry = '    "heun": Sampler("Heun", "adm.diffusion.heun:Heun"),\n'
+        self.edit(copy / "adm/params/samplers.py", '    "ddim": Sampler(', f'{entry}    "ddim": Sampler(')
+        found = self.rerun(before, self.triggers(copy))
+        assert "sample" in found
+        assert not found & {"prepare", "init", "train", "features", "reference", "evaluate", "likelihood"}
+
+    def test_a_table_of_ones_own(self, copy, before):
+        content = yaml.safe_load((copy / "params.yaml").read_text())
+        content["tables"]["mine"] = {"rows": ["scale-2"], "metrics": ["fid"], "caption": "Mine."}
+        (copy / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        after = self.triggers(copy)
+        assert self.rerun(before, after) == set()
+        assert after.keys() - before.keys() == {"table/mine"}
