@@ -7,14 +7,15 @@ READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro adopt unlock cluster image test test-cluster fuzz check bench lock clean
+.PHONY: all fast repro sync unlock generate cluster image test test-fast test-cluster fuzz check bench lock clean
 
 # The whole appendix.
 all: $(READY)
 	snakemake --cores $(CORES) --rerun-incomplete --quiet rules
 	@echo
-	@cat results/embedded/claims.md
-	@echo "Tables, figures and claims: results/embedded/{tables,figures}, results/embedded/claims.md"
+	@python workflow/verdicts.py results/embedded/claims/*.csv
+	@echo "Tables:  results/embedded/tables"
+	@echo "Figures: results/embedded/figures"
 
 # A first look, in two minutes: Table 6 and Figure 13.
 fast: $(READY)
@@ -23,15 +24,14 @@ fast: $(READY)
 	@cat results/embedded/tables/table_6.md
 	@echo "Table 6: results/embedded/tables/table_6.md, Figure 13: results/embedded/figures/figure_13.png"
 
-# The same by DVC, stage by stage. The params file is checked first, since DVC fills it into its stages unchecked.
+# The same by DVC, stage by stage.
 repro: $(READY)
-	python -m adm check --params params.yaml
 	dvc repro
-	$(MAKE) adopt
+	$(MAKE) sync
 
 # Tell Snakemake that what DVC made or pulled is up to date.
-adopt: $(READY)
-	@dvc status --quiet dvc.yaml || { echo "adopt: DVC has stages that are out of date; see dvc status dvc.yaml, then dvc repro"; exit 1; }
+sync: $(READY)
+	@dvc status --quiet dvc.yaml || { echo "sync: DVC has stages that are out of date; see dvc status dvc.yaml, then dvc repro"; exit 1; }
 	snakemake --cores 1 --touch --forceall --quiet all
 
 # After an engine was killed: take away the locks it left, unless one, or a stage, still runs here.
@@ -49,8 +49,18 @@ image:
 # What clusters and shared caches need, beside the rest.
 cluster: $(CLUSTER)
 
+# What is written from something else: the schema of params files, and a dvc.yaml a scale.
+SCALES := params.yaml $(wildcard scales/*/params.yaml)
+generate: $(READY)
+	adm schema
+	for params in $(SCALES); do adm dvc --params $$params || exit; done
+
+# Everything that needs no service; what takes long, engines and kills among it, is left out of test-fast.
 test: check
 	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster
+
+test-fast: $(READY)
+	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster -m "not slow"
 
 # A real Slurm, a server that speaks S3, several processes: beside the tests, since they install and start services.
 test-cluster: $(CLUSTER)
@@ -69,6 +79,8 @@ check: $(READY)
 	mypy
 	lint-imports
 	snakefmt --check --compact-diff Snakefile workflow
+	adm schema --check
+	for params in $(SCALES); do adm check --params $$params || exit; done
 
 bench: $(READY)
 	python -m benchmarks

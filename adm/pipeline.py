@@ -6,6 +6,7 @@ part of the code of each.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any
 from adm.artifacts.code import code_of_record
 from adm.paper import TABLES, captions, table_cells
 from adm.params import Params, UserError
+from adm.params.claims import grouped
 from adm.params.errors import accepted
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.resources import JobResources, ProcessResources
@@ -35,12 +37,19 @@ class Rule:
         outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
         resources: The entry of the params file's `resources` that says what it takes.
         prefix: What stands before the key on the command line.
+        made_by: The stage that its outputs name as their maker, if that is another than the verb.
     """
 
     verb: str
     outputs: Mapping[str, str]
     resources: str = "others"
     prefix: str = ""
+    made_by: str = ""
+
+    @property
+    def stage(self) -> str:
+        """The stage that its outputs name as their maker, and whose code it runs."""
+        return self.made_by or self.verb
 
 
 RULES = {
@@ -59,7 +68,8 @@ RULES = {
     "throughput": Rule("throughput", {"out": "throughput/{key}.json"}),
     "sample": Rule("sample", {"out": "samples/{key}/"}, "sample"),
     "sample_shard": Rule("sample", {"out": "shards/{key}/{shard}.npz"}, "sample"),
-    "gather": Rule("gather", {"out": "samples/{key}/"}),
+    # What `sample` would have written, byte for byte.
+    "gather": Rule("gather", {"out": "samples/{key}/"}, made_by="sample"),
     "sample_gan": Rule("sample_gan", {"out": "samples/{key}/"}),
     "features": Rule("features", {"out": "features/{key}/"}, "features"),
     "dataset_features": Rule("features", {"out": "features/dataset/{key}/"}, "features", prefix="dataset/"),
@@ -72,7 +82,7 @@ RULES = {
     "likelihood": Rule("likelihood", {"out": "studies/{key}/"}, "sample"),
     "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex")}),
     "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
-    "claims": Rule("claims", {ending: f"claims.{ending}" for ending in ("csv", "md", "tex", "json")}),
+    "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "json")}),
 }
 """Every kind of job, in the order in which they come."""
 
@@ -80,11 +90,12 @@ SHARED = frozenset({"train", "sample", "sample_shard", "features", "dataset_feat
 """Rules whose jobs several processes can carry out."""
 
 STUDIES = {
-    InterpolationParams: "interpolate",
-    NeighboursParams: "neighbours",
-    VariationParams: "vary",
-    LikelihoodParams: "likelihood",
+    InterpolationParams: ("interpolate", "interpolation"),
+    NeighboursParams: ("neighbours", "neighbours"),
+    VariationParams: ("vary", "variation"),
+    LikelihoodParams: ("likelihood", "likelihood"),
 }
+"""The rule of each kind of study, and what its section is called."""
 
 FILES = {
     "metrics": "evaluate",
@@ -92,7 +103,7 @@ FILES = {
     "throughput": "throughput",
     "sizes": "sizes",
 }
-"""Rules that make what a table, a figure or the claims need, by its kind, where there is but one for it."""
+"""Rules that make what a table, a figure or claims need, by its kind, where there is but one for it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,6 @@ class Job:
         sections: What it reads of the params file, by name: sections, or plain values.
         threads: Of each of its processes.
         shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
-        parts: How many parts it gathers.
     """
 
     rule: str
@@ -122,6 +132,11 @@ class Job:
     def verb(self) -> str:
         """The stage that carries it out."""
         return RULES[self.rule].verb
+
+    @property
+    def stage(self) -> str:
+        """The stage that its outputs name as their maker."""
+        return RULES[self.rule].stage
 
     @property
     def argument(self) -> str:
@@ -169,7 +184,7 @@ class Job:
     @property
     def triggers(self) -> dict[str, Any]:
         """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
-        return {"code": code_of_record(self.verb), "params": self.values}
+        return {"code": code_of_record(self.stage), "params": self.values}
 
 
 class Pipeline:
@@ -202,7 +217,17 @@ class Pipeline:
 
     def after(self, job: Job) -> list[str]:
         """The names of the jobs whose artifacts a job reads."""
-        return list(dict.fromkeys(self._makers[path].name for path in job.inputs.values()))
+        return list(dict.fromkeys(self.maker(path).name for path in job.inputs.values()))
+
+    def maker(self, path: Path) -> Job:
+        """The job that writes a file or folder."""
+        return self._makers[path]
+
+    @property
+    def triggers(self) -> dict[str, dict[str, Any]]:
+        """What has each job run again, by its name; of runs both whole, as DVC samples them, and in shards."""
+        jobs = {**self.jobs, **Pipeline(self.params, 1, self.root).jobs}
+        return {name: job.triggers for name, job in jobs.items() if job.rule != "resolve"}
 
     def of_rule(self, rule: str) -> list[Job]:
         """The jobs of a kind, in the order of the params file."""
@@ -235,6 +260,12 @@ class Pipeline:
             return taken  # type: ignore[no-any-return]
         # Studies of single figures are computed by one process.
         return taken.model_copy(update={"processes": 1})
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what has any job run again."""
+        triggers = {name: job.triggers for name, job in self.jobs.items()}
+        return hashlib.sha256(json.dumps(triggers).encode()).hexdigest()
 
     # Where what others make lies.
 
@@ -284,7 +315,7 @@ class Pipeline:
             data = {"data": self.path("prepare", gan.dataset)}
             yield self._job("train_gan", key, data, gan=gan, dataset=params.datasets[gan.dataset])
         if params.models:
-            yield self._job("sizes", "", {}, models=params.models)
+            yield self._job("sizes", "", {}, **params.models)
         for key, throughput in params.throughput.items():
             yield self._job("throughput", key, {}, throughput=throughput, model=params.models[throughput.model])
 
@@ -347,7 +378,8 @@ class Pipeline:
     def _studies(self) -> Iterator[Job]:
         params = self.params
         for key, study in params.studies.items():
-            rule, sections = STUDIES[type(study)], dict[str, Section](study=study)
+            rule, name = STUDIES[type(study)]
+            sections: dict[str, Section] = {name: study}
             inputs: dict[str, Path] = {}
             match study:
                 case NeighboursParams():
@@ -386,13 +418,16 @@ class Pipeline:
         for key, figure in params.figures.items():
             shown = {"figure": figure, "caption": _caption(key, figure)}
             yield self._job("figure", key, self._needed(needs_of_figure(params, key)), **shown)
-        if params.claims:
-            models = {key: _declared(model) for key, model in params.models.items()}
-            shown = {"claims": params.claims, "models": models, "published": params.published.checkpoints}
-            yield self._job("claims", "", self._needed(needs_of_claims(params)), **shown)
+        for group, claims in grouped(params.claims).items():
+            shown = {"claims": claims}
+            if group != "speed":
+                # How long models were trained, and in what batches, is of the params file alone.
+                shown |= {"models": {key: _declared(model) for key, model in params.models.items()}}
+                shown |= {"published": params.published.checkpoints}
+            yield self._job("claims", group, self._needed(needs_of_claims(params, group)), **shown)
 
     def _needed(self, needs: Needs) -> dict[str, Path]:
-        """The artifacts that a table, a figure or the claims are made from."""
+        """The artifacts that a table, a figure or claims are made from."""
         return {f"{kind}/{key}": self._artifact(kind, key) for kind, keys in needs.items() for key in keys}
 
     def _artifact(self, kind: str, key: str) -> Path:
@@ -402,7 +437,7 @@ class Pipeline:
             case "training":
                 return Job("train", key, self.root).outputs["log"]
             case "studies":
-                return self.path(STUDIES[type(self.params.studies[key])], key)
+                return self.path(STUDIES[type(self.params.studies[key])][0], key)
         return self.path(FILES[kind], key)
 
 

@@ -1,8 +1,9 @@
 """The code of a stage: its module and all that it imports from this package, without comments and layout.
 
 Declarations of params are no code: what they hold reaches a stage as values, which are compared by themselves. So a
-field, a metric or a table that is added with a default re-runs nothing. Where a module asks a registry of theirs, which
-names functions as "module:function", those modules are its code as if it imported them.
+field, a metric or a table that is added with a default re-runs nothing. Registries of theirs name functions as
+"module:function". Where a module that imports `importlib` asks one, those modules are its code as if it imported them;
+a module that only prints labels runs none of them.
 """
 
 import ast
@@ -12,6 +13,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from adm.params.errors import UserError, brief
+
 PACKAGE = Path(__file__).parents[1]
 
 DECLARATIONS = "adm.params"
@@ -19,6 +22,9 @@ DECLARATIONS = "adm.params"
 
 REGISTERED = re.compile(r"(adm(?:\.\w+)+):\w+")
 """How a registry names a function."""
+
+PARTS = {"sample": ("gather",)}
+"""Stages that write what another one would have written, under its name: their code is part of its."""
 
 ACCEPTED = PACKAGE / "accepted.json"
 """By verb, digests of code that was declared to compute the same, each with the digest that it stands for."""
@@ -40,29 +46,49 @@ def code_digest(verb: str) -> str:
     return digest.hexdigest()
 
 
-def code_of_record(verb: str) -> str:
-    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
-    digest, accepted = code_digest(verb), read_accepted().get(verb, {})
+def code_of_record(verb: str, digest: str | None = None) -> str:
+    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal.
+
+    Args:
+        verb: The stage.
+        digest: Of the code; today's if None.
+    """
+    digest = digest or code_digest(verb)
+    steps = acceptances(verb, digest)
+    return steps[-1]["as"] if steps else digest
+
+
+def acceptances(verb: str, digest: str) -> list[dict[str, str]]:
+    """What was accepted between a stage's code and the code that stands for it, the newest first."""
+    accepted, steps = read_accepted().get(verb, {}), list[dict[str, str]]()
     while digest in accepted:
-        digest = accepted[digest]["as"]
-    return digest
+        steps.append(accepted.pop(digest))
+        digest = steps[-1]["as"]
+    return steps
 
 
 def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
-    """What was accepted: by verb and digest, the digest that it stands for ("as"), the day and the reason."""
-    found: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
+    """What was accepted: by verb and digest, the digest that it stands for ("as"), the day ("on") and the reason.
+
+    Raises:
+        UserError: The file is no JSON, as after a merge that was left half-way.
+    """
+    try:
+        found: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{ACCEPTED}: is no readable JSON ({brief(error)})") from error
     return found
 
 
 def code_of(verb: str) -> list[str]:
     """The modules of a stage's code, sorted. A package's `__init__` counts if a name is imported from it."""
-    waiting, found = [f"adm.stages.{verb}"], set[str]()
+    waiting, found = [f"adm.stages.{name}" for name in (verb, *PARTS.get(verb, ()))], set[str]()
     while waiting:
         module = waiting.pop()
         if module not in found:
             found.add(module)
             waiting += _imports(module)
-            if not _declares(module):
+            if _loads_by_name(module):
                 waiting += [name for imported in _imports(module) if _declares(imported) for name in _named(imported)]
     return sorted(module for module in found if not _declares(module))
 
@@ -75,6 +101,13 @@ def _named(module: str) -> list[str]:
     """The modules whose functions a registry names."""
     strings = (node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant))
     return [found[1] for text in strings if isinstance(text, str) and (found := REGISTERED.fullmatch(text))]
+
+
+def _loads_by_name(module: str) -> bool:
+    """Whether a module imports what a registry names."""
+    nodes = list(ast.walk(_tree(module)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return "importlib" in [*names, *(node.module for node in nodes if isinstance(node, ast.ImportFrom))]
 
 
 def verbs() -> list[str]:

@@ -88,6 +88,8 @@ def _check_names(params: Params) -> None:
                 if key in seen:
                     raise ValueError(f"{name}.{key}: {key!r} names {seen[key]} already; take another key")
                 seen[key] = f"a {kind} of {name}"
+    for key in set(params.scored) & {"reference", "dataset"}:
+        raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
     for checkpoints in shared["checkpoint"].values():
         for key in checkpoints:
             if key in params.models:

@@ -24,9 +24,10 @@ class FigureParams(Section):
 
 
 class AblationsParams(FigureParams):
-    """FID against training time: panels of curves, each the runs of a model's checkpoints."""
+    """FID against what training took, in FLOPs or seconds: panels of curves, each the runs of a model's checkpoints."""
 
     kind: Literal["ablations"]
+    x: Literal["flops", "seconds"] = "flops"
     panels: Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
 
     def runs(self) -> list[str]:

@@ -1,6 +1,6 @@
-"""What each table, each figure and the claims are made from, looked up in a params file: keys of artifacts."""
+"""What each table, figure and group of claims is made from, looked up in a params file: keys of artifacts."""
 
-from adm.params.claims import needs_of
+from adm.params.claims import grouped, needs_of
 from adm.params.figures import AblationsParams, NeighboursFigureParams
 from adm.params.schema import Params
 from adm.params.sources import Needs, keys_in
@@ -16,6 +16,8 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
     shown = params.figures[figure]
     if isinstance(shown, AblationsParams):
         runs = shown.runs()
+        if shown.x == "flops":
+            return Needs(metrics=runs, sizes=True)
         checkpoints = [params.checkpoint_of(run) for run in runs]
         return Needs(metrics=runs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
     if isinstance(shown, NeighboursFigureParams):
@@ -28,9 +30,9 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
     return shown.needs()
 
 
-def needs_of_claims(params: Params) -> Needs:
-    """What the claims are made from."""
-    return needs_of(params.claims.values())
+def needs_of_claims(params: Params, group: str) -> Needs:
+    """What the claims of a group are tested on."""
+    return needs_of(grouped(params.claims)[group].values())
 
 
 def neighbours_dataset(params: Params, study: str) -> str:

@@ -37,7 +37,7 @@ Source = Annotated[Key | NoSource, BeforeValidator(_source)]
 
 @dataclass(frozen=True)
 class Needs:
-    """Keys of the artifacts that a table, a figure or the claims are made from, by their kind; `sizes` is one file."""
+    """Keys of the artifacts that a table, a figure or claims are made from, by their kind; `sizes` is one file."""
 
     metrics: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)

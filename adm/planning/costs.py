@@ -25,6 +25,8 @@ PROCESSORS = "processors alone"
 
 GROUPS = {
     "features": FEATURES,
+    "dataset_features": FEATURES,
+    "reference_features": FEATURES,
     "likelihood": STUDIES,
     "interpolate": STUDIES,
     "vary": STUDIES,

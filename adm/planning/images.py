@@ -62,20 +62,19 @@ class ImageCounts:
 
     def of_job(self, job: Job) -> int:
         """How many images a job goes through that prepares, fits or scores some, or computes features of them."""
-        kind, _, key = job.key.rpartition("/")
-        match job.rule, kind:
-            case "prepare", _:
-                return self.datasets[key]
-            case "features", "dataset":
-                return self.datasets[self.params.references[key].dataset]
-            case "reference", _:
-                return self.trained_on(self.params.references[key].dataset)
-            case ("adopt_references", _) | ("features", "reference"):
-                return self.of_reference(key)
-            case "neighbours", _:
-                return self.trained_on(neighbours_dataset(self.params, key))
+        match job.rule:
+            case "prepare":
+                return self.datasets[job.key]
+            case "dataset_features":
+                return self.datasets[self.params.references[job.key].dataset]
+            case "reference":
+                return self.trained_on(self.params.references[job.key].dataset)
+            case "reference_features" | "adopt_references":
+                return self.of_reference(job.key)
+            case "neighbours":
+                return self.trained_on(neighbours_dataset(self.params, job.key))
             case _:
-                return self.params.scored[key].num_samples
+                return self.params.scored[job.key].num_samples
 
 
 def images_of_dataset(key: str, dataset: DatasetParams) -> int:

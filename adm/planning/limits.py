@@ -59,19 +59,20 @@ def _memory(counts: ImageCounts, costs: Mapping[str, Cost]) -> Iterator[Limit | 
         return images * FLOAT * features_of_run(counts.params, run)[0]
 
     def neighbours(cost: Cost) -> int:
-        return sum(sizes(cost, "features")) + pooled(cost.job.sections["study"].run, counts.of_job(cost.job))
+        return sum(sizes(cost, *features)) + pooled(cost.job.sections["study"].run, counts.of_job(cost.job))
 
     def evaluation(cost: Cost) -> int:
-        return sum(sizes(cost, "features")) + pooled(cost.job.key, sum(_evaluated(counts, cost)))
+        return sum(sizes(cost, *features)) + pooled(cost.job.key, sum(_evaluated(counts, cost)))
 
     def row(what: str, rules: Collection[str], held: Callable[[Cost], float]) -> Limit | None:
         largest = _largest(costs, what, rules, "GB", lambda cost: held(cost) / GIGABYTE)
         return largest and replace(largest, granted=costs[largest.job].granted.memory_mb / MEGABYTES_A_GIGABYTE)
 
+    features = ("features", "dataset_features", "reference_features")
     batches = ("sample", "gather", "sample_gan", "adopt_samples")
     yield row("gathering shards: one of them", ("gather",), lambda c: max(sizes(c, "sample_shard")))
-    yield row("features, and their parts", ("features",), lambda c: 2 * c.stored.size)
-    yield row("fitting a reference: a dataset's features", ("reference",), lambda c: sum(sizes(c, "features")))
+    yield row("features, and their parts", features, lambda c: 2 * c.stored.size)
+    yield row("fitting a reference: a dataset's features", ("reference",), lambda c: sum(sizes(c, *features)))
     yield row("neighbours: a dataset's features, and the pooled ones again", ("neighbours",), neighbours)
     yield row("evaluating: both sets' features, and the pooled ones again", ("evaluate",), evaluation)
     yield row("drawing: a batch of samples", ("figure",), lambda c: max(sizes(c, *batches), default=0))

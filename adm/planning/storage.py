@@ -60,7 +60,7 @@ class _Sizes:
             "adopt_graphs": lambda job: job.sections["published"].size or 0,
             **dict.fromkeys(COPIES, self._checkpoint),
             **dict.fromkeys(("sample", "sample_shard", "gather", "sample_gan", "adopt_samples"), self._samples),
-            "features": self._features,
+            **dict.fromkeys(("features", "dataset_features", "reference_features"), self._features),
             **dict.fromkeys(("reference", "adopt_references"), self._reference),
             "interpolate": self._interpolation,
             "vary": self._variation,

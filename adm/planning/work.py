@@ -112,7 +112,7 @@ class _Worker:
                 # The last block of a run is computed whole.
                 blocks = blocks_of(shard, run.num_samples, run.micro_batch)
                 yield from self._sampling(job, run, len(blocks) * run.micro_batch)
-            case "features":
+            case "features" | "dataset_features" | "reference_features":
                 if isinstance(read["extractor"], PublishedGraphParams):
                     yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
             case "likelihood":

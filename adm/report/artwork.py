@@ -28,7 +28,8 @@ from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
 from adm.params.schema import Params
 from adm.report import curves, grids
-from adm.report.metrics import Inputs, read_intervals, read_metrics, read_training_hours
+from adm.report.compute import training_flops
+from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
 from adm.report.paper_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
@@ -117,9 +118,19 @@ def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure
         panels[title] = {}
         for label, runs in panel.items():
             frame = _with_intervals(params, runs, ["fid"], inputs)
-            frame["hours"] = [read_training_hours(params, params.checkpoint_of(run), inputs) for run in runs]
+            frame[shown.x] = [_taken(params, params.checkpoint_of(run), shown.x, inputs) for run in runs]
             panels[title][label] = frame
-    return curves.ablation_curves(panels)
+    return curves.ablation_curves(panels, shown.x)
+
+
+def _taken(params: Params, checkpoint: str, x: str, inputs: Inputs) -> float:
+    """FLOPs or seconds that a checkpoint took to train."""
+    if x == "seconds":
+        return read_training_seconds(params, checkpoint, inputs)
+    model = params.model_of(checkpoint)
+    batch_size = params.models[model].training.batch_size
+    (forward,) = read_sizes(params, [model], "forward_flops", inputs).values()
+    return training_flops(params.iteration_of(checkpoint), batch_size, forward)
 
 
 def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figure:

@@ -1,4 +1,4 @@
-"""Line plots: of metrics against training time, each other, the temperature; of likelihoods against the timestep.
+"""Line plots: of metrics against what training took, each other, the temperature; of likelihoods against the timestep.
 
 Columns `<metric>_low` and `<metric>_high`, where a frame has them, are drawn as light bars about the points.
 """
@@ -26,8 +26,14 @@ if TYPE_CHECKING:  # its import takes longer than matplotlib's
 
 TEMPERATURE_METRICS = ("fid", "precision", "recall")
 
-UNITS = (("seconds", 3600.0), ("minutes", 60.0), ("hours", 1.0), ("days", 1 / 24))
-"""Units of time, and how many of each an hour has."""
+TAKEN = {
+    "flops": (
+        "Training compute",
+        {f"{prefix}FLOP": 10.0**power for prefix, power in zip("GTPEZ", range(9, 24, 3), strict=True)},
+    ),
+    "seconds": ("Training time", {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0}),
+}
+"""What training took: its name at an axis, and units from the smallest on."""
 
 LOGARITHMIC = 10.0
 """Ratio of the largest to the smallest value from which on an axis is logarithmic."""
@@ -48,21 +54,23 @@ OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
 """Where a label may stand from its point, in points; the first free one is taken."""
 
 
-def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]]) -> Figure:
-    """FID against the wall-clock time of training.
+def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) -> Figure:
+    """FID against what training took.
 
     Args:
-        panels: By title, curves by label: frames with the columns `hours` and `fid`, a row a checkpoint.
+        panels: By title, curves by label: frames with the columns `x` and `fid`, a row a checkpoint.
+        x: Of TAKEN.
 
     Raises:
         ValueError: No row has both numbers.
 
     Source: Figure 5.
     """
-    frames = [frame.dropna(subset=["hours", "fid"]) for curves in panels.values() for frame in curves.values()]
+    frames = [frame.dropna(subset=[x, "fid"]) for curves in panels.values() for frame in curves.values()]
     if all(frame.empty for frame in frames):
-        raise ValueError("no curve has a point with both hours and fid; at least one is needed")
-    unit, an_hour = _time_unit(max(frame["hours"].max() for frame in frames if not frame.empty))
+        raise ValueError(f"no curve has a point with both {x} and fid; at least one is needed")
+    name, units = TAKEN[x]
+    unit = _unit(max(frame[x].max() for frame in frames if not frame.empty), units)
     # A label that several panels share looks the same in each.
     seen = [label for curves in panels.values() for label in curves]
     shared = list(dict.fromkeys(label for label in seen if seen.count(label) > 1))
@@ -74,9 +82,9 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]]) -> Figur
         for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
             order = list(dict.fromkeys([*shared, *curves]))
             for label, frame in curves.items():
-                scaled = frame.assign(hours=frame["hours"] * an_hour)
-                _curve(axes, scaled, "hours", "fid", label, order.index(label))
-            axes.set(title=title, xlabel=f"Training time ({unit})", ylabel=axis_label("fid"))
+                scaled = frame.assign(**{x: frame[x] / units[unit]})
+                _curve(axes, scaled, x, "fid", label, order.index(label))
+            axes.set(title=title, xlabel=f"{name} ({unit})", ylabel=axis_label("fid"))
             axes.set_xlim(left=0)
             axes.yaxis.set_tick_params(labelleft=True)
             _legend_below(axes)
@@ -196,7 +204,7 @@ def _scale_distance(axes: Axes, curves: Mapping[str, "pd.DataFrame"], metric: st
 def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index: int) -> None:
     """A curve through the rows that have both numbers, in the style of its index, with bars where bounds are known."""
     rows = frame.dropna(subset=[x, y])
-    if x in ("hours", "value"):
+    if x not in METRICS:
         rows = rows.sort_values(x, kind="stable")
     color, marker = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
     bars: dict[str, Any] = {"colors": color, "alpha": 0.4, "linewidths": 0.9, "zorder": 1.5}
@@ -229,9 +237,9 @@ def _scale(axes: Axes, values: Iterable[float]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _time_unit(hours: float) -> tuple[str, float]:
-    """The largest unit of which a duration has at least two."""
-    return next(((unit, count) for unit, count in reversed(UNITS) if hours * count >= 2), UNITS[0])
+def _unit(amount: float, units: Mapping[str, float]) -> str:
+    """The largest unit of which an amount has at least two; the smallest where it has two of none."""
+    return next((unit for unit, size in reversed(list(units.items())) if amount / size >= 2), next(iter(units)))
 
 
 def _label_points(axes: Axes, frames: Iterable["pd.DataFrame"], x: str, y: str) -> None:

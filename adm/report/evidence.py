@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
-from adm.params.claims import BeatsEarlyClaim
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
 from adm.params.errors import UserError
-from adm.params.needs import needs_of_claims
 from adm.params.schema import Params
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
@@ -53,17 +52,18 @@ class Evidence:
     costs: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_evidence(params: Params, inputs: Inputs) -> Evidence:
-    """Read what the claims of a params file are tested on.
+def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
+    """Read what claims are tested on.
 
     Args:
         params: The params file, whose sections the evidence must have been made with.
-        inputs: The artifacts that `adm.params.needs.needs_of_claims` names.
+        claims: Of the params file.
+        inputs: The artifacts that `adm.params.claims.needs_of` names.
 
     Raises:
         UserError: Something that a claim needs is missing, malformed or made with another section.
     """
-    needs, claims = needs_of_claims(params), list(params.claims.values())
+    needs = needs_of(claims)
     flops = read_sizes(params, (model for claim in claims for model in claim.models()), "forward_flops", inputs)
     images = images_seen(params)
     errors, neighbours = {}, {}
@@ -75,7 +75,7 @@ def read_evidence(params: Params, inputs: Inputs) -> Evidence:
             neighbours[key] = _neighbours(path, params.neighbours[key])
     return Evidence(
         scores={key: _score(inputs["metrics"][key], params.scored[key]) for key in needs.metrics},
-        iterations=iterations_of(params),
+        iterations=_iterations(params, claims),
         errors=errors,
         neighbours=neighbours,
         throughputs={
@@ -83,12 +83,6 @@ def read_evidence(params: Params, inputs: Inputs) -> Evidence:
         },
         costs={model: float(images[model] * count) for model, count in flops.items()},
     )
-
-
-def iterations_of(params: Params) -> dict[str, int]:
-    """The iteration that a run's checkpoint was taken at, of the runs of claims on the course of training."""
-    runs = [run for claim in params.claims.values() if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
-    return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
 def images_seen(params: Params) -> dict[str, int]:
@@ -99,6 +93,12 @@ def images_seen(params: Params) -> dict[str, int]:
         batch = params.models[name].training.batch_size
         images[name] = max(params.iteration_of(checkpoint) * batch, images.get(name, 0))
     return images
+
+
+def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
+    """The iteration that a run's checkpoint was taken at, of the runs of claims on the course of training."""
+    runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
+    return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
 def _score(path: Path, section: Section) -> Score:

@@ -130,8 +130,8 @@ def read_sizes(params: Params, models: Iterable[str], name: str, inputs: Inputs)
     return found
 
 
-def read_training_hours(params: Params, checkpoint: str, inputs: Inputs) -> float:
-    """Hours that a checkpoint took to train, from the logs of all segments that lead to it.
+def read_training_seconds(params: Params, checkpoint: str, inputs: Inputs) -> float:
+    """Seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
         UserError: A log is missing, is not what was written, has no seconds, or is of a segment with other sections.
@@ -145,4 +145,4 @@ def read_training_hours(params: Params, checkpoint: str, inputs: Inputs) -> floa
             total += float(pd.read_csv(path, comment="#")["seconds"].iloc[-1])
         except (ValueError, KeyError, IndexError) as error:
             raise UserError(f"{path}: is no training log with a column 'seconds'") from error
-    return total / 3600
+    return total

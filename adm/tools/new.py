@@ -286,18 +286,18 @@ def _report(found: Survey, wanted: Request, recipe: Recipe, checkpoints: list[in
     few = min(wanted.num_images, recipe.num_samples) < FEW
     metrics = ["fid", "fid_held_out", "fid_floor", *(["kid"] if few else []), "precision", "recall"]
     rows = {f"{count_key(iteration)} iterations": run for iteration, run in zip(checkpoints, runs, strict=True)}
-    table = {"metrics": metrics, "caption": "Through training.", "rows": rows}
+    table = {"metrics": metrics, "caption": "Unguided samples through training.", "rows": rows}
     grid = _grid(found, wanted, recipe, runs[-1])
     if recipe.classifier:
         curve: dict[str, Any] = {
             "kind": "trade_offs",
             "curves": {"guided": [f"scale-{value_key(scale)}" for scale in SCALES]},
-            "panels": [["recall", "precision"], ["recall", "kid" if few else "fid"]],
-            "caption": "As the gradient scale grows.",
+            "panels": [["inception_score", "fid"], ["recall", "precision"]],
+            "caption": "Fidelity against diversity as the gradient scale grows.",
         }
     else:
         y = ["kid" if few else "fid", "precision", "recall"]
-        curve = {"kind": "curves", "x": "iterations", "y": y, "curves": {"model": runs}, "caption": "Through training."}
+        curve = {"kind": "curves", "x": "iterations", "y": y, "curves": {"model": runs}, "caption": "Samples through training."}
     curve_key = "trade_off" if recipe.classifier else "training"
     return ["tables:", _entry("training", table), "figures:", _entry("grid", grid), _entry(curve_key, curve)]
 

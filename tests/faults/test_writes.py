@@ -5,9 +5,13 @@ import os
 import random
 import shutil
 
+import numpy as np
 import pytest
 from children import KILLED, Fault
 from miniature import miniature_params
+
+from adm.params import load
+from adm.sampling.batch import write_batch
 
 SEED = int(os.environ.get("ADM_WRITES_SEED", "7"))
 """Of the calls that fail; another one is given by the environment."""
@@ -21,7 +25,7 @@ VERBS = {
     "npz": (f"sample {SAMPLED} --out {{out}}", ["out"]),
     "json": ("sizes --out {out}", ["out"]),
     "tables": ("table --table table_14 --out {out}", ["out.csv", "out.md", "out.tex"]),
-    "figures": ("figure --figure figure_13 --out {out}", ["out.png", "out.pdf"]),
+    "figures": ("figure --figure figure_21 --samples {inputs}/samples --out {out}", ["out.png", "out.pdf"]),
 }
 """A verb of each kind of file, and what it writes."""
 
@@ -68,11 +72,14 @@ class Writing:
 
 @pytest.fixture(scope="module")
 def inputs(children, write_params, tmp_path_factory):
-    """A params file and two checkpoints."""
+    """A params file, two checkpoints and a batch of samples."""
     folder = tmp_path_factory.mktemp("inputs")
     write_params(folder, miniature_params())
     for model, out in (("adm-128", "initial"), ("unguided", "unguided")):
         assert children.run("init", "--params", "params.yaml", "--model", model, "--out", out, folder=folder).code == 0
+    section = load(folder / "params.yaml").runs["scale-2"]
+    images = np.zeros((section.num_samples, 8, 8, 3), np.uint8)
+    write_batch(folder / "samples" / "scale-2", "sample", section, {}, images, np.zeros(len(images), np.int64))
     return folder
 
 

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 import yaml
 
+from adm.arithmetic.respacing import respaced_timesteps
 from adm.nets import PRESETS
 from adm.nets.cost import forward_flops
 from adm.paper import FIGURES, TABLES, claims
 from adm.params import load
 from adm.params.models import UniformModelParams
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.arithmetic.respacing import respaced_timesteps
 from adm.report.compute import implied_range
 from adm.report.paper_tables import compute_of
 

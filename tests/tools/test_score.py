@@ -179,7 +179,7 @@ def test_further_metrics_of_the_same_features(score, features):
     assert "FID of infinitely many" in printed
     found, printed = score("samples.npz", "images.npz", "--further", "--num-samples", 40)
     assert "fid_infinity" not in found["further"]
-    assert "40 samples are too few to extrapolate FID from" in printed
+    assert "40 samples are too few for FID of infinitely many" in printed
 
 
 def test_precision_of_each_class(score, features, batches):

@@ -5,8 +5,10 @@ import yaml
 from miniature import ROOT
 
 from adm.params import load
+from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of, tasks_of
 from adm.planning.devices import V100
+from adm.planning.images import ImageCounts
 
 MINUTE, TWO_DAYS = 60.0, 2 * 24 * 60.0
 MARGIN = 2
@@ -31,7 +33,7 @@ def granted(profile):
 @pytest.mark.parametrize("scale", ["paper", "released"])
 def test_short_jobs_have_time_enough(granted, scale):
     params = load(ROOT / "scales" / scale / "params.yaml")
-    costs = costs_of(params, ROOT / "workflow" / "paper")
+    costs = costs_of(ImageCounts(Pipeline(params)))
     # One GPU a job, of the slowest kind.
     tasks = tasks_of(costs, Machine(V100), gpus=1)
     taken = {}
