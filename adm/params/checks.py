@@ -26,6 +26,10 @@ def check(params: Params) -> None:
     """
     for key, extractor in params.extractors.items():
         check_known(params.datasets, extractor.dataset, f"extractors.{key}.dataset")
+        if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
+            raise ValueError(
+                f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
+            )
     for key, gan in params.gans.items():
         check_known(params.datasets, gan.dataset, f"gans.{key}.dataset")
     for key, reference in params.references.items():

@@ -90,11 +90,13 @@ class PlacedGraphParams(GraphParams):
 class ExtractorParams(GraphParams):
     """A small classifier that is trained on a dataset and frozen into a feature graph.
 
-    The share `held_out` of the images is not used for training. The stage fails if the accuracy on these images is
-    below `least_accuracy`, because metrics from such features would say little about images.
+    It learns the images' classes, or, where they have none, by which of four rotations each was turned. The share
+    `held_out` of the images is not trained on. Where fewer of them than `least_accuracy` are told right, the features
+    say little about images, and so would the metrics that rest on them: the stage refuses them.
     """
 
     dataset: Key
+    learns: Literal["classes", "rotations"] = "classes"
     side: Annotated[int, Field(gt=0, multiple_of=4)]
     channels: Annotated[int, Field(ge=4)] = 16
     iterations: PositiveInt

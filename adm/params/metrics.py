@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from adm.params.errors import shown
 
@@ -76,8 +76,12 @@ def _resampled(name: str) -> str:
     return name
 
 
-MetricName = Annotated[str, AfterValidator(_registered)]
+MetricName = Annotated[str, AfterValidator(_registered), WithJsonSchema({"enum": [*METRICS]})]
 """The name of a metric."""
 
-ClaimMetric = Annotated[str, AfterValidator(_resampled)]
+ClaimMetric = Annotated[
+    str,
+    AfterValidator(_resampled),
+    WithJsonSchema({"enum": [name for name, metric in METRICS.items() if metric.bootstrap]}),
+]
 """The name of a metric that a claim can be tested on."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from adm.params.errors import shown
 
@@ -40,5 +40,5 @@ def _registered(name: str) -> str:
     return name
 
 
-SamplerName = Annotated[str, AfterValidator(_registered)]
+SamplerName = Annotated[str, AfterValidator(_registered), WithJsonSchema({"enum": [*SAMPLERS]})]
 """The name of a sampler."""

@@ -16,6 +16,9 @@ from adm.training.finite import require_finite_step
 SPLIT, INIT, ORDER = 0, 1, 2
 """Random streams of an extractor's training."""
 
+ROTATIONS = 4
+"""By no, one, two and three quarters of a turn."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -33,9 +36,28 @@ def split(extractor: ExtractorParams, num_images: int) -> Split:
 
 
 def initial_network(extractor: ExtractorParams, num_classes: int) -> ExtractorNetwork:
-    """An untrained extractor."""
+    """An untrained extractor of a dataset of so many classes."""
     draws = generator(extractor.seed, INIT)
-    return ExtractorNetwork(num_classes, extractor.side, extractor.channels, generator=draws)
+    told = num_classes if extractor.learns == "classes" else ROTATIONS
+    return ExtractorNetwork(told, extractor.side, extractor.channels, generator=draws)
+
+
+def examples(
+    extractor: ExtractorParams, images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """What an extractor learns from: images with their classes, or each of them in all four rotations, with these.
+
+    Args:
+        extractor: Its section.
+        images: (N, S, S, 3) uint8.
+        labels: (N,) int64.
+
+    Source: Gidaris et al. 2018, "Unsupervised Representation Learning by Predicting Image Rotations".
+    """
+    if extractor.learns == "classes":
+        return images, labels
+    turned = [np.rot90(images, quarters, axes=(1, 2)) for quarters in range(ROTATIONS)]
+    return np.concatenate(turned), np.repeat(np.arange(ROTATIONS), len(images))
 
 
 def train_extractor(

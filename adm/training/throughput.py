@@ -1,6 +1,7 @@
 """Training throughput on this machine: a naive implementation and this project's, timed in turns."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from adm.determinism import generator
 from adm.nets.weights import build
+from adm.parallel import Group
 from adm.params.compute import ThroughputParams
 from adm.params.models import Precision, TrainingParams
 from adm.progress import progress
@@ -21,6 +23,9 @@ NAIVE_PRECISION: Precision = "float32"
 
 MATRIX_SIDE = 2048
 """Side of the square matrices whose product measures the machine's peak: large enough to use all arithmetic units."""
+
+MEASURED_SECONDS = 3.0
+"""For which updates are made to see how long one takes; one at least."""
 
 MATRIX_PRODUCTS = 3
 """Number of products in a repetition; the fastest one counts."""
@@ -88,6 +93,33 @@ def measure(throughput: ThroughputParams, model: TrainedModelParams) -> Timings:
             timings.naive.append(throughput.naive_batch * _rate(naive, throughput.steps))
             timings.optimised.append(throughput.optimised_batch * _rate(optimised, throughput.steps))
     return timings
+
+
+def update_seconds(model: TrainedModelParams, device: str = "cpu") -> float:
+    """What an update of a model takes on this machine, as training makes it: the fastest of the first few seconds."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.training.seed)
+        network = build(model)
+    place = torch.device(device)
+    group = Group(device=place)
+    state = TrainingState(network, build_task(model, place), model.training, place)
+    batch = _batch(model, model.training.batch_size)
+
+    def update() -> None:
+        train_step(state, model.training, *batch, group)
+        if place.type == "cuda":
+            torch.cuda.synchronize(place)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(model.training.threads)
+    try:
+        update()
+        start, fastest = time.perf_counter(), math.inf
+        while time.perf_counter() - start < MEASURED_SECONDS:
+            fastest = min(fastest, 1 / _rate(update, 1))
+    finally:
+        torch.set_num_threads(before)
+    return fastest
 
 
 def peak_flops() -> float:

@@ -40,7 +40,7 @@ def class_folders(dataset: DatasetParams) -> Source:
         UserError: There are not `num_classes` folders, or one holds no image.
     """
     root = _root(dataset)
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = class_names(root)
     # With one folder too few or too many, all classes after it would get wrong labels.
     if len(folders) != dataset.num_classes:
         raise UserError(f"{root}: has {len(folders)} class folders, but num_classes is {dataset.num_classes}")
@@ -99,11 +99,21 @@ def _root(dataset: DatasetParams) -> Path:
     return root
 
 
-def _images(folder: Path) -> list[str]:
+def class_names(folder: Path) -> list[str]:
+    """The names of the classes' folders, in order."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def names_of_images(folder: Path) -> list[str]:
+    """The names of the images that lie in a folder itself, in order."""
     # Names, not paths: a million paths would take hundreds of megabytes. Files of the system with the same ending
     # begin with a dot; they are no images.
     names = sorted(path.name for path in folder.iterdir())
-    found = [name for name in names if name.lower().endswith(ENDINGS) and not name.startswith(".")]
+    return [name for name in names if name.lower().endswith(ENDINGS) and not name.startswith(".")]
+
+
+def _images(folder: Path) -> list[str]:
+    found = names_of_images(folder)
     if not found:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
     return found
