@@ -296,17 +296,7 @@ def _report(found: Survey, wanted: Request, recipe: Recipe, checkpoints: list[in
         }
     else:
         y = ["kid" if few else "fid", "precision", "recall"]
-<<<<<<< HEAD
-        curve = {
-            "kind": "curves",
-            "x": "iterations",
-            "y": y,
-            "curves": {"model": runs},
-            "caption": "Samples through training.",
-        }
-=======
         curve = {"kind": "curves", "x": "iterations", "y": y, "curves": {"model": runs}, "caption": "Through training."}
->>>>>>> new
     curve_key = "trade_off" if recipe.classifier else "training"
     return ["tables:", _entry("training", table), "figures:", _entry("grid", grid), _entry(curve_key, curve)]
 
