@@ -331,6 +331,10 @@ def _fill_in(written: Raw) -> None:
         _default(sections.get(name, {}), "reference", reference_of)
     for name in ("interpolations", "likelihoods"):
         _default(sections.get(name, {}), "dataset", dataset_of)
+    for name in ("runs", "interpolations"):
+        for key, entry in sections.get(name, {}).items():
+            if isinstance(entry, dict) and entry.get("classifier") is not None and "gradient_scale" not in entry:
+                raise ValueError(f"{name}.{key}: gradient_scale is missing; the classifier guides by it")
 
 
 def _default(entries: Raw, field: str, value_of: Any) -> None:
