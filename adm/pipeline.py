@@ -1,8 +1,8 @@
-"""The graph of a params file: every job, what it reads and writes, and what has it run again.
+"""The graph of a params file: all jobs with their inputs, outputs and triggers.
 
-This is the only module that spells a path or an edge. The Snakemake rules, the dvc.yaml files, the command line, `adm
-plan`, `adm jobs` and `adm verify` all ask it. It imports no torch and no stage, and no stage imports it: it would be
-part of the code of each.
+Only this module knows paths and edges. The Snakemake rules, the dvc.yaml files, the command line, `adm plan`, `adm
+jobs` and `adm verify` use it. It imports no torch and no stage. No stage imports it: it would become part of every
+stage's code.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ class Rule:
     """A kind of job.
 
     Attributes:
-        verb: The stage that carries it out.
-        outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
-        resources: The entry of the params file's `resources` that says what it takes.
-        prefix: What stands before the key on the command line.
+        verb: The stage that executes it.
+        outputs: Its outputs by name: paths in the results folder that contain `{key}`; folders end in a slash.
+        resources: The entry in the params file's `resources` for it.
+        prefix: The prefix of the key on the command line.
     """
 
     verb: str
@@ -74,10 +74,10 @@ RULES = {
     "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
     "claims": Rule("claims", {ending: f"claims.{ending}" for ending in ("csv", "md", "tex", "json")}),
 }
-"""Every kind of job, in the order in which they come."""
+"""Every kind of job, in the order of the pipeline."""
 
 SHARED = frozenset({"train", "sample", "sample_shard", "features", "dataset_features", "reference_features"})
-"""Rules whose jobs several processes can carry out."""
+"""Rules whose jobs can run in several processes."""
 
 STUDIES = {
     InterpolationParams: "interpolate",
@@ -92,7 +92,7 @@ FILES = {
     "throughput": "throughput",
     "sizes": "sizes",
 }
-"""Rules that make what a table, a figure or the claims need, by its kind, where there is but one for it."""
+"""The rule that makes the artifacts of a kind for tables, figures and claims, for kinds with only one rule."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ class Job:
 
     Attributes:
         rule: Its kind, a key of `RULES`.
-        key: What it makes; "" where there is but one such job.
+        key: The key of its artifact; "" if the rule has only one job.
         root: The results folder.
-        inputs: The artifacts that it reads, by name; a slash parts a kind from a key, as in "metrics/scale-2".
-        sections: What it reads of the params file, by name: sections, or plain values.
-        threads: Of each of its processes.
-        shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
-        parts: How many parts it gathers.
+        inputs: The artifacts that it reads, by name; a slash separates a kind from a key, as in "metrics/scale-2".
+        sections: The sections and plain values that it reads from the params file, by name.
+        threads: Number of threads of each of its processes.
+        shard: The part of a run, such as "3-of-8"; "" for a job without shards.
+        parts: Number of shards that it gathers.
     """
 
     rule: str
@@ -120,7 +120,7 @@ class Job:
 
     @property
     def verb(self) -> str:
-        """The stage that carries it out."""
+        """The stage that executes it."""
         return RULES[self.rule].verb
 
     @property
@@ -141,19 +141,19 @@ class Job:
 
     @property
     def outputs(self) -> dict[str, Path]:
-        """What it writes, by name."""
+        """The paths that it writes, by name."""
         patterns = RULES[self.rule].outputs
         return {name: self.root / path.format(key=self.key, shard=self.shard) for name, path in patterns.items()}
 
     @property
     def out(self) -> Path:
-        """What it writes; of several files of one name, that name without an ending."""
+        """The path that it writes; if several files differ only in their endings, the path without an ending."""
         paths = self.outputs
         return paths["out"] if "out" in paths else next(iter(paths.values())).with_suffix("")
 
     @property
     def work(self) -> Path:
-        """Where it keeps what it would go on with if it were killed."""
+        """The folder of its intermediate state, from which it resumes after a kill."""
         return self.root / "work" / self.name
 
     def inputs_of(self, kind: str) -> dict[str, Path]:
@@ -163,12 +163,12 @@ class Job:
 
     @property
     def values(self) -> dict[str, Any]:
-        """What it reads of the params file, as plain values; what has its default value is left out."""
+        """The values that it reads from the params file, as plain values, without those equal to their defaults."""
         return {name: _plain(section) for name, section in self.sections.items()}
 
     @property
     def triggers(self) -> dict[str, Any]:
-        """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
+        """Everything besides its inputs that makes it run again: its stage's code and its values of the params file."""
         return {"code": code_of_record(self.verb), "params": self.values}
 
 
@@ -176,9 +176,9 @@ class Pipeline:
     """All jobs of a params file.
 
     Args:
-        params: The params file, written out.
-        shards: How many parts each run is cut into; as many as the params file says if None.
-        root: The results folder; where the params file says if None.
+        params: The written-out params file.
+        shards: Number of shards of each run; None takes the number in the params file.
+        root: The results folder; None takes the folder in the params file.
     """
 
     def __init__(self, params: Params, shards: int | None = None, root: Path | None = None) -> None:
@@ -188,7 +188,7 @@ class Pipeline:
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
-        """Every job by its name; each stands behind those that it waits for."""
+        """Every job by its name, each after the jobs that it waits for."""
         makers = self._makers
         named = {job.name: job for job in makers.values()}
         after = {name: [makers[path].name for path in job.inputs.values()] for name, job in named.items()}
@@ -212,11 +212,11 @@ class Pipeline:
         """The job of a command line.
 
         Raises:
-            UserError: There is none; names those there are.
+            UserError: There is no such job; the message names those that exist.
         """
         found = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
         if verb == "sample" and (shard or argument not in found):
-            # Whole runs can be sampled where the params file cuts them, and the other way round.
+            # A whole run can be sampled even if the params file cuts it into shards, and the other way round.
             count = int(shard.rpartition("-")[2]) if shard else 1
             if count != self.shards:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
@@ -225,18 +225,18 @@ class Pipeline:
         return found[argument]
 
     def path(self, rule: str, key: str) -> Path:
-        """Where the artifact of a rule and a key lies."""
+        """The path of the artifact of a rule and a key."""
         return Job(rule, key, self.root).outputs["out"]
 
     def resources(self, job: Job) -> JobResources | ProcessResources:
-        """What a job takes."""
+        """The resources of a job."""
         taken = getattr(self.params.resources, RULES[job.rule].resources)
         if job.rule in SHARED or not isinstance(taken, ProcessResources):
             return taken  # type: ignore[no-any-return]
-        # Studies of single figures are computed by one process.
+        # Studies are computed by a single process.
         return taken.model_copy(update={"processes": 1})
 
-    # Where what others make lies.
+    # Paths of artifacts that several kinds of jobs read.
 
     def _checkpoint(self, key: str) -> Path:
         return self.path("train", key)
@@ -251,7 +251,7 @@ class Pipeline:
         threads = next((section.threads for section in sections.values() if hasattr(section, "threads")), 1)
         return Job(rule, key, self.root, inputs, sections, threads, shard)
 
-    # What there is to do.
+    # The jobs.
 
     def _data(self) -> Iterator[Job]:
         params = self.params
@@ -336,7 +336,7 @@ class Pipeline:
         yield Job("gather", key, self.root, {**inputs, **parts}, {"run": run})
 
     def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
-        """A diffusion model's checkpoint and its guide's, if it has one, and the sections of both."""
+        """The checkpoints of a diffusion model and, if there is one, of its classifier, and the sections of both."""
         named = {"checkpoint": checkpoint, **({} if classifier is None else {"classifier": classifier})}
         models = {"checkpoint": "model", "classifier": "guide"}
         return (
@@ -376,7 +376,7 @@ class Pipeline:
         params = self.params
         for key, table in params.tables.items():
             shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key)}
-            # What these print is of the params file alone.
+            # These tables print only values of the params file.
             if isinstance(table, HyperparametersParams):
                 shown |= {"models": {model: _declared(params.models[model]) for model in keys_in(table.columns)}}
                 shown |= {"published": params.published.checkpoints}
@@ -416,12 +416,12 @@ def _caption(key: str, shown: Any) -> str:
 
 
 def _paper(table: str) -> str:
-    """A hash of the paper's values of a table; "" for one's own."""
+    """A hash of the paper's values for a table; "" for a user's own table."""
     return hashlib.sha256(repr(table_cells(table)).encode()).hexdigest()[:16] if table in TABLES else ""
 
 
 def _declared(section: Section) -> dict[str, Any]:
-    """A section whose every field counts, of those that say which jobs there are as well."""
+    """The values of a section, including the fields that only decide which jobs exist."""
     return section.model_dump(mode="json", exclude_defaults=True)
 
 
