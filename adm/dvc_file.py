@@ -36,7 +36,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     """
     if pipeline.root.is_absolute():
         raise UserError(
-            f"{params}: paths.results: {pipeline.root} is outside the project, where DVC tracks nothing; use results/X"
+            f"{params}: paths.results: {pipeline.root} is outside the project, which DVC cannot track; use results/NAME"
         )
     whole = Pipeline(pipeline.params, 1)
     folder = params.parent
