@@ -157,4 +157,4 @@ def schema(
         with new_file(out) as path:
             path.write_text(text, encoding="utf-8")
     elif not out.is_file() or out.read_text(encoding="utf-8") != text:
-        raise UserError(f"{out}: is not of these params; type: adm schema")
+        raise UserError(f"{out}: is not the schema of this code; type: adm schema")
