@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from adm.artifacts.array_files import open_arrays
 from adm.artifacts.closeness import CHUNK, Tolerance, compare_arrays, compare_texts
 from adm.evaluation.comparison import compare_files
-from adm.evaluation.timings import FINDINGS, LOG_COLUMNS, SPEED, TABLE_COLUMNS, THROUGHPUT
+from adm.evaluation.timings import LOG_COLUMNS, THROUGHPUT
 from adm.training.log import TrainingLog
 
 DEFAULT = Tolerance(1.0e-5, 1.0e-8)
@@ -403,8 +403,8 @@ def test_what_is_measured_in_seconds_may_differ(adm, pair):
         edit_text(pair.b / "tables" / f"table_7{ending}", "8.5", "1.5")
         edit_text(pair.b / f"claims{ending}", "8.5", "does not hold")
     edit_json(pair.b / "claims.json", lambda content: content["claims"]["speed"].update(effect="1", estimate="1"))
-    edit_pixel(pair.b / "figures" / "figure_5.png", 3)
-    (pair.b / "figures" / "figure_5.pdf").write_bytes(b"%PDF other")
+    edit_pixel(pair.b / "figures" / "figure_5_seconds.png", 3)
+    (pair.b / "figures" / "figure_5_seconds.pdf").write_bytes(b"%PDF other")
     exit_code, lines, counts = compared(adm, pair)
     assert (exit_code, counts) == (0, {"equal": 12, "measured": 11})
     assert "measured throughput/t.json: naive.images_per_second[0]: 7.5, there 1.5" in lines
@@ -441,13 +441,6 @@ def test_the_names_of_what_is_measured_are_those_that_are_written(root, tmp_path
     with TrainingLog(tmp_path / "log.csv", 0, 1, 1, tmp_path / "curves") as log:
         log.add(SimpleNamespace(step=1, values={"loss": 0.5}))
     assert columns_of(tmp_path / "log.csv") > LOG_COLUMNS
-    embedded = root / "results" / "embedded"
-    assert columns_of(embedded / "tables" / "table_7.csv") > TABLE_COLUMNS
-    claims = json.loads((embedded / "claims.json").read_text())["claims"]
-    assert {key for key, claim in claims.items() if SPEED in claim["measure"]} == {
-        key for key in claims if key.startswith("faster-")
-    }
-    assert all(set(claim) > FINDINGS for claim in claims.values())
     source = (root / "adm" / "stages" / "throughput.py").read_text()
     assert all(f'"{key}"' in source for key in THROUGHPUT)
 
