@@ -232,8 +232,10 @@ def _command(verb: str) -> Callable[..., None]:
                 from adm.stages import fetch as stage
 
                 stage.run_known(key, out)
-            else:
-                carry_out(params, verb, key)
+                return
+            if out is not None:
+                raise UserError(f"--out '{out}': is for files that are known by name; there are {', '.join(KNOWN)}")
+            carry_out(params, verb, key)
 
         return fetched
 

@@ -1,4 +1,4 @@
-"""The numbers in artifacts that are measured in seconds, and so differ from run to run.
+"""The numbers in artifacts that are measured in seconds and therefore differ between runs.
 
 They are listed by name: columns of training logs, numbers of a throughput, Table 7, Figure 5 over seconds, and the
 claims about speed.

@@ -7,12 +7,12 @@ from adm.params.sources import Needs, keys_in
 
 
 def needs_of_table(params: Params, table: str) -> Needs:
-    """What a table is made from."""
+    """The artifacts that a table is made from."""
     return params.tables[table].needs()
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
-    """What a figure is made from."""
+    """The artifacts that a figure is made from."""
     shown = params.figures[figure]
     if isinstance(shown, AblationsParams):
         runs = shown.runs()
@@ -36,5 +36,5 @@ def needs_of_claims(params: Params, group: str) -> Needs:
 
 
 def neighbours_dataset(params: Params, study: str) -> str:
-    """The dataset that a study of neighbours finds them in: that of its run's reference."""
+    """The dataset in which a study looks for neighbours: that of its run's reference."""
     return params.references[params.scored[params.neighbours[study].run].reference].dataset

@@ -1,4 +1,4 @@
-"""Figures by kind: from the section and the artifacts of a scale to what is drawn."""
+"""Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ AXES = {
     "truncation": "Truncation",
     "num_samples": "Samples",
 }
-"""What stands at the abscissa of curves."""
+"""Labels of the x axis of curves, by axis."""
 
 
 def draw(params: Params, key: str, inputs: Inputs) -> Figure:
@@ -54,19 +54,19 @@ def draw(params: Params, key: str, inputs: Inputs) -> Figure:
 
     Args:
         params: The params file.
-        key: The figure's, as "figure_6".
+        key: The figure's key, such as "figure_6".
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
 
     Raises:
-        UserError: One of them is missing, or was made with other sections.
-        ValueError: What is to be drawn does not fit together.
+        UserError: An artifact is missing, or was made with other sections.
+        ValueError: The artifacts do not fit together.
     """
     shown = params.figures[key]
     return ARTISTS[shown.kind](params, shown, inputs)
 
 
 def remark(params: Params, key: str, inputs: Inputs) -> str:
-    """What a caption adds about this scale; "" where the figure itself tells."""
+    """The caption's remark about this scale; "" if the figure itself shows it."""
     shown = params.figures[key]
     match shown:
         case ClassGridParams() | RandomGridParams():
@@ -213,7 +213,7 @@ def _panel(params: Params, panel: PanelParams, count: int, inputs: Inputs) -> ND
         return _samples_of(params, panel.run, inputs)[0][:count]
     assert panel.dataset is not None
     images = _images_of(params, panel.dataset, inputs)
-    # Datasets often lie class by class; a comparison shows what is typical.
+    # A random choice: datasets are often sorted by class, and a comparison should show typical images.
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
@@ -240,4 +240,4 @@ ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
     "class_grid": _class_grids,
     "random_grid": _random_grids,
 }
-"""What draws a figure of each kind."""
+"""The function that draws each kind of figure."""

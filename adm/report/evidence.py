@@ -1,4 +1,4 @@
-"""What a scale measured that its claims are tested on, read from the artifacts of other stages."""
+"""The measurements that claims are tested on, read from the artifacts of other stages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from adm.sampling import studies
 
 @dataclass(frozen=True)
 class Score:
-    """A run's metrics, their bootstrap replicates, and the number of samples that they are of."""
+    """A run's metrics, their bootstrap replicates, and the number of samples behind them."""
 
     metrics: Mapping[str, float | None]
     bootstrap: Mapping[str, Sequence[float]]
@@ -29,7 +29,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Of M samples the distance (M,) to the nearest image and whether it is a copy (M,); of N images the same (N,)."""
+    """Distances (M,) of samples to their nearest images, which samples are copies (M,), and images' distances (N,)."""
 
     nearest: NDArray[np.float64]
     copies: NDArray[np.bool_]
@@ -38,10 +38,11 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a scale measured, by the keys of the params file.
+    """The measurements of a scale, by the keys of the params file.
 
-    `errors` are (N, 2): the error of each image from all reverse steps but the last, and from all. `throughputs` are
-    images a second of the naive and of the optimised implementation, repeated. `costs` are FLOPs of training.
+    `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
+    images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
+    FLOPs of training.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -61,7 +62,7 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
         inputs: The artifacts that `adm.params.claims.needs_of` names.
 
     Raises:
-        UserError: Something that a claim needs is missing, malformed or made with another section.
+        UserError: An artifact that a claim needs is missing, malformed or made with another section.
     """
     needs = needs_of(claims)
     flops = read_sizes(params, (model for claim in claims for model in claim.models()), "forward_flops", inputs)
@@ -86,7 +87,7 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
 
 
 def images_seen(params: Params) -> dict[str, int]:
-    """The images that the whole training of each model sees, with repetition: iterations times batch size."""
+    """The number of images in the whole training of each model, with repetition: iterations times batch size."""
     images: dict[str, int] = {}
     for checkpoint in (*params.segments, *params.published.checkpoints):
         name = params.model_of(checkpoint)
@@ -121,7 +122,7 @@ def _neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
 
 
 def _rates(path: Path, sections: Mapping[str, Section]) -> tuple[list[float], list[float]]:
-    """Images a second of the naive and of the optimised implementation."""
+    """Images per second of the naive and of the optimised implementation."""
     content = read_sealed_json(path)
     found = []
     for implementation in ("naive", "optimised"):
