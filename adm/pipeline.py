@@ -1,8 +1,8 @@
-"""The graph of a params file: every job, what it reads and writes, and what has it run again.
+"""The graph of a params file: all jobs with their inputs, outputs and triggers.
 
-This is the only module that spells a path or an edge. The Snakemake rules, the dvc.yaml files, the command line, `adm
-plan`, `adm jobs` and `adm verify` all ask it. It imports no torch and no stage, and no stage imports it: it would be
-part of the code of each.
+Only this module knows paths and edges. The Snakemake rules, the dvc.yaml files, the command line, `adm plan`, `adm
+jobs` and `adm verify` use it. It imports no torch and no stage. No stage imports it: it would become part of every
+stage's code.
 """
 
 import hashlib
@@ -84,10 +84,10 @@ RULES = {
     "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
     "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "json")}),
 }
-"""Every kind of job, in the order in which they come."""
+"""Every kind of job, in the order of the pipeline."""
 
 SHARED = frozenset({"train", "sample", "sample_shard", "features", "dataset_features", "reference_features"})
-"""Rules whose jobs several processes can carry out."""
+"""Rules whose jobs can run in several processes."""
 
 STUDIES = {
     InterpolationParams: ("interpolate", "interpolation"),
@@ -112,7 +112,7 @@ class Job:
 
     Attributes:
         rule: Its kind, a key of `RULES`.
-        key: What it makes; "" where there is but one such job.
+        key: The key of its artifact; "" if the rule has only one job.
         root: The results folder.
         inputs: The artifacts that it reads, by name; a slash parts a kind from a key, as in "metrics/scale-2".
         sections: What it reads of the params file, by name: sections, or plain values.
@@ -130,7 +130,7 @@ class Job:
 
     @property
     def verb(self) -> str:
-        """The stage that carries it out."""
+        """The stage that executes it."""
         return RULES[self.rule].verb
 
     @property
@@ -156,19 +156,19 @@ class Job:
 
     @property
     def outputs(self) -> dict[str, Path]:
-        """What it writes, by name."""
+        """The paths that it writes, by name."""
         patterns = RULES[self.rule].outputs
         return {name: self.root / path.format(key=self.key, shard=self.shard) for name, path in patterns.items()}
 
     @property
     def out(self) -> Path:
-        """What it writes; of several files of one name, that name without an ending."""
+        """The path that it writes; if several files differ only in their endings, the path without an ending."""
         paths = self.outputs
         return paths["out"] if "out" in paths else next(iter(paths.values())).with_suffix("")
 
     @property
     def work(self) -> Path:
-        """Where it keeps what it would go on with if it were killed."""
+        """The folder of its intermediate state, from which it resumes after a kill."""
         return self.root / "work" / self.name
 
     def inputs_of(self, kind: str) -> dict[str, Path]:
@@ -178,7 +178,7 @@ class Job:
 
     @property
     def values(self) -> dict[str, Any]:
-        """What it reads of the params file, as plain values; what has its default value is left out."""
+        """The values that it reads from the params file, as plain values, without those equal to their defaults."""
         return {name: _plain(section) for name, section in self.sections.items()}
 
     @property
@@ -191,9 +191,9 @@ class Pipeline:
     """All jobs of a params file.
 
     Args:
-        params: The params file, written out.
-        shards: How many parts each run is cut into; as many as the params file says if None.
-        root: The results folder; where the params file says if None.
+        params: The written-out params file.
+        shards: Number of shards of each run; None takes the number in the params file.
+        root: The results folder; None takes the folder in the params file.
     """
 
     def __init__(self, params: Params, shards: int | None = None, root: Path | None = None) -> None:
@@ -203,7 +203,7 @@ class Pipeline:
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
-        """Every job by its name; each stands behind those that it waits for."""
+        """Every job by its name, each after the jobs that it waits for."""
         makers = self._makers
         named = {job.name: job for job in makers.values()}
         after = {name: [makers[path].name for path in job.inputs.values()] for name, job in named.items()}
@@ -237,11 +237,11 @@ class Pipeline:
         """The job of a command line.
 
         Raises:
-            UserError: There is none; names those there are.
+            UserError: There is no such job; the message names those that exist.
         """
         found = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
         if verb == "sample" and (shard or argument not in found):
-            # Whole runs can be sampled where the params file cuts them, and the other way round.
+            # A whole run can be sampled even if the params file cuts it into shards, and the other way round.
             count = int(shard.rpartition("-")[2]) if shard else 1
             if count != self.shards:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
@@ -250,15 +250,15 @@ class Pipeline:
         return found[argument]
 
     def path(self, rule: str, key: str) -> Path:
-        """Where the artifact of a rule and a key lies."""
+        """The path of the artifact of a rule and a key."""
         return Job(rule, key, self.root).outputs["out"]
 
     def resources(self, job: Job) -> JobResources | ProcessResources:
-        """What a job takes."""
+        """The resources of a job."""
         taken = getattr(self.params.resources, RULES[job.rule].resources)
         if job.rule in SHARED or not isinstance(taken, ProcessResources):
             return taken  # type: ignore[no-any-return]
-        # Studies of single figures are computed by one process.
+        # Studies are computed by a single process.
         return taken.model_copy(update={"processes": 1})
 
     @property
@@ -282,7 +282,7 @@ class Pipeline:
         threads = next((section.threads for section in sections.values() if hasattr(section, "threads")), 1)
         return Job(rule, key, self.root, inputs, sections, threads, shard)
 
-    # What there is to do.
+    # The jobs.
 
     def _data(self) -> Iterator[Job]:
         params = self.params
@@ -367,7 +367,7 @@ class Pipeline:
         yield Job("gather", key, self.root, {**inputs, **parts}, {"run": run})
 
     def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
-        """A diffusion model's checkpoint and its guide's, if it has one, and the sections of both."""
+        """The checkpoints of a diffusion model and, if there is one, of its classifier, and the sections of both."""
         named = {"checkpoint": checkpoint, **({} if classifier is None else {"classifier": classifier})}
         models = {"checkpoint": "model", "classifier": "guide"}
         return (
@@ -408,7 +408,7 @@ class Pipeline:
         params = self.params
         for key, table in params.tables.items():
             shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key)}
-            # What these print is of the params file alone.
+            # These tables print only values of the params file.
             if isinstance(table, HyperparametersParams):
                 shown |= {"models": {model: _declared(params.models[model]) for model in keys_in(table.columns)}}
                 shown |= {"published": params.published.checkpoints}
@@ -451,12 +451,12 @@ def _caption(key: str, shown: Any) -> str:
 
 
 def _paper(table: str) -> str:
-    """A hash of the paper's values of a table; "" for one's own."""
+    """A hash of the paper's values for a table; "" for a user's own table."""
     return hashlib.sha256(repr(table_cells(table)).encode()).hexdigest()[:16] if table in TABLES else ""
 
 
 def _declared(section: Section) -> dict[str, Any]:
-    """A section whose every field counts, of those that say which jobs there are as well."""
+    """The values of a section, including the fields that only decide which jobs exist."""
     return section.model_dump(mode="json", exclude_defaults=True)
 
 

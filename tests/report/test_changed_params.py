@@ -1,5 +1,7 @@
 """What was made with another section of the params file than stands there now is shown by no table and no figure."""
 
+import csv
+
 import numpy as np
 import pytest
 import yaml
@@ -9,6 +11,7 @@ from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
+from adm.evaluation.timings import TABLE_COLUMNS
 from adm.params import UserError, load
 from adm.params.needs import needs_of_figure, needs_of_table
 from adm.report.artwork import draw, remark
@@ -102,6 +105,8 @@ def test_a_throughput_of_another_model_or_of_other_batches_is_refused(params, pl
         made_by = provenance("throughput", params.sections_of_throughput(key), {}, [])
         write_sealed_json(path, {**content, "made_by": made_by})
     stage.run(params, "table_7", inputs, tmp_path / "before")
+    with (tmp_path / "before.csv").open(newline="") as file:
+        assert set(next(csv.reader(file))) > TABLE_COLUMNS
     first = next(iter(params.throughput))
     training = params.models[params.throughput[first].model].training
     other = changed(params, "throughput", first, naive_batch=99)
