@@ -117,7 +117,7 @@ def test_a_throughput_of_another_model_or_of_other_batches_is_refused(params, pl
     assert f"was made with training.batch_size {training.batch_size}, but the params file has 99" in message
 
 
-@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11"])
+@pytest.mark.parametrize("name", ["figure_5", "figure_5_seconds", "figure_6", "figure_11"])
 def test_a_figure_of_two_runs_whose_metrics_changed_places_is_refused(params, placed, write_scores, tmp_path, name):
     needs = needs_of_figure(params, name)
     first, second, *_ = needs.metrics
@@ -128,17 +128,17 @@ def test_a_figure_of_two_runs_whose_metrics_changed_places_is_refused(params, pl
 
 
 def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, placed, write_scores, tmp_path):
-    needs = needs_of_figure(params, "figure_5")
+    needs = needs_of_figure(params, "figure_5_seconds")
     write_scores(tmp_path, params, needs.metrics)
     inputs = placed(needs, tmp_path)
     (tmp_path / "training").mkdir()
     for segment, path in inputs["training"].items():
         made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
-    assert draw(params, "figure_5", inputs).axes
+    assert draw(params, "figure_5_seconds", inputs).axes
     first, second, *_ = inputs["training"].values()
     swap(first, second)
-    assert refusal(lambda: draw(params, "figure_5", inputs)).startswith(f"{first}: was made with ")
+    assert refusal(lambda: draw(params, "figure_5_seconds", inputs)).startswith(f"{first}: was made with ")
 
 
 @pytest.mark.parametrize("name", ["figure_12", "figure_13", "figure_18"])

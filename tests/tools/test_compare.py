@@ -315,8 +315,8 @@ def test_what_is_measured_in_seconds_may_differ(adm, pair):
         edit_text(pair.b / "tables" / f"table_7{ending}", "8.5", "1.5")
         edit_text(pair.b / f"claims{ending}", "8.5", "does not hold")
     edit_json(pair.b / "claims.json", lambda content: content["claims"]["speed"].update(effect="1", estimate="1"))
-    edit_pixel(pair.b / "figures" / "figure_5.png", 3)
-    (pair.b / "figures" / "figure_5.pdf").write_bytes(b"%PDF other")
+    edit_pixel(pair.b / "figures" / "figure_5_seconds.png", 3)
+    (pair.b / "figures" / "figure_5_seconds.pdf").write_bytes(b"%PDF other")
     assert compared(adm, pair)[::2] == (0, {"equal": 12, "measured": 11})
 
 
