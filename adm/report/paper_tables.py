@@ -90,14 +90,18 @@ def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inp
 
 
 def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
-    """The checkpoints of diffusion models, and those of classifiers, that a run samples with; none of a GAN's."""
+    """The checkpoints of diffusion models, and those of classifiers, that a run samples with; none of a GAN's.
+
+    A gradient scale of zero asks no classifier.
+    """
     section = params.scored[run]
     if isinstance(section, UpsampledRunParams):
         generators, classifiers = trained_for(params, section.base)
         return [section.checkpoint, *generators], classifiers
     if not isinstance(section, RunParams):
         return [], []
-    return [section.checkpoint], [] if section.classifier is None else [section.classifier]
+    guided = section.classifier is not None and section.gradient_scale > 0
+    return [section.checkpoint], [section.classifier] if guided else []
 
 
 def compute_of(

@@ -37,7 +37,7 @@ def refusal(folder, *stages):
 def test_the_manifest_says_what_made_the_artifact(artifact):
     manifest = read_manifest(artifact, "sample", "prepare")
     assert manifest.stage == "prepare"
-    assert manifest.params == {"dataset": SECTION.model_dump()}
+    assert manifest.params == {"dataset": SECTION.values()}
     assert manifest.facts == {"num_images": 3}
     assert manifest.files == {name: sha256(artifact / name) for name in ("a.bin", "b.txt")}
     assert set(manifest.versions) == {"python", "numpy"}
