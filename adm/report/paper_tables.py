@@ -100,8 +100,8 @@ def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
         return [section.checkpoint, *generators], classifiers
     if not isinstance(section, RunParams):
         return [], []
-    guided = section.classifier is not None and section.gradient_scale > 0
-    return [section.checkpoint], [section.classifier] if guided else []
+    classifier = section.classifier if section.gradient_scale else None
+    return [section.checkpoint], [] if classifier is None else [classifier]
 
 
 def compute_of(

@@ -584,11 +584,10 @@ CHANGED = {
 def test_evidence_made_with_another_section_is_refused_in_one_line(scale, case):
     kind, key, change, message = CHANGED[case]
     sections = getattr(PARAMS, kind)
-    changed = with_sections(**{kind: sections | {key: sections[key].model_copy(update=change)}})
+    claims = {"fast": CLAIMS["fast"]} if kind == "throughput" else OWN
+    changed = with_sections(claims=claims, **{kind: sections | {key: sections[key].model_copy(update=change)}})
     with pytest.raises(UserError, match=f"{scale}/{message}$"):
-        write(
-            scale, {"fast": CLAIMS["fast"]} if kind == "throughput" else OWN | {"new": CLAIMS["adagn"]}, params=changed
-        )
+        write(scale, claims, params=changed)
     assert not (scale / "out").exists()
 
 
