@@ -35,7 +35,6 @@ RUN = {
     "micro_batch": 4,
     "seed": 1,
     "threads": 1,
-    "extractor": "any",
     "reference": "any",
     "replicates": 1,
 }
