@@ -61,8 +61,8 @@ class Children:
             env=environment,
         )
 
-    def run(self, *arguments, folder, fault=None, seconds=None):
-        """Run a verb to its end, which comes after `seconds` at the latest."""
+    def run(self, *arguments, folder, fault=None, seconds=None, journalled=True):
+        """Run a verb to its end, which comes after `seconds` at the latest, with or without a journal."""
         printed, count = self.folder / "printed", self.folder / "printed.count"
         count.unlink(missing_ok=True)
         request = {
@@ -71,6 +71,7 @@ class Children:
             "printed": str(printed),
             "fault": fault and asdict(fault),
             "seconds": seconds,
+            "journalled": journalled,
         }
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()

@@ -1,8 +1,8 @@
 """Forks a child for each request on standard input, which runs a verb; torch is imported once for all of them.
 
 A request is a line of JSON: what `adm` is called with, the folder to do it in, the file for what is printed, the fault
-to inject, if any, and the seconds after which to kill the child, if it is to be killed. A line answers it: how the
-child ended.
+to inject, if any, the seconds after which to kill the child, if it is to be killed, and whether it keeps a journal. A
+line answers it: how the child ended.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import torch
 
 from adm import cli
 from adm.artifacts.code import code_digest, verbs
+from adm.journal import Journal
 
 # What every child would do again.
 torch.optim.AdamW([torch.zeros(1)])
@@ -55,8 +57,10 @@ def status_of(child, seconds):
     return os.waitpid(child, 0)[1]
 
 
-def work(arguments, folder, printed, fault):
+def work(arguments, folder, printed, fault, journalled):
     """Be the child."""
+    if not journalled:
+        cli.journal = lambda job: nullcontext(Journal(job.root / "logs", job.root / "logs"))
     descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

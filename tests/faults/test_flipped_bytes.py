@@ -1,59 +1,56 @@
 """A byte flipped in any file that a stage reads is found before it is used: by the stage, and by `adm verify`.
 
-The commands are those that Snakemake ran in the project in miniature. `ADM_FLIP_SEED` flips other bytes.
+The jobs are those of the project in miniature. `ADM_FLIP_SEED` flips other bytes.
 """
 
 import json
 import os
 import random
-import shlex
 import shutil
-import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import miniature
 import pytest
 
-from adm.artifacts.inventory import SCRATCH
 from adm.artifacts.manifest import MANIFEST
+from adm.params import load
+from adm.pipeline import Pipeline
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.slow]
 
 SEED = int(os.environ.get("ADM_FLIP_SEED", "0"))
 RESULTS = Path("results", "embedded")
-READ_BY_NONE = {"tables", "figures", *SCRATCH}
-"""Tables, figures and the texts of claims have no seal: DVC holds their hashes. The others are no results."""
+READ_BY_NONE = {
+    "tables",
+    "figures",
+    "claims.csv",
+    "claims.md",
+    "claims.tex",
+    "jobs",
+    "logs",
+    "params.yaml",
+    "shards",
+    "work",
+}
+"""Tables, figures and claims have no seal: git and DVC hold their hashes. The others are no results."""
 
 NOT_OPENED = {("evaluate", "samples", "samples.npz")}
 """Of the samples behind features `evaluate` reads the manifest alone: the scores are of what was written."""
-
-WRITTEN = {"--out": "out/new", "--log": "out/log.csv", "--work": "out/work"}
-
-
-@pytest.fixture(scope="module")
-def stages(by_snakemake):
-    """Each stage as (verb, words of its command, the artifacts that it reads)."""
-    plans = Path(miniature.__file__).with_name("plans.py")
-    plan = json.loads(by_snakemake.run(sys.executable, str(plans), "snakemake").splitlines()[-1])
-    found = []
-    for stage in plan["stages"].values():
-        # Of a run in shards, `gather` reads those alone; what they are made from is read by `sample`.
-        words = shlex.split(stage.get("shard_command", stage["command"]))
-        inputs = [Path(path) for path in stage["inputs"] if Path(path).is_relative_to(RESULTS)]
-        found.append((words[3], words[3:], inputs))
-    return found
 
 
 @pytest.fixture
 def results(by_snakemake, tmp_path, monkeypatch):
     """A copy of the miniature results; the working folder is the one that they lie in."""
     shutil.copytree(by_snakemake.folder / RESULTS, tmp_path / RESULTS)
-    (tmp_path / "workflow").symlink_to(by_snakemake.folder / "workflow")
-    # Journals go to where the params file lies.
     shutil.copy(by_snakemake.folder / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return RESULTS
+
+
+@pytest.fixture
+def jobs(results):
+    """Every job but those that gather shards, which Snakemake took away: what these are made from is read by others."""
+    return [job for job in Pipeline(load("params.yaml")).jobs.values() if job.rule not in ("gather", "resolve")]
 
 
 @contextmanager
@@ -75,27 +72,32 @@ def files_of(artifact):
     return [file for file in found if file.is_file() and not file.name.startswith(".")]
 
 
-def test_a_stage_refuses_what_it_reads_with_a_flipped_byte(results, stages, adm):
+def state_of(job):
+    """When what a job makes was last written."""
+    return {file: file.stat().st_mtime_ns for path in job.outputs.values() for file in files_of(path)}
+
+
+def test_a_stage_refuses_what_it_reads_with_a_flipped_byte(results, jobs, adm):
     """Once for each verb, kind of artifact and file of it; which of several artifacts is drawn."""
     draw = random.Random(SEED)
     tried = set()
-    for verb, called, inputs in draw.sample(stages, len(stages)):
-        words = [WRITTEN.get(before, word) for before, word in zip(["", *called], called, strict=False)]
-        for artifact in inputs:
+    for job in draw.sample(jobs, len(jobs)):
+        before = state_of(job)
+        for artifact in job.inputs.values():
             kind = artifact.relative_to(results).parts[0]
             for file in files_of(artifact):
-                case = verb, kind, file.name if artifact.is_dir() else file.suffix
+                case = job.verb, kind, file.name if artifact.is_dir() else file.suffix
                 if case in tried | NOT_OPENED:
                     continue
                 tried.add(case)
                 with flipped(file, draw):
-                    exit_code, out, err = adm(*words)
+                    exit_code, out, err = adm(*job.command)
                 assert (exit_code, out) == (2, ""), (SEED, *case)
                 assert err.startswith(f"error: {file}: "), (SEED, *case, err)
                 assert err.count("\n") == 1, err
-                assert not Path("out", "new").exists(), (SEED, *case)
+                assert state_of(job) == before, (SEED, *case)
     kinds = {kind for _, kind, _ in tried}
-    assert kinds == {path.name for path in results.iterdir()} - READ_BY_NONE - {"claims"}
+    assert kinds == {path.name for path in results.iterdir()} - READ_BY_NONE - {"claims.json"}
     print(f"{len(tried)} flipped bytes refused by {len({verb for verb, *_ in tried})} verbs, seed {SEED}")
 
 
@@ -113,7 +115,6 @@ def test_verify_names_every_file_with_a_flipped_byte(results, adm, tmp_path):
     """Manifests last and alone: of a folder whose manifest is damaged nothing else can be told."""
     draw = random.Random(SEED)
     every = [file for path in results.iterdir() if path.name not in READ_BY_NONE for file in files_of(path)]
-    every = [file for file in every if file.parent.name != "claims" or file.suffix == ".json"]
     manifests = [file for file in every if file.name == MANIFEST]
     others = [file for file in every if file.name != MANIFEST]
     assert manifests

@@ -11,42 +11,52 @@ from children import KILLED, Fault
 from miniature import miniature_params
 
 from adm.params import load
+from adm.pipeline import Pipeline
 from adm.sampling.batch import write_batch
 
 SEED = int(os.environ.get("ADM_WRITES_SEED", "7"))
 """Of the calls that fail; another one is given by the environment."""
 
-SAMPLED = "--run scale-0 --checkpoint {inputs}/initial --classifier {inputs}/unguided"
+RESULTS = "results"
 
 VERBS = {
-    "texts": ("check --out {out}", ["out"]),
-    "npy": ("prepare --dataset digits --out {out}", ["out"]),
-    "safetensors": ("init --model adm-128 --out {out}", ["out"]),
-    "npz": (f"sample {SAMPLED} --out {{out}}", ["out"]),
-    "json": ("sizes --out {out}", ["out"]),
-    "tables": ("table --table table_14 --out {out}", ["out.csv", "out.md", "out.tex"]),
-    "figures": ("figure --figure figure_21 --samples {inputs}/samples --out {out}", ["out.png", "out.pdf"]),
+    "npy": ("prepare digits", "data/digits", [""]),
+    "safetensors": ("init adm-128", "checkpoints/adm-128-0", [""]),
+    "npz": ("sample scale-0", "samples/scale-0", [""]),
+    "json": ("sizes", "sizes", [".json"]),
+    "tables": ("table table_14", "tables/table_14", [".csv", ".md", ".tex"]),
+    "figures": ("figure figure_21", "figures/figure_21", [".png", ".pdf"]),
 }
-"""A verb of each kind of file, and what it writes."""
+"""A verb of each kind of file, what it writes in the results folder, and the endings of that."""
 
-FOLDERS = ("texts", "npy", "safetensors", "npz")
+READ = {"npz": "checkpoints", "figures": "samples"}
+"""What a verb reads there."""
+
+FOLDERS = ("npy", "safetensors", "npz")
 OLD = b"what stood here before"
 
 
 class Writing:
-    """A verb that writes into a folder in which something stands already."""
+    """A verb that writes into a folder in which something stands already; its journal, which does too, is left out."""
 
-    def __init__(self, children, kind, inputs, root, folder):
-        self.children, self.inputs, self.folder = children, inputs, folder
-        command, names = VERBS[kind]
+    def __init__(self, children, kind, inputs, folder, project):
+        self.children, self.folder, self.project = children, folder, project
+        command, out, endings = VERBS[kind]
         self.is_folder = kind in FOLDERS
-        self.command = command.format(inputs=inputs, root=root, out=folder / "out").split()
-        self.paths = [children.seen(folder / name) if children.namespace else folder / name for name in names]
+        self.command = command.split()
+        written = [folder / f"{out}{ending}" for ending in endings]
+        self.place = written[0].parent
+        self.paths = [self._seen(path) for path in written]
+        if kind in READ:
+            self._seen(folder / READ[kind]).symlink_to(inputs / RESULTS / READ[kind])
+
+    def _seen(self, path):
+        return self.children.seen(path) if self.children.namespace else path
 
     def run(self, nth=None, error=0):
         """Run the verb, under a fault or not."""
-        fault = None if nth is None else Fault(str(self.folder), nth, error)
-        return self.children.run(*self.command, "--params", "params.yaml", folder=self.inputs, fault=fault)
+        fault = None if nth is None else Fault(str(self.place), nth, error)
+        return self.children.run(*self.command, folder=self.project, fault=fault, journalled=False)
 
     def put_old(self):
         """Have something else stand in its place."""
@@ -72,23 +82,29 @@ class Writing:
 
 @pytest.fixture(scope="module")
 def inputs(children, write_params, tmp_path_factory):
-    """A params file, two checkpoints and a batch of samples."""
+    """Results with two checkpoints and a batch of samples."""
     folder = tmp_path_factory.mktemp("inputs")
-    write_params(folder, miniature_params())
-    for model, out in (("adm-128", "initial"), ("unguided", "unguided")):
-        assert children.run("init", "--params", "params.yaml", "--model", model, "--out", out, folder=folder).code == 0
-    section = load(folder / "params.yaml").runs["scale-2"]
+    write_params(folder, miniature_params() | {"paths": {"results": str(folder / RESULTS)}})
+    pipeline = Pipeline(load(folder / "params.yaml"), 1)
+    for name, path in pipeline.find("sample", "scale-0").inputs.items():
+        model = {"checkpoint": "adm-128", "classifier": "classifier"}[name]
+        assert children.run("init", model, folder=folder).code == 0
+        path.with_name(f"{model}-0").rename(path)
+    section, samples = pipeline.params.runs["scale-2"], pipeline.path("sample", "scale-2")
     images = np.zeros((section.num_samples, 8, 8, 3), np.uint8)
-    write_batch(folder / "samples" / "scale-2", "sample", section, {}, images, np.zeros(len(images), np.int64))
+    samples.parent.mkdir()
+    write_batch(samples, "sample", section, {}, images, np.zeros(len(images), np.int64))
     return folder
 
 
 @pytest.fixture
-def writing(children, inputs, root, tmp_path):
+def writing(children, inputs, write_params, tmp_path, tmp_path_factory):
     """A verb that writes into a temporary folder, and what it writes there."""
 
     def new(kind):
-        made = Writing(children, kind, inputs, root, tmp_path)
+        project = tmp_path_factory.mktemp("project")
+        write_params(project, miniature_params() | {"paths": {"results": str(tmp_path)}})
+        made = Writing(children, kind, inputs, tmp_path, project)
         made.put_old()
         old = made.contents()
         ended = made.run(nth=0 if children.shim else None)
@@ -107,7 +123,7 @@ def check_refused(ended, writing):
     lines = ended.printed.splitlines()
     (last,) = [line for line in lines if line.startswith("error: ")]
     assert last == lines[-1]
-    assert any(str(writing.folder / path.name) in last for path in writing.paths), last
+    assert str(writing.folder) in last
     assert "Traceback" not in ended.printed
 
 

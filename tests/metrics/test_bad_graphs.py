@@ -1,7 +1,6 @@
 """Graphs and images that no executor can use: a line that says what is wrong, and nothing written."""
 
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -10,14 +9,15 @@ import yaml
 from inception_2015 import inception_2015
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
-from adm import cli
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
 from adm.metrics.batches import GRAPH
 from adm.metrics.graph import FrozenGraph
 from adm.metrics.torch_graph import TorchGraph
+from adm.params import load
 from adm.params.data import DatasetParams
+from adm.pipeline import Pipeline
 
 EXECUTORS = {"torch": TorchGraph, "tensorflow": FrozenGraph}
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
@@ -245,27 +245,26 @@ def test_bad_images_are_refused(executor, images, options, message):
 
 
 @pytest.fixture
-def features(tmp_path, root, monkeypatch, capsys):
-    """Run the verb on a graph file, in this process: `features(path, device="cuda")`; return code, stdout, stderr."""
+def features(adm, tmp_path, root):
+    """Run the verb on a graph file: `features(path, device="cuda")`; return code, stdout, stderr."""
 
     def run(graph, device="cpu", **section):
-        dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=4)
-        with new_folder(tmp_path / "images") as folder:
-            write_shards(folder, IMAGES, np.zeros(4, np.int64), 4)
-            write_manifest(folder, provenance("prepare", {"dataset": dataset}, {}, []))
-        with new_folder(tmp_path / "graph") as folder:
-            (folder / GRAPH).write_bytes(graph.read_bytes())
-            write_manifest(folder, provenance("adopt", {"dataset": dataset}, {}, []))
         content = yaml.safe_load((root / "params.yaml").read_text())
         content["extractors"]["digits"] |= {"feature_batch": 2} | section
-        content["resources"]["features"]["device"] = device
+        content["resources"]["features"] = {"device": device}
+        content["paths"] = {"results": str(tmp_path / "results")}
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-        named = {name: str(tmp_path / name) for name in ("images", "graph", "out")} | {"extractor": "digits"}
-        arguments = [part for name, value in named.items() for part in (f"--{name}", value)]
-        monkeypatch.setattr(sys, "argv", ["adm", "features", "--params", str(tmp_path / "params.yaml"), *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code or 0, *capsys.readouterr()
+        job = Pipeline(load(tmp_path / "params.yaml")).find("features", "dataset/digits")
+        dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=4)
+        for path in job.inputs.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(job.inputs["images"]) as folder:
+            write_shards(folder, IMAGES, np.zeros(4, np.int64), 4)
+            write_manifest(folder, provenance("prepare", {"dataset": dataset}, {}, []))
+        with new_folder(job.inputs["graph"]) as folder:
+            (folder / GRAPH).write_bytes(graph.read_bytes())
+            write_manifest(folder, provenance("adopt", {"dataset": dataset}, {}, []))
+        return job, *adm(*job.command, "--params", tmp_path / "params.yaml")
 
     return run
 
@@ -287,25 +286,24 @@ def features(tmp_path, root, monkeypatch, capsys):
 )
 def test_the_verb_writes_one_line_and_nothing_else(bad_graph, features, tmp_path, case, section):
     path = bad_graph(case)
-    code, out, err = features(path, **section)
+    job, code, out, err = features(path, **section)
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: {tmp_path / 'images'} through {tmp_path / 'graph'}: ")
+    assert err.startswith(f"error: {job.inputs['images']} through {job.inputs['graph']}: ")
     assert err.endswith("\n")
     assert len(err.splitlines()) == 1
     assert re.search(CASES[case][2 if section.get("executor") else 1], err)
-    assert not (tmp_path / "out").exists()
-    # In its results stands nothing but the journal.
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["bad.pb", "graph", "images", "params.yaml", "results"]
-    assert [path.suffix for path in (tmp_path / "results").rglob("*") if path.is_file()] == [".txt"]
+    # Beside what it reads stands nothing but the journal.
+    assert sorted(each.name for each in job.root.iterdir()) == ["data", "extractors", "features", "logs"]
+    assert [path for path in (job.root / "features").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_the_verb_refuses_a_device_that_is_not_there(features, tmp_path, narrow_definition):
     (tmp_path / "good.pb").write_bytes(narrow_definition)
-    code, out, err = features(tmp_path / "good.pb", device="cuda")
+    job, code, out, err = features(tmp_path / "good.pb", device="cuda")
     assert (code, out) == (2, "")
     assert "device 'cuda': process 0 has no GPU; there are 0 here" in err
     assert len(err.splitlines()) == 1
-    assert not (tmp_path / "out").exists()
-    assert features(tmp_path / "good.pb")[0] == 0
-    assert (tmp_path / "out").exists()
+    assert not job.out.exists()
+    assert features(tmp_path / "good.pb")[1] == 0
+    assert job.out.exists()

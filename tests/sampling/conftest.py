@@ -18,7 +18,6 @@ SAMPLING = {
     "micro_batch": 2,
     "seed": 5,
     "threads": 1,
-    "extractor": "any",
     "reference": "any",
     "replicates": 2,
 }

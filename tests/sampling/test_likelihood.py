@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ import torch
 import yaml
 from torch import nn
 
-from adm import cli
 from adm.artifacts.manifest import provenance, read_made_by, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import to_unit_range
@@ -258,25 +256,14 @@ def test_arrays_that_do_not_fit_one_another_are_refused(checkpoint, data, tmp_pa
         read_study(Likelihood, tmp_path / "out", likelihood=section(steps="3"))
 
 
-def test_the_verb_ends_in_one_line_and_exit_code_2(root, tmp_path, monkeypatch, capsys):
-    arguments = ["--study", "likelihood-250", "--checkpoint", tmp_path / "c", "--data", tmp_path / "d"]
-    for params, change, message in [
-        ("params.yaml", {}, f"error: {tmp_path / 'c'}: does not exist"),
-        ("other.yaml", {"num_images": 1}, "likelihoods.likelihood-250.num_images: 1 is not accepted"),
-        ("nan.yaml", {"seed": math.nan}, "likelihoods.likelihood-250.seed: nan is not accepted"),
-    ]:
-        content = yaml.safe_load((root / "params.yaml").read_text())
-        content["likelihoods"]["likelihood-250"] |= change
-        (tmp_path / params).write_text(yaml.safe_dump(content))
-        argv = ["adm", "likelihood", "--params", tmp_path / params, *arguments, "--out", tmp_path / "out"]
-        monkeypatch.setattr(sys, "argv", [*map(str, argv)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr().err
-        assert stopped.value.code == 2
-        assert message in printed
-        assert printed.count("\n") == 1
-        assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("change", [{"num_images": 1}, {"seed": math.nan}])
+def test_a_study_that_cannot_be_is_refused_in_one_line_that_names_it(adm, root, tmp_path, change):
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    content["likelihoods"]["more"] = {"checkpoint": "adm-128", "dataset": "digits", "num_images": 5, **change}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    code, _, printed = adm("likelihood", "more", "--params", tmp_path / "params.yaml")
+    assert (code, printed.count("\n")) == (2, 1)
+    assert f"likelihoods.more.{next(iter(change))}: " in printed
 
 
 def test_facts_are_plain_json(checkpoint, data, tmp_path, tiny_model):

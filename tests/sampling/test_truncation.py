@@ -30,7 +30,6 @@ RUN = {
     "micro_batch": 4,
     "seed": 5,
     "threads": 1,
-    "extractor": "any",
     "reference": "any",
     "replicates": 1,
 }

@@ -35,7 +35,6 @@ RUN = {
     "micro_batch": 4,
     "seed": 1,
     "threads": 1,
-    "extractor": "any",
     "reference": "any",
     "replicates": 1,
 }
@@ -132,7 +131,7 @@ def test_a_generator_of_other_params_is_refused(data, tmp_path):
     gan, run = GanParams.model_validate(GAN), GanRunParams.model_validate(RUN)
     train_gan.run(gan, DATASET, data, tmp_path / "gan", tmp_path / "curves", every=2)
     other = GanParams.model_validate(GAN | {"iterations": 5})
-    with pytest.raises(UserError, match=r"gan: was trained with iterations 4, not 5"):
+    with pytest.raises(UserError, match=r"gan: was made with iterations 4, .* 5"):
         sample_gan.run(run, other, DATASET, {"gan": tmp_path / "gan"}, tmp_path / "samples")
     assert not (tmp_path / "samples").exists()
 

@@ -36,16 +36,10 @@ class Project:
 
     def train(self, name, previous="m-0", start=0, stop=14, model=None, work="work"):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
-        paths = {
-            "data": "data",
-            "previous": previous,
-            "out": name,
-            "work": work,
-            "log": f"logs/{name}.csv",
-            "curves": "curves",
-        }
+        inputs = {"data": self.folder / "data", "previous": self.folder / previous}
+        paths = {"out": name, "work": work, "log": f"logs/{name}.csv", "curves": "curves"}
         paths = {flag: self.folder / path for flag, path in paths.items()}
-        train.run(segment, model or self.model, DATASET, EXECUTION, "cpu", start, **paths)
+        train.run(segment, model or self.model, DATASET, EXECUTION, "cpu", start, inputs, **paths)
 
     def log(self, name):
         with (self.folder / "logs" / f"{name}.csv").open(newline="") as file:
