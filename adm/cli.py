@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from adm.cli_tools import ParamsFile, tools
-from adm.journal import console, describe_error, journal
+from adm.journal import console, describe_error, journal_of
 from adm.params import Params, UserError, load
 from adm.params.known import KNOWN
 from adm.params.load import write
@@ -107,7 +107,7 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         "Train a small class-conditional GAN.",
         lambda c, j: (c["gan"], c["dataset"], j.inputs["data"], j.out, *c.curve),
     ),
-    "sizes": ("Count the parameters and the FLOPs of every model.", lambda c, j: (c["models"], j.out)),
+    "sizes": ("Count the parameters and the FLOPs of every model.", lambda c, j: (dict(j.sections), j.out)),
     "throughput": (
         "Measure how fast this machine trains a model, naively and as we do.",
         lambda c, j: (c["throughput"], c["model"], j.out),
@@ -132,19 +132,19 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
     "evaluate": ("Score a batch of samples.", lambda c, j: (c["run"], c["reference"], j.inputs, j.out)),
     "interpolate": (
         "Encode real images by DDIM reversed, interpolate between them, and measure how well they come back.",
-        lambda c, j: (c["study"], c["model"], c["guide"], j.inputs, j.out, c.device),
+        lambda c, j: (c["interpolation"], c["model"], c["guide"], j.inputs, j.out, c.device),
     ),
     "neighbours": (
         "Find the nearest images of a dataset to each sample of a run.",
-        lambda c, j: (c["study"], j.inputs, j.out),
+        lambda c, j: (c["neighbours"], j.inputs, j.out),
     ),
     "vary": (
         "Sample the same seeds under growing gradient scales.",
-        lambda c, j: (c["study"], c["run"], c["model"], c["guide"], j.inputs, j.out, c.device),
+        lambda c, j: (c["variation"], c["run"], c["model"], c["guide"], j.inputs, j.out, c.device),
     ),
     "likelihood": (
         "Measure the bits per dimension of images of a dataset, term by term.",
-        lambda c, j: (c["study"], c["model"], j.inputs, j.out, c.device),
+        lambda c, j: (c["likelihood"], c["model"], j.inputs, j.out, c.device),
     ),
     "table": (
         "Write a table as csv, Markdown and LaTeX.",
@@ -173,15 +173,10 @@ def resolve(
 
         check_stages(dvc, params, pipeline)
     job = pipeline.find("resolve", "")
-    with journal(job):
+    with journal_of(job):
         from adm.stages import resolve as stage
 
-        # DVC samples runs whole, Snakemake in shards: a run's trigger is there for both.
-        whole = Pipeline(pipeline.params, 1).jobs
-        triggers = {
-            name: other.triggers for name, other in {**pipeline.jobs, **whole}.items() if other.rule != job.rule
-        }
-        stage.run(write(pipeline.params), triggers, job.outputs["jobs"], job.outputs["params"])
+        stage.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
 
 
 def _keys(rules: list[str], params: dict[str, Any], incomplete: str) -> list[str]:
@@ -261,7 +256,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "") -> None:
     pipeline = Pipeline(load(file))
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
-    with journal(job) as kept:
+    with journal_of(job) as kept:
         stage = import_module(f"adm.stages.{verb}")
         if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(taken)):
             stage.run(*WIRED[verb][1](Call(pipeline, job, kept.curves), job))

@@ -87,6 +87,36 @@ def verify(
 
 
 @tools.command()
+def accept(
+    verb: Annotated[str, typer.Argument(help="A verb, such as train, whose code changed and computes the same.")],
+    reason: Annotated[str, typer.Option(help="Why it computes the same; `adm verify` tells it.")] = "",
+    code: Annotated[str, typer.Option("--code", help="Of several older digests, the first digits of one.")] = "",
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Declare that a verb's code of today computes what its artifacts hold, so that neither engine runs it again."""
+    from adm.journal import journal
+    from adm.params import load
+    from adm.pipeline import Pipeline
+    from adm.tools import accept as tool
+
+    pipeline, stage = Pipeline(load(params)), tool.stage_of(verb)
+    with journal(pipeline.root, f"accept/{stage}", f"accept {verb}", stage, {"reason": reason, "code": code}):
+        tool.run(pipeline, stage, reason, code)
+
+
+@tools.command()
+def jobs(
+    verb: Annotated[str | None, typer.Argument(help="Only the jobs of this verb.")] = None,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """List the jobs of a params file: there, missing, or stale and why; goes by manifests, and reads no large file."""
+    from adm.params import load
+    from adm.tools import jobs as tool
+
+    tool.run(load(params), verb)
+
+
+@tools.command()
 def compare(
     results_a: Annotated[Path, typer.Argument(help="A results folder.")],
     results_b: Annotated[Path, typer.Argument(help="Another one.")],

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError
@@ -51,30 +51,38 @@ class Journal:
     curves: Path
 
 
+def journal_of(job: Job) -> AbstractContextManager[Journal]:
+    """Keep the journal of a job while the block runs; see `journal`."""
+    return journal(job.root, job.name, " ".join(job.command), job.verb, job.values)
+
+
 @contextmanager
-def journal(job: Job) -> Iterator[Journal]:
-    """Write the journal of a job while the block runs, to `logs/<job>.txt` in its results folder.
+def journal(results: Path, name: str, title: str, stage: str, values: Mapping[str, Any]) -> Iterator[Journal]:
+    """Write a journal while the block runs, to `logs/<name>.txt` in a results folder.
 
     Of several processes of one job only rank 0 writes. If a launcher process has opened the journal already, rank 0
     appends its lines.
 
     Args:
-        job: The job.
+        results: The results folder.
+        name: What the file is called, without its ending; slashes part folders.
+        title: What runs.
+        stage: The stage whose code it runs, or is about.
+        values: What it reads of the params file, or is told.
 
     Raises:
         UserError: The journal cannot be opened.
     """
-    logs = job.root / "logs"
-    path = logs / f"{job.name}.txt"
-    title = " ".join(job.command)
-    found = Journal(path, curves=logs / "tensorboard" / job.name)
+    logs = results / "logs"
+    path = logs / f"{name}.txt"
+    found = Journal(path, curves=logs / "tensorboard" / name)
     token = progress.JOB.set(title)
     try:
         with ExitStack() as writing:
             if is_main_process():
                 lines = writing.enter_context(_lines(path))
                 if os.environ.get(KEPT) != str(path):
-                    writing.enter_context(_framed(lines, path, _header(title, job)))
+                    writing.enter_context(_framed(lines, path, _header(title, stage, values)))
             yield found
     finally:
         progress.JOB.reset(token)
@@ -139,14 +147,13 @@ def _framed(lines: "_File", path: Path, header: str) -> Iterator[None]:
         lines.write(_timed(ended, began, Usage.now()))
 
 
-def _header(title: str, job: Job) -> str:
-    params = job.values
+def _header(title: str, stage: str, params: Mapping[str, Any]) -> str:
     content = {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["adm", *sys.argv[1:]]),
         "folder": str(Path.cwd()),
-        "code": code_digest(job.verb),
-        "params": params,
+        "code": code_digest(stage),
+        "params": dict(params),
         "seeds": _named("seed", params),
         "threads": _named("threads", params),
         "versions": _versions(),

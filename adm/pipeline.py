@@ -35,12 +35,19 @@ class Rule:
         outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
         resources: The entry of the params file's `resources` that says what it takes.
         prefix: What stands before the key on the command line.
+        made_by: The stage that its outputs name as their maker, if that is another than the verb.
     """
 
     verb: str
     outputs: Mapping[str, str]
     resources: str = "others"
     prefix: str = ""
+    made_by: str = ""
+
+    @property
+    def stage(self) -> str:
+        """The stage that its outputs name as their maker, and whose code it runs."""
+        return self.made_by or self.verb
 
 
 RULES = {
@@ -59,7 +66,8 @@ RULES = {
     "throughput": Rule("throughput", {"out": "throughput/{key}.json"}),
     "sample": Rule("sample", {"out": "samples/{key}/"}, "sample"),
     "sample_shard": Rule("sample", {"out": "shards/{key}/{shard}.npz"}, "sample"),
-    "gather": Rule("gather", {"out": "samples/{key}/"}),
+    # What `sample` would have written, byte for byte.
+    "gather": Rule("gather", {"out": "samples/{key}/"}, made_by="sample"),
     "sample_gan": Rule("sample_gan", {"out": "samples/{key}/"}),
     "features": Rule("features", {"out": "features/{key}/"}, "features"),
     "dataset_features": Rule("features", {"out": "features/dataset/{key}/"}, "features", prefix="dataset/"),
@@ -80,11 +88,12 @@ SHARED = frozenset({"train", "sample", "sample_shard", "features", "dataset_feat
 """Rules whose jobs several processes can carry out."""
 
 STUDIES = {
-    InterpolationParams: "interpolate",
-    NeighboursParams: "neighbours",
-    VariationParams: "vary",
-    LikelihoodParams: "likelihood",
+    InterpolationParams: ("interpolate", "interpolation"),
+    NeighboursParams: ("neighbours", "neighbours"),
+    VariationParams: ("vary", "variation"),
+    LikelihoodParams: ("likelihood", "likelihood"),
 }
+"""The rule of each kind of study, and what its section is called."""
 
 FILES = {
     "metrics": "evaluate",
@@ -122,6 +131,11 @@ class Job:
     def verb(self) -> str:
         """The stage that carries it out."""
         return RULES[self.rule].verb
+
+    @property
+    def stage(self) -> str:
+        """The stage that its outputs name as their maker."""
+        return RULES[self.rule].stage
 
     @property
     def argument(self) -> str:
@@ -169,7 +183,7 @@ class Job:
     @property
     def triggers(self) -> dict[str, Any]:
         """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
-        return {"code": code_of_record(self.verb), "params": self.values}
+        return {"code": code_of_record(self.stage), "params": self.values}
 
 
 class Pipeline:
@@ -202,7 +216,17 @@ class Pipeline:
 
     def after(self, job: Job) -> list[str]:
         """The names of the jobs whose artifacts a job reads."""
-        return list(dict.fromkeys(self._makers[path].name for path in job.inputs.values()))
+        return list(dict.fromkeys(self.maker(path).name for path in job.inputs.values()))
+
+    def maker(self, path: Path) -> Job:
+        """The job that writes a file or folder."""
+        return self._makers[path]
+
+    @property
+    def triggers(self) -> dict[str, dict[str, Any]]:
+        """What has each job run again, by its name; of runs both whole, as DVC samples them, and in shards."""
+        jobs = {**self.jobs, **Pipeline(self.params, 1, self.root).jobs}
+        return {name: job.triggers for name, job in jobs.items() if job.rule != "resolve"}
 
     def of_rule(self, rule: str) -> list[Job]:
         """The jobs of a kind, in the order of the params file."""
@@ -284,7 +308,7 @@ class Pipeline:
             data = {"data": self.path("prepare", gan.dataset)}
             yield self._job("train_gan", key, data, gan=gan, dataset=params.datasets[gan.dataset])
         if params.models:
-            yield self._job("sizes", "", {}, models=params.models)
+            yield self._job("sizes", "", {}, **params.models)
         for key, throughput in params.throughput.items():
             yield self._job("throughput", key, {}, throughput=throughput, model=params.models[throughput.model])
 
@@ -347,7 +371,8 @@ class Pipeline:
     def _studies(self) -> Iterator[Job]:
         params = self.params
         for key, study in params.studies.items():
-            rule, sections = STUDIES[type(study)], dict[str, Section](study=study)
+            rule, name = STUDIES[type(study)]
+            sections: dict[str, Section] = {name: study}
             inputs: dict[str, Path] = {}
             match study:
                 case NeighboursParams():
@@ -402,7 +427,7 @@ class Pipeline:
             case "training":
                 return Job("train", key, self.root).outputs["log"]
             case "studies":
-                return self.path(STUDIES[type(self.params.studies[key])], key)
+                return self.path(STUDIES[type(self.params.studies[key])][0], key)
         return self.path(FILES[kind], key)
 
 

@@ -12,6 +12,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from adm.params.errors import UserError, brief
+
 PACKAGE = Path(__file__).parents[1]
 
 DECLARATIONS = "adm.params"
@@ -19,6 +21,9 @@ DECLARATIONS = "adm.params"
 
 REGISTERED = re.compile(r"(adm(?:\.\w+)+):\w+")
 """How a registry names a function."""
+
+PARTS = {"sample": ("gather",)}
+"""Stages that write what another one would have written, under its name: their code is part of its."""
 
 ACCEPTED = PACKAGE / "accepted.json"
 """By verb, digests of code that was declared to compute the same, each with the digest that it stands for."""
@@ -40,23 +45,43 @@ def code_digest(verb: str) -> str:
     return digest.hexdigest()
 
 
-def code_of_record(verb: str) -> str:
-    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
-    digest, accepted = code_digest(verb), read_accepted().get(verb, {})
+def code_of_record(verb: str, digest: str | None = None) -> str:
+    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal.
+
+    Args:
+        verb: The stage.
+        digest: Of the code; today's if None.
+    """
+    digest = digest or code_digest(verb)
+    steps = acceptances(verb, digest)
+    return steps[-1]["as"] if steps else digest
+
+
+def acceptances(verb: str, digest: str) -> list[dict[str, str]]:
+    """What was accepted between a stage's code and the code that stands for it, the newest first."""
+    accepted, steps = read_accepted().get(verb, {}), list[dict[str, str]]()
     while digest in accepted:
-        digest = accepted[digest]["as"]
-    return digest
+        steps.append(accepted.pop(digest))
+        digest = steps[-1]["as"]
+    return steps
 
 
 def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
-    """What was accepted: by verb and digest, the digest that it stands for ("as"), the day and the reason."""
-    found: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
+    """What was accepted: by verb and digest, the digest that it stands for ("as"), the day ("on") and the reason.
+
+    Raises:
+        UserError: The file is no JSON, as after a merge that was left half-way.
+    """
+    try:
+        found: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{ACCEPTED}: is no readable JSON ({brief(error)})") from error
     return found
 
 
 def code_of(verb: str) -> list[str]:
     """The modules of a stage's code, sorted. A package's `__init__` counts if a name is imported from it."""
-    waiting, found = [f"adm.stages.{verb}"], set[str]()
+    waiting, found = [f"adm.stages.{name}" for name in (verb, *PARTS.get(verb, ()))], set[str]()
     while waiting:
         module = waiting.pop()
         if module not in found:

@@ -7,8 +7,8 @@ from pathlib import Path
 from adm.artifacts.manifest import MANIFEST
 from adm.params.errors import UserError
 
-SCRATCH = frozenset({"code", "logs", "shards", "work"})
-"""Folders in a results folder that hold no results: code digests, logs, and unfinished work."""
+SCRATCH = frozenset({"jobs", "logs", "params.yaml", "shards", "work"})
+"""What a results folder holds beside results: the triggers of jobs, logs, the params file, and unfinished work."""
 
 LOOSE = frozenset({".csv", ".json", ".md", ".pdf", ".png", ".tex"})
 """Endings of single files. A folder that holds any other file is an artifact and needs a manifest."""
@@ -39,13 +39,11 @@ def find_artifacts(results: Path) -> dict[str, Artifact]:
         raise UserError(f"{results}: does not exist")
     if not results.is_dir():
         raise UserError(f"{results}: is a file, not a results folder")
-    if _is_artifact(_entries(results)):
+    entries = [entry for entry in _entries(results) if entry.name not in SCRATCH]
+    if _is_artifact(entries):
         raise UserError(f"{results}: is a single artifact; give the results folder that holds it")
     found = {
-        artifact.path.relative_to(results).as_posix(): artifact
-        for entry in _entries(results)
-        if not (entry.is_dir() and entry.name in SCRATCH)
-        for artifact in _artifacts(entry)
+        artifact.path.relative_to(results).as_posix(): artifact for entry in entries for artifact in _artifacts(entry)
     }
     if not found:
         raise UserError(f"{results}: holds no artifact")

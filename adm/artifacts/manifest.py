@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adm.artifacts.code import code_digest
+from adm.artifacts.code import code_digest, code_of_record
 from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
 from adm.params.errors import UserError
 from adm.params.section import Section
@@ -84,6 +84,26 @@ def file_hashes(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
 
 
+def read_record(path: Path) -> Manifest:
+    """Read what made an artifact: the manifest of a folder, or what a file of JSON tells of itself.
+
+    Raises:
+        UserError: It is missing, is not what was written, or does not tell what made it.
+    """
+    file = path / MANIFEST if path.is_dir() else path
+    content = read_sealed_json(file)
+    try:
+        if file.name == MANIFEST:
+            return Manifest.model_validate(content)
+        if not isinstance(content.get("made_by"), dict):
+            raise UserError(f"{file}: does not tell what made it: it holds no object `made_by`")
+        return Manifest.model_validate({"facts": {}, "files": {}, **content["made_by"]})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(f"{file}: does not tell what made it: {place}: {first['msg'].lower()}") from error
+
+
 def read_made_by(folder: Path, *stages: str) -> Manifest:
     """Read an artifact's manifest without checking its files.
 
@@ -92,11 +112,7 @@ def read_made_by(folder: Path, *stages: str) -> Manifest:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: does not exist")
-    path = folder / MANIFEST
-    try:
-        manifest = Manifest.model_validate(read_sealed_json(path))
-    except ValidationError as error:
-        raise UserError(f"{path}: is no manifest: {error.errors()[0]['msg'].lower()}") from error
+    manifest = read_record(folder)
     if manifest.stage not in stages:
         raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
     return manifest
@@ -129,17 +145,17 @@ def require_params(path: Path, made_by: Any, sections: Mapping[str, Section]) ->
         found = params.get(name) if isinstance(params, dict) else None
         if not isinstance(found, dict):
             raise UserError(f"{path}: does not tell which section {name!r} of the params file it was made with")
-        if difference := next(_differing(found, wanted), None):
+        if difference := next(differing(found, wanted), None):
             key, made_with, value = difference
             raise UserError(f"{path}: was made with {key} {made_with}, but the params file has {value}")
 
 
-def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The keys of a section that have other values, with both; a key that one of them lacks has its default there."""
     for key in [*wanted, *(key for key in found if key not in wanted)]:
         made_with, value = (values.get(key, DEFAULT) for values in (found, wanted))
         if isinstance(value, dict) and isinstance(made_with, dict):
-            yield from _differing(made_with, value, f"{within}{key}.")
+            yield from differing(made_with, value, f"{within}{key}.")
         elif made_with != value:
             yield f"{within}{key}", made_with, value
 
@@ -184,7 +200,12 @@ def identity(path: Path) -> str:
 
 
 def fingerprint(made_by: Mapping[str, Any]) -> str:
-    """A short hash of what makes an artifact, or of its params alone; it differs if the result may differ."""
+    """A short hash of what makes an artifact, or of its params alone; it differs if the result may differ.
+
+    Accepted code counts as the code that it stands for, so that unfinished work goes on.
+    """
+    if {"stage", "code"} <= set(made_by):
+        made_by = {**made_by, "code": code_of_record(made_by["stage"], made_by["code"])}
     return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,6 @@
 """The one error that users meet."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -48,3 +48,9 @@ def accepted(keys: Collection[str], key: str) -> str:
         return f"there are {', '.join(keys) or 'none'}"
     close = get_close_matches(key, keys, n=3, cutoff=0.0)
     return f"of the {len(keys)} there are, nearest are {', '.join(close)}"
+
+
+def some(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
+    """The first of several names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more

@@ -98,6 +98,21 @@ def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package):
     assert not touched & {"train", "sample", "throughput", "evaluate", "table", "figure"}
 
 
+def test_what_gathers_shards_is_the_business_of_sampling(package):
+    """Its runs are told to be made by `sample`."""
+    path = package / "stages" / "gather.py"
+    touched = changed(package, lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
+    assert touched == {"sample", "gather"}
+
+
+def test_a_declaration_of_params_is_the_business_of_no_stage(package):
+    def edit():
+        for path in (package / "params").glob("*.py"):
+            path.write_text(path.read_text() + "\nNEW = 1\n")
+
+    assert changed(package, edit) == set()
+
+
 def test_a_metric_is_the_business_of_evaluate(package):
     path = package / "metrics" / "inception_score.py"
     touched = changed(package, lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
@@ -122,5 +137,6 @@ def test_every_module_that_a_stage_needs_counts(package, verb):
         [sys.executable, "-c", script], capture_output=True, check=True, env=environment, text=True, cwd=package.parent
     )
     loaded, counted = json.loads(done.stdout)
-    assert set(loaded) <= set(counted)
+    # Params are declared, and reach the stage as values.
+    assert {name for name in loaded if not name.startswith("adm.params")} <= set(counted)
     assert f"adm.stages.{verb}" in loaded

@@ -5,7 +5,16 @@ import json
 import pytest
 from damage import sealed_json
 
-from adm.artifacts.manifest import MANIFEST, identity, provenance, read_manifest, sha256, write_manifest
+from adm.artifacts.manifest import (
+    MANIFEST,
+    differing,
+    identity,
+    provenance,
+    read_manifest,
+    read_record,
+    sha256,
+    write_manifest,
+)
 from adm.artifacts.seal import write_sealed_json
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
@@ -37,7 +46,7 @@ def refusal(folder, *stages):
 def test_the_manifest_says_what_made_the_artifact(artifact):
     manifest = read_manifest(artifact, "sample", "prepare")
     assert manifest.stage == "prepare"
-    assert manifest.params == {"dataset": SECTION.model_dump()}
+    assert manifest.params == {"dataset": SECTION.values()}
     assert manifest.facts == {"num_images": 3}
     assert manifest.files == {name: sha256(artifact / name) for name in ("a.bin", "b.txt")}
     assert set(manifest.versions) == {"python", "numpy"}
@@ -87,7 +96,32 @@ def test_what_is_no_manifest_is_refused(artifact, content):
 def test_a_manifest_with_an_unknown_key_is_refused(artifact):
     content = json.loads((artifact / MANIFEST).read_text())
     write_sealed_json(artifact / MANIFEST, {"clock": "noon", **content})
-    assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: is no manifest")
+    assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
+
+
+def test_a_file_of_json_tells_itself_what_made_it(artifact, tmp_path):
+    path = tmp_path / "metrics.json"
+    made_by = provenance("evaluate", {"dataset": SECTION}, {"data": artifact}, [])
+    write_sealed_json(path, {"fid": 3.0, "made_by": {**made_by, "facts": {"a": 1}}})
+    record = read_record(path)
+    assert (record.stage, record.inputs, record.facts) == ("evaluate", {"data": identity(artifact)}, {"a": 1})
+    write_sealed_json(path, {"fid": 3.0})
+    with pytest.raises(UserError, match="made_by"):
+        read_record(path)
+
+
+def test_a_manifest_holds_no_defaults_so_that_new_fields_change_none(artifact):
+    held = read_record(artifact).params["dataset"]
+    assert held == {key: value for key, value in SECTION.model_dump(mode="json").items() if key in held}
+    assert set(held) < set(type(SECTION).model_fields)
+    assert list(differing(held, SECTION.values())) == []
+
+
+def test_what_differs_is_told_by_its_dotted_key_be_it_a_default_on_one_side():
+    found, wanted = {"a": {"b": 1, "c": [2]}, "gone": 3}, {"a": {"b": 2, "c": [2]}, "new": 4}
+    told = {key: values for key, *values in differing(found, wanted)}
+    assert set(told) == {"a.b", "gone", "new"}
+    assert told["a.b"] == [1, 2]
 
 
 def test_identity_follows_content_params_and_parents(artifact, tmp_path):

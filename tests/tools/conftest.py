@@ -1,13 +1,16 @@
 """A small graph with the 2015 graph's names, sample batches and references of 8x8 images, and whole results."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from fabricated import PARAMS, fabricate, make
 from PIL import Image
 from safetensors.numpy import save_file
 
+from adm.artifacts import code
 from adm.artifacts.manifest import fingerprint, provenance, read_made_by, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import write_json
@@ -15,7 +18,10 @@ from adm.metrics.freeze import freeze
 from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.torch_graph import TorchGraph
+from adm.params import load
 from adm.params.section import Section
+from adm.pipeline import Pipeline
+from adm.tools import accept
 
 SIDE = 8
 
@@ -148,8 +154,69 @@ def results(tmp_path):
     for name in ("figure_5", "figure_6"):
         Image.fromarray(images[0]).save(folder / "figures" / f"{name}.png")
         (folder / "figures" / f"{name}.pdf").write_bytes(b"%PDF " + bytes(range(99)))
-    for name in ("logs/train/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "code/train.txt", "data/.digits.part"):
+    scratch = ("logs/train/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "jobs/train/m-9.json", "params.yaml")
+    for name in (*scratch, "data/.digits.part"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("no result")
     (data / ".snakemake_timestamp").touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def fabricated_results(tmp_path_factory):
+    """A folder with a params file, and whole results of it."""
+    folder = tmp_path_factory.mktemp("fabricated")
+    (folder / "params.yaml").write_text(PARAMS)
+    fabricate(folder / "params.yaml", folder / "results" / "tiny")
+    return folder
+
+
+@pytest.fixture
+def project(fabricated_results, root, tmp_path, monkeypatch):
+    """The working folder: a params file, whole results of it, and a package whose code is today's and can change."""
+    folder = shutil.copytree(fabricated_results, tmp_path / "project")
+    (folder / "accepted.json").write_text("{}\n")
+    for module in (code, accept):
+        monkeypatch.setattr(module, "ACCEPTED", folder / "accepted.json")
+    monkeypatch.chdir(folder)
+    yield Project(folder, root / "adm", monkeypatch)
+    if root / "adm" != code.PACKAGE:
+        forget_code()
+
+
+def forget_code():
+    """Have the digests of all code computed anew."""
+    for cache in (code.code_digest, code._tree, code._normalised):
+        cache.cache_clear()
+
+
+class Project:
+    """A folder with a params file, its results, and a copy of the package that can be changed."""
+
+    def __init__(self, folder, package, monkeypatch):
+        self.folder, self.results, self.params = folder, folder / "results" / "tiny", folder / "params.yaml"
+        self._package, self._monkeypatch = package, monkeypatch
+
+    def edit_code(self, stage, text="\nNEW = 1\n"):
+        """Add lines to a stage's module."""
+        copy = self.folder / "adm"
+        if not copy.exists():
+            shutil.copytree(self._package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            self._monkeypatch.setattr(code, "PACKAGE", copy)
+        path = copy / "stages" / f"{stage}.py"
+        path.write_text(path.read_text() + text)
+        forget_code()
+
+    def edit_params(self, old, new):
+        """Replace words of the params file."""
+        text = self.params.read_text()
+        assert old in text
+        self.params.write_text(text.replace(old, new, 1))
+
+    def job(self, name, shards=1):
+        """A job of the params file, with runs cut into so many shards."""
+        return Pipeline(load(self.params), shards).jobs[name]
+
+    def make(self, name):
+        """Carry out a job again."""
+        make(self.job(name), Pipeline(load(self.params)))

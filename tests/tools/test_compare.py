@@ -82,7 +82,7 @@ def test_a_folder_equals_itself_and_its_copy(adm, pair, tmp_path):
 
 
 def test_what_is_no_result_is_left_out(adm, pair):
-    for name in ("work", "logs", "shards", "code"):
+    for name in ("work", "logs", "shards", "jobs"):
         shutil.rmtree(pair.b / name)
     (pair.b / "data" / ".digits.part").write_text("more")
     assert compared(adm, pair) == (0, [], {"equal": 23})

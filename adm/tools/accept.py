@@ -1,0 +1,74 @@
+"""`accept`: a stage's code of today declared to compute what the code did that its artifacts were made with."""
+
+import logging
+from collections import Counter
+from datetime import date
+
+from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
+from adm.artifacts.manifest import read_record
+from adm.artifacts.writing import new_file, write_json
+from adm.params import UserError
+from adm.params.errors import accepted
+from adm.pipeline import RULES, Pipeline
+
+SHORT = 12
+"""Digits of a digest that messages show."""
+
+logger = logging.getLogger(__name__)
+
+
+def stage_of(verb: str) -> str:
+    """The stage of a verb whose artifacts tell what code made them.
+
+    Raises:
+        UserError: There is no such verb, or its artifacts do not tell, and are made again in seconds.
+    """
+    telling = dict.fromkeys(rule.stage for rule in RULES.values() if "out" in rule.outputs)
+    if (stage := verb.replace("-", "_")) not in telling:
+        raise UserError(f"{verb!r}: is no verb whose artifacts tell what code made them; {accepted(telling, verb)}")
+    return stage
+
+
+def run(pipeline: Pipeline, stage: str, reason: str, prefix: str) -> None:
+    """Have today's code of a stage stand for the code that its artifacts were made with.
+
+    Neither engine then runs it again for its code. What is recorded is part of the project, for all its params files.
+
+    Args:
+        pipeline: The jobs whose artifacts tell which code that was.
+        stage: From `stage_of`.
+        reason: Why it computes the same, in words.
+        prefix: The first digits of the digest of that code, where artifacts were made with several.
+
+    Raises:
+        UserError: There is no artifact of the stage, or they were made with the code of several digests and `prefix`
+            names none or several of them.
+    """
+    today = code_of_record(stage)
+    found = _codes(pipeline, stage)
+    if not found:
+        raise UserError(f"{pipeline.root}: holds no artifact that {stage!r} made, so there is no code to stand for")
+    older = {code: count for code, count in found.items() if code != today and code.startswith(prefix)}
+    if set(found) == {today}:
+        print(f"{stage}: nothing to accept; all of its {found[today]} artifacts are of today's code")
+        return
+    if len(older) != 1:
+        told = ", ".join(f"{code[:SHORT]} ({count})" for code, count in found.items() if code != today)
+        raise UserError(f"{stage}: artifacts were made with code {told}; name one by --code PREFIX, given {prefix!r}")
+    ((code, count),) = older.items()
+    record = read_accepted()
+    record.setdefault(stage, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
+    with new_file(ACCEPTED) as path:
+        write_json(path, record)
+    logger.info("accepted: today's code of %s, %s, stands for %s, of %d artifacts", stage, today, code, count)
+
+
+def _codes(pipeline: Pipeline, stage: str) -> Counter[str]:
+    """The code of record that the artifacts of a stage were made with, and how many."""
+    found = Counter[str]()
+    # Of a run in shards, the whole remains.
+    for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
+        if job.stage == stage and job.out.exists():
+            made_by = read_record(job.out)
+            found[code_of_record(stage, made_by.code)] += made_by.stage == stage
+    return +found

@@ -1,0 +1,126 @@
+"""`accept`: code that was declared to compute the same has nothing run again, in either engine, and is told."""
+
+import json
+
+import pytest
+
+from adm.artifacts import code
+from adm.artifacts.code import code_digest
+from adm.artifacts.manifest import fingerprint, provenance
+
+REASON = "only a name changed"
+
+
+@pytest.fixture
+def accept(adm):
+    def run(*arguments):
+        exit_code, out, _ = adm("accept", *arguments)
+        assert exit_code == 0
+        return out
+
+    return run
+
+
+def counts_of(adm, project, tmp_path):
+    exit_code, out, _ = adm("verify", project.results, "--out", tmp_path / "report.json")
+    assert exit_code == 0
+    return json.loads((tmp_path / "report.json").read_text())["counts"], out
+
+
+def test_accepted_code_has_no_job_run_again(project, accept):
+    before = project.job("train/m-9").triggers
+    project.edit_code("train")
+    assert project.job("train/m-9").triggers != before
+    accept("train", "--reason", REASON)
+    # Snakemake compares these, DVC the file that holds them.
+    assert project.job("train/m-9").triggers == before
+    assert project.job("train/n-4").triggers["code"] == before["code"]
+
+
+def test_code_that_changes_again_has_jobs_run_again_until_it_is_accepted_too(project, accept):
+    before = project.job("prepare/x").triggers
+    project.edit_code("prepare")
+    accept("prepare")
+    project.make("prepare/y")
+    project.edit_code("prepare", "\nNEWER = 1\n")
+    assert project.job("prepare/x").triggers != before
+    # Its artifacts are of two digests now, but of one that stands for both.
+    accept("prepare")
+    assert project.job("prepare/x").triggers == before
+
+
+def test_what_was_accepted_is_no_change_when_the_old_code_comes_back(project, accept):
+    before = code_digest("prepare")
+    project.edit_code("prepare")
+    accept("prepare")
+    project.make("prepare/x")
+    path = project.folder / "adm" / "stages" / "prepare.py"
+    path.write_text(path.read_text().replace("NEW = 1", ""))
+    project.edit_code("prepare", "")
+    assert code_digest("prepare") == before
+    assert "nothing to accept" in accept("prepare")
+
+
+def test_verify_tells_what_was_accepted_and_the_journal_keeps_it(project, accept, adm, tmp_path):
+    older = code_digest("train")
+    project.edit_code("train")
+    assert counts_of(adm, project, tmp_path)[0]["other_code"] == 3
+    accept("train", "--reason", REASON)
+    counts, out = counts_of(adm, project, tmp_path)
+    assert (counts["other_code"], counts["accepted_code"]) == (0, 3)
+    assert REASON in out
+    text = (project.results / "logs" / "accept" / "train.txt").read_text()
+    for part in (REASON, older, code_digest("train")):
+        assert part in text
+
+
+def test_what_is_half_done_goes_on_under_accepted_code(project, accept):
+    made_by = provenance("train", {}, {}, [])
+    project.edit_code("train")
+    assert fingerprint(provenance("train", {}, {}, [])) != fingerprint(made_by)
+    accept("train")
+    assert fingerprint(provenance("train", {}, {}, [])) == fingerprint(made_by)
+
+
+def test_nothing_is_recorded_where_all_artifacts_are_of_todays_code(project, accept):
+    assert "nothing to accept" in accept("train")
+    assert json.loads(code.ACCEPTED.read_text()) == {}
+
+
+def test_shards_are_accepted_with_the_runs_that_they_make(project, accept):
+    """What gathers shards writes what `sample` would have written, under its name."""
+    project.edit_params("paths:", "execution: {shards: 2}\npaths:")
+    names = ["gather/a", "sample_shard/a/1-of-2"]
+    before = [project.job(name, shards=2).triggers for name in names]
+    project.edit_code("gather")
+    assert all(project.job(name, shards=2).triggers != old for name, old in zip(names, before, strict=True))
+    accept("sample")
+    assert [project.job(name, shards=2).triggers for name in names] == before
+
+
+def test_of_several_older_digests_one_is_chosen(project, accept, adm):
+    before = project.job("prepare/x").triggers
+    project.edit_code("prepare")
+    project.make("prepare/y")
+    project.edit_code("prepare", "\nNEWER = 1\n")
+    exit_code, _, err = adm("accept", "prepare")
+    assert (exit_code, err.count("\n")) == (2, 1)
+    assert before["code"][:8] in err
+    accept("prepare", "--code", before["code"][:8])
+    assert project.job("prepare/x").triggers == before
+
+
+@pytest.mark.parametrize("verb", ["table", "claims", "gather", "resolve", "paint", "../../etc", "train-gan"])
+def test_a_verb_whose_artifacts_tell_no_code_is_refused_in_one_line(project, adm, verb):
+    exit_code, out, err = adm("accept", verb)
+    assert (exit_code, out, err.count("\n")) == (2, "", 1)
+    assert json.loads(code.ACCEPTED.read_text()) == {}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_record_that_is_no_json_is_named_in_one_line(adm):
+    code.ACCEPTED.write_text("<<<<<<< ours\n{}")
+    for verb in (["jobs"], ["accept", "train"]):
+        exit_code, out, err = adm(*verb)
+        assert (exit_code, out, err.count("\n")) == (2, "", 1)
+        assert str(code.ACCEPTED) in err

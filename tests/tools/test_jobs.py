@@ -1,0 +1,123 @@
+"""`jobs`: each job is there, missing, or stale for the reason that is told."""
+
+import os
+import shutil
+import time
+
+import pytest
+
+from adm.params import load
+from adm.pipeline import Pipeline
+from adm.tools.jobs import states
+
+BEHIND_M_4 = ["train/m-4", "train/m-9", "sample/a", "features/a", "evaluate/a", "table/mine", "claims"]
+"""A segment, and what is made from it in turn."""
+
+
+def stale(project):
+    """Why each job that is not done would be done, by its name; "missing" for one that is."""
+    found = states(Pipeline(load(project.params), 1))
+    return {name: "; ".join(state.why) or state.word for name, state in found.items() if state.word != "there"}
+
+
+def test_all_is_there_when_all_was_done(project, adm):
+    assert stale(project) == {}
+    exit_code, out, _ = adm("jobs")
+    *lines, last = out.splitlines()
+    assert exit_code == 0
+    assert {line.rpartition(": ")[2] for line in lines} == {"there"}
+    assert len(lines) == len(Pipeline(load(project.params), 1).jobs)
+    assert last == f"{len(lines)} there, 0 stale, 0 missing"
+
+
+def test_nothing_is_there_at_first(project):
+    shutil.rmtree(project.results)
+    assert set(stale(project).values()) == {"missing"}
+
+
+def test_only_the_jobs_of_a_verb(project, adm):
+    _, out, _ = adm("jobs", "train")
+    assert [line.split(":")[0] for line in out.splitlines()[:-1]] == ["train m-4", "train n-4", "train m-9"]
+    exit_code, out, err = adm("jobs", "paint")
+    assert (exit_code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_what_is_missing_and_what_is_behind_it(project):
+    shutil.rmtree(project.results / "checkpoints" / "m-4")
+    found = stale(project)
+    assert list(found) == BEHIND_M_4 == [name for name in found if name in BEHIND_M_4]
+    assert found["train/m-4"] == "missing"
+    assert "checkpoints/m-4 is missing" in found["train/m-9"]
+    assert "checkpoints/m-9 is stale" in found["sample/a"]
+
+
+def test_a_job_of_two_outputs_is_missing_without_one(project):
+    (project.results / "training" / "m-9.csv").unlink()
+    assert stale(project)["train/m-9"] == "missing"
+
+
+def test_a_changed_value_is_told_with_both(project):
+    project.edit_params('a: &a {checkpoint: m, steps: "3"', 'a: &a {checkpoint: m, steps: "5"')
+    found = stale(project)
+    for name in ("sample/a", "sample/b", "evaluate/a"):
+        assert "run.steps 3 -> 5" in found[name]
+    assert not any(name.startswith(("train/", "init/", "features/reference")) for name in found)
+    assert "resolve" in found
+
+
+def test_a_default_that_is_written_down_changes_nothing(project):
+    project.edit_params('steps: "3"', 'steps: "3", eta: 0.0, seed: 0')
+    assert stale(project) == {}
+
+
+def test_another_parent_is_told(project):
+    project.edit_params("b: {<<: *a, checkpoint: n", "b: {<<: *a, checkpoint: m-4")
+    assert "checkpoints/m-4 is another one" in stale(project)["sample/b"]
+
+
+def test_a_parent_that_was_made_anew_is_told(project):
+    (project.results / "samples" / "a" / "content.bin").write_bytes(b"other")
+    manifest = project.results / "samples" / "a" / "manifest.json"
+    project.edit_code("sample")
+    shutil.rmtree(manifest.parent)
+    project.make("sample/a")
+    found = stale(project)
+    assert "sample/a" not in found
+    assert found["sample/b"] == "code"
+    assert "samples/a is another one" in found["features/a"]
+
+
+def test_changed_code_is_told_of_its_stage(project):
+    project.edit_code("train")
+    found = stale(project)
+    assert [name for name, why in found.items() if why.startswith("code") and name != "resolve"] == [
+        "train/m-4",
+        "train/n-4",
+        "train/m-9",
+    ]
+
+
+def test_a_table_is_judged_by_the_times_of_what_it_shows_and_by_its_section(project):
+    table = project.results / "tables" / "mine.md"
+    os.utime(table, (0, time.time() - 10**6))
+    assert "metrics/a.json is newer" in stale(project)["table/mine"]
+    project.edit_params("caption: Both runs.", "caption: Two runs.")
+    assert "table.caption Both runs. -> Two runs." in stale(project)["table/mine"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
+def test_a_manifest_that_cannot_be_read_is_told(project, content):
+    (project.results / "samples" / "a" / "manifest.json").write_bytes(content)
+    found = stale(project)
+    assert "samples/a/manifest.json: " in found["sample/a"]
+    assert "samples/a is stale" in found["features/a"]
+
+
+def test_stages_name_their_sections_as_the_jobs_do(adm, tmp_path, monkeypatch, project):
+    """What the stages themselves write is there, and stays it, however often it is asked for."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(project.params, tmp_path)
+    for words in ("resolve", "prepare x", "init m", "train m-4", "sizes", "throughput t"):
+        assert adm(*words.split())[0] == 0
+    project.params, made = tmp_path / "params.yaml", ["resolve", "prepare/x", "init/m", "train/m-4", "sizes"]
+    assert not set(stale(project)) & {*made, "throughput/t"}
