@@ -74,7 +74,7 @@ class Call:
 
     @property
     def shown(self) -> dict[str, dict[str, Path]]:
-        """What a table, a figure or the claims are made from, by kind and key."""
+        """What a table, a figure or claims are made from, by kind and key."""
         kinds = dict.fromkeys(name.partition("/")[0] for name in self.job.inputs)
         return {kind: self.job.inputs_of(kind) for kind in kinds}
 
@@ -151,7 +151,10 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         lambda c, j: (c.params, j.key, c.shown, j.out),
     ),
     "figure": ("Draw a figure as png and pdf.", lambda c, j: (c.params, j.key, c.shown, j.out)),
-    "claims": ("Test what the paper claims against what was measured.", lambda c, j: (c.params, c.shown, j.out)),
+    "claims": (
+        "Test claims against what was measured: the paper's, those on speed, or one's own.",
+        lambda c, j: (c.params, j.key, c.shown, j.out),
+    ),
 }
 """The verbs of the pipeline: what each does, and what its stage is called with."""
 
@@ -202,7 +205,7 @@ def _key_of(verb: str) -> Any:
 
 
 def _command(verb: str) -> Callable[..., None]:
-    if verb in ("sizes", "claims"):
+    if verb == "sizes":
 
         def single(params: ParamsFile = Path("params.yaml")) -> None:
             carry_out(params, verb, "")
@@ -229,8 +232,10 @@ def _command(verb: str) -> Callable[..., None]:
                 from adm.stages import fetch as stage
 
                 stage.run_known(key, out)
-            else:
-                carry_out(params, verb, key)
+                return
+            if out is not None:
+                raise UserError(f"--out '{out}': is for files that are known by name; there are {', '.join(KNOWN)}")
+            carry_out(params, verb, key)
 
         return fetched
 

@@ -145,6 +145,22 @@ def plan(
 
 
 @tools.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Of the scale: scales/NAME/params.yaml is written.")],
+    images: Annotated[Path, typer.Option(help="A folder with one folder of images a class.")],
+    size: Annotated[int, typer.Option(help="The side, in pixels, that images are trained at.")],
+    channels: Annotated[int, typer.Option(help="3, or 1 to turn images grey.")] = 3,
+    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Train without classes.")] = False,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="What trains and samples.")] = "cpu",
+    hours: Annotated[float, typer.Option(help="That all of it may take on this machine.")] = 1.0,
+) -> None:
+    """Write a short params file for images of your own, and its dvc.yaml, from one look at their folder."""
+    from adm.tools import new as tool
+
+    tool.run(name, images, size, channels, not unlabelled, device, hours)
+
+
+@tools.command()
 def check(params: ParamsFile = Path("params.yaml")) -> None:
     """Check a params file, and that the dvc.yaml beside it, if there is one, is of it."""
     from adm.dvc_file import NAME, check_stages

@@ -36,7 +36,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     """
     if pipeline.root.is_absolute():
         raise UserError(
-            f"{params}: paths.results: {pipeline.root} is outside the project, where DVC keeps nothing; take results/NAME"
+            f"{params}: paths.results: {pipeline.root} is outside the project, but DVC needs them in it: results/NAME"
         )
     whole = Pipeline(pipeline.params, 1)
     folder = params.parent

@@ -6,6 +6,7 @@ part of the code of each.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any
 from adm.artifacts.code import code_of_record
 from adm.paper import TABLES, captions, table_cells
 from adm.params import Params, UserError
+from adm.params.claims import grouped
 from adm.params.errors import accepted
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.resources import JobResources, ProcessResources
@@ -80,7 +82,7 @@ RULES = {
     "likelihood": Rule("likelihood", {"out": "studies/{key}/"}, "sample"),
     "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex")}),
     "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
-    "claims": Rule("claims", {ending: f"claims.{ending}" for ending in ("csv", "md", "tex", "json")}),
+    "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "json")}),
 }
 """Every kind of job, in the order in which they come."""
 
@@ -101,7 +103,7 @@ FILES = {
     "throughput": "throughput",
     "sizes": "sizes",
 }
-"""Rules that make what a table, a figure or the claims need, by its kind, where there is but one for it."""
+"""Rules that make what a table, a figure or claims need, by its kind, where there is but one for it."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,6 @@ class Job:
         sections: What it reads of the params file, by name: sections, or plain values.
         threads: Of each of its processes.
         shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
-        parts: How many parts it gathers.
     """
 
     rule: str
@@ -259,6 +260,12 @@ class Pipeline:
             return taken  # type: ignore[no-any-return]
         # Studies of single figures are computed by one process.
         return taken.model_copy(update={"processes": 1})
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what has any job run again."""
+        triggers = {name: job.triggers for name, job in self.jobs.items()}
+        return hashlib.sha256(json.dumps(triggers).encode()).hexdigest()
 
     # Where what others make lies.
 
@@ -411,13 +418,16 @@ class Pipeline:
         for key, figure in params.figures.items():
             shown = {"figure": figure, "caption": _caption(key, figure)}
             yield self._job("figure", key, self._needed(needs_of_figure(params, key)), **shown)
-        if params.claims:
-            models = {key: _declared(model) for key, model in params.models.items()}
-            shown = {"claims": params.claims, "models": models, "published": params.published.checkpoints}
-            yield self._job("claims", "", self._needed(needs_of_claims(params)), **shown)
+        for group, claims in grouped(params.claims).items():
+            shown = {"claims": claims}
+            if group != "speed":
+                # How long models were trained, and in what batches, is of the params file alone.
+                shown |= {"models": {key: _declared(model) for key, model in params.models.items()}}
+                shown |= {"published": params.published.checkpoints}
+            yield self._job("claims", group, self._needed(needs_of_claims(params, group)), **shown)
 
     def _needed(self, needs: Needs) -> dict[str, Path]:
-        """The artifacts that a table, a figure or the claims are made from."""
+        """The artifacts that a table, a figure or claims are made from."""
         return {f"{kind}/{key}": self._artifact(kind, key) for kind, keys in needs.items() for key in keys}
 
     def _artifact(self, kind: str, key: str) -> Path:

@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smallest", action="store_true", help="one start of two verbs")
     options = parser.parse_args()
-    started, repeats = (["check", "gather"], 1) if options.smallest else (verbs(), 3)
+    started, repeats = (["resolve", "gather"], 1) if options.smallest else (verbs(), 3)
     for verb in started:
         seconds = []
         for _ in range(repeats):

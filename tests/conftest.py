@@ -23,7 +23,8 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes seconds, or starts engines; `make test-fast` leaves it out")
     settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
     # `make fuzz` asks for many more cases, other ones every time; its seed repeats them.
     cases = int(os.environ.get("ADM_FUZZ_CASES", "0"))

@@ -1,198 +1,163 @@
-"""The command line: mistakes end in one line, failures leave no trace, and light verbs load no heavy libraries."""
+"""The command line: a verb takes a key, mistakes end in one line, and light verbs load no heavy libraries."""
 
+import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from adm import cli
 from adm.artifacts.code import verbs
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
-from adm.params import load
-from adm.params.errors import UserError
-from adm.report.metrics import METRICS
-from adm.sampling.batch import Block, write_batch, write_shard
+from adm.params import UserError, load
+from adm.params.metrics import METRICS
+from adm.pipeline import RULES, Job, Pipeline
+from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard
 
-HEAVY = ("torch", "tensorflow")
+KEYED = [verb for verb in cli.WIRED if verb not in ("sizes", "claims")]
 
 
-PAPER = Path(__file__).parents[1] / "workflow" / "paper"
+@pytest.fixture(scope="module")
+def pipeline(root):
+    return Pipeline(load(root / "params.yaml"))
 
 
-@pytest.fixture(scope="session")
-def params(root, tmp_path_factory):
-    """A params file in a folder of its own, where verbs keep their journals."""
-    return Path(shutil.copy(root / "params.yaml", tmp_path_factory.mktemp("project")))
+@pytest.fixture
+def project(root, tmp_path, monkeypatch):
+    """A folder with the embedded scale's params file alone, in which verbs run."""
+    shutil.copy(root / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(adm):
+    """The one line by which a command is refused."""
+
+    def run(*arguments):
+        code, out, err = adm(*arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("error: ")
+        return err.removeprefix("error: ").rstrip("\n")
+
+    return run
 
 
 def everything_in(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+    """The files of a folder, but for journals, which tell the time."""
+    paths = [path for path in folder.rglob("*") if "logs" not in path.parts and path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-SAMPLE = "sample --params {params} --checkpoint {tmp}/c --out {tmp}/out"
-FIGURE = "figure --params {params} --paper {paper} --out {tmp}/out"
-TABLE = "table --params {params} --paper {paper} --out {tmp}/out"
-MISTAKES = {
-    "missing params file": (
-        "check --params {tmp}/none.yaml --out {tmp}/out",
-        "none.yaml: cannot be read",
-    ),
-    "unknown dataset": (
-        "prepare --params {params} --dataset cats --out {tmp}/out",
-        "--dataset 'cats': is not in the params file; there are digits, digits-64, bedroom",
-    ),
-    "unknown model": (
-        "init --params {params} --model adm-129 --out {tmp}/out",
-        "--model 'adm-129': is not in the params file; of the 18 there are, nearest are adm-128",
-    ),
-    "unknown segment": (
-        "train --params {params} --segment adm-128-251 --data {tmp}/d --previous {tmp}/p --out {tmp}/out --work {tmp}/w"
-        " --log {tmp}/l.csv",
-        "--segment 'adm-128-251': is not in the params file; of the ",
-    ),
-    "unknown run": (SAMPLE + " --run scale-9 --classifier {tmp}/k", "--run 'scale-9': is not in the params file"),
-    "gan run, sampled as another": (SAMPLE + " --run gan-1 --classifier {tmp}/k", "--run 'gan-1': is not in the"),
-    "run, sampled as a gan's": (
-        "sample-gan --params {params} --run scale-2 --gan {tmp}/g --out {tmp}/out",
-        "--run 'scale-2': is not in the params file; of the ",
-    ),
-    "unknown gan": ("train-gan --params {params} --gan big --data {tmp}/d --out {tmp}/out", "--gan 'big'"),
-    "unknown study": (
-        "vary --params {params} --study neighbours-ddim --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out",
-        "--study 'neighbours-ddim': is not in the params file; there are variation-256",
-    ),
-    "unknown likelihood": (
-        "likelihood --params {params} --study variation-256 --checkpoint {tmp}/c --data {tmp}/d --out {tmp}/out",
-        "--study 'variation-256': is not in the params file; there are likelihood-250, likelihood-4360",
-    ),
-    "likelihood of no checkpoint": (
-        "likelihood --params {params} --study likelihood-250 --checkpoint {tmp}/c --data {tmp}/d --out {tmp}/out",
-        "c: does not exist",
-    ),
-    "likelihoods left out": (FIGURE + " --figure likelihood", "--studies: is missing; this figure needs it"),
-    "missing likelihood": (FIGURE + " --figure likelihood --studies {tmp}", "likelihood-250: does not exist"),
-    "unknown throughput": ("throughput --params {params} --key adm-64 --out {tmp}/out", "--key 'adm-64'"),
-    "nothing published": (
-        "fetch --params {params} --kind graphs --key inception --out {tmp}/out",
-        "--key 'inception': is not in the params file; there are none",
-    ),
-    "no file of that name": ("fetch incept", "'incept': is no file that is known by name; there are inception"),
-    "nothing to fetch": ("fetch --out {tmp}/out", "fetch: needs a name, such as 'inception', or --params"),
-    "a well-known file of a params file": (
-        "fetch inception --params {params}",
-        "'inception': needs no --params, --kind or --key, which name a file of the params file",
-    ),
-    "unknown table": (TABLE + " --table table_99", "--table 'table_99'"),
-    "unknown figure": (
-        "figure --params {params} --paper {paper} --figure figure_4 --out {tmp}/out",
-        "--figure 'figure_4'",
-    ),
-    "missing metrics": (TABLE + " --table table_8 --metrics {tmp}", "adm-128-250.json: does not exist"),
-    "metrics left out": (TABLE + " --table table_8", "--metrics: is missing; this table needs it"),
-    "sizes left out": (TABLE + " --table table_11", "--sizes: is missing; this table needs it"),
-    "throughput left out": (TABLE + " --table table_7", "--throughput: is missing; this table needs it"),
-    "missing paper": (
-        "table --params {params} --paper {tmp}/none --table table_14 --out {tmp}/out",
-        "table_14.csv: does not exist",
-    ),
-    "missing shard": (
-        "gather {tmp}/1.npz --params {params} --run scale-2 --checkpoint {tmp}/c --classifier {tmp}/k --out {tmp}/out",
-        "1.npz: does not exist",
-    ),
-    "missing samples": (
-        FIGURE + " --figure figure_21 --samples {tmp}/none",
-        "none/adm-256-1980: does not exist",
-    ),
-    "samples left out": (
-        FIGURE + " --figure figure_21",
-        "--samples: is missing; this figure needs it",
-    ),
-    "malformed shard": (
-        SAMPLE + " --run scale-2 --classifier {tmp}/k --shard 5-of-4",
-        "--shard '5-of-4': is no shard",
-    ),
-    "guided run without a classifier": (SAMPLE + " --run scale-2", "--classifier: is missing; run 'scale-2' needs it"),
-    "guided run of a base": (
-        SAMPLE + " --run scale-2 --base {tmp}/b",
-        "--classifier: is missing; run 'scale-2' needs it",
-    ),
-    "guided run of a base too": (
-        SAMPLE + " --run scale-2 --classifier {tmp}/k --base {tmp}/b",
-        "b': is not used by run 'scale-2', which needs --classifier alone",
-    ),
-    "stack without a base": (SAMPLE + " --run stack-540-500", "--base: is missing; run 'stack-540-500' needs it"),
-    "stack with a classifier": (
-        SAMPLE + " --run stack-540-500 --classifier {tmp}/k",
-        "--base: is missing; run 'stack-540-500' needs it",
-    ),
-    "stack with a classifier too": (
-        SAMPLE + " --run stack-540-500 --classifier {tmp}/k --base {tmp}/b",
-        "k': is not used by run 'stack-540-500', which needs --base alone",
-    ),
-    "gathered stack without a base": (
-        "gather {tmp}/1.npz --params {params} --run stack-540-500 --checkpoint {tmp}/c --out {tmp}/out",
-        "--base: is missing; run 'stack-540-500' needs it",
-    ),
-}
+def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
+    stages = {*cli.WIRED, "resolve"}
+    assert stages == set(verbs()) == {rule.verb for rule in RULES.values()}
+    registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
+    tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
+    assert registered >= tools | {verb.replace("_", "-") for verb in stages}
+    assert not tools & stages
 
 
-def filled_in(arguments, params, tmp_path):
-    return arguments.format(params=params, tmp=tmp_path, paper=PAPER).split()
+@pytest.mark.parametrize("rule", [name for name in RULES if name != "resolve"])
+def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
+    found = pipeline if not rule.endswith("_shard") and rule != "gather" else Pipeline(pipeline.params, 2)
+    if rule == "fetch" or rule.startswith("adopt"):
+        found = Pipeline(load(root / "scales" / "released" / "params.yaml"))
+    job = found.of_rule(rule)[0]
+    stage = import_module(f"adm.stages.{job.verb}")
+    arguments = inspect.signature(stage.run).bind(*cli.WIRED[job.verb][1](cli.Call(found, job, Path("curves")), job))
+    outputs = [value for value in arguments.arguments.values() if isinstance(value, Path)]
+    assert job.out in outputs
+    # No section that the stage asks for is missing, but what guides a run that is not guided.
+    missing = {name for name, value in arguments.arguments.items() if value is None}
+    assert missing <= {"shard", "classifier", "classifier_model", "model"}
 
 
-@pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_line_on_stderr_exit_code_2_and_no_output(adm, params, tmp_path, case):
-    arguments, message = MISTAKES[case]
-    code, out, err = adm(*filled_in(arguments, params, tmp_path))
-    assert code == 2
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.endswith("\n")
-    assert len(err.splitlines()) == 1
-    assert message in err
-    assert everything_in(tmp_path) == {}
+@pytest.mark.parametrize("verb", KEYED)
+@pytest.mark.usefixtures("project")
+def test_an_unknown_key_is_named_with_those_that_are_near(refused, pipeline, verb):
+    message = refused(verb.replace("_", "-"), "adm-128-no")
+    assert message.startswith(f"{verb} 'adm-128-no': is not in the params file; ")
+    known = [job.argument for job in pipeline.jobs.values() if job.verb == verb]
+    assert any(key in message for key in known) or (not known and "there are none" in message)
+    assert not Path("results").exists()
 
 
-def test_a_broken_params_file_is_a_mistake_too(adm, params, tmp_path):
-    content = yaml.safe_load(params.read_text())
-    content["models"]["adm-128"]["network"]["channels"] = 33
-    broken = tmp_path / "broken.yaml"
-    broken.write_text(yaml.safe_dump(content))
-    code, _, err = adm("check", "--params", broken, "--out", tmp_path / "out")
-    assert (code, len(err.splitlines())) == (2, 1)
-    assert err.startswith(f"error: {broken}: models.adm-128.network: ")
-    assert not (tmp_path / "out").exists()
-
-
-def test_debug_shows_the_traceback(params, root, tmp_path):
-    arguments, message = MISTAKES["unknown dataset"]
-    command = [sys.executable, "-m", "adm", "--debug", *filled_in(arguments, params, tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run(command, capture_output=True, check=False, env=environment, text=True, cwd=tmp_path)
-    assert done.returncode != 0
-    assert "Traceback" in done.stderr
-    assert "UserError" in done.stderr
-    assert message in done.stderr
-
-
-def test_what_the_system_refuses_is_one_line_too(adm, params, tmp_path):
-    (tmp_path / "file").write_text("")
-    code, _, printed = adm("check", "--params", params, "--out", tmp_path / "file" / "out")
-    assert code == 2
-    assert printed.startswith("error: ")
-    assert printed.count("\n") == 1
-    assert str(tmp_path / "file") in printed
+@pytest.mark.usefixtures("project")
+def test_a_mistyped_key_is_told_its_nearest(refused):
+    assert "adm-128-250" in refused("train", "adm-128-251")
+    assert "adm-128" in refused("init", "adm-129")
 
 
 @pytest.mark.parametrize(
-    "arguments", [["prepare"], ["no-such-verb"], ["check", "--learning-rate", "1"], ["--nonsense"]]
+    "rule", [rule for rule in RULES if rule not in ("resolve", "fetch", "prepare", "init", "sizes", "throughput")]
+)
+def test_a_missing_input_is_one_line_and_nothing_is_written(refused, pipeline, root, project, rule):
+    shards = 2 if rule in ("sample_shard", "gather") else 1
+    file = "scales/released/params.yaml" if rule.startswith("adopt") else "params.yaml"
+    if rule.startswith("adopt"):
+        (project / file).parent.mkdir(parents=True)
+        (project / "scales" / "shared.yaml").write_bytes((root / "scales" / "shared.yaml").read_bytes())
+        (project / file).write_bytes((root / file).read_bytes())
+    else:
+        (project / file).write_text(
+            (project / file).read_text().replace("execution: {", f"execution: {{shards: {shards}, ")
+        )
+    job = next(job for job in Pipeline(load(file)).of_rule(rule) if job.inputs)
+    message = refused(*job.command, "--params", file)
+    assert any(str(path) in message for path in job.inputs.values())
+    written = everything_in(project / job.root)
+    assert [name for name in written if not name.endswith(".lock")] == []
+
+
+MISTAKES = {
+    "missing params file": ("prepare digits --params none.yaml", "none.yaml: cannot be read"),
+    "malformed shard": ("sample scale-2 --shard 5-of-4", "--shard '5-of-4': is no shard"),
+    "shard of a run that there is not": ("sample scale-3 --shard 1-of-2", "sample 'scale-3': is not in the params"),
+    "a run of a GAN, sampled as another": ("sample gan-1", "sample 'gan-1': is not in the params file"),
+    "a study of another kind": ("vary likelihood-250", "vary 'likelihood-250': is not in the params file; there are"),
+    "nowhere to write": ("schema --out file/out", "file"),
+    "a place for a file of the params file": ("fetch graphs/inception --out a", "--out 'a': "),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_line_on_stderr_exit_code_2_and_no_output(refused, project, case):
+    (project / "file").write_text("")
+    before = everything_in(project)
+    arguments, message = MISTAKES[case]
+    assert message in refused(*arguments.split())
+    assert everything_in(project) == before
+
+
+def test_a_broken_params_file_is_a_mistake_too(refused, project):
+    content = yaml.safe_load((project / "params.yaml").read_text())
+    content["models"]["adm-128"]["network"]["channels"] = 33
+    (project / "broken.yaml").write_text(yaml.safe_dump(content))
+    assert refused("check", "--params", "broken.yaml").startswith("broken.yaml: models.adm-128.network: ")
+
+
+def test_debug_shows_the_traceback(root, project):
+    command = [sys.executable, "-m", "adm", "--debug", "prepare", "cats"]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(command, capture_output=True, check=False, env=environment, text=True, cwd=project)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "UserError: prepare 'cats'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["prepare"], ["no-such-verb"], ["check", "--learning-rate", "1"], ["--nonsense"], ["sizes", "a"]]
 )
 def test_wrong_flags_exit_with_2_and_no_traceback(adm, arguments):
     code, _, err = adm(*arguments)
@@ -200,118 +165,161 @@ def test_wrong_flags_exit_with_2_and_no_traceback(adm, arguments):
     assert "Traceback" not in err
 
 
-def test_a_failing_stage_leaves_the_existing_output_untouched(adm, params, tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    assert adm("prepare", "--params", params, "--dataset", "digits", "--out", out)[0] == 0
-    before = everything_in(tmp_path)
-    assert "out/manifest.json" in before
+def test_a_failing_stage_leaves_the_existing_output_untouched(adm, refused, project, monkeypatch):
+    assert adm("prepare", "digits")[0] == 0
+    before = everything_in(project)
+    assert "results/embedded/data/digits/manifest.json" in before
 
-    def fail(folder, *rest):
+    def fail(folder, *rest, **_):
         (folder / "half.npy").write_bytes(b"half")
         raise UserError("the disk is full")
 
     monkeypatch.setattr("adm.stages.prepare.write_shards", fail)
-    code, _, err = adm("prepare", "--params", params, "--dataset", "digits", "--out", out)
-    assert (code, err) == (2, "error: the disk is full\n")
-    assert everything_in(tmp_path) == before
+    assert refused("prepare", "digits") == "the disk is full"
+    assert everything_in(project) == before
 
 
-def test_a_verb_that_runs_again_writes_the_same_bytes(adm, params, tmp_path):
-    for out in (tmp_path / "a", tmp_path / "b"):
-        assert adm("prepare", "--params", params, "--dataset", "digits", "--out", out)[0] == 0
-        assert adm("check", "--params", params, "--out", out / "code")[0] == 0
-        assert adm("init", "--params", params, "--model", "adm-128", "--out", out / "model")[0] == 0
-    assert everything_in(tmp_path / "a") == everything_in(tmp_path / "b")
+def test_a_verb_that_runs_again_writes_the_same_bytes(adm, project, monkeypatch):
+    found = []
+    for name in ("a", "b"):
+        (project / name).mkdir()
+        shutil.copy(project / "params.yaml", project / name)
+        monkeypatch.chdir(project / name)
+        for command in ("resolve", "prepare digits", "init adm-128"):
+            assert adm(*command.split())[0] == 0
+        found.append(everything_in(project / name))
+    assert found[0] == found[1]
 
 
 RUN = "adm-256-1980"
 
 
 @pytest.fixture(scope="module")
-def inputs(params, tmp_path_factory):
-    """Metrics of every run, samples of one, whole and in two shards, and files that stand for its parents."""
+def inputs(root, tmp_path_factory):
+    """A project with metrics of every run, logs of training, samples of a run, and another run in two shards."""
     folder = tmp_path_factory.mktemp("inputs")
-    loaded = load(params)
-    bootstrap = {name: [1.0 + n / 100 for n in range(50)] for name in METRICS}
-    for number, key in enumerate(loaded.scored):
-        metrics = {"fid": 9.0 - number / 50, "sfid": 12.0, "inception_score": 5.0, "precision": 0.5, "recall": 0.4}
-        content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": 500}
-        content["made_by"] = provenance("evaluate", {"run": loaded.scored[key]}, {}, [])
-        write_sealed_json(folder / f"{key}.json", content)
-    for key in loaded.segments:
-        made_with = fingerprint(dump_sections(loaded.sections_of_segment(key)))
-        write_sealed_csv(folder / f"{key}.csv", "step,seconds\n1,60.0\n", made_with)
-    run = loaded.runs[RUN]
-    images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
-    labels = np.arange(run.num_samples) % 10
-    parents = {"checkpoint": folder / "c", "classifier": folder / "k"}
-    for name, path in parents.items():
-        path.write_text(name)
-    write_batch(folder / RUN, "sample", run, parents, images, labels)
-    half = run.num_samples // run.micro_batch // 2 * run.micro_batch
-    write_shard(folder / "1.npz", run, parents, Shard(1, 2), [Block(images[:half], labels[:half])])
-    write_shard(folder / "2.npz", run, parents, Shard(2, 2), [Block(images[half:], labels[half:])])
-    claim = {"kind": "lower", "metric": "fid", "run": "adm-256-1980", "than": "adm-256-250"}
-    content = yaml.safe_load(params.read_text())
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    claim = {"kind": "lower", "metric": "fid", "run": RUN, "than": "adm-256-250"}
     content["claims"] = {"only": {"statement": "FID falls", "source": "Table 9", **claim}}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    return folder
+    loaded = load(folder / "params.yaml")
+    pipeline = Pipeline(loaded, 2, folder / loaded.paths.results)
+    _write_numbers(pipeline)
+    _write_samples(pipeline)
+    return folder, pipeline
 
 
-LIGHT = {
-    "help": "--help",
-    "help of a verb": "train --help",
-    "check": "check --out {tmp}/out",
-    "prepare": "prepare --dataset digits --out {tmp}/out",
-    "table of runs": "table --table table_8 --paper {paper} --metrics {inputs} --out {tmp}/out",
-    "table of params": "table --table table_14 --paper {paper} --out {tmp}/out",
-    "figure of metrics": "figure --paper {paper} --figure figure_6 --metrics {inputs} --out {tmp}/out",
-    "figure of training": "figure --paper {paper} --figure figure_5 --metrics {inputs} --training {inputs}"
-    " --out {tmp}/out",
-    "figure of samples": "figure --paper {paper} --figure figure_21 --samples {inputs} --out {tmp}/out",
-    "claims": "claims --params {inputs}/params.yaml --metrics {inputs} --studies {tmp} --throughput {tmp}"
-    " --sizes {tmp}/none --out {tmp}/out",
-    "gather": "gather {inputs}/1.npz {inputs}/2.npz --run adm-256-1980 --checkpoint {inputs}/c"
-    " --classifier {inputs}/k --out {tmp}/out",
-}
+def _write_numbers(pipeline):
+    names = [*METRICS, *(metric.error for metric in METRICS.values() if metric.error)]
+    bootstrap = {"fid": [1.0 + n / 100 for n in range(50)]}
+    for number, (key, run) in enumerate(pipeline.params.scored.items()):
+        metrics = dict.fromkeys(names, 0.5) | {"fid": 9.0 - number / 50}
+        content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": run.num_samples}
+        path = pipeline.path("evaluate", key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed_json(path, {**content, "made_by": provenance("evaluate", {"run": run}, {}, [])})
+    for key in pipeline.params.segments:
+        made_with = fingerprint(dump_sections(pipeline.params.sections_of_segment(key)))
+        path = Job("train", key, pipeline.root).outputs["log"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed_csv(path, "step,seconds\n1,60.0\n", made_with)
 
 
-@pytest.mark.parametrize("case", LIGHT)
-def test_a_light_verb_loads_no_heavy_library(params, root, inputs, tmp_path, case):
-    arguments = LIGHT[case].format(tmp=tmp_path, inputs=inputs, paper=PAPER).split()
-    if not {"--help", "--params"} & set(arguments):
-        arguments += ["--params", str(params)]
-    script = (
-        "import sys\nfrom adm.cli import main\n"
-        "try:\n    main()\nexcept SystemExit as stopped:\n    code = stopped.code\n"
-        f"print('LOADED', code, *(name for name in {HEAVY} if name in sys.modules))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(root), "MPLCONFIGDIR": str(tmp_path)}
-    command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, cwd=tmp_path)
-    assert done.stdout.splitlines()[-1] == "LOADED 0"
+def _write_samples(pipeline):
+    run, job = pipeline.params.runs[RUN], pipeline.find("gather", RUN)
+    parents = {name: path for name, path in job.inputs.items() if not name.startswith("shards/")}
+    for name, path in parents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
+    labels = np.arange(run.num_samples) % 10
+    half = run.num_samples // run.micro_batch // 2 * run.micro_batch
+    for number, rows in ((1, slice(half)), (2, slice(half, None))):
+        path = job.inputs[f"shards/{number}-of-2"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_shard(path, run, parents, Shard(number, 2), [Samples(images[rows], labels[rows])])
+    write_batch(job.out.with_name("whole"), "sample", run, parents, images, labels)
 
 
-def test_gathered_shards_are_the_batch_that_sample_writes(adm, params, inputs, tmp_path):
-    arguments = LIGHT["gather"].format(tmp=tmp_path, inputs=inputs).split()
-    assert adm(*arguments, "--params", params)[0] == 0
-    assert everything_in(tmp_path / "out") == everything_in(inputs / RUN)
+LIGHT = ["--help", "train --help", "resolve", "prepare digits", f"gather {RUN}", "table table_8", "table table_14"]
+LIGHT += ["figure figure_5", "figure figure_6", "figure figure_21", "claims"]
+
+SCRIPT = """
+import sys
+from adm.cli import main
+for line in sys.argv[1:]:
+    sys.argv = ["adm", *line.split()]
+    try:
+        main()
+    except SystemExit as stopped:
+        loaded = [name for name in ("torch", "tensorflow") if name in sys.modules]
+        print("LOADED", line, stopped.code, *loaded)
+"""
 
 
-def test_every_stage_and_tool_is_a_verb_and_every_verb_one_of_them(root):
-    registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
-    tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
-    assert not tools & set(verbs())
-    assert registered == tools | set(verbs())
+def test_light_verbs_load_no_heavy_library(root, inputs):
+    folder, pipeline = inputs
+    content = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(yaml.safe_dump(yaml.safe_load(content) | {"execution": {"shards": 2}}))
+    environment = {**os.environ, "PYTHONPATH": str(root), "MPLCONFIGDIR": str(folder)}
+    command = [sys.executable, "-c", SCRIPT, *LIGHT]
+    done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, cwd=folder)
+    found = re.findall(r"^LOADED (.*)$", done.stdout, flags=re.MULTILINE)
+    assert found == [f"{line} 0" for line in LIGHT], done.stderr
+    # What was gathered is what one process would have written.
+    gathered = pipeline.find("gather", RUN).out
+    assert everything_in(gathered) == everything_in(gathered.with_name("whole"))
 
 
 @pytest.mark.parametrize("size", [8, 4])
-def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(adm, params, tmp_path, size):
-    stack = load(params).upsampled_runs["stack-540-500"]
+def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(refused, pipeline, project, size):
+    stack = pipeline.params.upsampled_runs["stack-540-500"]
+    base = pipeline.find("sample", "stack-540-500").inputs["base"]
     images = np.zeros((stack.num_samples - (size == 4), size, size, 3), np.uint8)
-    write_batch(tmp_path / "base", "sample", stack, {}, images, np.zeros(len(images), np.int64))
-    arguments = filled_in(SAMPLE + " --run stack-540-500 --base {tmp}/base", params, tmp_path)
-    code, _, err = adm(*arguments)
-    found = f"has {len(images)} images of {size}x{size} pixels; the run upsamples {stack.num_samples} of 4x4"
-    assert (code, err) == (2, f"error: {tmp_path / 'base'}: {found}\n")
-    assert not (tmp_path / "out").exists()
+    base.parent.mkdir(parents=True)
+    write_batch(base, "sample", stack, {}, images, np.zeros(len(images), np.int64))
+    message = refused("sample", "stack-540-500")
+    assert message.startswith(f"{base}: has {len(images)} images of {size}x{size} pixels")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("adm train adm-128-2", ["adm-128-250", "adm-128-2000"]),
+        ("adm features dataset/", ["dataset/digits"]),
+        ("adm sample-gan gan-0_1", ["gan-0_1"]),
+        ("adm nothing ", []),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_a_shell_completes_keys(typed, offered):
+    words = typed.split(" ")
+    environment = {"_ADM_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    done = CliRunner().invoke(cli.app, [], env=environment, prog_name="adm")
+    assert set(done.stdout.split()) >= set(offered)
+    assert all(key.startswith(words[-1]) for key in done.stdout.split() if offered)
+
+
+TORCHRUN = "torchrun --nproc-per-node 2 -m adm train adm-128-250"
+"""How the README starts several processes by hand."""
+
+
+@pytest.mark.slow
+def test_the_readmes_torchrun_line_trains_in_two_processes(adm, root, tmp_path, monkeypatch, pipeline):
+    assert TORCHRUN in (root / "README.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    digits = {"source": "digits", "image_size": 4, "num_classes": 10, "limit": 40}
+    network = {"image_size": 4, "channels": 32, "channel_multiplier": [1], "depth": 1, "heads": 1}
+    training = {"batch_size": 2, "learning_rate": 1.0e-3}
+    model = {"kind": "diffusion", "dataset": "digits", "checkpoints": [250], "network": network, "training": training}
+    content = {"paths": {"results": "results/a"}, "datasets": {"digits": digits}, "models": {"adm-128": model}}
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    for command in ("prepare digits", "init adm-128"):
+        assert adm(*command.split())[0] == 0
+    words = TORCHRUN.split()
+    folder = Path(sys.executable).parent
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([folder / words[0], *words[1:]], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    manifest = yaml.safe_load(Path("results/a/checkpoints/adm-128-250/manifest.json").read_text())
+    assert manifest["facts"]["processes"] == 2

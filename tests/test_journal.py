@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,15 +22,12 @@ TIMED = re.compile(
 class Project:
     """A folder with a params file, in which verbs run."""
 
-    def __init__(self, folder, params, adm):
-        self.folder, self.params, self._adm = folder, params, adm
+    def __init__(self, folder, adm):
+        self.folder, self.run = folder, adm
         self.logs = folder / "results" / "embedded" / "logs"
 
-    def run(self, verb, *arguments):
-        return self._adm(verb, "--params", self.params, *arguments)
-
     def prepare(self):
-        return self.run("prepare", "--dataset", "digits", "--out", self.folder / "digits")
+        return self.run("prepare", "digits")
 
     def journals(self):
         return {path.relative_to(self.logs).as_posix() for path in self.logs.rglob("*.txt")}
@@ -41,8 +37,10 @@ class Project:
 
 
 @pytest.fixture
-def project(root, tmp_path, adm):
-    return Project(tmp_path, Path(shutil.copy(root / "params.yaml", tmp_path)), adm)
+def project(root, tmp_path, adm, monkeypatch):
+    shutil.copy(root / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path, adm)
 
 
 @pytest.fixture
@@ -51,7 +49,7 @@ def broken(monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
 
     def prepare(function):
-        monkeypatch.setattr("adm.stages.prepare.write_shards", lambda *_: function())
+        monkeypatch.setattr("adm.stages.prepare.write_shards", lambda *_, **__: function())
 
     yield prepare
     signal.signal(signal.SIGTERM, before)
@@ -75,12 +73,12 @@ def fail(error):
 
 
 def test_a_journal_tells_what_ran_on_what_and_how_it_ended(project):
-    assert project.run("init", "--model", "adm-128", "--out", project.folder / "m")[0] == 0
+    assert project.run("init", "adm-128", "--params", "params.yaml")[0] == 0
     ((header, lines),) = tries(project.read("init/adm-128"))
-    assert header["command"] == f"adm init --params {project.params} --model adm-128 --out {project.folder / 'm'}"
+    assert (header["command"], header["folder"]) == ("adm init adm-128 --params params.yaml", str(project.folder))
     assert header["code"] == code_digest("init")
-    assert header["params"] == {"model": load(project.params).models["adm-128"].model_dump(mode="json")}
-    assert (header["seeds"], header["threads"]) == ({"model.training.seed": 1}, {"model.training.threads": 1})
+    assert header["params"] == {"model": load("params.yaml").models["adm-128"].values()}
+    assert header["seeds"] == {"model.training.seed": 1}
     assert header["versions"]["numpy"] == np.__version__
     assert header["process"] == os.getpid()
     (line,) = lines
@@ -133,46 +131,33 @@ def test_who_is_stopped_says_so(project, broken, number, code, told):
     assert [TIMED.match(line)[1] for line in lines] == [told]
 
 
-@pytest.mark.parametrize("arguments", ["prepare --dataset ../../cats", "sample --run scale-2 --shard ../../1-of-2"])
+@pytest.mark.parametrize("arguments", ["prepare ../../cats", "sample scale-2 --shard ../../1-of-2"])
 def test_a_key_that_is_none_names_no_journal(project, arguments):
-    more = ["--out", project.folder / "out"]
-    more += ["--checkpoint", project.folder] if arguments.startswith("sample") else []
-    assert project.run(*arguments.split(), *more)[0] == 2
+    assert project.run(*arguments.split())[0] == 2
     assert not project.logs.exists()
 
 
-def test_journals_lie_in_the_project_of_the_params_file_wherever_the_verb_runs(project, adm, monkeypatch):
-    (project.folder / "scales" / "far").mkdir(parents=True)
-    content = yaml.safe_load(project.params.read_text())
-    content["paths"].update(project="../..", results="results/far", params="scales/far/params.yaml")
-    (project.folder / "scales" / "far" / "params.yaml").write_text(yaml.safe_dump(content))
-    (project.folder / "elsewhere").mkdir()
-    monkeypatch.chdir(project.folder / "elsewhere")
-    assert adm("prepare", "--params", "../scales/far/params.yaml", "--dataset", "digits", "--out", "d")[0] == 0
-    assert [path.name for path in Path().iterdir()] == ["d"]
-    assert len(tries((project.folder / "results" / "far" / "logs" / "prepare" / "digits.txt").read_text())) == 1
+def test_journals_lie_beside_the_results_wherever_these_are(project, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("scratch")
+    content = yaml.safe_load((project.folder / "params.yaml").read_text())
+    content["paths"] = {"results": str(scratch / "far")}
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(content))
+    assert project.prepare()[0] == 0
+    assert [path.name for path in project.folder.iterdir()] == ["params.yaml"]
+    assert len(tries((scratch / "far" / "logs" / "prepare" / "digits.txt").read_text())) == 1
 
 
-@pytest.mark.parametrize(
-    ("out", "name"),
-    [
-        ("results/embedded/features/scale-2", "features/scale-2.txt"),
-        ("results/embedded/references/digits/features", "features/digits/features.txt"),
-        ("results/embedded/references/digits/dataset_features", "features/digits/dataset_features.txt"),
-        ("results/embedded/features/../../../a", "features/a.txt"),
-        ("elsewhere/b", "features/b.txt"),
-    ],
-)
-def test_features_are_told_apart_by_their_place(project, out, name):
-    assert project.run("features", "--extractor", "digits", "--images", "i", "--graph", "g", "--out", out)[0] == 2
-    assert project.journals() == {name}
-
-
-def test_a_shard_has_a_journal_of_its_own(project):
-    arguments = ["--run", "scale-2", "--checkpoint", "c", "--classifier", "k", "--out", "o"]
-    for more in ([], ["--shard", "2-of-3"]):
-        assert project.run("sample", *arguments, *more)[0] == 2
-    assert project.journals() == {"sample/scale-2.txt", "sample/scale-2/2-of-3.txt"}
+def test_every_job_has_a_journal_of_its_own(project):
+    for arguments in (
+        "features scale-2",
+        "features reference/digits",
+        "features dataset/digits",
+        "sample scale-2",
+        "sample scale-2 --shard 2-of-3",
+    ):
+        assert project.run(*arguments.split())[0] == 2
+    features = {"features/scale-2.txt", "reference_features/digits.txt", "dataset_features/digits.txt"}
+    assert project.journals() == features | {"sample/scale-2.txt", "sample_shard/scale-2/2-of-3.txt"}
 
 
 def test_only_the_first_of_several_processes_writes(project, monkeypatch):
@@ -198,7 +183,7 @@ def test_a_process_that_a_job_started_adds_lines_to_the_journal_of_that_job(proj
     assert {line.split(" ", 2)[2] for line in added} == {"from within"}
 
     # Of another job it is no part.
-    assert project.run("init", "--model", "adm-128", "--out", project.folder / "m")[0] == 0
+    assert project.run("init", "adm-128")[0] == 0
     assert len(tries(project.read("init/adm-128"))) == 1
 
 
@@ -206,7 +191,7 @@ def test_a_disk_that_takes_no_more_of_the_journal_fails_no_job(project):
     (project.logs / "prepare").mkdir(parents=True)
     (project.logs / "prepare" / "digits.txt").symlink_to("/dev/full")
     assert project.prepare() == (0, "", "")
-    assert (project.folder / "digits" / "manifest.json").is_file()
+    assert (project.folder / "results" / "embedded" / "data" / "digits" / "manifest.json").is_file()
 
 
 def test_a_journal_that_cannot_be_opened_is_one_line(project):
@@ -214,5 +199,5 @@ def test_a_journal_that_cannot_be_opened_is_one_line(project):
     project.logs.write_text("a file")
     code, out, err = project.prepare()
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"error: {project.logs}")
-    assert not (project.folder / "digits").exists()
+    assert err.startswith("error: results/embedded/logs")
+    assert not (project.folder / "results" / "embedded" / "data").exists()

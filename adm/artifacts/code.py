@@ -1,8 +1,9 @@
 """The code of a stage: its module and all that it imports from this package, without comments and layout.
 
 Declarations of params are no code: what they hold reaches a stage as values, which are compared by themselves. So a
-field, a metric or a table that is added with a default re-runs nothing. Where a module asks a registry of theirs, which
-names functions as "module:function", those modules are its code as if it imported them.
+field, a metric or a table that is added with a default re-runs nothing. Registries of theirs name functions as
+"module:function". Where a module that imports `importlib` asks one, those modules are its code as if it imported them;
+a module that only prints labels runs none of them.
 """
 
 import ast
@@ -87,7 +88,7 @@ def code_of(verb: str) -> list[str]:
         if module not in found:
             found.add(module)
             waiting += _imports(module)
-            if not _declares(module):
+            if _loads_by_name(module):
                 waiting += [name for imported in _imports(module) if _declares(imported) for name in _named(imported)]
     return sorted(module for module in found if not _declares(module))
 
@@ -100,6 +101,13 @@ def _named(module: str) -> list[str]:
     """The modules whose functions a registry names."""
     strings = (node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant))
     return [found[1] for text in strings if isinstance(text, str) and (found := REGISTERED.fullmatch(text))]
+
+
+def _loads_by_name(module: str) -> bool:
+    """Whether a module imports what a registry names."""
+    nodes = list(ast.walk(_tree(module)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return "importlib" in [*names, *(node.module for node in nodes if isinstance(node, ast.ImportFrom))]
 
 
 def verbs() -> list[str]:

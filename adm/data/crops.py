@@ -12,18 +12,18 @@ DrawInteger = Callable[[int, int], int]
 """Draws an integer from low to high, both included."""
 
 RANDOM_CROP_FRACTION = 0.8
-"""A random crop keeps at least this share of the short side."""
+"""Smallest side of a random crop, as a share of the image's short side."""
 
 
 def centre_crop(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize the short side of (H, W, 3) uint8 to `size` and cut the middle out: (size, size, 3) uint8."""
+    """Resize the short side of (H, W, 3) uint8 to `size` and cut out the middle: (size, size, 3) uint8."""
     resized = _resize_short_side(Image.fromarray(image), size)
     top, left = (resized.height - size) // 2, (resized.width - size) // 2
     return np.asarray(resized)[top : top + size, left : left + size]
 
 
 class Crop(NamedTuple):
-    """Where to cut a square: the short side to resize to first, and the corner."""
+    """A square crop: the short side to resize to first, in pixels, and the crop's corner."""
 
     side: int
     top: int
@@ -31,7 +31,7 @@ class Crop(NamedTuple):
 
 
 def draw_crop(height: int, width: int, size: int, draw: DrawInteger) -> Crop:
-    """Draw a crop of an image that need not be there: a short side from size to size / 0.8, and any corner.
+    """Draw a crop from an image's size: a short side from size to size / 0.8, and any corner.
 
     Source: section 4.1 of the paper, "random crops", for the noisy classifier.
     """
@@ -48,7 +48,7 @@ def cut(image: NDArray[np.uint8], size: int, crop: Crop) -> NDArray[np.uint8]:
 
 def _resize_short_side(image: Image.Image, size: int) -> Image.Image:
     shape = _resized(image.size, size)
-    # Halving by box filter first keeps bicubic from aliasing on large images.
+    # Halving with a box filter first avoids aliasing of bicubic on large images.
     while min(image.size) >= 2 * size:
         image = image.resize(_halved(image.size), Image.Resampling.BOX)
     return image if shape == image.size else image.resize(shape, Image.Resampling.BICUBIC)

@@ -18,7 +18,7 @@ Objective = Literal["simple", "vlb", "hybrid"]
 
 @dataclass(frozen=True)
 class LossTerms:
-    """Losses of each image, (B,) float32: `loss` is the one to descend; terms an objective lacks are None."""
+    """Losses of each image, (B,) float32. `loss` is the one to minimise; a term that the objective lacks is None."""
 
     loss: Tensor
     mse: Tensor | None
@@ -27,12 +27,12 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class BoundTerms:
-    """What one timestep says of each image, (B,) float64.
+    """The terms of one timestep for each image, (B,) float64.
 
     Attributes:
         vlb: The term of L_vlb, in bits per dimension.
         x_0_mse: Mean squared error over the pixels of the predicted x_0, in units of [-1, 1].
-        eps_mse: That of the eps which goes with the predicted x_0.
+        eps_mse: Mean squared error of the eps that belongs to the predicted x_0.
     """
 
     vlb: Tensor
@@ -97,11 +97,11 @@ def training_loss(
         x_0: (B, C, H, W) float32 in [-1, 1].
         t: (B,) int64 in [0, T).
         eps: (B, C, H, W) standard normal.
-        objective: "simple" is ||eps - eps_theta||^2; "vlb" T times the term of L_vlb at t; "hybrid" their sum with
-            the weight lambda = 0.001 on L_vlb, which then does not train the mean.
+        objective: "simple" is ||eps - eps_theta||^2. "vlb" is T times the term of L_vlb at t. "hybrid" is their sum
+            with weight lambda = 0.001 on L_vlb; there L_vlb does not train the mean.
 
     Raises:
-        ValueError: "hybrid" with a fixed variance, whose L_vlb has nothing to learn.
+        ValueError: The objective is "hybrid" and the variance is fixed: L_vlb would have nothing to learn.
 
     Source: equation 12; Nichol & Dhariwal (2021), equation 16.
     """
@@ -124,7 +124,7 @@ def training_loss(
 
 
 def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
-    """L_T, (B,), in bits per dimension: what x_T still tells of x_0. Source: equation 11."""
+    """L_T, (B,), in bits per dimension: what x_T still reveals about x_0. Source: equation 11."""
     last = torch.full((len(x_0),), diffusion.num_timesteps - 1, device=x_0.device)
     zero = torch.zeros_like(x_0)
     kl = normal_kl(diffusion.q_mean_variance(x_0, last), Gaussian(zero, torch.ones_like(x_0), zero))
@@ -135,7 +135,7 @@ def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
 def likelihood_terms(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]
 ) -> Iterator[BoundTerms]:
-    """The terms of L_vlb from t = T-1 down to 0; `prior_bits` comes on top.
+    """The terms of L_vlb from t = T-1 down to 0, without L_T (see `prior_bits`).
 
     Args:
         diffusion: The process, all or some of its steps.
@@ -150,7 +150,7 @@ def likelihood_terms(
         eps = next(noise)
         x_t = diffusion.q_sample(x_0, t, eps)
         output = denoiser(x_t, diffusion.timesteps[t])
-        # In float32 rounding would weigh as much as the smallest terms, and there are a thousand of them.
+        # float64: rounding errors of float32 are as large as the smallest of the thousand terms.
         p = diffusion.p_mean_variance(output.double(), x_t.double(), t)
         yield BoundTerms(
             vlb=vlb_term(diffusion, p, x_0.double(), x_t.double(), t),

@@ -29,7 +29,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Prediction(Gaussian):
-    """p(x_{t-1} | x_t), and the x_0 and eps that it rests on."""
+    """p(x_{t-1} | x_t), and the x_0 and eps that it was computed from."""
 
     x_0: Tensor
     eps: Tensor
@@ -43,9 +43,9 @@ class Diffusion:
 
     Args:
         betas: (T,) float64 of the training process.
-        timesteps: The timesteps that are kept, increasing; all when None.
-        variance: "learned_range" interpolates between beta~_t and beta_t by the network's second half of channels;
-            "beta" and "beta_tilde" are the two fixed choices.
+        timesteps: The timesteps to keep, increasing; None keeps all.
+        variance: "learned_range" interpolates between beta~_t and beta_t with the second half of the network's
+            channels; "beta" and "beta_tilde" are the two fixed choices.
 
     Source: equations 1-7 and 12-13; Nichol & Dhariwal (2021), equation 15.
     """
@@ -57,8 +57,8 @@ class Diffusion:
         variance: VarianceKind = "learned_range",
     ) -> None:
         kept = list(range(len(betas))) if timesteps is None else timesteps
-        # Betas come from consecutive alpha_bar, so that q(x_t | x_0) stays that of the training process. The full
-        # process takes the same road, and rounds, to the last bit, as the published one.
+        # Betas from consecutive alpha_bar keep the training process's q(x_t | x_0). The full process is computed the
+        # same way, because the published code does: results then agree to the last bit.
         kept_alpha_bar = np.cumprod(1.0 - betas)[kept]
         self.betas = 1.0 - kept_alpha_bar / np.append(1.0, kept_alpha_bar[:-1])
         alpha_bar = np.cumprod(1.0 - self.betas)
@@ -96,7 +96,7 @@ class Diffusion:
 
     def _derived(self) -> dict[str, NDArray[np.float64]]:
         alpha_bar, previous, betas = self.alpha_bar, self.alpha_bar_previous, self.betas
-        # beta~_0 is 0: its logarithm takes the value of t = 1.
+        # beta~_0 is 0 and has no logarithm; the value at t = 1 stands in.
         log_beta_tilde = np.log(np.append(self.beta_tilde[1:2], self.beta_tilde[1:]) if len(betas) > 1 else betas)
         return {
             "sqrt_alpha_bar": np.sqrt(alpha_bar),
@@ -110,7 +110,7 @@ class Diffusion:
             "beta_tilde": self.beta_tilde,
             "log_beta_tilde": log_beta_tilde,
             "log_beta": np.log(betas),
-            # With the fixed choice beta_t, t = 0 takes beta~_1: the variance of the last step decides the likelihood.
+            # With fixed beta_t, t = 0 takes beta~_1, because the last step's variance dominates the likelihood.
             "log_beta_fixed": np.append(log_beta_tilde[:1], np.log(betas[1:])),
             "alpha_bar": alpha_bar,
             "alpha_bar_previous": previous,
@@ -154,17 +154,17 @@ class Diffusion:
     def p_mean_variance(
         self, output: Tensor, x_t: Tensor, t: Tensor, clip: bool = True, epsilon_temperature: float = 1.0
     ) -> Prediction:
-        """p(x_{t-1} | x_t) from what the network returned.
+        """p(x_{t-1} | x_t) from the network's output.
 
         Args:
-            output: (B, 2C, H, W) with a learned variance, else (B, C, H, W): eps, then the interpolation.
+            output: (B, 2C, H, W) with a learned variance: eps, then the interpolation. Else (B, C, H, W): eps.
             x_t: (B, C, H, W).
             t: (B,) indices into this process.
             clip: Clip the predicted x_0 to [-1, 1].
             epsilon_temperature: tau; eps is divided by it.
 
         Returns:
-            The Gaussian with the x_0 and the eps (of the clipped x_0) that gave its mean.
+            The Gaussian, the x_0 that its mean was computed from, and the eps that belongs to this (clipped) x_0.
 
         Source: equations 7 and 13; Appendix I for the temperature.
         """
@@ -175,7 +175,7 @@ class Diffusion:
             x_0 = x_0.clamp(-1, 1)
         return Prediction(
             mean=self.q_posterior(x_0, x_t, t).mean,
-            # beta~_0 is 0, though its logarithm takes the value of t = 1.
+            # From its own table: the exponential of the logarithm would not give beta~_0 = 0.
             variance=self.at("beta_tilde", t, x_t).expand_as(x_t)
             if self.variance == "beta_tilde"
             else log_variance.exp(),

@@ -1,4 +1,4 @@
-"""Samplers: ancestral DDPM with Algorithm 1, DDIM with Algorithm 2, and DDIM reversed."""
+"""Samplers: ancestral DDPM (Algorithm 1), DDIM (Algorithm 2), and DDIM reversed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ Noise = Callable[[], Tensor]
 
 
 class Step(Protocol):
-    """One transition of a process: x_t and its index to the next x."""
+    """One transition of a process, from x_t and its index to the next x."""
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Return (B, C, H, W)."""
@@ -173,7 +173,7 @@ def sample(step: Sampler, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Ten
 
 
 def last(trajectory: Iterable[Tensor]) -> Tensor:
-    """The end of a trajectory, of which no earlier x_t stays in memory."""
+    """The last x of a trajectory; earlier ones are freed on the way."""
     (x,) = deque(trajectory, maxlen=1)
     return x
 
@@ -185,7 +185,7 @@ def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Ite
     Args:
         step: The reversed sampler.
         x_0: (B, C, H, W) in [-1, 1].
-        num_steps: How many steps to take; all but the last when None, which reconstructs best.
+        num_steps: How many steps to take; None takes all but the last, which reconstructs best.
 
     Yields:
         x_{t+1} for t = 0, 1, ...; the last one is the latent.
@@ -201,7 +201,7 @@ def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Ite
 def predict(
     diffusion: Diffusion, denoiser: Denoiser, x_t: Tensor, step: int, epsilon_temperature: float = 1.0
 ) -> Prediction:
-    """p(x_{t-1} | x_t) at one step for the whole batch, x_0 clipped."""
+    """p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped to [-1, 1]."""
     output = denoiser(x_t, _timesteps(diffusion, x_t, step)).float()
     return diffusion.p_mean_variance(output, x_t, _indices(x_t, step), epsilon_temperature=epsilon_temperature)
 

@@ -1,4 +1,4 @@
-"""Which timestep each training image gets: uniform, or by the loss's second moment."""
+"""Samplers of training timesteps: uniform, or by the second moment of the loss."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,7 +10,7 @@ HISTORY = 10
 """Losses remembered per timestep before importance sampling begins."""
 
 UNIFORM_SHARE = 0.001
-"""Probability kept for a uniform draw, so that no timestep starves."""
+"""Share of the probability that stays uniform, so every timestep is still drawn."""
 
 
 class TimestepSampler(Protocol):
@@ -21,11 +21,11 @@ class TimestepSampler(Protocol):
         ...
 
     def update(self, t: Tensor, losses: Tensor) -> None:
-        """Take note of the unweighted losses (B,) at t (B,)."""
+        """Record the unweighted losses (B,) at t (B,)."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """What must be saved to go on later."""
+        """The tensors that `restore` needs."""
         ...
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -34,7 +34,7 @@ class TimestepSampler(Protocol):
 
 
 class UniformTimesteps:
-    """Every timestep alike. Source: equation 12."""
+    """Every timestep with equal probability. Source: equation 12."""
 
     def __init__(self, num_timesteps: int) -> None:
         self.num_timesteps = num_timesteps
@@ -79,7 +79,7 @@ class LossSecondMomentTimesteps:
         return t, (1 / (self.num_timesteps * p[t])).float()
 
     def update(self, t: Tensor, losses: Tensor) -> None:
-        """Push each loss onto its timestep's history, the oldest out."""
+        """Add each loss to its timestep's history; the oldest one drops out."""
         for step, loss in zip(t.tolist(), losses.tolist(), strict=True):
             if self.counts[step] < HISTORY:
                 self.losses[step, self.counts[step]] = loss
@@ -88,7 +88,7 @@ class LossSecondMomentTimesteps:
                 self.losses[step] = torch.cat([self.losses[step, 1:], self.losses.new_tensor([loss])])
 
     def state(self) -> dict[str, Tensor]:
-        """The histories and how full they are."""
+        """The histories, and how many losses each holds."""
         return {"losses": self.losses.clone(), "counts": self.counts.clone()}
 
     def restore(self, state: dict[str, Tensor]) -> None:

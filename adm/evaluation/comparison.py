@@ -31,11 +31,11 @@ MADE = ("stage", "params", "code", "versions", "inputs")
 """The keys of a manifest that describe how the artifact was made; they are reported, but are no difference."""
 
 RENDERED = {".md": ".csv", ".tex": ".csv", ".pdf": ".png"}
-"""Endings of files that show the same as a file of another ending beside them."""
+"""Endings of files that show the same content as the file of another ending beside them."""
 
 
 class Kind(StrEnum):
-    """How two artifacts compare, the better before the worse."""
+    """How two artifacts compare, from best to worst."""
 
     EQUAL = "equal"
     REMADE = "remade"
@@ -68,8 +68,8 @@ class Compared:
 
     Attributes:
         kind: The worst of their files' kinds.
-        words: Where they are furthest apart, and what stands there; "" if they are equal.
-        apart: By how much, if those are numbers.
+        words: The place of the largest difference, and its values; "" if they are equal.
+        apart: The size of this difference, if the values are numbers.
         made: The first difference in how they were made; "" if there is none.
     """
 
@@ -102,7 +102,7 @@ def compare_artifacts(a: Artifact, b: Artifact, tolerance: Tolerance) -> Compare
 
 
 def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
-    """Compare two files by what they hold."""
+    """Compare the content of two files."""
     try:
         position = _first_difference(a, b)
         return Compared(Kind.EQUAL) if position is None else _compare_content(a, b, position, tolerance)
@@ -206,7 +206,7 @@ def _csv_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[tuple[D
 def _rows(path: Path) -> Iterator[list[str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            # The last lines of a log are its params' fingerprint and its seal.
+            # The last lines of a log are not data: the fingerprint of its params, and its seal.
             yield from csv.reader(line for line in file if not line.startswith((f"# {MADE_WITH} ", f"# {SEAL} ")))
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path}: is no readable csv ({brief(error)})") from error

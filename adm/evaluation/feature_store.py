@@ -19,10 +19,10 @@ from adm.data.images import Images
 from adm.progress import progress
 
 STRETCH = 2**28
-"""Bytes of images in memory at a time, or one batch if that is more."""
+"""Bytes of images in memory at once; a single batch may be larger."""
 
 Rows = dict[str, NDArray[np.float32]]
-"""Arrays of one row an image, by name."""
+"""Arrays by name, with one row for each image."""
 
 
 class FeatureStore:
@@ -46,8 +46,8 @@ class FeatureStore:
         Args:
             images: The images.
             made_by: Provenance of the features.
-            compute: Takes (n, H, W, 3) uint8, n a multiple of `batch` but for the last ones, and returns n rows.
-            batch: Images per batch of the computation.
+            compute: Takes (n, H, W, 3) uint8 and returns n rows; n is a multiple of `batch` except in the last call.
+            batch: Number of images in a batch of the computation.
 
         Raises:
             UserError: An image cannot be read, or the stored features were changed.

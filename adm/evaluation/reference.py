@@ -39,7 +39,7 @@ def open_reference(path: Path) -> Reference:
     """Open a reference; statistics in an npz are used and not computed again.
 
     Raises:
-        UserError: It holds neither images nor statistics, some of the statistics alone, or ones that do not fit.
+        UserError: It holds neither images nor statistics, only some of the statistics, or statistics that do not fit.
     """
     if path.is_dir() or not path.is_file():
         return Reference(path, None, open_images(path))

@@ -1,4 +1,4 @@
-"""What is asked for of samples and a reference: metrics, intervals, classes, a second extractor, and warnings."""
+"""Scores of samples against a reference: metrics, intervals, values by class, a second extractor, and warnings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +22,21 @@ from adm.params.metrics import METRICS, PAPER_METRICS
 from adm.report.intervals import centred_draws, interval
 
 MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
-"""Precision and recall by the arithmetic of their distances."""
+"""Functions for precision and recall, by the arithmetic of distances."""
 
 NAMES = ("pool", "spatial", "logits")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is scored, and what is asked for beside the paper's five metrics.
+    """Which samples to score, and which results to compute besides the paper's five metrics.
 
     Attributes:
-        num_samples: Score the first so many; None scores all.
-        arithmetic: Of the distances for precision and recall; "float16" is the released evaluator's.
-        replicates: Of the bootstrap behind intervals; 0 gives none.
-        further: Every other metric of the registry too.
-        per_class: Precision and recall of each class too.
+        num_samples: Score only this many samples from the start; None scores all.
+        arithmetic: Arithmetic of distances for precision and recall; "float16" is the released evaluator's.
+        replicates: Number of bootstrap replicates for intervals; 0 gives no intervals.
+        further: Whether to compute all other metrics of the registry.
+        per_class: Whether to compute precision and recall of each class.
         cache: Folder that keeps features for later calls.
     """
 
@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Extractors:
-    """What turns images into features: the graph, how it is run, what a manifest says of it, and a second network."""
+    """The extractors of features: the graph, how to run it, its provenance for a manifest, and a second network."""
 
     graph: Executor
     params: GraphParams
@@ -58,7 +58,7 @@ class Extractors:
     second: SecondExtractor | None
 
     def features(self, store: FeatureStore, images: Images) -> Features:
-        """Features of the graph, from the store."""
+        """Features from the graph, through the store."""
         batch = self.params.feature_batch
 
         def compute(chunk: Any) -> Any:
@@ -71,17 +71,17 @@ class Extractors:
 def score(
     extractors: Extractors, store: FeatureStore, fake: Images, real: Reference, options: Options
 ) -> dict[str, Any]:
-    """Compute all that `options` ask for, from features that are computed once.
+    """Compute all results that `options` select; features are computed once.
 
     Args:
-        extractors: Compute features.
-        store: Keeps them.
+        extractors: The extractors of features.
+        store: The store of features.
         fake: The samples.
-        real: The reference; with images, where `options` ask for more than its statistics tell.
-        options: What is asked for.
+        real: The reference; it must have images if `options` select results that statistics cannot give.
+        options: The selected results.
 
     Returns:
-        "metrics", "warnings" and, where asked for, "intervals", "further", "per_class" and "second_extractor".
+        "metrics" and "warnings" and, if selected, "intervals", "further", "per_class" and "second_extractor".
 
     Raises:
         UserError: An image cannot be read, or the second extractor fails.
@@ -133,7 +133,7 @@ def _per_class(points: Features, samples: Features, fake: Images, real: Referenc
 
 
 def _warnings_of_features(samples: Features, points: Features | None, real: Reference) -> list[str]:
-    """Where a covariance is singular: there are no more images than features."""
+    """Warnings about singular covariances: there are no more images than features."""
     fitted = {"samples": samples}
     if points is not None and real.stored is None:
         fitted["images of the reference"] = points
@@ -147,7 +147,7 @@ def _warnings_of_features(samples: Features, points: Features | None, real: Refe
 
 
 def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) -> list[str]:
-    """What could not be computed, and what is compared that differs."""
+    """Warnings about values that cannot be computed, and about differences between samples and reference."""
     warnings = []
     if real.images is None:
         warnings.append(f"{real.path.name} has no images: precision and recall cannot be computed")

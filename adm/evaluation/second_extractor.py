@@ -1,4 +1,4 @@
-"""A second opinion: distances between features of a network that the user brings, such as DINOv2."""
+"""Metrics from the features of a second network, which the user provides, such as DINOv2."""
 
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from adm.metrics.statistics import feature_statistics
 
 
 class SecondExtractor:
-    """A network in a file, loaded, and how images are brought to it; see `ModuleExtractor`.
+    """A network loaded from a file, and how to prepare images for it; see `ModuleExtractor`.
 
     Raises:
-        UserError: The file is no such network, or the device is not there.
+        UserError: The file is no such network, or the device does not exist.
     """
 
     def __init__(self, path: Path, resize: Resize, scaling: Scaling, device: str, batch: int) -> None:
@@ -36,22 +36,22 @@ class SecondExtractor:
         }
 
     def try_on(self, size: tuple[int, int]) -> None:
-        """Run it on a black batch, so that it fails before hours are spent on anything else.
+        """Run the network on a black batch: an unsuitable network then fails before hours of other work.
 
         Raises:
-            UserError: It does.
+            UserError: The network fails on the batch.
         """
         self._network.features(np.zeros((1, *size, 3), np.uint8), self._batch)
 
     def scores(self, store: FeatureStore, samples: Images, reference: Images, measure: Measure) -> dict[str, Any]:
-        """Compute all metrics that need no class probabilities, and tell what they rest on.
+        """Compute all metrics that need no class probabilities, and report how they were computed.
 
         Raises:
             UserError: The network fails on the images.
             ValueError: Its features are unusable.
         """
         versions = library_versions(["torch"])
-        # A manifest's fields, though no stage of the pipeline makes it.
+        # The fields of a manifest, though no stage of the pipeline computes these features.
         made_by = {"stage": "second", "params": self._facts, "inputs": {}, "code": "", "versions": versions}
         fake, real = (
             store.rows(

@@ -1,7 +1,7 @@
-"""The numbers in artifacts that are measured in seconds, and so differ from run to run.
+"""The numbers in artifacts that are measured in seconds and therefore differ between runs.
 
-They are listed by name: columns of training logs, numbers of a throughput, Table 7, Figure 5 (its abscissa is time),
-and the claims about speed.
+They are listed by name: columns of training logs, numbers of a throughput, Table 7, Figure 5 over seconds, and the
+claims about speed.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ TABLE = "table_7"
 TABLE_COLUMNS = frozenset({"Here", "Images/s, here", "Utilisation, here"})
 """The measured columns of the table; the others come from the paper and the params file."""
 
-FIGURE = "figure_5"
+FIGURE = "figure_5_seconds"
 
 SPEED = "images a second"
 """Text that the `measure` of a claim about speed contains."""

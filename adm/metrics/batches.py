@@ -1,4 +1,4 @@
-"""The artifacts that metrics pass on: graphs, feature batches and reference batches."""
+"""Artifacts of the metrics: graphs, feature batches and reference batches."""
 
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,11 @@ def read_features(folder: Path, images: Path) -> Features:
     """Read a feature batch.
 
     Args:
-        folder: The artifact of `features`.
-        images: What its features must be of.
+        folder: The artifact of the stage `features`.
+        images: The artifact or file of images that the features must belong to.
 
     Raises:
-        UserError: The folder holds none, it changed, it holds NaN or infinity, or is of other images.
+        UserError: The folder holds no features, it changed, it holds NaN or infinity, or belongs to other images.
     """
     if read_manifest(folder, "features").inputs.get("images") != identity(images):
         raise UserError(f"{folder}: holds features of other images than those of {images}")
@@ -44,10 +44,10 @@ def read_features(folder: Path, images: Path) -> Features:
 
 
 def require_same_graph(features: Path, *others: Path) -> None:
-    """Refuse features that do not compare with other features, or with a reference.
+    """Refuse features that cannot be compared with other features, or with a reference.
 
     Raises:
-        UserError: They come of two graphs.
+        UserError: They were computed with different graphs.
     """
     for other in others:
         if graph_of(other) not in (None, graph_of(features)):
@@ -55,7 +55,7 @@ def require_same_graph(features: Path, *others: Path) -> None:
 
 
 def graph_of(folder: Path) -> str | None:
-    """The identity of the graph behind features or a reference; None behind published statistics, which tell none."""
+    """The identity of the graph behind features or a reference; None for published statistics, which do not name it."""
     manifest = read_made_by(folder, "features", "reference", "adopt")
     return manifest.inputs.get("graph") if manifest.stage == "features" else manifest.facts.get("graph")
 
@@ -67,9 +67,9 @@ def write_reference(
     images: NDArray[np.uint8],
     held_out: FeatureStatistics | None = None,
 ) -> None:
-    """Write a reference batch in the released files' format: mu, sigma, mu_s, sigma_s and arr_0.
+    """Write a reference batch in the format of the released files: mu, sigma, mu_s, sigma_s and arr_0.
 
-    Where pooled features of held-out images are given, mu_held_out and sigma_held_out stand beside them.
+    If statistics of held-out images are given, the file also holds mu_held_out and sigma_held_out.
     """
     arrays: dict[str, NDArray[Any]] = {
         "mu": pool.mu,
@@ -97,9 +97,9 @@ def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureS
 
 
 def read_held_out_statistics(folder: Path) -> FeatureStatistics | None:
-    """Read the statistics of pooled features of held-out images; None where the reference's dataset has none.
+    """Read the statistics of pooled features of held-out images; None if the reference's dataset has none.
 
-    That the folder is what its manifest says is for `read_reference_statistics` to check.
+    This does not check the folder against its manifest; `read_reference_statistics` does.
 
     Raises:
         UserError: The arrays cannot be read.

@@ -1,4 +1,4 @@
-"""How far the metrics of a set of samples would move if other samples had been drawn: bootstrap replicates."""
+"""Bootstrap replicates of the metrics: how much they would vary between sets of samples."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ from adm.metrics.statistics import CHUNK, FeatureStatistics
 from adm.progress import progress
 
 SPLIT_SIZE = 5000
-"""Rows in a chunk of the Inception Score, as `inception_score` has it."""
+"""Rows in a chunk of the Inception Score; the default of `inception_score`."""
 
 MOST_SPATIAL_DIMENSIONS = 512
-"""Beyond these, a covariance and its eigenvalues for every replicate take too long: sFID is left out."""
+"""With more dimensions, a covariance and its eigenvalues for every replicate take too long, so sFID is left out."""
 
 Values = npt.NDArray[np.float64]
 
@@ -30,29 +30,28 @@ def bootstrap_metrics(
 ) -> dict[str, Values]:
     """Compute the metrics of samples resampled with replacement.
 
-    The same seed and number of samples N give the same resampling, so the replicates of two sets of samples
-    of one size are paired: replicate r takes the same rows of both. More replicates begin with the fewer.
+    The seed and the number of samples N decide the resampling. The replicates of two sets of the same size are
+    therefore paired: replicate r takes the same rows of both. A larger R extends the replicates of a smaller one.
 
-    What is held fixed: the reference's statistics and both manifolds. For recall it is the reference points
-    that are resampled, since the samples only enter it through their manifold, which copies would shrink.
+    The reference's statistics and both manifolds are held fixed. For recall the reference points are resampled: the
+    samples enter it only through their manifold, and copies of samples would shrink that.
 
-    A sample drawn w times weighs w; nothing is copied. In the Inception Score it does so inside its own
-    chunk, whose weights are normalised; a chunk of which nothing is drawn does not count.
+    A sample drawn w times gets the weight w; nothing is copied. In the Inception Score it has this weight inside its
+    own chunk, whose weights are normalised. A chunk without any drawn sample does not count.
 
-    Resampling biases the Fréchet distances upwards, much as a smaller N does: read off their spread, not
-    their mean.
+    Resampling biases the Fréchet distances upwards, as a smaller N does. Use their spread, not their mean.
 
     Args:
         samples: features of N samples, N >= 2.
-        pool: of the reference's pooled features.
-        spatial: of the reference's spatial features.
-        manifold: of these samples and the reference; None where the reference has no images.
+        pool: statistics of the reference's pooled features.
+        spatial: statistics of the reference's spatial features.
+        manifold: precision and recall of these samples and the reference; None if the reference has no images.
         replicates: R, >= 1.
         seed: >= 0.
 
     Returns:
-        (R,) float64 each: "inception_score", "fid", "sfid" and, with a manifold, "precision" and "recall"; no "sfid"
-        where spatial features have more than MOST_SPATIAL_DIMENSIONS dimensions.
+        By name, (R,) float64 each: "inception_score", "fid", "sfid" and, with a manifold, "precision" and "recall".
+        There is no "sfid" if spatial features have more than MOST_SPATIAL_DIMENSIONS dimensions.
 
     Raises:
         ValueError: features are unusable, they do not fit the statistics or the manifold, or `replicates` is
@@ -96,7 +95,7 @@ def _shares(manifold: PrecisionRecall, counts: Values, seed: int) -> dict[str, V
 
 
 def _counts(num_rows: int, replicates: int, seed: list[int]) -> Iterator[Values]:
-    """Yield for each replicate how often each of the rows is drawn: multinomial, with a sum of `num_rows`."""
+    """Yield for each replicate how often each row is drawn: multinomial counts with a sum of `num_rows`."""
     rng = np.random.default_rng(seed)
     for _ in range(replicates):
         yield np.bincount(rng.integers(num_rows, size=num_rows), minlength=num_rows).astype(np.float64)
@@ -105,9 +104,10 @@ def _counts(num_rows: int, replicates: int, seed: list[int]) -> Iterator[Values]
 def _frechet_distances(features: FloatArray, reference: FeatureStatistics, counts: Values) -> Values:
     """Return the Fréchet distance of each replicate of (N, D) features to the reference, (R,).
 
-    With S_b = F F^T, factored once, the product of covariances S_a S_b has the eigenvalues of F^T S_a F, and
-    with S_a = A^T A also those of (A F) (A F)^T: the smaller of the two is symmetric and cheap, whatever the
-    ranks. Roots of eigenvalues that are zero up to rounding err by 1e-8 of the largest; replicates may.
+    With S_b = F F^T, factored once, the product of covariances S_a S_b has the eigenvalues of F^T S_a F. With
+    S_a = A^T A these are also the eigenvalues of (A F) (A F)^T. Both are symmetric, and the smaller one is cheap
+    whatever the ranks. Roots of eigenvalues that are zero up to rounding have an error of 1e-8 of the largest root,
+    which is good enough for replicates.
     """
     num_rows, num_dimensions = features.shape
     if num_dimensions != reference.mu.size:
@@ -134,7 +134,7 @@ def _frechet_distances(features: FloatArray, reference: FeatureStatistics, count
 
 
 def _moments(features: FloatArray, centre: Values, counts: Values) -> tuple[Values, Values]:
-    """Return each replicate's mean less the centre, (R, D), and the trace of its covariance, (R,)."""
+    """Return each replicate's mean minus the centre, (R, D), and the trace of its covariance, (R,)."""
     num_rows = len(features)
     shifts = np.zeros((len(counts), features.shape[1]))
     squares = np.zeros(len(counts))
@@ -168,8 +168,8 @@ def _factor(sigma: Values) -> Values:
 def _inception_scores(logits: FloatArray, counts: Values) -> Values:
     """Return the Inception Score of each replicate of (N, C) logits, (R,).
 
-    The mean divergence from the marginal is the marginal's entropy less the mean entropy: one matrix product
-    for all replicates.
+    The mean divergence from the marginal is the marginal's entropy minus the mean entropy. This takes one matrix
+    product for all replicates.
     """
     total, num_chunks = np.zeros(len(counts)), np.zeros(len(counts))
     for start in range(0, len(logits), SPLIT_SIZE):

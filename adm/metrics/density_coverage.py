@@ -1,8 +1,8 @@
-"""Density and coverage: how many balls of the reference hold a sample, and how many of them hold any.
+"""Density and coverage: how many of the reference's balls hold a sample, and how many balls hold any sample.
 
-Precision asks whether any ball of the reference holds a sample, so one outlier with a huge ball vouches for many;
-density counts the balls. Recall asks the same of the samples' balls; coverage looks at the reference's, which are the
-same for every model.
+Precision asks whether any ball of the reference holds a sample, so one outlier with a huge ball accepts many samples;
+density counts the balls instead. Recall asks which reference points lie in the samples' balls; coverage uses the
+reference's balls, which are the same for every model.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class DensityCoverage:
-    """Which of the reference's balls hold samples, and how many hold each.
+    """Which of the reference's balls hold samples, and how many of them hold each sample.
 
     Attributes:
         balls: (M,) int64, how many of the reference's balls hold each sample, in [0, N].
         covered: (N,) bool, the reference points whose ball holds a sample.
-        neighbours: k, which a ball reaches to.
+        neighbours: k; a ball reaches to its centre's k-th neighbour.
     """
 
     balls: npt.NDArray[np.int64]
@@ -32,12 +32,12 @@ class DensityCoverage:
 
     @property
     def density(self) -> float:
-        """The mean number of balls that hold a sample, over k: about 1 for perfect samples, and unbounded."""
+        """The mean number of balls that hold a sample, divided by k: about 1 for perfect samples; it may exceed 1."""
         return float(self.balls.mean()) / self.neighbours
 
     @property
     def coverage(self) -> float:
-        """The part of the reference whose ball holds a sample, in [0, 1]."""
+        """The share of reference points whose ball holds a sample, in [0, 1]."""
         return float(self.covered.mean())
 
 
@@ -46,10 +46,9 @@ def density_coverage(
 ) -> DensityCoverage:
     """Compute density and coverage with squared Euclidean distances.
 
-    A ball reaches to its centre's k-th neighbour, the centre itself excluded (a copy of it is not excluded),
-    and holds its boundary, as for precision and recall; the authors' own code leaves the boundary out, which
-    takes ties to matter. Memory grows with N + M and with `block` squared, never with N M; the result does not
-    depend on `block`.
+    A ball reaches to its centre's k-th neighbour and includes its boundary, as for precision and recall. The centre
+    itself is excluded; a copy of it is not. The authors' own code excludes the boundary, which only matters for ties.
+    Memory grows with N + M and with `block` squared, never with N M. The result does not depend on `block`.
 
     Args:
         reference: (N, D), real, finite, N > neighbours: features of real images.
@@ -83,14 +82,14 @@ def density_coverage(
 
 
 def _inside(points: Cloud, rows: slice, centres: Cloud, balls: slice, radii: Distances) -> BoolArray:
-    """Tell of each of the rows and each of the balls, (rows, balls), whether it lies inside.
+    """Return whether each row lies inside each ball, (rows, balls).
 
-    Every ball counts, so every pair whose interval holds the radius is measured again: of pooled features, one in
-    ten thousand.
+    Every ball counts, so every pair whose interval holds the radius is measured again. For pooled features that is
+    one pair in ten thousand.
     """
     reach = (radii * centres.scale).astype(np.float32) - centres.high[balls]
     width = centres.high[balls] - centres.low[balls]
-    # Inside for sure where reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
+    # Certainly inside if reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
     margins = (2.0 * points.points[rows]) @ centres.points[balls].T
     margins += reach
     inside: BoolArray = margins >= points.high[rows, None]

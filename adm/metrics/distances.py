@@ -1,9 +1,9 @@
-"""Euclidean distances between many points: in float32 where that decides, in float64 where it does not.
+"""Euclidean distances between many points: in float32 if that is precise enough, else in float64.
 
-All pairs take a matrix product, |x|^2 + |y|^2 - 2 x.y. In float32 that form rounds, and an answer that hangs on
-`<=` must not: a copied image has distance exactly zero. Every product is therefore read as an interval sure to
-hold the true distance, and the few pairs whose interval leaves the answer open are measured again, in float64,
-from the differences.
+A matrix product gives all pairs: |x|^2 + |y|^2 - 2 x.y. In float32 this form has rounding errors, and they would change
+answers that depend on `<=`: a copied image has distance exactly zero. Each product is therefore taken as an interval
+that certainly holds the true distance. The few pairs whose interval leaves the answer open are measured again in
+float64, from the differences.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,25 +16,25 @@ from adm.metrics.features import FloatArray
 from adm.progress import progress
 
 UNIT_ROUNDOFF = 2.0**-24
-"""Of float32."""
+"""The unit roundoff of float32."""
 
 FLOOR = 1.0e-30
-"""Added to every interval: what float32 may lose to underflow, once the largest norm is scaled to one."""
+"""Added to every interval: the most that float32 may lose to underflow when the largest norm is scaled to one."""
 
 SPARE_CANDIDATES = 4
-"""Neighbours kept beyond those that are asked for, so that rounding seldom hides the right ones."""
+"""Extra neighbours kept beyond k, because rounding can hide the right ones."""
 
 LARGEST = 1.0e150
-"""Feature whose squares, summed over all dimensions, are still finite in float64."""
+"""Largest feature: its squares, summed over all dimensions, are still finite in float64."""
 
 PAIR_ELEMENTS = 2**21
-"""Numbers held at a time while pairs are measured in float64."""
+"""Numbers held at once while pairs are measured in float64."""
 
 CROWDED = 16
-"""New candidates of a point, on average, from which on a part of a block is merged before the rest."""
+"""From this many new candidates per point on average, a part of a block is merged before the rest."""
 
 NARROW = 64
-"""Width up to which a block is merged at once, however crowded."""
+"""Blocks up to this width are merged at once, however many candidates they have."""
 
 IndexArray = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.float64]
@@ -44,14 +44,14 @@ Rows = slice | IndexArray
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """A set of points, as given and as the matrix product takes them.
+    """A set of points, as given and as prepared for the matrix product.
 
     Attributes:
         features: (N, D) as given.
         points: (N, D) float32, centred and scaled.
-        low: (N,) float32, such that low_x + low_y - 2 x.y never exceeds the squared distance.
-        high: (N,) float32, such that high_x + high_y - 2 x.y never falls short of it.
-        scale: squared scale that takes a distance of `features` to one of `points`; a power of two.
+        low: (N,) float32; low_x + low_y - 2 x.y is never greater than the squared distance.
+        high: (N,) float32; high_x + high_y - 2 x.y is never less than the squared distance.
+        scale: a squared distance of `points` divided by that of `features`; a power of two.
     """
 
     features: FloatArray
@@ -62,18 +62,18 @@ class Cloud:
 
 
 def clouds(first: FloatArray, second: FloatArray) -> tuple[Cloud, Cloud]:
-    """Centre and scale two sets of points alike.
+    """Centre and scale two sets of points in the same way.
 
-    The intervals are as wide as the squared norms, while distances do not depend on the origin. Pooled
-    features are positive and far from zero, so the first set's mean is a much better origin: fewer pairs to
-    measure again. A power of two scales without rounding and keeps float32 from overflowing.
+    The intervals grow with the squared norms, but distances do not depend on the origin. Pooled features are positive
+    and far from zero, so with the first set's mean as origin fewer pairs must be measured again. Scaling by a power of
+    two does not round, and keeps float32 from overflow.
 
     Args:
         first: (N, D), finite, no entry beyond LARGEST.
         second: (M, D), likewise.
 
     Returns:
-        Both; one and the same where the sets are the same array.
+        Both clouds; the same object twice if both sets are the same array.
 
     Raises:
         ValueError: the dimensions disagree, or a value is beyond LARGEST.
@@ -100,8 +100,8 @@ def _cloud(features: FloatArray, centre: Distances, scale: float) -> Cloud:
     for rows in slices(len(features), 2048):
         points[rows] = (features[rows] - centre) * scale
         norms[rows] = np.square(points[rows], dtype=np.float64).sum(axis=1)
-    # A dot product of D terms errs by at most D units of |x| |y| <= (|x|^2 + |y|^2) / 2, whatever the order of
-    # its sums, and it is taken twice; rounding the points and adding the norms up costs less than 32 more.
+    # A dot product of D terms has an error of at most D units of |x| |y| <= (|x|^2 + |y|^2) / 2, whatever the order of
+    # its sums, and it counts twice. Rounding the points and adding the norms adds less than 32 units.
     error = (features.shape[1] + 32) * UNIT_ROUNDOFF
     error /= 1.0 - error
     return Cloud(
@@ -119,7 +119,7 @@ def slices(length: int, step: int) -> Iterator[slice]:
 
 
 def shown_slices(length: int, step: int, name: str) -> Iterable[slice]:
-    """As `slices`, with progress shown under a name."""
+    """Like `slices`, with a progress bar of that name."""
     return progress(slices(length, step), -(-length // step), "block", name=name)
 
 
@@ -133,7 +133,7 @@ def squared_distances(a: FloatArray, i: IndexArray, b: FloatArray, j: IndexArray
 
 
 def _lower_bounds(a: Cloud, rows: Rows, b: Cloud, columns: Rows) -> Bounds:
-    """Return (rows, columns) float32 that the squared distances, times the scale, do not fall short of."""
+    """Return lower bounds (rows, columns) float32 on the squared distances times the scale."""
     bounds: Bounds = np.multiply(a.points[rows], -2.0) @ b.points[columns].T
     bounds += b.low[columns]
     bounds += a.low[rows, None]
@@ -141,15 +141,15 @@ def _lower_bounds(a: Cloud, rows: Rows, b: Cloud, columns: Rows) -> Bounds:
 
 
 def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
-    """Find the k nearest points of every query; where both are one cloud, no point is its own neighbour.
+    """Find the k nearest points of every query; if both are the same cloud, no point is its own neighbour.
 
     Args:
         queries: M points.
-        points: N points, made by the same call of `clouds`; N >= k, and N > k where they are the queries.
+        points: N points, made by the same call of `clouds`; N >= k, and N > k if they are the queries.
         k: >= 1.
         block: rows and columns of the largest matrix of distances held, >= 1; no result depends on it.
-        by_index: put the smaller index first where distances are equal. Without it, which of the points at
-            the k-th distance is found is left open, and large sets of copies cost less.
+        by_index: sort equal distances by index. Without it, any of the points at the k-th distance may be found, and
+            large sets of copies cost less.
 
     Returns:
         Indices (M, k) int64 and squared distances (M, k) float64, in ascending order, as float64 differences
@@ -163,7 +163,7 @@ def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool 
     exact = squared_distances(queries.features, rows, points.features, candidates.ravel())
     indices, distances = _first(candidates, exact.reshape(num_queries, num_kept), k)
     if num_kept < num_others:
-        # A point that was not kept is no nearer than the largest bound kept, nor nearer than zero.
+        # The distance of a point that was not kept is at least the largest bound kept, and at least zero.
         excluded = np.maximum(bounds[:, -1], 0.0)
         furthest = distances[:, -1] * queries.scale
         open_rows = np.flatnonzero(furthest >= excluded if by_index else furthest > excluded)
@@ -174,10 +174,9 @@ def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool 
 
 
 def _candidates(queries: Cloud, points: Cloud, num_kept: int, block: int) -> tuple[Bounds, IndexArray]:
-    """Return the smallest lower bounds on each query's distances, in ascending order, and whose they are.
+    """Return the smallest lower bounds on each query's distances, in ascending order, and the points' indices.
 
-    Distances within one cloud are symmetric: each block above the diagonal is computed once and serves rows
-    and columns.
+    Distances within one cloud are symmetric: each block above the diagonal is computed once, for rows and columns.
     """
     num_queries, num_points = len(queries.features), len(points.features)
     bounds = np.full((num_queries, num_kept), np.inf, dtype=np.float32)
@@ -198,7 +197,7 @@ def _candidates(queries: Cloud, points: Cloud, num_kept: int, block: int) -> tup
 def _merge(bounds: Bounds, indices: IndexArray, distances: Bounds, offset: int) -> None:
     """Merge the distances (R, C) to points `offset`, `offset` + 1, ... into the smallest so far (R, K).
 
-    Few of them are below the largest one kept, and only these are sorted.
+    Only distances below the largest one kept are sorted; these are few.
     """
     num_rows, num_columns = distances.shape
     near = distances < bounds[:, -1:]
@@ -232,10 +231,10 @@ def _first(indices: IndexArray, distances: Distances, k: int) -> tuple[IndexArra
 def _measured(
     queries: Cloud, rows: IndexArray, points: Cloud, upper: Distances, block: int
 ) -> tuple[IndexArray, Distances]:
-    """Find the k nearest points of some queries by measuring every pair that may be no further than `upper`.
+    """Find the k nearest points of some queries by measuring every pair whose distance may be at most `upper`.
 
-    These are the queries with more near ties than there are spare candidates. Points are taken in the order of
-    their indices, so a query whose k neighbours are all copies of it is done.
+    These queries have more near ties than there are spare candidates. Points come in the order of their indices, so a
+    query is finished once its k neighbours are all copies of it.
     """
     k = upper.shape[1]
     indices = np.zeros((len(rows), k), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The libraries that can run a frozen graph, by the name that the params file gives them."""
+"""The libraries that can run a frozen graph, by their names in the params file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ from adm.metrics.graph_contract import Mapping
 from adm.params.data import GraphParams
 
 LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
-"""What an executor's results depend on."""
+"""The Python distributions that an executor's results depend on."""
 
 
 class Executor(Protocol):
@@ -26,13 +26,13 @@ class Executor(Protocol):
 
 
 def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
-    """Load a graph into the library that `params` names; TensorFlow runs it on the CPU whatever the device.
+    """Load a graph with the library that `params` names; TensorFlow always runs it on the CPU.
 
     Raises:
         ValueError: The file is no graph that the library can run.
         OSError: The file cannot be read.
     """
-    # Imported here: TensorFlow takes seconds to start, and a machine that runs graphs by torch need not have it.
+    # Imported here: TensorFlow takes seconds to import, and a machine that runs graphs with torch may not have it.
     if params.executor == "tensorflow":
         from adm.metrics.graph import FrozenGraph  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""Programs of `torch.export` from files, looked through before torch reads them.
+"""Programs of `torch.export` in files, checked before torch reads them.
 
-Torch makes Python of what such a file says: sympy evaluates sizes, guards and names become source text, and operators
-are looked up by any name. So every text is held to what programs have in its place.
+Torch turns texts of such a file into Python: sympy evaluates sizes, guards and names become source code, and operators
+are looked up by any name. Every text must therefore be one that ordinary programs have in the same place.
 """
 
 import ast
@@ -19,13 +19,13 @@ from torch.export.pt2_archive._package import load_pt2
 MODEL = "models/model.json"
 
 CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
-"""Which entries hold which tensors."""
+"""Entries that say which entry holds which tensor."""
 
 ENTRIES = re.compile(
     rf"{MODEL}|{'|'.join(CONFIGS)}|data/(weights/(weight_\d+|model\.pt)|constants/(tensor_\d+|model\.pt))"
     r"|data/sample_inputs/model\.pt|extra/.*|archive_format|archive_version|byteorder|\.data/\w+"
 )
-"""Names of a program's entries. Compiled libraries, and objects other than tensors, have others."""
+"""Accepted names of entries. Compiled libraries and objects other than tensors have other names."""
 
 FREE = {
     "as_string",
@@ -37,10 +37,10 @@ FREE = {
     "custom",
     "from_node",
 }
-"""Keys of texts that torch keeps, or quotes, and never runs."""
+"""Keys of texts that torch stores or quotes, and never runs."""
 
 NAMES = {"name", "as_name", "forward_arg_names"}
-"""Keys of texts that become variables of the source text which torch makes."""
+"""Keys of texts that become names of variables in torch's generated source code."""
 
 SYMBOLIC = {
     *(f"_operator.{name}" for name in ("eq", "ne", "le", "ge", "lt", "gt", "neg", "pos", "mul", "add", "sub", "pow")),
@@ -49,10 +49,10 @@ SYMBOLIC = {
     "math.trunc",
     *(f"torch.ops.higher_order.{name}" for name in ("cond", "wrap_with_set_grad_enabled", "wrap_with_autocast")),
 }
-"""What computes with sizes or runs parts of the graph; everything else that a program calls is an operator."""
+"""Functions that compute with sizes or run parts of the graph; everything else that a program calls is an operator."""
 
 NAMESPACES = ("aten", "prims")
-"""Where torch's own operators are."""
+"""Namespaces of torch's own operators."""
 
 FUNCTIONS = {
     *("Symbol", "Integer", "Rational", "Float", "Add", "Mul", "Pow", "Max", "Min", "Abs", "floor", "ceiling"),
@@ -63,10 +63,10 @@ FUNCTIONS = {
     *("RoundToInt", "RoundDecimal", "ToFloat", "Identity", "cast_symbool_to_symint_guardless"),
     *("max", "min", "abs", "float", "int", "round"),
 }
-"""What expressions of sizes call, as sympy prints them or as guards have them."""
+"""Functions in expressions of sizes, as sympy prints them or as guards write them."""
 
 ATTRIBUTES = {"size", "stride", "storage_offset", "trunc", "floor", "ceil", "sqrt", "sym_max", "sym_min", "sym_float"}
-"""What guards take of a tensor, or of `math` and `torch`."""
+"""Attributes of tensors, `math` and `torch` that guards use."""
 
 SYNTAX = (
     *(ast.Expression, ast.Constant, ast.Name, ast.Load, ast.Call, ast.keyword, ast.Attribute, ast.Subscript, ast.Tuple),
@@ -75,7 +75,7 @@ SYNTAX = (
 )
 
 EXPRESSION = re.compile(r"[A-Za-z0-9_ .,'()\[\]+*/%=<>!&|~^-]+")
-"""Letters of an expression: nothing that starts a comment or another line."""
+"""Characters of an expression: none of them starts a comment or a new line."""
 
 WORD = re.compile(r"[A-Za-z0-9_]*")
 TEXT = re.compile(r"[A-Za-z0-9_ .:+-]*")
@@ -87,13 +87,13 @@ def load(path: Path) -> ExportedProgram:
     """Read a program that takes one tensor.
 
     Raises:
-        ValueError: It holds what might be code, or what is no part of such a program.
-        Exception: Whatever torch raises of damaged bytes.
+        ValueError: It holds something that may be code, or that is no part of such a program.
+        Exception: Any exception of torch for damaged bytes.
     """
     _check(path)
-    # torch.export.load would try a file that fails as one of an old format, which was not looked through.
+    # Not torch.export.load: when a file fails, it tries an old format, which was not checked.
     program: ExportedProgram = load_pt2(str(path)).exported_programs["model"]
-    # Their keys, too, become source text once the program is made a module.
+    # The keys of the inputs, too, become source code when the program becomes a module.
     if program.example_inputs:
         args, kwargs = program.example_inputs
         if kwargs or len(args) != 1 or not isinstance(args[0], torch.Tensor):
@@ -102,7 +102,7 @@ def load(path: Path) -> ExportedProgram:
 
 
 def _check(path: Path) -> None:
-    # Torch's own reader: another one may find other entries in the same bytes.
+    # Torch's own reader: another reader may find other entries in the same bytes.
     with PT2ArchiveReader(str(path)) as archive:
         for name in archive.get_file_names():
             if not ENTRIES.fullmatch(name):
@@ -131,7 +131,7 @@ def _check_strings(key: str, value: Any) -> None:
 
 
 def _is_usual(key: str, text: str) -> bool:
-    """Whether a text of the program is one that its place has in programs that torch wrote."""
+    """Whether a text is one that programs written by torch have in the same place."""
     if key in FREE:
         return True
     if key in NAMES:
@@ -176,7 +176,7 @@ def _is_arithmetic(node: ast.AST) -> bool:
 
 
 def _is_nesting(spec: Any) -> bool:
-    """Whether values come in tuples, lists and dicts alone; other types may be of any module, which torch imports."""
+    """Whether values are nested in tuples, lists and dicts only; for other types torch would import any module."""
     kind, keys, below = spec["type"], spec["context"], spec["children_spec"]
     usual = kind in (None, "builtins.tuple", "builtins.list", "builtins.dict")
     return usual and KEYS.fullmatch(keys or "null") is not None and all(map(_is_nesting, below))

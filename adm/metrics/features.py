@@ -1,4 +1,4 @@
-"""The features every metric is computed from, and what they must look like."""
+"""The features that metrics are computed from, and checks of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +9,12 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating[Any]]
 
 STRETCH = 4096
-"""Rows looked at at a time."""
+"""Number of rows checked at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What a frozen graph says about N images; row i belongs to image i.
+    """Outputs of a frozen graph for N images; row i belongs to image i.
 
     Attributes:
         pool: (N, D) float32, globally pooled features, for FID, precision and recall.
@@ -28,14 +28,14 @@ class Features:
 
 
 def require_features(features: npt.ArrayLike, name: str) -> FloatArray:
-    """Return `features` as a floating array once they are known to be usable.
+    """Check features, and return them as an array of floats.
 
     Args:
         features: (N, D), any real dtype, N >= 2, D >= 1. Integers become float64, floats keep their dtype.
-        name: what to call them in an error.
+        name: their name in errors.
 
     Returns:
-        (N, D) float array, not copied where it already was one.
+        (N, D) float array; the same array if it already was one.
 
     Raises:
         ValueError: wrong number of axes, no column, fewer than two rows, not numbers, NaN or infinity.
@@ -49,7 +49,7 @@ def require_features(features: npt.ArrayLike, name: str) -> FloatArray:
         raise ValueError(f"{name} have dtype {array.dtype}, expected real numbers")
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
-    # In stretches: the answer for all at once would take a quarter of the features' own memory.
+    # In stretches: checking all rows at once would take a quarter of the features' own memory.
     if not all(np.isfinite(array[start : start + STRETCH]).all() for start in range(0, len(array), STRETCH)):
         raise ValueError(f"{name} hold NaN or infinity, expected finite numbers")
     return array

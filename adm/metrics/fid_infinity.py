@@ -1,4 +1,4 @@
-"""FID of infinitely many samples: FID at several numbers of samples, extended along a line in one over the number."""
+"""FID of infinitely many samples: a line through FID at several numbers of samples N, extrapolated to 1/N = 0."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,22 @@ from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.progress import progress
 
 SIZES = 15
-"""Sizes of the source, evenly spaced."""
+"""Number of sizes, as in the source; they are evenly spaced."""
 
 LEAST_SIZES = 3
-"""Two points lie on a line whatever they are: the third one tells how well it fits."""
+"""Any two points lie on a line; a third one shows how well it fits."""
 
 Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Extrapolation:
-    """The line that distances follow, and what it was fitted to.
+    """A line fitted to distances, and the points that it was fitted to.
 
     Attributes:
-        value: where the line meets 1/N = 0; a small one may come out below zero.
-        slope: of the line, against 1/N.
-        standard_error: of `value`, from the residuals of the fit, >= 0.
+        value: the line's value at 1/N = 0; a small one may be below zero.
+        slope: the line's slope over 1/N.
+        standard_error: standard error of `value`, from the residuals of the fit, >= 0.
         sizes: (P,) int64, numbers of samples N, ascending.
         distances: (P,) float64, the distance at each.
     """
@@ -43,21 +43,21 @@ def fid_infinity(
 ) -> Extrapolation:
     """Estimate the FID that infinitely many samples would have.
 
-    FID is biased upwards by nearly a constant over N, and the constant depends on the model: at one N, the better
-    of two models may score worse. Each size takes its own random subset, without replacement; the largest takes all
-    samples, so the last distance is FID itself. Near D samples the line bends upwards: a fit that begins there and
-    ends within a few D comes out too low, though nearer to the truth than FID.
+    FID is biased upwards by about c/N. The constant c depends on the model, so at one N the better of two models may
+    score worse. Each size takes its own random subset, without replacement. The largest takes all samples, so the
+    last distance is FID itself. Near D samples the line bends upwards: a fit that begins there and ends within a few D
+    gives too low a value, though one nearer to the truth than FID.
 
-    The standard error tells how well the line fits. The subsets overlap, so they err alike: what other samples would
-    have changed is more. The reference is taken as it is, with the bias that its own number of images has left.
+    The standard error says how well the line fits. The subsets overlap, so their errors are similar; other samples
+    would change the value by more. The bias from the reference's own number of images remains.
 
     Args:
-        reference: of the real images' features, D dimensions.
+        reference: statistics of the real images' features, D dimensions.
         samples: (N, D), real, finite, N >= smallest + num_sizes - 1: features of generated images.
-        seed: >= 0, decides the subsets.
+        seed: >= 0; it decides the subsets.
         num_sizes: P, >= LEAST_SIZES, evenly spaced from `smallest` to N.
-        smallest: number of samples of the first, >= 2. By default a tenth of N, but D + 1 at the least: with fewer, the
-            covariance is singular and FID no longer follows the line.
+        smallest: number of samples of the first size, >= 2. The default is a tenth of N, but at least D + 1: with
+            fewer samples the covariance is singular and FID no longer follows the line.
 
     Returns:
         The extrapolation to 1/N = 0.
@@ -83,7 +83,7 @@ def fid_infinity(
         )
     rng = np.random.default_rng(seed)
     sizes = np.linspace(first, num_rows, num_sizes).astype(np.int64)
-    # In their own order, the rows of the last subset are summed as those of FID are: to the same bits.
+    # Sorted, the rows of the last subset are summed in the same order as in FID, which gives the same bits.
     subsets = (np.sort(rng.permutation(num_rows)[:size]) for size in sizes)
     shown = progress(subsets, num_sizes, "size", name="FID-infinity")
     distances = [frechet_distance(reference, feature_statistics(rows[chosen])) for chosen in shown]
@@ -91,7 +91,7 @@ def fid_infinity(
 
 
 def fewest_samples(num_rows: int, num_dimensions: int) -> int:
-    """The number of samples from which on `fid_infinity` extrapolates by default, for N samples of D dimensions."""
+    """The smallest number of samples that `fid_infinity` needs by default, for N samples of D dimensions."""
     return _first_size(num_rows, num_dimensions) + SIZES - 1
 
 
@@ -100,17 +100,17 @@ def _first_size(num_rows: int, num_dimensions: int) -> int:
 
 
 def extrapolate(sizes: npt.NDArray[np.int64], distances: Values) -> Extrapolation:
-    """Fit a line in one over the size by least squares, and extend it to zero.
+    """Fit distances by least squares as a line in 1/size, and extrapolate it to zero.
 
     Args:
         sizes: (P,) int64, >= 1, distinct, P >= LEAST_SIZES.
         distances: (P,) float64, finite.
 
     Returns:
-        The line; the standard error takes the residuals to be independent and of one variance.
+        The line. Its standard error assumes independent residuals of equal variance.
 
     Raises:
-        ValueError: the shapes disagree, there are too few sizes, or some are alike or not positive.
+        ValueError: the shapes disagree, there are too few sizes, or some sizes are equal or not positive.
     """
     if sizes.shape != distances.shape or sizes.ndim != 1 or len(sizes) < LEAST_SIZES:
         raise ValueError(

@@ -9,11 +9,11 @@ from adm.metrics.statistics import FeatureStatistics
 EPS = float(np.finfo(np.float64).eps)
 
 CLEAR_OF_ROUNDING = 100 * EPS
-"""Eigenvalues of the product below this fraction of the largest are not trusted to the square root.
+"""Eigenvalues of the product below this fraction of the largest are too inexact for their square root.
 
-Rounding moves an eigenvalue by about EPS times the largest, which the square root magnifies without bound as
-the eigenvalue goes to zero. At 100 EPS the distance still agrees with the slow route to ten digits on
-covariances of 2048 dimensions with power-law spectra."""
+Rounding changes an eigenvalue by about EPS times the largest. The square root magnifies this without bound as the
+eigenvalue goes to zero. At 100 EPS the distance still agrees with the slow method to ten digits, on covariances of 2048
+dimensions with power-law spectra."""
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
@@ -44,10 +44,10 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
 
 def _trace_of_root_by_eigenvalues(sigma_a: npt.NDArray[np.float64], sigma_b: npt.NDArray[np.float64]) -> float | None:
-    """Return tr sqrt(S_a S_b) from one symmetric eigenvalue problem, or None where that is not accurate.
+    """Return tr sqrt(S_a S_b) from one symmetric eigenvalue problem, or None if that is not accurate.
 
-    With S_b = L L^T the product S_a S_b has the eigenvalues of the symmetric L^T S_a L. LAPACK forms that in
-    place (problem type 2) and no eigenvector is needed: no general square root comes near in speed.
+    With S_b = L L^T the product S_a S_b has the eigenvalues of the symmetric L^T S_a L. LAPACK forms it in place
+    (problem type 2), and no eigenvectors are needed. This is much faster than any general matrix square root.
     """
     try:
         eigenvalues = linalg.eigvalsh(sigma_a, sigma_b, type=2, driver="gv", check_finite=False)
@@ -61,8 +61,8 @@ def _trace_of_root_by_eigenvalues(sigma_a: npt.NDArray[np.float64], sigma_b: npt
 def _trace_of_root_by_factors(sigma_a: npt.NDArray[np.float64], sigma_b: npt.NDArray[np.float64]) -> float:
     """Return tr sqrt(S_a S_b) as the sum of the singular values of F_a^T F_b, where S = F F^T.
 
-    Singular values of the factors' product are the roots themselves: they carry an error of EPS where roots
-    of eigenvalues near zero carry its square root. It is slower, so it serves the singular covariances.
+    The singular values of the factors' product are the roots themselves. Their error is EPS, while roots of
+    eigenvalues near zero have an error of sqrt(EPS). This is slower, so only singular covariances use it.
     """
     product = _factor(sigma_a).T @ _factor(sigma_b)
     if 0 in product.shape:
@@ -71,9 +71,9 @@ def _trace_of_root_by_factors(sigma_a: npt.NDArray[np.float64], sigma_b: npt.NDA
 
 
 def _factor(sigma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return F (D, rank) with F F^T = sigma; directions that are null up to rounding are left out.
+    """Return F (D, rank) with F F^T = sigma, without directions whose variance is zero up to rounding.
 
-    Cholesky with pivoting: it stops at the rank, and costs a tenth of the eigenvectors.
+    Pivoted Cholesky stops at the rank, and takes a tenth of the time of eigenvectors.
     """
     packed, pivots, rank, _ = linalg.lapack.dpstrf(sigma, lower=1)
     factor: npt.NDArray[np.float64] = np.empty((len(sigma), rank))

@@ -1,4 +1,4 @@
-"""Write a small extractor as a frozen TensorFlow graph with the tensor names of the 2015 Inception graph."""
+"""Export of a small extractor as a frozen TensorFlow graph with the tensor names of the 2015 Inception graph."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from adm.metrics.tensorflow_loader import load_tensorflow
 
 
 def freeze(network: ExtractorNetwork) -> bytes:
-    """Serialise a network: weights as constants, `ExpandDims` as a placeholder for (N, H, W, 3) images.
+    """Serialise a network, with weights as constants and `ExpandDims` as a placeholder for (N, H, W, 3) images.
 
     Args:
-        network: on any device; it is not changed.
+        network: a network on any device; it is not changed.
 
     Returns:
-        A binary GraphDef. The same weights give the same bytes under the same version of TensorFlow.
+        A binary GraphDef. The same weights give the same bytes with the same version of TensorFlow.
 
-    Source: Appendix J; the names are those that `adm.metrics.graph` reads.
+    Source: Appendix J; `adm.metrics.graph` reads these names.
     """
     tf: Any = load_tensorflow().compat.v1
     graph = tf.Graph()
@@ -42,7 +42,7 @@ def freeze(network: ExtractorNetwork) -> bytes:
 
 
 def _convolution(tf: Any, name: str, layer: nn.Conv2d, x: Any) -> Any:
-    """Add a convolution, its bias and its ReLU; the ReLU is the node that bears the name."""
+    """Add a convolution, its bias and its ReLU; the ReLU's node gets the name."""
     kernel = tf.constant(_array(layer.weight).transpose(2, 3, 1, 0), name=f"{name}/conv2d_params")
     assert layer.bias is not None
     bias = tf.constant(_array(layer.bias), name=f"{name}/biases")

@@ -1,4 +1,4 @@
-"""Run a frozen TensorFlow graph that carries the tensor names of the 2015 Inception graph."""
+"""Execution of a frozen graph by TensorFlow, with the tensor names of the 2015 Inception graph."""
 
 import re
 from collections.abc import Iterable
@@ -24,15 +24,15 @@ from adm.params.errors import one_line
 
 
 class FrozenGraph:
-    """A frozen graph, loaded once, that turns images into features.
+    """A frozen graph, loaded once, that computes features of images.
 
-    Resizing and normalisation are part of the graph. The images replace the output of `ExpandDims`, which in
-    the 2015 graph follows a JPEG decoder and has a batch axis of one; in others it is a placeholder.
+    The graph itself resizes and normalises images. They replace the output of `ExpandDims`: in the 2015 graph it
+    follows a JPEG decoder and has a batch axis of one; in other graphs it is a placeholder.
 
     Args:
         path: a binary GraphDef.
-        threads: threads of one operation, >= 1. Operations run one after another, so that sums are not
-            taken in an order that depends on the load.
+        threads: threads of one operation, >= 1. Operations run one after another, because the order of sums must not
+            depend on the load.
 
     Raises:
         ValueError: the file is no GraphDef that TensorFlow can import, or a node is missing.
@@ -71,7 +71,7 @@ class FrozenGraph:
                 require_channels(spatial.shape[-1])
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
-        # The graph's own MatMul reads a reshaped pool, whose batch size of one the 2015 graph bakes in.
+        # The 2015 graph's own MatMul reads a reshaped pool with a fixed batch size of one, so it cannot be used.
         weight = matmul.inputs[1]
         flat = tf.reshape(pool, [-1, tf.shape(weight)[0]])
         spatial = spatial[..., :NUM_SPATIAL_CHANNELS]
@@ -92,6 +92,6 @@ class FrozenGraph:
 
 
 def _complaint(message: str) -> str:
-    """Return the node and the line about it of what TensorFlow says when it runs a graph, which is pages long."""
+    """Return the node and its line from TensorFlow's error, which is pages long."""
     found = re.search(r"^Node: '(?:frozen/)?(.*)'\n(.*)", message, flags=re.MULTILINE)
     return f"node {found[1]}: {found[2]}" if found else message.strip().partition("\n")[0]

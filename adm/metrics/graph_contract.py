@@ -1,4 +1,4 @@
-"""What every reader of a frozen graph agrees on: the tensor names of the 2015 Inception graph, and the batches."""
+"""The common part of all readers of frozen graphs: the tensor names of the 2015 Inception graph, and the batches."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -19,16 +19,16 @@ LOGITS = "softmax/logits/MatMul"
 NUM_SPATIAL_CHANNELS = 7
 
 MOST_FILLED = 1 << 21
-"""Values that the constants of a graph may leave out, in all: TensorFlow fills up with the last one given."""
+"""Number of values that all constants together may leave out; TensorFlow repeats the last value given."""
 
 Images = npt.NDArray[np.uint8]
 Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 Mapping = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""The builtin `map`, or what does the same by several processes."""
+"""The builtin `map`, or the same function over several processes."""
 
 
 def read_definition(definition: Any, path: Path) -> Any:
-    """Parse a file into an empty GraphDef message and check that it has the nodes that are read.
+    """Parse a file into an empty GraphDef message, and check that it has the nodes that readers need.
 
     Args:
         definition: an empty GraphDef, TensorFlow's own or TensorBoard's copy of it.
@@ -38,7 +38,7 @@ def read_definition(definition: Any, path: Path) -> Any:
         `definition`, filled.
 
     Raises:
-        ValueError: the file is no GraphDef, a node is missing, or constants declare far more values than it holds.
+        ValueError: the file is no GraphDef, a node is missing, or constants declare far more values than they hold.
         OSError: the file cannot be read.
     """
     try:
@@ -66,7 +66,7 @@ def _check_constants(definition: Any) -> None:
             shape = [dimension.size for dimension in tensor.tensor_shape.dim]
             if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank:
                 raise ValueError(f"constant {node.name} has shape {shape}, expected one that is known")
-            # A value takes a byte or more, so this holds whatever the data type is.
+            # A value takes at least one byte, so this bound holds for every data type.
             room -= max(math.prod(shape) - tensor.ByteSize(), 0)
             if room < 0:
                 raise ValueError(
@@ -76,10 +76,10 @@ def _check_constants(definition: Any) -> None:
 
 
 def require_channels(num_channels: int) -> None:
-    """Check that the spatial features can be cut from a feature map.
+    """Check that a feature map has enough channels for the spatial features.
 
     Raises:
-        ValueError: it has too few channels.
+        ValueError: it has too few.
     """
     if num_channels < NUM_SPATIAL_CHANNELS:
         raise ValueError(f"{SPATIAL} has {num_channels} channels, expected at least {NUM_SPATIAL_CHANNELS}")
@@ -94,22 +94,22 @@ def features_in_batches(
 ) -> Features:
     """Compute the features of images, in their order.
 
-    Every batch has `batch_size` images, the last one filled up with black ones that are then dropped: kernels
-    chosen by shape are the same whatever the number of images.
+    Every batch has `batch_size` images. Black images fill the last one, and their features are dropped. Kernels that
+    are chosen by shape are then the same for any number of images.
 
     Args:
         outputs: returns pool, spatial and logits of a (batch_size, H, W, 3) uint8 batch.
         images: (N, H, W, 3) uint8, or an iterable of such arrays of any lengths and one size; N >= 1.
-        batch_size: images at a time, >= 1.
-        path: the graph, to name it in an error.
-        mapping: how `outputs` is had of every batch.
+        batch_size: number of images in a batch, >= 1.
+        path: the graph's file, for errors.
+        mapping: applies `outputs` to every batch.
 
     Returns:
         pool (N, D), spatial (N, H' W' 7) and logits (N, C), float32.
 
     Raises:
-        ValueError: wrong shape or dtype, no image, a batch size that is not positive, or NaN or infinity among the
-            features, as weights make them that are broken.
+        ValueError: wrong shape or dtype, no image, a batch size that is not positive, or features with NaN or
+            infinity, as broken weights give them.
     """
     if batch_size < 1:
         raise ValueError(f"batch size is {batch_size}, expected at least 1")

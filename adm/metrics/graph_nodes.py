@@ -1,4 +1,4 @@
-"""The nodes of a frozen graph by name, and the order to compute them in."""
+"""The nodes of a frozen graph by name, and the order in which to compute them."""
 
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from adm.metrics.graph_contract import INPUT
 
 PASSING = ("CheckNumerics", "Identity")
-"""Operations that give what they are given."""
+"""Operations whose output is their input."""
 
 
 class GraphNodes:
-    """Nodes by name, and what they read, seen through those that only pass it on.
+    """Nodes by name, and their inputs; nodes that only pass on their input are skipped.
 
     Args:
         definition: a GraphDef.
@@ -24,10 +24,10 @@ class GraphNodes:
         return self._nodes[name]
 
     def origin(self, name: str) -> str:
-        """Return the name of the node that makes what the named one gives.
+        """Return the name of the node that computes the output of the named one.
 
         Raises:
-            ValueError: there is no such node, or what passes it on goes round in a circle.
+            ValueError: there is no such node, or nodes that pass on their input form a circle.
         """
         passed: dict[str, None] = {}
         while name in self._nodes and self._nodes[name].op in PASSING and name != INPUT:
@@ -47,10 +47,10 @@ class GraphNodes:
         return name
 
     def inputs(self, name: str) -> list[str]:
-        """Return the names of the nodes that make what the named one reads; images replace what `INPUT` reads.
+        """Return the names of the nodes that compute the inputs of the named one; `INPUT` has none.
 
         Raises:
-            ValueError: one is missing, or it is another output than the first.
+            ValueError: a node is missing, or the named one reads another output than a node's first.
         """
         return [] if name == INPUT else [self.origin(read) for read in _read(self._nodes[name])]
 
@@ -58,7 +58,7 @@ class GraphNodes:
         """Return the names of the targets and of all that they depend on, each after its inputs.
 
         Raises:
-            ValueError: as `inputs`, or nodes depend on themselves.
+            ValueError: `inputs` raises it, or nodes depend on themselves.
         """
         dependencies: dict[str, list[str]] = {}
         waiting = list(targets)

@@ -1,4 +1,4 @@
-"""How a graph of features resizes its images: part of what a score rests on."""
+"""Description of how a feature graph resizes images; scores depend on it."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeAr
 
 
 def resize_inside(path: Path) -> str:
-    """Tell how a graph resizes its images on the way to its features: nothing resizes them before it (Appendix J).
+    """Describe how a graph resizes images before it computes features; nothing resizes them earlier (Appendix J).
 
     Raises:
         ValueError: The file is no such graph.
@@ -24,7 +24,7 @@ def resize_inside(path: Path) -> str:
     nodes = GraphNodes(read_definition(GraphDef(), path))
     try:
         read = nodes.order([nodes.origin(POOL), nodes.origin(SPATIAL)])
-    except ValueError as error:  # TensorFlow runs graphs that are beyond our reading
+    except ValueError as error:  # TensorFlow runs graphs that this project cannot parse
         return f"unknown: {error}"
     found = [name for name in read if nodes[name].op in RESIZES]
     try:

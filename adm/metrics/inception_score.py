@@ -8,11 +8,10 @@ from adm.metrics.features import require_features
 
 
 def inception_score(logits: npt.ArrayLike, split_size: int = 5000) -> float:
-    """Compute the mean over consecutive chunks of exp(mean KL(p(y|x) || p(y))).
+    """Compute exp(mean KL(p(y|x) || p(y))) of consecutive chunks, averaged over the chunks.
 
-    The rows are not shuffled, and the last chunk is shorter where N is no multiple of `split_size`; it counts
-    as much as the others. Everything is float64 and logarithmic: the probability of an unlikely class may
-    underflow, and its logarithm must not.
+    The rows are not shuffled. The last chunk is shorter if N is no multiple of `split_size`; it has the same weight as
+    the others. Probabilities are float64 logarithms, because the probability of an unlikely class may underflow.
 
     Args:
         logits: (N, C), real, finite, N >= 2: class logits without the classifier's bias.

@@ -1,4 +1,4 @@
-"""Kernel distance between two sets of features: KID, of all pairs, and how far it may be off."""
+"""Kernel distance (KID) between two sets of features, from all pairs, with its standard error."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from adm.metrics.distances import shown_slices, slices
 from adm.metrics.features import FloatArray, require_features
 
 LARGEST = 1.0e20
-"""Feature whose kernels, which grow with its sixth power, have squares that are finite in float64."""
+"""Largest feature: its kernels, which grow with its sixth power, have squares that are finite in float64."""
 
 Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """The squared maximum mean discrepancy of two sets, as estimated.
+    """An estimate of the squared maximum mean discrepancy of two sets.
 
     Attributes:
-        value: unbiased, so it falls below zero as well as above where the sets are of one distribution.
-        standard_error: what `value` would spread by if both sets were drawn again, >= 0.
+        value: unbiased; for two sets of the same distribution it is as often negative as positive.
+        standard_error: the spread of `value` if both sets were drawn again, >= 0.
     """
 
     value: float
@@ -28,26 +28,26 @@ class KernelDistance:
 
 
 def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int = 2048) -> KernelDistance:
-    """Compute the unbiased squared MMD with the kernel k(x, y) = (x.y / D + 1)^3, of all points.
+    """Compute the unbiased squared MMD of all points with the kernel k(x, y) = (x.y / D + 1)^3.
 
-    The mean kernel within each set, a point with itself left out, less twice the mean kernel between them. It is
-    customary to report the mean of this over 100 random subsets of 1000. That mean estimates the same number,
-    without a bias either, but noisier, since most pairs are never looked at; and the deviation reported with it is
-    that of one subset of 1000, not of the mean, nor of N points.
+    It is the sum of the mean kernels within each set (without pairs of a point with itself) minus twice the mean
+    kernel between them. Others report the mean of this value over 100 random subsets of 1000 points. That mean is
+    unbiased, too, but noisier, because it leaves out most pairs. The deviation reported with it is that of one subset
+    of 1000, not of the mean and not of N points.
 
-    Products and sums are float64, because the distance is a small difference of large means: of kernels near 2, it
-    is 1e-3 or less. float32 products, about twice as fast, would do for pooled features, where their errors are
-    random: at 5000 points they moved the distance by 1e-11, of a standard error of 1e-5. Nothing keeps errors random
-    in other features, and of those far from zero they drown it.
+    Products and sums are float64, because the distance is a small difference of large means: 1e-3 or less between
+    kernels near 2. float32 products, about twice as fast, would be precise enough for pooled features, where rounding
+    errors are random: at 5000 points they changed the distance by 1e-11, with a standard error of 1e-5. In other
+    features errors need not be random, and for features far from zero they exceed the distance.
 
-    The standard error is that of the first-order (Hoeffding) projection: of each sample's mean kernel within its
-    set less that to the other. These means are noisy themselves, which counts the second order twice: the error
-    is right where the sets differ clearly, and sqrt(2) too large where they do not differ at all.
+    The standard error is that of the first-order (Hoeffding) projection: each sample's mean kernel within its own set
+    minus that to the other set. These means are noisy themselves, so the second order counts twice. The error is right
+    if the sets differ clearly, and sqrt(2) too large if they do not differ at all.
 
     Args:
         reference: (N, D), real, finite, N >= 2, no entry beyond LARGEST: features of real images.
         samples: (M, D), likewise: features of generated images.
-        block: rows and columns of the largest matrix of kernels held, >= 1; it decides the last bits alone.
+        block: rows and columns of the largest matrix of kernels held, >= 1; it affects only the last bits.
 
     Returns:
         The distance and its standard error.
@@ -80,13 +80,13 @@ def _kernels(a: FloatArray, b: FloatArray) -> Values:
     products: Values = a.astype(np.float64) @ b.astype(np.float64).T
     products /= a.shape[1]
     products += 1.0
-    kernels = np.square(products)  # `** 3` takes a power of each, at many times the cost
+    kernels = np.square(products)  # `** 3` is many times slower
     kernels *= products
     return kernels
 
 
 def _within(points: FloatArray, block: int) -> Values:
-    """Return each point's mean kernel to the others of its set, (N,); a block above the diagonal serves both sides."""
+    """Return each point's mean kernel to the others of its set, (N,); a block off the diagonal serves both sides."""
     sums = np.zeros(len(points))
     for rows in shown_slices(len(points), block, "kernels"):
         for columns in slices(rows.stop, block):

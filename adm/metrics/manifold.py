@@ -1,7 +1,7 @@
 """Improved precision and recall: which points lie in the manifold that another set of points spans.
 
-A set's manifold is the union of balls, one around each point, that reach to its third neighbour. Finding it
-takes all pairwise distances; `adm.metrics.distances` tells how float32 finds them and float64 decides.
+A set's manifold is the union of balls around its points; each ball reaches to its centre's third neighbour. It takes
+all pairwise distances; `adm.metrics.distances` describes how float32 and float64 share this work.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """Which points lie in the other set's manifold, and how many.
+    """Which points lie in the other set's manifold.
 
     Attributes:
         inside_reference: (M,) bool, the samples inside the reference's manifold.
@@ -38,12 +38,12 @@ class PrecisionRecall:
 
     @property
     def precision(self) -> float:
-        """The part of the samples inside the reference's manifold, in [0, 1] (fidelity)."""
+        """The share of samples inside the reference's manifold, in [0, 1] (fidelity)."""
         return float(self.inside_reference.mean())
 
     @property
     def recall(self) -> float:
-        """The part of the reference inside the samples' manifold, in [0, 1] (diversity)."""
+        """The share of reference points inside the samples' manifold, in [0, 1] (diversity)."""
         return float(self.inside_samples.mean())
 
 
@@ -52,9 +52,8 @@ def precision_recall(
 ) -> PrecisionRecall:
     """Compute improved precision and recall with squared Euclidean distances.
 
-    A ball reaches to its centre's k-th neighbour, the centre itself excluded (a copy of it is not excluded),
-    and holds its boundary. Memory grows with N + M and with `block` squared, never with N M; the result does
-    not depend on `block`.
+    A ball reaches to its centre's k-th neighbour and includes its boundary. The centre itself is excluded; a copy of
+    it is not. Memory grows with N + M and with `block` squared, never with N M. The result does not depend on `block`.
 
     Args:
         reference: (N, D), real, finite, N > neighbours: features of real images.
@@ -91,8 +90,8 @@ def _radii(cloud: Cloud, neighbours: int, block: int) -> Distances:
 
 
 def _covered(points: Cloud, centres: Cloud, radii: Distances, block: int) -> BoolArray:
-    """Tell for each point whether any of the balls around `centres` holds it."""
-    # The largest balls come first: most points fall in one of them, and are not looked at again.
+    """Return whether any of the balls around `centres` holds each point, (points,)."""
+    # The largest balls come first: most points lie in one of them and are then finished.
     order = np.argsort(-radii, kind="stable")
     inside = np.zeros(len(points.features), dtype=np.bool_)
     for chunk in shown_slices(len(order), block, "manifold"):
@@ -105,10 +104,10 @@ def _covered(points: Cloud, centres: Cloud, radii: Distances, block: int) -> Boo
 
 
 def _inside(points: Cloud, rows: IndexArray, centres: Cloud, balls: IndexArray, radii: Distances) -> BoolArray:
-    """Tell for the given rows of `points` whether any of the given balls holds them."""
+    """Return whether any of the given balls holds each of the given rows of `points`, (rows,)."""
     reach = (radii * centres.scale).astype(np.float32) - centres.high[balls]
     width = centres.high[balls] - centres.low[balls]
-    # Inside for sure where reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
+    # Certainly inside if reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
     margins = (2.0 * points.points[rows]) @ centres.points[balls].T
     margins += reach
     best = margins.max(axis=1)

@@ -1,4 +1,4 @@
-"""Features of any network given as a file: TorchScript, or a program of `torch.export`, such as DINOv2."""
+"""Features of a network from a file: TorchScript or a program of `torch.export`, for example DINOv2."""
 
 import logging
 import os
@@ -27,15 +27,15 @@ SCALINGS: dict[Scaling, tuple[list[float], list[float]]] = {
     "symmetric": ([127.5] * 3, [127.5] * 3),
     "bytes": ([0.0] * 3, [1.0] * 3),
 }
-"""What is taken off each channel of 0 to 255, and what it is divided by then."""
+"""Mean and standard deviation of each channel, on the scale 0 to 255."""
 
 
 @dataclass(frozen=True)
 class Resize:
-    """How images are brought to a network's size.
+    """How to resize images for a network.
 
-    Where they shrink, bilinear and bicubic are antialiased and area averages; nearest takes single pixels. Bicubic may
-    leave 0 to 255 by a little, and is not clipped.
+    When images shrink, bilinear and bicubic are antialiased, area averages, and nearest takes single pixels. Bicubic
+    may exceed 0 to 255 slightly and is not clipped.
     """
 
     mode: Mode
@@ -46,7 +46,7 @@ class Resize:
         """Read `mode-side`, such as `bicubic-224`.
 
         Raises:
-            UserError: It is written otherwise.
+            UserError: The text has another form.
         """
         mode, _, side = text.partition("-")
         if mode not in get_args(Mode) or not side.isdecimal() or int(side) == 0:
@@ -57,7 +57,7 @@ class Resize:
         return f"{self.mode}-{self.side}"
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Resize (N, 3, H, W) float32 to (N, 3, side, side); images of that size stay as they are."""
+        """Resize (N, 3, H, W) float32 to (N, 3, side, side); images of that size are not changed."""
         if images.shape[-2:] == (self.side, self.side):
             return images
         smooth = {"antialias": True, "align_corners": False} if self.mode in ("bilinear", "bicubic") else {}
@@ -65,19 +65,19 @@ class Resize:
 
 
 class ModuleExtractor:
-    """A network from a file that turns images into features.
+    """A network from a file that computes features of images.
 
-    It takes (N, 3, side, side) float32 and returns (N, D). A file that would run code of Python's, pickled or
-    written out, is refused; what it asks torch's own operators to do is done.
+    It takes (N, 3, side, side) float32 and returns (N, D). A file that would run Python code, pickled or as source, is
+    refused. A file may call any of torch's own operators.
 
     Args:
         path: A program saved by `torch.export.save` (ending .pt2) or by `torch.jit.save`.
-        resize: To the size that it takes.
-        scaling: Of its pixels.
-        device: Where it runs.
+        resize: Resizing of images to the network's input size.
+        scaling: Normalisation of their pixels.
+        device: Where to run it.
 
     Raises:
-        UserError: The file is no such program, or the device is not there.
+        UserError: The file is no such program, or the device does not exist.
     """
 
     def __init__(self, path: Path, resize: Resize, scaling: Scaling, device: str = "cpu") -> None:
@@ -88,7 +88,7 @@ class ModuleExtractor:
             self._device = torch.device(device)
             self._module = _load(path, self._device)
             mean, std = (torch.tensor(v, device=self._device)[:, None, None] for v in SCALINGS[scaling])
-        except Exception as error:  # damaged bytes make torch's readers raise nearly anything
+        except Exception as error:  # for damaged bytes, torch's readers raise nearly any exception
             raise UserError(
                 f"{path}: is no TorchScript and no exported program that runs on {device} ({_brief(error)})"
             ) from error
@@ -100,13 +100,13 @@ class ModuleExtractor:
 
         Args:
             images: (N, H, W, 3) uint8, N >= 1.
-            batch_size: images at a time; the last batch is filled up, since a program may be of one size.
+            batch_size: images in a batch; the last batch is padded, because a program may accept only one size.
 
         Returns:
             (N, D) float32.
 
         Raises:
-            UserError: The network fails on the images, or returns something else than finite (batch_size, D).
+            UserError: The network fails on the images, or does not return finite values (batch_size, D).
         """
         starts = range(0, len(images), batch_size)
         with full_precision():
@@ -118,7 +118,7 @@ class ModuleExtractor:
         try:
             images = torch.from_numpy(filled).to(self._device).permute(0, 3, 1, 2).float()
             output = self._module((self._resize(images) - self._mean) / self._std)
-        except Exception as error:  # whatever the network's own code raises
+        except Exception as error:  # the network's own code may raise anything
             raise UserError(
                 f"{self._path}: fails on {chunk.shape[1]}x{chunk.shape[2]} images resized by {self._resize}: "
                 f"{_brief(error)}"
@@ -141,9 +141,9 @@ def _load(path: Path, device: torch.device) -> Any:
 
 @contextmanager
 def _no_pickled_code() -> Iterator[None]:
-    """Have torch refuse pickled code wherever it loads, which by itself it runs for some parts of a program.
+    """Have torch refuse pickled code in all its loading; by default it runs such code for some parts of a program.
 
-    What goes wrong is told in our words alone: torch logs its own.
+    Torch's own log messages are switched off, because the caller reports errors.
     """
     forced = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(forced)
@@ -160,5 +160,5 @@ def _no_pickled_code() -> Iterator[None]:
 
 def _brief(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # TorchScript puts its own traceback first; what went wrong comes last.
+    # TorchScript's message begins with its own traceback; the last line says what went wrong.
     return lines[-1][:160] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Precision and recall of each class by itself: a mean over all images hides the classes that a model drops."""
+"""Precision and recall of each class: values over all images hide the classes that a model drops."""
 
 from collections.abc import Callable
 
@@ -22,8 +22,8 @@ def per_class_precision_recall(
 ) -> dict[int, PrecisionRecall | None]:
     """Compute precision and recall between the reference and the samples of each class.
 
-    Every class has manifolds of its own, of fewer points and so of larger balls: the values are neither comparable
-    with those of all images, nor between classes of different sizes.
+    Every class has its own manifolds, with fewer points and so larger balls. Values are therefore not comparable with
+    those of all images, or between classes of different sizes.
 
     Args:
         reference: (N, D), real, finite: features of real images.
@@ -31,11 +31,11 @@ def per_class_precision_recall(
         samples: (M, D), real, finite: features of generated images.
         sample_labels: (M,), integers.
         neighbours: k, >= 1.
-        measure: computes a class's, `precision_recall` or `half_precision_recall`.
+        measure: the function for one class, `precision_recall` or `half_precision_recall`.
 
     Returns:
-        Every class of either set, ascending, with its precision and recall, whose rows are those of the class in
-        their order; None for a class that does not have more than `neighbours` points in both sets.
+        Precision and recall of every class in either set, in ascending order of classes; rows are those of the class,
+        in their order. None for a class without more than `neighbours` points in both sets.
 
     Raises:
         ValueError: features or labels are unusable, or they disagree.
@@ -63,7 +63,7 @@ def _of_class(real: FloatArray, fake: FloatArray, neighbours: int, measure: Meas
 
 
 def _require_labels(labels: npt.ArrayLike, length: int, name: str) -> npt.NDArray[np.integer]:
-    """Return labels as an array once they are known to be one integer a feature."""
+    """Check that there is one integer label for each feature, and return labels as an array."""
     array = np.asarray(labels)
     if array.shape != (length,):
         raise ValueError(f"{name} have shape {array.shape}, expected ({length},) as of the features")

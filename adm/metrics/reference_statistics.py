@@ -1,4 +1,4 @@
-"""Statistics of reference batches that others published, in the released npz format."""
+"""Statistics of published reference batches in the released npz format."""
 
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,24 @@ from adm.metrics.statistics import FeatureStatistics
 from adm.params.errors import UserError
 
 STATISTICS = ("mu", "sigma", "mu_s", "sigma_s")
-"""Arrays of a reference batch that stand for a whole training set: mean and covariance, pooled and spatial."""
+"""Arrays with the statistics of a whole training set: mean and covariance of pooled and of spatial features."""
 
 ROUNDING = 1.0e-5
-"""How far a covariance may be from symmetric, of its largest entry: some were stored as float32."""
+"""Accepted asymmetry of a covariance, relative to its largest entry: some were stored as float32."""
 
 
 def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureStatistics]:
-    """Read the statistics alone of a reference batch: those of pooled and of spatial features.
+    """Read the statistics of pooled and of spatial features of a reference batch, but not its images.
 
     Raises:
-        UserError: The file is no reference batch, lacks one of the arrays, or they do not fit each other.
+        UserError: The file is no reference batch, an array is missing, or the arrays do not fit each other.
     """
     arrays = _read_arrays(path, *STATISTICS)
     return _statistics(path, arrays, "mu", "sigma"), _statistics(path, arrays, "mu_s", "sigma_s")
 
 
 def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
-    """Those of the named arrays that an npz holds, of any dtype: the released files do not agree on one."""
+    """The named arrays, as far as an npz holds them, of any dtype: the released files differ in theirs."""
     with open_archive(path) as archive:
         arrays = {}
         for name in names:

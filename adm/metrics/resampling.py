@@ -1,4 +1,4 @@
-"""Bootstrap replicates of the metrics that the registry asks them of."""
+"""Bootstrap replicates of the metrics for which the registry asks for them."""
 
 from collections.abc import Iterable
 
@@ -11,18 +11,19 @@ from adm.params.metrics import METRICS, PAPER_METRICS
 
 
 def replicates_of(inputs: MetricInputs, names: Iterable[str], replicates: int) -> dict[str, npt.NDArray[np.float64]]:
-    """Replicates (R,) of each metric that has any; of those of the paper, all at once and fast.
+    """Bootstrap replicates of each metric that has them; those of the paper's metrics are computed together and fast.
 
     Args:
-        inputs: What metrics are computed from.
-        names: Of METRICS.
+        inputs: The inputs of the metrics.
+        names: Keys of METRICS.
         replicates: R, >= 1.
 
     Returns:
-        By name: what `bootstrap_metrics` gives, then the other metrics, each computed anew of every resample.
+        By name, (R,) float64 each: first the result of `bootstrap_metrics`, then the other metrics, computed from
+        each resample.
 
     Raises:
-        ValueError: As `bootstrap_metrics`.
+        ValueError: `bootstrap_metrics` refuses the features.
     """
     found = bootstrap_metrics(
         inputs.samples, inputs.pool_statistics, inputs.spatial_statistics, inputs.manifold, replicates, SEED

@@ -1,6 +1,6 @@
-"""The metrics of a batch of samples, from features that were computed once: a function a metric.
+"""The metrics of a batch of samples, one function for each, from features that were computed before.
 
-`adm.params.metrics.METRICS` names them; what several share is computed once.
+`adm.params.metrics.METRICS` names the functions. Values that several metrics need are computed once.
 """
 
 import math
@@ -25,8 +25,8 @@ from adm.params.metrics import METRICS
 Scores = dict[str, float | None]
 
 SEED = 0
-"""Of the bootstrap and of the subsets that FID is extrapolated from: one for all, so that batches of the same size are
-drawn from alike."""
+"""Seed of the bootstrap and of the subsets for FID-infinity: the same for all, so batches of equal size are resampled
+alike."""
 
 
 NEIGHBOURS = 3
@@ -35,15 +35,15 @@ NEIGHBOURS = 3
 
 @dataclass(frozen=True, eq=False)
 class MetricInputs:
-    """What metrics are computed from.
+    """The inputs of the metrics.
 
     Attributes:
         samples: Features of N samples.
-        pool_statistics: Of the reference's pooled features.
-        spatial_statistics: Of its spatial features.
-        real: Features of the reference's images; None where it has none.
-        held_out: Statistics of the pooled features of images that no model was trained on; None where there are none.
-        measure: Precision and recall by K = 3, of the pooled features of the reference and of samples.
+        pool_statistics: Statistics of the reference's pooled features.
+        spatial_statistics: Statistics of its spatial features.
+        real: Features of the reference's images; None if it has no images.
+        held_out: Statistics of the pooled features of held-out images; None if there are none.
+        measure: Function that computes precision and recall (K = 3) from pooled features of reference and samples.
     """
 
     samples: Features
@@ -55,7 +55,7 @@ class MetricInputs:
 
     @cached_property
     def manifold(self) -> PrecisionRecall | None:
-        """Which points lie in the other set's manifold; None where the reference has no images."""
+        """Which points lie in the other set's manifold; None if the reference has no images."""
         return None if self.real is None else self.measure(self.real.pool, self.samples.pool, NEIGHBOURS)
 
     @cached_property
@@ -65,24 +65,24 @@ class MetricInputs:
         return density_coverage(self.real.pool, self.samples.pool)
 
     def resampled(self, rows: npt.NDArray[np.intp]) -> "MetricInputs":
-        """The same of the samples `rows` (N,), which may repeat, in their place."""
+        """The same inputs with the samples replaced by those of `rows` (N,), which may repeat."""
         samples = Features(self.samples.pool[rows], self.samples.spatial[rows], self.samples.logits[rows])
         return replace(self, samples=samples)
 
 
 Found = float | tuple[float, float] | None
-"""A number, or that and its standard error, or None where there are too few samples."""
+"""A value, or a value and its standard error, or None if there are too few samples."""
 
 
 def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
-    """Compute metrics, each with its standard error where it has one.
+    """Compute metrics, and their standard errors if they have one.
 
     Args:
-        inputs: What they are computed from.
-        names: Of METRICS. Those that need images of the reference, or held-out ones, are left out where there are none.
+        inputs: The inputs of the metrics.
+        names: Keys of METRICS. Metrics that need missing images, of the reference or held out, are skipped.
 
     Returns:
-        By the names of metrics and of their errors; None where there are too few samples.
+        Values by the names of metrics and of their errors; None if there are too few samples.
 
     Raises:
         ValueError: Features are unusable, or do not fit the statistics.
@@ -105,14 +105,14 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
 
 
 def function_of(name: str) -> Callable[[MetricInputs], Found]:
-    """The function that the registry names."""
+    """The function that the registry names for a metric."""
     module, function = METRICS[name].function.split(":")
     found: Callable[[MetricInputs], Found] = getattr(import_module(module), function)
     return found
 
 
 def lost(found: Scores) -> list[str]:
-    """The names of what is NaN or infinite."""
+    """The names of values that are NaN or infinite."""
     return [name for name, value in found.items() if value is not None and not math.isfinite(value)]
 
 
@@ -144,7 +144,7 @@ def recall(inputs: MetricInputs) -> float:
 
 
 def kid(inputs: MetricInputs) -> tuple[float, float]:
-    """The kernel distance, and its standard error."""
+    """The kernel distance (KID) and its standard error."""
     assert inputs.real is not None
     found = kernel_distance(inputs.real.pool, inputs.samples.pool)
     return found.value, found.standard_error
@@ -161,7 +161,7 @@ def coverage(inputs: MetricInputs) -> float:
 
 
 def fid_of_infinitely_many(inputs: MetricInputs) -> tuple[float, float] | None:
-    """FID extrapolated to infinitely many samples, and its standard error."""
+    """FID extrapolated to infinitely many samples, and its standard error; None if there are too few samples."""
     rows = require_features(inputs.samples.pool, "sample features")
     if len(rows) < fewest_samples(*rows.shape):
         return None
@@ -170,16 +170,16 @@ def fid_of_infinitely_many(inputs: MetricInputs) -> tuple[float, float] | None:
 
 
 def fid_held_out(inputs: MetricInputs) -> float:
-    """FID against images that no model was trained on: a model that memorises its own is further from these.
+    """FID against held-out images: it is larger for a model that memorises its training images.
 
-    FID grows as images get fewer, so it compares with that against the training images only as far as those held out
-    are many.
+    FID is larger with fewer images. It is therefore comparable with FID against the training images only if there are
+    many held-out images.
     """
     assert inputs.held_out is not None
     return frechet_distance(inputs.held_out, feature_statistics(inputs.samples.pool))
 
 
 def fid_floor(inputs: MetricInputs) -> float:
-    """FID of the images held out against those trained on: what real images have."""
+    """FID of held-out images against training images: the value of real images."""
     assert inputs.held_out is not None
     return frechet_distance(inputs.pool_statistics, inputs.held_out)

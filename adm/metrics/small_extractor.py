@@ -1,7 +1,6 @@
-"""A small classifier whose features stand in for Inception's where images are tiny.
+"""A small classifier whose features replace Inception's for tiny images.
 
-Its layers carry the names of the 2015 graph, so that `freeze` writes a graph which the evaluation cannot tell
-from the real one but by its size.
+Its layers have the names of the 2015 graph, so evaluation reads the graph that `freeze` writes just like the real one.
 """
 
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 CONVOLUTIONS = ("conv", "conv_1", "conv_2", "mixed_6/conv", "mixed_7/conv")
-"""In order; each is 3x3 with zero padding, followed by a ReLU."""
+"""The convolutions in order; each is 3x3 with zero padding, followed by a ReLU."""
 
 POOLED = ("conv_1", "conv_2")
-"""Followed by 2x2 max-pooling as well, so `mixed_6/conv` sees a quarter of the side."""
+"""Convolutions with 2x2 max-pooling after them; `mixed_6/conv` therefore sees a quarter of the side."""
 
 SPATIAL = "mixed_6/conv"
 CENTRE = 128.0
@@ -23,7 +22,7 @@ CENTRE = 128.0
 
 @dataclass(frozen=True, eq=False)
 class Activations:
-    """What the network computes on the way to its logits.
+    """The features of the network.
 
     Attributes:
         spatial: (N, side / 4, side / 4, 2 width) float32, >= 0: the output of `mixed_6/conv`.
@@ -39,7 +38,7 @@ class ExtractorNetwork(nn.Module):
 
     Args:
         num_classes: >= 2.
-        side: images are resized to side x side first; a positive multiple of four.
+        side: images are first resized to side x side; a positive multiple of four.
         width: channels of the first two layers, >= 4; the next two have twice as many.
         num_features: channels of the last layer and of the pooled features, >= 1.
         generator: draws the initial weights; without one, torch's global generator does.
@@ -67,7 +66,7 @@ class ExtractorNetwork(nn.Module):
             raise ValueError(f"width is {width}, expected at least 4 (the spatial features are 7 channels)")
         self.side = side
         channels = (3, width, width, 2 * width, 2 * width, num_features)
-        # Made without storage first, because a layer's own initialisation would draw from the global generator.
+        # Made without storage first, because layers initialise themselves from the global generator.
         self.convolutions = nn.ModuleDict(
             {
                 name: nn.Conv2d(channels[i], channels[i + 1], kernel_size=3, padding=1, device="meta")
@@ -124,29 +123,29 @@ class ExtractorNetwork(nn.Module):
 
 
 def legacy_resize_bilinear(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Resize as TensorFlow 1 did: corners not aligned, and pixels sampled at their corner, not their centre.
+    """Resize as TensorFlow 1 did: corners are not aligned, and pixels are sampled at their corners, not their centres.
 
-    No option of torch's own interpolation gives this grid, and features depend on it visibly.
+    No option of torch's own interpolation gives this grid, and features clearly depend on it.
 
     Args:
         images: (N, H, W, C) float32.
         side: height and width to resize to, >= 1.
 
     Returns:
-        (N, side, side, C) float32; each value lies between those it is interpolated from.
+        (N, side, side, C) float32; each value lies between the pixels around it.
 
-    Source: Appendix J (the resizing inside the Inception graph); Parmar et al. 2022 on what it changes.
+    Source: Appendix J (the resizing inside the Inception graph); Parmar et al. 2022 on its effect.
     """
     top, bottom, down = _grid(images.shape[1], side, images.device)
     left, right, across = _grid(images.shape[2], side, images.device)
     across = across[:, None]
-    # Across first, then down, each as a step from the nearer corner: TensorFlow's order, so its rounding too.
+    # TensorFlow's order of operations, and so its rounding: across first, then down, each as a step from one corner.
     columns = images[:, :, left] + (images[:, :, right] - images[:, :, left]) * across
     return columns[:, top] + (columns[:, bottom] - columns[:, top]) * down[:, None, None]
 
 
 def _grid(length: int, side: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return for each output the pixel before it, the one after it, and how far it is from the first."""
+    """Return for each output the pixel before it, the pixel after it, and its distance from the first."""
     scale = torch.tensor(length, dtype=torch.float32, device=device) / side
     position = torch.arange(side, dtype=torch.float32, device=device) * scale
     before = position.floor().long().clamp(max=length - 1)

@@ -1,4 +1,4 @@
-"""Mean and covariance of features: all that FID and sFID know of a set of images."""
+"""Mean and covariance of features; FID and sFID depend on nothing else."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from adm.metrics.features import require_features
 
 CHUNK = 4096
-"""Rows summed at a time. A constant, because the order of summation decides the last bits."""
+"""Number of rows summed at once; a constant, because the order of summation affects the last bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class FeatureStatistics:
 def feature_statistics(features: npt.ArrayLike) -> FeatureStatistics:
     """Fit a Gaussian to features: mean, and covariance with N - 1 in the denominator.
 
-    Two passes of float64 over chunks of rows: a memory-mapped array is never held as a whole in float64, and
-    the mean is taken off before squaring, so nothing cancels.
+    Two float64 passes over chunks of rows: a memory-mapped array is never held as a whole in float64. The mean is
+    subtracted before squaring, which avoids cancellation.
 
     Args:
         features: (N, D), real, finite, N >= 2.
@@ -61,7 +61,7 @@ def feature_statistics(features: npt.ArrayLike) -> FeatureStatistics:
     scatter = np.zeros((num_dimensions, num_dimensions))
     for start in range(0, num_rows, CHUNK):
         centred = rows[start : start + CHUNK].astype(np.float64) - mu
-        # numpy sees the transpose of one array here and calls the symmetric product: half the work, and
-        # a result that is symmetric to the bit.
+        # numpy notices that one factor is the other's transpose and calls the symmetric product: half the work, and
+        # the result is symmetric to the bit.
         scatter += centred.T @ centred
     return FeatureStatistics(mu=mu, sigma=scatter / (num_rows - 1))

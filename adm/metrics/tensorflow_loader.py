@@ -1,15 +1,15 @@
-"""TensorFlow, imported late and quietly."""
+"""TensorFlow's import, late and without messages."""
 
 import os
 from types import ModuleType
 
 
 def load_tensorflow() -> ModuleType:
-    """Import TensorFlow without its start-up chatter.
+    """Import TensorFlow without its start-up messages.
 
-    The import takes seconds, so only what runs or writes a graph asks for it. Its C++ side reads its settings
-    once, at the import; those that the user has set are kept. oneDNN's kernels are off: they choose the order
-    of their sums by the processor at hand, and say so on every start, for some 15 % of speed.
+    The import takes seconds, so only code that runs or writes a graph calls this. TensorFlow's C++ code reads its
+    settings once, at import; settings of the user are kept. oneDNN's kernels are off: the order of their sums depends
+    on the processor, and they are only about 15 % faster.
 
     Returns:
         The `tensorflow` module.

@@ -1,4 +1,4 @@
-"""Run a frozen graph of the 2015 Inception graph's kind in torch: importing TensorFlow takes seconds."""
+"""Execution of a frozen graph by torch, with the tensor names of the 2015 Inception graph; it needs no TensorFlow."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,22 +15,22 @@ from adm.params.errors import one_line
 
 
 class TorchGraph:
-    """A frozen graph, loaded once, that turns images into the features that `FrozenGraph` gives, up to rounding.
+    """A frozen graph, loaded once, that computes the features of `FrozenGraph` up to rounding.
 
-    Only the nodes that the features depend on are read, so a JPEG decoder in front or a head behind them may
-    be of any kind. The images replace the output of `ExpandDims`. Each batch goes to the device as bytes, and its
-    features come back before the next one does.
+    It reads only the nodes that the features depend on; a JPEG decoder before them or a head after them may be of any
+    kind. The images replace the output of `ExpandDims`. Each batch goes to the device as bytes, and its features come
+    back before the next batch starts.
 
     Args:
         path: a binary GraphDef.
         threads: torch's threads on the CPU, >= 1; set for the whole process.
-        device: what `torch.device` takes, and this machine has.
-        compiled: whether torch's compiler makes one program of it, once for each size of images and of batches. That
-            takes minutes for the 2015 graph, needs a C++ compiler or on a GPU Triton, and changes rounding alone.
+        device: a name for `torch.device` of a device that this machine has.
+        compiled: whether torch compiles the graph, once for each size of images and of batches. This takes minutes for
+            the 2015 graph, needs a C++ compiler (on a GPU: Triton), and changes only the rounding.
 
     Raises:
-        ValueError: the device is none or is not there, the file is no GraphDef, a node is missing, or the features
-            depend on an operation that is not among those written here.
+        ValueError: there is no such device, the file is no GraphDef, a node is missing, or the features depend on an
+            operation that `torch_operations` does not have.
         OSError: the file cannot be read.
 
     Source: Appendix J (no resizing before the graph); Nash et al. 2021 (spatial features).
@@ -47,7 +47,7 @@ class TorchGraph:
             self._program = TorchProgram(definition, self._device)
         except (ValueError, *FAILURES) as error:
             raise ValueError(one_line(f"{path}: {first_line(error)}")) from error
-        # Sizes are compiled in: a program for all of them would be slower, and a folder's images have one.
+        # Compiled for one size: a program for all sizes would be slower, and all images of a folder have one size.
         self._run = torch.compile(self._program, fullgraph=True, dynamic=False) if compiled else self._program
 
     def features(self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map) -> Features:
@@ -66,16 +66,16 @@ class TorchGraph:
         try:
             return self._run(images)
         except RuntimeError as error:
-            self._program(images)  # which names the node, where the graph is at fault and not the compiler
+            self._program(images)  # if the graph is at fault, not the compiler, this error names the node
             raise ValueError(f"torch cannot compile it: {first_line(error)}") from error
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Compute float32 products of float32 factors, and then as before.
+    """Switch TensorFloat-32 off inside the context.
 
-    A GPU's convolutions otherwise round their factors to TensorFloat-32's ten bits, which is torch's default, and
-    features would be off by some 1e-3; products of matrices do so too where the process has asked for it.
+    By torch's default, a GPU's convolutions round their factors to the ten bits of TensorFloat-32, which would change
+    features by about 1e-3. Matrix products do the same if the process has switched it on for them.
     """
     all_of_them: Any = torch.backends
     backends = (all_of_them.cuda.matmul, all_of_them.cudnn.conv, all_of_them.mkldnn.matmul, all_of_them.mkldnn.conv)
@@ -90,7 +90,7 @@ def full_precision() -> Iterator[None]:
 
 
 def _present(name: str) -> torch.device:
-    """Return a device once it has taken a tensor: what torch says of it beforehand differs by kind."""
+    """Return a device after putting a tensor on it, because torch's other checks differ between kinds of devices."""
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()

@@ -1,8 +1,8 @@
-"""What the operations of a frozen TensorFlow graph compute, in torch.
+"""The operations of frozen TensorFlow graphs in torch.
 
-Tensors keep TensorFlow's axes (N, H, W, C); a convolution sees them through a permutation, which to torch is
-its channels-last layout and moves no memory. What an operation reads from constants (axes, kernels, the statistics
-of a batch norm) is bound to it once, when the graph is loaded: numbers as Python's, arrays on the device they run on.
+Tensors keep TensorFlow's axes (N, H, W, C). Convolutions see them permuted; for torch this is its channels-last layout,
+and no memory moves. Constants of an operation (axes, kernels, statistics of a batch norm) are bound to it once, when
+the graph is loaded: numbers as Python numbers, arrays on the device.
 """
 
 import math
@@ -19,7 +19,7 @@ from adm.metrics.graph_nodes import PASSING
 from adm.metrics.small_extractor import legacy_resize_bilinear
 
 Operation = Callable[..., torch.Tensor]
-"""Computes a node's output of those inputs that are not bound to it."""
+"""Computes a node's output from the inputs that are not bound to it."""
 
 Padding = Callable[[torch.Tensor], tuple[torch.Tensor, list[int]]]
 
@@ -32,10 +32,10 @@ VALUES = {
     10: (np.bool_, "bool_val"),
     19: (np.float16, "half_val"),
 }
-"""TensorFlow's number of a data type: numpy's type, and the field that holds its values one by one."""
+"""By TensorFlow's number of a data type: numpy's type, and the field that holds single values."""
 
 LARGEST_SIDE = 1 << 12
-"""Of what an image is resized to, and of what it is padded by, in pixels."""
+"""Largest side that an image may be resized to, and largest padding, in pixels."""
 
 ACCEPTED: dict[str, tuple[Any, ...]] = {
     "data_format": (b"NHWC",),
@@ -44,7 +44,7 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "half_pixel_centers": (False,),
     "is_training": (False,),
 }
-"""Attributes that change what an operation computes, and the values of them that are known here."""
+"""Attributes that change the result of an operation, with the values that are supported here."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Rule:
     """How a node becomes an operation.
 
     Attributes:
-        bind: makes it of the node and of the inputs that must be constants.
+        bind: makes the operation from the node and its constant inputs.
         constants: the positions of these inputs; negative ones count from the end.
     """
 
@@ -61,7 +61,7 @@ class Rule:
 
 
 def require_known(node: Any) -> None:
-    """Check that a node's operation is written here, with the attributes that the node gives it.
+    """Check that a node's operation is supported with the node's attributes.
 
     Raises:
         ValueError: it is not.
@@ -70,7 +70,7 @@ def require_known(node: Any) -> None:
         known = ", ".join(sorted([*OPERATIONS, *PASSING]))
         raise ValueError(f"op {node.op} of node {node.name} is not one of {known}")
     for name, accepted in ACCEPTED.items():
-        # This one alone is not accepted where it is left out: a batch norm trains unless told otherwise.
+        # The only attribute that may not be left out: a batch norm is in training mode by default.
         default = node.op.startswith("FusedBatchNorm") if name == "is_training" else accepted[0]
         value = _attribute(node, name, default)
         if value not in accepted:
@@ -92,10 +92,10 @@ def _integers(node: Any, name: str) -> list[int]:
 
 
 def constant(node: Any) -> torch.Tensor:
-    """Return a Const node's value; where values are left out, the last one given stands for the rest.
+    """Return a Const node's value; if values are left out, the last one given is repeated.
 
     Raises:
-        ValueError: its data type is not known here, or it holds too many or too few values.
+        ValueError: its data type is not supported, or it holds too many or too few values.
     """
     tensor = node.attr["value"].tensor
     shape = [dimension.size for dimension in tensor.tensor_shape.dim]
@@ -119,9 +119,9 @@ def constant(node: Any) -> torch.Tensor:
 
 
 def _sides(node: Any, window: list[int], strides: list[int], value: float = 0.0) -> Padding:
-    """Return what pads (N, C, H, W) as far as that is lopsided, and says what to add on either side of its axes.
+    """Return a function that pads (N, C, H, W) if the padding is asymmetric, and returns the padding still to add.
 
-    SAME makes ceil(length / stride) outputs; of an odd padding, the larger part goes behind.
+    SAME makes ceil(length / stride) outputs; if the padding is odd, the larger part comes after the data.
     """
     if _attribute(node, "padding", b"VALID") == b"VALID":
         return lambda x: (x, [0, 0])
@@ -139,10 +139,10 @@ def _sides(node: Any, window: list[int], strides: list[int], value: float = 0.0)
 
 
 def convolution(node: Any, kernel: torch.Tensor, bias: torch.Tensor | None = None) -> Operation:
-    """Bind a convolution to its kernel, which is laid out channels-last for good.
+    """Bind a convolution to its kernel, which is stored channels-last.
 
     Args:
-        node: of Conv2D.
+        node: a Conv2D node.
         kernel: (H, W, inputs, outputs) float32.
         bias: (outputs,) float32; the node itself has none.
     """
@@ -171,7 +171,7 @@ def _max_pool(node: Any) -> Operation:
 
 
 def _average_pool(node: Any) -> Operation:
-    """Average over the part of each window that lies inside: the padding is not counted."""
+    """Average over the part of each window inside the image; padding does not count."""
     window, strides = _integers(node, "ksize")[1:3], _integers(node, "strides")[1:3]
     pad = _sides(node, window, strides)
 
@@ -189,14 +189,14 @@ def _average_pool(node: Any) -> Operation:
 
 
 def scale_and_shift(node: Any, *statistics: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what a batch norm multiplies its input by and what it adds then, (C,) each.
+    """Return the scale and the shift of a batch norm, (C,) each.
 
     Args:
-        node: of one of the operations in `BATCH_NORMS`.
+        node: a node of one of the operations in `BATCH_NORMS`.
         statistics: its other inputs in their order, (C,) each.
 
     Raises:
-        ValueError: they have other shapes, which would be broadcast to any size.
+        ValueError: they have other shapes, which torch would broadcast.
     """
     if len({*map(_shape, statistics)}) > 1 or statistics[0].ndim != 1:
         shapes = ", ".join(str(_shape(value)) for value in statistics)
@@ -298,4 +298,4 @@ OPERATIONS: dict[str, Rule] = {
     "Sub": _plain(torch.sub),
     **dict.fromkeys(BATCH_NORMS, Rule(_batch_norm, (1, 2, 3, 4))),
 }
-"""How each operation is made of its node."""
+"""The rule of each supported operation."""

@@ -1,4 +1,4 @@
-"""The part of a frozen graph that features depend on, as a function of torch tensors."""
+"""The part of a frozen graph that computes features, as a function of torch tensors."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,13 +20,13 @@ from adm.metrics.torch_operations import (
 )
 
 FRESH = (*BATCH_NORMS, "BiasAdd", "Conv2D")
-"""Operations whose result is memory of its own, never a view of what they read."""
+"""Operations whose result has its own memory and is never a view of an input."""
 
 FAILURES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError)
-"""What torch, numpy and the rules raise of nodes that make no sense, beside ValueError."""
+"""Exceptions of torch, numpy and the rules for invalid nodes, besides ValueError."""
 
 MOST_COMPUTED = 8
-"""Values that may be computed of constants, as a multiple of theirs, beside those that any graph may have."""
+"""Most values that may be computed from constants, as a multiple of the constants' own, plus a fixed allowance."""
 
 Constants = dict[str, torch.Tensor]
 TensorOutputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -35,7 +35,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """One node: what to compute from what, and which results nobody reads afterwards."""
+    """The computation of one node, and the results that no later step reads."""
 
     name: str
     op: str
@@ -45,26 +45,26 @@ class _Step:
 
 
 class TorchProgram:
-    """The nodes of a graph that features depend on, in the order to compute them in, bound to one device.
+    """The nodes of a graph that features depend on, in order of computation, bound to one device.
 
-    Identities are seen through, what depends on constants alone is computed once, and a batch norm that alone reads
-    a convolution is folded into its kernel. Every tensor that a call makes is made on the device.
+    Identities are skipped. Nodes that depend only on constants are computed once. A batch norm that is the only reader
+    of a convolution is folded into its kernel. A call makes all tensors on the device.
 
     Args:
-        definition: a GraphDef that has the nodes which `graph_contract` names.
-        device: where the constants go, and where the images must be.
+        definition: a GraphDef with the nodes that `graph_contract` names.
+        device: the device of the constants and the images.
 
     Attributes:
-        constants: those that are read in a call and not bound to an operation, on the device.
+        constants: constants that a call reads and that are not bound to an operation, on the device.
 
     Raises:
-        ValueError: a node that is read is missing or is not the first output, nodes depend on themselves, or the
-            features depend on an operation, or on inputs of one, that are not known here.
+        ValueError: an input is missing or is not a node's first output, nodes depend on themselves, or the features
+            depend on an operation, or on inputs of one, that are not supported.
     """
 
     def __init__(self, definition: Any, device: torch.device) -> None:
         nodes = GraphNodes(definition)
-        # The graph's own MatMul reads a reshaped pool, whose batch size of one the 2015 graph bakes in.
+        # The 2015 graph's own MatMul reads a reshaped pool with a fixed batch size of one, so it cannot be used.
         inputs = nodes.inputs(LOGITS)
         if len(inputs) != 2:
             raise ValueError(f"{LOGITS} has {len(inputs)} inputs, expected 2")
@@ -87,7 +87,7 @@ class TorchProgram:
             pool (N, D), spatial (N, H' W' 7) and logits (N, C), float32.
 
         Raises:
-            ValueError: a node cannot compute what it is given, or the spatial features have too few channels.
+            ValueError: a node does not accept its inputs, or the spatial features have too few channels.
         """
         values = {INPUT: images.float(), **self.constants}
         for step in self._steps:
@@ -104,7 +104,7 @@ class TorchProgram:
 
 
 def _named(node: Any, make: Callable[..., Made], *arguments: Any) -> Made:
-    """Return `make(*arguments)`; what torch has against it becomes a line that names the node or step."""
+    """Return `make(*arguments)`; torch's error becomes one line that names the node or step."""
     try:
         return make(*arguments)
     except FAILURES as error:
@@ -112,12 +112,12 @@ def _named(node: Any, make: Callable[..., Made], *arguments: Any) -> Made:
 
 
 def first_line(error: Exception) -> str:
-    """Return what torch says first: stack traces and advice follow."""
+    """Return the first line of torch's message; stack traces and advice follow it."""
     return str(error).strip().partition("\n")[0]
 
 
 def _constants(nodes: GraphNodes, order: list[str]) -> Constants:
-    """Return, on the CPU, the constants and what is computed of them alone; check that all other nodes are known."""
+    """Return, on the CPU, the constants and the nodes that depend only on them; check that the others are supported."""
     known: Constants = {}
     room = MOST_FILLED
     for name in order:
@@ -139,7 +139,7 @@ def _constants(nodes: GraphNodes, order: list[str]) -> Constants:
 
 
 def _num_values(nodes: GraphNodes, name: str, known: Constants) -> int:
-    """How many values a node would compute of constants, found out on the device that takes no memory."""
+    """The number of values that a node would compute from constants, found on torch's meta device."""
     step = _step(nodes, name, known, torch.device("meta"))
     return _named(nodes[name], step.run, *[known[read].to("meta") for read in step.inputs]).numel()
 
@@ -162,7 +162,7 @@ def _steps(
         elif name not in products.values():
             step = _step(nodes, name, known, device)
             alone = [readers[read] == 1 and nodes[read].op in FRESH for read in step.inputs]
-            # Nobody else reads what this ReLU does, so it takes over the memory.
+            # This ReLU is the only reader of its input, so it works in place.
             steps.append(replace(step, run=torch.relu_) if nodes[name].op == "Relu" and alone == [True] else step)
     return steps
 
@@ -171,7 +171,7 @@ def _step(nodes: GraphNodes, name: str, known: Constants, device: torch.device) 
     """Bind a node to the constants that its rule asks for."""
     node, inputs = nodes[name], nodes.inputs(name)
     bound = _bound(node, inputs, known)
-    # Whole numbers are sizes and axes, which the rules make Python's: they stay on the CPU.
+    # Integers are sizes and axes. The rules turn them into Python numbers, so they stay on the CPU.
     constants = [value.to(device) if value.is_floating_point() else value for value in bound.values()]
     run = _named(node, OPERATIONS[node.op].bind, node, *constants)
     return _Step(name, node.op, run, [read for position, read in enumerate(inputs) if position not in bound])
@@ -207,7 +207,7 @@ def _bound(node: Any, inputs: list[str], known: Constants) -> dict[int, torch.Te
 
 
 def _forgetful(steps: list[_Step], kept: set[str]) -> list[_Step]:
-    """Return the steps so that a result is dropped after its last reader unless it is kept: feature maps are large."""
+    """Drop each result that is not in `kept` after its last reader, because feature maps are large."""
     made: list[_Step] = []
     seen = set(kept)
     for step in reversed(steps):

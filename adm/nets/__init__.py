@@ -1,4 +1,4 @@
-"""Networks: the UNet, the upsampler, the noisy classifier, and what their released checkpoints look like."""
+"""Networks: the UNet, the upsampler, the noisy classifier, a small GAN, and the format of released checkpoints."""
 
 from adm.nets.classifier import Classifier
 from adm.nets.export import export_released

@@ -1,4 +1,4 @@
-"""Checkpoints as folders: what model they are of, and the network with its averaged weights."""
+"""Checkpoint folders: checks of their model, and the network with its averaged weights."""
 
 from pathlib import Path
 
@@ -12,15 +12,17 @@ from adm.params.models import ModelParams
 
 
 def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -> None:
-    """Refuse a checkpoint whose files changed, or that is of another model: some options no tensor's shape betrays.
+    """Refuse a checkpoint whose files changed, or that belongs to another model.
+
+    The check compares options, because some of them do not show in the shape of any tensor.
 
     Args:
         folder: The checkpoint.
-        model: The section of the model that the checkpoint must be of.
-        checked: Which files to look into, where others look into the rest; see `read_manifest`.
+        model: The section of the model that the checkpoint must belong to.
+        checked: Which files this process checks while other processes check the rest; see `read_manifest`.
 
     Raises:
-        UserError: Names the folder, what was found and what is wanted.
+        UserError: The checkpoint fails a check; names the folder, what was found and what is wanted.
     """
     found = read_manifest(folder, "init", "train", "adopt", checked=checked).params.get("model", {})
     wanted = model.values()
@@ -36,12 +38,12 @@ def load_network(
 
     Args:
         folder: The checkpoint.
-        model: The section of the model that the checkpoint must be of.
-        device: Where to put it.
-        checked: Which files to look into, where others look into the rest; see `read_manifest`.
+        model: The section of the model that the checkpoint must belong to.
+        device: Where to put the network.
+        checked: Which files this process checks while other processes check the rest; see `read_manifest`.
 
     Raises:
-        UserError: The folder is no checkpoint, its files changed, or it is of another architecture.
+        UserError: The folder is no checkpoint, its files changed, or its architecture differs.
     """
     check_checkpoint(folder, model, checked)
     network = build(model)

@@ -17,18 +17,18 @@ from adm.nets.unet import Encoder
 from adm.params.networks import ClassifierParams
 
 SPATIAL_WIDTH = 2048
-"""Hidden width of the perceptrons that the spatial poolings end in."""
+"""Hidden width of the perceptron at the end of a spatial pooling."""
 
 
 class AttentionPooling(nn.Module):
-    """Pool a feature map by attention: the mean joins the positions as one more token and gives the answer.
+    """Pool a feature map by attention: the mean over positions becomes one more token, and its output is the result.
 
     Args:
         params: the classifier's section: heads and the side of the deepest feature map.
         channels: channels of the feature map.
 
-    It packs queries, keys and values in the new order even where the classifier's own attention uses the
-    legacy one, as in the released checkpoints.
+    Queries, keys and values are packed in the new order even if the classifier's own attention uses the legacy one,
+    because the released checkpoints do so.
 
     Source: Section 4 and Table 12; after CLIP (Radford et al., 2021).
     """
@@ -52,7 +52,7 @@ class AttentionPooling(nn.Module):
 
 
 def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequential:
-    """The layers from the encoder's feature maps (the spatial poolings: from their means) to the logits."""
+    """The layers from the encoder's feature maps to the logits; spatial poolings start from the maps' means."""
     channels, width = feature_channels[-1], sum(feature_channels)
     match params.pooling:
         case "attention":

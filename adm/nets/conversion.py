@@ -1,4 +1,4 @@
-"""Weights of released networks as safetensors files under our names, which tell what they are of and made from."""
+"""Weights of released networks as safetensors files under our names; metadata name the preset and the source."""
 
 import json
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from adm.nets.weights import read_tensors, write_tensors
 from adm.params.errors import UserError
 
 ORIGIN = "adm"
-"""The entry of the file's metadata that tells, in JSON, the preset and the sha256 of the file it was made of."""
+"""Metadata entry of the file: JSON with the preset and the sha256 of the file that it was converted from."""
 
 
 def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
-    """Write the weights of a preset; the bytes depend on what is given alone.
+    """Write the weights of a preset; the bytes depend only on the arguments.
 
     Args:
         path: The `.safetensors` file to write.
         weights: Float32 tensors under our names.
-        preset: The network that they are of.
-        source_sha256: 64 hexadecimal digits.
+        preset: The network's name, a key of `PRESETS`.
+        source_sha256: 64 hexadecimal digits, of the file that they were converted from.
     """
-    # In one entry: the library writes several in an order that changes from process to process.
+    # One entry only: the library writes several in an order that differs between processes.
     origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
     with new_file(path) as partial:
         write_tensors(partial, weights, {ORIGIN: origin})
@@ -37,10 +37,10 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
 
     Args:
         path: A `.safetensors` file of float32 tensors under our names.
-        preset: The network that they must be of; None where the file itself tells.
+        preset: The network that they must belong to; None takes the preset that the file names.
 
     Raises:
-        UserError: The file is missing or unreadable, is of another preset or of none that is known, or as
+        UserError: The file is missing or unreadable, is of another or an unknown preset, or fails the checks of
             `read_tensors`.
     """
     found = _preset_of(path)
@@ -54,7 +54,7 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
 
 
 def _preset_of(path: Path) -> str | None:
-    """The preset that a file's metadata tell, if any."""
+    """The preset in a file's metadata, or None."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -1,4 +1,4 @@
-"""What a network costs: its parameters and the floating-point operations of a forward pass, without one weight."""
+"""Cost of a network: its parameters and the floating-point operations of a forward pass, counted without weights."""
 
 from functools import cache
 from typing import NamedTuple
@@ -37,13 +37,13 @@ def network_parameter_count(network: NetworkParams, out_channels: int | None = N
 def network_forward_flops(network: NetworkParams, out_channels: int | None = None) -> int:
     """Floating-point operations of a network's forward pass on one image.
 
-    A multiply-add counts as two, the bias of a convolution of images as one, and nothing else counts. All five
-    theoretical throughputs of Table 7 come out as printed; without the biases the first would print as 182.4.
+    A multiply-add counts as two operations, a bias added by a convolution over images as one; nothing else counts.
+    This reproduces all five theoretical throughputs of Table 7; without the biases the first would print as 182.4.
 
     Args:
         network: The section of a UNet, an upsampler or a classifier.
-        out_channels: Output channels of a UNet or an upsampler; a classifier has none. None stands for twice those of
-            an image: all of the paper's networks learn the variance, too.
+        out_channels: Output channels of a UNet or an upsampler, ignored for a classifier. None means twice those of
+            an image, because all of the paper's networks learn the variance, too.
 
     Source: Appendix B.1, the theoretical FLOPs of Table 7.
     """
@@ -52,7 +52,7 @@ def network_forward_flops(network: NetworkParams, out_channels: int | None = Non
 
 
 def network_product_flops(network: NetworkParams, out_channels: int | None = None) -> int:
-    """As `network_forward_flops`, but of products alone."""
+    """The part of `network_forward_flops` that is products, without biases."""
     return _cost(network, out_channels).product_flops
 
 
@@ -65,7 +65,7 @@ class _Cost(NamedTuple):
 def _cost(network: NetworkParams, out_channels: int | None) -> _Cost:
     if out_channels is None:
         out_channels = 2 * network.image_channels
-    # Dropout costs nothing, and without it several of the paper's networks are one.
+    # Dropout costs nothing; without it, several of the paper's networks are the same and are counted once.
     return _cost_of(type(network), network.model_copy(update={"dropout": 0.0}).model_dump_json(), out_channels)
 
 
@@ -77,7 +77,7 @@ def _cost_of(section: type[NetworkParams], description: str, out_channels: int) 
     _drop_norms(module)
     biases = _count_biases(module)
     arguments, named = _inputs(network)
-    # The counter knows the products of the plain attention, not those of every fused kernel.
+    # The counter knows the products of plain attention, but not of every fused kernel.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         module(*arguments, **named)
     return _Cost(parameters, int(counter.get_total_flops()) + _unprojected_flops(network), sum(biases))
@@ -93,7 +93,7 @@ def _on_meta(network: NetworkParams, out_channels: int) -> nn.Module:
 
 
 def _drop_norms(module: nn.Module) -> None:
-    """Put identities in place of normalisations: they do not count, and would take most of the counting's time."""
+    """Replace normalisations by identities: they do not count, but would take most of the time."""
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, GroupNorm):
@@ -101,7 +101,7 @@ def _drop_norms(module: nn.Module) -> None:
 
 
 def _count_biases(module: nn.Module) -> list[int]:
-    """A list that a forward pass fills: the elements that each convolution adds a bias to."""
+    """A list that a forward pass fills with the number of elements to which each convolution adds a bias."""
     added: list[int] = []
     for child in module.modules():
         if isinstance(child, nn.Conv2d) and child.bias is not None:
@@ -110,7 +110,7 @@ def _count_biases(module: nn.Module) -> list[int]:
 
 
 def _inputs(network: NetworkParams) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """What the network's forward pass takes, for one image."""
+    """Arguments of the network's forward pass for one image."""
     with torch.device("meta"):
         arguments = [torch.empty(1, network.image_channels, network.image_size, network.image_size), torch.empty(1)]
         if isinstance(network, ClassifierParams):
@@ -124,10 +124,10 @@ def _inputs(network: NetworkParams) -> tuple[list[Tensor], dict[str, Tensor]]:
 
 
 def _unprojected_flops(network: NetworkParams) -> int:
-    """What the paper's attention pooling computes and ours does not.
+    """The operations that only the paper's attention pooling makes.
 
-    Only the mean token's logits are used. The paper's networks project all tokens to logits and drop the others';
-    ours projects the one. The paper's count is of the paper's networks.
+    Only the logits of the mean token are used. The paper's networks project all tokens to logits and drop the rest;
+    ours project only this token. The paper counts its own networks.
     """
     if isinstance(network, ClassifierParams) and network.pooling == "attention":
         dropped_tokens = network.resolutions[-1] ** 2
@@ -136,5 +136,5 @@ def _unprojected_flops(network: NetworkParams) -> int:
 
 
 def _out_channels(model: NetworkModelParams) -> int | None:
-    """Output channels of a model's network, of which a classifier's takes no note."""
+    """Output channels of a model's network; None for a classifier."""
     return None if isinstance(model, ClassifierModelParams) else output_channels(model)

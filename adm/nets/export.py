@@ -1,4 +1,4 @@
-"""Weights of ours in the released format, for the programs that read it."""
+"""Export of our weights to the released format, for programs that read it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,24 +12,24 @@ from adm.nets.release_names import to_released
 from adm.params.errors import UserError
 
 ReleasedDtype = Literal["float32", "float16"]
-"""How a released checkpoint may be stored."""
+"""Precisions in which released checkpoints are stored."""
 
 TORSO = ("input_blocks.", "middle_block.", "output_blocks.")
-"""What the released code turns to half precision: the convolutions of these, by their released names."""
+"""The released code stores the convolutions of these modules (released names) in half precision."""
 
 
 def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDtype = "float32") -> None:
-    """Write the weights of a network in the released format; the bytes depend on the weights alone.
+    """Write the weights of a network in the released format; the bytes depend only on the arguments.
 
     Args:
-        path: The `.pt` file to write, a table of tensors by their released names and in the released order.
+        path: The `.pt` file to write: tensors by their released names, in the released order.
         weights: The network's state dict, under our names, of any floating dtype.
         dtype: "float16" stores the torso's convolutions in half precision, attention projections included, and
             leaves normalisations, embeddings and the output in float32, as the released code does.
 
     Raises:
-        UserError: A weight is NaN, infinite or beyond the dtype's range; nothing is written then.
-        ValueError: A tensor is none of a UNet's, an upsampler's or a classifier's.
+        UserError: A weight is NaN, infinite or beyond the dtype's range. Nothing is written.
+        ValueError: A tensor belongs to no UNet, upsampler or classifier.
 
     Source: the half-precision conversion of the released code.
     """
@@ -39,23 +39,23 @@ def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDt
     for name, tensor in stored.items():
         if not tensor.isfinite().all():
             raise UserError(f"{path}: cannot be written: {name} holds NaN, infinity or what {tensor.dtype} cannot hold")
-    # Given a name, torch would write that into the file.
+    # An open file, not a path: torch would write the path's name into the file.
     with new_file(path) as partial, partial.open("wb") as file:
         torch.save(stored, file)
 
 
 def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
-    """Which tensors the released code stores in half precision: weights and biases of the torso's convolutions.
+    """Names of the tensors that the released code stores in half precision: weights and biases of TORSO's convolutions.
 
     Args:
         state: The tensors of a network by their released names.
     """
-    # The weight of a convolution, even over tokens, has a kernel beside its channels; that of a linear layer has none.
+    # A convolution's weight, even over tokens, has more than two axes; a linear layer's has two.
     modules = {name.removesuffix(".weight") for name, tensor in state.items() if tensor.ndim > 2}
     return {name for name in state if name.startswith(TORSO) and name.rpartition(".")[0] in modules}
 
 
 def _stored(tensor: Tensor, halved: bool) -> Tensor:
     tensor = tensor.detach().to("cpu", torch.float16 if halved else torch.float32).contiguous()
-    # Of a view torch would write all that it is a view of.
+    # For a view, torch would write the whole storage behind it.
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

@@ -1,4 +1,4 @@
-"""A small class-conditional GAN in BigGAN's manner: a generator and a projection discriminator."""
+"""A small class-conditional GAN in the style of BigGAN: a generator and a projection discriminator."""
 
 import torch
 from torch import Tensor, nn
@@ -9,14 +9,14 @@ from adm.nets.layers import M, plain_resampling
 from adm.params.gans import GanParams
 
 WEIGHTS = "generator.safetensors"
-"""The file of a trained generator's averaged weights, in the folder of its artifact."""
+"""The file of the generator's averaged weights in a trained GAN's folder."""
 
 GROUP_CHANNELS = 8
-"""Channels of a group in the generator's normalisation."""
+"""Channels in each group of the generator's normalisation."""
 
 
 def start_side(image_size: int) -> int:
-    """The side that a generator starts at: `image_size` halved while it is even and exceeds four."""
+    """The side at which a generator starts: `image_size`, halved while it is even and greater than four."""
     return start_side(image_size // 2) if image_size > 4 and image_size % 2 == 0 else image_size
 
 
@@ -29,8 +29,8 @@ def level_channels(channels: int, image_size: int) -> list[int]:
 class ConditionalNorm(nn.Module):
     """GroupNorm whose scale and shift are linear in the condition.
 
-    It stands for BigGAN's conditional batch norm: without statistics of the batch an image depends on its own latent
-    alone, and the averaged generator needs no statistics of its own.
+    It replaces BigGAN's conditional batch norm. Without batch statistics an image depends only on its own latent, and
+    the averaged generator needs no statistics of its own.
 
     Args:
         channels: number of channels, a multiple of 8.
@@ -50,7 +50,7 @@ class ConditionalNorm(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual block of the generator, that doubles both sides or keeps them.
+    """Residual block of the generator; it doubles both sides or keeps them.
 
     Args:
         in_channels: channels of the input.
@@ -77,7 +77,7 @@ class UpBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Images from latents and labels; latent and class embedding together condition every block.
+    """A generator of images from latents and labels; latent and class embedding together condition every block.
 
     Args:
         gan: the GAN's section.
@@ -118,13 +118,13 @@ class Generator(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """Residual block of the discriminator, that halves both sides or keeps them; without normalisation.
+    """Residual block of the discriminator without normalisation; it halves both sides or keeps them.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
         down: whether both sides are halved.
-        first: whether the input is an image, that no activation must touch.
+        first: whether the input is an image; then no activation comes before the first convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, down: bool, first: bool = False) -> None:
@@ -143,9 +143,9 @@ class DownBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells real images from generated ones; the class takes part by an inner product with the features.
+    """Tells real images from generated ones; the class enters by an inner product with the features.
 
-    Every weight is spectrally normalised; the singular vectors start from torch's global generator.
+    Every weight is spectrally normalised; torch's global generator draws the initial singular vectors.
 
     Args:
         gan: the GAN's section.
@@ -176,7 +176,7 @@ class Discriminator(nn.Module):
             y: (B,) int64, classes.
 
         Returns:
-            (B,) float32, the greater the more real.
+            (B,) float32; greater means more real.
         """
         features = F.relu(self.blocks(x)).sum(dim=(2, 3))
         judged: Tensor = self.linear(features).squeeze(1) + (self.embedding(y) * features).sum(dim=1)

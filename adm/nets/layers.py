@@ -1,4 +1,4 @@
-"""The layers every network here is made of: normalisation, resampling, residual and attention blocks."""
+"""Layers of the networks: normalisation, resampling, residual and attention blocks."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Order = Literal["legacy", "new"]
 """How the channels of a qkv projection are packed."""
 
 Direction = Literal["up", "down"]
-"""Which way a resampling goes."""
+"""Whether a resampling doubles or halves both sides."""
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -24,12 +24,12 @@ MAX_PERIOD = 10000.0
 
 
 class GroupNorm(nn.GroupNorm):
-    """GroupNorm of 32 groups, computed in float32 whatever the input's and the weights' precision.
+    """GroupNorm with 32 groups, computed in float32 whatever the precision of input and weights.
 
     Args:
         channels: number of channels, a multiple of 32.
 
-    Source: Section 3; the released code normalises in float32 also where it convolves in float16.
+    Source: Section 3; the released code normalises in float32 even when it convolves in float16.
     """
 
     def __init__(self, channels: int) -> None:
@@ -40,8 +40,8 @@ class GroupNorm(nn.GroupNorm):
         dtype = torch.promote_types(input.dtype, torch.float32)  # float64, as in gradient checks, stays float64
         weight, bias = self.weight.to(dtype), self.bias.to(dtype)
         if input.device.type == "cpu" and input.dtype != dtype and not torch.is_grad_enabled():
-            # This kernel computes in float32 and rounds at the end, as below but without the copies; its gradient is
-            # slower than theirs.
+            # This kernel also computes in float32 and rounds at the end, without the copies below. Its gradient is
+            # slower than that of the code below.
             return F.group_norm(input, self.num_groups, weight, bias, self.eps)
         return F.group_norm(input.to(dtype), self.num_groups, weight, bias, self.eps).to(input.dtype)
 
@@ -49,8 +49,8 @@ class GroupNorm(nn.GroupNorm):
 class TokenLinear(nn.Conv1d):
     """A convolution of kernel 1 over tokens, with the weight shape of a Conv1d: `(C_out, C_in, 1)`.
 
-    It runs as a matrix product on `(B, N, C)`: that is how a channels-last feature map lies in memory, so
-    neither its input nor its output need be copied.
+    It runs as a matrix product on `(B, N, C)`, the memory layout of a channels-last feature map: neither input nor
+    output needs a copy.
 
     Args:
         in_channels: channels of each incoming token.
@@ -83,7 +83,7 @@ class UpsampleConvolution(nn.Conv2d):
 
 
 def zero_parameters(module: M) -> M:
-    """Set every parameter of `module` to zero, so that the block it ends starts as the identity."""
+    """Set every parameter of `module` to zero: a residual block that ends with it starts as the identity."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
@@ -95,7 +95,7 @@ def plain_resampling(direction: Direction) -> nn.Module:
 
 
 def resampling(params: EncoderParams, channels: int, direction: Direction) -> nn.Module:
-    """The layer between two levels, as `params.resampling` asks; it keeps the number of channels.
+    """The layer between two levels that `params.resampling` selects; it keeps the number of channels.
 
     Source: Section 3 ("BigGAN up/downsample") and Table 1.
     """
@@ -113,7 +113,7 @@ def sinusoids(t: Tensor, channels: int) -> Tensor:
 
     Args:
         t: (B,), timesteps of the original process, of any real dtype.
-        channels: width of the embedding; where it is odd, the last channel is zero.
+        channels: width of the embedding; if it is odd, the last channel is zero.
 
     Returns:
         (B, channels) float32.
@@ -121,7 +121,7 @@ def sinusoids(t: Tensor, channels: int) -> Tensor:
     Source: Section 3, after the positional encoding of Vaswani et al. (2017).
     """
     half = channels // 2
-    # Not a buffer: a network built on the meta device has no values to give one.
+    # Computed here, not kept in a buffer: a network built on the meta device would have no values for it.
     exponents = torch.arange(half, dtype=torch.float32, device=t.device) / half
     angles = t[:, None].float() * torch.exp(-math.log(MAX_PERIOD) * exponents)
     return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, channels % 2))
@@ -150,7 +150,7 @@ class TimeEmbedding(nn.Module):
 
 
 def add_residual(skip: Tensor, h: Tensor, rescaled: bool) -> Tensor:
-    """`skip + h`, divided by sqrt(2) if `rescaled`, so that the sum of two unit variances has unit variance.
+    """`skip + h`, divided by sqrt(2) if `rescaled`, which gives the sum of two unit variances unit variance.
 
     Source: Section 3, residual rescaling after Song et al. (2020).
     """
@@ -158,12 +158,12 @@ def add_residual(skip: Tensor, h: Tensor, rescaled: bool) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3x3 convolutions on a skip connection, conditioned between them; it may also resample.
+    """A residual block: two normalised 3x3 convolutions with conditioning between them; it may also resample.
 
     Args:
         params: the network's section: conditioning, dropout, residual rescaling, base width.
         in_channels: channels of the input.
-        out_channels: channels of the output; a 1x1 convolution adapts the skip where they differ.
+        out_channels: channels of the output; if they differ, a 1x1 convolution adapts the skip.
         direction: "up" or "down" to double or halve both sides before the first convolution and on the skip.
 
     Source: Section 3 and Section 3.1 (AdaGN); Table 6 ("Addition + GroupNorm").
@@ -190,8 +190,8 @@ class ResidualBlock(nn.Module):
 
         Args:
             x: (B, C_in, H, W).
-            embedding: (B, 4 * base width), timestep and class embedding *after* SiLU: the activation is the
-                same for every block, so the network applies it once.
+            embedding: (B, 4 * base width), timestep and class embedding *after* SiLU. The activation is the same
+                for every block, so the network applies it once.
 
         Returns:
             (B, C_out, H', W'); the sides are H and W, or their halves or doubles.
@@ -212,7 +212,7 @@ class ResidualBlock(nn.Module):
 
 
 def num_heads(params: EncoderParams, channels: int) -> int:
-    """Heads of an attention of `channels` channels: `params.heads`, or as many as `head_channels` gives."""
+    """Number of heads for `channels` channels: `params.heads`, or `channels / params.head_channels`."""
     if params.heads is not None:
         return params.heads
     assert params.head_channels is not None
@@ -222,8 +222,7 @@ def num_heads(params: EncoderParams, channels: int) -> int:
 def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:
     """Multi-head self-attention of packed queries, keys and values.
 
-    Both orders have the same shapes, so weights meant for the other one load without an error and give
-    wrong images.
+    Both orders have the same shapes: weights of the other order load without an error and give wrong images.
 
     Args:
         qkv: (B, N, 3C); channels are packed (head, qkv, C/heads) in the legacy order and (qkv, head, C/heads)
@@ -234,8 +233,8 @@ def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:
     Returns:
         (B, N, C).
 
-    Source: Section 3; each of q and k is scaled by (C/heads)^-1/4, as float16 would overflow were only their
-    product scaled.
+    Source: Section 3. q and k are each scaled by (C/heads)^-1/4: if only their product were scaled, float16 could
+    overflow.
     """
     B, N, width = qkv.shape
     head_channels = width // (3 * heads)
@@ -250,7 +249,7 @@ def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Self-attention between the positions of a feature map, on a skip connection.
+    """Self-attention between the positions of a feature map, with a skip connection.
 
     Args:
         params: the network's section: heads, attention order, residual rescaling.
@@ -276,15 +275,15 @@ class Attention(nn.Module):
 
 
 class EmbeddingSequential(nn.ModuleDict):
-    """Named layers in sequence; the residual blocks among them also take the embedding."""
+    """Named layers in sequence; residual blocks among them also get the embedding."""
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
-        """Run `h: (B, C, H, W)` through the layers; `embedding` is what `ResidualBlock` takes."""
+        """Run `h: (B, C, H, W)` through the layers; for `embedding` see `ResidualBlock.forward`."""
         for layer in self.values():
             h = layer(h, embedding) if isinstance(layer, ResidualBlock) else layer(h)
         return h
 
 
 def spatial_means(features: Sequence[Tensor]) -> Tensor:
-    """Means over space of several `(B, C_i, H_i, W_i)`, side by side: `(B, sum of C_i)`."""
+    """Spatial means of several maps `(B, C_i, H_i, W_i)`, concatenated to `(B, sum of C_i)`."""
     return torch.cat([feature.mean(dim=(2, 3)) for feature in features], dim=1)

@@ -1,4 +1,4 @@
-"""The precision of a forward pass over float32 weights, the memory layout for it, and its device."""
+"""Precision, memory layout and device of a forward pass with float32 weights."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +11,7 @@ from adm.params.models import Precision
 
 
 def autocast(precision: Precision, device: str) -> AbstractContextManager[Any]:
-    """The context that forward passes run in: none for float32, else autocast to bfloat16 or float16."""
+    """The context for a forward pass: autocast to bfloat16 or float16, no effect for float32."""
     if precision == "float32":
         return nullcontext()
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float16
@@ -19,7 +19,7 @@ def autocast(precision: Precision, device: str) -> AbstractContextManager[Any]:
 
 
 def with_autocast(network: Callable[..., Tensor], precision: Precision) -> Callable[..., Tensor]:
-    """Wrap a network, so that it runs under `autocast` on the device of its first argument."""
+    """Wrap a network; it then runs under `autocast` for the device of its first argument."""
 
     def run(x: Tensor, *arguments: Tensor | None, **named: Tensor) -> Tensor:
         with autocast(precision, x.device.type):
@@ -29,7 +29,7 @@ def with_autocast(network: Callable[..., Tensor], precision: Precision) -> Calla
 
 
 def memory_format(precision: Precision) -> torch.memory_format:
-    """The layout of feature maps in which convolutions of this precision are fastest, on CPUs and GPUs."""
+    """The layout of feature maps with the fastest convolutions in this precision, on CPUs and GPUs."""
     return torch.contiguous_format if precision == "float32" else torch.channels_last
 
 

@@ -13,11 +13,11 @@ _CHANNEL_MULTIPLIER = {
     256: [1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
     512: [0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
 }
-"""Width of each level, by image size; the upsampler to 512 alone deviates (Table 13, footnote)."""
+"""Width of each level, by image size; only the upsampler to 512 deviates (Table 13, footnote)."""
 
 
 def _network(image_size: int, **changes: Any) -> dict[str, Any]:
-    """Fields that the released networks of a size share, with those of one network in their place."""
+    """Fields that the released networks of a size share, updated with those of one network."""
     shared: dict[str, Any] = {
         "image_size": image_size,
         "channel_multiplier": _CHANNEL_MULTIPLIER[image_size],
@@ -63,6 +63,6 @@ PRESETS: dict[str, UNetParams | UpsamplerParams | ClassifierParams] = {
 }
 """The released networks by name.
 
-Source: Table 11 (diffusion models), Table 12 (classifiers), Table 13 (upsamplers); the attention order of the
-ImageNet 64x64 model is known from its published flags alone.
+Source: Table 11 (diffusion models), Table 12 (classifiers), Table 13 (upsamplers). Only its published flags tell the
+attention order of the ImageNet 64x64 model.
 """

@@ -1,7 +1,7 @@
-"""Checkpoints that others published, in the released format: weights under our names, and whole networks.
+"""Published checkpoints in the released format: their weights under our names, and whole networks.
 
-What no shape betrays comes from the preset or the params file alone: the attention order, the number of heads, dropout.
-A file loads without an error as any network of the same shapes, so none of these can be checked.
+The attention order, the number of heads and the dropout do not show in any tensor's shape. They come from the preset or
+the params file and cannot be checked: a file loads without an error as any network of the same shapes.
 """
 
 import pickle
@@ -31,23 +31,23 @@ Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors, by their released names."""
 
 RELEASED_CHANNELS = 6
-"""Channels that the released diffusion models and upsamplers return: noise, and the variance that they learned."""
+"""Output channels of the released diffusion models and upsamplers: three of noise and three of learned variance."""
 
 
 def load_released(path: Path, preset: str) -> nn.Module:
-    """One of the fifteen released networks, with the averaged weights of a file.
+    """Load one of the fifteen released networks with the averaged weights of a file.
 
     Args:
-        path: A `.pt` file of tensors alone, in any floating dtype. Float32 weights stay mapped: leave it in place, and
-            replace it by renaming another, while the network is in use.
-        preset: The network's name, a key of `PRESETS`. It alone tells the attention order, the number of heads and
-            the dropout: a preset of the same shapes loads in silence.
+        path: A `.pt` file of tensors only, in any floating dtype. Float32 weights are mapped from the file: while the
+            network is in use, never change the file in place; to replace it, rename another file to its name.
+        preset: The network's name, a key of `PRESETS`. It decides the attention order, the number of heads and the
+            dropout; a wrong preset of the same shapes loads without an error.
 
     Returns:
-        A `UNet`, `Upsampler` or `Classifier` in evaluation mode, of float32 parameters that ask for no gradient.
+        A `UNet`, `Upsampler` or `Classifier` in evaluation mode, with float32 parameters that require no gradient.
 
     Raises:
-        UserError: There is no such preset, or as `read_released_weights`.
+        UserError: There is no such preset, or `read_released_weights` refuses the file.
     """
     network = preset_network(preset)
     network.load_state_dict(read_released_weights(path, network, f"preset {preset!r}"), assign=True)
@@ -58,7 +58,7 @@ def preset_network(preset: str) -> nn.Module:
     """A released network on the meta device: names and shapes without values.
 
     Raises:
-        UserError: There is no such preset; names those there are.
+        UserError: There is no such preset; names those that exist.
     """
     if preset not in PRESETS:
         (nearest,) = get_close_matches(preset, PRESETS, n=1, cutoff=0.0)
@@ -83,14 +83,14 @@ def read_published(path: Path, model: ModelParams, name: str) -> dict[str, Tenso
 
     Args:
         path: The file.
-        model: The section of the model that they must be of.
-        name: Its key, for messages.
+        model: The section of the model that they must belong to.
+        name: The model's key, for messages.
 
     Returns:
-        As `read_released_weights`.
+        The result of `read_released_weights`.
 
     Raises:
-        UserError: As `read_released_weights`.
+        UserError: `read_released_weights` refuses the file.
     """
     return read_released_weights(path, model_network(model), f"model {name!r}")
 
@@ -99,22 +99,23 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
     """Read the weights of a network from a file in the released format.
 
     Args:
-        path: A `.pt` file of tensors alone, in any floating dtype.
-        network: The network that they must be of. Only names and shapes count: it may be on the meta device.
-        owner: What messages call it, such as "preset 'imagenet64'".
+        path: A `.pt` file of tensors only, in any floating dtype.
+        network: The network that they must fit. Only its names and shapes count, so it may be on the meta device.
+        owner: The network's name in messages, such as "preset 'imagenet64'".
 
     Returns:
-        Float32 tensors under our names, in the order of the network's state dict; those that the file holds in
+        Float32 tensors under our names, in the order of the network's state dict. Tensors that the file stores as
         float32 are mapped from it.
 
     Raises:
-        UserError: The file is no such checkpoint, would run code, holds NaN or infinity, or does not fit; then it
-            names the presets that the file does fit, or up to three tensors that differ, by their released names.
+        UserError: The file is no such checkpoint, would run code, holds NaN or infinity, or does not fit the network.
+            If it does not fit, the message names the presets that it fits, or up to three tensors that differ (by
+            their released names).
     """
     state = read_released(path)
     _check_fit(path, owner, shapes(to_released(network.state_dict())), shapes(state))
     for name, tensor in state.items():
-        # A stride of zero makes any number of values of one.
+        # With a stride of zero, one stored value could stand for any number of values.
         if tensor.nbytes > tensor.untyped_storage().nbytes():
             raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
     ours = from_released(state)
@@ -126,11 +127,11 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
 
 
 def read_released(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a file in the released format, whatever network it is of, mapped and under their own names.
+    """Read the tensors of a file in the released format, for any network, mapped and under their released names.
 
     Raises:
-        UserError: The file is missing, damaged, would run code, or holds anything but dense tensors of floats under
-            the names that released networks use.
+        UserError: The file is missing or damaged, would run code, or holds anything but dense tensors of floats under
+            the names of released networks.
     """
     state = _load(path)
     if not isinstance(state, Mapping):
@@ -150,9 +151,9 @@ def read_released(path: Path) -> dict[str, Tensor]:
 
 
 def compare_presets(found: Shapes) -> dict[str, list[str]]:
-    """What differs between tensors and those of every preset, as `differing` puts it.
+    """The differences between tensors and those of every preset, as phrases from `differing`.
 
-    Nothing does of the presets that fit; several may, such as all of LSUN.
+    A preset that fits has no differences. Several may fit, such as all of LSUN.
     """
     return {preset: differing(preset_shapes(preset), found) for preset in PRESETS}
 
@@ -168,7 +169,7 @@ def shapes(state: Mapping[str, Tensor]) -> Shapes:
 
 
 def differing(wanted: Shapes, found: Shapes) -> list[str]:
-    """A phrase for each tensor whose shape is not the wanted one, in the network's order, then in the file's."""
+    """A phrase for each tensor whose shape differs, in the network's order, then in the file's."""
     return [
         f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
         for name in dict.fromkeys([*wanted, *found])
@@ -205,13 +206,13 @@ def _load(path: Path) -> Any:
 
 
 def _load_mapped(path: Path) -> Any:
-    """What a file holds, mapped where it can be; `weights_only` refuses pickled code."""
-    if not zipfile.is_zipfile(path):  # from before torch 1.6
+    """The content of a file, mapped if its format allows; `weights_only` refuses pickled code."""
+    if not zipfile.is_zipfile(path):  # a format from before torch 1.6
         _check_legacy(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     with zipfile.ZipFile(path) as archive:
         check_entries(archive, path.stat().st_size)
-        # Torch itself looks at no checksum, and would map what another program compressed as if it were values.
+        # Torch checks no checksum, and would map compressed bytes of another program as if they were values.
         damaged = archive.testzip()
         stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
     if damaged is not None:
@@ -220,23 +221,23 @@ def _load_mapped(path: Path) -> Any:
 
 
 def _check_legacy(path: Path) -> None:
-    """Check that a file of several pickles in a row declares no more than it holds, without running them.
+    """Check, without running it, that a file of several pickles in a row declares no more values than it holds.
 
-    Torch takes memory for each storage on the word of the pickle, and for each text on that of its length.
+    Torch allocates the memory that a pickle declares for each storage and each text without comparing it to the file.
 
     Raises:
-        ValueError: It does.
-        pickle.UnpicklingError: One of them is no pickle.
+        ValueError: It declares more than it holds.
+        pickle.UnpicklingError: A part of it is no pickle.
     """
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         for kind in ("magic", "protocol", "system", "tensors", "keys"):
             if content.tell() == len(content) or content[:2] == b"PK":
-                return  # a pickle of something else or a zip cut short, which torch tells of
+                return  # a pickle of something else, or a zip cut short; torch's own error says so
             try:
                 numbers = [
                     found for _, found, _ in pickletools.genops(cast(IO[bytes], content)) if isinstance(found, int)
                 ]
-            except Exception as error:  # damaged bytes make it raise nearly anything
+            except Exception as error:  # damaged bytes can raise nearly any exception
                 raise pickle.UnpicklingError(str(error)) from error
             most = max(map(abs, numbers), default=0)
             if kind == "tensors" and most > len(content):

@@ -1,4 +1,4 @@
-"""The names of tensors in the released checkpoints, and in ours: a table, read in either direction."""
+"""A table of the tensors' names in our networks and in released checkpoints, used in both directions."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -38,8 +38,8 @@ _MODULES = {
 }
 """Our modules' names, and the released ones.
 
-`{n}` is any number, `{residual}` and `{attention}` stand for the parts of such a block, and `{last}` is the
-position of a decoder block's upsampling: 2 behind an attention, else 1.
+`{n}` is any number. `{residual}` and `{attention}` stand for the parts of such a block. `{last}` is the position of a
+decoder block's upsampling: 2 after an attention, else 1.
 """
 
 _PARAMETERS = ("weight", "bias")
@@ -63,7 +63,7 @@ class _Rule:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """A pattern that matches what the template yields for any numbers."""
+    """A pattern that matches the template with any numbers in its fields."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\d+)", re.escape(template)))
 
 
@@ -86,15 +86,15 @@ _RULES = _rules()
 
 
 def released_name(name: str, names: Collection[str]) -> str:
-    """What the released checkpoints call one of our tensors.
+    """The name of one of our tensors in released checkpoints.
 
     Args:
         name: a name of our state dict.
-        names: all names of that state dict: where a decoder block's upsampling stands depends on whether the
-            block attends.
+        names: all names of that state dict; the position of a decoder block's upsampling depends on whether the
+            block has an attention.
 
     Raises:
-        ValueError: the name is none of a UNet's, an upsampler's or a classifier's.
+        ValueError: the tensor belongs to no UNet, upsampler or classifier.
     """
     upsampling = _LAST.match(name)
     attends = upsampling and f"decoder.blocks.{upsampling[1]}.attention.norm.weight" in names
@@ -105,7 +105,7 @@ def released_name(name: str, names: Collection[str]) -> str:
 
 
 def our_name(name: str) -> str:
-    """What we call a tensor of a released checkpoint.
+    """Our name of a tensor of a released checkpoint.
 
     Raises:
         ValueError: no released diffusion model, upsampler or classifier has such a tensor.
@@ -120,19 +120,19 @@ def our_name(name: str) -> str:
 
 
 def to_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the tensors of our state dict to the released checkpoints' names; the tensors stay as they are.
+    """Rename the tensors of our state dict to the names of released checkpoints; the tensors are not changed.
 
     Raises:
-        ValueError: a tensor is none of a UNet's, an upsampler's or a classifier's.
+        ValueError: a tensor belongs to no UNet, upsampler or classifier.
     """
     return {released_name(name, state): tensor for name, tensor in state.items()}
 
 
 def from_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the tensors of a released checkpoint to ours; the tensors stay as they are.
+    """Rename the tensors of a released checkpoint to our names; the tensors are not changed.
 
     Raises:
-        ValueError: a tensor is unknown, or stands at a place in its block where no such tensor stands.
+        ValueError: a tensor is unknown, or its position in its block does not fit the block's other tensors.
     """
     ours = {our_name(name): tensor for name, tensor in state.items()}
     for name in state:

@@ -17,11 +17,11 @@ from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
 
 class Encoder(nn.Module):
-    """The descending half of a UNet and its middle: residual blocks and attention, level after level.
+    """The descending half of a UNet and its middle: levels of residual blocks and attention.
 
     Args:
         params: the network's section.
-        in_channels: channels of what it sees, one image or two on top of each other.
+        in_channels: channels of the input: those of one image, or of two concatenated ones.
 
     Attributes:
         feature_channels: channels of each feature map that `forward` returns.
@@ -69,7 +69,7 @@ class Encoder(nn.Module):
             embedding: (B, 4 * base width), after SiLU.
 
         Returns:
-            The output of every block, from the input convolution down, and last of all that of the middle.
+            The output of every block, from the input convolution down; the middle's comes last.
         """
         h = x.to(next(self.parameters()).dtype)
         features = []
@@ -80,11 +80,11 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The ascending half of a UNet: every block takes the encoder's feature map of its own size beside it.
+    """The ascending half of a UNet: every block also takes the encoder's feature map of its own size.
 
     Args:
         params: the network's section.
-        feature_channels: channels of the encoder's feature maps, the middle's last.
+        feature_channels: channels of the encoder's feature maps, with the middle's last.
 
     Source: Section 3; Tables 11-13.
     """
@@ -105,7 +105,7 @@ class Decoder(nn.Module):
                 self.blocks.append(EmbeddingSequential(layers))
 
     def forward(self, features: list[Tensor], embedding: Tensor) -> Tensor:
-        """Decode what `Encoder.forward` returned into `(B, C, H, W)`, C being the first level's channels."""
+        """Decode the maps from `Encoder.forward` to `(B, C, H, W)`, where C is the first level's channels."""
         *skips, h = features
         for block in self.blocks:
             h = block(torch.cat([h, skips.pop()], dim=1), embedding)
@@ -113,7 +113,7 @@ class Decoder(nn.Module):
 
 
 class _Denoiser(nn.Module):
-    """What the UNet and the upsampler share: all but the number of channels at the entrance."""
+    """The common part of UNet and upsampler; they differ only in the number of input channels."""
 
     def __init__(self, params: UNetParams, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -152,11 +152,11 @@ class _Denoiser(nn.Module):
 
 
 class UNet(_Denoiser):
-    """The diffusion network: noise, and where it is learned the variance, of a noisy image.
+    """The diffusion network: predicts the noise of a noisy image and, if it is learned, the variance.
 
     Args:
         params: the network's section.
-        out_channels: those of an image for the noise alone, twice as many where the variance is learned.
+        out_channels: C for the noise only, 2C if the variance is learned, too.
 
     Source: Section 3; Table 11.
     """
@@ -183,11 +183,11 @@ class UNet(_Denoiser):
 
 
 class Upsampler(_Denoiser):
-    """A UNet that sees a low-resolution image, stretched to its own size, beside the noisy one.
+    """A UNet whose input is the noisy image and a low-resolution image, stretched to the same size.
 
     Args:
         params: the network's section.
-        out_channels: those of an image for the noise alone, twice as many where the variance is learned.
+        out_channels: C for the noise only, 2C if the variance is learned, too.
 
     Source: Section 3 and Table 13; Nichol and Dhariwal (2021).
     """

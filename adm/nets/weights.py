@@ -1,4 +1,4 @@
-"""Networks from the params file, and their weights from safetensors files."""
+"""Networks built from the params file, and their weights in safetensors files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Upsam
 
 
 def build(model: DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams) -> nn.Module:
-    """The network of a model, freshly initialised from torch's global generator."""
+    """The network of a model; torch's global generator draws its initial weights."""
     if isinstance(model, ClassifierModelParams):
         return Classifier(model.network)
     if isinstance(model, UpsamplerModelParams):
@@ -23,7 +23,7 @@ def build(model: DiffusionModelParams | UpsamplerModelParams | ClassifierModelPa
 
 
 def output_channels(model: DiffusionModelParams | UpsamplerModelParams) -> int:
-    """What a network returns: the channels of an image for the noise, and as many for a variance that is learned."""
+    """Output channels of a network: those of an image for the noise, and as many for a learned variance."""
     return model.network.image_channels * (2 if model.noise.variance == "learned_range" else 1)
 
 
@@ -31,23 +31,23 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Read a network's weights.
 
     Raises:
-        UserError: The file is missing, unreadable, or holds the weights of another network.
+        UserError: The file is missing or unreadable, or does not fit the network.
     """
     network.load_state_dict(read_tensors(path, network.state_dict()))
 
 
 def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Read tensors that must have the names, shapes and dtypes of `like`; in its order.
+    """Read tensors with exactly the names, shapes and dtypes of `like`, in the order of `like`.
 
     Raises:
-        UserError: The file is missing or unreadable, or its tensors differ, of which it names up to three, or
-            one holds NaN or infinity.
+        UserError: The file is missing or unreadable, a tensor holds NaN or infinity, or tensors differ; the message
+            names up to three that differ.
     """
     try:
         tensors = load_file(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
-    except Exception as error:  # damaged bytes make the library raise more than its own error
+    except Exception as error:  # for damaged bytes, the library raises other errors than its own, too
         raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
     found = {name: _kind(tensor) for name, tensor in tensors.items()}
     wanted = {name: _kind(tensor) for name, tensor in like.items()}
@@ -62,7 +62,7 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors as a safetensors file; numbers that `read_tensors` would refuse are refused here.
+    """Write tensors as a safetensors file; NaN and infinity are refused, as `read_tensors` refuses them.
 
     Raises:
         NotFiniteError: A tensor holds NaN or infinity.
@@ -74,7 +74,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         save_file(stored, path, metadata)
     except SafetensorError as error:
         raise OSError(brief(error)) from error
-    # The library makes files that only their owner can read; an artifact is there to be shared.
+    # The library's files are readable only by their owner; artifacts are shared.
     path.chmod(0o644)
 
 
@@ -82,7 +82,7 @@ def require_finite(place: str, tensors: Mapping[str, Tensor]) -> None:
     """Refuse NaN and infinity.
 
     Raises:
-        NotFiniteError: Names the place and the first tensor that holds one.
+        NotFiniteError: A tensor holds one; names the place and the first such tensor.
     """
     if name := first_not_finite(tensors):
         raise NotFiniteError(f"{place}: {name} holds NaN or infinity")

@@ -1,4 +1,4 @@
-"""Checks across sections of a params file: every name resolves, and what meets fits."""
+"""Checks across sections of a params file: every name resolves, and sections that belong together fit."""
 
 from collections.abc import Collection
 
@@ -22,10 +22,14 @@ def check(params: Params) -> None:
     """Check all cross references.
 
     Raises:
-        ValueError: Names the key, the value and what is accepted.
+        ValueError: A reference is wrong; the message names the key, the value and what is accepted.
     """
     for key, extractor in params.extractors.items():
         check_known(params.datasets, extractor.dataset, f"extractors.{key}.dataset")
+        if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
+            raise ValueError(
+                f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
+            )
     for key, gan in params.gans.items():
         check_known(params.datasets, gan.dataset, f"gans.{key}.dataset")
     for key, reference in params.references.items():
@@ -55,7 +59,7 @@ def _check_devices(params: Params) -> None:
 
 
 def _check_names(params: Params) -> None:
-    """Artifacts of a kind share a folder, so their keys must differ across the sections that make them."""
+    """Check that keys of artifacts of one kind differ, also across sections, because they share a folder."""
     published = params.published
     shared: dict[str, dict[str, Collection[str]]] = {
         "checkpoint": {
@@ -84,6 +88,8 @@ def _check_names(params: Params) -> None:
                 if key in seen:
                     raise ValueError(f"{name}.{key}: {key!r} names {seen[key]} already; take another key")
                 seen[key] = f"a {kind} of {name}"
+    for key in set(params.scored) & {"reference", "dataset"}:
+        raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
     for checkpoints in shared["checkpoint"].values():
         for key in checkpoints:
             if key in params.models:
@@ -115,7 +121,7 @@ def _check_training(params: Params, key: str) -> None:
             f"{place}.checkpoints: {last} is past training.annealing {training.annealing}, where the learning rate is "
             "zero"
         )
-    # Random crops may be cut from larger images than the network sees.
+    # Random crops may come from images that are larger than the network's.
     if training.crop == "centre" or dataset.image_size < network.image_size:
         check_equal(f"{place}.dataset", "image_size", dataset.image_size, "the network", network.image_size)
     _check_channels(f"{place}.dataset", dataset, "the network", model)
@@ -235,7 +241,7 @@ def _check_likelihood(params: Params, key: str) -> None:
         check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, owner, model.network.num_classes)
     if likelihood.part == "held_out" and not dataset.held_out:
         raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {likelihood.dataset!r} has held_out 0.0")
-    # How many images a dataset has is known here only where its section limits them.
+    # The number of a dataset's images is known here only if its section limits it.
     if dataset.limit is not None and likelihood.num_images > dataset.limit:
         many = f"exceeds the limit {dataset.limit} of dataset {likelihood.dataset!r}"
         raise ValueError(f"{place}.num_images: {likelihood.num_images} {many}")

@@ -1,6 +1,6 @@
-"""Sections of the claims: what the paper's appendix states, and the comparison that tests it."""
+"""Sections of the claims: statements of the paper's appendix, and the comparisons that test them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -15,7 +15,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Claim(Section):
-    """What every claim has: the statement, and where the paper makes it."""
+    """The common part of claims: the statement, and its source in the paper."""
 
     statement: Words
     source: Words
@@ -25,7 +25,7 @@ class Claim(Section):
         return []
 
     def studies(self) -> list[str]:
-        """The studies that it looks at."""
+        """The studies that it uses."""
         return []
 
     def throughputs(self) -> list[str]:
@@ -33,7 +33,7 @@ class Claim(Section):
         return []
 
     def models(self) -> list[str]:
-        """The models whose cost of training it compares."""
+        """The models whose training costs it compares."""
         return []
 
     @model_validator(mode="after")
@@ -47,7 +47,7 @@ class Claim(Section):
 
 
 class ComparisonClaim(Claim):
-    """`metric` of `run` is lower, or higher, than that of the run `than`, by more than `by`."""
+    """`metric` of `run` is lower, or higher, than that of the run `than` by more than `by`."""
 
     kind: Literal["lower", "higher"]
     metric: ClaimMetric
@@ -56,19 +56,19 @@ class ComparisonClaim(Claim):
     by: Margin = 0.0
 
     def runs_compared(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [self.run, self.than]
 
 
 class TrendClaim(Claim):
-    """`metric` falls, or rises, from the first of `runs` to the last, and no step between goes the other way."""
+    """`metric` falls, or rises, from the first of `runs` to the last, and no step goes the other way."""
 
     kind: Literal["falls", "rises"]
     metric: ClaimMetric
     runs: Annotated[list[Key], Field(min_length=3)]
 
     def runs_compared(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return self.runs
 
 
@@ -83,12 +83,12 @@ class BridgesClaim(Claim):
     share: Annotated[float, Field(gt=0, le=1)]
 
     def runs_compared(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [self.run, self.from_run, self.to_run]
 
 
 class SimilarClaim(Claim):
-    """The differences in `metric` of `runs_a` from `runs_b`, run by run, are of mean size below `within`."""
+    """The mean size of the differences in `metric` between `runs_a` and `runs_b`, run by run, is below `within`."""
 
     kind: Literal["similar"]
     metric: ClaimMetric
@@ -97,7 +97,7 @@ class SimilarClaim(Claim):
     within: Annotated[float, Field(gt=0)]
 
     def runs_compared(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [*self.runs_a, *self.runs_b]
 
     @model_validator(mode="after")
@@ -108,7 +108,7 @@ class SimilarClaim(Claim):
 
 
 class NotBetterClaim(Claim):
-    """No run of `runs` is better in `metric` than `base` by as much as `by`; which way is better, the metric says."""
+    """No run of `runs` is better in `metric` than `base` by `by` or more; the metric decides which way is better."""
 
     kind: Literal["not_better"]
     metric: ClaimMetric
@@ -117,12 +117,12 @@ class NotBetterClaim(Claim):
     by: Margin
 
     def runs_compared(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [*self.runs, self.base]
 
 
 class BeatsEarlyClaim(Claim):
-    """Of `runs`, through training and up to its end, one is better than `than` by the share `by_share` of it."""
+    """One of `runs`, from the course of training to its end, is better than `than` by the share `by_share` of it."""
 
     kind: Literal["beats_early"]
     metric: ClaimMetric
@@ -131,38 +131,38 @@ class BeatsEarlyClaim(Claim):
     by_share: Share
 
     def runs_compared(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [*self.runs, self.than]
 
 
 class ReconstructionClaim(Claim):
-    """Images reconstruct with less error from `better`: from all reverse steps but the last, or from all."""
+    """Images are reconstructed with less error with the steps `better`: all reverse steps but the last, or all."""
 
     kind: Literal["reconstruction"]
     interpolation: Key
     better: Literal["all_but_last", "all"]
 
     def studies(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [self.interpolation]
 
 
 class ReconstructionOrderClaim(Claim):
-    """Of `interpolations` of the same images, the first reconstructs them with less error than each other."""
+    """The first of `interpolations` reconstructs the same images with less error than each other one."""
 
     kind: Literal["reconstruction_order"]
     interpolations: Annotated[list[Key], Field(min_length=2)]
 
     def studies(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return self.interpolations
 
 
 class NoCopiesClaim(Claim):
-    """Samples are no copies of the dataset's images.
+    """Samples are not copies of the dataset's images.
 
-    Their median distance to the nearest image exceeds `ratio` times the median distance of images to the nearest
-    other image, and the share that equals an image pixel by pixel is below `copies`.
+    Their median distance to the nearest image is more than `ratio` times the median distance of images to the nearest
+    other image. The share of samples that equal an image pixel by pixel is below `copies`.
     """
 
     kind: Literal["no_copies"]
@@ -171,7 +171,7 @@ class NoCopiesClaim(Claim):
     copies: Share
 
     def studies(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return self.neighbours
 
 
@@ -184,24 +184,24 @@ class LighterClaim(Claim):
     by: Annotated[float, Field(ge=1)] = 1.0
 
     def models(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [self.model, self.than]
 
 
 class FasterClaim(Claim):
-    """The optimised implementation trains on more images a second than the naive, by more than the factor `by`."""
+    """The optimised implementation trains on more images per second than the naive one, by more than factor `by`."""
 
     kind: Literal["faster"]
     throughput: Key
     by: Annotated[float, Field(ge=1)] = 1.0
 
     def throughputs(self) -> list[str]:
-        """What it is tested on."""
+        """Keys that it is tested on."""
         return [self.throughput]
 
 
 class NotTestedClaim(Claim):
-    """A claim that the scale cannot test, and why; `kind` is filled in."""
+    """A claim that the scale cannot test, and the reason; `kind` is filled in."""
 
     kind: Literal["none"]
     none: Words
@@ -226,9 +226,9 @@ ClaimParams = Annotated[AnyClaim, Field(discriminator="kind")]
 
 
 def _completed(claims: Any) -> Any:
-    """Claims with what the paper says, of which a file gives no more than the runs, or `none`.
+    """Claims completed with the paper's values; a file gives only the runs, or `none`.
 
-    Where a file lists any of the paper's claims, those that no scale can test join them; all stand in its order.
+    If a file lists any of the paper's claims, those that no scale can test are added. All are in the paper's order.
     """
     if not isinstance(claims, dict):
         return claims
@@ -245,7 +245,7 @@ def _whole(claim: Any, paper: dict[str, Any]) -> Any:
         return claim
     if "none" not in claim and ("none" not in paper or "kind" in claim):
         return {**{name: value for name, value in paper.items() if name != "none"}, **claim}
-    # Nothing is compared: what the paper's part says of a comparison goes.
+    # Nothing is compared, so the paper's fields for a comparison are dropped.
     told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
     return {**told, **claim, "kind": "none"}
 
@@ -254,8 +254,22 @@ Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
 """The claims by their keys."""
 
 
+def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
+    """Claims by the group that they are told in, in order; a group without claims is left out.
+
+    What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper" and
+    from one's "own".
+    """
+    papers = claims_of_paper()
+    groups: dict[str, dict[str, AnyClaim]] = {}
+    for key, claim in claims.items():
+        group = "speed" if isinstance(claim, FasterClaim) else "paper" if key in papers else "own"
+        groups.setdefault(group, {})[key] = claim
+    return groups
+
+
 def needs_of(claims: Iterable[Claim]) -> Needs:
-    """What claims are tested on."""
+    """The artifacts that claims are tested on."""
     claims = list(claims)
     return Needs(
         metrics=keys_in(run for claim in claims for run in claim.runs_compared()),

@@ -1,13 +1,13 @@
-"""Sections of what is timed."""
+"""Sections of timings."""
 
 from adm.params.models import Precision
 from adm.params.section import Key, PositiveInt, Section
 
 
 class ThroughputParams(Section):
-    """How fast a model trains: a naive and an optimised implementation, in turn (Table 7).
+    """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
 
-    Each of the `repetitions` times `steps` updates of either. The naive one is in float32 always.
+    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32.
     """
 
     model: Key

@@ -1,4 +1,4 @@
-"""Sections of the data: datasets, graphs of features, reference batches."""
+"""Sections of the data: datasets, feature graphs, reference batches."""
 
 from typing import Annotated, Literal, Self
 
@@ -11,19 +11,19 @@ ROOTS = {
     "folder": "a folder with one folder of images a class",
     "lsun": "a folder of images, all of one class",
 }
-"""What lies under `root`, by source; other sources have none."""
+"""The content of `root`, by source; other sources have no root."""
 
 
 class DatasetParams(Section):
-    """A labelled dataset: where its images come from and the side they are prepared at.
+    """A labelled dataset: the source of its images, and the side to which they are prepared.
 
-    `root` is where the raw files are, from the project's root or absolute. `classes` keeps the images of these classes
-    alone, under the labels that they have; `limit` keeps the first so many of what is left. With `channels` 1 images
-    turn grey, and networks see one channel of them; on disk they stay RGB, of three equal channels.
+    `root` is the folder of the raw files, absolute or relative to the project. `classes` keeps only images of these
+    classes, with their labels; `limit` keeps only the first images of the rest. With `channels` 1 images become grey,
+    and networks see one channel; on disk they are RGB with three equal channels.
 
-    `held_out` is the share of every class that nothing is trained on, so that samples can be compared with images that
-    no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the same
-    images.
+    `held_out` is a share of every class on which nothing is trained; samples can be compared with these images, which
+    no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
+    same images.
     """
 
     source: Literal["digits", "idx", "folder", "lsun"]
@@ -58,9 +58,9 @@ class DatasetParams(Section):
 
 
 class GraphParams(Section):
-    """How a graph of features is run: by which library, and how many images at a time.
+    """How to run a feature graph: the library, and the number of images in a batch.
 
-    `compiled` has torch's compiler make a program of the graph first: minutes for a graph of Inception's size.
+    `compiled` has torch compile the graph first, which takes minutes for a graph of Inception's size.
     """
 
     executor: Literal["torch", "tensorflow"] = "torch"
@@ -76,7 +76,7 @@ class GraphParams(Section):
 
 
 class PlacedGraphParams(GraphParams):
-    """How a graph is run outside the pipeline, whose params file has devices of its own: on `device`."""
+    """How to run a graph outside the pipeline: on `device`; in the pipeline, `resources` give the device."""
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:[0-9]+)$")] = "cpu"
 
@@ -88,13 +88,15 @@ class PlacedGraphParams(GraphParams):
 
 
 class ExtractorParams(GraphParams):
-    """A small classifier that is trained on a dataset and frozen into a graph of features.
+    """A small classifier that is trained on a dataset and frozen into a feature graph.
 
-    The share `held_out` of the images is not trained on. Where fewer of them than `least_accuracy` are told right, the
-    features say little about images, and so would the metrics that rest on them: the stage refuses them.
+    It learns the images' classes, or, where they have none, by which of four rotations each was turned. The share
+    `held_out` of the images is not trained on. Where fewer of them than `least_accuracy` are told right, the features
+    say little about images, and so would the metrics that rest on them: the stage refuses them.
     """
 
     dataset: Key
+    learns: Literal["classes", "rotations"] = "classes"
     side: Annotated[int, Field(gt=0, multiple_of=4)]
     channels: Annotated[int, Field(ge=4)] = 16
     iterations: PositiveInt
@@ -107,7 +109,7 @@ class ExtractorParams(GraphParams):
 
 
 class ReferenceParams(Section):
-    """A reference batch: statistics of a whole dataset, and the images that precision and recall compare with."""
+    """A reference batch: statistics of a whole dataset, and images for precision and recall."""
 
     dataset: Key
     extractor: Key

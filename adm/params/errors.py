@@ -1,15 +1,15 @@
-"""The one error that users meet."""
+"""The errors that users see."""
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 LONGEST = 2000
-"""Characters of a message; names that a file gives may be of any length."""
+"""Characters of a message; names in a file may have any length."""
 
 
 MOST_NAMED = 12
-"""Keys that a message lists; of more it names those that look like the one given."""
+"""A message lists at most this many keys; of more keys it names those similar to the given one."""
 
 
 class UserError(Exception):
@@ -20,22 +20,22 @@ class UserError(Exception):
 
 
 class NotFiniteError(UserError):
-    """Numbers came out NaN or infinite: nothing that is made of them may be kept."""
+    """A result is NaN or infinite; nothing computed from it may be kept."""
 
 
 def one_line(text: str) -> str:
-    """The text on one line: what breaks lines in a name that a file gives is escaped, and a long text is cut."""
+    """A text on one line: line breaks (for example in a name from a file) are escaped, and a long text is cut."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: LONGEST + 1])
     return escaped if len(escaped) <= LONGEST else f"{escaped[: LONGEST - 4]} ..."
 
 
 def brief(error: BaseException) -> str:
-    """What a library has against a file, in short."""
+    """A library's error about a file, shortened."""
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def shown(value: Any) -> str:
-    """A value in a message, whatever it is."""
+    """Any value, printed for a message."""
     try:
         return repr(value)
     except (ValueError, RecursionError):  # too many digits, or too deep
@@ -43,7 +43,7 @@ def shown(value: Any) -> str:
 
 
 def accepted(keys: Collection[str], key: str) -> str:
-    """What a message says of the keys that are accepted in the place of `key`: all, or of many the nearest."""
+    """A phrase that names the accepted keys in the place of `key`: all, or the most similar ones if there are many."""
     if len(keys) <= MOST_NAMED:
         return f"there are {', '.join(keys) or 'none'}"
     close = get_close_matches(key, keys, n=3, cutoff=0.0)

@@ -1,14 +1,14 @@
-"""Section of how stages are carried out."""
+"""Section of the execution of stages."""
 
 from adm.params.section import PositiveInt, Section
 
 
 class ExecutionParams(Section):
-    """How stages are carried out; no result depends on it.
+    """How stages are executed; no result depends on it.
 
     Training reports every `log_every` iterations and saves its rolling state every `save_every`. Snakemake cuts each
     run into `shards`. Each of several processes of a job waits at most `timeout_seconds` for the others.
-    `expected_minutes` is what the whole takes on two cores, measured; null where nobody knows.
+    `expected_minutes` is the measured time of the whole scale on two cores; null if it was not measured.
     """
 
     log_every: PositiveInt = 100

@@ -1,6 +1,6 @@
-"""From what a params file says to a written-out one: bases, sweeps, and what follows from the rest.
+"""Writing out of params files: bases, sweeps, and values that follow from others.
 
-All of it works on what YAML gave, before anything is checked, so that the schema knows complete files alone.
+It works on the values from YAML, before any check, so the schema only describes written-out files.
 """
 
 import re
@@ -18,22 +18,22 @@ from adm.params.parsing import read_yaml
 from adm.params.schema import Params
 
 BASE, SWEEP, ITERATION, ROOT = "base", "sweep", "iteration", "root"
-"""Keys that a file has and a written-out one has not."""
+"""Keys of a params file that a written-out file does not have."""
 
 MOST_SWEPT = 1000
-"""Entries that one sweep is written out to."""
+"""Largest number of entries from one sweep."""
 
 WHOLE = frozenset({"tables", "figures", "claims"})
-"""Sections whose entries take the place of a base's as a whole; others change single values of them."""
+"""Sections whose entries replace a base's entries as a whole; entries of other sections change single values."""
 
 NOT_SWEPT = frozenset({"paths", "execution", "resources", "published", *WHOLE})
 """Sections without sweeps."""
 
 NOT_INHERITED = "paths"
-"""The section that a base keeps for itself."""
+"""The section that is not inherited from a base."""
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-"""How whole URLs begin; those of published files that do not are paths under the section's `root`."""
+"""The begin of a whole URL; other URLs of published files are paths under the section's `root`."""
 
 OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods")
 """Sections whose entries name a checkpoint."""
@@ -42,7 +42,7 @@ Raw = dict[str, Any]
 
 
 class Source(NamedTuple):
-    """What a params file says, with its bases merged in, and the files that say it, its own first."""
+    """The content of a params file, merged with its bases, and the paths of these files, its own first."""
 
     data: Any
     files: list[Path]
@@ -72,7 +72,7 @@ def _read(path: Path, below: list[Path]) -> Source:
     chain = [*below, path]
     try:
         is_circle = where.resolve() in [file.resolve() for file in chain]
-    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, and characters that no path has
+    except (OSError, RuntimeError, ValueError) as error:  # circular links, or characters that no path may have
         raise UserError(f"{path}: base: {base!r} is no path: {error}") from error
     if is_circle:
         raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
@@ -84,7 +84,7 @@ def _read(path: Path, below: list[Path]) -> Source:
 
 
 def _merged(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
-    """A base with the changes made; null takes away a section, or an entry of one."""
+    """A base with changes applied; null removes a section, or an entry of one."""
     keyed = len(place) < (3 if place[:1] == ("published",) else 2)
     merged = dict(base)
     for key, value in changes.items():
@@ -102,11 +102,11 @@ def write_out(data: Any, results: str) -> Any:
     """Write out a params file: every sweep as its entries, every checkpoint and reference by its key.
 
     Args:
-        data: What `read` gave; left as it is.
-        results: Where results go if the file does not say.
+        data: The content from `read`; it is not changed.
+        results: The results folder if the file names none.
 
     Raises:
-        ValueError: A sweep or a checkpoint is not what it should be; names the place.
+        ValueError: A sweep or a checkpoint is invalid; the message names the place.
     """
     if not isinstance(data, dict):
         return data
@@ -130,7 +130,7 @@ def write_out(data: Any, results: str) -> Any:
 
 
 def _with_whole_urls(published: Raw) -> Raw:
-    """The published files without `root`, which stands before every URL that has no scheme."""
+    """The published files without `root`, which is put before every URL without a scheme."""
     root = published.get(ROOT, "")
     if ROOT in published and not (isinstance(root, str) and SCHEME.match(root) and root.endswith("/")):
         raise ValueError(f"published.root: {shown(root)} is not accepted; write a URL that ends in '/'")
@@ -147,7 +147,7 @@ def _with_whole_urls(published: Raw) -> Raw:
 
 
 def _without_sweeps(section: str, entries: Raw, groups: dict[str, dict[str, str]]) -> Raw:
-    """The entries of a section with its sweeps written out; `groups` gets the keys of each sweep by their ends."""
+    """The entries of a section with sweeps written out; `groups` gets the keys of each sweep by their endings."""
     written: Raw = {}
     for key, entry in entries.items():
         if not _is_swept(entry):
@@ -161,7 +161,7 @@ def _without_sweeps(section: str, entries: Raw, groups: dict[str, dict[str, str]
 
 
 def _is_swept(entry: Any) -> bool:
-    """Whether an entry has a sweep; null takes away one that it has from an alias."""
+    """Whether an entry has a sweep; null removes a sweep that it has from an alias."""
     return isinstance(entry, dict) and entry.get(SWEEP) is not None
 
 
@@ -178,7 +178,7 @@ def _put(written: Raw, section: str, key: str, entry: Any, origin: str) -> None:
 
 
 def _swept(place: str, section: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
-    """What an entry's sweep is written out to, by the ends of their keys."""
+    """The entries from a sweep, by the endings of their keys."""
     axes = entry[SWEEP]
     if not isinstance(axes, dict) or not axes:
         raise ValueError(f"{place}.sweep: {shown(axes)} is not accepted; write fields and lists of their values")
@@ -211,7 +211,7 @@ def _check_axis(place: str, section: str, field: str, values: Any) -> None:
 
 
 def _fields(annotation: Any) -> dict[str, Any]:
-    """The fields of the sections that an annotation names, with their own annotations."""
+    """The fields of the sections in an annotation, with the fields' annotations."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return {name: field.annotation for name, field in annotation.model_fields.items()}
     found: dict[str, Any] = {}
@@ -221,7 +221,7 @@ def _fields(annotation: Any) -> dict[str, Any]:
 
 
 def _with(entry: Raw, path: list[str], value: Any) -> Raw:
-    """An entry with another value at a path."""
+    """A copy of an entry with another value at a path."""
     first, *rest = path
     if not rest:
         return {**entry, first: value}
@@ -230,11 +230,11 @@ def _with(entry: Raw, path: list[str], value: Any) -> Raw:
 
 
 class _Follower:
-    """Names checkpoints: a model stands for its last one, and with `iteration` for that one; a sweep for all of it.
+    """Resolves names to checkpoints: a model means its last checkpoint or that at `iteration`, a sweep all its models.
 
     Args:
-        written: The file, with its models written out.
-        groups: The models of each sweep, by the ends of their keys.
+        written: The file, with models written out.
+        groups: The models of each sweep, by the endings of their keys.
     """
 
     def __init__(self, written: Raw, groups: Mapping[str, Mapping[str, str]]) -> None:
@@ -245,7 +245,7 @@ class _Follower:
         self.published = adopted if isinstance(adopted, dict) else {}
 
     def entries(self, section: str, entries: Raw) -> Raw:
-        """The entries of a section, each of one checkpoint."""
+        """The entries of a section, one for each checkpoint."""
         written: Raw = {}
         for key, entry in entries.items():
             place = f"{section}.{key}"
@@ -299,7 +299,7 @@ class _Follower:
 
 
 def _fill_in(written: Raw) -> None:
-    """Fill in what follows from the rest: the one extractor, a run's reference, the dataset of a model's studies."""
+    """Fill in values that follow from others: the only extractor, a run's reference, the dataset of a study's model."""
     sections = {name: section for name, section in written.items() if isinstance(section, dict)}
     published = {name: part for name, part in sections.get("published", {}).items() if isinstance(part, dict)}
     graphs = [*sections.get("extractors", {}), *published.get("graphs", {})]

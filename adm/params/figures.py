@@ -1,4 +1,4 @@
-"""Sections of the figures, by the kind of what is drawn; any key may name one."""
+"""Sections of the figures, by kind; a figure may have any key."""
 
 from typing import Annotated, Literal, Self
 
@@ -14,19 +14,20 @@ Pair = Annotated[list[MetricName], Field(min_length=2, max_length=2)]
 Axis = Literal[
     "iterations", "gradient_scale", "noise_temperature", "epsilon_temperature", "eta", "truncation", "num_samples"
 ]
-"""What curves may run along: the training iterations of a run's checkpoint, or a number of its section."""
+"""Possible x axes of curves: the training iterations of a run's checkpoint, or a number of its section."""
 
 
 class FigureParams(Section):
-    """What every figure may have: a caption in place of the one that comes with the paper's figures."""
+    """The common part of figures: a caption, which replaces the one of a figure of the paper."""
 
     caption: Words | None = None
 
 
 class AblationsParams(FigureParams):
-    """FID against training time: panels of curves, each the runs of a model's checkpoints."""
+    """FID against what training took, in FLOPs or seconds: panels of curves, each the runs of a model's checkpoints."""
 
     kind: Literal["ablations"]
+    x: Literal["flops", "seconds"] = "flops"
     panels: Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
 
     def runs(self) -> list[str]:
@@ -35,7 +36,7 @@ class AblationsParams(FigureParams):
 
 
 class RunCurvesParams(FigureParams):
-    """Metrics along the runs of each curve, by the curve's label."""
+    """Metrics along curves of runs, by the curve's label."""
 
     curves: Curves
 
@@ -44,12 +45,12 @@ class RunCurvesParams(FigureParams):
         return keys_in(run for runs in self.curves.values() for run in runs)
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(metrics=self.runs())
 
 
 class TradeOffsParams(RunCurvesParams):
-    """Metrics against each other, as gradient scale or truncation changes: a panel a pair of abscissa and ordinate."""
+    """Metrics against each other while gradient scale or truncation changes: a panel for each pair of x and y axis."""
 
     kind: Literal["trade_offs"]
     panels: Annotated[list[Pair], Field(min_length=1, max_length=6)] = Field(
@@ -64,7 +65,7 @@ class TemperaturesParams(RunCurvesParams):
 
 
 class CurvesParams(RunCurvesParams):
-    """Metrics against a number of the runs, a panel each."""
+    """Metrics against a number of the runs, one panel for each metric."""
 
     kind: Literal["curves"]
     x: Axis
@@ -72,7 +73,7 @@ class CurvesParams(RunCurvesParams):
 
 
 class NeighboursFigureParams(FigureParams):
-    """Samples above their nearest neighbours: one study a block, by its title."""
+    """Samples above their nearest neighbours: one block for each study, by the block's title."""
 
     kind: Literal["neighbours"]
     blocks: Annotated[dict[str, Key], Field(min_length=1)]
@@ -85,7 +86,7 @@ class StudyFigureParams(FigureParams):
     study: Key
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(studies=[self.study])
 
 
@@ -102,13 +103,13 @@ class InterpolationFigureParams(StudyFigureParams):
 
 
 class LikelihoodsFigureParams(FigureParams):
-    """Terms of L_vlb against the timestep: a curve a study, by its label."""
+    """Terms of L_vlb against the timestep: one curve for each study, by its label."""
 
     kind: Literal["likelihoods"]
     curves: Annotated[dict[str, Key], Field(min_length=1)]
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(studies=keys_in(self.curves.values()))
 
 
@@ -126,7 +127,7 @@ class PanelParams(Section):
 
 
 class ComparisonParams(FigureParams):
-    """Panels side by side, by their titles, in rows by theirs; `columns` images a panel, `lines` of them."""
+    """Panels by title, in rows by title; each panel has `lines` lines of `columns` images."""
 
     kind: Literal["comparison"]
     rows: Annotated[dict[str, Annotated[dict[str, PanelParams], Field(min_length=1)]], Field(min_length=1)]
@@ -134,7 +135,7 @@ class ComparisonParams(FigureParams):
     lines: PositiveInt
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         panels = [panel for row in self.rows.values() for panel in row.values()]
         return Needs(
             samples=keys_in(panel.run for panel in panels if panel.run),
@@ -149,12 +150,12 @@ class GridParams(FigureParams):
     columns: PositiveInt
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(samples=[self.run])
 
 
 class ClassGridParams(GridParams):
-    """Samples of chosen classes: one row a class, `columns` images each."""
+    """Samples of chosen classes: one row of `columns` images for each class."""
 
     kind: Literal["class_grid"]
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
@@ -189,4 +190,4 @@ AnyFigureParams = (
 )
 
 Figures = dict[Key, Annotated[AnyFigureParams, Field(discriminator="kind")]]
-"""The figures by their keys. One of the paper's that a file leaves out is not drawn."""
+"""The figures by their keys. A figure of the paper that a file leaves out is not drawn."""

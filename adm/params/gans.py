@@ -1,4 +1,4 @@
-"""Sections of the comparator: class-conditional GANs, and the batches drawn from them under truncation."""
+"""Sections of the comparator: class-conditional GANs, and batches of their samples with truncation."""
 
 from typing import Annotated, Self
 
@@ -11,12 +11,11 @@ Truncation = Annotated[float, Field(gt=0, le=1)]
 
 
 class GanParams(Section):
-    """A class-conditional GAN and how it is trained: hinge loss, Adam, an averaged generator.
+    """A class-conditional GAN and its training: hinge loss, Adam, an averaged generator.
 
-    Image size and classes are the dataset's. `channels` is the width at full resolution, doubled by each halving.
-    An iteration updates the discriminator `discriminator_steps` times, each on a batch of its own, and the generator
-    once. `discriminator_rate` and `generator_rate` are learning rates, both falling linearly to zero at the last
-    iteration.
+    Image size and classes are the dataset's. `channels` is the width at full resolution; each halving doubles it. An
+    iteration updates the discriminator `discriminator_steps` times, each time on a new batch, and the generator once.
+    `discriminator_rate` and `generator_rate` are learning rates; both fall linearly to zero at the last iteration.
     """
 
     dataset: Key
@@ -35,8 +34,8 @@ class GanParams(Section):
 class GanRunParams(ScoredParams):
     """One batch of a GAN's samples and its score.
 
-    Image i is made by seed `seed` + i alone. `truncation` scales latents drawn from a normal cut at two standard
-    deviations. Labels are drawn from `classes`; null stands for all.
+    Seed `seed` + i makes image i. `truncation` scales latents from a normal distribution cut at two standard
+    deviations. Labels are drawn from `classes`; null means all.
     """
 
     gan: Key

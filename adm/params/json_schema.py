@@ -1,8 +1,8 @@
-"""The JSON schema of params files as people write them, by which editors complete them and underline mistakes.
+"""The JSON schema of params files as people write them; editors use it to complete keys and to underline mistakes.
 
-It is the schema of written-out files, with what writing out takes away: bases, sweeps, iterations, roots of URLs, and
-null for what a base has and a file has not. Outside tables and figures it requires nothing, since a base, a sweep or
-the paper may give what an entry lacks; `adm check` tells what is missing.
+It is the schema of written-out files plus everything that writing out removes: bases, sweeps, iterations, roots of
+URLs, and null, which removes an entry of a base. Outside tables and figures it requires nothing, because a base, a
+sweep or the paper may give what an entry lacks. `adm check` reports what is missing.
 """
 
 import json
@@ -20,12 +20,12 @@ from adm.params.tables import KINDS, AnyTableParams
 Schema = dict[str, Any]
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
-"""The one that editors know best."""
+"""The dialect that most editors support."""
 
 WRITTEN_WHOLE = frozenset(
     section.__name__ for section in (NoSource, *get_args(AnyTableParams), *get_args(AnyFigureParams))
 )
-"""Sections that nothing is added to: what they require they lack."""
+"""Sections to which nothing is added, so their required fields stay required."""
 
 AXIS = {"type": "array", "minItems": 1, "items": {"not": {"type": "object"}}, "description": "Values, an entry each."}
 
@@ -55,7 +55,7 @@ def render() -> str:
 
 
 def _as_written(name: str, section: Schema) -> Schema:
-    """A definition without titles, which repeat names, and without what it requires and by what it is told apart."""
+    """A definition without titles (they repeat names), required fields and discriminators."""
     cleaned = _cleaned(section)
     assert isinstance(cleaned, dict)
     if name not in WRITTEN_WHOLE:
@@ -76,8 +76,8 @@ def _cleaned(part: Any) -> Any:
             case "title" | "discriminator":
                 continue
             case "default" if isinstance(value, dict):
-                continue  # a section's own fields tell it
-            case "oneOf":  # what lacks its `kind` fits several
+                continue  # a section's own fields tell its kind
+            case "oneOf":  # an entry without `kind` may fit several sections
                 cleaned["anyOf"] = _cleaned(value)
             case "patternProperties":
                 cleaned |= {name: {key: _cleaned(one) for key, one in value.items()}, "additionalProperties": False}
@@ -89,7 +89,7 @@ def _cleaned(part: Any) -> Any:
 
 
 def _open(name: str, section: Schema, definitions: dict[str, Schema]) -> None:
-    """Let a section's entries be null, as written in a file with a base, and have sweeps and iterations."""
+    """Allow a section's entries to be null (in a file with a base) and to have sweeps and iterations."""
     for pattern, entry in section.get("patternProperties", {}).items():
         section["patternProperties"][pattern] = _or_null(entry)
         if name == "tables":
@@ -126,7 +126,7 @@ def _open_published(parts: dict[str, Schema]) -> None:
 
 
 def _tell_claims(section: Schema, definitions: dict[str, Schema]) -> None:
-    """Name the paper's claims, with their statements, so that editors offer them."""
+    """Add the paper's claims with their statements, for editors to offer."""
     ((pattern, definitions["AnyClaim"]),) = section["patternProperties"].items()
     entry = {"$ref": "#/definitions/AnyClaim"}
     section["patternProperties"] = {pattern: entry}
@@ -136,7 +136,7 @@ def _tell_claims(section: Schema, definitions: dict[str, Schema]) -> None:
 
 
 def _only(union: Schema, kind: str, definitions: dict[str, Schema]) -> Schema:
-    """The one of a union's sections that is of a kind."""
+    """The section of a kind in a union."""
     return next(one for one in union["anyOf"] if definitions[_named(one)]["properties"]["kind"].get("const") == kind)
 
 

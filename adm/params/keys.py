@@ -1,4 +1,4 @@
-"""Checks of single keys: that they are defined, and that what they name fits what else is named."""
+"""Checks of single keys: they are defined, and the things that they name fit together."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,10 +14,10 @@ def check_known(section: Collection[str], key: str, place: str, among: str = "")
         section: The keys that are accepted.
         key: The one found.
         place: Where it was found.
-        among: What the section is called, where a key may be defined and yet be of another section.
+        among: The section's name, needed if the key may be defined in another section.
 
     Raises:
-        ValueError: Names the place, the key and what is accepted.
+        ValueError: The key is not in the section; the message names the place, the key and what is accepted.
     """
     if key not in section:
         lacking = f"among {among}" if among else "defined"
@@ -25,30 +25,30 @@ def check_known(section: Collection[str], key: str, place: str, among: str = "")
 
 
 def check_equal(place: str, name: str, found: Any, owner: str, expected: Any) -> None:
-    """Refuse what a key names where a property of it, `name`, is not as its counterpart has it.
+    """Refuse a thing whose property `name` differs from that of its counterpart.
 
     Raises:
-        ValueError: Names both.
+        ValueError: The values differ; the message names both.
     """
     if found != expected:
         raise ValueError(f"{place}: its {name} is {found!r}, but {owner} has {expected!r}")
 
 
 def check_class(place: str, number: int, num_classes: int) -> None:
-    """Refuse the number of a class that is not below `num_classes`.
+    """Refuse a class number that is not below `num_classes`.
 
     Raises:
-        ValueError: Names both.
+        ValueError: The number is too large; the message names both.
     """
     if number >= num_classes:
         raise ValueError(f"{place}: {number} is no class; there are {num_classes}, from 0 on")
 
 
 def model_of(params: Params, checkpoint: str, place: str) -> str:
-    """The key of the model that a checkpoint is of.
+    """The key of a checkpoint's model.
 
     Raises:
-        ValueError: There is no such checkpoint; names the place.
+        ValueError: There is no such checkpoint; the message names the place.
     """
     try:
         return params.model_of(checkpoint)

@@ -1,4 +1,4 @@
-"""Published files that are known by name, without a params file."""
+"""Published files that users can fetch by name, without a params file."""
 
 from adm.params.published import PublishedParams
 
@@ -10,4 +10,4 @@ INCEPTION = PublishedParams(
 """The Inception graph of 2015. Source: the released evaluator, which fetches this file."""
 
 KNOWN = {"inception": INCEPTION}
-"""What `adm fetch NAME` takes."""
+"""Names that `adm fetch NAME` accepts."""

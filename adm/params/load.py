@@ -1,4 +1,4 @@
-"""Reading params files: written out, checked as a whole before anything runs, and written again."""
+"""Reading, checking and writing of params files."""
 
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,18 @@ def load(path: Path | str) -> Params:
     """Read and check a params file.
 
     Raises:
-        UserError: The file is missing, no YAML or breaks the schema; names the key, the value and what is accepted.
+        UserError: The file is missing, is no YAML or breaks the schema; the message names the key, the value and what
+            is accepted.
     """
     return check(read(path).data, path)
 
 
 def check(data: Any, path: Path | str) -> Params:
-    """Check what a params file says.
+    """Check the content of a params file.
 
     Args:
-        data: From `read`.
-        path: The file, for messages; the name of its folder is that of the results if it does not say.
+        data: The content from `read`.
+        path: The file, for messages. If it names no results folder, the name of its own folder is used for it.
 
     Raises:
         UserError: The content breaks the schema.
@@ -47,7 +48,7 @@ def check(data: Any, path: Path | str) -> Params:
 
 
 def write(params: Params) -> str:
-    """A params file as YAML, written out."""
+    """A written-out params file as YAML."""
     content = params.model_dump(mode="json")
     return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
@@ -68,7 +69,7 @@ def _line(error: dict[str, Any], data: Any) -> str:
 
 
 def _keys(location: tuple[Any, ...], data: Any) -> list[str]:
-    """The keys of a place in the file; a union's tag stands in pydantic's location, but is no key."""
+    """The keys of a place in the file; pydantic's location also holds tags of unions, which are no keys."""
     keys = []
     for part in location:
         if part == "[key]" or (isinstance(data, dict) and part not in data and part == data.get("kind")):

@@ -1,30 +1,30 @@
-"""The registry of metrics: an entry here and a function make one, and all that computes or shows metrics asks it."""
+"""The registry of metrics: a new metric needs an entry here and a function."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from adm.params.errors import shown
 
 Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_statistics", "held_out"]
-"""What a metric is computed from: features of the samples by their layer, pooled features of the reference's images
-("real"), statistics of the reference's features, and those of images that no model was trained on ("held_out")."""
+"""Inputs of metrics: features of the samples by layer, pooled features of the reference's images ("real"), statistics
+of the reference's features, and statistics of held-out images ("held_out")."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric, and how it is printed.
+    """A metric, and how to print it.
 
     Attributes:
         label: Its name in print.
-        better: The direction in which it is better.
-        function: "module:function". The function takes `adm.metrics.scores.MetricInputs` and returns a number, a
-            number and its standard error where `error` names one, or None where there are too few samples.
-        needs: What it is computed from. One that needs "real" or "held_out" is left out where the reference has none.
+        better: Whether higher or lower is better.
+        function: "module:function". The function takes `adm.metrics.scores.MetricInputs`. It returns a number, a
+            number and its standard error if `error` names one, or None if there are too few samples.
+        needs: Its inputs. A metric that needs "real" or "held_out" is skipped if the reference has no such images.
         error: The name of its standard error, or None.
-        digits: Significant digits in print, two of them of the standard error; None prints two decimals, as the paper.
-        bootstrap: Whether it has replicates, which claims and error bars need.
+        digits: Significant digits in print (the standard error gets two); None prints two decimals, as the paper does.
+        bootstrap: Whether it has replicates; claims and error bars need them.
     """
 
     label: str
@@ -56,7 +56,7 @@ METRICS: dict[str, Metric] = {
     "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
     "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
 }
-"""Every metric, in the order of print: those of the paper first."""
+"""Every metric, in the order of printing: the paper's metrics first."""
 
 PAPER_METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
 """The metrics of the paper's tables."""
@@ -76,8 +76,12 @@ def _resampled(name: str) -> str:
     return name
 
 
-MetricName = Annotated[str, AfterValidator(_registered)]
+MetricName = Annotated[str, AfterValidator(_registered), WithJsonSchema({"enum": [*METRICS]})]
 """The name of a metric."""
 
-ClaimMetric = Annotated[str, AfterValidator(_resampled)]
+ClaimMetric = Annotated[
+    str,
+    AfterValidator(_resampled),
+    WithJsonSchema({"enum": [name for name, metric in METRICS.items() if metric.bootstrap]}),
+]
 """The name of a metric that a claim can be tested on."""

@@ -1,4 +1,4 @@
-"""Sections of what is trained: models, and the chains of segments that train them."""
+"""Sections of models, and of the segments of their training."""
 
 from typing import Annotated, Literal, Self
 
@@ -25,17 +25,17 @@ class NoiseParams(Section):
 
 
 class ProcessParams(NoiseParams):
-    """A noise, and the variance of the process that takes it away."""
+    """The noise, and the variance of the reverse process."""
 
     variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
 
 
 class TrainingParams(Section):
-    """How a model is optimised: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).
+    """How to optimise a model: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).
 
-    `accumulation` splits a batch into that many micro-batches. `annealing` is the iteration at which a linearly
-    falling learning rate reaches zero; null keeps it constant. With `ema_warmup` the moving average of the weights is
-    short at first: update i averages at a rate of (1 + i) / (10 + i) until that exceeds `ema_rate`.
+    `accumulation` splits a batch into that many micro-batches. `annealing` is the iteration at which the linearly
+    falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
+    weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`.
     """
 
     batch_size: PositiveInt
@@ -60,10 +60,10 @@ class TrainingParams(Section):
 
 
 class TrainedParams(Section):
-    """What every model has beside its network: what it is trained on, and how long.
+    """The common part of models besides the network: the dataset and the length of training.
 
-    `checkpoints` are the iterations at which its training is kept, in order; the last one is where it ends. A model
-    without them, or without a `dataset`, is not trained here.
+    `checkpoints` are the iterations whose checkpoints are kept, in order; training ends at the last one. A model
+    without checkpoints, or without a `dataset`, is not trained here.
     """
 
     DECLARED = frozenset({"dataset", "checkpoints"})
@@ -124,9 +124,9 @@ ModelParams = Annotated[
 
 
 class SegmentParams(Section):
-    """A stretch of a model's training, from the checkpoint `previous` to iteration `stop`.
+    """A part of a model's training, from the checkpoint `previous` to iteration `stop`.
 
-    The checkpoint it ends in is called after the model and `stop`; `<model>-0` is every model's initial one.
+    Its last checkpoint is named after the model and `stop`; `<model>-0` is every model's initial checkpoint.
     """
 
     model: Key

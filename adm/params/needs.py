@@ -1,21 +1,23 @@
-"""What each table, each figure and the claims are made from, looked up in a params file: keys of artifacts."""
+"""What each table, figure and group of claims is made from, looked up in a params file: keys of artifacts."""
 
-from adm.params.claims import needs_of
+from adm.params.claims import grouped, needs_of
 from adm.params.figures import AblationsParams, NeighboursFigureParams
 from adm.params.schema import Params
 from adm.params.sources import Needs, keys_in
 
 
 def needs_of_table(params: Params, table: str) -> Needs:
-    """What a table is made from."""
+    """The artifacts that a table is made from."""
     return params.tables[table].needs()
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
-    """What a figure is made from."""
+    """The artifacts that a figure is made from."""
     shown = params.figures[figure]
     if isinstance(shown, AblationsParams):
         runs = shown.runs()
+        if shown.x == "flops":
+            return Needs(metrics=runs, sizes=True)
         checkpoints = [params.checkpoint_of(run) for run in runs]
         return Needs(metrics=runs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
     if isinstance(shown, NeighboursFigureParams):
@@ -28,11 +30,11 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
     return shown.needs()
 
 
-def needs_of_claims(params: Params) -> Needs:
-    """What the claims are made from."""
-    return needs_of(params.claims.values())
+def needs_of_claims(params: Params, group: str) -> Needs:
+    """What the claims of a group are tested on."""
+    return needs_of(grouped(params.claims)[group].values())
 
 
 def neighbours_dataset(params: Params, study: str) -> str:
-    """The dataset that a study of neighbours finds them in: that of its run's reference."""
+    """The dataset in which a study looks for neighbours: that of its run's reference."""
     return params.references[params.scored[params.neighbours[study].run].reference].dataset

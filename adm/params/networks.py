@@ -1,4 +1,4 @@
-"""Sections that describe a network: the UNet, the upsampler and the noisy classifier (Tables 11-13)."""
+"""Sections of networks: the UNet, the upsampler and the noisy classifier (Tables 11-13)."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,11 +9,11 @@ from adm.params.section import Fraction, PositiveInt, Section
 
 
 class EncoderParams(Section):
-    """What the UNet and the classifier have in common: a ladder of residual blocks with attention.
+    """The common part of UNet and classifier: levels of residual blocks with attention.
 
-    `channel_multiplier` has one entry a resolution, each level halving the one before. `attention_resolutions`
-    are side lengths of feature maps. Exactly one of `heads` and `head_channels` is given. `image_channels` are those of
-    the images: 3, or 1 where they are grey.
+    `channel_multiplier` has one entry for each resolution; each level halves the sides. `attention_resolutions` are
+    side lengths of feature maps. Exactly one of `heads` and `head_channels` is given. `image_channels` is 3, or 1 for
+    grey images.
     """
 
     image_size: PositiveInt
@@ -37,7 +37,7 @@ class EncoderParams(Section):
 
     @property
     def resolutions(self) -> list[int]:
-        """Side length of each level's feature maps, from the full resolution down."""
+        """Side of each level's feature maps, from the full resolution down."""
         return level_sides(self.image_size, len(self.channel_multiplier))
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""YAML, read so that a small file stays small: no alias multiplies it, and no number is longer than a machine's."""
+"""Safe reading of YAML: aliases cannot multiply a small file, and numbers cannot exceed 64 bits."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ import yaml
 from adm.params.errors import UserError, brief
 
 MOST_CHARACTERS = 1 << 20
-"""Of all keys and values, those of an alias counted wherever it stands."""
+"""Largest number of characters of all keys and values; those of an alias count at each of its uses."""
 
 DEEPEST = 64
-"""Levels of nesting, through aliases, too."""
+"""Largest number of levels of nesting, also through aliases."""
 
 LONGEST_NUMBER = 100
-"""Characters of a whole number: PyYAML's sexagesimal ones take quadratic time."""
+"""Largest number of characters of an integer, because PyYAML needs quadratic time for sexagesimal ones."""
 
 
 def read_yaml(path: Path) -> Any:
@@ -33,15 +33,15 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
-    except Exception as error:  # dates that do not exist and tags that do not fit make PyYAML raise nearly anything
+    except Exception as error:  # for invalid dates and tags, PyYAML raises nearly any exception
         raise UserError(f"{path}: is no YAML: {brief(error)}") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, but for a key given twice, which it would pass over in silence, and for what is absurd."""
+    """PyYAML's safe loader that also refuses repeated keys, which PyYAML accepts silently, and absurd sizes."""
 
     def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        # Of each level PyYAML asks at each token whether it is a key, which takes quadratic time unless it is bounded.
+        # PyYAML checks every open level at each token; without a limit this takes quadratic time.
         self._require_flat(self.flow_level)
         super().fetch_flow_collection_start(token)
 
@@ -72,7 +72,7 @@ class _Loader(yaml.SafeLoader):
         return number
 
     def _measure(self, node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-        """Characters and levels of a node, its aliases written out; (0, 0) stands for one that is being measured."""
+        """Characters and levels of a node with aliases written out; (0, 0) marks a node that is being measured."""
         if id(node) in known:
             if known[id(node)] == (0, 0):
                 raise _refusal("an alias stands for what it is part of", node)

@@ -1,4 +1,4 @@
-"""Sections of published files: checkpoints, sample batches, reference batches and graphs, fetched and adopted."""
+"""Sections of published files: checkpoints, sample batches, reference batches and graphs."""
 
 import re
 from pathlib import PurePosixPath
@@ -12,11 +12,11 @@ from adm.params.runs import ScoredParams
 from adm.params.section import Key, PositiveInt, Section
 
 FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-"""What the last part of a URL may be: it becomes the name of a file."""
+"""Accepted form of the last part of a URL, which becomes the name of a file."""
 
 
 class PublishedParams(Section):
-    """A file that others published: where it is, and its size in bytes and checksums where they are known."""
+    """A published file: its URL and, if they are known, its size in bytes and its checksums."""
 
     url: str
     size: PositiveInt | None = None
@@ -30,7 +30,7 @@ class PublishedParams(Section):
 
     @property
     def file(self) -> "PublishedParams":
-        """The file alone, without what it is used for."""
+        """The file, without the fields about its use."""
         return PublishedParams(url=self.url, size=self.size, sha256=self.sha256, md5=self.md5)
 
     @model_validator(mode="after")
@@ -56,14 +56,14 @@ class PublishedParams(Section):
 
 
 class PublishedCheckpointParams(PublishedParams):
-    """The averaged weights of a model in the released format, and the iteration they were taken at."""
+    """The averaged weights of a model in the released format, and their iteration."""
 
     model: Key
     iteration: PositiveInt
 
 
 class PublishedSamplesParams(ScoredParams, PublishedParams):
-    """A batch of samples in the released format, of which the first `num_samples` are scored."""
+    """A batch of samples in the released format; the first `num_samples` are scored."""
 
     image_size: PositiveInt
 
@@ -71,7 +71,7 @@ class PublishedSamplesParams(ScoredParams, PublishedParams):
 class PublishedReferenceParams(PublishedParams):
     """A reference batch in the released format.
 
-    Precision and recall compare with its first `num_images` images; null stands for all.
+    Precision and recall use its first `num_images` images; null means all.
     """
 
     image_size: PositiveInt
@@ -81,13 +81,13 @@ class PublishedReferenceParams(PublishedParams):
 
 
 class PublishedGraphParams(GraphParams, PublishedParams):
-    """A frozen graph of features, such as the Inception graph of 2015."""
+    """A frozen feature graph, such as the Inception graph of 2015."""
 
 
 class PublishedSection(Section):
-    """All published files, by what they are.
+    """All published files, by kind.
 
-    In a params file `root` may stand beside them: a URL that ends in "/", before every one that has no scheme.
+    A params file may also give `root` here: a URL that ends in "/" and is put before every URL without a scheme.
     """
 
     checkpoints: dict[Key, PublishedCheckpointParams] = {}

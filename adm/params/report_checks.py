@@ -1,6 +1,6 @@
-"""Checks of tables, figures and claims: every key exists and is of the kind that its place takes; rows fit the paper's.
+"""Checks of tables, figures and claims: every key exists and has the right kind; rows fit the paper's.
 
-They are functions of a whole params file, which no section knows.
+They need the whole params file; a section knows only itself.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -33,14 +33,14 @@ from adm.params.tables import (
 )
 
 ROWS_A_MODEL = 3
-"""Of Table 7."""
+"""Rows of Table 7 for each model."""
 
 
 def check_report(params: Params) -> None:
     """Check tables, figures and claims.
 
     Raises:
-        ValueError: Names the key, the value and what is accepted.
+        ValueError: A check fails; the message names the key, the value and what is accepted.
     """
     for key in params.tables:
         _check_table(params, key)
@@ -69,7 +69,7 @@ def _check_table(params: Params, key: str) -> None:
 
 
 def _check_guided(params: Params, place: str, table: Any) -> None:
-    """What these print is a run's alone: guidance."""
+    """Check that sources are diffusion runs, because these tables print values of guidance."""
     guided: dict[str, Sequence[Any]] = {}
     if isinstance(table, ScalesParams):
         guided = {"ddpm": table.ddpm, "ddim": table.ddim}
@@ -81,7 +81,7 @@ def _check_guided(params: Params, place: str, table: Any) -> None:
 
 
 def _check_lengths(place: str, key: str, table: Any) -> None:
-    """Refuse another number of sources than there are places in the paper's table."""
+    """Check that there are as many sources as places in the paper's table."""
     header, rows = table_cells(key)
     columns = [name for name in header if name not in ("row", "note")]
     places: dict[str, tuple[Sequence[Any], int]]
@@ -104,7 +104,7 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
     if figure.caption is None and key not in captions():
         raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
     match figure:
-        # The axes of these are a run's alone: its training time, its temperature.
+        # The axes of these are a run's alone: its training, its temperature.
         case AblationsParams() | TemperaturesParams():
             for run in figure.runs():
                 check_known(params.runs, run, place, "runs")
@@ -125,14 +125,14 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
 
 def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
     reference = params.references.get(params.scored[figure.run].reference)
-    # How many classes a published reference has is not known here.
+    # The number of classes of a published reference is not known here.
     if reference is not None:
         for number in figure.classes:
             check_class(f"{place}.classes", number, params.datasets[reference.dataset].num_classes)
 
 
 def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
-    """Every run has the number that the curves run along."""
+    """Check that every run has a value on the x axis."""
     field = "checkpoint" if figure.x == "iterations" else figure.x
     for run in figure.runs():
         check_known(params.scored, run, f"{place}.curves")

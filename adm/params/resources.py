@@ -1,4 +1,4 @@
-"""Section of what jobs take of a machine or a cluster."""
+"""Section of the resources of jobs on a machine or a cluster."""
 
 from typing import Literal
 
@@ -6,16 +6,16 @@ from adm.params.section import PositiveInt, Section
 
 
 class JobResources(Section):
-    """What a job may take: megabytes of memory and minutes, of all its processes; a retry is given twice as much."""
+    """Limits of a job with all its processes: memory in megabytes and time in minutes; a retry gets twice as much."""
 
     memory_mb: PositiveInt = 4000
     minutes: PositiveInt = 1440
 
 
 class ProcessResources(JobResources):
-    """What a job of several processes takes.
+    """Resources of a job of several processes.
 
-    Each process has the `threads` of the section that it computes, and with device "cuda" a GPU of its own.
+    Each process has the `threads` of the section that it computes and, with device "cuda", its own GPU.
     """
 
     processes: PositiveInt = 1
@@ -23,13 +23,12 @@ class ProcessResources(JobResources):
 
 
 class ResourcesParams(Section):
-    """What jobs take, by stage.
+    """Resources of jobs, by stage.
 
-    `sample` holds for the studies of single figures that sample or encode, too, each in one process; `others` for
-    every other stage.
+    `sample` also applies to studies that sample or encode, each in one process; `others` applies to every other stage.
 
-    Samples and features do not depend on the number of processes. Training's sums of gradients are rounded otherwise
-    when there are more of them, and what any device computes is rounded its own way; neither has a stage run again.
+    Samples and features do not depend on the number of processes. In training, the rounding of gradient sums depends
+    on it. Rounding also depends on the device. A change of either does not run a stage again.
     """
 
     train: ProcessResources = ProcessResources()

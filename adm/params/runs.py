@@ -1,4 +1,4 @@
-"""Sections of what is sampled and scored."""
+"""Sections of runs: batches of samples and their scores."""
 
 from typing import Annotated, Literal, Self
 
@@ -18,7 +18,7 @@ def check_guided(classifier: str | None, gradient_scale: float, is_given: bool) 
     """Refuse a gradient scale without a classifier, and a classifier without a gradient scale.
 
     Raises:
-        ValueError: Names what is missing.
+        ValueError: One of them is missing; the message names it.
     """
     if classifier is None and gradient_scale:
         raise ValueError(f"gradient_scale {gradient_scale} does nothing without a classifier; name one")
@@ -27,9 +27,9 @@ def check_guided(classifier: str | None, gradient_scale: float, is_given: bool) 
 
 
 class ScoredParams(Section):
-    """What every batch of samples has: its size, and what it is scored with.
+    """The common part of batches of samples: their size, and how to score them.
 
-    `replicates` are the bootstrap's, for the intervals of the claims.
+    `replicates` is the number of bootstrap replicates for the intervals of claims.
     """
 
     num_samples: Annotated[int, Field(ge=4)]
@@ -41,7 +41,7 @@ class ScoredParams(Section):
 class SamplingParams(ScoredParams):
     """A batch that a diffusion model samples.
 
-    Image i is made by seed `seed` + i alone. `micro_batch` images are computed together, whatever the shards.
+    Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards.
     """
 
     checkpoint: Key
@@ -68,7 +68,7 @@ class SamplingParams(ScoredParams):
 
 
 class RunParams(SamplingParams):
-    """A batch of images from noise, guided by a classifier where one is named."""
+    """A batch of images from noise, guided by the classifier if one is named."""
 
     classifier: Key | None = None
     gradient_scale: GradientScale = 0.0
@@ -81,6 +81,6 @@ class RunParams(SamplingParams):
 
 
 class UpsampledRunParams(SamplingParams):
-    """A batch that an upsampler makes of the images and labels of the run `base`: the second stage of a stack."""
+    """A batch that an upsampler makes from the images and labels of the run `base`: the second stage of a stack."""
 
     base: Key

@@ -1,9 +1,9 @@
-"""The registry of samplers: an entry here and a class make one."""
+"""The registry of samplers: a new sampler needs an entry here and a class."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from adm.params.errors import shown
 
@@ -14,9 +14,9 @@ class Sampler:
 
     Attributes:
         label: Its name in print.
-        made_by: "module:class". It is made of a process, a denoiser, a gradient or None, the keywords `fields`,
-            `noise_temperature` and `epsilon_temperature`, and called as those of `adm.diffusion.samplers`.
-        fields: The fields of a run that it alone takes.
+        made_by: "module:class". The class takes a process, a denoiser, a gradient or None, and the keywords `fields`,
+            `noise_temperature` and `epsilon_temperature`; it is called like those of `adm.diffusion.samplers`.
+        fields: The fields of a run that only this sampler takes.
     """
 
     label: str
@@ -28,10 +28,10 @@ SAMPLERS: dict[str, Sampler] = {
     "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
     "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta",)),
 }
-"""Every sampler, by the name that a run gives."""
+"""Every sampler, by its name in a run."""
 
 USUAL = "ddpm"
-"""The sampler that goes without saying."""
+"""The sampler that printed descriptions of runs do not mention."""
 
 
 def _registered(name: str) -> str:
@@ -40,5 +40,5 @@ def _registered(name: str) -> str:
     return name
 
 
-SamplerName = Annotated[str, AfterValidator(_registered)]
+SamplerName = Annotated[str, AfterValidator(_registered), WithJsonSchema({"enum": [*SAMPLERS]})]
 """The name of a sampler."""

@@ -1,4 +1,4 @@
-"""The params file as a whole: its sections, and look-ups from one to another."""
+"""The whole params file: its sections, and look-ups between them."""
 
 from functools import cached_property
 from typing import Annotated
@@ -27,13 +27,13 @@ ReferenceSection = ReferenceParams | PublishedReferenceParams
 
 
 class PathsParams(Section):
-    """Where results go: a folder of the project, or one anywhere, as on a scratch disk."""
+    """The results folder: relative to the project, or absolute, for example on a scratch disk."""
 
     results: Annotated[str, Field(pattern=r"^(results/[A-Za-z0-9_-]+|/[^\s{}]+)$")]
 
 
 class Params(Section):
-    """A whole params file, written out: one schema for every scale. What a file leaves out is not there."""
+    """A whole written-out params file: one schema for every scale. Sections that a file leaves out are empty."""
 
     paths: PathsParams
     execution: ExecutionParams = ExecutionParams()
@@ -58,7 +58,7 @@ class Params(Section):
 
     @cached_property
     def scored(self) -> dict[str, ScoredSection]:
-        """Every batch of samples that is scored, by its key, wherever it comes from."""
+        """Every scored batch of samples by its key: sampled here or published."""
         return {**self.runs, **self.upsampled_runs, **self.gan_runs, **self.published.samples}
 
     @cached_property
@@ -68,17 +68,17 @@ class Params(Section):
 
     @cached_property
     def graphs(self) -> dict[str, GraphParams]:
-        """Every graph that features come from, trained here or published."""
+        """Every feature graph by its key: trained here or published."""
         return {**self.extractors, **self.published.graphs}
 
     @cached_property
     def all_references(self) -> dict[str, ReferenceSection]:
-        """Every reference, fitted here or published."""
+        """Every reference by its key: fitted here or published."""
         return {**self.references, **self.published.references}
 
     @cached_property
     def segments(self) -> dict[str, SegmentParams]:
-        """The segments of every model's training, by the keys of the checkpoints that they end in."""
+        """The segments of every model's training, by the key of the checkpoint at their end."""
         found = {}
         for key, model in self.models.items():
             previous = f"{key}-0"
@@ -89,7 +89,7 @@ class Params(Section):
         return found
 
     def model_of(self, checkpoint: str) -> str:
-        """The key of the model that a checkpoint is of; `<model>-0` is the initial one.
+        """The key of a checkpoint's model; `<model>-0` is the initial checkpoint.
 
         Raises:
             ValueError: There is no such checkpoint.
@@ -109,27 +109,27 @@ class Params(Section):
         return self.all_references[self.scored[run].reference]
 
     def extractor_of(self, run: str) -> str:
-        """The key of the graph that a run's features come from: that of its reference."""
+        """The key of the graph for a run's features: that of its reference."""
         return self.reference_of(run).extractor
 
     def sections_of_segment(self, segment: str) -> dict[str, Section]:
-        """What `train` reads of a segment, by the names, and in the order, in which it keeps that."""
+        """The sections that `train` reads for a segment, by their names and in their order in its manifest."""
         section = self.segments[segment]
         return {"segment": section, "model": self.models[section.model]}
 
     def sections_of_throughput(self, key: str) -> dict[str, Section]:
-        """What `throughput` reads of a measurement, by the names in which it keeps that."""
+        """The sections that `throughput` reads for a measurement, by their names in its record."""
         section = self.throughput[key]
         return {"throughput": section, "model": self.models[section.model]}
 
     def iteration_of(self, checkpoint: str) -> int:
-        """The training iteration that a checkpoint was taken at."""
+        """The training iteration of a checkpoint."""
         if checkpoint in self.published.checkpoints:
             return self.published.checkpoints[checkpoint].iteration
         return self.segments[checkpoint].stop if checkpoint in self.segments else 0
 
     def chain(self, checkpoint: str) -> list[str]:
-        """The segments that lead to a checkpoint, from the first on; none where it is initial or published."""
+        """The segments that lead to a checkpoint, first to last; an initial or published checkpoint has none."""
         found: list[str] = []
         while checkpoint in self.segments:
             found.insert(0, checkpoint)
@@ -140,7 +140,7 @@ class Params(Section):
         """The checkpoint that a run samples.
 
         Raises:
-            ValueError: The run is of a GAN, or published: it has none.
+            ValueError: The run has none, because it belongs to a GAN or is published.
         """
         owner = self.scored[run]
         if isinstance(owner, RunParams | UpsampledRunParams):

@@ -1,4 +1,4 @@
-"""What every section of the params file shares: strict, frozen pydantic models."""
+"""The base of all sections of the params file: strict, frozen pydantic models."""
 
 from typing import Annotated, Any, ClassVar, get_args
 
@@ -10,7 +10,7 @@ PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-"""A key that names an artifact: it becomes a file name, so it holds no slash and no space."""
+"""A key of an artifact; it becomes a file name, so it has no slash and no space."""
 
 
 class Section(BaseModel):
@@ -19,12 +19,12 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     DECLARED: ClassVar[frozenset[str]] = frozenset()
-    """Fields that say which jobs there are, and nothing of what a job computes."""
+    """Fields that decide which jobs exist, but not what a job computes."""
 
     def values(self) -> dict[str, Any]:
-        """What differs from the defaults, as plain values: what results are made with.
+        """The values that differ from the defaults, as plain values; manifests record them.
 
-        A field that is added later, with a default, leaves it as it is.
+        A new field with a default therefore does not change them.
         """
         return self.model_dump(mode="json", exclude_defaults=True, exclude=set(self.DECLARED))
 
@@ -40,5 +40,5 @@ class Section(BaseModel):
 
 
 def kinds_of(union: Any) -> tuple[str, ...]:
-    """The values of `kind` that tell the sections of a union apart."""
+    """The values of `kind` that distinguish the sections of a union."""
     return tuple(kind for section in get_args(union) for kind in get_args(section.model_fields["kind"].annotation))

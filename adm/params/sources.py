@@ -1,4 +1,4 @@
-"""What fills the places of tables, figures and claims, and the artifacts that these are made from."""
+"""Sources of the places in tables, figures and claims, and the artifacts that these need."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ Words = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$")]
 
 
 class NoSource(Section):
-    """A place that a scale cannot fill, and why."""
+    """A place that a scale cannot fill, with the reason."""
 
     none: Words
 
 
 def _source(value: Any) -> Any:
-    # Checked here, so that messages name the place alone, not the members of a union.
+    # Checked here, because pydantic's own messages would name the members of the union, too.
     if isinstance(value, NoSource) or (isinstance(value, str) and KEY.fullmatch(value)):
         return value
     if isinstance(value, dict) and set(value) == {"none"} and isinstance(value["none"], str):
@@ -32,12 +32,12 @@ def _source(value: Any) -> Any:
 
 
 Source = Annotated[Key | NoSource, BeforeValidator(_source)]
-"""The key of what fills a place, or why this scale has nothing to fill it with."""
+"""The key of a place's source, or the reason why this scale has none."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Keys of the artifacts that a table, a figure or the claims are made from, by their kind; `sizes` is one file."""
+    """Keys of the artifacts that a table, a figure or claims are made from, by their kind; `sizes` is one file."""
 
     metrics: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
@@ -48,12 +48,12 @@ class Needs:
     sizes: bool = False
 
     def items(self) -> Iterator[tuple[str, list[str]]]:
-        """Kinds and keys; the key of the one file of sizes is ""."""
+        """Kinds and keys; the file of sizes has the key ""."""
         for each in fields(self):
             keys = getattr(self, each.name)
             yield each.name, ([""] if keys else []) if each.name == "sizes" else keys
 
 
 def keys_in(sources: Iterable[str | NoSource]) -> list[str]:
-    """The keys among sources, each once, in order."""
+    """The keys among sources, in order and without repetition."""
     return list(dict.fromkeys(source for source in sources if isinstance(source, str)))

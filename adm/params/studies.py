@@ -1,4 +1,4 @@
-"""Sections of the studies behind single figures: interpolations, neighbours, gradient scales, likelihoods."""
+"""Sections of studies: interpolations, neighbours, variations of the gradient scale, likelihoods."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,10 +10,10 @@ from adm.params.section import Key, PositiveInt, Section, Seed
 
 
 class InterpolationParams(Section):
-    """Interpolations between real images in DDIM's latent space, and the error of reconstructing from it.
+    """Interpolations between real images in DDIM's latent space, and errors of reconstruction.
 
-    `pairs` are the rows of the picture and `points` the images of a row, both endpoints' reconstructions included.
-    `reconstructions` more images are encoded and decoded to measure the error.
+    `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
+    reconstructions of both ends. `reconstructions` other images are encoded and decoded to measure the error.
     """
 
     checkpoint: Key
@@ -36,7 +36,7 @@ class InterpolationParams(Section):
 
 
 class NeighboursParams(Section):
-    """The `k` images of the reference's dataset that are nearest to each sample of a run, by pooled features."""
+    """The `k` images of the reference's dataset that are nearest to each sample of a run in pooled features."""
 
     run: Key
     k: PositiveInt = 3
@@ -44,7 +44,7 @@ class NeighboursParams(Section):
 
 
 class VariationParams(Section):
-    """A run's first `num_samples` seeds at several gradient scales; all else, checkpoints too, is the run's."""
+    """A run's first `num_samples` seeds at several gradient scales; everything else is as in the run."""
 
     run: Key
     scales: Annotated[list[GradientScale], Field(min_length=1)]
@@ -59,11 +59,11 @@ class VariationParams(Section):
 
 
 class LikelihoodParams(Section):
-    """Bits per dimension of images of a dataset under a checkpoint: the terms of L_vlb at the timesteps of `steps`.
+    """Bits per dimension of a dataset's images under a checkpoint: the terms of L_vlb at the timesteps of `steps`.
 
-    All T timesteps where `steps` is null: fewer bound the likelihood less tightly. The seed chooses `num_images`
-    different images; each meets noise of its own, whatever the others are. None is mirrored. They are of the `part` of
-    the dataset that is trained on, or of that which is held out.
+    If `steps` is null, all T timesteps are used; fewer give a less tight bound. The seed chooses `num_images` different
+    images. Each has its own noise, which does not depend on the other images. No image is mirrored. The images are from
+    the `part` of the dataset for training, or from the part that is held out.
     """
 
     checkpoint: Key

@@ -1,4 +1,4 @@
-"""Sections of the tables: the paper's, each of the kind that belongs to it, and one's own under any other key."""
+"""Sections of the tables: each table of the paper has a fixed kind; any other key is the user's own table."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,72 +15,72 @@ class _Rows(Section):
     rows: Sources
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(metrics=keys_in(self.rows))
 
 
 class RowsParams(_Rows):
-    """Tables 6, 8, 9, 15, 16: one run a row of the paper's table, in its order."""
+    """Tables 6, 8, 9, 15, 16: one run for each row of the paper's table, in its order."""
 
     kind: Literal["runs"] = "runs"
 
 
 class SweepsParams(_Rows):
-    """Appendix K: one guided run a row of the paper's table, in its order."""
+    """Appendix K: one guided run for each row of the paper's table, in its order."""
 
     kind: Literal["sweeps"] = "sweeps"
 
 
 class ComputeParams(_Rows):
-    """Table 10: runs with the compute that trained them.
+    """Table 10: runs with the compute of their training.
 
-    `images_per_v100_second` holds the measured throughput of models; the others' is the theoretical one.
+    `images_per_v100_second` gives the measured throughput of models; for other models the theoretical one is used.
     """
 
     kind: Literal["compute"] = "compute"
     images_per_v100_second: dict[Key, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(metrics=keys_in(self.rows), sizes=True)
 
 
 class ThroughputTableParams(Section):
-    """Table 7: one measured throughput a model of the paper's table, in its order."""
+    """Table 7: one measured throughput for each model of the paper's table, in its order."""
 
     kind: Literal["throughput"] = "throughput"
     models: Sources
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(throughput=keys_in(self.models))
 
 
 class HyperparametersParams(Section):
-    """Tables 11-13: one model a column of the paper's table, in its order."""
+    """Tables 11-13: one model for each column of the paper's table, in its order."""
 
     kind: Literal["hyperparameters"] = "hyperparameters"
     columns: Sources
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(sizes=True)
 
 
 class ScalesParams(Section):
-    """Table 14: the runs whose gradient scale was chosen, one a column of the paper's table."""
+    """Table 14: runs with the chosen gradient scales, one for each column of the paper's table."""
 
     kind: Literal["scales"] = "scales"
     ddpm: Sources
     ddim: Sources
 
     def needs(self) -> Needs:
-        """What it is made from: the params file alone."""
+        """The artifacts that it is made from: none, only the params file."""
         return Needs()
 
 
 def _labelled(rows: Any) -> Any:
-    """Rows by their labels; a run that has none is labelled by its key."""
+    """Rows by their labels; a run without a label gets its key as label."""
     if not isinstance(rows, list):
         return rows
     for run in rows:
@@ -92,7 +92,7 @@ def _labelled(rows: Any) -> Any:
 
 
 class OwnTableParams(Section):
-    """A table of one's own: any runs, a run a row, by their labels, and any metrics, a metric a column."""
+    """The user's own table: any runs, one row for each by its label, and any metrics, one column for each."""
 
     kind: Literal["own"] = "own"
     rows: Annotated[dict[str, Key], BeforeValidator(_labelled, list[Key] | dict[str, Key]), Field(min_length=1)]
@@ -100,7 +100,7 @@ class OwnTableParams(Section):
     caption: Words
 
     def needs(self) -> Needs:
-        """What it is made from."""
+        """The artifacts that it is made from."""
         return Needs(metrics=keys_in(self.rows.values()))
 
 
@@ -112,7 +112,7 @@ KINDS = {
     "table_14": "scales",
     "appendix_k": "sweeps",
 }
-"""The kind of each of the paper's tables; every other is one's own."""
+"""The kind of each table of the paper; every other key is the user's own table."""
 
 AnyTableParams = (
     RowsParams
@@ -128,12 +128,12 @@ TableParams = Annotated[AnyTableParams, Field(discriminator="kind")]
 
 
 def kind_of_table(key: str) -> str:
-    """The kind of the table of a key."""
+    """The kind of a table, by its key."""
     return KINDS.get(key, "own")
 
 
 def _with_kinds(tables: Any) -> Any:
-    """Each table with the kind that belongs to its key, which no file needs to say."""
+    """Tables with the kinds that belong to their keys; a file need not give them."""
     if not isinstance(tables, dict):
         return tables
     return {
@@ -143,4 +143,4 @@ def _with_kinds(tables: Any) -> Any:
 
 
 Tables = Annotated[dict[Key, TableParams], BeforeValidator(_with_kinds)]
-"""The tables by their keys. One of the paper's that a file leaves out is not made."""
+"""The tables by their keys. A table of the paper that a file leaves out is not made."""

@@ -1,1 +1,1 @@
-"""What a scale would take, from its params file alone: jobs, time, bytes, and how the jobs fit on some GPUs."""
+"""Estimates of a scale from its params file: its jobs, their time and bytes, and a schedule on some GPUs."""

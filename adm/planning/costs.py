@@ -1,4 +1,4 @@
-"""What every job of a params file costs, and the jobs as tasks of a schedule on some machine."""
+"""Costs of all jobs of a params file, and the jobs as tasks of a schedule on a machine."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,31 +25,33 @@ PROCESSORS = "processors alone"
 
 GROUPS = {
     "features": FEATURES,
+    "dataset_features": FEATURES,
+    "reference_features": FEATURES,
     "likelihood": STUDIES,
     "interpolate": STUDIES,
     "vary": STUDIES,
     "throughput": STUDIES,
 }
-"""What a job of accelerators is counted and drawn as, by its rule; those that train or sample go by their model."""
+"""Groups of jobs on accelerators, by rule; jobs that train or sample are grouped by the kind of their model."""
 
 ON_GPUS = (*TRAININGS.values(), SAMPLING, UPSAMPLING, FEATURES, STUDIES)
-"""All groups of jobs that accelerators compute."""
+"""All groups of jobs on accelerators."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job takes, whatever computes it.
+    """The cost of a job, independent of the machine.
 
     Attributes:
         job: The job.
         after: The names of the jobs whose artifacts it reads.
-        granted: What the params file lets it take.
-        group: One of those above.
-        work: What accelerators compute.
-        most_gpus: Over how many GPUs that can be spread; 0 where there is none.
-        processor_seconds: How long processors compute.
+        granted: The resources that the params file grants it.
+        group: The name of its group.
+        work: Its work on accelerators.
+        most_gpus: The largest number of GPUs for this work; 0 if there is none.
+        processor_seconds: Seconds of computation on processors.
         reads: Bytes of the artifacts that it reads.
-        stored: What it writes.
+        stored: The artifact that it writes.
     """
 
     job: Job
@@ -64,35 +66,35 @@ class Cost:
 
     @property
     def flops(self) -> float:
-        """Operations of accelerators."""
+        """Floating-point operations on accelerators."""
         return sum(work.flops for work in self.work)
 
     @property
     def hashing_seconds(self) -> float:
-        """How long hashing takes: every stage hashes what it reads, and an artifact that stays when it is written."""
+        """Seconds of hashing: a stage hashes everything that it reads, and artifacts that it writes to stay."""
         written = 0 if self.stored.temporary else self.stored.size
         return (self.reads + written) / HASH_RATE
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What computes.
+    """A machine with GPUs of one type.
 
     Attributes:
-        device: Every one of its GPUs.
-        relative: The share of the device's peak that networks reach in half precision, as a multiple of that of a V100.
+        device: The type of its GPUs.
+        relative: The share of the peak that networks reach on this device in half precision, divided by that of a V100.
     """
 
     device: Device
     relative: float = 1.0
 
     def gpu_seconds(self, cost: Cost) -> float:
-        """How long one of its GPUs computes for a job."""
+        """Seconds that one of its GPUs computes for a job."""
         return sum(work.seconds(self.device, self.relative) for work in cost.work)
 
 
 def costs_of(counts: ImageCounts) -> dict[str, Cost]:
-    """What each job takes, by its name."""
+    """The cost of each job, by its name."""
     pipeline, shares = counts.pipeline, Shares.read()
     stored = {name: stored_of(counts, job) for name, job in pipeline.jobs.items()}
     costs = {}
@@ -113,13 +115,13 @@ def costs_of(counts: ImageCounts) -> dict[str, Cost]:
 
 
 def tasks_of(costs: Mapping[str, Cost], machine: Machine, gpus: int, train_gpus: int | None = None) -> dict[str, Task]:
-    """The jobs as tasks, each over as many GPUs as it can be spread over and as there are.
+    """The jobs as tasks; each takes as many GPUs as it can use and the machine has.
 
     Args:
-        costs: From `costs_of`.
-        machine: What computes.
-        gpus: How many GPUs there are.
-        train_gpus: The most that a training job takes; as many as its batch allows when None.
+        costs: Costs from `costs_of`.
+        machine: The machine.
+        gpus: The machine's number of GPUs.
+        train_gpus: The largest number of GPUs for a training job; None means as many as its batch allows.
     """
     return {name: _task(cost, machine, gpus, train_gpus) for name, cost in costs.items()}
 
@@ -130,9 +132,9 @@ def trains(costs: Mapping[str, Cost]) -> bool:
 
 
 def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """The jobs that are left when the checkpoints are there."""
+    """The jobs that remain if all checkpoints exist."""
     gone = {name for name, cost in costs.items() if cost.job.rule == "train"}
-    # What training alone reads is made all the same where something else reads it, too.
+    # Datasets that only training reads are not needed; those that other jobs read as well remain.
     needed = {before for cost in costs.values() if cost.job.rule != "train" for before in cost.after}
     gone |= {name for name, cost in costs.items() if cost.job.rule == "prepare" and name not in needed}
     left = {name: cost for name, cost in costs.items() if name not in gone}
@@ -161,7 +163,7 @@ def _task(cost: Cost, machine: Machine, gpus: int, train_gpus: int | None) -> Ta
 
 def _most_gpus(pipeline: Pipeline, job: Job) -> int:
     if job.rule == "train":
-        # Each GPU keeps a micro-batch, about what Table 7's share was measured with.
+        # Each GPU keeps a whole micro-batch, about as large as in the measurements of Table 7.
         accumulation: int = job.sections["model"].training.accumulation
         return accumulation
     granted = pipeline.resources(job)
@@ -169,7 +171,7 @@ def _most_gpus(pipeline: Pipeline, job: Job) -> int:
 
 
 def in_groups(costs: Mapping[str, Cost]) -> Iterator[tuple[str, list[Cost]]]:
-    """The groups that have a job, and their jobs."""
+    """Yield the groups that have jobs, with their jobs."""
     for group in (*ON_GPUS, PROCESSORS):
         if found := [cost for cost in costs.values() if cost.group == group]:
             yield group, found

@@ -1,4 +1,4 @@
-"""What accelerators and processors compute a second: by their makers' data sheets, as published, or as measured."""
+"""Speeds of accelerators and processors, from data sheets, publications and measurements."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ class Device:
     """An accelerator.
 
     Attributes:
-        name: What it is called.
-        half_flops: Peak of dense products of half precision, in floating-point operations per second.
-        single_flops: Peak of float32, without TensorFloat-32.
+        name: Its name.
+        half_flops: Peak of dense products in half precision, in floating-point operations per second.
+        single_flops: Peak in float32, without TensorFloat-32, in the same unit.
     """
 
     name: str
@@ -27,34 +27,34 @@ A100 = Device("A100", 312.0e12, 19.5e12)
 """Source: NVIDIA A100 data sheet, SXM."""
 
 H100 = Device("H100", 989.5e12, 67.0e12)
-"""Source: NVIDIA H100 data sheet, SXM; of half precision it prints 1,979e12 with sparsity, which is twice that."""
+"""Source: NVIDIA H100 data sheet, SXM; for half precision it prints 1,979e12 with sparsity, twice this value."""
 
 DEVICES = (V100, A100, H100)
 
 CLASSIFIER_SHARE = 0.11
-"""Share of the V100's peak that training a classifier reached: what makes Table 10's days of Table 12's iterations."""
+"""Share of a V100's peak in training a classifier: with it, Table 12's iterations give the days of Table 10."""
 
 SINGLE_SHARE = 0.6
-"""Share of a device's float32 peak that a network reaches. An assumption: nothing is published."""
+"""Share of a device's float32 peak that a network reaches. An assumption, because nothing is published."""
 
 GRAPH_FLOPS = 11.426e9
-"""Products of the 2015 Inception graph on one image, counted on its topology; a multiply-add counts as two."""
+"""Operations of the 2015 Inception graph's products for one image; a multiply-add counts as two."""
 
 HASH_RATE = 0.9e9
-"""Bytes a second of sha256. Measured: one core of an x86-64 server."""
+"""Bytes per second of sha256, measured on one core of an x86-64 server."""
 
 FLOPS_OF_A_THREAD = 22.5e9
-"""Float64 operations a second of a product of matrices, measured as `HASH_RATE`; in float32 there are twice as many."""
+"""Float64 operations per second of a matrix product, measured on the same core; float32 is twice as fast."""
 
 DECODING, RESIZING = 2.0e-3, 1.33e-8
-"""Seconds to decode a JPEG of 500x375, and, a pixel of the square, to cut it; as `HASH_RATE` measured."""
+"""Seconds to decode a JPEG of 500x375, and to crop it per pixel of the square, measured on the same core."""
 
 
 def published_share(forward_flops: float) -> float:
-    """The share of an A100's peak that training the 64x64 network reached in the hands of others.
+    """The share of an A100's peak that others published for training the 64x64 network, in (0, 1).
 
     Args:
-        forward_flops: Of that network.
+        forward_flops: Floating-point operations of that network's forward pass.
 
     Source: NVlabs/edm, README: 2500 million images in about 13 days on 32 A100, at a batch of 4096 in float16.
     """

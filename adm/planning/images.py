@@ -1,4 +1,4 @@
-"""How many images datasets, references and jobs have, without decoding one."""
+"""Numbers of images of datasets, references and jobs, without decoding any image."""
 
 from pathlib import Path, PurePosixPath
 
@@ -11,25 +11,25 @@ from adm.params.published import PublishedReferenceParams
 from adm.pipeline import Job, Pipeline
 
 FIXED = {"digits": 1_797, "idx": 60_000}
-"""Images of the sources whose number is fixed: scikit-learn's digits, and the training sets in the format of MNIST."""
+"""Images of sources with a fixed number: scikit-learn's digits, and training sets in the format of MNIST."""
 
 FOLDERS = {"imagenet": 1_281_167, "bedroom": 3_033_042, "horse": 2_000_340, "cat": 1_657_266}
-"""Training images, by a folder on the way to them. Source: ILSVRC 2012; Yu et al. 2015 (LSUN)."""
+"""Numbers of training images, by a folder in their path. Source: ILSVRC 2012; Yu et al. 2015 (LSUN)."""
 
 PUBLISHED_REFERENCE = 10_000
 """Images of a reference batch in the released format."""
 
 
 class ImageCounts:
-    """The numbers of images that the jobs of a params file go through.
+    """The numbers of images that the jobs of a params file process.
 
     Args:
-        pipeline: Its jobs.
+        pipeline: The jobs.
 
     Attributes:
         pipeline: The jobs.
         params: The params file.
-        datasets: The number of images of each dataset, those that it holds out included.
+        datasets: The number of images of each dataset, including those that it holds out.
 
     Raises:
         UserError: The images of a dataset cannot be counted.
@@ -41,7 +41,7 @@ class ImageCounts:
         self.datasets: dict[str, int] = {}
         listed: dict[str, int] = {}
         for key, dataset in pipeline.params.datasets.items():
-            # A folder is listed once, however many sizes its images are prepared at.
+            # A folder is listed only once, even if its images are prepared at several sizes.
             same = dataset.model_dump_json(exclude={"image_size", "shard_size"})
             prepared = _prepared(pipeline.path("prepare", key), dataset)
             if prepared is None and same not in listed:
@@ -49,7 +49,7 @@ class ImageCounts:
             self.datasets[key] = listed[same] if prepared is None else prepared
 
     def trained_on(self, dataset: str) -> int:
-        """The number of images of a dataset that it does not hold out, to within one a class."""
+        """The number of images that a dataset does not hold out, to within one per class."""
         count = self.datasets[dataset]
         return count - int(count * self.params.datasets[dataset].held_out)
 
@@ -62,34 +62,33 @@ class ImageCounts:
 
     def of_job(self, job: Job) -> int:
         """How many images a job goes through that prepares, fits or scores some, or computes features of them."""
-        kind, _, key = job.key.rpartition("/")
-        match job.rule, kind:
-            case "prepare", _:
-                return self.datasets[key]
-            case "features", "dataset":
-                return self.datasets[self.params.references[key].dataset]
-            case "reference", _:
-                return self.trained_on(self.params.references[key].dataset)
-            case ("adopt_references", _) | ("features", "reference"):
-                return self.of_reference(key)
-            case "neighbours", _:
-                return self.trained_on(neighbours_dataset(self.params, key))
+        match job.rule:
+            case "prepare":
+                return self.datasets[job.key]
+            case "dataset_features":
+                return self.datasets[self.params.references[job.key].dataset]
+            case "reference":
+                return self.trained_on(self.params.references[job.key].dataset)
+            case "reference_features" | "adopt_references":
+                return self.of_reference(job.key)
+            case "neighbours":
+                return self.trained_on(neighbours_dataset(self.params, job.key))
             case _:
-                return self.params.scored[key].num_samples
+                return self.params.scored[job.key].num_samples
 
 
 def images_of_dataset(key: str, dataset: DatasetParams) -> int:
     """The number of images that a dataset keeps.
 
-    They are counted where its root is. Where it is not, the number is that of a dataset that is known by its name; if
-    only some of its classes are kept, all are taken to have equally many images.
+    They are counted if the root exists. Otherwise the number is that of a dataset with a known name; if only some
+    classes are kept, all classes are assumed to have equally many images.
 
     Args:
-        key: Of the dataset, for the message.
-        dataset: Its section.
+        key: The dataset's key, for messages.
+        dataset: The dataset's section.
 
     Raises:
-        UserError: The root is not there and its name is not known, or it does not hold what the dataset asks for.
+        UserError: The root does not exist and its name is unknown, or it does not fit the dataset's section.
     """
     if dataset.root is not None and Path(dataset.root).is_dir():
         return sum(map(len, parts_of(SOURCES[dataset.source](dataset), dataset).values()))
@@ -106,7 +105,7 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
 
 
 def _prepared(folder: Path, dataset: DatasetParams) -> int | None:
-    """The number of images that a prepared dataset says it has; None if it is not there or of another section."""
+    """The number of images of a prepared dataset, from its manifest; None if it is missing or its section differs."""
     try:
         manifest = read_made_by(folder, "prepare")
     except UserError:

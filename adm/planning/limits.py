@@ -1,4 +1,4 @@
-"""What grows until it breaks: the memory of single processes, and the hours of single jobs."""
+"""Limits to the size of a scale: the memory of single processes, and the hours of single jobs."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,22 +10,22 @@ from adm.planning.processors import evaluation_flops
 from adm.planning.storage import FLOAT, features_of_run
 
 TEN = 10
-"""How many times as many images, samples, runs and models."""
+"""The factor of a larger scale in images, samples, runs and models."""
 
 GIGABYTE, MEGABYTES_A_GIGABYTE, HOUR, MINUTES_AN_HOUR = 1e9, 1e3, 3600.0, 60.0
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Something that grows with a scale.
+    """A quantity that grows with a scale.
 
     Attributes:
-        what: In words.
-        job: The job of which there is most.
-        unit: Of the numbers.
-        granted: What the params file's `resources` grant the job; None where nothing does.
-        here: At this size.
-        larger: At ten times the size.
+        what: A description.
+        job: The job with the largest value.
+        unit: The unit of the values.
+        granted: The job's limit in the params file's `resources`; None if there is none.
+        here: The value at this size.
+        larger: The value at ten times the size.
     """
 
     what: str
@@ -37,41 +37,42 @@ class Limit:
 
 
 def limits_of(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> list[Limit]:
-    """What the jobs of a scale hold and take at most.
+    """The largest memory and times of a scale's jobs.
 
     Args:
-        counts: Images of the datasets of the params file.
-        costs: Of all its jobs.
-        machine: What computes them.
+        counts: Numbers of images.
+        costs: Costs of all jobs.
+        machine: The machine.
     """
     found = [*_memory(counts, costs), *_hours(counts, costs, machine)]
     return [limit for limit in found if limit is not None]
 
 
 def _memory(counts: ImageCounts, costs: Mapping[str, Cost]) -> Iterator[Limit | None]:
-    """Bytes that a process holds at once, linear in the number of images; few arrays, so interpreters count nothing."""
+    """Bytes that a process holds at once, linear in the number of images; the interpreter itself is not counted."""
 
     def sizes(cost: Cost, *rules: str) -> list[int]:
-        """Bytes of what a job reads, of what jobs of some rules made."""
+        """Bytes of the artifacts that a job reads from jobs of some rules."""
         return [costs[name].stored.size for name in cost.after if costs[name].job.rule in rules]
 
     def pooled(run: str, images: int) -> int:
         return images * FLOAT * features_of_run(counts.params, run)[0]
 
     def neighbours(cost: Cost) -> int:
-        return sum(sizes(cost, "features")) + pooled(cost.job.sections["study"].run, counts.of_job(cost.job))
+        return sum(sizes(cost, *features)) + pooled(cost.job.sections["study"].run, counts.of_job(cost.job))
 
     def evaluation(cost: Cost) -> int:
-        return sum(sizes(cost, "features")) + pooled(cost.job.key, sum(_evaluated(counts, cost)))
+        return sum(sizes(cost, *features)) + pooled(cost.job.key, sum(_evaluated(counts, cost)))
 
     def row(what: str, rules: Collection[str], held: Callable[[Cost], float]) -> Limit | None:
         largest = _largest(costs, what, rules, "GB", lambda cost: held(cost) / GIGABYTE)
         return largest and replace(largest, granted=costs[largest.job].granted.memory_mb / MEGABYTES_A_GIGABYTE)
 
+    features = ("features", "dataset_features", "reference_features")
     batches = ("sample", "gather", "sample_gan", "adopt_samples")
     yield row("gathering shards: one of them", ("gather",), lambda c: max(sizes(c, "sample_shard")))
-    yield row("features, and their parts", ("features",), lambda c: 2 * c.stored.size)
-    yield row("fitting a reference: a dataset's features", ("reference",), lambda c: sum(sizes(c, "features")))
+    yield row("features, and their parts", features, lambda c: 2 * c.stored.size)
+    yield row("fitting a reference: a dataset's features", ("reference",), lambda c: sum(sizes(c, *features)))
     yield row("neighbours: a dataset's features, and the pooled ones again", ("neighbours",), neighbours)
     yield row("evaluating: both sets' features, and the pooled ones again", ("evaluate",), evaluation)
     yield row("drawing: a batch of samples", ("figure",), lambda c: max(sizes(c, *batches), default=0))
@@ -109,7 +110,7 @@ def _evaluation(counts: ImageCounts, costs: Mapping[str, Cost]) -> Limit | None:
 
 
 def _evaluated(counts: ImageCounts, cost: Cost) -> tuple[int, int]:
-    """Samples and reference images of an evaluation."""
+    """Numbers of samples and of reference images of an evaluation."""
     return counts.of_job(cost.job), counts.of_reference(cost.job.sections["run"].reference)
 
 
@@ -125,7 +126,7 @@ def _largest(
     amount: Callable[[Cost], float],
     power: int = 1,
 ) -> Limit | None:
-    """The job of some rules that takes most of something, of which nothing is granted; None where no job takes any."""
+    """The largest amount of a job of some rules, without a granted limit; None if no job has any."""
     amounts = {name: amount(cost) for name, cost in costs.items() if cost.job.rule in rules}
     job = max(amounts, key=amounts.__getitem__, default=None)
     if job is None or not amounts[job]:

@@ -1,4 +1,4 @@
-"""What processors do while no accelerator computes: hash, decode, fit, and measure distances."""
+"""Time on processors while no accelerator computes: decoding, fitting and measuring distances."""
 
 from adm.metrics.fid_infinity import SIZES
 from adm.pipeline import Job
@@ -7,17 +7,17 @@ from adm.planning.images import ImageCounts
 from adm.planning.storage import features_of_graph, features_of_run
 
 DRAWN = 0.632
-"""The share of rows that a replicate of the bootstrap draws at least once: 1 - 1/e."""
+"""The share of rows that a bootstrap replicate draws at least once: 1 - 1/e."""
 
 EIGENVALUES = 3.15
-"""Operations of the eigenvalues of a symmetric matrix, as a multiple of its side cubed: by the time that they took
-where `adm.planning.devices.FLOPS_OF_A_THREAD` was measured."""
+"""Operations for the eigenvalues of a symmetric matrix, as a multiple of its side cubed; derived from the time on the
+processor of `adm.planning.devices.FLOPS_OF_A_THREAD`."""
 
 
 def processor_seconds(counts: ImageCounts, job: Job) -> float:
-    """How long a job computes on the threads that its section declares; nothing where accelerators do, or little is.
+    """Seconds of a job on the threads of its section; 0 if accelerators compute it, or if it is short.
 
-    Every thread is taken to multiply matrices all the time, so the real time is longer.
+    All threads are assumed to multiply matrices all the time, so the real time is longer.
     """
     params, rate = counts.params, FLOPS_OF_A_THREAD * job.threads
     match job.rule:
@@ -34,21 +34,21 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
         case "neighbours":
             run = job.sections["study"].run
             samples, real = params.scored[run].num_samples, counts.of_job(job)
-            # In float32, at twice the rate; distances within the dataset are symmetric.
+            # float32 has twice the rate; distances within the dataset are symmetric.
             flops = (2 * samples * real + real**2) * features_of_run(params, run)[0] / 2
             return flops / rate
     return 0.0
 
 
 def evaluation_flops(samples: int, real: int, width: int, spatial: int, replicates: int) -> float:
-    """Operations of an evaluation in float64; those in float32 count half.
+    """Float64 operations of an evaluation; float32 operations count half.
 
     Args:
-        samples: Images of the batch.
-        real: Images of the reference.
-        width: Pooled features of an image.
-        spatial: Its spatial features.
-        replicates: Of the bootstrap.
+        samples: Number of images of the batch.
+        real: Number of images of the reference.
+        width: Number of an image's pooled features.
+        spatial: Number of an image's spatial features.
+        replicates: Number of bootstrap replicates.
     """
     kernels = (samples**2 + real**2 + 2 * samples * real) * width
     manifolds = (samples**2 + 2 * real**2 + 6 * samples * real) * width / 2

@@ -1,4 +1,4 @@
-"""Jobs on a number of GPUs: list scheduling, the way a cluster's queue works, and the bounds that no schedule beats."""
+"""Schedules of jobs on GPUs: list scheduling, as in a cluster's queue, and lower bounds for any schedule."""
 
 import heapq
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from graphlib import TopologicalSorter
 
 @dataclass(frozen=True)
 class Task:
-    """A job as the schedule sees it.
+    """A job in a schedule.
 
     Attributes:
-        seconds: How long it runs.
-        gpus: How many GPUs it holds meanwhile; 0 for one of processors alone, of which there are always enough.
-        after: The tasks that must have ended before it starts.
-        group: What it is drawn as.
+        seconds: Its running time.
+        gpus: The number of GPUs that it holds; 0 for a job on processors, of which there are always enough.
+        after: The tasks that must end before it starts.
+        group: Its group, which decides its colour.
     """
 
     seconds: float
@@ -25,7 +25,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Placed:
-    """When a task runs, and on which GPUs."""
+    """The time and the GPUs of a task."""
 
     start: float
     end: float
@@ -34,11 +34,11 @@ class Placed:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Where every task went.
+    """The times and GPUs of all tasks.
 
     Attributes:
-        placed: By name, in the order of their starts.
-        gpus: How many GPUs there were.
+        placed: Tasks by name, in the order of their starts.
+        gpus: The number of GPUs.
     """
 
     placed: dict[str, Placed]
@@ -46,27 +46,27 @@ class Schedule:
 
     @property
     def makespan(self) -> float:
-        """When the last task ended, in seconds."""
+        """The end of the last task, in seconds."""
         return max((task.end for task in self.placed.values()), default=0.0)
 
     @property
     def busy(self) -> float:
-        """GPU-seconds in which a GPU was held."""
+        """The sum of all tasks' GPU-seconds."""
         return sum((task.end - task.start) * len(task.gpus) for task in self.placed.values())
 
     @property
     def utilisation(self) -> float:
-        """The share of all GPUs' time, until the last task ends, in which they were held."""
+        """The share of the GPUs' time until the last task ends in which a task holds them."""
         return self.busy / (self.gpus * self.makespan) if self.makespan else 0.0
 
 
 def total_work(tasks: Mapping[str, Task]) -> float:
-    """GPU-seconds of all tasks: over the number of GPUs, no schedule is shorter."""
+    """GPU-seconds of all tasks; divided by the number of GPUs, this is a lower bound for any schedule."""
     return sum(task.seconds * task.gpus for task in tasks.values())
 
 
 def remaining(tasks: Mapping[str, Task]) -> dict[str, float]:
-    """Seconds from a task's start to the end of the longest chain of tasks that begins with it."""
+    """Seconds from each task's start to the end of the longest chain of tasks that begins with it."""
     followers = _followers(tasks)
     longest: dict[str, float] = {}
     order = TopologicalSorter({name: task.after for name, task in tasks.items()}).static_order()
@@ -76,7 +76,7 @@ def remaining(tasks: Mapping[str, Task]) -> dict[str, float]:
 
 
 def critical_path(tasks: Mapping[str, Task]) -> list[str]:
-    """The longest chain of tasks, in order: no schedule is shorter, whatever the number of GPUs."""
+    """The longest chain of tasks, in order; its length is a lower bound for any number of GPUs."""
     longest = remaining(tasks)
     followers, chain = _followers(tasks), []
     starts = list(tasks)
@@ -87,17 +87,17 @@ def critical_path(tasks: Mapping[str, Task]) -> list[str]:
 
 
 def schedule(tasks: Mapping[str, Task], gpus: int) -> Schedule:
-    """Start whatever is ready and fits, those with the longest chain behind them first.
+    """Schedule tasks: always start ready tasks that fit, the one with the longest remaining chain first.
 
-    A task that is too wide for what is free lets narrower ones pass. No GPU is idle while a ready task would fit, so
-    with tasks of at most w GPUs the makespan is at most critical path + total work / (gpus - w + 1).
+    If a task needs more GPUs than are free, smaller tasks may start before it. No GPU is idle while a ready task fits.
+    With tasks of at most w GPUs, the makespan is therefore at most critical path + total work / (gpus - w + 1).
 
     Args:
-        tasks: By name.
-        gpus: How many there are, at least as many as the widest task takes.
+        tasks: Tasks by name.
+        gpus: The number of GPUs, at least that of every task.
 
     Raises:
-        ValueError: A task is wider.
+        ValueError: A task needs more GPUs.
 
     Source: Graham (1969), for w = 1.
     """

@@ -1,4 +1,4 @@
-"""Schedules as a figure: how long the whole takes on how many GPUs, and which GPU does what when."""
+"""A figure of schedules: the time of the whole by the number of GPUs, and the use of each GPU over time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from adm.report.compute import SECONDS_PER_DAY
 from adm.report.figures import COLORS, MARKERS, STYLE
 
 COLUMNS = 1600
-"""Pixels of a strip across: what is shorter than one is seldom seen."""
+"""Width of a strip in pixels; a task shorter than one pixel is rarely visible."""
 
 IDLE = "#EEEEEE"
-"""The colour of a GPU that nothing holds."""
+"""The colour of an idle GPU."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Days on numbers of GPUs.
+    """Days by number of GPUs.
 
     Attributes:
-        label: How jobs take GPUs.
-        gpus: The numbers.
-        days: Of the schedule on each.
-        bounds: Days that no schedule beats: the longest chain, or the work over the GPUs, whichever is more.
+        label: The way in which jobs take GPUs.
+        gpus: The numbers of GPUs.
+        days: Days of the schedule for each number.
+        bounds: Lower bounds in days: the larger of the longest chain and the work divided by the GPUs.
     """
 
     label: str
@@ -42,12 +42,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Strip:
-    """What every GPU does over time.
+    """The use of every GPU over time.
 
     Attributes:
-        title: In words.
-        tasks: By name.
-        schedule: Where they went.
+        title: The strip's title.
+        tasks: Tasks by name.
+        schedule: Their schedule.
     """
 
     title: str
@@ -56,12 +56,12 @@ class Strip:
 
 
 def schedule_figure(curves: Sequence[Curve], strips: Sequence[Strip], colors: Mapping[str, str]) -> Figure:
-    """Days against GPUs, each curve with its bound dashed, and below it strips of one scale of time.
+    """Days against GPUs, with dashed lower bounds, and below them strips with a common time axis.
 
     Args:
-        curves: At least one.
-        strips: At least one.
-        colors: Of each group whose tasks hold GPUs, in the order of the legend.
+        curves: At least one curve.
+        strips: At least one strip.
+        colors: The colour of each group that holds GPUs, in the order of the legend.
     """
     shown = {task.group for strip in strips for task in strip.tasks.values() if task.gpus}
     colors = {group: color for group, color in colors.items() if group in shown}
@@ -114,9 +114,9 @@ def _draw_strip(axes: Axes, strip: Strip, colors: Mapping[str, str], days: float
 
 
 def _raster(strip: Strip, groups: Sequence[str], seconds: float) -> NDArray[np.uint8]:
-    """(gpus, COLUMNS): one more than the group's place where a GPU is held at the middle of a column, else 0.
+    """(gpus, COLUMNS): 1 + the index of the group that holds a GPU at the middle of a column; 0 if none does.
 
-    Columns behind the schedule's end are masked.
+    Columns after the schedule's end are masked.
     """
     middles = (np.arange(COLUMNS) + 0.5) * (seconds / COLUMNS)
     image = np.zeros((strip.schedule.gpus, COLUMNS), np.uint8)

@@ -1,4 +1,4 @@
-"""The bytes of every artifact, without the few kilobytes of headers and json."""
+"""The bytes of every artifact, without some kilobytes of headers and json."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ FLOAT, DOUBLE, LABEL = 4, 8, 8
 """Bytes of a float32, a float64 and an int64."""
 
 COPIES = {"init": 2, "train": 4, "adopt_checkpoints": 1}
-"""How many float32 a checkpoint holds for each weight, by the rule that makes it: the weight, its average, and when it
-is trained both of its moments; a published one has the average alone."""
+"""Number of float32 in a checkpoint for each weight, by the rule that makes it: the weight and its average, and both of
+its moments if it is trained; a published checkpoint has only the average."""
 
 INCEPTION = (2048, 17 * 17 * 7, 1008)
-"""Pooled, spatial and logit features of an image, by the 2015 graph."""
+"""Numbers of pooled, spatial and logit features of an image from the 2015 graph."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An artifact: the folder of its kind, its bytes, and whether it goes when its last reader has read it."""
+    """An artifact: the folder of its kind, its bytes, and whether it is deleted after its last reader."""
 
     folder: str
     size: int
@@ -31,7 +31,7 @@ class Stored:
 
 
 def stored_of(counts: ImageCounts, job: Job) -> Stored:
-    """What a job writes; sizes, metrics, likelihoods, tables, figures and claims count as nothing."""
+    """The artifact of a job; sizes, metrics, likelihoods, tables, figures and claims count as 0 bytes."""
     folder = job.out.relative_to(job.root).parts[0]
     return Stored(folder, _Sizes(counts).of(job), temporary=bool(job.shard))
 
@@ -42,9 +42,9 @@ def features_of_run(params: Params, run: str) -> tuple[int, int, int]:
 
 
 def features_of_graph(params: Params, graph: GraphParams) -> tuple[int, int, int]:
-    """The numbers of pooled, spatial and logit features of an image, by a graph."""
+    """The numbers of pooled, spatial and logit features of an image from a graph."""
     if isinstance(graph, ExtractorParams):
-        # Of the network in `adm.metrics.small_extractor`.
+        # The network in `adm.metrics.small_extractor`.
         return 64, (graph.side // 4) ** 2 * 7, params.datasets[graph.dataset].num_classes
     return INCEPTION
 
@@ -60,7 +60,7 @@ class _Sizes:
             "adopt_graphs": lambda job: job.sections["published"].size or 0,
             **dict.fromkeys(COPIES, self._checkpoint),
             **dict.fromkeys(("sample", "sample_shard", "gather", "sample_gan", "adopt_samples"), self._samples),
-            "features": self._features,
+            **dict.fromkeys(("features", "dataset_features", "reference_features"), self._features),
             **dict.fromkeys(("reference", "adopt_references"), self._reference),
             "interpolate": self._interpolation,
             "vary": self._variation,
@@ -70,7 +70,7 @@ class _Sizes:
 
     def _download(self, job: Job) -> int:
         size: int | None = job.sections["published"].size
-        # Without a size, a file is taken to be as large as what is made of it.
+        # A file of unknown size is assumed to be as large as the artifact made from it.
         return size if size is not None else self.of(self.counts.pipeline.jobs[f"adopt_{job.key}"])
 
     def _dataset(self, job: Job) -> int:
@@ -94,7 +94,7 @@ class _Sizes:
         pool, spatial, _ = features_of_graph(params, params.graphs[params.all_references[job.key].extractor])
         numbers = pool + pool**2 + spatial + spatial**2
         if job.rule == "reference" and params.datasets[params.references[job.key].dataset].held_out:
-            # Pooled features of the images held out are fitted, too.
+            # Pooled features of the held-out images are fitted, too.
             numbers += pool + pool**2
         images = self.counts.of_reference(job.key) * _pixels(params.image_size_of_reference(job.key))
         return DOUBLE * numbers + images

@@ -1,4 +1,4 @@
-"""What a scale takes, in tables: time by kind of work, days on some machines, bytes, transfers, and what grows."""
+"""Tables of a scale's costs: time by kind of work, days on some machines, bytes, transfers, and limits."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,22 +15,22 @@ GIGABYTE = 1e9
 HOUR = 3600.0
 
 NODE, CLUSTER = 8, 64
-"""GPUs of one machine, and of eight."""
+"""GPUs of one machine and of a cluster of eight machines."""
 
 
 def time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """Operations and days of one device, by kind of work, and hours of processors."""
+    """Operations, days on one device, and hours on processors, by kind of work."""
     rows = [_times(group, found) for group, found in in_groups(costs)]
     return pd.DataFrame([*rows, _times("all", list(costs.values()))])
 
 
 def machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) -> pd.DataFrame:
-    """Days of the whole, and of what is left when all checkpoints are there, on some machines.
+    """Days on some machines: for all jobs, and for the jobs that remain if all checkpoints exist.
 
     Args:
-        costs: Of all jobs.
-        train_gpus: GPUs of a training job, as the params file has it.
-        relative: The share of the peak that was published of an A100, as a multiple of that of a V100.
+        costs: Costs of all jobs.
+        train_gpus: GPUs of a training job in the params file.
+        relative: The published share of an A100's peak, divided by that of a V100.
     """
     rows = []
     for device in (A100, H100):
@@ -48,7 +48,7 @@ def machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) -
 
 
 def chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
-    """The longest chain of jobs on A100s: with the params file's GPUs a training job, as many as fit, and none."""
+    """The longest chain of jobs on A100s: with the params file's GPUs for training, with as many as fit, and none."""
     cases = {"checkpoints are there": tasks_of(without_training(costs), Machine(A100), CLUSTER)}
     if trains(costs):
         cases = {
@@ -67,7 +67,7 @@ def chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
 
 
 def storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """Bytes of the artifacts, by the folder they are in."""
+    """Bytes of the artifacts, by their folder."""
     by_folder: defaultdict[str, list[Cost]] = defaultdict(list)
     for cost in costs.values():
         if cost.stored.size:
@@ -78,7 +78,7 @@ def storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
 
 
 def transfer_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """Bytes that stages read and write, and the hours of one core that it takes to hash them."""
+    """Bytes that stages read and write, and hours of hashing them on one core."""
     by_rule: defaultdict[str, list[Cost]] = defaultdict(list)
     for cost in costs.values():
         if cost.hashing_seconds:
@@ -88,7 +88,7 @@ def transfer_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
 
 
 def limit_table(limits: list[Limit]) -> pd.DataFrame:
-    """What grows, at this size and at ten times as many images, runs and models, beside what is granted."""
+    """Limits at this size and at ten times as many images, runs and models, with the granted resources."""
     return pd.DataFrame(
         [
             {

@@ -1,4 +1,4 @@
-"""The floating-point operations of a job, and the share of a device's peak at which it makes them."""
+"""The floating-point operations of a job, and the share of a device's peak that it reaches."""
 
 import math
 import re
@@ -19,7 +19,7 @@ from adm.report.compute import PASSES
 from adm.sampling.blocks import WHOLE, Shard, blocks_of
 
 GRADIENT_PASSES = 2
-"""Forward passes that a gradient by the image alone costs: one forward, and a backward that leaves the weights out."""
+"""Cost of an image's gradient in forward passes: one forward pass, and a backward pass without weights' gradients."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Work:
     """Operations of one kind.
 
     Attributes:
-        flops: How many.
-        share: Of a device's peak, in (0, 1].
+        flops: The number of operations.
+        share: The share of a device's peak that they reach, in (0, 1].
         single: Whether they are in float32.
     """
 
@@ -37,11 +37,11 @@ class Work:
     single: bool
 
     def seconds(self, device: Device, relative: float) -> float:
-        """How long one device takes.
+        """Seconds on one device.
 
         Args:
-            device: What computes.
-            relative: The share of the device's peak in half precision, as a multiple of `share`.
+            device: The device.
+            relative: The share of the device's peak in half precision, divided by `share`.
         """
         if self.single:
             return self.flops / (device.single_flops * self.share)
@@ -50,9 +50,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Shares:
-    """Which share of a V100's peak the paper's training reached, by kind of model and image size.
+    """The share of a V100's peak that the paper's training reached, by kind of model and image size.
 
-    Sampling is taken to reach the share of training. A size that was not measured has that of the nearest one.
+    Sampling is assumed to reach the same share as training. A size without a measurement has the share of the nearest
+    size.
 
     Source: Table 7, the optimised rows; classifiers: Tables 10 and 12.
     """
@@ -61,7 +62,7 @@ class Shares:
 
     @classmethod
     def read(cls) -> "Shares":
-        """Read them from the paper's Table 7."""
+        """Read the shares from the paper's Table 7."""
         header, rows = table_cells("table_7")
         group, row, rate = (header.index(column) for column in ("group", "row", "images_per_v100_second"))
         rates: dict[str, dict[str, float]] = {}
@@ -77,7 +78,7 @@ class Shares:
         return cls(measured)
 
     def of(self, model: NetworkModelParams, precision: Precision) -> float:
-        """The share of a model's training or sampling."""
+        """The share for a model's training or sampling."""
         if precision == "float32":
             return SINGLE_SHARE
         if isinstance(model, ClassifierModelParams):
@@ -88,9 +89,9 @@ class Shares:
 
 
 def work_of(counts: ImageCounts, shares: Shares, job: Job) -> list[Work]:
-    """What accelerators compute in a job; nothing where processors alone do.
+    """The work of a job on accelerators; a job on processors has none.
 
-    Training of GANs and of small extractors, and features of these, count as nothing.
+    Training of GANs and of small extractors, and features from these, are not counted.
     """
     return [work for work in _Worker(counts, shares).of(job) if work.flops]
 
@@ -109,10 +110,10 @@ class _Worker:
                 yield self._passes(read["model"], PASSES * updates * training.batch_size, training.precision)
             case "sample" | "sample_shard":
                 run, shard = read["run"], Shard.parse(job.shard) if job.shard else WHOLE
-                # The last block of a run is computed whole.
+                # The last block of a run is computed as a whole.
                 blocks = blocks_of(shard, run.num_samples, run.micro_batch)
                 yield from self._sampling(job, run, len(blocks) * run.micro_batch)
-            case "features":
+            case "features" | "dataset_features" | "reference_features":
                 if isinstance(read["extractor"], PublishedGraphParams):
                     yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
             case "likelihood":
@@ -138,7 +139,7 @@ class _Worker:
     def _interpolation(self, job: Job) -> Iterator[Work]:
         study, model = job.sections["study"], job.sections["model"]
         steps = _steps(model, study.steps)
-        # Pairs go there by all steps but the last, and reconstructions by those and by all.
+        # Pairs are encoded with all steps but the last; reconstructions with these, and again with all steps.
         measured = study.reconstructions * (2 * steps - 1)
         encoded = 2 * study.pairs * (steps - 1) + measured
         decoded = study.pairs * study.points * (steps - 1) + measured

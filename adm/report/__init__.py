@@ -1,1 +1,1 @@
-"""Tables and figures, from metrics and sample batches; no torch."""
+"""Tables, figures and verdicts from metrics and other artifacts; this package imports no torch."""

@@ -1,4 +1,4 @@
-"""Figures by kind: from the section and the artifacts of a scale to what is drawn."""
+"""Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,8 @@ from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
 from adm.params.schema import Params
 from adm.report import curves, grids
-from adm.report.metrics import Inputs, read_intervals, read_metrics, read_training_hours
+from adm.report.compute import training_flops
+from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
 from adm.report.paper_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
@@ -45,7 +46,7 @@ AXES = {
     "truncation": "Truncation",
     "num_samples": "Samples",
 }
-"""What stands at the abscissa of curves."""
+"""Labels of the x axis of curves, by axis."""
 
 
 def draw(params: Params, key: str, inputs: Inputs) -> Figure:
@@ -53,19 +54,19 @@ def draw(params: Params, key: str, inputs: Inputs) -> Figure:
 
     Args:
         params: The params file.
-        key: The figure's, as "figure_6".
+        key: The figure's key, such as "figure_6".
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
 
     Raises:
-        UserError: One of them is missing, or was made with other sections.
-        ValueError: What is to be drawn does not fit together.
+        UserError: An artifact is missing, or was made with other sections.
+        ValueError: The artifacts do not fit together.
     """
     shown = params.figures[key]
     return ARTISTS[shown.kind](params, shown, inputs)
 
 
 def remark(params: Params, key: str, inputs: Inputs) -> str:
-    """What a caption adds about this scale; "" where the figure itself tells."""
+    """The caption's remark about this scale; "" if the figure itself shows it."""
     shown = params.figures[key]
     match shown:
         case ClassGridParams() | RandomGridParams():
@@ -117,9 +118,19 @@ def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure
         panels[title] = {}
         for label, runs in panel.items():
             frame = _with_intervals(params, runs, ["fid"], inputs)
-            frame["hours"] = [read_training_hours(params, params.checkpoint_of(run), inputs) for run in runs]
+            frame[shown.x] = [_taken(params, params.checkpoint_of(run), shown.x, inputs) for run in runs]
             panels[title][label] = frame
-    return curves.ablation_curves(panels)
+    return curves.ablation_curves(panels, shown.x)
+
+
+def _taken(params: Params, checkpoint: str, x: str, inputs: Inputs) -> float:
+    """FLOPs or seconds that a checkpoint took to train."""
+    if x == "seconds":
+        return read_training_seconds(params, checkpoint, inputs)
+    model = params.model_of(checkpoint)
+    batch_size = params.models[model].training.batch_size
+    (forward,) = read_sizes(params, [model], "forward_flops", inputs).values()
+    return training_flops(params.iteration_of(checkpoint), batch_size, forward)
 
 
 def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figure:
@@ -202,7 +213,7 @@ def _panel(params: Params, panel: PanelParams, count: int, inputs: Inputs) -> ND
         return _samples_of(params, panel.run, inputs)[0][:count]
     assert panel.dataset is not None
     images = _images_of(params, panel.dataset, inputs)
-    # Datasets often lie class by class; a comparison shows what is typical.
+    # A random choice: datasets are often sorted by class, and a comparison should show typical images.
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
@@ -229,4 +240,4 @@ ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
     "class_grid": _class_grids,
     "random_grid": _random_grids,
 }
-"""What draws a figure of each kind."""
+"""The function that draws each kind of figure."""

@@ -1,4 +1,4 @@
-"""Verdicts on the paper's claims: each from what was measured and its 95 % bootstrap interval."""
+"""Verdicts on the paper's claims, each from a measured value and its 95 % bootstrap interval."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
     """Test a claim.
 
     Raises:
-        ValueError: The evidence cannot be compared; names the claim and what was found.
+        ValueError: The evidence cannot be compared; the message names the claim and what was found.
     """
     kind: str = claim.kind  # type: ignore[attr-defined]
     try:
@@ -43,14 +43,14 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
 
 
 def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
-    """Draws of a metric of several runs, as independent as the runs are.
+    """Draws of a metric of several runs; the runs' draws are independent.
 
-    Runs of as many samples may have been resampled by the same indices, and their replicates then go together; only
-    where sample i of both came of one seed would that be a pairing. So the replicates of each run are rolled by its
-    place among the runs, and no false pairing narrows an interval; for runs of one seed it is wider than it need be.
+    Runs with equally many samples were resampled with the same indices, so their replicates look paired. They are
+    truly paired only if sample i of both runs has the same seed. The replicates of each run are therefore rolled by
+    the run's position: no false pairing narrows an interval. For runs with the same seeds it is wider than necessary.
 
     Raises:
-        ValueError: A run has no such metric or too few replicates, or runs are of unequal numbers of samples.
+        ValueError: A run has no such metric or too few replicates, or runs have different numbers of samples.
     """
     scores = {run: evidence.scores[run] for run in runs}
     for run, score in scores.items():
@@ -79,7 +79,7 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
 def _found(
     found: Interval, side: Literal["above", "below"], threshold: float, effect: str, measure: str, note: str = ""
 ) -> Finding:
-    """The verdict that an interval bears: it lies wholly on one side of the threshold, or decides nothing."""
+    """The verdict from an interval: true or false if it lies wholly on one side of the threshold, else undecided."""
     above, below = found.low > threshold, found.high < threshold
     holds, fails = (above, below) if side == "above" else (below, above)
     return Finding(
@@ -132,7 +132,7 @@ def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
     if whole.low <= 0:
         finding = _found(whole, "above", 0.0, effect, f"gap in {name}", "no gap clear of zero is there to bridge")
         return replace(finding, verdict="undecided")
-    # The few replicates without a gap count as ones with hardly any: their ratios lie far out on the side they are on.
+    # Replicates without a gap get a tiny one: their ratios then lie far out on the correct side.
     found = interval(bridged / np.maximum(gap, 1e-3 * gap[0]))
     return _found(found, "above", claim.share, f"{effect}: {found.estimate:.3g} of the gap", "share of the gap")
 
@@ -142,7 +142,7 @@ def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
     pairs = zip(claim.runs_a, claim.runs_b, strict=True)
     apart = np.stack([draws[a] - draws[b] for a, b in pairs], axis=1)
     sizes = np.abs(apart)
-    # Noise alone makes sizes, so those of replicates are too large to bound the true ones from below.
+    # Noise makes sizes larger, so the sizes of replicates are no lower bound on the true ones.
     low, high = band(apart)
     least = np.maximum(0, np.maximum(low, -high)).mean()
     found = Interval(float(sizes[0].mean()), float(least), float(np.quantile(sizes[1:].mean(axis=1), 1 - TAIL)))
@@ -216,7 +216,7 @@ def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
     tests = [stats.binomtest(int(each.copies.sum()), len(each.copies)) for each in found]
     copies = Interval(
         max(test.statistic for test in tests),
-        # As the band: any of the studies could have too many by chance.
+        # As in `band`: any of the studies could have too many copies by chance.
         max(test.proportion_ci(1 - 2 * TAIL / len(tests)).low for test in tests),
         max(test.proportion_ci(1 - 2 * TAIL).high for test in tests),
     )
@@ -249,7 +249,7 @@ def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
     naive, optimised = (np.asarray(rates, np.float64) for rates in evidence.throughputs[claim.throughput])
     if min(naive.min(initial=np.inf), optimised.min(initial=np.inf)) <= 0:
         raise ValueError(f"throughput {claim.throughput!r} holds images a second that are not above 0")
-    # Ratios of rates are compared as differences of logarithms: widened replicates of these stay positive ratios.
+    # Logarithms, because widened replicates of their differences still give positive ratios.
     found = Interval(*np.exp(interval(mean_draws(np.log(optimised), rng) - mean_draws(np.log(naive), rng))).tolist())
     effect = f"{optimised.mean():.3g} images a second against {naive.mean():.3g}: {found.estimate:.3g} times"
     return _found(found, "above", claim.by, effect, "ratio of images a second")
@@ -275,4 +275,4 @@ JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "faster": _faster,
     "none": _not_tested,
 }
-"""What tests each kind of claim."""
+"""The function that tests each kind of claim."""

@@ -1,6 +1,6 @@
-"""Line plots: of metrics against training time, each other, the temperature; of likelihoods against the timestep.
+"""Line plots: of metrics against what training took, each other, the temperature; of likelihoods against the timestep.
 
-Columns `<metric>_low` and `<metric>_high`, where a frame has them, are drawn as light bars about the points.
+If a frame has the columns `<metric>_low` and `<metric>_high`, they are drawn as light bars around the points.
 """
 
 import math
@@ -26,43 +26,51 @@ if TYPE_CHECKING:  # its import takes longer than matplotlib's
 
 TEMPERATURE_METRICS = ("fid", "precision", "recall")
 
-UNITS = (("seconds", 3600.0), ("minutes", 60.0), ("hours", 1.0), ("days", 1 / 24))
-"""Units of time, and how many of each an hour has."""
+TAKEN = {
+    "flops": (
+        "Training compute",
+        {f"{prefix}FLOP": 10.0**power for prefix, power in zip("GTPEZ", range(9, 24, 3), strict=True)},
+    ),
+    "seconds": ("Training time", {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0}),
+}
+"""What training took: its name at an axis, and units from the smallest on."""
 
 LOGARITHMIC = 10.0
-"""Ratio of the largest to the smallest value from which on an axis is logarithmic."""
+"""An axis is logarithmic if its largest value is at least this many times the smallest."""
 
 HALO = withStroke(linewidth=2.5, foreground="white")
-"""Keeps a label readable where a curve passes behind it."""
+"""A white outline that keeps a label readable in front of a curve."""
 
 LABEL_SIZE = 7.5
-"""Points of the text beside a point of a curve."""
+"""Font size, in points, of the text beside a point of a curve."""
 
 LEGEND_DROP = 0.45
-"""Inches from the axes down to a legend below: the room of the ticks' and the axis' labels."""
+"""Inches between the axes and a legend below them, for the labels of ticks and axis."""
 
 MARK_EVERY = 0.1
-"""Share of the axes' diagonal from one marker to the next of a curve that has too many points to mark each."""
+"""Distance of markers on a curve with too many points to mark each, as a share of the axes' diagonal."""
 
 OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
-"""Where a label may stand from its point, in points; the first free one is taken."""
+"""Possible offsets of a label from its point, in points; the first free one is used."""
 
 
-def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]]) -> Figure:
-    """FID against the wall-clock time of training.
+def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) -> Figure:
+    """FID against what training took.
 
     Args:
-        panels: By title, curves by label: frames with the columns `hours` and `fid`, a row a checkpoint.
+        panels: By title, curves by label: frames with the columns `x` and `fid`, a row a checkpoint.
+        x: Of TAKEN.
 
     Raises:
         ValueError: No row has both numbers.
 
     Source: Figure 5.
     """
-    frames = [frame.dropna(subset=["hours", "fid"]) for curves in panels.values() for frame in curves.values()]
+    frames = [frame.dropna(subset=[x, "fid"]) for curves in panels.values() for frame in curves.values()]
     if all(frame.empty for frame in frames):
-        raise ValueError("no curve has a point with both hours and fid; at least one is needed")
-    unit, an_hour = _time_unit(max(frame["hours"].max() for frame in frames if not frame.empty))
+        raise ValueError(f"no curve has a point with both {x} and fid; at least one is needed")
+    name, units = TAKEN[x]
+    unit = _unit(max(frame[x].max() for frame in frames if not frame.empty), units)
     # A label that several panels share looks the same in each.
     seen = [label for curves in panels.values() for label in curves]
     shared = list(dict.fromkeys(label for label in seen if seen.count(label) > 1))
@@ -74,9 +82,9 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]]) -> Figur
         for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
             order = list(dict.fromkeys([*shared, *curves]))
             for label, frame in curves.items():
-                scaled = frame.assign(hours=frame["hours"] * an_hour)
-                _curve(axes, scaled, "hours", "fid", label, order.index(label))
-            axes.set(title=title, xlabel=f"Training time ({unit})", ylabel=axis_label("fid"))
+                scaled = frame.assign(**{x: frame[x] / units[unit]})
+                _curve(axes, scaled, x, "fid", label, order.index(label))
+            axes.set(title=title, xlabel=f"{name} ({unit})", ylabel=axis_label("fid"))
             axes.set_xlim(left=0)
             axes.yaxis.set_tick_params(labelleft=True)
             _legend_below(axes)
@@ -89,12 +97,12 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]]) -> Figur
 def trade_off(
     curves: Mapping[str, "pd.DataFrame"], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
 ) -> Figure:
-    """Metrics against each other, as a parameter varies.
+    """Metrics against each other while a parameter varies.
 
     Args:
-        curves: By label, frames with the columns that `pairs` names and `value`, that of the parameter.
-        parameter: What varies along the curve of each label, as "gradient scale" or "truncation".
-        pairs: The metrics on the abscissa and on the ordinate of each panel.
+        curves: By label, frames with the columns that `pairs` names and `value`, the value of the parameter.
+        parameter: The parameter of each curve by its label, such as "gradient scale" or "truncation".
+        pairs: The metrics on the x axis and on the y axis of each panel.
 
     Raises:
         ValueError: There is no curve.
@@ -112,19 +120,19 @@ def trade_off(
             axes.margins(0.12)
             _scale_distance(axes, curves, y)
         _legend_above(figure, panels[0])
-        figure.draw_without_rendering()  # the layout must be known before labels can avoid each other
+        figure.draw_without_rendering()  # labels can avoid each other only when the layout is known
         for axes, (x, y) in zip(panels, pairs, strict=True):
             _label_points(axes, [frame.sort_values("value", kind="stable") for frame in curves.values()], x, y)
     return figure
 
 
 def along(curves: Mapping[str, "pd.DataFrame"], metrics: Sequence[str], xlabel: str) -> Figure:
-    """Metrics against a number of the runs, a panel each.
+    """Metrics against a parameter of the runs, one panel for each metric.
 
     Args:
-        curves: By label, frames with the columns `value`, that number, and `metrics`.
-        metrics: What is on the ordinate of each panel.
-        xlabel: What the number is.
+        curves: By label, frames with the columns `value`, the parameter, and `metrics`.
+        metrics: The metric on the y axis of each panel.
+        xlabel: The parameter's label.
 
     Raises:
         ValueError: There is no curve.
@@ -144,10 +152,10 @@ def along(curves: Mapping[str, "pd.DataFrame"], metrics: Sequence[str], xlabel: 
 
 
 def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
-    """The terms of L_vlb over the timestep, and their sum from the image on, to which the prior is added last.
+    """The terms of L_vlb over the timestep, and their running sum from t = 0, with the prior added at the end.
 
     Args:
-        curves: By label.
+        curves: Likelihoods by label.
 
     Raises:
         ValueError: There is no curve.
@@ -162,7 +170,7 @@ def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
             style: dict[str, Any] = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
             total = study.bits.mean()
             name = f"{label}: {total:.3f} ± {study.standard_error:.3f} bits/dim"
-            # From 1 on, as equations count, since the axis is logarithmic: half of the bits are in the first few terms.
+            # Counted from 1, as in the equations, because the axis is logarithmic: the first terms hold half the bits.
             t = study.timesteps + 1
             terms.plot(t, study.vlb, label=name, markevery=MARK_EVERY, **style)
             reached = np.append(np.cumsum(study.vlb), total)
@@ -177,7 +185,7 @@ def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Panels side by side, of which three fill a page's width."""
+    """Panels side by side; three of them fill a page's width."""
     columns = min(3, count)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(max(4.0, 10 * columns / 3), height * rows), layout="constrained")
@@ -188,15 +196,15 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def _scale_distance(axes: Axes, curves: Mapping[str, "pd.DataFrame"], metric: str) -> None:
-    """A logarithmic ordinate for distances that differ widely; shares and scores stay linear."""
+    """Make the y axis logarithmic for distances that differ widely; it stays linear for shares and scores."""
     if METRICS[metric].better == "lower":
         _scale(axes, [value for frame in curves.values() for value in frame[metric].dropna()])
 
 
 def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index: int) -> None:
-    """A curve through the rows that have both numbers, in the style of its index, with bars where bounds are known."""
+    """Draw a curve through the rows that have both numbers, in the style of its index, with bars for known bounds."""
     rows = frame.dropna(subset=[x, y])
-    if x in ("hours", "value"):
+    if x not in METRICS:
         rows = rows.sort_values(x, kind="stable")
     color, marker = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
     bars: dict[str, Any] = {"colors": color, "alpha": 0.4, "linewidths": 0.9, "zorder": 1.5}
@@ -213,13 +221,13 @@ def _legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
 
 
 def _legend_below(axes: Axes) -> None:
-    """A legend in two columns at LEGEND_DROP below the axes, whatever their height is."""
+    """A legend in two columns, LEGEND_DROP below axes of any height."""
     drop = ScaledTranslation(0, -LEGEND_DROP, axes.figure.dpi_scale_trans)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + drop, ncols=2)
 
 
 def _scale(axes: Axes, values: Iterable[float]) -> None:
-    """A logarithmic ordinate where values differ widely, with ticks at 1, 2 and 5 of each decade."""
+    """Make the y axis logarithmic if values differ widely, with ticks at 1, 2 and 5 of each decade."""
     values = list(values)
     if not values or min(values) <= 0 or max(values) / min(values) < LOGARITHMIC:
         return
@@ -229,13 +237,13 @@ def _scale(axes: Axes, values: Iterable[float]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _time_unit(hours: float) -> tuple[str, float]:
-    """The largest unit of which a duration has at least two."""
-    return next(((unit, count) for unit, count in reversed(UNITS) if hours * count >= 2), UNITS[0])
+def _unit(amount: float, units: Mapping[str, float]) -> str:
+    """The largest unit of which an amount has at least two; the smallest where it has two of none."""
+    return next((unit for unit, size in reversed(list(units.items())) if amount / size >= 2), next(iter(units)))
 
 
 def _label_points(axes: Axes, frames: Iterable["pd.DataFrame"], x: str, y: str) -> None:
-    """Write `value` beside points: at the ends of each curve, and elsewhere where there is room."""
+    """Write `value` beside the end points of each curve, and beside other points if there is room."""
     curves = [frame.dropna(subset=[x, y, "value"]) for frame in frames]
     point = axes.figure.dpi / 72
     places = [axes.transData.transform(rows[[x, y]].to_numpy()) for rows in curves]
@@ -276,14 +284,14 @@ def _along(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:
 
 
 def _by_importance(count: int) -> Iterator[tuple[int, bool]]:
-    """Places in a curve, its ends first, then every other one, then the rest; with whether it is an end."""
+    """Indices of a curve's points: its ends, then every other one, then the rest; each with whether it is an end."""
     ends = dict.fromkeys([0, count - 1] if count else [])
     yield from ((row, True) for row in ends)
     yield from ((row, False) for row in (*range(2, count, 2), *range(1, count, 2)) if row not in ends)
 
 
 def _box(at: Any, offset: tuple[float, float], size: tuple[float, float]) -> Bbox:
-    """The box of a text whose anchor stands `offset` from a point, on the side away from it."""
+    """The box of a text at `offset` from a point, on the side away from the point."""
     (dx, dy), (width, height) = offset, size
     left = at[0] + dx - (width if dx < 0 else 0 if dx > 0 else width / 2)
     bottom = at[1] + dy - (height if dy < 0 else 0 if dy > 0 else height / 2)
@@ -291,7 +299,7 @@ def _box(at: Any, offset: tuple[float, float], size: tuple[float, float]) -> Bbo
 
 
 def _conflicts(box: Bbox, taken: list[Bbox], inside: Bbox) -> int:
-    """How many boxes are overlapped; leaving the axes is worse than all of them."""
+    """The number of boxes that a box overlaps; leaving the axes counts more than all of them."""
     leaves = not (inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1))
     return box.count_overlaps(taken) + leaves * (len(taken) + 1)
 

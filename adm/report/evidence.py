@@ -1,4 +1,4 @@
-"""What a scale measured that its claims are tested on, read from the artifacts of other stages."""
+"""The measurements that claims are tested on, read from the artifacts of other stages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
-from adm.params.claims import BeatsEarlyClaim
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
 from adm.params.errors import UserError
-from adm.params.needs import needs_of_claims
 from adm.params.schema import Params
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
@@ -21,7 +20,7 @@ from adm.sampling import studies
 
 @dataclass(frozen=True)
 class Score:
-    """A run's metrics, their bootstrap replicates, and the number of samples that they are of."""
+    """A run's metrics, their bootstrap replicates, and the number of samples behind them."""
 
     metrics: Mapping[str, float | None]
     bootstrap: Mapping[str, Sequence[float]]
@@ -30,7 +29,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Of M samples the distance (M,) to the nearest image and whether it is a copy (M,); of N images the same (N,)."""
+    """Distances (M,) of samples to their nearest images, which samples are copies (M,), and images' distances (N,)."""
 
     nearest: NDArray[np.float64]
     copies: NDArray[np.bool_]
@@ -39,10 +38,11 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a scale measured, by the keys of the params file.
+    """The measurements of a scale, by the keys of the params file.
 
-    `errors` are (N, 2): the error of each image from all reverse steps but the last, and from all. `throughputs` are
-    images a second of the naive and of the optimised implementation, repeated. `costs` are FLOPs of training.
+    `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
+    images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
+    FLOPs of training.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -53,17 +53,18 @@ class Evidence:
     costs: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_evidence(params: Params, inputs: Inputs) -> Evidence:
-    """Read what the claims of a params file are tested on.
+def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
+    """Read what claims are tested on.
 
     Args:
         params: The params file, whose sections the evidence must have been made with.
-        inputs: The artifacts that `adm.params.needs.needs_of_claims` names.
+        claims: Of the params file.
+        inputs: The artifacts that `adm.params.claims.needs_of` names.
 
     Raises:
-        UserError: Something that a claim needs is missing, malformed or made with another section.
+        UserError: An artifact that a claim needs is missing, malformed or made with another section.
     """
-    needs, claims = needs_of_claims(params), list(params.claims.values())
+    needs = needs_of(claims)
     flops = read_sizes(params, (model for claim in claims for model in claim.models()), "forward_flops", inputs)
     images = images_seen(params)
     errors, neighbours = {}, {}
@@ -75,7 +76,7 @@ def read_evidence(params: Params, inputs: Inputs) -> Evidence:
             neighbours[key] = _neighbours(path, params.neighbours[key])
     return Evidence(
         scores={key: _score(inputs["metrics"][key], params.scored[key]) for key in needs.metrics},
-        iterations=iterations_of(params),
+        iterations=_iterations(params, claims),
         errors=errors,
         neighbours=neighbours,
         throughputs={
@@ -85,20 +86,20 @@ def read_evidence(params: Params, inputs: Inputs) -> Evidence:
     )
 
 
-def iterations_of(params: Params) -> dict[str, int]:
-    """The iteration that a run's checkpoint was taken at, of the runs of claims on the course of training."""
-    runs = [run for claim in params.claims.values() if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
-    return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
-
-
 def images_seen(params: Params) -> dict[str, int]:
-    """The images that the whole training of each model sees, with repetition: iterations times batch size."""
+    """The number of images in the whole training of each model, with repetition: iterations times batch size."""
     images: dict[str, int] = {}
     for checkpoint in (*params.segments, *params.published.checkpoints):
         name = params.model_of(checkpoint)
         batch = params.models[name].training.batch_size
         images[name] = max(params.iteration_of(checkpoint) * batch, images.get(name, 0))
     return images
+
+
+def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
+    """The iteration that a run's checkpoint was taken at, of the runs of claims on the course of training."""
+    runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
+    return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
 def _score(path: Path, section: Section) -> Score:
@@ -121,7 +122,7 @@ def _neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
 
 
 def _rates(path: Path, sections: Mapping[str, Section]) -> tuple[list[float], list[float]]:
-    """Images a second of the naive and of the optimised implementation."""
+    """Images per second of the naive and of the optimised implementation."""
     content = read_sealed_json(path)
     found = []
     for implementation in ("naive", "optimised"):

@@ -1,4 +1,4 @@
-"""What every figure shares: its style, the names on its axes, and how it is written."""
+"""The common parts of figures: style, labels of axes, captions and files."""
 
 import math
 from io import BytesIO
@@ -15,10 +15,10 @@ from adm.artifacts.writing import new_files
 from adm.params.metrics import METRICS
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933")
-"""Curves' colours, told apart by the colour-blind: Okabe and Ito's without yellow, and two of Tol's."""
+"""Colours of curves that colour-blind readers can tell apart: Okabe and Ito's without yellow, and two of Tol's."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-"""Curves' markers, so that a copy in black and white can be read too."""
+"""Markers of curves; they keep a copy in black and white readable."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib ships it, so every machine draws the same
@@ -35,46 +35,46 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
 }
-"""Settings of matplotlib under which figures are made and written."""
+"""Settings of matplotlib for drawing and writing figures."""
 
 CAPTION_SIZE = 8
-"""Points of a caption."""
+"""Font size of a caption, in points."""
 
 CAPTION_LINE = 0.135
-"""Inches that a line of a caption takes."""
+"""Height of a line of a caption, in inches."""
 
 CAPTION_MARGIN = 0.08
-"""Inches around a caption."""
+"""Margin around a caption, in inches."""
 
 NARROWEST = 4.0
-"""Inches of a figure with a caption, at least."""
+"""Smallest width of a figure with a caption, in inches."""
 
 CHARACTERS_AN_INCH = 16.5
-"""About what fits; a few more would run over the figure's edge."""
+"""About as many characters of a caption as fit in an inch; a few more would cross the figure's edge."""
 
 
 def axis_label(metric: str) -> str:
-    """What stands at a metric's axis: "FID (lower is better)"."""
+    """The label of a metric's axis, such as "FID (lower is better)"."""
     found = METRICS[metric]
     return f"{found.label} ({found.better} is better)"
 
 
 def captioned(figure: Figure, caption: str) -> Figure:
-    """The figure with its caption beneath, for which it grows; what is drawn keeps its size.
+    """Add a caption below a figure; the figure grows, and its drawing keeps its size.
 
     Args:
         figure: Changed in place.
-        caption: Some sentences; they are wrapped to the figure's width.
+        caption: Sentences, which are wrapped to the figure's width.
     """
     with mpl.rc_context(STYLE):
-        # The layout is settled first: it would spread over the room of the caption.
+        # The layout is fixed first; otherwise it would fill the caption's room, too.
         FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
         figure.set_layout_engine("none")
         dpi: int = STYLE["savefig.dpi"]
         width, height = figure.get_size_inches()
         wider = max(width, NARROWEST)
         text = fill(caption, width=int((wider - 2 * CAPTION_MARGIN) * CHARACTERS_AN_INCH))
-        # In whole pixels, so that those of an image stay whole.
+        # Whole pixels, because the pixels of an image must stay whole.
         room = math.ceil(((text.count("\n") + 1) * CAPTION_LINE + 2 * CAPTION_MARGIN) * dpi) / dpi
         left = math.floor((wider - width) / 2 * dpi) / dpi
         taller = height + room
@@ -96,7 +96,7 @@ def write_figure(stem: Path, figure: Figure) -> None:
         formats: dict[str, dict[str, None]] = {".png": {}, ".pdf": {"CreationDate": None}}
         with new_files(*map(stem.with_suffix, formats)) as paths:
             for path, metadata in zip(paths, formats.values(), strict=True):
-                # Drawn in memory: where it cannot write, the library fails in ways of its own.
+                # Drawn in memory: if the library itself cannot write a file, its errors vary.
                 drawn = BytesIO()
                 figure.savefig(drawn, format=path.suffix[1:], metadata=metadata)
                 path.write_bytes(drawn.getvalue())

@@ -1,4 +1,4 @@
-"""Figures that show images: samples by class, at random, beside their neighbours, along a scale, between two images."""
+"""Figures of images: samples by class or at random, with neighbours, along a scale, and interpolations."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from adm.report.mosaic import TITLE_GAP, WHITE, Images, Sheet, Span, draw
 
 GAP = 3
-"""Pixels between images that belong together."""
+"""Pixels between images of a group."""
 
 WIDE_GAP = 16
-"""Pixels between a sample and its neighbours, a real image and what is decoded, or two panels."""
+"""Pixels between a sample and its neighbours, between real and decoded images, and between panels."""
 
 
 def class_grid(
@@ -23,14 +23,14 @@ def class_grid(
     columns: int,
     names: Sequence[str] | None = None,
 ) -> Figure:
-    """The first samples of each class, one row a class.
+    """The first samples of each class, one row for each class.
 
     Args:
         images: (N, H, W, 3) uint8.
         labels: (N,) int64.
-        classes: The rows.
-        columns: Samples a row; a class that has fewer leaves cells empty.
-        names: The name of each of `classes`, which stands beside its number.
+        classes: The classes of the rows.
+        columns: Samples in a row; a class with fewer samples leaves cells empty.
+        names: The names of `classes`, written beside their numbers.
 
     Source: Figures 13-17 and 20-22.
     """
@@ -43,12 +43,12 @@ def class_grid(
 
 
 def random_grid(images: Images, rows: int, columns: int) -> Figure:
-    """The first samples, in order, row by row; where there are fewer than asked for, rows are left out.
+    """The first samples, in order, row by row; with too few samples there are fewer rows.
 
     Args:
         images: (N, H, W, 3) uint8, N > 0.
-        rows: Rows at the most.
-        columns: Samples a row.
+        rows: The largest number of rows.
+        columns: Samples in a row.
 
     Source: Figures 18, 19 and 23-27.
     """
@@ -63,7 +63,7 @@ def neighbour_grid(blocks: Mapping[str, tuple[Images, Images]]) -> Figure:
     """Samples, each above its nearest neighbours in the dataset.
 
     Args:
-        blocks: By title, the samples (M, H, W, 3) uint8 and their neighbours (M, k, H, W, 3) uint8, nearest first.
+        blocks: By title, samples (M, H, W, 3) uint8 and their neighbours (M, k, H, W, 3) uint8, nearest first.
 
     Source: Figure 7.
     """
@@ -84,12 +84,12 @@ def neighbour_grid(blocks: Mapping[str, tuple[Images, Images]]) -> Figure:
 
 
 def scale_grid(images: Images, scales: Sequence[float], labels: Sequence[str]) -> Figure:
-    """Samples as the gradient scale grows, one row a noise seed.
+    """Samples as the gradient scale grows, one row for each seed.
 
     Args:
         images: (rows, scales, H, W, 3) uint8.
         scales: The gradient scale of each column.
-        labels: What stands beside each row: its class.
+        labels: The label of each row: its class.
 
     Source: Figure 8.
     """
@@ -110,12 +110,12 @@ def scale_grid(images: Images, scales: Sequence[float], labels: Sequence[str]) -
 
 
 def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int) -> Figure:
-    """Panels of samples side by side, in one band a row.
+    """Bands of panels of samples side by side.
 
     Args:
-        rows: By the name of a band, which may be empty, images (n, H, W, 3) uint8 by the title of their panel; a panel
-            that a band lacks is left empty.
-        columns_per_panel: Images a row of a panel.
+        rows: Panels by the name of their band; the name may be empty. A band's panels are images (n, H, W, 3) uint8 by
+            title; a panel that a band does not have stays empty.
+        columns_per_panel: Images in a row of a panel.
 
     Source: Figures 9 and 12.
     """
@@ -148,7 +148,7 @@ def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int)
 
 
 def interpolation_grid(originals: Images, images: Images) -> Figure:
-    """Decoded interpolations between pairs of real images, which stand at the left and the right.
+    """Decoded interpolations between pairs of real images, which are at the left and the right.
 
     Args:
         originals: (P, 2, H, W, 3) uint8, the real images of each pair.
@@ -159,7 +159,7 @@ def interpolation_grid(originals: Images, images: Images) -> Figure:
     _check(originals, 5)
     _check(images, 5)
     last = images.shape[1]
-    # Spaces that do not break keep a label in one line.
+    # Non-breaking spaces keep a label in one line.
     labels = {0: "real", 1: "θ\u00a0=\u00a00", last: "θ\u00a0=\u00a0π/2", last + 1: "real"}
     return draw(
         Sheet(
@@ -172,7 +172,7 @@ def interpolation_grid(originals: Images, images: Images) -> Figure:
 
 
 def _cells(rows: Sequence[Images], columns: int) -> Images:
-    """Rows of images as (R, columns, H, W, 3), white where a row has fewer."""
+    """Rows of images as (R, columns, H, W, 3), with white images at the end of shorter rows."""
     shape = rows[0].shape[1:] if rows else (0, 0, 3)
     if len(sizes := {images.shape[1:3] for images in rows}) > 1:
         found = " and ".join(f"{height} x {width}" for height, width in sorted(sizes))
@@ -188,7 +188,7 @@ def _gaps(count: int) -> list[int]:
 
 
 def _each(labels: Sequence[str]) -> list[Span]:
-    """One label a row, or a column."""
+    """One label for each row, or for each column."""
     return [(index, index, label) for index, label in enumerate(labels)]
 
 

@@ -1,4 +1,4 @@
-"""Tables 7 and 11 to 14: throughput and hyperparameters, the paper's beside those of the params file."""
+"""Tables 7 and 11 to 14: throughput and hyperparameters, the paper's and those of the params file."""
 
 from pathlib import Path
 from statistics import median
@@ -19,23 +19,23 @@ from adm.report.paper_tables import HERE, labels
 from adm.report.tables import iterations, plain
 
 ROWS_A_MODEL = 3
-"""Of Table 7: theoretical, naive, optimised."""
+"""Rows of Table 7 for each model: theoretical, naive, optimised."""
 
 IMPLEMENTATIONS = ("naive", "optimised")
-"""What is measured, by its name in a measured throughput."""
+"""Names of the implementations in a measured throughput."""
 
 
 def throughput_table(paper: pd.DataFrame, params: Params, shown: ThroughputTableParams, inputs: Inputs) -> pd.DataFrame:
-    """Table 7: images per second in training, in theory and as measured on the machine at hand.
+    """Table 7: training images per second, in theory and measured on this machine.
 
     Args:
-        paper: The paper's table, three rows a model.
+        paper: The paper's table, three rows for each model.
         params: The params file.
-        shown: The table's section, of as many models.
-        inputs: With the "throughput" of its models.
+        shown: The table's section, with as many models as the paper's table.
+        inputs: Artifacts that include the "throughput" of its models.
 
     Raises:
-        UserError: A throughput is missing, or none, or of other sections.
+        UserError: A throughput is missing, malformed, or was measured with other sections.
 
     Source: Appendix B.1.
     """
@@ -72,21 +72,21 @@ def _measured(params: Params, source: str | NoSource, inputs: Inputs) -> list[li
 
 
 def _rate(images_per_second: float) -> str:
-    """As the paper prints, but for machines that make less than ten."""
+    """A rate as the paper prints it; rates below ten get three significant digits."""
     return f"{images_per_second:.1f}" if images_per_second >= 10 else f"{images_per_second:.3g}"
 
 
 def model_table(paper: pd.DataFrame, params: Params, shown: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
-    """Tables 11 to 13: hyperparameters of models, a model a column.
+    """Tables 11 to 13: hyperparameters of models, one column for each model.
 
     Args:
-        paper: The paper's table, a column a model beside `row` and `note`.
+        paper: The paper's table: one column for each model, `row` and `note`.
         params: The params file.
-        shown: The table's section, of as many columns.
-        inputs: With "sizes".
+        shown: The table's section, with as many columns as the paper's table.
+        inputs: Artifacts that include "sizes".
 
     Raises:
-        UserError: The sizes lack a model, or are of one with another section.
+        UserError: A model is missing from the sizes, or its section differs.
 
     Source: Appendix K.
     """
@@ -131,13 +131,13 @@ def _hyperparameters(params: Params, key: str, parameters: dict[str, int]) -> di
 
 
 def scale_table(paper: pd.DataFrame, params: Params, shown: ScalesParams, inputs: Inputs) -> pd.DataFrame:
-    """Table 14: the gradient scales that were chosen, for both samplers, a row each.
+    """Table 14: the chosen gradient scales, one row for each sampler.
 
     Args:
-        paper: The paper's table, a column a model beside `row`.
+        paper: The paper's table: one column for each model, and `row`.
         params: The params file.
-        shown: The table's section, of as many columns.
-        inputs: Nothing is read: scales stand in the params file.
+        shown: The table's section, with as many columns as the paper's table.
+        inputs: Not read: the params file has the scales.
 
     Source: Appendix K.
     """

@@ -1,8 +1,8 @@
 """95 % bootstrap intervals of one number, and of the least or greatest of several.
 
-An array of type `Draws` is (1 + B, ...): the point estimate, then B bootstrap replicates around it. Arithmetic on such
-arrays carries both along. A claim of several parts, all of which must be true, and one that any part can make true,
-need different intervals: `interval_of_least` and `interval_of_greatest`.
+An array of type `Draws` is (1 + B, ...): the point estimate, then B bootstrap replicates around it. Arithmetic on it
+applies to both. A claim whose parts must all be true needs `interval_of_least`; a claim that one true part makes true
+needs `interval_of_greatest`.
 """
 
 from typing import NamedTuple
@@ -14,16 +14,16 @@ from scipy import stats
 Draws = NDArray[np.float64]
 
 REPLICATES = 4000
-"""Of the bootstraps made here; those of the metrics come with them."""
+"""Number of bootstrap replicates made here; metrics come with their own."""
 
 BATCH = 50
 """Resamples that are in memory at once."""
 
 TAIL = 0.025
-"""Of a 95 % interval, on either side."""
+"""Probability outside a 95 % interval on each side."""
 
 FEWEST_REPLICATES = 40
-"""With fewer, no replicate lies beyond an interval's end."""
+"""With fewer replicates, none lies beyond an interval's end."""
 
 FEWEST_FOR_MEDIAN = 6
 """With fewer values, all of them lie on one side of the true median with a probability above 5 %."""
@@ -38,19 +38,19 @@ class Interval(NamedTuple):
 
 
 def centred_draws(value: float, replicates: ArrayLike) -> Draws:
-    """Draws of a metric: its replicates, moved so that their mean is the metric.
+    """Draws of a metric: its replicates, shifted to have the metric as their mean.
 
-    A resample holds duplicates, which biases FID upward and recall downward; what the replicates tell is the spread.
+    A resample holds duplicates, which biases FID upwards and recall downwards. Only the spread of replicates is used.
     """
     around = np.asarray(replicates, np.float64)
     return np.concatenate([[value], value + around - around.mean()])
 
 
 def mean_draws(values: NDArray[np.float64], rng: np.random.Generator) -> Draws:
-    """Draws of the mean of a few values or many, columns resampled together.
+    """Draws of the mean of any number of values; columns are resampled together.
 
-    The bootstrap's spread falls short for few values by sqrt((n - 1) / n) and by the quantile of Student's t over that
-    of the normal; replicates are spread by as much.
+    For few values the bootstrap's spread is too small, by sqrt((n - 1) / n) and by the ratio of Student's quantile to
+    the normal one. The replicates are widened by both factors.
 
     Args:
         values: (N, ...), N >= 2.
@@ -68,8 +68,8 @@ def mean_draws(values: NDArray[np.float64], rng: np.random.Generator) -> Draws:
 def median_draws(values: NDArray[np.float64], rng: np.random.Generator) -> Draws:
     """Draws of the median.
 
-    The middle of n values drawn with replacement is the value at the middle of n uniform numbers, whose distribution
-    is a beta: that is drawn, at the cost of one number a replicate for however many values.
+    The median of n values drawn with replacement is the value at the median of n uniform numbers, which has a beta
+    distribution. Drawing from this takes one number for each replicate, whatever the number of values.
 
     Args:
         values: (N,), N >= FEWEST_FOR_MEDIAN.
@@ -92,9 +92,9 @@ def interval(draws: Draws) -> Interval:
 
 
 def band(draws: Draws) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bounds below all of several numbers at once, and above them all; either holds with a probability of 97.5 %.
+    """Simultaneous lower bounds and simultaneous upper bounds of several numbers; each set holds with 97.5 %.
 
-    Of many numbers, each with an interval of its own, one would soon lie outside it by chance.
+    With a separate interval for each of many numbers, some would probably lie outside theirs by chance.
 
     Args:
         draws: (1 + B, n).
@@ -111,8 +111,8 @@ def band(draws: Draws) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def interval_of_least(draws: Draws) -> Interval:
     """The interval of the least of several numbers, draws (1 + B, n).
 
-    Its low end is the least of theirs: one true number is the least. Its high end is the least of the band's, since
-    any of them could lie too low by chance.
+    Its low end is the least of the separate intervals' low ends, because one true number is the least. Its high end is
+    the least of the band's upper bounds, because any of the estimates could be too low by chance.
     """
     low = np.quantile(draws[1:], TAIL, axis=0)
     return Interval(float(draws[0].min()), float(low.min()), float(band(draws)[1].min()))

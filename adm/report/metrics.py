@@ -16,26 +16,27 @@ from adm.params.schema import Params
 from adm.params.section import Section
 
 Inputs = Mapping[str, Mapping[str, Path]]
-"""Where the artifacts are: paths by kind and key, as `adm.params.sources.Needs` names them."""
+"""Paths of artifacts by kind and key, as `adm.params.sources.Needs` names them."""
 
 COVERAGE = 0.95
-"""Of the intervals."""
+"""Coverage of the intervals."""
 
 
 def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs) -> pd.DataFrame:
-    """Read metrics of runs, each with its standard error where it has one.
+    """Read metrics of runs, with their standard errors if they have one.
 
     Args:
         params: The params file.
         runs: Keys of runs.
-        names: Of METRICS.
-        inputs: With the "metrics" of every run.
+        names: Keys of METRICS.
+        inputs: Artifacts that include the "metrics" of every run.
 
     Returns:
-        A row a run, in order, indexed by its key; a column a metric or error, NaN where a run has too few samples.
+        One row for each run, in order, indexed by its key; one column for each metric or error, NaN if a run has too
+        few samples.
 
     Raises:
-        UserError: A file is missing, holds other metrics, or is of a run with another section.
+        UserError: A file is missing, has other metrics, or belongs to a run with another section.
     """
     columns = [name for metric in names for name in (metric, METRICS[metric].error) if name is not None]
     rows = []
@@ -49,15 +50,15 @@ def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inpu
 
 
 def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.DataFrame:
-    """Read the bootstrap replicates of runs as intervals of 95 %; the arguments are those of `read_metrics`.
+    """Read the bootstrap replicates of runs as 95 % intervals; for the arguments see `read_metrics`.
 
-    The replicates are centred at the measured value: resampling repeats images, which raises every FID.
+    The replicates are centred at the measured value, because resampling repeats images, and this raises FID.
 
     Returns:
-        A row a run, indexed by its key, with the columns `<metric>_low` and `<metric>_high`.
+        One row for each run, indexed by its key, with the columns `<metric>_low` and `<metric>_high`.
 
     Raises:
-        UserError: As `read_metrics`.
+        UserError: `read_metrics` would raise it.
     """
     rows = []
     for run in runs:
@@ -73,10 +74,10 @@ def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.Da
 
 
 def read_score(path: Path, section: Section) -> dict[str, Any]:
-    """Read what `evaluate` wrote of a run: "metrics", "bootstrap" replicates and "num_samples".
+    """Read a run's score from `evaluate`: "metrics", "bootstrap" replicates and "num_samples".
 
     Raises:
-        UserError: The file is missing, holds no such thing, or is of a run with another section.
+        UserError: The file is missing, holds no score, or belongs to a run with another section.
     """
     content = read_sealed_json(path)
     metrics, bootstrap, count = (content.get(name) for name in ("metrics", "bootstrap", "num_samples"))
@@ -94,10 +95,10 @@ def read_score(path: Path, section: Section) -> dict[str, Any]:
 
 
 def require_numbers(place: str, numbers: Any) -> None:
-    """Refuse what is no list of finite numbers.
+    """Refuse everything but a list of finite numbers.
 
     Raises:
-        UserError: Names the place and what was found.
+        UserError: It is none; names the place and what was found.
     """
     if not isinstance(numbers, list) or not numbers:
         raise UserError(
@@ -112,7 +113,7 @@ def read_sizes(params: Params, models: Iterable[str], name: str, inputs: Inputs)
     """Read `parameters` or `forward_flops` of models, by their keys.
 
     Raises:
-        UserError: The file lacks a model, or is of one with another section.
+        UserError: A model is missing from the file, or its section differs.
     """
     found: dict[str, int] = {}
     wanted = list(dict.fromkeys(models))
@@ -130,11 +131,11 @@ def read_sizes(params: Params, models: Iterable[str], name: str, inputs: Inputs)
     return found
 
 
-def read_training_hours(params: Params, checkpoint: str, inputs: Inputs) -> float:
-    """Hours that a checkpoint took to train, from the logs of all segments that lead to it.
+def read_training_seconds(params: Params, checkpoint: str, inputs: Inputs) -> float:
+    """Seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
-        UserError: A log is missing, is not what was written, has no seconds, or is of a segment with other sections.
+        UserError: A log is missing, was changed, has no seconds, or belongs to a segment with other sections.
     """
     total = 0.0
     for segment in params.chain(checkpoint):
@@ -145,4 +146,4 @@ def read_training_hours(params: Params, checkpoint: str, inputs: Inputs) -> floa
             total += float(pd.read_csv(path, comment="#")["seconds"].iloc[-1])
         except (ValueError, KeyError, IndexError) as error:
             raise UserError(f"{path}: is no training log with a column 'seconds'") from error
-    return total / 3600
+    return total

@@ -1,4 +1,4 @@
-"""A grid of images as one mosaic at the pixels of the png, with its labels as tick labels."""
+"""A grid of images as one mosaic in the png's own pixels, with tick labels as its labels."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,39 +18,39 @@ Images = NDArray[np.uint8]
 """Images, channels last."""
 
 DPI: int = STYLE["savefig.dpi"]
-"""Pixels an inch, in the png and in the pdf."""
+"""Pixels per inch, in the png and in the pdf."""
 
 EXTENT = (int(11.0 * DPI), int(8.5 * DPI))
-"""The most pixels of a mosaic, down and across: a page, less the room of its labels."""
+"""Largest height and width of a mosaic in pixels: a page without the room for labels."""
 
 CELL = int(0.42 * DPI)
-"""The fewest pixels of an image that is enlarged."""
+"""Smaller images are enlarged to at least this many pixels."""
 
 TITLE_GAP = int(0.3 * DPI)
-"""Pixels above a block, its title's room included."""
+"""Pixels above a block, including the room for its title."""
 
 MARGIN = int(0.05 * DPI)
 """Pixels around a figure."""
 
 LABEL_SIZE = 8
-"""Points of the text beside images."""
+"""Font size of the text beside images, in points."""
 
 ROW_LABEL = 22
-"""Characters after which the label of a row is wrapped."""
+"""Characters after which a row's label is wrapped."""
 
 CHARACTER = 0.6 * LABEL_SIZE / 72 * DPI
-"""About the pixels a character takes."""
+"""Approximate width of a character in pixels."""
 
 WHITE = 255
-"""The ground of a mosaic."""
+"""The background of a mosaic."""
 
 Span = tuple[int, int, str]
-"""The first and the last row (or column) that a label stands at the middle of, and the label."""
+"""The first and the last row (or column) of a label, which is centred between them, and the label."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A grid of images of one size, and what is written around it.
+    """A grid of images of one size, and the texts around it.
 
     Attributes:
         cells: (R, C, H, W, 3) uint8; an empty cell is white.
@@ -58,8 +58,8 @@ class Sheet:
         column_gaps: (C,) pixels before each column.
         rows: Labels at the left.
         columns: Labels at the top.
-        titles: Titles above rows, by the row.
-        heading: What the labels at the top are.
+        titles: Titles above rows, by the row's number.
+        heading: The name of the labels at the top.
     """
 
     cells: Images
@@ -72,10 +72,10 @@ class Sheet:
 
 
 def draw(sheet: Sheet) -> Figure:
-    """A figure of a sheet, whose pixels are whole pixels of the png.
+    """A figure of a sheet; each pixel of the mosaic is a whole pixel of the png.
 
     Raises:
-        ValueError: It has no image.
+        ValueError: The sheet has no image.
     """
     if sheet.cells.size == 0:
         raise ValueError("images: none given; at least one is needed")
@@ -87,7 +87,7 @@ def draw(sheet: Sheet) -> Figure:
     for row, top in enumerate(tops):
         for column, left in enumerate(lefts):
             mosaic[top : top + height, left : left + width] = cells[row, column]
-    # Where an axes is as large as its mosaic, each pixel of it is one of the png.
+    # Axes of the mosaic's size: each pixel of the mosaic is then one pixel of the png.
     with mpl.rc_context({**STYLE, "axes.grid": False, "font.size": LABEL_SIZE}):
         figure = Figure(figsize=(mosaic.shape[1] / DPI, mosaic.shape[0] / DPI), dpi=DPI)
         axes = figure.add_axes((0, 0, 1, 1), frameon=False)
@@ -104,7 +104,7 @@ def draw(sheet: Sheet) -> Figure:
 
 
 def _ticks(spans: Sequence[Span], starts: NDArray[np.int64], size: int, room: float) -> tuple[list[float], list[str]]:
-    """Places and texts of labels, wrapped to the pixels of their span or to `room`, whichever is more."""
+    """Positions and texts of labels, wrapped to the larger of their span and `room`, in pixels."""
     places = [(starts[first] + starts[last] + size - 1) / 2 for first, last, _ in spans]
     texts = []
     for first, last, text in spans:
@@ -114,7 +114,7 @@ def _ticks(spans: Sequence[Span], starts: NDArray[np.int64], size: int, room: fl
 
 
 def _make_room(figure: Figure, axes: Axes) -> None:
-    """Enlarge the figure by what its labels take around the axes, in whole pixels."""
+    """Enlarge the figure by the room of the labels around the axes, in whole pixels."""
     width, height = (round(inches * DPI) for inches in figure.get_size_inches())
     bounds = figure.get_tightbbox()
     left, below = (math.ceil(max(0.0, -inches) * DPI) + MARGIN for inches in (bounds.x0, bounds.y0))
@@ -126,7 +126,7 @@ def _make_room(figure: Figure, axes: Axes) -> None:
 
 
 def _sized(cells: Images, gaps_down: int, gaps_across: int) -> Images:
-    """Images enlarged by a whole factor to CELL pixels, or reduced to what the page holds."""
+    """Images enlarged by a whole factor to at least CELL pixels, or reduced to fit the page."""
     rows, columns, height, width = cells.shape[:4]
     room = min((EXTENT[0] - gaps_down) / (rows * height), (EXTENT[1] - gaps_across) / (columns * width))
     if room >= 1:

@@ -1,4 +1,4 @@
-"""A table of one's own: any runs, any metrics."""
+"""The user's own tables: any runs, any metrics."""
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,15 @@ DIGITS_OF_ERROR = 2
 
 
 def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
-    """Metrics of runs, a run a row and a metric a column; ± is a standard error.
+    """Metrics of runs, one row for each run and one column for each metric; ± is a standard error.
 
     Args:
         params: The params file.
         shown: The table's section.
-        inputs: With the "metrics" of its runs.
+        inputs: Artifacts that include the "metrics" of its runs.
 
     Raises:
-        UserError: Metrics are missing, or of a run with another section.
+        UserError: Metrics are missing, or belong to a run with another section.
     """
     runs = list(shown.rows.values())
     found = read_metrics(params, runs, shown.metrics, inputs)
@@ -33,7 +33,7 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
 
 
 def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:
-    """Numbers, or texts of significant digits; "" where there are too few samples."""
+    """Numbers, or texts with significant digits; "" if there are too few samples."""
     metric = METRICS[name]
     if metric.digits is None:
         return [float(value) for value in found[name]]
@@ -47,5 +47,5 @@ def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:
 
 
 def _significant(value: float, digits: int) -> str:
-    """A number with so many significant digits, and no exponent."""
+    """A number with `digits` significant digits and no exponent."""
     return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")

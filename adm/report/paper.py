@@ -6,14 +6,14 @@ from adm.paper import table_cells
 
 
 def read_paper_table(name: str) -> pd.DataFrame:
-    """A table that was transcribed from the paper, a row a row of the paper's table, in its order.
+    """A table transcribed from the paper, with the paper's rows in their order.
 
     Args:
         name: One of `adm.paper.TABLES`.
 
     Returns:
-        A column that holds numbers and empty cells alone is float64, with NaN where empty; one of `true` and `false`
-        alone is bool; every other column holds stripped strings, "" where empty.
+        A column of numbers and empty cells is float64, with NaN for empty cells. A column of `true` and `false` is
+        bool. Every other column holds stripped strings, with "" for empty cells.
     """
     header, rows = table_cells(name)
     table = pd.DataFrame(rows, columns=list(header), dtype=str)
@@ -21,7 +21,7 @@ def read_paper_table(name: str) -> pd.DataFrame:
 
 
 def _typed(column: pd.Series) -> pd.Series:
-    """A column as bool or float64 where all its cells allow it, else as it is."""
+    """A column as bool or float64 if all its cells allow it, else unchanged."""
     filled = column[column != ""]
     if column.isin(["true", "false"]).all() and not column.empty:
         return column == "true"

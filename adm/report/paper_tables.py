@@ -1,4 +1,4 @@
-"""The paper's tables of runs, its values beside those measured here: a row of the paper's table a row."""
+"""The paper's tables of runs: its values and those measured here, in the paper's rows."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,10 @@ from adm.report.tables import plain
 Rows = Sequence[str | NoSource]
 
 HERE = "Here"
-"""The column that names what fills a row, or says why nothing does."""
+"""The column that names the run of a row, or says why there is none."""
 
 LABELS = {"group": "Group", "row": "Row"}
-"""The columns that name a row, before `named` gives them the headings of their table."""
+"""Names of the columns that label rows; `named` replaces them by the headings of their table."""
 
 ROWS = {
     "table_6": "Operation",
@@ -36,23 +36,23 @@ ROWS = {
     "table_15": "Schedule",
     "table_16": "Schedule",
 }
-"""What a row of each table is."""
+"""Heading of the rows of each table."""
 
 GROUPS = {"table_7": "Model", "table_10": "Dataset", "table_16": "Dataset", "appendix_k": "Model"}
-"""What a group of rows is."""
+"""Heading of the groups of rows of each table."""
 
 
 def run_table(paper: pd.DataFrame, params: Params, shown: RowsParams, inputs: Inputs) -> pd.DataFrame:
     """Tables 6, 8, 9, 15, 16: metrics of runs.
 
     Args:
-        paper: The paper's table: `group` where it has one, `row`, and metrics.
+        paper: The paper's table: `group` if it has groups, `row`, and metrics.
         params: The params file.
-        shown: The table's section, of as many rows.
-        inputs: With the "metrics" of its runs.
+        shown: The table's section, with as many rows as the paper's table.
+        inputs: Artifacts that include the "metrics" of its runs.
 
     Raises:
-        UserError: Metrics are missing, or of a run with another section.
+        UserError: Metrics are missing, or belong to a run with another section.
     """
     table = labels(paper)
     table[HERE] = [describe(params, source) for source in shown.rows]
@@ -65,11 +65,11 @@ def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inp
     Args:
         paper: The paper's table.
         params: The params file.
-        shown: The table's section, of as many rows.
-        inputs: With the "metrics" of its runs, and "sizes".
+        shown: The table's section, with as many rows as the paper's table.
+        inputs: Artifacts that include the "metrics" of its runs, and "sizes".
 
     Raises:
-        UserError: Metrics or sizes are missing, or of a run or model with another section.
+        UserError: Metrics or sizes are missing, or belong to a run or model with another section.
 
     Source: Appendix B.3.
     """
@@ -90,7 +90,7 @@ def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inp
 
 
 def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
-    """The checkpoints of diffusion models, and those of classifiers, that a run samples with; none of a GAN's."""
+    """The checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none."""
     section = params.scored[run]
     if isinstance(section, UpsampledRunParams):
         generators, classifiers = trained_for(params, section.base)
@@ -103,7 +103,7 @@ def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
 def compute_of(
     params: Params, shown: ComputeParams, run: str, flops: dict[str, int]
 ) -> tuple[float, float, float] | None:
-    """V100-days of the generator, of the classifier and of both; None where no diffusion model was trained."""
+    """V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
     generators, classifiers = trained_for(params, run)
     if not generators:
         return None
@@ -115,7 +115,7 @@ def compute_of(
 
 
 def days_of(params: Params, shown: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
-    """V100-days that a checkpoint's training takes at its model's measured, else theoretical, throughput."""
+    """V100-days of a checkpoint's training, at the measured throughput of its model or else at the theoretical one."""
     name = params.model_of(checkpoint)
     rate = shown.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
     training = params.models[name].training
@@ -123,18 +123,18 @@ def days_of(params: Params, shown: ComputeParams, checkpoint: str, flops: dict[s
 
 
 def sweep_table(paper: pd.DataFrame, params: Params, shown: SweepsParams, inputs: Inputs) -> pd.DataFrame:
-    """Appendix K: the gradient scales that were swept, the chosen one of each sweep marked.
+    """Appendix K: the gradient scales of sweeps, with the chosen one of each sweep marked.
 
-    Here that is the one of the lowest FID, and none where a sweep has a single run.
+    The chosen one here has the lowest FID; a sweep with a single run has no chosen one.
 
     Args:
         paper: The paper's table.
         params: The params file.
-        shown: The table's section, of as many rows: guided runs alone.
-        inputs: With the "metrics" of its runs.
+        shown: The table's section, with as many rows as the paper's table; all runs are guided.
+        inputs: Artifacts that include the "metrics" of its runs.
 
     Raises:
-        UserError: Metrics are missing, or of a run with another section.
+        UserError: Metrics are missing, or belong to a run with another section.
 
     Source: Appendix K.
     """
@@ -156,7 +156,7 @@ def sweep_table(paper: pd.DataFrame, params: Params, shown: SweepsParams, inputs
 def beside_metrics(
     table: pd.DataFrame, paper: pd.DataFrame, params: Params, sources: Rows, inputs: Inputs
 ) -> pd.DataFrame:
-    """Append each metric that the paper's table has, the paper's column and ours."""
+    """Append two columns for each metric of the paper's table: the paper's values and ours."""
     names = [name for name in METRICS if name in paper]
     found = metrics_of(params, sources, names, inputs)
     for name in names:
@@ -166,24 +166,24 @@ def beside_metrics(
 
 
 def metrics_of(params: Params, sources: Rows, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
-    """Metrics of the runs among sources, a row a source; NaN where it is none."""
+    """Metrics of sources, one row for each; NaN if the source is no run."""
     found = read_metrics(params, keys_in(sources), names, inputs)
     return found.reindex([source if isinstance(source, str) else None for source in sources])
 
 
 def labels(paper: pd.DataFrame) -> pd.DataFrame:
-    """The columns that name the rows, under their printed headings."""
+    """The columns that label rows, under their printed headings."""
     names = [name for name in LABELS if name in paper]
     return paper[names].rename(columns=LABELS)
 
 
 def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """A table under the headings of its own: what a row, and a group of rows, of the table `name` is."""
+    """A table with the headings of the table `name` for its rows and groups."""
     return table.rename(columns={"Row": ROWS.get(name, "Row"), "Group": GROUPS.get(name, "Group")})
 
 
 def describe(params: Params, source: str | NoSource) -> str:
-    """What fills a row, in a few characters; a reason as it is."""
+    """A short description of the run of a row, or the reason why there is none."""
     if isinstance(source, NoSource):
         return source.none
     run = params.scored[source]

@@ -15,15 +15,15 @@ SECOND = {
     "precision": METRICS["precision"].label,
     "recall": METRICS["recall"].label,
 }
-"""What is told of a second extractor's features, which have no names of their own."""
+"""Printed names of metrics from a second extractor's features."""
 
 
 def print_scores(title: str, report: dict[str, Any]) -> None:
-    """Print what `adm score` found.
+    """Print the results of `adm score`.
 
     Args:
-        title: What was scored against what.
-        report: As it is written: metrics, and what was asked for beside them.
+        title: Names of the samples and of the reference.
+        report: The report as it is written: metrics and all other requested results.
     """
     metrics, intervals = report["metrics"], report.get("intervals", {})
     columns = [name for name in METRICS if name in metrics]

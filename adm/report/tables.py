@@ -8,7 +8,7 @@ import pandas as pd
 from adm.artifacts.writing import new_files
 
 DECIMALS = 2
-"""As the paper prints."""
+"""Decimals of a number in print, as in the paper."""
 
 LATEX = str.maketrans(
     {
@@ -21,38 +21,38 @@ LATEX = str.maketrans(
         "±": r"$\pm$",
     }
 )
-"""How LaTeX writes what means something else to it, or nothing."""
+"""LaTeX's way of writing characters that have a special meaning, or none, in it."""
 
 MARKDOWN = str.maketrans({"|": r"\|", "\n": " "})
-"""How a Markdown table writes what would end a cell."""
+"""A Markdown table's way of writing characters that would end a cell."""
 
 LONGEST_WORD = 10
-"""Characters; a column with longer texts is one of words, not of numbers."""
+"""A column with texts of more characters holds words, not numbers."""
 
 
 def title(key: str) -> str:
-    """What the table or figure of a key is called: "Table 8" of "table_8"."""
+    """The printed name of a table or figure: "Table 8" for "table_8"."""
     words = key.replace("_", " ")
     return words.title() if key == "appendix_k" else words.capitalize()
 
 
 def iterations(count: int) -> str:
-    """An iteration count as the paper writes it: thousands as K, fewer in full."""
+    """An iteration count as the paper writes it: whole thousands from 10,000 on with K, others in full."""
     return f"{count // 1000}K" if count >= 10_000 and count % 1000 == 0 else str(count)
 
 
 def plain(number: float) -> str:
-    """A number with no more digits than it needs, as the paper writes batch sizes and days; "" for none."""
+    """A number without unnecessary digits, as the paper writes batch sizes and days; "" for NaN."""
     return "" if pd.isna(number) else f"{number:g}"
 
 
 def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
-    """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` as it is printed.
+    """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` with printed values.
 
     Args:
         stem: The path without its ending.
-        table: Columns named as they are printed; floats are rounded to DECIMALS.
-        name: What the paper calls it; LaTeX counts tables by itself, so it stands in the Markdown alone.
+        table: The table, with printed headings; in print, floats are rounded to DECIMALS.
+        name: The table's name, such as "Table 8". Only Markdown shows it, because LaTeX numbers tables itself.
         caption: The caption.
     """
     printed = table.map(_print)
@@ -87,5 +87,5 @@ def _in_latex(text: object) -> str:
 
 
 def _is_text(column: pd.Series) -> bool:
-    """Whether a column holds words: what has no number in front is set to the left."""
+    """Whether a column holds words, and so is aligned to the left."""
     return any(isinstance(value, str) and value[:1].isalpha() and len(value) > LONGEST_WORD for value in column)

@@ -1,4 +1,4 @@
-"""What was found of a claim, and the verdicts as csv, Markdown, LaTeX and JSON."""
+"""Findings about claims, and the verdicts as csv, Markdown, LaTeX and JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +15,12 @@ CAPTION = (
     "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
 )
 COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "Verdict": 2.0}
-"""Headings, and the centimetres that they take in LaTeX."""
+"""Headings, and the width of their columns in LaTeX in centimetres."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was measured, the 95 % interval of `measure`, and the verdict that the interval bears."""
+    """The measured effect, the 95 % interval of `measure`, and the verdict from the interval."""
 
     verdict: Literal["holds", "does not hold", "undecided", "not tested"]
     effect: str = ""
@@ -33,7 +33,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict(Finding):
-    """A claim and what was found."""
+    """A claim with its finding."""
 
     key: str
     statement: str
@@ -41,12 +41,12 @@ class Verdict(Finding):
 
 
 def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
-    """Write verdicts in order as `<stem>.csv`, `.md` and `.tex`, rounded, and as `.json` in full with `made_by`.
+    """Write verdicts as `<stem>.csv`, `.md` and `.tex`, rounded, and as `.json` in full and with `made_by`.
 
     Args:
         stem: The path without its ending.
-        verdicts: In the order of the params file.
-        made_by: What made them.
+        verdicts: The verdicts, in the order of the params file.
+        made_by: Provenance of the verdicts.
     """
     rows = [asdict(verdict) for verdict in verdicts]
     first = ["key", "statement", "source", "verdict"]

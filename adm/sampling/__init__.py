@@ -1,1 +1,1 @@
-"""Sampling: image i is made by seed i alone, whatever the shards, processes or engine."""
+"""Sampling: seed i makes image i, whatever the shards, the number of processes or the engine."""

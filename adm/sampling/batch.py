@@ -33,24 +33,24 @@ class Samples(NamedTuple):
 
 
 def write_batch(out: Path, stage: str, run: Section, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
-    """Write a whole run, made by `stage`, that is in memory."""
+    """Write a whole run from memory; `stage` made it."""
     write_blocks(out, stage, run, inputs, len(images), [Samples(images, labels)])
 
 
 def write_blocks(
     out: Path, stage: str, run: Section, inputs: dict[str, Path], count: int, blocks: Iterable[Samples]
 ) -> None:
-    """Write a whole run, made by `stage`, of which one block is in memory at a time.
+    """Write a whole run block by block, with one block in memory at a time.
 
-    Its bytes do not tell what the blocks were, or whether shards were gathered.
+    The bytes do not depend on the block size or on whether shards were gathered.
 
     Args:
         out: The run's artifact.
-        stage: What made it.
-        run: Its section.
-        inputs: The artifacts that it was made from.
-        count: Images of the run; what the blocks hold beyond is cut off.
-        blocks: In order.
+        stage: The stage that made it.
+        run: The run's section.
+        inputs: The artifacts that it was made from, by name.
+        count: The run's number of images; images of the last block beyond it are cut off.
+        blocks: The blocks, in order.
     """
     with new_folder(out) as folder:
         _write(folder / SAMPLES, count, blocks)
@@ -62,7 +62,7 @@ def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
 
     Args:
         folder: The run's artifact.
-        checked: Which files to look into, where others look into the rest; see `read_manifest`.
+        checked: Which files this process checks while other processes check the rest; see `read_manifest`.
 
     Raises:
         UserError: The folder holds no sample batch, or it changed.
@@ -75,17 +75,17 @@ def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
 def write_shard(
     out: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard, blocks: Iterable[Samples]
 ) -> None:
-    """Write a part of a run, of which one block is in memory at a time; `made_by` tells which part of which run."""
+    """Write a shard of a run, with one block in memory at a time; its fingerprint names the shard and the run."""
     count, made_by = len(samples_of(shard, run.num_samples, run.micro_batch)), _fingerprint(run, inputs, shard)
     with new_file(out) as path:
         _write(path, count, blocks, made_by=(len(made_by), [made_by]))
 
 
 def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard) -> Samples:
-    """Read a part of a run.
+    """Read a shard of a run: images (M, H, W, 3) and labels (M,).
 
     Raises:
-        UserError: The file is no such part: another one, or of another run, of other checkpoints, or of other code.
+        UserError: The file is another shard, or was sampled by another run, from other checkpoints or by other code.
     """
     count = len(samples_of(shard, run.num_samples, run.micro_batch))
     expected: dict[str, tuple[str, Shape]] = {
@@ -103,7 +103,7 @@ def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: 
 
 
 def made_by_shard(run: Section, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:
-    """What makes a part of a run."""
+    """Everything that decides the samples of a shard."""
     return {**_made_by("sample", run, inputs), "shard": str(shard)}
 
 
@@ -116,14 +116,14 @@ def _write(path: Path, count: int, blocks: Iterable[Samples], **more: tuple[int,
             all_labels.append(labels[:left])
             yield images[:left]
             left -= len(all_labels[-1])
-            del images  # before the next ones are made
+            del images  # frees them before the next block is made
 
-    # The images are gone through first, once; all labels are there when it is their turn.
+    # The images are written first and iterated once; by then `all_labels` holds every label.
     write_npz_rows(path, arr_0=(count, all_images()), arr_1=(count, all_labels), **more)
 
 
 def _fingerprint(run: Section, inputs: dict[str, Path], shard: Shard) -> NDArray[np.uint8]:
-    # Shards of equal length differ in nothing else that can be checked.
+    # Shards of equal length look the same; only the fingerprint tells them apart.
     return np.frombuffer(fingerprint(made_by_shard(run, inputs, shard)).encode(), np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Blocks of seeds: the unit of computation, so that shards never change what a kernel sees."""
+"""Blocks of seeds, the unit of computation: a kernel sees the same batch however a run is cut into shards."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Shard:
         """Read "i-of-n".
 
         Raises:
-            UserError: The text is no shard.
+            UserError: The text is not of the form i-of-n, or i is not in 1 .. n.
         """
         match = re.fullmatch(r"([0-9]+)-of-([0-9]+)", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
@@ -34,12 +34,12 @@ WHOLE = Shard(1, 1)
 
 
 def blocks_of(shard: Shard, num_samples: int, micro_batch: int) -> range:
-    """The blocks of a shard: block b holds the seeds [b, b + 1) x micro_batch; shards differ by at most a block."""
+    """The blocks of a shard. Block b holds the seeds [b, b + 1) x micro_batch; shards differ by at most one block."""
     num_blocks = -(-num_samples // micro_batch)
     return range(num_blocks * (shard.number - 1) // shard.count, num_blocks * shard.number // shard.count)
 
 
 def samples_of(shard: Shard, num_samples: int, micro_batch: int) -> range:
-    """The samples that a shard's blocks give; the last block of a run is computed whole and cut to size."""
+    """The samples of a shard's blocks; a run's last block is computed whole, then cut to size."""
     blocks = blocks_of(shard, num_samples, micro_batch)
     return range(min(blocks.start * micro_batch, num_samples), min(blocks.stop * micro_batch, num_samples))

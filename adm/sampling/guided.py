@@ -1,4 +1,4 @@
-"""From a run's section and two networks to images."""
+"""Sampling of a run's images from its section, a diffusion model and a classifier."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,11 +21,11 @@ from adm.sampling.batch import Samples
 
 
 class SeededNoise:
-    """Standard normals of a block: row i is drawn from the generator of image i, and from no other.
+    """Standard normals of a block. Row i comes from image i's own generator, and nothing else draws from it.
 
     Args:
         seeds: The images' seeds.
-        device: Where the normals are wanted; they are drawn on the CPU, so that it makes no difference to them.
+        device: Where the normals are needed. They are drawn on the CPU, so every device gets the same ones.
     """
 
     def __init__(self, seeds: range, device: torch.device = CPU) -> None:
@@ -49,18 +49,18 @@ def block_sampler(
     num_classes: int,
     base: Samples | None = None,
 ) -> Callable[[int], Samples]:
-    """What samples a block of a run: block b is that of the seeds [b, b + 1) x `run.micro_batch`, from `run.seed` on.
+    """The function that samples block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
 
     Args:
         run: How to sample.
         model: The section of the diffusion model or of the upsampler.
         network: Its network, on the device to compute on.
-        classifier: The noisy classifier, there too, or None for no guidance.
-        num_classes: Classes to draw labels from; an unconditional model has those of its classifier, or one.
-        base: What an upsampler upsamples: the whole batch of the run before, image i with its label to image i.
+        classifier: The noisy classifier, on the same device; None for no guidance.
+        num_classes: Number of classes to draw labels from; see `class_count`.
+        base: For an upsampler, the whole batch of the run before; image i and its label become image i.
 
     Returns:
-        A function of a block's number. The run's last block comes whole, more than was asked for.
+        A function of a block's number. The run's last block is not cut to size.
 
     Source: Algorithms 1 and 2.
     """
@@ -92,7 +92,7 @@ def block_sampler(
 
 
 def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor, Tensor]:
-    """Labels and low-resolution images of a block; beyond the batch's end its last image fills the block up."""
+    """Labels and low-resolution images of a block; copies of the batch's last image fill a block beyond its end."""
     rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
     return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows], channels)
 
@@ -101,7 +101,7 @@ def _sampler(
     run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
 ) -> Sampler:
     names = ("noise_temperature", "epsilon_temperature", *SAMPLERS[run.sampler].fields)
-    # An upsampled run has no field of guidance.
+    # Upsampled runs have no fields for guidance.
     taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
     module, name = SAMPLERS[run.sampler].made_by.split(":")
     denoiser = with_autocast(network, run.precision)
@@ -118,7 +118,7 @@ def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> G
 def class_count(
     model: DiffusionModelParams | UpsamplerModelParams, classifier: ClassifierModelParams | None
 ) -> int | None:
-    """The number of classes of a model, or else of the classifier that guides it; None if neither has classes."""
+    """The number of classes of a model, else of the classifier that guides it; None if neither has classes."""
     count = model.network.num_classes
     if count is None and classifier is not None:
         count = classifier.network.num_classes

@@ -1,4 +1,4 @@
-"""Real images to their DDIM latents and back, and along the arcs between two of them."""
+"""Real images to their DDIM latents and back, and interpolation on the arc between two latents."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -34,14 +34,14 @@ Classifier = Callable[[Tensor, Tensor], Tensor]
 class LatentSpace:
     """The latents of real images under DDIM: its ODE run towards noise and, with guidance, back.
 
-    What an image is conditioned on are class weights, (B, num_classes) float32: one-hot for a label, two classes'
-    cos(theta) and sin(theta) on the way between them. They weigh class embeddings and log probabilities alike.
+    Class weights, (B, num_classes) float32, condition the networks. They are one-hot for a label, and cos(theta) and
+    sin(theta) of two classes on the way between them. They weigh both class embeddings and log probabilities.
 
     Args:
         diffusion: The process, respaced to n steps.
         denoiser: The network.
         classifier: The noisy classifier; None for no guidance.
-        gradient_scale: s, of the decoding.
+        gradient_scale: The gradient scale s, used when decoding.
 
     Source: Appendix H; Algorithm 2.
     """
@@ -76,12 +76,12 @@ class LatentSpace:
 
     @property
     def device(self) -> torch.device:
-        """Where its networks are."""
+        """The device of its networks."""
         return self.diffusion.timesteps.device
 
     @property
     def all_but_last(self) -> int:
-        """How many steps reconstruct best: n - 1."""
+        """The number of steps that reconstructs best: n - 1."""
         return self.diffusion.num_timesteps - 1
 
     def encode(self, x_0: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
@@ -90,7 +90,7 @@ class LatentSpace:
         Args:
             x_0: (B, C, H, W) float32 in [-1, 1].
             class_weights: (B, num_classes) float32.
-            num_steps: How many steps to take; all but the last when None.
+            num_steps: How many steps to take; None takes all but the last.
 
         Returns:
             The latents, (B, C, H, W) float32.
@@ -103,17 +103,17 @@ class LatentSpace:
 
     @torch.no_grad()
     def decode(self, latent: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
-        """Run guided DDIM (eta = 0) back over the steps num_steps - 1 .. 0, those that `encode` took.
+        """Run guided DDIM (eta = 0) back over the steps that `encode` took: num_steps - 1 .. 0.
 
-        Skipping the last step on the way back too is what makes all but the last better: there x_0 is read off nearly
-        pure noise, and guidance, divided by a sqrt(alpha_bar) near zero, moves it far out of [-1, 1]. So either
-        direction asks the network at the same timesteps, at the price of taking the latent's alpha_bar to be that of
-        one step before, as the encoding takes an image's to be that of step 0.
+        All but the last reconstructs better because decoding skips the last step, too. At that step x_0 is predicted
+        from nearly pure noise, and guidance, divided by a sqrt(alpha_bar) near zero, moves it far out of [-1, 1]. Both
+        directions then call the network at the same timesteps. The price: decoding takes the latent's alpha_bar to be
+        that of one step before, just as encoding takes an image's alpha_bar to be that of step 0.
 
         Args:
             latent: (B, C, H, W) float32.
             class_weights: (B, num_classes) float32.
-            num_steps: As it was given to `encode`.
+            num_steps: The value given to `encode`.
 
         Returns:
             (B, C, H, W) float32, nominally in [-1, 1].
@@ -131,7 +131,7 @@ class LatentSpace:
         """Mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
 
         Returns:
-            (B, 2) float64: from the first n - 1 steps, from all n.
+            (B, 2) float64: with the first n - 1 steps, and with all n.
         """
         columns = []
         for num_steps in (self.all_but_last, self.diffusion.num_timesteps):
@@ -164,20 +164,20 @@ def weighted_gradient(classifier: Classifier, class_weights: Tensor, scale: floa
 
 
 def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
-    """cos(theta) a + sin(theta) b for theta from 0 to pi/2, linearly; the ends are a and b to the bit.
+    """cos(theta) a + sin(theta) b for evenly spaced theta from 0 to pi/2; the ends are a and b to the bit.
 
     Args:
         a: (B, ...) floating point.
-        b: As a.
-        points: How many values of theta, at least 2.
+        b: Shape and dtype of a.
+        points: Number of values of theta, at least 2.
 
     Returns:
-        (B, points, ...), as a.
+        (B, points, ...), dtype of a.
 
     Source: Appendix H.
     """
     fractions = torch.linspace(0, 1, points, dtype=torch.float64)
-    # cos(theta) as the sine of pi/2 - theta: the cosine of pi/2 is not zero in floating point.
+    # cos(theta) is computed as sin(pi/2 - theta), because cos(pi/2) is not zero in floating point.
     shape = (1, points, *[1] * (a.ndim - 1))
     cos, sin = (((x * (math.pi / 2)).sin()).to(a).view(shape) for x in (1 - fractions, fractions))
     return cos * a[:, None] + sin * b[:, None]
@@ -191,8 +191,8 @@ def load_conditioned(
     Args:
         data: The dataset, N images.
         indices: (B,) int64 in 0 .. N - 1.
-        num_classes: Above every label.
-        channels: How many of the images' channels the network sees, C.
+        num_classes: Number of classes; every label is below it.
+        channels: C, the number of the images' channels that the network sees.
 
     Returns:
         x_0 (B, C, H, W) float32 in [-1, 1], and class weights (B, num_classes) float32, one-hot.
@@ -202,17 +202,17 @@ def load_conditioned(
 
 
 def interpolate(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int, micro_batch: int) -> Tensor:
-    """Decode what lies on the arcs between the latents of images.
+    """Decode points on the arcs between the latents of pairs of images.
 
     Args:
         space: The latent space.
-        x_0: (2P, C, H, W) float32 in [-1, 1], in pairs: the even rows are joined to the odd ones.
+        x_0: (2P, C, H, W) float32 in [-1, 1]; rows 2p and 2p + 1 are a pair.
         class_weights: (2P, num_classes) float32.
-        points: How many images an arc, at least 2.
-        micro_batch: Rows that are computed at once.
+        points: Number of images on each arc, at least 2.
+        micro_batch: Number of rows computed at once.
 
     Returns:
-        (P points, C, H, W) float32, nominally in [-1, 1], an arc after the other.
+        (P points, C, H, W) float32, nominally in [-1, 1], arc by arc.
 
     Source: Appendix H.
     """
@@ -224,7 +224,7 @@ def interpolate(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: 
 def compute_in_batches(
     function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor
 ) -> Tensor:
-    """Compute `function` of all rows, a micro-batch at a time on a device, behind a progress bar."""
+    """Compute `function` of all rows on a device, one micro-batch at a time, with a progress bar."""
     parts = in_micro_batches(function, micro_batch, *(tensor.to(device) for tensor in rows))
     total = -(-len(rows[0]) // micro_batch)
     return torch.cat([part.cpu() for part in progress(parts, total, "batch", name=function.__name__)])

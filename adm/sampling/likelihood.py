@@ -1,4 +1,4 @@
-"""Bits per dimension of real images under a diffusion model: L_vlb, term by term."""
+"""Bits per dimension of real images under a diffusion model: the terms of L_vlb."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -20,7 +20,7 @@ from adm.progress import Progress, progress
 from adm.sampling.studies import Likelihood
 
 CHOICE, NOISE = 0, 1
-"""Streams of the study's seed: which images are measured, and the noise that each of them meets."""
+"""Random streams of the study's seed: one chooses the images, the other draws their noise."""
 
 
 def measure(
@@ -30,16 +30,16 @@ def measure(
     data: ImageShards,
     indices: NDArray[np.int64],
 ) -> Likelihood:
-    """Measure the terms of L_vlb of images, `study.micro_batch` of them at a time, behind a progress bar.
+    """Measure the terms of L_vlb of images, `study.micro_batch` at a time, with a progress bar.
 
     Args:
         study: How to measure.
         model: The section of the diffusion model.
-        network: Its network, on the device to compute on; a class-conditional one is given each image's own label.
+        network: Its network, on the device to compute on; a class-conditional one gets each image's own label.
         data: The dataset.
-        indices: (N,) int64, the images.
+        indices: (N,) int64, indices of the images in the dataset.
 
-    A grey network's likelihood is in bits per dimension of one channel, of which its images have no more.
+    The images of a grey network have one channel, so its bits per dimension count one channel.
 
     Source: equations 8-11.
     """
@@ -61,7 +61,7 @@ def measure(
         bits.append(terms[0].sum(0).numpy() + prior[-1])
         sums += terms.sum(2).numpy()
     bar.close()
-    # The terms came from the last timestep down.
+    # `_terms` yields the last timestep first.
     vlb, x_0_mse, eps_mse = sums[:, ::-1] / len(indices)
     return Likelihood(
         timesteps=diffusion.timesteps.cpu().numpy(),
@@ -76,17 +76,17 @@ def measure(
 
 
 def labelled_denoiser(y: Tensor | None, network: nn.Module, precision: Precision) -> Denoiser:
-    """The denoiser of images of the labels y, (B,) int64; of an unconditional network where y is None."""
+    """A network as the denoiser of images with the labels y, (B,) int64; y is None for an unconditional network."""
     return with_autocast(network if y is None else partial(network, y=y), precision)
 
 
 def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterator[Tensor]:
-    """Yield standard normals (B, *shape) float32 without end; an image's are functions of the seed and its index.
+    """Yield standard normals (B, *shape) float32 without end; an image's depend only on the seed and its index.
 
     Args:
         seed: The study's seed.
-        indices: (B,) int64, the images, into the dataset.
-        shape: That of an image.
+        indices: (B,) int64, indices of the images in the dataset.
+        shape: The shape of an image, (C, H, W).
     """
     generators = [generator(seed, NOISE, int(index)) for index in indices]
     while True:
@@ -96,7 +96,7 @@ def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterat
 def _terms(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor], bar: Progress
 ) -> Iterator[Tensor]:
-    """The term of L_vlb and both squared errors, (3, B) float64, of each timestep, the last one first."""
+    """Yield the term of L_vlb and both squared errors, (3, B) float64, of each timestep, the last one first."""
     for term in likelihood_terms(diffusion, denoiser, x_0, noise):
         bar.update()
         yield torch.stack([term.vlb, term.x_0_mse, term.eps_mse])

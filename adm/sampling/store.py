@@ -1,4 +1,4 @@
-"""Finished blocks of a sampling job, kept on the disk until its batch is written: a killed job goes on from them."""
+"""Finished blocks of a sampling job, kept on disk until its batch is written; a killed job resumes from them."""
 
 import logging
 import shutil
@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BlockStore:
-    """Blocks by their numbers, each in a file of its own.
+    """Blocks by number, one file each.
 
     Attributes:
-        folder: Where the files are.
+        folder: The folder of the files.
         group: The processes that compute the blocks; the first one reads and writes.
     """
 
@@ -34,8 +34,8 @@ class BlockStore:
     group: Group
 
     def fill(self, blocks: Sequence[int], sampled: Callable[[int], Samples]) -> None:
-        """Have `sampled` compute the blocks that are missing or damaged, and keep each as soon as it is finished."""
-        # Every process goes by what the first one sees.
+        """Compute the missing and damaged blocks with `sampled`; each is written as soon as it is finished."""
+        # Only the first process looks at the disk: all must agree on what is missing.
         missing = [block for block in blocks if not self.group.broadcast(self.group.is_main and self._is_whole(block))]
         finished = self.group.map(sampled, missing)
         bar = progress(finished, len(blocks), "block", initial=len(blocks) - len(missing))
@@ -69,14 +69,14 @@ class BlockStore:
 
 @contextmanager
 def block_store(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) -> Iterator[BlockStore]:
-    """Yield the store of a sampling job, locked; it goes when the context ends well.
+    """Yield the locked store of a sampling job; it is removed when the context ends without an error.
 
-    Its folder is named after everything that decides the samples, so that a job with other params or other checkpoints
-    never goes on from it. What such a job left under the same `work` goes at once.
+    Its folder is named by a fingerprint of everything that decides the samples. A job with other params or other
+    checkpoints therefore never resumes from it. Blocks that such a job left under the same `work` are removed.
 
     Args:
-        work: The folder of this job alone, a whole run or a shard.
-        made_by: What decides the samples.
+        work: This job's own folder, for a whole run or a shard.
+        made_by: Everything that decides the samples.
         group: The processes that sample; the first one holds the lock.
 
     Raises:
@@ -98,7 +98,7 @@ def block_store(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) ->
                 shutil.rmtree(other)
         yield store
         remove_folder(work)
-        # Who opened it meanwhile finds that it is gone, and makes another.
+        # A process that opened the lock file meanwhile notices that it is gone, and makes a new one.
         Path(lock.lock_file).unlink()
     finally:
         lock.release()

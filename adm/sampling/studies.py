@@ -1,4 +1,4 @@
-"""What the studies of single figures pass on: interpolations, neighbours, variations of guidance, likelihoods."""
+"""Artifacts of the studies: interpolations, neighbours, variations of the gradient scale, likelihoods."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from adm.params.errors import UserError
 from adm.params.section import Section
 
 Arrays = Mapping[str, tuple[str, Shape]]
-"""Dtype and shape of the arrays of a study, by name."""
+"""Dtype and shape of each array of a study, by name."""
 
 
 class Study:
-    """The arrays of a study, and how its artifact holds them.
+    """The arrays of a study, and the layout of its artifact.
 
     Attributes:
         stage: The stage that makes the artifact.
-        file: The npz of the arrays.
-        library: The distribution whose version can change the arrays.
-        arrays: What the npz must hold.
-        rows: Names of arrays that must have the same length.
+        file: The name of its npz.
+        library: The Python distribution whose version can change the arrays.
+        arrays: The arrays that the npz must hold.
+        rows: Groups of arrays that must have the same length.
     """
 
     stage: ClassVar[str]
@@ -37,20 +37,20 @@ class Study:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the manifest tells of the arrays."""
+        """Facts about the arrays for the manifest."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
 class Interpolation(Study):
-    """Rows of images between pairs of real ones, and errors of reconstruction.
+    """Images between pairs of real images, and errors of reconstruction.
 
     Attributes:
         originals: (pairs, 2, H, W, 3) uint8, the real images.
-        images: (pairs, points, H, W, 3) uint8, from the first one's reconstruction to the second one's.
+        images: (pairs, points, H, W, 3) uint8, from the reconstruction of the first to that of the second.
         labels: (pairs, 2) int64, of the real images.
-        error_all_but_last: (N,) float64, mean squared errors in units of [-1, 1] over all steps but the last.
-        error_all: (N,) float64, of the same images, over all steps.
+        error_all_but_last: (N,) float64, mean squared errors in units of [-1, 1] with all steps but the last.
+        error_all: (N,) float64, errors of the same images with all steps.
     """
 
     originals: NDArray[np.uint8]
@@ -81,10 +81,10 @@ class Neighbours(Study):
     """The images of a dataset that are nearest to each sample, by pooled features.
 
     Attributes:
-        indices: (M, k) int64, into the dataset's training images, the nearest first.
+        indices: (M, k) int64, indices of the dataset's training images, the nearest first.
         distances: (M, k) float64, Euclidean.
         dataset_distances: (N,) float64, from each image of the dataset to the nearest other one.
-        pixel_copies: (M,) bool, whether a sample is its nearest image byte for byte.
+        pixel_copies: (M,) bool, whether a sample equals its nearest image byte for byte.
     """
 
     indices: NDArray[np.int64]
@@ -114,7 +114,7 @@ class Variation(Study):
     """The same seeds at several gradient scales.
 
     Attributes:
-        images: (M, len(scales), H, W, 3) uint8, a seed a row.
+        images: (M, len(scales), H, W, 3) uint8, one row for each seed.
         scales: (len(scales),) float64, increasing.
         labels: (M,) int64.
     """
@@ -140,16 +140,16 @@ class Variation(Study):
 
 @dataclass(frozen=True, eq=False)
 class Likelihood(Study):
-    """Bits per dimension of images, and the terms of L_vlb that they are the sum of.
+    """Bits per dimension of images, and the terms of L_vlb that add up to them.
 
     Attributes:
-        timesteps: (S,) int64, those of the training process that were visited, increasing.
-        vlb: (S,) float64, the term of each timestep in bits per dimension, the mean over the images.
-        x_0_mse: (S,) float64, likewise the mean squared error of the predicted x_0, in units of [-1, 1].
-        eps_mse: (S,) float64, that of the eps which goes with it.
-        indices: (N,) int64, the images, into their part of the dataset, increasing.
+        timesteps: (S,) int64, the timesteps of the training process that were visited, increasing.
+        vlb: (S,) float64, the term of each timestep in bits per dimension, averaged over the images.
+        x_0_mse: (S,) float64, the mean squared error of the predicted x_0 in units of [-1, 1], averaged likewise.
+        eps_mse: (S,) float64, the mean squared error of the eps that belongs to it.
+        indices: (N,) int64, indices of the images in their part of the dataset, increasing.
         labels: (N,) int64, of the images.
-        bits: (N,) float64, each image's bits per dimension: its terms and its prior.
+        bits: (N,) float64, each image's bits per dimension: the sum of its terms and its prior.
         prior: (N,) float64, L_T of each image, in bits per dimension.
     """
 
@@ -172,7 +172,7 @@ class Likelihood(Study):
 
     @property
     def standard_error(self) -> float:
-        """That of the mean of `bits` over images."""
+        """The standard error of the mean of `bits` over the images."""
         return float(self.bits.std(ddof=1) / len(self.bits) ** 0.5)
 
     @property
@@ -196,8 +196,8 @@ def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections:
     Args:
         out: The folder.
         study: The arrays.
-        inputs: The artifacts that they were computed from.
-        sections: The sections of the params file that they were computed with, by the names in the manifest.
+        inputs: The artifacts that they were computed from, by name.
+        sections: The sections of the params file that they were computed with, by their names in the manifest.
     """
     made_by = provenance(study.stage, sections, inputs, [study.library])
     with new_folder(out) as folder:
@@ -211,10 +211,10 @@ def read_study(kind: type[S], folder: Path, **sections: Section) -> S:
     Args:
         kind: The class of the study.
         folder: Its artifact.
-        sections: As given to `write_study`.
+        sections: The sections given to `write_study`.
 
     Raises:
-        UserError: The folder holds no such study, it changed, a section is another, or arrays differ in length.
+        UserError: The folder holds no such study, it changed, a section differs, or arrays differ in length.
     """
     require_params(folder, read_manifest(folder, kind.stage).model_dump(), sections)
     arrays = read_npz(folder / kind.file, kind.arrays)

@@ -1,4 +1,4 @@
-"""Samples of a GAN under the truncation trick: a smaller latent buys fidelity at the price of diversity."""
+"""Samples of a GAN with the truncation trick: smaller latents trade diversity for fidelity."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from adm.params.gans import GanRunParams
 from adm.sampling.batch import Images, Labels
 
 CUT = 2.0
-"""Standard deviations at which the latents' normal distribution is cut, as in the published BigGAN."""
+"""The latents' normal distribution is cut at this many standard deviations, as in the published BigGAN."""
 
 
 def truncated_normal(uniform: Tensor, truncation: float) -> Tensor:
@@ -35,13 +35,13 @@ def truncated_normal(uniform: Tensor, truncation: float) -> Tensor:
 def sample_blocks(
     run: GanRunParams, network: Generator, classes: Sequence[int], blocks: range
 ) -> Iterator[tuple[Images, Labels]]:
-    """Sample blocks of a run, one after the other; image i is a function of seed `run.seed` + i.
+    """Sample blocks of a run, one after the other; seed `run.seed` + i makes image i.
 
     Args:
         run: How to sample.
         network: The generator.
-        classes: Labels to draw from, each as likely as the others.
-        blocks: Which blocks of `run.micro_batch` seeds; the run's last block comes whole, more than was asked for.
+        classes: Labels to draw from, with equal probabilities.
+        blocks: Which blocks of `run.micro_batch` seeds. The run's last block is not cut to size.
 
     Yields:
         Images (B, H, W, 3) uint8 and labels (B,) int64 of each block.

@@ -3,35 +3,36 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance
+from adm.params.claims import grouped
 from adm.params.errors import UserError
 from adm.params.needs import needs_of_claims
 from adm.params.schema import Params
 from adm.report.claims import judge
-from adm.report.evidence import images_seen, iterations_of, read_evidence
+from adm.report.evidence import images_seen, read_evidence
 from adm.report.metrics import Inputs
 from adm.report.verdicts import write_verdicts
 
 
-def run(params: Params, inputs: Inputs, out: Path) -> None:
-    """Judge the claims of a params file and write the verdicts in order as `<out>.csv`, `.md`, `.tex` and `.json`.
+def run(params: Params, group: str, inputs: Inputs, out: Path) -> None:
+    """Judge the claims of a group and write the verdicts in order as `<out>.csv`, `.md`, `.tex` and `.json`.
 
     Args:
         params: The params file.
+        group: Of `adm.params.claims.grouped`.
         inputs: The artifacts that `adm.params.needs.needs_of_claims` names.
         out: The path without its ending.
 
     Raises:
         UserError: Something that a claim needs is missing, malformed, of another section or not to be compared.
     """
-    evidence = read_evidence(params, inputs)
+    claims, needs = grouped(params.claims)[group], needs_of_claims(params, group)
+    evidence = read_evidence(params, list(claims.values()), inputs)
     try:
-        verdicts = [judge(key, claim, evidence) for key, claim in params.claims.items()]
+        verdicts = [judge(key, claim, evidence) for key, claim in claims.items()]
     except ValueError as error:
         raise UserError(str(error)) from error
-    needed = {
-        f"{kind}/{key}".rstrip("/"): inputs[kind][key] for kind, keys in needs_of_claims(params).items() for key in keys
-    }
+    needed = {f"{kind}/{key}".rstrip("/"): inputs[kind][key] for kind, keys in needs.items() for key in keys}
     images = images_seen(params)
-    facts = {"iterations": iterations_of(params), "images": {model: images[model] for model in evidence.costs}}
-    made_by = provenance("claims", params.claims, needed, ["numpy", "pandas", "scipy"])
+    facts = {"iterations": evidence.iterations, "images": {model: images[model] for model in evidence.costs}}
+    made_by = provenance("claims", claims, needed, ["numpy", "pandas", "scipy"])
     write_verdicts(out, verdicts, {**made_by, "facts": facts})

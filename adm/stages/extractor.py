@@ -12,7 +12,7 @@ from adm.metrics.freeze import freeze
 from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
-from adm.training.extractor import accuracy, initial_network, split, train_extractor
+from adm.training.extractor import accuracy, examples, initial_network, split, train_extractor
 from adm.training.log import log_reports
 from adm.training.report import Report
 
@@ -32,12 +32,13 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     if not len(parts.held_out) or not len(parts.train):
         raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")
     network = initial_network(extractor, dataset.num_classes)
-    steps = train_extractor(extractor, network, shards[parts.train], shards.labels[parts.train])
+    steps = train_extractor(extractor, network, *examples(extractor, shards[parts.train], shards.labels[parts.train]))
     reports = (Report(step, {"loss": loss}) for step, loss in enumerate(steps, start=1))
     for _ in log_reports(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
         pass
     require_finite("extractor", network.state_dict())
-    held_out = accuracy(network, shards[parts.held_out], shards.labels[parts.held_out])
+    unseen = examples(extractor, shards[parts.held_out], shards.labels[parts.held_out])
+    held_out = accuracy(network, *unseen)
     logger.info("held-out accuracy %.4f on %d images", held_out, len(parts.held_out))
     if held_out < extractor.least_accuracy:
         raise UserError(

@@ -1,1 +1,1 @@
-"""Verbs for single files and for whole results folders, outside the pipeline."""
+"""The verbs outside the pipeline, for single files and whole results folders."""

@@ -1,4 +1,4 @@
-"""`compare`: whether two results folders hold the same, artifact by artifact."""
+"""`compare`: whether two results folders have the same content, artifact by artifact."""
 
 import math
 import os
@@ -17,10 +17,10 @@ from adm.progress import progress
 
 
 def run(a: Path, b: Path, tolerance: Tolerance, out: Path | None) -> bool:
-    """Compare artifacts of the same path; print a line for each pair that is not equal, and counts by kind.
+    """Compare artifacts with the same path; print a line for each pair that is not equal, and counts by kind.
 
     Returns:
-        Whether the folders agree: within the tolerance, and but for what is measured in seconds.
+        Whether the folders agree within the tolerance, except for values that are measured in seconds.
 
     Raises:
         UserError: A or B is no results folder, or OUT lies in one or is a folder.
@@ -66,7 +66,7 @@ def _report(compared: Mapping[str, Compared], counts: Counter[Kind], tolerance: 
             path: {
                 "kind": str(found.kind),
                 "words": found.words,
-                # JSON has no infinity, which stands for what is no number.
+                # JSON has no infinity; here it marks differences that are not numbers.
                 "apart": found.apart if math.isfinite(found.apart) else None,
                 "made": found.made,
             }

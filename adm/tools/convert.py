@@ -15,13 +15,13 @@ from adm.params.models import ModelParams
 
 
 def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> None:
-    """Convert a file, or export a checkpoint; the kinds of SOURCE and OUT tell the direction.
+    """Convert a file, or export a checkpoint; the kinds of SOURCE and OUT decide the direction.
 
     Args:
-        source: A `.pt` of the released kind, a `.safetensors` under our names, or the folder of a checkpoint.
-        out: A `.safetensors` for a `.pt`, a `.pt` for anything else.
-        preset: What network the weights are of; None where SOURCE itself tells.
-        dtype: How a `.pt` stores the torso's convolutions; a `.safetensors` is always of float32.
+        source: A `.pt` in the released format, a `.safetensors` with our names, or the folder of a checkpoint.
+        out: A `.safetensors` for a `.pt`, else a `.pt`.
+        preset: The network of the weights; None if SOURCE itself names it.
+        dtype: The dtype of the torso's convolutions in a `.pt`; a `.safetensors` is always float32.
 
     Raises:
         UserError: SOURCE cannot be read or does not fit, or OUT is a folder.

@@ -1,4 +1,4 @@
-"""`identify`: which released network a file is of."""
+"""`identify`: which released network a file belongs to."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,11 +10,11 @@ def run(file: Path) -> list[str]:
     """Compare a file in the released format with every preset.
 
     Returns:
-        Lines to print: the number of parameters by dtype, and the presets that the file fits, or the nearest one and
-        the first three tensors that differ.
+        Lines to print: the number of parameters by dtype, and the presets that the file fits. If it fits none, the
+        nearest preset and the first three tensors that differ.
 
     Raises:
-        UserError: The file is no checkpoint of the released kind.
+        UserError: The file is no checkpoint in the released format.
     """
     state = read_released(file)
     counts = Counter[str]()

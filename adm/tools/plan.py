@@ -1,4 +1,4 @@
-"""`plan`: what a params file would take, in tables and a figure, before anything runs."""
+"""`plan`: tables and a figure of a params file's costs, before anything runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from adm.report.figures import COLORS, write_figure
 from adm.report.tables import write_table
 
 GPUS = tuple(2**power for power in range(3, 11))
-"""On how many GPUs the whole is scheduled."""
+"""Numbers of GPUs for which the whole is scheduled."""
 
 CAPTIONS = {
     "time": "What the jobs compute, and how long one device takes at the shares of its peak that the paper reached.",
@@ -30,7 +30,7 @@ CAPTIONS = {
     "transfers": "What the stages read and write; they hash what they read, and what they write to stay.",
     "limits": "What grows, where it is most, on A100s, beside what the params file grants a job that is tried once.",
 }
-"""Of the tables, by the names of their files."""
+"""Captions of the tables, by the names of their files."""
 
 
 def run(params: Params, out: Path) -> None:
@@ -57,7 +57,7 @@ def run(params: Params, out: Path) -> None:
 
 
 def published_relative() -> float:
-    """The share of an A100's peak that others published for the 64x64 network, over that of a V100's in Table 7."""
+    """The published share of an A100's peak for the 64x64 network, divided by Table 7's share of a V100's peak."""
     share = published_share(network_forward_flops(PRESETS["imagenet64"]))
     return share / Shares.read().measured["diffusion", 64]
 

@@ -25,7 +25,7 @@ from adm.report.intervals import FEWEST_REPLICATES
 from adm.report.score_printing import print_scores
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
-"""Images on either side: a point and its neighbours, of which coverage takes five."""
+"""Fewest images of samples and reference: a point and its neighbours (five for coverage)."""
 
 
 def run(
@@ -37,16 +37,16 @@ def run(
     second: SecondExtractor | None,
     out: Path | None,
 ) -> None:
-    """Score samples, print the metrics and write them with what they rest on.
+    """Score samples, print the metrics, and write them with their provenance.
 
     Raises:
-        UserError: An input is missing, damaged or does not fit another; nothing is written then.
+        UserError: An input is missing or damaged, or inputs do not fit each other. Nothing is written.
     """
     _check_place(out)
     fake, real = open_images(samples, options.num_samples), open_reference(reference)
     _check_inputs(fake, real, options, second)
     largest = max(images.count for images in (fake, real.images) if images is not None)
-    # A batch is filled up: one larger than all images would be computed in vain.
+    # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     try:
         executor, resize = open_graph(params, graph, params.device), resize_inside(graph)
@@ -79,7 +79,7 @@ def run(
 
 
 def _check_place(out: Path | None) -> None:
-    """Refuse where nothing can be written before anything is computed."""
+    """Check that the place can be written, before anything is computed."""
     if out is None:
         return
     if out.is_dir():
@@ -90,7 +90,7 @@ def _check_place(out: Path | None) -> None:
 
 
 def _check_inputs(fake: Images, real: Reference, options: Options, second: SecondExtractor | None) -> None:
-    """Refuse what would be found out only after hours."""
+    """Check early what would otherwise fail only after hours."""
     if 0 < options.replicates < FEWEST_REPLICATES:
         raise UserError(f"--replicates {options.replicates}: too few for intervals; give {FEWEST_REPLICATES} or more")
     fewest = FEWEST_FURTHER if options.further or second else FEWEST
@@ -112,7 +112,7 @@ def _check_inputs(fake: Images, real: Reference, options: Options, second: Secon
 def _check_dimensions(
     executor: Executor, params: PlacedGraphParams, fake: Images, real: Reference, graph: Path
 ) -> None:
-    """Run a black batch through the graph, and compare what comes out with the reference's statistics."""
+    """Run a black batch through the graph, and compare the features' dimensions with the reference's statistics."""
     if real.stored is None:
         return
     try:
@@ -133,12 +133,12 @@ def _check_dimensions(
 def graph_params(
     executor: Literal["torch", "tensorflow"], device: str, compiled: bool, batch: int, threads: int | None
 ) -> PlacedGraphParams:
-    """How a graph is run; on all cores if `threads` is None.
+    """How to run a graph; `threads` None means all cores.
 
     Raises:
-        UserError: The library cannot run it so.
+        UserError: The library cannot run it with these values.
     """
-    # Not every system tells which of its cores are ours.
+    # Not every system reports which of its cores this process may use.
     ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     found = threads or len(ours(0))
     try:
@@ -154,10 +154,10 @@ def graph_params(
 def second_extractor(
     module: Path | None, resize: str | None, scaling: Scaling, device: str, batch: int
 ) -> SecondExtractor | None:
-    """The network that the user brings, if any.
+    """The network that the user provides, or None.
 
     Raises:
-        UserError: A resize without a network, or a network without one: what it sees must be named.
+        UserError: A resize without a network, or a network without one: its input size must be given.
     """
     if module is None:
         if resize is not None:

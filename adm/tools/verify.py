@@ -1,4 +1,4 @@
-"""`verify`: which artifacts of a results folder are not what was written, or not of the parents that are there."""
+"""`verify`: which artifacts of a results folder changed, or were made from other parents than those that exist."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from adm.progress import progress
 
 
 def run(results: Path, out: Path | None) -> bool:
-    """Check every artifact; print a line for each that is wrong, one for each stage whose code changed, and counts.
+    """Check every artifact; print a line for each wrong one and for each stage whose code changed, and counts.
 
     Returns:
         Whether nothing is wrong. Other code is not wrong: the engines run such stages again by themselves. Nor is what
@@ -71,7 +71,7 @@ def _within(path: Path, results: Path) -> str:
 
 def _hashed(artifacts: Mapping[str, Artifact]) -> Digests:
     files = [file for artifact in artifacts.values() for file in artifact.files.values()]
-    # One that vanishes meanwhile has no size, and is named when it is read.
+    # A file that disappears meanwhile gets size 0; the error comes when it is read.
     sizes = {file: file.stat().st_size if file.is_file() else 0 for file in files}
     digests = {}
     with progress(total=sum(sizes.values()), unit="B") as bar:

@@ -1,1 +1,1 @@
-"""Training: tasks, the loop, precision, and checkpoints that go on to the bit."""
+"""Training: tasks, the loop, precision, and checkpoints; resumed training gives the same bits."""

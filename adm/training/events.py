@@ -1,4 +1,4 @@
-"""TensorBoard's event files, without TensorFlow, which TensorBoard's own writer of files would load."""
+"""TensorBoard's event files, written without TensorFlow: TensorBoard's own file writer would import it."""
 
 import logging
 import os
@@ -14,16 +14,16 @@ from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignor
 logger = logging.getLogger(__name__)
 
 PATTERN = "events.out.tfevents.*"
-"""What event files are called, for TensorBoard to find them."""
+"""TensorBoard finds event files by this name."""
 
 
 class EventFile:
-    """Scalars by their step, in a file of a run's own folder; those of earlier tries are removed from it.
+    """Scalars by step, in one file in the run's folder; event files of earlier tries are removed from the folder.
 
-    No result depends on it: where it cannot be written, a warning says so, and training goes on without.
+    No result depends on it. If it cannot be written, a warning says so and training continues without it.
 
     Args:
-        folder: The run's; TensorBoard calls the run by it.
+        folder: The run's folder; TensorBoard shows its name as the run's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class EventFile:
             folder.mkdir(parents=True, exist_ok=True)
             for earlier in folder.glob(PATTERN):
                 earlier.unlink()
-            # A name of its own, later than all before: a TensorBoard that is running goes on to it.
+            # A new name that sorts after all earlier ones: a running TensorBoard then switches to this file.
             path = folder / PATTERN.replace("*", f"{time.time_ns()}.{os.getpid()}")
             self._file = RecordWriter(path.open("wb", buffering=0))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))

@@ -1,4 +1,4 @@
-"""Training of a small extractor on a labelled dataset, part of which is held out."""
+"""Training of a small feature extractor on one part of a labelled dataset; the other part is held out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,34 +14,56 @@ from adm.params.data import ExtractorParams
 from adm.training.finite import require_finite_step
 
 SPLIT, INIT, ORDER = 0, 1, 2
-"""Streams of random numbers of an extractor's training."""
+"""Random streams of an extractor's training."""
+
+ROTATIONS = 4
+"""By no, one, two and three quarters of a turn."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of the training and the held-out images."""
+    """Indices of the training images and of the held-out images."""
 
     train: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
 
 def split(extractor: ExtractorParams, num_images: int) -> Split:
-    """Cut a dataset in two at random."""
+    """Split a dataset at random."""
     order = torch.randperm(num_images, generator=generator(extractor.seed, SPLIT)).numpy()
     size = round(num_images * extractor.held_out)
     return Split(train=order[size:], held_out=order[:size])
 
 
 def initial_network(extractor: ExtractorParams, num_classes: int) -> ExtractorNetwork:
-    """An untrained extractor."""
+    """An untrained extractor of a dataset of so many classes."""
     draws = generator(extractor.seed, INIT)
-    return ExtractorNetwork(num_classes, extractor.side, extractor.channels, generator=draws)
+    told = num_classes if extractor.learns == "classes" else ROTATIONS
+    return ExtractorNetwork(told, extractor.side, extractor.channels, generator=draws)
+
+
+def examples(
+    extractor: ExtractorParams, images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """What an extractor learns from: images with their classes, or each of them in all four rotations, with these.
+
+    Args:
+        extractor: Its section.
+        images: (N, S, S, 3) uint8.
+        labels: (N,) int64.
+
+    Source: Gidaris et al. 2018, "Unsupervised Representation Learning by Predicting Image Rotations".
+    """
+    if extractor.learns == "classes":
+        return images, labels
+    turned = [np.rot90(images, quarters, axes=(1, 2)) for quarters in range(ROTATIONS)]
+    return np.concatenate(turned), np.repeat(np.arange(ROTATIONS), len(images))
 
 
 def train_extractor(
     extractor: ExtractorParams, network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> Iterator[float]:
-    """Train in place by cross-entropy, AdamW and a learning rate that falls linearly to zero.
+    """Train in place with cross-entropy, AdamW and a learning rate that falls linearly to zero.
 
     Args:
         extractor: How to train.
@@ -74,6 +96,6 @@ def train_extractor(
 
 @torch.no_grad()
 def accuracy(network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """The share of images whose class the network tells."""
+    """The share of the images that the network classifies correctly, in [0, 1]."""
     predicted = network(torch.from_numpy(images)).argmax(dim=1).numpy()
     return float((predicted == labels).mean())

@@ -1,4 +1,4 @@
-"""Whether an update may be made: one of numbers that are not finite would spoil all that come after it."""
+"""Checks before an update: a single NaN or infinity would spoil all later updates."""
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,12 @@ def require_finite_step(what: str, loss: Tensor, network: nn.Module) -> None:
     """Refuse a loss or a gradient that is NaN or infinite.
 
     Args:
-        what: The iteration and the loss, as an error calls them.
+        what: Names the iteration and the loss in the error.
         loss: A single value.
-        network: Whose gradients were just computed.
+        network: The network, after its backward pass.
 
     Raises:
-        NotFiniteError: Names the loss and the first tensor whose gradient is not finite.
+        NotFiniteError: The loss or a gradient is not finite; names the loss and the first such tensor.
     """
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in network.parameters() if weight.grad is not None])
     if not torch.isfinite(norm + loss.detach()):
@@ -25,7 +25,7 @@ def require_finite_step(what: str, loss: Tensor, network: nn.Module) -> None:
 
 
 def where_not_finite(network: nn.Module) -> str:
-    """Where a gradient first holds NaN or infinity, in words."""
+    """A phrase that names the first tensor whose gradient holds NaN or infinity."""
     parameters = network.named_parameters()
     first = first_not_finite({name: weight.grad for name, weight in parameters if weight.grad is not None})
     return f"first in {first}" if first else "in its norm alone"

@@ -1,4 +1,4 @@
-"""Training of a GAN: alternating updates of discriminator and generator by the hinge loss."""
+"""Training of a GAN: alternating updates of discriminator and generator with the hinge loss."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from adm.training.ema import warmed_up
 from adm.training.finite import require_finite_step
 
 DISCRIMINATOR, GENERATOR = 2, 3
-"""Streams of random numbers of a GAN's training, after those of `adm.data.batches`."""
+"""Random streams of a GAN's training; `adm.data.batches` uses 0 and 1."""
 
 BETAS = (0.0, 0.99)
-"""Decay rates of Adam's moments."""
+"""Decay rates of Adam's first and second moments."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The two players, and the generator whose weights are averaged over training, which is the result."""
+    """The two players, and the result: a generator whose weights are averaged over training."""
 
     generator: Generator
     discriminator: Discriminator
@@ -31,7 +31,7 @@ class Networks:
 
 
 def initial_networks(gan: GanParams, image_size: int, num_classes: int, image_channels: int = 3) -> Networks:
-    """Untrained networks, a function of the GAN's seed."""
+    """Untrained networks; the GAN's seed decides their weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(gan.seed)
         images = image_size, num_classes, image_channels
@@ -42,16 +42,16 @@ def initial_networks(gan: GanParams, image_size: int, num_classes: int, image_ch
 
 
 def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Batches) -> Iterator[dict[str, float]]:
-    """Train in place, for `gan.iterations` updates of the generator.
+    """Train in place for `gan.iterations` updates of the generator.
 
     Args:
         gan: How to train.
         networks: Changed in place.
-        num_classes: The classes of the dataset.
+        num_classes: Number of the dataset's classes.
         batches: The data.
 
     Yields:
-        Both players' losses, after each iteration.
+        Both players' losses by name, after each iteration.
 
     Raises:
         NotFiniteError: A loss or a gradient is NaN or infinite.
@@ -85,7 +85,7 @@ def _discriminator_loss(
 ) -> Tensor:
     with torch.no_grad():
         fake, labels = _generated(gan, networks, num_classes, draws)
-    # Real and generated images are judged in one pass: each pass advances the spectral norms' power iterations.
+    # One pass for real and generated images, because each pass advances the spectral norms' power iterations.
     judged = networks.discriminator(torch.cat([x, fake]), torch.cat([y, labels]))
     real, made = judged.split([len(x), len(fake)])
     return F.relu(1 - real).mean() + F.relu(1 + made).mean()

@@ -1,4 +1,4 @@
-"""The training log: a csv with a row every few steps, which a resumed run goes on writing, and TensorBoard's curves."""
+"""The training log: a csv with one row every few steps, and TensorBoard's curves; a resumed run continues both."""
 
 import csv
 import logging
@@ -16,21 +16,21 @@ from adm.training.report import Report
 logger = logging.getLogger(__name__)
 
 NO_CURVES = ("step", "seconds")
-"""Columns that tell when a row was written: TensorBoard's abscissae."""
+"""Columns that TensorBoard uses as x axes; they get no curves."""
 
 
 class TrainingLog:
-    """Averages reports over `every` steps: a row of a csv, a point of TensorBoard's curves, a line of the journal.
+    """Averages reports over `every` steps, for a row of the csv, a point of the curves and a line of the journal.
 
-    Columns: step, seconds of training since the segment began, images a second, then the reports' values. The curves
-    are those of the csv's rows, kept ones too: a step that is taken twice shows once.
+    Columns: step, seconds of training since the segment began, images per second, then the reports' values. The
+    curves show exactly the csv's rows, so a step that was run twice appears once.
 
     Args:
-        path: The csv, written anew.
-        earlier: One with the rows up to where training goes on; None where it begins.
-        every: Steps a row.
-        batch_size: Images a step.
-        curves: The folder for TensorBoard's file, which is written anew.
+        path: The csv to write.
+        earlier: A csv with the rows up to the step at which training resumes; None at the segment's begin.
+        every: Number of steps for each row.
+        batch_size: Number of images in each step.
+        curves: The folder for TensorBoard's file; the file is written anew.
     """
 
     def __init__(self, path: Path, earlier: Path | None, every: int, batch_size: int, curves: Path) -> None:
@@ -43,14 +43,14 @@ class TrainingLog:
         self._every, self._batch_size = every, batch_size
         self._pending: list[Report] = []
         self._began = self._last = time.monotonic()
-        # As if training had begun that long ago, without a break: what TensorBoard calls relative time.
+        # TensorBoard's relative time starts here: breaks in training do not count.
         self._zero = time.time() - self._earlier
         self._curves = EventFile(curves)
         for row in kept:
             self._draw(row)
 
     def add(self, report: Report, last: bool = False) -> None:
-        """Take a report; write a row when it is complete, or the last."""
+        """Add a report; write a row if it completes one or is the last."""
         self._pending.append(report)
         if last or report.step % self._every == 0:
             self._flush()
@@ -79,7 +79,7 @@ class TrainingLog:
             self._empty = False
         writer.writerow(row)
         self._file.flush()
-        # A state that is saved later must not outlive the rows before it.
+        # On disk before any later state: after a crash, no state may exist without the rows before it.
         os.fsync(self._file.fileno())
         self._draw(row)
         logger.info("  ".join(f"{name} {value}" for name, value in row.items()))
@@ -100,7 +100,7 @@ def log_reports(
     curves: Path,
     earlier: Path | None = None,
 ) -> Iterator[Report]:
-    """Pass on the reports of training from `start` to `stop`, each once it is in the log; see `TrainingLog`."""
+    """Log the reports of training from `start` to `stop`, and yield each one after that; see `TrainingLog`."""
     with TrainingLog(path, earlier, every, batch_size, curves) as log, progress(total=stop, initial=start) as bar:
         for report in reports:
             log.add(report, last=report.step == stop)

@@ -1,4 +1,4 @@
-"""The training loop: a generator of reports, one a step."""
+"""The training loop: a generator that yields one report for each step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,14 +22,16 @@ from adm.training.state import TrainingState
 from adm.training.tasks import Draw, TrainedModelParams, draw
 
 NOISE, DROPOUT = 2, 3
-"""Streams of random numbers of a training run, after those of `adm.data.batches`."""
+"""Random streams of a training run; `adm.data.batches` uses 0 and 1."""
 
 
 def check_group(model: TrainedModelParams, group: Group) -> None:
-    """Refuse processes that cannot share the batches of a model; however many the params file says, here are these.
+    """Refuse a number of processes that cannot share a model's batches.
+
+    The number that runs may differ from the one in the params file.
 
     Raises:
-        UserError: They cannot.
+        UserError: The batch size does not divide evenly.
     """
     training = model.training
     try:
@@ -41,13 +43,13 @@ def check_group(model: TrainedModelParams, group: Group) -> None:
 def train(
     state: TrainingState, batches: Batches, training: TrainingParams, stop: int, group: Group = ALONE
 ) -> Iterator[Report]:
-    """Train until `stop` updates are made, wherever the state stands.
+    """Train from the state's step until `stop` updates are made.
 
     Args:
-        state: Changed in place; between two reports it can be saved.
+        state: Changed in place. It may be saved between two reports.
         batches: The data.
         training: How to optimise.
-        stop: The iteration to end at.
+        stop: The number of updates at which to end.
         group: The processes that share each batch; all hold the same state.
 
     Yields:
@@ -65,7 +67,7 @@ def train(
 
 
 def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, group: Group = ALONE) -> Report:
-    """Make one update on a batch, of which this process has its share: x_0 (B, C, H, W) in [-1, 1], y (B,) int64."""
+    """Make one update; x_0 (B, C, H, W) in [-1, 1] and y (B,) int64 are this process's share of the batch."""
     shape = group.size * len(x_0), *x_0.shape[1:]
     drawn = draw(state.task, shape, generator(training.seed, state.step, NOISE))
     share = Share.of(training, group)
@@ -73,7 +75,7 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
     x_0 = x_0.to(group.device, memory_format=memory_format(training.precision))
     y = y.to(group.device)
     rate = learning_rate(training, state.step)
-    # An overflow repeats the step at a smaller scale, so that schedules, data and EMA never part ways.
+    # An overflow repeats the step with a smaller scale. Skipping it would leave schedules, data and EMA out of step.
     for attempt in count():
         values, losses = _gradients(state, training, x_0, y, own, share)
         _share(state, values, group)
@@ -91,7 +93,7 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
 
 
 def learning_rate(training: TrainingParams, step: int) -> float:
-    """The learning rate of an update: constant, or falling linearly to zero at `annealing`."""
+    """The learning rate of an update: constant, or falling linearly to zero at step `annealing`."""
     if training.annealing is None:
         return training.learning_rate
     return training.learning_rate * max(0.0, 1 - step / training.annealing)
@@ -99,12 +101,12 @@ def learning_rate(training: TrainingParams, step: int) -> float:
 
 @dataclass(frozen=True)
 class Share:
-    """A process's part of a batch, in micro-batches that are the same for any number of processes.
+    """A process's share of a batch, cut into micro-batches; these are the same for any number of processes.
 
     Attributes:
-        rows: Of the whole batch.
-        parts: Micro-batches of all processes.
-        size: Images of a micro-batch.
+        rows: Its rows of the whole batch.
+        parts: Number of micro-batches of all processes together.
+        size: Number of images in a micro-batch.
     """
 
     rows: slice
@@ -113,17 +115,17 @@ class Share:
 
     @classmethod
     def of(cls, training: TrainingParams, group: Group) -> Self:
-        """The share of one of the processes.
+        """The share of this process.
 
         Raises:
-            ValueError: They cannot share a batch evenly; `check_group` tells before.
+            ValueError: The processes cannot share a batch evenly; `check_group` refuses them earlier.
         """
         batch, parts = training.batch_size, parts_of(training.batch_size, training.accumulation, group.size)
         share = batch // group.size
         return cls(slice(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
 
     def micro_batches(self) -> Iterator[tuple[int, slice]]:
-        """The number of each micro-batch of the process's among all, and its rows of the share."""
+        """Each micro-batch's number among all processes' and its rows of the share."""
         for start in range(self.rows.start, self.rows.stop, self.size):
             yield start // self.size, slice(start - self.rows.start, start - self.rows.start + self.size)
 
@@ -131,14 +133,13 @@ class Share:
 def _gradients(
     state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, drawn: Draw, share: Share
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Accumulate the scaled gradients of a share; return its part of the values' means, and the losses (B,)."""
+    """Accumulate the scaled gradients of a share; return its part of the mean values, and its losses (B,)."""
     state.optimizer.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
     losses = []
     with torch.random.fork_rng(devices=[]):
         for number, rows in share.micro_batches():
-            # Dropout knows no generator: for the length of the step the global one is a function of seed, step and
-            # micro-batch.
+            # Dropout takes no generator. Seeding the global one makes it a function of seed, step and micro-batch.
             path = (training.seed, state.step, DROPOUT, *([number] if number else []))
             torch.manual_seed(generator(*path).initial_seed())
             part = drawn.part(rows)
@@ -154,7 +155,7 @@ def _gradients(
 
 
 def _share(state: TrainingState, values: dict[str, Tensor], group: Group) -> None:
-    """Add up the gradients and the values of all processes, in place."""
+    """Sum gradients and values over all processes, in place."""
     group.all_reduce([parameter.grad for parameter in state.network.parameters() if parameter.grad is not None])
     group.all_reduce(list(values.values()))
 

@@ -1,4 +1,4 @@
-"""What a step of any training reports."""
+"""The report of a training step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Report:
-    """What a step measured: `step` counts the updates made so far, `values` are means over the batch."""
+    """Measurements of a step: `step` is the number of updates made so far, `values` are means over the batch."""
 
     step: int
     values: Mapping[str, float]

@@ -1,7 +1,7 @@
-"""The rolling state of a segment: saved now and then, outside what the engines know of, so that neither deletes it.
+"""Rolling states: a segment's training state, saved now and then where neither engine would delete it.
 
-The last one stays when the segment has ended, under the same bytes as its checkpoint: an engine that dies before it has
-noted that end deletes the checkpoint, and has it made again.
+The last state stays after the segment has ended; it shares its files with the checkpoint. If an engine dies before it
+has recorded the end, it deletes the checkpoint, and the job makes it again from this state.
 """
 
 import logging
@@ -23,26 +23,26 @@ from adm.training.state import TrainingState
 logger = logging.getLogger(__name__)
 
 HASHES = "hashes.json"
-"""The file of a state that holds the sha256 of the others."""
+"""The file in a state's folder with the sha256 of the other files."""
 
 LOG = "log.csv"
-"""The training log up to a state, in its folder; beside the states, the one that grows while the segment is trained."""
+"""The training log: in a state's folder, the rows up to that state; beside the states, the log that still grows."""
 
 KEPT = 2
-"""States that are kept: should the disk have damaged the newest, training goes on from the one before."""
+"""Number of states to keep: if the newest is damaged, training resumes from the one before."""
 
 
 @contextmanager
 def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) -> Iterator[Path]:
-    """Yield the folder of a segment's rolling states, locked; when the block ends well, the last of them alone stays.
+    """Yield the locked folder of a segment's rolling states; if the block ends without error, only the last stays.
 
-    It is named after everything that decides the result, so a run with other params never meets it. What segments
-    that have ended left with other params goes then.
+    The folder is named by a fingerprint of everything that decides the result, so a run with other params never finds
+    it. At the end, folders that finished segments left with other params are removed.
 
     Args:
-        work: Where rolling states are.
-        made_by: What decides the result, from `adm.artifacts.manifest.provenance`.
-        group: The processes that train it; the first one holds the lock.
+        work: The folder of all rolling states.
+        made_by: Everything that decides the result, from `adm.artifacts.manifest.provenance`.
+        group: The processes that train the segment; the first one holds the lock.
 
     Raises:
         UserError: Another process holds the lock.
@@ -66,14 +66,14 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
 
 @contextmanager
 def name_last_good(folder: Path, previous: Path) -> Iterator[None]:
-    """Have the error that ends training for numbers that are not finite name the state to go back to.
+    """Add to a NotFiniteError from training the name of the last good state.
 
     Args:
         folder: The rolling states, from `rolling_folder`.
-        previous: The checkpoint that the segment began with, for want of any.
+        previous: The checkpoint that the segment started from, named if there is no rolling state.
 
     Raises:
-        NotFiniteError: That error.
+        NotFiniteError: The error from training, with the state's name.
     """
     try:
         yield
@@ -84,10 +84,10 @@ def name_last_good(folder: Path, previous: Path) -> Iterator[None]:
 
 
 def save_rolling(state: TrainingState, folder: Path) -> None:
-    """Save a state, and the log up to it, beside the earlier ones, of which the oldest go when the new one is whole.
+    """Save a state, and the log up to it, beside the earlier states; then remove all but the newest `KEPT`.
 
     Raises:
-        NotFiniteError: The state is none that training may go on from.
+        NotFiniteError: The state holds NaN or infinity, so training must not resume from it.
     """
     with new_folder(state_at(folder, state.step)) as new:
         try:
@@ -96,28 +96,27 @@ def save_rolling(state: TrainingState, folder: Path) -> None:
             raise NotFiniteError(f"iteration {state.step}: {error}") from error
         shutil.copyfile(folder / LOG, new / LOG)
         write_json(new / HASHES, file_hashes(new))
-    # Later ones are damaged, or training would have gone on from them: they are none of those to keep.
+    # States of later steps are damaged, else training would have resumed from them; they do not count as kept.
     for old in [path for path in _states(folder) if _step_of(path) <= state.step][:-KEPT]:
         remove_folder(old)
 
 
 def state_at(folder: Path, step: int) -> Path:
-    """Where the state of a step is saved."""
+    """The folder of a step's state."""
     return folder / f"step-{step:09d}"
 
 
 def link_state(state: Path, folder: Path) -> None:
-    """Have an existing folder hold the files of a rolling state that a checkpoint holds."""
+    """Link those files of a rolling state that a checkpoint holds into an existing folder."""
     for path in state.iterdir():
         if path.name not in (HASHES, LOG):
             link_or_copy(path, folder / path.name)
 
 
 def newest(folder: Path, group: Group = ALONE) -> Path | None:
-    """The last state that `save_rolling` wrote and that is as it was written, as the first process sees it.
+    """The newest undamaged state that `save_rolling` wrote, or None; the first process looks for all.
 
-    One that is not is passed over with a warning: from an earlier one, training comes to the same bytes. None where
-    there is none.
+    A damaged state is skipped with a warning: training from an earlier one gives the same bytes.
     """
     step = group.broadcast(_last_whole(folder) if group.is_main else -1)
     return None if step < 0 else state_at(folder, step)
@@ -132,9 +131,9 @@ def _last_whole(folder: Path) -> int:
 
 
 def _end(folder: Path) -> None:
-    """Leave the last state alone, and remove what other segments left that have ended; a log tells that one has not.
+    """Keep only the last state, and remove what other finished segments left; a folder with a log is not finished.
 
-    Killed meanwhile, what is half removed is no state, and goes the next time.
+    If the process is killed meanwhile, a half-removed state counts as no state, and the next call removes it.
     """
     (folder / LOG).unlink()
     last = _states(folder)[-1]

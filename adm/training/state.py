@@ -1,4 +1,4 @@
-"""The state of a training run: everything that the next step depends on, and its file format."""
+"""The state of a training run, everything that the next step depends on, and its file format."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -20,9 +20,9 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class TrainingState:
-    """Weights, their moving average, the optimiser's moments, the loss scale, the timestep history and the step.
+    """Weights, their moving average, the optimiser's moments, the loss scale, the timestep histories and the step.
 
-    Random numbers and the data's order are functions of the seed and the step, so the step stands for them.
+    Random numbers and the data's order are functions of seed and step, so the state does not store them.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class TrainingState:
         self.task = task
         self.step = 0
         self.scale = LossScale(training.precision)
-        # Gathered once: walking through the modules at every step would take longer than averaging.
+        # Collected once: walking through the modules at every step would take longer than the averaging.
         self.weights = [tensor.detach() for tensor in network.state_dict().values()]
         self.ema = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self._training = training
 
     @cached_property
     def optimizer(self) -> torch.optim.Optimizer:
-        """AdamW; made when it is first needed, since making one imports torch's compiler."""
+        """AdamW, made at first use, because making it imports torch's compiler."""
         return torch.optim.AdamW(
             self.network.parameters(),
             lr=self._training.learning_rate,
@@ -53,7 +53,7 @@ class TrainingState:
         """Write the state into an existing folder.
 
         Raises:
-            NotFiniteError: Something in it is NaN or infinite, as no state is that training may go on from.
+            NotFiniteError: A tensor holds NaN or infinity; training must not resume from such a state.
         """
         write_tensors(folder / "network.safetensors", self.network.state_dict())
         write_tensors(folder / "ema.safetensors", self.ema)
@@ -62,7 +62,7 @@ class TrainingState:
         write_json(folder / "progress.json", {"step": self.step, "log2_loss_scale": self.scale.log2})
 
     def load(self, folder: Path) -> None:
-        """Go on from a folder that `save` wrote.
+        """Read the state from a folder that `save` wrote.
 
         Raises:
             UserError: A file is missing, unreadable, or of another network.
@@ -79,7 +79,7 @@ class TrainingState:
             )
 
     def tensors(self) -> Iterator[Tensor]:
-        """Everything that is saved, but for the numbers."""
+        """All tensors that are saved."""
         yield from self.weights
         yield from self.ema.values()
         yield from (moment for _, moment in self._moments())
@@ -103,7 +103,7 @@ class TrainingState:
         for name, parameter in self.network.named_parameters():
             self.optimizer.state[parameter] = {
                 "step": torch.tensor(float(self.step), device=parameter.device),
-                # The fused optimiser walks through memory: a moment must lie there as its parameter does.
+                # The fused optimiser walks through memory, so a moment needs its parameter's memory layout.
                 **{m: torch.empty_like(parameter.detach()).copy_(moments[f"{m}.{name}"]) for m in MOMENTS},
             }
 
@@ -112,7 +112,7 @@ def read_progress(path: Path) -> tuple[int, float]:
     """The step of a state, and the binary logarithm of its loss scale.
 
     Raises:
-        UserError: The file is missing, or tells no such numbers.
+        UserError: The file is missing, or does not hold these numbers.
     """
     progress = read_json(path)
     try:

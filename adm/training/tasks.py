@@ -1,4 +1,4 @@
-"""What is learned: the loss of a diffusion model, an upsampler and a noisy classifier on a batch."""
+"""Training tasks: the losses of diffusion models, upsamplers and noisy classifiers on a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,43 +17,43 @@ TrainedModelParams = DiffusionModelParams | UpsamplerModelParams | ClassifierMod
 
 
 class Draw(NamedTuple):
-    """The random numbers of a batch: t (B,), importance weights (B,), eps (B, C, H, W)."""
+    """Random numbers of a batch: t (B,) int64, importance weights (B,) and eps (B, C, H, W) float32."""
 
     t: Tensor
     weights: Tensor
     eps: Tensor
 
     def part(self, rows: slice) -> "Draw":
-        """Those of some of the images."""
+        """The random numbers of some of the images."""
         return Draw(self.t[rows], self.weights[rows], self.eps[rows])
 
     def to(self, device: torch.device) -> "Draw":
-        """The same on a device."""
+        """The same numbers on a device."""
         return Draw(self.t.to(device), self.weights.to(device), self.eps.to(device))
 
 
 class Task(Protocol):
-    """A loss and the timesteps that it is taken at."""
+    """A loss, and a sampler of the timesteps at which it is computed."""
 
     @property
     def timesteps(self) -> TimestepSampler:
-        """Which timesteps the loss is taken at."""
+        """The sampler of timesteps."""
         ...
 
     def losses(self, network: nn.Module, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
-        """Named values (B,) of each image; "loss" is the unweighted loss to descend."""
+        """Values (B,) of each image by name; "loss" is the loss to minimise, without importance weights."""
         ...
 
 
 def draw(task: Task, shape: Sequence[int], generator: torch.Generator) -> Draw:
-    """Draw the timesteps and the noise of a whole batch of that shape, (B, C, H, W)."""
+    """Draw timesteps, weights and noise for a whole batch of the shape (B, C, H, W)."""
     t, weights = task.timesteps.draw(shape[0], generator)
     return Draw(t, weights, torch.randn(shape, generator=generator))
 
 
 @dataclass(frozen=True)
 class DenoisingTask:
-    """Predict the noise, given the class where the network takes one. Source: equation 12, L_hybrid."""
+    """Predict the noise, given the class if the network is conditional. Source: equation 12, L_hybrid."""
 
     diffusion: Diffusion
     objective: Objective
@@ -61,13 +61,13 @@ class DenoisingTask:
     conditional: bool
 
     def losses(self, network: nn.Module, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
-        """Loss, mse and term of L_vlb of each image."""
+        """The loss, the mse and the term of L_vlb of each image, (B,)."""
         terms = training_loss(self.diffusion, self.denoiser(network, x_0, y), x_0, draw.t, draw.eps, self.objective)
         named = {"loss": terms.loss, "mse": terms.mse, "vlb": terms.vlb}
         return {name: value for name, value in named.items() if value is not None}
 
     def denoiser(self, network: nn.Module, x_0: Tensor, y: Tensor) -> Denoiser:
-        """The network with everything but x_t and t filled in."""
+        """The network as a function of x_t and t."""
         label = y if self.conditional else None
         return lambda x_t, t: network(x_t, t, label)
 
@@ -79,7 +79,7 @@ class UpsamplingTask(DenoisingTask):
     low_resolution: int
 
     def denoiser(self, network: nn.Module, x_0: Tensor, y: Tensor) -> Denoiser:
-        """The network with the class and the low resolution filled in."""
+        """The network as a function of x_t and t; the low-resolution image is made from x_0."""
         low = F.interpolate(x_0, (self.low_resolution, self.low_resolution), mode="area")
         label = y if self.conditional else None
         return lambda x_t, t: network(x_t, t, label, low_resolution=low)
@@ -87,13 +87,13 @@ class UpsamplingTask(DenoisingTask):
 
 @dataclass(frozen=True)
 class ClassifyingTask:
-    """Tell the class of a noised image. Source: Appendix D.1; Table 12."""
+    """Classify noised images. Source: Appendix D.1; Table 12."""
 
     diffusion: Diffusion
     timesteps: TimestepSampler
 
     def losses(self, network: nn.Module, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
-        """Cross-entropy and accuracy of each image."""
+        """Cross-entropy in nats and accuracy (0 or 1) of each image, (B,)."""
         x_t = self.diffusion.q_sample(x_0, draw.t, draw.eps)
         logits = network(x_t, self.diffusion.timesteps[draw.t]).float()
         return {
@@ -103,7 +103,7 @@ class ClassifyingTask:
 
 
 def build_task(model: TrainedModelParams, device: torch.device | str = "cpu") -> Task:
-    """The task of a model, to compute on a device; its timesteps are drawn on the CPU."""
+    """The task of a model, computed on a device; its timesteps are drawn on the CPU."""
     noise = model.noise
     timesteps = TIMESTEP_SAMPLERS[model.training.timestep_sampler](noise.timesteps)
     if isinstance(model, ClassifierModelParams):

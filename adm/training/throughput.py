@@ -1,6 +1,7 @@
-"""How fast training runs on this machine: the plain implementation and this project's, timed in turn."""
+"""Training throughput on this machine: a naive implementation and this project's, timed in turns."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from adm.determinism import generator
 from adm.nets.weights import build
+from adm.parallel import Group
 from adm.params.compute import ThroughputParams
 from adm.params.models import Precision, TrainingParams
 from adm.progress import progress
@@ -20,15 +22,18 @@ from adm.training.tasks import TrainedModelParams, build_task, draw
 NAIVE_PRECISION: Precision = "float32"
 
 MATRIX_SIDE = 2048
-"""Side of the matrices whose product measures the machine's peak: large enough for all of its arithmetic units."""
+"""Side of the square matrices whose product measures the machine's peak: large enough to use all arithmetic units."""
+
+MEASURED_SECONDS = 3.0
+"""For which updates are made to see how long one takes; one at least."""
 
 MATRIX_PRODUCTS = 3
-"""Products of which a repetition takes the fastest."""
+"""Number of products in a repetition; the fastest one counts."""
 
 
 @dataclass(frozen=True)
 class Timings:
-    """One number a repetition: the peak in float32 operations per second, and images per second of training."""
+    """One number for each repetition: the peak in float32 operations per second, training in images per second."""
 
     peak_flops: list[float] = field(default_factory=list)
     naive: list[float] = field(default_factory=list)
@@ -36,9 +41,9 @@ class Timings:
 
 
 class NaiveTraining:
-    """What one writes first: float32, AdamW and the moving average one tensor at a time.
+    """A first, simple implementation: float32, with AdamW and the moving average updated tensor by tensor.
 
-    The network is this project's, so it is the training step alone that is naive.
+    It uses this project's network; only the training step is naive.
 
     Source: Appendix B.1, "a naive implementation of our models in PyTorch".
     """
@@ -69,16 +74,16 @@ class NaiveTraining:
 
 
 def measure(throughput: ThroughputParams, model: TrainedModelParams) -> Timings:
-    """Time both implementations on batches that lie ready in memory, in turn, so that a drifting machine slows both.
+    """Time both implementations on batches in memory, in turns: a machine that slows down then slows both.
 
-    The updates are those of training, on random images and labels; the first of each is not timed.
+    Each makes real updates on random images and labels; its first update is not timed.
 
     Args:
-        throughput: Batch sizes, precision and how often.
-        model: What is trained; its own batch size, accumulation and precision do not matter.
+        throughput: Batch sizes, precision, and the numbers of updates and repetitions.
+        model: The model to train; its own batch size, accumulation and precision are ignored.
     """
     timings = Timings()
-    # Fresh weights and the naive dropout are drawn from the global generator.
+    # Initial weights and the naive dropout draw from the global generator; the fork restores it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seed)
         naive, optimised = _naive(throughput, model), _optimised(throughput, model)
@@ -90,8 +95,35 @@ def measure(throughput: ThroughputParams, model: TrainedModelParams) -> Timings:
     return timings
 
 
+def update_seconds(model: TrainedModelParams, device: str = "cpu") -> float:
+    """What an update of a model takes on this machine, as training makes it: the fastest of the first few seconds."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.training.seed)
+        network = build(model)
+    place = torch.device(device)
+    group = Group(device=place)
+    state = TrainingState(network, build_task(model, place), model.training, place)
+    batch = _batch(model, model.training.batch_size)
+
+    def update() -> None:
+        train_step(state, model.training, *batch, group)
+        if place.type == "cuda":
+            torch.cuda.synchronize(place)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(model.training.threads)
+    try:
+        update()
+        start, fastest = time.perf_counter(), math.inf
+        while time.perf_counter() - start < MEASURED_SECONDS:
+            fastest = min(fastest, 1 / _rate(update, 1))
+    finally:
+        torch.set_num_threads(before)
+    return fastest
+
+
 def peak_flops() -> float:
-    """Floating-point operations per second of a product of two square float32 matrices, which takes 2 side^3."""
+    """Floating-point operations per second of a product of two square float32 matrices (2 side^3 operations)."""
     a, b = torch.rand(2, MATRIX_SIDE, MATRIX_SIDE, generator=generator(0))
     product = torch.empty_like(a)
     fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1) for _ in range(MATRIX_PRODUCTS))
@@ -125,7 +157,7 @@ def _batch(model: TrainedModelParams, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _rate(work: Callable[[], object], times: int) -> float:
-    """How often `work` runs a second, over that many times."""
+    """Runs of `work` per second, measured over `times` runs."""
     start = time.perf_counter()
     for _ in range(times):
         work()

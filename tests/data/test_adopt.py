@@ -8,8 +8,7 @@ import torch
 
 from adm.artifacts.manifest import read_manifest
 from adm.metrics.batches import GRAPH, REFERENCE, read_reference_statistics
-from adm.nets import presets
-from adm.nets import published as published_checkpoints
+from adm.nets import release
 from adm.nets.checkpoints import load_network
 from adm.nets.release_names import to_released
 from adm.params.errors import UserError
@@ -22,7 +21,6 @@ from adm.params.published import (
 from adm.sampling.batch import read_batch
 from adm.stages import adopt, fetch
 
-SCORING = {"extractor": "inception", "threads": 1}
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
 
 
@@ -37,10 +35,10 @@ def adopted(tmp_path):
                 published = PublishedCheckpointParams(**{"model": "tiny", "iteration": 500} | section)
             case "samples":
                 published = PublishedSamplesParams(
-                    **{"image_size": 8, "num_samples": 12, "reference": "a", "replicates": 10} | SCORING | section
+                    **{"image_size": 8, "num_samples": 12, "reference": "a", "replicates": 10} | section
                 )
             case "reference":
-                published = PublishedReferenceParams(**{"image_size": 8} | SCORING | section)
+                published = PublishedReferenceParams(**{"image_size": 8, "extractor": "inception"} | section)
             case "graph":
                 published = PublishedGraphParams(feature_batch=8, threads=1, **section)
         fetch.run(published, tmp_path / "fetched")
@@ -109,8 +107,7 @@ def test_tensors_that_differ_are_named(tmp_path, refused, tiny_model, randomised
 
 def test_a_preset_that_fits_is_named(tmp_path, refused, tiny_model, randomised, monkeypatch):
     kinds = {kind: tiny_model(kind, num_classes=7).network for kind in KINDS}
-    monkeypatch.setattr(published_checkpoints, "PRESETS", {f"a_{kind}": network for kind, network in kinds.items()})
-    assert published_checkpoints.PRESETS is not presets.PRESETS
+    monkeypatch.setattr(release, "PRESETS", {f"a_{kind}": network for kind, network in kinds.items()})
     for kind in KINDS:
         torch.save(to_released(randomised(tiny_model(kind, num_classes=7)).state_dict()), tmp_path / "a.pt")
         assert refused("checkpoint", "a.pt", tiny_model()).endswith(f"; the file fits preset a_{kind}")

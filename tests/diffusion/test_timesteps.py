@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.diffusion.timesteps import HISTORY, UNIFORM_SHARE, LossSecondMomentTimesteps, UniformTimesteps
 from adm.arithmetic.respacing import respaced_timesteps
+from adm.diffusion.timesteps import HISTORY, UNIFORM_SHARE, LossSecondMomentTimesteps, UniformTimesteps
 
 
 @st.composite

@@ -15,13 +15,14 @@ from pathlib import Path
 import miniature
 import pytest
 
+from adm.artifacts.inventory import SCRATCH
 from adm.artifacts.manifest import MANIFEST
 
 pytestmark = pytest.mark.xdist_group("engines")
 
 SEED = int(os.environ.get("ADM_FLIP_SEED", "0"))
 RESULTS = Path("results", "embedded")
-READ_BY_NONE = {"tables", "figures", "claims.csv", "claims.md", "claims.tex", "jobs", "logs", "params.yaml", "shards", "work"}
+READ_BY_NONE = {*("tables", "figures", "claims.csv", "claims.md", "claims.tex"), *SCRATCH}
 """Tables, figures and claims have no seal: git and DVC hold their hashes. The others are no results."""
 
 NOT_OPENED = {("evaluate", "samples", "samples.npz")}

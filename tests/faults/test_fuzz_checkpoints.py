@@ -34,7 +34,7 @@ MODEL = DiffusionModelParams.model_validate(
         "objective": "hybrid",
     }
 )
-NETWORK = model_network(MODEL, "the model")
+NETWORK = model_network(MODEL)
 FEW = {"time_embed.0.weight": torch.ones(2, 3), "time_embed.0.bias": torch.ones(2, dtype=torch.float16)}
 LIKE = {"a": torch.zeros(2, 3), "b": torch.zeros(4)}
 ZIPPED = saved(lambda file, state: torch.save(state, file), FEW)

@@ -14,7 +14,6 @@ from adm.nets.cost import (
     parameter_count,
 )
 from adm.nets.weights import build
-from adm.params.models import UniformModelParams
 from adm.stages import sizes
 
 GFLOPS = {
@@ -157,17 +156,13 @@ def test_counting_leaves_the_global_generator_alone(tiny_model):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_stage_writes_every_model_but_the_uniform_one(tiny_model, tmp_path):
-    models = {
-        "adm": tiny_model(),
-        "classifier": tiny_model("classifier"),
-        "unguided": UniformModelParams(kind="uniform"),
-    }
+def test_the_stage_writes_every_model(tiny_model, tmp_path):
+    models = {"adm": tiny_model(), "classifier": tiny_model("classifier")}
     sizes.run(models, tmp_path / "sizes.json")
     written = read_json(tmp_path / "sizes.json")
     assert written["models"] == {
         name: {"parameters": parameter_count(models[name]), "forward_flops": forward_flops(models[name])}
-        for name in ("adm", "classifier")
+        for name in models
     }
     assert written["made_by"]["stage"] == "sizes"
-    assert written["made_by"]["params"]["adm"] == models["adm"].model_dump(mode="json")
+    assert written["made_by"]["params"]["adm"] == models["adm"].model_dump(mode="json", exclude_defaults=True)

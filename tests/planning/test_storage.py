@@ -11,8 +11,10 @@ from adm.metrics.batches import write_features
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import features_in_batches
 from adm.nets.weights import build
+from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of
 from adm.planning.devices import A100
+from adm.planning.images import ImageCounts
 from adm.planning.limits import limits_of
 from adm.planning.storage import INCEPTION, stored_of
 from adm.sampling.batch import Samples, write_shard
@@ -66,6 +68,17 @@ def test_datasets_are_as_large_as_they_are(embedded, stored, tmp_path):
     assert sum(array.nbytes for array in arrays) == stored("prepare/digits")
 
 
+def test_held_out_images_are_counted_and_so_are_their_statistics(embedded, stored, tmp_path):
+    section = embedded.datasets["digits"].model_copy(update={"held_out": 0.2})
+    changed = embedded.model_copy(update={"datasets": embedded.datasets | {"digits": section}})
+    counts = ImageCounts(Pipeline(changed))
+    prepare.run(section, tmp_path / "digits")
+    arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
+    assert sum(array.nbytes for array in arrays) == stored_of(counts, counts.pipeline.jobs["prepare/digits"]).size
+    more = stored_of(counts, counts.pipeline.jobs["reference/digits"]).size
+    assert more - stored("reference/digits") == np.zeros(64).nbytes + np.zeros((64, 64)).nbytes
+
+
 def test_features_are_as_large_as_they_are(embedded, stored, tmp_path):
     run = next(iter(embedded.runs))
     extractor = embedded.extractors[embedded.extractor_of(run)]
@@ -83,8 +96,8 @@ def test_features_are_as_large_as_they_are(embedded, stored, tmp_path):
 def test_features_of_the_2015_graph_take_20_kb_an_image(stored_at_the_papers):
     assert INCEPTION == (2048, 2023, 1008)
     assert stored_at_the_papers("features/adm-256-1980k").size == 50_000 * 4 * (2048 + 2023 + 1008)
-    assert stored_at_the_papers("features/dataset/imagenet-256").size == 1_281_167 * 4 * (2048 + 2023 + 1008)
-    assert stored_at_the_papers("features/reference/imagenet-256").size == 10_000 * 4 * (2048 + 2023 + 1008)
+    assert stored_at_the_papers("dataset_features/imagenet-256").size == 1_281_167 * 4 * (2048 + 2023 + 1008)
+    assert stored_at_the_papers("reference_features/imagenet-256").size == 10_000 * 4 * (2048 + 2023 + 1008)
 
 
 @pytest.mark.parametrize("run", ["scale-512-4", "stack-256-540k-500k"])
@@ -155,7 +168,7 @@ def test_limits_name_the_largest_and_what_is_granted(paper_counts, costs):
     granted = paper_counts.params.resources
     assert limits["gather"].here == 782 * 8 * (3 * 512 * 512 + 8) / 1e9
     assert limits["gather"].granted == granted.others.memory_mb / 1000
-    assert limits["features"].granted == granted.features.memory_mb / 1000
+    assert limits["dataset_features"].granted == granted.features.memory_mb / 1000
     assert limits["reference"].job == "reference/bedroom"
     assert limits["reference"].here == 3_033_042 * 4 * sum(INCEPTION) / 1e9
     assert limits["reference"].larger == 10 * limits["reference"].here

@@ -64,8 +64,7 @@ def write_sizes():
     """Write the sizes of all models, the same of each, into a folder: `write_sizes(folder, params, parameters=1)`."""
 
     def write(folder, params, **size):
-        networks = {key: model for key, model in params.models.items() if model.kind != "uniform"}
-        content = {"models": dict.fromkeys(networks, size), "made_by": provenance("sizes", networks, {}, [])}
+        content = {"models": dict.fromkeys(params.models, size), "made_by": provenance("sizes", params.models, {}, [])}
         write_sealed_json(folder / "sizes.json", content)
 
     return write

@@ -18,10 +18,7 @@ from adm.sampling.studies import (
     Likelihood,
     Neighbours,
     Variation,
-    write_interpolation,
-    write_likelihood,
-    write_neighbours,
-    write_variation,
+    write_study,
 )
 from adm.stages import table as stage
 
@@ -171,22 +168,23 @@ def images(*shape):
     return np.zeros((*shape, 8, 8, 3), np.uint8)
 
 
-def write_study(folder, params, kind, key):
+def write_nothing(folder, params, kind, key):
     """A study of nothing, made with the section of its key."""
     section, two = getattr(params, kind)[key], np.zeros(2)
     match kind:
         case "variations":
             study = Variation(images(2, len(section.scales)), np.array(section.scales, float), np.zeros(2, np.int64))
-            write_variation(folder, section, params.runs[section.run], {}, study)
+            write_study(folder, study, {}, variation=section, run=params.runs[section.run])
         case "interpolations":
             study = Interpolation(images(1, 2), images(1, 3), np.zeros((1, 2), np.int64), two, two)
-            write_interpolation(folder, section, {}, study)
+            write_study(folder, study, {}, interpolation=section)
         case "likelihoods":
             whole = np.arange(2)
-            write_likelihood(folder, section, {}, Likelihood(whole, two + 1, two, two, whole, whole, two, two))
+            study = Likelihood(whole, two + 1, two, two, whole, whole, two, two)
+            write_study(folder, study, {}, likelihood=section)
         case "neighbours":
             study = Neighbours(np.zeros((2, 3), np.int64), np.zeros((2, 3)), two, np.zeros(2, bool))
-            write_neighbours(folder, section, {}, study)
+            write_study(folder, study, {}, neighbours=section)
 
 
 STUDIES = {
@@ -211,7 +209,7 @@ def test_a_figure_of_a_study_that_was_made_otherwise_is_refused(params, placed, 
     needs = needs_of_figure(params, figure)
     inputs = placed(needs, tmp_path)
     for study, path in inputs["studies"].items():
-        write_study(path, params, kind, study)
+        write_nothing(path, params, kind, study)
     if kind != "neighbours":  # of which more would have to be there
         assert draw(params, figure, inputs).axes
         remark(params, figure, inputs)
@@ -226,7 +224,7 @@ def test_a_figure_of_a_study_that_was_made_otherwise_is_refused(params, placed, 
 def test_a_variation_of_a_run_that_changed_is_refused(params, placed, changed, tmp_path):
     study = params.figures["figure_8"].study
     inputs = placed(needs_of_figure(params, "figure_8"), tmp_path)
-    write_study(inputs["studies"][study], params, "variations", study)
+    write_nothing(inputs["studies"][study], params, "variations", study)
     other = changed(params, "runs", params.variations[study].run, seed=99)
     assert "was made with seed" in refusal(lambda: draw(other, "figure_8", inputs))
 

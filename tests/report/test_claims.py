@@ -21,9 +21,9 @@ from adm.artifacts.seal import write_sealed_json
 from adm.params.claims import ClaimParams
 from adm.params.compute import ThroughputParams
 from adm.params.errors import UserError
-from adm.params.schema import Params
 from adm.params.models import DiffusionModelParams, SegmentParams, TrainingParams
 from adm.params.runs import RunParams
+from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, Neighbours, Score

@@ -10,7 +10,7 @@ from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.sources import Needs, NoSource, keys_in
 from adm.report.artwork import draw, remark
 from adm.sampling.batch import write_batch
-from adm.sampling.studies import Likelihood, write_likelihood
+from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
 from adm.stages import table as stage
 
@@ -159,7 +159,7 @@ def write_likelihood_of(folder, section, num_images):
     terms = np.array([1.0, 0.2, 0.1])
     images, bits = np.arange(num_images), np.linspace(1.2, 1.4, num_images)
     study = Likelihood(np.arange(3), terms, terms, terms, images, images, bits, np.zeros(num_images))
-    write_likelihood(folder, section, {}, study)
+    write_study(folder, study, {}, likelihood=section)
 
 
 def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_measured(params, placed, tmp_path):

@@ -15,7 +15,6 @@ from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import classifier_gradient
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
-from adm.params.models import UniformModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import InterpolationParams, VariationParams
 from adm.sampling.batch import read_batch
@@ -236,12 +235,10 @@ def test_a_dataset_that_does_not_fit_is_refused(checkpoints, data, tmp_path, tin
         interpolate.run(study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / "out")
     one_class = tiny_model(num_classes=1)
     init.run(one_class, tmp_path / "one-0")
-    init.run(UniformModelParams(kind="uniform"), tmp_path / "uniform-0")
-    inputs = {"checkpoint": tmp_path / "one-0", "classifier": tmp_path / "uniform-0", "data": data}
+    unguided = InterpolationParams.model_validate(STUDY | {"classifier": None})
+    inputs = {"checkpoint": tmp_path / "one-0", "data": data}
     with pytest.raises(UserError, match=r"holds label 1, but the networks have 1 classes"):
-        interpolate.run(
-            InterpolationParams.model_validate(STUDY), one_class, UniformModelParams(kind="uniform"), inputs, tmp_path
-        )
+        interpolate.run(unguided, one_class, None, inputs, tmp_path)
 
 
 RUN = {
@@ -254,15 +251,12 @@ RUN = {
     "micro_batch": 5,
     "seed": 11,
     "threads": 1,
-    "extractor": "any",
     "reference": "any",
     "replicates": 2,
 }
 
 VARIATION = {
     "run": "any",
-    "checkpoint": "model-0",
-    "classifier": "classifier-0",
     "scales": [0.0, 3.0, 30.0],
     "num_samples": 5,
     "threads": 1,
@@ -299,6 +293,6 @@ def test_a_grey_model_interpolates_between_grey_images(data, tmp_path, tiny_mode
         init.run(model, inputs[name])
     study = InterpolationParams.model_validate(STUDY | {"gradient_scale": 2.0})
     interpolate.run(study, *models, inputs, tmp_path / "out")
-    made = read_interpolation(tmp_path / "out", study)
+    made = read_study(Interpolation, tmp_path / "out", interpolation=study)
     assert made.images.shape == (3, 4, 8, 8, 3)
     assert np.array_equal(made.images, made.images[..., [0, 0, 0]])

@@ -308,7 +308,8 @@ def test_held_out_images_are_measured_where_they_are_asked_for(checkpoint, tmp_p
     likelihood.run(study, tiny_model(), inputs, tmp_path / "unseen")
     expected = section(num_images=14, steps="3")
     likelihood.run(expected, tiny_model(), whole, tmp_path / "expected")
-    unseen, same = read_likelihood(tmp_path / "unseen", study), read_likelihood(tmp_path / "expected", expected)
+    unseen = read_study(Likelihood, tmp_path / "unseen", likelihood=study)
+    same = read_study(Likelihood, tmp_path / "expected", likelihood=expected)
     assert np.array_equal(unseen.bits, same.bits)
     refused = refusal(tmp_path, tiny_model(), inputs, num_images=11)
     assert "has 10 images, but the study needs 11" in refused

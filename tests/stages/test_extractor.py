@@ -53,6 +53,18 @@ def test_dark_and_bright_images_are_told_apart(data, tmp_path):
     assert facts["held_out_accuracy"] >= 0.9
 
 
+def test_images_without_classes_teach_by_which_rotation_each_was_turned(tmp_path):
+    out, data = tmp_path / "extractor", tmp_path / "data"
+    images = np.random.default_rng(0).integers(0, 64, (24, 8, 8, 3)).astype(np.uint8)
+    images[:, :4] += 128  # bright above, dark below
+    dataset = DATASET.model_copy(update={"num_classes": 1})
+    with new_folder(data) as folder:
+        write_shards(folder, images, np.zeros(24, np.int64), dataset.shard_size)
+        write_manifest(folder, provenance("prepare", {"dataset": dataset}, {}, []))
+    extractor.run(section(learns="rotations", iterations=100), dataset, data, out, tmp_path / "curves", every=10)
+    assert read_manifest(out, "extractor").facts["held_out_accuracy"] >= 0.9
+
+
 def test_classifier_below_least_accuracy_is_refused(data, tmp_path):
     out = tmp_path / "extractor"
     # At this rate nothing is learned, and no class is told by chance every time.

@@ -13,7 +13,7 @@ from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.runs import RunParams
 from adm.params.studies import NeighboursParams
 from adm.sampling.batch import write_batch
-from adm.sampling.studies import read_neighbours
+from adm.sampling.studies import Neighbours, read_study
 from adm.stages import evaluate, extractor, features, neighbours, reference
 from adm.training.extractor import initial_network
 
@@ -26,7 +26,7 @@ EXTRACTOR = ExtractorParams.model_validate(
 REFERENCE_PARAMS = ReferenceParams(dataset="d", extractor="e", num_images=50, threads=1)
 RUN = RunParams.model_validate(
     {"replicates": 2, "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
-    | {"num_samples": SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e", "reference": "r"}
+    | {"num_samples": SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
 )
 
 
@@ -126,9 +126,9 @@ def test_scores_tell_the_distance_from_both_parts_and_the_floor(project):
 def test_no_held_out_image_is_anyones_neighbour(project):
     inputs = {name: project.folder / name for name in ("samples", "data")}
     inputs |= {"features": project.folder / "samples-features", "dataset_features": project.folder / "data-features"}
-    section = NeighboursParams(run="any", reference="any", dataset="any", k=3, threads=1)
+    section = NeighboursParams(run="any", k=3)
     neighbours.run(section, inputs, project.folder / "neighbours")
-    found = read_neighbours(project.folder / "neighbours", section)
+    found = read_study(Neighbours, project.folder / "neighbours", neighbours=section)
     assert found.indices.max() < TRAINED_ON == len(found.dataset_distances)
     assert found.indices[0, 0] == 7
     assert np.flatnonzero(found.pixel_copies).tolist() == [0]

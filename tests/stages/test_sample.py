@@ -10,7 +10,7 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
-from adm.sampling.batch import SAMPLES, Block, read_batch
+from adm.sampling.batch import SAMPLES, Samples, read_batch
 from adm.sampling.blocks import Shard
 from adm.stages import gather, sample
 from adm.training.state import TrainingState
@@ -18,7 +18,7 @@ from adm.training.tasks import build_task
 
 RUN = RunParams.model_validate(
     {"replicates": 2, "checkpoint": "c-0", "classifier": "k-0", "gradient_scale": 2.0, "sampler": "ddpm", "steps": "3"}
-    | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e", "reference": "r"}
+    | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
 )
 BLOCKS = {None: [0, 1, 2, 3, 4, 5], "2-of-2": [3, 4, 5], "1-of-8": []}
 
@@ -191,7 +191,8 @@ def test_a_long_run_takes_no_more_memory_than_a_short_one(project, monkeypatch):
     side, micro_batch, held = 64, 40, {}
 
     def made(*_):
-        return lambda block: Block(np.full((micro_batch, side, side, 3), block, np.uint8), np.full(micro_batch, block))
+        shape = (micro_batch, side, side, 3)
+        return lambda block: Samples(np.full(shape, block, np.uint8), np.full(micro_batch, block))
 
     monkeypatch.setattr(sample, "block_sampler", made)
     # The first call alone imports and remembers things.

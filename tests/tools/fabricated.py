@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import dumped, fingerprint, provenance, write_manifest
+from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.load import write
@@ -69,6 +69,6 @@ def make(job, pipeline):
             (path / "content.bin").write_bytes(job.name.encode())
             write_manifest(path, made_by)
         elif name == "log":
-            write_sealed_csv(path, "step\n1\n", fingerprint(dumped(sections)))
+            write_sealed_csv(path, "step\n1\n", fingerprint(dump_sections(sections)))
         else:
             path.write_text(job.name)

@@ -15,7 +15,6 @@ from torch import nn
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.nets import PRESETS, load_released, to_released
 from adm.nets.release import preset_network, preset_shapes
-from adm.params.models import UniformModelParams
 from adm.params.networks import UNetParams
 from adm.stages import init
 
@@ -334,12 +333,6 @@ def ours_of_another_architecture(path, state):
 @case("{source}/manifest.json: does not exist", "convert {source} {out}", source="a", out="out.pt")
 def a_folder_that_is_no_checkpoint(path, state):
     path.mkdir()
-
-
-@case("{source}: its model is of kind 'uniform', without weights", "convert {source} {out}", source="a", out="out.pt")
-def a_checkpoint_without_weights(path, state):
-    path.mkdir()
-    write_manifest(path, provenance("init", {"model": UniformModelParams(kind="uniform")}, {}, []))
 
 
 @case("{source}: its manifest describes no model", "convert {source} {out}", source="a", out="out.pt")

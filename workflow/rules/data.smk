@@ -10,7 +10,7 @@ rule resolve:
     resources:
         **resources_of("resolve"),
     params:
-        triggers={name: found.triggers for name, found in PIPELINE.jobs.items() if found.rule != "resolve"},
+        triggers=PIPELINE.fingerprint,
     shell:
         command("resolve")
 

@@ -42,6 +42,8 @@ rule claims:
         outputs("claims"),
     log:
         log_of("claims"),
+    wildcard_constraints:
+        key=keys("claims"),
     resources:
         **resources_of("claims"),
     params:

@@ -1,4 +1,4 @@
-"""Sources of labelled images, and the stretches in which they are prepared."""
+"""Sources of labelled images."""
 
 from adm.data.sources.digits import digits
 from adm.data.sources.folders import class_folders, flat_folder
@@ -8,4 +8,4 @@ from adm.data.sources.source import Chunk, Source, chunks, parts_of
 __all__ = ["SOURCES", "Chunk", "Source", "chunks", "parts_of"]
 
 SOURCES = {"digits": digits, "idx": idx_files, "folder": class_folders, "lsun": flat_folder}
-"""What opens each source of the params file."""
+"""The function that opens each source of the params file."""

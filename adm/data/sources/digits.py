@@ -1,4 +1,4 @@
-"""The digits that scikit-learn ships."""
+"""The handwritten digits of scikit-learn."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from adm.params.data import DatasetParams
 
 
 def digits(_: DatasetParams) -> Source:
-    """The handwritten digits that scikit-learn ships: 1,797 images of 8x8 pixels in 10 classes, grey as RGB.
+    """The handwritten digits of scikit-learn: 1,797 grey images of 8x8 pixels in 10 classes, as RGB.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), test part.
     """
-    # Imported here: scikit-learn takes a second to start and only this source needs it.
+    # Imported here: scikit-learn takes a second to import, and only this source needs it.
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     bundle: Any = load_digits()

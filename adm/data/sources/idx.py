@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST, Fashion-MNIST and their kin."""
+"""IDX files, the format of MNIST, Fashion-MNIST and similar datasets."""
 
 import gzip
 import math
@@ -15,23 +15,23 @@ from adm.params.data import ROOTS, DatasetParams
 from adm.params.errors import UserError
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
-"""Where Debian's package dataset-fashion-mnist puts its files."""
+"""The folder of Debian's package dataset-fashion-mnist."""
 
 UNSIGNED_BYTE = 8
-"""How an IDX file says that its elements are uint8, the only type that images and labels come in."""
+"""The code for uint8 in an IDX file, the only type of images and labels."""
 
 LARGEST = 1 << 32
-"""Bytes of an array, at most: a gzip file of some megabytes can hold far more, and no IDX dataset does."""
+"""Most bytes of an array: no IDX dataset has more, but a gzip file of some megabytes could."""
 
 PIECE = 1 << 20
-"""Bytes read at a time."""
+"""Bytes read at once."""
 
 
 def idx_files(dataset: DatasetParams) -> Source:
-    """The training part of a dataset in IDX files, plain or gzipped; grey as RGB.
+    """The training part of a dataset in IDX files, plain or gzipped; grey images become RGB.
 
     Raises:
-        UserError: A file is missing or malformed, or there are not as many labels as images.
+        UserError: A file is missing or malformed, or the numbers of labels and images differ.
     """
     root = Path(str(dataset.root))
     images_file, labels_file = _find(root, "train-images-idx3-ubyte"), _find(root, "train-labels-idx1-ubyte")
@@ -48,15 +48,15 @@ def idx_files(dataset: DatasetParams) -> Source:
 def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
     """Read an IDX file of bytes, gzipped if its name ends in `.gz`.
 
-    Memory is taken as bytes arrive, never on the word of the file's header.
+    Memory grows with the bytes that arrive; the header's size is not trusted.
 
     Args:
         path: The file.
-        num_axes: How many axes its array must have.
+        num_axes: The number of axes that its array must have.
 
     Raises:
-        UserError: It cannot be read, has another magic number or number of axes, an axis is empty, or its content is
-            shorter or longer than its axes say.
+        UserError: It cannot be read, has another magic number or number of axes, has an empty axis, or its content is
+            shorter or longer than its header says.
     """
     opener = cast(Callable[[Path], BinaryIO], gzip.open if path.suffix == ".gz" else Path.open)
     try:

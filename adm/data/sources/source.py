@@ -17,7 +17,7 @@ Chunk = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Images (n, H, W, 3) uint8 and their labels (n,) int64."""
 
 FEWEST = 2
-"""Images of a part of a dataset: a covariance needs two."""
+"""Fewest images of a part of a dataset: a covariance needs two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Source:
     Attributes:
         name: Its name in error messages.
         labels: (N,) int64, the class of each image.
-        read: Reads the image of an index as (H, W, 3) uint8; called from several threads at once.
+        read: Reads the image with an index as (H, W, 3) uint8; several threads call it at once.
     """
 
     name: str
@@ -39,8 +39,8 @@ def view(source: Source, dataset: DatasetParams) -> NDArray[np.int64]:
     """The indices of the images that a dataset keeps, in the source's order.
 
     Raises:
-        UserError: A class that the dataset asks for has no image, there are fewer images than `limit`, or one of them
-            has a label that is not below `num_classes`.
+        UserError: A class in `classes` has no image, there are fewer images than `limit`, or a label is not below
+            `num_classes`.
     """
     labels = source.labels
     for label in dataset.classes or []:
@@ -58,10 +58,10 @@ def view(source: Source, dataset: DatasetParams) -> NDArray[np.int64]:
 
 
 def parts_of(source: Source, dataset: DatasetParams) -> dict[Part, NDArray[np.int64]]:
-    """The indices of the images that a dataset trains on and, where it has them, of those that it holds out.
+    """The indices of a dataset's training images and, if there are any, of its held-out images.
 
     Raises:
-        UserError: As `view`, or a part has too few images.
+        UserError: `view` raises it, or a part has too few images.
     """
     kept = view(source, dataset)
     if not dataset.held_out:
@@ -76,18 +76,18 @@ def parts_of(source: Source, dataset: DatasetParams) -> dict[Part, NDArray[np.in
 
 
 def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """Choose a share of the images of every class at random, under a fixed seed.
+    """Choose a share of the images of every class at random, with a fixed seed.
 
     Args:
-        labels: (N,) int64, of all images of a source, so that whether one is chosen is the same for any view of them.
-        share: In [0, 1).
+        labels: (N,) int64, labels of all images of a source; the choice is then the same for any view of the source.
+        share: The share, in [0, 1).
 
     Returns:
-        (N,) bool, floor(share N) of them true; of a class the share, up to less than one image.
+        (N,) bool; floor(share N) values are true, and the number in each class differs from its share by less than 1.
     """
     order = np.random.default_rng(0).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
-    # Walking through the classes, the count of chosen images goes up wherever the share of those passed does.
+    # With images sorted by class, an image is chosen wherever floor(share * images so far) increases.
     chosen = np.diff(np.floor(np.arange(len(labels) + 1) * share)) > 0
     held_out = np.zeros(len(labels), np.bool_)
     held_out[order[chosen]] = True
@@ -95,15 +95,17 @@ def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
 
 
 def chunks(source: Source, kept: NDArray[np.int64], dataset: DatasetParams) -> Iterator[Chunk]:
-    """Read and crop images a shard at a time, so that only one shard is in memory.
+    """Read and crop images shard by shard; only one shard is in memory.
 
     Args:
         source: The source.
         kept: (n,) the indices to read, in order.
-        dataset: Side of the crops, images of a shard, and whether they turn grey: three channels of luminance.
+        dataset: Gives the side of the crops, the images of a shard, and whether images become grey (three equal
+            channels of luminance).
 
     Yields:
-        Images (shard_size, image_size, image_size, 3) uint8 and labels (shard_size,) int64; the last may be fewer.
+        Images (shard_size, image_size, image_size, 3) uint8 and labels (shard_size,) int64; the last shard may be
+        shorter.
 
     Raises:
         UserError: An image cannot be read.
@@ -125,6 +127,6 @@ def chunks(source: Source, kept: NDArray[np.int64], dataset: DatasetParams) -> I
 
 
 def as_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The luminance of (H, W, 3) uint8 in three equal channels; what is grey stays as it is to the bit."""
+    """The luminance of (H, W, 3) uint8 in three equal channels; a grey image stays the same to the bit."""
     luminance = np.asarray(Image.fromarray(image).convert("L"))
     return np.repeat(luminance[..., None], 3, axis=-1)

@@ -1,0 +1,134 @@
+"""One look at a folder of images: its classes, how many images each has, and which of them will not do."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from adm.data.sources.folders import class_names, names_of_images, open_image
+from adm.params.errors import UserError, brief
+from adm.progress import progress
+
+MOST_DECODED = 20_000
+"""Images that are decoded; of more the headers alone are read, which tell all but damage in the middle."""
+
+GREY = frozenset({"1", "L", "LA", "La", "I", "F"})
+"""Pillow's modes without colour; those that begin so, as "I;16", are grey, too."""
+
+MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "palette", "RGBA": "RGB with alpha"}
+"""What modes are called; others keep Pillow's name."""
+
+SEEING_THROUGH = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+"""Modes with transparency, which is dropped."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds.
+
+    Attributes:
+        root: The folder that a dataset of these images has as its `root`.
+        source: That dataset's source.
+        counts: How many images each class has, by the class's name; of images without classes that of all, as "".
+        modes: How many images have each of Pillow's modes.
+        sides: The shortest and the longest short side, in pixels.
+        broken: Images that cannot be read, and why.
+        small: Images whose short side is below the one asked for, and their sizes.
+        decoded: Whether images were decoded, not only opened.
+    """
+
+    root: Path
+    source: Literal["folder", "lsun"]
+    counts: dict[str, int]
+    modes: Counter[str]
+    sides: tuple[int, int]
+    broken: dict[str, str]
+    small: dict[str, str]
+    decoded: bool
+
+    @property
+    def num_images(self) -> int:
+        """Of all classes."""
+        return sum(self.counts.values())
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether no image has colours."""
+        return all(mode in GREY or mode.startswith("I;") for mode in self.modes)
+
+
+def survey(folder: Path, side: int, has_labels: bool) -> Survey:
+    """Look at a folder of images.
+
+    Args:
+        folder: With a folder of images a class; without labels images may lie in the folder itself.
+        side: The short side that each image must have at least, so that none is enlarged.
+        has_labels: Whether there must be classes: two at least.
+
+    Raises:
+        UserError: The folder, or a class, holds no image, or there are no classes.
+        OSError: A folder cannot be listed.
+    """
+    root, source, names = _names(folder, has_labels)
+    files = [Path(root, name, file) for name, files in names.items() for file in files]
+    decoded = len(files) <= MOST_DECODED
+    modes: Counter[str] = Counter()
+    broken, small, sides = {}, {}, []
+    for file, looked in _looks(files, decoded):
+        shown = str(file.relative_to(root))
+        if isinstance(looked, str):
+            broken[shown] = looked
+            continue
+        modes[looked.mode] += 1
+        sides.append(min(looked.width, looked.height))
+        if sides[-1] < side:
+            small[shown] = f"{looked.width}x{looked.height}"
+    counts = {name: len(files) for name, files in names.items()}
+    shortest = (min(sides, default=0), max(sides, default=0))
+    return Survey(root, source, counts, modes, shortest, broken, small, decoded)
+
+
+def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsun"], dict[str, list[str]]]:
+    """Where a dataset's images are, of which source, and the names of each class's files."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is no folder; a folder with one folder of images a class is accepted")
+    classes, loose = class_names(folder), names_of_images(folder)
+    if not has_labels and loose:
+        return folder, "lsun", {"": loose}
+    if not classes:
+        hint = "put each class into a folder of its own, or say --unlabelled" if loose else "it must hold images"
+        raise UserError(f"{folder}: has {len(loose) or 'no'} images and no folder of images; {hint}")
+    if len(classes) == 1:
+        if has_labels:
+            raise UserError(f"{folder}: has one class alone, {classes[0]!r}; two are needed; or say --unlabelled")
+        folder = folder / classes[0]
+    found = {name: names_of_images(folder / name) for name in (classes if len(classes) > 1 else [""])}
+    for name, files in found.items():
+        if not files:
+            raise UserError(f"{folder / name}: holds no image; remove it, or put images there")
+    return folder, "folder" if len(classes) > 1 else "lsun", found
+
+
+class _Look(NamedTuple):
+    mode: str
+    width: int
+    height: int
+
+
+def _looks(files: list[Path], decode: bool) -> Iterator[tuple[Path, _Look | str]]:
+    """What each file is, or what is wrong with it."""
+
+    def look(file: Path) -> _Look | str:
+        try:
+            with open_image(file) as image:
+                if decode:
+                    image.load()
+                return _Look(image.mode, image.width, image.height)
+        except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
+            return brief(error)
+
+    # Pillow lets go of the interpreter's lock while it decodes, so threads are enough.
+    with ThreadPoolExecutor() as pool:
+        yield from progress(zip(files, pool.map(look, files), strict=True), total=len(files), unit="image")

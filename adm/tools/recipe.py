@@ -1,0 +1,288 @@
+"""What to train on images of one's own: a network, and how long, that fit their size and the hours.
+
+The choices are the paper's where it has any (Tables 11 and 12), made narrower until training fits the time.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from adm.nets.cost import forward_flops
+from adm.params.errors import UserError
+from adm.params.models import ClassifierModelParams, DiffusionModelParams
+from adm.training.throughput import update_seconds
+
+MULTIPLIERS = ([1], [1, 2], [1, 2, 2], [1, 2, 3, 4], [1, 1, 2, 3, 4], [1, 1, 2, 2, 4, 4], [0.5, 1, 1, 2, 2, 4, 4])
+"""Of the channels, by the number of levels. Those of four and more are the paper's."""
+
+LOWEST = range(4, 9)
+"""Sides that the lowest level may have."""
+
+SMALLEST, LARGEST = 8, 512
+"""Sides of images."""
+
+ATTENDED = 16
+"""Feature maps of at most this side have attention, but for those of the whole image."""
+
+
+class Width(NamedTuple):
+    """A choice of a network: its channels, its depth, and how fast it learns; `least_images` are worth it."""
+
+    channels: int
+    depth: int
+    learning_rate: float
+    least_images: int
+
+
+WIDTHS = (
+    Width(192, 2, 1.0e-4, 20_000),
+    Width(128, 2, 2.0e-4, 2000),
+    Width(96, 2, 3.0e-4, 2000),
+    Width(64, 2, 5.0e-4, 200),
+    Width(64, 1, 5.0e-4, 200),
+    Width(32, 1, 1.0e-3, 0),
+)
+"""The widest one that sees ENOUGH images in the time is taken, or the last."""
+
+ENOUGH = 400_000
+"""Images that training should see, repeated or not."""
+
+JOB_SECONDS = 5.0
+"""That a job takes to start."""
+
+TRAINING, CLASSIFIER, SAMPLING = 0.55, 0.1, 0.25
+"""Shares of the time that is left when jobs have started; the rest is for features and scores."""
+
+STEPS = (250, 100, 50, 25)
+"""Of sampling; the most that fit."""
+
+FEWEST_UPDATES = 80
+"""That training is worth anything with."""
+
+MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
+"""Of training, whatever the hours: updates, and how often each image is seen."""
+
+MEASURED_FLOPS = 1.0e11
+"""Of an update on a CPU that is made to see how long one takes: some seconds at most."""
+
+FEWEST_SAMPLES = 50
+"""Of a run."""
+
+SCALES = (0, 0.5, 1, 2, 4)
+"""Gradient scales of the sweep."""
+
+STAGES = 4
+"""Checkpoints of the model: an eighth, a quarter, a half and all of training."""
+
+INCEPTION_FLOPS = 11.5e9
+"""Of the 2015 graph, for one image."""
+
+EMA_RATES = ((100_000, 0.9999), (5000, 0.999), (500, 0.99), (0, 0.95))
+"""By the least iterations: the average is over a small part of training."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted.
+
+    Attributes:
+        image_size: Side of the images, in pixels.
+        image_channels: 3, or 1 for grey.
+        num_classes: None for an unconditional model.
+        num_images: To train on.
+        device: "cpu" or "cuda".
+        hours: For all of it.
+        cores: Jobs at a time; on "cuda" one.
+        scored_by_inception: Whether features are the 2015 graph's.
+    """
+
+    image_size: int
+    image_channels: int
+    num_classes: int | None
+    num_images: int
+    device: str
+    hours: float
+    cores: int
+    scored_by_inception: bool
+
+    @property
+    def runs(self) -> int:
+        """Batches that are sampled: one a checkpoint, and one more for every gradient scale but 0."""
+        return STAGES + (len(SCALES) - 1 if self.num_classes else 0)
+
+    @property
+    def at_a_time(self) -> int:
+        """Jobs side by side."""
+        return 1 if self.device == "cuda" else self.cores
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to do.
+
+    Attributes:
+        model: The model's section, without its dataset and checkpoints.
+        classifier: The classifier's training; None for an unconditional model.
+        iterations: Of the model, a multiple of eight.
+        classifier_iterations: Of the classifier; 0 if there is none.
+        steps: Of sampling.
+        num_samples: Of a run.
+        seconds: What an update of the model takes.
+    """
+
+    model: dict[str, Any]
+    classifier: dict[str, Any] | None
+    iterations: int
+    classifier_iterations: int
+    steps: int
+    num_samples: int
+    seconds: float
+
+
+def channel_multiplier(image_size: int) -> list[float]:
+    """The levels of a network for images of a side: halved until the lowest has 4 to 8 pixels.
+
+    Raises:
+        UserError: The side is not within SMALLEST and LARGEST, or does not halve so.
+    """
+    levels, side = 1, image_size
+    while side > LOWEST[-1] or levels == 1:
+        if side % 2 or not SMALLEST <= image_size <= LARGEST:
+            nearest = sorted(_sizes(), key=lambda size: (abs(size - image_size), size))[:2]
+            raise UserError(
+                f"--size {image_size}: does not halve to a side of 4 to 8 pixels, as it must; nearest that do are "
+                f"{' and '.join(map(str, sorted(nearest)))}, of those from {SMALLEST} to {LARGEST}"
+            )
+        levels, side = levels + 1, side // 2
+    return list(MULTIPLIERS[levels - 1])
+
+
+def _sizes() -> list[int]:
+    sizes = (low << halvings for low in LOWEST for halvings in range(1, len(MULTIPLIERS)))
+    return [size for size in sizes if SMALLEST <= size <= LARGEST]
+
+
+def choose(wanted: Request) -> Recipe:
+    """Choose what fits; measures for some seconds how fast this machine trains.
+
+    Raises:
+        UserError: The side does not halve, or the hours are too few to start the jobs.
+    """
+    channel_multiplier(wanted.image_size)
+    jobs = 14 + 3 * wanted.runs
+    starting = jobs * JOB_SECONDS / min(wanted.at_a_time, 4)
+    left = 3600 * wanted.hours - starting
+    if left < starting:
+        least = math.ceil(2 * starting / 36) / 100
+        raise UserError(
+            f"--hours {wanted.hours}: is too short to start the {jobs} jobs and train; {least} or more is accepted"
+        )
+    model, seconds = _fitting(wanted, TRAINING * left)
+    if (possible := TRAINING * left / seconds) < FEWEST_UPDATES:
+        least = math.ceil((starting + FEWEST_UPDATES * seconds / TRAINING) / 36) / 100
+        raise UserError(
+            f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the smallest network at "
+            f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
+        )
+    most = min(MOST_ITERATIONS, MOST_PASSES * wanted.num_images / model["training"]["batch_size"])
+    iterations = _rounded(max(min(possible, most), FEWEST_UPDATES))
+    model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
+    batch, flops = model["training"]["batch_size"], forward_flops(_section(model))
+    image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
+    classifier, classifier_iterations, guiding = None, 0, 0
+    if wanted.num_classes:
+        classifier = _classifier(model)
+        guiding = 3 * forward_flops(ClassifierModelParams.model_validate({**classifier, "network": model["network"]}))
+        classifier_iterations = min(_rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
+        classifier["training"]["annealing"] = classifier_iterations
+    guided = len(SCALES) if wanted.num_classes else 0
+    of_step = (wanted.runs * flops + guided * guiding) * image_seconds
+    of_features = INCEPTION_FLOPS * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
+    steps, samples = _samples(wanted, SAMPLING * left * wanted.at_a_time, of_step, of_features)
+    return Recipe(model, classifier, iterations, classifier_iterations, steps, samples, seconds)
+
+
+def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
+    """The widest model that sees enough images in some seconds, and what an update of it takes."""
+    narrowest = _model(wanted, WIDTHS[-1])
+    an_update = _measured(narrowest, wanted.device)
+    cost = an_update / forward_flops(_section(narrowest)) / narrowest["training"]["batch_size"]
+    for width in WIDTHS[:-1]:
+        model = _model(wanted, width)
+        seen = seconds / (cost * forward_flops(_section(model)))
+        if width.least_images <= wanted.num_images and seen >= ENOUGH and _halves(model):
+            return model, _measured(model, wanted.device)
+    return narrowest, an_update
+
+
+def _measured(model: dict[str, Any], device: str) -> float:
+    """What an update takes; on a CPU measured on as few images as are not too slow."""
+    whole, section = model["training"]["batch_size"], _section(model)
+    some = min(whole, max(1, int(MEASURED_FLOPS / (3 * forward_flops(section))))) if device == "cpu" else whole
+    training = section.training.model_copy(update={"batch_size": some})
+    seconds: float = update_seconds(section.model_copy(update={"training": training}), device) * whole / some
+    return seconds
+
+
+def _halves(model: dict[str, Any]) -> bool:
+    """Whether each level has a number of channels that normalisation takes."""
+    network = model["network"]
+    return all(network["channels"] * factor % 32 == 0 for factor in network["channel_multiplier"])
+
+
+def _model(wanted: Request, width: Width) -> dict[str, Any]:
+    multiplier = channel_multiplier(wanted.image_size)
+    if width.channels * multiplier[0] % 32:
+        multiplier[0] = 1
+    sides = [wanted.image_size >> level for level in range(1, len(multiplier))]
+    on_cuda = wanted.device == "cuda"
+    network = {
+        "image_size": wanted.image_size,
+        "channels": width.channels,
+        "channel_multiplier": multiplier,
+        "depth": width.depth,
+        "attention_resolutions": [side for side in sides if side <= ATTENDED],
+        "head_channels": 64 if width.channels % 64 == 0 else 32,
+        **({"image_channels": 1} if wanted.image_channels == 1 else {}),
+        **({"num_classes": wanted.num_classes} if wanted.num_classes else {}),
+    }
+    training = {
+        "batch_size": min((128 if wanted.image_size <= 64 else 32) if on_cuda else 16, wanted.num_images),
+        "learning_rate": width.learning_rate,
+        "ema_rate": EMA_RATES[0][1],
+        "ema_warmup": True,
+        **({"precision": "float16"} if on_cuda else {}),
+        **({} if on_cuda or wanted.cores < 4 else {"threads": wanted.cores // 2}),
+    }
+    # At few pixels the linear schedule's last steps are of noise alone (Nichol and Dhariwal 2021).
+    noise = {"noise": {"schedule": "cosine"}} if wanted.image_size <= 64 else {}
+    return {"kind": "diffusion", "network": network, **noise, "training": training}
+
+
+def _classifier(model: dict[str, Any]) -> dict[str, Any]:
+    kept = {
+        name: model["training"][name] for name in ("batch_size", "precision", "threads") if name in model["training"]
+    }
+    training = {**kept, "learning_rate": model["training"]["learning_rate"], "weight_decay": 0.05, "crop": "random"}
+    noise = {"noise": model["noise"]} if "noise" in model else {}
+    return {"kind": "classifier", **noise, "training": training}
+
+
+def _section(model: dict[str, Any]) -> DiffusionModelParams:
+    return DiffusionModelParams.model_validate(model)
+
+
+def _samples(wanted: Request, seconds: float, of_step: float, of_features: float) -> tuple[int, int]:
+    """Steps, and samples of a run, that some seconds suffice for; `of_step` and `of_features` are those of a sample."""
+    enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
+    for steps in STEPS:
+        fitting = int(seconds / (steps * of_step + of_features))
+        if fitting >= enough:
+            return steps, enough
+    return STEPS[-1], max(fitting // 10 * 10, FEWEST_SAMPLES)
+
+
+def _rounded(iterations: float) -> int:
+    """A number below, of two or three digits that count, and a multiple of eight: at least 80."""
+    unit = 8 * int(10 ** max(round(math.log10(max(iterations, 10)) - 2.5), 1))
+    return max(int(iterations / unit) * unit, unit)

@@ -1,0 +1,245 @@
+"""`adm new`: a params file from one look at a folder, or one line that says what is wrong with it."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jsonschema import Draft7Validator
+from PIL import Image
+
+from adm.dvc_file import check_stages
+from adm.nets.cost import forward_flops
+from adm.params import load
+from adm.params.json_schema import render
+from adm.params.known import INCEPTION
+from adm.params.parsing import read_yaml
+from adm.pipeline import Pipeline
+from adm.sampling.guided import SeededNoise
+from adm.tools import recipe
+
+FLOPS_A_SECOND = {"cpu": 5.0e10, "cuda": 3.0e13}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """An empty project on a machine whose speed is known."""
+
+    def update_seconds(model, device):
+        return 3 * forward_flops(model) * model.training.batch_size / FLOPS_A_SECOND[device]
+
+    monkeypatch.setattr(recipe, "update_seconds", update_seconds)
+    monkeypatch.chdir(tmp_path)
+
+
+def write_images(folder, count=45, side=32, mode="RGB"):
+    folder.mkdir(parents=True)
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)):
+        Image.fromarray(pixels).convert(mode).save(folder / f"{number:03d}.png")
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two classes whose names YAML would take for something else."""
+    for name in ("no", "007"):
+        write_images(tmp_path / "images" / name)
+    return tmp_path / "images"
+
+
+def written(name="mine"):
+    """The params of a scale that was written, which must hold what every scale must."""
+    path = load_path(name)
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 30
+    # Nothing breaks a path.
+    assert max(len(line) for line in lines if "://" not in line) <= 120
+    assert not list(Draft7Validator(json.loads(render())).iter_errors(read_yaml(path)))
+    params = load(path)
+    check_stages(path.with_name("dvc.yaml"), path, Pipeline(params))
+    return params
+
+
+def load_path(name):
+    return Path("scales", name, "params.yaml")
+
+
+def test_classes_are_learned_guided_by_and_named(adm, images):
+    code, out, _ = adm("new", "mine", "--images", images, "--size", 32)
+    assert code == 0
+    assert out.count("45") >= 2
+    params = written()
+    assert params.datasets["images"].root == "images"
+    assert params.datasets["images"].num_classes == params.models["model"].network.num_classes == 2
+    assert [params.runs[f"scale-{end}"].gradient_scale for end in ("0", "0_5", "1", "2", "4")] == [0, 0.5, 1, 2, 4]
+    assert params.figures["grid"].names == ["007", "no"]
+    assert params.references["images"].extractor in params.extractors
+    # Too few images for FID alone.
+    assert {"fid", "kid"} <= set(params.tables["training"].metrics)
+    iterations = [params.iteration_of(params.checkpoint_of(run)) for run in params.tables["training"].rows.values()]
+    assert np.diff(np.log2(iterations)).tolist() == [1, 1, 1]
+
+
+def test_grids_find_as_many_samples_of_each_class_as_they_show(adm, images):
+    adm("new", "mine", "--images", images, "--size", 32, "--hours", 0.2)
+    params = written()
+    grid = params.figures["grid"]
+    drawn = Counter(SeededNoise(range(params.scored[grid.run].num_samples)).labels(2).tolist())
+    assert min(drawn.values()) >= grid.columns > 1
+
+
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_without_labels_there_is_no_guidance(is_flat, adm, images):
+    folder = images / "no" if is_flat else images
+    code, _, _ = adm("new", "mine", "--images", folder, "--size", 32, "--unlabelled")
+    assert code == 0
+    params = written()
+    assert params.models.keys() == {"model"}
+    assert params.models["model"].network.num_classes is None
+    # An extractor needs something to tell apart.
+    assert (params.extractors["features"].learns == "rotations") is is_flat
+
+
+def test_grey_images_are_seen_in_one_channel(adm, images):
+    adm("new", "mine", "--images", images, "--size", 32, "--channels", 1)
+    params = written()
+    assert params.datasets["images"].channels == 1
+    assert {model.network.image_channels for model in params.models.values()} == {1}
+
+
+def test_the_graph_of_2015_is_taken_where_it_was_fetched(adm, images, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    path = tmp_path / "downloads" / INCEPTION.filename
+    with path.open("wb") as file:
+        file.truncate(INCEPTION.size)
+    adm("new", "mine", "--images", images, "--size", 32)
+    params = written()
+    assert not params.extractors
+    assert params.published.graphs["inception"].url == path.as_uri()
+    assert params.extractor_of("scale-0") == "inception"
+
+
+def test_thirty_lines_are_enough_for_the_longest(adm, tmp_path):
+    for number in range(12):
+        write_images(tmp_path / "images" / f"a class of a rather long name, {number}", count=6, side=512)
+    with (tmp_path / INCEPTION.filename).open("wb") as file:
+        file.truncate(INCEPTION.size)
+    options = ("--device", "cuda", "--channels", 1, "--hours", 500)
+    code, _, _ = adm("new", "mine", "--images", tmp_path / "images", "--size", 512, *options)
+    assert code == 0
+    params = written()
+    assert params.resources.train.device == "cuda"
+    assert params.models["model"].training.precision == "float16"
+
+
+def test_more_hours_train_more(adm, images, tmp_path):
+    for name in range(200):
+        shutil.copytree(images / "no", images / f"more-{name}")
+    trained = []
+    for number, hours in enumerate((0.3, 3, 30)):
+        adm("new", f"scale-{number}", "--images", images, "--size", 16, "--hours", hours)
+        model = written(f"scale-{number}").models["model"]
+        seen = model.checkpoints[-1] * model.training.batch_size
+        trained.append(3 * seen * forward_flops(model))
+        # Training is most of the time, and never all of it.
+        assert 0.3 < trained[-1] / FLOPS_A_SECOND["cpu"] / (3600 * hours) < 0.6
+    assert trained == sorted(trained)
+
+
+@pytest.mark.parametrize("size", [8, 12, 28, 32, 48, 64, 80, 96, 128, 256, 512])
+def test_networks_halve_to_some_pixels(size):
+    lowest = size >> (len(recipe.channel_multiplier(size)) - 1)
+    assert lowest in range(4, 9)
+
+
+def unreadable(images):
+    content = (images / "no" / "000.png").read_bytes()
+    for number in range(7):
+        (images / "no" / f"cut-{number}.png").write_bytes(content[: len(content) // 2])
+
+
+def too_small(images):
+    Image.new("RGB", (64, 31)).save(images / "no" / "low.png")
+
+
+def no_class(images):
+    for path in (images / "no").iterdir():
+        path.rename(images / path.name)
+    shutil.rmtree(images / "no")
+    shutil.rmtree(images / "007")
+
+
+def empty(images):
+    shutil.rmtree(images)
+    images.mkdir()
+
+
+def empty_class(images):
+    (images / "cat").mkdir()
+
+
+def few_of_a_class(images):
+    write_images(images / "cat", count=2)
+
+
+def few(images):
+    for number in range(15, 45):
+        for name in ("no", "007"):
+            (images / name / f"{number:03d}.png").unlink()
+
+
+def large(images):
+    for name in ("no", "007"):
+        shutil.rmtree(images / name)
+        write_images(images / name, count=20, side=512)
+
+
+BROKEN = {
+    "no folder": (shutil.rmtree, (), "images: is no folder"),
+    "empty": (empty, (), "images"),
+    "empty class": (empty_class, (), "cat"),
+    "images without classes": (no_class, (), "--unlabelled"),
+    "one class": (lambda images: shutil.rmtree(images / "no"), (), "--unlabelled"),
+    "cut files": (unreadable, (), "cut-0.png"),
+    "too small": (too_small, (), "low.png (64x31)"),
+    "few of a class": (few_of_a_class, (), "'cat' has 2"),
+    "few": (few, (), "30 images"),
+    "size that does not halve": (None, ("--size", 36), "36"),
+    "size of no pixel": (None, ("--size", 0), "0"),
+    "size beyond all": (None, ("--size", 1024), "1024"),
+    "two channels": (None, ("--channels", 2), "--channels 2"),
+    "too slow for the size": (large, ("--size", 512), "--hours 1"),
+    "no time": (None, ("--hours", 0.001), "--hours 0.001"),
+    "negative time": (None, ("--hours", -1), "--hours -1"),
+    "infinite time": (None, ("--hours", "inf"), "--hours inf"),
+}
+
+
+@pytest.mark.parametrize(("damage", "options", "named"), BROKEN.values(), ids=BROKEN.keys())
+def test_what_will_not_do_is_told_in_a_line_and_nothing_is_written(damage, options, named, adm, images, tmp_path):
+    if damage:
+        damage(images)
+    code, _, err = adm("new", "mine", "--images", images, "--size", 32, *options)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert named in err
+    assert not (tmp_path / "scales").exists()
+
+
+@pytest.mark.parametrize("name", ["Mine", "a b", "../up", "", "_"])
+def test_names_become_folders(name, adm, images, tmp_path):
+    code, _, err = adm("new", name, "--images", images, "--size", 32)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert not (tmp_path / "scales").exists()
+
+
+def test_a_params_file_is_never_written_over(adm, images):
+    adm("new", "mine", "--images", images, "--size", 32)
+    before = load_path("mine").read_bytes()
+    code, _, err = adm("new", "mine", "--images", images, "--size", 16)
+    assert code == 2
+    assert str(load_path("mine")) in err
+    assert load_path("mine").read_bytes() == before
