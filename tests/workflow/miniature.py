@@ -43,6 +43,22 @@ def miniature_params():
     return yaml.safe_load(MINIATURE.read_text())
 
 
+def after(pipeline, changed):
+    """Some jobs, and all that wait for them."""
+    found = set(changed)
+    for name, job in pipeline.jobs.items():
+        if not found.isdisjoint(pipeline.after(job)):
+            found.add(name)
+    return found
+
+
+def rerun(before, now):
+    """The jobs that the graph says are to run, once it is `now` what was `before`; the first one reads all params."""
+    read = {name: (job.triggers, job.inputs) for name, job in before.jobs.items()}
+    changed = {name for name, job in now.jobs.items() if read.get(name) != (job.triggers, job.inputs)}
+    return {"resolve", *after(now, changed)}
+
+
 class Project:
     """A copy of the project in a folder of its own, under git and DVC."""
 

@@ -4,26 +4,11 @@ import json
 import os
 
 import pytest
+from miniature import after, rerun
 
 from adm.pipeline import Pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
-
-
-def after(pipeline, changed):
-    """Some jobs, and all that wait for them."""
-    found = set(changed)
-    for name, job in pipeline.jobs.items():
-        if not found.isdisjoint(pipeline.after(job)):
-            found.add(name)
-    return found
-
-
-def rerun(before, now):
-    """The jobs that the graph says are to run, once it is `now` what was `before`; the first one reads all params."""
-    read = {name: (job.triggers, job.inputs) for name, job in before.jobs.items()}
-    changed = {name for name, job in now.jobs.items() if read.get(name) != (job.triggers, job.inputs)}
-    return {"resolve", *after(now, changed)}
 
 
 def test_every_job_makes_its_outputs_under_either_engine(by_snakemake, by_dvc):
