@@ -1,8 +1,8 @@
 # Diffusion Models Beat GANs on Image Synthesis: every stage from data to the tables and figures of the appendix.
 #
 #   snakemake --cores 2                               the embedded scale, params.yaml
-#   snakemake --cores 2 --configfile FILE             another one
-#   snakemake --cores 2 fast                          a first look: Table 6 and Figure 13 alone
+#   snakemake --cores 2 --configfile FILE             another scale
+#   snakemake --cores 2 fast                          a first look: only Table 6 and Figure 13
 
 
 include: "workflow/rules/common.smk"
@@ -13,7 +13,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 
 
-# On a cluster, too: what takes no time, and what needs a network that compute nodes rarely have.
+# Local on a cluster, too: rules that take no time, and downloads, because compute nodes rarely have a network.
 localrules:
     all,
     fast,
@@ -21,7 +21,7 @@ localrules:
     fetch,
 
 
-# Everything that the params file names, shown in a table or not.
+# Everything that the params file names, even if no table or figure shows it.
 rule all:
     default_target: True
     input:
@@ -41,7 +41,7 @@ rule fast:
 onstart:
     from workflow.locks import hold
 
-    # Not while DVC, or another Snakemake, makes the same results.
+    # Refuse to run while DVC or another Snakemake makes the same results.
     try:
         hold(ROOT)
     except UserError as error:

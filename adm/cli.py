@@ -1,7 +1,7 @@
-"""The command line: `adm VERB KEY` makes an artifact of the params file; its paths follow from the two.
+"""The command line: `adm VERB KEY` makes an artifact of the params file; verb and key decide its paths.
 
-A verb of the pipeline is a row of `WIRED`. It imports its stage when it is called, so that no verb waits for libraries
-that it does not use. The verbs that are no stages are in `adm.cli_tools`.
+A verb of the pipeline is a row of `WIRED`. A verb imports its stage only when it is called, because other stages'
+libraries take long to import. Verbs that are not stages are in `adm.cli_tools`.
 """
 # ruff: noqa: PLC0415
 
@@ -31,10 +31,10 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_mar
 
 @dataclass(frozen=True)
 class Call:
-    """A job that is to be carried out.
+    """A job to execute.
 
     Attributes:
-        pipeline: The graph that it is of.
+        pipeline: The graph of the job.
         job: The job.
         curves: The folder for TensorBoard's files.
     """
@@ -44,7 +44,7 @@ class Call:
     curves: Path
 
     def __getitem__(self, section: str) -> Any:
-        """A section that the job reads; None where it has none."""
+        """A section that the job reads; None if it has no such section."""
         return self.job.sections.get(section)
 
     @property
@@ -54,22 +54,22 @@ class Call:
 
     @property
     def device(self) -> str:
-        """What computes."""
+        """The device to compute on."""
         return getattr(self.pipeline.resources(self.job), "device", "cpu")
 
     @property
     def curve(self) -> tuple[Path, int]:
-        """Where losses go, and how often."""
+        """The folder for the curves of losses, and the number of iterations for each point."""
         return self.curves, self.params.execution.log_every
 
     @property
     def process(self) -> tuple[str, int]:
-        """What computes, and how long processes wait for one another."""
+        """The device to compute on, and the seconds that processes wait for each other."""
         return self.device, self.params.execution.timeout_seconds
 
     @property
     def shard(self) -> Shard | None:
-        """Which part of a run, if not the whole."""
+        """The shard of a run; None for the whole run."""
         return Shard.parse(self.job.shard) if self.job.shard else None
 
     @property
@@ -80,7 +80,7 @@ class Call:
 
     @property
     def started_at(self) -> int:
-        """The iteration that a segment starts at."""
+        """The iteration at which a segment starts."""
         return self.params.iteration_of(self["segment"].previous)
 
 
@@ -156,7 +156,7 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         lambda c, j: (c.params, j.key, c.shown, j.out),
     ),
 }
-"""The verbs of the pipeline: what each does, and what its stage is called with."""
+"""The verbs of the pipeline, each with its help text and the arguments for its stage."""
 
 
 @app.callback()
@@ -169,7 +169,7 @@ def resolve(
     params: ParamsFile = Path("params.yaml"),
     dvc: Annotated[Path | None, typer.Option(help="A dvc.yaml that must be of this params file.")] = None,
 ) -> None:
-    """Write out the params file, and what has each job run again."""
+    """Write out the params file, and a trigger file for each job."""
     pipeline = Pipeline(load(params))
     if dvc is not None:
         from adm.dvc_file import check_stages
@@ -183,7 +183,7 @@ def resolve(
 
 
 def _keys(rules: list[str], params: dict[str, Any], incomplete: str) -> list[str]:
-    """The keys of a verb that begin with what was typed."""
+    """The keys of a verb that begin with the typed text."""
     try:
         jobs = Pipeline(load(params.get("params") or "params.yaml")).jobs.values()
     except UserError:
@@ -248,12 +248,12 @@ def _command(verb: str) -> Callable[..., None]:
 for _verb, (_help, _) in WIRED.items():
     _add(_verb, _help, _command(_verb))
 
-# Behind the stages in the list of verbs.
+# After the stages in the list of verbs.
 app.registered_commands += tools.registered_commands
 
 
 def carry_out(file: Path, verb: str, key: str, shard: str = "") -> None:
-    """Carry out the job of a verb and a key, in as many processes as the params file says.
+    """Execute the job of a verb and a key, in as many processes as the params file says.
 
     Raises:
         UserError: There is no such job, or its stage fails.
@@ -268,7 +268,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "") -> None:
 
 
 def _launched(taken: ProcessResources) -> bool:
-    """Run this command in as many processes as the params file says; False where this is one of them, or alone."""
+    """Run this command in as many processes as the params file says; False if this is one of them, or the only one."""
     if taken.processes == 1:
         return False
     from adm.parallel import launch
@@ -281,10 +281,10 @@ def _without(inputs: Any, prefix: str) -> dict[str, Path]:
 
 
 def main() -> None:
-    """Run a verb; a user's mistake is one line on stderr and exit code 2."""
+    """Run a verb; a UserError becomes one line on stderr and exit code 2."""
     debug = "--debug" in sys.argv[1:2]
     if threading.current_thread() is threading.main_thread():
-        # What schedulers send: unfinished files are cleaned up on the way out, as at any error.
+        # Schedulers send SIGTERM; exiting like this removes unfinished files, as after any error.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         with console():
@@ -299,7 +299,7 @@ def main() -> None:
 
 
 def _reported(message: str) -> bool:
-    """Whether this is one of several processes, and what started them will say it."""
+    """Whether this is one of several processes, whose launcher prints the message."""
     if "WORLD_SIZE" not in os.environ:
         return False
     from adm.parallel import report_failure

@@ -1,6 +1,6 @@
-"""The command line's tools: verbs for single files, whole results and whole scales, outside the pipeline.
+"""The command line's tools: verbs outside the pipeline, for single files, whole results and whole scales.
 
-A verb imports its tool when it is called, so that no verb waits for libraries that it does not use.
+A verb imports its tool only when it is called, because other tools' libraries take long to import.
 """
 # ruff: noqa: PLC0415
 
@@ -43,7 +43,7 @@ def score(
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
-    """Score samples against a reference, and write the numbers with what they rest on."""
+    """Score samples against a reference, and write the numbers with their provenance."""
     from adm.evaluation.scoring import Options
     from adm.tools import score as tool
 
@@ -68,7 +68,7 @@ def convert(
 
 @tools.command()
 def identify(file: Annotated[Path, typer.Argument(help="A .pt in the released format.")]) -> None:
-    """Tell which released networks a file fits."""
+    """Print which released networks a file fits."""
     from adm.tools import identify as tool
 
     print(*tool.run(file), sep="\n")
@@ -79,7 +79,7 @@ def verify(
     results: Annotated[Path, typer.Argument(help="A results folder, such as results/embedded.")],
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
 ) -> None:
-    """Tell which artifacts are not what was written, or not of the parents that are there; exit code 1 if any."""
+    """Find artifacts that changed or were made from other parents than those that exist; exit code 1 if any."""
     from adm.tools import verify as tool
 
     if not tool.run(results, out):
@@ -137,7 +137,7 @@ def plan(
     out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Tell what a params file would take: operations, days, bytes, a schedule on some GPUs, and what breaks first."""
+    """Estimate the costs of a params file: operations, days, bytes, a schedule on some GPUs, and limits."""
     from adm.params import load
     from adm.tools import plan as tool
 
@@ -162,7 +162,7 @@ def new(
 
 @tools.command()
 def check(params: ParamsFile = Path("params.yaml")) -> None:
-    """Check a params file, and that the dvc.yaml beside it, if there is one, is of it."""
+    """Check a params file, and that the dvc.yaml beside it, if there is one, belongs to it."""
     from adm.dvc_file import NAME, check_stages
     from adm.params import load
     from adm.pipeline import Pipeline
@@ -175,7 +175,7 @@ def check(params: ParamsFile = Path("params.yaml")) -> None:
 
 @tools.command()
 def dvc(params: ParamsFile = Path("params.yaml")) -> None:
-    """Write the dvc.yaml of a params file, beside it: the stages that DVC runs."""
+    """Write the dvc.yaml of a params file beside it: the stages for DVC."""
     from adm.artifacts.writing import new_file
     from adm.dvc_file import NAME, render
     from adm.params import load, read
@@ -193,7 +193,7 @@ def schema(
         bool, typer.Option("--check", help="Write nothing; fail if the file is not as it would be.")
     ] = False,
 ) -> None:
-    """Write the JSON schema of params files, by which editors complete them."""
+    """Write the JSON schema of params files, which editors use to complete them."""
     from adm.artifacts.writing import new_file
     from adm.params import UserError
     from adm.params.json_schema import render
@@ -203,4 +203,4 @@ def schema(
         with new_file(out) as path:
             path.write_text(text, encoding="utf-8")
     elif not out.is_file() or out.read_text(encoding="utf-8") != text:
-        raise UserError(f"{out}: is not of these params; type: adm schema")
+        raise UserError(f"{out}: is not the schema of this code; type: adm schema")

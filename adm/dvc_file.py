@@ -1,4 +1,4 @@
-"""The dvc.yaml of a params file, which is generated: a stage a job, with exactly what it reads and writes."""
+"""The generated dvc.yaml of a params file: one stage for each job, with exact dependencies and outputs."""
 
 import os
 from pathlib import Path
@@ -15,11 +15,11 @@ HEADER = """\
 """
 
 TRACKED = frozenset({"table", "figure", "claims"})
-"""Rules whose outputs git holds, or what is made anew from what DVC holds."""
+"""Rules whose outputs git tracks, or that are made again from artifacts in DVC's cache."""
 
 
 def command_of(params: Path) -> str:
-    """What to type to make the file anew."""
+    """The command that generates the file again."""
     return f"adm dvc --params {params}"
 
 
@@ -27,12 +27,12 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     """The text of the dvc.yaml of a params file.
 
     Args:
-        params: The params file, from the project's root.
-        files: It and its bases.
+        params: The params file, relative to the project's root.
+        files: The params file and its bases.
         pipeline: Its jobs.
 
     Raises:
-        UserError: Results lie outside the project, where DVC keeps none.
+        UserError: The results folder is outside the project, where DVC cannot track it.
     """
     if pipeline.root.is_absolute():
         raise UserError(
@@ -48,15 +48,15 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
 
 
 def stage_name(job: Job) -> str:
-    """What DVC calls a job: it takes letters, digits, "-" and "_" alone."""
+    """DVC's name of a job; DVC allows only letters, digits, "-" and "_"."""
     return job.name.replace("/", "-")
 
 
 def check_stages(path: Path, params: Path, pipeline: Pipeline) -> None:
-    """Refuse a dvc.yaml whose stages or edges are of other params.
+    """Refuse a dvc.yaml that does not have the stages and edges of a params file.
 
     Raises:
-        UserError: It is, or it is missing; names the command that makes it anew.
+        UserError: It differs or is missing; the message names the command that generates it.
     """
     try:
         found = path.read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ from adm.pipeline import RULES, Job, Pipeline
 from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard
 
-KEYED = [verb for verb in cli.WIRED if verb not in ("sizes", "claims")]
+KEYED = [verb for verb in cli.WIRED if verb != "sizes"]
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +242,7 @@ def _write_samples(pipeline):
 
 
 LIGHT = ["--help", "train --help", "resolve", "prepare digits", f"gather {RUN}", "table table_8", "table table_14"]
-LIGHT += ["figure figure_5", "figure figure_6", "figure figure_21", "claims"]
+LIGHT += ["figure figure_5_seconds", "figure figure_6", "figure figure_21", "claims own"]
 
 SCRIPT = """
 import sys

@@ -239,7 +239,7 @@ class TestRunAgain:
     @pytest.mark.parametrize("model", ["adm-64", "classifier-128"])
     def test_a_models(self, embedded, model):
         params = changed(embedded, f"models.{model}.training.seed", 99)
-        wanted = {f"init/{model}", "sizes", "claims"}
+        wanted = {f"init/{model}", "sizes", "claims/paper"}
         wanted |= {f"train/{key}" for key, segment in embedded.segments.items() if segment.model == model}
         wanted |= {f"throughput/{key}" for key, timed in embedded.throughput.items() if timed.model == model}
         wanted |= {f"sample/{key}" for key in of_model(embedded, model, "runs", "upsampled_runs")}
@@ -255,7 +255,7 @@ class TestRunAgain:
         longer = [*embedded.models["adm-128"].checkpoints, 9999]
         found = rerun(embedded, changed(embedded, "models.adm-128.checkpoints", longer))
         # Hyperparameters and claims tell how long a model was trained.
-        assert found <= {"claims", "table/table_11"}
+        assert found <= {"claims/paper", "table/table_11"}
         assert "train/adm-128-9999" in Pipeline(changed(embedded, "models.adm-128.checkpoints", longer)).jobs
 
     def test_a_new_field_counts_once_it_differs_from_its_default(self, embedded):

@@ -1,9 +1,8 @@
-"""Who runs in this folder: a lock that both engines respect, and `make unlock` and `make clean` for what kills leave.
+"""A lock that both engines respect, and `make unlock` and `make clean`, which remove what killed processes left.
 
-DVC records which process writes which path in `.dvc/tmp/rwlock`, and refuses what overlaps. Snakemake's lock is of its
-own files alone, so the Snakefile enters the results folder into DVC's record for as long as jobs run: each engine then
-tells which process of the other, or of its own kind, is in the way. Entries name processes, so that one whose process
-was killed holds nothing up.
+DVC records in `.dvc/tmp/rwlock` which process writes which path, and refuses paths that overlap. Snakemake's own lock
+only covers Snakemake. The Snakefile therefore enters the results folder into DVC's record while jobs run; each engine
+can then name the process that is in the way. Entries name processes, so an entry of a killed process blocks nothing.
 """
 
 import atexit
@@ -25,21 +24,21 @@ DVC = Path(".dvc")
 RECORD = DVC / "tmp" / "rwlock"
 
 PROGRAMS = frozenset({"snakemake", "dvc", "adm"})
-"""What writes results."""
+"""Programs that write results."""
 
 LAUNCHERS = ("python", "torchrun")
-"""What starts them; a version may follow."""
+"""Programs that start them; a version may follow the name."""
 
 LEFT = ("results/*/work", "results/*/shards")
-"""What interrupted training, and runs whose shards were not all sampled, leave."""
+"""Remains of interrupted training, and of runs without all of their shards."""
 
 
 def hold(results: str) -> None:
-    """Enter this process as the one that writes a results folder, until it ends.
+    """Enter this process into DVC's record as the writer of a results folder, until the process ends.
 
     Raises:
-        UserError: Another process is entered as reading or writing there, or DVC is at work between two stages, or
-            its record cannot be read.
+        UserError: Another process reads or writes there, DVC is working between two stages, or its record cannot be
+            read.
     """
     if not DVC.is_dir():
         return
@@ -48,26 +47,26 @@ def hold(results: str) -> None:
     command, path = " ".join(sys.argv), str(Path(results).absolute())
     held = ExitStack()
     try:
-        # A stage that DVC runs is in its record; between stages DVC holds this lock.
+        # While DVC runs a stage, the stage is in its record; between stages DVC holds this lock.
         with make_lock(str(scratch / "lock"), tmp_dir=str(scratch)):
             held.enter_context(rwlock(str(scratch), localfs, command, [], [path], hardlink=False))
     except LockError as error:
-        # On another machine it cannot be seen; DVC's first lines name what its record names.
+        # A process on another machine is not visible here; the first lines of DVC's message name it.
         who = _some(at_work(Path())) or " ".join(str(error).partition("\n\n")[0].split())
         raise UserError(f"{results}: is locked by {who}; wait for it, or `make unlock` if it was killed") from None
     except (RWLockFileCorruptedError, RWLockFileFormatError):
-        # DVC writes it in place: a kill, or a full disk, leaves a part of it.
+        # DVC writes the file in place, so a kill or a full disk can leave a part of it.
         raise UserError(f"{RECORD}: is not what DVC wrote of who runs here; `make unlock` removes it") from None
     atexit.register(held.close)
 
 
 def at_work(folder: Path) -> list[str]:
-    """The engines and stages that run in a folder or below, the oldest first, less this process and its parents."""
+    """The engines and stages that run in a folder or below it, oldest first, without this process and its parents."""
     ours = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
     here, running = folder.resolve(), []
     for process in psutil.process_iter(["pid", "cwd", "cmdline", "create_time"]):
         words, cwd = process.info["cmdline"] or [], process.info["cwd"]
-        # DVC may be called in the folder of any dvc.yaml.
+        # DVC may run in the folder of any dvc.yaml.
         is_here = cwd is not None and Path(cwd).is_relative_to(here) and process.info["pid"] not in ours
         if is_here and _writes(words):
             running.append((process.info["create_time"], f"{' '.join(words)[:100]} (PID {process.info['pid']})"))
@@ -75,15 +74,15 @@ def at_work(folder: Path) -> list[str]:
 
 
 def _writes(words: list[str]) -> bool:
-    """Whether a command line is that of an engine or a stage.
+    """Whether a command line starts an engine or a stage.
 
-    As `python .venv/bin/dvc`, `python -u -m adm` and `torchrun --nproc-per-node 8 -m -- adm` are; an editor of a file
-    of such a name is not.
+    Examples are `python .venv/bin/dvc`, `python -u -m adm` and `torchrun --nproc-per-node 8 -m -- adm`. An editor with
+    a file of such a name is none.
     """
     named = [Path(word).name for word in words if word != "--"]
     programs = set(named[:1])
     if named and named[0].startswith(LAUNCHERS):
-        # The script, or a module before or after the launcher's own options.
+        # The script or the module, before or after the launcher's own options.
         programs.update([name for name in named[1:] if not name.startswith("-")][:1])
         programs.update(after for before, after in pairwise(named) if before == "-m")
     return not PROGRAMS.isdisjoint(programs)
@@ -95,14 +94,14 @@ def _some(running: list[str]) -> str:
 
 
 def unlock() -> None:
-    """Take away the locks that killed engines left."""
-    # DVC's record of processes that are gone; its other lock ends with the process that holds it.
+    """Remove the locks that killed engines left."""
+    # DVC's record of dead processes; DVC's other lock ends with its process.
     RECORD.unlink(missing_ok=True)
     subprocess.run(["snakemake", "--unlock", "--quiet", "all"], check=True)
 
 
 def clean() -> None:
-    """Remove what interrupted jobs left, while nothing can be started that would go on with it."""
+    """Remove the intermediate states of interrupted jobs, while no job can start and resume from them."""
     hold("results")
     for pattern in LEFT:
         for folder in Path().glob(pattern):

@@ -1,4 +1,4 @@
-"""How claims came out, a line a table of them: `python workflow/verdicts.py CSV...`."""
+"""How claims came out, a line a group of them: `python workflow/verdicts.py CSV...`."""
 
 import csv
 import sys
@@ -6,14 +6,14 @@ from collections import Counter
 from pathlib import Path
 
 
-def line(path: Path) -> str:
-    """How many claims of a table hold, and how many do not, with where it stands in words."""
+def summary(path: Path) -> str:
+    """How many claims of a table got which verdict, and where it can be read."""
     with path.open(encoding="utf-8", newline="") as file:
         counts = Counter(row["verdict"] for row in csv.DictReader(file))
-    found = ", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items()))
-    return f"{found} ({path.with_suffix('.md')})"
+    told = ", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items()))
+    return f"Claims:  {path.with_suffix('.md')} ({told})"
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        print(f"Claims:  {line(Path(name))}")
+        print(summary(Path(name)))

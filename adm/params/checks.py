@@ -55,7 +55,7 @@ def _check_devices(params: Params) -> None:
     for key, graph in params.graphs.items():
         if device != "cpu" and graph.executor == "tensorflow":
             place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
-            raise ValueError(f"{place}: 'tensorflow' runs on 'cpu' alone, not on resources.features.device {device!r}")
+            raise ValueError(f"{place}: 'tensorflow' runs only on 'cpu', not on resources.features.device {device!r}")
 
 
 def _check_names(params: Params) -> None:

@@ -331,6 +331,15 @@ def _fill_in(written: Raw) -> None:
         _default(sections.get(name, {}), "reference", reference_of)
     for name in ("interpolations", "likelihoods"):
         _default(sections.get(name, {}), "dataset", dataset_of)
+    _check_guided(sections)
+
+
+def _check_guided(sections: dict[str, Raw]) -> None:
+    """Refuse an entry with a classifier and no gradient scale: the default, none, would be a surprise."""
+    for name in ("runs", "interpolations"):
+        for key, entry in sections.get(name, {}).items():
+            if isinstance(entry, dict) and entry.get("classifier") is not None and "gradient_scale" not in entry:
+                raise ValueError(f"{name}.{key}: gradient_scale is missing; the classifier guides by it")
 
 
 def _default(entries: Raw, field: str, value_of: Any) -> None:

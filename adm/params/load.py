@@ -11,6 +11,9 @@ from adm.params.errors import UserError, shown
 from adm.params.expansion import read, write_out
 from adm.params.schema import Params
 
+OF_KINDS = frozenset({"models", "tables", "figures", "claims"})
+"""Sections whose entries are of several kinds."""
+
 HEADER = "# Written out by `adm resolve`: every default filled in, every base and sweep written out.\n"
 
 
@@ -41,7 +44,7 @@ def check(data: Any, path: Path | str) -> Params:
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         more = f" (and {len(others)} more)" if others else ""
-        raise UserError(f"{path}: {_line(dict(first), written)}{more}") from error
+        raise UserError(f"{path}: {_line(dict(first))}{more}") from error
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     return params
@@ -53,8 +56,12 @@ def write(params: Params) -> str:
     return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _line(error: dict[str, Any], data: Any) -> str:
-    place = ".".join(_keys(error["loc"], data)) or "the file as a whole"
+def _line(error: dict[str, Any]) -> str:
+    # In sections of several kinds the kind is part of pydantic's location, but it is no key of the file.
+    location = [part for part in error["loc"] if part != "[key]"]
+    if location and location[0] in OF_KINDS:
+        del location[2:3]
+    place = ".".join(part if isinstance(part, str) else shown(part) for part in location) or "the file as a whole"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"].startswith("union_tag"):
         name, tag = str(error["ctx"]["discriminator"]).strip("'"), error["ctx"].get("tag")
@@ -66,15 +73,3 @@ def _line(error: dict[str, Any], data: Any) -> str:
     if error["type"] == "value_error":
         return f"{place}: {message}" if error["loc"] else message
     return f"{place}: {shown(error['input'])} is not accepted: {message[0].lower()}{message[1:]}"
-
-
-def _keys(location: tuple[Any, ...], data: Any) -> list[str]:
-    """The keys of a place in the file; pydantic's location also holds tags of unions, which are no keys."""
-    keys = []
-    for part in location:
-        if part == "[key]" or (isinstance(data, dict) and part not in data and part == data.get("kind")):
-            continue
-        keys.append(part if isinstance(part, str) else shown(part))
-        inside = (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int))
-        data = data[part] if inside and (not isinstance(data, list) or part < len(data)) else None
-    return keys

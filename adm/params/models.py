@@ -35,7 +35,9 @@ class TrainingParams(Section):
 
     `accumulation` splits a batch into that many micro-batches. `annealing` is the iteration at which the linearly
     falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
-    weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`.
+    weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
+    `ema_rate` null the last weights are used instead of their average. The paper uses the average "for all
+    experiments"; the released trainer of classifiers keeps none.
     """
 
     batch_size: PositiveInt
@@ -43,7 +45,7 @@ class TrainingParams(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 1.0e-4
     annealing: PositiveInt | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    ema_rate: Fraction = 0.9999
+    ema_rate: Fraction | None = 0.9999
     ema_warmup: bool = False
     precision: Precision = "float32"
     crop: Literal["centre", "random"] = "centre"

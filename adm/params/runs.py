@@ -14,16 +14,14 @@ GradientScale = Annotated[float, Field(ge=0)]
 Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
 
 
-def check_guided(classifier: str | None, gradient_scale: float, is_given: bool) -> None:
-    """Refuse a gradient scale without a classifier, and a classifier without a gradient scale.
+def check_guided(classifier: str | None, gradient_scale: float) -> None:
+    """Refuse a gradient scale without a classifier.
 
     Raises:
-        ValueError: One of them is missing; the message names it.
+        ValueError: There is none.
     """
     if classifier is None and gradient_scale:
         raise ValueError(f"gradient_scale {gradient_scale} does nothing without a classifier; name one")
-    if classifier is not None and not is_given:
-        raise ValueError(f"gradient_scale is missing; classifier {classifier!r} guides by it")
 
 
 class ScoredParams(Section):
@@ -75,8 +73,8 @@ class RunParams(SamplingParams):
     gradient_at: Literal["x_t", "mean"] = "x_t"
 
     @model_validator(mode="after")
-    def _classifier_and_scale_go_together(self) -> Self:
-        check_guided(self.classifier, self.gradient_scale, "gradient_scale" in self.model_fields_set)
+    def _scale_needs_a_classifier(self) -> Self:
+        check_guided(self.classifier, self.gradient_scale)
         return self
 
 

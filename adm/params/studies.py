@@ -30,8 +30,8 @@ class InterpolationParams(Section):
     threads: PositiveInt = 1
 
     @model_validator(mode="after")
-    def _classifier_and_scale_go_together(self) -> Self:
-        check_guided(self.classifier, self.gradient_scale, "gradient_scale" in self.model_fields_set)
+    def _scale_needs_a_classifier(self) -> Self:
+        check_guided(self.classifier, self.gradient_scale)
         return self
 
 

@@ -165,7 +165,7 @@ def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
     draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
     at = [evidence.iterations.get(run, 0) for run in claim.runs]
     if at[0] <= 0 or any(earlier >= later for earlier, later in pairwise(at)):
-        raise ValueError(f"runs {', '.join(claim.runs)} are of iterations {', '.join(map(str, at))}, which must rise")
+        raise ValueError(f"runs {', '.join(claim.runs)} have iterations {', '.join(map(str, at))}, which must rise")
     early = sum(iteration <= claim.by_share * at[-1] for iteration in at)
     if not early:
         raise ValueError(
@@ -184,7 +184,7 @@ def _errors(evidence: Evidence, keys: Sequence[str]) -> list[NDArray[np.float64]
     errors = [evidence.errors[key] for key in keys]
     if len({len(error) for error in errors}) > 1:
         counts = ", ".join(f"{key!r} of {len(error)}" for key, error in zip(keys, errors, strict=True))
-        raise ValueError(f"interpolations are of unequal numbers of images: {counts}")
+        raise ValueError(f"interpolations have different numbers of images: {counts}")
     return errors
 
 

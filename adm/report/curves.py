@@ -27,10 +27,7 @@ if TYPE_CHECKING:  # its import takes longer than matplotlib's
 TEMPERATURE_METRICS = ("fid", "precision", "recall")
 
 TAKEN = {
-    "flops": (
-        "Training compute",
-        {f"{prefix}FLOP": 10.0**power for prefix, power in zip("GTPEZ", range(9, 24, 3), strict=True)},
-    ),
+    "flops": ("Training compute", {"GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15, "EFLOP": 1e18, "ZFLOP": 1e21}),
     "seconds": ("Training time", {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0}),
 }
 """What training took: its name at an axis, and units from the smallest on."""

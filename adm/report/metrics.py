@@ -89,7 +89,7 @@ def read_score(path: Path, section: Section) -> dict[str, Any]:
     for name, replicates in bootstrap.items():
         require_numbers(f"{path}: bootstrap.{name}", replicates)
         if metrics.get(name) is None:
-            raise UserError(f"{path}: bootstrap.{name}: has no metric that it is of")
+            raise UserError(f"{path}: bootstrap.{name}: has no metric of the same name")
     require_params(path, content.get("made_by"), {"run": section})
     return content
 

@@ -1,1 +1,1 @@
-"""The stages: one module a verb, from its params sections and input artifacts to its output artifact."""
+"""The stages, one module for each verb: each makes an artifact from sections of the params file and other artifacts."""

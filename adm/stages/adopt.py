@@ -1,4 +1,4 @@
-"""`adopt`: a published file as one of the project's own artifacts: a checkpoint, samples, a reference or a graph."""
+"""`adopt`: a published file becomes an artifact of this project: a checkpoint, samples, a reference or a graph."""
 
 import shutil
 from pathlib import Path
@@ -27,20 +27,20 @@ from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
 CHUNK = 1024
-"""Images in memory at a time: a batch of 50,000 of 512x512 pixels has 39 GB."""
+"""Number of images in memory at once: a batch of 50,000 images of 512x512 pixels has 39 GB."""
 
 
 def run(published: PublishedParams, model: ModelParams | None, source: Path, out: Path) -> None:
     """Turn a fetched folder into an artifact.
 
     Args:
-        published: Its section of the params file, which tells what it is.
-        model: The section of the model that a checkpoint must be of; None for anything else.
-        source: What `fetch` wrote.
-        out: What to write.
+        published: The file's section of the params file; its class decides the kind of artifact.
+        model: For a checkpoint, the section of its model; None for other kinds.
+        source: The folder from `fetch`.
+        out: The artifact to write.
 
     Raises:
-        UserError: The file is of another format, or does not fit its section or model.
+        UserError: The file has another format, or does not fit its section or model.
     """
     sections = {"published": published, **({} if model is None else {"model": model})}
     made_by = provenance("adopt", sections, {"source": source}, ["numpy", "safetensors", "torch"])

@@ -1,4 +1,4 @@
-"""`claims`: a verdict on each claim of the paper's appendix, or of one's own, from what a scale measured."""
+"""`claims`: verdicts on the claims of the paper's appendix and the user's own, from the measurements of a scale."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def run(params: Params, group: str, inputs: Inputs, out: Path) -> None:
         out: The path without its ending.
 
     Raises:
-        UserError: Something that a claim needs is missing, malformed, of another section or not to be compared.
+        UserError: An artifact that a claim needs is missing, malformed, made with another section or not comparable.
     """
     claims, needs = grouped(params.claims)[group], needs_of_claims(params, group)
     evidence = read_evidence(params, list(claims.values()), inputs)

@@ -1,4 +1,4 @@
-"""`evaluate`: every metric of a batch's features, and bootstrap replicates."""
+"""`evaluate`: all metrics of a batch of samples, and bootstrap replicates."""
 
 from pathlib import Path
 
@@ -29,13 +29,13 @@ def run(
     inputs: dict[str, Path],
     out: Path,
 ) -> None:
-    """Score a run against a reference and write the numbers with what made them.
+    """Score a run against a reference and write the numbers with their provenance.
 
-    `inputs` are "samples", their "features", "reference", the batch, and "reference_features", those of its images.
+    `inputs` are "samples", their "features", the "reference" batch, and "reference_features", those of its images.
 
     Raises:
-        UserError: The samples are of another run or fewer than it asks for, the reference is another one, or features
-            are of other images, or of two graphs.
+        UserError: The samples belong to another run or are too few, the reference is another one, or features belong
+            to other images or come from different graphs.
     """
     made_by = provenance("evaluate", {"run": run}, inputs, ["numpy", "scipy"])
     require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
@@ -63,7 +63,7 @@ def run(
                 "num_samples": len(samples.pool),
                 "num_reference_images": len(real.pool),
                 "made_by": made_by,
-                # Six digits: intervals need no more, and the file stays one to look into.
+                # Six digits are enough for intervals, and keep the file readable.
                 "bootstrap": {name: [float(f"{x:.6g}") for x in values] for name, values in replicates.items()},
             },
         )

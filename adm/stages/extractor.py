@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
-    """Train, measure the held-out accuracy and freeze; losses go to `curves`, a mean of `every` iterations each.
+    """Train, measure the held-out accuracy and freeze; `curves` gets the mean loss of every `every` iterations.
 
     Raises:
         UserError: The held-out accuracy is below `least_accuracy`, or a loss, a gradient or a weight is not finite.

@@ -20,13 +20,13 @@ from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
 CHUNK = 256
-"""Images held in memory at a time, and between two looks at how far it is; no feature depends on it."""
+"""Number of images in memory at once, and between two updates of the progress bar; no feature depends on it."""
 
 
 def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: str, timeout_seconds: int) -> None:
-    """Run the extractor's graph over every image of an artifact; several processes take turns at its batches.
+    """Run the extractor's graph over every image of an artifact; several processes share its batches.
 
-    Of a dataset with held-out images, those come last.
+    A dataset's held-out images come last.
 
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
@@ -51,7 +51,7 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: st
 
 def _read_images(folder: Path, checked: slice) -> Iterator[NDArray[np.uint8]]:
     files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt", checked=checked).files
-    # An adopted artifact may be of either kind, so the files tell, not the stage.
+    # The files decide the kind, because `adopt` makes artifacts of both kinds.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
         batch = open_npz(folder / batches[0])
         return rows_of(batch.chunks(CHUNK), batch.count)

@@ -1,4 +1,4 @@
-"""`fetch`: a published file, as it is: one of the params file, or one that is known by name."""
+"""`fetch`: the download of a published file, from the params file or known by name."""
 
 from pathlib import Path
 
@@ -11,32 +11,32 @@ from adm.params.published import PublishedParams
 
 
 def run(published: PublishedParams, out: Path) -> None:
-    """Write a folder that holds the file under its own name; what an earlier try downloaded is not asked for again.
+    """Write a folder with the file under its own name; a partial download of an earlier try is continued.
 
     Raises:
-        UserError: The file cannot be had, or is not the one that was published.
+        UserError: The file cannot be downloaded, or differs from the published one.
     """
     made_by = provenance("fetch", {"published": published.file}, {}, [])
-    # Beside the folder, which vanishes when a try fails.
+    # Beside the folder, because the folder is removed when a try fails.
     waiting = out.with_name(f".{out.name}.{published.filename}")
     download(published.url, waiting, published.size, published.sha256, published.md5)
     with new_folder(out) as folder:
         path = folder / published.filename
-        # Its first name stays until the folder is in its place: a full disk or a kill costs no second download.
+        # The first name stays until the folder is in place: after a full disk or a kill, no second download is needed.
         link_or_copy(waiting, path)
         write_manifest(folder, made_by, {"size": path.stat().st_size, "sha256": sha256(path)})
     waiting.unlink()
 
 
 def run_known(name: str, out: Path | None) -> None:
-    """Download a well-known file; one that is there already, with the right checksum, is not asked for again.
+    """Download a well-known file, unless it already exists with the right checksum.
 
     Args:
-        name: One of KNOWN.
-        out: The file to write, or the folder to write it into; the working folder if None.
+        name: A key of KNOWN.
+        out: The file to write, or its folder; None means the working folder.
 
     Raises:
-        UserError: There is no such name, the file cannot be had, or it is not the one that was published.
+        UserError: There is no such name, the file cannot be downloaded, or it differs from the published one.
     """
     if name not in KNOWN:
         raise UserError(f"{name!r}: is no file that is known by name; {accepted(KNOWN, name)}")

@@ -1,4 +1,4 @@
-"""`figure`: a figure of the appendix, or one of one's own."""
+"""`figure`: a figure of the appendix, or one of the user's own."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
 
     Args:
         params: The params file.
-        key: The figure's.
+        key: The figure's key.
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
         out: The path without its ending.
 
     Raises:
-        UserError: What the figure needs is missing, or does not fit.
+        UserError: An artifact that the figure needs is missing or does not fit.
     """
     words = params.figures[key].caption or captions()[key]
     try:

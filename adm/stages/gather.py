@@ -1,4 +1,4 @@
-"""`gather`: the shards of a run joined into the batch that `sample` alone would have written."""
+"""`gather`: joins the shards of a run into the same batch that `sample` writes without shards."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,6 @@ from adm.sampling.blocks import Shard
 
 
 def run(run: SamplingParams, inputs: dict[str, Path], shards: Sequence[Path], out: Path) -> None:
-    """Join the shards, given in order, one in memory at a time; `inputs` are those of `sample`."""
+    """Join shards, given in order, with one in memory at a time; `inputs` are those of `sample`."""
     parts = (read_shard(path, run, inputs, Shard(number, len(shards))) for number, path in enumerate(shards, start=1))
     write_blocks(out, "sample", run, inputs, run.num_samples, parts)

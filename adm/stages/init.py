@@ -14,7 +14,7 @@ from adm.training.tasks import build_task
 
 
 def run(model: ModelParams, out: Path) -> None:
-    """Initialise a network from its training seed."""
+    """Initialise a network with its training seed, and write its checkpoint."""
     make_deterministic(threads=1)
     made_by = provenance("init", {"model": model}, {}, ["torch", "safetensors"])
     with new_folder(out) as folder:

@@ -1,4 +1,4 @@
-"""`interpolate`: images between real ones in DDIM's latent space, and the error of reconstructing from it."""
+"""`interpolate`: images between real ones in DDIM's latent space, and errors of reconstruction."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpol
 from adm.sampling.studies import Interpolation, write_study
 
 PAIRS, RECONSTRUCTIONS = 0, 1
-"""Streams of the study's seed: which images are joined, and which are measured."""
+"""Random streams of the study's seed: one chooses the pairs, the other the images for reconstruction."""
 
 
 def run(
@@ -27,10 +27,10 @@ def run(
     out: Path,
     device: str = "cpu",
 ) -> None:
-    """Interpolate between random images; `inputs` are "checkpoint", "data", and "classifier" where one guides.
+    """Interpolate between random images; `inputs` are "checkpoint", "data" and, with guidance, "classifier".
 
     Raises:
-        UserError: The dataset has too few images, or labels that are no class of the networks.
+        UserError: The dataset has too few images, or labels that the networks do not have.
     """
     make_deterministic(interpolation.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device))

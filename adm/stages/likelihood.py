@@ -1,4 +1,4 @@
-"""`likelihood`: bits per dimension of a dataset's images under a checkpoint, term by term."""
+"""`likelihood`: bits per dimension of a dataset's images under a checkpoint, by terms of L_vlb."""
 
 from pathlib import Path
 
@@ -22,8 +22,8 @@ def run(
     """Measure random images; `inputs` are "checkpoint" and "data".
 
     Raises:
-        UserError: The dataset has too few images, or labels that are no class of the network, or the network returns
-            what gives no likelihood.
+        UserError: The dataset has too few images, or labels that the network does not have, or terms of L_vlb are NaN
+            or infinite.
     """
     make_deterministic(likelihood.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device))

@@ -17,10 +17,10 @@ from adm.sampling.studies import Neighbours, write_study
 def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> None:
     """Find neighbours by pooled features; `inputs` are "features", "samples", "dataset_features" and "data".
 
-    They are among the images that are trained on: held-out ones have features, too, but follow behind them.
+    Neighbours are training images only. Held-out images have features, too, but these come last and are not used.
 
     Raises:
-        UserError: Features are not of these images, come of two extractors, or the dataset is too small.
+        UserError: Features belong to other images or come from different extractors, or the dataset is too small.
     """
     samples = read_batch(inputs["samples"])[0]
     data = ImageShards(inputs["data"], samples.shape[1])

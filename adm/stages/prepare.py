@@ -1,4 +1,4 @@
-"""`prepare`: a source of labelled images as sharded arrays."""
+"""`prepare`: writes a source of labelled images as sharded arrays."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from adm.progress import progress
 
 
 def run(dataset: DatasetParams, out: Path) -> None:
-    """Crop every image to the dataset's size and write the shards, one at a time, held-out images apart.
+    """Crop every image to the dataset's size and write the shards one by one; held-out images have their own shards.
 
     Raises:
-        UserError: The source is missing, damaged, or does not hold what the dataset asks for.
+        UserError: The source is missing or damaged, or does not fit the dataset's section.
     """
     libraries = ["numpy", "pillow", *(["scikit-learn"] if dataset.source == "digits" else [])]
     made_by = provenance("prepare", {"dataset": dataset}, {}, libraries)

@@ -17,13 +17,13 @@ from adm.params.errors import UserError
 
 
 def run(reference: ReferenceParams, features: Path, data: Path, out: Path) -> None:
-    """Fit both Gaussians and choose the images at random, in the dataset's order.
+    """Fit both Gaussians, and choose images at random, in the dataset's order.
 
-    All of it is of the images that are trained on. Of those held out, where there are any, pooled features are fitted
-    apart, and the manifest tells the distance between the two: that of real images from real ones.
+    Both use training images only. If there are held-out images, their pooled features are fitted separately, and the
+    manifest records the distance between the two fits: the FID of real images.
 
     Raises:
-        UserError: The features are of another dataset, or the dataset has fewer images than asked for.
+        UserError: The features belong to another dataset, or the dataset has fewer images than `num_images`.
     """
     made_by = provenance("reference", {"reference": reference}, {"features": features, "data": data}, ["numpy"])
     found, images = read_features(features, data), ImageShards(data)

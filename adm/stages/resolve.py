@@ -1,4 +1,4 @@
-"""`resolve`: the params file written out, and for each job what has it run again."""
+"""`resolve`: the written-out params file, and a trigger file for each job."""
 
 import json
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from adm.artifacts.writing import new_file, new_folder
 def run(written: str, triggers: Mapping[str, Mapping[str, Any]], jobs: Path, params: Path) -> None:
     """Write `<job>.json` for each job into the folder `jobs`, and the written-out params file.
 
-    DVC, which compares files alone, has each stage depend on its job's file: a changed value or other code of a stage
-    runs what it touches, and nothing else.
+    DVC only compares files, so each of its stages depends on its job's file. A changed value or changed code of a
+    stage then runs exactly the jobs that depend on it.
 
     Args:
-        written: The params file, written out.
-        triggers: By the name of a job its stage's code and what it reads of the params file.
+        written: The text of the written-out params file.
+        triggers: By the name of a job, its stage's code and the values that it reads from the params file.
         jobs: The folder to write.
         params: The file to write.
     """

@@ -27,16 +27,15 @@ def run(
     timeout_seconds: int,
     work: Path,
 ) -> None:
-    """Sample a run into a folder, or one shard of it into a file; several processes take turns at its blocks.
+    """Sample a run into a folder, or one shard of it into a file; several processes share its blocks.
 
-    Finished blocks of an earlier try, of the same run from the same inputs, are taken from `work`, a folder that is
-    this job's alone.
+    Finished blocks of an earlier try, for the same run and inputs, are read from `work`, this job's own folder.
 
-    `inputs` are "checkpoint", "classifier" where one guides, and an upsampler's "base", the samples that it upsamples.
+    `inputs` are "checkpoint", with guidance "classifier", and for an upsampler "base", the samples to upsample.
 
     Raises:
-        UserError: A checkpoint is of another model, the samples to upsample are too few or of another size, or another
-            process is at work on the same samples.
+        UserError: A checkpoint belongs to another model, the samples to upsample are too few or have another size, or
+            another process is sampling the same job.
     """
     make_deterministic(run.threads)
     part = shard or WHOLE
@@ -64,7 +63,7 @@ def run(
 
 
 def _no_block(side: int) -> Samples:
-    """What a shard holds that has no blocks."""
+    """The samples of a shard without blocks."""
     return Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
 
 

@@ -1,4 +1,4 @@
-"""`sample_gan`: a run's batch of samples of a GAN, under truncation."""
+"""`sample_gan`: a run's batch of samples from a GAN, with truncation."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
     """Sample a run into a folder; `inputs` is "gan", the generator.
 
     Raises:
-        UserError: The generator is none, or another one than the params file describes.
+        UserError: The artifact holds no generator, or another one than the params file describes.
     """
     make_deterministic(run.threads)
     network = _load_generator(inputs["gan"], gan, dataset)
@@ -28,7 +28,7 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
     blocks = blocks_of(WHOLE, run.num_samples, run.micro_batch)
     finished = sample_blocks(run, network, classes, blocks)
     parts = list(progress(finished, len(blocks), "block"))
-    # The run's last block is computed whole, as every block is, and cut here.
+    # The run's last block is computed as a whole, like every block, and cut to size here.
     images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
     write_batch(out, "sample_gan", run, inputs, images, labels)
 

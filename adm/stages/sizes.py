@@ -1,4 +1,4 @@
-"""`sizes`: the parameters and the forward FLOPs of every model."""
+"""`sizes`: the number of parameters and the forward FLOPs of every model."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from adm.params.models import ModelParams
 
 
 def run(models: dict[str, ModelParams], out: Path) -> None:
-    """Count and write, model by model."""
+    """Count the parameters and the FLOPs of each model, and write them."""
     made_by = provenance("sizes", models, {}, ["torch"])
     sizes = {
         key: {"parameters": parameter_count(model), "forward_flops": forward_flops(model)}

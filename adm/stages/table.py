@@ -1,4 +1,4 @@
-"""`table`: a table of the appendix, the paper's values beside ours, or one of one's own."""
+"""`table`: a table of the appendix with the paper's values and ours, or one of the user's own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ BUILDERS: dict[str, Callable[[pd.DataFrame, Params, Any, Inputs], pd.DataFrame]]
     "hyperparameters": model_table,
     "scales": scale_table,
 }
-"""What makes a table of each kind."""
+"""The function that makes each kind of table."""
 
 
 def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
@@ -32,12 +32,12 @@ def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
 
     Args:
         params: The params file.
-        key: The table's.
+        key: The table's key.
         inputs: The artifacts that `adm.params.needs.needs_of_table` names.
         out: The path without its ending.
 
     Raises:
-        UserError: What the table needs is missing, or was made with other sections.
+        UserError: An artifact that the table needs is missing, or was made with other sections.
     """
     shown = params.tables[key]
     if isinstance(shown, OwnTableParams):

@@ -1,4 +1,4 @@
-"""`throughput`: training images per second on this machine, by a naive and by this project's implementation."""
+"""`throughput`: training images per second on this machine, with a naive and with this project's implementation."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from adm.training.throughput import NAIVE_PRECISION, measure
 
 
 def run(throughput: ThroughputParams, model: TrainedModelParams, out: Path) -> None:
-    """Measure and write every repetition.
+    """Measure, and write the numbers of every repetition.
 
-    `peak_flops` is the most that any repetition's matrix product reached: divided by three times `forward_flops`
-    it is the machine's theoretical throughput.
+    `peak_flops` is the fastest repetition's matrix product. Divided by three times `forward_flops`, it gives the
+    machine's theoretical throughput.
     """
     make_deterministic(throughput.threads)
     made_by = provenance("throughput", {"throughput": throughput, "model": model}, {}, ["torch"])

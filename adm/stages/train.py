@@ -35,13 +35,13 @@ def run(
     work: Path,
     curves: Path,
 ) -> None:
-    """Train from iteration `start` to `segment.stop`; an earlier try's state under `work` goes on.
+    """Train from iteration `start` to `segment.stop`, or resume from an earlier try's state under `work`.
 
     `inputs` are "data" and "previous", the checkpoint at iteration `start`.
 
-    The log grows beside that state, where no engine deletes it when training stops half-way; the folder `curves` shows
-    it to TensorBoard. Each process of several reads through part of what comes in and takes part of every batch; the
-    first one writes.
+    The log grows beside that state, where no engine deletes it if training stops early; the folder `curves` shows it
+    in TensorBoard. With several processes, each checks a part of the input files and computes a part of every batch;
+    only the first one writes.
     """
     training, network = model.training, model.network
     data, previous = inputs["data"], inputs["previous"]

@@ -1,4 +1,4 @@
-"""`train_gan`: a class-conditional GAN, trained whole; its averaged generator is what remains."""
+"""`train_gan`: trains a class-conditional GAN; the artifact is its averaged generator."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from adm.training.report import Report
 
 
 def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
-    """Train on the prepared dataset `data`; losses go to the folder `curves`, a mean of `every` iterations each.
+    """Train on the prepared dataset `data`; the folder `curves` gets mean losses of every `every` iterations.
 
     Raises:
         UserError: A loss, a gradient or a weight is not finite.

@@ -292,18 +292,11 @@ def _report(found: Survey, wanted: Request, recipe: Recipe, checkpoints: list[in
         curve: dict[str, Any] = {
             "kind": "trade_offs",
             "curves": {"guided": [f"scale-{value_key(scale)}" for scale in SCALES]},
-            "panels": [["inception_score", "fid"], ["recall", "precision"]],
             "caption": "Fidelity against diversity as the gradient scale grows.",
         }
     else:
         y = ["kid" if few else "fid", "precision", "recall"]
-        curve = {
-            "kind": "curves",
-            "x": "iterations",
-            "y": y,
-            "curves": {"model": runs},
-            "caption": "Samples through training.",
-        }
+        curve = {"kind": "curves", "x": "iterations", "y": y, "curves": {"model": runs}, "caption": "Through training."}
     curve_key = "trade_off" if recipe.classifier else "training"
     return ["tables:", _entry("training", table), "figures:", _entry("grid", grid), _entry(curve_key, curve)]
 

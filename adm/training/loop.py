@@ -171,7 +171,9 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     state.optimizer.step()
-    ema_rate = warmed_up(training.ema_rate, state.step) if training.ema_warmup else training.ema_rate
+    ema_rate = training.ema_rate or 0.0
+    if training.ema_warmup:
+        ema_rate = warmed_up(ema_rate, state.step)
     torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - ema_rate)
 
 

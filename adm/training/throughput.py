@@ -67,7 +67,7 @@ class NaiveTraining:
         self.optimizer.zero_grad()
         (loss * drawn.weights).mean().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        rate = self.training.ema_rate
+        rate = self.training.ema_rate or 0.0
         with torch.no_grad():
             for average, parameter in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 average.mul_(rate).add_(parameter, alpha=1 - rate)

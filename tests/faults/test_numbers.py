@@ -32,7 +32,7 @@ NUM_SAMPLES = 24
 
 def run_of(**changes):
     values = {"checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
-    values |= {"num_samples": NUM_SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1, "extractor": "e"}
+    values |= {"num_samples": NUM_SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1}
     return RunParams.model_validate({**values, "reference": "r", "replicates": 2, **changes})
 
 
@@ -95,7 +95,7 @@ def test_metrics_tell_what_they_are_of(scored):
     found = scored.evaluate()
     names = ("samples", "features", "reference", "reference_features")
     assert found["made_by"]["inputs"] == {name: identity(scored.folder / name) for name in names}
-    assert found["made_by"]["params"] == {"run": run_of().model_dump(mode="json")}
+    assert found["made_by"]["params"] == {"run": run_of().values()}
     assert found["num_samples"] == NUM_SAMPLES
     assert graph_of(scored.folder / "reference") == identity(scored.folder / "graph")
 
@@ -179,10 +179,9 @@ def trained(tmp_path, tiny_model, dataset):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         model = tiny_model(batch_size=4, **changes)
         init.run(model, tmp_path / "m-0")
-        paths = {name: tmp_path / name for name in ("data", "out", "work", "curves")}
-        train.run(
-            segment, model, DATASET, execution, "cpu", 0, previous=tmp_path / "m-0", log=tmp_path / "log.csv", **paths
-        )
+        inputs = {"data": tmp_path / "data", "previous": tmp_path / "m-0"}
+        paths = {name: tmp_path / name for name in ("out", "work", "curves")}
+        train.run(segment, model, DATASET, execution, "cpu", 0, inputs, log=tmp_path / "log.csv", **paths)
 
     return SimpleNamespace(run=run, folder=tmp_path)
 

@@ -75,7 +75,9 @@ def changed():
     """The params file with other values of one key of a section: `changed(params, "tables", "table_8", rows=[...])`."""
 
     def copy(params, kind, key, **values):
-        sections = getattr(params, kind)
-        return params.model_copy(update={kind: sections | {key: sections[key].model_copy(update=values)}})
+        # Anew, since a copy would keep the look-ups that were made.
+        sections = {name: getattr(params, name) for name in type(params).model_fields}
+        sections[kind] = sections[kind] | {key: sections[kind][key].model_copy(update=values)}
+        return type(params).model_construct(**sections)
 
     return copy

@@ -1,5 +1,7 @@
 """What was made with another section of the params file than stands there now is shown by no table and no figure."""
 
+import csv
+
 import numpy as np
 import pytest
 import yaml
@@ -9,7 +11,9 @@ from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
+from adm.evaluation.timings import TABLE_COLUMNS
 from adm.params import UserError, load
+from adm.params.load import write
 from adm.params.needs import needs_of_figure, needs_of_table
 from adm.report.artwork import draw, remark
 from adm.sampling.batch import write_batch
@@ -37,25 +41,31 @@ def refusal(make):
     return str(refused.value)
 
 
+def assert_refused(make, path, name, value):
+    """The line names the artifact, the field and its value in the params file."""
+    message = refusal(make)
+    assert message.startswith(f"{path}: was made with {name} ")
+    assert message.endswith(f" {value}")
+
+
 def test_a_table_called_by_hand_after_an_edit_shows_no_old_score_beside_the_new_scale(
-    adm, root, params, write_scores, tmp_path
+    adm, params, write_scores, tmp_path
 ):
     run = "adm-128-4360"
     write_scores(tmp_path, params, needs_of_table(params, "table_8").metrics)
-    content = yaml.safe_load((root / "params.yaml").read_text())
-    flags = ["--metrics", tmp_path / "metrics", "--out", tmp_path / "t"]
+    content = yaml.safe_load(write(params)) | {"paths": {"results": str(tmp_path)}}
 
     def table():
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-        return adm("table", "--table", "table_8", "--params", tmp_path / "params.yaml", *flags)
+        return adm("table", "table_8", "--params", tmp_path / "params.yaml")
 
     assert table()[0] == 0
-    (tmp_path / "t.md").unlink()
+    (tmp_path / "tables" / "table_8.md").unlink()
     before = content["runs"][run]["gradient_scale"]
     content["runs"][run]["gradient_scale"] = before + 1
     found = f"was made with gradient_scale {before}, but the params file has {before + 1}"
     assert table() == (2, "", f"error: {tmp_path / 'metrics' / run}.json: {found}\n")
-    assert not (tmp_path / "t.md").exists()
+    assert not (tmp_path / "tables" / "table_8.md").exists()
 
 
 @pytest.mark.parametrize("name", ["table_6", "table_8", "table_10", "appendix_k", "further"])
@@ -102,6 +112,8 @@ def test_a_throughput_of_another_model_or_of_other_batches_is_refused(params, pl
         made_by = provenance("throughput", params.sections_of_throughput(key), {}, [])
         write_sealed_json(path, {**content, "made_by": made_by})
     stage.run(params, "table_7", inputs, tmp_path / "before")
+    with (tmp_path / "before.csv").open(newline="") as file:
+        assert set(next(csv.reader(file))) > TABLE_COLUMNS
     first = next(iter(params.throughput))
     training = params.models[params.throughput[first].model].training
     other = changed(params, "throughput", first, naive_batch=99)
@@ -112,7 +124,7 @@ def test_a_throughput_of_another_model_or_of_other_batches_is_refused(params, pl
     assert f"was made with training.batch_size {training.batch_size}, but the params file has 99" in message
 
 
-@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11"])
+@pytest.mark.parametrize("name", ["figure_5", "figure_5_seconds", "figure_6", "figure_11"])
 def test_a_figure_of_two_runs_whose_metrics_changed_places_is_refused(params, placed, write_scores, tmp_path, name):
     needs = needs_of_figure(params, name)
     first, second, *_ = needs.metrics
@@ -123,17 +135,17 @@ def test_a_figure_of_two_runs_whose_metrics_changed_places_is_refused(params, pl
 
 
 def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, placed, write_scores, tmp_path):
-    needs = needs_of_figure(params, "figure_5")
+    needs = needs_of_figure(params, "figure_5_seconds")
     write_scores(tmp_path, params, needs.metrics)
     inputs = placed(needs, tmp_path)
     (tmp_path / "training").mkdir()
     for segment, path in inputs["training"].items():
         made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
-    assert draw(params, "figure_5", inputs).axes
+    assert draw(params, "figure_5_seconds", inputs).axes
     first, second, *_ = inputs["training"].values()
     swap(first, second)
-    assert refusal(lambda: draw(params, "figure_5", inputs)).startswith(f"{first}: was made with ")
+    assert refusal(lambda: draw(params, "figure_5_seconds", inputs)).startswith(f"{first}: was made with ")
 
 
 @pytest.mark.parametrize("name", ["figure_12", "figure_13", "figure_18"])
@@ -144,9 +156,8 @@ def test_a_figure_of_the_samples_of_another_run_is_refused(params, placed, chang
     inputs = placed(needs, tmp_path)
     assert draw(params, name, inputs).axes
     (kind,) = (kind for kind in ("runs", "upsampled_runs", "gan_runs") if run in getattr(params, kind))
-    other, before = changed(params, kind, run, seed=99), params.scored[run].seed
-    message = refusal(lambda: draw(other, name, inputs))
-    assert message == f"{inputs['samples'][run]}: was made with seed {before}, but the params file has 99"
+    other = changed(params, kind, run, seed=99)
+    assert_refused(lambda: draw(other, name, inputs), inputs["samples"][run], "seed", 99)
 
 
 def test_a_figure_of_the_images_of_another_dataset_is_refused(params, placed, changed, tmp_path):
@@ -160,8 +171,7 @@ def test_a_figure_of_the_images_of_another_dataset_is_refused(params, placed, ch
     write_samples(tmp_path, params, needs.samples)
     assert draw(params, "figure_9", inputs).axes
     other = changed(params, "datasets", needs.data[0], limit=99)
-    message = refusal(lambda: draw(other, "figure_9", inputs))
-    assert message == f"{inputs['data'][needs.data[0]]}: was made with limit None, but the params file has 99"
+    assert_refused(lambda: draw(other, "figure_9", inputs), inputs["data"][needs.data[0]], "limit", 99)
 
 
 def images(*shape):
@@ -216,9 +226,7 @@ def test_a_figure_of_a_study_that_was_made_otherwise_is_refused(params, placed, 
     first = needs.studies[0]
     other = changed(params, kind, first, **STUDIES[kind])
     ((name, value),) = STUDIES[kind].items()
-    before = getattr(getattr(params, kind)[first], name)
-    expected = f"{inputs['studies'][first]}: was made with {name} {before}, but the params file has {value}"
-    assert refusal(lambda: draw(other, figure, inputs)) == expected
+    assert_refused(lambda: draw(other, figure, inputs), inputs["studies"][first], name, value)
 
 
 def test_a_variation_of_a_run_that_changed_is_refused(params, placed, changed, tmp_path):
@@ -230,11 +238,10 @@ def test_a_variation_of_a_run_that_changed_is_refused(params, placed, changed, t
 
 
 def test_a_section_with_its_defaults_written_out_or_left_out_is_the_same(root, params, placed, write_scores, tmp_path):
-    run, needs = "adm-128-4360", needs_of_table(params, "table_8")
-    assert "precision" not in yaml.safe_load((root / "params.yaml").read_text())["runs"][run]
+    needs = needs_of_table(params, "table_8")
+    assert "precision: float32" not in (root / "params.yaml").read_text()
     write_scores(tmp_path, params, needs.metrics)
-    content = yaml.safe_load((root / "params.yaml").read_text())
-    content["runs"][run] |= {"precision": "float32", "eta": 0}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "params.yaml").write_text(write(params))
+    assert "precision: float32" in write(params)
     stage.run(load(tmp_path / "params.yaml"), "table_8", placed(needs, tmp_path), tmp_path / "t")
     assert (tmp_path / "t.csv").exists()

@@ -46,7 +46,8 @@ def _sweep(values: list[float], shift: float = 0.0) -> pd.DataFrame:
 
 
 def _checkpoints(hours: float, fids: list[float]) -> pd.DataFrame:
-    return pd.DataFrame({"hours": np.linspace(hours / len(fids), hours, len(fids)), "fid": fids})
+    seconds = 3600 * np.linspace(hours / len(fids), hours, len(fids))
+    return pd.DataFrame({"seconds": seconds, "fid": fids})
 
 
 def _with_bounds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +60,7 @@ def _ablations(count: int = 9) -> Figure:
     panel = {
         f"curve {n}: channels=128, depth=2": _checkpoints(40 + n, [60.0, 30.0 - n, 20.0 - n / 2]) for n in range(count)
     }
-    return curves.ablation_curves({"Architecture": panel, "Heads": dict(list(panel.items())[:2])})
+    return curves.ablation_curves({"Architecture": panel, "Heads": dict(list(panel.items())[:2])}, "seconds")
 
 
 def _trade_off() -> Figure:
@@ -236,21 +237,32 @@ def test_curves_of_an_ablation_differ_in_colour_and_marker_and_a_shared_one_keep
     ("hours", "unit", "last"), [(0.01, "seconds", 36), (1.5, "minutes", 90), (40, "hours", 40), (96, "days", 4)]
 )
 def test_training_time_is_in_the_unit_that_suits_it(hours: float, unit: str, last: float) -> None:
-    (axes,) = curves.ablation_curves({"": {"a": _checkpoints(hours, [9.0, 8.0]), "b": _checkpoints(0, [9.0])}}).axes
+    panel = {"a": _checkpoints(hours, [9.0, 8.0]), "b": _checkpoints(0, [9.0])}
+    (axes,) = curves.ablation_curves({"": panel}, "seconds").axes
     assert axes.get_xlabel() == f"Training time ({unit})"
+    assert axes.lines[0].get_xdata()[-1] == pytest.approx(last)
+
+
+@pytest.mark.parametrize(
+    ("flops", "unit", "last"), [(1e6, "GFLOP", 1e-3), (1.9e15, "TFLOP", 1900), (3e20, "EFLOP", 300)]
+)
+def test_training_compute_is_in_the_unit_that_suits_it(flops: float, unit: str, last: float) -> None:
+    frame = pd.DataFrame({"flops": [flops / 2, flops], "fid": [9.0, 8.0]})
+    (axes,) = curves.ablation_curves({"": {"a": frame}}, "flops").axes
+    assert axes.get_xlabel() == f"Training compute ({unit})"
     assert axes.lines[0].get_xdata()[-1] == pytest.approx(last)
 
 
 @pytest.mark.parametrize(("first", "scale"), [(30.0, "linear"), (3000.0, "log")])
 def test_fid_is_logarithmic_where_it_spans_more_than_a_decade(first: float, scale: str) -> None:
-    figure = curves.ablation_curves({"": {"a": _checkpoints(1, [first, 20.0])}})
+    figure = curves.ablation_curves({"": {"a": _checkpoints(1, [first, 20.0])}}, "seconds")
     assert figure.axes[0].get_yscale() == scale
     assert len([text for text in figure.axes[0].get_yticklabels() if text.get_text()]) >= 3
 
 
 def test_rows_without_a_number_are_dropped() -> None:
     frame = _checkpoints(10, [9.0, np.nan, 7.0])
-    (line,) = curves.ablation_curves({"": {"a": frame}}).axes[0].lines
+    (line,) = curves.ablation_curves({"": {"a": frame}}, "seconds").axes[0].lines
     assert line.get_ydata().tolist() == [9, 7]
     swept = _sweep([0.0, 1.0, 2.0])
     swept.loc[1, "recall"] = np.nan
@@ -276,7 +288,7 @@ def test_one_row_is_enough() -> None:
     for figure in (
         curves.trade_off({"a": _sweep([1.0])}, {"a": "scale"}, PAIRS),
         _along({"a": _sweep([1.0])}),
-        curves.ablation_curves({"": {"a": _checkpoints(1, [9.0])}}),
+        curves.ablation_curves({"": {"a": _checkpoints(1, [9.0])}}, "seconds"),
     ):
         assert all(len(axes.lines) == 1 for axes in figure.axes)
 
@@ -292,7 +304,7 @@ def test_bounds_are_drawn_where_they_are_known() -> None:
 
 def test_a_curve_figure_without_a_point_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        curves.ablation_curves({"": {"a": _checkpoints(1, [np.nan])}})
+        curves.ablation_curves({"": {"a": _checkpoints(1, [np.nan])}}, "seconds")
     with pytest.raises(ValueError, match="at least one"):
         curves.trade_off({}, {}, PAIRS)
     with pytest.raises(ValueError, match="at least one"):

@@ -5,7 +5,8 @@ import pytest
 
 from adm.artifacts.manifest import dump_sections, fingerprint
 from adm.artifacts.seal import write_sealed_csv
-from adm.params.figures import CurvesParams
+from adm.params.claims import grouped
+from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.sources import Needs, NoSource, keys_in
 from adm.report.artwork import draw, remark
@@ -59,9 +60,15 @@ def test_a_table_of_reasons_needs_nothing(params, changed):
     assert needed(needs_of_table(changed(params, "tables", "table_8", rows=[NONE] * 5), "table_8")) == set()
 
 
-def test_an_ablation_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_up_to_them(params):
+def test_an_ablation_over_flops_needs_the_metrics_of_its_runs_and_sizes(params):
     needs = needs_of_figure(params, "figure_5")
-    panels = params.figures["figure_5"].panels
+    assert needed(needs) == {"metrics", "sizes"}
+    assert needs.metrics == params.figures["figure_5"].runs()
+
+
+def test_an_ablation_over_seconds_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_up_to_them(params):
+    needs = needs_of_figure(params, "figure_5_seconds")
+    panels = params.figures["figure_5_seconds"].panels
     runs = {run for curves in panels.values() for curve in curves.values() for run in curve}
     assert set(needs.metrics) == runs
     # Every log up to the run's checkpoint, found by walking from the checkpoints' files: previous by previous.
@@ -98,11 +105,12 @@ def test_a_figure_of_likelihoods_needs_its_studies_alone(params):
     assert needed(needs) == {"studies"}
 
 
-def test_claims_need_what_each_names(params):
-    needs = needs_of_claims(params)
+@pytest.mark.parametrize("group", ["paper", "speed"])
+def test_claims_need_what_each_of_their_group_names(params, group):
+    needs = needs_of_claims(params, group)
     words = {
         word
-        for claim in params.claims.values()
+        for claim in grouped(params.claims)[group].values()
         for value in claim.model_dump(exclude={"statement", "source", "kind", "metric", "none"}).values()
         for word in (value if isinstance(value, list) else [value])
         if isinstance(word, str)
@@ -110,7 +118,9 @@ def test_claims_need_what_each_names(params):
     assert set(needs.metrics) == words & set(params.scored)
     assert set(needs.studies) == words & set(params.studies)
     assert set(needs.throughput) == words & set(params.throughput)
-    assert needs.sizes
+    assert (bool(needs.metrics), needs.sizes, bool(needs.throughput)) == (
+        (True, True, False) if group == "paper" else (False, False, True)
+    )
 
 
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
@@ -126,16 +136,30 @@ def test_a_table_is_made_from_its_needs_alone(params, placed, write_scores, writ
     assert (tmp_path / "out.tex").exists()
 
 
-@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11"])
-def test_a_figure_of_curves_is_made_from_its_needs_alone(params, placed, write_scores, tmp_path, name):
+@pytest.mark.parametrize("name", ["figure_5", "figure_5_seconds", "figure_6", "figure_11"])
+def test_a_figure_of_curves_is_made_from_its_needs_alone(params, placed, write_scores, write_sizes, tmp_path, name):
     needs = needs_of_figure(params, name)
     inputs = placed(needs, tmp_path)
     write_scores(tmp_path, params, needs.metrics)
+    if needs.sizes:
+        write_sizes(tmp_path, params, forward_flops=1)
     (tmp_path / "training").mkdir()
     for segment, path in inputs["training"].items():
         made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
     assert draw(params, name, inputs).axes
+
+
+def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, placed, write_scores, write_sizes, tmp_path):
+    runs, batch_size = ["adm-128-250", "adm-128-500", "adm-128-4360"], params.models["adm-128"].training.batch_size
+    shown = AblationsParams(kind="ablations", panels={"": {"one": runs}}, caption="Mine.")
+    params = params.model_copy(update={"figures": {"mine": shown}})
+    write_scores(tmp_path, params, runs)
+    write_sizes(tmp_path, params, forward_flops=10**9)
+    (axes,) = draw(params, "mine", placed(needs_of_figure(params, "mine"), tmp_path)).axes
+    assert axes.get_xlabel() == "Training compute (TFLOP)"
+    expected = [3 * batch_size * iterations / 1000 for iterations in (250, 500, 4360)]
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)
 
 
 @pytest.mark.parametrize(

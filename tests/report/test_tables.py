@@ -10,6 +10,7 @@ import pytest
 
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
+from adm.evaluation.timings import TABLE_COLUMNS
 from adm.paper import TABLES
 from adm.params import UserError
 from adm.params.sources import NoSource
@@ -21,7 +22,7 @@ from adm.params.tables import (
     ThroughputTableParams,
 )
 from adm.report import hyperparameters, paper_tables
-from adm.report.metrics import read_intervals, read_metrics, read_training_hours
+from adm.report.metrics import read_intervals, read_metrics, read_training_seconds
 from adm.report.own_table import own_table
 from adm.report.paper import read_paper_table
 from adm.report.tables import iterations, plain, write_table
@@ -296,6 +297,7 @@ def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_pea
     assert table["Batch, here"].tolist()[:3] == ["", "4", "8"]
     assert table["Here"].tolist()[3:] == [REASON.none] * 12
     assert set(table["Images/s, here"][3:]) == {""}
+    assert set(table.columns) > TABLE_COLUMNS
     assert table["Images/V100-s, paper"].tolist() == [f"{rate:.1f}" for rate in printed["images_per_v100_second"]]
     assert table["Utilisation, paper"].tolist()[:3] == ["100%", "20%", "41%"]
     assert table["Batch, paper"].tolist()[:3] == ["", "32", "96"]
@@ -420,26 +422,26 @@ def test_what_holds_no_such_metrics_is_refused(params, score, tmp_path, content)
         read_metrics(params, ["scale-0"], ["fid"], {"metrics": {"scale-0": path}})
 
 
-def test_training_hours_are_the_sum_of_the_segments(params, tmp_path):
+def test_training_seconds_are_the_sum_of_the_segments(params, tmp_path):
     chain = params.chain("adm-128-500")
     assert len(chain) == 3
     paths = {segment: tmp_path / f"{segment}.csv" for segment in chain}
     made_with = {segment: fingerprint(dump_sections(params.sections_of_segment(segment))) for segment in chain}
     for number, segment in enumerate(chain):
-        write_sealed_csv(paths[segment], f"step,seconds\n1,99.0\n2,{1800.0 * (number + 1)}\n", made_with[segment])
-    assert read_training_hours(params, "adm-128-500", {"training": paths}) == 3.0
-    assert read_training_hours(params, "adm-128-0", {"training": {}}) == 0.0
+        write_sealed_csv(paths[segment], f"step,seconds\n1,99.0\n2,{10.0 * (number + 1)}\n", made_with[segment])
+    assert read_training_seconds(params, "adm-128-500", {"training": paths}) == 60.0
+    assert read_training_seconds(params, "adm-128-0", {"training": {}}) == 0.0
     last = chain[-1]
     write_sealed_csv(paths[last], "step,seconds\n1,1.0\n", made_with[chain[0]])
     with pytest.raises(UserError, match=rf"{last}\.csv: was made with another segment or model than .* '{last}'"):
-        read_training_hours(params, "adm-128-500", {"training": paths})
+        read_training_seconds(params, "adm-128-500", {"training": paths})
     for content in ("step,loss\n1,2\n", "step,seconds\n", ""):
         write_sealed_csv(paths[last], content, made_with[last])
         with pytest.raises(UserError, match=rf"{last}\.csv: is no training log"):
-            read_training_hours(params, "adm-128-500", {"training": paths})
+            read_training_seconds(params, "adm-128-500", {"training": paths})
     paths[last].unlink()
     with pytest.raises(UserError, match=rf"{last}\.csv: does not exist"):
-        read_training_hours(params, "adm-128-500", {"training": paths})
+        read_training_seconds(params, "adm-128-500", {"training": paths})
 
 
 def test_a_table_of_ones_own_shows_any_runs_and_metrics_with_their_errors(params, score, tmp_path):

@@ -67,7 +67,7 @@ def inputs(tmp_path, arrays):
 
 
 def section(k=3):
-    return NeighboursParams(run="any", reference="any", dataset="any", k=k, threads=1)
+    return NeighboursParams(run="any", k=k)
 
 
 @pytest.mark.parametrize("k", [1, 3])

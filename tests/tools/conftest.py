@@ -151,7 +151,7 @@ def results(tmp_path):
     rows = {row[0]: dict(zip(claims[0][1:], row[1:], strict=True)) for row in claims[1:]}
     write_sealed_json(folder / "claims.json", {"claims": rows, "made_by": {**made_by("claims", inputs), "facts": {}}})
     (folder / "figures").mkdir()
-    for name in ("figure_5", "figure_6"):
+    for name in ("figure_5_seconds", "figure_6"):
         Image.fromarray(images[0]).save(folder / "figures" / f"{name}.png")
         (folder / "figures" / f"{name}.pdf").write_bytes(b"%PDF " + bytes(range(99)))
     scratch = ("logs/train/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "jobs/train/m-9.json", "params.yaml")

@@ -164,6 +164,13 @@ def test_ema_follows_its_recurrence(new_run, tiny_model):
     assert any(not torch.equal(run.state.ema[name], weights[name]) for name in weights)
 
 
+def test_without_an_average_the_last_weights_are_kept(new_run, tiny_model):
+    run = new_run(tiny_model(ema_rate=None, ema_warmup=True))
+    run.to(3)
+    weights = run.state.network.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in run.state.ema.items())
+
+
 def test_ema_warms_up_until_its_rate_is_reached(new_run, tiny_model):
     # (1 + i) / (10 + i): 0.1, 2/11, 0.25 and from then on the rate itself.
     run, plain = new_run(tiny_model(ema_rate=0.3, ema_warmup=True)), new_run(tiny_model(ema_rate=0.3))

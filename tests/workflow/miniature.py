@@ -168,12 +168,12 @@ class Project:
         """The bytes of everything that the stages made."""
         root = self.folder / "results" / "embedded"
         kinds = ["data", "extractors", "checkpoints", "gans", "samples", "features", "references", "metrics", "studies"]
-        kinds += ["tables", "figures", "jobs"]
+        kinds += ["tables", "figures", "claims", "jobs"]
         files = [path for kind in kinds for path in (root / kind).rglob("*")]
         files = [path for path in files if path.is_file() and path.name != ".snakemake_timestamp"]
         files += [path for name in ("sizes.json", "params.yaml") for path in root.glob(name)]
         # What is made from measured times differs from run to run.
-        files = [path for path in files if path.stem not in ("table_7", "figure_5")]
+        files = [path for path in files if path.stem not in ("table_7", "figure_5_seconds", "speed")]
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(files)}
 
 

@@ -1,4 +1,4 @@
-# What all rules share. A rule is a kind of job: its files, params, threads and resources are asked of `adm.pipeline`.
+# The common part of all rules. A rule is a kind of job; `adm.pipeline` gives its files, params, threads and resources.
 
 import os
 import sys
@@ -31,7 +31,7 @@ if read_yaml(Path(FILE)) != config:
 PIPELINE = Pipeline(PARAMS)
 ROOT = str(PIPELINE.root)
 
-# What jobs run in under `--software-deployment-method apptainer`.
+# The image for jobs with `--software-deployment-method apptainer`.
 IMAGE = "adm.sif"
 
 
@@ -39,7 +39,7 @@ container: IMAGE
 
 
 if DeploymentMethod.APPTAINER not in workflow.deployment_settings.deployment_method:
-    # Jobs run in Snakemake's own environment, whether it is activated or not.
+    # Jobs run in Snakemake's own environment, even if it is not activated.
     shell.prefix(f'PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
 elif not os.path.exists(IMAGE):
     raise WorkflowError(f"{IMAGE}: does not exist; `make image` builds it from the Dockerfile")
@@ -57,24 +57,24 @@ def job(rule, wildcards):
 
 
 def inputs(rule):
-    """What a job reads."""
+    """The paths that a job reads."""
     return lambda wildcards: list(map(str, dict.fromkeys(job(rule, wildcards).inputs.values())))
 
 
 def outputs(rule):
-    """What a rule writes, with the wildcards `key` and `shard`; its last folder ends in no slash."""
+    """The paths that a rule writes, with the wildcards `key` and `shard`; folders do not end in a slash."""
     paths = [f"{ROOT}/{path}" for path in RULES[rule].outputs.values()]
     return [directory(path.rstrip("/")) if path.endswith("/") else path for path in paths]
 
 
 def log_of(rule):
-    """Where what a job prints goes. The stage's own journal beside it, in `.txt`, keeps all tries."""
+    """The file for a job's output. The stage's own journal beside it, in `.txt`, keeps all tries."""
     wildcards = "/{key}" if "{key}" in str(RULES[rule].outputs) else ""
     return f"{ROOT}/logs/{rule}{wildcards}{'/{shard}' if rule == 'sample_shard' else ''}.out"
 
 
 def keys(rule):
-    """The wildcard constraint that admits the keys of a rule and nothing else."""
+    """The wildcard constraint that accepts only the keys of a rule."""
     return "|".join(dict.fromkeys(found.key for found in PIPELINE.of_rule(rule))) or "(?!)"
 
 
@@ -84,7 +84,7 @@ def threads_of(rule):
 
 
 def resources_of(rule):
-    """What a job takes, for clusters; each time it is tried again, twice as much memory and time."""
+    """The resources of a job, for clusters; each retry gets twice as much memory and time."""
     found = PIPELINE.of_rule(rule)
     if not found:
         return {}
@@ -98,18 +98,18 @@ def resources_of(rule):
 
 
 def triggers(rule):
-    """What has a job run again, beside its inputs: its stage's code, and what it reads of the params file.
+    """What makes a job run again besides its inputs: its stage's code, and its values of the params file.
 
-    The code's digest is no input file: Snakemake overlooks what else changed about a job that comes after one which is
-    to run.
+    The code's digest is a param, not an input file. If an input file is about to be made again, Snakemake does not
+    notice other changes of the jobs that read it.
     """
     return lambda wildcards: job(rule, wildcards).triggers
 
 
 def command(rule):
-    """A job's command line; what it prints goes to the log, whose end is shown on the terminal when it fails.
+    """A job's command line; its output goes to the log, and if the job fails, the terminal shows the log's end.
 
-    Snakemake removes the log of an earlier try before it begins another.
+    Snakemake removes the log of an earlier try before it starts the next.
     """
     key = f" {RULES[rule].prefix}{{wildcards.key}}" if "{key}" in str(RULES[rule].outputs) else ""
     shard = " --shard {wildcards.shard}" if rule == "sample_shard" else ""

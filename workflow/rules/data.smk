@@ -1,7 +1,7 @@
-# The params file written out, published files, the datasets, and the graphs that features come from.
+# The written-out params file, published files, datasets, and feature graphs.
 
 
-# DVC compares files alone, so it finds here what has each job run again.
+# DVC only compares files, so this rule writes a file for each job that changes when the job must run again.
 rule resolve:
     output:
         outputs("resolve"),
@@ -30,7 +30,7 @@ rule fetch:
         command("fetch")
 
 
-# A published file becomes the artifact that a stage would have made.
+# A published file becomes an artifact like those that stages make.
 
 
 rule adopt_checkpoints:

@@ -1,4 +1,4 @@
-# The tables, figures and claims of the appendix, and those of one's own beside them.
+# The tables, figures and claims of the appendix, and the user's own.
 
 
 rule table:

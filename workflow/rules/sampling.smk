@@ -1,5 +1,5 @@
-# Samples: of diffusion models, of stacks that upsample them, and of GANs. With `shards` above one, a run is cut into
-# parts that go side by side, and gathered to the bytes that one process would write.
+# Samples of diffusion models, of stacks that upsample them, and of GANs. With more than one of `shards`, a run is cut
+# into parts that can run in parallel; gathering them gives the same bytes as sampling in one process.
 
 
 if PIPELINE.shards == 1:

@@ -1,5 +1,5 @@
-# Checkpoints: a model's initial one, then a chain of segments, each an artifact of its own. The chains are the longest
-# way through the DAG, so what can train goes first.
+# Checkpoints: a model's initial one, then a chain of segments, each with its own artifact. The chains are the longest
+# paths through the DAG, so training jobs have priority.
 
 
 rule init:
@@ -55,7 +55,7 @@ rule train_gan:
         command("train_gan")
 
 
-# What training costs: in theory, and on the machine at hand.
+# The cost of training: in theory, and measured on this machine.
 
 
 rule sizes:

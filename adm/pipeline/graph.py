@@ -1,20 +1,13 @@
-"""The graph of a params file: every job, what it reads and writes, and what has it run again.
-
-This is the only module that spells a path or an edge. The Snakemake rules, the dvc.yaml files, the command line, `adm
-plan`, `adm jobs` and `adm verify` all ask it. It imports no torch and no stage, and no stage imports it: it would be
-part of the code of each.
-"""
+"""The graph: from a params file to its jobs."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from adm.artifacts.code import code_of_record
 from adm.paper import TABLES, captions, table_cells
 from adm.params import Params, UserError
 from adm.params.claims import grouped
@@ -26,68 +19,7 @@ from adm.params.section import Section
 from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 from adm.params.tables import HyperparametersParams, ScalesParams
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A kind of job.
-
-    Attributes:
-        verb: The stage that carries it out.
-        outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
-        resources: The entry of the params file's `resources` that says what it takes.
-        prefix: What stands before the key on the command line.
-        made_by: The stage that its outputs name as their maker, if that is another than the verb.
-    """
-
-    verb: str
-    outputs: Mapping[str, str]
-    resources: str = "others"
-    prefix: str = ""
-    made_by: str = ""
-
-    @property
-    def stage(self) -> str:
-        """The stage that its outputs name as their maker, and whose code it runs."""
-        return self.made_by or self.verb
-
-
-RULES = {
-    "resolve": Rule("resolve", {"jobs": "jobs/", "params": "params.yaml"}),
-    "fetch": Rule("fetch", {"out": "downloads/{key}/"}),
-    "adopt_checkpoints": Rule("adopt", {"out": "checkpoints/{key}/"}, prefix="checkpoints/"),
-    "adopt_samples": Rule("adopt", {"out": "samples/{key}/"}, prefix="samples/"),
-    "adopt_references": Rule("adopt", {"out": "references/{key}/"}, prefix="references/"),
-    "adopt_graphs": Rule("adopt", {"out": "extractors/{key}/"}, prefix="graphs/"),
-    "prepare": Rule("prepare", {"out": "data/{key}/"}),
-    "extractor": Rule("extractor", {"out": "extractors/{key}/"}),
-    "init": Rule("init", {"out": "checkpoints/{key}-0/"}),
-    "train": Rule("train", {"out": "checkpoints/{key}/", "log": "training/{key}.csv"}, "train"),
-    "train_gan": Rule("train_gan", {"out": "gans/{key}/"}),
-    "sizes": Rule("sizes", {"out": "sizes.json"}),
-    "throughput": Rule("throughput", {"out": "throughput/{key}.json"}),
-    "sample": Rule("sample", {"out": "samples/{key}/"}, "sample"),
-    "sample_shard": Rule("sample", {"out": "shards/{key}/{shard}.npz"}, "sample"),
-    # What `sample` would have written, byte for byte.
-    "gather": Rule("gather", {"out": "samples/{key}/"}, made_by="sample"),
-    "sample_gan": Rule("sample_gan", {"out": "samples/{key}/"}),
-    "features": Rule("features", {"out": "features/{key}/"}, "features"),
-    "dataset_features": Rule("features", {"out": "features/dataset/{key}/"}, "features", prefix="dataset/"),
-    "reference_features": Rule("features", {"out": "features/reference/{key}/"}, "features", prefix="reference/"),
-    "reference": Rule("reference", {"out": "references/{key}/"}),
-    "evaluate": Rule("evaluate", {"out": "metrics/{key}.json"}),
-    "interpolate": Rule("interpolate", {"out": "studies/{key}/"}, "sample"),
-    "neighbours": Rule("neighbours", {"out": "studies/{key}/"}),
-    "vary": Rule("vary", {"out": "studies/{key}/"}, "sample"),
-    "likelihood": Rule("likelihood", {"out": "studies/{key}/"}, "sample"),
-    "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex")}),
-    "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
-    "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "json")}),
-}
-"""Every kind of job, in the order in which they come."""
-
-SHARED = frozenset({"train", "sample", "sample_shard", "features", "dataset_features", "reference_features"})
-"""Rules whose jobs several processes can carry out."""
+from adm.pipeline.jobs import RULES, SHARED, Job
 
 STUDIES = {
     InterpolationParams: ("interpolate", "interpolation"),
@@ -106,94 +38,13 @@ FILES = {
 """Rules that make what a table, a figure or claims need, by its kind, where there is but one for it."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One call of a verb.
-
-    Attributes:
-        rule: Its kind, a key of `RULES`.
-        key: What it makes; "" where there is but one such job.
-        root: The results folder.
-        inputs: The artifacts that it reads, by name; a slash parts a kind from a key, as in "metrics/scale-2".
-        sections: What it reads of the params file, by name: sections, or plain values.
-        threads: Of each of its processes.
-        shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
-    """
-
-    rule: str
-    key: str
-    root: Path
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    sections: Mapping[str, Any] = field(default_factory=dict)
-    threads: int = 1
-    shard: str = ""
-
-    @property
-    def verb(self) -> str:
-        """The stage that carries it out."""
-        return RULES[self.rule].verb
-
-    @property
-    def stage(self) -> str:
-        """The stage that its outputs name as their maker."""
-        return RULES[self.rule].stage
-
-    @property
-    def argument(self) -> str:
-        """Its key on the command line."""
-        return f"{RULES[self.rule].prefix}{self.key}"
-
-    @property
-    def command(self) -> list[str]:
-        """The words of the command line, without the params file."""
-        shard = ["--shard", self.shard] if self.shard else []
-        return [self.verb.replace("_", "-"), *filter(None, [self.argument]), *shard]
-
-    @property
-    def name(self) -> str:
-        """Its name in messages and logs: `train/adm-128-250`, `sample_shard/scale-2/3-of-8`."""
-        return "/".join(filter(None, [self.rule, self.key, self.shard]))
-
-    @property
-    def outputs(self) -> dict[str, Path]:
-        """What it writes, by name."""
-        patterns = RULES[self.rule].outputs
-        return {name: self.root / path.format(key=self.key, shard=self.shard) for name, path in patterns.items()}
-
-    @property
-    def out(self) -> Path:
-        """What it writes; of several files of one name, that name without an ending."""
-        paths = self.outputs
-        return paths["out"] if "out" in paths else next(iter(paths.values())).with_suffix("")
-
-    @property
-    def work(self) -> Path:
-        """Where it keeps what it would go on with if it were killed."""
-        return self.root / "work" / self.name
-
-    def inputs_of(self, kind: str) -> dict[str, Path]:
-        """The inputs of a kind, by their keys."""
-        parts = (name.partition("/") for name in self.inputs)
-        return {key: self.inputs[f"{kind}/{key}"] for found, _, key in parts if found == kind}
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """What it reads of the params file, as plain values; what has its default value is left out."""
-        return {name: _plain(section) for name, section in self.sections.items()}
-
-    @property
-    def triggers(self) -> dict[str, Any]:
-        """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
-        return {"code": code_of_record(self.stage), "params": self.values}
-
-
 class Pipeline:
     """All jobs of a params file.
 
     Args:
-        params: The params file, written out.
-        shards: How many parts each run is cut into; as many as the params file says if None.
-        root: The results folder; where the params file says if None.
+        params: The written-out params file.
+        shards: Number of shards of each run; None takes the number in the params file.
+        root: The results folder; None takes the folder in the params file.
     """
 
     def __init__(self, params: Params, shards: int | None = None, root: Path | None = None) -> None:
@@ -203,7 +54,7 @@ class Pipeline:
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
-        """Every job by its name; each stands behind those that it waits for."""
+        """Every job by its name, each after the jobs that it waits for."""
         makers = self._makers
         named = {job.name: job for job in makers.values()}
         after = {name: [makers[path].name for path in job.inputs.values()] for name, job in named.items()}
@@ -237,11 +88,11 @@ class Pipeline:
         """The job of a command line.
 
         Raises:
-            UserError: There is none; names those there are.
+            UserError: There is no such job; the message names those that exist.
         """
         found = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
         if verb == "sample" and (shard or argument not in found):
-            # Whole runs can be sampled where the params file cuts them, and the other way round.
+            # A whole run can be sampled even if the params file cuts it into shards, and the other way round.
             count = int(shard.rpartition("-")[2]) if shard else 1
             if count != self.shards:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
@@ -250,15 +101,15 @@ class Pipeline:
         return found[argument]
 
     def path(self, rule: str, key: str) -> Path:
-        """Where the artifact of a rule and a key lies."""
+        """The path of the artifact of a rule and a key."""
         return Job(rule, key, self.root).outputs["out"]
 
     def resources(self, job: Job) -> JobResources | ProcessResources:
-        """What a job takes."""
+        """The resources of a job."""
         taken = getattr(self.params.resources, RULES[job.rule].resources)
         if job.rule in SHARED or not isinstance(taken, ProcessResources):
             return taken  # type: ignore[no-any-return]
-        # Studies of single figures are computed by one process.
+        # Studies are computed by a single process.
         return taken.model_copy(update={"processes": 1})
 
     @property
@@ -282,7 +133,7 @@ class Pipeline:
         threads = next((section.threads for section in sections.values() if hasattr(section, "threads")), 1)
         return Job(rule, key, self.root, inputs, sections, threads, shard)
 
-    # What there is to do.
+    # The jobs.
 
     def _data(self) -> Iterator[Job]:
         params = self.params
@@ -367,7 +218,7 @@ class Pipeline:
         yield Job("gather", key, self.root, {**inputs, **parts}, {"run": run})
 
     def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
-        """A diffusion model's checkpoint and its guide's, if it has one, and the sections of both."""
+        """The checkpoints of a diffusion model and, if there is one, of its classifier, and the sections of both."""
         named = {"checkpoint": checkpoint, **({} if classifier is None else {"classifier": classifier})}
         models = {"checkpoint": "model", "classifier": "guide"}
         return (
@@ -408,7 +259,7 @@ class Pipeline:
         params = self.params
         for key, table in params.tables.items():
             shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key)}
-            # What these print is of the params file alone.
+            # These tables print only values of the params file.
             if isinstance(table, HyperparametersParams):
                 shown |= {"models": {model: _declared(params.models[model]) for model in keys_in(table.columns)}}
                 shown |= {"published": params.published.checkpoints}
@@ -451,18 +302,10 @@ def _caption(key: str, shown: Any) -> str:
 
 
 def _paper(table: str) -> str:
-    """A hash of the paper's values of a table; "" for one's own."""
+    """A hash of the paper's values for a table; "" for a user's own table."""
     return hashlib.sha256(repr(table_cells(table)).encode()).hexdigest()[:16] if table in TABLES else ""
 
 
 def _declared(section: Section) -> dict[str, Any]:
-    """A section whose every field counts, of those that say which jobs there are as well."""
+    """The values of a section, including the fields that only decide which jobs exist."""
     return section.model_dump(mode="json", exclude_defaults=True)
-
-
-def _plain(content: Any) -> Any:
-    if isinstance(content, Section):
-        return content.values()
-    if isinstance(content, Mapping):
-        return {key: _plain(value) for key, value in content.items()}
-    return content
