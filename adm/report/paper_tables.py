@@ -90,22 +90,18 @@ def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inp
 
 
 def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
-<<<<<<< HEAD
-    """The checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none."""
-=======
-    """The checkpoints of diffusion models, and those of classifiers, that a run samples with; none of a GAN's.
+    """The checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none.
 
-    A gradient scale of zero asks no classifier.
+    A run of gradient scale zero needs no classifier.
     """
->>>>>>> tests-a
     section = params.scored[run]
     if isinstance(section, UpsampledRunParams):
         generators, classifiers = trained_for(params, section.base)
         return [section.checkpoint, *generators], classifiers
     if not isinstance(section, RunParams):
         return [], []
-    guided = section.classifier is not None and section.gradient_scale > 0
-    return [section.checkpoint], [section.classifier] if guided else []
+    classifier = section.classifier if section.gradient_scale else None
+    return [section.checkpoint], [] if classifier is None else [classifier]
 
 
 def compute_of(
