@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
-pytestmark = pytest.mark.xdist_group("engines")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 
 OLD = {
     "ATEN_CPU_CAPABILITY": "default",
@@ -21,23 +22,18 @@ OLD = {
 def test_scores_of_the_same_samples_are_close(by_snakemake, adm, tmp_path, monkeypatch):
     results = by_snakemake.folder / "results" / "embedded"
     here, there = tmp_path / "here", tmp_path / "there"
-    for name in ("samples", "features", "metrics"):
-        shutil.copytree(results / name, here / name)
-    shutil.copytree(here / "samples", there / "samples")
+    again = [Path("features", "scale-2"), Path("metrics", "scale-2.json")]
+    for name in ("samples", "features", "references", "extractors", "metrics"):
+        for folder in (here, there):
+            shutil.copytree(results / name, folder / name)
+    shutil.rmtree(there / again[0])
+    (there / again[1]).unlink()
     for name, value in OLD.items():
         monkeypatch.setitem(by_snakemake.environment, name, value)
-    verb = "python", "-m", "adm"
-    samples, reference = results / "samples" / "scale-2", results / "references" / "digits"
-    features, graph = there / "features" / "scale-2", results / "extractors" / "digits"
-    by_snakemake.run(
-        *verb, "features", "--params", "params.yaml", "--extractor", "digits",
-        "--images", samples, "--graph", graph, "--out", features,
-    )  # fmt: skip
-    by_snakemake.run(
-        *verb, "evaluate", "--params", "params.yaml", "--run", "scale-2", "--samples", samples, "--features", features,
-        "--reference", reference / "batch", "--reference-features", reference / "features",
-        "--out", there / "metrics" / "scale-2.json",
-    )  # fmt: skip
+    (by_snakemake.folder / "there.yaml").write_text(f"{{base: params.yaml, paths: {{results: {there}}}}}")
+    for verb in ("features", "evaluate"):
+        by_snakemake.run("python", "-m", "adm", verb, "scale-2", "--params", "there.yaml")
+    assert all((there / path).exists() for path in again)
     adm("compare", here, there, "--atol", "1e-4", "--out", tmp_path / "report.json")
     found = json.loads((tmp_path / "report.json").read_text())["artifacts"]
     assert found["features/scale-2"]["kind"] == found["metrics/scale-2.json"]["kind"] == "close"

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import torch
 from adm import cli
 from adm.artifacts.code import code_digest, verbs
 from adm.journal import Journal
+from adm.params import UserError
 
 # What every child would do again.
 torch.optim.AdamW([torch.zeros(1)])
@@ -37,7 +38,9 @@ def serve():
         request = json.loads(line)
         seconds = request.pop("seconds")
         if (params := Path(request["folder"], "params.yaml")).exists():
-            cli.load(params)
+            # The child says what is wrong with it.
+            with suppress(UserError):
+                cli.load(params)
         child = os.fork()
         if not child:
             work(**request)

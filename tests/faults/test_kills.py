@@ -12,10 +12,12 @@ from miniature import miniature_params
 
 from adm.artifacts.inventory import find_artifacts
 
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 """Of the moments; another one is given by the environment."""
 
-SEGMENT, RESULTS = "adm-128-4", "results/embedded"
+RESULTS = "results/embedded"
 VARIANTS = {
     # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
     "float32": {"batch_size": 4, "stop": 18, "save_every": 3, "calls": 16, "moments": 6},
@@ -28,6 +30,7 @@ class Job:
 
     def __init__(self, children, folder, stop):
         self.children, self.folder, self.stop = children, folder, stop
+        self.segment = f"adm-128-{stop}"
         self.random = random.Random(f"{SEED} {folder.name}")
         begun = time.monotonic()
         self.calls = self.train().count
@@ -36,33 +39,28 @@ class Job:
 
     @property
     def checkpoint(self):
-        return self.folder / RESULTS / "checkpoints" / SEGMENT
+        return self.folder / RESULTS / "checkpoints" / self.segment
 
     @property
     def work(self):
-        return self.folder / RESULTS / "work"
+        return self.folder / RESULTS / "work" / "train" / self.segment
 
     @property
     def log(self):
-        return self.folder / RESULTS / "training" / f"{SEGMENT}.csv"
-
-    @property
-    def arguments(self):
-        inputs = ["--params", "params.yaml", "--data", "data", "--previous", "initial", "--work", f"{RESULTS}/work"]
-        outputs = ["--out", f"{RESULTS}/checkpoints/{SEGMENT}", "--log", f"{RESULTS}/training/{SEGMENT}.csv"]
-        return ["train", "--segment", SEGMENT, *inputs, *outputs]
+        return self.folder / RESULTS / "training" / f"{self.segment}.csv"
 
     def train(self, nth=0, seconds=None):
         """Train, and be killed before the nth call that changes a file, or after some seconds."""
         fault = Fault(str(self.folder), nth)
-        return self.children.run(*self.arguments, folder=self.folder, fault=fault, seconds=seconds)
+        return self.children.run("train", self.segment, folder=self.folder, fault=fault, seconds=seconds)
 
     def check_killed(self, ended, before):
         """What a killed job leaves is what was there before or whole, and nothing takes its debris for real."""
         assert ended.code == KILLED, ended.printed
         assert contents(self.checkpoint) in (before, self.whole)
-        found = set(find_artifacts(self.folder / RESULTS)) if self.checkpoint.exists() or self.log.exists() else set()
-        assert found <= {f"checkpoints/{SEGMENT}", f"training/{SEGMENT}.csv"}
+        inputs = {"data/digits", "checkpoints/adm-128-0"}
+        found = set(find_artifacts(self.folder / RESULTS)) - inputs
+        assert found <= {f"checkpoints/{self.segment}", f"training/{self.segment}.csv"}
 
     def check_ended(self):
         """The bytes are those of the job that was not killed, the log has every row once, and no debris is left."""
@@ -88,19 +86,21 @@ def job(request, faulty, write_params, tmp_path_factory):
     """A job of which every part of the state matters: dropout, a history of losses, a moving average, a loss scale."""
     variant = VARIANTS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    params = miniature_params()
-    params["models"]["adm-128"]["network"]["dropout"] = 0.1
+    whole = miniature_params()
+    params = {key: whole[key] for key in ("paths", "datasets")}
+    params["execution"] = {"log_every": 2, "save_every": variant["save_every"]}
+    model = whole["models"]["adm-128"]
+    params["models"] = {"adm-128": {**model, "checkpoints": [variant["stop"]]}}
+    model["network"]["dropout"] = 0.1
     # Of so few timesteps that their histories fill up, and losses decide what is drawn.
-    for model in ("adm-128", "classifier-128"):
-        params["models"][model]["noise"]["timesteps"] = 4
-    params["models"]["adm-128"]["training"].update(
+    model["noise"]["timesteps"] = 4
+    model["training"].update(
         batch_size=variant["batch_size"], timestep_sampler="loss_second_moment", precision=request.param
     )
-    params["execution"].update(log_every=2, save_every=variant["save_every"])
-    params["segments"][SEGMENT].update(previous="adm-128-0", stop=variant["stop"])
     write_params(folder, params)
-    for command in ("prepare --dataset digits --out data", "init --model adm-128 --out initial"):
-        assert faulty.run(*command.split(), "--params", "params.yaml", folder=folder).code == 0
+    for command in ("prepare digits", "init adm-128"):
+        ended = faulty.run(*command.split(), folder=folder)
+        assert ended.code == 0, ended.printed
     return Job(faulty, folder, variant["stop"]), variant
 
 

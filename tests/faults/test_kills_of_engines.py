@@ -1,6 +1,7 @@
 """Training whose engine is killed, with its job or alone, is never done twice, and ends in the same bytes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ import psutil
 import pytest
 from miniature import Project, miniature_params
 
-SEGMENT, STOP = "adm-128-2", 30
+pytestmark = pytest.mark.slow
+
+SEGMENT = "adm-128-30"
 ROOT = Path("results", "embedded")
+WORK = ROOT / "work" / "train" / SEGMENT
 CHECKPOINT = ROOT / "checkpoints" / SEGMENT
 
 ENGINES = {
@@ -21,7 +25,7 @@ ENGINES = {
         ["snakemake", "--cores", "1", "--rerun-incomplete", "--quiet", "all", "--", str(CHECKPOINT)],
         ["snakemake", "--unlock"],
     ),
-    "dvc": (["dvc", "repro", f"train@{SEGMENT}"], None),
+    "dvc": (["dvc", "repro", f"train-{SEGMENT}"], None),
 }
 """How an engine is started, and what it asks for after it was killed."""
 
@@ -30,9 +34,10 @@ ENGINES = {
 def training(request, tmp_path):
     """A project whose engine is in the middle of training, that engine, how to start it, and what it takes before."""
     start, unlock = ENGINES[request.param]
-    params = miniature_params()
-    params["execution"].update(log_every=2, save_every=4)
-    params["segments"][SEGMENT]["stop"], params["segments"]["adm-128-4"]["stop"] = STOP, STOP + 2
+    whole = miniature_params()
+    params = {key: whole[key] for key in ("paths", "datasets")}
+    params["execution"] = {"log_every": 2, "save_every": 4}
+    params["models"] = {"adm-128": {**whole["models"]["adm-128"], "checkpoints": [30, 32]}}
     project = Project(tmp_path / request.param, params)
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     environment |= {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
@@ -40,7 +45,7 @@ def training(request, tmp_path):
         engine = subprocess.Popen(
             start, cwd=project.folder, env=environment, start_new_session=True, stdout=printed, stderr=printed
         )
-        while not list((project.folder / ROOT / "work" / SEGMENT).glob("*/step-*")):
+        while not list((project.folder / WORK).glob("*/step-*")):
             assert engine.poll() is None, (tmp_path / "printed").read_text()
             time.sleep(0.01)
         yield project, engine, start, unlock
@@ -50,7 +55,7 @@ def training(request, tmp_path):
 
 def logged(project):
     """What the newest rolling state of a segment that is not at its end has behind it, as rows of the log."""
-    (log,) = (project.folder / ROOT / "work" / SEGMENT).glob("*/log.csv")
+    (log,) = (project.folder / WORK).glob("*/log.csv")
     last = max(int(path.name.removeprefix("step-")) for path in log.parent.glob("step-*"))
     rows = log.read_text().splitlines()
     return [row for row in rows[1:] if row.count(",") == rows[0].count(",") and before(row, last)]
@@ -66,7 +71,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_an_engine_killed_with_its_job_goes_on_with_the_training(training, children):
+def test_an_engine_killed_with_its_job_goes_on_with_the_training(training, children, tmp_path):
     project, engine, start, unlock = training
     # Every process of it, as when a machine goes down or a scheduler loses patience.
     os.killpg(engine.pid, signal.SIGKILL)
@@ -79,12 +84,12 @@ def test_an_engine_killed_with_its_job_goes_on_with_the_training(training, child
     project.run(*start)
     # It went on: what the killed job logged, with its seconds, is in the log of the one that ended.
     assert (project.folder / ROOT / "training" / f"{SEGMENT}.csv").read_text().splitlines()[1 : len(rows) + 1] == rows
-    inputs = ["--data", ROOT / "data" / "digits", "--previous", ROOT / "checkpoints" / "adm-128-0"]
-    outputs = ["--out", "whole", "--log", "whole.csv", "--work", "elsewhere"]
-    arguments = ["train", "--params", "params.yaml", "--segment", SEGMENT, *inputs, *outputs]
-    ended = children.run(*arguments, folder=project.folder)
-    assert ended.code == 0, ended.printed
-    assert contents(project.folder / CHECKPOINT) == contents(project.folder / "whole")
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    shutil.copy(project.folder / "params.yaml", elsewhere)
+    for command in ("prepare digits", "init adm-128", f"train {SEGMENT}"):
+        ended = children.run(*command.split(), folder=elsewhere)
+        assert ended.code == 0, ended.printed
+    assert contents(project.folder / CHECKPOINT) == contents(elsewhere / CHECKPOINT)
 
 
 def test_a_job_that_outlives_its_engine_has_trained_for_good(training):

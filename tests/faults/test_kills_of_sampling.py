@@ -10,6 +10,8 @@ from miniature import miniature_params
 
 from adm.artifacts.inventory import find_artifacts
 
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 """Of the moments; another one is given by the environment."""
 
@@ -22,7 +24,7 @@ class Job:
 
     def __init__(self, children, folder, shard):
         self.children, self.folder, self.shard = children, folder, shard
-        self.out = folder / RESULTS / ("shards/1-of-2.npz" if shard else f"samples/{RUN}")
+        self.out = folder / RESULTS / (f"shards/{RUN}/1-of-2.npz" if shard else f"samples/{RUN}")
         self.random = random.Random(f"{SEED} {shard}")
         begun = time.monotonic()
         self.calls = self.sample().count
@@ -31,19 +33,18 @@ class Job:
 
     @property
     def work(self):
-        return self.folder / RESULTS / "work" / "samples" / RUN
+        name = f"sample_shard/{RUN}/1-of-2" if self.shard else f"sample/{RUN}"
+        return self.folder / RESULTS / "work" / name
 
     def sample(self, nth=0, seconds=None):
         """Sample, and be killed before the nth call that changes a file, or after some seconds."""
-        arguments = ["sample", "--run", RUN, "--params", "params.yaml", "--out", self.out.relative_to(self.folder)]
-        arguments += ["--checkpoint", "model", "--classifier", "classifier"]
-        arguments += ["--shard", "1-of-2"] if self.shard else []
+        arguments = ["sample", RUN, *(["--shard", "1-of-2"] if self.shard else [])]
         fault = Fault(str(self.folder), nth)
         return self.children.run(*arguments, folder=self.folder, fault=fault, seconds=seconds)
 
     def kept(self):
         """Finished blocks, by their names and the moment at which each was put there."""
-        return {path.name: path.stat().st_mtime_ns for path in self.work.glob("*/*/block-*.npz")}
+        return {path.name: path.stat().st_mtime_ns for path in self.work.glob("*/block-*.npz")}
 
     def check_killed(self, ended, before):
         """The samples are there whole or not at all, blocks of before stay, and nothing takes them for an artifact."""
@@ -51,13 +52,13 @@ class Job:
         assert contents(self.out) in (None, self.whole)
         kept = self.kept()
         assert before.items() <= kept.items() or self.out.exists()
-        if self.out.exists():
-            assert set(find_artifacts(self.folder / RESULTS)) <= {"samples/scale-2"}
+        inputs = {"checkpoints/adm-128-0", "checkpoints/classifier-0"}
+        assert set(find_artifacts(self.folder / RESULTS)) - inputs <= {f"samples/{RUN}"}
 
     def check_ended(self):
         """The bytes are those of the job that was not killed, and nothing else is left."""
         assert contents(self.out) == self.whole
-        assert list(self.work.rglob("*")) == []
+        assert [path for path in (self.folder / RESULTS / "work").rglob("*") if path.is_file()] == []
         assert [path for path in self.out.parent.iterdir() if path != self.out] == []
 
 
@@ -80,9 +81,11 @@ def remove(path):
 @pytest.fixture(scope="module")
 def project(faulty, write_params, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sampling")
-    write_params(folder, miniature_params())
-    for model, out in (("adm-128", "model"), ("classifier-128", "classifier")):
-        ended = faulty.run("init", "--model", model, "--params", "params.yaml", "--out", out, folder=folder)
+    params = {key: value for key, value in miniature_params().items() if key not in ("tables", "figures", "claims")}
+    params["runs"]["scale"].update(checkpoint="adm-128-0", classifier="classifier-0", num_samples=22)
+    write_params(folder, params)
+    for model in ("adm-128", "classifier"):
+        ended = faulty.run("init", model, folder=folder)
         assert ended.code == 0, ended.printed
     return folder
 

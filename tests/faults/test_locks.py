@@ -1,7 +1,6 @@
 """Two engines in one folder: the second says who holds the lock; what a kill leaves behind goes with one command."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,15 +8,15 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from miniature import ROOT, miniature_params
+from miniature import miniature_params
 
-pytestmark = pytest.mark.xdist_group("locks")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("locks")]
 
 DATA = "results/embedded/data/digits"
 ENGINES = {
     "snakemake": ["snakemake", "--cores", "1", "--quiet", "rules", "--rerun-incomplete", "--", DATA],
     # Without --force DVC takes from its cache what it made before.
-    "dvc": ["dvc", "repro", "--force", "prepare@digits"],
+    "dvc": ["dvc", "repro", "--force", "prepare-digits"],
 }
 
 WAITING = """    from time import sleep
@@ -31,8 +30,8 @@ WAITING = """    from time import sleep
 @pytest.fixture(scope="module")
 def project(new_project):
     """A project whose stage `prepare` waits until the file "go" is there."""
-    project = new_project("locks", miniature_params())
-    shutil.copy(ROOT / "Makefile", project.folder)
+    whole = miniature_params()
+    project = new_project("locks", {key: whole[key] for key in ("paths", "datasets")})
     stage = project.folder / "adm" / "stages" / "prepare.py"
     line = "    libraries = ["
     assert stage.read_text().count(line) == 1
@@ -72,11 +71,6 @@ def started(project, command, folder="."):
 
 def unlock(project, succeeds=True):
     return project.run(sys.executable, "workflow/locks.py", "unlock", succeeds=succeeds)
-
-
-def clean(project, succeeds=True):
-    # The environment is there already.
-    return project.run("make", "--silent", "--assume-old=.venv/ready", "clean", succeeds=succeeds)
 
 
 @pytest.mark.parametrize("second", ENGINES)
@@ -121,16 +115,15 @@ def test_unlock_takes_away_what_a_kill_leaves(project, data, engine):
 def test_other_results_are_not_locked(project, data):
     """Two scales may run side by side."""
     params = (project.folder / "params.yaml").read_text()
-    other = params.replace("params: params.yaml", "params: other.yaml").replace("results/embedded", "results/other")
-    (project.folder / "other.yaml").write_text(other)
+    (project.folder / "other.yaml").write_text(params.replace("results/embedded", "results/other"))
     with started(project, ENGINES["dvc"]):
         (project.folder / "go").touch()
         project.snakemake("--quiet", "rules", "--configfile", "other.yaml", "--", "results/other/data/digits")
 
 
-BY_HAND = ["prepare", "--params", "params.yaml", "--dataset", "digits", "--out", DATA]
+BY_HAND = ["prepare", "digits"]
 ELSEWHERE = {
-    "DVC, in a folder of the project": (["dvc", "repro", "--force", "../../dvc.yaml:prepare@digits"], "scales/fashion"),
+    "DVC, in a folder of the project": (["dvc", "repro", "--force", "../../dvc.yaml:prepare-digits"], "scales/fashion"),
     "a stage by hand": ([sys.executable, "-u", "-m", "adm", *BY_HAND], "."),
     "a stage by torchrun": (["torchrun", "--nproc-per-node", "1", "-m", "--", "adm", *BY_HAND], "."),
 }
@@ -143,13 +136,13 @@ def test_what_an_interrupted_job_left_stays_while_anything_runs(project, data, w
     for path in (*left, project.folder / folder):
         path.mkdir(parents=True, exist_ok=True)
     with started(project, command, folder) as process:
-        for refused in (unlock, clean):
-            printed = refused(project, succeeds=False)
-            assert f"{refused.__name__}: " in printed
+        for target in ("unlock", "clean"):
+            printed = project.make(target, succeeds=False)
+            assert f"{target}: " in printed
             assert f"(PID {process.pid})" in printed
         assert all(path.is_dir() for path in left)
     assert process.returncode == 0
-    clean(project)
+    project.make("clean")
     assert not any(path.exists() for path in left)
     assert (data / "manifest.json").is_file()
 
@@ -174,7 +167,7 @@ def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, dat
     (line,) = [line for line in printed.splitlines() if "make unlock" in line]
     assert line.startswith(".dvc/tmp/rwlock: ")
     assert "Traceback" not in printed
-    assert ".dvc/tmp/rwlock: " in clean(project, succeeds=False)
+    assert ".dvc/tmp/rwlock: " in project.make("clean", succeeds=False)
     unlock(project)
     (project.folder / "go").touch()
     project.run(*ENGINES["snakemake"])

@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adm.dvc_file import stage_name
+from adm.params import load
+from adm.pipeline import Pipeline
+
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 1800
 """Seconds after which a command hangs, on a busy machine, too."""
 
-PROJECT_FILES = ["adm", "workflow", "profiles", "Snakefile", ".dvcignore", ".gitignore"]
+PROJECT_FILES = ["adm", "workflow", "profiles", "Snakefile", "Makefile", ".dvcignore", ".gitignore"]
 
 
 ELSEWHERE = {
@@ -37,6 +41,22 @@ MINIATURE = Path(__file__).with_name("miniature.yaml")
 def miniature_params():
     """What the miniature's params file says."""
     return yaml.safe_load(MINIATURE.read_text())
+
+
+def after(pipeline, changed):
+    """Some jobs, and all that wait for them."""
+    found = set(changed)
+    for name, job in pipeline.jobs.items():
+        if not found.isdisjoint(pipeline.after(job)):
+            found.add(name)
+    return found
+
+
+def rerun(before, now):
+    """The jobs that the graph says are to run, once it is `now` what was `before`; the first one reads all params."""
+    read = {name: (job.triggers, job.inputs) for name, job in before.jobs.items()}
+    changed = {name for name, job in now.jobs.items() if read.get(name) != (job.triggers, job.inputs)}
+    return {"resolve", *after(now, changed)}
 
 
 class Project:
@@ -92,41 +112,66 @@ class Project:
     def dvc(self, *arguments, succeeds=True):
         return self.run("dvc", *arguments, succeeds=succeeds)
 
-    def needed(self):
-        """The stages that Snakemake would run now."""
-        printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed")
-        return json.loads(printed.splitlines()[-1])
+    def pipeline(self):
+        """The graph of its params file, as DVC has it: runs are sampled whole."""
+        return Pipeline(load(self.folder / "params.yaml"), 1)
+
+    def needed(self, params="params.yaml"):
+        """The jobs that Snakemake would run now; the parts of a run, and what gathers them, count as the run."""
+        printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed", params)
+        return {
+            re.sub(r"^(?:gather|sample_shard)/([^/]+)(/.*)?$", r"sample/\1", name)
+            for name in json.loads(printed.splitlines()[-1])
+        }
 
     def repro(self, *options):
-        """Run DVC; return the stages that it ran, by the names of Snakemake's."""
+        """Run DVC; return the jobs that it ran."""
         return self.named(self.dvc("repro", *options))
 
     def named(self, printed):
-        """The stages of which DVC printed that it runs them, by the names of Snakemake's."""
-        names = re.findall(r"^Running stage '(.+)':", printed, flags=re.MULTILINE)
-        printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "named", *names)
-        return json.loads(printed.splitlines()[-1])
+        """The jobs of which DVC printed that it runs them."""
+        jobs = {stage_name(job): name for name, job in self.pipeline().jobs.items()}
+        return {jobs[name] for name in re.findall(r"^Running stage '(.+)':", printed, flags=re.MULTILINE)}
+
+    def make(self, target, succeeds=True):
+        """Make a target of the Makefile; the environment is there already."""
+        return self.run("make", "--silent", "--assume-old=.venv/ready", target, succeeds=succeeds)
 
     @contextmanager
-    def edited(self, name, old, new):
-        """Another content of a file for a while."""
+    def edited(self, name, edit):
+        """Another content of a file for a while: what `edit` makes of its text."""
         path = self.folder / name
         content = path.read_text()
-        assert content.count(old) == 1, f"{name} holds {old!r} {content.count(old)} times"
-        path.write_text(content.replace(old, new))
+        assert edit(content) != content
+        path.write_text(edit(content))
         try:
             yield
         finally:
             path.write_text(content)
 
+    def changed(self, **values):
+        """Another params file for a while: values by their places, such as `runs__through__steps="4"`."""
+
+        def edit(text):
+            params = yaml.safe_load(text)
+            for place, value in values.items():
+                *keys, last = place.split("__")
+                section = params
+                for key in keys:
+                    section = section[key]
+                section[last] = value
+            return yaml.safe_dump(params, sort_keys=False)
+
+        return self.edited("params.yaml", edit)
+
     def artifacts(self):
         """The bytes of everything that the stages made."""
         root = self.folder / "results" / "embedded"
         kinds = ["data", "extractors", "checkpoints", "gans", "samples", "features", "references", "metrics", "studies"]
-        kinds += ["tables", "figures", "claims"]
+        kinds += ["tables", "figures", "claims", "jobs"]
         files = [path for kind in kinds for path in (root / kind).rglob("*")]
         files = [path for path in files if path.is_file() and path.name != ".snakemake_timestamp"]
-        files.extend(root.glob("sizes.json"))
+        files += [path for name in ("sizes.json", "params.yaml") for path in root.glob(name)]
         # What is made from measured times differs from run to run.
         files = [path for path in files if path.stem not in ("table_7", "figure_5_seconds", "speed")]
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(files)}

@@ -2,66 +2,29 @@
 
 import json
 import os
-import re
 
-import pandas as pd
 import pytest
+from miniature import after, rerun
 
-from adm.paper import FIGURES, TABLES
+from adm.pipeline import Pipeline
 
-pytestmark = pytest.mark.xdist_group("engines")
-
-SCALE_2 = {
-    *("sample@scale-2", "features@scale-2", "evaluate@scale-2", "neighbours@near", "vary@varied"),
-    *(
-        "figure@figure_6",
-        "figure@figure_7",
-        "figure@figure_8",
-        "figure@figure_9",
-        "figure@figure_12",
-        "figure@figure_21",
-    ),
-    *("table@table_14", "table@appendix_k", "claims"),
-}
-"""What depends on the run scale-2."""
-
-RUNS = ("through-2", "through-4", "scale-0", "scale-2", "base-2", "stack-2", "gan-1", "gan-0_5")
-SCORES = {
-    *(f"evaluate@{run}" for run in RUNS),
-    *("table@table_8", "table@table_10", "table@appendix_k", "table@further"),
-    *("figure@figure_5", "figure@figure_6", "figure@figure_11", "claims"),
-}
-"""What depends on how runs are scored."""
-
-OF_METRICS = {f"table@table_{number}" for number in (6, 8, 9, 10, 15, 16)} | {"table@appendix_k", "table@further"}
-OF_METRICS |= {"figure@figure_5", "figure@figure_6", "figure@figure_11", "claims"}
-OF_FOLDERS = OF_METRICS | {"figure@figure_9", "figure@figure_10a", "figure@figure_12", "figure@likelihood"}
-"""What DVC makes again, since it depends on the folder of all metrics, or of all samples and studies."""
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 
 
-def test_snakemake_makes_the_tables_figures_and_claims(by_snakemake):
-    root = by_snakemake.folder / "results" / "embedded"
-    table = pd.read_csv(root / "tables" / "table_8.csv")
-    assert list(table.columns)[:4] == ["Iterations", "Here", "FID, paper", "FID, here"]
-    assert list(table["Iterations"]) == ["250K", "500K", "1000K", "2000K", "4360K"]
-    assert table["FID, here"].notna().tolist() == [True, True, False, False, False]
-    assert list(table["Here"][2:]) == ["not in miniature"] * 3
-    for name in TABLES:
-        assert all((root / "tables" / f"{name}.{ending}").stat().st_size for ending in ("csv", "md", "tex"))
-    for name in FIGURES:
-        assert (root / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert (root / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    claims = pd.read_csv(root / "claims.csv")
-    assert len(claims) == 5
+def test_every_job_makes_its_outputs_under_either_engine(by_snakemake, by_dvc):
+    for project in (by_snakemake, by_dvc):
+        outputs = [path for job in project.pipeline().jobs.values() for path in job.outputs.values()]
+        assert [path for path in outputs if not (project.folder / path).exists()] == []
 
 
 def test_snakemake_finds_nothing_to_do_afterwards(by_snakemake):
-    assert by_snakemake.needed() == []
+    assert by_snakemake.needed() == set()
 
 
 def test_both_engines_make_the_same_bytes(by_snakemake, by_dvc, adm, tmp_path):
     """Though one has another folder, umask, clock, locale, order of sets and threads than the other."""
     ours, theirs = by_snakemake.artifacts(), by_dvc.artifacts()
+    # Of runs in shards both have a trigger for each shard.
     assert set(ours) == set(theirs)
     assert [name for name in ours if ours[name] != theirs[name]] == []
     print(f"{len(ours)} files of {sum(map(len, ours.values())):,} bytes are equal")
@@ -72,125 +35,158 @@ def test_both_engines_make_the_same_bytes(by_snakemake, by_dvc, adm, tmp_path):
 
 
 def test_every_job_keeps_a_journal_under_either_engine(by_snakemake, by_dvc):
-    logs = [project.folder / "results" / "embedded" / "logs" for project in (by_snakemake, by_dvc)]
-    ours, theirs = (
-        {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.txt")} for folder in logs
-    )
-    # Snakemake's own logs stand beside them.
-    assert {str(path.relative_to(logs[0]).with_suffix("")) for path in logs[0].rglob("*.out")} == ours
-    whole = {re.sub(r"/[0-9]+-of-[0-9]+$", "", name) for name in ours if not name.startswith("gather/")}
-    assert whole == theirs
-    assert {name for name in theirs if name.startswith("train/")} == {
-        f"train/{segment}" for segment in by_dvc.read_params()["segments"]
-    }
-    for folder in logs:
-        for path in folder.rglob("*.txt"):
-            assert path.read_text().startswith("=== "), path
-            assert " finished after " in path.read_text().splitlines()[-1], path
-    for name in ("tensorboard/train/adm-128-4", "tensorboard/train_gan/digits", "tensorboard/extractor/digits"):
-        assert all(len(list((folder / name).glob("events.out.tfevents.*"))) == 1 for folder in logs), name
+    for project, shards in ((by_snakemake, None), (by_dvc, 1)):
+        logs = project.folder / "results" / "embedded" / "logs"
+        kept = {str(path.relative_to(logs).with_suffix("")): path.read_text() for path in logs.rglob("*.txt")}
+        assert kept.keys() == Pipeline(project.pipeline().params, shards).jobs.keys()
+        unfinished = [name for name, text in kept.items() if " finished after " not in text.splitlines()[-1]]
+        assert unfinished == []
+        for name in ("train/adm-128-4", "train_gan/digits", "extractor/digits"):
+            assert len(list((logs / "tensorboard" / name).glob("events.out.tfevents.*"))) == 1, name
 
 
 def test_dvc_finds_nothing_to_do_after_snakemake_once_told(by_snakemake):
     by_snakemake.dvc("commit", "--force", "dvc.yaml")
-    assert "up to date" in by_snakemake.dvc("status", "dvc.yaml")
-    assert by_snakemake.repro() == []
-    assert by_snakemake.needed() == []
+    assert by_snakemake.repro() == set()
+    assert by_snakemake.needed() == set()
 
 
-def test_snakemake_finds_nothing_to_do_after_dvc(by_dvc):
-    assert by_dvc.repro() == []
-    assert by_dvc.needed() == []
+def test_snakemake_finds_nothing_to_do_after_dvc_once_told(by_dvc):
+    assert by_dvc.repro() == set()
+    by_dvc.make("sync")
+    assert by_dvc.needed() == set()
+    with by_dvc.changed(runs__scale__seed=7):
+        assert by_dvc.needed() != set()
 
 
-def test_snakemake_told_of_dvcs_work_notices_changes(by_dvc):
-    by_dvc.snakemake("--touch", "--forceall", "--quiet", "all")
-    assert by_dvc.needed() == []
-    with by_dvc.edited("params.yaml", "gradient_scale: 2.0", "gradient_scale: 3.0"):
-        assert set(by_dvc.needed()) == SCALE_2
+CHANGES = {
+    "of runs": {"runs__scale__seed": 7},
+    "of a study": {"neighbours__near__k": 2},
+    "of a table": {"tables__own__caption": "Others."},
+    "of a model": {"models__adm-64__training__seed": 9},
+    "of a reference": {"references__digits__num_images": 1700},
+}
+"""Changed values, which leave the jobs and edges as they were."""
 
 
-def test_a_changed_run_runs_again_and_nothing_else(by_snakemake, by_dvc):
-    with by_snakemake.edited("params.yaml", "gradient_scale: 2.0", "gradient_scale: 3.0"):
-        assert set(by_snakemake.needed()) == SCALE_2
-    with by_dvc.edited("params.yaml", "gradient_scale: 2.0", "gradient_scale: 3.0"):
-        assert set(by_dvc.repro()) == {"check", *SCALE_2, *OF_FOLDERS}
-    by_dvc.repro()
+@pytest.mark.parametrize("change", CHANGES)
+def test_snakemake_runs_what_the_graph_says_of_a_changed_value(by_snakemake, change):
+    before = by_snakemake.pipeline()
+    with by_snakemake.changed(**CHANGES[change]):
+        assert by_snakemake.needed() == rerun(before, by_snakemake.pipeline())
+
+
+@pytest.mark.parametrize("change", ["of a study", "of a table"])
+def test_dvc_runs_what_the_graph_says_of_a_changed_value(by_dvc, change):
+    """Without another dvc.yaml."""
+    before = by_dvc.pipeline()
+    with by_dvc.changed(**CHANGES[change]):
+        assert by_dvc.repro() == rerun(before, by_dvc.pipeline())
+    # What it was comes back from DVC's cache.
+    assert by_dvc.repro() <= {"resolve"}
+
+
+NEW = {
+    "a run": {"runs__new": {"checkpoint": "adm-64", "steps": "2", "num_samples": 6, "replicates": 40}},
+    "a checkpoint": {"models__classifier__checkpoints": [3, 4]},
+    "another run in a figure": {"figures__figure_24__run": "scale-0"},
+}
+"""What has other jobs or edges."""
+
+
+@pytest.mark.parametrize("new", NEW)
+def test_snakemake_runs_what_is_new(by_snakemake, new):
+    before = by_snakemake.pipeline()
+    with by_snakemake.changed(**NEW[new]):
+        assert by_snakemake.needed() == rerun(before, by_snakemake.pipeline())
+
+
+@pytest.mark.parametrize("new", NEW)
+def test_dvc_refuses_what_is_new_and_names_the_command(by_dvc, new):
+    with by_dvc.changed(**NEW[new]):
+        printed = by_dvc.dvc("repro", succeeds=False)
+        (line,) = [line for line in printed.splitlines() if line.startswith("error: ")]
+        assert "adm dvc --params params.yaml" in line
+        assert by_dvc.named(printed) == {"resolve"}
+    assert by_dvc.repro() <= {"resolve"}
+
+
+def test_dvc_runs_what_is_new_alone_once_its_stages_are_renewed(by_dvc):
+    before = by_dvc.pipeline()
+    with by_dvc.edited("dvc.yaml", "{}\n".format), by_dvc.changed(**NEW["a run"], **NEW["another run in a figure"]):
+        by_dvc.run("python", "-m", "adm", "dvc", "--params", "params.yaml")
+        ran = rerun(before, by_dvc.pipeline())
+        assert {"sample/new", "features/new", "evaluate/new", "figure/figure_24"} <= ran
+        assert by_dvc.repro() == ran
+    assert by_dvc.repro() <= {"resolve"}
+
+
+STAGE = "adm/stages/neighbours.py"
 
 
 def test_dates_and_comments_run_nothing_again(by_snakemake, by_dvc):
     for project in (by_snakemake, by_dvc):
         for path in (project.folder / "adm").rglob("*.py"):
             os.utime(path)
-    assert by_snakemake.needed() == []
-    with by_snakemake.edited(
-        "adm/metrics/frechet.py", "from scipy import linalg", "# A comment.\nfrom scipy import linalg"
-    ):
-        assert by_snakemake.needed() == []
-    with by_dvc.edited("adm/metrics/frechet.py", "from scipy import linalg", "# A comment.\nfrom scipy import linalg"):
-        assert by_dvc.repro() in ([], ["check"])
+    for project, ran in ((by_snakemake, by_snakemake.needed), (by_dvc, by_dvc.repro)):
+        with project.edited(STAGE, "{}\n# A comment.\n".format):
+            # DVC sees other files, of which the first stage makes what it made.
+            assert ran() <= {"resolve"}
     by_dvc.repro()
 
 
-def test_changed_code_runs_the_stages_that_use_it_again(by_snakemake, by_dvc):
-    old, new = "split_size: int = 5000", "split_size: int = 10"
-    with by_snakemake.edited("adm/metrics/inception_score.py", old, new):
-        assert set(by_snakemake.needed()) == {"check", *SCORES}
-    with by_dvc.edited("adm/metrics/inception_score.py", old, new):
-        # Table 8 has no Inception Score, but it is made from files that changed.
-        assert set(by_dvc.repro()) == {"check", *SCORES, *OF_METRICS}
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_changed_code_runs_its_stages_again_unless_it_is_accepted(by_snakemake, by_dvc, engine):
+    project = {"snakemake": by_snakemake, "dvc": by_dvc}[engine]
+    run = {"snakemake": by_snakemake.needed, "dvc": by_dvc.repro}[engine]
+    pipeline = project.pipeline()
+    with project.edited(STAGE, "{}\nNOTHING = None\n".format):
+        with project.edited("adm/accepted.json", lambda text: text + " "):
+            project.run("python", "-m", "adm", "accept", "neighbours", "--reason", "A statement that nothing reads.")
+            assert run() <= {"resolve"}
+        assert run() == {"resolve", *after(pipeline, {"neighbours/near"})}
     by_dvc.repro()
 
 
-@pytest.mark.parametrize(("cores", "shards"), [(1, 1), (2, 3), (2, 7)])
+@pytest.mark.parametrize(("cores", "shards"), [(1, 1), (2, 4)])
 def test_samples_are_the_same_for_any_shards_and_cores(by_snakemake, cores, shards):
-    """A run has five blocks: of seven shards two are empty."""
+    """A run has three blocks: of four shards one is empty."""
     samples = by_snakemake.folder / "results" / "embedded" / "samples" / "scale-2"
     before = {path.name: path.read_bytes() for path in samples.iterdir() if not path.name.startswith(".")}
     (samples / "samples.npz").unlink()
-    by_snakemake.snakemake(
-        "--cores", str(cores), "--set-scatter", f"shards={shards}", "--forcerun", "sample_shard", "sample",
-        "--quiet", "all", "--", "results/embedded/samples/scale-2",
-    )  # fmt: skip
+    rule = "sample" if shards == 1 else "sample_shard"
+    with by_snakemake.changed(execution__shards=shards):
+        by_snakemake.snakemake(
+            "--cores", str(cores), "--forcerun", rule, "--quiet", "all", "--", "results/embedded/samples/scale-2"
+        )
     assert {path.name: path.read_bytes() for path in samples.iterdir() if not path.name.startswith(".")} == before
 
 
 def test_another_configuration_than_the_stages_read_is_refused(by_snakemake):
-    other = by_snakemake.folder / "other.yaml"
-    other.write_text((by_snakemake.folder / "params.yaml").read_text().replace("seed: 4", "seed: 7"))
-    printed = by_snakemake.snakemake("--dry-run", "--configfile", "other.yaml", succeeds=False)
-    assert "paths.params: the stages read params.yaml, which differs" in printed
-
-
-def test_a_key_that_dvc_itself_needs_is_named_by_dvc(by_dvc):
-    with by_dvc.edited("params.yaml", "checkpoint: adm-128-2", "chekpoint: adm-128-2"):
-        printed = by_dvc.dvc("repro", succeeds=False)
-        checked = by_dvc.run("python", "-m", "adm", "check", "--params", "params.yaml", succeeds=False)
-    assert "Could not find 'item.checkpoint'" in printed
-    assert "Running stage" not in printed
-    assert "params.yaml: runs.through-2: unknown key 'chekpoint' (given 'adm-128-2')" in checked
+    printed = by_snakemake.snakemake("--dry-run", "--config", "runs=none", succeeds=False)
+    (line,) = [line for line in printed.splitlines() if line.startswith("--config: ")]
+    assert "params.yaml" in line
 
 
 BAD_PARAMS = {
-    "unknown key": ("gradient_scale: 2.0", "gradient_sclae: 2.0", ["runs.scale-2", "gradient_sclae", "gradient_scale"]),
-    "wrong type": ("gradient_scale: 2.0", "gradient_scale: much", ["runs.scale-2.gradient_scale", "'much'", "number"]),
-    "impossible value": ("seed: 4", "seed: 4\n      accumulation: 3", ["training", "accumulation 3", "batch_size 8"]),
+    "unknown key": ({"runs__scale__gradient_sclae": 2.0}, ["runs.scale", "gradient_sclae", "gradient_scale"]),
+    "wrong type": ({"runs__scale__steps": 3.5}, ["runs.scale", "steps", "3.5"]),
+    "impossible value": ({"models__adm-64__training__accumulation": 3}, ["models.adm-64", "accumulation 3"]),
 }
 
 
 @pytest.mark.parametrize("case", BAD_PARAMS)
 def test_bad_params_stop_both_engines_before_anything_runs(by_snakemake, by_dvc, case):
-    old, new, words = BAD_PARAMS[case]
-    with by_snakemake.edited("params.yaml", old, new):
+    values, words = BAD_PARAMS[case]
+    with by_snakemake.changed(**values):
         printed = by_snakemake.snakemake("--dry-run", succeeds=False)
     (line,) = [line for line in printed.splitlines() if "params.yaml: " in line]
     assert all(word in line for word in words), line
-    with by_dvc.edited("params.yaml", old, new):
+    with by_dvc.changed(**values):
         printed = by_dvc.dvc("repro", succeeds=False)
     (line,) = [line for line in printed.splitlines() if line.startswith("error: params.yaml: ")]
     assert all(word in line for word in words), line
-    assert "Running stage 'check'" in printed
-    assert printed.count("Running stage") == 1
+    assert by_dvc.named(printed) == {"resolve"}
 
 
 def test_a_stage_that_fails_says_why_on_the_terminal(by_snakemake):
@@ -198,7 +194,8 @@ def test_a_stage_that_fails_says_why_on_the_terminal(by_snakemake):
     content = graph.read_bytes()
     graph.write_bytes(content[:1000])
     try:
-        printed = by_snakemake.snakemake("--forcerun", "features", succeeds=False)
+        target = "results/embedded/features/scale-2"
+        printed = by_snakemake.snakemake("--forcerun", "features", "--", target, succeeds=False)
     finally:
         graph.write_bytes(content)
     assert "graph.pb: is not the file that was written" in printed

@@ -1,6 +1,7 @@
-"""Both engines declare the same stages, with the same commands, inputs, outputs and params sections."""
+"""Both engines have exactly the graph's jobs and edges, at every scale; nothing is computed here."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,146 +9,120 @@ from pathlib import Path
 import pytest
 import yaml
 
-from adm.artifacts.code import code_digest
-from adm.paper import FIGURES, TABLES
+from adm.params import load, read
+from adm.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[2]
-CODE = "/code/"
+SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("fashion", "released", "paper")))
+
+SMALL = """
+paths: {results: results/small}
+datasets: {digits: {source: digits, image_size: 8, num_classes: 10}}
+extractors: {digits: {dataset: digits, side: 16, iterations: 20, least_accuracy: 0}}
+references: {digits: {dataset: digits, num_images: 1797}}
+models:
+  small:
+    kind: diffusion
+    dataset: digits
+    checkpoints: [2, 4]
+    network: {image_size: 8, channels: 32, channel_multiplier: [1], heads: 1, num_classes: 10}
+    training: {batch_size: 4}
+runs: {one: {checkpoint: small, steps: "2", num_samples: 8}}
+"""
+"""A dataset, a model and a run, and what a run is scored by: no studies, tables, figures or claims."""
 
 
-def plan(engine, folder):
-    script = Path(__file__).with_name("plans.py")
-    done = subprocess.run([sys.executable, script, engine], cwd=folder, check=True, capture_output=True, text=True)
+def plan(folder, *arguments):
+    """What an engine plans in a folder."""
+    command = [sys.executable, Path(__file__).with_name("plans.py"), *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module", params=["as it is", "with what no table shows"])
-def plans(request, new_project):
-    """Snakemake's and DVC's plan of the params file, and of one whose tables leave things out."""
-    if request.param == "as it is":
-        return plan("snakemake", ROOT), plan("dvc", ROOT)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    add_what_no_table_shows(params)
-    project = new_project("more", params)
-    return plan("snakemake", project.folder), plan("dvc", project.folder)
+def strings(paths):
+    return sorted(set(map(str, paths)))
 
 
-def add_what_no_table_shows(params):
-    """Something new in every section, published files too, and shards."""
-    params["execution"]["shards"] = 2
-    for section, key in [
-        ("datasets", "digits"),
-        ("extractors", "digits"),
-        ("references", "digits"),
-        ("gans", "digits"),
-    ]:
-        params[section]["more"] = params[section][key]
-    studies = ("interpolations", "neighbours", "variations", "likelihoods")
-    for section in ("upsampled_runs", "gan_runs", *studies, "throughput"):
-        params[section][f"more-{section}"] = next(iter(params[section].values()))
-    params["models"]["more"] = params["models"]["adm-128"]
-    params["segments"]["more-7"] = {"model": "more", "dataset": "more", "previous": "more-0", "stop": 7}
-    params["runs"]["more"] = {**params["runs"]["scale-2"]}
-    scored = {"num_samples": 5, "reference": "their-reference", "extractor": "their-graph", "threads": 1}
-    params["published"] = {
-        "checkpoints": {"theirs": {"url": "file:///a.pt", "model": "adm-128", "iteration": 9}},
-        "samples": {"their-samples": {"url": "file:///b.npz", "image_size": 8, "replicates": 40, **scored}},
-        "references": {
-            "their-reference": {"url": "file:///c.npz", "image_size": 8, "extractor": "their-graph", "threads": 1}
-        },
-        "graphs": {"their-graph": {"url": "file:///d.pb", "executor": "torch", "feature_batch": 8, "threads": 1}},
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Params files by name: those of the scales, and others."""
+    folder = tmp_path_factory.mktemp("params")
+    others = {
+        "small": SMALL,
+        "in shards": yaml.safe_dump({"base": str(ROOT / "params.yaml"), "execution": {"shards": 3}}),
+        "on another disk": yaml.safe_dump({"base": str(ROOT / "params.yaml"), "paths": {"results": "/scratch/mine"}}),
     }
+    for name, text in others.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return {scale: ROOT / scale for scale in SCALES} | {name: folder / f"{name}.yaml" for name in others}
 
 
-def is_shown(name):
-    """Whether a stage makes a table, a figure or the claims: DVC, without lists, has it depend on whole folders."""
-    return name.split("@")[0] in ("table", "figure", "claims")
+@pytest.mark.parametrize("name", [*SCALES, "small", "in shards", "on another disk"])
+def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
+    pipeline = Pipeline(load(files[name]))
+    planned = plan(ROOT, "snakemake", files[name])
+    found = planned["jobs"]
+    assert found.keys() == pipeline.jobs.keys()
+    for key, job in pipeline.jobs.items():
+        assert found[key]["inputs"] == strings(job.inputs.values()), key
+        assert found[key]["outputs"] == strings(job.outputs.values()), key
+        assert found[key]["after"] == sorted(pipeline.after(job)), key
+        assert f"python -m adm {' '.join(job.command)} --params " in found[key]["command"], key
+        if job.rule != "resolve":
+            assert found[key]["triggers"] == job.triggers, key
+    assert {job["image"] for job in found.values()} == {"adm.sif"}
+    # Planning is instant.
+    assert not planned["imported_torch"]
 
 
-def files_beneath(path, stages):
-    """A folder that no stage makes stands for the outputs within it, as DVC has it."""
-    outputs = [output for stage in stages.values() for output in stage["outputs"]]
-    return [path] if path in outputs else sorted({o for o in outputs if o.startswith(f"{path}/")}) or [path]
+@pytest.fixture(scope="module")
+def dvc_plan():
+    """The stages of each dvc.yaml of the project."""
+    return plan(ROOT, "dvc")
 
 
-def test_stages_have_the_same_names(plans):
-    snakemake, dvc = plans
-    assert set(snakemake["stages"]) == set(dvc["stages"])
+def check_dvc(file, pipeline, found):
+    """Every job is a stage, which reads its trigger, written by `resolve`, beside its inputs."""
+    name = {job.name: job.name.replace("/", "-") for job in pipeline.jobs.values()}
+    assert found.keys() == set(name.values())
+    for key, job in pipeline.jobs.items():
+        stage = found[name[key]]
+        first = job.rule == "resolve"
+        reads = [job.root / "jobs" / f"{key}.json", *job.inputs.values()]
+        if first:
+            reads = ["adm", *map(os.path.relpath, read(file).files)]
+        assert stage["inputs"] == strings(reads), key
+        assert stage["outputs"] == strings(job.outputs.values()), key
+        after = [name[one] for one in pipeline.after(job)]
+        assert sorted(stage["after"]) == sorted(after if first else [*after, "resolve"]), key
+        assert stage["command"].startswith(f"python -m adm {' '.join(job.command)} --params {file}"), key
+        # Git holds them.
+        in_git = job.rule in ("table", "figure", "claims")
+        assert stage["uncached"] == (stage["outputs"] if in_git else []), key
 
 
-def test_commands_are_equal_but_for_shards(plans):
-    snakemake, dvc = plans
-    for name, stage in snakemake["stages"].items():
-        command = stage["command"]
-        if "shard_command" in stage:
-            shard, _, rest = stage["shard_command"].partition(" --shard ")
-            number, _, out = rest.partition(" --out ")
-            assert (number.split("-of-")[1], "/shards/" in out) == ("2", True)
-            command = f"{shard} --out {stage['outputs'][0]}"
-        assert " ".join(command.split()) == " ".join(dvc["stages"][name]["command"].split()), name
+@pytest.mark.parametrize("scale", SCALES)
+def test_dvc_has_the_graphs_jobs_and_edges(dvc_plan, scale, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    check_dvc(Path(scale), Pipeline(load(Path(scale)), 1), dvc_plan[str(Path(scale).with_name("dvc.yaml"))])
 
 
-def test_inputs_are_equal(plans):
-    snakemake, dvc = plans
-    for name, stage in dvc["stages"].items():
-        if name == "check":
-            continue
-        inputs = [path for path in stage["inputs"] if CODE not in path]
-        expanded = sorted(file for path in inputs for file in files_beneath(path, dvc["stages"]))
-        if is_shown(name):
-            assert set(snakemake["stages"][name]["inputs"]) <= set(expanded), name
-            assert all(any(file in beneath for file in snakemake["stages"][name]["inputs"])
-                       for beneath in (files_beneath(path, dvc["stages"]) for path in inputs)), name  # fmt: skip
-        else:
-            assert snakemake["stages"][name]["inputs"] == expanded, name
+def test_dvc_has_the_jobs_of_a_small_file_on_a_base_whole(new_project, monkeypatch):
+    project = new_project("based", yaml.safe_load(SMALL))
+    monkeypatch.chdir(project.folder)
+    (folder := project.folder / "scales" / "more").mkdir(parents=True)
+    (folder / "params.yaml").write_text(
+        "{base: ../../params.yaml, execution: {shards: 2}, paths: {results: results/more}}"
+    )
+    project.run("python", "-m", "adm", "dvc", "--params", "scales/more/params.yaml")
+    file = Path("scales/more/params.yaml")
+    check_dvc(file, Pipeline(load(file), 1), plan(project.folder, "dvc")["scales/more/dvc.yaml"])
 
 
-def test_outputs_are_equal(plans):
-    snakemake, dvc = plans
-    for name, stage in dvc["stages"].items():
-        outputs = sorted(
-            str(Path(path).parent) if CODE in path else path for path in snakemake["stages"][name]["outputs"]
-        )
-        assert sorted(set(outputs)) == stage["outputs"], name
-
-
-def test_params_sections_that_trigger_are_equal(plans):
-    snakemake, dvc = plans
-    for name, stage in dvc["stages"].items():
-        assert snakemake["stages"][name]["sections"] == stage["sections"], name
-
-
-def test_code_that_triggers_is_equal(plans):
-    snakemake, dvc = plans
-    for name, stage in dvc["stages"].items():
-        if name == "check":
-            continue
-        (file,) = [path for path in stage["inputs"] if CODE in path]
-        assert snakemake["stages"][name]["code"] == code_digest(Path(file).stem), name
-        assert f"adm {Path(file).stem.replace('_', '-')} " in stage["command"], name
-
-
-def test_edges_are_equal(plans):
-    snakemake, dvc = plans
-    # DVC starts every stage from `check`, whose files hold the code's digests; to Snakemake they are no inputs.
-    theirs = {edge for edge in map(tuple, dvc["edges"]) if "check" not in edge}
-    ours = set(map(tuple, snakemake["edges"]))
-    assert {edge for edge in ours if not is_shown(edge[0])} == {edge for edge in theirs if not is_shown(edge[0])}
-    assert {edge for edge in ours if is_shown(edge[0])} <= theirs
-
-
-def test_every_table_and_figure_of_the_appendix_has_a_stage(plans):
-    shown = {*(f"table@{table}" for table in TABLES), *(f"figure@{figure}" for figure in FIGURES), "claims"}
-    for engine in plans:
-        assert {name for name in engine["stages"] if is_shown(name)} == shown
-
-
-def test_what_git_holds_dvc_does_not_cache(plans):
-    _, dvc = plans
-    for name, stage in dvc["stages"].items():
-        in_git = [path for path in stage["outputs"] if is_shown(name)]
-        assert stage["uncached"] == in_git, name
-
-
-def test_planning_imports_no_torch(plans):
-    assert not plans[0]["imported_torch"]
+def test_dvc_refuses_results_outside_the_project_in_one_line(files, adm):
+    code, _, err = adm("dvc", "--params", files["on another disk"])
+    assert code == 2
+    assert err.startswith(f"error: {files['on another disk']}: paths.results: /scratch/mine ")
+    assert err.count("\n") == 1
+    assert not files["on another disk"].with_name("dvc.yaml").exists()
