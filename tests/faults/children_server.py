@@ -63,7 +63,7 @@ def status_of(child, seconds):
 def work(arguments, folder, printed, fault, journalled):
     """Be the child."""
     if not journalled:
-        cli.journal = lambda job: nullcontext(Journal(job.root / "logs", job.root / "logs"))
+        cli.journal_of = lambda job: nullcontext(Journal(job.root / "logs", job.root / "logs"))
     descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
