@@ -29,7 +29,7 @@ KEYED = [verb for verb in cli.WIRED if verb != "sizes"]
 
 @pytest.fixture(scope="module")
 def pipeline(root):
-    return Pipeline(load(root / "params.yaml"))
+    return Pipeline(load(root / "tests" / "coloured.yaml"))
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ RUN = "adm-256-1980"
 def inputs(root, tmp_path_factory):
     """A project with metrics of every run, logs of training, samples of a run, and another run in two shards."""
     folder = tmp_path_factory.mktemp("inputs")
-    content = yaml.safe_load((root / "params.yaml").read_text())
+    content = yaml.safe_load((root / "tests" / "coloured.yaml").read_text())
     claim = {"kind": "lower", "metric": "fid", "run": RUN, "than": "adm-256-250"}
     content["claims"] = {"only": {"statement": "FID falls", "source": "Table 9", **claim}}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))

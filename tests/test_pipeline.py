@@ -13,7 +13,8 @@ import yaml
 
 from adm.params import Params, UserError, load
 from adm.params.models import DiffusionModelParams
-from adm.pipeline import STUDIES, Pipeline
+from adm.pipeline import Pipeline
+from adm.pipeline.graph import STUDIES
 
 SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("fashion", "released", "paper")))
 
@@ -25,7 +26,7 @@ def pipeline(root, request):
 
 @pytest.fixture(scope="module")
 def embedded(root):
-    return load(root / "params.yaml")
+    return load(root / "tests" / "coloured.yaml")
 
 
 def load_text(folder, text):

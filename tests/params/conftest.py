@@ -37,7 +37,7 @@ def _parent(data, path):
 @pytest.fixture(scope="session")
 def params(root):
     """The content of the embedded scale's params file, written out."""
-    return yaml.safe_load(write(load(root / "params.yaml")))
+    return yaml.safe_load(write(load(root / "tests" / "coloured.yaml")))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ def test_every_scale_loads_into_a_folder_of_its_own(root, name):
 
 
 def test_a_checkpoint_belongs_to_a_model_and_an_iteration(root):
-    params = load(root / "params.yaml")
+    params = load(root / "tests" / "coloured.yaml")
     assert (params.model_of("adm-128-0"), params.iteration_of("adm-128-0")) == ("adm-128", 0)
     assert (params.model_of("adm-128-500"), params.iteration_of("adm-128-500")) == ("adm-128", 500)
     assert params.chain("adm-128-500") == ["adm-128-250", "adm-128-450", "adm-128-500"]
@@ -33,7 +33,7 @@ def test_a_checkpoint_belongs_to_a_model_and_an_iteration(root):
 
 
 def test_a_run_has_the_graph_of_its_reference_and_images_of_its_model(root):
-    params = load(root / "params.yaml")
+    params = load(root / "tests" / "coloured.yaml")
     assert (params.extractor_of("scale-2"), params.checkpoint_of("scale-2")) == ("digits", "adm-128-4360")
     sizes = {run: params.image_size_of(run) for run in ("base-540", "stack-540-500", "gan-1")}
     assert sizes == {"base-540": 4, "stack-540-500": 8, "gan-1": 8}
@@ -44,7 +44,7 @@ def test_a_run_has_the_graph_of_its_reference_and_images_of_its_model(root):
 
 
 def test_values_are_what_differs_from_the_defaults(root):
-    params = load(root / "params.yaml")
+    params = load(root / "tests" / "coloured.yaml")
     assert params.datasets["bedroom"].values() == {
         **{"source": "digits", "image_size": 8, "num_classes": 10, "classes": [0, 1, 2, 3], "shard_size": 1024}
     }
@@ -54,7 +54,7 @@ def test_values_are_what_differs_from_the_defaults(root):
 
 def test_loaded_params_never_change(root):
     with pytest.raises(ValueError, match="frozen"):
-        load(root / "params.yaml").models["adm-128"].training.batch_size = 1
+        load(root / "tests" / "coloured.yaml").models["adm-128"].training.batch_size = 1
 
 
 def sections_of(node, place=""):

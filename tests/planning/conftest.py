@@ -19,7 +19,7 @@ def paper_counts(root):
 
 @pytest.fixture(scope="session")
 def embedded_counts(root):
-    return counted(root / "params.yaml")
+    return counted(root / "tests" / "coloured.yaml")
 
 
 @pytest.fixture(scope="session")

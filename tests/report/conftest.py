@@ -12,7 +12,7 @@ ENDINGS = {"metrics": ".json", "throughput": ".json", "training": ".csv"}
 
 @pytest.fixture(scope="module")
 def params(root):
-    return load(root / "params.yaml")
+    return load(root / "tests" / "coloured.yaml")
 
 
 @pytest.fixture(scope="session")
