@@ -96,7 +96,7 @@ class TestEveryScale:
             "sample" if pipeline.shards == 1 else "gather": {**params.runs, **params.upsampled_runs},
             **{
                 rule: [key for key, study in params.studies.items() if type(study) is kind]
-                for kind, rule in STUDIES.items()
+                for kind, (rule, _) in STUDIES.items()
             },
         }
         for rule, wanted in keys.items():
