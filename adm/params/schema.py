@@ -1,7 +1,8 @@
 """The whole params file: its sections, and look-ups between them."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
@@ -55,6 +56,13 @@ class Params(Section):
     tables: Tables = {}
     figures: Figures = {}
     claims: Claims = {}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy whose look-ups are made anew: those that were made are of the sections before."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in [name for name in vars(copy) if name not in type(self).model_fields]:
+            del copy.__dict__[name]
+        return copy
 
     @cached_property
     def scored(self) -> dict[str, ScoredSection]:
