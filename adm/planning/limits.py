@@ -59,7 +59,7 @@ def _memory(counts: ImageCounts, costs: Mapping[str, Cost]) -> Iterator[Limit | 
         return images * FLOAT * features_of_run(counts.params, run)[0]
 
     def neighbours(cost: Cost) -> int:
-        return sum(sizes(cost, *features)) + pooled(cost.job.sections["study"].run, counts.of_job(cost.job))
+        return sum(sizes(cost, *features)) + pooled(cost.job.sections["neighbours"].run, counts.of_job(cost.job))
 
     def evaluation(cost: Cost) -> int:
         return sum(sizes(cost, *features)) + pooled(cost.job.key, sum(_evaluated(counts, cost)))

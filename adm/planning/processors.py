@@ -32,7 +32,7 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
             real = counts.of_reference(run.reference)
             return evaluation_flops(run.num_samples, real, width, spatial, run.replicates) / rate
         case "neighbours":
-            run = job.sections["study"].run
+            run = job.sections["neighbours"].run
             samples, real = params.scored[run].num_samples, counts.of_job(job)
             # float32 has twice the rate; distances within the dataset are symmetric.
             flops = (2 * samples * real + real**2) * features_of_run(params, run)[0] / 2

@@ -100,16 +100,16 @@ class _Sizes:
         return DOUBLE * numbers + images
 
     def _interpolation(self, job: Job) -> int:
-        study = job.sections["study"]
+        study = job.sections["interpolation"]
         side = self.counts.params.datasets[study.dataset].image_size
         return int(study.pairs * (study.points + 2) * _pixels(side))
 
     def _variation(self, job: Job) -> int:
-        study = job.sections["study"]
+        study = job.sections["variation"]
         return int(study.num_samples * len(study.scales) * _pixels(self.counts.params.image_size_of(study.run)))
 
     def _neighbours(self, job: Job) -> int:
-        study = job.sections["study"]
+        study = job.sections["neighbours"]
         samples = self.counts.params.scored[study.run].num_samples
         return samples * (int(study.k) * (LABEL + DOUBLE) + 1) + self.counts.of_job(job) * DOUBLE
 

@@ -117,13 +117,13 @@ class _Worker:
                 if isinstance(read["extractor"], PublishedGraphParams):
                     yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
             case "likelihood":
-                study, model = read["study"], read["model"]
+                study, model = read["likelihood"], read["model"]
                 steps = _steps(model, study.steps or str(model.noise.timesteps))
                 yield self._passes(model, study.num_images * steps, study.precision)
             case "vary":
-                for scale in read["study"].scales:
+                for scale in read["variation"].scales:
                     run = read["run"].model_copy(update={"gradient_scale": scale})
-                    yield from self._sampling(job, run, read["study"].num_samples)
+                    yield from self._sampling(job, run, read["variation"].num_samples)
             case "interpolate":
                 yield from self._interpolation(job)
             case "throughput":
@@ -137,7 +137,7 @@ class _Worker:
             yield self._passes(job.sections["guide"], GRADIENT_PASSES * passes, run.precision)
 
     def _interpolation(self, job: Job) -> Iterator[Work]:
-        study, model = job.sections["study"], job.sections["model"]
+        study, model = job.sections["interpolation"], job.sections["model"]
         steps = _steps(model, study.steps)
         # Pairs are encoded with all steps but the last; reconstructions with these, and again with all steps.
         measured = study.reconstructions * (2 * steps - 1)
