@@ -26,7 +26,7 @@ def main() -> None:
     run = RunParams(
         checkpoint="bench", classifier="bench", gradient_scale=1.0, sampler="ddpm", steps=str(STEPS),
         num_samples=size.batch, micro_batch=size.batch, precision="bfloat16", seed=0, threads=torch.get_num_threads(),
-        extractor="bench", reference="bench", replicates=1,
+        reference="bench", replicates=1,
     )  # fmt: skip
 
     def plain() -> None:

@@ -64,13 +64,13 @@ def test_a_flipped_byte_is_named(project, wrong, path):
     assert words.startswith("content.bin: is not the file that was written")
 
 
-@pytest.mark.parametrize("path", ["metrics/a.json", "sizes.json", "claims.json", "training/m-9.csv"])
+@pytest.mark.parametrize("path", ["metrics/a.json", "sizes.json", "claims/own.json", "training/m-9.csv"])
 def test_a_flipped_byte_of_a_file_that_stands_alone_is_named(project, wrong, path):
     flip(project.results / path, 3)
     found = wrong(project.results)
     assert found[path].startswith(f"{path.rpartition('/')[2]}: is no")
     # What is made from it was made from another one.
-    assert set(found) <= {path, "claims.json"}
+    assert set(found) <= {path, "claims/own.json"}
 
 
 def test_missing_and_extra_files_are_named(project, wrong):
@@ -94,7 +94,7 @@ def test_a_change_of_a_manifest_shows_in_its_children(project, wrong):
 def test_a_changed_number_of_a_metric_shows_in_the_claims(project, wrong):
     edit_json(project.results / "metrics" / "a.json", lambda content: content.update(number=3.0))
     ((path, words),) = wrong(project.results).items()
-    assert path == "claims.json"
+    assert path == "claims/own.json"
     assert "metrics/a" in words
 
 
@@ -104,7 +104,7 @@ def test_a_parent_that_is_gone(project, wrong):
 
 
 SWAPPED = {
-    "metrics/a.json metrics/b.json": "metrics/a.json metrics/b.json claims.json",
+    "metrics/a.json metrics/b.json": "metrics/a.json metrics/b.json claims/own.json",
     "features/a features/b": "features/a features/b metrics/a.json metrics/b.json",
     "samples/a samples/b": "samples/a samples/b features/a features/b metrics/a.json metrics/b.json",
     "samples/a samples/old": "samples/a samples/old features/a features/old metrics/a.json metrics/old.json",
@@ -199,8 +199,8 @@ def test_another_python_may_be_why_the_code_differs(project, verify):
     def change(content):
         content["made_by"].update(code="0" * 64, versions={"python": "3.99.1"})
 
-    edit_json(project.results / "claims.json", change)
-    found = verify(project.results)[0]["artifacts"]["claims.json"]
+    edit_json(project.results / "claims/own.json", change)
+    found = verify(project.results)[0]["artifacts"]["claims/own.json"]
     assert found["is_of_other_code"]
     assert found["may_be_of_other_python"]
 
@@ -214,7 +214,7 @@ def test_verify_agrees_with_what_the_stages_check(project):
 
 USAGE = {
     "missing folder": ("none", "none"),
-    "a file": ("results/tiny/claims.json", "results/tiny/claims.json"),
+    "a file": ("results/tiny/claims/own.json", "results/tiny/claims/own.json"),
     "an empty folder": ("empty", "empty"),
     "a single artifact": ("results/tiny/data/x", "results/tiny/data/x"),
     "results without params": ("older", "older/params.yaml"),
