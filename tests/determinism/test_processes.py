@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from miniature import miniature_params
+from miniature import TIMEOUT, miniature_params
 from safetensors.numpy import load_file
 
 from adm.parallel import LOST
@@ -60,21 +60,25 @@ class Project:
     def command(self, results, words, processes=1, before=(sys.executable, "-m", "adm"), **execution):
         """The command line of a verb, whose params file says where results lie and how many processes run it."""
         verb, *rest = words.split()
-        params = {**self.params, "paths": {"results": results}}
-        params["resources"] = {kind: {"processes": processes} for kind in ("train", "sample", "features")}
+        params = {**self.params, "paths": {"results": f"results/{results}"}}
+        params["resources"] = {verb: {"processes": processes}} if processes > 1 else {}
         params["execution"] = {**params["execution"], **execution}
         file = self.folder / f"{results}-{processes}.yaml"
         file.write_text(yaml.safe_dump(params, sort_keys=False))
-        if not (self.folder / results).exists() and results != "first":
+        if not self.at(results).exists() and results != "first":
             for path in INPUTS:
-                shutil.copytree(self.folder / "first" / path, self.folder / results / path)
+                shutil.copytree(self.at("first") / path, self.at(results) / path)
         return [*before, verb, *rest, "--params", file.name]
+
+    def at(self, results):
+        """Where a results folder lies."""
+        return self.folder / "results" / results
 
     def adm(self, results, words, processes=1, **execution):
         return self.run(self.command(results, words, processes, **execution), succeeds=True)
 
     def run(self, command, succeeds):
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         assert (done.returncode == 0) == succeeds, done.stderr
         return done
 
@@ -82,10 +86,10 @@ class Project:
         return subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
     def files(self, name):
-        return {path.name: path.read_bytes() for path in sorted((self.folder / name).iterdir())}
+        return {path.name: path.read_bytes() for path in sorted(self.at(name).iterdir())}
 
     def losses(self, results):
-        with (self.folder / results / "training" / f"{SEGMENT}.csv").open(newline="") as file:
+        with (self.at(results) / "training" / f"{SEGMENT}.csv").open(newline="") as file:
             rows = csv.DictReader(line for line in file if not line.startswith("#"))  # which is its seal
             return np.array([float(row["loss"]) for row in rows])
 
@@ -117,8 +121,8 @@ def test_features_are_the_same_bytes(project):
     project.adm("first", "extractor digits")
     for processes in (1, 2):
         results = f"features-{processes}"
-        shutil.copytree(project.folder / "first" / "extractors", project.folder / results / "extractors")
-        shutil.copytree(project.folder / "first" / "data", project.folder / results / "data")
+        shutil.copytree(project.at("first") / "extractors", project.at(results) / "extractors")
+        shutil.copytree(project.at("first") / "data", project.at(results) / "data")
         project.adm(results, "features dataset/digits", processes)
     assert project.files("features-2/features/dataset/digits") == project.files("features-1/features/dataset/digits")
 
@@ -144,10 +148,10 @@ def long_by_one(project):
 def test_one_and_two_go_on_sampling_where_the_other_stopped(project, long_by_one, before, after):
     results = f"long-{before}-{after}"
     job = project.start(project.command(results, "sample long", before))
-    kept = wait_for(lambda: list((project.folder / results / "work").rglob("block-*.npz")), job)
+    kept = wait_for(lambda: list((project.at(results) / "work").rglob("block-*.npz")), job)
     end_family(job)
     assert kept
-    assert not (project.folder / results / "samples").exists()
+    assert not (project.at(results) / "samples").exists()
     project.adm(results, "sample long", after)
     assert not kept[0].exists()
     assert project.files(f"{results}/samples/long") == long_by_one
@@ -168,7 +172,7 @@ def test_two_processes_follow_the_losses_of_one_to_the_same_bytes_every_time(pro
     np.testing.assert_allclose(project.losses("by-two"), losses_of_one, rtol=1e-5)
     one, two, again = (f"{results}/checkpoints/{SEGMENT}" for results in ("by-one", "by-two", "by-two-again"))
     for name in ("network", "ema", "timesteps"):
-        a, b = (load_file(project.folder / out / f"{name}.safetensors") for out in (one, two))
+        a, b = (load_file(project.at(out) / f"{name}.safetensors") for out in (one, two))
         assert list(a) == list(b)
         for key in a:
             np.testing.assert_allclose(b[key], a[key], rtol=0, atol=1e-4, err_msg=key)
@@ -180,10 +184,10 @@ def test_two_processes_follow_the_losses_of_one_to_the_same_bytes_every_time(pro
 def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, before, after):
     results = f"from-{before}-to-{after}"
     job = project.start(project.command(results, f"train {SEGMENT}", before))
-    saved = wait_for(lambda: list((project.folder / results / "work").rglob("step-000000004")), job)
+    saved = wait_for(lambda: list((project.at(results) / "work").rglob("step-000000004")), job)
     end_family(job)
     assert saved
-    assert not (project.folder / results / "checkpoints" / SEGMENT).exists()
+    assert not (project.at(results) / "checkpoints" / SEGMENT).exists()
     project.adm(results, f"train {SEGMENT}", after)
     np.testing.assert_allclose(project.losses(results), losses_of_one, rtol=1e-5)
 
@@ -198,7 +202,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_params_file(pr
 def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project):
     done = project.run(project.command("uneven", f"train {SEGMENT}", before=torchrun(3)), succeeds=False)
     assert "error: batch_size 8 in 1 micro-batches cannot be shared evenly by 3 processes" in done.stderr
-    assert not (project.folder / "uneven" / "checkpoints" / SEGMENT).exists()
+    assert not (project.at("uneven") / "checkpoints" / SEGMENT).exists()
 
 
 @pytest.mark.parametrize("file", [0, 1])
@@ -206,7 +210,7 @@ def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project
 def test_a_file_that_changed_is_found_by_the_process_whose_turn_it_is(project, words, file):
     results = f"damaged-{words.split()[0]}-{file}"
     command = project.command(results, words, processes=2)
-    checkpoint = project.folder / results / "checkpoints" / "adm-128-0"
+    checkpoint = project.at(results) / "checkpoints" / "adm-128-0"
     files = json.loads((checkpoint / "manifest.json").read_text())["files"]
     damaged = checkpoint / list(files)[file]
     content = bytearray(damaged.read_bytes())
@@ -217,7 +221,7 @@ def test_a_file_that_changed_is_found_by_the_process_whose_turn_it_is(project, w
     assert done.stderr.splitlines()[-1].startswith(
         f"error: rank {file} of 2: {damaged.relative_to(project.folder)}: is not the file that was written"
     )
-    assert not (project.folder / results / "samples").exists()
+    assert not (project.at(results) / "samples").exists()
     assert not (checkpoint.with_name(SEGMENT)).exists()
 
 
@@ -227,9 +231,9 @@ def training_for_ever(project, losses_of_one):
     results = f"endless-{time.monotonic_ns()}"
     command = project.command(results, f"train {ENDLESS}", 2, save_every=2, timeout_seconds=5)
     trained = Path("checkpoints", SEGMENT)
-    shutil.copytree(project.folder / "by-one" / trained, project.folder / results / trained)
+    shutil.copytree(project.at("by-one") / trained, project.at(results) / trained)
     job = project.start(command)
-    wait_for(lambda: list((project.folder / results / "work").rglob("step-*")), job)
+    wait_for(lambda: list((project.at(results) / "work").rglob("step-*")), job)
     ranks = sorted(psutil.Process(job.pid).children(), key=lambda child: child.environ()["RANK"])
     assert len(ranks) == 2
     yield job, ranks
@@ -239,7 +243,7 @@ def training_for_ever(project, losses_of_one):
 def test_a_process_that_dies_ends_the_others_and_is_named(training_for_ever):
     job, ranks = training_for_ever
     ranks[1].kill()
-    _, err = job.communicate(timeout=60)
+    _, err = job.communicate(timeout=TIMEOUT)
     assert job.returncode == 2
     assert err.splitlines()[-1] == "error: rank 1 of 2: was killed by SIGKILL"
     assert not any(rank.is_running() for rank in ranks)
@@ -248,7 +252,7 @@ def test_a_process_that_dies_ends_the_others_and_is_named(training_for_ever):
 def test_a_process_that_hangs_is_given_up(training_for_ever):
     job, ranks = training_for_ever
     ranks[1].suspend()
-    _, err = job.communicate(timeout=60)
+    _, err = job.communicate(timeout=TIMEOUT)
     assert job.returncode == 2
     assert err.splitlines()[-1].startswith("error: rank 0 of 2: had no answer from another process: ")
     assert not any(rank.is_running() for rank in ranks)
@@ -276,7 +280,7 @@ def test_a_process_that_never_meets_the_others_says_so(rank):
     assert "Traceback" not in done.stderr
 
 
-def wait_for(condition, job, seconds=90):
+def wait_for(condition, job, seconds=TIMEOUT):
     """Wait until a condition holds, while a job runs; return what it gave."""
     end = time.monotonic() + seconds
     while not (found := condition()):
