@@ -27,6 +27,15 @@ class Rule:
     prefix: str = ""
     made_by: str = ""
 
+    def patterns(self, root: Path) -> list[tuple[str, bool]]:
+        """The paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
+        return [(f"{root}/{path.rstrip('/')}", path.endswith("/")) for path in self.outputs.values()]
+
+    def log_pattern(self, root: Path, name: str) -> str:
+        """The path of what its jobs print, with the same wildcards."""
+        written = "".join(self.outputs.values())
+        return "/".join([f"{root}/logs", name, *(part for part in ("{key}", "{shard}") if part in written)]) + ".out"
+
     @property
     def stage(self) -> str:
         """The stage that its outputs name as their maker, and whose code it runs."""

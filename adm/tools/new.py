@@ -21,8 +21,8 @@ from adm.params.load import check
 from adm.params.models import DiffusionModelParams
 from adm.params.naming import count_key, value_key
 from adm.pipeline import Pipeline
+from adm.planning.recipe import SCALES, STAGES, Recipe, Request, channel_multiplier, choose
 from adm.sampling.guided import SeededNoise
-from adm.tools.recipe import SCALES, STAGES, Recipe, Request, channel_multiplier, choose
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """Of a scale: it becomes the name of folders."""

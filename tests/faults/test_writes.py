@@ -27,7 +27,7 @@ VERBS = {
     "npz": ("sample scale-0", "samples/scale-0", [""]),
     "json": ("sizes", "sizes", [".json"]),
     "tables": ("table table_14", "tables/table_14", [".csv", ".md", ".tex"]),
-    "figures": ("figure figure_21", "figures/figure_21", [".png", ".pdf"]),
+    "figures": ("figure figure_24", "figures/figure_24", [".png", ".pdf"]),
 }
 """A verb of each kind of file, what it writes in the results folder, and the endings of that."""
 

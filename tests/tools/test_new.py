@@ -17,8 +17,8 @@ from adm.params.json_schema import render
 from adm.params.known import INCEPTION
 from adm.params.parsing import read_yaml
 from adm.pipeline import Pipeline
+from adm.planning import recipe
 from adm.sampling.guided import SeededNoise
-from adm.tools import recipe
 
 FLOPS_A_SECOND = {"cpu": 5.0e10, "cuda": 3.0e13}
 

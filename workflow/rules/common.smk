@@ -62,15 +62,13 @@ def inputs(rule):
 
 
 def outputs(rule):
-    """The paths that a rule writes, with the wildcards `key` and `shard`; folders do not end in a slash."""
-    paths = [f"{ROOT}/{path}" for path in RULES[rule].outputs.values()]
-    return [directory(path.rstrip("/")) if path.endswith("/") else path for path in paths]
+    """What a rule writes, with the wildcards `key` and `shard`."""
+    return [directory(path) if is_folder else path for path, is_folder in RULES[rule].patterns(PIPELINE.root)]
 
 
 def log_of(rule):
-    """The file for a job's output. The stage's own journal beside it, in `.txt`, keeps all tries."""
-    wildcards = "/{key}" if "{key}" in str(RULES[rule].outputs) else ""
-    return f"{ROOT}/logs/{rule}{wildcards}{'/{shard}' if rule == 'sample_shard' else ''}.out"
+    """Where a job's output goes. The stage's own journal beside it, in `.txt`, keeps all tries."""
+    return RULES[rule].log_pattern(PIPELINE.root, rule)
 
 
 def keys(rule):
