@@ -27,11 +27,10 @@ VERBS = {
     "npz": ("sample scale-0", "samples/scale-0", [""]),
     "json": ("sizes", "sizes", [".json"]),
     "tables": ("table table_14", "tables/table_14", [".csv", ".md", ".tex"]),
-    "figures": ("figure figure_24", "figures/figure_24", [".png", ".pdf"]),
 }
 """A verb of each kind of file, what it writes in the results folder, and the endings of that."""
 
-READ = {"npz": "checkpoints", "figures": "samples"}
+READ = {"npz": "checkpoints"}
 """What a verb reads there."""
 
 FOLDERS = ("npy", "safetensors", "npz")
