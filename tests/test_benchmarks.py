@@ -39,7 +39,6 @@ def test_both_distances_agree(printed):
     distances = [float(line.rpartition("distance ")[2]) for line in lines if "distance" in line]
     assert len(distances) == 4
     assert distances[::2] == pytest.approx(distances[1::2], rel=1e-6)
-    assert all(float(line.split()[1]) > 0 for line in lines if "ratio" in line)
 
 
 def test_verbs_start_without_heavy_libraries(printed):
