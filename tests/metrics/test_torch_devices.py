@@ -137,6 +137,7 @@ def test_what_is_asked_for_reaches_the_compiler(narrow, monkeypatch):
         np.testing.assert_allclose(getattr(got, name), getattr(expected, name), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_compiled_graph_gives_the_same_features(tmp_path, monkeypatch):
     """Kernels and all, of the small extractor: those of the Inception graph take two minutes."""

@@ -13,6 +13,7 @@ COLORS = {"other": "#FF0000", "training": "#00FF00", "sampling": "#0000FF"}
 TABLES = ("chains", "limits", "machines", "storage", "time", "transfers")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_committed_tables_are_what_the_verb_gives(adm, root, tmp_path, monkeypatch, scale):
     monkeypatch.chdir(root)
