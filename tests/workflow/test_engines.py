@@ -76,14 +76,21 @@ def test_snakemake_runs_what_the_graph_says_of_a_changed_value(by_snakemake, cha
         assert by_snakemake.needed() == rerun(before, by_snakemake.pipeline())
 
 
+REMADE = {"resolve", "table", "figure", "claims"}
+"""What DVC runs once more when a change is taken back, since git holds it and DVC's cache does not."""
+
+
+def verbs(jobs):
+    return {name.partition("/")[0] for name in jobs}
+
+
 @pytest.mark.parametrize("change", ["of a study", "of a table"])
 def test_dvc_runs_what_the_graph_says_of_a_changed_value(by_dvc, change):
     """Without another dvc.yaml."""
     before = by_dvc.pipeline()
     with by_dvc.changed(**CHANGES[change]):
         assert by_dvc.repro() == rerun(before, by_dvc.pipeline())
-    # What it was comes back from DVC's cache.
-    assert by_dvc.repro() <= {"resolve"}
+    assert verbs(by_dvc.repro()) <= REMADE
 
 
 NEW = {
@@ -118,7 +125,7 @@ def test_dvc_runs_what_is_new_alone_once_its_stages_are_renewed(by_dvc):
         ran = rerun(before, by_dvc.pipeline())
         assert {"sample/new", "features/new", "evaluate/new", "figure/figure_24"} <= ran
         assert by_dvc.repro() == ran
-    assert by_dvc.repro() <= {"resolve"}
+    assert verbs(by_dvc.repro()) <= REMADE
 
 
 STAGE = "adm/stages/neighbours.py"
