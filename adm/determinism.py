@@ -1,5 +1,8 @@
 """Determinism: generators by name, a fixed number of threads, deterministic kernels."""
 
+import ctypes
+import sys
+
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
@@ -17,6 +20,10 @@ def generator(*path: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(seed))
 
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Options of glibc's mallopt(3)."""
+
+
 def make_deterministic(threads: int) -> None:
     """Fix the number of threads of this process and use deterministic kernels.
 
@@ -32,3 +39,11 @@ def make_deterministic(threads: int) -> None:
     torch.set_deterministic_debug_mode("error")
     # Filling new memory guards against kernels that read before they write. It takes time, and no kernel here does so.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep freed memory: fetching pages anew for each feature map takes a twentieth of the time."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**25)

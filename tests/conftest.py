@@ -41,6 +41,12 @@ def golden():
 
 
 @pytest.fixture(scope="session")
+def more_golden():
+    with np.load(TESTS / "golden" / "more.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+@pytest.fixture(scope="session")
 def root():
     return ROOT
 

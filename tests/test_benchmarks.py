@@ -5,10 +5,17 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from adm.artifacts.code import verbs
+from adm.diffusion.process import Diffusion
+from adm.diffusion.samplers import DDPM, classifier_gradient, last, sample
+from adm.nets.forward import Forward
+from adm.training.tasks import Draw, build_task
+from benchmarks.cases import SMALLEST
+from benchmarks.plain import PlainTraining, plain, plain_sampling
 
-RATES = re.compile(r"(\S+) images/s, (?:TensorFlow|plain loop) (\S+) images/s, ratio (\S+)$")
+TIMES = re.compile(r"(\S+) ms, theirs (\S+) ms, ratio (\S+) \((\S+)-(\S+)\)$")
 
 
 @pytest.fixture
@@ -25,13 +32,37 @@ def printed(root):
 
 
 @pytest.mark.parametrize("name", ["features", "training", "sampling"])
-def test_two_rates_and_their_ratio(printed, name):
+def test_two_times_and_their_ratio(printed, name):
     (line,) = printed(name)
-    ours, theirs, ratio = map(float, RATES.search(line).groups())
+    ours, theirs, ratio, lowest, highest = map(float, TIMES.search(line).groups())
     assert ours > 0
-    assert theirs > 0
-    # One pair was timed; rates have three digits, the ratio two behind the point.
-    assert ratio == pytest.approx(ours / theirs, rel=0.011, abs=0.006)
+    assert lowest == ratio == highest  # one pair was timed
+    assert ratio == pytest.approx(theirs / ours, rel=0.002, abs=0.006)
+
+
+def test_the_released_arithmetic_gives_the_same_numbers(randomised):
+    """What is timed beside ours computes the same: both networks, a loss, and a guided step without noise."""
+    case = SMALLEST[0]
+    network, classifier = (randomised(params).eval().requires_grad_(False) for params in (case.model, case.classifier))
+    x_0, y = case.batch_of_data()
+    t = torch.tensor([0, 1, 500, 999])
+    theirs, their_classifier = plain(network), plain(classifier)
+    torch.testing.assert_close(theirs(x_0, t, y), network(x_0, t, y), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(their_classifier(x_0, t), classifier(x_0, t), rtol=1e-4, atol=1e-5)
+
+    task = build_task(case.model)
+    torch.manual_seed(0)
+    their_loss = PlainTraining(network, task.diffusion, case.model.training).loss(x_0, y, t)
+    torch.manual_seed(0)
+    drawn = Draw(t, torch.ones(4), torch.randn_like(x_0))
+    torch.testing.assert_close(task.losses(Forward(network), x_0, y, drawn)["loss"], their_loss, rtol=1e-4, atol=1e-5)
+
+    diffusion = Diffusion.from_schedule("cosine", 1000, "1")
+    step = DDPM(diffusion, lambda x, t: network(x, t, y), classifier_gradient(classifier, y, 2.0))
+    ours = last(sample(step, x_0))
+    torch.testing.assert_close(
+        plain_sampling(theirs, their_classifier, diffusion, x_0, y, 2.0), ours, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_both_distances_agree(printed):
@@ -50,6 +81,6 @@ def test_verbs_start_without_heavy_libraries(printed):
 
 
 def test_every_benchmark_has_a_name_and_no_other_name_is_taken(root, printed):
-    modules = {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")} - {"clock"}
+    modules = {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")} - {"cases", "clock", "plain"}
     assert modules == {"startup", "frechet", "features", "training", "sampling"}
     assert printed("no-such-benchmark", succeeds=False) == []

@@ -9,9 +9,14 @@ a module that only prints labels runs none of them.
 import ast
 import hashlib
 import json
+import os
 import re
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from adm.params.errors import UserError, brief
 
@@ -26,6 +31,9 @@ REGISTERED = re.compile(r"(adm(?:\.\w+)+):\w+")
 PARTS = {"sample": ("gather",)}
 """Stages that write what another one would have written, under its name: their code is part of its."""
 
+DIGITS = 64
+"""Hexadecimal digits of a digest."""
+
 ACCEPTED = PACKAGE / "accepted.json"
 """By verb, digests of code that was declared to compute the same, each with the digest that it stands for."""
 
@@ -34,12 +42,36 @@ ACCEPTED = PACKAGE / "accepted.json"
 def code_digest(verb: str) -> str:
     """A hash of the code that a stage runs; comments, docstrings and formatting do not change it.
 
+    Parsing the modules takes a fifth of a second, so hashes are kept in the user's cache, by the bytes of the package.
+
     Args:
         verb: The stage; its code is `adm/stages/<verb>.py` and every module of `adm` that it imports, also indirectly.
 
     Returns:
         64 hexadecimal digits.
     """
+    kept = _cached() / verb
+    found = kept.read_text(encoding="ascii") if kept.exists() else ""
+    if len(found) != DIGITS:
+        found = _digest(verb)
+        with suppress(OSError):  # a home that cannot be written to costs time alone
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            partial = kept.with_suffix(f".{os.getpid()}")
+            partial.write_text(found, encoding="ascii")
+            partial.replace(kept)
+    return found
+
+
+def _cached() -> Path:
+    """The folder of the digests of the package's code as it is, under this version of Python."""
+    sources = hashlib.sha256(sys.version.encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        content = path.read_bytes()
+        sources.update(f"{path.relative_to(PACKAGE)} {len(content)}\n".encode() + content)
+    return user_cache_path("adm") / "code" / sources.hexdigest()
+
+
+def _digest(verb: str) -> str:
     digest = hashlib.sha256()
     for module in code_of(verb):
         digest.update(f"{module}\n{_normalised(module)}\n".encode())

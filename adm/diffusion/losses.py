@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from adm.diffusion.process import Denoiser, Diffusion, Gaussian, Prediction
+from adm.diffusion.process import Denoiser, Diffusion, Gaussian, Index
 
 VLB_WEIGHT = 0.001
 """lambda of L_hybrid. Source: Nichol & Dhariwal (2021), equation 16."""
@@ -79,11 +79,18 @@ def _normal_cdf(x: Tensor) -> Tensor:
     return 0.5 * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def vlb_term(diffusion: Diffusion, p: Prediction, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+def vlb_term(diffusion: Diffusion, p: Gaussian, x_0: Tensor, x_t: Tensor, t: Index) -> Tensor:
     """The term of L_vlb at t, (B,), in bits per dimension: L_0 at t = 0, else L_t. Source: equations 8-10."""
-    kl = normal_kl(diffusion.q_posterior(x_0, x_t, t), p)
-    nll = discretised_gaussian_nll(x_0, p)
-    return torch.where(t == 0, mean_over_pixels(nll), mean_over_pixels(kl)) / math.log(2.0)
+    if isinstance(t, int) and t == 0:
+        return mean_over_pixels(discretised_gaussian_nll(x_0, p)) / math.log(2.0)
+    terms = mean_over_pixels(normal_kl(diffusion.q_posterior(x_0, x_t, t), p))
+    if isinstance(t, Tensor):
+        # On a GPU, a choice of rows would wait for the device, which computes them all in less time.
+        rows = (t == 0).nonzero()[:, 0] if t.device.type == "cpu" else torch.arange(len(t), device=t.device)
+        if len(rows):
+            nll = mean_over_pixels(discretised_gaussian_nll(x_0[rows], p.rows(rows)))
+            terms = torch.where(t == 0, torch.zeros_like(terms).index_copy(0, rows, nll), terms)
+    return terms / math.log(2.0)
 
 
 def training_loss(
@@ -106,7 +113,7 @@ def training_loss(
     Source: equation 12; Nichol & Dhariwal (2021), equation 16.
     """
     x_t = diffusion.q_sample(x_0, t, eps)
-    output = denoiser(x_t, diffusion.timesteps[t]).float()
+    output = denoiser(x_t, diffusion.seen_at(t, x_t))
     if objective == "vlb":
         p = diffusion.p_mean_variance(output, x_t, t, clip=False)
         vlb = vlb_term(diffusion, p, x_0, x_t, t)
@@ -125,7 +132,7 @@ def training_loss(
 
 def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
     """L_T, (B,), in bits per dimension: what x_T still reveals about x_0. Source: equation 11."""
-    last = torch.full((len(x_0),), diffusion.num_timesteps - 1, device=x_0.device)
+    last = diffusion.num_timesteps - 1
     zero = torch.zeros_like(x_0)
     kl = normal_kl(diffusion.q_mean_variance(x_0, last), Gaussian(zero, torch.ones_like(x_0), zero))
     return mean_over_pixels(kl) / math.log(2.0)
@@ -146,14 +153,13 @@ def likelihood_terms(
     Source: equations 8-11. Their sum with `prior_bits` bounds -log2 p(x_0) per dimension.
     """
     for step in reversed(range(diffusion.num_timesteps)):
-        t = torch.full((len(x_0),), step, device=x_0.device)
         eps = next(noise)
-        x_t = diffusion.q_sample(x_0, t, eps)
-        output = denoiser(x_t, diffusion.timesteps[t])
+        x_t = diffusion.q_sample(x_0, step, eps)
+        output = denoiser(x_t, diffusion.seen_at(step, x_t))
         # float64: rounding errors of float32 are as large as the smallest of the thousand terms.
-        p = diffusion.p_mean_variance(output.double(), x_t.double(), t)
+        p = diffusion.p_mean_variance(output.double(), x_t.double(), step)
         yield BoundTerms(
-            vlb=vlb_term(diffusion, p, x_0.double(), x_t.double(), t),
+            vlb=vlb_term(diffusion, p, x_0.double(), x_t.double(), step),
             x_0_mse=mean_over_pixels((p.x_0 - x_0) ** 2),
             eps_mse=mean_over_pixels((p.eps - eps) ** 2),
         )

@@ -12,6 +12,9 @@ from torch import Tensor
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.diffusion.schedules import SCHEDULES
 
+Index = Tensor | int
+"""Indices into a process, (B,) int64, or one index for all images."""
+
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -26,6 +29,10 @@ class Gaussian:
     variance: Tensor
     log_variance: Tensor
 
+    def rows(self, rows: Tensor) -> "Gaussian":
+        """The Gaussian of some of the images."""
+        return Gaussian(self.mean[rows], self.variance[rows], self.log_variance[rows])
+
 
 @dataclass(frozen=True)
 class Prediction(Gaussian):
@@ -38,7 +45,8 @@ class Prediction(Gaussian):
 class Diffusion:
     """A Gaussian diffusion process over a subset of the timesteps of a training process.
 
-    Every method takes `t`: (B,) int64 indices into *this* process; networks see `timesteps[t]`, the original ones.
+    Every method takes `t`: (B,) int64 indices into *this* process, or one index for all images; networks see the
+    original timesteps, `seen_at(t)`.
     Images are (B, C, H, W) float32, nominally in [-1, 1].
 
     Args:
@@ -69,7 +77,10 @@ class Diffusion:
         self.alpha_bar_next = np.append(alpha_bar[1:], 0.0)
         self.beta_tilde = self.betas * (1.0 - alpha_bar_previous) / (1.0 - alpha_bar)
         self.timesteps = torch.tensor(kept)
-        self._tables = {name: torch.from_numpy(table) for name, table in self._derived().items()}
+        self._original = kept
+        derived = self._derived()
+        self._tables = {name: torch.from_numpy(table) for name, table in derived.items()}
+        self._numbers = {name: table.tolist() for name, table in derived.items()}
 
     @classmethod
     def from_schedule(
@@ -117,11 +128,19 @@ class Diffusion:
             "alpha_bar_next": self.alpha_bar_next,
         }
 
-    def at(self, name: str, t: Tensor, like: Tensor) -> Tensor:
-        """Look a table up at t: (B,), as (B, 1, 1, 1) of the dtype of `like`."""
+    def at(self, name: str, t: Index, like: Tensor) -> Tensor:
+        """Look a table up at t: (B,), as (B, 1, 1, 1) of the dtype of `like`; at one index, as (1, 1, 1, 1)."""
+        if isinstance(t, int):
+            return like.new_full([1] * like.ndim, self._numbers[name][t])
         return self._tables[name][t].to(like.dtype).view(-1, *[1] * (like.ndim - 1))
 
-    def q_mean_variance(self, x_0: Tensor, t: Tensor) -> Gaussian:
+    def seen_at(self, t: Index, x_t: Tensor) -> Tensor:
+        """The original timesteps at t, (B,) int64: what a network sees beside `x_t`."""
+        if isinstance(t, int):
+            return x_t.new_full((len(x_t),), self._original[t], dtype=torch.int64)
+        return self.timesteps[t]
+
+    def q_mean_variance(self, x_0: Tensor, t: Index) -> Gaussian:
         """q(x_t | x_0). Source: equation 2."""
         return Gaussian(
             mean=self.at("sqrt_alpha_bar", t, x_0) * x_0,
@@ -129,11 +148,11 @@ class Diffusion:
             log_variance=self.at("log_one_minus_alpha_bar", t, x_0).expand_as(x_0),
         )
 
-    def q_sample(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    def q_sample(self, x_0: Tensor, t: Index, eps: Tensor) -> Tensor:
         """x_t from x_0 and standard normal eps. Source: equation 3."""
         return self.at("sqrt_alpha_bar", t, x_0) * x_0 + self.at("sqrt_one_minus_alpha_bar", t, x_0) * eps
 
-    def q_posterior(self, x_0: Tensor, x_t: Tensor, t: Tensor) -> Gaussian:
+    def q_posterior(self, x_0: Tensor, x_t: Tensor, t: Index) -> Gaussian:
         """q(x_{t-1} | x_t, x_0). Source: equations 4-6."""
         return Gaussian(
             mean=self.at("posterior_x_0", t, x_t) * x_0 + self.at("posterior_x_t", t, x_t) * x_t,
@@ -141,18 +160,18 @@ class Diffusion:
             log_variance=self.at("log_beta_tilde", t, x_t).expand_as(x_t),
         )
 
-    def x_0_from_eps(self, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    def x_0_from_eps(self, x_t: Tensor, t: Index, eps: Tensor) -> Tensor:
         """x_0 from x_t and eps. Source: equation 3, solved for x_0."""
         recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
         return self.at(recip, t, x_t) * x_t - self.at(recip_minus_one, t, x_t) * eps
 
-    def eps_from_x_0(self, x_t: Tensor, t: Tensor, x_0: Tensor) -> Tensor:
+    def eps_from_x_0(self, x_t: Tensor, t: Index, x_0: Tensor) -> Tensor:
         """Eps from x_t and x_0. Source: equation 3, solved for epsilon."""
         recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
         return (self.at(recip, t, x_t) * x_t - x_0) / self.at(recip_minus_one, t, x_t)
 
     def p_mean_variance(
-        self, output: Tensor, x_t: Tensor, t: Tensor, clip: bool = True, epsilon_temperature: float = 1.0
+        self, output: Tensor, x_t: Tensor, t: Index, clip: bool = True, epsilon_temperature: float = 1.0
     ) -> Prediction:
         """p(x_{t-1} | x_t) from the network's output.
 
@@ -193,7 +212,7 @@ class Diffusion:
             )
         return output[:, :channels], output[:, channels:] if self.variance == "learned_range" else None
 
-    def _log_variance(self, interpolation: Tensor | None, x_t: Tensor, t: Tensor) -> Tensor:
+    def _log_variance(self, interpolation: Tensor | None, x_t: Tensor, t: Index) -> Tensor:
         if interpolation is not None:
             v = (interpolation + 1) / 2
             return v * self.at("log_beta", t, x_t) + (1 - v) * self.at("log_beta_tilde", t, x_t)

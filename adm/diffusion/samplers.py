@@ -34,21 +34,27 @@ class Sampler(Step, Protocol):
         ...
 
 
-def classifier_gradient(classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float) -> Gradient:
+def classifier_gradient(
+    classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float, loss_scale: float = 1.0
+) -> Gradient:
     """Build s grad_x log p(y | x) from a classifier of (x, timesteps) that returns logits.
 
     Args:
-        classifier: The noisy classifier p(y | x_t); returns (B, num_classes).
-        y: (B,) int64 classes.
+        classifier: The noisy classifier p(y | x_t); returns (B, num_classes) float32.
+        y: (B,) int64 classes, or weights w of classes, (B, num_classes) float32, for s grad_x sum_c w_c log p(c | x).
         scale: The gradient scale s.
+        loss_scale: A factor on log p, taken back from its gradient, which keeps a classifier that computes in float16
+            from underflow.
+
+    Source: Algorithms 1 and 2; Appendix H for weights of classes.
     """
 
     def gradient(x: Tensor, timesteps: Tensor) -> Tensor:
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
-            log_p = classifier(x, timesteps).float().log_softmax(dim=-1)
-            chosen = log_p.gather(1, y[:, None]).sum()
-            return scale * torch.autograd.grad(chosen, x)[0]
+            log_p = classifier(x, timesteps).log_softmax(dim=-1)
+            chosen = log_p * y if y.is_floating_point() else log_p.gather(1, y[:, None])
+            return scale / loss_scale * torch.autograd.grad(loss_scale * chosen.sum(), x)[0]
 
     return gradient
 
@@ -87,8 +93,8 @@ class DDPM:
     def _gradient(self, p: Prediction, x_t: Tensor, step: int) -> Tensor:
         assert self.gradient is not None
         if self.gradient_at == "x_t":
-            return self.gradient(x_t, _timesteps(self.diffusion, x_t, step))
-        return self.gradient(p.mean, _timesteps(self.diffusion, x_t, max(step - 1, 0)))
+            return self.gradient(x_t, self.diffusion.seen_at(step, x_t))
+        return self.gradient(p.mean, self.diffusion.seen_at(max(step - 1, 0), x_t))
 
 
 @dataclass(frozen=True)
@@ -118,9 +124,8 @@ class DDIM:
         p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature)
         if self.gradient is not None:
             p = self._guided(p, x_t, step)
-        t = _indices(x_t, step)
-        alpha_bar = self.diffusion.at("alpha_bar", t, x_t)
-        previous = self.diffusion.at("alpha_bar_previous", t, x_t)
+        alpha_bar = self.diffusion.at("alpha_bar", step, x_t)
+        previous = self.diffusion.at("alpha_bar_previous", step, x_t)
         sigma = self.eta * ((1 - previous) / (1 - alpha_bar)).sqrt() * (1 - alpha_bar / previous).sqrt()
         mean = previous.sqrt() * p.x_0 + (1 - previous - sigma**2).sqrt() * p.eps
         if step == 0 or self.eta == 0:
@@ -129,11 +134,10 @@ class DDIM:
 
     def _guided(self, p: Prediction, x_t: Tensor, step: int) -> Prediction:
         assert self.gradient is not None
-        t = _indices(x_t, step)
-        g = self.gradient(x_t, _timesteps(self.diffusion, x_t, step))
-        eps = p.eps - self.diffusion.at("sqrt_one_minus_alpha_bar", t, x_t) * g
+        g = self.gradient(x_t, self.diffusion.seen_at(step, x_t))
+        eps = p.eps - self.diffusion.at("sqrt_one_minus_alpha_bar", step, x_t) * g
         # x_0 follows from the shifted eps and is not clipped again.
-        return replace(p, eps=eps, x_0=self.diffusion.x_0_from_eps(x_t, t, eps))
+        return replace(p, eps=eps, x_0=self.diffusion.x_0_from_eps(x_t, step, eps))
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class DDIMReversed:
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """From x_t to x_{t+1}; draws no noise."""
         p = predict(self.diffusion, self.denoiser, x_t, step)
-        following = self.diffusion.at("alpha_bar_next", _indices(x_t, step), x_t)
+        following = self.diffusion.at("alpha_bar_next", step, x_t)
         return following.sqrt() * p.x_0 + (1 - following).sqrt() * p.eps
 
 
@@ -202,13 +206,5 @@ def predict(
     diffusion: Diffusion, denoiser: Denoiser, x_t: Tensor, step: int, epsilon_temperature: float = 1.0
 ) -> Prediction:
     """p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped to [-1, 1]."""
-    output = denoiser(x_t, _timesteps(diffusion, x_t, step)).float()
-    return diffusion.p_mean_variance(output, x_t, _indices(x_t, step), epsilon_temperature=epsilon_temperature)
-
-
-def _indices(x_t: Tensor, step: int) -> Tensor:
-    return torch.full((len(x_t),), step, device=x_t.device)
-
-
-def _timesteps(diffusion: Diffusion, x_t: Tensor, step: int) -> Tensor:
-    return diffusion.timesteps[_indices(x_t, step)]
+    output = denoiser(x_t, diffusion.seen_at(step, x_t))
+    return diffusion.p_mean_variance(output, x_t, step, epsilon_temperature=epsilon_temperature)

@@ -83,17 +83,21 @@ class Classifier(nn.Module):
         self.encoder = Encoder(params, params.image_channels)
         self.output = _head(params, self.encoder.feature_channels)
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, torso: torch.dtype | None = None) -> Tensor:
         """Classify noisy images.
 
         Args:
             x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
+            torso: The precision of the convolutions before the pooling; None is that of `x`.
 
         Returns:
             (B, num_classes) logits, of x's dtype.
         """
-        features = self.encoder(x, F.silu(self.time_embedding(t)))
-        spatial = self.params.pooling in ("spatial", "spatial_v2")
-        logits: Tensor = self.output(spatial_means(features) if spatial else features[-1])
-        return logits.to(x.dtype)
+        features = self.encoder(x.to(torso or x.dtype), F.silu(self.time_embedding(t)))
+        if self.params.pooling in ("spatial", "spatial_v2"):
+            pooled = spatial_means([feature.to(x.dtype) for feature in features])
+        else:
+            pooled = features[-1].to(x.dtype)
+        logits: Tensor = self.output(pooled)
+        return logits

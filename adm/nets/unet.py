@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from adm.nets.layers import (
     Attention,
+    Convolution,
     EmbeddingSequential,
     GroupNorm,
     ResidualBlock,
@@ -33,7 +34,7 @@ class Encoder(nn.Module):
         super().__init__()
         channels = params.level_channels[0]
         self.blocks = nn.ModuleList(
-            [EmbeddingSequential({"convolution": nn.Conv2d(in_channels, channels, 3, padding=1)})]
+            [EmbeddingSequential({"convolution": Convolution(in_channels, channels, 3, padding=1)})]
         )
         self.feature_channels = [channels]
         levels = list(zip(params.level_channels, params.resolutions, strict=True))
@@ -61,17 +62,17 @@ class Encoder(nn.Module):
         self.blocks.append(block)
         self.feature_channels.append(channels)
 
-    def forward(self, x: Tensor, embedding: Tensor) -> list[Tensor]:
+    def forward(self, h: Tensor, embedding: Tensor) -> list[Tensor]:
         """Encode images.
 
         Args:
-            x: (B, in_channels, H, W); it is cast to the weights' dtype.
+            h: (B, in_channels, H, W), in the precision to convolve in.
             embedding: (B, 4 * base width), after SiLU.
 
         Returns:
-            The output of every block, from the input convolution down; the middle's comes last.
+            The output of every block, from the input convolution down, in the precision of `h`; the middle's comes
+            last.
         """
-        h = x.to(next(self.parameters()).dtype)
         features = []
         for block in self.blocks:
             h = block(h, embedding)
@@ -145,10 +146,11 @@ class _Denoiser(nn.Module):
             embedding = embedding + y.to(embedding.dtype)
         return F.silu(embedding)
 
-    def _denoise(self, x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def _denoise(self, x: Tensor, t: Tensor, y: Tensor | None, torso: torch.dtype | None) -> Tensor:
         embedding = self._embed(t, y)
-        h: Tensor = self.output(self.decoder(self.encoder(x, embedding), embedding))
-        return h.to(x.dtype)
+        h = self.decoder(self.encoder(x.to(torso or x.dtype), embedding), embedding)
+        output: Tensor = self.output(h.to(x.dtype))
+        return output
 
 
 class UNet(_Denoiser):
@@ -164,7 +166,7 @@ class UNet(_Denoiser):
     def __init__(self, params: UNetParams, out_channels: int) -> None:
         super().__init__(params, params.image_channels, out_channels)
 
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None, torso: torch.dtype | None = None) -> Tensor:
         """Run the network.
 
         Args:
@@ -172,6 +174,7 @@ class UNet(_Denoiser):
             t: (B,), timesteps of the original process, integer or floating point.
             y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
                 interpolated ones; None if and only if the network is unconditional.
+            torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
 
         Returns:
             (B, out_channels, H, W), of x's dtype.
@@ -179,7 +182,7 @@ class UNet(_Denoiser):
         Raises:
             ValueError: y is missing, was given to an unconditional network, or its embeddings have another shape.
         """
-        return self._denoise(x, t, y)
+        return self._denoise(x, t, y, torso)
 
 
 class Upsampler(_Denoiser):
@@ -195,7 +198,9 @@ class Upsampler(_Denoiser):
     def __init__(self, params: UpsamplerParams, out_channels: int) -> None:
         super().__init__(params, 2 * params.image_channels, out_channels)
 
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None, *, low_resolution: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, t: Tensor, y: Tensor | None = None, torso: torch.dtype | None = None, *, low_resolution: Tensor
+    ) -> Tensor:
         """Run the network.
 
         Args:
@@ -203,6 +208,7 @@ class Upsampler(_Denoiser):
             t: (B,), timesteps of the original process, integer or floating point.
             y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
                 interpolated ones; None if and only if the network is unconditional.
+            torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
             low_resolution: (B, C, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
 
         Returns:
@@ -212,4 +218,4 @@ class Upsampler(_Denoiser):
             ValueError: y is missing, was given to an unconditional network, or its embeddings have another shape.
         """
         stretched = F.interpolate(low_resolution, x.shape[2:], mode="bilinear", align_corners=False)
-        return self._denoise(torch.cat([x, stretched.to(x.dtype)], dim=1), t, y)
+        return self._denoise(torch.cat([x, stretched.to(x.dtype)], dim=1), t, y, torso)

@@ -69,6 +69,7 @@ class RunParams(SamplingParams):
     """A batch of images from noise, guided by the classifier if one is named."""
 
     classifier: Key | None = None
+    classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
     gradient_at: Literal["x_t", "mean"] = "x_t"
 

@@ -18,6 +18,7 @@ class InterpolationParams(Section):
 
     checkpoint: Key
     classifier: Key | None = None
+    classifier_precision: Precision = "float32"
     dataset: Key
     gradient_scale: GradientScale = 0.0
     steps: Steps = "250"

@@ -76,11 +76,10 @@ def remark(params: Params, key: str, inputs: Inputs) -> str:
         case InterpolationFigureParams():
             section = params.interpolations[shown.study]
             study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=section)
-            all_but_last, every = study.error_all_but_last.mean(), study.error_all.mean()
             return (
-                f"Here: gradient scale {section.gradient_scale:g}; mean squared error of "
-                f"{len(study.error_all)} reconstructions {all_but_last:.2g} over all steps but the last, {every:.2g} "
-                "over all."
+                f"Here: gradient scale {section.gradient_scale:g}; mean squared error of {len(study.error_all)} "
+                f"reconstructions {study.error_all_but_last.mean():.2g} if encoded over all steps but the last, "
+                f"{study.error_all.mean():.2g} over all; {study.error_skipped.mean():.2g} if decoding skips it, too."
             )
         case LikelihoodsFigureParams():
             found = {label: _measured(params, study, inputs) for label, study in shown.curves.items()}

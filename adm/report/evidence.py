@@ -109,8 +109,6 @@ def _score(path: Path, section: Section) -> Score:
 
 def _errors(folder: Path, section: InterpolationParams) -> NDArray[np.float64]:
     study = studies.read_study(studies.Interpolation, folder, interpolation=section)
-    if len(study.error_all_but_last) != len(study.error_all):
-        raise UserError(f"{folder}: error_all_but_last and error_all have different lengths")
     return np.stack([study.error_all_but_last, study.error_all], axis=1)
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
-from adm.diffusion.process import Diffusion
+from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import Gradient, Sampler, classifier_gradient, last, sample
-from adm.nets.precision import device_of, memory_format, with_autocast
+from adm.nets.forward import Forward
 from adm.parallel import CPU
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import RunParams, SamplingParams
@@ -64,13 +64,14 @@ def block_sampler(
 
     Source: Algorithms 1 and 2.
     """
-    device, layout = device_of(network), memory_format(run.precision)
+    denoiser = Forward.frozen(network, run.precision)
+    guide = None
+    if classifier is not None and isinstance(run, RunParams) and run.gradient_scale:
+        guide, scale = Forward.frozen(classifier, run.classifier_precision), run.gradient_scale
     size, channels = model.network.image_size, model.network.image_channels
     noise_params = model.noise
     diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
-    diffusion.to(device)
-    for module in filter(None, (network, classifier)):
-        module.to(memory_format=layout)  # type: ignore[call-overload]
+    diffusion.to(device := denoiser.device)
 
     def sampled(block: int) -> Samples:
         first = block * run.micro_batch
@@ -82,10 +83,10 @@ def block_sampler(
             y, low_resolution = _rows(base, first, run.micro_batch, channels)
             seen = {"low_resolution": low_resolution.to(device)}
         y = y.to(device)
-        label = {} if model.network.num_classes is None else {"y": y}
-        step = _sampler(run, diffusion, partial(network, **label, **seen), _gradient(run, classifier, y))
+        gradient = None if guide is None else classifier_gradient(guide, y, scale, guide.loss_scale)
+        step = _sampler(run, diffusion, denoiser.conditioned(y, **seen), gradient)
         draw = partial(noise.normal, channels, size, size)
-        x_0 = last(sample(step, draw().contiguous(memory_format=layout), draw))
+        x_0 = last(sample(step, draw(), draw))
         return Samples(to_uint8(x_0), y.cpu().numpy())
 
     return sampled
@@ -97,22 +98,13 @@ def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor,
     return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows], channels)
 
 
-def _sampler(
-    run: SamplingParams, diffusion: Diffusion, network: Callable[..., Tensor], gradient: Gradient | None
-) -> Sampler:
+def _sampler(run: SamplingParams, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:
     names = ("noise_temperature", "epsilon_temperature", *SAMPLERS[run.sampler].fields)
     # Upsampled runs have no fields for guidance.
     taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
     module, name = SAMPLERS[run.sampler].made_by.split(":")
-    denoiser = with_autocast(network, run.precision)
     made: Sampler = getattr(import_module(module), name)(diffusion, denoiser, gradient, **taken)
     return made
-
-
-def _gradient(run: SamplingParams, classifier: nn.Module | None, y: Tensor) -> Gradient | None:
-    if classifier is None or not isinstance(run, RunParams) or not run.gradient_scale:
-        return None
-    return classifier_gradient(with_autocast(classifier, run.precision), y, run.gradient_scale)
 
 
 def class_count(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
 import numpy as np
@@ -15,19 +14,13 @@ from torch.nn.functional import one_hot
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards
 from adm.diffusion.losses import mean_over_pixels
-from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, encode
-from adm.nets.precision import device_of, memory_format, with_autocast
+from adm.diffusion.process import Denoiser, Diffusion
+from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, classifier_gradient, encode
+from adm.nets.forward import Forward
 from adm.nets.unet import UNet
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import InterpolationParams
 from adm.progress import progress
-
-ConditionalDenoiser = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""A network of (x_t, original timesteps (B,), class weights (B, num_classes)); returns (B, C or 2C, H, W)."""
-
-Classifier = Callable[[Tensor, Tensor], Tensor]
-"""A classifier of (x_t, original timesteps (B,)); returns logits (B, num_classes)."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +32,15 @@ class LatentSpace:
 
     Args:
         diffusion: The process, respaced to n steps.
-        denoiser: The network.
-        classifier: The noisy classifier; None for no guidance.
-        gradient_scale: The gradient scale s, used when decoding.
+        denoiser: The network for given class weights.
+        gradient: Guidance for given class weights, used when decoding; None for no guidance.
 
     Source: Appendix H; Algorithm 2.
     """
 
     diffusion: Diffusion
-    denoiser: ConditionalDenoiser
-    classifier: Classifier | None
-    gradient_scale: float
+    denoiser: Callable[[Tensor], Denoiser]
+    gradient: Callable[[Tensor], Gradient] | None = None
 
     @classmethod
     def of(
@@ -58,21 +49,16 @@ class LatentSpace:
         """The latent space of a model's networks."""
         noise = model.noise
         diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)
-        for module in filter(None, (network, classifier)):
-            module.to(memory_format=memory_format(params.precision))  # type: ignore[call-overload]
+        forward = Forward.frozen(network, params.precision)
+        diffusion.to(forward.device)
+        if classifier is None or not params.gradient_scale:
+            return cls(diffusion, forward.conditioned)
+        guide = Forward.frozen(classifier, params.classifier_precision)
 
-        forward = with_autocast(network, params.precision)
+        def gradient(class_weights: Tensor) -> Gradient:
+            return classifier_gradient(guide, class_weights, params.gradient_scale, guide.loss_scale)
 
-        def denoiser(x_t: Tensor, t: Tensor, class_weights: Tensor) -> Tensor:
-            table = network.class_embedding
-            return forward(x_t, t, None if table is None else class_weights @ table.weight)
-
-        return cls(
-            diffusion=diffusion.to(device_of(network)),
-            denoiser=denoiser,
-            classifier=None if classifier is None else with_autocast(classifier, params.precision),
-            gradient_scale=params.gradient_scale,
-        )
+        return cls(diffusion, forward.conditioned, gradient)
 
     @property
     def device(self) -> torch.device:
@@ -81,7 +67,7 @@ class LatentSpace:
 
     @property
     def all_but_last(self) -> int:
-        """The number of steps that reconstructs best: n - 1."""
+        """The number of steps whose encoding reconstructs best: n - 1."""
         return self.diffusion.num_timesteps - 1
 
     def encode(self, x_0: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
@@ -95,7 +81,7 @@ class LatentSpace:
         Returns:
             The latents, (B, C, H, W) float32.
         """
-        step = DDIMReversed(self.diffusion, partial(self._denoise, class_weights))
+        step = DDIMReversed(self.diffusion, self.denoiser(class_weights))
         latent = x_0
         for x_t in encode(step, x_0, num_steps):
             latent = x_t
@@ -103,27 +89,22 @@ class LatentSpace:
 
     @torch.no_grad()
     def decode(self, latent: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
-        """Run guided DDIM (eta = 0) back over the steps that `encode` took: num_steps - 1 .. 0.
+        """Run guided DDIM (eta = 0) from a latent to an image, over the steps num_steps - 1 .. 0.
 
-        All but the last reconstructs better because decoding skips the last step, too. At that step x_0 is predicted
-        from nearly pure noise, and guidance, divided by a sqrt(alpha_bar) near zero, moves it far out of [-1, 1]. Both
-        directions then call the network at the same timesteps. The price: decoding takes the latent's alpha_bar to be
-        that of one step before, just as encoding takes an image's alpha_bar to be that of step 0.
+        Encoding over n - 1 steps ends at the noise level of the last step, from where all n steps lead back.
 
         Args:
             latent: (B, C, H, W) float32.
             class_weights: (B, num_classes) float32.
-            num_steps: The value given to `encode`.
+            num_steps: How many steps to take; None takes all.
 
         Returns:
             (B, C, H, W) float32, nominally in [-1, 1].
         """
-        gradient = None
-        if self.classifier is not None and self.gradient_scale:
-            gradient = weighted_gradient(self.classifier, class_weights, self.gradient_scale)
-        step = DDIM(self.diffusion, partial(self._denoise, class_weights), gradient)
+        gradient = None if self.gradient is None else self.gradient(class_weights)
+        step = DDIM(self.diffusion, self.denoiser(class_weights), gradient)
         x_t = latent
-        for t in reversed(range(self.all_but_last if num_steps is None else num_steps)):
+        for t in reversed(range(self.diffusion.num_timesteps if num_steps is None else num_steps)):
             x_t = step(x_t, t, _no_noise)
         return x_t
 
@@ -131,36 +112,15 @@ class LatentSpace:
         """Mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
 
         Returns:
-            (B, 2) float64: with the first n - 1 steps, and with all n.
+            (B, 3) float64: encoded over the first n - 1 steps and over all n, both decoded over all n; and over n - 1
+            steps in both directions.
         """
         columns = []
-        for num_steps in (self.all_but_last, self.diffusion.num_timesteps):
-            decoded = self.decode(self.encode(x_0, class_weights, num_steps), class_weights, num_steps)
+        every = self.diffusion.num_timesteps
+        for encoded, taken in ((self.all_but_last, every), (every, every), (self.all_but_last, self.all_but_last)):
+            decoded = self.decode(self.encode(x_0, class_weights, encoded), class_weights, taken)
             columns.append(mean_over_pixels((decoded.double() - x_0.double()) ** 2))
         return torch.stack(columns, dim=1)
-
-    def _denoise(self, class_weights: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        return self.denoiser(x_t, t, class_weights)
-
-
-def weighted_gradient(classifier: Classifier, class_weights: Tensor, scale: float) -> Gradient:
-    """Build s grad_x sum_c w_c log p(c | x): guidance by interpolated log probabilities.
-
-    Args:
-        classifier: The noisy classifier p(y | x_t).
-        class_weights: w, (B, num_classes) float32.
-        scale: The gradient scale s.
-
-    Source: Appendix H.
-    """
-
-    def gradient(x: Tensor, timesteps: Tensor) -> Tensor:
-        with torch.enable_grad():
-            x = x.detach().requires_grad_(True)
-            log_p = classifier(x, timesteps).float().log_softmax(dim=-1)
-            return scale * torch.autograd.grad((class_weights * log_p).sum(), x)[0]
-
-    return gradient
 
 
 def arc(a: Tensor, b: Tensor, points: int) -> Tensor:

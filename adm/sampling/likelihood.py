@@ -1,7 +1,6 @@
 """Bits per dimension of real images under a diffusion model: the terms of L_vlb."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import torch
@@ -13,8 +12,8 @@ from adm.data.shards import ImageShards
 from adm.determinism import generator
 from adm.diffusion.losses import likelihood_terms, prior_bits
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.nets.precision import device_of, memory_format, with_autocast
-from adm.params.models import DiffusionModelParams, Precision
+from adm.nets.forward import Forward
+from adm.params.models import DiffusionModelParams
 from adm.params.studies import LikelihoodParams
 from adm.progress import Progress, progress
 from adm.sampling.studies import Likelihood
@@ -44,19 +43,18 @@ def measure(
     Source: equations 8-11.
     """
     noise = model.noise
-    device = device_of(network)
+    forward = Forward.frozen(network, study.precision)
+    device = forward.device
     diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance).to(device)
-    network.to(memory_format=memory_format(study.precision))  # type: ignore[call-overload]
     sums = np.zeros((3, diffusion.num_timesteps))
     bits, prior = [], []
     blocks = [indices[start : start + study.micro_batch] for start in range(0, len(indices), study.micro_batch)]
     bar = progress(total=len(blocks) * diffusion.num_timesteps)
     for rows in blocks:
-        y = None if model.network.num_classes is None else torch.from_numpy(data.labels[rows]).to(device)
+        y = torch.from_numpy(data.labels[rows]).to(device)
         x_0 = to_unit_range(data[rows], model.network.image_channels).to(device)
-        denoiser = labelled_denoiser(y, network, study.precision)
         draws = (drawn.to(device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
-        terms = torch.stack(list(_terms(diffusion, denoiser, x_0, draws, bar)), dim=1).cpu()
+        terms = torch.stack(list(_terms(diffusion, forward.conditioned(y), x_0, draws, bar)), dim=1).cpu()
         prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
         bits.append(terms[0].sum(0).numpy() + prior[-1])
         sums += terms.sum(2).numpy()
@@ -73,11 +71,6 @@ def measure(
         bits=np.concatenate(bits),
         prior=np.concatenate(prior),
     )
-
-
-def labelled_denoiser(y: Tensor | None, network: nn.Module, precision: Precision) -> Denoiser:
-    """A network as the denoiser of images with the labels y, (B,) int64; y is None for an unconditional network."""
-    return with_autocast(network if y is None else partial(network, y=y), precision)
 
 
 def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterator[Tensor]:

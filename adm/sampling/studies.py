@@ -49,8 +49,10 @@ class Interpolation(Study):
         originals: (pairs, 2, H, W, 3) uint8, the real images.
         images: (pairs, points, H, W, 3) uint8, from the reconstruction of the first to that of the second.
         labels: (pairs, 2) int64, of the real images.
-        error_all_but_last: (N,) float64, mean squared errors in units of [-1, 1] with all steps but the last.
-        error_all: (N,) float64, errors of the same images with all steps.
+        error_all_but_last: (N,) float64, mean squared errors in units of [-1, 1] of images that were encoded over all
+            steps but the last, and decoded over all.
+        error_all: (N,) float64, errors of the same images, encoded over all steps.
+        error_skipped: (N,) float64, errors of the same images where decoding skips the last step, too.
     """
 
     originals: NDArray[np.uint8]
@@ -58,6 +60,7 @@ class Interpolation(Study):
     labels: NDArray[np.int64]
     error_all_but_last: NDArray[np.float64]
     error_all: NDArray[np.float64]
+    error_skipped: NDArray[np.float64]
 
     stage = "interpolate"
     file = "interpolation.npz"
@@ -67,13 +70,14 @@ class Interpolation(Study):
         "labels": ("int64", (None, 2)),
         "error_all_but_last": ("float64", (None,)),
         "error_all": ("float64", (None,)),
+        "error_skipped": ("float64", (None,)),
     }
-    rows = (("originals", "images", "labels"),)
+    rows = (("originals", "images", "labels"), ("error_all_but_last", "error_all", "error_skipped"))
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The means of both errors."""
-        return {name: float(getattr(self, name).mean()) for name in ("error_all_but_last", "error_all")}
+        """The means of the errors."""
+        return {name: float(getattr(self, name).mean()) for name in self.arrays if name.startswith("error")}
 
 
 @dataclass(frozen=True, eq=False)

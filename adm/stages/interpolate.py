@@ -58,5 +58,6 @@ def run(
         labels=data.labels[ends].reshape(pairs, 2),
         error_all_but_last=errors[:, 0],
         error_all=errors[:, 1],
+        error_skipped=errors[:, 2],
     )
     write_study(out, study, inputs, interpolation=interpolation)

@@ -11,7 +11,6 @@ from torch import Tensor
 from adm.arithmetic.sharing import check_shared, parts_of
 from adm.data.batches import Batches
 from adm.determinism import generator
-from adm.nets.precision import autocast, memory_format
 from adm.parallel import ALONE, Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
@@ -72,8 +71,7 @@ def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: T
     drawn = draw(state.task, shape, generator(training.seed, state.step, NOISE))
     share = Share.of(training, group)
     own = drawn.part(share.rows).to(group.device)
-    x_0 = x_0.to(group.device, memory_format=memory_format(training.precision))
-    y = y.to(group.device)
+    x_0, y = x_0.to(group.device), y.to(group.device)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step with a smaller scale. Skipping it would leave schedules, data and EMA out of step.
     for attempt in count():
@@ -143,8 +141,7 @@ def _gradients(
             path = (training.seed, state.step, DROPOUT, *([number] if number else []))
             torch.manual_seed(generator(*path).initial_seed())
             part = drawn.part(rows)
-            with autocast(training.precision, x_0.device.type):
-                values = state.task.losses(state.network, x_0[rows], y[rows], part)
+            values = state.task.losses(state.forward, x_0[rows], y[rows], part)
             loss = (values["loss"] * part.weights).mean() / share.parts
             (loss * state.scale.factor).backward()  # type: ignore[no-untyped-call]
             losses.append(values["loss"].detach())

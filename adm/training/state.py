@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
-from adm.nets.precision import memory_format
+from adm.nets.forward import Forward
 from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.params.errors import UserError
 from adm.params.models import TrainingParams
@@ -28,8 +28,8 @@ class TrainingState:
     def __init__(
         self, network: nn.Module, task: Task, training: TrainingParams, device: torch.device | str = "cpu"
     ) -> None:
-        layout = memory_format(training.precision)
-        self.network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.network = network.to(device)
+        self.forward = Forward(self.network, training.precision)
         self.task = task
         self.step = 0
         self.scale = LossScale(training.precision)

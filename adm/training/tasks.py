@@ -6,11 +6,12 @@ from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from adm.diffusion.losses import Objective, training_loss
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.timesteps import TIMESTEP_SAMPLERS, TimestepSampler
+from adm.nets.forward import Forward
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 
 TrainedModelParams = DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams
@@ -40,7 +41,7 @@ class Task(Protocol):
         """The sampler of timesteps."""
         ...
 
-    def losses(self, network: nn.Module, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
+    def losses(self, network: Forward, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
         """Values (B,) of each image by name; "loss" is the loss to minimise, without importance weights."""
         ...
 
@@ -58,18 +59,16 @@ class DenoisingTask:
     diffusion: Diffusion
     objective: Objective
     timesteps: TimestepSampler
-    conditional: bool
 
-    def losses(self, network: nn.Module, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
+    def losses(self, network: Forward, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
         """The loss, the mse and the term of L_vlb of each image, (B,)."""
         terms = training_loss(self.diffusion, self.denoiser(network, x_0, y), x_0, draw.t, draw.eps, self.objective)
         named = {"loss": terms.loss, "mse": terms.mse, "vlb": terms.vlb}
         return {name: value for name, value in named.items() if value is not None}
 
-    def denoiser(self, network: nn.Module, x_0: Tensor, y: Tensor) -> Denoiser:
+    def denoiser(self, network: Forward, x_0: Tensor, y: Tensor) -> Denoiser:
         """The network as a function of x_t and t."""
-        label = y if self.conditional else None
-        return lambda x_t, t: network(x_t, t, label)
+        return network.conditioned(y)
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,10 @@ class UpsamplingTask(DenoisingTask):
 
     low_resolution: int
 
-    def denoiser(self, network: nn.Module, x_0: Tensor, y: Tensor) -> Denoiser:
+    def denoiser(self, network: Forward, x_0: Tensor, y: Tensor) -> Denoiser:
         """The network as a function of x_t and t; the low-resolution image is made from x_0."""
         low = F.interpolate(x_0, (self.low_resolution, self.low_resolution), mode="area")
-        label = y if self.conditional else None
-        return lambda x_t, t: network(x_t, t, label, low_resolution=low)
+        return network.conditioned(y, low_resolution=low)
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,10 @@ class ClassifyingTask:
     diffusion: Diffusion
     timesteps: TimestepSampler
 
-    def losses(self, network: nn.Module, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
+    def losses(self, network: Forward, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
         """Cross-entropy in nats and accuracy (0 or 1) of each image, (B,)."""
         x_t = self.diffusion.q_sample(x_0, draw.t, draw.eps)
-        logits = network(x_t, self.diffusion.timesteps[draw.t]).float()
+        logits = network(x_t, self.diffusion.seen_at(draw.t, x_t))
         return {
             "loss": F.cross_entropy(logits, y, reduction="none"),
             "accuracy": (logits.argmax(dim=1) == y).float(),
@@ -109,7 +107,6 @@ def build_task(model: TrainedModelParams, device: torch.device | str = "cpu") ->
     if isinstance(model, ClassifierModelParams):
         return ClassifyingTask(Diffusion.from_schedule(noise.schedule, noise.timesteps).to(device), timesteps)
     diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, variance=model.noise.variance).to(device)
-    conditional = model.network.num_classes is not None
     if isinstance(model, UpsamplerModelParams):
-        return UpsamplingTask(diffusion, model.objective, timesteps, conditional, model.network.low_resolution)
-    return DenoisingTask(diffusion, model.objective, timesteps, conditional)
+        return UpsamplingTask(diffusion, model.objective, timesteps, model.network.low_resolution)
+    return DenoisingTask(diffusion, model.objective, timesteps)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from adm.determinism import generator
+from adm.nets.forward import Forward
 from adm.nets.weights import build
 from adm.parallel import Group
 from adm.params.compute import ThroughputParams
@@ -50,6 +51,7 @@ class NaiveTraining:
 
     def __init__(self, network: nn.Module, model: TrainedModelParams) -> None:
         self.network, self.task, self.training = network, build_task(model), model.training
+        self.forward = Forward(network)
         self.average = copy.deepcopy(network)
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
@@ -63,7 +65,7 @@ class NaiveTraining:
     def step(self, x_0: Tensor, y: Tensor, draws: torch.Generator) -> None:
         """Make one update on a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64."""
         drawn = draw(self.task, x_0.shape, draws)
-        loss = self.task.losses(self.network, x_0, y, drawn)["loss"]
+        loss = self.task.losses(self.forward, x_0, y, drawn)["loss"]
         self.optimizer.zero_grad()
         (loss * drawn.weights).mean().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

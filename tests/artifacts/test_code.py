@@ -13,6 +13,11 @@ import pytest
 ALL = ["sample", "train", "evaluate", "prepare", "table", "figure", "claims", "train_gan", "throughput", "vary"]
 
 
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def package(tmp_path, root):
     """A copy of the package."""

@@ -191,7 +191,7 @@ def test_a_gradient_against_the_guidance_moves_the_other_way():
 
 def wavy(x, timesteps):
     """A smooth denoiser of no distribution."""
-    return torch.tanh(0.7 * x + 0.1 * torch.sin(timesteps.double() / 50).view(-1, 1, 1, 1))
+    return torch.tanh(0.7 * x + 0.1 * torch.sin(timesteps.double() / 50).view(-1, 1, 1, 1)).to(x.dtype)
 
 
 def both_ends(step, x_t, t, z):

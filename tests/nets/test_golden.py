@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from adm.nets import PRESETS, export_released, load_released, to_released
+from adm.nets.forward import Forward
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 ENTRIES = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
@@ -94,12 +95,16 @@ def close(actual, expected, tolerance=TOLERANCE):
     np.testing.assert_allclose(actual.detach().numpy(), expected, rtol=tolerance, atol=tolerance)
 
 
+def conditions(net):
+    low = {"low_resolution": draw(2, 2, 3, 8, 8)} if isinstance(net.params, UpsamplerParams) else {}
+    labels = {} if isinstance(net.params, ClassifierParams) or net.params.num_classes is None else {"y": Y}
+    return {**low, **labels}
+
+
 def forward(net, x):
     """What the reference recorded: a denoiser's output, or a classifier's logits."""
-    extra = {"low_resolution": draw(2, 2, 3, 8, 8)} if isinstance(net.params, UpsamplerParams) else {}
-    labels = () if isinstance(net.params, ClassifierParams) or net.params.num_classes is None else (Y,)
     with torch.no_grad():
-        return net(x, T, *labels, **extra)
+        return net(x, T, **conditions(net))
 
 
 OUTPUTS = {
@@ -121,6 +126,39 @@ def test_outputs_of_exported_weights(entry, dtype, golden, load, x):
     # Half precision moves a weight by up to 2^-11 of itself, and the outputs, of about 1, by 2.1e-3 at most.
     tolerance = TOLERANCE if dtype == "float32" else HALF
     close(forward(load(entry, dtype), x), golden[f"{entry}/{OUTPUTS[entry]}"], tolerance)
+
+
+def root_mean_square(x):
+    return float(np.sqrt((x**2).mean()))
+
+
+# Half precision is chaotic: an input that moves by 1e-6 of itself changes so many roundings that outputs move by as
+# much as the reference's half-precision outputs are away from its float32 ones. What is stable is their mean, which
+# shows the errors of rounded weights, and of anything else that is rounded alike each time.
+def mean_of_half(run, x):
+    return sum(run(x * (1 + 1.0e-6 * number)).numpy() for number in range(4)) / 4
+
+
+@pytest.mark.parametrize("entry", OUTPUTS)
+@pytest.mark.parametrize("make", [Forward, Forward.frozen])
+def test_half_precision_is_the_released_one(entry, make, golden, more_golden, load, x):
+    half, full = more_golden[f"half/{entry}"], golden[f"{entry}/{OUTPUTS[entry]}"]
+    net = load(entry)
+    forward = make(net, "float16")
+    with torch.no_grad():
+        assert forward(x, T, **conditions(net)).dtype == torch.float32
+        mean = mean_of_half(lambda x: forward(x, T, **conditions(net)), x)
+    assert root_mean_square(mean - half) < 0.9 * root_mean_square(half - full)
+
+
+@pytest.mark.parametrize("entry", OUTPUTS)
+def test_half_precision_of_embeddings_and_output_is_another(entry, golden, more_golden, load, x):
+    half, full = more_golden[f"half/{entry}"], golden[f"{entry}/{OUTPUTS[entry]}"]
+    net = load(entry).half()
+    given = {name: value.half() if value.is_floating_point() else value for name, value in conditions(net).items()}
+    with torch.no_grad():
+        mean = mean_of_half(lambda x: net(x.half(), T, **given).float(), x)
+    assert root_mean_square(mean - half) > 1.05 * root_mean_square(half - full)
 
 
 def test_gradient_of_the_classifier(golden, load, x):

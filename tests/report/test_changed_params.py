@@ -186,7 +186,7 @@ def write_nothing(folder, params, kind, key):
             study = Variation(images(2, len(section.scales)), np.array(section.scales, float), np.zeros(2, np.int64))
             write_study(folder, study, {}, variation=section, run=params.runs[section.run])
         case "interpolations":
-            study = Interpolation(images(1, 2), images(1, 3), np.zeros((1, 2), np.int64), two, two)
+            study = Interpolation(images(1, 2), images(1, 3), np.zeros((1, 2), np.int64), two, two, two)
             write_study(folder, study, {}, interpolation=section)
         case "likelihoods":
             whole = np.arange(2)

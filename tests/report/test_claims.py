@@ -415,6 +415,7 @@ def scale(tmp_path):
         labels=np.zeros((1, 2), np.int64),
         error_all_but_last=errors[:, 0],
         error_all=errors[:, 1],
+        error_skipped=errors[:, 0],
     )
     study(
         tmp_path / "studies" / "n",

@@ -1,6 +1,7 @@
 """Encoding and decoding undo one another, and arcs join what their ends are."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from adm.params.errors import UserError
 from adm.params.runs import RunParams
 from adm.params.studies import InterpolationParams, VariationParams
 from adm.sampling.batch import read_batch
-from adm.sampling.interpolation import LatentSpace, arc, in_micro_batches, weighted_gradient
+from adm.sampling.interpolation import LatentSpace, arc, in_micro_batches
 from adm.sampling.studies import Interpolation, Variation, read_study
 from adm.stages import init, interpolate, sample, vary
 
@@ -47,14 +48,19 @@ def gaussian_space(steps="25", scale=0.0, classifier=None, asked=None, schedule=
     """The exact denoiser of N(mean of the class, STD^2); it notes the timesteps that it is asked at in `asked`."""
     alpha_bar = torch.from_numpy(Diffusion.from_schedule(schedule, 1000).alpha_bar).float()
 
-    def denoiser(x_t, t, class_weights):
+    def denoiser(class_weights, x_t, t):
         if asked is not None:
             asked.append(t[0].item())
         a = alpha_bar[t].view(-1, 1, 1, 1)
         mean = (class_weights @ MEANS).view(-1, 1, 1, 1)
         return (1 - a).sqrt() * (x_t - a.sqrt() * mean) / (a * STD**2 + 1 - a)
 
-    return LatentSpace(Diffusion.from_schedule(schedule, 1000, steps, "beta"), denoiser, classifier, scale)
+    def gradient(class_weights):
+        return classifier_gradient(classifier, class_weights, scale)
+
+    diffusion = Diffusion.from_schedule(schedule, 1000, steps, "beta")
+    guidance = gradient if classifier and scale else None
+    return LatentSpace(diffusion, lambda class_weights: partial(denoiser, class_weights), guidance)
 
 
 def images_of(labels, seed=0):
@@ -86,23 +92,25 @@ def test_latents_are_the_standard_normals_that_the_images_come_from():
     assert (latents - normal).abs().mean() < 0.05
 
 
-@pytest.mark.parametrize(("num_steps", "taken"), [(None, 9), (9, 9), (10, 10), (1, 1), (0, 0)])
-def test_both_directions_visit_the_same_timesteps(num_steps, taken):
+@pytest.mark.parametrize(
+    ("num_steps", "encoded", "decoded"), [(None, 9, 10), (9, 9, 9), (10, 10, 10), (1, 1, 1), (0, 0, 0)]
+)
+def test_encoding_skips_the_last_step_and_decoding_takes_it_unless_told(num_steps, encoded, decoded):
     asked = []
     space = gaussian_space("10", asked=asked)
     x_0, weights = images_of(torch.tensor([0, 2]))
     latents = space.encode(x_0, weights, num_steps)
-    assert asked == space.diffusion.timesteps[:taken].tolist()
+    assert asked == space.diffusion.timesteps[:encoded].tolist()
     asked.clear()
     space.decode(latents, weights, num_steps)
-    assert asked == space.diffusion.timesteps[:taken].flip(0).tolist()
+    assert asked == space.diffusion.timesteps[:decoded].flip(0).tolist()
 
 
 def test_errors_are_those_of_each_image_alone():
     x_0, weights = images_of(torch.tensor([0, 1, 2]))
     space = gaussian_space("12", scale=2.0, classifier=logits)
-    for column, num_steps in enumerate((11, 12)):
-        decoded = space.decode(space.encode(x_0, weights, num_steps), weights, num_steps)
+    for column, (encoded, taken) in enumerate([(11, 12), (12, 12), (11, 11)]):
+        decoded = space.decode(space.encode(x_0, weights, encoded), weights, taken)
         for i in range(3):
             expected = ((decoded[i].double() - x_0[i]) ** 2).mean()
             found = space.errors(x_0[i : i + 1], weights[i : i + 1])[0, column]
@@ -139,18 +147,18 @@ def test_interpolated_log_probabilities_give_the_sum_of_both_gradients():
     weights = math.cos(theta) * one_hot(first, 3).float() + math.sin(theta) * one_hot(second, 3).float()
     expected = classifier_gradient(logits, first, 2.0 * math.cos(theta))(x, t)
     expected += classifier_gradient(logits, second, 2.0 * math.sin(theta))(x, t)
-    torch.testing.assert_close(weighted_gradient(logits, weights, 2.0)(x, t), expected)
-    of_one = weighted_gradient(logits, one_hot(first, 3).float(), 2.0)(x, t)
+    torch.testing.assert_close(classifier_gradient(logits, weights, 2.0)(x, t), expected)
+    of_one = classifier_gradient(logits, one_hot(first, 3).float(), 2.0)(x, t)
     assert torch.equal(of_one, classifier_gradient(logits, first, 2.0)(x, t))
 
 
 def test_guidance_is_of_the_decoding_alone():
     x_0, weights = images_of(torch.tensor([0, 1, 2]))
-    plain, guided = (gaussian_space(scale=scale, classifier=logits) for scale in (0.0, 3.0))
+    plain, guided = (gaussian_space(scale=scale, classifier=logits, schedule="linear") for scale in (0.0, 3.0))
     assert torch.equal(plain.encode(x_0, weights), guided.encode(x_0, weights))
     latents = plain.encode(x_0, weights)
-    assert torch.equal(plain.decode(latents, weights), gaussian_space().decode(latents, weights))
-    decoded = {scale: gaussian_space(scale=scale, classifier=logits).decode(latents, weights) for scale in (0.0, 3.0)}
+    assert torch.equal(plain.decode(latents, weights), gaussian_space(schedule="linear").decode(latents, weights))
+    decoded = {0.0: plain.decode(latents, weights), 3.0: guided.decode(latents, weights)}
     at_zero = torch.zeros(3, dtype=torch.int64)
     log_p = {scale: (weights * logits(x, at_zero).log_softmax(1)).sum(1) for scale, x in decoded.items()}
     assert (log_p[3.0] > log_p[0.0]).all()
@@ -168,8 +176,8 @@ def test_class_weights_of_a_label_are_the_label_to_the_bit(tiny_model, randomise
     network = randomised(model).eval().requires_grad_(False)
     space = LatentSpace.of(InterpolationParams.model_validate(STUDY), model, network, None)
     x, t, y = draw(4, 3, 8, 8), torch.tensor([0, 10, 20, 49]), torch.tensor([0, 1, 1, 0])
-    assert torch.equal(space.denoiser(x, t, one_hot(y, 2).float()), network(x, t, y))
-    half = space.denoiser(x, t, torch.full((4, 2), 0.5))
+    assert torch.equal(space.denoiser(one_hot(y, 2).float())(x, t), network(x, t, y))
+    half = space.denoiser(torch.full((4, 2), 0.5))(x, t)
     embedding = network.class_embedding.weight.mean(0).expand(4, -1)
     torch.testing.assert_close(half, network(x, t, embedding), rtol=1e-5, atol=1e-5)
 

@@ -18,8 +18,7 @@ from adm.diffusion.process import Diffusion
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.studies import LikelihoodParams
-from adm.sampling import likelihood as library
-from adm.sampling.likelihood import labelled_denoiser, measure, noise_of
+from adm.sampling.likelihood import measure, noise_of
 from adm.sampling.studies import Likelihood, read_study
 from adm.stages import init, likelihood
 
@@ -89,22 +88,15 @@ def test_fewer_steps_are_those_of_the_schedule(measured):
     assert len(found.vlb) == len(found.x_0_mse) == len(found.eps_mse) == 15
 
 
-def test_a_network_is_given_each_images_own_label(tiny_model, randomised, dataset, monkeypatch):
+def test_a_network_is_given_each_images_own_label(tiny_model, randomised, dataset):
     given = []
-
-    def note(y, network, precision):
-        given.append(y)
-        return labelled_denoiser(y, network, precision)
-
-    monkeypatch.setattr(library, "labelled_denoiser", note)
     indices = np.array([3, 4, 8, 11])
-    study = section(steps="3", micro_batch=3)
     for model in (tiny_model(), tiny_model(num_classes=None)):
         network = randomised(model).eval().requires_grad_(False)
-        found = measure(study, model, network, dataset, indices)
+        network.register_forward_pre_hook(lambda _, __, named: given.append(named.get("y")), with_kwargs=True)
+        found = measure(section(steps="3", micro_batch=3), model, network, dataset, indices)
         assert found.labels.tolist() == dataset.labels[indices].tolist() == [1, 0, 0, 1]
-    assert [y.tolist() for y in given[:2]] == [[1, 0, 0], [1]]
-    assert given[2:] == [None, None]
+    assert [None if y is None else y.tolist() for y in given] == [*[[1, 0, 0]] * 3, *[[1]] * 3, *[None] * 6]
 
 
 def test_another_label_is_another_likelihood(measured, dataset, tmp_path, tiny_model, randomised):
@@ -132,7 +124,7 @@ class ExactNetwork(nn.Module):
         super().__init__()
         self.alpha_bar, self.betas = diffusion.alpha_bar, diffusion.betas
 
-    def forward(self, x_t, t):
+    def forward(self, x_t, t, torso):
         step = int(t[0])
         now, before, beta = self.alpha_bar[step], self.alpha_bar[step - 1] if step else 1.0, self.betas[step]
         eps = math.sqrt(1 - now) * (x_t - math.sqrt(now) * M) / (now * S**2 + 1 - now)

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from adm.nets.forward import Forward
 from adm.training.tasks import Draw, build_task, draw
 
 
@@ -33,15 +34,16 @@ def test_a_classifier_learns(new_run, tiny_model):
 
 
 class Spy(torch.nn.Module):
-    """Returns zeros, and remembers what it was called with."""
+    """A network that returns zeros, and remembers what it was called with."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, num_classes):
         super().__init__()
-        self.channels = channels
+        self.channels = torch.nn.Parameter(torch.zeros(channels, 1, 1))
+        self.class_embedding = None if num_classes is None else torch.nn.Embedding(num_classes, 4)
 
-    def forward(self, x, t, *others, **named):
-        self.seen = (x, t, others, named)
-        return x.new_zeros(len(x), self.channels, *x.shape[2:])
+    def forward(self, x, t, torso, **conditions):
+        self.conditions = conditions
+        return self.channels.expand(len(x), -1, *x.shape[2:])
 
 
 @pytest.fixture
@@ -54,18 +56,17 @@ def batch():
 @pytest.mark.parametrize("num_classes", [None, 2])
 def test_the_class_is_shown_to_a_conditional_model_alone(tiny_model, batch, num_classes):
     x_0, y, drawn = batch
-    spy = Spy(6)
-    build_task(tiny_model(num_classes=num_classes)).losses(spy, x_0, y, drawn)
-    (label,) = spy.seen[2]
-    assert label is None if num_classes is None else torch.equal(label, y)
+    spy = Spy(6, num_classes)
+    build_task(tiny_model(num_classes=num_classes)).losses(Forward(spy), x_0, y, drawn)
+    assert spy.conditions == {} if num_classes is None else torch.equal(spy.conditions["y"], y)
 
 
 def test_an_upsampler_sees_the_mean_of_each_block_of_pixels(tiny_model, batch):
     x_0, y, drawn = batch
-    spy = Spy(6)
-    build_task(tiny_model("upsampler")).losses(spy, x_0, y, drawn)
+    spy = Spy(6, 2)
+    build_task(tiny_model("upsampler")).losses(Forward(spy), x_0, y, drawn)
     means = x_0.view(6, 3, 4, 2, 4, 2).mean((3, 5))
-    torch.testing.assert_close(spy.seen[3]["low_resolution"], means)
+    torch.testing.assert_close(spy.conditions["low_resolution"], means)
 
 
 def test_a_classifier_sees_the_noised_image_and_its_loss_is_the_cross_entropy(tiny_model, batch):

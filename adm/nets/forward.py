@@ -1,0 +1,95 @@
+"""The forward pass of a network: its precision, memory layout, device and conditioning, in one place."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from adm.nets.layers import Convolution, TokenLinear
+from adm.params.models import Precision
+
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+GRADIENT_SCALE = 2.0**10
+"""See `Forward.loss_scale`; log p(y | x) of an image with this factor has gradients far below float16's 65,504."""
+
+
+class Forward:
+    """A UNet, an upsampler or a classifier as a function of float32 images that returns float32.
+
+    In half precision only the convolutions of the torso are low, those over tokens included, and so are the features
+    between them. Embeddings and their projections, normalisations, the output convolution and a classifier's head
+    compute in float32.
+
+    Args:
+        network: The network, on the device to compute on. Its weights are laid out in place.
+        precision: The precision of the torso.
+
+    Source: the half-precision conversion of the released code.
+    """
+
+    def __init__(self, network: nn.Module, precision: Precision = "float32") -> None:
+        self.device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+        weights = next((parameter.dtype for parameter in network.parameters()), torch.float32)
+        # Float64 weights, as in gradient checks, compute in float64.
+        self.full = torch.promote_types(weights, torch.float32)
+        self.torso = self.full if precision == "float32" else DTYPES[precision]
+        self.layout = memory_format(self.device, precision)
+        self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
+
+    @classmethod
+    def frozen(cls, network: nn.Module, precision: Precision = "float32") -> "Forward":
+        """The forward pass of a network that is not trained any more: its torso is rounded once, in place."""
+        forward = cls(network, precision)
+        for part in ("encoder", "decoder"):
+            for module in getattr(network, part, nn.Module()).modules():
+                if isinstance(module, Convolution | TokenLinear):
+                    module.to(forward.torso)
+        return forward
+
+    def __call__(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        """Run the network.
+
+        Args:
+            x: (B, C, H, W) float32, noisy images.
+            t: (B,), timesteps of the original process.
+            conditions: Keywords of the network's own `forward`.
+
+        Returns:
+            Float32: (B, C or 2C, H, W) of a denoiser, (B, num_classes) logits of a classifier.
+        """
+        seen = x.to(self.full, memory_format=self.layout)
+        output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
+        return output.to(x.dtype)
+
+    @property
+    def loss_scale(self) -> float:
+        """A factor on what is differentiated with respect to x that keeps float16 gradients from underflow."""
+        return GRADIENT_SCALE if self.torso == torch.float16 else 1.0
+
+    def conditioned(self, y: Tensor | None, **conditions: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        """The network as a function of x and t alone.
+
+        Args:
+            y: (B,) int64 labels of the images, or (B, num_classes) float32 weights of classes, which weigh their
+                embeddings. An unconditional network gets none.
+            conditions: Further keywords of the network's own `forward`.
+        """
+        embedding = getattr(self.network, "class_embedding", None)
+        if embedding is not None and y is not None:
+            conditions["y"] = y @ embedding.weight if y.is_floating_point() else y
+        return partial(self, **conditions)
+
+
+def memory_format(device: torch.device, precision: Precision) -> torch.memory_format:
+    """The layout of feature maps: channels last for half precision on a GPU, whose convolutions ask for it.
+
+    On a CPU the contiguous layout is faster for most networks that one can train there (`python -m benchmarks layout`).
+    """
+    gpu = device.type == "cuda" and precision != "float32"
+    return torch.channels_last if gpu else torch.contiguous_format
