@@ -39,6 +39,7 @@ rule fast:
 
 
 onstart:
+    from adm import warm
     from workflow.locks import hold
 
     # Refuse to run while DVC or another Snakemake makes the same results.
@@ -46,6 +47,10 @@ onstart:
         hold(ROOT)
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    # On a cluster, and in containers, jobs start by themselves; a few start sooner so.
+    alone = not workflow.local_exec or workflow.deployment_settings.deployment_method
+    if not alone and sum(1 for _ in workflow.dag.needrun_jobs()) >= MANY:
+        warm.start()
     minutes = PARAMS.execution.expected_minutes
     if minutes:
         print(f"{ROOT}: about {minutes} minutes on 2 cores, if nothing is there yet")

@@ -39,6 +39,9 @@ def training(request, tmp_path):
     params["execution"] = {"log_every": 2, "save_every": 4}
     params["models"] = {"adm-128": {**whole["models"]["adm-128"], "checkpoints": [30, 32]}}
     project = Project(tmp_path / request.param, params)
+    # Snakemake's jobs are forks of a process that has all libraries, however few they are.
+    rules = project.folder / "workflow" / "rules" / "common.smk"
+    rules.write_text(rules.read_text().replace("MANY = 8", "MANY = 1"))
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     environment |= {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
     with (tmp_path / "printed").open("w") as printed:

@@ -38,6 +38,10 @@ IMAGE = "adm.sif"
 container: IMAGE
 
 
+# From how many jobs on a process with all libraries loaded is worth its start; see `adm.warm`.
+MANY = 8
+
+
 if DeploymentMethod.APPTAINER not in workflow.deployment_settings.deployment_method:
     # Jobs run in Snakemake's own environment, even if it is not activated.
     shell.prefix(f'PATH="{os.path.dirname(sys.executable)}:$PATH"; ')

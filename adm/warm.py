@@ -1,0 +1,175 @@
+"""A process that has imported the libraries, of which each of an engine's local jobs is a fork.
+
+To start Python and import torch takes one to three seconds, which is more than many jobs of a small scale need. A fork
+has the modules at once. It is a process of its own: with the caller's command line, folder, environment and streams,
+and without anything that another job has computed. Whoever finds no such process starts in the usual way.
+"""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+PLACE = "ADM_WARM"
+"""Environment variable with the path of the socket at which the process listens."""
+
+MODULES = ("adm.cli", "torch", "pandas", "matplotlib.figure", "scipy.special", "safetensors.torch", "PIL.Image")
+"""What most jobs import, by the time it takes."""
+
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that a caller hands on to its job."""
+
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Keeps the pipe open that tells the process that this one lives."""
+
+FOUR = 4
+"""Bytes of a number between the processes."""
+
+
+def start() -> None:
+    """Start the process; jobs that this process starts from now on find it. It ends when this process and they have."""
+    folder = tempfile.mkdtemp(prefix="adm-")
+    os.environ[PLACE] = str(Path(folder) / "socket")
+    # Its input stays open as long as this process lives. It has a session of its own: a terminal's Ctrl-C reaches the
+    # callers, which hand it on.
+    command = [sys.executable, "-m", "adm.warm"]
+    STARTED.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True))
+
+
+def run_in_fork(arguments: list[str]) -> int | None:
+    """Run a command line in a fork of the process; return its exit code, or None if there is no such process."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(os.environ[PLACE])
+    except (KeyError, OSError):
+        return None
+    umask = os.umask(0)
+    os.umask(umask)
+    request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ), "umask": umask}
+    message = json.dumps(request).encode()
+    socket.send_fds(connection, [len(message).to_bytes(FOUR)], [0, 1, 2])
+    connection.sendall(message)
+    job = int.from_bytes(connection.recv(FOUR, socket.MSG_WAITALL))
+    for number in FORWARDED:
+        signal.signal(number, lambda number, _: _send(job, number))
+    ended = connection.recv(FOUR, socket.MSG_WAITALL)
+    code = os.waitstatus_to_exitcode(int.from_bytes(ended)) if ended else -signal.SIGKILL
+    return code if code >= 0 else 128 - code
+
+
+def serve() -> None:
+    """Import the libraries, then fork once a caller, until the process that started this one has ended."""
+    path = os.environ.pop(PLACE)
+    for module in MODULES:
+        if _closed(0):
+            break
+        import_module(module)
+    os.chdir("/")
+    callers: dict[int, socket.socket] = {}
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as selector:
+        listening.bind(path)
+        listening.listen()
+        for readable in (0, woken, listening):
+            selector.register(readable, selectors.EVENT_READ)
+        while callers or 0 in selector.get_map():
+            for key, _ in selector.select():
+                if key.fileobj is listening:
+                    connection, _ = listening.accept()
+                    job = _fork(connection, [listening, *callers.values()])
+                    callers[job] = connection
+                    selector.register(connection, selectors.EVENT_READ, job)
+                elif key.fileobj == woken:
+                    os.read(woken, 4096)
+                    for job, status in _ended():
+                        with suppress(OSError), callers.pop(job) as connection:
+                            with suppress(KeyError):
+                                selector.unregister(connection)
+                            connection.sendall(status.to_bytes(FOUR))
+                elif key.fileobj == 0:
+                    selector.unregister(0)
+                    selector.unregister(listening)
+                else:  # a caller sends nothing more: it was killed
+                    selector.unregister(key.fileobj)
+                    _send(key.data, signal.SIGKILL)
+    Path(path).unlink()
+    Path(path).parent.rmdir()
+
+
+def _fork(connection: socket.socket, others: list[socket.socket]) -> int:
+    """Start the job that a caller asks for; return its PID, which the caller is told, too."""
+    length, streams, _, _ = socket.recv_fds(connection, FOUR, 3)
+    message = connection.recv(int.from_bytes(length), socket.MSG_WAITALL)
+    job = os.fork()
+    if not job:
+        for other in (*others, connection):
+            other.close()
+        _run(json.loads(message), streams)
+    for stream in streams:
+        os.close(stream)
+    with suppress(OSError):
+        connection.sendall(job.to_bytes(FOUR))
+    return job
+
+
+def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Become the job: take over what belongs to its caller, and run the command line."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for target, stream in enumerate(streams):
+            os.dup2(stream, target)
+            os.close(stream)
+        os.chdir(request["folder"])
+        os.umask(request["umask"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        del os.environ[PLACE]  # processes that the job starts are its own
+        sys.argv = ["adm", *request["arguments"]]
+        import_module("adm.cli").main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def _ended() -> list[tuple[int, int]]:
+    """The PIDs and states of jobs that have ended since the last call."""
+    found = []
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            found.append(ended)
+    return found
+
+
+def _send(job: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(job, number)
+
+
+def _closed(stream: int) -> bool:
+    """Whether a pipe's other end is closed; nothing is ever written to it."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+if __name__ == "__main__":
+    serve()

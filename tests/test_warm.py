@@ -1,0 +1,120 @@
+"""Jobs that are forks of a process with all libraries behave as processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+STARTER = """
+import os, sys, time
+from adm import warm
+warm.start()
+while not os.path.exists(os.environ[warm.PLACE]):
+    time.sleep(0.01)
+print(os.environ[warm.PLACE], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def starter(root):
+    """The process that started the other, and the environment of its jobs."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process, {**os.environ, "ADM_WARM": process.stdout.readline().strip()}
+        process.kill()
+
+
+def adm(*arguments, folder, environment):
+    command = [sys.executable, "-m", "adm", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--help"], 0), (["check"], 0), (["check", "--params", "none.yaml"], 2), (["no-verb"], 2)]
+)
+def test_a_fork_prints_and_ends_as_a_process_of_its_own(starter, root, arguments, code):
+    _, environment = starter
+    alone = adm(*arguments, folder=root, environment=os.environ)
+    assert adm(*arguments, folder=root, environment=environment) == alone
+    assert alone[0] == code
+
+
+def test_a_fork_is_in_its_callers_folder_with_its_callers_environment(starter, root, tmp_path):
+    _, environment = starter
+    (tmp_path / "params.yaml").write_text("paths: {results: here}\n")
+    for folder in (root, tmp_path):
+        done = adm("jobs", folder=folder, environment={**environment, "COLUMNS": "40"})
+        assert done == adm("jobs", folder=folder, environment={**os.environ, "COLUMNS": "40"})
+
+
+def test_without_such_a_process_a_job_starts_by_itself(root, tmp_path):
+    environment = {**os.environ, "ADM_WARM": str(tmp_path / "nobody")}
+    assert adm("check", folder=root, environment=environment)[0] == 0
+
+
+@pytest.fixture
+def long_job(starter, root, tmp_path):
+    """A job that would train for hours, by its caller; it has begun."""
+    _, environment = starter
+    params = (root / "params.yaml").read_text().replace("125, 225, 250, 500, 1000, 2180]\n", "1000000]\n")
+    (tmp_path / "params.yaml").write_text("\n".join(params.split("references:")[0].splitlines()) + "\n")
+    for verb in (["prepare", "digits"], ["init", "adm-128"]):
+        assert adm(*verb, folder=tmp_path, environment=environment) == (0, "", ""), verb
+    command = [sys.executable, "-m", "adm", "train", "adm-128-1000k"]
+    with (tmp_path / "printed").open("w") as printed:
+        caller = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=printed, stderr=printed)
+    journal = tmp_path / "results" / "embedded" / "logs" / "train" / "adm-128-1000k.txt"
+    while not journal.exists() or "process: " not in journal.read_text():
+        assert caller.poll() is None, (tmp_path / "printed").read_text()
+        time.sleep(0.01)
+    job = int(journal.read_text().partition("process: ")[2].split()[0])
+    assert job != caller.pid
+    yield caller, job, journal
+    caller.kill()
+
+
+def has_ended(process, seconds=20):
+    end = time.monotonic() + seconds
+    while Path(f"/proc/{process}").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    return not Path(f"/proc/{process}").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_a_signal_to_the_caller_ends_the_job(long_job, number, code):
+    caller, job, journal = long_job
+    caller.send_signal(number)
+    assert caller.wait(20) == code
+    assert has_ended(job)
+    assert ("stopped by" in journal.read_text()) == (number != signal.SIGKILL)
+
+
+def test_a_job_that_is_killed_ends_its_caller(long_job):
+    caller, job, _ = long_job
+    os.kill(job, signal.SIGKILL)
+    assert caller.wait(20) == 128 + signal.SIGKILL
+
+
+def test_it_ends_with_the_process_that_started_it(root):
+    """And takes its socket away."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        place = Path(process.stdout.readline().strip())
+        process.kill()
+    end = time.monotonic() + 20
+    while place.parent.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not place.parent.exists()
