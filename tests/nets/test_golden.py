@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from adm.diffusion.samplers import classifier_gradient
 from adm.nets import PRESETS, export_released, load_released, to_released
 from adm.nets.forward import Forward
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
@@ -174,3 +175,16 @@ def test_gradient_of_the_classifier(golden, load, x):
 def test_names_shapes_and_order(entry, load):
     released = to_released(load(entry).state_dict())
     assert [(name, list(tensor.shape)) for name, tensor in released.items()] == [*ENTRIES[entry]["keys"].items()]
+
+
+@pytest.mark.parametrize(("precision", "error"), [("bfloat16", 0.06), ("float16", 0.01)])
+def test_guidance_in_half_precision_is_that_of_float32_at_all_timesteps(precision, error, load):
+    """Errors of each image's gradient, relative to its length."""
+    t = torch.arange(0, 1000, 37)
+    x, y = draw(3, len(t), 3, 32, 32), torch.arange(len(t))
+    gradients = []
+    for used in ("float32", precision):
+        forward = Forward.frozen(load("classifier/attention"), used)
+        gradients.append(classifier_gradient(forward, y, 1.0, forward.loss_scale)(x, t).flatten(1))
+    full, half = gradients
+    assert ((half - full).norm(dim=1) < error * full.norm(dim=1)).all()
