@@ -53,7 +53,16 @@ def run_in_fork(arguments: list[str]) -> int | None:
         return None
     umask = os.umask(0)
     os.umask(umask)
-    request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ), "umask": umask}
+    ignored = (
+        signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    )  # as for commands that a script starts in the background
+    request = {
+        "arguments": arguments,
+        "folder": str(Path.cwd()),
+        "environment": dict(os.environ),
+        "umask": umask,
+        "interruptible": not ignored,
+    }
     message = json.dumps(request).encode()
     socket.send_fds(connection, [len(message).to_bytes(FOUR)], [0, 1, 2])
     connection.sendall(message)
@@ -129,6 +138,7 @@ def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler if request["interruptible"] else signal.SIG_IGN)
         for target, stream in enumerate(streams):
             os.dup2(stream, target)
             os.close(stream)

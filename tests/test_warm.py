@@ -71,7 +71,10 @@ def long_job(starter, root, tmp_path):
         assert adm(*verb, folder=tmp_path, environment=environment) == (0, "", ""), verb
     command = [sys.executable, "-m", "adm", "train", "adm-128-1000k"]
     with (tmp_path / "printed").open("w") as printed:
-        caller = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=printed, stderr=printed)
+        # As in a terminal, whatever started the tests.
+        caller = subprocess.Popen(
+            ["env", "--default-signal=INT", *command], cwd=tmp_path, env=environment, stdout=printed, stderr=printed
+        )
     journal = tmp_path / "results" / "embedded" / "logs" / "train" / "adm-128-1000k.txt"
     while not journal.exists() or "process: " not in journal.read_text():
         assert caller.poll() is None, (tmp_path / "printed").read_text()
@@ -80,6 +83,7 @@ def long_job(starter, root, tmp_path):
     assert job != caller.pid
     yield caller, job, journal
     caller.kill()
+    caller.wait()
 
 
 def has_ended(process, seconds=20):
