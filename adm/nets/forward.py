@@ -87,9 +87,9 @@ class Forward:
 
 
 def memory_format(device: torch.device, precision: Precision) -> torch.memory_format:
-    """The layout of feature maps: channels last for half precision on a GPU, whose convolutions ask for it.
+    """The layout of feature maps: channels last for half precision on a GPU, which was not measured.
 
-    On a CPU the contiguous layout is faster for most networks that one can train there (`python -m benchmarks layout`).
+    On a CPU the contiguous one, because there normalisations take 5 to 60 times as long channels last (docs/speed.md).
     """
     gpu = device.type == "cuda" and precision != "float32"
     return torch.channels_last if gpu else torch.contiguous_format

@@ -66,7 +66,11 @@ class SamplingParams(ScoredParams):
 
 
 class RunParams(SamplingParams):
-    """A batch of images from noise, guided by the classifier if one is named."""
+    """A batch of images from noise, guided by the classifier if one is named.
+
+    `precision` is that of the diffusion model. The classifier has its own, `classifier_precision`: its gradient is
+    small, so it is float32 unless another one is asked for.
+    """
 
     classifier: Key | None = None
     classifier_precision: Precision = "float32"

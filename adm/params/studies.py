@@ -14,6 +14,7 @@ class InterpolationParams(Section):
 
     `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
     reconstructions of both ends. `reconstructions` other images are encoded and decoded to measure the error.
+    `classifier_precision` is as for runs.
     """
 
     checkpoint: Key
