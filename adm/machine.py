@@ -1,7 +1,9 @@
 """The processor of this machine, and the resources that a process has used."""
 
+import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -11,10 +13,31 @@ from typing import Self
 
 def processor_name() -> str:
     """The name of this machine's processor."""
-    information = Path("/proc/cpuinfo")  # on Linux, where Python alone knows only the architecture
+    named = _processor_facts("model name"), platform.processor(), platform.machine()
+    return next(filter(None, named), "unknown")
+
+
+def vector_instructions() -> str:
+    """The vector instructions of this machine's processor, such as "avx avx2 avx512f"; empty where it does not tell."""
+    flags = _processor_facts("flags") or _processor_facts("Features")
+    return " ".join(sorted(flag for flag in flags.split() if flag.startswith(("avx", "amx", "asimd", "sve", "sme"))))
+
+
+def cpp_compiler() -> str | None:
+    """The C++ compiler that the variable CXX names, or else g++, as it calls itself; None if there is none."""
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    try:
+        asked = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return asked.stdout.partition("\n")[0]
+
+
+def _processor_facts(name: str) -> str:
+    """What Linux tells of the first processor under a name; elsewhere nothing."""
+    information = Path("/proc/cpuinfo")
     lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(filter(None, [*names, platform.processor(), platform.machine()]), "unknown")
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adm.artifacts.code import code_digest, code_of_record
 from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
+from adm.machine import cpp_compiler, vector_instructions
 from adm.params.errors import UserError
 from adm.params.section import Section
 from adm.progress import progress
@@ -55,12 +56,15 @@ def provenance(
         inputs: The artifacts that it read: folders with a manifest, or files.
         libraries: Distributions whose version can change the result.
     """
+    versions = library_versions(libraries)
+    if any(getattr(section, "compiled", False) for section in params.values()):
+        versions |= {"compiler": cpp_compiler() or "none", "instructions": vector_instructions()}
     return {
         "stage": stage,
         "params": dump_sections(params),
         "inputs": {name: identity(path) for name, path in inputs.items()},
         "code": code_digest(stage),
-        "versions": library_versions(libraries),
+        "versions": versions,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from adm.diffusion.process import Denoiser, Diffusion, Prediction
 
@@ -34,17 +35,21 @@ class Sampler(Step, Protocol):
         ...
 
 
-def classifier_gradient(
-    classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float, loss_scale: float = 1.0
-) -> Gradient:
+LARGEST_RESIDUAL = 2.0**10
+"""What `classifier_gradient` scales the residuals of classes to: float16 holds 64 times as much, and 2^-34 of it."""
+
+
+def classifier_gradient(classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float) -> Gradient:
     """Build s grad_x log p(y | x) from a classifier of (x, timesteps) that returns logits.
 
     Args:
         classifier: The noisy classifier p(y | x_t); returns (B, num_classes) float32.
         y: (B,) int64 classes, or weights w of classes, (B, num_classes) float32, for s grad_x sum_c w_c log p(c | x).
         scale: The gradient scale s.
-        loss_scale: A factor on log p, taken back from its gradient, which keeps a classifier that computes in float16
-            from underflow.
+
+    While an image's gradient runs back through the classifier, it has a factor that makes its residual at the logits,
+    w - p sum_c w_c, about 2^10. So a classifier that computes in float16 does not underflow, however sure it is. The
+    factor is a power of two, which changes no bit of a gradient in float32.
 
     Source: Algorithms 1 and 2; Appendix H for weights of classes.
     """
@@ -53,10 +58,20 @@ def classifier_gradient(
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
             log_p = classifier(x, timesteps).log_softmax(dim=-1)
-            chosen = log_p * y if y.is_floating_point() else log_p.gather(1, y[:, None])
-            return scale / loss_scale * torch.autograd.grad(loss_scale * chosen.sum(), x)[0]
+            weights = y if y.is_floating_point() else one_hot(y, log_p.shape[1]).to(log_p)
+            factor = _factor(log_p.detach(), weights)
+            (scaled,) = torch.autograd.grad((factor * weights * log_p).sum(), x)
+        return scaled * (scale / factor).view(-1, *[1] * (x.ndim - 1))
 
     return gradient
+
+
+def _factor(log_p: Tensor, weights: Tensor) -> Tensor:
+    """The factors of images, (B, 1), from their log probabilities and weights of classes, (B, num_classes)."""
+    residual = weights - weights.sum(dim=1, keepdim=True) * log_p.exp()
+    # A residual of zero, as with one class, has a gradient of zero under any factor.
+    size = residual.abs().amax(dim=1, keepdim=True).clamp(min=2.0**-100)
+    return LARGEST_RESIDUAL * torch.exp2(-torch.frexp(size).exponent.to(size))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
+from adm.compilation import compiled as compile_
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import Images, Mapping, Outputs, features_in_batches, read_definition
 from adm.metrics.torch_program import FAILURES, TensorOutputs, TorchProgram, first_line
@@ -48,7 +49,7 @@ class TorchGraph:
         except (ValueError, *FAILURES) as error:
             raise ValueError(one_line(f"{path}: {first_line(error)}")) from error
         # Compiled for one size: a program for all sizes would be slower, and all images of a folder have one size.
-        self._run = torch.compile(self._program, fullgraph=True, dynamic=False) if compiled else self._program
+        self._run = compile_(self._program) if compiled else self._program
 
     def features(self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map) -> Features:
         """Compute the features of images, in their order; see `features_in_batches`."""

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from adm.compilation import compiled as compile_
 from adm.nets.layers import Convolution, TokenLinear
 from adm.params.models import Precision
 
@@ -14,9 +15,6 @@ DTYPES: dict[Precision, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-
-GRADIENT_SCALE = 2.0**10
-"""See `Forward.loss_scale`; log p(y | x) of an image with this factor has gradients far below float16's 65,504."""
 
 
 class Forward:
@@ -43,13 +41,24 @@ class Forward:
         self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
 
     @classmethod
-    def frozen(cls, network: nn.Module, precision: Precision = "float32") -> "Forward":
-        """The forward pass of a network that is not trained any more: its torso is rounded once, in place."""
+    def frozen(cls, network: nn.Module, precision: Precision = "float32", compiled: bool = False) -> "Forward":
+        """The forward pass of a network that is not trained any more: its torso is rounded once, in place.
+
+        Args:
+            network: The network.
+            precision: The precision of the torso.
+            compiled: Whether torch compiles it first; see `adm.compilation`.
+
+        Raises:
+            UserError: It is to be compiled, and there is no C++ compiler.
+        """
         forward = cls(network, precision)
         for part in ("encoder", "decoder"):
             for module in getattr(network, part, nn.Module()).modules():
                 if isinstance(module, Convolution | TokenLinear):
                     module.to(forward.torso)
+        if compiled:
+            forward.network = compile_(forward.network)
         return forward
 
     def __call__(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
@@ -66,11 +75,6 @@ class Forward:
         seen = x.to(self.full, memory_format=self.layout)
         output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
         return output.to(x.dtype)
-
-    @property
-    def loss_scale(self) -> float:
-        """A factor on what is differentiated with respect to x that keeps float16 gradients from underflow."""
-        return GRADIENT_SCALE if self.torso == torch.float16 else 1.0
 
     def conditioned(self, y: Tensor | None, **conditions: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """The network as a function of x and t alone.

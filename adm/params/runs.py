@@ -39,7 +39,8 @@ class ScoredParams(Section):
 class SamplingParams(ScoredParams):
     """A batch that a diffusion model samples.
 
-    Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards.
+    Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
+    torch compiles the networks first, which takes half a minute and a C++ compiler: for runs that take longer.
     """
 
     checkpoint: Key
@@ -50,6 +51,7 @@ class SamplingParams(ScoredParams):
     epsilon_temperature: Temperature = 1.0
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
+    compiled: bool = False
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ class InterpolationParams(Section):
 
     `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
     reconstructions of both ends. `reconstructions` other images are encoded and decoded to measure the error.
-    `classifier_precision` is as for runs.
+    `classifier_precision` and `compiled` are as for runs.
     """
 
     checkpoint: Key
@@ -28,6 +28,7 @@ class InterpolationParams(Section):
     reconstructions: PositiveInt
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
+    compiled: bool = False
     seed: Seed = 0
     threads: PositiveInt = 1
 
@@ -65,7 +66,7 @@ class LikelihoodParams(Section):
 
     If `steps` is null, all T timesteps are used; fewer give a less tight bound. The seed chooses `num_images` different
     images. Each has its own noise, which does not depend on the other images. No image is mirrored. The images are from
-    the `part` of the dataset for training, or from the part that is held out.
+    the `part` of the dataset for training, or from the part that is held out. `compiled` is as for runs.
     """
 
     checkpoint: Key
@@ -75,5 +76,6 @@ class LikelihoodParams(Section):
     num_images: Annotated[int, Field(ge=2)]
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
+    compiled: bool = False
     seed: Seed = 0
     threads: PositiveInt = 1

@@ -47,7 +47,7 @@ WIDTHS = (
 ENOUGH = 400_000
 """Images that training should see, repeated or not."""
 
-JOB_SECONDS = 5.0
+JOB_SECONDS = 2.5
 """That a job takes to start."""
 
 TRAINING, CLASSIFIER, SAMPLING = 0.55, 0.1, 0.25
@@ -61,6 +61,9 @@ FEWEST_UPDATES = 80
 
 MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
 """Of training, whatever the hours: updates, and how often each image is seen."""
+
+WORTHWHILE = 0.9
+"""Of the time in float32, what an update in bfloat16 may take to be worth its rounding."""
 
 MEASURED_FLOPS = 1.0e11
 """Of an update on a CPU that is made to see how long one takes: some seconds at most."""
@@ -211,8 +214,17 @@ def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
         model = _model(wanted, width)
         seen = seconds / (cost * forward_flops(_section(model)))
         if width.least_images <= wanted.num_images and seen >= ENOUGH and _halves(model):
-            return model, _measured(model, wanted.device)
-    return narrowest, an_update
+            return _in_faster_precision(model, _measured(model, wanted.device), wanted.device)
+    return _in_faster_precision(narrowest, an_update, wanted.device)
+
+
+def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> tuple[dict[str, Any], float]:
+    """On a CPU, a model in bfloat16 where its updates are faster so, and what an update takes."""
+    if device == "cuda":
+        return model, seconds
+    low = {**model, "training": {**model["training"], "precision": "bfloat16"}}
+    in_low = _measured(low, device)
+    return (low, in_low) if in_low < WORTHWHILE * seconds else (model, seconds)
 
 
 def _measured(model: dict[str, Any], device: str) -> float:

@@ -49,14 +49,14 @@ class LatentSpace:
         """The latent space of a model's networks."""
         noise = model.noise
         diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)
-        forward = Forward.frozen(network, params.precision)
+        forward = Forward.frozen(network, params.precision, params.compiled)
         diffusion.to(forward.device)
         if classifier is None or not params.gradient_scale:
             return cls(diffusion, forward.conditioned)
-        guide = Forward.frozen(classifier, params.classifier_precision)
+        guide = Forward.frozen(classifier, params.classifier_precision, params.compiled)
 
         def gradient(class_weights: Tensor) -> Gradient:
-            return classifier_gradient(guide, class_weights, params.gradient_scale, guide.loss_scale)
+            return classifier_gradient(guide, class_weights, params.gradient_scale)
 
         return cls(diffusion, forward.conditioned, gradient)
 

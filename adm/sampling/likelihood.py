@@ -43,7 +43,7 @@ def measure(
     Source: equations 8-11.
     """
     noise = model.noise
-    forward = Forward.frozen(network, study.precision)
+    forward = Forward.frozen(network, study.precision, study.compiled)
     device = forward.device
     diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance).to(device)
     sums = np.zeros((3, diffusion.num_timesteps))

@@ -269,7 +269,8 @@ def _models(recipe: Recipe, checkpoints: list[int]) -> list[str]:
 
 def _runs(wanted: Request, recipe: Recipe, checkpoints: list[int]) -> list[str]:
     run: dict[str, Any] = {"checkpoint": "model", "steps": str(recipe.steps), "num_samples": recipe.num_samples}
-    run |= {"precision": "float16"} if wanted.device == "cuda" else {}
+    if precision := recipe.model["training"].get("precision"):
+        run["precision"] = precision
     # Guided by scale 0 the last checkpoint is not guided; it is sampled once.
     through = checkpoints[:-1] if recipe.classifier else checkpoints
     lines = ["runs:", _entry("through", _Anchored("run", {**run, "sweep": {"iteration": through}}))]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import one_hot
 
 from adm.diffusion.samplers import classifier_gradient
 from adm.nets import PRESETS, export_released, load_released, to_released
@@ -177,14 +178,20 @@ def test_names_shapes_and_order(entry, load):
     assert [(name, list(tensor.shape)) for name, tensor in released.items()] == [*ENTRIES[entry]["keys"].items()]
 
 
+@pytest.mark.parametrize("sureness", [0.0, 20.0])
 @pytest.mark.parametrize(("precision", "error"), [("bfloat16", 0.06), ("float16", 0.01)])
-def test_guidance_in_half_precision_is_that_of_float32_at_all_timesteps(precision, error, load):
-    """Errors of each image's gradient, relative to its length."""
+def test_guidance_in_half_precision_is_that_of_float32_at_all_timesteps(precision, error, sureness, load):
+    """Errors of each image's gradient, relative to its length; `sureness` is added to the logit of its class."""
     t = torch.arange(0, 1000, 37)
     x, y = draw(3, len(t), 3, 32, 32), torch.arange(len(t))
     gradients = []
     for used in ("float32", precision):
         forward = Forward.frozen(load("classifier/attention"), used)
-        gradients.append(classifier_gradient(forward, y, 1.0, forward.loss_scale)(x, t).flatten(1))
+
+        def sure(x, t, forward=forward):
+            logits = forward(x, t)
+            return logits + sureness * one_hot(y, logits.shape[1])
+
+        gradients.append(classifier_gradient(sure, y, 1.0)(x, t).flatten(1))
     full, half = gradients
     assert ((half - full).norm(dim=1) < error * full.norm(dim=1)).all()

@@ -4,10 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
+from adm.machine import cpp_compiler, vector_instructions
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
 from adm.sampling.batch import SAMPLES, Samples, read_batch
@@ -134,6 +136,35 @@ def test_shards_some_of_them_interrupted_or_empty_are_gathered_to_the_bytes_of_t
         project.sample(f"{shard}.npz", shard)
     gather.run(RUN, project.inputs, [project.folder / f"{shard}.npz" for shard in shards], project.folder / "gathered")
     assert project.files("gathered") == project.files("whole")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
+def test_compiled_shards_are_gathered_to_the_bytes_of_the_whole_and_differ_from_plain_ones_by_rounding(
+    project, monkeypatch
+):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(project.folder / "kernels"))
+    run = RUN.model_copy(update={"compiled": True})
+    project.sample("plain")
+    project.sample("whole", run=run)
+    assert list((project.folder / "kernels").rglob("*.so"))
+    for shard in ("1-of-2", "2-of-2"):
+        torch.compiler.reset()  # as in a process of its own
+        project.sample(f"{shard}.npz", shard, run=run)
+    parts = [project.folder / f"{number}-of-2.npz" for number in (1, 2)]
+    gather.run(run, project.inputs, parts, project.folder / "gathered")
+    assert project.files("gathered") == project.files("whole")
+    versions = read_manifest(project.folder / "whole", "sample").versions
+    assert versions["compiler"] == cpp_compiler()
+    assert versions["instructions"] == vector_instructions()
+    plain, compiled = (read_batch(project.folder / name).images.astype(int) for name in ("plain", "whole"))
+    assert abs(plain - compiled).max() <= 1
+
+
+def test_without_a_compiler_a_compiled_run_is_refused_in_one_line(project, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(UserError, match=r"^compiled true: needs a C\+\+ compiler"):
+        project.sample("whole", run=RUN.model_copy(update={"compiled": True}))
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
