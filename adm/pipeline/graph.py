@@ -98,7 +98,7 @@ class Pipeline:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
         if verb == "prepare" and argument in self.params.datasets and argument not in found:
             of = self.params.datasets[argument].of
-            raise UserError(f"prepare {argument!r}: is a view of {of!r}, which is prepared for it; type: adm prepare {of}")
+            raise UserError(f"prepare {argument!r}: is a view of {of!r}, which serves it; type: adm prepare {of}")
         if argument not in found:
             raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(found), argument)}")
         return found[argument]
