@@ -4,8 +4,8 @@ Nothing but the loader runs: reading, decoding, cropping, conversion to float32.
 of its own. Images are synthetic JPEGs of 500x375. Files are decoded for each batch. Pixels are squares of the side that
 is read, and for random crops of 1.25 times that side, so that no crop is enlarged.
 
-Times and ratios are of the clock. The images that a second of a core makes are of the processor's time, which other work
-on the machine leaves alone: GPUs that train on r images a second together need r / v cores where that rate is v.
+Times and ratios are of the clock. How many images a second of a core makes is of the processor's time, so that other
+work on the machine hardly matters: GPUs that train on r images a second together need r / v cores if that rate is v.
 """
 
 import argparse
