@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import EVERY, read_manifest
-from adm.artifacts.reading import read_npy
+from adm.artifacts.reading import Shape, read_npy
 from adm.artifacts.streaming import write_npy
 from adm.data.crops import Crop, centre_crop, cut
 from adm.data.decoding import as_grey, decode
@@ -88,7 +88,7 @@ class _Files:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._index: NDArray[np.int64] = read_npy(_beside(path, "index"), "int64", (None, 3))
+        self._index = _in_memory(_beside(path, "index"), (None, 3))
         self._bytes = np.memmap(path, np.uint8, "r")
 
     def __len__(self) -> int:
@@ -106,6 +106,11 @@ class _Files:
 def _beside(images: Path, kind: str) -> Path:
     """The index or the labels of a shard of images."""
     return images.with_name(images.name.replace("images-", f"{kind}-")).with_suffix(".npy")
+
+
+def _in_memory(path: Path, shape: Shape) -> NDArray[np.int64]:
+    """Read integers. A mapped file stays open, and a process may have about a thousand, fewer than twice the shards."""
+    return np.array(read_npy(path, "int64", shape))
 
 
 class ImageShards:
@@ -148,7 +153,7 @@ class ImageShards:
         self.height, self.width = (image_size, image_size) if image_size else self._shards[0].shape(0)
         self._becomes_grey = self._are_files and manifest.params["dataset"].get("channels") == 1
         self._threads = threads
-        self.labels = np.concatenate([read_npy(_beside(path, "labels"), "int64", (None,)) for path in paths])
+        self.labels = np.concatenate([_in_memory(_beside(path, "labels"), (None,)) for path in paths])
         self._starts = [0, *accumulate(map(len, self._shards))]
         if len(self.labels) != len(self):
             raise UserError(f"{folder}: has {len(self)} images but {len(self.labels)} labels")
