@@ -90,7 +90,7 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         "Turn a published file into the artifact that it stands for.",
         lambda c, j: (c["published"], c["model"], j.inputs["source"], j.out),
     ),
-    "prepare": ("Turn a source of images into sharded arrays.", lambda c, j: (c["dataset"], j.out)),
+    "prepare": ("Turn a source of images into shards.", lambda c, j: (c["dataset"], j.out)),
     "extractor": (
         "Train a small extractor of features and freeze it into a TensorFlow graph.",
         lambda c, j: (c["extractor"], c["dataset"], j.inputs["data"], j.out, *c.curve),
@@ -123,11 +123,11 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
     "sample_gan": ("Sample a GAN under truncation.", lambda c, j: (c["run"], c["gan"], c["dataset"], j.inputs, j.out)),
     "features": (
         "Compute the features of a run, or of reference/KEY or dataset/KEY.",
-        lambda c, j: (c["extractor"], j.inputs["images"], j.inputs["graph"], j.out, *c.process),
+        lambda c, j: (c["extractor"], j.inputs["images"], j.inputs["graph"], j.out, *c.process, c["dataset"]),
     ),
     "reference": (
         "Make a reference batch from a dataset and its features.",
-        lambda c, j: (c["reference"], j.inputs["features"], j.inputs["data"], j.out),
+        lambda c, j: (c["reference"], j.inputs["features"], j.inputs["data"], j.out, c["dataset"]),
     ),
     "evaluate": ("Score a batch of samples.", lambda c, j: (c["run"], c["reference"], j.inputs, j.out)),
     "interpolate": (

@@ -31,7 +31,7 @@ def printed(root):
     return run
 
 
-@pytest.mark.parametrize("name", ["features", "training", "sampling"])
+@pytest.mark.parametrize("name", ["features", "loading", "training", "sampling"])
 def test_two_times_and_their_ratio(printed, name):
     (line,) = printed(name)
     ours, theirs, ratio, lowest, highest = map(float, TIMES.search(line).groups())
@@ -82,5 +82,5 @@ def test_verbs_start_without_heavy_libraries(printed):
 
 def test_every_benchmark_has_a_name_and_no_other_name_is_taken(root, printed):
     modules = {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")} - {"cases", "clock", "plain"}
-    assert modules == {"startup", "frechet", "features", "training", "sampling"}
+    assert modules == {"startup", "frechet", "features", "loading", "training", "sampling"}
     assert printed("no-such-benchmark", succeeds=False) == []

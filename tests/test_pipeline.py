@@ -78,7 +78,7 @@ class TestEveryScale:
     def test_every_section_has_its_jobs(self, pipeline):
         params = pipeline.params
         keys = {
-            "prepare": params.datasets,
+            "prepare": [key for key, dataset in params.datasets.items() if dataset.of is None],
             "extractor": params.extractors,
             "init": params.models,
             "train": params.segments,
@@ -278,6 +278,69 @@ class TestRunAgain:
 
         assert rerun(embedded, with_model()) == set()
         assert rerun(embedded, with_model(warm_restarts=2)) >= {"init/adm-128", "train/adm-128-250"}
+
+
+VIEWS = """
+datasets:
+  photos: {source: folder, root: photos, num_classes: 2, stored: files}
+  small: {of: photos, image_size: 8}
+  large: {of: photos, image_size: 16}
+extractors: {told: {dataset: small, side: 16, iterations: 9, least_accuracy: 0}}
+references:
+  small: {dataset: small, num_images: 9}
+  large: {dataset: large, num_images: 9}
+models:
+  one: &model
+    kind: diffusion
+    dataset: small
+    checkpoints: [10]
+    network: &network {image_size: 8, channels: 32, channel_multiplier: [1], heads: 1, num_classes: 2}
+    training: {batch_size: 4}
+  other: {<<: *model, dataset: large, network: {<<: *network, image_size: 16}}
+gans: {gan: {dataset: small, iterations: 9, batch_size: 4}}
+runs:
+  one: {checkpoint: one, num_samples: 9}
+neighbours: {near: {run: one}}
+likelihoods: {bits: {checkpoint: one, num_images: 9}}
+figures:
+  images:
+    kind: comparison
+    caption: Images.
+    columns: 2
+    lines: 1
+    rows: {"": {small: {dataset: small}, run: {run: one}}}
+"""
+
+
+class TestViews:
+    """A view has no job: its readers read what its dataset's job wrote, at the view's size."""
+
+    @pytest.fixture
+    def params(self, tmp_path):
+        return load_text(tmp_path, VIEWS)
+
+    def test_one_job_prepares_for_all_sizes(self, params):
+        pipeline = Pipeline(params)
+        assert [job.key for job in pipeline.of_rule("prepare")] == ["photos"]
+        assert "image_size" not in pipeline.jobs["prepare/photos"].values["dataset"]
+        readers = {name for name, job in pipeline.jobs.items() if "prepare/photos" in pipeline.after(job)}
+        assert readers == {
+            *("extractor/told", "train/one-10", "train/other-10", "train_gan/gan", "neighbours/near"),
+            *(f"{rule}/{key}" for rule in ("dataset_features", "reference") for key in ("small", "large")),
+            *("likelihood/bits", "figure/images"),
+        }
+
+    def test_its_size_has_its_readers_run_again(self, params):
+        # What reads at the size of its network runs again as the network changes, which must be of the same size.
+        assert rerun(params, changed(params, "datasets.small.image_size", 4)) == {
+            *("extractor/told", "train/one-10", "train_gan/gan", "figure/images"),
+            *("dataset_features/small", "reference/small"),
+        }
+        assert rerun(params, changed(params, "datasets.photos.image_size", 4)) == set()
+
+    def test_another_view_of_the_same_files_is_another_size(self, params):
+        found = rerun(params, changed(params, "references.small.dataset", "large"))
+        assert {"dataset_features/small", "reference/small"} <= found
 
 
 SCRIPT = """

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adm.data.crops import cut, draw_crop
+from adm.data.crops import draw_crop
 from adm.data.shards import ImageShards
 from adm.determinism import generator
 from adm.params.errors import NotFiniteError
@@ -50,7 +50,8 @@ class Batches:
         images: The dataset.
         image_size: Side of the crops.
         batch_size: Images a step.
-        crop: "centre" uses the images as prepared; "random" draws a new crop each time.
+        crop: "centre" uses the images as they are read; "random" draws a new crop each time, of the source image where
+            the dataset stores files, else of the image as prepared.
         flip: Mirror each image with probability 1/2.
         seed: The training run's seed.
         channels: How many of the images' channels are seen, 3 or 1.
@@ -69,13 +70,15 @@ class Batches:
 
         The random numbers of the whole batch are always drawn; only the images of the rows are read.
         """
-        indices = self._indices(step)[rows]
+        batch = self._indices(step)
+        indices = batch[rows]
         draws = generator(self.seed, step, AUGMENTATION)
-        images = self.images[indices]
         if self.crop == "random":
-            shape, integer = (self.images.height, self.images.width), partial(_integer, draws)
-            crops = [draw_crop(*shape, self.image_size, integer) for _ in range(self.batch_size)]
-            images = np.stack([cut(i, self.image_size, crop) for i, crop in zip(images, crops[rows], strict=True)])
+            integer = partial(_integer, draws)
+            crops = [draw_crop(*shape, self.image_size, integer) for shape in self.images.shapes(batch)]
+            images = self.images.cut(indices, self.image_size, crops[rows])
+        else:
+            images = self.images[indices]
         x_0 = to_unit_range(images, self.channels)
         if self.flip:
             mirrored = (torch.rand(self.batch_size, generator=draws) < 0.5)[rows]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import read_npz
 from adm.artifacts.streaming import names_in_npz, stream_npz
-from adm.data.sources.folders import ENDINGS, open_image
+from adm.data.decoding import open_image
+from adm.data.sources.folders import ENDINGS
 from adm.params.errors import UserError
 
 Pixels = NDArray[np.uint8]

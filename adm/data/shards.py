@@ -1,21 +1,34 @@
-"""A prepared dataset: uint8 images and int64 labels in memory-mapped shards."""
+"""A prepared dataset in memory-mapped shards: uint8 images, or the files of images one after the other, and labels."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import EVERY, read_manifest
-from adm.artifacts.reading import read_npy
+from adm.artifacts.reading import Shape, read_npy
 from adm.artifacts.streaming import write_npy
+from adm.data.crops import Crop, centre_crop, cut
+from adm.data.decoding import as_grey, decode
 from adm.params.errors import UserError
 
 Part = Literal["training", "held_out"]
 
 PREFIXES: dict[Part, str] = {"training": "", "held_out": "held-out-"}
 """How the names of a part's shards begin, so that who looks for images finds those to train on alone."""
+
+
+class Encoded(NamedTuple):
+    """The content of an image file, and the image's height and width in pixels."""
+
+    content: bytes
+    height: int
+    width: int
 
 
 def write_shards(
@@ -36,8 +49,72 @@ def write_shards(
         write_npy(folder / f"{PREFIXES[part]}labels-{number:05d}.npy", labels[rows])
 
 
+def write_encoded_shard(
+    folder: Path, images: Iterable[Encoded], labels: NDArray[np.int64], number: int, part: Part = "training"
+) -> None:
+    """Write the files of images one after the other into one file, and beside it an index and labels (N,) int64.
+
+    The index is (N, 3) int64: the byte at which each file ends, and the image's height and width.
+    """
+    rows = []
+    with (folder / f"{PREFIXES[part]}images-{number:05d}.bin").open("wb") as file:
+        for image in images:
+            file.write(image.content)
+            rows.append((file.tell(), image.height, image.width))
+    write_npy(folder / f"{PREFIXES[part]}index-{number:05d}.npy", np.array(rows, np.int64))
+    write_npy(folder / f"{PREFIXES[part]}labels-{number:05d}.npy", labels)
+
+
+class _Squares:
+    """A shard of images that `prepare` cropped."""
+
+    def __init__(self, path: Path, image_size: int | None) -> None:
+        self._images: NDArray[np.uint8] = read_npy(path, "uint8", (None, image_size, image_size, 3))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def shape(self, _: int) -> tuple[int, int]:
+        height, width = self._images.shape[1:3]
+        return height, width
+
+    def read(self, row: int) -> NDArray[np.uint8]:
+        image: NDArray[np.uint8] = self._images[row]
+        return image
+
+
+class _Files:
+    """A shard of image files; each is decoded when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._index = _in_memory(_beside(path, "index"), (None, 3))
+        self._bytes = np.memmap(path, np.uint8, "r")
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def shape(self, row: int) -> tuple[int, int]:
+        _, height, width = self._index[row].tolist()
+        return height, width
+
+    def read(self, row: int) -> NDArray[np.uint8]:
+        start = self._index[row - 1, 0] if row else 0
+        return decode(self._bytes[start : self._index[row, 0]].tobytes(), f"{self._path}: image {row}")
+
+
+def _beside(images: Path, kind: str) -> Path:
+    """The index or the labels of a shard of images."""
+    return images.with_name(images.name.replace("images-", f"{kind}-")).with_suffix(".npy")
+
+
+def _in_memory(path: Path, shape: Shape) -> NDArray[np.int64]:
+    """Read integers. A mapped file stays open, and a process may have about a thousand, fewer than twice the shards."""
+    return np.array(read_npy(path, "int64", shape))
+
+
 class ImageShards:
-    """Parts of a prepared dataset, read-only; images are read from disk on demand.
+    """Parts of a prepared dataset, read-only; images are read from disk on demand, by any number of threads.
 
     Attributes:
         labels: (N,) int64.
@@ -46,9 +123,11 @@ class ImageShards:
 
     Args:
         folder: The artifact of `prepare`.
-        image_size: The side that the images must have; None accepts any.
+        image_size: The side that prepared images must have, or to which stored files are cropped. None accepts any
+            prepared images.
         checked: Which files to check, where other processes check the rest; see `read_manifest`.
         parts: Which of its parts, one after the other; parts that it lacks are empty.
+        threads: How many images of a batch are decoded at once, where files are stored.
 
     Raises:
         UserError: The folder is no prepared dataset, it changed, its parts are empty, or its images have another side.
@@ -60,28 +139,71 @@ class ImageShards:
         image_size: int | None = None,
         checked: slice = EVERY,
         parts: Sequence[Part] = ("training",),
+        threads: int = 1,
     ) -> None:
-        files = read_manifest(folder, "prepare", checked=checked).files
+        manifest = read_manifest(folder, "prepare", checked=checked)
         prefixes = [f"{PREFIXES[part]}images-" for part in parts]
-        image_files = [name for prefix in prefixes for name in sorted(files) if name.startswith(prefix)]
-        if not image_files:
+        paths = [folder / name for prefix in prefixes for name in sorted(manifest.files) if name.startswith(prefix)]
+        if not paths:
             raise UserError(f"{folder}: holds no {'images' if 'training' in parts else 'held-out images'}")
-        shape = (None, image_size, image_size, 3)
-        self._images = [read_npy(folder / name, "uint8", shape) for name in image_files]
-        self.height, self.width = self._images[0].shape[1:3]
-        names = [name.replace("images-", "labels-") for name in image_files]
-        self.labels = np.concatenate([read_npy(folder / name, "int64", (None,)) for name in names])
-        self._starts = np.cumsum([0, *(len(shard) for shard in self._images)])
+        self._are_files = paths[0].suffix == ".bin"
+        if self._are_files and image_size is None:
+            raise UserError(f"{folder}: holds files of images of any size, which are cropped to a side; none is given")
+        self._shards = [_Files(path) if self._are_files else _Squares(path, image_size) for path in paths]
+        self.height, self.width = (image_size, image_size) if image_size else self._shards[0].shape(0)
+        self._becomes_grey = self._are_files and manifest.params["dataset"].get("channels") == 1
+        self._threads = threads
+        self.labels = np.concatenate([_in_memory(_beside(path, "labels"), (None,)) for path in paths])
+        self._starts = [0, *accumulate(map(len, self._shards))]
         if len(self.labels) != len(self):
             raise UserError(f"{folder}: has {len(self)} images but {len(self.labels)} labels")
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._starts[-1]
 
     def __getitem__(self, indices: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
-        """Images (B, H, W, 3) uint8 at the indices (B,), or of a slice."""
+        """Images (B, H, W, 3) uint8 at the indices (B,), or of a slice: as prepared, or stored files cropped."""
         if isinstance(indices, slice):
             indices = np.arange(len(self))[indices]
-        shard = np.searchsorted(self._starts, indices, side="right") - 1
-        rows = [self._images[s][i - self._starts[s]] for s, i in zip(shard, indices, strict=True)]
-        return np.stack(rows) if rows else self._images[0][:0]
+        return self._stacked(self._square, (self.height, self.width), indices)
+
+    def shapes(self, indices: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """The heights and widths, in pixels, of what `cut` cuts crops from; no image is read."""
+        return [shard.shape(row) for shard, row in map(self._find, indices)]
+
+    def cut(self, indices: NDArray[np.int64], size: int, crops: Sequence[Crop]) -> NDArray[np.uint8]:
+        """A crop (size, size, 3) of each image at the indices (B,), as (B, size, size, 3) uint8.
+
+        They are cut from the source images where files are stored, else from the images as they were prepared.
+        """
+
+        def one(index: int, crop: Crop) -> NDArray[np.uint8]:
+            shard, row = self._find(index)
+            return self._coloured(cut(shard.read(row), size, crop))
+
+        return self._stacked(one, (size, size), indices, crops)
+
+    def _find(self, index: int) -> tuple[_Squares | _Files, int]:
+        """The shard of an image, and its row in it."""
+        number = bisect_right(self._starts, index) - 1
+        return self._shards[number], int(index) - self._starts[number]
+
+    def _square(self, index: int) -> NDArray[np.uint8]:
+        shard, row = self._find(index)
+        image = shard.read(row)
+        return self._coloured(centre_crop(image, self.height)) if self._are_files else image
+
+    def _coloured(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return as_grey(image) if self._becomes_grey else image
+
+    def _stacked(
+        self, read: Callable[..., NDArray[np.uint8]], shape: tuple[int, int], *arguments: Iterable[Any]
+    ) -> NDArray[np.uint8]:
+        """The images (B, *shape, 3) that `read` returns for each of the arguments."""
+        if self._are_files and self._threads > 1:
+            # Pillow releases the GIL while it decodes and resizes.
+            with ThreadPoolExecutor(self._threads) as pool:
+                images = list(pool.map(read, *arguments))
+        else:
+            images = list(map(read, *arguments))
+        return np.stack(images) if images else np.empty((0, *shape, 3), np.uint8)

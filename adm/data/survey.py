@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from adm.data.sources.folders import class_names, names_of_images, open_image
+from adm.data.decoding import open_image
+from adm.data.sources.folders import class_names, names_of_images
 from adm.params.errors import UserError, brief
 from adm.progress import progress
 

@@ -24,18 +24,22 @@ def write_features(folder: Path, features: Features) -> None:
     write_npz(folder / FEATURES, pool=features.pool, spatial=features.spatial, logits=features.logits)
 
 
-def read_features(folder: Path, images: Path) -> Features:
+def read_features(folder: Path, images: Path, side: int | None = None) -> Features:
     """Read a feature batch.
 
     Args:
         folder: The artifact of the stage `features`.
         images: The artifact or file of images that the features must belong to.
+        side: The side of the images, where `images` does not tell it because it stores files.
 
     Raises:
         UserError: The folder holds no features, it changed, it holds NaN or infinity, or belongs to other images.
     """
-    if read_manifest(folder, "features").inputs.get("images") != identity(images):
+    manifest = read_manifest(folder, "features")
+    if manifest.inputs.get("images") != identity(images):
         raise UserError(f"{folder}: holds features of other images than those of {images}")
+    if (found := manifest.params.get("dataset", {}).get("image_size", side)) != side:
+        raise UserError(f"{folder}: holds features of images of side {found}, not {side}")
     matrix = ("float32", (None, None))
     features = Features(**read_npz(folder / FEATURES, {"pool": matrix, "spatial": matrix, "logits": matrix}))
     if len({len(rows) for rows in (features.pool, features.spatial, features.logits)}) > 1:

@@ -6,7 +6,7 @@ from adm.arithmetic.respacing import respaced_timesteps
 from adm.arithmetic.sharing import check_shared
 from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
-from adm.params.keys import check_class, check_equal, check_known, model_of
+from adm.params.keys import check_class, check_dataset, check_equal, check_known, model_of
 from adm.params.models import (
     ClassifierModelParams,
     DiffusionModelParams,
@@ -25,15 +25,15 @@ def check(params: Params) -> None:
         ValueError: A reference is wrong; the message names the key, the value and what is accepted.
     """
     for key, extractor in params.extractors.items():
-        check_known(params.datasets, extractor.dataset, f"extractors.{key}.dataset")
+        check_dataset(params, extractor.dataset, f"extractors.{key}.dataset")
         if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
             raise ValueError(
                 f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
             )
     for key, gan in params.gans.items():
-        check_known(params.datasets, gan.dataset, f"gans.{key}.dataset")
+        check_dataset(params, gan.dataset, f"gans.{key}.dataset")
     for key, reference in params.references.items():
-        check_known(params.datasets, reference.dataset, f"references.{key}.dataset")
+        check_dataset(params, reference.dataset, f"references.{key}.dataset")
         check_known(params.graphs, reference.extractor, f"references.{key}.extractor")
     _check_devices(params)
     _check_names(params)
@@ -108,7 +108,7 @@ def _check_training(params: Params, key: str) -> None:
     model, place = params.models[key], f"models.{key}"
     if model.dataset is None:
         return
-    check_known(params.datasets, model.dataset, f"{place}.dataset")
+    check_dataset(params, model.dataset, f"{place}.dataset")
     dataset, training, network = params.datasets[model.dataset], model.training, model.network
     processes = params.resources.train.processes
     try:
@@ -121,8 +121,9 @@ def _check_training(params: Params, key: str) -> None:
             f"{place}.checkpoints: {last} is past training.annealing {training.annealing}, where the learning rate is "
             "zero"
         )
-    # Random crops may come from images that are larger than the network's.
-    if training.crop == "centre" or dataset.image_size < network.image_size:
+    # Squares may be larger than the network's images where crops are cut from them.
+    has_room = training.crop == "random" and dataset.stored == "pixels" and dataset.side > network.image_size
+    if not has_room:
         check_equal(f"{place}.dataset", "image_size", dataset.image_size, "the network", network.image_size)
     _check_channels(f"{place}.dataset", dataset, "the network", model)
     if network.num_classes is not None:
@@ -209,7 +210,7 @@ def _check_studies(params: Params) -> None:
         name, model = _diffusion_model_of(params, interpolation.checkpoint, f"{place}.checkpoint")
         _respaces(place, model.noise.timesteps, interpolation.steps)
         _check_guidance(params, place, interpolation.classifier, name)
-        check_known(params.datasets, interpolation.dataset, f"{place}.dataset")
+        check_dataset(params, interpolation.dataset, f"{place}.dataset")
         dataset = params.datasets[interpolation.dataset]
         check_equal(f"{place}.dataset", "image_size", dataset.image_size, f"model {name!r}", model.network.image_size)
         _check_channels(f"{place}.dataset", dataset, f"model {name!r}", model)
@@ -233,7 +234,7 @@ def _check_likelihood(params: Params, key: str) -> None:
     name, model = _diffusion_model_of(params, likelihood.checkpoint, f"{place}.checkpoint")
     if likelihood.steps is not None:
         _respaces(place, model.noise.timesteps, likelihood.steps)
-    check_known(params.datasets, likelihood.dataset, f"{place}.dataset")
+    check_dataset(params, likelihood.dataset, f"{place}.dataset")
     dataset, owner = params.datasets[likelihood.dataset], f"model {name!r}"
     check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, model.network.image_size)
     _check_channels(f"{place}.dataset", dataset, owner, model)

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
 
+FILES = ("folder", "lsun")
+"""Sources whose images are files of their own."""
+
 ROOTS = {
     "idx": "a folder with train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]",
     "folder": "a folder with one folder of images a class",
@@ -24,17 +27,23 @@ class DatasetParams(Section):
     `held_out` is a share of every class on which nothing is trained; samples can be compared with these images, which
     no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
     same images.
+
+    With `stored` "files" the images' own files are kept, and each image is decoded and cropped when it is read. Such a
+    dataset serves all sizes: a view of it, `{of: KEY, image_size: 64}`, reads the same files at its own size and has no
+    other value of its own. A dataset that views alone read needs no `image_size`.
     """
 
     source: Literal["digits", "idx", "folder", "lsun"]
     root: Annotated[str, Field(min_length=1)] | None = None
-    image_size: PositiveInt
+    image_size: PositiveInt | None = None
     num_classes: PositiveInt
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     limit: PositiveInt | None = None
     shard_size: PositiveInt = 4096
     channels: Literal[1, 3] = 3
     held_out: Fraction = 0.0
+    stored: Literal["pixels", "files"] = "pixels"
+    of: Key | None = None
 
     @model_validator(mode="after")
     def _root_belongs_to_source(self) -> Self:
@@ -42,6 +51,14 @@ class DatasetParams(Section):
             raise ValueError(f"root is missing; source {self.source!r} needs {ROOTS[self.source]}")
         if self.source not in ROOTS and self.root is not None:
             raise ValueError(f"root {self.root!r} is not used by source {self.source!r}; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _files_are_there_to_store(self) -> Self:
+        if self.stored == "files" and self.source not in FILES:
+            raise ValueError(f"stored 'files' is not for source {self.source!r}, but for {' and '.join(FILES)}")
+        if self.image_size is None and (self.stored == "pixels" or self.of is not None):
+            raise ValueError("image_size is missing; it is the side of the images in pixels")
         return self
 
     @model_validator(mode="after")
@@ -55,6 +72,25 @@ class DatasetParams(Section):
             if classes.count(label) > 1:
                 raise ValueError(f"classes holds {label} more than once")
         return self
+
+    @property
+    def side(self) -> int:
+        """`image_size` of a dataset whose images something reads."""
+        assert self.image_size is not None
+        return self.image_size
+
+    @property
+    def prepared(self) -> Self:
+        """What `prepare` reads of it; of a view, what it reads of the dataset whose view it is."""
+        return self.model_copy(update={"image_size": None, "of": None}) if self.stored == "files" else self
+
+
+def of_files(dataset: DatasetParams | None) -> dict[str, DatasetParams]:
+    """The section, by its name, of a dataset that stores files; nothing of others.
+
+    Who reads images of stored files notes it: the artifact of these does not tell at what size they were read.
+    """
+    return {"dataset": dataset} if dataset is not None and dataset.stored == "files" else {}
 
 
 class GraphParams(Section):

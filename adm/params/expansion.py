@@ -299,9 +299,10 @@ class _Follower:
 
 
 def _fill_in(written: Raw) -> None:
-    """Fill in values that follow from others: the only extractor, a run's reference, the dataset of a study's model."""
+    """Fill in values that follow from others: of views, the only extractor, a run's reference, a study's dataset."""
     sections = {name: section for name, section in written.items() if isinstance(section, dict)}
     published = {name: part for name, part in sections.get("published", {}).items() if isinstance(part, dict)}
+    _fill_in_views(sections.get("datasets", {}))
     graphs = [*sections.get("extractors", {}), *published.get("graphs", {})]
     if len(graphs) == 1:
         for entries in (sections.get("references", {}), published.get("references", {})):
@@ -332,6 +333,27 @@ def _fill_in(written: Raw) -> None:
     for name in ("interpolations", "likelihoods"):
         _default(sections.get(name, {}), "dataset", dataset_of)
     _check_guided(sections)
+
+
+def _fill_in_views(datasets: Raw) -> None:
+    """Give each view of a dataset that dataset's values; a view has a size alone of its own."""
+    named = {key: entry for key, entry in datasets.items() if isinstance(entry, dict)}
+    stores = {key: entry for key, entry in named.items() if entry.get("stored") == "files" and entry.get("of") is None}
+    for key, view in named.items():
+        if (name := view.get("of")) is None:
+            continue
+        if not isinstance(name, str) or name not in stores:
+            raise ValueError(
+                f"datasets.{key}.of: {shown(name)} is no dataset with stored 'files', or is a view itself; "
+                f"{accepted(stores, str(name))}"
+            )
+        for field, value in view.items():
+            if field not in {"of", "image_size"} and value != stores[name].get(field):
+                raise ValueError(
+                    f"datasets.{key}.{field}: {shown(value)} is not accepted; a view has the value of {name!r}, and "
+                    "gives of and image_size alone"
+                )
+        datasets[key] = {**stores[name], **view}
 
 
 def _check_guided(sections: dict[str, Raw]) -> None:

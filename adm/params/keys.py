@@ -24,6 +24,18 @@ def check_known(section: Collection[str], key: str, place: str, among: str = "")
         raise ValueError(f"{place}: {key!r} is not {lacking}; {accepted(section, key)}")
 
 
+def check_dataset(params: Params, key: str, place: str) -> None:
+    """Refuse a key of no dataset, or of one whose images are read at no size.
+
+    Raises:
+        ValueError: The message names the place, the key and what is accepted.
+    """
+    check_known(params.datasets, key, place)
+    if params.datasets[key].image_size is None:
+        sized = [name for name, dataset in params.datasets.items() if dataset.image_size is not None]
+        raise ValueError(f"{place}: {key!r} has no image_size; name a view of it: {accepted(sized, key)}")
+
+
 def check_equal(place: str, name: str, found: Any, owner: str, expected: Any) -> None:
     """Refuse a thing whose property `name` differs from that of its counterpart.
 

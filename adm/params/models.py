@@ -38,6 +38,11 @@ class TrainingParams(Section):
     weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
     `ema_rate` null the last weights are used instead of their average. The paper uses the average "for all
     experiments"; the released trainer of classifiers keeps none.
+
+    `crop` "random" draws another crop each time, of at least 0.8 of the short side. Where the dataset has `stored`
+    "files", crops are cut from the source images, as the released trainer does. From stored pixels they are cut from
+    the squares as they are: they hold nothing outside the centre crop, and a square that is no larger than the
+    network's images is enlarged first.
     """
 
     batch_size: PositiveInt

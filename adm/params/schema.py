@@ -161,7 +161,7 @@ class Params(Section):
         if isinstance(owner, PublishedSamplesParams):
             return owner.image_size
         if isinstance(owner, GanRunParams):
-            return self.datasets[self.gans[owner.gan].dataset].image_size
+            return self.datasets[self.gans[owner.gan].dataset].side
         return self.models[self.model_of(owner.checkpoint)].network.image_size
 
     def image_size_of_reference(self, reference: str) -> int:
@@ -169,4 +169,4 @@ class Params(Section):
         section = self.all_references[reference]
         if isinstance(section, PublishedReferenceParams):
             return section.image_size
-        return self.datasets[section.dataset].image_size
+        return self.datasets[section.dataset].side

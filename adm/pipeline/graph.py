@@ -11,6 +11,7 @@ from typing import Any
 from adm.paper import TABLES, captions, table_cells
 from adm.params import Params, UserError
 from adm.params.claims import grouped
+from adm.params.data import of_files
 from adm.params.errors import accepted
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.resources import JobResources, ProcessResources
@@ -31,7 +32,6 @@ STUDIES = {
 
 FILES = {
     "metrics": "evaluate",
-    "data": "prepare",
     "throughput": "throughput",
     "sizes": "sizes",
 }
@@ -96,6 +96,9 @@ class Pipeline:
             count = int(shard.rpartition("-")[2]) if shard else 1
             if count != self.shards:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
+        if verb == "prepare" and argument in self.params.datasets and argument not in found:
+            of = self.params.datasets[argument].of
+            raise UserError(f"prepare {argument!r}: is a view of {of!r}, which serves it; type: adm prepare {of}")
         if argument not in found:
             raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(found), argument)}")
         return found[argument]
@@ -117,6 +120,10 @@ class Pipeline:
         """A hash of what has any job run again."""
         triggers = {name: job.triggers for name, job in self.jobs.items()}
         return hashlib.sha256(json.dumps(triggers).encode()).hexdigest()
+
+    def dataset(self, key: str) -> Path:
+        """The path of a dataset's images; those of a view are of the dataset whose view it is."""
+        return self.path("prepare", self.params.datasets[key].of or key)
 
     # Where what others make lies.
 
@@ -145,9 +152,10 @@ class Pipeline:
                 source = {"source": self.path("fetch", f"{kind}/{key}")}
                 yield self._job(f"adopt_{kind}", key, source, published=published, **model)
         for key, dataset in params.datasets.items():
-            yield self._job("prepare", key, {}, dataset=dataset)
+            if dataset.of is None:
+                yield self._job("prepare", key, {}, dataset=dataset.prepared)
         for key, extractor in params.extractors.items():
-            data = {"data": self.path("prepare", extractor.dataset)}
+            data = {"data": self.dataset(extractor.dataset)}
             yield self._job("extractor", key, data, extractor=extractor, dataset=params.datasets[extractor.dataset])
 
     def _training(self) -> Iterator[Job]:
@@ -156,14 +164,14 @@ class Pipeline:
             yield self._job("init", key, {}, model=model)
         for key, segment in params.segments.items():
             inputs = {
-                "data": self.path("prepare", segment.dataset),
+                "data": self.dataset(segment.dataset),
                 "previous": self._checkpoint(segment.previous),
             }
             model, dataset = params.models[segment.model], params.datasets[segment.dataset]
             job = self._job("train", key, inputs, segment=segment, model=model, dataset=dataset)
             yield _with_threads(job, model.training.threads)
         for key, gan in params.gans.items():
-            data = {"data": self.path("prepare", gan.dataset)}
+            data = {"data": self.dataset(gan.dataset)}
             yield self._job("train_gan", key, data, gan=gan, dataset=params.datasets[gan.dataset])
         if params.models:
             yield self._job("sizes", "", {}, **params.models)
@@ -183,10 +191,11 @@ class Pipeline:
             graph, batch = reference.extractor, self.path("reference", key)
             yield self._features("reference_features", key, batch, graph)
             if key in params.references:
-                data = self.path("prepare", params.references[key].dataset)
-                yield self._features("dataset_features", key, data, graph)
+                dataset = params.references[key].dataset
+                data, size = self.dataset(dataset), of_files(params.datasets[dataset])
+                yield self._features("dataset_features", key, data, graph, **size)
                 inputs = {"features": self.path("dataset_features", key), "data": data}
-                yield self._job("reference", key, inputs, reference=reference)
+                yield self._job("reference", key, inputs, reference=reference, **size)
         for key, scored in params.scored.items():
             yield self._features("features", key, self._samples(key), params.extractor_of(key))
             inputs = {
@@ -197,9 +206,9 @@ class Pipeline:
             }
             yield self._job("evaluate", key, inputs, run=scored, reference=params.reference_of(key))
 
-    def _features(self, rule: str, key: str, images: Path, graph: str) -> Job:
+    def _features(self, rule: str, key: str, images: Path, graph: str, **size: Section) -> Job:
         inputs = {"images": images, "graph": self._graph(graph)}
-        return self._job(rule, key, inputs, extractor=self.params.graphs[graph])
+        return self._job(rule, key, inputs, extractor=self.params.graphs[graph], **size)
 
     def _sampling(self, key: str, run: RunParams | UpsampledRunParams) -> Iterator[Job]:
         """A run's job, or the jobs of its shards and the one that gathers them."""
@@ -238,7 +247,7 @@ class Pipeline:
                     inputs = {
                         "samples": self._samples(study.run),
                         "features": self.path("features", study.run),
-                        "data": self.path("prepare", params.references[reference].dataset),
+                        "data": self.dataset(params.references[reference].dataset),
                         "dataset_features": self.path("dataset_features", reference),
                     }
                 case VariationParams():
@@ -247,11 +256,11 @@ class Pipeline:
                     sections |= {"run": run, **models}
                 case LikelihoodParams():
                     inputs, models = self._networks(study.checkpoint, None)
-                    inputs |= {"data": self.path("prepare", study.dataset)}
+                    inputs |= {"data": self.dataset(study.dataset)}
                     sections |= models
                 case InterpolationParams():
                     inputs, models = self._networks(study.checkpoint, study.classifier)
-                    inputs |= {"data": self.path("prepare", study.dataset)}
+                    inputs |= {"data": self.dataset(study.dataset)}
                     sections |= models
             yield self._job(rule, key, inputs, **sections)
 
@@ -267,8 +276,11 @@ class Pipeline:
                 shown |= {"runs": {run: params.runs[run] for run in keys_in([*table.ddpm, *table.ddim])}}
             yield self._job("table", key, self._needed(needs_of_table(params, key)), **shown)
         for key, figure in params.figures.items():
+            needs = needs_of_figure(params, key)
             shown = {"figure": figure, "caption": _caption(key, figure)}
-            yield self._job("figure", key, self._needed(needs_of_figure(params, key)), **shown)
+            if read := {data: params.datasets[data] for data in needs.data if of_files(params.datasets[data])}:
+                shown |= {"datasets": read}
+            yield self._job("figure", key, self._needed(needs), **shown)
         for group, claims in grouped(params.claims).items():
             shown = {"claims": claims}
             if group != "speed":
@@ -285,6 +297,8 @@ class Pipeline:
         match kind:
             case "samples":
                 return self._samples(key)
+            case "data":
+                return self.dataset(key)
             case "training":
                 return Job("train", key, self.root).outputs["log"]
             case "studies":

@@ -1,6 +1,8 @@
-"""Numbers of images of datasets, references and jobs, without decoding any image."""
+"""Numbers of images of datasets, references and jobs, and bytes of image files, without decoding any image."""
 
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from adm.artifacts.manifest import read_made_by
 from adm.data.sources import SOURCES, parts_of
@@ -15,6 +17,10 @@ FIXED = {"digits": 1_797, "idx": 60_000}
 
 FOLDERS = {"imagenet": 1_281_167, "bedroom": 3_033_042, "horse": 2_000_340, "cat": 1_657_266}
 """Numbers of training images, by a folder in their path. Source: ILSVRC 2012; Yu et al. 2015 (LSUN)."""
+
+BYTES_OF_A_FILE = 147_897_477_120 // FOLDERS["imagenet"]
+"""Average bytes of an image file of ImageNet, which any other that is not here counts as. Source: the size of
+ILSVRC2012_img_train.tar; headers of archives are less than 1 % of it."""
 
 PUBLISHED_REFERENCE = 10_000
 """Images of a reference batch in the released format."""
@@ -41,9 +47,9 @@ class ImageCounts:
         self.datasets: dict[str, int] = {}
         listed: dict[str, int] = {}
         for key, dataset in pipeline.params.datasets.items():
-            # A folder is listed only once, even if its images are prepared at several sizes.
-            same = dataset.model_dump_json(exclude={"image_size", "shard_size"})
-            prepared = _prepared(pipeline.path("prepare", key), dataset)
+            # A folder is listed only once, even if its images are prepared or read at several sizes.
+            same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
+            prepared = _prepared(pipeline.dataset(key), dataset.prepared)
             if prepared is None and same not in listed:
                 listed[same] = images_of_dataset(key, dataset)
             self.datasets[key] = listed[same] if prepared is None else prepared
@@ -102,6 +108,21 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
     if dataset.classes is not None:
         count = round(count * len(dataset.classes) / dataset.num_classes)
     return count if dataset.limit is None else min(count, dataset.limit)
+
+
+def bytes_of_files(dataset: DatasetParams, count: int) -> int:
+    """The bytes of a dataset's image files: their sizes if the root exists, otherwise an average for each.
+
+    Args:
+        dataset: The dataset's section, with `stored` "files".
+        count: The number of its images.
+    """
+    if not Path(str(dataset.root)).is_dir():
+        return count * BYTES_OF_A_FILE
+    source = SOURCES[dataset.source](dataset)
+    assert source.file is not None
+    kept = np.concatenate(list(parts_of(source, dataset).values()))
+    return sum(source.file(int(index)).stat().st_size for index in kept)
 
 
 def _prepared(folder: Path, dataset: DatasetParams) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from adm.planning.costs import Cost, Machine, tasks_of
 from adm.planning.devices import FLOPS_OF_A_THREAD, HASH_RATE
 from adm.planning.images import ImageCounts
-from adm.planning.processors import evaluation_flops
+from adm.planning.processors import evaluation_flops, reading_seconds
 from adm.planning.storage import FLOAT, features_of_run
 
 TEN = 10
@@ -23,7 +23,7 @@ class Limit:
         what: A description.
         job: The job with the largest value.
         unit: The unit of the values.
-        granted: The job's limit in the params file's `resources`; None if there is none.
+        granted: The job's limit in the params file; None if there is none.
         here: The value at this size.
         larger: The value at ten times the size.
     """
@@ -90,11 +90,30 @@ def _hours(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> 
     yield row("one process prepares a dataset", "prepare")
     hashing = "hashing before the first update"
     yield _largest(costs, hashing, ("train",), "hours", lambda cost: cost.reads / HASH_RATE / HOUR)
+    yield _decoding(counts, costs, machine, {name: task.gpus for name, task in tasks.items()})
     yield row("a segment of training", "train")
     yield row("a shard of a run", "sample_shard")
     yield row("a study on one GPU", "likelihood", "interpolate", "vary")
     yield row("distances between all images", "neighbours", power=2)
     yield _evaluation(counts, costs)
+
+
+def _decoding(
+    counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str, int]
+) -> Limit | None:
+    """Cores that read images as fast as GPUs train on them, where files are stored; and the threads that do."""
+
+    def cores(cost: Cost) -> float:
+        read = cost.job.sections
+        if read["dataset"].stored == "pixels":
+            return 0.0
+        updates: int = read["segment"].stop - counts.params.iteration_of(read["segment"].previous)
+        seconds = machine.gpu_seconds(cost) / gpus[cost.job.name]
+        images: int = updates * read["model"].training.batch_size
+        return images * reading_seconds(read["dataset"]) / seconds
+
+    largest = _largest(costs, "decoding as fast as GPUs train", ("train",), "cores", cores, power=0)
+    return largest and replace(largest, granted=gpus[largest.job] * costs[largest.job].job.threads)
 
 
 def _evaluation(counts: ImageCounts, costs: Mapping[str, Cost]) -> Limit | None:

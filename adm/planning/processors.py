@@ -1,6 +1,7 @@
 """Time on processors while no accelerator computes: decoding, fitting and measuring distances."""
 
 from adm.metrics.fid_infinity import SIZES
+from adm.params.data import DatasetParams
 from adm.pipeline import Job
 from adm.planning.devices import DECODING, FLOPS_OF_A_THREAD, RESIZING
 from adm.planning.images import ImageCounts
@@ -22,8 +23,9 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
     params, rate = counts.params, FLOPS_OF_A_THREAD * job.threads
     match job.rule:
         case "prepare":
-            side: int = job.sections["dataset"].image_size
-            return counts.of_job(job) * (DECODING + RESIZING * side**2)
+            return counts.of_job(job) * reading_seconds(job.sections["dataset"])
+        case "dataset_features" if "dataset" in job.sections:
+            return counts.of_job(job) * reading_seconds(job.sections["dataset"]) / job.threads
         case "reference":
             pool, spatial, _ = features_of_graph(params, params.graphs[job.sections["reference"].extractor])
             return counts.of_job(job) * (pool**2 + spatial**2) / rate
@@ -38,6 +40,11 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
             flops = (2 * samples * real + real**2) * features_of_run(params, run)[0] / 2
             return flops / rate
     return 0.0
+
+
+def reading_seconds(dataset: DatasetParams) -> float:
+    """Seconds of one core to decode an image file and to crop the image, if it is, to the dataset's side."""
+    return DECODING + RESIZING * (dataset.image_size or 0) ** 2
 
 
 def evaluation_flops(samples: int, real: int, width: int, spatial: int, replicates: int) -> float:

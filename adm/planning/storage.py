@@ -7,11 +7,11 @@ from adm.nets.cost import parameter_count
 from adm.params import Params
 from adm.params.data import ExtractorParams, GraphParams
 from adm.pipeline import Job
-from adm.planning.images import ImageCounts
+from adm.planning.images import ImageCounts, bytes_of_files
 from adm.sampling.blocks import Shard, samples_of
 
-FLOAT, DOUBLE, LABEL = 4, 8, 8
-"""Bytes of a float32, a float64 and an int64."""
+FLOAT, DOUBLE, LABEL, INDEX = 4, 8, 8, 24
+"""Bytes of a float32, a float64, an int64, and an image's entry in the index of stored files."""
 
 COPIES = {"init": 2, "train": 4, "adopt_checkpoints": 1}
 """Number of float32 in a checkpoint for each weight, by the rule that makes it: the weight and its average, and both of
@@ -74,7 +74,10 @@ class _Sizes:
         return size if size is not None else self.of(self.counts.pipeline.jobs[f"adopt_{job.key}"])
 
     def _dataset(self, job: Job) -> int:
-        return self.counts.of_job(job) * (_pixels(job.sections["dataset"].image_size) + LABEL)
+        dataset, count = job.sections["dataset"], self.counts.of_job(job)
+        if dataset.stored == "files":
+            return bytes_of_files(dataset, count) + count * (INDEX + LABEL)
+        return count * (_pixels(dataset.side) + LABEL)
 
     def _checkpoint(self, job: Job) -> int:
         return COPIES[job.rule] * FLOAT * parameter_count(job.sections["model"])
@@ -101,7 +104,7 @@ class _Sizes:
 
     def _interpolation(self, job: Job) -> int:
         study = job.sections["interpolation"]
-        side = self.counts.params.datasets[study.dataset].image_size
+        side = self.counts.params.datasets[study.dataset].side
         return int(study.pairs * (study.points + 2) * _pixels(side))
 
     def _variation(self, job: Job) -> int:

@@ -107,8 +107,9 @@ def _samples_of(params: Params, run: str, inputs: Inputs) -> tuple[Images, Label
 def _images_of(params: Params, dataset: str, inputs: Inputs) -> ImageShards:
     folder = inputs["data"][dataset]
     made_by = read_made_by(folder, "prepare")
-    require_params(folder, made_by.model_dump(), {"dataset": params.datasets[dataset]})
-    return ImageShards(folder)
+    section = params.datasets[dataset]
+    require_params(folder, made_by.model_dump(), {"dataset": section.prepared})
+    return ImageShards(folder, section.side)
 
 
 def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure:

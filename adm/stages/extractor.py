@@ -10,7 +10,7 @@ from adm.determinism import make_deterministic
 from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
 from adm.nets.weights import require_finite
-from adm.params.data import DatasetParams, ExtractorParams
+from adm.params.data import DatasetParams, ExtractorParams, of_files
 from adm.params.errors import UserError
 from adm.training.extractor import accuracy, examples, initial_network, split, train_extractor
 from adm.training.log import log_reports
@@ -26,8 +26,9 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
         UserError: The held-out accuracy is below `least_accuracy`, or a loss, a gradient or a weight is not finite.
     """
     make_deterministic(extractor.threads)
-    shards = ImageShards(data, dataset.image_size)
-    made_by = provenance("extractor", {"extractor": extractor}, {"data": data}, ["torch", "tensorflow"])
+    shards = ImageShards(data, dataset.side, threads=extractor.threads)
+    sections = {"extractor": extractor, **of_files(dataset)}
+    made_by = provenance("extractor", sections, {"data": data}, ["torch", "tensorflow"])
     parts = split(extractor, len(shards))
     if not len(parts.held_out) or not len(parts.train):
         raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")

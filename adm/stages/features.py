@@ -14,7 +14,7 @@ from adm.determinism import make_deterministic
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import LIBRARIES, open_graph
 from adm.parallel import process_group
-from adm.params.data import GraphParams
+from adm.params.data import DatasetParams, GraphParams, of_files
 from adm.params.errors import UserError
 from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
@@ -23,20 +23,31 @@ CHUNK = 256
 """Number of images in memory at once, and between two updates of the progress bar; no feature depends on it."""
 
 
-def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: str, timeout_seconds: int) -> None:
+def run(
+    extractor: GraphParams,
+    images: Path,
+    graph: Path,
+    out: Path,
+    device: str,
+    timeout_seconds: int,
+    dataset: DatasetParams | None = None,
+) -> None:
     """Run the extractor's graph over every image of an artifact; several processes share its batches.
 
-    A dataset's held-out images come last.
+    A dataset's held-out images come last. A dataset that stores files is given with its section, for the side of its
+    images.
 
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
     """
     make_deterministic(extractor.threads)
     inputs = {"images": images, "graph": graph}
-    made_by = provenance("features", {"extractor": extractor}, inputs, LIBRARIES[extractor.executor])
+    sections = {"extractor": extractor, **of_files(dataset)}
+    made_by = provenance("features", sections, inputs, LIBRARIES[extractor.executor])
     with process_group(device, timeout_seconds) as group:
         read_manifest(graph, "extractor", "adopt", checked=group.rank_slice)
-        pixels = _read_images(images, group.rank_slice)
+        side = dataset.side if dataset else None
+        pixels = _read_images(images, group.rank_slice, side, extractor.threads)
         group.barrier()
         try:
             executor = open_graph(extractor, graph / GRAPH, str(group.device))
@@ -49,11 +60,11 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: st
             write_manifest(folder, made_by, {"num_images": len(features.pool)})
 
 
-def _read_images(folder: Path, checked: slice) -> Iterator[NDArray[np.uint8]]:
+def _read_images(folder: Path, checked: slice, side: int | None, threads: int) -> Iterator[NDArray[np.uint8]]:
     files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt", checked=checked).files
     # The files decide the kind, because `adopt` makes artifacts of both kinds.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
         batch = open_npz(folder / batches[0])
         return rows_of(batch.chunks(CHUNK), batch.count)
-    shards = ImageShards(folder, checked=checked, parts=("training", "held_out"))
+    shards = ImageShards(folder, side, checked, ("training", "held_out"), threads)
     return rows_of((shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK)), len(shards))

@@ -25,7 +25,7 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> Non
     samples = read_batch(inputs["samples"])[0]
     data = ImageShards(inputs["data"], samples.shape[1])
     fake = read_features(inputs["features"], inputs["samples"])
-    real = read_features(inputs["dataset_features"], inputs["data"]).pool[: len(data)]
+    real = read_features(inputs["dataset_features"], inputs["data"], data.height).pool[: len(data)]
     require_same_graph(inputs["features"], inputs["dataset_features"])
     if len(data) <= neighbours.k:
         raise UserError(f"{inputs['data']}: has {len(data)} images; {neighbours.k} neighbours need more")

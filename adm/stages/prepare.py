@@ -1,4 +1,4 @@
-"""`prepare`: writes a source of labelled images as sharded arrays."""
+"""`prepare`: writes a source of labelled images as shards, of cropped images or of the files as they are."""
 
 from pathlib import Path
 
@@ -6,14 +6,17 @@ import numpy as np
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
-from adm.data.shards import write_shards
-from adm.data.sources import SOURCES, chunks, parts_of
+from adm.data.shards import write_encoded_shard, write_shards
+from adm.data.sources import SOURCES, chunks, encoded_chunks, parts_of
 from adm.params.data import DatasetParams
 from adm.progress import progress
 
 
 def run(dataset: DatasetParams, out: Path) -> None:
-    """Crop every image to the dataset's size and write the shards one by one; held-out images have their own shards.
+    """Write the shards one by one; held-out images have their own.
+
+    Every image is cropped to the dataset's size. With `stored` "files" its file is kept instead, after one look whether
+    it can be decoded.
 
     Raises:
         UserError: The source is missing or damaged, or does not fit the dataset's section.
@@ -25,9 +28,14 @@ def run(dataset: DatasetParams, out: Path) -> None:
     kept = np.concatenate(list(parts.values()))
     with new_folder(out) as folder, progress(total=len(kept), unit="image") as bar:
         for part, indices in parts.items():
-            for number, (images, labels) in enumerate(chunks(source, indices, dataset)):
-                write_shards(folder, images, labels, dataset.shard_size, number, part)
-                bar.update(len(images))
+            if dataset.stored == "files":
+                for number, (files, labels) in enumerate(encoded_chunks(source, indices, dataset.shard_size)):
+                    write_encoded_shard(folder, files, labels, number, part)
+                    bar.update(len(labels))
+            else:
+                for number, (images, labels) in enumerate(chunks(source, indices, dataset)):
+                    write_shards(folder, images, labels, dataset.shard_size, number, part)
+                    bar.update(len(images))
         counts = np.bincount(source.labels[kept], minlength=dataset.num_classes)
         held_out = {"held_out_images": len(parts["held_out"])} if "held_out" in parts else {}
         write_manifest(folder, made_by, {"num_images": len(kept), "images_per_class": counts.tolist(), **held_out})

@@ -12,21 +12,26 @@ from adm.data.shards import ImageShards
 from adm.metrics.batches import graph_of, read_features, write_reference
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
-from adm.params.data import ReferenceParams
+from adm.params.data import DatasetParams, ReferenceParams, of_files
 from adm.params.errors import UserError
 
 
-def run(reference: ReferenceParams, features: Path, data: Path, out: Path) -> None:
+def run(
+    reference: ReferenceParams, features: Path, data: Path, out: Path, dataset: DatasetParams | None = None
+) -> None:
     """Fit both Gaussians, and choose images at random, in the dataset's order.
 
     Both use training images only. If there are held-out images, their pooled features are fitted separately, and the
-    manifest records the distance between the two fits: the FID of real images.
+    manifest records the distance between the two fits: the FID of real images. A dataset that stores files is given
+    with its section, for the side of its images.
 
     Raises:
         UserError: The features belong to another dataset, or the dataset has fewer images than `num_images`.
     """
-    made_by = provenance("reference", {"reference": reference}, {"features": features, "data": data}, ["numpy"])
-    found, images = read_features(features, data), ImageShards(data)
+    sections = {"reference": reference, **of_files(dataset)}
+    made_by = provenance("reference", sections, {"features": features, "data": data}, ["numpy"])
+    images = ImageShards(data, dataset.side if dataset else None)
+    found = read_features(features, data, images.height)
     if reference.num_images > len(images):
         raise UserError(
             f"{data}: has {len(images)} images, fewer than the reference's num_images {reference.num_images}"

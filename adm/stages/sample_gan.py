@@ -35,6 +35,6 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
 
 def _load_generator(folder: Path, gan: GanParams, dataset: DatasetParams) -> Generator:
     require_params(folder, read_manifest(folder, "train_gan").model_dump(), {"gan": gan})
-    network = Generator(gan, dataset.image_size, dataset.num_classes, dataset.channels)
+    network = Generator(gan, dataset.side, dataset.num_classes, dataset.channels)
     load_weights(network, folder / WEIGHTS)
     return network.eval().requires_grad_(False)

@@ -55,7 +55,7 @@ def run(
         name_last_good(rolling, previous),
     ):
         check_group(model, group)
-        images = ImageShards(data, dataset.image_size, group.rank_slice)
+        images = ImageShards(data, dataset.side, group.rank_slice, threads=training.threads)
         check_checkpoint(previous, model, group.rank_slice)
         group.barrier()
         batches = Batches(

@@ -9,7 +9,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS
 from adm.nets.weights import write_tensors
-from adm.params.data import DatasetParams
+from adm.params.data import DatasetParams, of_files
 from adm.params.gans import GanParams
 from adm.training.gan import initial_networks, train_gan
 from adm.training.log import log_reports
@@ -23,9 +23,9 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: P
         UserError: A loss, a gradient or a weight is not finite.
     """
     make_deterministic(gan.threads)
-    side = dataset.image_size
-    images = ImageShards(data, side)
-    made_by = provenance("train_gan", {"gan": gan}, {"data": data}, ["torch", "safetensors"])
+    side = dataset.side
+    images = ImageShards(data, side, threads=gan.threads)
+    made_by = provenance("train_gan", {"gan": gan, **of_files(dataset)}, {"data": data}, ["torch", "safetensors"])
     networks = initial_networks(gan, side, dataset.num_classes, dataset.channels)
     batches = Batches(images, side, gan.batch_size, "centre", flip=False, seed=gan.seed, channels=dataset.channels)
     steps = train_gan(gan, networks, dataset.num_classes, batches)

@@ -15,7 +15,7 @@ class Watched:
     """A dataset that remembers which images it was asked for."""
 
     def __init__(self, dataset):
-        self.dataset, self.labels, self.height, self.width = dataset, dataset.labels, dataset.height, dataset.width
+        self.dataset, self.labels, self.shapes = dataset, dataset.labels, dataset.shapes
         self.asked = []
 
     def __len__(self):
@@ -24,6 +24,10 @@ class Watched:
     def __getitem__(self, indices):
         self.asked += indices.tolist()
         return self.dataset[indices]
+
+    def cut(self, indices, size, crops):
+        self.asked += indices.tolist()
+        return self.dataset.cut(indices, size, crops)
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -13,9 +13,10 @@ from sklearn.datasets import load_digits
 
 from adm.artifacts.manifest import read_manifest
 from adm.data.crops import centre_crop
+from adm.data.decoding import as_grey
 from adm.data.shards import ImageShards
 from adm.data.sources import SOURCES
-from adm.data.sources.source import as_grey, held_out_of
+from adm.data.sources.source import held_out_of
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.stages import prepare

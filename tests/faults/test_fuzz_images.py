@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from adm.data.decoding import read_image
 from adm.data.images import open_images
-from adm.data.sources.folders import read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8)
 FORMATS = ("png", "jpeg", "webp", "bmp", "gif", "tiff")

@@ -5,12 +5,14 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from adm.artifacts.writing import new_folder
 from adm.metrics.batches import write_features
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import features_in_batches
 from adm.nets.weights import build
+from adm.params import check
 from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of
 from adm.planning.devices import A100
@@ -66,6 +68,32 @@ def test_datasets_are_as_large_as_they_are(embedded, stored, tmp_path):
     prepare.run(embedded.datasets["digits"], tmp_path / "digits")
     arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
     assert sum(array.nbytes for array in arrays) == stored("prepare/digits")
+
+
+def files_in(folder):
+    """Bytes of stored files and of arrays less their headers."""
+    arrays = sum(np.load(path).nbytes for path in folder.glob("*.npy"))
+    return arrays + sum(path.stat().st_size for path in folder.glob("*.bin"))
+
+
+def test_stored_files_are_as_large_as_they_are(tmp_path):
+    for number in range(5):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (9 + number, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    store = {"source": "folder", "root": str(tmp_path / "photos"), "num_classes": 2, "stored": "files", "limit": 4}
+    datasets = {"photos": store, "small": {"of": "photos", "image_size": 8}}
+    counts = ImageCounts(Pipeline(check({"datasets": datasets}, tmp_path / "params.yaml")))
+    assert counts.datasets == {"photos": 4, "small": 4}
+    prepare.run(counts.params.datasets["photos"].prepared, tmp_path / "store")
+    assert files_in(tmp_path / "store") == stored_of(counts, counts.pipeline.jobs["prepare/photos"]).size
+
+
+def test_files_that_are_not_here_count_as_imagenets(stored_at_the_papers):
+    found = stored_at_the_papers("prepare/imagenet").size
+    # The archive's 147.9 GB less tar's headers, and the index.
+    assert found == pytest.approx(147_897_477_120 + 1_281_167 * 32, abs=2_000_000)
 
 
 def test_held_out_images_are_counted_and_so_are_their_statistics(embedded, stored, tmp_path):
@@ -172,6 +200,8 @@ def test_limits_name_the_largest_and_what_is_granted(paper_counts, costs):
     assert limits["reference"].job == "reference/bedroom"
     assert limits["reference"].here == 3_033_042 * 4 * sum(INCEPTION) / 1e9
     assert limits["reference"].larger == 10 * limits["reference"].here
+    decoding = next(limit for limit in found if limit.unit == "cores")
+    assert decoding.granted == 8 * 8
     # A stack of 512x512 starts from a batch of 128x128.
     assert limits["sample_shard"].here == 50_000 * (3 * 128 * 128 + 8) / 1e9
     assert limits["sample_shard"].granted == granted.sample.memory_mb / 1000

@@ -173,11 +173,15 @@ def test_other_classifiers_are_those_of_the_footnotes(paper):
     }
 
 
-def test_random_crops_are_never_enlarged(paper):
-    for key, segment in paper.segments.items():
-        network, dataset = paper.models[segment.model].network, paper.datasets[segment.dataset]
-        if paper.models[segment.model].training.crop == "random":
-            assert dataset.image_size * 0.8 >= network.image_size, key
+def test_random_crops_are_cut_from_source_images(paper):
+    cropped = [key for key, segment in paper.segments.items() if paper.models[segment.model].training.crop == "random"]
+    assert cropped
+    assert {paper.datasets[paper.segments[key].dataset].stored for key in cropped} == {"files"}
+
+
+def test_imagenet_is_stored_once(paper):
+    stored = [key for key, dataset in paper.datasets.items() if dataset.of is None]
+    assert stored == ["imagenet", "bedroom", "horse", "cat"]
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)

@@ -3,18 +3,22 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from adm.data.crops import centre_crop
-from adm.data.shards import Part
+from adm.data.decoding import as_grey, decode
+from adm.data.shards import Encoded, Part
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 
 Chunk = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Images (n, H, W, 3) uint8 and their labels (n,) int64."""
+
+EncodedChunk = tuple[Iterator[Encoded], NDArray[np.int64]]
+"""Encoded images, one after the other, and their labels (n,) int64."""
 
 FEWEST = 2
 """Fewest images of a part of a dataset: a covariance needs two."""
@@ -28,11 +32,13 @@ class Source:
         name: Its name in error messages.
         labels: (N,) int64, the class of each image.
         read: Reads the image with an index as (H, W, 3) uint8; several threads call it at once.
+        file: The file of the image with an index; None where images are not in files of their own.
     """
 
     name: str
     labels: NDArray[np.int64]
     read: Callable[[int], NDArray[np.uint8]]
+    file: Callable[[int], Path] | None = None
 
 
 def view(source: Source, dataset: DatasetParams) -> NDArray[np.int64]:
@@ -115,7 +121,7 @@ def chunks(source: Source, kept: NDArray[np.int64], dataset: DatasetParams) -> I
         image = centre_crop(source.read(int(index)), side)
         return image if dataset.channels == 3 else as_grey(image)
 
-    side, length = dataset.image_size, dataset.shard_size
+    side, length = dataset.side, dataset.shard_size
     # Pillow releases the GIL while it decodes and resizes, so threads are enough.
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(kept), length):
@@ -126,7 +132,28 @@ def chunks(source: Source, kept: NDArray[np.int64], dataset: DatasetParams) -> I
             yield images, source.labels[indices]
 
 
-def as_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The luminance of (H, W, 3) uint8 in three equal channels; a grey image stays the same to the bit."""
-    luminance = np.asarray(Image.fromarray(image).convert("L"))
-    return np.repeat(luminance[..., None], 3, axis=-1)
+def encoded_chunks(source: Source, kept: NDArray[np.int64], shard_size: int) -> Iterator[EncodedChunk]:
+    """Read the files of images shard by shard; each is decoded once, as a check.
+
+    Args:
+        source: The source; its images are files.
+        kept: (n,) the indices to read, in order.
+        shard_size: The images of a shard; the last shard may be shorter.
+
+    Raises:
+        UserError: A file is no readable image.
+    """
+    assert source.file is not None
+    file = source.file
+
+    def encoded(index: np.int64) -> Encoded:
+        path = file(int(index))
+        content = path.read_bytes()
+        height, width = decode(content, str(path)).shape[:2]
+        return Encoded(content, height, width)
+
+    # Pillow releases the GIL while it decodes, so threads are enough.
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(kept), shard_size):
+            indices = kept[start : start + shard_size]
+            yield pool.map(encoded, indices), source.labels[indices]

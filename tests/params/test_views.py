@@ -1,0 +1,125 @@
+"""Views of stored files: what they take over, and what is refused."""
+
+import pytest
+import yaml
+
+from adm.params import UserError, check, load
+from adm.params.data import DatasetParams
+from adm.params.load import write
+
+STORE = {"source": "folder", "root": "photos", "num_classes": 2, "stored": "files", "held_out": 0.2}
+MODEL = {
+    "kind": "classifier",
+    "dataset": "small",
+    "checkpoints": [4],
+    "network": {"image_size": 8, "channels": 32, "channel_multiplier": [1], "heads": 1, "num_classes": 2},
+    "training": {"batch_size": 4, "crop": "random"},
+}
+
+FIGURE = {"kind": "comparison", "caption": "Images.", "columns": 2, "lines": 2}
+
+
+def content(**changes):
+    datasets = {"photos": STORE, "small": {"of": "photos", "image_size": 8}}
+    return {"datasets": datasets | changes.pop("datasets", {}), "models": {"judge": MODEL}, **changes}
+
+
+def test_a_view_has_its_datasets_values_and_a_size_of_its_own():
+    datasets = check(content(), "params.yaml").datasets
+    assert datasets["small"].model_dump() == datasets["photos"].model_dump() | {"of": "photos", "image_size": 8}
+    assert datasets["small"].prepared == datasets["photos"].prepared
+    assert datasets["photos"].image_size is None
+
+
+def test_views_are_swept_and_inherited(tmp_path):
+    views = {"view": {"of": "photos", "sweep": {"image_size": [16, 32]}}}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(content(datasets=views)))
+    (tmp_path / "params.yaml").write_text("base: base.yaml\ndatasets: {photos: {root: elsewhere}}\n")
+    params = load(tmp_path / "params.yaml")
+    assert {key: params.datasets[key].image_size for key in ("view-16", "view-32")} == {"view-16": 16, "view-32": 32}
+    assert {dataset.root for dataset in params.datasets.values()} == {"elsewhere"}
+
+
+def test_a_file_with_views_is_written_out_and_read_again(tmp_path):
+    params = check(content(), tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(write(params))
+    assert load(tmp_path / "params.yaml") == params
+
+
+def test_what_is_no_view_has_the_values_that_it_had():
+    section = DatasetParams(source="digits", image_size=8, num_classes=10)
+    assert section.values() == {"source": "digits", "image_size": 8, "num_classes": 10}
+    assert section.prepared == section
+
+
+def reads(**section):
+    return {"models": {"judge": MODEL | section}}
+
+
+WRONG = {
+    "of nothing": ({"datasets": {"small": {"of": "photo", "image_size": 8}}}, "datasets.small.of: 'photo'", "photos"),
+    "of itself": ({"datasets": {"small": {"of": "small", "image_size": 8}}}, "datasets.small.of: 'small'", "photos"),
+    "of a view": ({"datasets": {"more": {"of": "small", "image_size": 8}}}, "datasets.more.of: 'small'", "photos"),
+    "of pixels": (
+        {"datasets": {"photos": STORE | {"stored": "pixels", "image_size": 8}}},
+        "datasets.small.of: 'photos'",
+        "'files'",
+    ),
+    "of a number": ({"datasets": {"small": {"of": 3, "image_size": 8}}}, "datasets.small.of: 3", "photos"),
+    "a value of its own": (
+        {"datasets": {"small": {"of": "photos", "image_size": 8, "held_out": 0.1}}},
+        "datasets.small.held_out: 0.1",
+        "'photos'",
+    ),
+    "a view without a size": ({"datasets": {"small": {"of": "photos"}}}, "datasets.small: image_size is missing", ""),
+    "pixels without a size": (
+        {"datasets": {"photos": STORE, "digits": {"source": "digits", "num_classes": 10}}},
+        "datasets.digits: image_size is missing",
+        "",
+    ),
+    "files of no files": (
+        {"datasets": {"digits": {"source": "digits", "image_size": 8, "num_classes": 10, "stored": "files"}}},
+        "datasets.digits: stored 'files' is not for source 'digits'",
+        "folder",
+    ),
+    "idx files": (
+        {"datasets": {"idx": {"source": "idx", "root": "raw", "image_size": 8, "num_classes": 9, "stored": "files"}}},
+        "datasets.idx: stored 'files' is not for source 'idx'",
+        "folder",
+    ),
+    "training at no size": (reads(dataset="photos"), "models.judge.dataset: 'photos' has no image_size", "small"),
+    "random crops of another size": (
+        {"datasets": {"small": {"of": "photos", "image_size": 16}}},
+        "models.judge.dataset: its image_size is 16",
+        "8",
+    ),
+    "a reference at no size": (
+        {
+            "extractors": {"e": {"dataset": "small", "side": 16, "iterations": 9, "least_accuracy": 0}},
+            "references": {"r": {"dataset": "photos", "num_images": 9}},
+        },
+        "references.r.dataset: 'photos' has no image_size",
+        "small",
+    ),
+    "a figure at no size": (
+        {"figures": {"f": FIGURE | {"rows": {"": {"x": {"dataset": "photos"}}}}}},
+        "figures.f: 'photos' has no image_size",
+        "small",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_a_view_or_be_read_is_refused_in_a_line(case):
+    changes, place, named = WRONG[case]
+    with pytest.raises(UserError) as error:
+        check(content(**changes), "params.yaml")
+    line = str(error.value)
+    assert line.startswith(f"params.yaml: {place}")
+    assert named in line
+    assert line.isprintable()
+
+
+def test_larger_squares_leave_random_crops_room_only_where_pixels_are_stored():
+    squares = {"source": "folder", "root": "photos", "num_classes": 2, "image_size": 10}
+    assert check(content(datasets={"small": squares}), "params.yaml").datasets["small"].stored == "pixels"
