@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro sync unlock generate cluster image test test-fast test-cluster fuzz check bench lock clean
+.PHONY: all fast repro sync unlock generate cluster image test test-fast test-cluster test-gpu fuzz check bench bench-gpu lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -66,6 +66,10 @@ test-fast: $(READY)
 test-cluster: $(CLUSTER)
 	pytest tests/cluster
 
+# What only a GPU shows; without one every test is skipped.
+test-gpu: $(READY)
+	pytest tests/gpu
+
 # Damaged files for every reader, thousands of each instead of the hundred of `make test`, others every time.
 CASES := 3000
 SEED := $(shell date +%s)
@@ -84,6 +88,10 @@ check: $(READY)
 
 bench: $(READY)
 	python -m benchmarks
+
+# The paper's models on this machine's GPU; without one it says so.
+bench-gpu: $(READY)
+	python -m benchmarks.gpu
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

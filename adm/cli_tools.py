@@ -38,7 +38,7 @@ def score(
         Literal["imagenet", "unit", "symmetric", "bytes"], typer.Option(help="Of pixels for the second extractor.")
     ] = "imagenet",
     executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
-    device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1; auto: a GPU if any.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compiled", help="Compile the graph by torch: minutes, once.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,

@@ -20,6 +20,12 @@ def generator(*path: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(seed))
 
 
+def allow_tf32(allowed: bool) -> None:
+    """Let GPUs round the factors of float32 products and convolutions to TensorFloat-32, or keep them from it."""
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):  # type: ignore[attr-defined]
+        backend.fp32_precision = "tf32" if allowed else "ieee"
+
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Options of glibc's mallopt(3)."""
 
@@ -36,6 +42,9 @@ def make_deterministic(threads: int) -> None:
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     # Does what `use_deterministic_algorithms(True)` does, but does not import the compiler, which takes two seconds.
+    # On a GPU, attention then takes the flash or the memory-efficient kernel with backward passes in a fixed order, and
+    # not cuDNN's; a kernel that has no fixed order raises an error. cuBLAS needs its workspaces, too (`adm.parallel`).
+    # Source: torch, aten/src/ATen/native/transformers/cuda, attention_backward.cu and sdp_utils.cpp.
     torch.set_deterministic_debug_mode("error")
     # Filling new memory guards against kernels that read before they write. It takes time, and no kernel here does so.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

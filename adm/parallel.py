@@ -22,6 +22,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adm.determinism import allow_tf32
 from adm.gpus import take
 from adm.params.errors import UserError, one_line
 
@@ -180,9 +181,9 @@ def resolve_device(device: str, number: int = 0) -> torch.device:
     # Numbers count what CUDA_VISIBLE_DEVICES shows to this job; uuids are the same for all jobs.
     number = take([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
     torch.cuda.set_device(number)
-    # cuBLAS is deterministic only with workspaces of fixed sizes. Float32 convolutions shall not round to TF32.
+    # cuBLAS is deterministic only with workspaces of fixed sizes.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.allow_tf32 = False
+    allow_tf32(False)
     return torch.device(device, number)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: the command line, golden arrays, a tiny dataset, tiny models, one-thread arithmetic."""
+"""Fixtures of the whole suite: the command line, golden arrays, a tiny dataset, tiny models, their training."""
 
 import os
 import sys
@@ -12,10 +12,15 @@ from hypothesis import settings
 from adm import cli
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
+from adm.data.batches import Batches
 from adm.data.shards import ImageShards, write_shards
 from adm.nets.weights import build
+from adm.parallel import CPU, Group
 from adm.params.data import DatasetParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
+from adm.training.loop import train
+from adm.training.state import TrainingState
+from adm.training.tasks import build_task
 
 pytest_plugins = ["miniature"]
 
@@ -138,3 +143,33 @@ def randomised():
         return built
 
     return network
+
+
+class Run:
+    """A model in training on the tiny dataset."""
+
+    def __init__(self, model, dataset, network=None, device=CPU):
+        self.model, self.training, self.group = model, model.training, Group(device=device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = network or build(model)
+        self.state = TrainingState(network, build_task(model, device), self.training, device)
+        options = self.training
+        self.batches = Batches(
+            dataset, model.network.image_size, options.batch_size, options.crop, options.flip, options.seed
+        )
+
+    def to(self, stop):
+        """Train until `stop`; return the reports."""
+        return list(train(self.state, self.batches, self.training, stop, self.group))
+
+    def files(self, folder):
+        """The saved state as the bytes of its files."""
+        folder.mkdir()
+        self.state.save(folder)
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def new_run(dataset):
+    return lambda model, network=None, device=CPU: Run(model, dataset, network, device)

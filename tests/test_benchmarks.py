@@ -80,7 +80,14 @@ def test_verbs_start_without_heavy_libraries(printed):
     assert {heavy for _, _, heavy in started} == {"[]"}
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which takes its time")
+def test_without_a_gpu_one_line_says_so(root):
+    command = [sys.executable, "-m", "benchmarks.gpu"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "gpu: skipped, there is no GPU here\n"
+
+
 def test_every_benchmark_has_a_name_and_no_other_name_is_taken(root, printed):
-    modules = {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")} - {"cases", "clock", "plain"}
+    modules = {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")} - {"cases", "clock", "plain", "gpu"}
     assert modules == {"startup", "frechet", "features", "loading", "training", "sampling"}
     assert printed("no-such-benchmark", succeeds=False) == []

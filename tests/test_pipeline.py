@@ -202,6 +202,16 @@ def of_model(params, model, *sections):
     return {key for key, names in used.items() if model in [params.model_of(name) for name in names if name]}
 
 
+def test_a_throughput_is_measured_on_the_device_of_its_section(embedded):
+    name = next(iter(embedded.throughput))
+    on_gpu = changed(embedded, f"throughput.{name}.device", "cuda")
+    for params, device in ((embedded, "cpu"), (on_gpu, "cuda")):
+        pipeline = Pipeline(params)
+        granted = pipeline.resources(pipeline.jobs[f"throughput/{name}"])
+        assert (granted.device, granted.processes) == (device, 1)
+        assert granted.memory_mb == params.resources.others.memory_mb
+
+
 class TestRunAgain:
     """A value has those jobs run again that read it, and no others."""
 

@@ -22,9 +22,15 @@ ALL = slice(None)
 """The rows of a whole batch."""
 
 
-def to_unit_range(images: NDArray[np.uint8], channels: int = 3) -> Tensor:
-    """(B, H, W, 3) uint8 as (B, channels, H, W) float32 in [-1, 1]: all channels, or the first, as all are alike."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)[:, :channels].float() / 127.5 - 1
+def to_unit_range(images: NDArray[np.uint8] | Tensor, channels: int = 3) -> Tensor:
+    """(B, H, W, 3) uint8 as (B, channels, H, W) float32 in [-1, 1], on the device of the images.
+
+    These are all channels, or the first, as all are alike.
+    """
+    levels = torch.as_tensor(images).permute(0, 3, 1, 2)[:, :channels]
+    levels = levels.to(torch.float32, memory_format=torch.contiguous_format)
+    # Divided by a tensor: with a number, a GPU multiplies by its rounded reciprocal, which changes the last bit.
+    return levels / levels.new_full((), 127.5) - 1
 
 
 def to_uint8(x: Tensor) -> NDArray[np.uint8]:
@@ -66,7 +72,12 @@ class Batches:
     channels: int = 3
 
     def at(self, step: int, rows: slice = ALL) -> tuple[Tensor, Tensor]:
-        """The batch of a step, or some of its rows: x_0 (B, channels, H, W) float32 in [-1, 1], labels (B,) int64.
+        """The batch of a step, or some of its rows: x_0 (B, channels, H, W) float32 in [-1, 1], labels (B,) int64."""
+        pixels, y = self.pixels_at(step, rows)
+        return to_unit_range(pixels), y
+
+    def pixels_at(self, step: int, rows: slice = ALL) -> tuple[Tensor, Tensor]:
+        """The same before it is rescaled: (B, H, W, channels) uint8, labels (B,) int64.
 
         The random numbers of the whole batch are always drawn; only the images of the rows are read.
         """
@@ -79,11 +90,11 @@ class Batches:
             images = self.images.cut(indices, self.image_size, crops[rows])
         else:
             images = self.images[indices]
-        x_0 = to_unit_range(images, self.channels)
+        pixels = torch.from_numpy(images)[..., : self.channels]
         if self.flip:
             mirrored = (torch.rand(self.batch_size, generator=draws) < 0.5)[rows]
-            x_0 = torch.where(mirrored[:, None, None, None], x_0.flip(3), x_0)
-        return x_0, torch.from_numpy(self.images.labels[indices])
+            pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
+        return pixels.contiguous(), torch.from_numpy(self.images.labels[indices])
 
     def _indices(self, step: int) -> NDArray[np.int64]:
         positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)

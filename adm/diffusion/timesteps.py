@@ -14,10 +14,16 @@ UNIFORM_SHARE = 0.001
 
 
 class TimestepSampler(Protocol):
-    """Draws t for a batch, with weights that keep the expected loss unbiased, and learns from the losses."""
+    """Turns uniform numbers into timesteps, with weights that keep the expected loss unbiased, and may learn.
 
-    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Timesteps (B,) int64 and importance weights (B,) float32."""
+    Attributes:
+        learns: Whether it needs the losses of every batch.
+    """
+
+    learns: bool
+
+    def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Timesteps (B,) int64 and importance weights (B,) float32, from u (B,) float64 in [0, 1), on its device."""
         ...
 
     def update(self, t: Tensor, losses: Tensor) -> None:
@@ -36,12 +42,14 @@ class TimestepSampler(Protocol):
 class UniformTimesteps:
     """Every timestep with equal probability. Source: equation 12."""
 
+    learns = False
+
     def __init__(self, num_timesteps: int) -> None:
         self.num_timesteps = num_timesteps
 
-    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Uniform timesteps (B,) int64 and unit weights (B,) float32."""
-        return torch.randint(self.num_timesteps, (batch,), generator=generator), torch.ones(batch)
+        return (u * self.num_timesteps).long(), torch.ones_like(u, dtype=torch.float32)
 
     def update(self, t: Tensor, losses: Tensor) -> None:
         """Learn nothing."""
@@ -60,6 +68,8 @@ class LossSecondMomentTimesteps:
     Source: Nichol & Dhariwal (2021), equation 18.
     """
 
+    learns = True
+
     def __init__(self, num_timesteps: int) -> None:
         self.num_timesteps = num_timesteps
         self.losses = torch.zeros(num_timesteps, HISTORY, dtype=torch.float64)
@@ -72,11 +82,12 @@ class LossSecondMomentTimesteps:
         second_moment = self.losses.square().mean(1).sqrt()
         return (1 - UNIFORM_SHARE) * second_moment / second_moment.sum() + UNIFORM_SHARE / self.num_timesteps
 
-    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Timesteps (B,) int64 by `probabilities`, and weights 1 / (T p_t) (B,) float32."""
         p = self.probabilities()
-        t = torch.multinomial(p, batch, replacement=True, generator=generator)
-        return t, (1 / (self.num_timesteps * p[t])).float()
+        # Summed on the CPU, because no GPU has a deterministic kernel for it. The last sum may round to less than 1.
+        t = torch.searchsorted(p.cumsum(0).to(u.device), u, right=True).clamp(max=self.num_timesteps - 1)
+        return t, (1 / (self.num_timesteps * p.to(u.device)[t])).float()
 
     def update(self, t: Tensor, losses: Tensor) -> None:
         """Add each loss to its timestep's history; the oldest one drops out."""

@@ -7,14 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from adm.compilation import compiled as compile_
+from adm.determinism import allow_tf32
 from adm.nets.layers import Convolution, TokenLinear
 from adm.params.models import Precision
 
 DTYPES: dict[Precision, torch.dtype] = {
-    "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+"""Of features and convolutions, where they are not the weights' own."""
 
 
 class Forward:
@@ -22,7 +23,8 @@ class Forward:
 
     In half precision only the convolutions of the torso are low, those over tokens included, and so are the features
     between them. Embeddings and their projections, normalisations, the output convolution and a classifier's head
-    compute in float32.
+    compute in float32. With "tf32" all is float32, but a GPU rounds the factors of products and convolutions to
+    TensorFloat-32; a CPU does not.
 
     Args:
         network: The network, on the device to compute on. Its weights are laid out in place.
@@ -36,7 +38,8 @@ class Forward:
         weights = next((parameter.dtype for parameter in network.parameters()), torch.float32)
         # Float64 weights, as in gradient checks, compute in float64.
         self.full = torch.promote_types(weights, torch.float32)
-        self.torso = self.full if precision == "float32" else DTYPES[precision]
+        self.torso = DTYPES.get(precision, self.full)
+        self.tf32 = precision == "tf32"
         self.layout = memory_format(self.device, precision)
         self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
 
@@ -72,6 +75,9 @@ class Forward:
         Returns:
             Float32: (B, C or 2C, H, W) of a denoiser, (B, num_classes) logits of a classifier.
         """
+        if self.device.type == "cuda":
+            # A setting of the process. The backward pass comes before the next network's forward pass.
+            allow_tf32(self.tf32)
         seen = x.to(self.full, memory_format=self.layout)
         output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
         return output.to(x.dtype)

@@ -1,5 +1,7 @@
 """Sections of timings."""
 
+from typing import Literal
+
 from adm.params.models import Precision
 from adm.params.section import Key, PositiveInt, Section
 
@@ -7,7 +9,8 @@ from adm.params.section import Key, PositiveInt, Section
 class ThroughputParams(Section):
     """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
 
-    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32.
+    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32. `device` is
+    what computes: it is what is measured, so it stands here and not under `resources`.
     """
 
     model: Key
@@ -17,3 +20,4 @@ class ThroughputParams(Section):
     steps: PositiveInt = 5
     repetitions: PositiveInt = 5
     threads: PositiveInt = 1
+    device: Literal["cpu", "cuda"] = "cpu"

@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
+"""Of a network's arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
 
 
 class NoiseParams(Section):
@@ -37,7 +38,8 @@ class TrainingParams(Section):
     falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
     weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
     `ema_rate` null the last weights are used instead of their average. The paper uses the average "for all
-    experiments"; the released trainer of classifiers keeps none.
+    experiments"; the released trainer of classifiers keeps none. `fused` compiles what residual blocks compute between
+    convolutions into fewer kernels, at the start of each job.
 
     `crop` "random" draws another crop each time, of at least 0.8 of the short side. Where the dataset has `stored`
     "files", crops are cut from the source images, as the released trainer does. From stored pixels they are cut from
@@ -53,6 +55,7 @@ class TrainingParams(Section):
     ema_rate: Fraction | None = 0.9999
     ema_warmup: bool = False
     precision: Precision = "float32"
+    fused: bool = False
     crop: Literal["centre", "random"] = "centre"
     flip: bool = False
     timestep_sampler: Literal["uniform", "loss_second_moment"] = "uniform"

@@ -110,6 +110,8 @@ class Pipeline:
     def resources(self, job: Job) -> JobResources | ProcessResources:
         """The resources of a job."""
         taken = getattr(self.params.resources, RULES[job.rule].resources)
+        if job.rule == "throughput":
+            return ProcessResources(**taken.model_dump(), device=job.sections["throughput"].device)
         if job.rule in SHARED or not isinstance(taken, ProcessResources):
             return taken  # type: ignore[no-any-return]
         # Studies are computed by a single process.

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 from adm.params.resources import JobResources, ProcessResources
 from adm.pipeline import Job, Pipeline
-from adm.planning.devices import HASH_RATE, Device
+from adm.planning.devices import HASH_RATE
 from adm.planning.images import ImageCounts
 from adm.planning.processors import processor_seconds
 from adm.planning.schedule import Task
 from adm.planning.storage import Stored, stored_of
 from adm.planning.work import Shares, Work, work_of
+from adm.report.accelerators import Device
 
 TRAININGS = {
     "diffusion": "training diffusion models",

@@ -1,35 +1,7 @@
-"""Speeds of accelerators and processors, from data sheets, publications and measurements."""
+"""Shares of peaks that accelerators reach, and speeds of processors, from publications and measurements."""
 
-from dataclasses import dataclass
-
-from adm.report.compute import SECONDS_PER_DAY, V100_FLOPS, utilisation
-
-
-@dataclass(frozen=True)
-class Device:
-    """An accelerator.
-
-    Attributes:
-        name: Its name.
-        half_flops: Peak of dense products in half precision, in floating-point operations per second.
-        single_flops: Peak in float32, without TensorFloat-32, in the same unit.
-    """
-
-    name: str
-    half_flops: float
-    single_flops: float
-
-
-V100 = Device("V100", V100_FLOPS, 15.7e12)
-"""Source: Appendix B.1 for half precision (the data sheet of the SXM2 has 125e12), NVIDIA V100 data sheet, SXM2."""
-
-A100 = Device("A100", 312.0e12, 19.5e12)
-"""Source: NVIDIA A100 data sheet, SXM."""
-
-H100 = Device("H100", 989.5e12, 67.0e12)
-"""Source: NVIDIA H100 data sheet, SXM; for half precision it prints 1,979e12 with sparsity, twice this value."""
-
-DEVICES = (V100, A100, H100)
+from adm.report.accelerators import A100
+from adm.report.compute import SECONDS_PER_DAY, utilisation
 
 CLASSIFIER_SHARE = 0.11
 """Share of a V100's peak in training a classifier: with it, Table 12's iterations give the days of Table 10."""

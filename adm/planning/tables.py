@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from adm.planning.costs import Cost, Machine, in_groups, tasks_of, trains, without_training
-from adm.planning.devices import A100, DEVICES, H100
 from adm.planning.limits import Limit
 from adm.planning.schedule import critical_path, schedule, total_work
+from adm.report.accelerators import A100, DEVICES, H100
 from adm.report.compute import SECONDS_PER_DAY
 
 GIGABYTE = 1e9

@@ -13,13 +13,17 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Preci
 from adm.params.published import PublishedGraphParams
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline import Job
-from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, SINGLE_SHARE, Device
+from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, SINGLE_SHARE
 from adm.planning.images import ImageCounts
+from adm.report.accelerators import Device
 from adm.report.compute import PASSES
 from adm.sampling.blocks import WHOLE, Shard, blocks_of
 
 GRADIENT_PASSES = 2
 """Cost of an image's gradient in forward passes: one forward pass, and a backward pass without weights' gradients."""
+
+SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
+"""Precisions that are planned as float32; no share of a peak in TensorFloat-32 is published."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Shares:
 
     def of(self, model: NetworkModelParams, precision: Precision) -> float:
         """The share for a model's training or sampling."""
-        if precision == "float32":
+        if precision in SINGLE:
             return SINGLE_SHARE
         if isinstance(model, ClassifierModelParams):
             return CLASSIFIER_SHARE
@@ -153,7 +157,7 @@ class _Worker:
         yield self._passes(model, PASSES * updates * timed.optimised_batch, timed.optimised_precision)
 
     def _passes(self, model: NetworkModelParams, count: int, precision: Precision) -> Work:
-        return Work(count * forward_flops(model), self.shares.of(model, precision), precision == "float32")
+        return Work(count * forward_flops(model), self.shares.of(model, precision), precision in SINGLE)
 
 
 def _steps(model: DiffusionModelParams | UpsamplerModelParams, steps: str) -> int:

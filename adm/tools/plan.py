@@ -9,12 +9,13 @@ from adm.params import Params
 from adm.pipeline import Pipeline
 from adm.planning import tables
 from adm.planning.costs import ON_GPUS, Cost, Machine, costs_of, tasks_of, trains, without_training
-from adm.planning.devices import A100, published_share
+from adm.planning.devices import published_share
 from adm.planning.images import ImageCounts
 from adm.planning.limits import limits_of
 from adm.planning.schedule import remaining, schedule, total_work
 from adm.planning.schedule_figure import Curve, Strip, schedule_figure
 from adm.planning.work import Shares
+from adm.report.accelerators import A100
 from adm.report.compute import SECONDS_PER_DAY
 from adm.report.figures import COLORS, write_figure
 from adm.report.tables import write_table

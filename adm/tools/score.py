@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
@@ -78,6 +79,10 @@ def run(
             write_json(path, report)
 
 
+AUTO = "auto"
+"""The name of whichever device there is."""
+
+
 def _check_place(out: Path | None) -> None:
     """Check that the place can be written, before anything is computed."""
     if out is None:
@@ -141,10 +146,9 @@ def graph_params(
     # Not every system reports which of its cores this process may use.
     ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     found = threads or len(ours(0))
+    place = "cpu" if (executor, device) == ("tensorflow", AUTO) else _found(device)
     try:
-        return PlacedGraphParams(
-            executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=found
-        )
+        return PlacedGraphParams(executor=executor, device=place, compiled=compiled, feature_batch=batch, threads=found)
     except ValidationError as error:
         first = error.errors()[0]
         place = f"--{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
@@ -165,4 +169,11 @@ def second_extractor(
         return None
     if resize is None:
         raise UserError(f"--module {module}: needs --resize, such as bicubic-224")
-    return SecondExtractor(module, Resize.parse(resize), scaling, device, batch)
+    return SecondExtractor(module, Resize.parse(resize), scaling, _found(device), batch)
+
+
+def _found(device: str) -> str:
+    """The device, or for "auto" a GPU where torch finds one, else the CPU."""
+    if device != AUTO:
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"

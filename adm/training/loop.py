@@ -1,6 +1,7 @@
 """The training loop: a generator that yields one report for each step."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Self
@@ -16,12 +17,10 @@ from adm.params.errors import NotFiniteError, UserError
 from adm.params.models import TrainingParams
 from adm.training.ema import warmed_up
 from adm.training.finite import where_not_finite
+from adm.training.inputs import DROPOUT, Noise, inputs
 from adm.training.report import Report
 from adm.training.state import TrainingState
-from adm.training.tasks import Draw, TrainedModelParams, draw
-
-NOISE, DROPOUT = 2, 3
-"""Random streams of a training run; `adm.data.batches` uses 0 and 1."""
+from adm.training.tasks import Draw, TrainedModelParams
 
 
 def check_group(model: TrainedModelParams, group: Group) -> None:
@@ -61,33 +60,48 @@ def train(
     """
     state.network.train()
     rows = Share.of(training, group).rows
-    while state.step < stop:
-        yield train_step(state, training, *batches.at(state.step, rows), group)
+    for x_0, y, noise in inputs(batches, range(state.step, stop), rows, group.device):
+        yield train_step(state, training, x_0, y, group, noise)
 
 
-def train_step(state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, group: Group = ALONE) -> Report:
-    """Make one update; x_0 (B, C, H, W) in [-1, 1] and y (B,) int64 are this process's share of the batch."""
-    shape = group.size * len(x_0), *x_0.shape[1:]
-    drawn = draw(state.task, shape, generator(training.seed, state.step, NOISE))
+def train_step(
+    state: TrainingState,
+    training: TrainingParams,
+    x_0: Tensor,
+    y: Tensor,
+    group: Group = ALONE,
+    noise: Noise | None = None,
+) -> Report:
+    """Make one update.
+
+    Args:
+        state: Changed in place.
+        training: How to optimise.
+        x_0: (B, C, H, W) float32 in [-1, 1], this process's share of the batch, on its device.
+        y: (B,) int64, its labels.
+        group: The processes that share the batch.
+        noise: The share's noise, if it was drawn before; None draws it now.
+    """
     share = Share.of(training, group)
-    own = drawn.part(share.rows).to(group.device)
-    x_0, y = x_0.to(group.device), y.to(group.device)
+    own = (noise or Noise.of(training.seed, state.step, share.rows, x_0.shape[1:])).drawn(state.task)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step with a smaller scale. Skipping it would leave schedules, data and EMA out of step.
     for attempt in count():
         values, losses = _gradients(state, training, x_0, y, own, share)
         _share(state, values, group)
-        norm = _unscaled_norm(state)
-        if torch.isfinite(norm + values["loss"]):
+        values["gradient_norm"] = _unscaled_norm(state).double()
+        # All numbers in one copy: the only time in a step that a GPU is waited for.
+        numbers = dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+        if math.isfinite(numbers["loss"] + numbers["gradient_norm"]):
             break
         if not state.scale.shrink():
-            raise NotFiniteError(_not_finite(state, values, norm, attempt))
+            raise NotFiniteError(_not_finite(state, numbers, attempt))
     _update(state, training, rate)
-    state.task.timesteps.update(drawn.t, group.all_gather(losses).cpu())
+    if state.task.timesteps.learns:
+        state.task.timesteps.update(group.all_gather(own.t).cpu(), group.all_gather(losses).cpu())
     state.scale.grow()
     state.step += 1
-    extra = {"gradient_norm": float(norm), "learning_rate": rate, "log2_loss_scale": state.scale.log2}
-    return Report(state.step, {**{name: float(value) for name, value in values.items()}, **extra})
+    return Report(state.step, {**numbers, "learning_rate": rate, "log2_loss_scale": state.scale.log2})
 
 
 def learning_rate(training: TrainingParams, step: int) -> float:
@@ -102,12 +116,12 @@ class Share:
     """A process's share of a batch, cut into micro-batches; these are the same for any number of processes.
 
     Attributes:
-        rows: Its rows of the whole batch.
+        rows: The numbers of its rows in the whole batch.
         parts: Number of micro-batches of all processes together.
         size: Number of images in a micro-batch.
     """
 
-    rows: slice
+    rows: range
     parts: int
     size: int
 
@@ -120,7 +134,7 @@ class Share:
         """
         batch, parts = training.batch_size, parts_of(training.batch_size, training.accumulation, group.size)
         share = batch // group.size
-        return cls(slice(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
+        return cls(range(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
 
     def micro_batches(self) -> Iterator[tuple[int, slice]]:
         """Each micro-batch's number among all processes' and its rows of the share."""
@@ -174,10 +188,10 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - ema_rate)
 
 
-def _not_finite(state: TrainingState, values: dict[str, Tensor], norm: Tensor, attempts: int) -> str:
+def _not_finite(state: TrainingState, numbers: Mapping[str, float], attempts: int) -> str:
     place = where_not_finite(state.network)
-    gradient = "a finite gradient" if torch.isfinite(norm) else f"a non-finite gradient, {place}"
+    gradient = "a finite gradient" if math.isfinite(numbers["gradient_norm"]) else f"a non-finite gradient, {place}"
     return (
-        f"iteration {state.step}: loss {float(values['loss'])} with {gradient}, after {attempts} smaller loss scales; "
+        f"iteration {state.step}: loss {numbers['loss']} with {gradient}, after {attempts} smaller loss scales; "
         "lower learning_rate, or try another precision"
     )

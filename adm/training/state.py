@@ -29,6 +29,10 @@ class TrainingState:
         self, network: nn.Module, task: Task, training: TrainingParams, device: torch.device | str = "cpu"
     ) -> None:
         self.network = network.to(device)
+        if training.fused:
+            from adm.nets.fusion import fuse  # noqa: PLC0415, since it imports torch's compiler
+
+            fuse(self.network)
         self.forward = Forward(self.network, training.precision)
         self.task = task
         self.step = 0

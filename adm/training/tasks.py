@@ -1,6 +1,5 @@
 """Training tasks: the losses of diffusion models, upsamplers and noisy classifiers on a batch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -18,7 +17,7 @@ TrainedModelParams = DiffusionModelParams | UpsamplerModelParams | ClassifierMod
 
 
 class Draw(NamedTuple):
-    """Random numbers of a batch: t (B,) int64, importance weights (B,) and eps (B, C, H, W) float32."""
+    """What the losses of a batch rest on: t (B,) int64, importance weights (B,) and eps (B, C, H, W) float32."""
 
     t: Tensor
     weights: Tensor
@@ -27,10 +26,6 @@ class Draw(NamedTuple):
     def part(self, rows: slice) -> "Draw":
         """The random numbers of some of the images."""
         return Draw(self.t[rows], self.weights[rows], self.eps[rows])
-
-    def to(self, device: torch.device) -> "Draw":
-        """The same numbers on a device."""
-        return Draw(self.t.to(device), self.weights.to(device), self.eps.to(device))
 
 
 class Task(Protocol):
@@ -44,12 +39,6 @@ class Task(Protocol):
     def losses(self, network: Forward, x_0: Tensor, y: Tensor, draw: Draw) -> dict[str, Tensor]:
         """Values (B,) of each image by name; "loss" is the loss to minimise, without importance weights."""
         ...
-
-
-def draw(task: Task, shape: Sequence[int], generator: torch.Generator) -> Draw:
-    """Draw timesteps, weights and noise for a whole batch of the shape (B, C, H, W)."""
-    t, weights = task.timesteps.draw(shape[0], generator)
-    return Draw(t, weights, torch.randn(shape, generator=generator))
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,22 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from adm.determinism import generator
-from adm.nets.forward import Forward
+from adm.determinism import allow_tf32, generator
+from adm.nets.forward import DTYPES, Forward
 from adm.nets.weights import build
-from adm.parallel import Group
+from adm.parallel import CPU, Group
 from adm.params.compute import ThroughputParams
 from adm.params.models import Precision, TrainingParams
 from adm.progress import progress
-from adm.training.loop import NOISE, train_step
+from adm.training.inputs import Inputs, Noise
+from adm.training.loop import train_step
 from adm.training.state import TrainingState
-from adm.training.tasks import TrainedModelParams, build_task, draw
+from adm.training.tasks import TrainedModelParams, build_task
 
 NAIVE_PRECISION: Precision = "float32"
 
-MATRIX_SIDE = 2048
-"""Side of the square matrices whose product measures the machine's peak: large enough to use all arithmetic units."""
+MATRIX_SIDES = {"cpu": 2048, "cuda": 8192}
+"""Side of the square matrices whose product measures a device's peak: large enough to use all arithmetic units."""
 
 MEASURED_SECONDS = 3.0
 """For which updates are made to see how long one takes; one at least."""
@@ -34,7 +35,7 @@ MATRIX_PRODUCTS = 3
 
 @dataclass(frozen=True)
 class Timings:
-    """One number for each repetition: the peak in float32 operations per second, training in images per second."""
+    """One number for each repetition: the peak in operations per second, training in images per second."""
 
     peak_flops: list[float] = field(default_factory=list)
     naive: list[float] = field(default_factory=list)
@@ -49,8 +50,8 @@ class NaiveTraining:
     Source: Appendix B.1, "a naive implementation of our models in PyTorch".
     """
 
-    def __init__(self, network: nn.Module, model: TrainedModelParams) -> None:
-        self.network, self.task, self.training = network, build_task(model), model.training
+    def __init__(self, network: nn.Module, model: TrainedModelParams, device: torch.device = CPU) -> None:
+        self.network, self.task, self.training = network.to(device), build_task(model, device), model.training
         self.forward = Forward(network)
         self.average = copy.deepcopy(network)
         self.optimizer = torch.optim.AdamW(
@@ -62,9 +63,9 @@ class NaiveTraining:
             fused=False,
         )
 
-    def step(self, x_0: Tensor, y: Tensor, draws: torch.Generator) -> None:
-        """Make one update on a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64."""
-        drawn = draw(self.task, x_0.shape, draws)
+    def step(self, x_0: Tensor, y: Tensor, noise: Noise) -> None:
+        """Make one update on a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64, and its noise."""
+        drawn = noise.drawn(self.task)
         loss = self.task.losses(self.forward, x_0, y, drawn)["loss"]
         self.optimizer.zero_grad()
         (loss * drawn.weights).mean().backward()  # type: ignore[no-untyped-call]
@@ -75,25 +76,26 @@ class NaiveTraining:
                 average.mul_(rate).add_(parameter, alpha=1 - rate)
 
 
-def measure(throughput: ThroughputParams, model: TrainedModelParams) -> Timings:
+def measure(throughput: ThroughputParams, model: TrainedModelParams, device: torch.device = CPU) -> Timings:
     """Time both implementations on batches in memory, in turns: a machine that slows down then slows both.
 
-    Each makes real updates on random images and labels; its first update is not timed.
+    Each makes real updates on random images, labels and noise; its first update is not timed.
 
     Args:
         throughput: Batch sizes, precision, and the numbers of updates and repetitions.
         model: The model to train; its own batch size, accumulation and precision are ignored.
+        device: What computes.
     """
     timings = Timings()
     # Initial weights and the naive dropout draw from the global generator; the fork restores it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seed)
-        naive, optimised = _naive(throughput, model), _optimised(throughput, model)
+        naive, optimised = _naive(throughput, model, device), _optimised(throughput, model, device)
         naive(), optimised()
         for _ in progress(range(throughput.repetitions), unit="repetition"):
-            timings.peak_flops.append(peak_flops())
-            timings.naive.append(throughput.naive_batch * _rate(naive, throughput.steps))
-            timings.optimised.append(throughput.optimised_batch * _rate(optimised, throughput.steps))
+            timings.peak_flops.append(peak_flops(device, throughput.optimised_precision))
+            timings.naive.append(throughput.naive_batch * _rate(naive, throughput.steps, device))
+            timings.optimised.append(throughput.optimised_batch * _rate(optimised, throughput.steps, device))
     return timings
 
 
@@ -103,42 +105,40 @@ def update_seconds(model: TrainedModelParams, device: str = "cpu") -> float:
         torch.manual_seed(model.training.seed)
         network = build(model)
     place = torch.device(device)
-    group = Group(device=place)
-    state = TrainingState(network, build_task(model, place), model.training, place)
-    batch = _batch(model, model.training.batch_size)
-
-    def update() -> None:
-        train_step(state, model.training, *batch, group)
-        if place.type == "cuda":
-            torch.cuda.synchronize(place)
-
+    update = _updates(network, model, model.training, place)
     before = torch.get_num_threads()
     torch.set_num_threads(model.training.threads)
     try:
         update()
         start, fastest = time.perf_counter(), math.inf
         while time.perf_counter() - start < MEASURED_SECONDS:
-            fastest = min(fastest, 1 / _rate(update, 1))
+            fastest = min(fastest, 1 / _rate(update, 1, place))
     finally:
         torch.set_num_threads(before)
     return fastest
 
 
-def peak_flops() -> float:
-    """Floating-point operations per second of a product of two square float32 matrices (2 side^3 operations)."""
-    a, b = torch.rand(2, MATRIX_SIDE, MATRIX_SIDE, generator=generator(0))
+def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> float:
+    """Floating-point operations per second of a product of two square matrices (2 side^3 operations).
+
+    They are float32 on a CPU. On a GPU, whose tensor cores are several times as fast, they have the given precision.
+    """
+    side = MATRIX_SIDES[device.type]
+    dtype = DTYPES.get(precision, torch.float32) if device.type == "cuda" else torch.float32
+    allow_tf32(precision == "tf32")
+    a, b = torch.rand(2, side, side, generator=generator(0)).to(device, dtype)
     product = torch.empty_like(a)
-    fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1) for _ in range(MATRIX_PRODUCTS))
-    return 2 * MATRIX_SIDE**3 * fastest
+    fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1, device) for _ in range(MATRIX_PRODUCTS))
+    return 2 * side**3 * fastest
 
 
-def _naive(throughput: ThroughputParams, model: TrainedModelParams) -> Callable[[], object]:
-    training = NaiveTraining(build(model), model)
-    batch, draws = _batch(model, throughput.naive_batch), generator(model.training.seed, NOISE)
-    return lambda: training.step(*batch, draws)
+def _naive(throughput: ThroughputParams, model: TrainedModelParams, device: torch.device) -> Callable[[], object]:
+    training = NaiveTraining(build(model), model, device)
+    batch = _batch(model, throughput.naive_batch, device)
+    return lambda: training.step(*batch)
 
 
-def _optimised(throughput: ThroughputParams, model: TrainedModelParams) -> Callable[[], object]:
+def _optimised(throughput: ThroughputParams, model: TrainedModelParams, device: torch.device) -> Callable[[], object]:
     changes = {
         "batch_size": throughput.optimised_batch,
         "accumulation": 1,
@@ -146,21 +146,37 @@ def _optimised(throughput: ThroughputParams, model: TrainedModelParams) -> Calla
         "threads": throughput.threads,
     }
     training: TrainingParams = model.training.model_copy(update=changes)
-    state = TrainingState(build(model), build_task(model), training)
-    batch = _batch(model, throughput.optimised_batch)
-    return lambda: train_step(state, training, *batch)
+    return _updates(build(model), model, training, device)
 
 
-def _batch(model: TrainedModelParams, size: int) -> tuple[Tensor, Tensor]:
+def _updates(
+    network: nn.Module, model: TrainedModelParams, training: TrainingParams, device: torch.device
+) -> Callable[[], object]:
+    """A function that makes an update, as training does, on a batch that is in the device's memory."""
+    state = TrainingState(network, build_task(model, device), training, device)
+    x_0, y, noise = _batch(model, training.batch_size, device)
+    return lambda: train_step(state, training, x_0, y, Group(device=device), noise)
+
+
+def _batch(model: TrainedModelParams, size: int, device: torch.device) -> Inputs:
     draws = generator(model.training.seed)
     side, channels = model.network.image_size, model.network.image_channels
     x_0 = torch.rand(size, channels, side, side, generator=draws) * 2 - 1
-    return x_0, torch.randint(model.network.num_classes or 1, (size,), generator=draws)
+    y = torch.randint(model.network.num_classes or 1, (size,), generator=draws)
+    u, eps = Noise.of(model.training.seed, 0, range(size), x_0.shape[1:])
+    return Inputs(x_0.to(device), y.to(device), Noise(u.to(device), eps.to(device)))
 
 
-def _rate(work: Callable[[], object], times: int) -> float:
-    """Runs of `work` per second, measured over `times` runs."""
+def _rate(work: Callable[[], object], times: int, device: torch.device) -> float:
+    """Runs of `work` per second, measured over `times` runs, from when the device is idle until it is again."""
+    _wait(device)
     start = time.perf_counter()
     for _ in range(times):
         work()
+    _wait(device)
     return times / (time.perf_counter() - start)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

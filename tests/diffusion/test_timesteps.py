@@ -69,6 +69,14 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def uniform(count, seed=0):
+    return torch.rand(count, generator=generator(seed), dtype=torch.float64)
+
+
+HIGHEST = 1 - 2**-53
+"""The largest number below 1 that is drawn."""
+
+
 def filled(losses):
     """A sampler that has seen the loss of each timestep HISTORY times over: losses is (T, HISTORY)."""
     sampler = LossSecondMomentTimesteps(len(losses))
@@ -78,7 +86,7 @@ def filled(losses):
 
 
 def test_uniform_draws_reach_every_timestep_alike_with_unit_weights():
-    t, weights = UniformTimesteps(8).draw(80_000, generator())
+    t, weights = UniformTimesteps(8).draw(uniform(80_000))
     # 10,000 expected of each, with a standard deviation of 94.
     assert (torch.bincount(t, minlength=8) - 10_000).abs().max() < 5 * 94
     assert (weights == 1).all()
@@ -91,7 +99,7 @@ def test_importance_sampling_waits_for_ten_losses_of_every_timestep():
         sampler.update(everywhere, everywhere.float())
     sampler.update(everywhere[1:], everywhere[1:].float())
     assert (sampler.probabilities() == 1 / 5).all()
-    _, weights = sampler.draw(100, generator())
+    _, weights = sampler.draw(uniform(100))
     assert (weights == 1).all()
     sampler.update(torch.tensor([0]), torch.tensor([0.5]))
     assert (sampler.probabilities() != 1 / 5).all()
@@ -122,7 +130,7 @@ def test_a_timestep_twice_in_a_batch_counts_twice():
 def test_weights_keep_the_expected_loss_unbiased():
     loss = torch.tensor([0.1, 1.0, 3.0, 9.0], dtype=torch.float64)
     sampler = filled(loss[:, None].expand(4, HISTORY))
-    t, weights = sampler.draw(50_000, generator())
+    t, weights = sampler.draw(uniform(50_000))
     # Exactly: what a timestep is drawn more often, it weighs less.
     torch.testing.assert_close(weights.double() * sampler.probabilities()[t], torch.full((50_000,), 0.25).double())
     frequencies = torch.bincount(t, minlength=4) / len(t)
@@ -140,14 +148,22 @@ def test_a_restored_sampler_goes_on_as_the_saved_one_and_shares_nothing_with_it(
     sampler.update(torch.arange(4), torch.full((4,), 50.0))
     torch.testing.assert_close(restored.probabilities(), before, rtol=0, atol=0)
     restored.update(torch.arange(4), torch.full((4,), 50.0))
-    for ours, theirs in zip(restored.draw(100, generator(3)), sampler.draw(100, generator(3)), strict=True):
+    for ours, theirs in zip(restored.draw(uniform(100, 3)), sampler.draw(uniform(100, 3)), strict=True):
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("count", [1, 7, 10, 1000])
 @pytest.mark.parametrize("kind", [UniformTimesteps, LossSecondMomentTimesteps])
-def test_draws_are_a_function_of_the_generator_alone(kind):
-    state = torch.random.get_rng_state()
-    first, again = (kind(10).draw(50, generator(4))[0] for _ in range(2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, kind(10).draw(50, generator(5))[0])
-    assert torch.equal(torch.random.get_rng_state(), state)
+def test_the_ends_of_the_unit_interval_are_the_first_and_the_last_timestep(kind, count):
+    t, weights = kind(count).draw(torch.tensor([0.0, HIGHEST], dtype=torch.float64))
+    assert t.tolist() == [0, count - 1]
+    assert t.dtype == torch.int64
+    assert weights.dtype == torch.float32
+
+
+def test_a_timestep_takes_its_probability_of_the_unit_interval():
+    sampler = filled(torch.tensor([1.0, 3.0, 0.5, 2.0])[:, None].expand(4, HISTORY))
+    edges = [0.0, *sampler.probabilities().cumsum(0).tolist()]
+    for step, (low, high) in enumerate(pairwise(edges)):
+        t, _ = sampler.draw(torch.tensor([low + 1e-12, high - 1e-12], dtype=torch.float64))
+        assert t.tolist() == [step, step]

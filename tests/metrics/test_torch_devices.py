@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from placement import META, OnlyOn
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from adm.metrics.freeze import freeze
 from adm.metrics.small_extractor import ExtractorNetwork
@@ -15,24 +15,7 @@ from adm.metrics.torch_graph import TorchGraph, full_precision
 from adm.metrics.torch_program import TorchProgram
 
 FEATURES = ("pool", "spatial", "logits")
-META = torch.device("meta")
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch's compiler needs g++ on a CPU")
-
-
-class OnlyOn(TorchDispatchMode):
-    """Fail where a tensor is made or read on another device."""
-
-    def __init__(self, device):
-        super().__init__()
-        self.device, self.calls = device, 0
-
-    def __torch_dispatch__(self, function, types, arguments=(), options=None):
-        made = function(*arguments, **(options or {}))
-        for tensor in tree_leaves((arguments, options, made)):
-            if isinstance(tensor, torch.Tensor):
-                assert tensor.device == self.device, function
-        self.calls += 1
-        return made
 
 
 @pytest.fixture(scope="module")

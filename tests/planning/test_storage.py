@@ -15,10 +15,10 @@ from adm.nets.weights import build
 from adm.params import check
 from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of
-from adm.planning.devices import A100
 from adm.planning.images import ImageCounts
 from adm.planning.limits import limits_of
 from adm.planning.storage import INCEPTION, stored_of
+from adm.report.accelerators import A100
 from adm.sampling.batch import Samples, write_shard
 from adm.sampling.blocks import Shard, samples_of
 from adm.stages import gather, prepare

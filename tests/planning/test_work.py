@@ -13,8 +13,9 @@ from adm.nets.weights import build
 from adm.paper import table_cells
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.planning.costs import Machine, tasks_of, without_training
-from adm.planning.devices import A100, H100, SINGLE_SHARE, V100, published_share
+from adm.planning.devices import SINGLE_SHARE, published_share
 from adm.planning.work import GRADIENT_PASSES, Shares
+from adm.report.accelerators import A100, H100, V100
 from adm.report.compute import PASSES, SECONDS_PER_DAY
 
 

@@ -21,6 +21,7 @@ from adm.metrics.module_features import ModuleExtractor, Resize
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.torch_graph import TorchGraph
 from adm.params.errors import UserError
+from adm.tools.score import graph_params
 
 
 @pytest.fixture
@@ -404,3 +405,18 @@ def test_a_network_of_the_users_own_is_a_second_extractor(score, batches, module
     assert (second["resize"], second["scaling"], second["dimensions"]) == ("nearest-16", "unit", 5)
     assert second["sha256"] == sha256(modules / name)
     assert "second extractor" in printed
+
+
+@pytest.mark.parametrize(
+    ("there", "executor", "asked_for", "device"),
+    [
+        (True, "torch", "auto", "cuda"),
+        (False, "torch", "auto", "cpu"),
+        (True, "torch", "cpu", "cpu"),
+        (True, "tensorflow", "auto", "cpu"),
+        (False, "torch", "cuda:1", "cuda:1"),
+    ],
+)
+def test_auto_is_a_gpu_where_there_is_one(monkeypatch, there, executor, asked_for, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert graph_params(executor, asked_for, False, 8, 1).device == device

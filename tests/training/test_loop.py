@@ -10,8 +10,8 @@ from adm.nets.forward import Forward
 from adm.parallel import Group
 from adm.params.errors import NotFiniteError, UserError
 from adm.training import loop
+from adm.training.inputs import Noise
 from adm.training.loop import Share, check_group
-from adm.training.tasks import draw
 
 PRECISIONS = ["float32", "bfloat16", "float16"]
 SAMPLERS = ["uniform", "loss_second_moment"]
@@ -39,18 +39,18 @@ def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path
     # Three timesteps, so that their histories are full and importance sampling is on when the run is cut.
     model = tiny_model(timesteps=3, dropout=0.3, timestep_sampler=sampler, precision=precision, ema_warmup=True)
     straight = new_run(model)
-    straight.to(6)
+    straight.to(7)
     first = new_run(model)
-    first.to(3)
+    first.to(4)
     first.files(tmp_path / "cut")
     if sampler == "loss_second_moment":
         assert (first.state.task.timesteps.counts == HISTORY).all()
     torch.manual_seed(12345)  # a fresh process stands elsewhere
     resumed = new_run(model)
     resumed.state.load(tmp_path / "cut")
-    assert resumed.state.step == 3
-    reports = resumed.to(6)
-    assert [report.step for report in reports] == [4, 5, 6]
+    assert resumed.state.step == 4
+    reports = resumed.to(7)
+    assert [report.step for report in reports] == [5, 6, 7]
     assert resumed.files(tmp_path / "resumed") == straight.files(tmp_path / "straight")
 
 
@@ -336,11 +336,12 @@ def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_mode
     model = tiny_model(batch_size=8, accumulation=accumulation, timestep_sampler=sampler, dropout=dropout)
     run = new_run(model, randomised(model))
     x_0, y = run.batches.at(0)
-    drawn = draw(run.state.task, x_0.shape, torch.Generator().manual_seed(1))
 
     def gradients(rank, processes):
         share = Share.of(model.training, Group(rank, processes))
-        part = (x_0[share.rows], y[share.rows], drawn.part(share.rows))
+        rows = slice(share.rows.start, share.rows.stop)
+        drawn = Noise.of(model.training.seed, 0, share.rows, x_0.shape[1:]).drawn(run.state.task)
+        part = (x_0[rows], y[rows], drawn)
         values, losses = loop._gradients(run.state, model.training, *part, share)
         return [parameter.grad.clone() for parameter in run.state.network.parameters()], values, losses
 

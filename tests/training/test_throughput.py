@@ -13,7 +13,8 @@ from adm.nets.cost import forward_flops
 from adm.params.compute import ThroughputParams
 from adm.stages import throughput as stage
 from adm.training import throughput as timing
-from adm.training.loop import NOISE, train_step
+from adm.training.inputs import Noise
+from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 from adm.training.throughput import NaiveTraining, peak_flops
@@ -21,7 +22,7 @@ from adm.training.throughput import NaiveTraining, peak_flops
 
 @pytest.fixture(autouse=True)
 def _small_matrices(monkeypatch):
-    monkeypatch.setattr(timing, "MATRIX_SIDE", 64)
+    monkeypatch.setitem(timing.MATRIX_SIDES, "cpu", 64)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,7 @@ def test_the_stage_writes_what_it_measured(tiny_model, tmp_path, kind):
     for name in ("naive", "optimised"):
         assert len(written[name]["images_per_second"]) == 3
         assert all(rate > 0 for rate in written[name]["images_per_second"])
+        assert "mfu" not in written[name]  # no CPU has a peak to compare with
     peaks = written["peak_flops_of_repetitions"]
     assert len(peaks) == 3
     assert written["peak_flops"] == max(peaks)
@@ -66,13 +68,13 @@ def test_the_stage_writes_what_it_measured(tiny_model, tmp_path, kind):
 
 def test_the_naive_step_is_the_update_of_training(randomised, tiny_model):
     # In float64, since Adam divides gradients that are zero but for rounding by their own size.
-    model = tiny_model(ema_rate=0.9, weight_decay=0.01)
+    model = tiny_model(batch_size=4, ema_rate=0.9, weight_decay=0.01)
     naive = NaiveTraining(randomised(model).double(), model)
     state = TrainingState(randomised(model).double(), build_task(model), model.training)
     x_0 = torch.rand(4, 3, 8, 8, generator=generator(1)) * 2 - 1
     y = torch.arange(4) % 2
     for step in range(3):
-        naive.step(x_0, y, generator(model.training.seed, step, NOISE))
+        naive.step(x_0, y, Noise.of(model.training.seed, step, range(4), (3, 8, 8)))
         train_step(state, model.training, x_0, y)
     torch.testing.assert_close(naive.network.state_dict(), state.network.state_dict(), rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(dict(naive.average.state_dict()), state.ema, rtol=1e-5, atol=1e-7)
@@ -109,7 +111,7 @@ def test_measuring_leaves_the_global_generator_alone(tiny_model):
 
 
 def test_the_peak_counts_a_multiply_add_as_two(monkeypatch):
-    monkeypatch.setattr(timing, "_rate", lambda work, times: 0.5)
+    monkeypatch.setattr(timing, "_rate", lambda work, times, device: 0.5)
     assert peak_flops() == 0.5 * 2 * 64**3
 
 

@@ -8,8 +8,8 @@ from snakemake.resources import Resource
 from adm.params import load
 from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of, tasks_of
-from adm.planning.devices import V100
 from adm.planning.images import ImageCounts
+from adm.report.accelerators import V100
 
 MINUTE, TWO_DAYS = 60.0, 2 * 24 * 60.0
 MARGIN = 2

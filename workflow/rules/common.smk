@@ -91,7 +91,8 @@ def resources_of(rule):
     if not found:
         return {}
     taken = PIPELINE.resources(found[0])
-    gpus = {"gpu": taken.processes} if getattr(taken, "device", "cpu") == "cuda" else {}
+    on_gpus = any(getattr(PIPELINE.resources(one), "device", "cpu") == "cuda" for one in found)
+    gpus = {"gpu": taken.processes} if on_gpus else {}
 
     def doubled(amount):
         return lambda wildcards, attempt: amount * 2 ** (attempt - 1)

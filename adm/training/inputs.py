@@ -1,0 +1,109 @@
+"""What an update computes on: images, labels and noise, each a function of seed, step and row."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from adm.data.batches import Batches, to_unit_range
+from adm.determinism import generator
+from adm.training.tasks import Draw, Task
+
+NOISE, DROPOUT = 2, 3
+"""Random streams of a training run; `adm.data.batches` uses 0 and 1."""
+
+AHEAD = 2
+"""Batches that are made before they are needed."""
+
+T = TypeVar("T")
+
+
+class Noise(NamedTuple):
+    """Random numbers of some images of a batch.
+
+    Each image has a generator of its own, so no process draws those of another one's images.
+
+    Attributes:
+        u: (B,) float64, uniform in [0, 1): a sampler of timesteps turns them into t.
+        eps: (B, C, H, W) float32, standard normal.
+    """
+
+    u: Tensor
+    eps: Tensor
+
+    @classmethod
+    def of(cls, seed: int, step: int, rows: range, shape: Sequence[int], pinned: bool = False) -> "Noise":
+        """The numbers of a step.
+
+        Args:
+            seed: The training run's seed.
+            step: The number of updates made before.
+            rows: The images' numbers in the whole batch.
+            shape: Of an image, (C, H, W).
+            pinned: Whether they are to be copied to a GPU.
+        """
+        u = torch.empty(len(rows), dtype=torch.float64, pin_memory=pinned)
+        eps = torch.empty(len(rows), *shape, pin_memory=pinned)
+        for place, row in enumerate(rows):
+            draws = generator(seed, step, NOISE, row)
+            u[place].uniform_(generator=draws)
+            eps[place].normal_(generator=draws)
+        return cls(u, eps)
+
+    def drawn(self, task: Task) -> Draw:
+        """Timesteps, their weights, and the noise, as a task draws them now."""
+        return Draw(*task.timesteps.draw(self.u), self.eps)
+
+
+class Inputs(NamedTuple):
+    """A process's share of a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64, and noise."""
+
+    x_0: Tensor
+    y: Tensor
+    noise: Noise
+
+
+def inputs(batches: Batches, steps: range, rows: range, device: torch.device) -> Iterator[Inputs]:
+    """The inputs of each step, on a device.
+
+    For a GPU a thread reads images and draws noise before they are needed, and pixels travel as bytes. On a CPU, whose
+    cores would share the work, nothing is done ahead.
+
+    Args:
+        batches: The data.
+        steps: The numbers of updates made before each step.
+        rows: This process's rows of each batch.
+        device: Where the inputs are needed.
+    """
+    pinned = device.type == "cuda"
+
+    def made(step: int) -> tuple[Tensor, ...]:
+        pixels, y = batches.pixels_at(step, slice(rows.start, rows.stop))
+        noise = Noise.of(batches.seed, step, rows, (batches.channels, *pixels.shape[1:3]), pinned)
+        return (pixels.pin_memory(), y.pin_memory(), *noise) if pinned else (pixels, y, *noise)
+
+    for tensors in ahead(made, steps, AHEAD) if pinned else map(made, steps):
+        pixels, y, u, eps = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        yield Inputs(to_unit_range(pixels), y, Noise(u, eps))
+
+
+def ahead(make: Callable[[int], T], steps: Iterable[int], depth: int) -> Iterator[T]:
+    """Yield make(step) for each step, in order, while a thread makes the next `depth`.
+
+    An error that `make` raises is raised here, once all before it were yielded. When the caller stops, no more are
+    begun, and the one in the making is waited for.
+    """
+    waiting: deque[Future[T]] = deque()
+    thread = ThreadPoolExecutor(1)
+    try:
+        for step in steps:
+            waiting.append(thread.submit(make, step))
+            if len(waiting) > depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        thread.shutdown(cancel_futures=True)

@@ -1,0 +1,40 @@
+"""TensorFloat-32 is asked for by each forward pass on a GPU, and is float32 on a CPU."""
+
+import pytest
+import torch
+
+from adm.determinism import allow_tf32
+from adm.nets.forward import Forward
+
+
+@pytest.fixture
+def denoiser(tiny_model, randomised):
+    network = randomised(tiny_model())
+    x, t, y = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 9]), torch.arange(2)
+    return lambda precision: (Forward(network, precision), lambda forward: forward(x, t, y=y))
+
+
+@pytest.fixture
+def rounding():
+    """How products and convolutions of float32 are computed on a GPU."""
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = [backend.fp32_precision for backend in backends]
+    yield lambda: [backend.fp32_precision for backend in backends]
+    for backend, precision in zip(backends, before, strict=True):
+        backend.fp32_precision = precision
+
+
+def test_on_a_cpu_it_is_float32(denoiser, rounding):
+    before = rounding()
+    (plain, run), (tf32, _) = denoiser("float32"), denoiser("tf32")
+    assert torch.equal(run(tf32), run(plain))
+    assert rounding() == before
+
+
+def test_on_a_gpu_each_pass_has_its_own(denoiser, rounding):
+    allow_tf32(False)
+    forwards = [denoiser(precision) for precision in ("tf32", "float32", "tf32", "float16")]
+    for (forward, run), expected in zip(forwards, ("tf32", "ieee", "tf32", "ieee"), strict=True):
+        forward.device = torch.device("cuda")  # it computes on the CPU all the same
+        run(forward)
+        assert rounding() == [expected, expected]
