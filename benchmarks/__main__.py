@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("startup", "frechet", "features", "training", "sampling")
+NAMES = ("startup", "frechet", "features", "training", "sampling", "memory")
 
 
 def main() -> None:

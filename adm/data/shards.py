@@ -1,6 +1,6 @@
 """A prepared dataset: uint8 images and int64 labels in memory-mapped shards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import EVERY, read_manifest
 from adm.artifacts.reading import read_npy
-from adm.artifacts.streaming import write_npy
+from adm.artifacts.streaming import CHUNK, release, stretches, write_npy
 from adm.params.errors import UserError
 
 Part = Literal["training", "held_out"]
@@ -82,6 +82,17 @@ class ImageShards:
         """Images (B, H, W, 3) uint8 at the indices (B,), or of a slice."""
         if isinstance(indices, slice):
             indices = np.arange(len(self))[indices]
-        shard = np.searchsorted(self._starts, indices, side="right") - 1
-        rows = [self._images[s][i - self._starts[s]] for s, i in zip(shard, indices, strict=True)]
+        rows = [self._images[s][i - self._starts[s]] for s, i in zip(self._shards_of(indices), indices, strict=True)]
         return np.stack(rows) if rows else self._images[0][:0]
+
+    def chunks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the images (n, H, W, 3) uint8 at the indices (N,), in order; only n <= CHUNK are in memory."""
+        for some in stretches(indices, CHUNK):
+            yield self[some]
+            for shard in np.unique(self._shards_of(some)):
+                release(self._images[shard])
+
+    def _shards_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the shard that holds each image."""
+        shards: NDArray[np.int64] = np.searchsorted(self._starts, indices, side="right") - 1
+        return shards

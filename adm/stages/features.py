@@ -1,5 +1,6 @@
 """`features`: pooled, spatial and logit features of a sample batch, a dataset or a reference batch."""
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.streaming import CHUNK
 from adm.artifacts.writing import new_folder
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
@@ -19,14 +21,11 @@ from adm.params.errors import UserError
 from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
-CHUNK = 256
-"""Number of images in memory at once, and between two updates of the progress bar; no feature depends on it."""
-
 
 def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: str, timeout_seconds: int) -> None:
     """Run the extractor's graph over every image of an artifact; several processes share its batches.
 
-    A dataset's held-out images come last.
+    Images and features are in memory a batch at a time. A dataset's held-out images come last.
 
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
@@ -36,24 +35,29 @@ def run(extractor: GraphParams, images: Path, graph: Path, out: Path, device: st
     made_by = provenance("features", {"extractor": extractor}, inputs, LIBRARIES[extractor.executor])
     with process_group(device, timeout_seconds) as group:
         read_manifest(graph, "extractor", "adopt", checked=group.rank_slice)
-        pixels = _read_images(images, group.rank_slice)
+        count, pixels = _read_images(images, group.rank_slice)
         group.barrier()
         try:
             executor = open_graph(extractor, graph / GRAPH, str(group.device))
-            features = executor.features(pixels, extractor.feature_batch, group.map)
+            batches = executor.batches(pixels, extractor.feature_batch, group.map)
+            if not group.is_main:
+                deque(batches, maxlen=0)  # its share is computed, and handed to the first process
+                return
+            with new_folder(out) as folder:
+                write_features(folder, count, batches)
+                write_manifest(folder, made_by, {"num_images": count})
         except ValueError as error:
             raise UserError(f"{images} through {graph}: {error}") from error
-    if group.is_main:
-        with new_folder(out) as folder:
-            write_features(folder, features)
-            write_manifest(folder, made_by, {"num_images": len(features.pool)})
 
 
-def _read_images(folder: Path, checked: slice) -> Iterator[NDArray[np.uint8]]:
+def _read_images(folder: Path, checked: slice) -> tuple[int, Iterator[NDArray[np.uint8]]]:
+    """The number of images of an artifact, and the images a stretch at a time."""
     files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt", checked=checked).files
     # The files decide the kind, because `adopt` makes artifacts of both kinds.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
         batch = open_npz(folder / batches[0])
-        return rows_of(batch.chunks(CHUNK), batch.count)
-    shards = ImageShards(folder, checked=checked, parts=("training", "held_out"))
-    return rows_of((shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK)), len(shards))
+        count, chunks = batch.count, batch.chunks(CHUNK)
+    else:
+        shards = ImageShards(folder, checked=checked, parts=("training", "held_out"))
+        count, chunks = len(shards), shards.chunks(np.arange(len(shards)))
+    return count, rows_of(chunks, count)
