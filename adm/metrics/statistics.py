@@ -61,8 +61,9 @@ def feature_statistics(features: npt.ArrayLike) -> FeatureStatistics:
     mu = total / num_rows
     scatter = np.zeros((num_dimensions, num_dimensions))
     for chunk in stretches(rows, CHUNK):
-        centred = chunk.astype(np.float64) - mu
+        centred = np.subtract(chunk, mu, dtype=np.float64)
         # numpy notices that one factor is the other's transpose and calls the symmetric product: half the work, and
         # the result is symmetric to the bit.
         scatter += centred.T @ centred
+        del centred  # before the next one is made
     return FeatureStatistics(mu=mu, sigma=scatter / (num_rows - 1))
