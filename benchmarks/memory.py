@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 SIDE = 32
-"""Side of the images: one has 3,072 bytes, and its features 2,564."""
+"""Side of the images: one has 3,072 bytes, and its features 2,540."""
 
 FACTOR = 4
 """The larger number of images divided by the smaller."""
