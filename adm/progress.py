@@ -52,9 +52,9 @@ def progress(
     )
 
 
-def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image") -> Iterator[Chunk]:
+def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image", *, name: str = "") -> Iterator[Chunk]:
     """Yield the chunks of `total` rows, and show how many rows are done."""
-    with progress(total=total, unit=unit) as bar:
+    with progress(total=total, unit=unit, name=name) as bar:
         for chunk in chunks:
             yield chunk
             bar.update(len(chunk))

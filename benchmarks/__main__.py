@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("startup", "frechet", "features", "loading", "training", "sampling")
+NAMES = ("startup", "frechet", "features", "loading", "training", "sampling", "memory")
 
 
 def main() -> None:

@@ -72,6 +72,18 @@ def test_both_distances_agree(printed):
     assert distances[::2] == pytest.approx(distances[1::2], rel=1e-6)
 
 
+@pytest.mark.slow
+def test_memory_of_every_stage_and_what_an_image_adds(printed):
+    _, _, *lines = printed("memory")
+    rows = {stage: tuple(map(float, numbers)) for stage, *numbers in (line.strip("| ").split(" | ") for line in lines)}
+    assert rows.keys() >= {"prepare", "features", "reference", "sample", "gather", "evaluate"}
+    for stage, (fewer, more, added) in rows.items():
+        images = 8 if stage == "sample" else 16
+        assert min(fewer, more) > 20
+        # Both were rounded to a tenth of a MiB.
+        assert added == pytest.approx((more - fewer) * 2**20 / (3 * images), abs=0.11 * 2**20 / (3 * images) + 1)
+
+
 def test_verbs_start_without_heavy_libraries(printed):
     lines = printed("startup")
     started = [re.fullmatch(r"start-up of (\S+) +(\S+) s  imports (.*)", line).groups() for line in lines]
@@ -89,5 +101,5 @@ def test_without_a_gpu_one_line_says_so(root):
 
 def test_every_benchmark_has_a_name_and_no_other_name_is_taken(root, printed):
     modules = {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")} - {"cases", "clock", "plain", "gpu"}
-    assert modules == {"startup", "frechet", "features", "loading", "training", "sampling"}
+    assert modules == {"startup", "frechet", "features", "loading", "training", "sampling", "memory"}
     assert printed("no-such-benchmark", succeeds=False) == []

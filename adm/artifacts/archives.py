@@ -1,6 +1,7 @@
 """Arrays in npy files and npz archives. Sizes in headers are checked before memory is allocated."""
 
 import math
+import struct
 import sys
 import warnings
 import zlib
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -31,6 +32,12 @@ MOST_AXES = 32
 
 PIECE = 1 << 20
 """Bytes read at a time."""
+
+LOCAL_HEADER = struct.Struct("<26x2H")
+"""The beginning of an entry of a zip: it ends with the lengths of the entry's name and of the extra field behind it."""
+
+Shape = tuple[int | None, ...]
+"""An expected shape; None stands for any length."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,28 @@ def read_values(header: Header, stream: IO[bytes]) -> NDArray[Any]:
     return values.reshape(header.shape, order="F" if header.is_fortran else "C")
 
 
+def map_values(path: Path, header: Header, offset: int) -> NDArray[Any]:
+    """Map the values behind a header into memory, read-only; they begin at a byte of the file.
+
+    Raises:
+        ValueError: The file ends before them.
+    """
+    order: Literal["F", "C"] = "F" if header.is_fortran else "C"
+    return np.memmap(path, header.dtype, "r", offset, header.shape, order)
+
+
+def offset_of_values(archive: ZipFile, path: Path, name: str, header: Header) -> int | None:
+    """The byte of an npz at which an array's values begin; None if they are compressed."""
+    entry = archive.getinfo(f"{name}.npy")
+    if entry.compress_type != ZIP_STORED:
+        return None
+    with path.open("rb") as file:
+        file.seek(entry.header_offset)
+        skipped: int = sum(LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size)))
+    # The entry ends with the values.
+    return entry.header_offset + LOCAL_HEADER.size + skipped + entry.file_size - header.nbytes
+
+
 def read_header(stream: IO[bytes]) -> Header:
     """Read the header of an npy.
 
@@ -171,6 +200,22 @@ def read_header(stream: IO[bytes]) -> Header:
     if absurd or min(shape, default=0) < 0 or len(shape) > MOST_AXES:
         raise ValueError(f"declares shape {brief_shape(shape)}, which no array has")
     return Header(tuple(map(int, shape)), is_fortran, dtype)
+
+
+def check_header(place: str, header: Header, dtype: str, shape: Shape) -> None:
+    """Check an array's dtype and shape before its values are read.
+
+    Raises:
+        UserError: Names the place, what was found and what is accepted.
+    """
+    if header.dtype != np.dtype(dtype):
+        raise UserError(f"{place}: has dtype {header.dtype}, not {dtype}")
+    fits = len(header.shape) == len(shape) and all(
+        wanted in (None, found) for found, wanted in zip(header.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if length is None else str(length) for length in shape)
+        raise UserError(f"{place}: has shape {header.shape}, not ({wanted})")
 
 
 def brief_shape(shape: tuple[int, ...]) -> str:

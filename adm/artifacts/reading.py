@@ -1,26 +1,41 @@
 """Reading of arrays and JSON with checks; an error names the file in one line."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import Header, array_names, open_archive, open_array, read_header, read_values
+from adm.artifacts.archives import (
+    Shape,
+    array_names,
+    check_header,
+    map_values,
+    offset_of_values,
+    open_archive,
+    open_array,
+    read_header,
+    read_values,
+)
+from adm.artifacts.streaming import stretches
 from adm.params.errors import UserError, brief
 
-Shape = tuple[int | None, ...]
-"""An expected shape; None stands for any length."""
+STRETCH = 4096
+"""Number of rows checked at once."""
 
 
-def read_npz(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str, NDArray[Any]]:
+def read_npz(
+    path: Path, expected: Mapping[str, tuple[str, Shape]], mapped: Collection[str] = ()
+) -> dict[str, NDArray[Any]]:
     """Read arrays of an npz, pickles refused.
 
     Args:
         path: The file.
         expected: For each array wanted, its dtype and shape.
+        mapped: Those to map into memory, read-only, if they are not compressed. The archive's checksum is not checked
+            then: it would take reading them whole. So the file's hash must have been checked.
 
     Raises:
         UserError: The file is missing, truncated or no npz, lacks an array, or holds one of another dtype or shape,
@@ -34,8 +49,9 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, Shape]]) -> dict[str,
                 raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
             place = f"{path}: {name}"
             with open_array(archive, path, name) as (header, stream):
-                _check_header(place, header, dtype, shape)
-                arrays[name] = read_values(header, stream)
+                check_header(place, header, dtype, shape)
+                offset = offset_of_values(archive, path, name, header) if name in mapped else None
+                arrays[name] = read_values(header, stream) if offset is None else map_values(path, header, offset)
             _check_finite(place, arrays[name])
     return arrays
 
@@ -55,9 +71,8 @@ def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
         raise UserError(f"{path}: does not exist") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: is no readable npy, truncated or of another format ({brief(error)})") from error
-    _check_header(str(path), header, dtype, shape)
-    order: Literal["F", "C"] = "F" if header.is_fortran else "C"
-    array: NDArray[Any] = np.memmap(path, header.dtype, "r", offset, header.shape, order)
+    check_header(str(path), header, dtype, shape)
+    array = map_values(path, header, offset)
     _check_finite(str(path), array)
     return array
 
@@ -79,23 +94,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_header(place: str, header: Header, dtype: str, shape: Shape) -> None:
-    """Check an array's dtype and shape before its values are read.
-
-    Raises:
-        UserError: Names the place, what was found and what is accepted.
-    """
-    if header.dtype != np.dtype(dtype):
-        raise UserError(f"{place}: has dtype {header.dtype}, not {dtype}")
-    fits = len(header.shape) == len(shape) and all(
-        wanted in (None, found) for found, wanted in zip(header.shape, shape, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join("any" if length is None else str(length) for length in shape)
-        raise UserError(f"{place}: has shape {header.shape}, not ({wanted})")
-
-
 def _check_finite(place: str, array: NDArray[Any]) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = int(np.size(array) - np.isfinite(array).sum())
-        raise UserError(f"{place}: holds {bad} values that are NaN or infinite")
+    if array.dtype.kind == "f":
+        bad = sum(int(part.size - np.isfinite(part).sum()) for part in stretches(np.atleast_1d(array), STRETCH))
+        if bad:
+            raise UserError(f"{place}: holds {bad} values that are NaN or infinite")

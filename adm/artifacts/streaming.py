@@ -1,11 +1,11 @@
-"""Arrays of an npz, compressed or not, read in chunks: a batch of samples need not fit into memory."""
+"""Arrays read and written a stretch of rows at a time, so that they need not fit into memory."""
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any
 from zipfile import ZipFile
 
@@ -13,8 +13,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import array_names, open_archive, open_array
+from adm.artifacts.archives import Shape, array_names, check_header, open_archive, open_array
 from adm.params.errors import UserError
+
+CHUNK = 256
+"""Number of images in memory at once where nothing else decides it; no result depends on it."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,25 @@ def names_in_npz(path: Path) -> list[str]:
         return array_names(archive)
 
 
-def stream_npz(path: Path, name: str) -> StreamedArray:
+def stream_npz(path: Path, name: str, expected: tuple[str, Shape] | None = None) -> StreamedArray:
     """Read the header of an array of an npz.
 
+    Args:
+        path: The file.
+        name: The array's name in it.
+        expected: Its dtype and shape; None accepts any.
+
     Raises:
-        UserError: The file is missing, truncated or no npz, lacks the array, or holds Python objects or an order of
-            axes that cannot be streamed.
+        UserError: The file is missing, truncated or no npz, lacks the array, or holds one of another dtype or shape,
+            Python objects, or an order of axes that cannot be streamed.
     """
     with open_archive(path) as archive:
         if name not in (names := array_names(archive)):
             raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
         with open_array(archive, path, name) as (header, _):
             pass
+    if expected is not None:
+        check_header(f"{path}: {name}", header, *expected)
     if not header.shape:
         raise UserError(f"{path}: {name}: is a single value, not an array of rows")
     if header.is_fortran:
@@ -80,22 +90,24 @@ def stream_npz(path: Path, name: str) -> StreamedArray:
     return StreamedArray(path, name, header.shape, header.dtype)
 
 
-@contextmanager
-def spool(chunks: Iterable[NDArray[Any]], shape: tuple[int, ...], folder: Path) -> Iterator[NDArray[Any]]:
-    """Write chunks to a temporary file in `folder`, and yield the whole array mapped from it.
+def stretches(rows: NDArray[Any], length: int) -> Iterator[NDArray[Any]]:
+    """Yield rows in order, `length` at a time; those of a mapped file leave memory when the next ones are asked for."""
+    for start in range(0, len(rows), length):
+        yield rows[start : start + length]
+        release(rows)
 
-    Args:
-        chunks: Its rows, as many in all as `shape` has, of one dtype.
-        shape: Of the whole array; at least one row.
-        folder: Where there is room for it.
+
+def release(array: NDArray[Any]) -> None:
+    """Take what was read of a mapped file out of this process's memory; it is read again when it is used again.
+
+    Without this the pages stay until the system needs them, and count as memory of the process until then. Arrays
+    that are not mapped read-only are left alone.
     """
-    with TemporaryDirectory(dir=folder, prefix=".spooled-") as temporary:
-        path = Path(temporary) / "array.npy"
-        with path.open("wb") as file:
-            for start, chunk in _numbered(chunks):
-                write_rows(file, chunk, shape[0], start)
-        mapped: NDArray[Any] = npy.open_memmap(path, mode="r")
-        yield mapped
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap) and not array.flags.writeable:
+        base.madvise(MADV_DONTNEED)
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
@@ -118,6 +130,27 @@ def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, start: int) -> N
     if start == 0:
         _write_header(file, rows, count)
     file.write(np.ascontiguousarray(rows).data)
+
+
+def write_npys(folder: Path, count: int, stretches_of_rows: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Write arrays side by side into a folder, NAME.npy each, while holding one stretch of their rows at a time.
+
+    Args:
+        folder: An existing folder.
+        count: Rows of each whole array.
+        stretches_of_rows: The next rows of every array by its name, as many of each, at least one stretch of at least
+            one row; of one dtype and shape throughout.
+    """
+    with ExitStack() as files:
+        opened: dict[str, IO[bytes]] = {}
+        written = 0
+        for arrays in stretches_of_rows:
+            for name, rows in arrays.items():
+                if name not in opened:
+                    opened[name] = files.enter_context((folder / f"{name}.npy").open("wb"))
+                write_rows(opened[name], rows, count, written)
+            written += len(rows)
+    assert written == count, f"{written} rows of {count}"
 
 
 def write_npz_rows(path: Path, **arrays: tuple[int, Iterable[NDArray[Any]]]) -> None:
@@ -145,11 +178,3 @@ def write_npz_rows(path: Path, **arrays: tuple[int, Iterable[NDArray[Any]]]) -> 
 def _write_header(file: IO[bytes], rows: NDArray[Any], count: int) -> None:
     header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
     npy.write_array_header_1_0(file, header)
-
-
-def _numbered(chunks: Iterable[NDArray[Any]]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Each chunk with the number of rows before it."""
-    start = 0
-    for chunk in chunks:
-        yield start, chunk
-        start += len(chunk)

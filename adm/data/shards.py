@@ -1,7 +1,7 @@
 """A prepared dataset in memory-mapped shards: uint8 images, or the files of images one after the other, and labels."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import EVERY, read_manifest
-from adm.artifacts.reading import Shape, read_npy
-from adm.artifacts.streaming import write_npy
+from adm.artifacts.reading import read_npy
+from adm.artifacts.streaming import CHUNK, release, stretches, write_npy
 from adm.data.crops import Crop, centre_crop, cut
 from adm.data.decoding import as_grey, decode
 from adm.params.errors import UserError
@@ -82,6 +83,9 @@ class _Squares:
         image: NDArray[np.uint8] = self._images[row]
         return image
 
+    def release(self) -> None:
+        release(self._images)
+
 
 class _Files:
     """A shard of image files; each is decoded when it is read."""
@@ -101,6 +105,9 @@ class _Files:
     def read(self, row: int) -> NDArray[np.uint8]:
         start = self._index[row - 1, 0] if row else 0
         return decode(self._bytes[start : self._index[row, 0]].tobytes(), f"{self._path}: image {row}")
+
+    def release(self) -> None:
+        release(self._bytes)
 
 
 def _beside(images: Path, kind: str) -> Path:
@@ -166,6 +173,13 @@ class ImageShards:
         if isinstance(indices, slice):
             indices = np.arange(len(self))[indices]
         return self._stacked(self._square, (self.height, self.width), indices)
+
+    def chunks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the images (n, H, W, 3) uint8 at the indices (N,), in order; only n <= CHUNK are in memory."""
+        for some in stretches(indices, CHUNK):
+            yield self[some]
+            for shard in {bisect_right(self._starts, index) - 1 for index in some}:
+                self._shards[shard].release()
 
     def shapes(self, indices: NDArray[np.int64]) -> list[tuple[int, int]]:
         """The heights and widths, in pixels, of what `cut` cuts crops from; no image is read."""

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,13 +13,10 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import MANIFEST, library_versions, read_manifest, write_manifest
-from adm.artifacts.streaming import write_rows
+from adm.artifacts.streaming import write_npys
 from adm.artifacts.writing import new_folder
 from adm.data.images import Images
-from adm.progress import progress
-
-STRETCH = 2**28
-"""Bytes of images in memory at once; a single batch may be larger."""
+from adm.progress import rows_of
 
 Rows = dict[str, NDArray[np.float32]]
 """Arrays by name, with one row for each image."""
@@ -39,14 +36,19 @@ class FeatureStore:
         self._folder = folder
 
     def rows(
-        self, images: Images, made_by: Mapping[str, Any], compute: Callable[[NDArray[np.uint8]], Rows], batch: int
+        self,
+        images: Images,
+        made_by: Mapping[str, Any],
+        compute: Callable[[Iterator[NDArray[np.uint8]]], Iterable[Rows]],
+        batch: int,
     ) -> Rows:
         """Features of all images, mapped read-only from disk; missing ones are computed first.
 
         Args:
             images: The images.
             made_by: Provenance of the features.
-            compute: Takes (n, H, W, 3) uint8 and returns n rows; n is a multiple of `batch` except in the last call.
+            compute: Takes all images, (n, H, W, 3) uint8 at a time with n <= `batch`, and yields their rows, a stretch
+                at a time.
             batch: Number of images in a batch of the computation.
 
         Raises:
@@ -58,25 +60,11 @@ class FeatureStore:
         found = self._folder / key
         if not found.is_dir():
             with new_folder(found) as partial:
-                _compute(images, compute, batch, partial)
+                chunks = rows_of(images.chunks(batch), images.count, name=images.path.name)
+                write_npys(partial, images.count, compute(chunks))
                 write_manifest(partial, made_by, facts)
         names = [name for name in read_manifest(found, made_by["stage"]).files if name != MANIFEST]
         return {name.removesuffix(".npy"): open_memmap(found / name, mode="r") for name in names}
-
-
-def _compute(images: Images, compute: Callable[[NDArray[np.uint8]], Rows], batch: int, folder: Path) -> None:
-    height, width = images.size
-    batches = max(STRETCH // (height * width * 3 * batch), 1)
-    done = 0
-    with ExitStack() as files, progress(total=images.count, unit="image", name=images.path.name) as bar:
-        opened: dict[str, Any] = {}
-        for chunk in images.chunks(batch * batches):
-            for name, rows in compute(chunk).items():
-                if name not in opened:
-                    opened[name] = files.enter_context((folder / f"{name}.npy").open("wb"))
-                write_rows(opened[name], rows, images.count, done)
-            done += len(chunk)
-            bar.update(len(chunk))
 
 
 @contextmanager

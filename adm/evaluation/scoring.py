@@ -1,16 +1,20 @@
 """Scores of samples against a reference: metrics, intervals, values by class, a second extractor, and warnings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from adm.data.images import Images
-from adm.evaluation.feature_store import FeatureStore
+from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.evaluation.reference import Reference
 from adm.evaluation.second_extractor import SecondExtractor
 from adm.metrics.bootstrap import MOST_SPATIAL_DIMENSIONS
-from adm.metrics.executors import Executor
 from adm.metrics.features import Features
+from adm.metrics.graph_contract import Executor
 from adm.metrics.half_precision import half_precision_recall
 from adm.metrics.manifold import precision_recall
 from adm.metrics.per_class import Measure, per_class_precision_recall
@@ -23,8 +27,6 @@ from adm.report.intervals import centred_draws, interval
 
 MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
 """Functions for precision and recall, by the arithmetic of distances."""
-
-NAMES = ("pool", "spatial", "logits")
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,8 @@ class Extractors:
         """Features from the graph, through the store."""
         batch = self.params.feature_batch
 
-        def compute(chunk: Any) -> Any:
-            found = self.graph.features(chunk, batch)
-            return {name: getattr(found, name) for name in NAMES}
+        def compute(chunks: Iterator[NDArray[np.uint8]]) -> Iterator[Rows]:
+            return map(vars, self.graph.batches(chunks, batch))
 
         return Features(**store.rows(images, self.made_by, compute, batch))
 

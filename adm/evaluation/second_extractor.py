@@ -1,13 +1,15 @@
 """Metrics from the features of a second network, which the user provides, such as DINOv2."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adm.artifacts.manifest import library_versions, sha256
 from adm.data.images import Images
-from adm.evaluation.feature_store import FeatureStore
+from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.kernel import kernel_distance
@@ -53,12 +55,11 @@ class SecondExtractor:
         versions = library_versions(["torch"])
         # The fields of a manifest, though no stage of the pipeline computes these features.
         made_by = {"stage": "second", "params": self._facts, "inputs": {}, "code": "", "versions": versions}
-        fake, real = (
-            store.rows(
-                images, made_by, lambda chunk: {"features": self._network.features(chunk, self._batch)}, self._batch
-            )["features"]
-            for images in (samples, reference)
-        )
+
+        def compute(chunks: Iterator[NDArray[np.uint8]]) -> Iterator[Rows]:
+            return ({"features": self._network.features(chunk, self._batch)} for chunk in chunks)
+
+        fake, real = (store.rows(images, made_by, compute, self._batch)["features"] for images in (samples, reference))
         manifold, balls, kernel = measure(real, fake, 3), density_coverage(real, fake), kernel_distance(real, fake)
         return {
             "frechet_distance": frechet_distance(feature_statistics(real), feature_statistics(fake)),

@@ -1,31 +1,33 @@
 """Artifacts of the metrics: graphs, feature batches and reference batches."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import identity, read_made_by, read_manifest
-from adm.artifacts.reading import Shape, read_npz
-from adm.artifacts.streaming import names_in_npz
-from adm.artifacts.writing import write_npz
-from adm.metrics.features import Features
+from adm.artifacts.reading import read_npy, read_npz
+from adm.artifacts.streaming import names_in_npz, write_npys, write_npz_rows
+from adm.metrics.features import LAYERS, Features
 from adm.metrics.statistics import FeatureStatistics
 from adm.params.errors import UserError
 
 GRAPH = "graph.pb"
-FEATURES = "features.npz"
 REFERENCE = "reference.npz"
 
 
-def write_features(folder: Path, features: Features) -> None:
-    """Write the features into an existing folder."""
-    write_npz(folder / FEATURES, pool=features.pool, spatial=features.spatial, logits=features.logits)
+def write_features(folder: Path, count: int, batches: Iterable[Features]) -> None:
+    """Write the features of `count` images into an existing folder, an npy a layer, with one batch in memory at a time.
+
+    The bytes do not depend on the batches.
+    """
+    write_npys(folder, count, map(vars, batches))
 
 
 def read_features(folder: Path, images: Path, side: int | None = None) -> Features:
-    """Read a feature batch.
+    """Map the features of images into memory, read-only.
 
     Args:
         folder: The artifact of the stage `features`.
@@ -40,11 +42,10 @@ def read_features(folder: Path, images: Path, side: int | None = None) -> Featur
         raise UserError(f"{folder}: holds features of other images than those of {images}")
     if (found := manifest.params.get("dataset", {}).get("image_size", side)) != side:
         raise UserError(f"{folder}: holds features of images of side {found}, not {side}")
-    matrix = ("float32", (None, None))
-    features = Features(**read_npz(folder / FEATURES, {"pool": matrix, "spatial": matrix, "logits": matrix}))
-    if len({len(rows) for rows in (features.pool, features.spatial, features.logits)}) > 1:
-        raise UserError(f"{folder / FEATURES}: holds pool, spatial and logits of different numbers of images")
-    return features
+    arrays = [read_npy(folder / f"{layer}.npy", "float32", (None, None)) for layer in LAYERS]
+    if len({len(rows) for rows in arrays}) > 1:
+        raise UserError(f"{folder}: holds {', '.join(LAYERS)} of different numbers of images")
+    return Features(*arrays)
 
 
 def require_same_graph(features: Path, *others: Path) -> None:
@@ -68,23 +69,24 @@ def write_reference(
     folder: Path,
     pool: FeatureStatistics,
     spatial: FeatureStatistics,
-    images: NDArray[np.uint8],
+    count: int,
+    images: Iterable[NDArray[np.uint8]],
     held_out: FeatureStatistics | None = None,
 ) -> None:
     """Write a reference batch in the format of the released files: mu, sigma, mu_s, sigma_s and arr_0.
 
-    If statistics of held-out images are given, the file also holds mu_held_out and sigma_held_out.
+    Args:
+        folder: An existing folder.
+        pool: The statistics of pooled features.
+        spatial: The statistics of spatial features.
+        count: The number of images.
+        images: The images, a stretch (n, H, W, 3) at a time.
+        held_out: The statistics of pooled features of held-out images, for mu_held_out and sigma_held_out.
     """
-    arrays: dict[str, NDArray[Any]] = {
-        "mu": pool.mu,
-        "sigma": pool.sigma,
-        "mu_s": spatial.mu,
-        "sigma_s": spatial.sigma,
-        "arr_0": images,
-    }
-    if held_out is not None:
-        arrays |= {"mu_held_out": held_out.mu, "sigma_held_out": held_out.sigma}
-    write_npz(folder / REFERENCE, **arrays)
+    fitted = {"mu": pool.mu, "sigma": pool.sigma, "mu_s": spatial.mu, "sigma_s": spatial.sigma}
+    unseen = {} if held_out is None else {"mu_held_out": held_out.mu, "sigma_held_out": held_out.sigma}
+    whole, behind = ({name: (len(array), [array]) for name, array in part.items()} for part in (fitted, unseen))
+    write_npz_rows(folder / REFERENCE, **whole, arr_0=(count, images), **behind)
 
 
 def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureStatistics]:

@@ -69,7 +69,9 @@ def bootstrap_metrics(
             raise ValueError(f"{name} of {length} samples, expected {num_samples} as of the pooled features")
     if replicates < 1:
         raise ValueError(f"replicates is {replicates}, expected at least 1")
-    counts = np.stack([*_counts(num_samples, replicates, [seed, 0])])
+    counts: Values = np.empty((replicates, num_samples))
+    for row, drawn in zip(counts, _counts(num_samples, replicates, [seed, 0]), strict=True):
+        row[:] = drawn
     metrics = {
         "inception_score": _inception_scores(samples.logits, counts),
         "fid": _frechet_distances(samples.pool, pool, counts),

@@ -1,28 +1,12 @@
 """The libraries that can run a frozen graph, by their names in the params file."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from adm.metrics.features import Features
-from adm.metrics.graph_contract import Mapping
+from adm.metrics.graph_contract import Executor
 from adm.params.data import GraphParams
 
 LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
 """The Python distributions that an executor's results depend on."""
-
-
-class Executor(Protocol):
-    """A loaded graph."""
-
-    def features(
-        self, images: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], batch_size: int = 64, mapping: Mapping = map
-    ) -> Features:
-        """Compute the features of images, in their order; see `features_in_batches`."""
-        ...
 
 
 def open_graph(params: GraphParams, path: Path, device: str) -> Executor:

@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from adm.artifacts.streaming import stretches
+
 FloatArray = npt.NDArray[np.floating[Any]]
 
 STRETCH = 4096
 """Number of rows checked at once."""
+
+LAYERS = ("pool", "spatial", "logits")
+"""The arrays of `Features`, in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,6 @@ def require_features(features: npt.ArrayLike, name: str) -> FloatArray:
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     # In stretches: checking all rows at once would take a quarter of the features' own memory.
-    if not all(np.isfinite(array[start : start + STRETCH]).all() for start in range(0, len(array), STRETCH)):
+    if not all(np.isfinite(part).all() for part in stretches(array, STRETCH)):
         raise ValueError(f"{name} hold NaN or infinity, expected finite numbers")
     return array

@@ -1,21 +1,18 @@
 """Execution of a frozen graph by TensorFlow, with the tensor names of the 2015 Inception graph."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from adm.metrics.features import Features
 from adm.metrics.graph_contract import (
     INPUT,
     LOGITS,
     NUM_SPATIAL_CHANNELS,
     POOL,
     SPATIAL,
+    Executor,
     Images,
-    Mapping,
     Outputs,
-    features_in_batches,
     read_definition,
     require_channels,
 )
@@ -23,7 +20,7 @@ from adm.metrics.tensorflow_loader import load_tensorflow
 from adm.params.errors import one_line
 
 
-class FrozenGraph:
+class FrozenGraph(Executor):
     """A frozen graph, loaded once, that computes features of images.
 
     The graph itself resizes and normalises images. They replace the output of `ExpandDims`: in the 2015 graph it
@@ -44,13 +41,13 @@ class FrozenGraph:
     def __init__(self, path: Path, threads: int = 1) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}, expected at least 1")
+        super().__init__(path)
         self._tf: Any = load_tensorflow().compat.v1
-        self._path = path
         definition = read_definition(self._tf.GraphDef(), path)
         graph = self._tf.Graph()
         with graph.as_default():
             self._input = self._tf.placeholder(self._tf.float32, [None, None, None, 3], name="images")
-            self._outputs = self._build(definition, path)
+            self._tensors = self._build(definition, path)
         options = self._tf.ConfigProto(inter_op_parallelism_threads=1, intra_op_parallelism_threads=threads)
         self._session = self._tf.Session(graph=graph, config=options)
 
@@ -77,18 +74,13 @@ class FrozenGraph:
         spatial = spatial[..., :NUM_SPATIAL_CHANNELS]
         return flat, tf.reshape(spatial, [tf.shape(spatial)[0], -1]), tf.matmul(flat, weight)
 
-    def features(self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map) -> Features:
-        """Compute the features of images, in their order; see `features_in_batches`."""
-
-        def outputs(batch: Images) -> Outputs:
-            try:
-                found: Outputs = self._session.run(self._outputs, {self._input: batch})
-            except self._tf.errors.OpError as error:
-                complaint = f"{self._path}: TensorFlow cannot run it: {_complaint(error.message)}"
-                raise ValueError(one_line(complaint)) from error
-            return found
-
-        return features_in_batches(outputs, images, batch_size, self._path, mapping)
+    def _outputs(self, batch: Images) -> Outputs:
+        try:
+            found: Outputs = self._session.run(self._tensors, {self._input: batch})
+        except self._tf.errors.OpError as error:
+            complaint = f"{self._path}: TensorFlow cannot run it: {_complaint(error.message)}"
+            raise ValueError(one_line(complaint)) from error
+        return found
 
 
 def _complaint(message: str) -> str:

@@ -1,6 +1,7 @@
 """The common part of all readers of frozen graphs: the tensor names of the 2015 Inception graph, and the batches."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from adm.metrics.features import Features
+from adm.metrics.features import LAYERS, Features
 from adm.params.errors import one_line
 
 INPUT = "ExpandDims"
@@ -85,51 +86,70 @@ def require_channels(num_channels: int) -> None:
         raise ValueError(f"{SPATIAL} has {num_channels} channels, expected at least {NUM_SPATIAL_CHANNELS}")
 
 
-def features_in_batches(
-    outputs: Callable[[Images], Outputs],
-    images: Images | Iterable[Images],
-    batch_size: int,
-    path: Path,
-    mapping: Mapping = map,
-) -> Features:
-    """Compute the features of images, in their order.
-
-    Every batch has `batch_size` images. Black images fill the last one, and their features are dropped. Kernels that
-    are chosen by shape are then the same for any number of images.
+class Executor(ABC):
+    """A loaded graph, which computes features of images.
 
     Args:
-        outputs: returns pool, spatial and logits of a (batch_size, H, W, 3) uint8 batch.
-        images: (N, H, W, 3) uint8, or an iterable of such arrays of any lengths and one size; N >= 1.
-        batch_size: number of images in a batch, >= 1.
-        path: the graph's file, for errors.
-        mapping: applies `outputs` to every batch.
-
-    Returns:
-        pool (N, D), spatial (N, H' W' 7) and logits (N, C), float32.
-
-    Raises:
-        ValueError: wrong shape or dtype, no image, a batch size that is not positive, or features with NaN or
-            infinity, as broken weights give them.
+        path: The graph's file, for errors.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch size is {batch_size}, expected at least 1")
-    chunks = [images] if isinstance(images, np.ndarray) else images
-    parts: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
 
-    def computed(batch: tuple[Images, int]) -> tuple[npt.NDArray[Any], ...]:
-        return *outputs(batch[0]), np.array(batch[1])
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-    for *found, num_valid in mapping(computed, _batches(chunks, batch_size)):
-        for name, part, output in zip(("pool", "spatial", "logits"), parts, found, strict=True):
-            if len(output) != batch_size:
-                raise ValueError(f"{path}: its {name} features are of {len(output)} images, expected {batch_size}")
-            if not np.isfinite(output[:num_valid]).all():
-                raise ValueError(f"{path}: its {name} features hold NaN or infinity, expected finite numbers")
-            part.append(output[:num_valid])
-    if not parts[0]:
-        raise ValueError("no images, expected at least 1")
-    pool, spatial, logits = (np.concatenate(part) for part in parts)
-    return Features(pool=pool, spatial=spatial, logits=logits)
+    @abstractmethod
+    def _outputs(self, batch: Images) -> Outputs:
+        """Run the graph on (batch_size, H, W, 3) uint8; return pool, spatial and logits.
+
+        Raises:
+            ValueError: It cannot be run.
+        """
+
+    def batches(
+        self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map
+    ) -> Iterator[Features]:
+        """Compute the features of images a batch at a time, in their order; none is kept.
+
+        Every batch has `batch_size` images. Black images fill the last one, and their features are dropped. Kernels
+        that are chosen by shape are then the same for any number of images.
+
+        Args:
+            images: (N, H, W, 3) uint8, or an iterable of such arrays of any lengths and one size; N >= 1.
+            batch_size: number of images in a batch, >= 1.
+            mapping: applies a function to every batch.
+
+        Yields:
+            pool (n, D), spatial (n, H' W' 7) and logits (n, C), float32, of the next n <= batch_size images.
+
+        Raises:
+            ValueError: wrong shape or dtype, no image, a batch size that is not positive, or features with NaN or
+                infinity, as broken weights give them.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch size is {batch_size}, expected at least 1")
+        chunks = [images] if isinstance(images, np.ndarray) else images
+
+        def computed(batch: tuple[Images, int]) -> tuple[npt.NDArray[Any], ...]:
+            return *self._outputs(batch[0]), np.array(batch[1])
+
+        found: list[npt.NDArray[Any]] = []
+        for *found, num_valid in mapping(computed, _batches(chunks, batch_size)):
+            for layer, output in zip(LAYERS, found, strict=True):
+                if len(output) != batch_size:
+                    raise ValueError(
+                        f"{self._path}: its {layer} features are of {len(output)} images, expected {batch_size}"
+                    )
+                if not np.isfinite(output[:num_valid]).all():
+                    raise ValueError(
+                        f"{self._path}: its {layer} features hold NaN or infinity, expected finite numbers"
+                    )
+            yield Features(*(output[:num_valid] for output in found))
+        if not found:
+            raise ValueError("no images, expected at least 1")
+
+    def features(self, images: Images | Iterable[Images], batch_size: int = 64) -> Features:
+        """Compute the features of images and keep all of them; see `batches`."""
+        found = list(self.batches(images, batch_size))
+        return Features(*(np.concatenate([getattr(batch, layer) for batch in found]) for layer in LAYERS))
 
 
 def _batches(chunks: Iterable[Images], batch_size: int) -> Iterator[tuple[Images, int]]:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
+from adm.artifacts.streaming import stretches
 from adm.metrics.features import require_features
 
 
@@ -28,8 +29,7 @@ def inception_score(logits: npt.ArrayLike, split_size: int = 5000) -> float:
     rows = require_features(logits, "logits")
     if split_size < 1:
         raise ValueError(f"split size is {split_size}, expected at least 1")
-    scores = [_chunk_score(rows[start : start + split_size]) for start in range(0, len(rows), split_size)]
-    return float(np.mean(scores))
+    return float(np.mean([_chunk_score(chunk) for chunk in stretches(rows, split_size)]))
 
 
 def _chunk_score(logits: npt.NDArray[np.floating]) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from adm.artifacts.streaming import stretches
 from adm.metrics.features import require_features
 
 CHUNK = 4096
@@ -38,8 +39,8 @@ class FeatureStatistics:
 def feature_statistics(features: npt.ArrayLike) -> FeatureStatistics:
     """Fit a Gaussian to features: mean, and covariance with N - 1 in the denominator.
 
-    Two float64 passes over chunks of rows: a memory-mapped array is never held as a whole in float64. The mean is
-    subtracted before squaring, which avoids cancellation.
+    Two float64 passes over chunks of rows: of a mapped array, one chunk at a time is in memory. The mean is subtracted
+    before squaring, which avoids cancellation.
 
     Args:
         features: (N, D), real, finite, N >= 2.
@@ -55,13 +56,14 @@ def feature_statistics(features: npt.ArrayLike) -> FeatureStatistics:
     rows = require_features(features, "features")
     num_rows, num_dimensions = rows.shape
     total = np.zeros(num_dimensions)
-    for start in range(0, num_rows, CHUNK):
-        total += rows[start : start + CHUNK].sum(axis=0, dtype=np.float64)
+    for chunk in stretches(rows, CHUNK):
+        total += chunk.sum(axis=0, dtype=np.float64)
     mu = total / num_rows
     scatter = np.zeros((num_dimensions, num_dimensions))
-    for start in range(0, num_rows, CHUNK):
-        centred = rows[start : start + CHUNK].astype(np.float64) - mu
+    for chunk in stretches(rows, CHUNK):
+        centred = np.subtract(chunk, mu, dtype=np.float64)
         # numpy notices that one factor is the other's transpose and calls the symmetric product: half the work, and
         # the result is symmetric to the bit.
         scatter += centred.T @ centred
+        del centred  # before the next one is made
     return FeatureStatistics(mu=mu, sigma=scatter / (num_rows - 1))

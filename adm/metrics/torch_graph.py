@@ -1,6 +1,6 @@
 """Execution of a frozen graph by torch, with the tensor names of the 2015 Inception graph; it needs no TensorFlow."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,12 @@ import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
 from adm.compilation import compiled as compile_
-from adm.metrics.features import Features
-from adm.metrics.graph_contract import Images, Mapping, Outputs, features_in_batches, read_definition
+from adm.metrics.graph_contract import Executor, Images, Outputs, read_definition
 from adm.metrics.torch_program import FAILURES, TensorOutputs, TorchProgram, first_line
 from adm.params.errors import one_line
 
 
-class TorchGraph:
+class TorchGraph(Executor):
     """A frozen graph, loaded once, that computes the features of `FrozenGraph` up to rounding.
 
     It reads only the nodes that the features depend on; a JPEG decoder before them or a head after them may be of any
@@ -40,8 +39,8 @@ class TorchGraph:
     def __init__(self, path: Path, threads: int = 1, device: str = "cpu", *, compiled: bool = False) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}, expected at least 1")
+        super().__init__(path)
         torch.set_num_threads(threads)
-        self._path = path
         self._device = _present(device)
         definition = read_definition(GraphDef(), path)
         try:
@@ -50,10 +49,6 @@ class TorchGraph:
             raise ValueError(one_line(f"{path}: {first_line(error)}")) from error
         # Compiled for one size: a program for all sizes would be slower, and all images of a folder have one size.
         self._run = compile_(self._program) if compiled else self._program
-
-    def features(self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map) -> Features:
-        """Compute the features of images, in their order; see `features_in_batches`."""
-        return features_in_batches(self._outputs, images, batch_size, self._path, mapping)
 
     def _outputs(self, batch: Images) -> Outputs:
         try:

@@ -49,34 +49,26 @@ def limits_of(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) 
 
 
 def _memory(counts: ImageCounts, costs: Mapping[str, Cost]) -> Iterator[Limit | None]:
-    """Bytes that a process holds at once, linear in the number of images; the interpreter itself is not counted."""
+    """Bytes that a process holds at once and that grow with the number of images; all else is streamed, or mapped."""
 
-    def sizes(cost: Cost, *rules: str) -> list[int]:
-        """Bytes of the artifacts that a job reads from jobs of some rules."""
-        return [costs[name].stored.size for name in cost.after if costs[name].job.rule in rules]
+    def row(what: str, rule: str, images: Callable[[Cost], int]) -> Limit | None:
+        def held(cost: Cost) -> float:
+            run = cost.job.sections["neighbours"].run if rule == "neighbours" else cost.job.key
+            return images(cost) * FLOAT * features_of_run(counts.params, run)[0] / GIGABYTE
 
-    def pooled(run: str, images: int) -> int:
-        return images * FLOAT * features_of_run(counts.params, run)[0]
-
-    def neighbours(cost: Cost) -> int:
-        return sum(sizes(cost, *features)) + pooled(cost.job.sections["neighbours"].run, counts.of_job(cost.job))
-
-    def evaluation(cost: Cost) -> int:
-        return sum(sizes(cost, *features)) + pooled(cost.job.key, sum(_evaluated(counts, cost)))
-
-    def row(what: str, rules: Collection[str], held: Callable[[Cost], float]) -> Limit | None:
-        largest = _largest(costs, what, rules, "GB", lambda cost: held(cost) / GIGABYTE)
+        largest = _largest(costs, what, (rule,), "GB", held)
         return largest and replace(largest, granted=costs[largest.job].granted.memory_mb / MEGABYTES_A_GIGABYTE)
 
-    features = ("features", "dataset_features", "reference_features")
-    batches = ("sample", "gather", "sample_gan", "adopt_samples")
-    yield row("gathering shards: one of them", ("gather",), lambda c: max(sizes(c, "sample_shard")))
-    yield row("features, and their parts", features, lambda c: 2 * c.stored.size)
-    yield row("fitting a reference: a dataset's features", ("reference",), lambda c: sum(sizes(c, *features)))
-    yield row("neighbours: a dataset's features, and the pooled ones again", ("neighbours",), neighbours)
-    yield row("evaluating: both sets' features, and the pooled ones again", ("evaluate",), evaluation)
-    yield row("drawing: a batch of samples", ("figure",), lambda c: max(sizes(c, *batches), default=0))
-    yield row("upsampling: the batch below", ("sample", "sample_shard"), lambda c: sum(sizes(c, *batches)))
+    yield row(
+        "neighbours: pooled features of the samples and of a dataset",
+        "neighbours",
+        lambda cost: counts.of_job(cost.job) + counts.params.scored[cost.job.sections["neighbours"].run].num_samples,
+    )
+    yield row(
+        "evaluating: pooled features of the samples and of the reference",
+        "evaluate",
+        lambda cost: sum(_evaluated(counts, cost)),
+    )
 
 
 def _hours(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> Iterator[Limit | None]:

@@ -38,7 +38,7 @@ def class_grid(
     titles = [str(number) for number in classes]
     if names is not None:
         titles = [f"{number}: {name}" for number, name in zip(classes, names, strict=True)]
-    rows = [images[labels == number][:columns] for number in classes]
+    rows = [images[np.flatnonzero(labels == number)[:columns]] for number in classes]
     return draw(Sheet(_cells(rows, columns), _gaps(len(rows)), _gaps(columns), rows=_each(titles)))
 
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import EVERY, fingerprint, provenance, read_manifest, write_manifest
-from adm.artifacts.reading import Shape, read_npz
-from adm.artifacts.streaming import write_npz_rows
+from adm.artifacts.reading import read_npz
+from adm.artifacts.streaming import CHUNK, stream_npz, stretches, write_npz_rows
 from adm.artifacts.writing import new_file, new_folder
 from adm.params.errors import UserError
 from adm.params.runs import SamplingParams
@@ -58,7 +59,7 @@ def write_blocks(
 
 
 def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
-    """Read a whole run: images (N, H, W, 3) and labels (N,).
+    """Read a whole run: images (N, H, W, 3), mapped into memory read-only, and labels (N,).
 
     Args:
         folder: The run's artifact.
@@ -68,7 +69,8 @@ def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
         UserError: The folder holds no sample batch, or it changed.
     """
     read_manifest(folder, *SAMPLERS, checked=checked)
-    arrays = read_npz(folder / SAMPLES, {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))})
+    expected: dict[str, tuple[str, Shape]] = {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))}
+    arrays = read_npz(folder / SAMPLES, expected, mapped=["arr_0"])
     return Samples(arrays["arr_0"], arrays["arr_1"])
 
 
@@ -81,25 +83,22 @@ def write_shard(
         _write(path, count, blocks, made_by=(len(made_by), [made_by]))
 
 
-def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard) -> Samples:
-    """Read a shard of a run: images (M, H, W, 3) and labels (M,).
+def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard) -> Iterator[Samples]:
+    """Read a shard of a run, a stretch of its images and labels at a time.
 
     Raises:
-        UserError: The file is another shard, or was sampled by another run, from other checkpoints or by other code.
+        UserError: The file is another shard, or was sampled by another run, from other checkpoints or by other code;
+            while images are read, it is damaged.
     """
     count = len(samples_of(shard, run.num_samples, run.micro_batch))
-    expected: dict[str, tuple[str, Shape]] = {
-        "arr_0": ("uint8", (count, None, None, 3)),
-        "arr_1": ("int64", (count,)),
-        "made_by": ("uint8", (None,)),
-    }
-    arrays = read_npz(path, expected)
+    images = stream_npz(path, "arr_0", ("uint8", (count, None, None, 3)))
+    arrays = read_npz(path, {"arr_1": ("int64", (count,)), "made_by": ("uint8", (None,))})
     if not np.array_equal(arrays["made_by"], _fingerprint(run, inputs, shard)):
         raise UserError(
             f"{path}: is not shard {shard} of this run: it is another one, or was sampled by another run, from other "
             "checkpoints or by other code; sample it again"
         )
-    return Samples(arrays["arr_0"], arrays["arr_1"])
+    return map(Samples, images.chunks(CHUNK), stretches(arrays["arr_1"], CHUNK))
 
 
 def made_by_shard(run: Section, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
-from adm.artifacts.streaming import spool
-from adm.artifacts.writing import new_folder, write_npz
+from adm.artifacts.streaming import CHUNK, write_npz_rows
+from adm.artifacts.writing import new_folder
 from adm.data.images import Images, open_npz
 from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.reference_statistics import read_published_statistics
@@ -25,9 +25,6 @@ from adm.params.published import (
 )
 from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
-
-CHUNK = 1024
-"""Number of images in memory at once: a batch of 50,000 images of 512x512 pixels has 39 GB."""
 
 
 def run(published: PublishedParams, model: ModelParams | None, source: Path, out: Path) -> None:
@@ -60,8 +57,8 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
         case PublishedSamplesParams():
             images = _images(path, published.image_size, published.num_samples)
             labels = np.zeros(images.count, np.int64) if images.labels is None else images.labels
-            with spool(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
-                write_npz(folder / SAMPLES, arr_0=pixels, arr_1=labels)
+            pixels = rows_of(images.chunks(CHUNK), images.count)
+            write_npz_rows(folder / SAMPLES, arr_0=(images.count, pixels), arr_1=(len(labels), [labels]))
             return {
                 "num_samples": images.count,
                 "published_samples": images.total,
@@ -70,8 +67,7 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
         case PublishedReferenceParams():
             pool, spatial = read_published_statistics(path)
             images = _images(path, published.image_size, published.num_images)
-            with spool(rows_of(images.chunks(CHUNK), images.count), images.shape, folder) as pixels:
-                write_reference(folder, pool, spatial, pixels)
+            write_reference(folder, pool, spatial, images.count, rows_of(images.chunks(CHUNK), images.count))
             return {"num_images": images.count, "published_images": images.total}
         case PublishedGraphParams():
             shutil.copyfile(path, folder / GRAPH)

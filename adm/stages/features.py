@@ -1,5 +1,6 @@
 """`features`: pooled, spatial and logit features of a sample batch, a dataset or a reference batch."""
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.streaming import CHUNK
 from adm.artifacts.writing import new_folder
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
@@ -18,9 +20,6 @@ from adm.params.data import DatasetParams, GraphParams, of_files
 from adm.params.errors import UserError
 from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
-
-CHUNK = 256
-"""Number of images in memory at once, and between two updates of the progress bar; no feature depends on it."""
 
 
 def run(
@@ -34,8 +33,8 @@ def run(
 ) -> None:
     """Run the extractor's graph over every image of an artifact; several processes share its batches.
 
-    A dataset's held-out images come last. A dataset that stores files is given with its section, for the side of its
-    images.
+    Images and features are in memory a batch at a time. A dataset's held-out images come last. A dataset that stores
+    files is given with its section, for the side of its images.
 
     Raises:
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
@@ -47,24 +46,31 @@ def run(
     with process_group(device, timeout_seconds) as group:
         read_manifest(graph, "extractor", "adopt", checked=group.rank_slice)
         side = dataset.side if dataset else None
-        pixels = _read_images(images, group.rank_slice, side, extractor.threads)
+        count, pixels = _read_images(images, group.rank_slice, side, extractor.threads)
         group.barrier()
         try:
             executor = open_graph(extractor, graph / GRAPH, str(group.device))
-            features = executor.features(pixels, extractor.feature_batch, group.map)
+            batches = executor.batches(pixels, extractor.feature_batch, group.map)
+            if not group.is_main:
+                deque(batches, maxlen=0)  # its share is computed, and handed to the first process
+                return
+            with new_folder(out) as folder:
+                write_features(folder, count, batches)
+                write_manifest(folder, made_by, {"num_images": count})
         except ValueError as error:
             raise UserError(f"{images} through {graph}: {error}") from error
-    if group.is_main:
-        with new_folder(out) as folder:
-            write_features(folder, features)
-            write_manifest(folder, made_by, {"num_images": len(features.pool)})
 
 
-def _read_images(folder: Path, checked: slice, side: int | None, threads: int) -> Iterator[NDArray[np.uint8]]:
+def _read_images(
+    folder: Path, checked: slice, side: int | None, threads: int
+) -> tuple[int, Iterator[NDArray[np.uint8]]]:
+    """The number of images of an artifact, and the images a stretch at a time."""
     files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt", checked=checked).files
     # The files decide the kind, because `adopt` makes artifacts of both kinds.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
         batch = open_npz(folder / batches[0])
-        return rows_of(batch.chunks(CHUNK), batch.count)
-    shards = ImageShards(folder, side, checked, ("training", "held_out"), threads)
-    return rows_of((shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK)), len(shards))
+        count, chunks = batch.count, batch.chunks(CHUNK)
+    else:
+        shards = ImageShards(folder, side, checked, ("training", "held_out"), threads)
+        count, chunks = len(shards), shards.chunks(np.arange(len(shards)))
+    return count, rows_of(chunks, count)

@@ -1,6 +1,7 @@
 """`gather`: joins the shards of a run into the same batch that `sample` writes without shards."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from adm.params.runs import SamplingParams
@@ -9,6 +10,6 @@ from adm.sampling.blocks import Shard
 
 
 def run(run: SamplingParams, inputs: dict[str, Path], shards: Sequence[Path], out: Path) -> None:
-    """Join shards, given in order, with one in memory at a time; `inputs` are those of `sample`."""
+    """Join shards, given in order, a stretch of images at a time; `inputs` are those of `sample`."""
     parts = (read_shard(path, run, inputs, Shard(number, len(shards))) for number, path in enumerate(shards, start=1))
-    write_blocks(out, "sample", run, inputs, run.num_samples, parts)
+    write_blocks(out, "sample", run, inputs, run.num_samples, chain.from_iterable(parts))

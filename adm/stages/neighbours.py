@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from adm.artifacts.streaming import CHUNK, stretches
 from adm.data.shards import ImageShards
 from adm.metrics.batches import read_features, require_same_graph
 from adm.metrics.neighbours import nearest
@@ -39,8 +40,11 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> Non
         indices=indices.astype(np.int64),
         distances=distances.astype(np.float64),
         dataset_distances=spacing[:, 0].astype(np.float64),
-        pixel_copies=np.array(
-            [np.array_equal(data[first][0], image) for first, image in zip(indices[:, :1], samples, strict=True)]
+        pixel_copies=np.concatenate(
+            [
+                (first == some).all(axis=(1, 2, 3))
+                for first, some in zip(data.chunks(indices[:, 0]), stretches(samples, CHUNK), strict=True)
+            ]
         ),
     )
     write_study(out, study, inputs, neighbours=neighbours)

@@ -46,5 +46,5 @@ def run(
             unseen = feature_statistics(held_out)
             facts |= {"held_out_images": len(held_out), "fid_floor": frechet_distance(pool, unseen)}
     with new_folder(out) as folder:
-        write_reference(folder, pool, spatial, images[chosen], unseen)
+        write_reference(folder, pool, spatial, len(chosen), images.chunks(chosen), unseen)
         write_manifest(folder, made_by, facts)

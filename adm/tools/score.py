@@ -16,7 +16,8 @@ from adm.evaluation.feature_store import FeatureStore, cache_folder
 from adm.evaluation.reference import Reference, open_reference
 from adm.evaluation.scoring import Extractors, Options, score
 from adm.evaluation.second_extractor import SecondExtractor
-from adm.metrics.executors import LIBRARIES, Executor, open_graph
+from adm.metrics.executors import LIBRARIES, open_graph
+from adm.metrics.graph_contract import Executor
 from adm.metrics.graph_resize import resize_inside
 from adm.metrics.module_features import Resize, Scaling
 from adm.metrics.scores import NEIGHBOURS, SEED

@@ -47,6 +47,17 @@ def test_good_arrays_are_read(npz, npy):
     assert not mapped.flags.writeable
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("array", [GOOD, np.asfortranarray(GOOD), GOOD[:0]])
+def test_arrays_of_an_npz_can_be_mapped(npz, save, array):
+    save(npz, before=GOOD, x=array, behind=GOOD)
+    found = read_npz(npz, {**EXPECTED, "behind": EXPECTED["x"]}, mapped=["x"])
+    assert np.array_equal(found["x"], array)
+    assert found["x"].dtype == array.dtype
+    assert isinstance(found["x"], np.memmap) == (save is np.savez)
+    assert np.array_equal(found["behind"], GOOD)
+
+
 def test_a_missing_file_is_named(npz):
     assert refusal(read_npz, npz, EXPECTED) == "does not exist"
     assert refusal(read_npy, npz, "float64", (3,)) == "does not exist"

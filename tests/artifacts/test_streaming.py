@@ -1,11 +1,14 @@
 """Arrays of an npz a stretch at a time: the rows that numpy gives, whatever the stretches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.artifacts.streaming import names_in_npz, spool, stream_npz, write_npz_rows
+from adm.artifacts.reading import read_npy
+from adm.artifacts.streaming import names_in_npz, stream_npz, stretches, write_npys, write_npz_rows
 from adm.params.errors import UserError
 
 
@@ -45,13 +48,42 @@ def test_a_file_that_shrank_since_is_an_error(tmp_path):
         list(streamed.chunks(10))
 
 
-def test_a_spooled_array_is_written_as_if_it_had_been_in_memory(tmp_path):
-    array = np.random.default_rng(0).integers(0, 256, (23, 4, 4, 3)).astype(np.uint8)
-    np.savez(tmp_path / "whole.npz", array)
-    with spool((array[start : start + 5] for start in range(0, 23, 5)), array.shape, tmp_path) as mapped:
-        np.savez(tmp_path / "spooled.npz", mapped)
-    assert (tmp_path / "spooled.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["spooled.npz", "whole.npz"]
+@pytest.mark.parametrize("lengths", [[23], [5, 5, 5, 5, 3], [1, 20, 2]])
+def test_npys_written_in_stretches_have_the_bytes_that_numpy_writes(tmp_path, lengths):
+    rng = np.random.default_rng(0)
+    arrays = {"a": rng.random((23, 4), np.float32), "b": rng.integers(0, 9, 23)}
+    parts = {name: np.split(array, np.cumsum(lengths)[:-1]) for name, array in arrays.items()}
+    write_npys(tmp_path, 23, (dict(zip(parts, rows, strict=True)) for rows in zip(*parts.values(), strict=True)))
+    for name, array in arrays.items():
+        np.save(tmp_path / "numpy.npy", array)
+        assert (tmp_path / f"{name}.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+
+
+def resident():
+    """Bytes of mapped files in this process's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what is in memory")
+def test_rows_of_a_mapped_file_leave_memory(tmp_path):
+    count, width = 1 << 14, 1 << 10
+    write_npys(tmp_path, count, ({"a": np.full((1 << 10, width), part, np.float32)} for part in range(count >> 10)))
+    mapped = read_npy(tmp_path / "a.npy", "float32", (count, width))
+    before, most, seen = resident(), 0, []
+    for rows in stretches(mapped[: count // 2], 1000):
+        seen.append(rows.sum(axis=1, dtype=np.float64))
+        most = max(most, resident() - before)
+    assert most < mapped.nbytes / 8
+    assert np.concatenate(seen).tolist() == [1024.0 * (row >> 10) for row in range(count // 2)]
+
+
+def test_what_was_written_over_a_mapped_file_is_kept(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(10))
+    copy = np.load(tmp_path / "a.npy", mmap_mode="c")
+    copy[:] = np.arange(10)
+    assert [rows.tolist() for rows in stretches(copy, 4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert copy.tolist() == list(range(10))
 
 
 @pytest.mark.parametrize("lengths", [[23], [5, 5, 5, 5, 3], [0, 20, 0, 3], [0]])

@@ -49,7 +49,19 @@ def read_x(path):
     assert np.isfinite(array).all()
 
 
-READERS = {"read_npz": read_x, "stream_npz": stream, "open_images": score, "statistics": read_published_statistics}
+def map_x(path):
+    (array,) = read_npz(path, {"x": ("float64", (None, 3))}, mapped=["x"]).values()
+    assert array.shape[1:] == (3,)
+    assert np.isfinite(array).all()
+
+
+READERS = {
+    "read_npz": read_x,
+    "map_npz": map_x,
+    "stream_npz": stream,
+    "open_images": score,
+    "statistics": read_published_statistics,
+}
 
 
 def read_rows(path):
@@ -142,7 +154,7 @@ ABSURD_NPZ = {
 }
 
 
-@pytest.mark.parametrize("reader", ["read_npz", "stream_npz", "open_images"])
+@pytest.mark.parametrize("reader", ["read_npz", "map_npz", "stream_npz", "open_images"])
 @pytest.mark.parametrize("case", ABSURD_NPZ)
 def test_an_npz_that_declares_too_much(write, reader, case):
     assert refusal(write(ABSURD_NPZ[case], ".npz"), READERS[reader])

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from adm.artifacts.manifest import identity, provenance, write_manifest
-from adm.artifacts.writing import new_folder, write_npz
+from adm.artifacts.streaming import write_npy
+from adm.artifacts.writing import new_folder
 from adm.data.batches import to_uint8
 from adm.data.shards import write_shards
 from adm.metrics import scores
-from adm.metrics.batches import FEATURES, graph_of
+from adm.metrics.batches import graph_of
 from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.execution import ExecutionParams
@@ -67,7 +68,8 @@ class Scored:
         inputs = {"images": self.folder / images, "graph": self.folder / graph}
         arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
         with new_folder(self.folder / name) as path:
-            write_npz(path / FEATURES, **{k: self.rng.normal(size=v).astype(np.float32) for k, v in arrays.items()})
+            for layer, shape in arrays.items():
+                write_npy(path / f"{layer}.npy", self.rng.normal(size=shape).astype(np.float32))
             write_manifest(path, provenance("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
 
     def reference(self, name, section, features, data):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from torch_fidelity import metric_fid
 
+from adm.artifacts.reading import read_npy
 from adm.metrics import statistics
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 
@@ -23,6 +24,45 @@ def test_chunks_do_not_matter_beyond_rounding_and_repeats_are_identical(monkeypa
     np.testing.assert_array_equal(whole.sigma, whole.sigma.T)
     monkeypatch.setattr(statistics, "CHUNK", 100)
     np.testing.assert_allclose(feature_statistics(features).sigma, whole.sigma, rtol=1e-12, atol=1e-14)
+
+
+def badly_centred():
+    """Float32 features far from zero, in order of size, some of which hardly vary: a mean 1e5 deviations away."""
+    rng = np.random.default_rng(3)
+    features = 100.0 + rng.standard_normal((3000, 8)) * np.logspace(-3, 1, 8)
+    return np.sort(features, axis=0).astype(np.float32)
+
+
+@pytest.mark.parametrize("length", [1, 7, 999, 3000, 4096])
+def test_badly_centred_features_are_fitted_as_if_they_were_exact(monkeypatch, length):
+    features = badly_centred()
+    # Float32 numbers near 100 less 100 are exact, and so is nearly everything that follows.
+    exact = features.astype(np.float64) - 100.0
+    sigma = np.cov(exact, rowvar=False)
+    monkeypatch.setattr(statistics, "CHUNK", length)
+    got = feature_statistics(features)
+    scale = np.sqrt(np.outer(sigma.diagonal(), sigma.diagonal()))
+    assert (np.abs(got.sigma - sigma) <= 1e-10 * scale).all()
+    np.testing.assert_allclose(got.mu, exact.mean(axis=0) + 100.0, rtol=1e-14)
+
+
+@pytest.mark.parametrize("length", [1, 7, 999])
+def test_stretches_of_any_length_give_the_same_to_rounding(monkeypatch, length):
+    features = badly_centred()
+    whole = feature_statistics(features)
+    monkeypatch.setattr(statistics, "CHUNK", length)
+    got = feature_statistics(features)
+    scale = np.sqrt(np.outer(whole.sigma.diagonal(), whole.sigma.diagonal()))
+    assert (np.abs(got.sigma - whole.sigma) <= 1e-12 * scale).all()
+    np.testing.assert_allclose(got.mu, whole.mu, rtol=1e-12)
+
+
+def test_a_mapped_file_gives_the_bits_of_the_array_in_it(tmp_path):
+    features = badly_centred()
+    np.save(tmp_path / "a.npy", features)
+    mapped, held = (feature_statistics(rows) for rows in (read_npy(tmp_path / "a.npy", "float32", (None, 8)), features))
+    np.testing.assert_array_equal(mapped.mu, held.mu)
+    np.testing.assert_array_equal(mapped.sigma, held.sigma)
 
 
 def test_one_dimension_and_integers():

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.seal import read_sealed_json
-from adm.artifacts.writing import new_folder, write_npz
+from adm.artifacts.streaming import write_npy
+from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
-from adm.metrics.batches import FEATURES
 from adm.metrics.scores import function_of
 from adm.params import load
 from adm.params.claims import Claims
@@ -56,7 +56,8 @@ def evaluated(tmp_path, root):
         inputs = {"images": tmp_path / images, "graph": tmp_path / "graph"}
         arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (count, 3)}
         with new_folder(tmp_path / name) as folder:
-            write_npz(folder / FEATURES, **{k: rng.normal(size=v).astype(np.float32) for k, v in arrays.items()})
+            for layer, shape in arrays.items():
+                write_npy(folder / f"{layer}.npy", rng.normal(size=shape).astype(np.float32))
             write_manifest(folder, provenance("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
 
     with new_folder(tmp_path / "data") as folder:

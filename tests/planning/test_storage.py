@@ -7,12 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.reading import read_npy
 from adm.artifacts.writing import new_folder
+from adm.data.shards import write_shards
+from adm.metrics import neighbours
 from adm.metrics.batches import write_features
-from adm.metrics.features import Features
-from adm.metrics.graph_contract import features_in_batches
+from adm.metrics.features import LAYERS, Features
+from adm.metrics.graph_contract import Executor
+from adm.metrics.manifold import precision_recall
 from adm.nets.weights import build
 from adm.params import check
+from adm.params.data import ReferenceParams
 from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of
 from adm.planning.images import ImageCounts
@@ -21,7 +27,7 @@ from adm.planning.storage import INCEPTION, stored_of
 from adm.report.accelerators import A100
 from adm.sampling.batch import Samples, write_shard
 from adm.sampling.blocks import Shard, samples_of
-from adm.stages import gather, prepare
+from adm.stages import gather, prepare, reference
 from adm.training.extractor import initial_network
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
@@ -116,9 +122,8 @@ def test_features_are_as_large_as_they_are(embedded, stored, tmp_path):
         logits = network(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
     count = embedded.runs[run].num_samples
     widths = found.pool.shape[1], found.spatial[..., :7].numel(), logits.shape[1]
-    write_features(tmp_path, Features(*(np.zeros((count, width), np.float32) for width in widths)))
-    with np.load(tmp_path / "features.npz") as arrays:
-        assert sum(array.nbytes for array in arrays.values()) == stored(f"features/{run}")
+    write_features(tmp_path, count, [Features(*(np.zeros((count, width), np.float32) for width in widths))])
+    assert sum(np.load(tmp_path / f"{layer}.npy").nbytes for layer in LAYERS) == stored(f"features/{run}")
 
 
 def test_features_of_the_2015_graph_take_20_kb_an_image(stored_at_the_papers):
@@ -163,45 +168,74 @@ def peak_of(function):
         tracemalloc.stop()
 
 
-def test_gathering_holds_one_shard(paper, tmp_path):
-    run = paper.runs["adm-128-4360k"].model_copy(update={"num_samples": 512})
+def test_gathering_holds_no_more_of_a_longer_run(paper, tmp_path):
     (tmp_path / "input").write_text("")
-    inputs, held = {"checkpoint": tmp_path / "input"}, {}
+    inputs, side, held = {"checkpoint": tmp_path / "input"}, 32, {}
     # The first call alone imports and remembers things.
-    for side in (16, 128, 160):
-        for number in range(1, 9):
-            count = len(samples_of(Shard(number, 8), 512, run.micro_batch))
+    for samples in (64, 1024, 4096):
+        run = paper.runs["adm-128-4360k"].model_copy(update={"num_samples": samples})
+        for number in (1, 2):
+            count = len(samples_of(Shard(number, 2), samples, run.micro_batch))
             images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
-            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 8), [Samples(images, labels)])
-        shards = [tmp_path / f"{number}.npz" for number in range(1, 9)]
-        held[side] = peak_of(lambda shards=shards, inputs=inputs: gather.run(run, inputs, shards, tmp_path / "out"))
-    # The difference: buffers of a fixed size do not grow with the images.
-    assert held[160] - held[128] == pytest.approx(512 / 8 * 3 * (160**2 - 128**2), rel=0.02)
+            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 2), [Samples(images, labels)])
+        shards = [tmp_path / f"{number}.npz" for number in (1, 2)]
+        held[samples] = peak_of(lambda run=run, paths=shards: gather.run(run, inputs, paths, tmp_path / "out"))
+    assert held[4096] - held[1024] < 3072 * 3 * side**2 / 20
 
 
-def test_features_are_held_twice():
-    widths = 2048, 2023, 1008
+class Constant(Executor):
+    """Features of the 2015 graph's widths that no graph computed."""
 
-    def outputs(batch):
-        return tuple(np.zeros((len(batch), width), np.float32) for width in widths)
+    def _outputs(self, batch):
+        return tuple(np.zeros((len(batch), width), np.float32) for width in INCEPTION)
 
-    images = np.zeros((1024, 2, 2, 3), np.uint8)
-    held = peak_of(lambda: features_in_batches(outputs, images, 64, None))
-    assert held == pytest.approx(2 * 1024 * 4 * sum(widths), rel=0.1)
+
+def test_features_are_held_a_batch_at_a_time(tmp_path):
+    graph, held = Constant(tmp_path / "graph"), {}
+    for count in (64, 256, 1024):
+        images = np.zeros((count, 2, 2, 3), np.uint8)
+        held[count] = peak_of(lambda images=images: write_features(tmp_path, len(images), graph.batches(images, 32)))
+        assert read_npy(tmp_path / "pool.npy", "float32", (count, INCEPTION[0])).shape
+    assert held[1024] - held[256] < 768 * 4 * sum(INCEPTION) / 20
+
+
+def test_fitting_a_reference_holds_no_more_of_a_larger_dataset(tmp_path):
+    side, widths, held = 8, (64, 64, 4), {}
+    # Statistics are summed over thousands of rows at once.
+    for count in (100, 9000, 24000):
+        data, features = tmp_path / f"data-{count}", tmp_path / f"features-{count}"
+        with new_folder(data) as folder:
+            write_shards(folder, np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64), 1000)
+            write_manifest(folder, provenance("prepare", {}, {}, []))
+        with new_folder(features) as folder:
+            write_features(folder, count, [Features(*(np.zeros((count, width), np.float32) for width in widths))])
+            write_manifest(folder, provenance("features", {}, {"images": data, "graph": data}, []))
+        section = ReferenceParams(dataset="d", extractor="e", num_images=count)
+        held[count] = peak_of(lambda s=section, f=features, d=data: reference.run(s, f, d, tmp_path / "out"))
+    assert held[24000] - held[9000] < 15000 * (3 * side**2 + 4 * sum(widths)) / 5
+
+
+def test_neighbours_and_manifolds_hold_pooled_features_once(monkeypatch):
+    """What `limits_of` counts: 4 bytes a pooled feature of either set; a point's neighbours and bounds come on top."""
+    monkeypatch.setattr(neighbours, "BLOCK", 256)
+    width, held = 1024, {}
+    for count in (100, 1000, 2000):
+        first, second = (np.random.default_rng(seed).random((count, width), np.float32) for seed in (0, 1))
+        held["neighbours", count] = peak_of(lambda a=first, b=second: neighbours.nearest(a, b, 3))
+        held["manifolds", count] = peak_of(lambda a=first, b=second: precision_recall(a, b, block=256))
+    for what in ("neighbours", "manifolds"):
+        grown = held[what, 2000] - held[what, 1000]
+        assert 2 * 1000 * 4 * width < grown < 1.5 * 2 * 1000 * 4 * width, what
 
 
 def test_limits_name_the_largest_and_what_is_granted(paper_counts, costs):
     found = limits_of(paper_counts, costs, Machine(A100))
     limits = {limit.job.partition("/")[0]: limit for limit in found if limit.unit == "GB"}
     granted = paper_counts.params.resources
-    assert limits["gather"].here == 782 * 8 * (3 * 512 * 512 + 8) / 1e9
-    assert limits["gather"].granted == granted.others.memory_mb / 1000
-    assert limits["dataset_features"].granted == granted.features.memory_mb / 1000
-    assert limits["reference"].job == "reference/bedroom"
-    assert limits["reference"].here == 3_033_042 * 4 * sum(INCEPTION) / 1e9
-    assert limits["reference"].larger == 10 * limits["reference"].here
+    assert limits.keys() == {"neighbours", "evaluate"}
+    assert limits["neighbours"].here == (1_281_167 + 50_000) * 4 * 2048 / 1e9
+    assert limits["neighbours"].larger == 10 * limits["neighbours"].here
+    assert limits["evaluate"].here == (50_000 + 10_000) * 4 * 2048 / 1e9
+    assert {limit.granted for limit in limits.values()} == {granted.others.memory_mb / 1000}
     decoding = next(limit for limit in found if limit.unit == "cores")
     assert decoding.granted == 8 * 8
-    # A stack of 512x512 starts from a batch of 128x128.
-    assert limits["sample_shard"].here == 50_000 * (3 * 128 * 128 + 8) / 1e9
-    assert limits["sample_shard"].granted == granted.sample.memory_mb / 1000

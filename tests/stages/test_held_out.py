@@ -8,7 +8,9 @@ from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards, write_shards
 from adm.metrics.batches import GRAPH, REFERENCE, read_features
+from adm.metrics.features import LAYERS
 from adm.metrics.freeze import freeze
+from adm.metrics.torch_graph import TorchGraph
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.runs import RunParams
 from adm.params.studies import NeighboursParams
@@ -88,6 +90,15 @@ def distance(a, b):
     rows = [(x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b)]
     root = np.linalg.norm(rows[0] @ rows[1].T, ord="nuc")
     return ((a.mean(0) - b.mean(0)) ** 2).sum() + sum((x**2).sum() for x in rows) - 2 * root
+
+
+def test_features_are_written_as_if_they_had_been_held_whole(project, tmp_path):
+    whole = np.concatenate([project.images, project.held_out])
+    found = TorchGraph(project.folder / "graph" / GRAPH).features(whole, EXTRACTOR.feature_batch)
+    for layer in LAYERS:
+        np.save(tmp_path / "whole.npy", getattr(found, layer))
+        written = (project.folder / "data-features" / f"{layer}.npy").read_bytes()
+        assert written == (tmp_path / "whole.npy").read_bytes(), layer
 
 
 def test_features_of_held_out_images_come_last(project):

@@ -36,7 +36,7 @@ def project(images):
 def write_features_of(out, images, folder):
     empty = np.zeros((len(images), 2), np.float32)
     with new_folder(out) as path:
-        write_features(path, Features(project(images), empty, empty))
+        write_features(path, len(images), [Features(project(images), empty, empty)])
         write_manifest(path, provenance("features", {}, {"images": folder}, []))
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
-from adm.evaluation import feature_store
+from adm.artifacts.streaming import StreamedArray
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
@@ -106,18 +107,12 @@ def test_a_reference_without_images_gives_no_precision_and_says_so(score):
     assert "Precision" not in printed
 
 
-def test_images_are_in_memory_a_stretch_at_a_time(score, monkeypatch):
-    expected, _ = score("samples.npz", "images.npz", "--batch", 8)
-    monkeypatch.setattr(feature_store, "STRETCH", 16 * 8 * 8 * 3 + 5)
-    lengths = []
-    features = TorchGraph.features
-    monkeypatch.setattr(
-        TorchGraph, "features", lambda self, images, batch: lengths.append(len(images)) or features(self, images, batch)
-    )
-    found, _ = score("samples.npz", "images.npz", "--batch", 8)
-    assert found["metrics"] == expected["metrics"]
-    assert max(lengths) == 16
-    assert sum(lengths) == 90 + 120
+def test_images_are_in_memory_a_batch_at_a_time(score, monkeypatch):
+    asked = []
+    chunks = StreamedArray.chunks
+    monkeypatch.setattr(StreamedArray, "chunks", lambda self, length: asked.append(length) or chunks(self, length))
+    score("samples.npz", "images.npz", "--batch", 8)
+    assert asked == [8, 8]
 
 
 def test_the_first_samples_alone_can_be_scored(score, features):
@@ -229,7 +224,7 @@ def test_both_executors_give_one_answer(score):
 def test_cached_features_are_not_computed_again(score, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     first, _ = score("samples.npz", "images.npz", "--cache", cache)
-    monkeypatch.setattr(TorchGraph, "features", lambda *_: pytest.fail("the graph ran again"))
+    monkeypatch.setattr(TorchGraph, "batches", lambda *_: pytest.fail("the graph ran again"))
     again, _ = score("samples.npz", "images.npz", "--cache", cache)
     assert again == first
     assert len(list(cache.iterdir())) == 2
@@ -240,13 +235,13 @@ def test_two_that_compute_the_same_at_once_agree(score, batches, graph, tmp_path
     expected, _ = score("samples.npz", "images.npz", "--cache", tmp_path / "cache")
     finished = tmp_path / "finished"
     (tmp_path / "cache").rename(finished)
-    features = TorchGraph.features
+    batches = TorchGraph.batches
 
     def overtaken(self, images, batch):
         shutil.copytree(finished, tmp_path / "cache", dirs_exist_ok=True)
-        return features(self, images, batch)
+        return batches(self, images, batch)
 
-    monkeypatch.setattr(TorchGraph, "features", overtaken)
+    monkeypatch.setattr(TorchGraph, "batches", overtaken)
     found, _ = score("samples.npz", "images.npz", "--cache", tmp_path / "cache")
     assert found == expected
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == sorted(p.name for p in finished.iterdir())
@@ -268,7 +263,7 @@ def test_a_full_disk_is_one_line(adm, graph, batches, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "pool.npy")
 
-    monkeypatch.setattr(feature_store, "write_rows", full)
+    monkeypatch.setattr(streaming, "write_rows", full)
     out = tmp_path / "score.json"
     result = adm(
         "score", batches / "samples.npz", batches / "both.npz", "--graph", graph, "--cache", tmp_path, "--out", out
