@@ -275,7 +275,7 @@ def launch(processes: int, nodes: int = 1, place: str = "nodes") -> bool:
     except ChildFailedError as error:
         raise UserError(_first_failure(error, processes * nodes)) from error
     except (RendezvousError, dist.DistError) as error:
-        raise UserError(f"cannot meet the other nodes at {met_at}: {error}") from error
+        raise UserError(f"cannot meet the other launchers at {config.rdzv_endpoint}: {error}") from error
     except SignalException as error:
         sys.exit(128 + error.sigval)
     return True

@@ -27,8 +27,8 @@ def run_on_nodes(command: Sequence[str], nodes: int) -> None:
     """Run a command once on each node of this job of Slurm.
 
     Raises:
-        UserError: A call failed; the message is the first line in which one of them, or srun, prints an error. The
-            others are ended.
+        UserError: A call failed; the message is the first error that one of them prints, or else Slurm. The others are
+            ended.
     """
     # They meet here and not on one of the nodes, whose end would end their meeting.
     store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
@@ -42,15 +42,18 @@ def run_on_nodes(command: Sequence[str], nodes: int) -> None:
         errors="replace",
     ) as srun:
         assert srun.stderr is not None
-        failure = ""
+        ours: list[str] = []
+        others: list[str] = []
         try:
             for line in srun.stderr:
+                if line.startswith("error: "):
+                    ours.append(line.strip().removeprefix("error: "))
+                    continue
+                sys.stderr.write(line)
                 if "error: " in line:
-                    failure = failure or line.strip().removeprefix("error: ")
-                else:
-                    sys.stderr.write(line)
+                    others.append(line.strip())
         except BaseException:
             srun.terminate()
             raise
     if srun.returncode:
-        raise UserError(failure or f"srun ended with exit code {srun.returncode}")
+        raise UserError([*ours, *others, f"srun ended with exit code {srun.returncode}"][0])
