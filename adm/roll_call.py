@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 from itertools import groupby
 
-from torch.distributed import TCPStore
+import torch.distributed as dist
 
 CALLED = "adm/called"
 """Key of the job's store that asks every process to answer."""
@@ -37,7 +37,7 @@ class RollCall:
     def __init__(self, rank: int, size: int) -> None:
         self._rank, self._size = rank, size
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        self._store = TCPStore(host, port, is_master=False, timeout=TIMEOUT)
+        self._store = dist.TCPStore(host, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
         self._store.set(f"adm/node/{rank}", os.environ.get("SLURMD_NODENAME", socket.gethostname()))
         # The launcher of rank 0 keeps the store, and is itself missing if that is gone.
         self._keeper = f"rank 0 on {self._node(0)}"

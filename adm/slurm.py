@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from torch.distributed import TCPStore
+import torch.distributed as dist
 
 from adm.params.errors import UserError
 
@@ -31,7 +31,7 @@ def run_on_nodes(command: Sequence[str], nodes: int) -> None:
             ended.
     """
     # They meet here and not on one of the nodes, whose end would end their meeting.
-    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    store = dist.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     # The step may overlap one that this process is in. Each process sets its own threads.
     step = [f"--nodes={nodes}", f"--ntasks={nodes}", "--overlap", "--cpu-bind=none", "--kill-on-bad-exit=1"]
     with subprocess.Popen(
