@@ -263,17 +263,17 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "") -> None:
     taken = pipeline.resources(job)
     with journal_of(job) as kept:
         stage = import_module(f"adm.stages.{verb}")
-        if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(taken)):
+        if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(job, taken)):
             stage.run(*WIRED[verb][1](Call(pipeline, job, kept.curves), job))
 
 
-def _launched(taken: ProcessResources) -> bool:
+def _launched(job: Job, taken: ProcessResources) -> bool:
     """Run this command in as many processes as the params file says; False if this is one of them, or the only one."""
-    if taken.processes == 1:
+    if taken.world_size == 1:
         return False
     from adm.parallel import launch
 
-    return launch(taken.processes)
+    return launch(taken.processes, taken.nodes, f"resources.{RULES[job.rule].resources}.nodes")
 
 
 def _without(inputs: Any, prefix: str) -> dict[str, Path]:

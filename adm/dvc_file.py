@@ -14,8 +14,11 @@ HEADER = """\
 #   {command}
 """
 
-TRACKED = frozenset({"table", "figure", "claims"})
-"""Rules whose outputs git tracks, or that are made again from artifacts in DVC's cache."""
+TRACKED = {"table": {".csv", ".md"}, "figure": {".png"}, "claims": {".csv", ".md"}}
+"""Endings of outputs that git tracks, by rule; DVC's cache holds all others, of the same rules, too."""
+
+MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
+"""Keys of what git does not track though its rule is one of those, since it is measured in seconds."""
 
 
 def command_of(params: Path) -> str:
@@ -73,9 +76,8 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
     if job.rule == "resolve":
         deps = [Path("adm"), *files]
         words += ["--dvc", str(params.with_name(NAME))]
-    outs = [str(path) for path in job.outputs.values()]
-    if job.rule in TRACKED:
-        outs = [f"{path}: {{cache: false}}" for path in outs]
+    tracked = () if job.key in MEASURED else TRACKED.get(job.rule, ())
+    outs = [f"{path}: {{cache: false}}" if path.suffix in tracked else str(path) for path in job.outputs.values()]
     return [
         f"  {stage_name(job)}:",
         *([f"    wdir: {root}"] if root else []),

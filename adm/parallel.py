@@ -1,4 +1,4 @@
-"""Several processes of one job, each with its own device. torchrun starts them, or `launch` does."""
+"""Several processes of one job, on a node or more, each with its own device. torchrun starts them, or `launch`."""
 
 import ctypes
 import hashlib
@@ -25,6 +25,8 @@ from torch import Tensor
 from adm.determinism import allow_tf32
 from adm.gpus import take
 from adm.params.errors import UserError, one_line
+from adm.roll_call import RollCall
+from adm.slurm import has_nodes, meeting, run_on_nodes
 
 LOST = 3
 """Exit code of a process that lost contact with another one. The other one's error tells why."""
@@ -55,11 +57,13 @@ class Group:
         rank: The number of this process, from 0.
         size: The number of processes.
         device: The device that this process computes on.
+        roll_call: Finds out who is gone; None if there is only one process.
     """
 
     rank: int = 0
     size: int = 1
     device: torch.device = CPU
+    roll_call: RollCall | None = None
 
     @property
     def is_main(self) -> bool:
@@ -108,7 +112,7 @@ class Group:
         if self.size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with _exit_if_lost():
+        with _exit_if_lost(self.roll_call):
             dist.all_reduce(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
@@ -118,7 +122,7 @@ class Group:
         if self.size == 1:
             return number
         value = torch.tensor(number)
-        with _exit_if_lost():
+        with _exit_if_lost(self.roll_call):
             dist.broadcast(value, 0)
         return int(value)
 
@@ -155,7 +159,7 @@ class Group:
     def _gather_parts(self, value: Tensor) -> list[Tensor]:
         value = value.contiguous()
         parts = [torch.empty_like(value) for _ in range(self.size)]
-        with _exit_if_lost():
+        with _exit_if_lost(self.roll_call):
             dist.all_gather(parts, value)
         return parts
 
@@ -214,48 +218,78 @@ def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
         # returns at once, and torch's watchdog later aborts the process. This follows torch's sources; it is untested
         # on GPUs.
         os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
+    rank = int(os.environ["RANK"])
     with _exit_if_lost():
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
-    yield Group(int(os.environ["RANK"]), size, own)
+        roll_call = RollCall(rank, size)
+    yield Group(rank, size, own, roll_call)
+    roll_call.end()
     # Not after an error: the others may be gone, and this would wait for them.
     dist.destroy_process_group()
 
 
-def launch(processes: int) -> bool:
+def launch(processes: int, nodes: int = 1, place: str = "nodes") -> bool:
     """Run this command line in several processes, unless this is one of them, or one is enough.
+
+    On several nodes srun repeats this call, once on each, and the repeated calls start the processes of their nodes.
+
+    Args:
+        processes: The number of processes on each node.
+        nodes: The number of nodes.
+        place: The key of the params file that gives it, for messages.
 
     Returns:
         Whether it ran them, so that nothing is left to do here.
 
     Raises:
-        UserError: A process failed; the message names it and its error. The others are ended.
+        UserError: A process failed; the message names it and its error, and the others are ended. Or there are to be
+            several nodes, and this is no job of Slurm that has them.
     """
-    if processes == 1 or "WORLD_SIZE" in os.environ:
+    if processes * nodes == 1 or "WORLD_SIZE" in os.environ:
         return False
+    command, met_at = ["-m", "adm", *sys.argv[1:]], meeting()
+    if nodes > 1 and met_at is None:
+        _check_nodes(processes, nodes, place)
+        run_on_nodes([sys.executable, *command], nodes)
+        return True
     # Imported late: one process needs no launcher.
     from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
+    from torch.distributed.elastic.rendezvous import RendezvousError  # noqa: PLC0415
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
+        min_nodes=nodes,
+        max_nodes=nodes,
         nproc_per_node=processes,
-        run_id=RUN_ID + uuid.uuid4().hex,
+        run_id=RUN_ID + (met_at or uuid.uuid4().hex),
         rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        local_addr="localhost",
+        rdzv_endpoint=met_at or "localhost:0",
+        rdzv_configs={"is_host": met_at is None},
+        local_addr=None if met_at else "localhost",
         max_restarts=0,
         shutdown_timeout=SHUTDOWN,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "adm", *sys.argv[1:])
+        elastic_launch(config, sys.executable)(*command)
     except ChildFailedError as error:
-        raise UserError(_first_failure(error, processes)) from error
+        raise UserError(_first_failure(error, processes * nodes)) from error
+    except (RendezvousError, dist.DistError) as error:
+        raise UserError(f"cannot meet the other launchers at {config.rdzv_endpoint}: {error}") from error
     except SignalException as error:
         sys.exit(128 + error.sigval)
     return True
+
+
+def _check_nodes(processes: int, nodes: int, place: str) -> None:
+    if not has_nodes(nodes):
+        verb = " ".join(["adm", *sys.argv[1:]])
+        each = f"--nnodes {nodes} --nproc-per-node {processes} --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500"
+        raise UserError(
+            f"{place}: this is no job of Slurm with {nodes} nodes; type `snakemake --workflow-profile "
+            f"workflow/profiles/slurm`, `salloc --nodes {nodes} {verb}`, or on each node `torchrun {each} -m {verb}`"
+        )
 
 
 def report_failure(message: str) -> bool:
@@ -290,18 +324,19 @@ def _first_failure(error: Any, processes: int) -> str:
 
 
 @contextmanager
-def _exit_if_lost() -> Iterator[None]:
+def _exit_if_lost(roll_call: RollCall | None = None) -> Iterator[None]:
     """Run an exchange with the other processes; end this process if one of them is lost."""
     try:
         yield
     except RuntimeError as error:
-        _exit_lost(error)
+        _exit_lost(error, roll_call)
 
 
-def _exit_lost(error: RuntimeError) -> NoReturn:
+def _exit_lost(error: RuntimeError, roll_call: RollCall | None) -> NoReturn:
+    missing = roll_call.missing() if roll_call else ""
     # The launcher shall record the failure of the other process first.
     time.sleep(1)
-    message = f"had no answer from another process: {one_line(str(error))}"
+    message = f"had no answer from {missing or 'another process'}: {one_line(str(error))}"
     if not report_failure(message):
         print(f"error: {message}", file=sys.stderr)
     sys.exit(LOST)

@@ -218,7 +218,8 @@ class TestRunAgain:
     def test_how_and_where_jobs_are_carried_out_has_nothing_run_again(self, embedded):
         for place in ("execution.log_every", "execution.timeout_seconds", "resources.others.minutes"):
             assert rerun(embedded, changed(embedded, place, 7)) == set()
-        assert rerun(embedded, changed(embedded, "resources.train.processes", 3)) == set()
+        for place in ("resources.train.processes", "resources.train.nodes"):
+            assert rerun(embedded, changed(embedded, place, 3)) == set()
 
     def test_a_runs_own(self, embedded):
         assert rerun(embedded, changed(embedded, "runs.scale-2.seed", 99)) == {"sample/scale-2", "evaluate/scale-2"}

@@ -110,11 +110,12 @@ def _check_training(params: Params, key: str) -> None:
         return
     check_dataset(params, model.dataset, f"{place}.dataset")
     dataset, training, network = params.datasets[model.dataset], model.training, model.network
-    processes = params.resources.train.processes
+    taken = params.resources.train
     try:
-        check_shared(training.batch_size, training.accumulation, network.dropout, processes)
+        check_shared(training.batch_size, training.accumulation, network.dropout, taken.world_size)
     except ValueError as error:
-        raise ValueError(f"resources.train.processes: {processes} does not fit {place}.training: {error}") from error
+        many = f"{taken.processes} on {taken.nodes} nodes" if taken.nodes > 1 else str(taken.processes)
+        raise ValueError(f"resources.train.processes: {many} does not fit {place}.training: {error}") from error
     last = max(model.checkpoints, default=0)
     if training.annealing is not None and training.annealing < last:
         raise ValueError(

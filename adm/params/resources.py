@@ -6,7 +6,7 @@ from adm.params.section import PositiveInt, Section
 
 
 class JobResources(Section):
-    """Limits of a job with all its processes: memory in megabytes and time in minutes; a retry gets twice as much."""
+    """Limits of a job: memory of all its processes on a node, in megabytes, and minutes; a retry gets twice as much."""
 
     memory_mb: PositiveInt = 4000
     minutes: PositiveInt = 1440
@@ -15,11 +15,18 @@ class JobResources(Section):
 class ProcessResources(JobResources):
     """Resources of a job of several processes.
 
-    Each process has the `threads` of the section that it computes and, with device "cuda", its own GPU.
+    Each of its `nodes` runs as many `processes`. Each process has the `threads` of the section that it computes and,
+    with device "cuda", its own GPU.
     """
 
+    nodes: PositiveInt = 1
     processes: PositiveInt = 1
     device: Literal["cpu", "cuda"] = "cpu"
+
+    @property
+    def world_size(self) -> int:
+        """The number of processes on all nodes."""
+        return self.nodes * self.processes
 
 
 class ResourcesParams(Section):

@@ -115,7 +115,7 @@ class Pipeline:
         if job.rule in SHARED or not isinstance(taken, ProcessResources):
             return taken  # type: ignore[no-any-return]
         # Studies are computed by a single process.
-        return taken.model_copy(update={"processes": 1})
+        return taken.model_copy(update={"nodes": 1, "processes": 1})
 
     @property
     def fingerprint(self) -> str:

@@ -168,7 +168,7 @@ def _most_gpus(pipeline: Pipeline, job: Job) -> int:
         accumulation: int = job.sections["model"].training.accumulation
         return accumulation
     granted = pipeline.resources(job)
-    return granted.processes if isinstance(granted, ProcessResources) else 1
+    return granted.world_size if isinstance(granted, ProcessResources) else 1
 
 
 def in_groups(costs: Mapping[str, Cost]) -> Iterator[tuple[str, list[Cost]]]:

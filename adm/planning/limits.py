@@ -72,7 +72,7 @@ def _memory(counts: ImageCounts, costs: Mapping[str, Cost]) -> Iterator[Limit | 
 
 
 def _hours(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> Iterator[Limit | None]:
-    train_gpus = counts.params.resources.train.processes
+    train_gpus = counts.params.resources.train.world_size
     tasks = tasks_of(costs, machine, max(cost.most_gpus for cost in costs.values()), train_gpus)
 
     def row(what: str, *rules: str, power: int = 1) -> Limit | None:

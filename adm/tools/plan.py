@@ -41,7 +41,7 @@ def run(params: Params, out: Path) -> None:
         UserError: The images of a dataset cannot be counted.
     """
     counts = ImageCounts(Pipeline(params))
-    costs, train_gpus = costs_of(counts), params.resources.train.processes
+    costs, train_gpus = costs_of(counts), params.resources.train.world_size
     made = {
         "time": tables.time_table(costs),
         "machines": tables.machine_table(costs, train_gpus, published_relative()),

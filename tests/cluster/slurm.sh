@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A real Slurm of one node on this machine, for tests: `slurm.sh up` and `slurm.sh down`, as root, as often as one likes.
+# A real Slurm of two nodes, both this machine, for tests: `slurm.sh up` and `slurm.sh down`, as root, as often as one
+# likes.
 #
 # Debian's packages are installed if need be, and stay. All else goes with `down`: the daemons, their jobs, $STATE, and
 # the configuration, which stands where every Slurm command looks for it. Where a Slurm cannot be had, the exit code is
@@ -9,7 +10,8 @@ set -euo pipefail
 STATE=/run/adm-slurm
 CONFIG=/etc/slurm
 MARK="# Written by tests/cluster/slurm.sh."
-NODE=$(hostname -s)
+HOST=$(hostname -s)
+NODES="node1 node2"
 
 CANNOT=77
 
@@ -35,13 +37,15 @@ install() {
 }
 
 # Memory is what jobs are killed for, by what their processes hold together, looked at each second: this needs no cgroups.
-# There is no slurmdbd; MinJobAge keeps ended jobs in view. Jobs start at once. The GPU is /dev/null.
+# There is no slurmdbd; MinJobAge keeps ended jobs in view. Jobs start at once. The GPU is /dev/null. Each node has all
+# processors and all memory.
 configure() {
-    mkdir -p "$STATE"/{ctld,slurmd} "$CONFIG"
+    local node port=6818
+    mkdir -p "$STATE/ctld" "$CONFIG"
     cat > "$CONFIG/slurm.conf" << END
 $MARK
 ClusterName=adm
-SlurmctldHost=$NODE(127.0.0.1)
+SlurmctldHost=$HOST(127.0.0.1)
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 AuthType=auth/munge
 AuthInfo=socket=$STATE/munge.socket
@@ -49,11 +53,11 @@ CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation=$STATE/ctld
-SlurmdSpoolDir=$STATE/slurmd
+SlurmdSpoolDir=$STATE/spool.%n
 SlurmctldPidFile=$STATE/slurmctld.pid
-SlurmdPidFile=$STATE/slurmd.pid
+SlurmdPidFile=$STATE/slurmd.%n.pid
 SlurmctldLogFile=$STATE/slurmctld.log
-SlurmdLogFile=$STATE/slurmd.log
+SlurmdLogFile=$STATE/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SchedulerParameters=batch_sched_delay=0
@@ -67,10 +71,14 @@ KillWait=5
 MinJobAge=3600
 ReturnToService=2
 GresTypes=gpu
-NodeName=$NODE NodeAddr=127.0.0.1 CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) Gres=gpu:1
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) Gres=gpu:1
 END
-    echo "NodeName=$NODE Name=gpu Count=1 File=/dev/null" > "$CONFIG/gres.conf"
+    for node in $NODES; do
+        mkdir -p "$STATE/spool.$node"
+        echo "NodeName=$node NodeHostname=$HOST NodeAddr=127.0.0.1 Port=$((port++))" >> "$CONFIG/slurm.conf"
+        echo "NodeName=$node Name=gpu Count=1 File=/dev/null"
+    done > "$CONFIG/gres.conf"
+    echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP" >> "$CONFIG/slurm.conf"
 }
 
 ours() {
@@ -88,12 +96,14 @@ up() {
     munged --force --key-file "$STATE/munge.key" --socket "$STATE/munge.socket" --pid-file "$STATE/munged.pid" \
         --log-file "$STATE/munged.log" --seed-file "$STATE/munged.seed"
     slurmctld
-    slurmd
+    for node in $NODES; do
+        slurmd -N "$node"
+    done
     for _ in $(seq 600); do
         [ "$(sinfo --noheader --format %t 2> /dev/null)" = idle ] && return
         sleep 0.2
     done
-    fail "the node does not come up: $(tail -n 1 "$STATE/slurmctld.log")"
+    fail "the nodes do not come up: $(tail -n 1 "$STATE/slurmctld.log")"
 }
 
 down() {
@@ -104,7 +114,7 @@ down() {
             sleep 0.2
         done
     fi
-    for daemon in slurmctld slurmd munged; do
+    for daemon in slurmctld $(printf "slurmd.%s " $NODES) munged; do
         stop "$daemon"
     done
     ! ours || rm "$CONFIG"/{slurm,gres}.conf
@@ -115,7 +125,7 @@ down() {
 stop() {
     local pid
     pid=$(cat "$STATE/$1.pid" 2> /dev/null) || return 0
-    [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = "$1" ] || return 0
+    [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = "${1%%.*}" ] || return 0
     kill "$pid"
     for _ in $(seq 50); do
         [ -d "/proc/$pid" ] || return 0

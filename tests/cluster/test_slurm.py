@@ -1,12 +1,13 @@
-"""The pipeline on a real Slurm of one node: the profile's groups, resources and retries, and jobs that are killed."""
+"""The pipeline on a real Slurm of two nodes: the profile's groups, resources and retries, and jobs that are killed."""
 
 import re
 import subprocess
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from miniature import TIMEOUT, Project, miniature_params
 
@@ -20,15 +21,15 @@ ON_SLURM = (*PROFILE, *HERE, "--seconds-between-status-checks", "2")
 ROOT = "results/embedded"
 SHOWN = (f"{ROOT}/tables/own.md", f"{ROOT}/figures/figure_6.png")
 LONGEST = 45
-LONG, HEAVY = "long-300", "heavy-2"
+LONG, HEAVY, WIDE = "long-300", "heavy-2", "wide-300"
 
 
 def params():
-    """The miniature with two more models: one to be stopped amid its training, and one to be too heavy."""
+    """The miniature with three more models: two to be stopped amid their training, and one to be too heavy."""
     changed = miniature_params()
     changed["execution"] = {"save_every": 10, "log_every": 5}
     changed["tables"]["own"]["rows"] = ["scale-0", "scale-2"]
-    for name, stop in (("long", 300), ("heavy", 2)):
+    for name, stop in (("long", 300), ("heavy", 2), ("wide", 300)):
         changed["models"][name] = {**changed["models"]["adm-128"], "checkpoints": [stop]}
     return changed
 
@@ -97,6 +98,17 @@ def jobs(comment):
     return sorted((job for job in found if job.get("Comment") == comment), key=lambda job: int(job["JobId"]))
 
 
+def saved(project, segment, steps=30):
+    """The newest rolling state of a segment, once it is of a few saves."""
+    found = (project.folder / ROOT / "work" / "train" / segment).glob("*/step-*")
+    newest = max(found, key=step, default=None)
+    return newest if newest and step(newest) >= steps else None
+
+
+def step(folder):
+    return int(folder.name.partition("-")[2])
+
+
 def within(seconds, condition):
     """Wait until a condition holds; return what it gave."""
     end = time.monotonic() + seconds
@@ -140,12 +152,7 @@ def test_cancelled_training_goes_on_where_it_stood(on_cluster, local):
     comment = f"rule_train_wildcards_{LONG}"
 
     def rolling():
-        """The rolling states, once they are of a few saves."""
-        found = (on_cluster.folder / ROOT / "work" / "train" / LONG).glob("*/step-*")
-        return [folder for folder in found if step(folder) >= 30]
-
-    def step(folder):
-        return int(folder.name.partition("-")[2])
+        return saved(on_cluster, LONG)
 
     def cancelled():
         return jobs(comment)[0]["JobState"] == "CANCELLED"
@@ -155,7 +162,7 @@ def test_cancelled_training_goes_on_where_it_stood(on_cluster, local):
         (job,) = jobs(comment)
         subprocess.run(["scancel", job["JobId"]], check=True)
         within(300, cancelled)
-        state = max(rolling(), key=step)
+        state = rolling()
         before = (state.parent / "log.csv").read_text().splitlines()
     assert [job["JobState"] for job in jobs(comment)] == ["CANCELLED", "COMPLETED"]
     # Rows tell seconds measured: training that began anew would have written others.
@@ -164,6 +171,47 @@ def test_cancelled_training_goes_on_where_it_stood(on_cluster, local):
     assert len(kept) >= 5
     assert after[1 : 1 + len(kept)] == kept
     assert bytes_of(on_cluster, checkpoint(LONG)) == bytes_of(local, checkpoint(LONG))
+
+
+def test_training_on_two_nodes_goes_on_after_one_of_them_died(on_cluster, local):
+    comment = f"rule_train_wildcards_{WIDE}"
+    changed = params()
+    changed["resources"] = {"train": {"processes": 2}}
+    local.write_params(changed)
+    local.snakemake("--quiet", "all", "--", checkpoint(WIDE))
+    changed["resources"] = {"train": {"nodes": 2}}
+    on_cluster.write_params(changed)
+
+    def rolling():
+        return saved(on_cluster, WIDE)
+
+    def failed():
+        return jobs(comment)[0]["JobState"] == "FAILED"
+
+    with started(on_cluster, *ON_SLURM, checkpoint(WIDE)):
+        within(900, rolling)
+        (job,) = jobs(comment)
+        assert (job["NumNodes"], job["NodeList"]) == ("2", "node[1-2]")
+        killed = [process for process in psutil.process_iter() if is_of(process, job["JobId"], "node2")]
+        for process in killed:
+            with suppress(psutil.NoSuchProcess):  # it ends with its launcher
+                process.kill()
+        assert len(killed) >= 2, "a launcher and its process"
+        within(60, failed)
+        assert not (on_cluster.folder / checkpoint(WIDE)).exists()
+        first = Path(job["StdOut"]).read_text()
+    assert [job["JobState"] for job in jobs(comment)] == ["FAILED", "COMPLETED"]
+    assert re.search(r"^ *error: .*node2", first, flags=re.MULTILINE), first
+    assert bytes_of(on_cluster, checkpoint(WIDE)) == bytes_of(local, checkpoint(WIDE))
+
+
+def is_of(process, job, node):
+    """Whether a job of Slurm runs a process on a node."""
+    try:
+        found = process.environ()
+    except psutil.Error:
+        return False
+    return (found.get("SLURM_JOB_ID"), found.get("SLURMD_NODENAME")) == (job, node) and process.name() != "slurmstepd"
 
 
 def bytes_of(project, folder):
@@ -183,17 +231,17 @@ def test_job_over_its_memory_is_tried_again_with_more(on_cluster):
     assert "exceeded memory limit" in Path(first["StdOut"]).read_text()
 
 
-def test_stage_on_a_gpu_asks_slurm_for_one(on_cluster):
+@pytest.mark.parametrize(("run", "nodes"), [("base-2", 1), ("through-2", 2)])
+def test_stage_on_gpus_asks_slurm_for_one_a_process(on_cluster, run, nodes):
     changed = params()
-    changed["resources"] = {"sample": {"device": "cuda"}}
+    changed["resources"] = {"sample": {"nodes": nodes, "device": "cuda"}}
     on_cluster.write_params(changed)
-    run = "base-2"
     # The GPU of this Slurm is none: how sampling ends depends on the machine's own.
     command = ["snakemake", *ON_SLURM, "--retries", "0", f"{ROOT}/samples/{run}"]
     with told():
         subprocess.run(command, cwd=on_cluster.folder, env=on_cluster.environment, timeout=TIMEOUT, check=False)
     (job,) = jobs(f"rule_sample_wildcards_{run}")
-    assert job["TresPerJob"] == "gres/gpu:1"
+    assert (job["TresPerJob"], job["NumNodes"]) == (f"gres/gpu:{nodes}", str(nodes))
     assert list((on_cluster.folder / ROOT / "logs" / "sample").glob(f"{run}.*")), "the stage was not begun"
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -57,11 +58,11 @@ class Project:
         for words in ("prepare digits", "init adm-128", "init classifier"):
             self.adm("first", words)
 
-    def command(self, results, words, processes=1, before=(sys.executable, "-m", "adm"), **execution):
+    def command(self, results, words, processes=1, before=(sys.executable, "-m", "adm"), nodes=1, **execution):
         """The command line of a verb, whose params file says where results lie and how many processes run it."""
         verb, *rest = words.split()
         params = {**self.params, "paths": {"results": f"results/{results}"}}
-        params["resources"] = {verb: {"processes": processes}} if processes > 1 else {}
+        params["resources"] = {verb: {"nodes": nodes, "processes": processes}} if nodes * processes > 1 else {}
         params["execution"] = {**params["execution"], **execution}
         file = self.folder / f"{results}-{processes}.yaml"
         file.write_text(yaml.safe_dump(params, sort_keys=False))
@@ -82,8 +83,15 @@ class Project:
         assert (done.returncode == 0) == succeeds, done.stderr
         return done
 
-    def start(self, command):
-        return subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    def start(self, command, **environment):
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=os.environ | environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
 
     def files(self, name):
         return {path.name: path.read_bytes() for path in sorted(self.at(name).iterdir())}
@@ -254,7 +262,7 @@ def test_a_process_that_hangs_is_given_up(training_for_ever):
     ranks[1].suspend()
     _, err = job.communicate(timeout=TIMEOUT)
     assert job.returncode == 2
-    assert err.splitlines()[-1].startswith("error: rank 0 of 2: had no answer from another process: ")
+    assert err.splitlines()[-1].startswith(f"error: rank 0 of 2: had no answer from rank 1 on {socket.gethostname()}: ")
     assert not any(rank.is_running() for rank in ranks)
 
 
@@ -278,6 +286,78 @@ def test_a_process_that_never_meets_the_others_says_so(rank):
     assert done.returncode == LOST
     assert done.stderr.splitlines()[-1].startswith("error: had no answer from another process: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def trained_by_two(project):
+    """The checkpoint of training by two processes of one node."""
+    project.adm("of-one-node", f"train {SEGMENT}", processes=2)
+    return project.files(f"of-one-node/checkpoints/{SEGMENT}")
+
+
+def test_several_nodes_without_slurm_are_refused_with_the_line_that_starts_them(project, trained_by_two):
+    command = project.command("by-hand", f"train {SEGMENT}", nodes=2)
+    (line,) = project.run(command, succeeds=False).stderr.splitlines()
+    assert line.startswith("error: resources.train.nodes: ")
+    words = re.search(r"`(torchrun .*?)`", line)[1].split()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        words[words.index("FIRST_NODE:29500")] = f"127.0.0.1:{free.getsockname()[1]}"
+    # Each under an address of its own, as two machines have.
+    jobs = [project.start([words[0], "--local-addr", f"127.0.0.{node}", *words[1:]]) for node in (1, 2)]
+    for job in jobs:
+        _, err = job.communicate(timeout=TIMEOUT)
+        assert job.returncode == 0, err
+    assert project.files(f"by-hand/checkpoints/{SEGMENT}") == trained_by_two
+
+
+SRUN = f"""#!{sys.executable}
+import itertools, os, subprocess, sys
+command = list(itertools.dropwhile(lambda word: word.startswith("--"), sys.argv[1:]))
+known = {{**os.environ, "SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1"}}
+jobs = [subprocess.Popen(command, env={{**known, "SLURMD_NODENAME": node}}) for node in ("node1", "node2")]
+sys.exit(max(abs(job.wait()) for job in jobs))
+"""
+"""A stand-in for srun: both nodes are this machine, and a call that fails does not end the other."""
+
+
+@pytest.fixture
+def within_slurm(project):
+    """The environment of a job of Slurm that has two nodes."""
+    stand_in = project.folder / "bin" / "srun"
+    stand_in.parent.mkdir(exist_ok=True)
+    stand_in.write_text(SRUN)
+    stand_in.chmod(0o755)
+    path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "SLURM_JOB_ID": "1", "SLURM_JOB_NUM_NODES": "2"}
+
+
+def test_two_nodes_of_slurm_make_the_same_bytes_as_one(project, trained_by_two, within_slurm):
+    job = project.start(project.command("by-srun", f"train {SEGMENT}", nodes=2), **within_slurm)
+    _, err = job.communicate(timeout=TIMEOUT)
+    assert job.returncode == 0, err
+    assert project.files(f"by-srun/checkpoints/{SEGMENT}") == trained_by_two
+
+
+@pytest.mark.parametrize("lost", ["node1", "node2"])
+def test_a_node_that_dies_ends_the_job_within_a_minute_and_is_named(project, losses_of_one, within_slurm, lost):
+    results = f"without-{lost}"
+    command = project.command(results, f"train {SEGMENT}", nodes=2, timeout_seconds=600)
+    job = project.start(command, **within_slurm)
+    assert wait_for(lambda: list((project.at(results) / "work").rglob("step-000000004")), job)
+    family = psutil.Process(job.pid).children(recursive=True)
+    gone = [process for process in family if process.environ().get("SLURMD_NODENAME") == lost]
+    ranks = [process.environ()["RANK"] for process in gone if "RANK" in process.environ()]
+    for process in gone:
+        with suppress(psutil.NoSuchProcess):  # it ends with its launcher
+            process.kill()
+    _, err = job.communicate(timeout=60)
+    assert job.returncode == 2
+    (line,) = [line for line in err.splitlines() if "error: " in line]
+    assert line.startswith(f"error: rank {1 - int(*ranks)} of 2: had no answer from rank {int(*ranks)} on {lost}: ")
+    assert not (project.at(results) / "checkpoints" / SEGMENT).exists()
+    # On the nodes that are left, or on others.
+    project.adm(results, f"train {SEGMENT}", processes=2)
+    np.testing.assert_allclose(project.losses(results), losses_of_one, rtol=1e-5)
 
 
 def wait_for(condition, job, seconds=TIMEOUT):

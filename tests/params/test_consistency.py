@@ -84,6 +84,12 @@ CONTRADICTIONS = {
         "annealing 900",
     ),
     "processes that share no batch": ({"resources.train.processes": 3}, "resources.train.processes", "3", "models."),
+    "nodes whose processes share no batch": (
+        {"resources.train.nodes": 3},
+        "resources.train.processes",
+        "1 on 3 nodes",
+        "models.",
+    ),
     "processes that share masks of dropout": (
         {"resources.train.processes": 2},
         "resources.train.processes",

@@ -13,6 +13,7 @@ OUT_OF_RANGE = [
     ("execution.shards", 0),
     ("execution.timeout_seconds", 0),
     ("resources.train.processes", 0),
+    ("resources.train.nodes", 0),
     ("resources.sample.device", "abacus"),
     ("datasets.digits.source", "mnist"),
     ("datasets.digits.image_size", 0),

@@ -178,6 +178,13 @@ def test_training_takes_no_more_gpus_than_its_batch_has_parts(paper, costs):
     assert alone / shared == pytest.approx(8, rel=0.01)
 
 
+def test_no_segment_takes_longer_than_a_week(paper, costs):
+    tasks = tasks_of(costs, Machine(A100), 64, paper.resources.train.world_size)
+    hours = {name: task.seconds / 3600 for name, task in tasks.items() if costs[name].job.rule == "train"}
+    assert {name: found for name, found in hours.items() if found > 168} == {}
+    assert paper.resources.train.minutes == 168 * 60
+
+
 def test_without_training_nothing_waits_for_it(costs):
     left = without_training(costs)
     gone = costs.keys() - left.keys()

@@ -81,7 +81,7 @@ def keys(rule):
 
 
 def threads_of(rule):
-    """The threads of all processes of a job."""
+    """The threads of all processes of a job on a node."""
     return lambda w: job(rule, w).threads * getattr(PIPELINE.resources(job(rule, w)), "processes", 1)
 
 
@@ -92,12 +92,17 @@ def resources_of(rule):
         return {}
     taken = PIPELINE.resources(found[0])
     on_gpus = any(getattr(PIPELINE.resources(one), "device", "cpu") == "cuda" for one in found)
-    gpus = {"gpu": taken.processes} if on_gpus else {}
+    nodes = getattr(taken, "nodes", 1)
+    shape = {"gpu": taken.world_size} if on_gpus else {}
+    if nodes > 1:
+        # One task a node, which the job starts itself: "mpi" has Snakemake leave that to it.
+        shape |= {"nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "mpi": "srun"}
+        shape |= {"slurm_extra": f"--gpus-per-node={taken.processes}"} if on_gpus else {}
 
     def doubled(amount):
         return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
-    return {"mem_mb": doubled(taken.memory_mb), "runtime": doubled(taken.minutes), **gpus}
+    return {"mem_mb": doubled(taken.memory_mb), "runtime": doubled(taken.minutes), **shape}
 
 
 def triggers(rule):
