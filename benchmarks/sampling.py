@@ -1,40 +1,27 @@
-"""Guided sampling against the released code's loop, on one thread: `python -m benchmarks.sampling`."""
+"""Guided sampling against the released code's loop; the classifier is float32, as by default."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
 
 from adm.diffusion.process import Diffusion
 from adm.nets.weights import build
-from adm.params.runs import RunParams
 from adm.sampling.guided import block_sampler
-from benchmarks.cases import Case, cases_asked_for
-from benchmarks.clock import paired
+from benchmarks.cases import cases
+from benchmarks.clock import Timing, paired
 from benchmarks.plain import plain, plain_sampling
 
 
-def run_of(case: Case) -> RunParams:
-    """The section of a guided run of a case."""
-    section = {
-        "checkpoint": "bench", "classifier": "bench", "reference": "bench", "gradient_scale": 1.0,
-        "steps": str(case.steps), "num_samples": case.batch, "micro_batch": case.batch, "precision": case.precision,
-    }  # fmt: skip
-    return RunParams.model_validate(section)
-
-
-def main() -> None:
-    """Print milliseconds a trajectory and the ratio; the classifier is float32, as by default."""
-    for case in cases_asked_for(__doc__):
+def rows(smallest: bool) -> Iterator[Timing]:
+    """A row a case."""
+    for case in cases(smallest):
         torch.manual_seed(0)
         networks = [build(params).eval().requires_grad_(False) for params in (case.model, case.classifier)]
         theirs = [plain(network) for network in networks]
         x_T, (_, y) = torch.randn(case.batch, 3, case.side, case.side), case.batch_of_data()
         diffusion = Diffusion.from_schedule("cosine", 1000, str(case.steps))
-        sampled = block_sampler(run_of(case), case.model, *networks, 10)
+        sampled = block_sampler(case.run, case.model, *networks, 10)
         plainly = partial(plain_sampling, *theirs, diffusion, x_T, y, 1.0)
-        timing = paired(partial(sampled, 0), plainly, case.repeats)
-        print(f"guided sampling, {case.steps} steps, {case}: {timing}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        what = f"guided sampling, {case.steps} steps, {case}"
+        yield paired(what, "released code", partial(sampled, 0), plainly, case.repeats)
