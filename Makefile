@@ -5,9 +5,10 @@ CORES ?= all
 VENV := .venv
 READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
+RIVALS := $(VENV)/rivals
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro sync unlock generate cluster image test test-fast test-cluster test-gpu fuzz check bench bench-gpu lock clean
+.PHONY: all fast repro sync unlock generate cluster rivals image test test-fast test-cluster test-gpu fuzz check bench bench-gpu lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -49,6 +50,9 @@ image:
 # What clusters and shared caches need, beside the rest.
 cluster: $(CLUSTER)
 
+# The libraries that benchmarks compare with.
+rivals: $(RIVALS)
+
 # What is written from something else: the schema of params files, and a dvc.yaml a scale.
 SCALES := params.yaml $(wildcard scales/*/params.yaml)
 generate: $(READY)
@@ -86,8 +90,9 @@ check: $(READY)
 	adm schema --check
 	for params in $(SCALES); do adm check --params $$params || exit; done
 
-bench: $(READY)
+bench: $(RIVALS)
 	python -m benchmarks
+	python -m benchmarks.memory
 
 # The paper's models on this machine's GPU; without one it says so.
 bench-gpu: $(READY)
@@ -100,22 +105,25 @@ $(READY): requirements.lock pyproject.toml
 	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-$(CLUSTER): $(READY) requirements-cluster.lock
-	python -m pip install --quiet --disable-pip-version-check --requirement requirements-cluster.lock
+$(CLUSTER) $(RIVALS): $(VENV)/%: requirements-%.lock $(READY)
+	python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 # The lock pins every distribution but torch and torchvision, whose builds differ from machine to machine: they stand as
 # the ranges of pyproject.toml, and what they alone need (CUDA libraries) is left to them.
-# What clusters and shared caches need is resolved together with the rest, and stands in a lock of its own.
+# What clusters and shared caches need, and what benchmarks compare with, is resolved together with the rest, and stands
+# in locks of their own.
 UNPINNED := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 RESOLVE := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
 PINNED := grep --extended-regexp --invert-match '$(UNPINNED)'
+BESIDE := $(PINNED) | grep --line-regexp --fixed-strings --invert-match --file requirements.lock
 lock: $(READY)
 	python -m pip install --quiet uv
 	$(RESOLVE) --all-extras | $(PINNED) > requirements-all.lock
 	{ echo 'torch>=2.9'; echo 'torchvision>=0.24'; \
 	  $(RESOLVE) --extra test --constraint requirements-all.lock | $(PINNED); } > requirements.lock
-	grep --line-regexp --fixed-strings --invert-match --file requirements.lock requirements-all.lock > requirements-cluster.lock
+	$(RESOLVE) --extra cluster --extra test-cluster --constraint requirements-all.lock | $(BESIDE) > requirements-cluster.lock
+	$(RESOLVE) --extra rivals --constraint requirements-all.lock | $(BESIDE) > requirements-rivals.lock
 	rm requirements-all.lock
 
 # All that interrupted training, and half-sampled runs, would go on from; refuses while an engine, or a stage, runs here.

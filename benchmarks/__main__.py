@@ -1,10 +1,10 @@
-"""Every benchmark, or those that are named, one after the other, each in a process of its own."""
+"""One table of every benchmark, or of those that are named; each runs on one thread, in a process of its own."""
 
 import argparse
-import subprocess
 import sys
+from multiprocessing import get_context
 
-NAMES = ("startup", "frechet", "features", "loading", "training", "sampling", "memory")
+from benchmarks.table import HEADER, NAMES, show
 
 
 def main() -> None:
@@ -17,9 +17,13 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    size = ["--smallest"] if options.smallest else []
+    print(HEADER, flush=True)
     for name in options.names or NAMES:
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *size], check=True)
+        process = get_context("spawn").Process(target=show, args=(name, options.smallest))
+        process.start()
+        process.join()
+        if process.exitcode:
+            sys.exit(process.exitcode)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """The networks that training and sampling are timed with, and random batches for them."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from adm.determinism import make_deterministic
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, Precision
+from adm.params.runs import RunParams
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,24 @@ class Case:
         return DiffusionModelParams.model_validate({"kind": "diffusion", **self._section()})
 
     @property
+    def simple_model(self) -> DiffusionModelParams:
+        """The section of the same model with a fixed variance, trained on L_simple."""
+        fixed = {"noise": {"schedule": "cosine", "variance": "beta"}, "objective": "simple"}
+        return DiffusionModelParams.model_validate({"kind": "diffusion", **self._section(), **fixed})
+
+    @property
     def classifier(self) -> ClassifierModelParams:
         """The section of the classifier."""
         return ClassifierModelParams.model_validate({"kind": "classifier", **self._section()})
+
+    @property
+    def run(self) -> RunParams:
+        """The section of a guided run of one block."""
+        section = {
+            "checkpoint": "bench", "classifier": "bench", "reference": "bench", "gradient_scale": 1.0,
+            "steps": str(self.steps), "num_samples": self.batch, "micro_batch": self.batch, "precision": self.precision,
+        }  # fmt: skip
+        return RunParams.model_validate(section)
 
     def batch_of_data(self) -> tuple[Tensor, Tensor]:
         """Random images (B, 3, H, W) float32 in [-1, 1], and labels (B,) int64."""
@@ -76,10 +90,6 @@ CASES = (
 SMALLEST = (Case(8, 32, (1, 2), 4, 4, "bfloat16", steps=2, repeats=1),)
 
 
-def cases_asked_for(description: str | None) -> Sequence[Case]:
-    """The cases that the command line asks for; computation is set up as in a stage."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--smallest", action="store_true", help="one small case, timed once")
-    options = parser.parse_args()
-    make_deterministic(1)
-    return SMALLEST if options.smallest else CASES
+def cases(smallest: bool) -> Sequence[Case]:
+    """The cases to time."""
+    return SMALLEST if smallest else CASES

@@ -8,34 +8,38 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of both, pair by pair."""
+    """A row of the table.
 
+    Attributes:
+        what: The work that is timed.
+        rival: Who else does it.
+        ours: Seconds of each repeat.
+        theirs: Seconds of each repeat; none where nobody else is timed.
+    """
+
+    what: str
+    rival: str
     ours: tuple[float, ...]
-    theirs: tuple[float, ...]
-
-    @property
-    def ratios(self) -> list[float]:
-        """How many times as fast ours was in each pair."""
-        return [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+    theirs: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        ours, theirs = (1000 * statistics.median(seconds) for seconds in (self.ours, self.theirs))
-        ratios = self.ratios
-        return (
-            f"{ours:.4g} ms, theirs {theirs:.4g} ms, ratio {statistics.median(ratios):.2f} "
-            f"({min(ratios):.2f}-{max(ratios):.2f})"
-        )
+        cells = [self.what, self.rival, f"{1000 * statistics.median(self.ours):.4g}", "", ""]
+        if self.theirs:
+            ratios = [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+            cells[3] = f"{1000 * statistics.median(self.theirs):.4g}"
+            cells[4] = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+        return f"| {' | '.join(cells)} |"
 
 
-def paired(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> Timing:
+def paired(what: str, rival: str, ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> Timing:
     """Run both in turn after one warm-up each."""
     ours(), theirs()
-    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(repeats)]
-    mine, other = zip(*pairs, strict=True)
-    return Timing(mine, other)
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
+    return Timing(what, rival, *zip(*pairs, strict=True))
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object]) -> float:
+    """Seconds that some work takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

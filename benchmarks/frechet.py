@@ -1,17 +1,17 @@
-"""Time the Fréchet distance against the general matrix square root that evaluators commonly call.
+"""The Fréchet distance of one pair of Gaussians, by the functions that other evaluators call."""
 
-Run as `python -m benchmarks.frechet --dimension 2048`; the thread count is the BLAS's (OMP_NUM_THREADS).
-"""
-
-import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from inspect import signature
 
 import numpy as np
 from scipy import linalg
 
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
+from benchmarks.clock import Timing, paired
+
+Distance = Callable[[FeatureStatistics, FeatureStatistics], float]
 
 
 def gaussians(dimension: int, num_samples: int) -> tuple[FeatureStatistics, FeatureStatistics]:
@@ -24,44 +24,31 @@ def gaussians(dimension: int, num_samples: int) -> tuple[FeatureStatistics, Feat
     return feature_statistics(first), feature_statistics(second)
 
 
-def general_square_root(a: FeatureStatistics, b: FeatureStatistics) -> float:
-    """Return the same distance by `scipy.linalg.sqrtm` of the product of the covariances."""
-    difference = a.mu - b.mu
-    root = np.trace(linalg.sqrtm(a.sigma @ b.sigma)).real
-    return float(difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2.0 * root)
+def rivals() -> Iterator[tuple[str, Distance]]:
+    """The name and the distance of each library; the last two pass SciPy an argument that version 1.18 has dropped."""
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
+
+    yield "torch-fidelity", lambda a, b: fid_statistics_to_metric(vars(a), vars(b), verbose=False)[KEY_METRIC_FID]
+
+    if "disp" not in signature(linalg.sqrtm).parameters:
+        return
+
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    yield "pytorch-fid", lambda a, b: calculate_frechet_distance(a.mu, a.sigma, b.mu, b.sigma)
+
+    from cleanfid.fid import frechet_distance as clean_distance
+
+    yield "clean-fid", lambda a, b: clean_distance(a.mu, a.sigma, b.mu, b.sigma)
 
 
-def timed(
-    distance: Callable[[FeatureStatistics, FeatureStatistics], float],
-    pair: tuple[FeatureStatistics, FeatureStatistics],
-    repeats: int,
-) -> tuple[float, float]:
-    """Return the distance and the fewest seconds it took."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        value = distance(*pair)
-        seconds.append(time.perf_counter() - start)
-    return value, min(seconds)
-
-
-def main() -> None:
-    """Print both distances, both times and their ratio; then the same for singular covariances."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dimension", type=int, default=2048, help="of the features (default: 2048)")
-    parser.add_argument("--repeats", type=int, default=2, help="runs of each; the fastest counts (default: 2)")
-    parser.add_argument("--smallest", action="store_true", help="64 dimensions, one run of each")
-    options = parser.parse_args()
-    dimension, repeats = (64, 1) if options.smallest else (options.dimension, options.repeats)
-    for name, num_samples in (("full rank", 3 * dimension), ("singular", dimension // 2)):
-        pair = gaussians(dimension, num_samples)
-        ours, seconds = timed(frechet_distance, pair, repeats)
-        theirs, their_seconds = timed(general_square_root, pair, repeats)
-        print(f"{name}, {dimension} dimensions")
-        print(f"  adm.metrics.frechet  {seconds:8.3f} s  distance {ours:.10f}")
-        print(f"  scipy.linalg.sqrtm   {their_seconds:8.3f} s  distance {theirs:.10f}")
-        print(f"  ratio                {their_seconds / seconds:8.1f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def rows(smallest: bool) -> Iterator[Timing]:
+    """A row a library and rank, with the relative difference of their value from ours."""
+    dimension, repeats = (64, 1) if smallest else (2048, 3)
+    ranks = {"full rank": 3 * dimension, "singular": dimension // 2}
+    pairs = {rank: gaussians(dimension, num_samples) for rank, num_samples in ranks.items()}
+    for rival, distance in rivals():
+        for rank, pair in pairs.items():
+            ours, theirs = frechet_distance(*pair), distance(*pair)
+            what = f"Fréchet distance, {dimension} dimensions, {rank}; theirs differs by {theirs / ours - 1:.0e}"
+            yield paired(what, rival, partial(frechet_distance, *pair), partial(distance, *pair), repeats)

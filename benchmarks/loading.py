@@ -1,4 +1,4 @@
-"""Batches from stored files against batches from stored pixels: `python -m benchmarks.loading`.
+"""Batches from stored files against batches from stored pixels.
 
 Nothing but the loader runs: reading, decoding, cropping, conversion to float32. With several threads each makes batches
 of its own. Images are synthetic JPEGs of 500x375. Files are decoded for each batch. Pixels are squares of the side that
@@ -8,7 +8,6 @@ Times and ratios are of the clock. How many images a second of a core makes is o
 work on the machine hardly matters: GPUs that train on r images a second together need r / v cores if that rate is v.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -23,10 +22,9 @@ from PIL import Image
 
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
-from adm.determinism import make_deterministic
 from adm.params.data import DatasetParams
 from adm.stages import prepare
-from benchmarks.clock import paired
+from benchmarks.clock import Timing, paired
 
 Crop = Literal["centre", "random"]
 WIDTH, HEIGHT = 500, 375
@@ -77,31 +75,22 @@ def cases(smallest: bool) -> Iterator[tuple[int, Crop, int]]:
                 yield side, crop, threads
 
 
-def main() -> None:
-    """Print images of a second of a core, milliseconds of all batches, and the ratio; theirs are pixels."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smallest", action="store_true", help="a batch at one side, timed once")
-    options = parser.parse_args()
-    make_deterministic(1)
-    count, repeats = (1, 1) if options.smallest else (8, 7)
+def rows(smallest: bool) -> Iterator[Timing]:
+    """A row a case; theirs are pixels."""
+    count, repeats = (1, 1) if smallest else (8, 7)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         size = photos(folder / "photos", BATCH * count)
         files = store(folder, stored="files")
-        for side, crop, threads in cases(options.smallest):
+        for side, crop, threads in cases(smallest):
             square = side if crop == "centre" else side * 5 // 4
             loaders = [
                 Batches(images, side, BATCH, crop, flip=True, seed=0)
                 for images in (ImageShards(files, side), ImageShards(store(folder, image_size=square), square))
             ]
-            timing = paired(*(partial(load, loader, threads, count) for loader in loaders), repeats)
             ours, theirs = (rate(loader, count) for loader in loaders)
-            print(
-                f"loading files of {size / 1000:.0f} KB, {side}x{side}, {crop} crops, {threads} thread(s), "
-                f"{ours:.0f} images of a core's second, theirs {theirs:.0f}: {timing}",
-                flush=True,
+            what = (
+                f"loading files of {size / 1000:.0f} KB, {side}x{side}, {crop} crops, {threads} thread(s); "
+                f"{ours:.0f} and {theirs:.0f} images of a core's second"
             )
-
-
-if __name__ == "__main__":
-    main()
+            yield paired(what, "pixels", *(partial(load, loader, threads, count) for loader in loaders), repeats)

@@ -1,44 +1,44 @@
-"""Guided sampling against the released code's loop, on one thread: `python -m benchmarks.sampling`."""
+"""Guided sampling against the released code's loop, whose networks are float32."""
 
 import copy
+from collections.abc import Iterator
 from functools import partial
 
 import torch
 
 from adm.diffusion.process import Diffusion
+from adm.machine import cpp_compiler
 from adm.nets.weights import build
-from adm.params.runs import RunParams
 from adm.sampling.guided import block_sampler
-from benchmarks.cases import Case, cases_asked_for
-from benchmarks.clock import paired
+from benchmarks.cases import cases
+from benchmarks.clock import Timing, paired
 from benchmarks.plain import plain, plain_sampling
 
+WAYS: dict[str, dict[str, object]] = {
+    "": {},
+    ", classifier in bfloat16": {"precision": "bfloat16", "classifier_precision": "bfloat16"},
+    ", compiled, classifier in bfloat16": {
+        "precision": "bfloat16",
+        "classifier_precision": "bfloat16",
+        "compiled": True,
+    },
+}
+"""What a run may ask for, by name: nothing more, the classifier in the denoiser's precision, compiled networks."""
 
-def run_of(case: Case, **more: object) -> RunParams:
-    """The section of a guided run of a case."""
-    section = {
-        "checkpoint": "bench", "classifier": "bench", "reference": "bench", "gradient_scale": 1.0,
-        "steps": str(case.steps), "num_samples": case.batch, "micro_batch": case.batch, "precision": case.precision,
-        **more,
-    }  # fmt: skip
-    return RunParams.model_validate(section)
 
-
-def main() -> None:
-    """Print milliseconds a trajectory and the ratio, by default and compiled with a classifier in bfloat16."""
-    for case in cases_asked_for(__doc__):
+def rows(smallest: bool) -> Iterator[Timing]:
+    """A row a case."""
+    for case in cases(smallest):
         torch.manual_seed(0)
         networks = [build(params).eval().requires_grad_(False) for params in (case.model, case.classifier)]
         theirs = [plain(network) for network in networks]
         x_T, (_, y) = torch.randn(case.batch, 3, case.side, case.side), case.batch_of_data()
         diffusion = Diffusion.from_schedule("cosine", 1000, str(case.steps))
         plainly = partial(plain_sampling, *theirs, diffusion, x_T, y, 1.0)
-        compiled = {"compiled": True, "precision": "bfloat16", "classifier_precision": "bfloat16"}
-        for name, more in {"": {}, "compiled, ": compiled}.items():
-            sampled = block_sampler(run_of(case, **more), case.model, *copy.deepcopy(networks), 10)
-            timing = paired(partial(sampled, 0), plainly, case.repeats)
-            print(f"guided sampling, {name}{case.steps} steps, {case}: {timing}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        for name, changes in WAYS.items():
+            if changes.get("compiled") and cpp_compiler() is None:
+                continue
+            run = case.run.model_copy(update=changes)
+            sampled = block_sampler(run, case.model, *copy.deepcopy(networks), 10)
+            what = f"guided sampling{name}, {case.steps} steps, {case}"
+            yield paired(what, "released code", partial(sampled, 0), plainly, case.repeats)

@@ -1,5 +1,6 @@
-"""A training step against the released code's, on one thread: `python -m benchmarks.training`."""
+"""A training step against the released code's."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -8,23 +9,19 @@ from adm.nets.weights import build
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
-from benchmarks.cases import cases_asked_for
-from benchmarks.clock import paired
+from benchmarks.cases import cases
+from benchmarks.clock import Timing, paired
 from benchmarks.plain import PlainTraining
 
 
-def main() -> None:
-    """Print milliseconds a step and the ratio."""
-    for case in cases_asked_for(__doc__):
+def rows(smallest: bool) -> Iterator[Timing]:
+    """A row a case."""
+    for case in cases(smallest):
         torch.manual_seed(0)
         params, network = case.model, build(case.model)
         task = build_task(params)
         theirs = PlainTraining(network, task.diffusion, params.training)
         state = TrainingState(network, task, params.training)
         batch = case.batch_of_data()
-        timing = paired(partial(train_step, state, params.training, *batch), partial(theirs.step, *batch), case.repeats)
-        print(f"training step, {case}: {timing}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        ours = partial(train_step, state, params.training, *batch)
+        yield paired(f"training step, {case}", "released code", ours, partial(theirs.step, *batch), case.repeats)

@@ -12,6 +12,8 @@ from tensorboard.compat.proto.attr_value_pb2 import AttrValue
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_INT32, DT_STRING, DT_UINT8
 
+from adm.metrics.torch_operations import constant
+
 CLASSES = 1008
 STEM = (
     "conv 32 3x3/2v",
@@ -107,6 +109,18 @@ def inception_2015(width=1.0):
         x = made.block(block, x, branches)
     made.head(made.layer("", x, "pool_3 avg 8x8/1v"))
     return made.definition
+
+
+def weights(definition):
+    """Every weight in the order of the convolutions; shapes then show whether the order is right."""
+    nodes = {node.name: node for node in definition.node}
+    for node in definition.node:
+        if node.op == "Conv2D":
+            yield constant(nodes[node.input[1]]).permute(3, 2, 0, 1)
+            for key in ("gamma", "beta", "moving_mean", "moving_variance"):
+                yield constant(nodes[node.name.replace("Conv2D", f"batchnorm/{key}")])
+    yield constant(nodes["softmax/weights"]).T
+    yield constant(nodes["softmax/biases"])
 
 
 class _Graph:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from inception_2015 import weights
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
@@ -12,7 +13,6 @@ from adm.metrics.small_extractor import legacy_resize_bilinear
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.tensorflow_loader import load_tensorflow
 from adm.metrics.torch_graph import TorchGraph
-from adm.metrics.torch_operations import constant
 
 FEATURES = ("pool", "spatial", "logits")
 BATCH = 4
@@ -95,18 +95,6 @@ class Fidelity(fidelity.FeatureExtractorInceptionV3):
     def load_state_dict(self, _):
         names = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
         super().load_state_dict(dict(zip(names, self.weights, strict=True)), strict=False)
-
-
-def weights(definition):
-    """Every weight in the order of the convolutions; shapes then show whether the order is right."""
-    nodes = {node.name: node for node in definition.node}
-    for node in definition.node:
-        if node.op == "Conv2D":
-            yield constant(nodes[node.input[1]]).permute(3, 2, 0, 1)
-            for key in ("gamma", "beta", "moving_mean", "moving_variance"):
-                yield constant(nodes[node.name.replace("Conv2D", f"batchnorm/{key}")])
-    yield constant(nodes["softmax/weights"]).T
-    yield constant(nodes["softmax/biases"])
 
 
 def test_features_equal_those_of_another_network(executors, definition, monkeypatch):

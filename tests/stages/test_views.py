@@ -59,7 +59,7 @@ def view_of(store, side):
 @pytest.mark.parametrize("side", SIDES)
 def test_features_and_references_are_those_of_prepared_images(made, side):
     folder, _ = made
-    for kind, name in (("features", "features.npz"), ("reference", REFERENCE)):
+    for kind, name in (("features", "pool.npy"), ("reference", REFERENCE)):
         found, expected = (folder / f"{of}-{side}-{kind}" / name for of in ("view", "plain"))
         assert found.read_bytes() == expected.read_bytes()
     found, expected = (read_manifest(folder / f"{of}-{side}-reference", "reference").facts for of in ("view", "plain"))
