@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,9 @@ def generator(*path: int) -> torch.Generator:
 
 def allow_tf32(allowed: bool) -> None:
     """Let GPUs round the factors of float32 products and convolutions to TensorFloat-32, or keep them from it."""
-    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):  # type: ignore[attr-defined]
+    all_of_them: Any = torch.backends
+    # Recurrent layers, of which there are none, must be set like convolutions, or torch.export refuses to tell.
+    for backend in (all_of_them.cuda.matmul, all_of_them.cudnn.conv, all_of_them.cudnn.rnn):
         backend.fp32_precision = "tf32" if allowed else "ieee"
 
 

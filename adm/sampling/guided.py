@@ -38,7 +38,10 @@ class SeededNoise:
 
     def normal(self, *shape: int) -> Tensor:
         """(B, *shape) float32."""
-        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
+        drawn = torch.empty(len(self.generators), *shape)
+        for row, draws in zip(drawn, self.generators, strict=True):
+            row.normal_(generator=draws)
+        return drawn.to(self.device)
 
 
 def block_sampler(

@@ -47,6 +47,7 @@ def snakemake_plan(*params_files):
                 "after": sorted(map(name_of, dag.dependencies[job])),
                 "triggers": job.params.triggers,
                 "image": str(job.container_img_url),
+                "limits": [job.resources.get(name) for name in ("mem_mb", "runtime")],
             }
             for job in dag.jobs
             if job.rule.name != "all"

@@ -51,6 +51,9 @@ def files(tmp_path_factory):
     others = {
         "small": SMALL,
         "in shards": yaml.safe_dump({"base": str(ROOT / "params.yaml"), "execution": {"shards": 3}}),
+        "with other limits": yaml.safe_dump(
+            {"base": str(ROOT / "params.yaml"), "resources": {"train": {"memory_mb": 500}, "others": {"minutes": 7}}}
+        ),
         "on another disk": yaml.safe_dump({"base": str(ROOT / "params.yaml"), "paths": {"results": "/scratch/mine"}}),
     }
     for name, text in others.items():
@@ -58,7 +61,7 @@ def files(tmp_path_factory):
     return {scale: ROOT / scale for scale in SCALES} | {name: folder / f"{name}.yaml" for name in others}
 
 
-@pytest.mark.parametrize("name", [*SCALES, "small", "in shards", "on another disk"])
+@pytest.mark.parametrize("name", [*SCALES, "small", "in shards", "with other limits", "on another disk"])
 def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
     pipeline = Pipeline(load(files[name]))
     planned = plan(ROOT, "snakemake", files[name])
@@ -69,6 +72,8 @@ def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
         assert found[key]["outputs"] == strings(job.outputs.values()), key
         assert found[key]["after"] == sorted(pipeline.after(job)), key
         assert f"python -m adm {' '.join(job.command)} --params " in found[key]["command"], key
+        taken = pipeline.resources(job)
+        assert found[key]["limits"] == [taken.memory_mb, taken.minutes], key
         if job.rule != "resolve":
             assert found[key]["triggers"] == job.triggers, key
     assert {job["image"] for job in found.values()} == {"adm.sif"}
