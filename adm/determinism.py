@@ -16,9 +16,16 @@ def generator(*path: int) -> torch.Generator:
         path: What the numbers are for, such as (seed, step); each at least 0. Different paths give independent
             streams, also if they differ in length alone.
     """
+    (seed,) = seeds(range(1), *path)
+    return torch.Generator().manual_seed(seed)
+
+
+def seeds(rows: range, *path: int) -> list[int]:
+    """Seeds of independent streams for some rows of a batch; a row's depends on the path and on its number alone."""
     root, *branch = path
-    (seed,) = np.random.SeedSequence(root, spawn_key=branch).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(seed))
+    states = np.random.SeedSequence(root, spawn_key=branch).generate_state(rows.stop, np.uint64)
+    found: list[int] = states[rows.start :].tolist()
+    return found
 
 
 def allow_tf32(allowed: bool) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adm.data.batches import Batches, to_unit_range
-from adm.determinism import generator
+from adm.determinism import seeds
 from adm.training.tasks import Draw, Task
 
 NOISE, DROPOUT = 2, 3
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Noise(NamedTuple):
     """Random numbers of some images of a batch.
 
-    Each image has a generator of its own, so no process draws those of another one's images.
+    Each image has a seed of its own, so no process draws those of another one's images.
 
     Attributes:
         u: (B,) float64, uniform in [0, 1): a sampler of timesteps turns them into t.
@@ -47,8 +47,9 @@ class Noise(NamedTuple):
         """
         u = torch.empty(len(rows), dtype=torch.float64, pin_memory=pinned)
         eps = torch.empty(len(rows), *shape, pin_memory=pinned)
-        for place, row in enumerate(rows):
-            draws = generator(seed, step, NOISE, row)
+        draws = torch.Generator()
+        for place, own in enumerate(seeds(rows, seed, step, NOISE)):
+            draws.manual_seed(own)
             u[place].uniform_(generator=draws)
             eps[place].normal_(generator=draws)
         return cls(u, eps)
