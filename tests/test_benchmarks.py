@@ -121,7 +121,7 @@ def test_the_released_arithmetic_gives_the_same_numbers(randomised):
     torch.testing.assert_close(task.losses(Forward(network), x_0, y, drawn)["loss"], their_loss, rtol=1e-4, atol=1e-5)
 
     diffusion = Diffusion.from_schedule("cosine", 1000, "1")
-    step = DDPM(diffusion, lambda x, t: network(x, t, y), classifier_gradient(classifier)(y, 2.0))
+    step = DDPM(diffusion, lambda x, t: network(x, t, y), classifier_gradient(classifier, y, 2.0))
     ours = last(sample(step, x_0))
     torch.testing.assert_close(
         plain_sampling(theirs, their_classifier, diffusion, x_0, y, 2.0), ours, rtol=1e-4, atol=1e-4

@@ -3,14 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from adm.compilation import compiled as compile_
 from adm.diffusion.process import Denoiser, Diffusion, Prediction
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
@@ -41,45 +39,31 @@ LARGEST_RESIDUAL = 2.0**10
 """What `classifier_gradient` scales the residuals of classes to: float16 holds 64 times as much, and 2^-34 of it."""
 
 
-def classifier_gradient(
-    classifier: Callable[[Tensor, Tensor], Tensor], compiled: bool = False
-) -> Callable[[Tensor, float], Gradient]:
-    """Build a function of y and s that returns s grad_x log p(y | x), from a classifier of (x, timesteps).
+def classifier_gradient(classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float) -> Gradient:
+    """Build s grad_x log p(y | x) from a classifier of (x, timesteps) that returns logits.
 
-    Its argument y is (B,) int64 classes, or weights w of classes, (B, num_classes) float32, for
-    s grad_x sum_c w_c log p(c | x); s is the gradient scale.
+    Args:
+        classifier: The noisy classifier p(y | x_t); returns (B, num_classes) float32.
+        y: (B,) int64 classes, or weights w of classes, (B, num_classes) float32, for s grad_x sum_c w_c log p(c | x).
+        scale: The gradient scale s.
 
     While an image's gradient runs back through the classifier, it has a factor that makes its residual at the logits,
     w - p sum_c w_c, about 2^10. So a classifier that computes in float16 does not underflow, however sure it is. The
     factor is a power of two, which changes no bit of a gradient in float32.
 
-    Args:
-        classifier: The noisy classifier p(y | x_t); returns logits, (B, num_classes) float32.
-        compiled: Whether torch compiles both passes as one program; see `adm.compilation`.
-
     Source: Algorithms 1 and 2; Appendix H for weights of classes.
     """
 
-    def total(x: Tensor, timesteps: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        log_p = classifier(x, timesteps).log_softmax(dim=-1)
-        weights = y if y.is_floating_point() else one_hot(y, log_p.shape[1]).to(log_p)
-        factor = _factor(log_p.detach(), weights)
-        return (factor * weights * log_p).sum(), factor
-
-    def slope(x: Tensor, timesteps: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient(x: Tensor, timesteps: Tensor) -> Tensor:
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
-            value, factor = total(x, timesteps, y)
-            return torch.autograd.grad(value, x)[0], factor
-
-    # Without a compiler, torch.func takes up to a half longer; and of autograd the compiler makes two programs.
-    steep = compile_(torch.func.grad(total, has_aux=True)) if compiled else slope
-
-    def gradient(y: Tensor, scale: float, x: Tensor, timesteps: Tensor) -> Tensor:
-        scaled, factor = steep(x, timesteps, y)
+            log_p = classifier(x, timesteps).log_softmax(dim=-1)
+            weights = y if y.is_floating_point() else one_hot(y, log_p.shape[1]).to(log_p)
+            factor = _factor(log_p.detach(), weights)
+            (scaled,) = torch.autograd.grad((factor * weights * log_p).sum(), x)
         return scaled * (scale / factor).view(-1, *[1] * (x.ndim - 1))
 
-    return lambda y, scale: partial(gradient, y, scale)
+    return gradient
 
 
 def _factor(log_p: Tensor, weights: Tensor) -> Tensor:

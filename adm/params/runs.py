@@ -40,7 +40,7 @@ class SamplingParams(ScoredParams):
     """A batch that a diffusion model samples.
 
     Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
-    torch compiles the networks first, which takes half a minute and a C++ compiler: for runs that take longer.
+    torch compiles the denoiser first, which takes half a minute and a C++ compiler: for runs that take longer.
     """
 
     checkpoint: Key

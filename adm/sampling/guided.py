@@ -70,8 +70,7 @@ def block_sampler(
     denoiser = Forward.frozen(network, run.precision, run.compiled)
     guide = None
     if classifier is not None and isinstance(run, RunParams) and run.gradient_scale:
-        guide = classifier_gradient(Forward.frozen(classifier, run.classifier_precision), run.compiled)
-        scale = run.gradient_scale
+        guide, scale = Forward.frozen(classifier, run.classifier_precision), run.gradient_scale
     size, channels = model.network.image_size, model.network.image_channels
     noise_params = model.noise
     diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
@@ -87,7 +86,7 @@ def block_sampler(
             y, low_resolution = _rows(base, first, run.micro_batch, channels)
             seen = {"low_resolution": low_resolution.to(device)}
         y = y.to(device)
-        gradient = None if guide is None else guide(y, scale)
+        gradient = None if guide is None else classifier_gradient(guide, y, scale)
         step = _sampler(run, diffusion, denoiser.conditioned(y, **seen), gradient)
         draw = partial(noise.normal, channels, size, size)
         x_0 = last(sample(step, draw(), draw))

@@ -53,8 +53,12 @@ class LatentSpace:
         diffusion.to(forward.device)
         if classifier is None or not params.gradient_scale:
             return cls(diffusion, forward.conditioned)
-        guide = classifier_gradient(Forward.frozen(classifier, params.classifier_precision), params.compiled)
-        return cls(diffusion, forward.conditioned, lambda class_weights: guide(class_weights, params.gradient_scale))
+        guide = Forward.frozen(classifier, params.classifier_precision)
+
+        def gradient(class_weights: Tensor) -> Gradient:
+            return classifier_gradient(guide, class_weights, params.gradient_scale)
+
+        return cls(diffusion, forward.conditioned, gradient)
 
     @property
     def device(self) -> torch.device:

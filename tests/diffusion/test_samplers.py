@@ -317,7 +317,7 @@ def test_classifier_gradient_is_the_slope_of_log_p():
     x, y, t = torch.randn(2, 3, 4, 4, generator=draws.generator, dtype=torch.float64), torch.tensor([1, 4]), 30
     timesteps = torch.tensor([t, t])
     with torch.no_grad():  # as samplers call it
-        gradient = classifier_gradient(logits)(y, scale=2.5)(x, timesteps)
+        gradient = classifier_gradient(logits, y, scale=2.5)(x, timesteps)
     assert not gradient.requires_grad
 
     def log_p(x):

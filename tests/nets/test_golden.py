@@ -192,6 +192,6 @@ def test_guidance_in_half_precision_is_that_of_float32_at_all_timesteps(precisio
             logits = forward(x, t)
             return logits + sureness * one_hot(y, logits.shape[1])
 
-        gradients.append(classifier_gradient(sure)(y, 1.0)(x, t).flatten(1))
+        gradients.append(classifier_gradient(sure, y, 1.0)(x, t).flatten(1))
     full, half = gradients
     assert ((half - full).norm(dim=1) < error * full.norm(dim=1)).all()
