@@ -2,7 +2,6 @@
 
 import ctypes
 import sys
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,10 +29,8 @@ def seeds(rows: range, *path: int) -> list[int]:
 
 def allow_tf32(allowed: bool) -> None:
     """Let GPUs round the factors of float32 products and convolutions to TensorFloat-32, or keep them from it."""
-    all_of_them: Any = torch.backends
-    # Recurrent layers, of which there are none, must be set like convolutions, or torch.export refuses to tell.
-    for backend in (all_of_them.cuda.matmul, all_of_them.cudnn.conv, all_of_them.cudnn.rnn):
-        backend.fp32_precision = "tf32" if allowed else "ieee"
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3

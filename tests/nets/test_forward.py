@@ -17,11 +17,11 @@ def denoiser(tiny_model, randomised):
 @pytest.fixture
 def rounding():
     """How products and convolutions of float32 are computed on a GPU."""
-    backends = torch.backends.cuda.matmul, torch.backends.cudnn.conv
-    before = [backend.fp32_precision for backend in backends]
-    yield lambda: [backend.fp32_precision for backend in backends]
-    for backend, precision in zip(backends, before, strict=True):
-        backend.fp32_precision = precision
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
+    yield lambda: [backend.allow_tf32 for backend in backends]
+    for backend, allowed in zip(backends, before, strict=True):
+        backend.allow_tf32 = allowed
 
 
 def test_on_a_cpu_it_is_float32(denoiser, rounding):
@@ -34,7 +34,7 @@ def test_on_a_cpu_it_is_float32(denoiser, rounding):
 def test_on_a_gpu_each_pass_has_its_own(denoiser, rounding):
     allow_tf32(False)
     forwards = [denoiser(precision) for precision in ("tf32", "float32", "tf32", "float16")]
-    for (forward, run), expected in zip(forwards, ("tf32", "ieee", "tf32", "ieee"), strict=True):
+    for (forward, run), expected in zip(forwards, (True, False, True, False), strict=True):
         forward.device = torch.device("cuda")  # it computes on the CPU all the same
         run(forward)
         assert rounding() == [expected, expected]
