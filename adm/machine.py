@@ -24,7 +24,7 @@ def vector_instructions() -> str:
 
 
 def cpp_compiler() -> str | None:
-    """The C++ compiler that the variable CXX names, or else g++, as it calls itself; None if there is none."""
+    """The C++ compiler that CXX names, else g++, on macOS clang++, as it calls itself; None if there is none."""
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     try:
         asked = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)

@@ -42,14 +42,14 @@ LARGEST_RESIDUAL = 2.0**10
 def classifier_gradient(classifier: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float) -> Gradient:
     """Build s grad_x log p(y | x) from a classifier of (x, timesteps) that returns logits.
 
+    While an image's gradient runs back through the classifier, it has a factor that makes its residual at the logits,
+    w - p sum_c w_c, about 2^10. So a classifier that computes in float16 does not underflow, however sure it is. The
+    factor is a power of two, which changes no bit of a gradient in float32.
+
     Args:
         classifier: The noisy classifier p(y | x_t); returns (B, num_classes) float32.
         y: (B,) int64 classes, or weights w of classes, (B, num_classes) float32, for s grad_x sum_c w_c log p(c | x).
         scale: The gradient scale s.
-
-    While an image's gradient runs back through the classifier, it has a factor that makes its residual at the logits,
-    w - p sum_c w_c, about 2^10. So a classifier that computes in float16 does not underflow, however sure it is. The
-    factor is a power of two, which changes no bit of a gradient in float32.
 
     Source: Algorithms 1 and 2; Appendix H for weights of classes.
     """

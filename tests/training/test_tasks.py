@@ -13,7 +13,7 @@ from adm.training.tasks import Draw, build_task
 
 def first_and_last(reports, name, count=15):
     values = [report.values[name] for report in reports]
-    # Medians: a term of L_vlb at t = 0 outweighs all others of a batch.
+    # Medians, because L_vlb of a single batch can be many times that of the others.
     return median(values[:count]), median(values[-count:])
 
 
