@@ -74,13 +74,13 @@ def test_the_device_of_a_process_is_the_gpu_that_it_took(other, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid=NAMES[number]))
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "as it was")
-    backends = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
     for backend in backends:
-        monkeypatch.setattr(backend, "fp32_precision", "tf32")
+        monkeypatch.setattr(backend, "allow_tf32", True)
     other(1)
     assert resolve_device("cuda", 1) == torch.device("cuda", 2)
     assert chosen == [2]
-    assert [backend.fp32_precision for backend in backends] == ["ieee", "ieee"]
+    assert [backend.allow_tf32 for backend in backends] == [False, False]
     assert resolve_device("cpu", 7) == torch.device("cpu")
     with pytest.raises(UserError, match="process 3 has no GPU; there are 3 here"):
         resolve_device("cuda", 3)
