@@ -6,7 +6,7 @@ from adm.arithmetic.respacing import respaced_timesteps
 from adm.arithmetic.sharing import check_shared
 from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
-from adm.params.keys import check_class, check_dataset, check_equal, check_known, model_of
+from adm.params.keys import check_class, check_dataset, check_equal, check_kept, check_known, model_of
 from adm.params.models import (
     ClassifierModelParams,
     DiffusionModelParams,
@@ -40,8 +40,7 @@ def check(params: Params) -> None:
     _check_published(params)
     for key in params.models:
         _check_training(params, key)
-    for key in params.scored:
-        _check_run(params, key)
+    _check_runs(params)
     _check_studies(params)
     for key in params.likelihoods:
         _check_likelihood(params, key)
@@ -135,6 +134,15 @@ def _check_channels(place: str, dataset: DatasetParams, named: str, model: Model
     check_equal(place, "channels", dataset.channels, named, model.network.image_channels)
 
 
+def _check_runs(params: Params) -> None:
+    for key in params.scored:
+        _check_run(params, key)
+    for curve, (first, *others) in params.curves.items():
+        reference = params.runs[first].reference
+        for key in others:
+            check_equal(f"runs.{key}.curve", "reference", params.runs[key].reference, f"{curve!r}", reference)
+
+
 def _check_run(params: Params, key: str) -> None:
     run, place = params.scored[key], _place(params, key)
     if isinstance(run, GanRunParams):
@@ -168,6 +176,7 @@ def _check_base(params: Params, key: str, name: str) -> None:
     run, place, upsampler = params.upsampled_runs[key], f"upsampled_runs.{key}.base", params.models[name]
     assert isinstance(upsampler, UpsamplerModelParams)
     check_known(params.runs, run.base, place, "runs")
+    check_kept(params, run.base, place)
     side = params.image_size_of(run.base)
     owner, network = f"model {name!r}", upsampler.network
     check_equal(place, "image_size", side, f"{owner} at low resolution", network.low_resolution)
@@ -217,6 +226,7 @@ def _check_studies(params: Params) -> None:
         _check_channels(f"{place}.dataset", dataset, f"model {name!r}", model)
     for key, pair in params.neighbours.items():
         check_known(params.scored, pair.run, f"neighbours.{key}.run")
+        check_kept(params, pair.run, f"neighbours.{key}.run")
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
     for key, variation in params.variations.items():

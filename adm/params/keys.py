@@ -36,6 +36,17 @@ def check_dataset(params: Params, key: str, place: str) -> None:
         raise ValueError(f"{place}: {key!r} has no image_size; name a view of it: {accepted(sized, key)}")
 
 
+def check_kept(params: Params, run: str, place: str) -> None:
+    """Refuse a run whose images are not kept, because the job of a curve samples it.
+
+    Raises:
+        ValueError: The message names the place, the run and its curve.
+    """
+    curve = params.curve_of(run)
+    if curve is not None:
+        raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
+
+
 def check_equal(place: str, name: str, found: Any, owner: str, expected: Any) -> None:
     """Refuse a thing whose property `name` differs from that of its counterpart.
 

@@ -19,7 +19,7 @@ from adm.params.figures import (
     TemperaturesParams,
     VariationFigureParams,
 )
-from adm.params.keys import check_class, check_dataset, check_known
+from adm.params.keys import check_class, check_dataset, check_kept, check_known
 from adm.params.needs import needs_of_figure, needs_of_table
 from adm.params.schema import Params
 from adm.params.sources import Needs, keys_in
@@ -195,5 +195,7 @@ def _check_needs(params: Params, place: str, needs: Needs) -> None:
     for kind, keys in needs.items():
         for key in keys:
             check_known(sections[kind], key, place)
+    for key in needs.samples:
+        check_kept(params, key, place)
     for key in needs.data:
         check_dataset(params, key, place)

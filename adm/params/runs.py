@@ -72,12 +72,18 @@ class RunParams(SamplingParams):
 
     `precision` is that of the diffusion model. The classifier has its own, `classifier_precision`: its gradient is
     small, so it is float32 unless another one is asked for.
+
+    Runs with the same `curve` are sampled and scored one after another by one job, which keeps their scores and not
+    their images: for points of a curve that nobody looks at one by one, and where starting jobs would take longer.
     """
+
+    DECLARED = frozenset({"curve"})
 
     classifier: Key | None = None
     classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
     gradient_at: Literal["x_t", "mean"] = "x_t"
+    curve: Key | None = None
 
     @model_validator(mode="after")
     def _scale_needs_a_classifier(self) -> Self:

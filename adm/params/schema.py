@@ -70,6 +70,19 @@ class Params(Section):
         return {**self.runs, **self.upsampled_runs, **self.gan_runs, **self.published.samples}
 
     @cached_property
+    def curves(self) -> dict[str, list[str]]:
+        """The keys of the runs of each curve, by its name."""
+        found: dict[str, list[str]] = {}
+        for key, run in self.runs.items():
+            if run.curve is not None:
+                found.setdefault(run.curve, []).append(key)
+        return found
+
+    def curve_of(self, run: str) -> str | None:
+        """The curve whose job scores a run; None if the run has jobs of its own."""
+        return self.runs[run].curve if run in self.runs else None
+
+    @cached_property
     def studies(self) -> dict[str, StudySection]:
         """Every study, by its key."""
         return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods}

@@ -184,7 +184,10 @@ class Pipeline:
         params = self.params
         runs: dict[str, RunParams | UpsampledRunParams] = {**params.runs, **params.upsampled_runs}
         for key, run in runs.items():
-            yield from self._sampling(key, run)
+            if params.curve_of(key) is None:
+                yield from self._sampling(key, run)
+        for key, members in params.curves.items():
+            yield self._curve(key, {run: params.runs[run] for run in members})
         for key, gan_run in params.gan_runs.items():
             inputs = {"gan": self.path("train_gan", gan_run.gan)}
             gan = params.gans[gan_run.gan]
@@ -199,6 +202,8 @@ class Pipeline:
                 inputs = {"features": self.path("dataset_features", key), "data": data}
                 yield self._job("reference", key, inputs, reference=reference, **size)
         for key, scored in params.scored.items():
+            if params.curve_of(key) is not None:
+                continue
             yield self._features("features", key, self._samples(key), params.extractor_of(key))
             inputs = {
                 "samples": self._samples(key),
@@ -227,6 +232,25 @@ class Pipeline:
         yield from shards
         parts = {f"shards/{shard.shard}": shard.outputs["out"] for shard in shards}
         yield Job("gather", key, self.root, {**inputs, **parts}, {"run": run})
+
+    def _curve(self, key: str, runs: Mapping[str, RunParams]) -> Job:
+        """The job that samples and scores the runs of a curve."""
+        params, (any_run, *_) = self.params, runs.values()
+        extractor = params.all_references[any_run.reference].extractor
+        inputs = {
+            "graph": self._graph(extractor),
+            "reference": self.path("reference", any_run.reference),
+            "reference_features": self.path("reference_features", any_run.reference),
+        }
+        networks = keys_in(name for run in runs.values() for name in (run.checkpoint, run.classifier) if name)
+        inputs |= {f"networks/{name}": self._checkpoint(name) for name in networks}
+        sections = {
+            "runs": runs,
+            "models": {name: params.models[params.model_of(name)] for name in networks},
+            "extractor": params.graphs[extractor],
+            "reference": params.all_references[any_run.reference],
+        }
+        return _with_threads(self._job("curve", key, inputs, **sections), max(run.threads for run in runs.values()))
 
     def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
         """The checkpoints of a diffusion model and, if there is one, of its classifier, and the sections of both."""
@@ -297,6 +321,8 @@ class Pipeline:
 
     def _artifact(self, kind: str, key: str) -> Path:
         match kind:
+            case "metrics" if curve := self.params.curve_of(key):
+                return self.path("curve", curve)
             case "samples":
                 return self._samples(key)
             case "data":

@@ -149,6 +149,8 @@ def _group(job: Job) -> str:
     match job.rule:
         case "train":
             return TRAININGS[job.sections["model"].kind]
+        case "curve":
+            return SAMPLING
         case "sample" | "sample_shard":
             return UPSAMPLING if job.sections["model"].kind == "upsampler" else SAMPLING
     return GROUPS[job.rule]

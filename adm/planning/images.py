@@ -80,7 +80,8 @@ class ImageCounts:
             case "neighbours":
                 return self.trained_on(neighbours_dataset(self.params, job.key))
             case _:
-                return self.params.scored[job.key].num_samples
+                scored = job.sections["runs"] if job.rule == "curve" else [job.key]
+                return sum(self.params.scored[key].num_samples for key in scored)
 
 
 def images_of_dataset(key: str, dataset: DatasetParams) -> int:

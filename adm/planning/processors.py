@@ -2,6 +2,7 @@
 
 from adm.metrics.fid_infinity import SIZES
 from adm.params.data import DatasetParams
+from adm.params.runs import ScoredParams
 from adm.pipeline import Job
 from adm.planning.devices import DECODING, FLOPS_OF_A_THREAD, RESIZING
 from adm.planning.images import ImageCounts
@@ -29,10 +30,9 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
         case "reference":
             pool, spatial, _ = features_of_graph(params, params.graphs[job.sections["reference"].extractor])
             return counts.of_job(job) * (pool**2 + spatial**2) / rate
-        case "evaluate":
-            run, (width, spatial, _) = job.sections["run"], features_of_run(params, job.key)
-            real = counts.of_reference(run.reference)
-            return evaluation_flops(run.num_samples, real, width, spatial, run.replicates) / rate
+        case "evaluate" | "curve":
+            runs = job.sections["runs"] if job.rule == "curve" else {job.key: job.sections["run"]}
+            return sum(_evaluation(counts, key, run) for key, run in runs.items()) / rate
         case "neighbours":
             run = job.sections["neighbours"].run
             samples, real = params.scored[run].num_samples, counts.of_job(job)
@@ -40,6 +40,11 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
             flops = (2 * samples * real + real**2) * features_of_run(params, run)[0] / 2
             return flops / rate
     return 0.0
+
+
+def _evaluation(counts: ImageCounts, key: str, run: ScoredParams) -> float:
+    width, spatial, _ = features_of_run(counts.params, key)
+    return evaluation_flops(run.num_samples, counts.of_reference(run.reference), width, spatial, run.replicates)
 
 
 def reading_seconds(dataset: DatasetParams) -> float:

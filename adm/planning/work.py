@@ -112,44 +112,45 @@ class _Worker:
                 updates = read["segment"].stop - self.counts.params.iteration_of(read["segment"].previous)
                 training = read["model"].training
                 yield self._passes(read["model"], PASSES * updates * training.batch_size, training.precision)
-            case "sample" | "sample_shard":
-                run, shard = read["run"], Shard.parse(job.shard) if job.shard else WHOLE
-                # The last block of a run is computed as a whole.
-                blocks = blocks_of(shard, run.num_samples, run.micro_batch)
-                yield from self._sampling(job, run, len(blocks) * run.micro_batch)
+            case "sample" | "sample_shard" | "vary" | "curve":
+                for run, images in _sampled(job):
+                    yield from self._sampling(job, run, images)
+                if job.rule == "curve":
+                    yield from self._features(job)
             case "features" | "dataset_features" | "reference_features":
-                if isinstance(read["extractor"], PublishedGraphParams):
-                    yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
+                yield from self._features(job)
             case "likelihood":
                 study, model = read["likelihood"], read["model"]
                 steps = _steps(model, study.steps or str(model.noise.timesteps))
                 yield self._passes(model, study.num_images * steps, study.precision)
-            case "vary":
-                for scale in read["variation"].scales:
-                    run = read["run"].model_copy(update={"gradient_scale": scale})
-                    yield from self._sampling(job, run, read["variation"].num_samples)
             case "interpolate":
                 yield from self._interpolation(job)
             case "throughput":
                 yield from self._throughput(read["throughput"], read["model"])
 
     def _sampling(self, job: Job, run: RunParams | UpsampledRunParams, images: int) -> Iterator[Work]:
-        model = job.sections["model"]
+        read = job.sections
+        model = read["models"][run.checkpoint] if job.rule == "curve" else read["model"]
         passes = images * _steps(model, run.steps)
         yield self._passes(model, passes, run.precision)
         if isinstance(run, RunParams) and run.gradient_scale:
-            yield self._passes(job.sections["guide"], GRADIENT_PASSES * passes, run.precision)
+            guide = read["models"][run.classifier] if job.rule == "curve" else read["guide"]
+            yield self._passes(guide, GRADIENT_PASSES * passes, run.classifier_precision)
+
+    def _features(self, job: Job) -> Iterator[Work]:
+        if isinstance(job.sections["extractor"], PublishedGraphParams):
+            yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
 
     def _interpolation(self, job: Job) -> Iterator[Work]:
         study, model = job.sections["interpolation"], job.sections["model"]
         steps = _steps(model, study.steps)
-        # Pairs are encoded with all steps but the last; reconstructions with these, and again with all steps.
-        measured = study.reconstructions * (2 * steps - 1)
-        encoded = 2 * study.pairs * (steps - 1) + measured
-        decoded = study.pairs * study.points * (steps - 1) + measured
+        # Pairs are encoded with all steps but the last, and decoded with all. Reconstructions are encoded so twice and
+        # with all steps once, decoded with all steps twice and without the last once.
+        encoded = 2 * study.pairs * (steps - 1) + study.reconstructions * (3 * steps - 2)
+        decoded = study.pairs * study.points * steps + study.reconstructions * (3 * steps - 1)
         yield self._passes(model, encoded + decoded, study.precision)
         if study.gradient_scale:
-            yield self._passes(job.sections["guide"], GRADIENT_PASSES * decoded, study.precision)
+            yield self._passes(job.sections["guide"], GRADIENT_PASSES * decoded, study.classifier_precision)
 
     def _throughput(self, timed: ThroughputParams, model: NetworkModelParams) -> Iterator[Work]:
         updates = timed.steps * timed.repetitions
@@ -162,3 +163,16 @@ class _Worker:
 
 def _steps(model: DiffusionModelParams | UpsamplerModelParams, steps: str) -> int:
     return len(respaced_timesteps(model.noise.timesteps, steps))
+
+
+def _sampled(job: Job) -> Iterator[tuple[RunParams | UpsampledRunParams, int]]:
+    """The runs that a job samples, each with the number of images that it computes."""
+    read = job.sections
+    if job.rule == "vary":
+        for scale in read["variation"].scales:
+            yield read["run"].model_copy(update={"gradient_scale": scale}), read["variation"].num_samples
+        return
+    shard = Shard.parse(job.shard) if job.shard else WHOLE
+    for run in read["runs"].values() if job.rule == "curve" else [read["run"]]:
+        # The last block of a run is computed as a whole.
+        yield run, len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch

@@ -75,7 +75,7 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
         else:
             neighbours[key] = _neighbours(path, params.neighbours[key])
     return Evidence(
-        scores={key: _score(inputs["metrics"][key], params.scored[key]) for key in needs.metrics},
+        scores={key: _score(inputs["metrics"][key], key, params.scored[key]) for key in needs.metrics},
         iterations=_iterations(params, claims),
         errors=errors,
         neighbours=neighbours,
@@ -102,8 +102,8 @@ def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
-def _score(path: Path, section: Section) -> Score:
-    content = read_score(path, section)
+def _score(path: Path, run: str, section: Section) -> Score:
+    content = read_score(path, run, section)
     return Score(content["metrics"], content["bootstrap"], content["num_samples"])
 
 

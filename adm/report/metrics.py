@@ -42,7 +42,7 @@ def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inpu
     rows = []
     for run in runs:
         path = inputs["metrics"][run]
-        found = read_score(path, params.scored[run])["metrics"]
+        found = read_score(path, run, params.scored[run])["metrics"]
         if missing := [name for name in columns if name not in found]:
             raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
         rows.append([found[name] for name in columns])
@@ -62,7 +62,7 @@ def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.Da
     """
     rows = []
     for run in runs:
-        content = read_score(inputs["metrics"][run], params.scored[run])
+        content = read_score(inputs["metrics"][run], run, params.scored[run])
         bounds: dict[str, float] = {}
         for name, replicates in content["bootstrap"].items():
             spread = np.asarray(replicates, float) - np.mean(replicates)
@@ -73,13 +73,15 @@ def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.Da
     return pd.DataFrame(rows, index=list(runs))
 
 
-def read_score(path: Path, section: Section) -> dict[str, Any]:
-    """Read a run's score from `evaluate`: "metrics", "bootstrap" replicates and "num_samples".
+def read_score(path: Path, run: str, section: Section) -> dict[str, Any]:
+    """Read a run's score, from `evaluate` or from its curve: "metrics", "bootstrap" replicates and "num_samples".
 
     Raises:
         UserError: The file is missing, holds no score, or belongs to a run with another section.
     """
     content = read_sealed_json(path)
+    if isinstance(curve := content.get("runs"), dict):
+        content = curve.get(run, {})
     metrics, bootstrap, count = (content.get(name) for name in ("metrics", "bootstrap", "num_samples"))
     if not isinstance(metrics, dict) or not isinstance(bootstrap, dict) or not isinstance(count, int):
         raise UserError(f"{path}: holds no scored run; it needs metrics, bootstrap and num_samples")

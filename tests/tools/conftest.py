@@ -167,7 +167,10 @@ def fabricated_results(tmp_path_factory):
     """A folder with a params file, and whole results of it."""
     folder = tmp_path_factory.mktemp("fabricated")
     (folder / "params.yaml").write_text(PARAMS)
-    fabricate(folder / "params.yaml", folder / "results" / "tiny")
+    (folder / "accepted.json").write_text("{}\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(code, "ACCEPTED", folder / "accepted.json")
+        fabricate(folder / "params.yaml", folder / "results" / "tiny")
     return folder
 
 
@@ -175,7 +178,6 @@ def fabricated_results(tmp_path_factory):
 def project(fabricated_results, root, tmp_path, monkeypatch):
     """The working folder: a params file, whole results of it, and a package whose code is today's and can change."""
     folder = shutil.copytree(fabricated_results, tmp_path / "project")
-    (folder / "accepted.json").write_text("{}\n")
     for module in (code, accept):
         monkeypatch.setattr(module, "ACCEPTED", folder / "accepted.json")
     monkeypatch.chdir(folder)

@@ -91,6 +91,24 @@ rule evaluate:
         command("evaluate")
 
 
+rule curve:
+    input:
+        inputs("curve"),
+    output:
+        outputs("curve"),
+    log:
+        log_of("curve"),
+    wildcard_constraints:
+        key=keys("curve"),
+    threads: threads_of("curve")
+    resources:
+        **resources_of("curve"),
+    params:
+        triggers=triggers("curve"),
+    shell:
+        command("curve")
+
+
 rule interpolate:
     input:
         inputs("interpolate"),

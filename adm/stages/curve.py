@@ -1,0 +1,75 @@
+"""`curve`: the scores of several runs, sampled and scored one after another by one process."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from adm.artifacts.manifest import fingerprint, provenance
+from adm.artifacts.seal import read_sealed_json, write_sealed_json
+from adm.artifacts.writing import new_file, remove_folder
+from adm.metrics.executors import LIBRARIES
+from adm.params.data import GraphParams, ReferenceParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams
+from adm.params.published import PublishedReferenceParams
+from adm.params.runs import RunParams
+from adm.stages import evaluate, features, sample
+
+SCORE = "score.json"
+
+
+def run(
+    runs: Mapping[str, RunParams],
+    models: Mapping[str, DiffusionModelParams | ClassifierModelParams],
+    extractor: GraphParams,
+    against: ReferenceParams | PublishedReferenceParams,
+    inputs: dict[str, Path],
+    out: Path,
+    device: str,
+    timeout_seconds: int,
+    work: Path,
+) -> None:
+    """Write the scores of runs by their keys: each is what `evaluate` would have written.
+
+    `inputs` are the "graph", the "reference", "reference_features", and "networks/KEY" for each checkpoint and each
+    classifier, whose models are in `models` by the same keys. Finished runs of an earlier try, for the same runs and
+    inputs, are read from `work`, this job's own folder.
+
+    Raises:
+        UserError: One of the stages `sample`, `features` and `evaluate` would raise it.
+    """
+    made_by = provenance("curve", runs, inputs, ["torch", "numpy", "scipy", *LIBRARIES[extractor.executor]])
+    kept = work / fingerprint(made_by)
+    scores = {}
+    for key, section in runs.items():
+        score = kept / key / SCORE
+        if not score.exists():
+            _score(section, models, extractor, against, inputs, device, timeout_seconds, kept / key)
+        scores[key] = read_sealed_json(score)
+    with new_file(out) as path:
+        write_sealed_json(path, {"runs": scores, "made_by": made_by})
+    remove_folder(work)
+
+
+def _score(
+    run: RunParams,
+    models: Mapping[str, DiffusionModelParams | ClassifierModelParams],
+    extractor: GraphParams,
+    against: ReferenceParams | PublishedReferenceParams,
+    inputs: dict[str, Path],
+    device: str,
+    timeout_seconds: int,
+    folder: Path,
+) -> None:
+    """Sample and score a run; of its folder, its score alone remains."""
+    model, guide = models[run.checkpoint], None if run.classifier is None else models[run.classifier]
+    assert isinstance(model, DiffusionModelParams)
+    assert not isinstance(guide, DiffusionModelParams)
+    networks = {"checkpoint": run.checkpoint, **({} if run.classifier is None else {"classifier": run.classifier})}
+    given = {name: inputs[f"networks/{key}"] for name, key in networks.items()}
+    samples, seen = folder / "samples", folder / "features"
+    sample.run(run, model, guide, given, samples, None, device, timeout_seconds, folder / "blocks")
+    features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)
+    given = {name: inputs[name] for name in ("reference", "reference_features")}
+    evaluate.run(run, against, {"samples": samples, "features": seen, **given}, folder / SCORE)
+    shutil.rmtree(samples)
+    shutil.rmtree(seen)

@@ -1,0 +1,143 @@
+"""The scores of a curve are those that its runs' own jobs would write; nothing else of its runs is kept."""
+
+import json
+
+import pytest
+
+from adm.params import UserError, load
+from adm.pipeline import Pipeline
+from adm.report.metrics import read_metrics
+from adm.stages import curve, evaluate
+
+PARAMS = """\
+paths: {results: results/tiny}
+datasets:
+  x: {source: digits, image_size: 8, num_classes: 10}
+extractors:
+  g: {dataset: x, side: 16, iterations: 5, least_accuracy: 0.0}
+models:
+  m: &m
+    kind: diffusion
+    dataset: x
+    network: &n {image_size: 8, channels: 32, channel_multiplier: [1], depth: 1, attention_resolutions: [], heads: 1}
+    noise: {timesteps: 20, schedule: cosine}
+    training: {batch_size: 4}
+  k: {<<: *m, kind: classifier, network: {<<: *n, num_classes: 10}}
+references:
+  x: {dataset: x, num_images: 60}
+runs:
+  a: {checkpoint: m-0, classifier: k-0, steps: "3", num_samples: 20, micro_batch: 10, replicates: 2, reference: x,
+    curve: line, sweep: {gradient_scale: [0, 1]}}
+"""
+RUNS = ["a-0", "a-1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("curve")
+
+
+@pytest.fixture
+def written(folder, adm, monkeypatch):
+    """The working folder: two params files of the same runs, and what both are made from."""
+    monkeypatch.chdir(folder)
+    (folder / "params.yaml").write_text(PARAMS)
+    (folder / "alone.yaml").write_text(PARAMS.replace("curve: line, ", ""))
+    made_of = [
+        "prepare x",
+        "extractor g",
+        "init m",
+        "init k",
+        "features dataset/x",
+        "reference x",
+        "features reference/x",
+    ]
+    for command in made_of:
+        if not (folder / "results/tiny/features/reference/x").exists():
+            assert adm(*command.split())[0] == 0, command
+    return folder
+
+
+def test_the_graph_has_one_job_for_a_curve(written):
+    curved, alone = (Pipeline(load(written / name)) for name in ("params.yaml", "alone.yaml"))
+    own = {f"{rule}/{run}" for rule in ("sample", "features", "evaluate") for run in RUNS}
+    assert own <= set(alone.jobs)
+    assert set(alone.jobs) - own | {"curve/line"} == set(curved.jobs)
+    job = curved.jobs["curve/line"]
+    behind = {"extractor/g", "reference/x", "reference_features/x", "init/m", "init/k"}
+    assert set(curved.after(job)) == behind
+
+
+def test_scores_are_those_of_the_runs_own_jobs(written, adm):
+    assert adm("curve", "line")[0] == 0
+    found = json.loads((written / "results/tiny/curves/line.json").read_text())["runs"]
+    assert list(found) == RUNS
+    assert not (written / "results/tiny/work/curve/line").exists()
+    for run in RUNS:
+        for verb in ("sample", "features", "evaluate"):
+            assert adm(verb, run, "--params", "alone.yaml")[0] == 0
+        expected = json.loads((written / f"results/tiny/metrics/{run}.json").read_text())
+        del expected["sha256"]
+        assert found[run] == expected
+    assert found["a-0"]["metrics"] != found["a-1"]["metrics"]
+
+
+def test_tables_read_them(written, adm):
+    params = load(written / "params.yaml")
+    path = Pipeline(params).path("curve", "line")
+    if not path.exists():
+        assert adm("curve", "line")[0] == 0
+    table = read_metrics(params, RUNS, ["fid"], {"metrics": dict.fromkeys(RUNS, path)})
+    found = json.loads(path.read_text())["runs"]
+    assert table["fid"].tolist() == [found[run]["metrics"]["fid"] for run in RUNS]
+    other = params.model_copy(
+        update={"runs": {key: run.model_copy(update={"seed": 7}) for key, run in params.runs.items()}}
+    )
+    with pytest.raises(UserError, match="seed"):
+        read_metrics(other, RUNS, ["fid"], {"metrics": dict.fromkeys(RUNS, path)})
+
+
+def test_a_killed_job_goes_on_behind_the_runs_that_are_scored(written, adm, monkeypatch):
+    whole = written / "results/tiny/curves/line.json"
+    if not whole.exists():
+        assert adm("curve", "line")[0] == 0
+    expected, scored, score = whole.read_bytes(), [], evaluate.run
+
+    def killed_at_the_second(run, *arguments):
+        if scored:
+            raise KeyboardInterrupt
+        scored.append(run.gradient_scale)
+        score(run, *arguments)
+
+    monkeypatch.setattr(curve.evaluate, "run", killed_at_the_second)
+    assert adm("curve", "line")[0] != 0
+    monkeypatch.setattr(
+        curve.evaluate, "run", lambda run, *arguments: (scored.append(run.gradient_scale), score(run, *arguments))
+    )
+    assert adm("curve", "line")[0] == 0
+    assert scored == [0, 1]
+    assert whole.read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("neighbours: {n: {run: a-0}}", "neighbours.n.run: 'a-0' is of curve 'line'"),
+        (
+            "figures: {f: {kind: random_grid, run: a-1, rows: 1, columns: 1, caption: c}}",
+            "figures.f: 'a-1' is of curve",
+        ),
+    ],
+)
+def test_what_needs_images_cannot_have_a_curves_run(tmp_path, more, message):
+    (tmp_path / "params.yaml").write_text(f"{PARAMS}{more}\n")
+    with pytest.raises(UserError, match=message):
+        load(tmp_path / "params.yaml")
+
+
+def test_runs_of_a_curve_have_one_reference(tmp_path):
+    other = "  b: {checkpoint: m-0, steps: '3', num_samples: 20, reference: y, curve: line}\n"
+    both = PARAMS.replace("  x: {dataset: x, num_images: 60}", "  x: &x {dataset: x, num_images: 60}\n  y: *x")
+    (tmp_path / "params.yaml").write_text(both + other)
+    with pytest.raises(UserError, match=r"runs.b.curve: its reference is 'y', but 'line' has 'x'"):
+        load(tmp_path / "params.yaml")
