@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,9 @@ STAGES = {
     "neighbours": ("neighbours run", 1.0),
 }
 """The command line of each stage, in order, and the share of the N images that it goes through; None: not measured."""
+
+FIRST = 4
+"""Number of stages up to the reference."""
 
 
 def params_of(photos: Path, count: int) -> dict[str, object]:
@@ -87,7 +91,7 @@ def peak_of(words: str, folder: Path) -> int:
     return usage.ru_maxrss * KIBIBYTE
 
 
-def peaks_of(count: int) -> dict[str, int]:
+def peaks_of(count: int, stages: Collection[str] = STAGES) -> dict[str, int]:
     """The peak of every measured stage with so many images, in bytes."""
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as temporary:
@@ -98,7 +102,7 @@ def peaks_of(count: int) -> dict[str, int]:
             pixels = draw.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(photos / f"{number:06d}.png")
         (folder / "params.yaml").write_text(yaml.safe_dump(params_of(photos.parent, count)))
-        peaks = {stage: peak_of(words, folder) for stage, (words, _) in STAGES.items()}
+        peaks = {stage: peak_of(STAGES[stage][0], folder) for stage in stages}
     return {stage: peak for stage, peak in peaks.items() if STAGES[stage][1] is not None}
 
 
@@ -106,10 +110,11 @@ def main() -> None:
     """Print a row a stage: the peak at both numbers of images, and the bytes that an image adds to it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=4000, help=f"N (default: 4000); then {FACTOR} N")
-    parser.add_argument("--smallest", action="store_true", help="16 images")
+    parser.add_argument("--smallest", action="store_true", help="16 images, and the first stages alone")
     options = parser.parse_args()
     count = 16 if options.smallest else options.images
-    fewer, more = peaks_of(count), peaks_of(FACTOR * count)
+    stages = [*STAGES][: FIRST if options.smallest else None]
+    fewer, more = peaks_of(count, stages), peaks_of(FACTOR * count, stages)
     print(f"| Stage | MiB of {count:,} | MiB of {FACTOR * count:,} | Bytes an image adds |")
     print("|:--|--:|--:|--:|")
     for stage in fewer:

@@ -259,6 +259,7 @@ for line in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_light_verbs_load_no_heavy_library(root, inputs):
     folder, pipeline = inputs
     content = (folder / "params.yaml").read_text()

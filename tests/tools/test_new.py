@@ -120,6 +120,7 @@ def test_the_graph_of_2015_is_taken_where_it_was_fetched(adm, images, tmp_path):
     assert params.extractor_of("scale-0") == "inception"
 
 
+@pytest.mark.slow
 def test_thirty_lines_are_enough_for_the_longest(adm, tmp_path):
     for number in range(12):
         write_images(tmp_path / "images" / f"a class of a rather long name, {number}", count=6, side=512)
@@ -133,6 +134,7 @@ def test_thirty_lines_are_enough_for_the_longest(adm, tmp_path):
     assert params.models["model"].training.precision == "float16"
 
 
+@pytest.mark.slow
 def test_more_hours_train_more(adm, images, tmp_path):
     for name in range(200):
         shutil.copytree(images / "no", images / f"more-{name}")
