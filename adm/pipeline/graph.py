@@ -16,6 +16,7 @@ from adm.params.errors import accepted
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.section import Section
 from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
@@ -27,6 +28,8 @@ STUDIES = {
     NeighboursParams: ("neighbours", "neighbours"),
     VariationParams: ("vary", "variation"),
     LikelihoodParams: ("likelihood", "likelihood"),
+    VariationalParams: ("schedule", "schedule"),
+    SearchParams: ("schedule", "schedule"),
 }
 """The rule of each kind of study, and what its section is called."""
 
@@ -216,7 +219,7 @@ class Pipeline:
         """A run's job, or the jobs of its shards and the one that gathers them."""
         networks, sections = self._networks(run.checkpoint, run.classifier if isinstance(run, RunParams) else None)
         base = {"base": self._samples(run.base)} if isinstance(run, UpsampledRunParams) else {}
-        inputs, sections = {**networks, **base}, {"run": run, **sections}
+        inputs, sections = {**networks, **base, **self._schedule_of(run)}, {"run": run, **sections}
         if self.shards == 1:
             yield self._job("sample", key, inputs, **sections)
             return
@@ -227,6 +230,10 @@ class Pipeline:
         yield from shards
         parts = {f"shards/{shard.shard}": shard.outputs["out"] for shard in shards}
         yield Job("gather", key, self.root, {**inputs, **parts}, {"run": run})
+
+    def _schedule_of(self, run: RunParams | UpsampledRunParams) -> dict[str, Path]:
+        """The schedule that is found for a run, if it has one."""
+        return {} if run.schedule is None else {"schedule": self.path("schedule", run.schedule)}
 
     def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
         """The checkpoints of a diffusion model and, if there is one, of its classifier, and the sections of both."""
@@ -255,8 +262,14 @@ class Pipeline:
                 case VariationParams():
                     run = params.runs[study.run]
                     inputs, models = self._networks(run.checkpoint, run.classifier)
+                    inputs |= self._schedule_of(run)
                     sections |= {"run": run, **models}
-                case LikelihoodParams():
+                case SearchParams():
+                    run, graph = params.runs[study.run], params.extractor_of(study.run)
+                    inputs, models = self._networks(run.checkpoint, run.classifier)
+                    inputs |= {"graph": self._graph(graph), "reference": self.path("reference", run.reference)}
+                    sections |= {"run": run, **models, "extractor": params.graphs[graph]}
+                case LikelihoodParams() | VariationalParams():
                     inputs, models = self._networks(study.checkpoint, None)
                     inputs |= {"data": self.dataset(study.dataset)}
                     sections |= models
