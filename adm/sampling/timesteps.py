@@ -10,7 +10,6 @@ from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import read_manifest
 from adm.artifacts.reading import read_npz
 from adm.params.errors import UserError
-from adm.params.models import DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
 
 FILE = "schedules.npz"
@@ -19,15 +18,18 @@ FOUND: dict[str, tuple[str, Shape]] = {"timesteps": ("int64", (None,)), "visited
 """What every artifact of schedules holds: G timesteps, and which of them each schedule visits, a schedule a row."""
 
 
-def timesteps_of(
-    run: SamplingParams, model: DiffusionModelParams | UpsamplerModelParams, schedule: Path | None
-) -> list[int]:
-    """The timesteps that a run visits, increasing: those of its steps, or of the artifact of its schedule.
+def timesteps_of(run: SamplingParams, num_timesteps: int, schedule: Path | None) -> list[int]:
+    """The timesteps that a run visits, increasing.
+
+    Args:
+        run: The run.
+        num_timesteps: T of its model.
+        schedule: The artifact of its schedule; None takes the timesteps of its steps.
 
     Raises:
         UserError: The artifact is missing, changed, or has no schedule of that many steps.
     """
-    chosen = respaced_timesteps(model.noise.timesteps, run.steps)
+    chosen = respaced_timesteps(num_timesteps, run.steps)
     if schedule is None:
         return chosen
     read_manifest(schedule, "schedule")

@@ -52,7 +52,7 @@ def run(
         if classifier is not None:
             guide = load_network(inputs["classifier"], classifier, group.device, group.rank_slice)
         group.barrier()
-        timesteps = timesteps_of(run, model, inputs.get("schedule"))
+        timesteps = timesteps_of(run, model.noise.timesteps, inputs.get("schedule"))
         sampled = block_sampler(run, model, network, guide, num_classes, base, timesteps)
         made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
         with block_store(work, made_by, group) as store:
