@@ -19,13 +19,14 @@ from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
 from adm.params.schedules import SearchParams, VariationalParams
-from adm.params.studies import LikelihoodParams
+from adm.params.studies import LikelihoodParams, VariationParams
+from adm.sampling.batch import read_batch
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, halving, winner
 from adm.sampling.likelihood import measure as measure_likelihood
-from adm.sampling.studies import read_study, write_study
+from adm.sampling.studies import Variation, read_study, write_study
 from adm.sampling.timesteps import timesteps_of
 from adm.sampling.variational import measure
-from adm.stages import init, sample, schedule
+from adm.stages import init, sample, schedule, vary
 
 T = 50
 BOUND = {"kind": "variational", "checkpoint": "model-0", "dataset": "any", "num_images": 7, "micro_batch": 3, "seed": 5}
@@ -333,6 +334,20 @@ def test_a_run_on_the_timesteps_of_its_steps_is_the_run_of_these_steps(checkpoin
         sample.run(run, tiny_model(), None, inputs, tmp_path / name, None, "cpu", 60, tmp_path / "work")
     plain, found = (files(tmp_path / name)["samples.npz"] for name in ("plain", "found-run"))
     assert plain == found
+
+
+def test_a_variation_visits_the_timesteps_of_its_runs_schedule(bounded, checkpoint, tmp_path, tiny_model):
+    models = tiny_model(), tiny_model("classifier")
+    init.run(models[1], tmp_path / "classifier-0")
+    run = RunParams.model_validate(
+        RUN | {"steps": "3", "schedule": "bounds", "classifier": "classifier-0", "gradient_scale": 2.0}
+    )
+    inputs = {"checkpoint": checkpoint, "classifier": tmp_path / "classifier-0", "schedule": bounded("bounds")}
+    section = VariationParams(run="run", scales=[2.0], num_samples=4)
+    vary.run(section, run, *models, inputs, tmp_path / "varied")
+    sample.run(run, *models, inputs, tmp_path / "samples", None, "cpu", 60, tmp_path / "work")
+    varied = read_study(Variation, tmp_path / "varied", variation=section, run=run)
+    assert np.array_equal(varied.images[:, 0], read_batch(tmp_path / "samples").images[:4])
 
 
 def test_a_schedule_of_other_steps_or_that_changed_is_refused(bounded):
