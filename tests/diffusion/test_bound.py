@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from adm.diffusion.bound import PairTerms, pair_terms
 from adm.diffusion.losses import likelihood_terms, prior_bits
 from adm.diffusion.process import Diffusion
-from adm.diffusion.schedules import linear_betas
 
 T = 9
+BETAS = np.linspace(0.01, 0.5, T)
 
 
 def normals(*shape, seed=0):
@@ -75,14 +75,14 @@ def measured(variance):
         return wavy(x_t, t) if variance == "learned_range" else wavy(x_t, t)[:, :2]
 
     def direct(chosen):
-        diffusion = Diffusion(linear_betas(T), list(chosen), variance)
+        diffusion = Diffusion(BETAS, list(chosen), variance)
         terms = likelihood_terms(diffusion, denoiser, x_0, (noise[t] for t in reversed(chosen)))
         prior = prior_bits(diffusion, x_0.double())
         return float((torch.stack([term.vlb for term in terms]).sum(0) + prior).mean())
 
     def found(timesteps):
         draws = (noise[t] for t in reversed(timesteps))
-        return pair_terms(linear_betas(T), timesteps, variance, denoiser, x_0, draws) / 3
+        return pair_terms(BETAS, timesteps, variance, denoiser, x_0, draws) / 3
 
     return found, direct
 
@@ -109,15 +109,15 @@ M, S = 0.1, 0.12
 
 def exact(x_t, t):
     """The denoiser of independent N(M, S^2) pixels."""
-    now = float(np.cumprod(1 - linear_betas(T))[int(t[0])])
+    now = float(np.cumprod(1 - BETAS)[int(t[0])])
     return math.sqrt(1 - now) * (x_t - math.sqrt(now) * M) / (now * S**2 + 1 - now)
 
 
 def test_terms_of_an_exact_denoiser_have_their_closed_form():
     x_0 = M + S * normals(100, 3, 16, 16, seed=1)
     draws = (normals(100, 3, 16, 16, seed=10 + t) for t in reversed(range(T)))
-    terms = pair_terms(linear_betas(T), range(T), "beta_tilde", exact, x_0, draws) / 100
-    alpha_bar = np.cumprod(1 - linear_betas(T))
+    terms = pair_terms(BETAS, range(T), "beta_tilde", exact, x_0, draws) / 100
+    alpha_bar = np.cumprod(1 - BETAS)
     ratio = alpha_bar / (1 - alpha_bar)
     error = 1 / (1 / S**2 + ratio)
     for t in range(T):
@@ -128,12 +128,15 @@ def test_terms_of_an_exact_denoiser_have_their_closed_form():
         assert terms.prior[t] == pytest.approx(prior, rel=0.05)
 
 
-def test_more_steps_of_an_exact_denoiser_never_raise_the_least_bound():
+def test_more_steps_of_an_exact_denoiser_lower_the_least_bound_while_they_divide_another():
     x_0 = M + S * normals(100, 3, 16, 16, seed=1)
     draws = (normals(100, 3, 16, 16, seed=10 + t) for t in reversed(range(T)))
-    terms = pair_terms(linear_betas(T), range(T), "beta", exact, x_0, draws) / 100
-    bounds = [terms.bound(np.flatnonzero(row).tolist()) for row in terms.optima()]
-    assert (np.diff(bounds) <= 1e-6).all(), bounds
+    terms = pair_terms(BETAS, range(T), "beta", exact, x_0, draws) / 100
+    visited = terms.optima()
+    bounds = [terms.bound(np.flatnonzero(row).tolist()) for row in visited]
+    # The last timestep to be visited is the first one, of which the decoder's variance is far too small.
+    assert not visited[-2][0]
+    assert (np.diff(bounds[:-1]) < 0).all()
 
 
 def test_a_term_that_is_no_number_is_told_by_its_timestep():

@@ -1,5 +1,7 @@
 """Schedules that are found, in the params file: what is filled in, and what is refused before anything runs."""
 
+import copy
+
 import pytest
 
 from adm.pipeline import Pipeline
@@ -20,6 +22,13 @@ WHOLE = {
         "caption": "Found.",
     },
 }
+
+
+def whole(**changes):
+    """Both kinds of schedules with runs and a figure of them, under further changes; nothing is shared."""
+    return copy.deepcopy(WHOLE | changes)
+
+
 STEPS, SEED = "runs.searched.steps", "runs.searched.seed"
 
 REFUSED = {
@@ -30,14 +39,18 @@ REFUSED = {
         "bounds",
     ),
     "search like nothing": ({"schedules.search.run": "bedrom"}, "schedules.search.run", "'bedrom' is not among runs"),
-    "bound of nothing": ({"schedules.bounds.checkpoint": "lsun"}, "schedules.bounds.checkpoint", "'lsun'"),
+    "bound of nothing": (
+        {"schedules": {"bounds": BOUNDS | {"checkpoint": "lsun", "dataset": "bedroom"}, "search": SEARCH}},
+        "schedules.bounds.checkpoint",
+        "'lsun'",
+    ),
     "bound of a classifier": (
         {"schedules.bounds.checkpoint": "classifier-128-0"},
         "schedules.bounds.checkpoint",
         "'classifier'",
     ),
     "key that is none": ({"schedules.search.budget": 3}, "schedules.search", "unknown key 'budget'", "candidates"),
-    "no kind": ({"schedules.search": {"run": "bedroom-uniform"}}, "schedules.search.kind", "is missing", "variational"),
+    "no kind": ({"schedules.search": {"run": "bedroom-uniform"}}, "schedules.search.kind", "is missing"),
     "other kind": ({"schedules.search.kind": "sweep"}, "schedules.search.kind", "'sweep'", "variational, search"),
     "more steps than timesteps": ({"runs.bound.steps": "101"}, "runs.bound.steps", "'101'", "100"),
     "more steps than to choose from": (
@@ -87,12 +100,16 @@ REFUSED = {
     ),
     "figure of a search": ({"figures.found.study": "search"}, "figures.found.study", "'search' is not among"),
     "figure of a longer process": ({"figures.found.runs.one": "scale-2"}, "figures.found.runs", "1000", "100"),
-    "name of another study": ({"schedules.likelihood-250": BOUNDS}, "schedules.likelihood-250", "takes"),
+    "name of another study": (
+        {"schedules.likelihood-250": BOUNDS},
+        "schedules.likelihood-250",
+        "names a study of likelihoods",
+    ),
 }
 
 
 def test_what_fits_is_accepted_and_completed(checked):
-    params = checked(WHOLE)
+    params = checked(whole())
     assert params.schedules["bounds"].checkpoint == "lsun-bedroom-800"
     assert params.schedules["bounds"].dataset == "bedroom"
     assert (params.schedules["search"].sections, params.schedules["search"].candidates) == (5, 16)
@@ -101,19 +118,19 @@ def test_what_fits_is_accepted_and_completed(checked):
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_mistake_is_refused_in_one_line_that_names_its_place(refusal, case):
     changes, place, *words = REFUSED[case]
-    line = refusal(WHOLE | changes)
+    line = refusal(whole(**changes))
     assert line.startswith(f"{place}"), line
     for word in words:
         assert word in line, line
 
 
 def test_seeds_may_touch(checked):
-    checked(WHOLE | {"schedules.search.seed": 400})
-    checked(WHOLE | {"schedules.search.seed": 0, SEED: 400})
+    checked(whole(**{"schedules.search.seed": 400}))
+    checked(whole(**{"schedules.search.seed": 0, SEED: 400}))
 
 
 def test_a_run_waits_for_its_schedule_and_that_for_what_it_is_found_by(checked):
-    pipeline = Pipeline(checked(WHOLE))
+    pipeline = Pipeline(checked(whole()))
     jobs = pipeline.jobs
     assert set(pipeline.after(jobs["sample/bound"])) == {"train/lsun-bedroom-800", "schedule/bounds"}
     assert set(pipeline.after(jobs["sample/searched"])) == {"train/lsun-bedroom-800", "schedule/search"}
@@ -122,7 +139,9 @@ def test_a_run_waits_for_its_schedule_and_that_for_what_it_is_found_by(checked):
         *("train/lsun-bedroom-800", "extractor/digits", "reference/bedroom"),
     }
     assert set(pipeline.after(jobs["figure/found"])) == {"schedule/bounds"}
-    assert set(pipeline.after(Pipeline(checked(WHOLE), shards=3).jobs["gather/bound"])) >= {"schedule/bounds"}
+    cut = Pipeline(checked(whole()), shards=3)
+    assert set(cut.after(cut.jobs["gather/bound"])) >= {"schedule/bounds", "sample_shard/bound/3-of-3"}
+    assert "schedule/bounds" in cut.after(cut.jobs["sample_shard/bound/3-of-3"])
 
 
 def test_a_run_without_a_schedule_has_the_values_that_it_had(checked):
