@@ -1,10 +1,7 @@
 """Families of schedules, as in Table 15, and the rounds of a search among one's members."""
 
 import math
-from collections.abc import Sequence
 from functools import cache
-
-import numpy as np
 
 KEPT = 4
 """A round of a search keeps one of so many members for the next, which looks at so many times as many images."""
@@ -32,25 +29,6 @@ def family_member(rank: int, total: int, sections: int, most: int) -> list[int]:
         parts.append(part)
         total -= part
     return parts
-
-
-def draw_members(seed: int, count: int, total: int, sections: int, most: int, known: Sequence[str] = ()) -> list[str]:
-    """Choose different members of a family: the known ones, then others at random, each as likely as any.
-
-    Args:
-        seed: Of the choice.
-        count: How many, the known ones included; at most `family_size`.
-        total: The steps of each member.
-        sections: The number of its sections.
-        most: The most steps of a section.
-        known: Members that are chosen in any case.
-
-    Returns:
-        Schedules "a,b,c,...".
-    """
-    ranks = np.random.default_rng(seed).choice(family_size(total, sections, most), count, replace=False)
-    drawn = (",".join(map(str, family_member(int(rank), total, sections, most))) for rank in ranks)
-    return list(dict.fromkeys([*known, *drawn]))[:count]
 
 
 def rounds_of(members: int, num_images: int) -> Rounds:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.arithmetic.families import Rounds
+from adm.arithmetic.families import Rounds, family_member, family_size
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.sampling.studies import Arrays, Study
 from adm.sampling.timesteps import FILE, FOUND
@@ -93,6 +93,25 @@ def winner(trials: Sequence[Trial]) -> Trial:
     """The trial with the least FID of those on the most images; the earliest of equals."""
     most = max(trial.images for trial in trials)
     return min((trial for trial in trials if trial.images == most), key=lambda trial: trial.fid)
+
+
+def draw_members(seed: int, count: int, total: int, sections: int, most: int, known: Sequence[str] = ()) -> list[str]:
+    """Choose different members of a family: the known ones, then others at random, each as likely as any.
+
+    Args:
+        seed: Of the choice.
+        count: How many, the known ones included; at most `family_size`.
+        total: The steps of each member.
+        sections: The number of its sections.
+        most: The most steps of a section.
+        known: Members that are chosen in any case.
+
+    Returns:
+        Schedules "a,b,c,...".
+    """
+    ranks = np.random.default_rng(seed).choice(family_size(total, sections, most), count, replace=False)
+    drawn = (",".join(map(str, family_member(int(rank), total, sections, most))) for rank in ranks)
+    return list(dict.fromkeys([*known, *drawn]))[:count]
 
 
 def halving(candidates: Sequence[str], rounds: Rounds, score: Callable[[str, int], float]) -> list[Trial]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from adm.arithmetic.families import draw_members, rounds_of
+from adm.arithmetic.families import rounds_of
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.manifest import identity, provenance, read_manifest
 from adm.data.selection import check_labels, choose
@@ -25,7 +25,7 @@ from adm.params.runs import RunParams
 from adm.params.schedules import AnyScheduleParams, SearchParams, VariationalParams
 from adm.sampling.batch import Images
 from adm.sampling.blocks import WHOLE, blocks_of
-from adm.sampling.found_schedules import halving, searched
+from adm.sampling.found_schedules import draw_members, halving, searched
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.likelihood import CHOICE
 from adm.sampling.store import BlockStore, block_store

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.arithmetic.families import draw_members, family_member, family_size, rounds_of
+from adm.arithmetic.families import family_member, family_size, rounds_of
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
@@ -21,7 +21,7 @@ from adm.params.runs import RunParams
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.studies import LikelihoodParams, VariationParams
 from adm.sampling.batch import read_batch
-from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, halving, winner
+from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, draw_members, halving, winner
 from adm.sampling.likelihood import measure as measure_likelihood
 from adm.sampling.studies import Variation, read_study, write_study
 from adm.sampling.timesteps import timesteps_of
