@@ -150,6 +150,13 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         "Measure the bits per dimension of images of a dataset, term by term.",
         lambda c, j: (c["likelihood"], c["model"], j.inputs, j.out, c.device),
     ),
+    "schedule": (
+        "Find the timesteps that runs visit, by the variational bound or by a search on FID.",
+        lambda c, j: (
+            *(c["schedule"], c["model"], j.inputs, j.out, c.device),
+            *(c["run"], c["guide"], c["extractor"], j.work),
+        ),
+    ),
     "table": (
         "Write a table as csv, Markdown and LaTeX.",
         lambda c, j: (c.params, j.key, c.shown, j.out),

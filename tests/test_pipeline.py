@@ -95,8 +95,8 @@ class TestEveryScale:
             "adopt_graphs": params.published.graphs,
             "sample" if pipeline.shards == 1 else "gather": {**params.runs, **params.upsampled_runs},
             **{
-                rule: [key for key, study in params.studies.items() if type(study) is kind]
-                for kind, (rule, _) in STUDIES.items()
+                rule: [key for key, study in params.studies.items() if STUDIES[type(study)][0] == rule]
+                for rule, _ in STUDIES.values()
             },
         }
         for rule, wanted in keys.items():

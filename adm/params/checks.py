@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from adm.arithmetic.families import family_size, rounds_of
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.arithmetic.sharing import check_shared
 from adm.params.data import DatasetParams
@@ -15,7 +16,12 @@ from adm.params.models import (
 )
 from adm.params.report_checks import check_report
 from adm.params.runs import RunParams, SamplingParams
+from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.schema import Params
+from adm.params.studies import LikelihoodParams
+
+FEWEST_SCORED = 4
+"""Images of a score, as of a run."""
 
 
 def check(params: Params) -> None:
@@ -40,10 +46,11 @@ def check(params: Params) -> None:
     _check_published(params)
     for key in params.models:
         _check_training(params, key)
+    _check_schedules(params)
     _check_runs(params)
     _check_studies(params)
-    for key in params.likelihoods:
-        _check_likelihood(params, key)
+    for key, likelihood in params.likelihoods.items():
+        _check_likelihood(params, f"likelihoods.{key}", likelihood, "steps")
     for key, throughput in params.throughput.items():
         check_known(params.models, throughput.model, f"throughput.{key}.model")
     check_report(params)
@@ -78,6 +85,7 @@ def _check_names(params: Params) -> None:
             "neighbours": params.neighbours,
             "variations": params.variations,
             "likelihoods": params.likelihoods,
+            "schedules": params.schedules,
         },
     }
     for kind, sections in shared.items():
@@ -165,6 +173,7 @@ def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
         raise ValueError(f"{place}.checkpoint: {run.checkpoint!r} is of kind {model.kind!r}, not {kind!r}")
     assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
     _respaces(place, model.noise.timesteps, run.steps)
+    _check_scheduled(params, place, run, model.noise.timesteps)
     if isinstance(run, RunParams):
         assert isinstance(model, DiffusionModelParams)
         _check_guidance(params, place, run.classifier, name)
@@ -240,11 +249,10 @@ def _check_studies(params: Params) -> None:
             raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")
 
 
-def _check_likelihood(params: Params, key: str) -> None:
-    likelihood, place = params.likelihoods[key], f"likelihoods.{key}"
+def _check_likelihood(params: Params, place: str, likelihood: LikelihoodParams | VariationalParams, field: str) -> None:
     name, model = _diffusion_model_of(params, likelihood.checkpoint, f"{place}.checkpoint")
-    if likelihood.steps is not None:
-        _respaces(place, model.noise.timesteps, likelihood.steps)
+    if (steps := getattr(likelihood, field)) is not None:
+        _respaces(place, model.noise.timesteps, steps, field)
     check_dataset(params, likelihood.dataset, f"{place}.dataset")
     dataset, owner = params.datasets[likelihood.dataset], f"model {name!r}"
     check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, model.network.image_size)
@@ -259,6 +267,75 @@ def _check_likelihood(params: Params, key: str) -> None:
         raise ValueError(f"{place}.num_images: {likelihood.num_images} {many}")
 
 
+def _check_schedules(params: Params) -> None:
+    for key, schedule in params.schedules.items():
+        if isinstance(schedule, VariationalParams):
+            _check_likelihood(params, f"schedules.{key}", schedule, "among")
+        else:
+            _check_search(params, key, schedule)
+
+
+def _check_search(params: Params, key: str, search: SearchParams) -> None:
+    place = f"schedules.{key}"
+    check_known(params.runs, search.run, f"{place}.run", "runs")
+    run = params.runs[search.run]
+    if run.schedule is not None:
+        raise ValueError(f"{place}.run: {search.run!r} has a schedule itself, {run.schedule!r}; name one without")
+    name, model = _diffusion_model_of(params, run.checkpoint, f"runs.{search.run}.checkpoint")
+    timesteps = model.noise.timesteps
+    if timesteps % search.sections:
+        raise ValueError(f"{place}.sections: {search.sections} does not divide the {timesteps} of model {name!r}")
+    _respaces(f"runs.{search.run}", timesteps, run.steps)
+    total, most = len(respaced_timesteps(timesteps, run.steps)), timesteps // search.sections
+    for steps in search.known:
+        parts = [int(part) for part in steps.split(",")] if steps[0].isdigit() else []
+        if len(parts) != search.sections or sum(parts) != total or max(parts) > most:
+            raise ValueError(
+                f"{place}.known: {steps!r} does not give the {total} steps of run {search.run!r} to {search.sections} "
+                f"sections of at most {most}"
+            )
+    size = family_size(total, search.sections, most)
+    if not len(set(search.known)) == len(search.known) <= search.candidates <= size:
+        raise ValueError(
+            f"{place}.candidates: {search.candidates} is not accepted; there are {size} schedules, of which "
+            f"{len(search.known)} are known, each of which stands once"
+        )
+    if (first := rounds_of(search.candidates, search.num_samples)[0][1]) < FEWEST_SCORED:
+        raise ValueError(
+            f"{place}.num_samples: {search.num_samples} leaves {first} for the first round; at least {FEWEST_SCORED} "
+            "are needed there, or fewer candidates"
+        )
+
+
+def _check_scheduled(params: Params, place: str, run: SamplingParams, timesteps: int) -> None:
+    """Check that the schedule of a run has one of so many steps, of a process as long, and no seed of the run."""
+    if run.schedule is None:
+        return
+    check_known(params.schedules, run.schedule, f"{place}.schedule")
+    if not run.steps.isdigit():
+        raise ValueError(f"{place}.steps: {run.steps!r} chooses timesteps; with a schedule write their number alone")
+    schedule, owner = params.schedules[run.schedule], f"{place}.schedule: {run.schedule!r}"
+    if isinstance(schedule, VariationalParams):
+        source, steps = schedule.checkpoint, schedule.among
+    else:
+        source, steps = params.runs[schedule.run].checkpoint, params.runs[schedule.run].steps
+    _, model = _diffusion_model_of(params, source, f"schedules.{run.schedule}.checkpoint")
+    if model.noise.timesteps != timesteps:
+        raise ValueError(f"{owner} is of {model.noise.timesteps} timesteps, but the run's model has {timesteps}")
+    most = len(respaced_timesteps(timesteps, steps or str(timesteps)))
+    if isinstance(schedule, VariationalParams):
+        if int(run.steps) > most:
+            raise ValueError(f"{place}.steps: {run.steps} is more than the {most} that {run.schedule!r} chooses from")
+        return
+    if int(run.steps) != most:
+        raise ValueError(f"{place}.steps: {run.steps} is not the {most} that {run.schedule!r} is searched for")
+    if run.seed < schedule.seed + schedule.num_samples and schedule.seed < run.seed + run.num_samples:
+        raise ValueError(
+            f"{place}.seed: images {run.seed} to {run.seed + run.num_samples - 1} share seeds with the search "
+            f"{run.schedule!r}, from {schedule.seed} on; the winner would be its own judge"
+        )
+
+
 def _diffusion_model_of(params: Params, checkpoint: str, place: str) -> tuple[str, DiffusionModelParams]:
     name = model_of(params, checkpoint, place)
     model = params.models[name]
@@ -267,11 +344,11 @@ def _diffusion_model_of(params: Params, checkpoint: str, place: str) -> tuple[st
     return name, model
 
 
-def _respaces(place: str, timesteps: int, steps: str) -> None:
+def _respaces(place: str, timesteps: int, steps: str, field: str = "steps") -> None:
     try:
         respaced_timesteps(timesteps, steps)
     except ValueError as error:
-        raise ValueError(f"{place}.{error}") from error
+        raise ValueError(f"{place}.{field}: {str(error).removeprefix('steps: ')}") from error
 
 
 def _place(params: Params, run: str) -> str:

@@ -35,7 +35,7 @@ NOT_INHERITED = "paths"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """The begin of a whole URL; other URLs of published files are paths under the section's `root`."""
 
-OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods")
+OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods", "schedules")
 """Sections whose entries name a checkpoint."""
 
 Raw = dict[str, Any]
@@ -330,7 +330,7 @@ def _fill_in(written: Raw) -> None:
 
     for name in ("runs", "upsampled_runs", "gan_runs"):
         _default(sections.get(name, {}), "reference", reference_of)
-    for name in ("interpolations", "likelihoods"):
+    for name in ("interpolations", "likelihoods", "schedules"):
         _default(sections.get(name, {}), "dataset", dataset_of)
     _check_guided(sections)
 

@@ -113,6 +113,16 @@ class LikelihoodsFigureParams(FigureParams):
         return Needs(studies=keys_in(self.curves.values()))
 
 
+class SchedulesFigureParams(StudyFigureParams):
+    """The bound against the number of steps, of the study's schedules and of uniform ones; the timesteps of runs.
+
+    `runs` are those whose timesteps are marked, by their labels.
+    """
+
+    kind: Literal["schedules"]
+    runs: Annotated[dict[str, Key], Field(min_length=1)]
+
+
 class PanelParams(Section):
     """A panel of a comparison: samples of a run, or images of a dataset."""
 
@@ -184,6 +194,7 @@ AnyFigureParams = (
     | VariationFigureParams
     | InterpolationFigureParams
     | LikelihoodsFigureParams
+    | SchedulesFigureParams
     | ComparisonParams
     | ClassGridParams
     | RandomGridParams

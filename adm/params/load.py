@@ -11,7 +11,7 @@ from adm.params.errors import UserError, shown
 from adm.params.expansion import read, write_out
 from adm.params.schema import Params
 
-OF_KINDS = frozenset({"models", "tables", "figures", "claims"})
+OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})
 """Sections whose entries are of several kinds."""
 
 HEADER = "# Written out by `adm resolve`: every default filled in, every base and sweep written out.\n"

@@ -1,7 +1,7 @@
 """What each table, figure and group of claims is made from, looked up in a params file: keys of artifacts."""
 
 from adm.params.claims import grouped, needs_of
-from adm.params.figures import AblationsParams, NeighboursFigureParams
+from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
 from adm.params.schema import Params
 from adm.params.sources import Needs, keys_in
 
@@ -27,6 +27,9 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
             samples=keys_in(params.neighbours[study].run for study in studies),
             data=keys_in(neighbours_dataset(params, study) for study in studies),
         )
+    if isinstance(shown, SchedulesFigureParams):
+        found = [params.runs[run].schedule for run in shown.runs.values() if run in params.runs]
+        return Needs(studies=keys_in([shown.study, *filter(None, found)]))
     return shown.needs()
 
 

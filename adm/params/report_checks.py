@@ -16,11 +16,13 @@ from adm.params.figures import (
     InterpolationFigureParams,
     LikelihoodsFigureParams,
     NeighboursFigureParams,
+    SchedulesFigureParams,
     TemperaturesParams,
     VariationFigureParams,
 )
 from adm.params.keys import check_class, check_dataset, check_kept, check_known
 from adm.params.needs import needs_of_figure, needs_of_table
+from adm.params.schedules import VariationalParams
 from adm.params.schema import Params
 from adm.params.sources import Needs, keys_in
 from adm.params.tables import (
@@ -103,6 +105,14 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
     place = f"figures.{key}"
     if figure.caption is None and key not in captions():
         raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
+    _check_sources(params, place, figure)
+    _check_needs(params, place, needs_of_figure(params, key))
+    if isinstance(figure, ClassGridParams):
+        _check_classes(params, place, figure)
+
+
+def _check_sources(params: Params, place: str, figure: AnyFigureParams) -> None:
+    """Check that what a figure names is of the section that it is drawn from."""
     match figure:
         # The axes of these are a run's alone: its training, its temperature.
         case AblationsParams() | TemperaturesParams():
@@ -118,9 +128,8 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
             _check_studies(params.interpolations, [figure.study], place, "interpolations")
         case LikelihoodsFigureParams():
             _check_studies(params.likelihoods, figure.curves.values(), place, "likelihoods")
-    _check_needs(params, place, needs_of_figure(params, key))
-    if isinstance(figure, ClassGridParams):
-        _check_classes(params, place, figure)
+        case SchedulesFigureParams():
+            _check_visited(params, place, figure)
 
 
 def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
@@ -138,6 +147,18 @@ def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
         check_known(params.scored, run, f"{place}.curves")
         if not hasattr(params.scored[run], field):
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
+
+
+def _check_visited(params: Params, place: str, figure: SchedulesFigureParams) -> None:
+    """Check that the study is of bounds, and that runs have as many timesteps as it."""
+    bounds = {key: found for key, found in params.schedules.items() if isinstance(found, VariationalParams)}
+    check_known(bounds, figure.study, f"{place}.study", "schedules of kind 'variational'")
+    expected = params.models[params.model_of(bounds[figure.study].checkpoint)].noise.timesteps
+    for run in figure.runs.values():
+        check_known(params.runs, run, f"{place}.runs", "runs")
+        found = params.models[params.model_of(params.runs[run].checkpoint)].noise.timesteps
+        if found != expected:
+            raise ValueError(f"{place}.runs: {run!r} is of {found} timesteps, but {figure.study!r} is of {expected}")
 
 
 def _check_studies(section: Collection[str], studies: Collection[str], place: str, name: str) -> None:

@@ -41,11 +41,13 @@ class SamplingParams(ScoredParams):
 
     Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
     torch compiles the denoiser first, which takes half a minute and a C++ compiler: for runs that take longer.
+    With a `schedule`, which is found first, `steps` is the number of steps alone.
     """
 
     checkpoint: Key
     sampler: SamplerName = USUAL
     steps: Steps = "250"
+    schedule: Key | None = None
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: Temperature = 1.0

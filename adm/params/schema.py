@@ -18,12 +18,13 @@ from adm.params.naming import count_key
 from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
 from adm.params.resources import ResourcesParams
 from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.schedules import AnyScheduleParams, ScheduleParams
 from adm.params.section import Key, Section
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 from adm.params.tables import Tables
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
-StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams
+StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams | AnyScheduleParams
 ReferenceSection = ReferenceParams | PublishedReferenceParams
 
 
@@ -52,6 +53,7 @@ class Params(Section):
     neighbours: dict[Key, NeighboursParams] = {}
     variations: dict[Key, VariationParams] = {}
     likelihoods: dict[Key, LikelihoodParams] = {}
+    schedules: dict[Key, ScheduleParams] = {}
     throughput: dict[Key, ThroughputParams] = {}
     tables: Tables = {}
     figures: Figures = {}
@@ -85,7 +87,7 @@ class Params(Section):
     @cached_property
     def studies(self) -> dict[str, StudySection]:
         """Every study, by its key."""
-        return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods}
+        return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods, **self.schedules}
 
     @cached_property
     def graphs(self) -> dict[str, GraphParams]:

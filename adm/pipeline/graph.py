@@ -16,6 +16,7 @@ from adm.params.errors import accepted
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.section import Section
 from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
@@ -27,6 +28,8 @@ STUDIES = {
     NeighboursParams: ("neighbours", "neighbours"),
     VariationParams: ("vary", "variation"),
     LikelihoodParams: ("likelihood", "likelihood"),
+    VariationalParams: ("schedule", "schedule"),
+    SearchParams: ("schedule", "schedule"),
 }
 """The rule of each kind of study, and what its section is called."""
 
@@ -221,7 +224,7 @@ class Pipeline:
         """A run's job, or the jobs of its shards and the one that gathers them."""
         networks, sections = self._networks(run.checkpoint, run.classifier if isinstance(run, RunParams) else None)
         base = {"base": self._samples(run.base)} if isinstance(run, UpsampledRunParams) else {}
-        inputs, sections = {**networks, **base}, {"run": run, **sections}
+        inputs, sections = {**networks, **base, **self._schedule_of(run)}, {"run": run, **sections}
         if self.shards == 1:
             yield self._job("sample", key, inputs, **sections)
             return
@@ -244,6 +247,8 @@ class Pipeline:
         }
         networks = keys_in(name for run in runs.values() for name in (run.checkpoint, run.classifier) if name)
         inputs |= {f"networks/{name}": self._checkpoint(name) for name in networks}
+        schedules = keys_in(filter(None, (run.schedule for run in runs.values())))
+        inputs |= {f"schedules/{name}": self.path("schedule", name) for name in schedules}
         sections = {
             "runs": runs,
             "models": {name: params.models[params.model_of(name)] for name in networks},
@@ -251,6 +256,10 @@ class Pipeline:
             "reference": params.all_references[any_run.reference],
         }
         return _with_threads(self._job("curve", key, inputs, **sections), max(run.threads for run in runs.values()))
+
+    def _schedule_of(self, run: RunParams | UpsampledRunParams) -> dict[str, Path]:
+        """The schedule that is found for a run, if it has one."""
+        return {} if run.schedule is None else {"schedule": self.path("schedule", run.schedule)}
 
     def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
         """The checkpoints of a diffusion model and, if there is one, of its classifier, and the sections of both."""
@@ -279,8 +288,14 @@ class Pipeline:
                 case VariationParams():
                     run = params.runs[study.run]
                     inputs, models = self._networks(run.checkpoint, run.classifier)
+                    inputs |= self._schedule_of(run)
                     sections |= {"run": run, **models}
-                case LikelihoodParams():
+                case SearchParams():
+                    run, graph = params.runs[study.run], params.extractor_of(study.run)
+                    inputs, models = self._networks(run.checkpoint, run.classifier)
+                    inputs |= {"graph": self._graph(graph), "reference": self.path("reference", run.reference)}
+                    sections |= {"run": run, **models, "extractor": params.graphs[graph]}
+                case LikelihoodParams() | VariationalParams():
                     inputs, models = self._networks(study.checkpoint, None)
                     inputs |= {"data": self.dataset(study.dataset)}
                     sections |= models

@@ -71,6 +71,7 @@ RULES = {
     "neighbours": Rule("neighbours", {"out": "studies/{key}/"}),
     "vary": Rule("vary", {"out": "studies/{key}/"}, "sample"),
     "likelihood": Rule("likelihood", {"out": "studies/{key}/"}, "sample"),
+    "schedule": Rule("schedule", {"out": "studies/{key}/"}, "sample"),
     "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex")}),
     "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
     "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "json")}),

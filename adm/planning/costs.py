@@ -29,6 +29,7 @@ GROUPS = {
     "dataset_features": FEATURES,
     "reference_features": FEATURES,
     "likelihood": STUDIES,
+    "schedule": STUDIES,
     "interpolate": STUDIES,
     "vary": STUDIES,
     "throughput": STUDIES,

@@ -85,7 +85,7 @@ def _hours(counts: ImageCounts, costs: Mapping[str, Cost], machine: Machine) -> 
     yield _decoding(counts, costs, machine, {name: task.gpus for name, task in tasks.items()})
     yield row("a segment of training", "train")
     yield row("a shard of a run", "sample_shard")
-    yield row("a study on one GPU", "likelihood", "interpolate", "vary", "curve")
+    yield row("a study on one GPU", "likelihood", "schedule", "interpolate", "vary", "curve")
     yield row("distances between all images", "neighbours", power=2)
     yield _evaluation(counts, costs)
 

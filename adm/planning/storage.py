@@ -31,7 +31,7 @@ class Stored:
 
 
 def stored_of(counts: ImageCounts, job: Job) -> Stored:
-    """The artifact of a job; sizes, metrics, likelihoods, tables, figures and claims count as 0 bytes."""
+    """The artifact of a job; sizes, metrics, likelihoods, schedules, tables, figures and claims count as 0 bytes."""
     folder = job.out.relative_to(job.root).parts[0]
     return Stored(folder, _Sizes(counts).of(job), temporary=bool(job.shard))
 

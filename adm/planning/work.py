@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from adm.arithmetic.families import rounds_of
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.nets.cost import NetworkModelParams, forward_flops
 from adm.paper import table_cells
@@ -12,6 +13,8 @@ from adm.params.compute import ThroughputParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, Precision, UpsamplerModelParams
 from adm.params.published import PublishedGraphParams
 from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.schedules import AnyScheduleParams, SearchParams
+from adm.params.studies import LikelihoodParams
 from adm.pipeline import Job
 from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, SINGLE_SHARE
 from adm.planning.images import ImageCounts
@@ -119,10 +122,8 @@ class _Worker:
                     yield from self._features(job)
             case "features" | "dataset_features" | "reference_features":
                 yield from self._features(job)
-            case "likelihood":
-                study, model = read["likelihood"], read["model"]
-                steps = _steps(model, study.steps or str(model.noise.timesteps))
-                yield self._passes(model, study.num_images * steps, study.precision)
+            case "likelihood" | "schedule":
+                yield from self._measured(job, read[job.rule])
             case "interpolate":
                 yield from self._interpolation(job)
             case "throughput":
@@ -140,6 +141,20 @@ class _Worker:
     def _features(self, job: Job) -> Iterator[Work]:
         if isinstance(job.sections["extractor"], PublishedGraphParams):
             yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
+
+    def _measured(self, job: Job, study: LikelihoodParams | AnyScheduleParams) -> Iterator[Work]:
+        if not isinstance(study, SearchParams):
+            model, steps = job.sections["model"], study.steps if isinstance(study, LikelihoodParams) else study.among
+            passes = study.num_images * _steps(model, steps or str(model.noise.timesteps))
+            yield self._passes(model, passes, study.precision)
+            return
+        rounds = rounds_of(study.candidates, study.num_samples)
+        # Images of one round are kept for the next, but their features are computed again.
+        fewer = [(0, 0), *rounds]
+        images = sum(count * (now - before) for (count, now), (_, before) in zip(rounds, fewer, strict=False))
+        yield from self._sampling(job, job.sections["run"], images)
+        if isinstance(job.sections["extractor"], PublishedGraphParams):
+            yield Work(sum(map(math.prod, rounds)) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
 
     def _interpolation(self, job: Job) -> Iterator[Work]:
         study, model = job.sections["interpolation"], job.sections["model"]

@@ -1,6 +1,7 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from adm.params.figures import (
     NeighboursFigureParams,
     PanelParams,
     RandomGridParams,
+    SchedulesFigureParams,
     TemperaturesParams,
     TradeOffsParams,
     VariationFigureParams,
@@ -26,13 +28,16 @@ from adm.params.figures import (
 from adm.params.gans import GanRunParams
 from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
+from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.schema import Params
 from adm.report import curves, grids
 from adm.report.compute import training_flops
 from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
 from adm.report.paper_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
+from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
+from adm.sampling.timesteps import timesteps_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +90,10 @@ def remark(params: Params, key: str, inputs: Inputs) -> str:
             found = {label: _measured(params, study, inputs) for label, study in shown.curves.items()}
             alike = len(set(found.values())) == 1
             return f"Here: {'; '.join(dict.fromkeys(w if alike else f'{label}, {w}' for label, w in found.items()))}."
+        case SchedulesFigureParams():
+            bound = params.schedules[shown.study]
+            assert isinstance(bound, VariationalParams)
+            return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
     return ""
 
 
@@ -199,6 +208,28 @@ def _likelihoods(params: Params, shown: LikelihoodsFigureParams, inputs: Inputs)
     )
 
 
+def _schedules(params: Params, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
+    section = params.schedules[shown.study]
+    study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=section)
+    visited = {}
+    for label, key in shown.runs.items():
+        run = params.runs[key]
+        folder = None if run.schedule is None else inputs["studies"][run.schedule]
+        if run.schedule is not None and folder is not None:
+            _require_schedule(params, run.schedule, folder)
+        visited[label] = timesteps_of(run, params.models[params.model_of(run.checkpoint)].noise.timesteps, folder)
+    return curves.schedules(study, visited)
+
+
+def _require_schedule(params: Params, key: str, folder: Path) -> None:
+    """Refuse schedules that were found with other sections than the params file has now."""
+    section = params.schedules[key]
+    if isinstance(section, SearchParams):
+        read_study(SearchedSchedule, folder, schedule=section, run=params.runs[section.run])
+    else:
+        read_study(VariationalSchedules, folder, schedule=section)
+
+
 def _comparisons(params: Params, shown: ComparisonParams, inputs: Inputs) -> Figure:
     count = shown.columns * shown.lines
     rows = {
@@ -236,6 +267,7 @@ ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
     "variation": _variations,
     "interpolation": _interpolations,
     "likelihoods": _likelihoods,
+    "schedules": _schedules,
     "comparison": _comparisons,
     "class_grid": _class_grids,
     "random_grid": _random_grids,

@@ -22,6 +22,7 @@ from adm.report.figures import COLORS, MARKERS, STYLE, axis_label
 if TYPE_CHECKING:  # its import takes longer than matplotlib's
     import pandas as pd
 
+    from adm.sampling.found_schedules import VariationalSchedules
     from adm.sampling.studies import Likelihood
 
 TEMPERATURE_METRICS = ("fid", "precision", "recall")
@@ -178,6 +179,33 @@ def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
             axes.set(xlabel="Timestep, counted from 1", xscale="log")
             axes.xaxis.set_major_formatter("{x:g}")
         _legend_above(figure, terms, columns=2)
+    return figure
+
+
+def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]]) -> Figure:
+    """The bound against the number of steps, and the timesteps that schedules visit.
+
+    Args:
+        study: The schedules with the least bound.
+        visited: The timesteps of each schedule, by its label.
+
+    Source: Watson et al. (2021), figures 1 and 2.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        bounds, marks = figure.subplots(1, 2)
+        counts = np.arange(1, len(study.timesteps) + 1)
+        for index, (label, values) in enumerate({"least bound": study.bounds, "uniform": study.uniform}.items()):
+            style: dict[str, Any] = {"color": COLORS[index], "marker": MARKERS[index], "markevery": MARK_EVERY}
+            bounds.plot(counts, values, label=label, **style)
+        bounds.set(xlabel="Steps", ylabel="Bound (bits/dim)", xscale="log", yscale="log")
+        bounds.xaxis.set_major_formatter("{x:g}")
+        bounds.legend()
+        for row, (label, timesteps) in enumerate(visited.items()):
+            color = COLORS[row % len(COLORS)]
+            marks.plot(timesteps, [row] * len(timesteps), "|", color=color, label=label, markersize=14)
+        marks.set_yticks(range(len(visited)), list(visited))
+        marks.set(xlabel="Timestep", ylim=(len(visited) - 0.5, -0.5))
     return figure
 
 

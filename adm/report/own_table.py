@@ -6,15 +6,18 @@ import pandas as pd
 from adm.params.metrics import METRICS
 from adm.params.schema import Params
 from adm.params.tables import OwnTableParams
-from adm.report.metrics import Inputs, read_metrics
+from adm.report.metrics import Inputs, read_intervals, read_metrics
 from adm.report.paper_tables import HERE, describe
+from adm.report.tables import DECIMALS
 
 DIGITS_OF_ERROR = 2
 """Significant digits of a standard error."""
 
 
 def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
-    """Metrics of runs, one row for each run and one column for each metric; ± is a standard error.
+    """Metrics of runs, one row for each run and one column for each metric.
+
+    ± is a standard error, and brackets hold a 95 % interval.
 
     Args:
         params: The params file.
@@ -27,9 +30,20 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     runs = list(shown.rows.values())
     found = read_metrics(params, runs, shown.metrics, inputs)
     table = pd.DataFrame({"Run": list(shown.rows), HERE: [describe(params, run) for run in runs]})
+    bounds = read_intervals(params, runs, inputs) if shown.intervals else pd.DataFrame()
     for name in shown.metrics:
-        table[METRICS[name].label] = _column(found, name)
+        is_bounded = f"{name}_low" in bounds
+        table[METRICS[name].label] = _bounded(found, bounds, name) if is_bounded else _column(found, name)
     return table
+
+
+def _bounded(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[str]:
+    """Numbers with their intervals; only the number where a run has no interval."""
+    columns = zip(found[name], bounds[f"{name}_low"], bounds[f"{name}_high"], strict=True)
+    return [
+        f"{value:.{DECIMALS}f}" + ("" if pd.isna(low) else f" [{low:.{DECIMALS}f}, {high:.{DECIMALS}f}]")
+        for value, low, high in columns
+    ]
 
 
 def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:

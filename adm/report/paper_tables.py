@@ -197,5 +197,6 @@ def describe(params: Params, source: str | NoSource) -> str:
         return f"{params.runs[run.base].checkpoint} + {run.checkpoint}, {run.steps} steps"
     if isinstance(run, RunParams):
         sampler = "" if run.sampler == USUAL else f"{SAMPLERS[run.sampler].label} "
-        return f"{run.checkpoint}, {sampler}{run.steps.removeprefix('ddim')} steps"
+        found = "" if run.schedule is None else f" of {run.schedule}"
+        return f"{run.checkpoint}, {sampler}{run.steps.removeprefix('ddim')} steps{found}"
     return run.filename

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from adm.arithmetic.respacing import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import Gradient, Sampler, classifier_gradient, last, sample
+from adm.diffusion.schedules import SCHEDULES
 from adm.nets.forward import Forward
 from adm.parallel import CPU
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
@@ -51,6 +53,7 @@ def block_sampler(
     classifier: nn.Module | None,
     num_classes: int,
     base: Samples | None = None,
+    timesteps: list[int] | None = None,
 ) -> Callable[[int], Samples]:
     """The function that samples block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
 
@@ -61,6 +64,7 @@ def block_sampler(
         classifier: The noisy classifier, on the same device; None for no guidance.
         num_classes: Number of classes to draw labels from; see `class_count`.
         base: For an upsampler, the whole batch of the run before; image i and its label become image i.
+        timesteps: Those to visit, increasing; None takes those of `run.steps`.
 
     Returns:
         A function of a block's number. The run's last block is not cut to size.
@@ -73,7 +77,10 @@ def block_sampler(
         guide, scale = Forward.frozen(classifier, run.classifier_precision), run.gradient_scale
     size, channels = model.network.image_size, model.network.image_channels
     noise_params = model.noise
-    diffusion = Diffusion.from_schedule(noise_params.schedule, noise_params.timesteps, run.steps, noise_params.variance)
+    if timesteps is None:
+        timesteps = respaced_timesteps(noise_params.timesteps, run.steps)
+    betas = SCHEDULES[noise_params.schedule](noise_params.timesteps)
+    diffusion = Diffusion(betas, timesteps, noise_params.variance)
     diffusion.to(device := denoiser.device)
 
     def sampled(block: int) -> Samples:

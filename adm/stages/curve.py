@@ -30,9 +30,9 @@ def run(
 ) -> None:
     """Write the scores of runs by their keys: each is what `evaluate` would have written.
 
-    `inputs` are the "graph", the "reference", "reference_features", and "networks/KEY" for each checkpoint and each
-    classifier, whose models are in `models` by the same keys. Finished runs of an earlier try, for the same runs and
-    inputs, are read from `work`, this job's own folder.
+    `inputs` are the "graph", the "reference", "reference_features", "networks/KEY" for each checkpoint and each
+    classifier, whose models are in `models` by the same keys, and "schedules/KEY" for each schedule. Finished runs of an
+    earlier try, for the same runs and inputs, are read from `work`, this job's own folder.
 
     Raises:
         UserError: One of the stages `sample`, `features` and `evaluate` would raise it.
@@ -66,6 +66,8 @@ def _score(
     assert not isinstance(guide, DiffusionModelParams)
     networks = {"checkpoint": run.checkpoint, **({} if run.classifier is None else {"classifier": run.classifier})}
     given = {name: inputs[f"networks/{key}"] for name, key in networks.items()}
+    if run.schedule is not None:
+        given["schedule"] = inputs[f"schedules/{run.schedule}"]
     samples, seen = folder / "samples", folder / "features"
     sample.run(run, model, guide, given, samples, None, device, timeout_seconds, folder / "blocks")
     features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)

@@ -14,6 +14,7 @@ from adm.sampling.batch import Samples, made_by_shard, read_batch, write_blocks,
 from adm.sampling.blocks import WHOLE, Shard, blocks_of
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.store import block_store
+from adm.sampling.timesteps import timesteps_of
 
 
 def run(
@@ -31,7 +32,8 @@ def run(
 
     Finished blocks of an earlier try, for the same run and inputs, are read from `work`, this job's own folder.
 
-    `inputs` are "checkpoint", with guidance "classifier", and for an upsampler "base", the samples to upsample.
+    `inputs` are "checkpoint", with guidance "classifier", and for an upsampler "base", the samples to upsample. A run
+    with a schedule has its artifact as "schedule".
 
     Raises:
         UserError: A checkpoint belongs to another model, the samples to upsample are too few or have another size, or
@@ -50,7 +52,8 @@ def run(
         if classifier is not None:
             guide = load_network(inputs["classifier"], classifier, group.device, group.rank_slice)
         group.barrier()
-        sampled = block_sampler(run, model, network, guide, num_classes, base)
+        timesteps = timesteps_of(run, model.noise.timesteps, inputs.get("schedule"))
+        sampled = block_sampler(run, model, network, guide, num_classes, base, timesteps)
         made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
         with block_store(work, made_by, group) as store:
             store.fill(blocks, sampled)

@@ -13,7 +13,7 @@ from adm.nets.weights import build
 from adm.paper import table_cells
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.planning.costs import Machine, tasks_of, without_training
-from adm.planning.devices import SINGLE_SHARE, published_share
+from adm.planning.devices import GRAPH_FLOPS, SINGLE_SHARE, published_share
 from adm.planning.work import GRADIENT_PASSES, Shares
 from adm.report.accelerators import A100, H100, V100
 from adm.report.compute import PASSES, SECONDS_PER_DAY
@@ -153,6 +153,16 @@ def test_what_is_not_guided_costs_no_classifier(paper, costs):
     assert len(unguided.work) == len(other.work) == 1
     assert guided.work[0] == unguided.work[0]
     assert other.flops == pytest.approx(1000 * 50_000 / 8 * forward_flops(paper.models["lsun-bedroom"]), rel=0.01)
+
+
+def test_schedules_cost_their_images_and_timesteps(paper, costs):
+    step = forward_flops(paper.models["lsun-bedroom"])
+    assert costs["schedule/bedroom-bounds"].flops == 64 * 1000 * step
+    # 16 candidates on 500 images, then four of them on 1500 more; the features of all are computed anew.
+    (sampled, features), search = costs["schedule/bedroom-search"].work, paper.schedules["bedroom-search"]
+    assert (search.candidates, search.num_samples) == (16, 2000)
+    assert sampled.flops == 250 * (16 * 500 + 4 * 1500) * step
+    assert features.flops == (16 * 500 + 4 * 2000) * GRAPH_FLOPS
 
 
 def test_an_upsampled_run_costs_the_upsampler_alone(paper, costs):

@@ -460,3 +460,16 @@ def test_a_table_of_ones_own_shows_any_runs_and_metrics_with_their_errors(params
     assert table["KID"].tolist() == ["0.0123 ± 0.0004", "3200 ± 110"]
     assert table["Density"].tolist() == [0.9, 0.9]
     assert table["Here"].tolist()[0] == "GAN digits, truncation 1"
+
+
+def test_a_table_of_ones_own_shows_intervals_of_what_was_resampled_where_it_is_told_to(params, score, tmp_path):
+    path = tmp_path / "scale-0.json"
+    content = score(params, "scale-0", 10.0) | {"bootstrap": {"fid": [float(x) for x in range(50, 151)]}}
+    write_sealed_json(path, content)
+    shown = OwnTableParams(rows={"ours": "scale-0"}, metrics=["fid", "density"], intervals=True, caption="C.")
+    table = own_table(params, shown, {"metrics": {"scale-0": path}})
+    # Replicates are centred at the value: 95 % of 101 equally spaced ones lie within 47.5 of it.
+    assert table["FID"].tolist() == ["10.00 [-37.50, 57.50]"]
+    assert table["Density"].tolist() == [10.0]
+    plain = own_table(params, shown.model_copy(update={"intervals": False}), {"metrics": {"scale-0": path}})
+    assert plain["FID"].tolist() == [10.0]

@@ -179,3 +179,21 @@ rule likelihood:
         triggers=triggers("likelihood"),
     shell:
         command("likelihood")
+
+
+rule schedule:
+    input:
+        inputs("schedule"),
+    output:
+        outputs("schedule"),
+    log:
+        log_of("schedule"),
+    wildcard_constraints:
+        key=keys("schedule"),
+    threads: threads_of("schedule")
+    resources:
+        **resources_of("schedule"),
+    params:
+        triggers=triggers("schedule"),
+    shell:
+        command("schedule")

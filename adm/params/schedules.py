@@ -1,0 +1,52 @@
+"""Sections of schedules that are found: by the variational bound, or by a search on FID."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from adm.params.models import Precision
+from adm.params.runs import Steps
+from adm.params.section import Key, PositiveInt, Section, Seed
+
+
+class VariationalParams(Section):
+    """The schedules of every number of steps with the least variational bound on a dataset's images.
+
+    They are chosen among the timesteps of `among`, or among all T if it is null. Images, noise, `part`, `precision` and
+    `compiled` are as for likelihoods: with the same seed both measure the same terms.
+    """
+
+    kind: Literal["variational"]
+    checkpoint: Key
+    dataset: Key
+    part: Literal["training", "held_out"] = "training"
+    among: Steps | None = None
+    num_images: Annotated[int, Field(ge=2)]
+    micro_batch: PositiveInt = 64
+    precision: Precision = "float32"
+    compiled: bool = False
+    seed: Seed = 0
+    threads: PositiveInt = 1
+
+
+class SearchParams(Section):
+    """The schedule with the least FID of some that divide a run's number of steps among equal `sections`.
+
+    The `known` schedules take part, and others drawn by the seed, together `candidates`. All are sampled as the run is,
+    with the same seeds, from `seed` on. Round by round a quarter of them stays, scored on four times as many images, at
+    last on `num_samples`. Runs that take the schedule need other seeds, else the search would judge itself.
+    """
+
+    kind: Literal["search"]
+    run: Key
+    sections: Annotated[int, Field(ge=1, le=5)] = 5
+    known: list[Steps] = []
+    candidates: PositiveInt = 16
+    num_samples: Annotated[int, Field(ge=4)]
+    seed: Seed = 1_000_000
+    threads: PositiveInt = 1
+
+
+AnyScheduleParams = VariationalParams | SearchParams
+
+ScheduleParams = Annotated[AnyScheduleParams, Field(discriminator="kind")]
