@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -182,13 +183,17 @@ def with_seeds(
         sources: Runs, groups of runs, or reasons why there is none.
         inputs: Artifacts that include the "metrics" of the groups' runs.
     """
-    groups = {row: source for row, source in enumerate(sources) if isinstance(source, str) and source in params.groups}
-    if not groups:
-        return table
-    table = table.astype(dict.fromkeys(columns.values(), object))
-    for row, group in groups.items():
-        for name, found in read_over_seeds(params, group, list(columns), inputs).items():
-            table.at[row, columns[name]] = replace(found, digits=METRICS[name].digits)
+    found = {
+        row: read_over_seeds(params, source, list(columns), inputs)
+        for row, source in enumerate(sources)
+        if isinstance(source, str) and source in params.groups
+    }
+    for name, column in columns.items() if found else ():
+        cells: list[Any] = [
+            replace(found[row][name], digits=METRICS[name].digits) if name in found.get(row, {}) else cell
+            for row, cell in enumerate(table[column])
+        ]
+        table[column] = cells
     return table
 
 
