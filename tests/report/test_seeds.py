@@ -1,6 +1,7 @@
 """Intervals over seeds of training: they cover as they say, and tables, curves and claims show them."""
 
 import csv
+import importlib.util
 import io
 
 import numpy as np
@@ -10,14 +11,14 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
-from adm.params import check
-from adm.params.claims import ClaimParams
-from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params import check, load
+from adm.params.claims import ClaimParams, needs_of
+from adm.params.needs import members_of, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.tables import OwnTableParams, RowsParams
 from adm.report import seeds
 from adm.report.artwork import draw, remark
 from adm.report.claims import judge
-from adm.report.evidence import Evidence, Score
+from adm.report.evidence import Evidence, Score, read_evidence
 from adm.report.intervals import interval
 from adm.report.metrics import read_intervals, read_metrics
 from adm.report.own_table import own_table
@@ -26,6 +27,7 @@ from adm.report.paper_tables import run_table
 from adm.report.seeds import draws_over_seeds, over_seeds
 from adm.report.tables import write_table
 from adm.stages import claims as claims_stage
+from adm.stages import table as table_stage
 
 CLAIM = TypeAdapter(ClaimParams)
 
@@ -362,3 +364,52 @@ def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, 
     text = (tmp_path / "own.md").read_text()
     assert "seeds of training" in text.splitlines()[0]
     assert "3 seeds" in text
+
+
+# A whole scale, whose models all have seeds.
+
+
+@pytest.fixture(scope="module")
+def digits(root):
+    return load(root / "scales" / "digits" / "params.yaml")
+
+
+@pytest.mark.parametrize("name", ["table_8", "table_10", "table_11", "table_14", "appendix_k", "further"])
+def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
+    needs = needs_of_table(digits, name)
+    write_scores(tmp_path, digits, needs.metrics)
+    write_sizes(tmp_path, digits, parameters=1, forward_flops=1)
+    table_stage.run(digits, name, placed(needs, tmp_path), tmp_path / "out")
+    assert ("5 seeds" in (tmp_path / "out.md").read_text()) == bool(needs.metrics)
+
+
+@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11"])
+def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
+    needs = needs_of_figure(digits, name)
+    write_scores(tmp_path, digits, needs.metrics)
+    write_sizes(tmp_path, digits, forward_flops=1)
+    assert draw(digits, name, placed(needs, tmp_path)).axes
+
+
+def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
+    claims = {key: claim for key, claim in digits.claims.items() if claim.runs_compared()}
+    runs = members_of(digits, needs_of(claims.values()).metrics)
+    (tmp_path / "metrics").mkdir()
+    for number, run in enumerate(runs):
+        write_sealed_json(tmp_path / "metrics" / f"{run}.json", score(digits, run, 1.0 + number % 7))
+    evidence = read_evidence(
+        digits, list(claims.values()), {"metrics": {r: tmp_path / "metrics" / f"{r}.json" for r in runs}}
+    )
+    assert evidence.iterations["adm-128-250"] == 250
+    for key, claim in claims.items():
+        assert judge(key, claim, evidence).seeds == 5, key
+
+
+def test_how_many_verdicts_chance_may_make_wrong_is_told(root, tmp_path):
+    spec = importlib.util.spec_from_file_location("verdicts", root / "workflow" / "verdicts.py")
+    verdicts = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(verdicts)
+    lines = ["key,verdict", *(f"{i},holds" for i in range(30)), *(f"{i},undecided" for i in range(10)), "0,not tested"]
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    told = verdicts.summary(tmp_path / "own.csv")
+    assert "2.0 of 40 verdicts" in told
