@@ -16,7 +16,7 @@ from adm.params.models import DiffusionModelParams
 from adm.pipeline import Pipeline
 from adm.pipeline.graph import STUDIES
 
-SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("fashion", "released", "paper")))
+SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "released", "paper")))
 
 
 @pytest.fixture(scope="module", params=SCALES)

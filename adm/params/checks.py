@@ -48,6 +48,7 @@ def check(params: Params) -> None:
         _check_training(params, key)
     _check_schedules(params)
     _check_runs(params)
+    _check_groups(params)
     _check_studies(params)
     for key, likelihood in params.likelihoods.items():
         _check_likelihood(params, f"likelihoods.{key}", likelihood, "steps")
@@ -79,6 +80,7 @@ def _check_names(params: Params) -> None:
             "upsampled_runs": params.upsampled_runs,
             "gan_runs": params.gan_runs,
             "published.samples": published.samples,
+            "groups": params.groups,
         },
         "study": {
             "interpolations": params.interpolations,
@@ -221,6 +223,14 @@ def _check_guidance(params: Params, place: str, checkpoint: str | None, name: st
     check_equal(place, "image_channels", classifier.network.image_channels, owner, model.network.image_channels)
     if model.network.num_classes is not None:
         check_equal(place, "num_classes", classifier.network.num_classes, owner, model.network.num_classes)
+
+
+def _check_groups(params: Params) -> None:
+    for key, runs in params.groups.items():
+        for run in runs:
+            check_known(params.scored, run, f"groups.{key}")
+            if runs.count(run) > 1:
+                raise ValueError(f"groups.{key}: {run!r} stands twice; each run must differ")
 
 
 def _check_studies(params: Params) -> None:

@@ -16,6 +16,7 @@ from adm.params.errors import UserError, accepted, shown
 from adm.params.naming import count_key, value_key
 from adm.params.parsing import read_yaml
 from adm.params.schema import Params
+from adm.params.seeds import with_seeds
 
 BASE, SWEEP, ITERATION, ROOT = "base", "sweep", "iteration", "root"
 """Keys of a params file that a written-out file does not have."""
@@ -26,7 +27,7 @@ MOST_SWEPT = 1000
 WHOLE = frozenset({"tables", "figures", "claims"})
 """Sections whose entries replace a base's entries as a whole; entries of other sections change single values."""
 
-NOT_SWEPT = frozenset({"paths", "execution", "resources", "published", *WHOLE})
+NOT_SWEPT = frozenset({"paths", "execution", "resources", "published", "groups", *WHOLE})
 """Sections without sweeps."""
 
 NOT_INHERITED = "paths"
@@ -99,14 +100,14 @@ def _merged(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
 
 
 def write_out(data: Any, results: str) -> Any:
-    """Write out a params file: every sweep as its entries, every checkpoint and reference by its key.
+    """Write out a params file: every sweep and seed as its entries, every checkpoint and reference by its key.
 
     Args:
         data: The content from `read`; it is not changed.
         results: The results folder if the file names none.
 
     Raises:
-        ValueError: A sweep or a checkpoint is invalid; the message names the place.
+        ValueError: A sweep, a checkpoint or a seed is invalid; the message names the place.
     """
     if not isinstance(data, dict):
         return data
@@ -126,7 +127,7 @@ def write_out(data: Any, results: str) -> Any:
     if isinstance(published := written.get("published"), dict):
         written["published"] = _with_whole_urls(published)
     _fill_in(written)
-    return written
+    return with_seeds(written)
 
 
 def _with_whole_urls(published: Raw) -> Raw:

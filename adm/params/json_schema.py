@@ -1,7 +1,7 @@
 """The JSON schema of params files as people write them; editors use it to complete keys and to underline mistakes.
 
-It is the schema of written-out files plus everything that writing out removes: bases, sweeps, iterations, roots of
-URLs, and null, which removes an entry of a base. Outside tables and figures it requires nothing, because a base, a
+It is the schema of written-out files plus everything that writing out removes: bases, sweeps, seeds, iterations, roots
+of URLs, and null, which removes an entry of a base. Outside tables and figures it requires nothing, because a base, a
 sweep or the paper may give what an entry lacks. `adm check` reports what is missing.
 """
 
@@ -14,6 +14,7 @@ from adm.paper import claims as claims_of_paper
 from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SWEEP
 from adm.params.figures import AnyFigureParams
 from adm.params.schema import Params
+from adm.params.seeds import SEEDED, SEEDS
 from adm.params.sources import NoSource
 from adm.params.tables import KINDS, AnyTableParams
 
@@ -28,6 +29,14 @@ WRITTEN_WHOLE = frozenset(
 """Sections to which nothing is added, so their required fields stay required."""
 
 AXIS = {"type": "array", "minItems": 1, "items": {"not": {"type": "object"}}, "description": "Values, an entry each."}
+
+SEEDS_OF_TRAINING = {
+    "type": "array",
+    "minItems": 1,
+    "uniqueItems": True,
+    "items": {"type": "integer", "minimum": 0},
+    "description": "Trains a copy from each seed; a run of it becomes a run of each copy, and its key their group's.",
+}
 
 
 def render() -> str:
@@ -99,6 +108,8 @@ def _open(name: str, section: Schema, definitions: dict[str, Schema]) -> None:
         elif name not in NOT_SWEPT:
             for one in entry.get("anyOf", [entry]):
                 _let_sweep(definitions[_named(one)], name in OF_CHECKPOINTS)
+                if name in SEEDED:
+                    definitions[_named(one)]["properties"][SEEDS] = _or_null(SEEDS_OF_TRAINING)
 
 
 def _let_sweep(entry: Schema, is_of_checkpoint: bool) -> None:

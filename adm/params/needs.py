@@ -1,5 +1,8 @@
 """What each table, figure and group of claims is made from, looked up in a params file: keys of artifacts."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from adm.params.claims import grouped, needs_of
 from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
 from adm.params.schema import Params
@@ -8,7 +11,7 @@ from adm.params.sources import Needs, keys_in
 
 def needs_of_table(params: Params, table: str) -> Needs:
     """The artifacts that a table is made from."""
-    return params.tables[table].needs()
+    return _of_members(params, params.tables[table].needs())
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
@@ -17,9 +20,10 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
     if isinstance(shown, AblationsParams):
         runs = shown.runs()
         if shown.x == "flops":
-            return Needs(metrics=runs, sizes=True)
+            return _of_members(params, Needs(metrics=runs, sizes=True))
         checkpoints = [params.checkpoint_of(run) for run in runs]
-        return Needs(metrics=runs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
+        training = keys_in(step for point in checkpoints for step in params.chain(point))
+        return _of_members(params, Needs(metrics=runs, training=training))
     if isinstance(shown, NeighboursFigureParams):
         studies = keys_in(shown.blocks.values())
         return Needs(
@@ -30,14 +34,24 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
     if isinstance(shown, SchedulesFigureParams):
         found = [params.runs[run].schedule for run in shown.runs.values() if run in params.runs]
         return Needs(studies=keys_in([shown.study, *filter(None, found)]))
-    return shown.needs()
+    return _of_members(params, shown.needs())
 
 
 def needs_of_claims(params: Params, group: str) -> Needs:
     """What the claims of a group are tested on."""
-    return needs_of(grouped(params.claims)[group].values())
+    return _of_members(params, needs_of(grouped(params.claims)[group].values()))
 
 
 def neighbours_dataset(params: Params, study: str) -> str:
     """The dataset in which a study looks for neighbours: that of its run's reference."""
     return params.references[params.scored[params.neighbours[study].run].reference].dataset
+
+
+def _of_members(params: Params, needs: Needs) -> Needs:
+    """Needs in which the members of groups of runs stand for the groups."""
+    return replace(needs, metrics=members_of(params, needs.metrics))
+
+
+def members_of(params: Params, keys: Iterable[str]) -> list[str]:
+    """The runs that keys of runs and of groups name, without repetition."""
+    return keys_in(run for key in keys for run in params.members(key))

@@ -16,12 +16,13 @@ from adm.params.figures import (
     InterpolationFigureParams,
     LikelihoodsFigureParams,
     NeighboursFigureParams,
+    RunCurvesParams,
     SchedulesFigureParams,
     TemperaturesParams,
     VariationFigureParams,
 )
 from adm.params.keys import check_class, check_dataset, check_kept, check_known
-from adm.params.needs import needs_of_figure, needs_of_table
+from adm.params.needs import members_of, needs_of_figure, needs_of_table
 from adm.params.schedules import VariationalParams
 from adm.params.schema import Params
 from adm.params.sources import Needs, keys_in
@@ -48,6 +49,8 @@ def check_report(params: Params) -> None:
         _check_table(params, key)
     for key, figure in params.figures.items():
         _check_figure(params, key, figure)
+        if isinstance(figure, AblationsParams | RunCurvesParams):
+            _check_seeds(params, f"figures.{key}", figure.runs())
     for key, claim in params.claims.items():
         _check_claim(params, f"claims.{key}", claim)
 
@@ -61,6 +64,7 @@ def _check_table(params: Params, key: str) -> None:
     if key in TABLES:
         _check_lengths(place, key, table)
     _check_guided(params, place, table)
+    _check_seeds(params, place, table.needs().metrics)
     if isinstance(table, HyperparametersParams):
         for model in keys_in(table.columns):
             check_known(params.models, model, f"{place}.columns")
@@ -68,6 +72,22 @@ def _check_table(params: Params, key: str) -> None:
         for model in table.images_per_v100_second:
             check_known(params.models, model, f"{place}.images_per_v100_second")
     _check_needs(params, place, needs_of_table(params, key))
+
+
+def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
+    """Refuse a group of a single run, which has no interval over seeds."""
+    for key in keys:
+        if len(params.groups.get(key, ["", ""])) < 2:
+            raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
+
+
+def _check_seeds_of_all(params: Params, place: str, keys: Collection[str]) -> None:
+    seeded, single = ([key for key in keys if (key in params.groups) is found] for found in (True, False))
+    if seeded and single:
+        raise ValueError(
+            f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one; an interval over "
+            "seeds needs several of each"
+        )
 
 
 def _check_guided(params: Params, place: str, table: Any) -> None:
@@ -79,7 +99,7 @@ def _check_guided(params: Params, place: str, table: Any) -> None:
         guided = {"rows": table.rows}
     for name, sources in guided.items():
         for run in keys_in(sources):
-            check_known(params.runs, run, f"{place}.{name}", "runs")
+            check_known(params.runs, params.members(run)[0], f"{place}.{name}", "runs")
 
 
 def _check_lengths(place: str, key: str, table: Any) -> None:
@@ -116,7 +136,7 @@ def _check_sources(params: Params, place: str, figure: AnyFigureParams) -> None:
     match figure:
         # The axes of these are a run's alone: its training, its temperature.
         case AblationsParams() | TemperaturesParams():
-            for run in figure.runs():
+            for run in members_of(params, figure.runs()):
                 check_known(params.runs, run, place, "runs")
         case CurvesParams():
             _check_axis(params, place, figure)
@@ -143,7 +163,7 @@ def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
 def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
     """Check that every run has a value on the x axis."""
     field = "checkpoint" if figure.x == "iterations" else figure.x
-    for run in figure.runs():
+    for run in members_of(params, figure.runs()):
         check_known(params.scored, run, f"{place}.curves")
         if not hasattr(params.scored[run], field):
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
@@ -167,9 +187,12 @@ def _check_studies(section: Collection[str], studies: Collection[str], place: st
 
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
-    runs = claim.runs_compared()
+    compared = claim.runs_compared()
+    runs = members_of(params, compared)
     for run in runs:
         check_known(params.scored, run, place)
+    _check_seeds(params, place, compared)
+    _check_seeds_of_all(params, place, compared)
     counts = {run: params.scored[run].num_samples for run in runs}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
@@ -186,7 +209,7 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
         case NoCopiesClaim():
             _check_studies(params.neighbours, claim.neighbours, place, "neighbours")
         case BeatsEarlyClaim():
-            for run in claim.runs:
+            for run in members_of(params, claim.runs):
                 check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
 
 

@@ -28,6 +28,11 @@ StudySection = InterpolationParams | NeighboursParams | VariationParams | Likeli
 ReferenceSection = ReferenceParams | PublishedReferenceParams
 
 
+Groups = dict[Key, Annotated[list[Key], Field(min_length=1)]]
+"""Runs that differ only in the seed of training and in that of sampling, by a key that tables, curves and claims may
+name in place of a run. `seeds` of models and GANs make them."""
+
+
 class PathsParams(Section):
     """The results folder: relative to the project, or absolute, for example on a scratch disk."""
 
@@ -49,6 +54,7 @@ class Params(Section):
     runs: dict[Key, RunParams] = {}
     upsampled_runs: dict[Key, UpsampledRunParams] = {}
     gan_runs: dict[Key, GanRunParams] = {}
+    groups: Groups = {}
     interpolations: dict[Key, InterpolationParams] = {}
     neighbours: dict[Key, NeighboursParams] = {}
     variations: dict[Key, VariationParams] = {}
@@ -70,6 +76,14 @@ class Params(Section):
     def scored(self) -> dict[str, ScoredSection]:
         """Every scored batch of samples by its key: sampled here or published."""
         return {**self.runs, **self.upsampled_runs, **self.gan_runs, **self.published.samples}
+
+    def members(self, key: str) -> list[str]:
+        """The runs of a group, or the run itself."""
+        return self.groups.get(key, [key])
+
+    def section_of(self, key: str) -> ScoredSection:
+        """The section of a run, or of the first run of a group."""
+        return self.scored[self.members(key)[0]]
 
     @cached_property
     def curves(self) -> dict[str, list[str]]:
@@ -160,12 +174,12 @@ class Params(Section):
         return found
 
     def checkpoint_of(self, run: str) -> str:
-        """The checkpoint that a run samples.
+        """The checkpoint that a run, or the first run of a group, samples.
 
         Raises:
             ValueError: The run has none, because it belongs to a GAN or is published.
         """
-        owner = self.scored[run]
+        owner = self.section_of(run)
         if isinstance(owner, RunParams | UpsampledRunParams):
             return owner.checkpoint
         raise ValueError(f"run {run!r} is sampled from no checkpoint")

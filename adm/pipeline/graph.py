@@ -315,24 +315,31 @@ class Pipeline:
                 shown |= {"published": params.published.checkpoints}
             if isinstance(table, ScalesParams):
                 shown |= {"runs": {run: params.runs[run] for run in keys_in([*table.ddpm, *table.ddim])}}
-            yield self._job("table", key, self._needed(needs_of_table(params, key)), **shown)
+            needs = needs_of_table(params, key)
+            yield self._job("table", key, self._needed(needs), **shown, **self._groups(needs))
         for key, figure in params.figures.items():
             needs = needs_of_figure(params, key)
             shown = {"figure": figure, "caption": _caption(key, figure)}
             if read := {data: params.datasets[data] for data in needs.data if of_files(params.datasets[data])}:
                 shown |= {"datasets": read}
-            yield self._job("figure", key, self._needed(needs), **shown)
+            yield self._job("figure", key, self._needed(needs), **shown, **self._groups(needs))
         for group, claims in grouped(params.claims).items():
             shown = {"claims": claims}
             if group != "speed":
                 # How long models were trained, and in what batches, is of the params file alone.
                 shown |= {"models": {key: _declared(model) for key, model in params.models.items()}}
                 shown |= {"published": params.published.checkpoints}
-            yield self._job("claims", group, self._needed(needs_of_claims(params, group)), **shown)
+            needs = needs_of_claims(params, group)
+            yield self._job("claims", group, self._needed(needs), **shown, **self._groups(needs))
 
     def _needed(self, needs: Needs) -> dict[str, Path]:
         """The artifacts that a table, a figure or claims are made from."""
         return {f"{kind}/{key}": self._artifact(kind, key) for kind, keys in needs.items() for key in keys}
+
+    def _groups(self, needs: Needs) -> dict[str, Any]:
+        """The groups of the runs that a table, a figure or claims read, if there are any."""
+        groups = {key: runs for key, runs in self.params.groups.items() if set(runs) <= set(needs.metrics)}
+        return {"groups": groups} if groups else {}
 
     def _artifact(self, kind: str, key: str) -> Path:
         match kind:

@@ -20,6 +20,7 @@ from adm.params.figures import (
     NeighboursFigureParams,
     PanelParams,
     RandomGridParams,
+    RunCurvesParams,
     SchedulesFigureParams,
     TemperaturesParams,
     TradeOffsParams,
@@ -94,6 +95,8 @@ def remark(params: Params, key: str, inputs: Inputs) -> str:
             bound = params.schedules[shown.study]
             assert isinstance(bound, VariationalParams)
             return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
+        case AblationsParams() | RunCurvesParams() if any(run in params.groups for run in shown.runs()):
+            return "Here: means over seeds of training, with bars over their 95 % t-intervals."
     return ""
 
 
@@ -146,10 +149,11 @@ def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figur
     names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
     frames, parameter = {}, {}
     for label, runs in shown.curves.items():
-        sections = [params.scored[run] for run in runs]
+        sections = [params.section_of(run) for run in runs]
         of_gan = isinstance(sections[0], GanRunParams)
         parameter[label] = "truncation" if of_gan else "gradient scale"
-        frames[label] = read_metrics(params, runs, names, inputs)
+        has_seeds = any(run in params.groups for run in runs)
+        frames[label] = (_with_intervals if has_seeds else read_metrics)(params, runs, names, inputs)
         frames[label]["value"] = [getattr(s, "truncation" if of_gan else "gradient_scale", np.nan) for s in sections]
     return curves.trade_off(frames, parameter, shown.panels)
 
@@ -157,7 +161,7 @@ def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figur
 def _temperatures(params: Params, shown: TemperaturesParams, inputs: Inputs) -> Figure:
     frames = {}
     for label, runs in shown.curves.items():
-        sections = [params.runs[run] for run in runs]
+        sections = [params.runs[params.members(run)[0]] for run in runs]
         frames[label] = _with_intervals(params, runs, curves.TEMPERATURE_METRICS, inputs)
         frames[label]["value"] = [min(s.noise_temperature, s.epsilon_temperature) for s in sections]
     return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
@@ -174,7 +178,7 @@ def _curves(params: Params, shown: CurvesParams, inputs: Inputs) -> Figure:
 def _abscissa(params: Params, run: str, axis: str) -> float:
     if axis == "iterations":
         return params.iteration_of(params.checkpoint_of(run))
-    return float(getattr(params.scored[run], axis))
+    return float(getattr(params.section_of(run), axis))
 
 
 def _neighbours(params: Params, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:

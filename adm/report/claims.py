@@ -1,4 +1,8 @@
-"""Verdicts on the paper's claims, each from a measured value and its 95 % bootstrap interval."""
+"""Verdicts on the paper's claims, each from a measured value and its 95 % interval.
+
+Metrics of runs have bootstrap intervals, which cover the draw of the samples; metrics of groups of runs have
+t-intervals, which cover the seeds of training, too.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +15,7 @@ from scipy import stats
 
 from adm.params import claims as params
 from adm.params.metrics import METRICS
-from adm.report.evidence import Evidence
+from adm.report.evidence import Evidence, Score
 from adm.report.intervals import (
     FEWEST_REPLICATES,
     TAIL,
@@ -25,6 +29,7 @@ from adm.report.intervals import (
     mean_draws,
     median_draws,
 )
+from adm.report.seeds import draws_over_seeds
 from adm.report.verdicts import Finding, Verdict
 
 
@@ -39,19 +44,24 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         finding = JUDGES[kind](claim, evidence)
     except ValueError as error:
         raise ValueError(f"claims.{key}: {error}") from error
-    return Verdict(key=key, statement=claim.statement, source=claim.source, **vars(finding))
+    counts = [len(evidence.groups[run]) for run in claim.runs_compared() if run in evidence.groups]
+    seeds = min(counts, default=None)
+    return Verdict(key=key, statement=claim.statement, source=claim.source, seeds=seeds, **vars(finding))
 
 
 def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
-    """Draws of a metric of several runs; the runs' draws are independent.
+    """Draws of a metric of several runs, which are independent, or of several groups of runs over seeds of training.
 
     Runs with equally many samples were resampled with the same indices, so their replicates look paired. They are
     truly paired only if sample i of both runs has the same seed. The replicates of each run are therefore rolled by
     the run's position: no false pairing narrows an interval. For runs with the same seeds it is wider than necessary.
 
     Raises:
-        ValueError: A run has no such metric or too few replicates, or runs have different numbers of samples.
+        ValueError: A run has no such metric or too few replicates, runs have different numbers of samples, or some
+            are of several seeds and some of one.
     """
+    if any(run in evidence.groups for run in runs):
+        return _draws_over_seeds(metric, runs, evidence)
     scores = {run: evidence.scores[run] for run in runs}
     for run, score in scores.items():
         if score.metrics.get(metric) is None or metric not in score.bootstrap:
@@ -61,9 +71,7 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
                 f"run {run!r} has {len(score.bootstrap[metric])} bootstrap replicates of {metric!r}; "
                 f"an interval needs at least {FEWEST_REPLICATES}"
             )
-    if len({score.num_samples for score in scores.values()}) > 1:
-        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
-        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
+    _require_equal_counts(metric, scores)
     shared = min(len(score.bootstrap[metric]) for score in scores.values())
     draws = {
         run: centred_draws(value, score.bootstrap[metric])
@@ -74,6 +82,38 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
         run: np.concatenate([draw[:1], np.roll(draw[1 : shared + 1], place)])
         for place, (run, draw) in enumerate(draws.items())
     }
+
+
+def _draws_over_seeds(metric: str, groups: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
+    """Draws of a metric's means over seeds; groups of the same trained models, as through training, are paired.
+
+    Pairs may have much in common, or nothing: either way their t-interval covers as it says.
+    """
+    runs = {group: evidence.groups.get(group, [group]) for group in groups}
+    scores = {run: evidence.scores[run] for members in runs.values() for run in members}
+    if missing := [run for run, score in scores.items() if score.metrics.get(metric) is None]:
+        raise ValueError(f"run {missing[0]!r} has no {metric!r}")
+    _require_equal_counts(metric, scores)
+    blocks: dict[tuple[str, ...], list[str]] = {}
+    for group, members in runs.items():
+        blocks.setdefault(tuple(evidence.trained.get(run, run) for run in members), []).append(group)
+    drawn = draws_over_seeds(
+        [
+            np.array([[scores[run].metrics[metric] for run in runs[group]] for group in block], np.float64).T
+            for block in blocks.values()
+        ]
+    )
+    return {
+        group: draws[:, column]
+        for block, draws in zip(blocks.values(), drawn, strict=True)
+        for column, group in enumerate(block)
+    }
+
+
+def _require_equal_counts(metric: str, scores: Mapping[str, Score]) -> None:
+    if len({score.num_samples for score in scores.values()}) > 1:
+        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
+        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
 
 
 def _found(

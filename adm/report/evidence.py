@@ -11,6 +11,9 @@ from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
 from adm.params.errors import UserError
+from adm.params.gans import GanRunParams
+from adm.params.needs import members_of
+from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schema import Params
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
@@ -42,10 +45,13 @@ class Evidence:
 
     `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
-    FLOPs of training.
+    FLOPs of training. `groups` are the runs of each group over seeds of training, and `trained` what each of these runs
+    is sampled from: a model or a GAN.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    trained: Mapping[str, str] = field(default_factory=dict)
     iterations: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
@@ -75,7 +81,11 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
         else:
             neighbours[key] = _neighbours(path, params.neighbours[key])
     return Evidence(
-        scores={key: _score(inputs["metrics"][key], key, params.scored[key]) for key in needs.metrics},
+        scores={
+            key: _score(inputs["metrics"][key], key, params.scored[key]) for key in members_of(params, needs.metrics)
+        },
+        groups=(groups := {key: params.groups[key] for key in needs.metrics if key in params.groups}),
+        trained={run: _trained(params, run) for run in members_of(params, groups)},
         iterations=_iterations(params, claims),
         errors=errors,
         neighbours=neighbours,
@@ -96,8 +106,18 @@ def images_seen(params: Params) -> dict[str, int]:
     return images
 
 
+def _trained(params: Params, run: str) -> str:
+    """The model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
+    match params.scored[run]:
+        case RunParams() | UpsampledRunParams() as sampled:
+            return params.model_of(sampled.checkpoint)
+        case GanRunParams() as sampled:
+            return sampled.gan
+    return run
+
+
 def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
-    """The iteration that a run's checkpoint was taken at, of the runs of claims on the course of training."""
+    """The iteration of the checkpoint of runs or groups, of claims on the course of training."""
     runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 

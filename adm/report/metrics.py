@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
@@ -14,6 +15,7 @@ from adm.params.errors import UserError
 from adm.params.metrics import METRICS
 from adm.params.schema import Params
 from adm.params.section import Section
+from adm.report.seeds import OverSeeds, over_seeds
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.sources.Needs` names them."""
@@ -23,47 +25,72 @@ COVERAGE = 0.95
 
 
 def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs) -> pd.DataFrame:
-    """Read metrics of runs, with their standard errors if they have one.
+    """Read metrics of runs, with their standard errors if they have one; of a group of runs their means.
 
     Args:
         params: The params file.
-        runs: Keys of runs.
+        runs: Keys of runs and of groups.
         names: Keys of METRICS.
         inputs: Artifacts that include the "metrics" of every run.
 
     Returns:
-        One row for each run, in order, indexed by its key; one column for each metric or error, NaN if a run has too
-        few samples.
+        One row for each key, in order, indexed by it; one column for each metric or error, NaN if a run has too few
+        samples.
 
     Raises:
         UserError: A file is missing, has other metrics, or belongs to a run with another section.
     """
     columns = [name for metric in names for name in (metric, METRICS[metric].error) if name is not None]
+    rows = [_values(params, key, columns, inputs).mean(axis=0) for key in runs]
+    return pd.DataFrame(rows, index=list(runs), columns=columns, dtype=float)
+
+
+def read_over_seeds(params: Params, group: str, names: Sequence[str], inputs: Inputs) -> dict[str, OverSeeds]:
+    """Read metrics of a group of runs, by their names; one is left out if a run has too few samples for it.
+
+    Raises:
+        UserError: `read_metrics` would raise it.
+    """
+    values = _values(params, group, names, inputs)
+    return {
+        name: over_seeds(column) for name, column in zip(names, values.T, strict=True) if not np.isnan(column).any()
+    }
+
+
+def _values(params: Params, key: str, columns: Sequence[str], inputs: Inputs) -> NDArray[np.float64]:
+    """Metrics of a run or of the runs of a group, a run a row."""
     rows = []
-    for run in runs:
+    for run in params.members(key):
         path = inputs["metrics"][run]
         found = read_score(path, run, params.scored[run])["metrics"]
         if missing := [name for name in columns if name not in found]:
             raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
         rows.append([found[name] for name in columns])
-    return pd.DataFrame(rows, index=list(runs), columns=columns, dtype=float)
+    return np.array(rows, dtype=float)
 
 
 def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.DataFrame:
     """Read the bootstrap replicates of runs as 95 % intervals; for the arguments see `read_metrics`.
 
-    The replicates are centred at the measured value, because resampling repeats images, and this raises FID.
+    The replicates are centred at the measured value, because resampling repeats images, and this raises FID. The
+    intervals of a group of runs are of the mean over seeds, of the same metrics.
 
     Returns:
-        One row for each run, indexed by its key, with the columns `<metric>_low` and `<metric>_high`.
+        One row for each key, indexed by it, with the columns `<metric>_low` and `<metric>_high`.
 
     Raises:
         UserError: `read_metrics` would raise it.
     """
     rows = []
-    for run in runs:
+    for key in runs:
+        run = params.members(key)[0]
         content = read_score(inputs["metrics"][run], run, params.scored[run])
         bounds: dict[str, float] = {}
+        if key in params.groups:
+            for name, found in read_over_seeds(params, key, list(content["bootstrap"]), inputs).items():
+                bounds |= {f"{name}_low": found.mean - found.half_width, f"{name}_high": found.mean + found.half_width}
+            rows.append(bounds)
+            continue
         for name, replicates in content["bootstrap"].items():
             spread = np.asarray(replicates, float) - np.mean(replicates)
             low, high = np.quantile(spread, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])

@@ -1,14 +1,13 @@
 """The user's own tables: any runs, any metrics."""
 
-import numpy as np
 import pandas as pd
 
 from adm.params.metrics import METRICS
 from adm.params.schema import Params
 from adm.params.tables import OwnTableParams
 from adm.report.metrics import Inputs, read_intervals, read_metrics
-from adm.report.paper_tables import HERE, describe
-from adm.report.tables import DECIMALS
+from adm.report.paper_tables import HERE, describe, with_seeds
+from adm.report.tables import DECIMALS, significant
 
 DIGITS_OF_ERROR = 2
 """Significant digits of a standard error."""
@@ -17,7 +16,8 @@ DIGITS_OF_ERROR = 2
 def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
     """Metrics of runs, one row for each run and one column for each metric.
 
-    ± is a standard error, and brackets hold a 95 % interval.
+    ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
+    its cells.
 
     Args:
         params: The params file.
@@ -34,7 +34,7 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     for name in shown.metrics:
         is_bounded = f"{name}_low" in bounds
         table[METRICS[name].label] = _bounded(found, bounds, name) if is_bounded else _column(found, name)
-    return table
+    return with_seeds(table, {name: METRICS[name].label for name in shown.metrics}, params, runs, inputs)
 
 
 def _bounded(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[str]:
@@ -51,15 +51,10 @@ def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:
     metric = METRICS[name]
     if metric.digits is None:
         return [float(value) for value in found[name]]
-    texts = ["" if pd.isna(value) else _significant(value, metric.digits) for value in found[name]]
+    texts = ["" if pd.isna(value) else significant(value, metric.digits) for value in found[name]]
     if metric.error is None:
         return texts
     return [
-        f"{text} ± {_significant(error, DIGITS_OF_ERROR)}" if text else ""
+        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text else ""
         for text, error in zip(texts, found[metric.error], strict=True)
     ]
-
-
-def _significant(value: float, digits: int) -> str:
-    """A number with `digits` significant digits and no exponent."""
-    return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")

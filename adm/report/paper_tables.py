@@ -1,6 +1,8 @@
 """The paper's tables of runs: its values and those measured here, in the paper's rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +14,7 @@ from adm.params.schema import Params
 from adm.params.sources import NoSource, keys_in
 from adm.params.tables import ComputeParams, RowsParams, SweepsParams
 from adm.report.compute import theoretical_throughput, v100_days
-from adm.report.metrics import Inputs, read_metrics, read_sizes
+from adm.report.metrics import Inputs, read_metrics, read_over_seeds, read_sizes
 from adm.report.tables import plain
 
 Rows = Sequence[str | NoSource]
@@ -92,9 +94,10 @@ def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inp
 def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
     """The checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none.
 
+    Those of a group are its first run's: seeds do not change what training costs.
     A run of gradient scale zero needs no classifier.
     """
-    section = params.scored[run]
+    section = params.section_of(run)
     if isinstance(section, UpsampledRunParams):
         generators, classifiers = trained_for(params, section.base)
         return [section.checkpoint, *generators], classifiers
@@ -147,14 +150,13 @@ def sweep_table(paper: pd.DataFrame, params: Params, shown: SweepsParams, inputs
     table["Scale, paper"] = [f"{scale:g}" for scale in paper["gradient_scale"]]
     table["Chosen, paper"] = ["chosen" if chosen else "" for chosen in paper["chosen"]]
     table[HERE] = [describe(params, source) for source in shown.rows]
-    table["Scale, here"] = [
-        f"{params.runs[source].gradient_scale:g}" if isinstance(source, str) else "" for source in shown.rows
-    ]
+    runs = [params.runs[params.members(source)[0]] if isinstance(source, str) else None for source in shown.rows]
+    table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
     table["FID, here"] = metrics_of(params, shown.rows, ["fid"], inputs)["fid"].to_numpy()
     sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
-    return table
+    return with_seeds(table, {"fid": "FID, here"}, params, shown.rows, inputs)
 
 
 def beside_metrics(
@@ -166,6 +168,32 @@ def beside_metrics(
     for name in names:
         table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
         table[f"{METRICS[name].label}, here"] = found[name].to_numpy()
+    return with_seeds(table, {name: f"{METRICS[name].label}, here" for name in names}, params, sources, inputs)
+
+
+def with_seeds(
+    table: pd.DataFrame, columns: Mapping[str, str], params: Params, sources: Rows, inputs: Inputs
+) -> pd.DataFrame:
+    """A table in which metrics over seeds of training replace the means of groups of runs.
+
+    Args:
+        table: A row for each source.
+        columns: The columns of metrics, by the metrics.
+        params: The params file.
+        sources: Runs, groups of runs, or reasons why there is none.
+        inputs: Artifacts that include the "metrics" of the groups' runs.
+    """
+    found = {
+        row: read_over_seeds(params, source, list(columns), inputs)
+        for row, source in enumerate(sources)
+        if isinstance(source, str) and source in params.groups
+    }
+    for name, column in columns.items() if found else ():
+        cells: list[Any] = [
+            replace(found[row][name], digits=METRICS[name].digits) if name in found.get(row, {}) else cell
+            for row, cell in enumerate(table[column])
+        ]
+        table[column] = cells
     return table
 
 
@@ -187,9 +215,13 @@ def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def describe(params: Params, source: str | NoSource) -> str:
-    """A short description of the run of a row, or the reason why there is none."""
+    """A short description of the run or the group of runs of a row, or the reason why there is none."""
     if isinstance(source, NoSource):
         return source.none
+    if source in params.groups:
+        first, *_ = runs = params.groups[source]
+        ending = first.removeprefix(source) if first.startswith(f"{source}-") else ""
+        return f"{describe(params, first).replace(ending, '')}, {len(runs)} seeds"
     run = params.scored[source]
     if isinstance(run, GanRunParams):
         return f"GAN {run.gan}, truncation {run.truncation:g}"

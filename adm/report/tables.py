@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from adm.artifacts.writing import new_files
+from adm.report.seeds import OverSeeds
 
 DECIMALS = 2
 """Decimals of a number in print, as in the paper."""
@@ -46,15 +48,29 @@ def plain(number: float) -> str:
     return "" if pd.isna(number) else f"{number:g}"
 
 
+SEEDS = "Here, a metric over seeds of training is: mean ± half the width of its 95 % t-interval (standard deviation)."
+"""What a caption adds if a table has metrics over seeds."""
+
+
+def significant(value: float, digits: int) -> str:
+    """A number with `digits` significant digits and no exponent."""
+    return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
+
+
 def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
     """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` with printed values.
 
+    In print, floats are rounded to DECIMALS. A metric over seeds is one cell in print; in csv its column holds means,
+    and columns of their own hold half-widths, spreads and numbers of seeds.
+
     Args:
         stem: The path without its ending.
-        table: The table, with printed headings; in print, floats are rounded to DECIMALS.
+        table: The table, with printed headings; cells are texts, floats or `OverSeeds`.
         name: The table's name, such as "Table 8". Only Markdown shows it, because LaTeX numbers tables itself.
         caption: The caption.
     """
+    if table.map(_is_over_seeds).to_numpy().any():
+        caption = f"{caption} {SEEDS}"
     printed = table.map(_print)
     alignment = ["left" if _is_text(table[column]) else "right" for column in table]
     cells = printed.map(_in_markdown).rename(columns=_in_markdown)
@@ -63,7 +79,7 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
     columns = "".join(side[0] for side in alignment)
     latex = style.to_latex(hrules=True, column_format=columns, caption=_in_latex(caption))
     texts = {
-        ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        ".csv": _apart(table).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
         ".md": f"{name}: {caption}\n\n{markdown}\n",
         ".tex": latex,
     }
@@ -72,7 +88,28 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
             path.write_text(text, encoding="utf-8")
 
 
+def _apart(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose metrics over seeds have a column for each of their numbers; other tables as they are."""
+    columns: dict[str, Any] = {}
+    for name, column in table.items():
+        if not column.map(_is_over_seeds).any():
+            columns[str(name)] = column
+            continue
+        columns[str(name)] = [cell.mean if _is_over_seeds(cell) else cell for cell in column]
+        for ending, field in (("±", "half_width"), ("spread", "spread"), ("seeds", "seeds")):
+            columns[f"{name}, {ending}"] = [getattr(cell, field, None) for cell in column]
+    return pd.DataFrame(columns)
+
+
+def _is_over_seeds(cell: Any) -> bool:
+    return isinstance(cell, OverSeeds)
+
+
 def _print(value: Any) -> str:
+    if isinstance(value, OverSeeds):
+        numbers = (value.mean, value.half_width, value.spread)
+        mean, half, spread = (_print(x) if value.digits is None else significant(x, value.digits) for x in numbers)
+        return f"{mean} ± {half} ({spread})"
     if pd.isna(value):
         return ""
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)

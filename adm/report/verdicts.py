@@ -14,6 +14,11 @@ CAPTION = (
     "The claims of the paper's appendix against what this scale measured. An interval covers the draw of the samples, "
     "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
 )
+CAPTION_OVER_SEEDS = (
+    "The claims of the paper's appendix against what this scale measured. Where a number of seeds stands, models were "
+    "trained from so many seeds and sampled apart: the interval is a t-interval that covers both the seeds of training "
+    "and the draw of the samples. Any other interval covers the draw of the samples, images or repetitions alone."
+)
 COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "Verdict": 2.0}
 """Headings, and the width of their columns in LaTeX in centimetres."""
 
@@ -38,6 +43,8 @@ class Verdict(Finding):
     key: str
     statement: str
     source: str
+    seeds: int | None = None
+    """The number of seeds of training that its interval covers, the least of those compared; None if it covers none."""
 
 
 def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
@@ -49,16 +56,21 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         made_by: Provenance of the verdicts.
     """
     rows = [asdict(verdict) for verdict in verdicts]
+    over_seeds = any(verdict.seeds for verdict in verdicts)
+    caption = CAPTION_OVER_SEEDS if over_seeds else CAPTION
+    if not over_seeds:
+        for row in rows:
+            del row["seeds"]
     first = ["key", "statement", "source", "verdict"]
-    table = pd.DataFrame(rows, columns=first + [name for name in Verdict.__dataclass_fields__ if name not in first])
+    table = pd.DataFrame(rows, columns=first + [name for name in rows[0] if name not in first])
     printed = pd.DataFrame([_printed(verdict) for verdict in verdicts], columns=list(COLUMNS))
     markdown = printed.map(lambda text: text.replace("|", "\\|")).to_markdown(index=False, disable_numparse=True)
     style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
-    latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=CAPTION)
+    latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=caption)
     texts = {
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        ".md": f"{CAPTION}\n\n{markdown}\n",
+        ".md": f"{caption}\n\n{markdown}\n",
         ".tex": latex,
     }
     with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
@@ -71,5 +83,6 @@ def _printed(verdict: Verdict) -> tuple[str, ...]:
     if verdict.low is None or verdict.high is None:
         return verdict.statement, verdict.source, verdict.effect, "", f"{verdict.verdict}: {verdict.note}"
     measured = "; ".join(filter(None, (verdict.effect, verdict.note)))
-    ends = f"{verdict.low:.3g} to {verdict.high:.3g} ({verdict.measure})"
+    seeds = f"; {verdict.seeds} seeds" if verdict.seeds else ""
+    ends = f"{verdict.low:.3g} to {verdict.high:.3g} ({verdict.measure}{seeds})"
     return verdict.statement, verdict.source, measured, ends, verdict.verdict

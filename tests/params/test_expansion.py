@@ -257,7 +257,9 @@ def test_a_root_that_is_no_url_of_a_folder_is_refused(scale, root):
     assert str(yaml.safe_load(root)) in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["params", "scales/fashion/params", "scales/paper/params", "scales/released/params"])
+@pytest.mark.parametrize(
+    "name", ["params", *(f"scales/{name}/params" for name in ("digits", "fashion", "paper", "released"))]
+)
 def test_the_written_out_file_says_the_same(root, tmp_path, name):
     params = load(root / f"{name}.yaml")
     (tmp_path / "params.yaml").write_text(write(params))

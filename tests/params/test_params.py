@@ -8,7 +8,7 @@ import pytest
 
 from adm.params import Params, UserError, check, load
 
-SCALES = ["params.yaml", *(f"scales/{name}/params.yaml" for name in ("fashion", "paper", "released"))]
+SCALES = ["params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "paper", "released"))]
 
 
 @pytest.mark.parametrize("name", SCALES)

@@ -13,7 +13,7 @@ from adm.params import load, read
 from adm.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[2]
-SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("fashion", "released", "paper")))
+SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "released", "paper")))
 
 SMALL = """
 paths: {results: results/small}

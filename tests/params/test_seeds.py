@@ -1,0 +1,247 @@
+"""Seeds of training in params files: copies, the runs that follow them, and the groups that these form."""
+
+import pytest
+import yaml
+
+from adm.params import UserError, check
+from adm.params.load import write
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.pipeline import Pipeline
+
+NAMES = ("models", "gans", "runs", "upsampled_runs", "gan_runs", "groups")
+SMALL = """
+datasets:
+  small: &small {source: digits, image_size: 4, num_classes: 10}
+  digits: {<<: *small, image_size: 8}
+extractors: {vgg: {dataset: digits, side: 16, iterations: 9, least_accuracy: 0.5}}
+references: {real: {dataset: digits, num_images: 100}, little: {dataset: small, num_images: 100}}
+models:
+  adm: &adm
+    kind: diffusion
+    dataset: digits
+    checkpoints: [100, 20000]
+    network: &network {image_size: 8, channels: 32, channel_multiplier: [1, 2], heads: 1, num_classes: 10}
+    training: {batch_size: 4, seed: 7}
+  judge: {<<: *adm, kind: classifier, checkpoints: [50]}
+  half: {<<: *adm, dataset: small, checkpoints: [60], network: {<<: *network, image_size: 4}}
+  up: {<<: *adm, kind: upsampler, checkpoints: [70], network: {<<: *network, low_resolution: 4}}
+gans: {rival: {dataset: digits, iterations: 5}}
+runs:
+  plain: &run {checkpoint: adm, num_samples: 8, seed: 5}
+  through: {<<: *run, sweep: {iteration: [100, 20000]}}
+  guided: {<<: *run, classifier: judge, gradient_scale: 1}
+  early: {<<: *run, checkpoint: adm-100}
+  untrained: {<<: *run, checkpoint: adm-0}
+  low: {<<: *run, checkpoint: half}
+upsampled_runs:
+  stack: {base: low, checkpoint: up, num_samples: 8}
+gan_runs:
+  gan: {gan: rival, num_samples: 8, sweep: {truncation: [0.5, 1]}}
+interpolations: {path: {checkpoint: adm, reconstructions: 4}}
+likelihoods: {bits: {checkpoint: adm-100, num_images: 4}}
+neighbours: {near: {run: plain}}
+variations: {varied: {run: guided, scales: [0, 1]}}
+throughput: {speed: {model: adm, naive_batch: 1, optimised_batch: 2}}
+tables:
+  mine: {rows: [plain, guided], metrics: [fid], caption: Mine.}
+figures:
+  curve: {kind: curves, x: iterations, y: [fid], caption: Mine., curves: {a: [through-100, through-20k]}}
+  grid: {kind: random_grid, run: plain, rows: 1, columns: 2, caption: Mine.}
+  sides: {kind: comparison, columns: 1, lines: 1, caption: Mine., rows: {a: {b: {run: guided}, c: {dataset: digits}}}}
+claims:
+  better: {statement: S., source: A, kind: lower, metric: fid, run: guided, than: plain}
+  cheap: {statement: S., source: A, kind: lighter, model: judge, than: adm}
+"""
+
+
+def seeded(**seeds):
+    """The small file, checked, with seeds of models and GANs."""
+    data = yaml.safe_load(SMALL)
+    for key, values in seeds.items():
+        (data["gans"] if key in data["gans"] else data["models"])[key]["seeds"] = values
+    return check(data, "params.yaml")
+
+
+def refusal(data):
+    with pytest.raises(UserError) as error:
+        check(data, "params.yaml")
+    assert str(error.value).isprintable()
+    return str(error.value)
+
+
+def keys(params):
+    return {key for name in NAMES for key in getattr(params, name)}
+
+
+@pytest.mark.parametrize("none", [{}, {"adm": None, "rival": None}])
+def test_without_seeds_there_is_nothing_new(none):
+    params = seeded(**none)
+    assert params == check(yaml.safe_load(SMALL), "params.yaml")
+    assert not params.groups
+    assert not any("seed-" in key for key in keys(params))
+    assert not any("groups" in job.values for job in Pipeline(params).jobs.values())
+
+
+def test_a_copy_differs_from_its_model_in_its_seed_alone():
+    params, plain = seeded(adm=[3, 1], rival=[4, 9]), seeded()
+    assert [key for key in params.models if key.startswith("adm")] == ["adm-seed-3", "adm-seed-1"]
+    for seed in (3, 1):
+        model = params.models[f"adm-seed-{seed}"]
+        assert model.training.seed == seed
+        assert model.model_copy(update={"training": plain.models["adm"].training}) == plain.models["adm"]
+    assert [params.gans[f"rival-seed-{seed}"].seed for seed in (4, 9)] == [4, 9]
+    assert params.models["judge"] == plain.models["judge"]
+
+
+def test_each_run_of_a_copied_model_becomes_a_group_of_runs():
+    params, plain = seeded(adm=[3, 1]), seeded()
+    followed = ["plain", "through-100", "through-20k", "guided", "early", "untrained"]
+    assert params.groups == {key: [f"{key}-seed-3", f"{key}-seed-1"] for key in followed}
+    found = {run: params.runs[run].checkpoint for key in followed for run in params.groups[key]}
+    assert found["early-seed-1"] == "adm-seed-1-100"
+    assert found["through-20k-seed-3"] == found["plain-seed-3"] == "adm-seed-3-20k"
+    assert found["untrained-seed-1"] == "adm-seed-1-0"
+    assert params.runs["guided-seed-1"].classifier == "judge-50"
+    for key in followed:  # but for checkpoint and seed a run is what it was, and the first draws what it drew
+        first, other = (params.runs[run] for run in params.groups[key])
+        assert first == plain.runs[key].model_copy(update={"checkpoint": first.checkpoint})
+        assert other == plain.runs[key].model_copy(update={"checkpoint": other.checkpoint, "seed": other.seed})
+    assert params.runs["low"] == plain.runs["low"]
+
+
+def test_no_two_runs_of_a_group_draw_the_same_image():
+    params = seeded(adm=[1, 2, 3, 4], half=[0, 1], up=[0, 1], rival=[5, 6])
+    for runs in params.groups.values():
+        sections = [params.scored[run] for run in runs]
+        drawn = {seed for section in sections for seed in range(section.seed, section.seed + section.num_samples)}
+        assert len(drawn) == sum(section.num_samples for section in sections)
+
+
+def test_a_seed_more_renames_nothing_and_changes_no_job():
+    def jobs(params):
+        return {name: job.values for name, job in Pipeline(params).jobs.items() if job.rule not in ("table", "figure")}
+
+    few, more = seeded(adm=[3, 1], rival=[2]), seeded(adm=[3, 1, 8], rival=[2, 7])
+    assert keys(few) < keys(more)
+    before, after = jobs(few), jobs(more)
+    changed = {name for name, values in before.items() if values != after[name]}
+    assert changed == {"sizes", "claims/own"}  # which read all models, all runs
+
+
+def test_what_has_seeds_on_both_sides_is_paired():
+    params = seeded(adm=[1, 2], judge=[5, 6], half=[3, 4], up=[8, 9], rival=[1, 2])
+    guided = [params.runs[run] for run in params.groups["guided"]]
+    assert params.groups["guided"] == ["guided-seed-1", "guided-seed-2"]
+    assert [(run.checkpoint, run.classifier) for run in guided] == [
+        ("adm-seed-1-20k", "judge-seed-5-50"),
+        ("adm-seed-2-20k", "judge-seed-6-50"),
+    ]
+    stacks = [params.upsampled_runs[run] for run in params.groups["stack"]]
+    assert [(run.checkpoint, run.base) for run in stacks] == [
+        ("up-seed-8-70", "low-seed-3"),
+        ("up-seed-9-70", "low-seed-4"),
+    ]
+    assert [params.gan_runs[run].gan for run in params.groups["gan-0_5"]] == ["rival-seed-1", "rival-seed-2"]
+
+
+@pytest.mark.parametrize("seeded_model", ["half", "up"])
+def test_one_side_alone_may_have_seeds(seeded_model):
+    params = seeded(**{seeded_model: [3, 4]})
+    stacks = [params.upsampled_runs[run] for run in params.groups["stack"]]
+    assert params.groups["stack"] == ["stack-seed-3", "stack-seed-4"]
+    assert len({(run.base, run.checkpoint) for run in stacks}) == 2
+    assert {run.checkpoint for run in stacks if seeded_model == "half"} <= {"up-70"}
+    assert {run.base for run in stacks if seeded_model == "up"} <= {"low"}
+
+
+def test_a_swept_model_has_seeds_at_each_of_its_values():
+    data = yaml.safe_load(SMALL.replace("judge", "adm-judge"))
+    data["models"]["half"] |= {"seeds": [1, 2], "sweep": {"network.channels": [32, 64]}}
+    data["upsampled_runs"] = {}
+    params = check(data, "params.yaml")
+    assert params.groups == {f"low-{width}": [f"low-{width}-seed-1", f"low-{width}-seed-2"] for width in (32, 64)}
+    assert params.runs["low-64-seed-2"].checkpoint == "half-64-seed-2-60"
+
+
+def test_what_shows_one_model_or_run_takes_the_first():
+    params = seeded(adm=[3, 1], judge=[5, 6])
+    assert params.interpolations["path"].checkpoint == "adm-seed-3-20k"
+    assert params.likelihoods["bits"].checkpoint == "adm-seed-3-100"
+    assert params.neighbours["near"].run == "plain-seed-3"
+    assert params.variations["varied"].run == "guided-seed-3"
+    assert params.throughput["speed"].model == "adm-seed-3"
+    assert params.figures["grid"].run == "plain-seed-3"
+    assert params.figures["sides"].rows["a"]["b"].run == "guided-seed-3"
+    assert (params.claims["cheap"].model, params.claims["cheap"].than) == ("judge-seed-5", "adm-seed-3")
+
+
+def test_tables_curves_and_claims_name_groups_and_read_all_their_runs():
+    params = seeded(adm=[3, 1])
+    assert list(params.tables["mine"].rows.values()) == ["plain", "guided"]
+    runs = {f"{key}-seed-{seed}" for key in ("plain", "guided") for seed in (3, 1)}
+    assert set(needs_of_table(params, "mine").metrics) == set(needs_of_claims(params, "own").metrics) == runs
+    assert len(needs_of_figure(params, "curve").metrics) == 4
+    jobs = Pipeline(params).jobs
+    assert jobs["table/mine"].values["groups"] == {key: params.groups[key] for key in ("plain", "guided")}
+    assert "groups" not in jobs["figure/grid"].values
+
+
+def test_a_file_with_seeds_is_written_out_once():
+    params = seeded(adm=[3, 1], rival=[1, 2], half=[0, 9], up=[1, 2])
+    assert check(yaml.safe_load(write(params)), "params.yaml") == params
+
+
+@pytest.mark.parametrize("seeds", [[], 3, [1, 1], [-1], [1.5], [True], ["1"], {"a": 1}, [[1]]])
+def test_seeds_that_are_none_are_refused(seeds):
+    data = yaml.safe_load(SMALL)
+    data["models"]["adm"]["seeds"] = seeds
+    assert "models.adm.seeds: " in refusal(data)
+    assert "different whole numbers" in refusal(data)
+
+
+def test_too_many_seeds_are_refused():
+    data = yaml.safe_load(SMALL)
+    data["models"]["adm"]["seeds"] = list(range(1001))
+    assert "models.adm.seeds: gives 1001 copies; at most 1000" in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"models.adm.seeds": [1, 2], "models.judge.seeds": [1]}, "runs.guided: checkpoint 'adm-20k' has 2 and clas"),
+        ({"models.half.seeds": [1, 2], "models.up.seeds": [1, 2, 3]}, "upsampled_runs.stack: checkpoint 'up-70' has 3"),
+        ({"models.adm.seeds": [1]}, "'plain' is of one seed of training"),
+        ({"models.judge.seeds": [1, 2]}, "'guided' is of several seeds of training, but 'plain' is of one"),
+        ({"models.adm.seeds": [1, 2], "runs.early": ...}, None),
+        ({"models.adm.seeds": [1, 2], "groups": {"plain": ["low"]}}, "groups.plain"),
+        ({"groups": {"some": ["nothing"]}}, "groups.some: 'nothing' is not defined"),
+        ({"groups": {"low": ["plain"]}}, "groups.low: 'low' names a run of runs already"),
+        ({"groups": {"some": ["plain", "plain"]}}, "groups.some: 'plain' stands twice"),
+        ({"datasets.digits.seeds": [1, 2]}, "datasets.digits"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_one_line(changes, expected):
+    data = yaml.safe_load(SMALL)
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        section = data
+        for name in parents:
+            section = section[name]
+        if value is ...:
+            del section[last]
+        else:
+            section[last] = value
+    if expected is None:
+        assert check(data, "params.yaml").groups
+    else:
+        assert expected in refusal(data)
+
+
+def test_a_group_of_ones_own_stands_for_its_runs():
+    data = yaml.safe_load(SMALL)
+    data["groups"] = {"both": ["plain", "early"]}
+    data["tables"]["mine"]["rows"] = {"all": "both"}
+    data["figures"]["grid"]["run"] = "both"
+    params = check(data, "params.yaml")
+    assert needs_of_table(params, "mine").metrics == ["plain", "early"]
+    assert params.figures["grid"].run == "plain"

@@ -1,0 +1,415 @@
+"""Intervals over seeds of training: they cover as they say, and tables, curves and claims show them."""
+
+import csv
+import importlib.util
+import io
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import TypeAdapter
+from scipy import stats
+
+from adm.artifacts.seal import write_sealed_json
+from adm.params import check, load
+from adm.params.claims import ClaimParams, needs_of
+from adm.params.needs import members_of, needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.tables import OwnTableParams, RowsParams
+from adm.report import seeds
+from adm.report.artwork import draw, remark
+from adm.report.claims import judge
+from adm.report.evidence import Evidence, Score, read_evidence
+from adm.report.intervals import interval
+from adm.report.metrics import read_intervals, read_metrics
+from adm.report.own_table import own_table
+from adm.report.paper import read_paper_table
+from adm.report.paper_tables import run_table
+from adm.report.seeds import draws_over_seeds, over_seeds
+from adm.report.tables import write_table
+from adm.stages import claims as claims_stage
+from adm.stages import table as table_stage
+
+CLAIM = TypeAdapter(ClaimParams)
+
+
+# Coverage. A seed's metric is the sum of what its training and what its samples' draw change.
+
+
+def normal(rng, shape):
+    """Of mean 0."""
+    return rng.standard_normal(shape)
+
+
+def skewed(rng, shape):
+    """Of mean 0 and skewness 1.75."""
+    return rng.lognormal(0, 0.5, shape) - np.exp(0.125)
+
+
+@pytest.mark.parametrize(
+    ("law", "n", "least", "most", "plain"),
+    [
+        (normal, 3, 0.93, 0.97, 0.80),
+        (normal, 5, 0.93, 0.97, 0.87),
+        (skewed, 3, 0.90, 0.95, 0.78),  # a t-interval of few skewed values covers a little less than it says
+        (skewed, 5, 0.89, 0.95, 0.85),
+    ],
+)
+def test_the_interval_of_a_mean_covers_the_truth_where_the_plain_bootstrap_does_not(law, n, least, most, plain):
+    rng, trials = np.random.default_rng(0), 2000
+    values = law(rng, (trials, n))
+    found = [over_seeds(each) for each in values]
+    covered = np.mean([abs(each.mean) <= each.half_width for each in found])
+    assert least <= covered <= most
+    resampled = values[:400, rng.integers(n, size=(500, n))].mean(axis=-1)
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=1)
+    assert np.mean((low <= 0) & (high >= 0)) < plain
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Few replicates, which make no interval wider or narrower on average, for many trials in little time."""
+    monkeypatch.setattr(seeds, "POINTS", 1 << 10)
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize(("law", "ratio"), [(normal, 1.0), (normal, 4.0), (skewed, 1.0)])
+@pytest.mark.parametrize("n", [3, 5])
+def test_the_interval_of_a_difference_between_models_covers_the_truth(n, law, ratio):
+    rng, trials, covered = np.random.default_rng(1), 500, 0
+    for _ in range(trials):
+        a, b = draws_over_seeds([law(rng, (n, 1)), ratio * law(rng, (n, 1))])
+        low, high = interval((a - b)[:, 0])[1:]
+        covered += low <= 0 <= high
+    assert 0.93 <= covered / trials <= 0.975
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("n", [3, 5])
+def test_noise_alone_is_rarely_called_a_change_of_several_groups(n, paired):
+    # A claim on several groups at once: that none is better, where all are equal, and that they fall from one to the
+    # next. Variances of so few seeds are rough, so each share is a little above its 2.5 %.
+    rng, trials, wrong = np.random.default_rng(2), 300, {"not_better": 0, "falls": 0}
+    none = CLAIM.validate_python(
+        {
+            "statement": "S.",
+            "source": "A",
+            "kind": "not_better",
+            "metric": "fid",
+            "runs": list("abcd"),
+            "base": "e",
+            "by": 0.0,
+        }
+    )
+    falls = CLAIM.validate_python(
+        {"statement": "S.", "source": "A", "kind": "falls", "metric": "fid", "runs": list("abcde")}
+    )
+    for _ in range(trials):
+        common = rng.standard_normal((n, 1)) * paired  # what a model keeps through its training
+        values = dict(zip("abcde", (common + rng.standard_normal((n, 5))).T, strict=True))
+        wrong["not_better"] += judged(none, values, paired).verdict == "does not hold"
+        wrong["falls"] += judged(falls, values, paired).verdict == "holds"
+    assert max(wrong.values()) / trials <= 0.075
+
+
+def test_intervals_of_differences_are_students_if_paired_and_else_welchs():
+    rng = np.random.default_rng(3)
+    for n, m in ((3, 3), (5, 5), (3, 5), (2, 4)):
+        a, b = rng.normal(0, 1, n), rng.normal(1, 3, m)
+        x, y = draws_over_seeds([a[:, None], b[:, None]])
+        expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+        np.testing.assert_allclose(interval((x - y)[:, 0])[1:], expected, atol=0.02 * np.ptp(expected))
+        if n == m:
+            (paired,) = draws_over_seeds([np.stack([a, b], axis=1)])
+            expected = stats.ttest_rel(a, b).confidence_interval()
+            found = interval(paired[:, 0] - paired[:, 1])
+            np.testing.assert_allclose(found[1:], expected, atol=0.02 * np.ptp(expected))
+
+
+def test_a_mean_over_seeds_is_students():
+    values = np.array([3.0, 4.0, 8.0, 1.0])
+    found = over_seeds(values)
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    np.testing.assert_allclose([found.mean - found.half_width, found.mean + found.half_width], expected)
+    assert (found.mean, found.seeds) == (4.0, 4)
+    np.testing.assert_allclose(found.spread, np.std(values, ddof=1))
+
+
+def test_identical_seeds_have_no_spread():
+    found = over_seeds(np.full(3, 2.5))
+    assert (found.mean, found.spread, found.half_width) == (2.5, 0.0, 0.0)
+    (draws,) = draws_over_seeds([np.full((3, 2), 2.5)])
+    assert (draws == 2.5).all()
+
+
+def test_one_seed_has_no_interval():
+    with pytest.raises(ValueError, match="1 seed of training has no spread"):
+        over_seeds(np.ones(1))
+    with pytest.raises(ValueError, match="1 seed of training has no spread"):
+        draws_over_seeds([np.ones((3, 1)), np.ones((1, 1))])
+
+
+# Claims.
+
+
+def judged(claim, values, paired=False, **evidence):
+    """The verdict on a claim whose runs are groups of these values; paired groups are of the same models."""
+    groups = {key: [f"{key}-{i}" for i in range(len(found))] for key, found in values.items()}
+    scores = {
+        run: Score({claim.metric: float(value)}, {}, 400)
+        for key, found in values.items()
+        for run, value in zip(groups[key], found, strict=True)
+    }
+    trained = {run: run[2:] if paired else run for run in scores}
+    return judge("key", claim, Evidence(scores=scores, groups=groups, trained=trained, **evidence))
+
+
+def around(*centres):
+    """Values of groups a, b, c, ... at four seeds around centres, in another order each."""
+    offsets = np.linspace(-0.1, 0.1, 4)
+    return {
+        key: centre + np.roll(offsets, shift) for shift, (key, centre) in enumerate(zip("abcd", centres, strict=False))
+    }
+
+
+CASES = [
+    ({"kind": "lower", "metric": "fid", "run": "a", "than": "b"}, (1, 2), (2, 1), (1, 1.05)),
+    ({"kind": "higher", "metric": "recall", "run": "a", "than": "b", "by": 0.5}, (2, 1), (1, 1), (1.52, 1)),
+    ({"kind": "falls", "metric": "fid", "runs": list("abcd")}, (4, 3, 2, 1), (1, 2, 3, 4), (1.05, 1, 1, 1)),
+    ({"kind": "rises", "metric": "recall", "runs": list("abcd")}, (1, 2, 3, 4), (1, 4, 2, 5), (1, 1, 1, 1.05)),
+    (
+        {"kind": "bridges", "metric": "fid", "run": "a", "from_run": "b", "to_run": "c", "share": 0.5},
+        (1.2, 4, 1),
+        (3.8, 4, 1),
+        (2.5, 4, 1),
+    ),
+    (
+        {"kind": "similar", "metric": "fid", "runs_a": ["a", "b"], "runs_b": ["c", "d"], "within": 0.8},
+        (1, 2, 1, 2),
+        (1, 2, 4, 0),
+        (1, 2, 1.8, 2.8),
+    ),
+    (
+        {"kind": "not_better", "metric": "fid", "runs": ["a", "b", "c"], "base": "d", "by": 0.5},
+        (3, 3, 2, 2),
+        (3, 3, 0.5, 2),
+        (3, 3, 1.5, 2),
+    ),
+    (
+        {"kind": "beats_early", "metric": "fid", "runs": ["a", "b", "c"], "than": "d", "by_share": 0.25},
+        (4, 1, 0, 2),
+        (4, 3, 1, 2),
+        (4, 1.95, 1, 2),
+    ),
+]
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("case", CASES, ids=[case[0]["kind"] for case in CASES])
+def test_a_verdict_over_seeds_follows_the_effect(case, paired):
+    section, *centres = case
+    claim = CLAIM.validate_python({"statement": "S.", "source": "A", **section})
+    for expected, values in zip(("holds", "does not hold", "undecided"), centres, strict=True):
+        found = judged(claim, around(*values), paired, iterations={"a": 100, "b": 200, "c": 800})
+        assert found.verdict == expected
+        assert found.low <= found.estimate <= found.high
+        assert found.seeds == 4
+
+
+LOWER = CLAIM.validate_python(
+    {"statement": "S.", "source": "A", "kind": "lower", "metric": "fid", "run": "a", "than": "b"}
+)
+
+
+def test_what_models_share_through_training_cancels_where_they_are_the_same():
+    values = {"a": np.array([1.0, 5.0, 9.0]), "b": np.array([1.5, 5.4, 9.6])}
+    assert judged(LOWER, values, paired=True).verdict == "holds"
+    assert judged(LOWER, values, paired=False).verdict == "undecided"
+
+
+def test_equal_groups_decide_nothing():
+    assert judged(LOWER, {"a": [2.0, 2.0, 2.0], "b": [2.0, 2.0, 2.0]}).verdict == "undecided"
+
+
+def test_seeds_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match=r"claims\.key: 1 seed of training has no spread"):
+        judged(LOWER, {"a": [2.0, 3.0], "b": [2.0]})
+    scores = {run: Score({"fid": 1.0}, {}, count) for run, count in (("a-0", 4), ("a-1", 4), ("b-0", 4), ("b-1", 5))}
+    groups = {"a": ["a-0", "a-1"], "b": ["b-0", "b-1"]}
+    with pytest.raises(ValueError, match="unequal numbers of samples"):
+        judge("key", LOWER, Evidence(scores=scores, groups=groups))
+    scores["b-1"] = Score({"fid": None}, {}, 4)
+    with pytest.raises(ValueError, match="run 'b-1' has no 'fid'"):
+        judge("key", LOWER, Evidence(scores=scores, groups=groups))
+
+
+# Artifacts.
+
+FILE = """
+datasets: {digits: {source: digits, image_size: 8, num_classes: 10}}
+extractors: {vgg: {dataset: digits, side: 16, iterations: 9, least_accuracy: 0.5}}
+references: {real: {dataset: digits, num_images: 100}}
+models:
+  adm:
+    kind: diffusion
+    dataset: digits
+    checkpoints: [100, 200, 400]
+    network: {image_size: 8, channels: 32, channel_multiplier: [1, 2], heads: 1, num_classes: 10}
+    training: {batch_size: 4}
+    seeds: [1, 2, 3]
+  single: {kind: diffusion, dataset: digits, checkpoints: [100], training: {batch_size: 4},
+    network: {image_size: 8, channels: 32, channel_multiplier: [1, 2], heads: 1, num_classes: 10}}
+gans: {rival: {dataset: digits, iterations: 5, seeds: [4, 5]}}
+runs:
+  run: {checkpoint: adm, num_samples: 8, sweep: {iteration: [100, 200, 400]}}
+  alone: {checkpoint: single, num_samples: 8}
+gan_runs: {gan: {gan: rival, num_samples: 8, sweep: {truncation: [0.5, 1]}}}
+tables:
+  mine: {rows: {seeds: run-400, one: alone}, metrics: [fid, kid], caption: Mine.}
+figures:
+  curve: {kind: curves, x: iterations, y: [fid], caption: Mine., curves: {a: [run-100, run-200, run-400]}}
+  trade: {kind: trade_offs, caption: Mine., curves: {a: [gan-0_5, gan-1]}, panels: [[recall, precision]]}
+claims:
+  falls: {statement: FID falls., source: A, kind: falls, metric: fid, runs: [run-100, run-200, run-400]}
+  rival: {statement: It wins., source: A, kind: lower, metric: fid, run: run-400, than: gan-1}
+"""
+
+
+@pytest.fixture(scope="module")
+def params():
+    return check(yaml.safe_load(FILE), "params.yaml")
+
+
+@pytest.fixture
+def measured(params, score, placed, tmp_path):
+    """Inputs of needs, with the i-th run of a group at 10 + i, less what training or truncation gives."""
+
+    def inputs(needs):
+        (tmp_path / "metrics").mkdir()
+        for run in needs.metrics:
+            at = int(run[-1]) if "seed" in run else 0.0
+            value = 10.0 + at - (5 if "400" in run else 2 if "200" in run else 0)
+            content = score(params, run, value, bootstrap=("fid", "precision", "recall"))
+            write_sealed_json(tmp_path / "metrics" / f"{run}.json", content)
+        return placed(needs, tmp_path)
+
+    return inputs
+
+
+def test_a_table_shows_mean_interval_and_spread_of_a_group_beside_single_runs(params, measured, tmp_path):
+    inputs = measured(needs_of_table(params, "mine"))
+    table = own_table(params, params.tables["mine"], inputs)
+    assert table["Here"].to_list() == ["adm-400, 250 steps, 3 seeds", "single-100, 250 steps"]
+    write_table(tmp_path / "t", table, "Mine", "Mine.")
+    printed, numbers = (tmp_path / f"t{ending}" for ending in (".md", ".csv"))
+    half = stats.t.ppf(0.975, 2) / np.sqrt(3)
+    assert f"7.00 ± {half:.2f} (1.00)" in printed.read_text()
+    assert f"7.00 ± {half:.3g} (1.00)" in printed.read_text()  # of KID, with significant digits
+    assert "t-interval" in printed.read_text()
+    seeds_row, one = csv.DictReader(io.StringIO(numbers.read_text()))
+    assert [float(seeds_row[f"FID{end}"]) for end in ("", ", ±", ", spread", ", seeds")] == pytest.approx(
+        [7, half, 1, 3], rel=1e-5
+    )
+    assert (float(one["FID"]), one["FID, spread"], one["FID, seeds"]) == (10, "", "")
+
+
+def test_a_table_without_groups_has_no_column_and_no_word_more(params, measured, tmp_path):
+    shown = OwnTableParams(rows=["alone"], metrics=["fid"], caption="Mine.")
+    alone = params.model_copy(update={"tables": {"mine": shown}})
+    write_table(tmp_path / "t", own_table(alone, shown, measured(needs_of_table(alone, "mine"))), "Mine", "Mine.")
+    assert (tmp_path / "t.csv").read_text().splitlines()[0] == "Run,Here,FID"
+    assert (tmp_path / "t.md").read_text().startswith("Mine: Mine.\n\n|")
+
+
+def test_the_papers_tables_show_groups_in_their_rows(params, measured):
+    shown = RowsParams(rows=["run-400", "alone"])
+    with_table = params.model_copy(update={"tables": {"table_6": shown}})
+    inputs = measured(needs_of_table(with_table, "table_6"))
+    table = run_table(read_paper_table("table_6"), with_table, shown, inputs)
+    group, alone = table["FID, here"]
+    assert (group.mean, group.spread, group.seeds) == (7, 1, 3)
+    assert alone == 10
+
+
+def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
+    inputs = measured(needs_of_figure(params, "curve"))
+    means = read_metrics(params, ["run-100", "run-400"], ["fid"], inputs)["fid"]
+    assert means.to_list() == [12, 7]
+    ends = read_intervals(params, ["run-100"], inputs).loc["run-100"]
+    half = stats.t.ppf(0.975, 2) / np.sqrt(3)
+    np.testing.assert_allclose(ends[["fid_low", "fid_high"]], [12 - half, 12 + half])
+
+
+def test_curves_go_through_means_with_bars(params, measured):
+    inputs = measured(needs_of_figure(params, "curve"))
+    (axes,) = draw(params, "curve", inputs).axes
+    assert axes.lines[0].get_xydata().tolist() == [[100, 12], [200, 10], [400, 7]]
+    (bars,) = axes.collections
+    half = stats.t.ppf(0.975, 2) / np.sqrt(3)
+    np.testing.assert_allclose(bars.get_segments()[2][:, 1], [7 - half, 7 + half])
+    assert "t-interval" in remark(params, "curve", inputs)
+
+
+def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
+    (axes,) = draw(params, "trade", measured(needs_of_figure(params, "trade"))).axes
+    assert len(axes.collections) == 2
+
+
+def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, measured, tmp_path):
+    inputs = measured(needs_of_claims(params, "own"))
+    claims_stage.run(params, "own", inputs, tmp_path / "own")
+    falls, rival = csv.DictReader((tmp_path / "own.csv").read_text().splitlines())
+    assert (falls["verdict"], falls["seeds"]) == ("holds", "3")  # paired: each seed falls by as much
+    assert (rival["verdict"], rival["seeds"]) == ("holds", "2")
+    text = (tmp_path / "own.md").read_text()
+    assert "seeds of training" in text.splitlines()[0]
+    assert "3 seeds" in text
+
+
+# A whole scale, whose models all have seeds.
+
+
+@pytest.fixture(scope="module")
+def digits(root):
+    return load(root / "scales" / "digits" / "params.yaml")
+
+
+@pytest.mark.parametrize("name", ["table_8", "table_10", "table_11", "table_14", "appendix_k", "further"])
+def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
+    needs = needs_of_table(digits, name)
+    write_scores(tmp_path, digits, needs.metrics)
+    write_sizes(tmp_path, digits, parameters=1, forward_flops=1)
+    table_stage.run(digits, name, placed(needs, tmp_path), tmp_path / "out")
+    assert ("5 seeds" in (tmp_path / "out.md").read_text()) == bool(needs.metrics)
+
+
+@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11"])
+def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
+    needs = needs_of_figure(digits, name)
+    write_scores(tmp_path, digits, needs.metrics)
+    write_sizes(tmp_path, digits, forward_flops=1)
+    assert draw(digits, name, placed(needs, tmp_path)).axes
+
+
+def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
+    claims = {key: claim for key, claim in digits.claims.items() if claim.runs_compared()}
+    runs = members_of(digits, needs_of(claims.values()).metrics)
+    (tmp_path / "metrics").mkdir()
+    for number, run in enumerate(runs):
+        write_sealed_json(tmp_path / "metrics" / f"{run}.json", score(digits, run, 1.0 + number % 7))
+    evidence = read_evidence(
+        digits, list(claims.values()), {"metrics": {r: tmp_path / "metrics" / f"{r}.json" for r in runs}}
+    )
+    assert evidence.iterations["adm-128-250"] == 250
+    for key, claim in claims.items():
+        assert judge(key, claim, evidence).seeds == 5, key
+
+
+def test_how_many_verdicts_chance_may_make_wrong_is_told(root, tmp_path):
+    spec = importlib.util.spec_from_file_location("verdicts", root / "workflow" / "verdicts.py")
+    verdicts = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(verdicts)
+    lines = ["key,verdict", *(f"{i},holds" for i in range(30)), *(f"{i},undecided" for i in range(10)), "0,not tested"]
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    told = verdicts.summary(tmp_path / "own.csv")
+    assert "2.0 of 40 verdicts" in told
