@@ -130,6 +130,10 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         lambda c, j: (c["reference"], j.inputs["features"], j.inputs["data"], j.out, c["dataset"]),
     ),
     "evaluate": ("Score a batch of samples.", lambda c, j: (c["run"], c["reference"], j.inputs, j.out)),
+    "judge": (
+        "Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
+        lambda c, j: (c["run"], c["extractor"], c["reference"], j.inputs, j.out, c["dataset"]),
+    ),
     "interpolate": (
         "Encode real images by DDIM reversed, interpolate between them, and measure how well they come back.",
         lambda c, j: (c["interpolation"], c["model"], c["guide"], j.inputs, j.out, c.device),

@@ -66,6 +66,7 @@ RULES = {
     "reference_features": Rule("features", {"out": "features/reference/{key}/"}, "features", prefix="reference/"),
     "reference": Rule("reference", {"out": "references/{key}/"}),
     "evaluate": Rule("evaluate", {"out": "metrics/{key}.json"}),
+    "judge": Rule("judge", {"out": "judged/{key}.json"}),
     "interpolate": Rule("interpolate", {"out": "studies/{key}/"}, "sample"),
     "neighbours": Rule("neighbours", {"out": "studies/{key}/"}),
     "vary": Rule("vary", {"out": "studies/{key}/"}, "sample"),

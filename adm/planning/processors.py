@@ -1,7 +1,7 @@
 """Time on processors while no accelerator computes: decoding, fitting and measuring distances."""
 
 from adm.metrics.fid_infinity import SIZES
-from adm.params.data import DatasetParams
+from adm.params.data import DatasetParams, ReferenceParams
 from adm.pipeline import Job
 from adm.planning.devices import DECODING, FLOPS_OF_A_THREAD, RESIZING
 from adm.planning.images import ImageCounts
@@ -29,10 +29,8 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
         case "reference":
             pool, spatial, _ = features_of_graph(params, params.graphs[job.sections["reference"].extractor])
             return counts.of_job(job) * (pool**2 + spatial**2) / rate
-        case "evaluate":
-            run, (width, spatial, _) = job.sections["run"], features_of_run(params, job.key)
-            real = counts.of_reference(run.reference)
-            return evaluation_flops(run.num_samples, real, width, spatial, run.replicates) / rate
+        case "evaluate" | "judge":
+            return _scoring_flops(counts, job) / rate
         case "neighbours":
             run = job.sections["neighbours"].run
             samples, real = params.scored[run].num_samples, counts.of_job(job)
@@ -40,6 +38,18 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
             flops = (2 * samples * real + real**2) * features_of_run(params, run)[0] / 2
             return flops / rate
     return 0.0
+
+
+def _scoring_flops(counts: ImageCounts, job: Job) -> float:
+    run, reference = job.sections["run"], job.sections["reference"]
+    real = counts.of_reference(run.reference)
+    if job.rule == "evaluate":
+        width, spatial, _ = features_of_run(counts.params, job.key)
+        return evaluation_flops(run.num_samples, real, width, spatial, run.replicates)
+    width, *_ = features_of_graph(counts.params, job.sections["extractor"])
+    # A judge also fits the reference's Gaussian, once a run.
+    fitted = counts.trained_on(reference.dataset) if isinstance(reference, ReferenceParams) else real
+    return evaluation_flops(run.num_samples, real, width, 0, run.replicates) + fitted * width**2
 
 
 def reading_seconds(dataset: DatasetParams) -> float:

@@ -13,7 +13,7 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Preci
 from adm.params.published import PublishedGraphParams
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline import Job
-from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, SINGLE_SHARE
+from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, NETWORK_FLOPS, SINGLE_SHARE
 from adm.planning.images import ImageCounts
 from adm.report.accelerators import Device
 from adm.report.compute import PASSES
@@ -119,7 +119,8 @@ class _Worker:
                 yield from self._sampling(job, run, len(blocks) * run.micro_batch)
             case "features" | "dataset_features" | "reference_features":
                 if isinstance(read["extractor"], PublishedGraphParams):
-                    yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
+                    flops = NETWORK_FLOPS.get(read["extractor"].network or "", GRAPH_FLOPS)
+                    yield Work(self.counts.of_job(job) * flops, SINGLE_SHARE, single=True)
             case "likelihood":
                 study, model = read["likelihood"], read["model"]
                 steps = _steps(model, study.steps or str(model.noise.timesteps))

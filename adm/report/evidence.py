@@ -11,6 +11,7 @@ from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
 from adm.params.errors import UserError
+from adm.params.judges import parts
 from adm.params.schema import Params
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
@@ -42,7 +43,7 @@ class Evidence:
 
     `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
-    FLOPs of training.
+    FLOPs of training. `scores` of a run by a judge have the key `RUN@JUDGE`.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -75,7 +76,10 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
         else:
             neighbours[key] = _neighbours(path, params.neighbours[key])
     return Evidence(
-        scores={key: _score(inputs["metrics"][key], params.scored[key]) for key in needs.metrics},
+        scores={
+            **{key: _score(inputs["metrics"][key], params.scored[key]) for key in needs.metrics},
+            **{key: _judged(params, key, inputs["judged"][key]) for key in needs.judged},
+        },
         iterations=_iterations(params, claims),
         errors=errors,
         neighbours=neighbours,
@@ -102,8 +106,13 @@ def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
-def _score(path: Path, section: Section) -> Score:
-    content = read_score(path, section)
+def _judged(params: Params, key: str, path: Path) -> Score:
+    run, judge = parts(key)
+    return _score(path, params.scored[run], params.graphs[judge])
+
+
+def _score(path: Path, section: Section, extractor: Section | None = None) -> Score:
+    content = read_score(path, section, extractor)
     return Score(content["metrics"], content["bootstrap"], content["num_samples"])
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.params.errors import UserError
+from adm.params.judges import judged
 from adm.params.metrics import METRICS
 from adm.params.schema import Params
 from adm.params.section import Section
@@ -22,14 +23,17 @@ COVERAGE = 0.95
 """Coverage of the intervals."""
 
 
-def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs) -> pd.DataFrame:
+def read_metrics(
+    params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs, judge: str | None = None
+) -> pd.DataFrame:
     """Read metrics of runs, with their standard errors if they have one.
 
     Args:
         params: The params file.
         runs: Keys of runs.
         names: Keys of METRICS.
-        inputs: Artifacts that include the "metrics" of every run.
+        inputs: Artifacts that include the "metrics" of every run, or what is "judged" of it.
+        judge: The extractor that scored the runs; None is that of their reference.
 
     Returns:
         One row for each run, in order, indexed by its key; one column for each metric or error, NaN if a run has too
@@ -41,8 +45,8 @@ def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inpu
     columns = [name for metric in names for name in (metric, METRICS[metric].error) if name is not None]
     rows = []
     for run in runs:
-        path = inputs["metrics"][run]
-        found = read_score(path, params.scored[run])["metrics"]
+        path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
+        found = read_score(path, params.scored[run], None if judge is None else params.graphs[judge])["metrics"]
         if missing := [name for name in columns if name not in found]:
             raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
         rows.append([found[name] for name in columns])
@@ -73,11 +77,16 @@ def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.Da
     return pd.DataFrame(rows, index=list(runs))
 
 
-def read_score(path: Path, section: Section) -> dict[str, Any]:
-    """Read a run's score from `evaluate`: "metrics", "bootstrap" replicates and "num_samples".
+def read_score(path: Path, section: Section, extractor: Section | None = None) -> dict[str, Any]:
+    """Read a run's score from `evaluate` or `judge`: "metrics", "bootstrap" replicates and "num_samples".
+
+    Args:
+        path: The file.
+        section: The section of the run.
+        extractor: The section of the judge; None for the score by the extractor of the run's reference.
 
     Raises:
-        UserError: The file is missing, holds no score, or belongs to a run with another section.
+        UserError: The file is missing, holds no score, or belongs to a run or a judge with another section.
     """
     content = read_sealed_json(path)
     metrics, bootstrap, count = (content.get(name) for name in ("metrics", "bootstrap", "num_samples"))
@@ -90,7 +99,9 @@ def read_score(path: Path, section: Section) -> dict[str, Any]:
         require_numbers(f"{path}: bootstrap.{name}", replicates)
         if metrics.get(name) is None:
             raise UserError(f"{path}: bootstrap.{name}: has no metric of the same name")
-    require_params(path, content.get("made_by"), {"run": section})
+    require_params(path, content.get("made_by"), {"run": section, **({"extractor": extractor} if extractor else {})})
+    if extractor is None and "extractor" in content["made_by"]["params"]:
+        raise UserError(f"{path}: is the score by a judge, not by the extractor of the run's reference")
     return content
 
 

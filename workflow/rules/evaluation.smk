@@ -91,6 +91,24 @@ rule evaluate:
         command("evaluate")
 
 
+rule judge:
+    input:
+        inputs("judge"),
+    output:
+        outputs("judge"),
+    log:
+        log_of("judge"),
+    wildcard_constraints:
+        key=keys("judge"),
+    threads: threads_of("judge")
+    resources:
+        **resources_of("judge"),
+    params:
+        triggers=triggers("judge"),
+    shell:
+        command("judge")
+
+
 rule interpolate:
     input:
         inputs("interpolate"),
