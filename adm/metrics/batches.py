@@ -15,9 +15,6 @@ from adm.metrics.statistics import FeatureStatistics
 from adm.params.errors import UserError
 
 GRAPH = "graph.pb"
-WEIGHTS = "weights.safetensors"
-"""What an adopted network holds in place of a graph."""
-
 REFERENCE = "reference.npz"
 
 

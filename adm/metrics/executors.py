@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from adm.metrics.batches import GRAPH, WEIGHTS
+from adm.metrics.batches import GRAPH
 from adm.metrics.graph_contract import Executor
 from adm.params.data import GraphParams
 from adm.params.published import PublishedGraphParams
+
+WEIGHTS = "weights.safetensors"
+"""What an adopted network holds in place of a graph."""
 
 LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
 """The Python distributions that an executor's results depend on."""

@@ -10,8 +10,9 @@ from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.streaming import CHUNK, write_npz_rows
 from adm.artifacts.writing import new_folder
 from adm.data.images import Images, open_npz
-from adm.metrics.batches import GRAPH, WEIGHTS, write_reference
+from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.dinov2 import empty_network
+from adm.metrics.executors import WEIGHTS
 from adm.metrics.reference_statistics import read_published_statistics
 from adm.nets.release import read_published, read_weights
 from adm.nets.weights import write_tensors

@@ -100,7 +100,7 @@ def test_scores_of_two_runs_or_two_extractors_that_changed_places_are_refused(tw
 def test_a_judge_that_changed_is_refused(two, inputs):
     graph = two.published.graphs["dinov2"].model_copy(update={"feature_batch": 99})
     other = two.model_copy(update={"published": PublishedSection(graphs={"dinov2": graph})})
-    with pytest.raises(UserError, match="was made with feature_batch .* has 99"):
+    with pytest.raises(UserError, match=r"was made with feature_batch .* has 99"):
         own_table(other, SHOWN, inputs)
 
 
