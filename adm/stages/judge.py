@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import identity, provenance, read_made_by, require_section
+from adm.artifacts.manifest import identity, provenance, read_made_by, read_manifest, require_section
 from adm.metrics.batches import read_features, require_same_graph
 from adm.metrics.score_file import ScoredRun, write_score
 from adm.metrics.scores import MetricInputs
@@ -43,6 +43,7 @@ def run(
     features, reference = inputs["features"], inputs["reference"]
     others = [inputs[name] for name in ("reference_features", "dataset_features") if name in inputs]
     require_same_graph(features, *others)
+    read_manifest(reference, "reference", "adopt")
     samples = read_features(features, inputs["samples"])
     real = read_features(inputs["reference_features"], reference)
     pool = real.pool if "data" not in inputs else _trained_on(inputs, dataset)
