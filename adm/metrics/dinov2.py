@@ -14,7 +14,7 @@ from adm.metrics.torch_graph import full_precision, present
 from adm.metrics.vision_transformer import VisionTransformer
 
 NETWORKS = {"dinov2-vitl14": {"width": 1024, "depth": 24, "heads": 16, "patch": 14, "trained_side": 518}}
-"""Published networks by name. Source: Oquab et al. 2023, Table 16; 518 is 37 patches of 14."""
+"""Published networks by name. Source: the code that Oquab et al. 2023 published."""
 
 SIDE = 224
 """Side to which images are resized."""

@@ -10,8 +10,8 @@ EPSILON = 1.0e-6
 """Of all layer norms."""
 
 OFFSET = 0.1
-"""Added to the number of patches a side before position embeddings are resized. It shifts them a little, so features
-differ without it."""
+"""Added to the number of patches a side before position embeddings are resized: it shifts them a little. Source: the
+published code of Oquab et al. 2023."""
 
 
 class VisionTransformer(nn.Module):
@@ -24,7 +24,7 @@ class VisionTransformer(nn.Module):
         patch: Side of a patch in pixels.
         trained_side: Side of the images that the position embeddings are of, in pixels.
 
-    Source: Dosovitskiy et al. 2021 (the network); Oquab et al. 2023, Appendix B (DINOv2).
+    Source: Dosovitskiy et al. 2021 (the network); Oquab et al. 2023, by their published code (DINOv2).
     """
 
     def __init__(self, width: int, depth: int, heads: int, patch: int, trained_side: int) -> None:
