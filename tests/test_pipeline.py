@@ -474,7 +474,7 @@ class TestExtensions:
         (copy / "adm/metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
         entry = '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n'
         self.edit(copy / "adm/params/metrics.py", '    "kid": Metric(', f'{entry}    "kid": Metric(')
-        assert self.rerun(before, self.triggers(copy)) == {"evaluate"}
+        assert self.rerun(before, self.triggers(copy)) == {"evaluate", "judge"}
 
     def test_a_sampler(self, copy, before):
         (copy / "adm/diffusion/heun.py").write_text("class Heun:\n    pass\n")

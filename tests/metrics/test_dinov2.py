@@ -53,7 +53,7 @@ AUTHORS = {
     28: "-0.218556 -0.206687 0.037569 0.098556 0.25754 -0.016677 -0.573267 -0.431014 -0.273665 -0.218035 -0.14704",
     224: "-0.218515 -0.207378 0.038469 0.098074 0.257689 -0.016263 -0.573524 -0.431084 -0.273632 -0.218013 -0.147644",
 }
-"""Of the class token of the first image below, by its side: by the code that Oquab et al. published, dinov2 0.0.1.dev2."""
+"""Of the class token of the first image below, by its side; by the published code, dinov2 0.0.1.dev2."""
 
 
 @pytest.mark.parametrize("side", AUTHORS)
