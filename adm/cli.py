@@ -134,6 +134,10 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         "Sample and score the runs of a curve one after another; goes on where an earlier try stopped.",
         lambda c, j: (c["runs"], c["models"], c["extractor"], c["reference"], j.inputs, j.out, *c.process, j.work),
     ),
+    "judge": (
+        "Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
+        lambda c, j: (c["run"], c["extractor"], c["reference"], j.inputs, j.out, c["dataset"]),
+    ),
     "interpolate": (
         "Encode real images by DDIM reversed, interpolate between them, and measure how well they come back.",
         lambda c, j: (c["interpolation"], c["model"], c["guide"], j.inputs, j.out, c.device),

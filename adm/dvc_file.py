@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from adm.params import UserError, read
+from adm.params.judges import AT
 from adm.pipeline import Job, Pipeline
 
 NAME = "dvc.yaml"
@@ -51,8 +52,8 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
 
 
 def stage_name(job: Job) -> str:
-    """DVC's name of a job; DVC allows only letters, digits, "-" and "_"."""
-    return job.name.replace("/", "-")
+    """DVC's name of a job; DVC allows only letters, digits, "-" and "_", and keys have no capitals."""
+    return job.name.replace("/", "-").replace(AT, "-AT-")
 
 
 def check_stages(path: Path, params: Path, pipeline: Pipeline) -> None:

@@ -81,7 +81,7 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     # No section that the stage asks for is missing, but what guides a run that is not guided, and what tells at what
     # size stored files are read where none are.
     missing = {name for name, value in arguments.arguments.items() if value is None}
-    unread = {"dataset"} if job.verb in ("features", "reference") else set()
+    unread = {"dataset"} if job.verb in ("features", "reference", "judge") else set()
     assert missing <= {"shard", "classifier", "classifier_model", "model"} | unread
 
 

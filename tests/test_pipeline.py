@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adm.dvc_file import stage_name
 from adm.params import Params, UserError, load
 from adm.params.models import DiffusionModelParams
 from adm.pipeline import Pipeline
@@ -291,6 +293,71 @@ class TestRunAgain:
         assert rerun(embedded, with_model(warm_restarts=2)) >= {"init/adm-128", "train/adm-128-250"}
 
 
+JUDGED = """
+base: {base}
+extractors:
+  second: {{dataset: digits, side: 12, iterations: 9, least_accuracy: 0.5, seed: 1}}
+tables:
+  second: {{rows: [scale-2, gan-1, horse-full], judges: [second], metrics: [fid], caption: By two.}}
+claims:
+  second: {{statement: S., source: T., kind: ranks_alike, metric: fid, runs: [scale-0, scale-2, gan-1], judge: second,
+    tau: 0.5}}
+"""
+
+
+class TestJudges:
+    """A judge makes what tables and claims ask for, and nothing of the first extractor's changes."""
+
+    @pytest.fixture
+    def judged(self, root, tmp_path):
+        return Pipeline(load_text(tmp_path, JUDGED.format(base=root / "tests" / "coloured.yaml")), root=Path("r"))
+
+    def test_its_jobs_are_of_the_runs_asked_for_and_of_their_references(self, embedded, judged):
+        before = Pipeline(embedded, root=Path("r"))
+        runs, references = ["scale-2", "gan-1", "horse-full", "scale-0"], ["digits", "horse"]
+        assert judged.jobs.keys() - before.jobs.keys() == {
+            *("extractor/second", "table/second", "claims/own"),
+            *(f"{rule}/{run}@second" for rule in ("features", "judge") for run in runs),
+            *(f"{rule}/{key}@second" for rule in ("reference_features", "dataset_features") for key in references),
+        }
+
+    def test_nothing_else_changes(self, embedded, judged):
+        before = Pipeline(embedded, root=Path("r"))
+        assert before.jobs.keys() <= judged.jobs.keys()
+        for name, job in before.jobs.items():
+            other = judged.jobs[name]
+            assert (other.triggers, other.inputs, other.outputs) == (job.triggers, job.inputs, job.outputs), name
+
+    def test_what_a_judge_sees_is_of_its_own_features(self, judged):
+        inputs = {
+            name: str(path.relative_to("r")) for name, path in judged.jobs["judge/horse-full@second"].inputs.items()
+        }
+        assert inputs == {
+            "samples": "samples/horse-full",
+            "features": "features/horse-full@second",
+            "reference": "references/horse",
+            "reference_features": "features/reference/horse@second",
+            "dataset_features": "features/dataset/horse@second",
+            "data": "data/horse",
+        }
+        graphs = {job.inputs["graph"] for name, job in judged.jobs.items() if "features/" in name and "@" in name}
+        assert graphs == {Path("r/extractors/second")}
+        assert judged.jobs["table/second"].inputs["judged/gan-1@second"] == Path("r/judged/gan-1@second.json")
+
+    def test_a_judge_that_changes_scores_again_and_nothing_else_does(self, judged):
+        after = rerun(judged.params, changed(judged.params, "extractors.second.seed", 2))
+        assert after == {
+            "extractor/second",
+            *(name for name in judged.jobs if name.endswith("@second")),
+        }
+
+    def test_dvc_names_its_stages_apart(self, judged):
+        names = [stage_name(job) for job in judged.jobs.values()]
+        assert len(set(names)) == len(names)
+        assert "features-scale-2-AT-second" in names
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]+", name) for name in names)
+
+
 VIEWS = """
 datasets:
   photos: {source: folder, root: photos, num_classes: 2, stored: files}
@@ -407,7 +474,7 @@ class TestExtensions:
         (copy / "adm/metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
         entry = '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n'
         self.edit(copy / "adm/params/metrics.py", '    "kid": Metric(', f'{entry}    "kid": Metric(')
-        assert self.rerun(before, self.triggers(copy)) == {"evaluate"}
+        assert self.rerun(before, self.triggers(copy)) == {"evaluate", "judge"}
 
     def test_a_sampler(self, copy, before):
         (copy / "adm/diffusion/heun.py").write_text("class Heun:\n    pass\n")

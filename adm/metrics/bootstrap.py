@@ -23,7 +23,7 @@ Values = npt.NDArray[np.float64]
 def bootstrap_metrics(
     samples: Features,
     pool: FeatureStatistics,
-    spatial: FeatureStatistics,
+    spatial: FeatureStatistics | None,
     manifold: PrecisionRecall | None,
     replicates: int,
     seed: int,
@@ -44,14 +44,15 @@ def bootstrap_metrics(
     Args:
         samples: features of N samples, N >= 2.
         pool: statistics of the reference's pooled features.
-        spatial: statistics of the reference's spatial features.
+        spatial: statistics of the reference's spatial features; None if features are pooled alone.
         manifold: precision and recall of these samples and the reference; None if the reference has no images.
         replicates: R, >= 1.
         seed: >= 0.
 
     Returns:
         By name, (R,) float64 each: "inception_score", "fid", "sfid" and, with a manifold, "precision" and "recall".
-        There is no "sfid" if spatial features have more than MOST_SPATIAL_DIMENSIONS dimensions.
+        There is no "sfid" if spatial features have more than MOST_SPATIAL_DIMENSIONS dimensions, and neither it nor
+        "inception_score" if features are pooled alone.
 
     Raises:
         ValueError: features are unusable, they do not fit the statistics or the manifold, or `replicates` is
@@ -60,11 +61,11 @@ def bootstrap_metrics(
     Source: Efron & Tibshirani 1993, Chapter 6, for the metrics of Appendix J.
     """
     num_samples = len(require_features(samples.pool, "pooled features"))
-    for name, length in (
-        ("spatial features", len(require_features(samples.spatial, "spatial features"))),
-        ("logits", len(require_features(samples.logits, "logits"))),
-        ("manifold", num_samples if manifold is None else len(manifold.inside_reference)),
-    ):
+    lengths = {"manifold": num_samples if manifold is None else len(manifold.inside_reference)}
+    if spatial is not None:
+        lengths["spatial features"] = len(require_features(samples.spatial, "spatial features"))
+        lengths["logits"] = len(require_features(samples.logits, "logits"))
+    for name, length in lengths.items():
         if length != num_samples:
             raise ValueError(f"{name} of {length} samples, expected {num_samples} as of the pooled features")
     if replicates < 1:
@@ -72,11 +73,9 @@ def bootstrap_metrics(
     counts: Values = np.empty((replicates, num_samples))
     for row, drawn in zip(counts, _counts(num_samples, replicates, [seed, 0]), strict=True):
         row[:] = drawn
-    metrics = {
-        "inception_score": _inception_scores(samples.logits, counts),
-        "fid": _frechet_distances(samples.pool, pool, counts),
-    }
-    if spatial.mu.size <= MOST_SPATIAL_DIMENSIONS:
+    metrics = {} if spatial is None else {"inception_score": _inception_scores(samples.logits, counts)}
+    metrics["fid"] = _frechet_distances(samples.pool, pool, counts)
+    if spatial is not None and spatial.mu.size <= MOST_SPATIAL_DIMENSIONS:
         metrics["sfid"] = _frechet_distances(samples.spatial, spatial, counts)
     return metrics if manifold is None else metrics | _shares(manifold, counts, seed)
 

@@ -40,7 +40,7 @@ class MetricInputs:
     Attributes:
         samples: Features of N samples.
         pool_statistics: Statistics of the reference's pooled features.
-        spatial_statistics: Statistics of its spatial features.
+        spatial_statistics: Statistics of its spatial features; None if features are pooled alone.
         real: Features of the reference's images; None if it has no images.
         held_out: Statistics of the pooled features of held-out images; None if there are none.
         measure: Function that computes precision and recall (K = 3) from pooled features of reference and samples.
@@ -48,7 +48,7 @@ class MetricInputs:
 
     samples: Features
     pool_statistics: FeatureStatistics
-    spatial_statistics: FeatureStatistics
+    spatial_statistics: FeatureStatistics | None
     real: Features | None = None
     held_out: FeatureStatistics | None = None
     measure: Callable[..., PrecisionRecall] = precision_recall
@@ -128,6 +128,7 @@ def fid(inputs: MetricInputs) -> float:
 
 def sfid(inputs: MetricInputs) -> float:
     """FID of spatial features."""
+    assert inputs.spatial_statistics is not None
     return frechet_distance(inputs.spatial_statistics, feature_statistics(inputs.samples.spatial))
 
 

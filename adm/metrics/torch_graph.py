@@ -41,7 +41,7 @@ class TorchGraph(Executor):
             raise ValueError(f"threads is {threads}, expected at least 1")
         super().__init__(path)
         torch.set_num_threads(threads)
-        self._device = _present(device)
+        self._device = present(device)
         definition = read_definition(GraphDef(), path)
         try:
             self._program = TorchProgram(definition, self._device)
@@ -85,7 +85,7 @@ def full_precision() -> Iterator[None]:
             backend.fp32_precision = precision
 
 
-def _present(name: str) -> torch.device:
+def present(name: str) -> torch.device:
     """Return a device after putting a tensor on it, because torch's other checks differ between kinds of devices."""
     try:
         device = torch.device(name)

@@ -114,10 +114,7 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
     """
     state = read_released(path)
     _check_fit(path, owner, shapes(to_released(network.state_dict())), shapes(state))
-    for name, tensor in state.items():
-        # With a stride of zero, one stored value could stand for any number of values.
-        if tensor.nbytes > tensor.untyped_storage().nbytes():
-            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
+    _require_stored(path, state)
     ours = from_released(state)
     weights = {name: ours[name].to(torch.float32).contiguous() for name in network.state_dict()}
     for released, name in zip(to_released(weights), weights, strict=True):
@@ -133,21 +130,60 @@ def read_released(path: Path) -> dict[str, Tensor]:
         UserError: The file is missing or damaged, would run code, or holds anything but dense tensors of floats under
             the names of released networks.
     """
+    state = _read_table(path)
+    try:
+        from_released(state)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    _require_floats(path, state)
+    return state
+
+
+def read_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
+    """Read the weights of a published network that has the names of its file; tensors of other names are left out.
+
+    Args:
+        path: A `.pt` or `.pth` file of tensors only.
+        network: The network that they must fit; it may be on the meta device.
+        owner: The network's name in messages.
+
+    Returns:
+        Float32 tensors in the order of the network's state dict.
+
+    Raises:
+        UserError: The file is no such table of tensors, would run code, or does not fit the network.
+    """
+    wanted = shapes(network.state_dict())
+    state = {name: tensor for name, tensor in _read_table(path).items() if name in wanted}
+    _require_floats(path, state)
+    if different := differing(wanted, shapes(state)):
+        raise UserError(f"{path}: does not fit {owner}; {len(different)} tensors differ: {'; '.join(different[:3])}")
+    _require_stored(path, state)
+    return {name: state[name].to(torch.float32).contiguous() for name in wanted}
+
+
+def _read_table(path: Path) -> dict[str, Tensor]:
     state = _load(path)
     if not isinstance(state, Mapping):
         raise UserError(f"{path}: holds {type(state).__name__}, not a table of tensors by name")
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise UserError(f"{path}: holds {type(tensor).__name__} {name!r}; accepted is a table of tensors by name")
-    try:
-        from_released(state)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
+    return dict(state)
+
+
+def _require_floats(path: Path, state: Mapping[str, Tensor]) -> None:
     for name, tensor in state.items():
         if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
             found = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
             raise UserError(f"{path}: {name} is {found}, not a dense tensor of floats")
-    return dict(state)
+
+
+def _require_stored(path: Path, state: Mapping[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        # With a stride of zero, one stored value could stand for any number of values.
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
 
 
 def compare_presets(found: Shapes) -> dict[str, list[str]]:

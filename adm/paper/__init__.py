@@ -16,6 +16,9 @@ PAPER = Path(__file__).parent
 TABLES = (*(f"table_{number}" for number in range(6, 17)), "appendix_k")
 """The tables of the appendix; that of Appendix K holds its sweeps of gradient scales."""
 
+JUDGED = "judged"
+"""The table of values that others published of the paper's samples, by extractors other than the paper's."""
+
 FIGURES = tuple(f"figure_{number}" for number in (*range(5, 10), "10a", "10b", "10c", *range(11, 28)))
 """The figures of the appendix."""
 
@@ -23,6 +26,8 @@ FIGURES = tuple(f"figure_{number}" for number in (*range(5, 10), "10a", "10b", "
 @cache
 def table_cells(name: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """The names of the columns of a table of TABLES, and its rows of as many cells, in the paper's order; "" for none.
+
+    JUDGED is read likewise.
 
     Raises:
         ValueError: Rows are of unequal length.

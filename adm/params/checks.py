@@ -40,7 +40,7 @@ def check(params: Params) -> None:
         check_dataset(params, gan.dataset, f"gans.{key}.dataset")
     for key, reference in params.references.items():
         check_dataset(params, reference.dataset, f"references.{key}.dataset")
-        check_known(params.graphs, reference.extractor, f"references.{key}.extractor")
+        _check_extractor(params, reference.extractor, f"references.{key}.extractor")
     _check_devices(params)
     _check_names(params)
     _check_published(params)
@@ -110,7 +110,15 @@ def _check_published(params: Params) -> None:
     for key, checkpoint in params.published.checkpoints.items():
         check_known(params.models, checkpoint.model, f"published.checkpoints.{key}.model")
     for key, reference in params.published.references.items():
-        check_known(params.graphs, reference.extractor, f"published.references.{key}.extractor")
+        _check_extractor(params, reference.extractor, f"published.references.{key}.extractor")
+
+
+def _check_extractor(params: Params, extractor: str, place: str) -> None:
+    check_known(params.graphs, extractor, place)
+    if getattr(params.graphs[extractor], "network", None) is not None:
+        raise ValueError(
+            f"{place}: {extractor!r} gives pooled features alone; name a graph here, and it among a table's judges"
+        )
 
 
 def _check_training(params: Params, key: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.paper import claims as claims_of_paper
+from adm.params.judges import judged
 from adm.params.metrics import ClaimMetric
 from adm.params.section import Key, Section
 from adm.params.sources import Needs, Words, keys_in
@@ -26,6 +27,10 @@ class Claim(Section):
 
     def studies(self) -> list[str]:
         """The studies that it uses."""
+        return []
+
+    def judged(self) -> list[str]:
+        """The scores of runs by judges that it compares, as `RUN@JUDGE`."""
         return []
 
     def throughputs(self) -> list[str]:
@@ -135,6 +140,24 @@ class BeatsEarlyClaim(Claim):
         return [*self.runs, self.than]
 
 
+class RanksAlikeClaim(Claim):
+    """`judge` ranks `runs` by `metric` as the extractor of their reference does: Kendall's tau is above `tau`."""
+
+    kind: Literal["ranks_alike"]
+    metric: Literal["fid", "precision", "recall"]
+    runs: Annotated[list[Key], Field(min_length=3)]
+    judge: Key
+    tau: Annotated[float, Field(gt=-1, lt=1)]
+
+    def runs_compared(self) -> list[str]:
+        """Keys that it is tested on."""
+        return self.runs
+
+    def judged(self) -> list[str]:
+        """Keys that it is tested on."""
+        return [judged(run, self.judge) for run in self.runs]
+
+
 class ReconstructionClaim(Claim):
     """Images are reconstructed with less error with the steps `better`: all reverse steps but the last, or all."""
 
@@ -214,6 +237,7 @@ AnyClaim = (
     | SimilarClaim
     | NotBetterClaim
     | BeatsEarlyClaim
+    | RanksAlikeClaim
     | ReconstructionClaim
     | ReconstructionOrderClaim
     | NoCopiesClaim
@@ -244,7 +268,7 @@ def _whole(claim: Any, paper: dict[str, Any]) -> Any:
     if not isinstance(claim, dict):
         return claim
     if "none" not in claim and ("none" not in paper or "kind" in claim):
-        return {**{name: value for name, value in paper.items() if name != "none"}, **claim}
+        return {**{name: value for name, value in paper.items() if name not in ("none", "group")}, **claim}
     # Nothing is compared, so the paper's fields for a comparison are dropped.
     told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
     return {**told, **claim, "kind": "none"}
@@ -258,12 +282,13 @@ def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
     """Claims by the group that they are told in, in order; a group without claims is left out.
 
     What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper" and
-    from one's "own".
+    from one's "own". Claims of `adm/paper/claims.yaml` that are not the paper's name a group: "later" work.
     """
     papers = claims_of_paper()
     groups: dict[str, dict[str, AnyClaim]] = {}
     for key, claim in claims.items():
-        group = "speed" if isinstance(claim, FasterClaim) else "paper" if key in papers else "own"
+        told = papers[key].get("group", "paper") if key in papers else "own"
+        group = "speed" if isinstance(claim, FasterClaim) else told
         groups.setdefault(group, {})[key] = claim
     return groups
 
@@ -273,6 +298,7 @@ def needs_of(claims: Iterable[Claim]) -> Needs:
     claims = list(claims)
     return Needs(
         metrics=keys_in(run for claim in claims for run in claim.runs_compared()),
+        judged=keys_in(key for claim in claims for key in claim.judged()),
         studies=keys_in(study for claim in claims for study in claim.studies()),
         throughput=keys_in(key for claim in claims for key in claim.throughputs()),
         sizes=any(claim.models() for claim in claims),

@@ -300,12 +300,12 @@ class _Follower:
 
 
 def _fill_in(written: Raw) -> None:
-    """Fill in values that follow from others: of views, the only extractor, a run's reference, a study's dataset."""
+    """Fill in values that follow from others: of views, the first extractor, a run's reference, a study's dataset."""
     sections = {name: section for name, section in written.items() if isinstance(section, dict)}
     published = {name: part for name, part in sections.get("published", {}).items() if isinstance(part, dict)}
     _fill_in_views(sections.get("datasets", {}))
     graphs = [*sections.get("extractors", {}), *published.get("graphs", {})]
-    if len(graphs) == 1:
+    if graphs:
         for entries in (sections.get("references", {}), published.get("references", {})):
             _default(entries, "extractor", lambda _: graphs[0])
     references: dict[str, list[str]] = {}

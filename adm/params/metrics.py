@@ -61,6 +61,9 @@ METRICS: dict[str, Metric] = {
 PAPER_METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
 """The metrics of the paper's tables."""
 
+POOLED = tuple(name for name, metric in METRICS.items() if not {"spatial", "logits", "held_out"} & set(metric.needs))
+"""The metrics of pooled features and images alone, which any extractor gives: those of a judge."""
+
 
 def _registered(name: str) -> str:
     if name not in METRICS:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from adm.params.claims import grouped, needs_of
 from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
+from adm.params.judges import judged, parts
 from adm.params.schema import Params
 from adm.params.sources import Needs, keys_in
 
@@ -49,7 +50,8 @@ def neighbours_dataset(params: Params, study: str) -> str:
 
 def _of_members(params: Params, needs: Needs) -> Needs:
     """Needs in which the members of groups of runs stand for the groups."""
-    return replace(needs, metrics=members_of(params, needs.metrics))
+    opinions = [judged(run, judge) for key, judge in map(parts, needs.judged) for run in members_of(params, [key])]
+    return replace(needs, metrics=members_of(params, needs.metrics), judged=opinions)
 
 
 def members_of(params: Params, keys: Iterable[str]) -> list[str]:

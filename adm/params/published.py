@@ -2,7 +2,7 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, model_validator
@@ -81,7 +81,18 @@ class PublishedReferenceParams(PublishedParams):
 
 
 class PublishedGraphParams(GraphParams, PublishedParams):
-    """A frozen feature graph, such as the Inception graph of 2015."""
+    """A frozen feature graph, such as the Inception graph of 2015, or the weights of a `network`.
+
+    A network gives pooled features alone: it can be a judge, and no reference's own extractor.
+    """
+
+    network: Literal["dinov2-vitl14"] | None = None
+
+    @model_validator(mode="after")
+    def _a_network_is_torchs(self) -> Self:
+        if self.network is not None and (self.executor != "torch" or self.compiled):
+            raise ValueError(f"network {self.network!r} runs by executor 'torch', not compiled; leave both out")
+        return self
 
 
 class PublishedSection(Section):

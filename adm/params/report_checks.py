@@ -6,7 +6,7 @@ They need the whole params file; a section knows only itself.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from adm.paper import FIGURES, TABLES, captions, table_cells
+from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, NoCopiesClaim, ReconstructionClaim, ReconstructionOrderClaim
 from adm.params.figures import (
     AblationsParams,
@@ -21,6 +21,7 @@ from adm.params.figures import (
     TemperaturesParams,
     VariationFigureParams,
 )
+from adm.params.judges import parts
 from adm.params.keys import check_class, check_dataset, check_kept, check_known
 from adm.params.needs import members_of, needs_of_figure, needs_of_table
 from adm.params.schedules import VariationalParams
@@ -29,6 +30,7 @@ from adm.params.sources import Needs, keys_in
 from adm.params.tables import (
     ComputeParams,
     HyperparametersParams,
+    OwnTableParams,
     ScalesParams,
     SweepsParams,
     ThroughputTableParams,
@@ -71,6 +73,9 @@ def _check_table(params: Params, key: str) -> None:
     if isinstance(table, ComputeParams):
         for model in table.images_per_v100_second:
             check_known(params.models, model, f"{place}.images_per_v100_second")
+    if isinstance(table, OwnTableParams) and table.published is not None:
+        known = {judge for judge, *_ in table_cells(JUDGED)[1]}
+        check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
     _check_needs(params, place, needs_of_table(params, key))
 
 
@@ -197,6 +202,7 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
         raise ValueError(f"{place}: {found} samples; metrics depend on that number, so it must be one")
+    _check_judged(params, claim.judged(), f"{place}.judge")
     for key in claim.throughputs():
         check_known(params.throughput, key, place, "throughput")
     for model in claim.models():
@@ -211,6 +217,15 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
         case BeatsEarlyClaim():
             for run in members_of(params, claim.runs):
                 check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
+
+
+def _check_judged(params: Params, keys: Collection[str], place: str) -> None:
+    for run, judge in map(parts, keys):
+        check_known(params.scored, run, place)
+        check_kept(params, run, place)
+        check_known(params.graphs, judge, place)
+        if judge == params.extractor_of(run):
+            raise ValueError(f"{place}: {judge!r} is the extractor of run {run!r}'s reference already; leave it out")
 
 
 def _check_trained(params: Params, model: str, place: str) -> None:
@@ -237,9 +252,10 @@ def _check_needs(params: Params, place: str, needs: Needs) -> None:
         "sizes": [""],
     }
     for kind, keys in needs.items():
-        for key in keys:
+        for key in keys if kind != "judged" else ():
             check_known(sections[kind], key, place)
     for key in needs.samples:
         check_kept(params, key, place)
+    _check_judged(params, needs.judged, f"{place}.judges")
     for key in needs.data:
         check_dataset(params, key, place)

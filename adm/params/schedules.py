@@ -43,7 +43,7 @@ class SearchParams(Section):
     known: list[Steps] = []
     candidates: PositiveInt = 16
     num_samples: Annotated[int, Field(ge=4)]
-    seed: Seed = 1_000_000
+    seed: Seed = 2_000_000_000
     threads: PositiveInt = 1
 
 

@@ -39,6 +39,7 @@ OF_ONE = {
     "neighbours": ("run",),
     "variations": ("run",),
     "throughput": ("model",),
+    "schedules": ("checkpoint", "run"),
 }
 """Sections whose entries are of one copy, the first, and the fields that name it."""
 
@@ -197,9 +198,12 @@ def _replaced(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _with_first_run(names: Mapping[str, str], part: Raw) -> Raw:
-    """A figure's section in which every field `run` names one run; its curves may name groups."""
+    """A figure's section in which every field `run` or `runs` names single runs; its curves may name groups."""
     result: Raw = {}
     for field, value in part.items():
+        if field == "runs" and isinstance(value, dict):
+            result[field] = {label: names.get(run, run) for label, run in value.items()}
+            continue
         one = names.get(value, value) if field == "run" and isinstance(value, str) else value
         result[field] = _with_first_run(names, one) if isinstance(one, dict) else one
     return result

@@ -40,6 +40,7 @@ class Needs:
     """Keys of the artifacts that a table, a figure or claims are made from, by their kind; `sizes` is one file."""
 
     metrics: list[str] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
     training: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from adm.params.judges import judged
 from adm.params.metrics import MetricName
 from adm.params.section import Key, Section
 from adm.params.sources import Needs, Source, Words, keys_in
@@ -12,7 +13,10 @@ Sources = Annotated[list[Source], Field(min_length=1)]
 
 
 class _Rows(Section):
+    """`further` metrics, of any name, follow the paper's columns."""
+
     rows: Sources
+    further: list[MetricName] = []
 
     def needs(self) -> Needs:
         """The artifacts that it is made from."""
@@ -95,6 +99,9 @@ class OwnTableParams(Section):
     """The user's own table: any runs, one row for each by its label, and any metrics, one column for each.
 
     With `intervals`, metrics that have bootstrap replicates are printed with their 95 % intervals.
+    `judges` are extractors that score the runs beside that of their reference; each adds a column for each metric that
+    pooled features give. `published` names one of them whose published values, in `adm/paper/judged.csv` under the
+    labels of rows, stand beside its own.
     """
 
     kind: Literal["own"] = "own"
@@ -102,10 +109,13 @@ class OwnTableParams(Section):
     metrics: Annotated[list[MetricName], Field(min_length=1)]
     intervals: bool = False
     caption: Words
+    judges: list[Key] = []
+    published: Key | None = None
 
     def needs(self) -> Needs:
         """The artifacts that it is made from."""
-        return Needs(metrics=keys_in(self.rows.values()))
+        runs = keys_in(self.rows.values())
+        return Needs(metrics=runs, judged=keys_in(judged(run, judge) for judge in self.judges for run in runs))
 
 
 KINDS = {

@@ -8,11 +8,12 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from adm.paper import TABLES, captions, table_cells
+from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params import Params, UserError
 from adm.params.claims import grouped
 from adm.params.data import of_files
 from adm.params.errors import accepted
+from adm.params.judges import judged, parts
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
@@ -20,7 +21,7 @@ from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.section import Section
 from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
-from adm.params.tables import HyperparametersParams, ScalesParams
+from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
 from adm.pipeline.jobs import RULES, SHARED, Job
 
 STUDIES = {
@@ -35,6 +36,7 @@ STUDIES = {
 
 FILES = {
     "metrics": "evaluate",
+    "judged": "judge",
     "throughput": "throughput",
     "sizes": "sizes",
 }
@@ -66,7 +68,10 @@ class Pipeline:
     @cached_property
     def _makers(self) -> dict[Path, Job]:
         """The job that makes each artifact."""
-        made = [*self._data(), *self._training(), *self._scoring(), *self._studies(), *self._report()]
+        made = [
+            *(*self._data(), *self._training(), *self._scoring(), *self._judging()),
+            *(*self._studies(), *self._report()),
+        ]
         return {path: job for job in made for path in job.outputs.values()}
 
     def after(self, job: Job) -> list[str]:
@@ -216,6 +221,38 @@ class Pipeline:
             }
             yield self._job("evaluate", key, inputs, run=scored, reference=params.reference_of(key))
 
+    def _judging(self) -> Iterator[Job]:
+        """What judges make of the runs that tables and claims ask for, and of their references."""
+        params = self.params
+        needs = [needs_of_table(params, key) for key in params.tables]
+        needs += [needs_of_claims(params, group) for group in grouped(params.claims)]
+        keys = keys_in(key for each in needs for key in each.judged)
+        for key in keys:
+            run, judge = parts(key)
+            reference = params.scored[run].reference
+            shared = judged(reference, judge)
+            yield self._features("features", key, self._samples(run), judge)
+            inputs = {
+                "samples": self._samples(run),
+                "features": self.path("features", key),
+                "reference": self.path("reference", reference),
+                "reference_features": self.path("reference_features", shared),
+            }
+            size: dict[str, Section] = {}
+            if reference in params.references:
+                dataset = params.references[reference].dataset
+                inputs |= {"dataset_features": self.path("dataset_features", shared), "data": self.dataset(dataset)}
+                size |= of_files(params.datasets[dataset])
+            sections = {"run": params.scored[run], "reference": params.reference_of(run)}
+            yield self._job("judge", key, inputs, **sections, extractor=params.graphs[judge], **size)
+        for reference, judge in dict.fromkeys((params.scored[run].reference, judge) for run, judge in map(parts, keys)):
+            shared = judged(reference, judge)
+            yield self._features("reference_features", shared, self.path("reference", reference), judge)
+            if reference in params.references:
+                dataset = params.references[reference].dataset
+                size = {**of_files(params.datasets[dataset])}
+                yield self._features("dataset_features", shared, self.dataset(dataset), judge, **size)
+
     def _features(self, rule: str, key: str, images: Path, graph: str, **size: Section) -> Job:
         inputs = {"images": images, "graph": self._graph(graph)}
         return self._job(rule, key, inputs, extractor=self.params.graphs[graph], **size)
@@ -308,7 +345,7 @@ class Pipeline:
     def _report(self) -> Iterator[Job]:
         params = self.params
         for key, table in params.tables.items():
-            shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key)}
+            shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key, table)}
             # These tables print only values of the params file.
             if isinstance(table, HyperparametersParams):
                 shown |= {"models": {model: _declared(params.models[model]) for model in keys_in(table.columns)}}
@@ -365,9 +402,10 @@ def _caption(key: str, shown: Any) -> str:
     return getattr(shown, "caption", None) or captions()[key]
 
 
-def _paper(table: str) -> str:
-    """A hash of the paper's values for a table; "" for a user's own table."""
-    return hashlib.sha256(repr(table_cells(table)).encode()).hexdigest()[:16] if table in TABLES else ""
+def _paper(table: str, shown: Any) -> str:
+    """A hash of the published values that a table shows; "" if it shows none."""
+    name = JUDGED if isinstance(shown, OwnTableParams) and shown.published is not None else table
+    return hashlib.sha256(repr(table_cells(name)).encode()).hexdigest()[:16] if name in (*TABLES, JUDGED) else ""
 
 
 def _declared(section: Section) -> dict[str, Any]:

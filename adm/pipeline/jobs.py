@@ -67,6 +67,7 @@ RULES = {
     "reference": Rule("reference", {"out": "references/{key}/"}),
     "evaluate": Rule("evaluate", {"out": "metrics/{key}.json"}),
     "curve": Rule("curve", {"out": "curves/{key}.json"}, "sample"),
+    "judge": Rule("judge", {"out": "judged/{key}.json"}),
     "interpolate": Rule("interpolate", {"out": "studies/{key}/"}, "sample"),
     "neighbours": Rule("neighbours", {"out": "studies/{key}/"}),
     "vary": Rule("vary", {"out": "studies/{key}/"}, "sample"),

@@ -12,6 +12,9 @@ SINGLE_SHARE = 0.6
 GRAPH_FLOPS = 11.426e9
 """Operations of the 2015 Inception graph's products for one image; a multiply-add counts as two."""
 
+NETWORK_FLOPS = {"dinov2-vitl14": 161.98e9}
+"""Operations of the products of other published networks for one image, counted by torch's own counter."""
+
 HASH_RATE = 0.9e9
 """Bytes per second of sha256, measured on one core of an x86-64 server."""
 

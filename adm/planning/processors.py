@@ -1,7 +1,8 @@
 """Time on processors while no accelerator computes: decoding, fitting and measuring distances."""
 
 from adm.metrics.fid_infinity import SIZES
-from adm.params.data import DatasetParams
+from adm.params.data import DatasetParams, ReferenceParams
+from adm.params.judges import parts
 from adm.params.runs import ScoredParams
 from adm.pipeline import Job
 from adm.planning.devices import DECODING, FLOPS_OF_A_THREAD, RESIZING
@@ -30,9 +31,9 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
         case "reference":
             pool, spatial, _ = features_of_graph(params, params.graphs[job.sections["reference"].extractor])
             return counts.of_job(job) * (pool**2 + spatial**2) / rate
-        case "evaluate" | "curve":
-            runs = job.sections["runs"] if job.rule == "curve" else {job.key: job.sections["run"]}
-            return sum(_evaluation(counts, key, run) for key, run in runs.items()) / rate
+        case "evaluate" | "curve" | "judge":
+            runs = job.sections["runs"] if job.rule == "curve" else {parts(job.key)[0]: job.sections["run"]}
+            return sum(_scoring_flops(counts, job, key, run) for key, run in runs.items()) / rate
         case "neighbours":
             run = job.sections["neighbours"].run
             samples, real = params.scored[run].num_samples, counts.of_job(job)
@@ -42,9 +43,16 @@ def processor_seconds(counts: ImageCounts, job: Job) -> float:
     return 0.0
 
 
-def _evaluation(counts: ImageCounts, key: str, run: ScoredParams) -> float:
-    width, spatial, _ = features_of_run(counts.params, key)
-    return evaluation_flops(run.num_samples, counts.of_reference(run.reference), width, spatial, run.replicates)
+def _scoring_flops(counts: ImageCounts, job: Job, key: str, run: ScoredParams) -> float:
+    real = counts.of_reference(run.reference)
+    if job.rule != "judge":
+        width, spatial, _ = features_of_run(counts.params, key)
+        return evaluation_flops(run.num_samples, real, width, spatial, run.replicates)
+    width, *_ = features_of_graph(counts.params, job.sections["extractor"])
+    reference = job.sections["reference"]
+    # A judge also fits the reference's Gaussian, once a run.
+    fitted = counts.trained_on(reference.dataset) if isinstance(reference, ReferenceParams) else real
+    return evaluation_flops(run.num_samples, real, width, 0, run.replicates) + fitted * width**2
 
 
 def reading_seconds(dataset: DatasetParams) -> float:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from adm.metrics.dinov2 import NETWORKS
 from adm.nets.cost import parameter_count
 from adm.params import Params
 from adm.params.data import ExtractorParams, GraphParams
+from adm.params.published import PublishedGraphParams
 from adm.pipeline import Job
 from adm.planning.images import ImageCounts, bytes_of_files
 from adm.sampling.blocks import Shard, samples_of
@@ -19,6 +21,9 @@ its moments if it is trained; a published checkpoint has only the average."""
 
 INCEPTION = (2048, 17 * 17 * 7, 1008)
 """Numbers of pooled, spatial and logit features of an image from the 2015 graph."""
+
+WIDTHS = {name: shape["width"] for name, shape in NETWORKS.items()}
+"""Numbers of pooled features of an image from the networks that give no others."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ def features_of_graph(params: Params, graph: GraphParams) -> tuple[int, int, int
     if isinstance(graph, ExtractorParams):
         # The network in `adm.metrics.small_extractor`.
         return 64, (graph.side // 4) ** 2 * 7, params.datasets[graph.dataset].num_classes
-    return INCEPTION
+    network = graph.network if isinstance(graph, PublishedGraphParams) else None
+    return INCEPTION if network is None else (WIDTHS[network], 0, 0)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schedules import AnyScheduleParams, SearchParams
 from adm.params.studies import LikelihoodParams
 from adm.pipeline import Job
-from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, SINGLE_SHARE
+from adm.planning.devices import CLASSIFIER_SHARE, GRAPH_FLOPS, NETWORK_FLOPS, SINGLE_SHARE
 from adm.planning.images import ImageCounts
 from adm.report.accelerators import Device
 from adm.report.compute import PASSES
@@ -140,7 +140,8 @@ class _Worker:
 
     def _features(self, job: Job) -> Iterator[Work]:
         if isinstance(job.sections["extractor"], PublishedGraphParams):
-            yield Work(self.counts.of_job(job) * GRAPH_FLOPS, SINGLE_SHARE, single=True)
+            flops = NETWORK_FLOPS.get(job.sections["extractor"].network or "", GRAPH_FLOPS)
+            yield Work(self.counts.of_job(job) * flops, SINGLE_SHARE, single=True)
 
     def _measured(self, job: Job, study: LikelihoodParams | AnyScheduleParams) -> Iterator[Work]:
         if not isinstance(study, SearchParams):

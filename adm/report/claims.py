@@ -220,6 +220,21 @@ def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
     return _found(found, "above", 0.0, effect, f"best improvement in {name} by iteration {at[early - 1]}", note)
 
 
+def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
+    name = METRICS[claim.metric].label
+    # One seed resampled the samples of a run for both extractors alike, so their draws are truly paired.
+    by_own, by_judge = (
+        np.stack([*metric_draws(claim.metric, keys, evidence).values()], axis=1)
+        for keys in (claim.runs, claim.judged())
+    )
+    first, second = np.triu_indices(len(claim.runs), 1)
+    alike = np.sign(by_own[:, first] - by_own[:, second]) * np.sign(by_judge[:, first] - by_judge[:, second])
+    found = interval(alike.mean(axis=1))
+    told = (", ".join(f"{value:.4g}" for value in draws[0]) for draws in (by_own, by_judge))
+    effect = f"{name} {' against '.join(told)} by {claim.judge}: tau {found.estimate:.3g}"
+    return _found(found, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}")
+
+
 def _errors(evidence: Evidence, keys: Sequence[str]) -> list[NDArray[np.float64]]:
     errors = [evidence.errors[key] for key in keys]
     if len({len(error) for error in errors}) > 1:
@@ -308,6 +323,7 @@ JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "similar": _similar,
     "not_better": _not_better,
     "beats_early": _beats_early,
+    "ranks_alike": _ranks_alike,
     "reconstruction": _reconstruction,
     "reconstruction_order": _reconstruction_order,
     "no_copies": _no_copies,

@@ -12,6 +12,7 @@ from adm.artifacts.seal import read_sealed_json
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
 from adm.params.errors import UserError
 from adm.params.gans import GanRunParams
+from adm.params.judges import parts
 from adm.params.needs import members_of
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schema import Params
@@ -45,8 +46,8 @@ class Evidence:
 
     `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
-    FLOPs of training. `groups` are the runs of each group over seeds of training, and `trained` what each of these runs
-    is sampled from: a model or a GAN.
+    FLOPs of training. `scores` of a run by a judge have the key `RUN@JUDGE`. `groups` are the runs of each group over
+    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -82,7 +83,11 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
             neighbours[key] = _neighbours(path, params.neighbours[key])
     return Evidence(
         scores={
-            key: _score(inputs["metrics"][key], key, params.scored[key]) for key in members_of(params, needs.metrics)
+            **{
+                key: _score(inputs["metrics"][key], key, params.scored[key])
+                for key in members_of(params, needs.metrics)
+            },
+            **{key: _judged(params, key, inputs["judged"][key]) for key in needs.judged},
         },
         groups=(groups := {key: params.groups[key] for key in needs.metrics if key in params.groups}),
         trained={run: _trained(params, run) for run in members_of(params, groups)},
@@ -122,8 +127,13 @@ def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
-def _score(path: Path, run: str, section: Section) -> Score:
-    content = read_score(path, run, section)
+def _judged(params: Params, key: str, path: Path) -> Score:
+    run, judge = parts(key)
+    return _score(path, run, params.scored[run], params.graphs[judge])
+
+
+def _score(path: Path, run: str, section: Section, extractor: Section | None = None) -> Score:
+    content = read_score(path, run, section, extractor)
     return Score(content["metrics"], content["bootstrap"], content["num_samples"])
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.params.errors import UserError
+from adm.params.judges import judged
 from adm.params.metrics import METRICS
 from adm.params.schema import Params
 from adm.params.section import Section
@@ -24,14 +25,17 @@ COVERAGE = 0.95
 """Coverage of the intervals."""
 
 
-def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs) -> pd.DataFrame:
+def read_metrics(
+    params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs, judge: str | None = None
+) -> pd.DataFrame:
     """Read metrics of runs, with their standard errors if they have one; of a group of runs their means.
 
     Args:
         params: The params file.
         runs: Keys of runs and of groups.
         names: Keys of METRICS.
-        inputs: Artifacts that include the "metrics" of every run.
+        inputs: Artifacts that include the "metrics" of every run, or what is "judged" of it.
+        judge: The extractor that scored the runs; None is that of their reference.
 
     Returns:
         One row for each key, in order, indexed by it; one column for each metric or error, NaN if a run has too few
@@ -41,28 +45,31 @@ def read_metrics(params: Params, runs: Sequence[str], names: Iterable[str], inpu
         UserError: A file is missing, has other metrics, or belongs to a run with another section.
     """
     columns = [name for metric in names for name in (metric, METRICS[metric].error) if name is not None]
-    rows = [_values(params, key, columns, inputs).mean(axis=0) for key in runs]
+    rows = [_values(params, key, columns, inputs, judge).mean(axis=0) for key in runs]
     return pd.DataFrame(rows, index=list(runs), columns=columns, dtype=float)
 
 
-def read_over_seeds(params: Params, group: str, names: Sequence[str], inputs: Inputs) -> dict[str, OverSeeds]:
+def read_over_seeds(
+    params: Params, group: str, names: Sequence[str], inputs: Inputs, judge: str | None = None
+) -> dict[str, OverSeeds]:
     """Read metrics of a group of runs, by their names; one is left out if a run has too few samples for it.
 
     Raises:
         UserError: `read_metrics` would raise it.
     """
-    values = _values(params, group, names, inputs)
+    values = _values(params, group, names, inputs, judge)
     return {
         name: over_seeds(column) for name, column in zip(names, values.T, strict=True) if not np.isnan(column).any()
     }
 
 
-def _values(params: Params, key: str, columns: Sequence[str], inputs: Inputs) -> NDArray[np.float64]:
+def _values(params: Params, key: str, columns: Sequence[str], inputs: Inputs, judge: str | None) -> NDArray[np.float64]:
     """Metrics of a run or of the runs of a group, a run a row."""
     rows = []
     for run in params.members(key):
-        path = inputs["metrics"][run]
-        found = read_score(path, run, params.scored[run])["metrics"]
+        path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
+        extractor = None if judge is None else params.graphs[judge]
+        found = read_score(path, run, params.scored[run], extractor)["metrics"]
         if missing := [name for name in columns if name not in found]:
             raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
         rows.append([found[name] for name in columns])
@@ -100,11 +107,17 @@ def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.Da
     return pd.DataFrame(rows, index=list(runs))
 
 
-def read_score(path: Path, run: str, section: Section) -> dict[str, Any]:
-    """Read a run's score, from `evaluate` or from its curve: "metrics", "bootstrap" replicates and "num_samples".
+def read_score(path: Path, run: str, section: Section, extractor: Section | None = None) -> dict[str, Any]:
+    """Read a run's score: "metrics", "bootstrap" replicates and "num_samples".
+
+    Args:
+        path: What `evaluate` or `judge` wrote of the run, or `curve` of several.
+        run: The key of the run.
+        section: Its section.
+        extractor: The section of the judge; None for the score by the extractor of the run's reference.
 
     Raises:
-        UserError: The file is missing, holds no score, or belongs to a run with another section.
+        UserError: The file is missing, holds no score, or belongs to a run or a judge with another section.
     """
     content = read_sealed_json(path)
     if isinstance(curve := content.get("runs"), dict):
@@ -119,7 +132,9 @@ def read_score(path: Path, run: str, section: Section) -> dict[str, Any]:
         require_numbers(f"{path}: bootstrap.{name}", replicates)
         if metrics.get(name) is None:
             raise UserError(f"{path}: bootstrap.{name}: has no metric of the same name")
-    require_params(path, content.get("made_by"), {"run": section})
+    require_params(path, content.get("made_by"), {"run": section, **({"extractor": extractor} if extractor else {})})
+    if extractor is None and "extractor" in content["made_by"]["params"]:
+        raise UserError(f"{path}: is the score by a judge, not by the extractor of the run's reference")
     return content
 
 

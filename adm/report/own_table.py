@@ -1,12 +1,14 @@
-"""The user's own tables: any runs, any metrics."""
+"""The user's own tables: any runs, any metrics, any judges; and further metrics of the paper's tables."""
 
 import pandas as pd
 
-from adm.params.metrics import METRICS
+from adm.paper import JUDGED
+from adm.params.metrics import METRICS, POOLED
 from adm.params.schema import Params
-from adm.params.tables import OwnTableParams
+from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.metrics import Inputs, read_intervals, read_metrics
-from adm.report.paper_tables import HERE, describe, with_seeds
+from adm.report.paper import read_paper_table
+from adm.report.paper_tables import HERE, describe, metrics_of, with_seeds
 from adm.report.tables import DECIMALS, significant
 
 DIGITS_OF_ERROR = 2
@@ -14,7 +16,7 @@ DIGITS_OF_ERROR = 2
 
 
 def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
-    """Metrics of runs, one row for each run and one column for each metric.
+    """Metrics of runs, one row for each run and one column for each metric and judge.
 
     ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
     its cells.
@@ -22,7 +24,7 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     Args:
         params: The params file.
         shown: The table's section.
-        inputs: Artifacts that include the "metrics" of its runs.
+        inputs: Artifacts that include the "metrics" of its runs, and what is "judged" of them.
 
     Raises:
         UserError: Metrics are missing, or belong to a run with another section.
@@ -31,9 +33,15 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     found = read_metrics(params, runs, shown.metrics, inputs)
     table = pd.DataFrame({"Run": list(shown.rows), HERE: [describe(params, run) for run in runs]})
     bounds = read_intervals(params, runs, inputs) if shown.intervals else pd.DataFrame()
+    opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in shown.judges}
     for name in shown.metrics:
         is_bounded = f"{name}_low" in bounds
         table[METRICS[name].label] = _bounded(found, bounds, name) if is_bounded else _column(found, name)
+        for judge, opinion in opinions.items() if name in POOLED else ():
+            label = f"{judges_label(name)}, {judge}"
+            if judge == shown.published:
+                table[f"{label}, published"] = _published(judge, name, list(shown.rows))
+            table[label] = _column(opinion, name)
     return with_seeds(table, {name: METRICS[name].label for name in shown.metrics}, params, runs, inputs)
 
 
@@ -44,6 +52,29 @@ def _bounded(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[str]:
         f"{value:.{DECIMALS}f}" + ("" if pd.isna(low) else f" [{low:.{DECIMALS}f}, {high:.{DECIMALS}f}]")
         for value, low, high in columns
     ]
+
+
+def judges_label(name: str) -> str:
+    """A metric's name in print by a judge: the I of FID and KID stands for Inception."""
+    return METRICS[name].label.replace("FID", "FD").replace("KID", "KD")
+
+
+def _published(judge: str, name: str, rows: list[str]) -> list[float]:
+    """The published values of a metric by the labels of rows; NaN where there is none."""
+    paper = read_paper_table(JUDGED)
+    return [float(value) for value in paper[paper["judge"] == judge].set_index("row")[name].reindex(rows)]
+
+
+def with_further(
+    table: pd.DataFrame, params: Params, shown: RowsParams | SweepsParams | ComputeParams, inputs: Inputs
+) -> pd.DataFrame:
+    """A table of the paper with the further metrics that its section asks for, in columns behind the paper's.
+
+    Raises:
+        UserError: Metrics are missing, or belong to a run with another section.
+    """
+    found = metrics_of(params, shown.rows, shown.further, inputs)
+    return table.assign(**{f"{METRICS[name].label}, here": _column(found, name) for name in shown.further})
 
 
 def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:

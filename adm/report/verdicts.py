@@ -10,8 +10,11 @@ import pandas as pd
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 
+WHOSE = {"later": "later work"}
+"""Whose claims a group holds, if not the paper's appendix."""
+
 CAPTION = (
-    "The claims of the paper's appendix against what this scale measured. An interval covers the draw of the samples, "
+    "The claims of {whose} against what this scale measured. An interval covers the draw of the samples, "
     "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
 )
 CAPTION_OVER_SEEDS = (
@@ -66,6 +69,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     printed = pd.DataFrame([_printed(verdict) for verdict in verdicts], columns=list(COLUMNS))
     markdown = printed.map(lambda text: text.replace("|", "\\|")).to_markdown(index=False, disable_numparse=True)
     style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
+    caption = CAPTION.format(whose=WHOSE.get(stem.name, "the paper's appendix"))
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
     latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=caption)
     texts = {

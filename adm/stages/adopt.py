@@ -11,8 +11,10 @@ from adm.artifacts.streaming import CHUNK, write_npz_rows
 from adm.artifacts.writing import new_folder
 from adm.data.images import Images, open_npz
 from adm.metrics.batches import GRAPH, write_reference
+from adm.metrics.dinov2 import empty_network
+from adm.metrics.executors import WEIGHTS
 from adm.metrics.reference_statistics import read_published_statistics
-from adm.nets.release import read_published
+from adm.nets.release import read_published, read_weights
 from adm.nets.weights import write_tensors
 from adm.params.errors import UserError
 from adm.params.models import ModelParams
@@ -70,8 +72,12 @@ def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, fo
             write_reference(folder, pool, spatial, images.count, rows_of(images.chunks(CHUNK), images.count))
             return {"num_images": images.count, "published_images": images.total}
         case PublishedGraphParams():
-            shutil.copyfile(path, folder / GRAPH)
-            return {}
+            if published.network is None:
+                shutil.copyfile(path, folder / GRAPH)
+                return {}
+            weights = read_weights(path, empty_network(published.network), f"network {published.network!r}")
+            write_tensors(folder / WEIGHTS, weights)
+            return {"num_parameters": sum(tensor.numel() for tensor in weights.values())}
     raise AssertionError(published)
 
 

@@ -2,32 +2,22 @@
 
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from adm.artifacts.manifest import provenance, require_section
-from adm.artifacts.seal import write_sealed_json
-from adm.artifacts.writing import new_file
 from adm.metrics.batches import (
     read_features,
     read_held_out_statistics,
     read_reference_statistics,
     require_same_graph,
 )
-from adm.metrics.resampling import replicates_of
-from adm.metrics.scores import MetricInputs, lost, scores
+from adm.metrics.score_file import ScoredRun, write_score
+from adm.metrics.scores import MetricInputs
 from adm.params.data import ReferenceParams
-from adm.params.errors import NotFiniteError, UserError
-from adm.params.gans import GanRunParams
 from adm.params.metrics import METRICS
-from adm.params.published import PublishedReferenceParams, PublishedSamplesParams
-from adm.params.runs import ScoredParams
+from adm.params.published import PublishedReferenceParams
 
 
 def run(
-    run: ScoredParams | GanRunParams | PublishedSamplesParams,
-    against: ReferenceParams | PublishedReferenceParams,
-    inputs: dict[str, Path],
-    out: Path,
+    run: ScoredRun, against: ReferenceParams | PublishedReferenceParams, inputs: dict[str, Path], out: Path
 ) -> None:
     """Score a run against a reference and write the numbers with their provenance.
 
@@ -44,26 +34,5 @@ def run(
     require_same_graph(features, inputs["reference_features"], reference)
     samples = read_features(features, inputs["samples"])
     real = read_features(inputs["reference_features"], reference)
-    if len(samples.pool) != run.num_samples:
-        raise UserError(f"{features}: holds {len(samples.pool)} samples, but the run asks for {run.num_samples}")
     found = MetricInputs(samples, *read_reference_statistics(reference), real, read_held_out_statistics(reference))
-    try:
-        with threadpool_limits(run.threads):
-            metrics = scores(found, METRICS)
-            replicates = replicates_of(found, METRICS, run.replicates)
-    except ValueError as error:
-        raise UserError(f"{features} against {reference}: {error}") from error
-    if names := lost(metrics):
-        raise NotFiniteError(f"{features} against {reference}: {', '.join(names)}: NaN or infinite")
-    with new_file(out) as path:
-        write_sealed_json(
-            path,
-            {
-                "metrics": metrics,
-                "num_samples": len(samples.pool),
-                "num_reference_images": len(real.pool),
-                "made_by": made_by,
-                # Six digits are enough for intervals, and keep the file readable.
-                "bootstrap": {name: [float(f"{x:.6g}") for x in values] for name, values in replicates.items()},
-            },
-        )
+    write_score(out, run, found, METRICS, inputs, made_by)

@@ -13,8 +13,8 @@ from adm.artifacts.writing import new_folder
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
-from adm.metrics.batches import GRAPH, REFERENCE, write_features
-from adm.metrics.executors import LIBRARIES, open_graph
+from adm.metrics.batches import REFERENCE, write_features
+from adm.metrics.executors import file_of, libraries_of, open_graph
 from adm.parallel import process_group
 from adm.params.data import DatasetParams, GraphParams, of_files
 from adm.params.errors import UserError
@@ -42,14 +42,14 @@ def run(
     make_deterministic(extractor.threads)
     inputs = {"images": images, "graph": graph}
     sections = {"extractor": extractor, **of_files(dataset)}
-    made_by = provenance("features", sections, inputs, LIBRARIES[extractor.executor])
+    made_by = provenance("features", sections, inputs, libraries_of(extractor))
     with process_group(device, timeout_seconds) as group:
         read_manifest(graph, "extractor", "adopt", checked=group.rank_slice)
         side = dataset.side if dataset else None
         count, pixels = _read_images(images, group.rank_slice, side, extractor.threads)
         group.barrier()
         try:
-            executor = open_graph(extractor, graph / GRAPH, str(group.device))
+            executor = open_graph(extractor, graph / file_of(extractor), str(group.device))
             batches = executor.batches(pixels, extractor.feature_batch, group.map)
             if not group.is_main:
                 deque(batches, maxlen=0)  # its share is computed, and handed to the first process

@@ -8,10 +8,10 @@ import pandas as pd
 
 from adm.paper import captions
 from adm.params.schema import Params
-from adm.params.tables import OwnTableParams
+from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
 from adm.report.metrics import Inputs
-from adm.report.own_table import own_table
+from adm.report.own_table import own_table, with_further
 from adm.report.paper import read_paper_table
 from adm.report.paper_tables import compute_table, named, run_table, sweep_table
 from adm.report.tables import title, write_table
@@ -44,4 +44,6 @@ def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
         write_table(out, own_table(params, shown, inputs), title(key), shown.caption)
         return
     made = BUILDERS[shown.kind](read_paper_table(key), params, shown, inputs)
+    if isinstance(shown, RowsParams | SweepsParams | ComputeParams):
+        made = with_further(made, params, shown, inputs)
     write_table(out, named(made, key), title(key), captions()[key])

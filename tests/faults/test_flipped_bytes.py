@@ -32,8 +32,12 @@ READ_BY_NONE = {
 }
 """Tables, figures and claims have no seal: git and DVC hold their hashes. The others are no results."""
 
-NOT_OPENED = {("evaluate", "samples", "samples.npz")}
-"""Of the samples behind features `evaluate` reads the manifest alone: the scores are of what was written."""
+NOT_OPENED = {
+    ("evaluate", "samples", "samples.npz"),
+    ("judge", "samples", "samples.npz"),
+    *(("judge", "data", f"{kind}-0000{number}.npy") for kind in ("images", "labels") for number in range(2)),
+}
+"""Of the images behind features `evaluate` and `judge` read manifests alone: the scores are of what was written."""
 
 
 @pytest.fixture

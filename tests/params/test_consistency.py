@@ -53,8 +53,42 @@ def test_a_name_of_nothing_is_refused_with_the_nearest_there_is(refusal, field, 
     assert len(message) < 200  # a message that names all of a hundred runs is read by nobody
 
 
+NETWORK = {"url": "https://example.org/file.pth", "network": "dinov2-vitl14"}
+JUDGES = {"rows": ["scale-2"], "metrics": ["fid"], "caption": "By two.", "kind": "own"}
+
 # Changes of the params file; then the place that is refused, and what the message names.
 CONTRADICTIONS = {
+    # Judges.
+    "a judge that there is not": (
+        {"tables.further": JUDGES | {"judges": ["vgg"]}},
+        "tables.further.judges",
+        "'vgg' is not defined",
+        "digits",
+    ),
+    "the first extractor as a judge": (
+        {"tables.further": JUDGES | {"judges": ["digits"]}},
+        "tables.further.judges",
+        "'digits'",
+        "'scale-2'",
+        "leave it out",
+    ),
+    "published values of no judge": (
+        {"tables.further": JUDGES | {"published": "dinov2"}},
+        "tables.further.published",
+        "'dinov2'",
+        "there are none",
+    ),
+    "published values of another judge": (
+        {"published.graphs": {"net": NETWORK}, "tables.further": JUDGES | {"judges": ["net"], "published": "net"}},
+        "tables.further.published",
+        "'net'",
+    ),
+    "a reference of pooled features alone": (
+        {"published.graphs": {"net": NETWORK}, "references.digits.extractor": "net"},
+        "references.digits.extractor",
+        "'net'",
+        "judges",
+    ),
     # Names of the wrong thing.
     "sampling a classifier": ({f"{RUN}.checkpoint": "classifier-128-300"}, f"{RUN}.checkpoint", "'classifier'"),
     "sampling an upsampler": ({f"{RUN}.checkpoint": "adm-u-0"}, f"{RUN}.checkpoint", "'upsampler'"),

@@ -82,6 +82,15 @@ def test_a_published_checkpoint_is_a_last_one(scale):
     assert params.runs["guided"].reference == "real"
 
 
+def test_references_are_of_the_first_extractor_unless_they_name_another(scale):
+    two = SMALL.replace(
+        "extractors: {", "extractors: {first: {dataset: digits, side: 8, iterations: 9, least_accuracy: 0.5}, "
+    )
+    assert scale(params=two).references["real"].extractor == "first"
+    named = two.replace("num_images: 100", "num_images: 100, extractor: vgg")
+    assert scale(params=named).references["real"].extractor == "vgg"
+
+
 BASE = SMALL + "paths: {results: results/of-the-base}\nexecution: {log_every: 7, shards: 3}\n"
 CHANGES = """
 base: base.yaml

@@ -168,7 +168,7 @@ class Project:
         """The bytes of everything that the stages made."""
         root = self.folder / "results" / "embedded"
         kinds = ["data", "extractors", "checkpoints", "gans", "samples", "features", "references", "metrics", "studies"]
-        kinds += ["tables", "figures", "claims", "jobs"]
+        kinds += ["judged", "tables", "figures", "claims", "jobs"]
         files = [path for kind in kinds for path in (root / kind).rglob("*")]
         files = [path for path in files if path.is_file() and path.name != ".snakemake_timestamp"]
         files += [path for name in ("sizes.json", "params.yaml") for path in root.glob(name)]

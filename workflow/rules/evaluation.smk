@@ -109,6 +109,24 @@ rule curve:
         command("curve")
 
 
+rule judge:
+    input:
+        inputs("judge"),
+    output:
+        outputs("judge"),
+    log:
+        log_of("judge"),
+    wildcard_constraints:
+        key=keys("judge"),
+    threads: threads_of("judge")
+    resources:
+        **resources_of("judge"),
+    params:
+        triggers=triggers("judge"),
+    shell:
+        command("judge")
+
+
 rule interpolate:
     input:
         inputs("interpolate"),

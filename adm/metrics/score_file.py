@@ -1,0 +1,62 @@
+"""The file of a run's score: metrics, and bootstrap replicates for the intervals of claims."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from adm.artifacts.seal import write_sealed_json
+from adm.artifacts.writing import new_file
+from adm.metrics.resampling import replicates_of
+from adm.metrics.scores import MetricInputs, lost, scores
+from adm.params.errors import NotFiniteError, UserError
+from adm.params.gans import GanRunParams
+from adm.params.published import PublishedSamplesParams
+from adm.params.runs import ScoredParams
+
+ScoredRun = ScoredParams | GanRunParams | PublishedSamplesParams
+
+
+def write_score(
+    out: Path, run: ScoredRun, found: MetricInputs, names: Collection[str], inputs: Mapping[str, Path], made_by: Any
+) -> None:
+    """Compute metrics and their replicates, and write them with their provenance.
+
+    Args:
+        out: The file.
+        run: The section of the run.
+        found: The inputs of the metrics; the reference has images.
+        names: Keys of METRICS.
+        inputs: The "features" and the "reference", for messages.
+        made_by: The provenance.
+
+    Raises:
+        UserError: There are other numbers of samples than the run asks for, or features are unusable.
+        NotFiniteError: A metric is NaN or infinite.
+    """
+    assert found.real is not None
+    features, count = inputs["features"], len(found.samples.pool)
+    if count != run.num_samples:
+        raise UserError(f"{features}: holds {count} samples, but the run asks for {run.num_samples}")
+    place = f"{features} against {inputs['reference']}"
+    try:
+        with threadpool_limits(run.threads):
+            metrics = scores(found, names)
+            replicates = replicates_of(found, names, run.replicates)
+    except ValueError as error:
+        raise UserError(f"{place}: {error}") from error
+    if missing := lost(metrics):
+        raise NotFiniteError(f"{place}: {', '.join(missing)}: NaN or infinite")
+    with new_file(out) as path:
+        write_sealed_json(
+            path,
+            {
+                "metrics": metrics,
+                "num_samples": count,
+                "num_reference_images": len(found.real.pool),
+                "made_by": made_by,
+                # Six digits are enough for intervals, and keep the file readable.
+                "bootstrap": {name: [float(f"{x:.6g}") for x in values] for name, values in replicates.items()},
+            },
+        )

@@ -1,0 +1,60 @@
+"""`judge`: a run scored by a further extractor, in the metrics that pooled features give, and bootstrap replicates."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adm.artifacts.manifest import identity, provenance, read_made_by, read_manifest, require_section
+from adm.metrics.batches import read_features, require_same_graph
+from adm.metrics.score_file import ScoredRun, write_score
+from adm.metrics.scores import MetricInputs
+from adm.metrics.statistics import feature_statistics
+from adm.params.data import DatasetParams, GraphParams, ReferenceParams, of_files
+from adm.params.errors import UserError
+from adm.params.metrics import POOLED
+from adm.params.published import PublishedReferenceParams
+
+
+def run(
+    run: ScoredRun,
+    extractor: GraphParams,
+    against: ReferenceParams | PublishedReferenceParams,
+    inputs: dict[str, Path],
+    out: Path,
+    dataset: DatasetParams | None = None,
+) -> None:
+    """Score a run against the images of its reference, and write the numbers with their provenance.
+
+    `inputs` are "samples", the "reference" batch, and the extractor's features of both, "features" and
+    "reference_features". Of a reference that is made here they are also its "data" and the "dataset_features", whose
+    training images the Gaussian is fitted to. A published reference has statistics of the paper's extractor alone: the
+    Gaussian is fitted to its images. A dataset that stores files is given with its section.
+
+    Raises:
+        UserError: The samples belong to another run or are too few, the reference is another one, or features belong
+            to other images or come from different graphs.
+
+    Source: Stein et al. 2023, "Exposing flaws of generative model evaluation metrics".
+    """
+    made_by = provenance("judge", {"run": run, "extractor": extractor, **of_files(dataset)}, inputs, ["numpy", "scipy"])
+    require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
+    require_section(inputs["reference"], against, "reference", "adopt")
+    features, reference = inputs["features"], inputs["reference"]
+    others = [inputs[name] for name in ("reference_features", "dataset_features") if name in inputs]
+    require_same_graph(features, *others)
+    read_manifest(reference, "reference", "adopt")
+    samples = read_features(features, inputs["samples"])
+    real = read_features(inputs["reference_features"], reference)
+    pool = real.pool if "data" not in inputs else _trained_on(inputs, dataset)
+    found = MetricInputs(samples, feature_statistics(pool), None, real)
+    write_score(out, run, found, POOLED, inputs, made_by)
+
+
+def _trained_on(inputs: dict[str, Path], dataset: DatasetParams | None) -> NDArray[np.float32]:
+    """The pooled features (N, D) of the images that the reference is fitted to: all that are not held out."""
+    reference = read_made_by(inputs["reference"], "reference")
+    if reference.inputs.get("data") != identity(inputs["data"]):
+        raise UserError(f"{inputs['reference']}: is of other images than those of {inputs['data']}")
+    whole = read_features(inputs["dataset_features"], inputs["data"], dataset.side if dataset else None)
+    return whole.pool[: reference.facts["fitted_images"]]

@@ -1,0 +1,179 @@
+"""Tables and claims of several extractors: side by side, with published values, and never one for another."""
+
+import numpy as np
+import pytest
+from damage import swap
+from pydantic import TypeAdapter
+from scipy import stats
+
+from adm.artifacts.manifest import provenance
+from adm.artifacts.seal import write_sealed_json
+from adm.paper import claims as claims_of_paper
+from adm.params import UserError
+from adm.params.claims import ClaimParams, Claims, grouped
+from adm.params.judges import judged
+from adm.params.metrics import POOLED
+from adm.params.needs import needs_of_table
+from adm.params.published import PublishedGraphParams, PublishedSection
+from adm.params.sources import NoSource
+from adm.params.tables import OwnTableParams
+from adm.report.claims import judge as verdict_of
+from adm.report.evidence import Evidence, Score, read_evidence
+from adm.report.own_table import own_table
+from adm.stages import table as stage
+
+RUNS = ["gan-1", "scale-0", "scale-2"]
+SHOWN = OwnTableParams(
+    rows={"ADM": "scale-0", "ADM-G": "scale-2", "another": "gan-1"},
+    judges=["dinov2"],
+    published="dinov2",
+    metrics=["fid", "sfid", "kid", "coverage"],
+    caption="By two.",
+)
+
+
+@pytest.fixture(scope="module")
+def two(params):
+    """The params file with a judge and a table of both extractors."""
+    graph = PublishedGraphParams(url="https://example.org/net.pth", network="dinov2-vitl14")
+    section = PublishedSection(graphs={"dinov2": graph})
+    return params.model_copy(update={"published": section, "tables": {"two": SHOWN}})
+
+
+@pytest.fixture
+def inputs(two, score, placed, tmp_path):
+    """The scores of three runs by both: those of the n-th are n, and 10 n by the judge."""
+    found = placed(needs_of_table(two, "two"), tmp_path)
+    found["judged"] = {key: path.with_suffix(".json") for key, path in found["judged"].items()}
+    for folder in ("metrics", "judged"):
+        (tmp_path / folder).mkdir()
+    for number, run in enumerate(RUNS, start=1):
+        write_sealed_json(found["metrics"][run], score(two, run, float(number), ["fid"]))
+        content = score(two, run, 10.0 * number, ["fid"])
+        sections = {"run": two.scored[run], "extractor": two.graphs["dinov2"]}
+        content["made_by"] = provenance("judge", sections, {}, [])
+        write_sealed_json(found["judged"][judged(run, "dinov2")], content)
+    return found
+
+
+def test_both_stand_side_by_side_with_what_was_published(two, inputs):
+    table = own_table(two, SHOWN, inputs)
+    assert table.columns.tolist() == [
+        *("Run", "Here", "FID", "FD, dinov2, published", "FD, dinov2", "sFID"),
+        *("KID", "KD, dinov2, published", "KD, dinov2"),
+        *("Coverage", "Coverage, dinov2, published", "Coverage, dinov2"),
+    ]
+    assert table["FID"].tolist() == [2, 3, 1]
+    assert table["FD, dinov2"].tolist() == [20, 30, 10]
+    # Stein et al. 2023, Table 11.
+    assert table["FD, dinov2, published"].tolist()[:2] == [203.45, 123.27]
+    assert np.isnan(table["FD, dinov2, published"].tolist()[2])
+
+
+def test_the_table_is_made_from_its_needs_alone(two, inputs, tmp_path):
+    needs = needs_of_table(two, "two")
+    assert (needs.metrics, needs.judged) == (
+        ["scale-0", "scale-2", "gan-1"],
+        [f"{run}@dinov2" for run in needs.metrics],
+    )
+    stage.run(two, "two", inputs, tmp_path / "two")
+    assert "203.45" in (tmp_path / "two.md").read_text(encoding="utf-8")
+
+
+def test_scores_of_two_runs_or_two_extractors_that_changed_places_are_refused(two, inputs):
+    own, other = inputs["metrics"]["scale-0"], inputs["judged"]["scale-0@dinov2"]
+    swap(own, other)
+    with pytest.raises(UserError, match=r"scale-0\.json: is the score by a judge"):
+        own_table(two, SHOWN, inputs)
+    swap(own, other)
+    own_table(two, SHOWN, inputs)
+    write = other.read_bytes()
+    other.write_bytes(own.read_bytes())
+    with pytest.raises(UserError, match="does not tell which section 'extractor'"):
+        own_table(two, SHOWN, inputs)
+    other.write_bytes(write)
+    swap(other, inputs["judged"]["scale-2@dinov2"])
+    with pytest.raises(UserError, match="was made with gradient_scale"):
+        own_table(two, SHOWN, inputs)
+
+
+def test_a_judge_that_changed_is_refused(two, inputs):
+    graph = two.published.graphs["dinov2"].model_copy(update={"feature_batch": 99})
+    other = two.model_copy(update={"published": PublishedSection(graphs={"dinov2": graph})})
+    with pytest.raises(UserError, match=r"was made with feature_batch .* has 99"):
+        own_table(other, SHOWN, inputs)
+
+
+@pytest.mark.parametrize("name", ["table_8", "table_10", "appendix_k"])
+def test_a_table_of_the_paper_takes_further_metrics_behind_its_own(
+    params, changed, placed, write_scores, write_sizes, tmp_path, name
+):
+    needs = needs_of_table(params, name)
+    write_scores(tmp_path, params, needs.metrics)
+    write_sizes(tmp_path, params, parameters=1, forward_flops=10**10)
+    made = placed(needs, tmp_path)
+    stage.run(params, name, made, tmp_path / "plain")
+    longer = changed(params, "tables", name, further=["kid", "fid_infinity", "density"])
+    assert needs_of_table(longer, name) == needs
+    stage.run(longer, name, made, tmp_path / "longer")
+    plain, found = ((tmp_path / f"{one}.csv").read_text(encoding="utf-8").splitlines() for one in ("plain", "longer"))
+    assert found[0] == f'{plain[0]},"KID, here","FID of infinitely many, here","Density, here"'
+    assert [line.startswith(before) for before, line in zip(plain, found, strict=True)] == [True] * len(plain)
+    rows = params.tables[name].rows
+    empty = [isinstance(source, NoSource) for source in rows]
+    assert [line.endswith(",,,") for line in found[1:]] == empty
+    assert any("±" in line for line in found[1:])
+
+
+CLAIM = TypeAdapter(ClaimParams).validate_python(
+    {"statement": "S.", "source": "T.", "kind": "ranks_alike", "metric": "fid", "runs": list("abcde"), "judge": "j"}
+    | {"tau": 0.5}
+)
+
+
+def scored(values, seed, noise):
+    draws = np.random.default_rng(seed).standard_normal((len(values), 200)) * noise
+    return [
+        Score({"fid": value}, {"fid": (value + draw).tolist()}, 100) for value, draw in zip(values, draws, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by_judge", "noise", "verdict"),
+    [
+        ([10, 20, 30, 40, 50], 1e-3, "holds"),
+        ([10, 20, 30, 50, 40], 1e-3, "holds"),
+        ([50, 40, 30, 20, 10], 1e-3, "does not hold"),
+        ([10, 40, 20, 50, 30], 1e-3, "does not hold"),
+        ([10, 20, 30, 40, 50], 30.0, "undecided"),
+    ],
+)
+def test_ranks_are_alike_by_kendalls_tau(by_judge, noise, verdict):
+    own = [1.0, 2.0, 3.0, 4.0, 5.0]
+    scores = dict(zip("abcde", scored(own, 0, noise / 10), strict=True))
+    scores |= {f"{run}@j": score for run, score in zip("abcde", scored(by_judge, 1, noise), strict=True)}
+    found = verdict_of("key", CLAIM, Evidence(scores=scores))
+    assert found.verdict == verdict
+    assert found.estimate == pytest.approx(stats.kendalltau(own, by_judge).statistic)
+
+
+def test_a_claim_reads_both_scores(two, inputs):
+    claim = CLAIM.model_copy(update={"runs": RUNS, "judge": "dinov2"})
+    found = read_evidence(two, [claim], inputs).scores
+    assert {key: score.metrics["fid"] for key, score in found.items()} == {
+        **{run: float(number) for number, run in enumerate(RUNS, start=1)},
+        **{f"{run}@dinov2": 10.0 * number for number, run in enumerate(RUNS, start=1)},
+    }
+
+
+def test_claims_of_later_work_stand_in_a_group_apart():
+    later = [key for key, claim in claims_of_paper().items() if claim.get("group") == "later"]
+    assert "judges-rank-alike" in later
+    given = {"judges-rank-alike": {"runs": RUNS, "judge": "dinov2"}, "adagn": {"none": "no time"}}
+    groups = grouped(TypeAdapter(Claims).validate_python(given))
+    assert list(groups["later"]) == ["judges-rank-alike"]
+    assert "judges-rank-alike" not in groups["paper"]
+
+
+def test_a_judges_metrics_need_pooled_features_alone():
+    assert {"fid", "precision", "recall", "density", "coverage", "kid", "fid_infinity"} == set(POOLED)
