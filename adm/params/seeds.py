@@ -172,8 +172,7 @@ def _of_first(written: Raw, firsts: Mapping[str, Mapping[str, str]]) -> Raw:
         **{section: partial(_renamed, {name: firsts[name] for name in fields}) for section, fields in OF_ONE.items()},
         "tables": partial(_renamed, dict.fromkeys(OF_ONE_IN_TABLES, of_both)),
         "figures": partial(_with_first_run, firsts["run"]),
-        # A claim on what training costs names models; every other claim names runs, or groups of them.
-        "claims": lambda claim: _renamed(costs, claim) if "model" in claim else claim,
+        "claims": lambda claim: _renamed(_of_one_in_claim(claim, costs, firsts["run"]), claim),
     }
     return {
         section: {key: changes[section](entry) if isinstance(entry, dict) else entry for key, entry in entries.items()}
@@ -181,6 +180,16 @@ def _of_first(written: Raw, firsts: Mapping[str, Mapping[str, str]]) -> Raw:
         else entries
         for section, entries in written.items()
     }
+
+
+def _of_one_in_claim(
+    claim: Raw, costs: Mapping[str, Mapping[str, str]], runs: Mapping[str, str]
+) -> Mapping[str, Mapping[str, str]]:
+    """The fields of a claim that are of the first copy, with what stands in them."""
+    if "model" in claim:  # what training costs
+        return costs
+    # A judge scores single runs; every other claim names runs, or groups of them.
+    return {"runs": runs} if "judge" in claim else {}
 
 
 def _renamed(names: Mapping[str, Mapping[str, str]], entry: Raw) -> Raw:
