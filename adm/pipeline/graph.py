@@ -215,6 +215,9 @@ class Pipeline:
     def _sampling(self, key: str, run: RunParams | UpsampledRunParams) -> Iterator[Job]:
         """A run's job, or the jobs of its shards and the one that gathers them."""
         networks, sections = self._networks(run.checkpoint, run.classifier if isinstance(run, RunParams) else None)
+        if isinstance(run, RunParams) and run.guide is not None:
+            networks["guide"] = self._checkpoint(run.guide.checkpoint)
+            sections["weaker"] = self.params.models[self.params.model_of(run.guide.checkpoint)]
         base = {"base": self._samples(run.base)} if isinstance(run, UpsampledRunParams) else {}
         inputs, sections = {**networks, **base}, {"run": run, **sections}
         if self.shards == 1:

@@ -135,10 +135,14 @@ class _Worker:
 
     def _sampling(self, job: Job, run: RunParams | UpsampledRunParams, images: int) -> Iterator[Work]:
         model = job.sections["model"]
-        passes = images * _steps(model, run.steps)
-        yield self._passes(model, passes, run.precision)
-        if isinstance(run, RunParams) and run.gradient_scale:
-            yield self._passes(job.sections["guide"], GRADIENT_PASSES * passes, run.precision)
+        yield self._passes(model, images * _steps(model, run.steps), run.precision)
+        if not isinstance(run, RunParams):
+            return
+        guided = images * run.guided_steps(model.noise.timesteps)
+        if run.gradient_scale:
+            yield self._passes(job.sections["guide"], GRADIENT_PASSES * guided, run.precision)
+        if run.denoiser_scale is not None:
+            yield self._passes(job.sections.get("weaker", model), guided, run.precision)
 
     def _interpolation(self, job: Job) -> Iterator[Work]:
         study, model = job.sections["interpolation"], job.sections["model"]

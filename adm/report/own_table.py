@@ -6,7 +6,7 @@ import pandas as pd
 from adm.params.metrics import METRICS
 from adm.params.schema import Params
 from adm.params.tables import OwnTableParams
-from adm.report.metrics import Inputs, read_metrics
+from adm.report.metrics import Inputs, read_intervals, read_metrics
 from adm.report.paper_tables import HERE, describe
 
 DIGITS_OF_ERROR = 2
@@ -15,6 +15,8 @@ DIGITS_OF_ERROR = 2
 
 def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
     """Metrics of runs, one row for each run and one column for each metric; ± is a standard error.
+
+    Intervals stand in brackets.
 
     Args:
         params: The params file.
@@ -27,9 +29,17 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     runs = list(shown.rows.values())
     found = read_metrics(params, runs, shown.metrics, inputs)
     table = pd.DataFrame({"Run": list(shown.rows), HERE: [describe(params, run) for run in runs]})
+    bounds = read_intervals(params, runs, inputs) if shown.intervals else pd.DataFrame()
     for name in shown.metrics:
-        table[METRICS[name].label] = _column(found, name)
+        bracketed = f"{name}_low" in bounds
+        table[METRICS[name].label] = _with_intervals(found, bounds, name) if bracketed else _column(found, name)
     return table
+
+
+def _with_intervals(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[str]:
+    """Texts with two decimals, as `4.29 [3.98, 4.57]`; "" if there are too few samples."""
+    numbers = zip(found[name], bounds[f"{name}_low"], bounds[f"{name}_high"], strict=True)
+    return ["" if pd.isna(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in numbers]
 
 
 def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:
