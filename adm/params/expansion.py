@@ -264,7 +264,8 @@ class _Follower:
         iteration, name = entry.pop(ITERATION, None), entry.get("checkpoint")
         if isinstance(classifier := entry.get("classifier"), str) and classifier in self.models:
             entry["classifier"] = self._last(f"{place}.classifier", classifier)
-        if isinstance(guide := entry.get("guide"), dict) and (weaker := guide.get("checkpoint")) in self.models:
+        guide = entry.get("guide")
+        if isinstance(guide, dict) and isinstance(weaker := guide.get("checkpoint"), str) and weaker in self.models:
             entry["guide"] = {**guide, "checkpoint": self._last(f"{place}.guide.checkpoint", weaker)}
         if not isinstance(name, str):
             yield "", entry

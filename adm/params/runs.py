@@ -111,7 +111,10 @@ class RunParams(SamplingParams):
 
     def guided_in(self, timesteps: int) -> Interval | None:
         """The part of a process of T timesteps that is guided; None for all of it."""
-        return None if self.guidance_interval is None else Interval(*self.guidance_interval, timesteps)
+        if self.guidance_interval is None:
+            return None
+        low, high = self.guidance_interval
+        return Interval(low, high, timesteps)
 
     def guided_steps(self, timesteps: int) -> int:
         """How many of its steps through a process of T timesteps lie in the part that is guided."""
