@@ -114,7 +114,7 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
     ),
     "sample": (
         "Sample a run, or one shard of it; goes on where an earlier try stopped.",
-        lambda c, j: (c["run"], c["model"], c["guide"], j.inputs, j.out, c.shard, *c.process, j.work),
+        lambda c, j: (c["run"], c["model"], c["guide"], j.inputs, j.out, c.shard, *c.process, j.work, c["weaker"]),
     ),
     "gather": (
         "Join the shards of a run.",

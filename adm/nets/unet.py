@@ -16,6 +16,9 @@ from adm.nets.layers import (
 )
 from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
+NO_CLASS = -1
+"""The label of an image whose class a conditional network is not told: its embedding is zero."""
+
 
 class Encoder(nn.Module):
     """The descending half of a UNet and its middle: levels of residual blocks and attention.
@@ -139,7 +142,9 @@ class _Denoiser(nn.Module):
         elif y is None:
             raise ValueError(f"y is missing: the network has {self.params.num_classes} classes")
         elif not y.is_floating_point():
-            embedding = embedding + self.class_embedding(y)
+            told = y != NO_CLASS
+            # A factor of one changes no bit of a class's embedding, nor of its gradient.
+            embedding = embedding + self.class_embedding(torch.where(told, y, 0)) * told.unsqueeze(1)
         elif y.shape != embedding.shape:
             raise ValueError(f"y has shape {tuple(y.shape)}, expected embeddings of shape {tuple(embedding.shape)}")
         else:
@@ -172,8 +177,8 @@ class UNet(_Denoiser):
         Args:
             x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
-            y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
-                interpolated ones; None if and only if the network is unconditional.
+            y: (B,) int64 class labels, each possibly NO_CLASS, or (B, 4 * base width) floating point class embeddings
+                themselves, such as interpolated ones; None if and only if the network is unconditional.
             torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
 
         Returns:
@@ -206,8 +211,8 @@ class Upsampler(_Denoiser):
         Args:
             x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
             t: (B,), timesteps of the original process, integer or floating point.
-            y: (B,) int64 class labels, or (B, 4 * base width) floating point class embeddings themselves, such as
-                interpolated ones; None if and only if the network is unconditional.
+            y: (B,) int64 class labels, each possibly NO_CLASS, or (B, 4 * base width) floating point class embeddings
+                themselves, such as interpolated ones; None if and only if the network is unconditional.
             torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
             low_resolution: (B, C, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
 

@@ -7,6 +7,7 @@ from adm.arithmetic.respacing import respaced_timesteps
 from adm.arithmetic.sharing import check_shared
 from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
+from adm.params.guidance_checks import check_guides
 from adm.params.keys import check_class, check_dataset, check_equal, check_kept, check_known, model_of
 from adm.params.models import (
     ClassifierModelParams,
@@ -187,6 +188,7 @@ def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
     if isinstance(run, RunParams):
         assert isinstance(model, DiffusionModelParams)
         _check_guidance(params, place, run.classifier, name)
+        check_guides(params, place, run, name)
     else:
         _check_base(params, key, name)
 
@@ -262,6 +264,8 @@ def _check_studies(params: Params) -> None:
         varied = params.runs[name]
         if varied.classifier is None:
             raise ValueError(f"{place}.run: {name!r} has no classifier, so scales {variation.scales} do nothing")
+        if varied.guide is not None:
+            raise ValueError(f"{place}.run: {name!r} has a guide, which variations do not read; name a run without one")
         if variation.num_samples > varied.num_samples:
             many = f"exceeds the {varied.num_samples} of run {name!r}"
             raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")

@@ -265,6 +265,9 @@ class _Follower:
         iteration, name = entry.pop(ITERATION, None), entry.get("checkpoint")
         if isinstance(classifier := entry.get("classifier"), str) and classifier in self.models:
             entry["classifier"] = self._last(f"{place}.classifier", classifier)
+        guide = entry.get("guide")
+        if isinstance(guide, dict) and isinstance(weaker := guide.get("checkpoint"), str) and weaker in self.models:
+            entry["guide"] = {**guide, "checkpoint": self._last(f"{place}.guide.checkpoint", weaker)}
         if not isinstance(name, str):
             yield "", entry
             return

@@ -45,6 +45,9 @@ class TrainingParams(Section):
     "files", crops are cut from the source images, as the released trainer does. From stored pixels they are cut from
     the squares as they are: they hold nothing outside the centre crop, and a square that is no larger than the
     network's images is enlarged first.
+
+    `label_dropout` is the probability with which an image is shown without its class, so that the model also learns to
+    denoise without one; classifier-free guidance, `cfg_scale` of runs, needs that.
     """
 
     batch_size: PositiveInt
@@ -58,6 +61,7 @@ class TrainingParams(Section):
     fused: bool = False
     crop: Literal["centre", "random"] = "centre"
     flip: bool = False
+    label_dropout: Fraction = 0.0
     timestep_sampler: Literal["uniform", "loss_second_moment"] = "uniform"
     seed: Seed = 0
     threads: PositiveInt = 1
@@ -88,6 +92,13 @@ class TrainedParams(Section):
             raise ValueError(f"checkpoints {self.checkpoints} must increase")
         if self.checkpoints and self.dataset is None:
             raise ValueError("dataset is missing; a model with checkpoints is trained on one")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_can_be_dropped(self) -> Self:
+        rate = self.training.label_dropout
+        if rate and not (isinstance(self, DiffusionModelParams) and self.network.num_classes):
+            raise ValueError(f"training.label_dropout {rate} is for diffusion models with classes; leave it out")
         return self
 
 

@@ -4,13 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.arithmetic.respacing import STEPS_PATTERN
+from adm.arithmetic.interval import Interval
+from adm.arithmetic.respacing import STEPS_PATTERN, respaced_timesteps
 from adm.params.models import Precision
 from adm.params.samplers import SAMPLERS, USUAL, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
 GradientScale = Annotated[float, Field(ge=0)]
+Portion = Annotated[float, Field(ge=0, le=1)]
 Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
 
 
@@ -69,11 +71,30 @@ class SamplingParams(ScoredParams):
         return self
 
 
+class GuideParams(Section):
+    """A weaker model that guides: eps = eps_guide + `scale` (eps - eps_guide), so scale 1 is no guidance.
+
+    `checkpoint` is an earlier one of the same model, or one of another diffusion model of the same images and classes.
+
+    Source: Karras et al. (2024), autoguidance.
+    """
+
+    checkpoint: Key
+    scale: GradientScale
+
+
 class RunParams(SamplingParams):
     """A batch of images from noise, guided by the classifier if one is named.
 
     `precision` is that of the diffusion model. The classifier has its own, `classifier_precision`: its gradient is
     small, so it is float32 unless another one is asked for.
+
+    Two other ways to guide change the predicted noise. With `cfg_scale` s it is eps_u + s (eps - eps_u), where eps_u
+    is predicted without the class: 1 is the conditional model, 0 the unconditional one. With `guide`, eps_u is that of
+    a weaker model. A classifier may be added to either; its gradient then shifts the changed eps.
+
+    `guidance_interval`, [low, high], limits all guidance to timesteps t of the T of training with low <= t / T <= high;
+    what guides is not computed at the others.
 
     Runs with the same `curve` are sampled and scored one after another by one job, which keeps their scores and not
     their images: for points of a curve that nobody looks at one by one, and where starting jobs would take longer.
@@ -85,11 +106,57 @@ class RunParams(SamplingParams):
     classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
     gradient_at: Literal["x_t", "mean"] = "x_t"
+    cfg_scale: GradientScale | None = None
+    guide: GuideParams | None = None
+    guidance_interval: Annotated[list[Portion], Field(min_length=2, max_length=2)] | None = None
     curve: Key | None = None
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """The checkpoints that it is sampled with, by what they do."""
+        named = {
+            "checkpoint": self.checkpoint,
+            "classifier": self.classifier,
+            "guide": self.guide and self.guide.checkpoint,
+        }
+        return {name: key for name, key in named.items() if key is not None}
+
+    @property
+    def denoiser_scale(self) -> float | None:
+        """The scale by which a second prediction of the noise guides; None if none does."""
+        scale = self.cfg_scale if self.guide is None else self.guide.scale
+        return None if scale == 1 else scale
+
+    def guided_in(self, timesteps: int) -> Interval | None:
+        """The part of a process of T timesteps that is guided; None for all of it."""
+        if self.guidance_interval is None:
+            return None
+        low, high = self.guidance_interval
+        return Interval(low, high, timesteps)
+
+    def guided_steps(self, timesteps: int) -> int:
+        """How many of its steps through a process of T timesteps lie in the part that is guided."""
+        steps, interval = respaced_timesteps(timesteps, self.steps), self.guided_in(timesteps)
+        return len(steps) if interval is None else sum(t in interval for t in steps)
 
     @model_validator(mode="after")
     def _scale_needs_a_classifier(self) -> Self:
         check_guided(self.classifier, self.gradient_scale)
+        return self
+
+    @model_validator(mode="after")
+    def _guides_go_together(self) -> Self:
+        if self.guide is not None and self.cfg_scale is not None:
+            raise ValueError(f"cfg_scale {self.cfg_scale:g} and guide both replace eps_u; leave one of them out")
+        if self.guidance_interval is None:
+            return self
+        found, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
+        if low >= high:
+            raise ValueError(f"{found} is empty; write [low, high], fractions of the process with low < high")
+        if self.classifier is None and self.guide is None and self.cfg_scale is None:
+            raise ValueError(f"{found} does nothing without guidance; give a classifier, cfg_scale or guide")
+        if self.gradient_at == "mean":
+            raise ValueError(f"{found} is of timesteps of x_t; with gradient_at 'mean' leave it out")
         return self
 
 

@@ -260,6 +260,9 @@ class Pipeline:
     def _sampling(self, key: str, run: RunParams | UpsampledRunParams) -> Iterator[Job]:
         """A run's job, or the jobs of its shards and the one that gathers them."""
         networks, sections = self._networks(run.checkpoint, run.classifier if isinstance(run, RunParams) else None)
+        if isinstance(run, RunParams) and run.guide is not None:
+            networks["guide"] = self._checkpoint(run.guide.checkpoint)
+            sections["weaker"] = self.params.models[self.params.model_of(run.guide.checkpoint)]
         base = {"base": self._samples(run.base)} if isinstance(run, UpsampledRunParams) else {}
         inputs, sections = {**networks, **base, **self._schedule_of(run)}, {"run": run, **sections}
         if self.shards == 1:
@@ -282,7 +285,7 @@ class Pipeline:
             "reference": self.path("reference", any_run.reference),
             "reference_features": self.path("reference_features", any_run.reference),
         }
-        networks = keys_in(name for run in runs.values() for name in (run.checkpoint, run.classifier) if name)
+        networks = keys_in(name for run in runs.values() for name in run.networks.values())
         inputs |= {f"networks/{name}": self._checkpoint(name) for name in networks}
         schedules = keys_in(filter(None, (run.schedule for run in runs.values())))
         inputs |= {f"schedules/{name}": self.path("schedule", name) for name in schedules}

@@ -131,12 +131,18 @@ class _Worker:
 
     def _sampling(self, job: Job, run: RunParams | UpsampledRunParams, images: int) -> Iterator[Work]:
         read = job.sections
-        model = read["models"][run.checkpoint] if job.rule == "curve" else read["model"]
-        passes = images * _steps(model, run.steps)
-        yield self._passes(model, passes, run.precision)
-        if isinstance(run, RunParams) and run.gradient_scale:
-            guide = read["models"][run.classifier] if job.rule == "curve" else read["guide"]
-            yield self._passes(guide, GRADIENT_PASSES * passes, run.classifier_precision)
+        models = read["models"] if job.rule == "curve" else {}
+        model = models[run.checkpoint] if models else read["model"]
+        yield self._passes(model, images * _steps(model, run.steps), run.precision)
+        if not isinstance(run, RunParams):
+            return
+        guided = images * run.guided_steps(model.noise.timesteps)
+        if run.gradient_scale:
+            guide = models[run.classifier] if models else read["guide"]
+            yield self._passes(guide, GRADIENT_PASSES * guided, run.classifier_precision)
+        if run.denoiser_scale is not None:
+            weaker = model if run.guide is None else models[run.guide.checkpoint] if models else read["weaker"]
+            yield self._passes(weaker, guided, run.precision)
 
     def _features(self, job: Job) -> Iterator[Work]:
         if isinstance(job.sections["extractor"], PublishedGraphParams):

@@ -30,7 +30,7 @@ from adm.params.gans import GanRunParams
 from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
 from adm.params.schedules import SearchParams, VariationalParams
-from adm.params.schema import Params
+from adm.params.schema import Params, ScoredSection
 from adm.report import curves, grids
 from adm.report.compute import training_flops
 from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
@@ -149,13 +149,21 @@ def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figur
     names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
     frames, parameter = {}, {}
     for label, runs in shown.curves.items():
-        sections = [params.section_of(run) for run in runs]
-        of_gan = isinstance(sections[0], GanRunParams)
-        parameter[label] = "truncation" if of_gan else "gradient scale"
+        parameter[label], values = _varied([params.section_of(run) for run in runs])
         has_seeds = any(run in params.groups for run in runs)
         frames[label] = (_with_intervals if has_seeds else read_metrics)(params, runs, names, inputs)
-        frames[label]["value"] = [getattr(s, "truncation" if of_gan else "gradient_scale", np.nan) for s in sections]
+        frames[label]["value"] = values
     return curves.trade_off(frames, parameter, shown.panels)
+
+
+def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
+    """What varies along a trade-off, and its value for each run; without a second denoiser its scale is 1."""
+    if isinstance(sections[0], GanRunParams):
+        return "truncation", [getattr(section, "truncation", np.nan) for section in sections]
+    scales = [section.denoiser_scale if isinstance(section, RunParams) else None for section in sections]
+    if any(scale is not None for scale in scales):
+        return "guidance scale", [1.0 if scale is None else scale for scale in scales]
+    return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
 def _temperatures(params: Params, shown: TemperaturesParams, inputs: Inputs) -> Figure:

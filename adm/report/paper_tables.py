@@ -104,7 +104,12 @@ def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
     if not isinstance(section, RunParams):
         return [], []
     classifier = section.classifier if section.gradient_scale else None
-    return [section.checkpoint], [] if classifier is None else [classifier]
+    generators = [section.checkpoint]
+    guide = section.guide
+    # An earlier checkpoint of the same model takes no training beside the later one's.
+    if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
+        generators.append(guide.checkpoint)
+    return generators, [] if classifier is None else [classifier]
 
 
 def compute_of(
@@ -230,5 +235,9 @@ def describe(params: Params, source: str | NoSource) -> str:
     if isinstance(run, RunParams):
         sampler = "" if run.sampler == USUAL else f"{SAMPLERS[run.sampler].label} "
         found = "" if run.schedule is None else f" of {run.schedule}"
-        return f"{run.checkpoint}, {sampler}{run.steps.removeprefix('ddim')} steps{found}"
+        limited = ""
+        if run.guidance_interval is not None:
+            timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
+            limited = f", {run.guided_steps(timesteps)} guided"
+        return f"{run.checkpoint}, {sampler}{run.steps.removeprefix('ddim')} steps{found}{limited}"
     return run.filename

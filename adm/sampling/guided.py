@@ -12,14 +12,15 @@ from adm.arithmetic.respacing import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import Gradient, Sampler, classifier_gradient, last, sample
+from adm.diffusion.samplers import Gradient, Sampler, last, sample
 from adm.diffusion.schedules import SCHEDULES
 from adm.nets.forward import Forward
 from adm.parallel import CPU
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
-from adm.params.runs import RunParams, SamplingParams
+from adm.params.runs import SamplingParams
 from adm.params.samplers import SAMPLERS
 from adm.sampling.batch import Samples
+from adm.sampling.guidance import guidance
 
 
 class SeededNoise:
@@ -54,6 +55,7 @@ def block_sampler(
     num_classes: int,
     base: Samples | None = None,
     timesteps: list[int] | None = None,
+    weaker: nn.Module | None = None,
 ) -> Callable[[int], Samples]:
     """The function that samples block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
 
@@ -61,10 +63,11 @@ def block_sampler(
         run: How to sample.
         model: The section of the diffusion model or of the upsampler.
         network: Its network, on the device to compute on.
-        classifier: The noisy classifier, on the same device; None for no guidance.
+        classifier: The noisy classifier, on the same device; None for no guidance by one.
         num_classes: Number of classes to draw labels from; see `class_count`.
         base: For an upsampler, the whole batch of the run before; image i and its label become image i.
         timesteps: Those to visit, increasing; None takes those of `run.steps`.
+        weaker: The network of the run's `guide`, on the same device; None for no guidance by one.
 
     Returns:
         A function of a block's number. The run's last block is not cut to size.
@@ -72,9 +75,7 @@ def block_sampler(
     Source: Algorithms 1 and 2.
     """
     denoiser = Forward.frozen(network, run.precision, run.compiled)
-    guide = None
-    if classifier is not None and isinstance(run, RunParams) and run.gradient_scale:
-        guide, scale = Forward.frozen(classifier, run.classifier_precision), run.gradient_scale
+    guided = guidance(run, denoiser, classifier, weaker, model.noise.timesteps)
     size, channels = model.network.image_size, model.network.image_channels
     noise_params = model.noise
     if timesteps is None:
@@ -93,8 +94,7 @@ def block_sampler(
             y, low_resolution = _rows(base, first, run.micro_batch, channels)
             seen = {"low_resolution": low_resolution.to(device)}
         y = y.to(device)
-        gradient = None if guide is None else classifier_gradient(guide, y, scale)
-        step = _sampler(run, diffusion, denoiser.conditioned(y, **seen), gradient)
+        step = _sampler(run, diffusion, *guided(y, **seen))
         draw = partial(noise.normal, channels, size, size)
         x_0 = last(sample(step, draw(), draw))
         return Samples(to_uint8(x_0), y.cpu().numpy())

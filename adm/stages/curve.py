@@ -61,15 +61,13 @@ def _score(
     folder: Path,
 ) -> None:
     """Sample and score a run; of its folder, its score alone remains."""
-    model, guide = models[run.checkpoint], None if run.classifier is None else models[run.classifier]
-    assert isinstance(model, DiffusionModelParams)
-    assert not isinstance(guide, DiffusionModelParams)
-    networks = {"checkpoint": run.checkpoint, **({} if run.classifier is None else {"classifier": run.classifier})}
-    given = {name: inputs[f"networks/{key}"] for name, key in networks.items()}
+    of = {name: models[key] for name, key in run.networks.items()}
+    given = {name: inputs[f"networks/{key}"] for name, key in run.networks.items()}
     if run.schedule is not None:
         given["schedule"] = inputs[f"schedules/{run.schedule}"]
     samples, seen = folder / "samples", folder / "features"
-    sample.run(run, model, guide, given, samples, None, device, timeout_seconds, folder / "blocks")
+    sampled = of["checkpoint"], of.get("classifier"), given, samples, None, device, timeout_seconds, folder / "blocks"
+    sample.run(run, *sampled, of.get("guide"))
     features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)
     given = {name: inputs[name] for name in ("reference", "reference_features")}
     evaluate.run(run, against, {"samples": samples, "features": seen, **given}, folder / SCORE)

@@ -27,13 +27,14 @@ def run(
     device: str,
     timeout_seconds: int,
     work: Path,
+    weaker: DiffusionModelParams | None = None,
 ) -> None:
     """Sample a run into a folder, or one shard of it into a file; several processes share its blocks.
 
     Finished blocks of an earlier try, for the same run and inputs, are read from `work`, this job's own folder.
 
-    `inputs` are "checkpoint", with guidance "classifier", and for an upsampler "base", the samples to upsample. A run
-    with a schedule has its artifact as "schedule".
+    `inputs` are "checkpoint", with guidance "classifier" and "guide" (a checkpoint of the model `weaker`), for an
+    upsampler "base", the samples to upsample, and for a run with a schedule its artifact, "schedule".
 
     Raises:
         UserError: A checkpoint belongs to another model, the samples to upsample are too few or have another size, or
@@ -51,9 +52,12 @@ def run(
         guide = None
         if classifier is not None:
             guide = load_network(inputs["classifier"], classifier, group.device, group.rank_slice)
+        other = None
+        if weaker is not None:
+            other = load_network(inputs["guide"], weaker, group.device, group.rank_slice)
         group.barrier()
         timesteps = timesteps_of(run, model.noise.timesteps, inputs.get("schedule"))
-        sampled = block_sampler(run, model, network, guide, num_classes, base, timesteps)
+        sampled = block_sampler(run, model, network, guide, num_classes, base, timesteps, other)
         made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
         with block_store(work, made_by, group) as store:
             store.fill(blocks, sampled)

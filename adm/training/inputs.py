@@ -10,9 +10,10 @@ from torch import Tensor
 
 from adm.data.batches import Batches, to_unit_range
 from adm.determinism import seeds
+from adm.nets.unet import NO_CLASS
 from adm.training.tasks import Draw, Task
 
-NOISE, DROPOUT = 2, 3
+NOISE, DROPOUT, LABELS = 2, 3, 4
 """Random streams of a training run; `adm.data.batches` uses 0 and 1."""
 
 AHEAD = 2
@@ -67,7 +68,28 @@ class Inputs(NamedTuple):
     noise: Noise
 
 
-def inputs(batches: Batches, steps: range, rows: range, device: torch.device) -> Iterator[Inputs]:
+def dropped_labels(y: Tensor, rate: float, seed: int, step: int, rows: range) -> Tensor:
+    """Labels of which each is replaced by NO_CLASS with a probability; an image's draw is its own.
+
+    Args:
+        y: (B,) int64.
+        rate: The probability, in [0, 1).
+        seed: The training run's seed.
+        step: The number of updates made before.
+        rows: The images' numbers in the whole batch.
+
+    Returns:
+        (B,) int64.
+
+    Source: Ho & Salimans (2022), algorithm 1.
+    """
+    drawn = torch.tensor([draw / 2.0**64 for draw in seeds(rows, seed, step, LABELS)], dtype=torch.float64)
+    return torch.where(drawn < rate, NO_CLASS, y)
+
+
+def inputs(
+    batches: Batches, steps: range, rows: range, device: torch.device, label_dropout: float = 0.0
+) -> Iterator[Inputs]:
     """The inputs of each step, on a device.
 
     For a GPU a thread reads images and draws noise before they are needed, and pixels travel as bytes. On a CPU, whose
@@ -78,11 +100,14 @@ def inputs(batches: Batches, steps: range, rows: range, device: torch.device) ->
         steps: The numbers of updates made before each step.
         rows: This process's rows of each batch.
         device: Where the inputs are needed.
+        label_dropout: The probability with which an image's label is NO_CLASS.
     """
     pinned = device.type == "cuda"
 
     def made(step: int) -> tuple[Tensor, ...]:
         pixels, y = batches.pixels_at(step, slice(rows.start, rows.stop))
+        if label_dropout:
+            y = dropped_labels(y, label_dropout, batches.seed, step, rows)
         noise = Noise.of(batches.seed, step, rows, (batches.channels, *pixels.shape[1:3]), pinned)
         return (pixels.pin_memory(), y.pin_memory(), *noise) if pinned else (pixels, y, *noise)
 

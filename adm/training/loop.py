@@ -60,7 +60,7 @@ def train(
     """
     state.network.train()
     rows = Share.of(training, group).rows
-    for x_0, y, noise in inputs(batches, range(state.step, stop), rows, group.device):
+    for x_0, y, noise in inputs(batches, range(state.step, stop), rows, group.device, training.label_dropout):
         yield train_step(state, training, x_0, y, group, noise)
 
 

@@ -43,7 +43,10 @@ class Sampled:
 
 @pytest.fixture
 def sampled(tiny_model, randomised):
-    """Sample a run, or a shard of it: `sampled("1-of-2", sampler="ddim", eta=0.5)`; `channels=1` has grey networks."""
+    """Sample a run, or a shard of it: `sampled("1-of-2", sampler="ddim", eta=0.5)`; `channels=1` has grey networks.
+
+    `weaker` is the seed of the network that guides. `calls` gets the batch sizes that each network was called with.
+    """
 
     @cache
     def networks(channels):
@@ -53,15 +56,25 @@ def sampled(tiny_model, randomised):
         )
         return models[0], network, classifier
 
-    def run(shard=None, guided=True, channels=3, **changes):
+    def run(shard=None, guided=True, channels=3, weaker=None, calls=None, **changes):
         model, network, classifier = networks(channels)
+        other = None if weaker is None else randomised(model, seed=weaker).eval().requires_grad_(False)
+        called = {} if calls is None else {"network": network, "classifier": classifier, "weaker": other}
+        hooks = [counting(calls.setdefault(key, []), one) for key, one in called.items() if one is not None]
         params = RunParams.model_validate(RUN | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = map(block_sampler(params, model, network, classifier if guided else None, 2), blocks)
-        return joined(made, len(samples_of(part, params.num_samples, params.micro_batch)))
+        made = map(block_sampler(params, model, network, classifier if guided else None, 2, None, other), blocks)
+        sampled = joined(made, len(samples_of(part, params.num_samples, params.micro_batch)))
+        for hook in hooks:
+            hook.remove()
+        return sampled
 
     return run
+
+
+def counting(sizes, network):
+    return network.register_forward_pre_hook(lambda _, arguments: sizes.append(len(arguments[0])))
 
 
 @pytest.fixture

@@ -1,0 +1,155 @@
+"""Guidance by a second denoiser and in an interval, on Gaussians whose scores and classifier are known."""
+
+import pytest
+import torch
+
+from adm.arithmetic.interval import Interval
+from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
+from adm.diffusion.process import Diffusion
+from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample
+
+T = 50
+PROCESS = Diffusion.from_schedule("cosine", T, variance="beta")
+MEANS = torch.tensor([-0.4, 0.1, 0.3], dtype=torch.float64)
+"""Of three classes, equally frequent, each a Gaussian of variance V in every pixel."""
+
+V = 0.09
+SHAPE = (3, 2, 2)
+
+
+def mean_and_variance(t):
+    alpha_bar = torch.from_numpy(PROCESS.alpha_bar)[t].view(-1, 1, 1, 1)
+    return alpha_bar.sqrt(), alpha_bar * V + 1 - alpha_bar, (1 - alpha_bar).sqrt()
+
+
+def log_joint(x, t):
+    """log p(x_t, y) of each class up to a constant: (B, 3)."""
+    root, variance, _ = mean_and_variance(t)
+    return torch.stack([-((x - root * m) ** 2 / (2 * variance)).sum((1, 2, 3)) for m in MEANS], dim=1)
+
+
+def denoiser(y):
+    """The exact eps given classes, or where y is negative given none."""
+
+    def eps(x, t):
+        root, variance, noise = mean_and_variance(t)
+        of_class = torch.stack([noise * (x - root * m) / variance for m in MEANS], dim=1)
+        posterior = log_joint(x, t).softmax(1).view(-1, 3, 1, 1, 1)
+        rows = torch.arange(len(x))
+        known = (y >= 0).view(-1, 1, 1, 1)
+        return torch.where(known, of_class[rows, y.clamp(min=0)], (posterior * of_class).sum(1))
+
+    return eps
+
+
+@pytest.fixture
+def batch():
+    draws = torch.Generator().manual_seed(0)
+    return torch.randn(6, *SHAPE, generator=draws, dtype=torch.float64), torch.arange(6) % 3
+
+
+NONE = torch.full((6,), -1)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("t", [0, 10, 30])
+def test_classifier_free_guidance_is_guidance_of_the_unconditional_model_by_the_implied_classifier(batch, scale, t):
+    """The gradient of log p(y | x) comes from autograd on the exact posterior, eps from the exact scores."""
+    x, y = batch
+    steps = torch.full((6,), t)
+    pair = in_one_batch(denoiser(torch.cat([y, NONE])))
+    found = extrapolated(denoiser(y), pair, scale)(x, steps)
+    gradient = classifier_gradient(log_joint, y, scale)(x, steps)
+    noise = mean_and_variance(steps)[2]
+    torch.testing.assert_close(found, denoiser(NONE)(x, steps) - noise * gradient)
+
+
+def test_both_halves_of_a_batch_are_what_two_batches_give(batch):
+    x, y = batch
+    steps = torch.full((6,), 20)
+    together = in_one_batch(denoiser(torch.cat([y, NONE])))(x, steps)
+    apart = in_turn(denoiser(y), denoiser(NONE))(x, steps)
+    for one, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("scale", [1.5, 4.0])
+def test_a_wider_gaussian_guides_a_gaussian_to_the_gaussian_of_their_quotient(batch, scale):
+    """p^s / q^(s-1) of two Gaussians at one noise level is a Gaussian; its score is written down directly."""
+    x, _ = batch
+    mean, own, wide = 0.2, 0.5, 2.0
+
+    def score(variance):
+        return lambda x, t: (x - mean) / variance  # eps at a noise level of one
+
+    found = extrapolated(score(own), in_turn(score(own), score(wide)), scale)(x, torch.zeros(6))
+    precision = scale / own - (scale - 1) / wide
+    torch.testing.assert_close(found, precision * (x - mean))
+
+
+def test_the_variance_is_that_of_the_guided_denoiser_whatever_the_guide_learned(batch):
+    x, _ = batch
+    draws = torch.Generator().manual_seed(1)
+    guided, guide = torch.randn(2, 6, 6, 2, 2, generator=draws, dtype=torch.float64)
+    steps = torch.zeros(6)
+    for of_guide in (guide, guide[:, :3]):
+        pair = in_turn(lambda x, t: guided, lambda x, t, found=of_guide: found)
+        found = extrapolated(lambda x, t: guided, pair, 2.0)(x, steps)
+        assert torch.equal(found[:, 3:], guided[:, 3:])
+        torch.testing.assert_close(found[:, :3], 2 * guided[:, :3] - guide[:, :3])
+
+
+class Counted:
+    """A function that remembers the timesteps it was called at."""
+
+    def __init__(self, function):
+        self.function, self.seen = function, []
+
+    def __call__(self, x, t):
+        self.seen.append(int(t[0]))
+        return self.function(x, t)
+
+
+@pytest.mark.parametrize("sampler", [DDPM, DDIM])
+def test_outside_the_interval_no_guide_and_no_classifier_is_called(batch, sampler):
+    x, y = batch
+    process = Diffusion.from_schedule("cosine", T, "10", variance="beta")
+    interval = Interval(0.3, 0.6, T)
+    within = [t for t in process.timesteps.tolist() if 15 <= t <= 30]
+    assert 0 < len(within) < 10
+    main, guide, classifier = Counted(denoiser(y)), Counted(denoiser(NONE)), Counted(log_joint)
+    guided = extrapolated(main, in_turn(main, guide), 2.0, interval)
+    step = sampler(process, guided, limited(classifier_gradient(classifier, y, 1.0), interval))
+    last(sample(step, x, lambda: torch.zeros_like(x)))
+    assert guide.seen == classifier.seen == within[::-1]
+    assert main.seen == process.timesteps.tolist()[::-1]
+
+
+@pytest.mark.parametrize("sampler", [DDPM, DDIM])
+def test_an_interval_that_holds_every_step_is_no_interval(batch, sampler):
+    x, y = batch
+
+    def sampled(interval):
+        guided = extrapolated(denoiser(y), in_turn(denoiser(y), denoiser(NONE)), 2.0, interval)
+        gradient = limited(classifier_gradient(log_joint, y, 1.0), interval)
+        draws = torch.Generator().manual_seed(2)
+        return last(sample(sampler(PROCESS, guided, gradient), x, lambda: torch.randn(x.shape, generator=draws)))
+
+    assert torch.equal(sampled(None), sampled(Interval(0.0, 1.0, T)))
+    assert not torch.equal(sampled(None), sampled(Interval(0.0, 0.5, T)))
+
+
+def test_an_interval_before_and_after_which_nothing_guides_leaves_ancestral_samples_as_they_are(batch):
+    x, y = batch
+    never = Interval(0.001, 0.002, T)
+    gradient = limited(classifier_gradient(log_joint, y, 5.0), never)
+    plain, guided = (
+        last(sample(DDPM(PROCESS, denoiser(y), each), x, lambda: torch.zeros_like(x))) for each in (None, gradient)
+    )
+    assert torch.equal(plain, guided)
+
+
+def test_decimal_ends_of_an_interval_hold_their_timesteps():
+    for tenths in range(1001):
+        assert tenths in Interval(tenths / 1000, tenths / 1000, 1000)
+    assert [t for t in range(100) if t in Interval(0.0, 0.29, 100)] == list(range(30))

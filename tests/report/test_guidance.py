@@ -1,0 +1,67 @@
+"""What tables, figures and groups of claims show of guidance."""
+
+import pytest
+
+from adm.artifacts.seal import write_sealed_json
+from adm.paper import claims as claims_of_paper
+from adm.params import load
+from adm.params.claims import grouped
+from adm.params.tables import OwnTableParams
+from adm.report import artwork, curves
+from adm.report.own_table import own_table
+from adm.report.paper_tables import describe
+
+
+@pytest.fixture(scope="module")
+def guided(root):
+    return load(root / "params.yaml")
+
+
+def test_a_run_in_an_interval_tells_how_many_steps_are_guided(guided):
+    run = guided.runs["limited-2"]
+    assert describe(guided, "limited-2") == f"adm-128-2180, 25 steps, {run.guided_steps(1000)} guided"
+    assert describe(guided, "free-2") == "adm-128-free-600, 25 steps"
+
+
+def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, monkeypatch):
+    shown = guided.figures["guidance"]
+    paths = {}
+    for number, run in enumerate(shown.runs(), start=1):
+        paths[run] = tmp_path / f"{run}.json"
+        write_sealed_json(paths[run], score(guided, run, float(number)))
+    drawn = {}
+    monkeypatch.setattr(curves, "trade_off", lambda *arguments: drawn.update(enumerate(arguments)))
+    artwork.draw(guided, "guidance", {"metrics": paths})
+    values = {label: frame["value"].tolist() for label, frame in drawn[0].items()}
+    assert values == {
+        "classifier": [0, 0.5, 1, 2, 4],
+        "classifier in an interval": [0, 2, 4],
+        "classifier-free": [1, 2, 4],
+        "autoguidance": [1, 1.5, 2],
+    }
+    assert drawn[1] == {
+        "classifier": "gradient scale",
+        "classifier in an interval": "gradient scale",
+        "classifier-free": "guidance scale",
+        "autoguidance": "guidance scale",
+    }
+
+
+def test_intervals_stand_beside_the_metrics_that_have_them(params, score, tmp_path):
+    paths = {run: tmp_path / f"{run}.json" for run in ("gan-1", "scale-0")}
+    for run, value in (("gan-1", 2.0), ("scale-0", None)):
+        bootstrap = ["fid"] if value else []
+        write_sealed_json(paths[run], score(params, run, 0.5, bootstrap, fid=value))
+    table = OwnTableParams(rows=list(paths), metrics=["fid", "density"], intervals=True, caption="C.")
+    shown = own_table(params, table, {"metrics": paths})
+    # Of the replicates 1, 2, 3: a twentieth of the way from the ends, centred at the value.
+    assert shown["FID"].tolist() == ["2.00 [1.05, 2.95]", ""]
+    assert shown["Density"].tolist() == [0.5, 0.5]
+
+
+def test_claims_of_later_papers_are_told_apart_from_the_papers(guided):
+    groups = grouped(guided.claims)
+    later = {key for key, claim in claims_of_paper().items() if claim.get("group") == "later"}
+    assert {"interval-fid", "free-recall", "autoguidance-fid"} <= later
+    assert set(groups["later"]) == later
+    assert not later & set(groups["paper"])
