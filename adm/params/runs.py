@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from adm.arithmetic.respacing import STEPS_PATTERN
-from adm.params.models import Precision
+from adm.params.models import EmaLength, Precision
 from adm.params.samplers import SAMPLERS, USUAL, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
 
@@ -41,9 +41,13 @@ class SamplingParams(ScoredParams):
 
     Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
     torch compiles the denoiser first, which takes half a minute and a C++ compiler: for runs that take longer.
+
+    `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
+    null takes the average of its `ema_rate`.
     """
 
     checkpoint: Key
+    ema_length: EmaLength | None = None
     sampler: SamplerName = USUAL
     steps: Steps = "250"
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0

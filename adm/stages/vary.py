@@ -26,7 +26,7 @@ def run(
 ) -> None:
     """Sample the run's first seeds at each scale; `inputs` are "checkpoint" and "classifier"."""
     make_deterministic(variation.threads)
-    network = load_network(inputs["checkpoint"], model, resolve_device(device))
+    network = load_network(inputs["checkpoint"], model, resolve_device(device), ema_length=run.ema_length)
     classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     num_classes = class_count(model, classifier_model) or 1
     count = variation.num_samples
