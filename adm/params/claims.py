@@ -244,7 +244,7 @@ def _whole(claim: Any, paper: dict[str, Any]) -> Any:
     if not isinstance(claim, dict):
         return claim
     if "none" not in claim and ("none" not in paper or "kind" in claim):
-        return {**{name: value for name, value in paper.items() if name != "none"}, **claim}
+        return {**{name: value for name, value in paper.items() if name not in ("none", "group")}, **claim}
     # Nothing is compared, so the paper's fields for a comparison are dropped.
     told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
     return {**told, **claim, "kind": "none"}
@@ -257,13 +257,14 @@ Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
 def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
     """Claims by the group that they are told in, in order; a group without claims is left out.
 
-    What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper" and
-    from one's "own".
+    What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper",
+    from those of "later" papers and from one's "own".
     """
     papers = claims_of_paper()
     groups: dict[str, dict[str, AnyClaim]] = {}
     for key, claim in claims.items():
-        group = "speed" if isinstance(claim, FasterClaim) else "paper" if key in papers else "own"
+        stated = papers[key].get("group", "paper") if key in papers else "own"
+        group = "speed" if isinstance(claim, FasterClaim) else stated
         groups.setdefault(group, {})[key] = claim
     return groups
 
