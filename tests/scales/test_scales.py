@@ -27,6 +27,9 @@ BESIDE = [name for name in FILES if name != "embedded"]
 OF_THE_PAPER = ["paper", "released"]
 """Scales whose numbers are the paper's."""
 
+LATER = {key for key, claim in claims().items() if "group" in claim}
+"""Claims of later papers, which a scale may leave out."""
+
 NETWORKS = {
     "adm-64": "imagenet64",
     "adm-128": "imagenet128",
@@ -83,15 +86,15 @@ def test_every_table_and_figure_of_the_appendix_that_can_be_is_there(scales, nam
     pictures = {f"figure_{name}" for name in ("5", "5_seconds", "7", "9", "10a", "10b", "10c")}
     untrained = {"table_6", "likelihood", *pictures}
     absent = untrained if name == "released" else set()
-    assert set(params.tables) - {"held_out"} == {*TABLES, "further"} - absent
-    assert set(params.figures) == {*FIGURES, "figure_5_seconds", "likelihood"} - absent
-    assert set(params.claims) == set(claims())
+    assert set(params.tables) - {"held_out", "averages"} == {*TABLES, "further"} - absent
+    assert set(params.figures) - {"averages"} == {*FIGURES, "figure_5_seconds", "likelihood"} - absent
+    assert set(params.claims) - LATER == set(claims()) - LATER
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
 def test_its_claims_are_the_embedded_scales(scales, name):
     def stated(params):
-        return {key: (claim.statement, claim.source) for key, claim in params.claims.items()}
+        return {key: (claim.statement, claim.source) for key, claim in params.claims.items() if key not in LATER}
 
     assert stated(scales[name]) == stated(scales["embedded"])
 
