@@ -18,20 +18,15 @@ LARGEST_ERROR = 0.1
 
 
 def exponent_of(length: float) -> float:
-    """The exponent gamma of the average of a length.
+    """The exponent gamma of the average of a length, sigma_rel = (gamma + 1)^0.5 (gamma + 2)^-1 (gamma + 3)^-0.5.
 
     Args:
-        length: sigma_rel, in (0, 12^-0.5), so that gamma is positive.
+        length: In (0, 12^-0.5), so that gamma is positive.
 
     Returns:
         The positive root of gamma^3 + 7 gamma^2 + (16 - length^-2) gamma + 12 - length^-2.
     """
     return float(np.roots([1.0, 7.0, 16.0 - length**-2, 12.0 - length**-2]).real.max())
-
-
-def length_of(exponent: float) -> float:
-    """The length sigma_rel of the average of an exponent: the inverse of `exponent_of`."""
-    return float(np.sqrt(exponent + 1) / ((exponent + 2) * np.sqrt(exponent + 3)))
 
 
 def rate_of(exponent: float, step: int) -> float:
