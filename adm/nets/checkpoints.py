@@ -5,13 +5,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from adm.artifacts.manifest import EVERY, read_manifest
+from adm.artifacts.manifest import EVERY, Manifest, read_manifest
+from adm.nets.averages import averaged_weights
 from adm.nets.weights import build, load_weights
 from adm.params.errors import UserError
 from adm.params.models import ModelParams
 
 
-def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -> None:
+def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -> Manifest:
     """Refuse a checkpoint whose files changed, or that belongs to another model.
 
     The check compares options, because some of them do not show in the shape of any tensor.
@@ -21,18 +22,26 @@ def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -
         model: The section of the model that the checkpoint must belong to.
         checked: Which files this process checks while other processes check the rest; see `read_manifest`.
 
+    Returns:
+        Its manifest.
+
     Raises:
         UserError: The checkpoint fails a check; names the folder, what was found and what is wanted.
     """
-    found = read_manifest(folder, "init", "train", "adopt", checked=checked).params.get("model", {})
-    wanted = model.values()
+    manifest = read_manifest(folder, "init", "train", "adopt", checked=checked)
+    found, wanted = manifest.params.get("model", {}), model.values()
     for name in ("kind", "network", "noise"):
         if found.get(name) != wanted.get(name):
             raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
+    return manifest
 
 
 def load_network(
-    folder: Path, model: ModelParams, device: torch.device | str = "cpu", checked: slice = EVERY
+    folder: Path,
+    model: ModelParams,
+    device: torch.device | str = "cpu",
+    checked: slice = EVERY,
+    ema_length: float | None = None,
 ) -> nn.Module:
     """The network of a checkpoint with its averaged weights, in evaluation mode.
 
@@ -41,11 +50,16 @@ def load_network(
         model: The section of the model that the checkpoint must belong to.
         device: Where to put the network.
         checked: Which files this process checks while other processes check the rest; see `read_manifest`.
+        ema_length: The length of the average, combined from those that training kept; None takes that of `ema_rate`.
 
     Raises:
-        UserError: The folder is no checkpoint, its files changed, or its architecture differs.
+        UserError: The folder is no checkpoint, its files changed, its architecture differs, or it lacks that average.
     """
-    check_checkpoint(folder, model, checked)
+    manifest = check_checkpoint(folder, model, checked)
     network = build(model)
-    load_weights(network, folder / "ema.safetensors")
+    if ema_length is None:
+        load_weights(network, folder / "ema.safetensors")
+    else:
+        kept, step = model.training.averages, manifest.facts["step"]
+        network.load_state_dict(averaged_weights(folder, kept, step, ema_length, network.state_dict()))
     return network.to(device).eval().requires_grad_(False)

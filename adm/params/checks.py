@@ -185,12 +185,30 @@ def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
     assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
     _respaces(place, model.noise.timesteps, run.steps)
     _check_scheduled(params, place, run, model.noise.timesteps)
+    if run.ema_length is not None:
+        _check_ema_length(params, run.checkpoint, run.ema_length, f"{place}.ema_length")
     if isinstance(run, RunParams):
         assert isinstance(model, DiffusionModelParams)
         _check_guidance(params, place, run.classifier, name)
         check_guides(params, place, run, name)
     else:
         _check_base(params, key, name)
+
+
+def _check_ema_length(params: Params, checkpoint: str, length: float, place: str) -> None:
+    name = params.model_of(checkpoint)
+    kept = params.models[name].training.averages
+    if kept is None:
+        raise ValueError(f"{place}: {length:g} needs averages, but model {name!r} has no training.averages")
+    if checkpoint not in params.segments:
+        raise ValueError(f"{place}: {length:g} needs averages, but {checkpoint!r} is not trained here")
+    # Imported late: most params files ask for no length, and then they are read without numpy.
+    from adm.arithmetic.power_ema import check_combined  # noqa: PLC0415
+
+    try:
+        check_combined(kept.every, params.iteration_of(checkpoint), kept.lengths, length)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
 
 
 def _check_base(params: Params, key: str, name: str) -> None:

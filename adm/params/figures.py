@@ -12,7 +12,14 @@ Runs = Annotated[list[Key], Field(min_length=1)]
 Curves = Annotated[dict[str, Annotated[list[Key], Field(min_length=2)]], Field(min_length=1)]
 Pair = Annotated[list[MetricName], Field(min_length=2, max_length=2)]
 Axis = Literal[
-    "iterations", "gradient_scale", "noise_temperature", "epsilon_temperature", "eta", "truncation", "num_samples"
+    "iterations",
+    "gradient_scale",
+    "noise_temperature",
+    "epsilon_temperature",
+    "eta",
+    "truncation",
+    "num_samples",
+    "ema_length",
 ]
 """Possible x axes of curves: the training iterations of a run's checkpoint, or a number of its section."""
 

@@ -31,6 +31,29 @@ class ProcessParams(NoiseParams):
     variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
 
 
+EmaLength = Annotated[float, Field(ge=0.01, le=0.28)]
+"""The length of an average of weights: the standard deviation of its profile as a share of training so far."""
+
+
+class AveragesParams(Section):
+    """Averages under power functions that training keeps, for an average of any other length to be combined afterwards.
+
+    `lengths` are theirs; each takes the memory of the weights once more. Every `every` iterations, and at each
+    checkpoint, all of them are stored as a snapshot.
+
+    Source: Karras et al. (2024), section 3.
+    """
+
+    lengths: list[EmaLength] = [0.05, 0.1]
+    every: PositiveInt
+
+    @model_validator(mode="after")
+    def _several_lengths_increase(self) -> Self:
+        if len(self.lengths) < 2 or sorted(set(self.lengths)) != self.lengths:
+            raise ValueError(f"lengths {self.lengths} must be two or more, and increase")
+        return self
+
+
 class TrainingParams(Section):
     """How to optimise a model: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).
 
@@ -38,8 +61,8 @@ class TrainingParams(Section):
     falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
     weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
     `ema_rate` null the last weights are used instead of their average. The paper uses the average "for all
-    experiments"; the released trainer of classifiers keeps none. `fused` compiles what residual blocks compute between
-    convolutions into fewer kernels, at the start of each job.
+    experiments"; the released trainer of classifiers keeps none. `averages` are kept beside that one. `fused` compiles
+    what residual blocks compute between convolutions into fewer kernels, at the start of each job.
 
     `crop` "random" draws another crop each time, of at least 0.8 of the short side. Where the dataset has `stored`
     "files", crops are cut from the source images, as the released trainer does. From stored pixels they are cut from
@@ -57,6 +80,7 @@ class TrainingParams(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     ema_rate: Fraction | None = 0.9999
     ema_warmup: bool = False
+    averages: AveragesParams | None = None
     precision: Precision = "float32"
     fused: bool = False
     crop: Literal["centre", "random"] = "centre"

@@ -170,7 +170,7 @@ def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
     field = "checkpoint" if figure.x == "iterations" else figure.x
     for run in members_of(params, figure.runs()):
         check_known(params.scored, run, f"{place}.curves")
-        if not hasattr(params.scored[run], field):
+        if getattr(params.scored[run], field, None) is None:
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
 
 

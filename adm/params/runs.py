@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from adm.arithmetic.interval import Interval
 from adm.arithmetic.respacing import STEPS_PATTERN, respaced_timesteps
-from adm.params.models import Precision
+from adm.params.models import EmaLength, Precision
 from adm.params.samplers import SAMPLERS, USUAL, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
 
@@ -44,9 +44,13 @@ class SamplingParams(ScoredParams):
     Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
     torch compiles the denoiser first, which takes half a minute and a C++ compiler: for runs that take longer.
     With a `schedule`, which is found first, `steps` is the number of steps alone.
+
+    `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
+    null takes the average of its `ema_rate`.
     """
 
     checkpoint: Key
+    ema_length: EmaLength | None = None
     sampler: SamplerName = USUAL
     steps: Steps = "250"
     schedule: Key | None = None
@@ -114,11 +118,8 @@ class RunParams(SamplingParams):
     @property
     def networks(self) -> dict[str, str]:
         """The checkpoints that it is sampled with, by what they do."""
-        named = {
-            "checkpoint": self.checkpoint,
-            "classifier": self.classifier,
-            "guide": self.guide and self.guide.checkpoint,
-        }
+        guide = None if self.guide is None else self.guide.checkpoint
+        named = {"checkpoint": self.checkpoint, "classifier": self.classifier, "guide": guide}
         return {name: key for name, key in named.items() if key is not None}
 
     @property

@@ -30,7 +30,11 @@ SEEDED = ("models", "gans")
 SEED_IN_KEY = re.compile(r"seed-[0-9]+")
 """The part of a copy's key that its run's key has, too; the last one, as a copy may be a run."""
 
-FOLLOWING = {"runs": ("checkpoint", "classifier"), "upsampled_runs": ("checkpoint", "base"), "gan_runs": ("gan",)}
+FOLLOWING = {
+    "runs": ("checkpoint", "classifier", "guide"),
+    "upsampled_runs": ("checkpoint", "base"),
+    "gan_runs": ("gan",),
+}
 """Sections with an entry for each copy, and the fields that name what is copied; a section may name those before it."""
 
 OF_ONE = {
@@ -63,7 +67,7 @@ def with_seeds(written: Raw) -> Raw:
         if isinstance(entries := result.get(section), dict):
             result[section] = _copied(section, entries, seeded, copies)
     checkpoints = _checkpoints(result.get("models"), models)
-    known = {"checkpoint": checkpoints, "classifier": checkpoints, "gan": gans, "base": runs}
+    known = {**dict.fromkeys(("checkpoint", "classifier", "guide"), checkpoints), "gan": gans, "base": runs}
     for section, fields in FOLLOWING.items():
         if isinstance(entries := result.get(section), dict):
             result[section] = _followed(section, entries, {field: known[field] for field in fields}, runs)
@@ -136,21 +140,35 @@ def _followed(section: str, entries: Raw, known: Mapping[str, Copies], runs: Cop
         found = {
             field: copies[name]
             for field, copies in known.items()
-            if isinstance(entry, dict) and isinstance(name := entry.get(field), str) and name in copies
+            if isinstance(name := _named(entry, field), str) and name in copies
         }
         if not found:
             _put(result, section, key, entry)
             continue
         if len({len(copies) for copies in found.values()}) > 1:
-            counts = " and ".join(f"{field} {entry[field]!r} has {len(copies)}" for field, copies in found.items())
+            counts = " and ".join(
+                f"{field} {_named(entry, field)!r} has {len(copies)}" for field, copies in found.items()
+            )
             raise ValueError(f"{section}.{key}: {counts} seeds; the i-th goes with the i-th, so give equally many")
         seed = entry.get("seed", 0)
         runs[key] = []
         for number, copies in enumerate(zip(*found.values(), strict=True)):
             drawn = {"seed": seed + number * STRIDE} if number and isinstance(seed, int) else {}
             runs[key].append(f"{key}-{SEED_IN_KEY.findall(copies[0])[-1]}")
-            _put(result, section, runs[key][-1], {**entry, **dict(zip(found, copies, strict=True)), **drawn})
+            named = {field: _naming(entry[field], copy) for field, copy in zip(found, copies, strict=True)}
+            _put(result, section, runs[key][-1], {**entry, **named, **drawn})
     return result
+
+
+def _named(entry: Any, field: str) -> Any:
+    """What a field of an entry names, itself or by its `checkpoint`."""
+    value = entry.get(field) if isinstance(entry, dict) else None
+    return value.get("checkpoint") if isinstance(value, dict) else value
+
+
+def _naming(value: Any, copy: str) -> Any:
+    """The value of such a field that names a copy."""
+    return {**value, "checkpoint": copy} if isinstance(value, dict) else copy
 
 
 def _with_groups(written: Raw, runs: Copies) -> Raw:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from adm.arithmetic.power_ema import snapshot_steps
 from adm.metrics.dinov2 import NETWORKS
 from adm.nets.cost import parameter_count
 from adm.params import Params
@@ -86,7 +87,17 @@ class _Sizes:
         return count * (_pixels(dataset.side) + LABEL)
 
     def _checkpoint(self, job: Job) -> int:
-        return COPIES[job.rule] * FLOAT * parameter_count(job.sections["model"])
+        model = job.sections["model"]
+        return (COPIES[job.rule] + self._averages(job)) * FLOAT * parameter_count(model)
+
+    def _averages(self, job: Job) -> int:
+        """The averages in a segment's own snapshots; those of earlier segments are links to theirs."""
+        kept = job.sections["model"].training.averages
+        if job.rule != "train" or kept is None:
+            return 0
+        segment = job.sections["segment"]
+        start = self.counts.params.iteration_of(segment.previous)
+        return len(kept.lengths) * sum(step > start for step in snapshot_steps(kept.every, segment.stop))
 
     def _features(self, job: Job) -> int:
         features = features_of_graph(self.counts.params, job.sections["extractor"])

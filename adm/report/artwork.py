@@ -51,6 +51,7 @@ AXES = {
     "eta": "η",
     "truncation": "Truncation",
     "num_samples": "Samples",
+    "ema_length": "EMA length (σ_rel)",
 }
 """Labels of the x axis of curves, by axis."""
 

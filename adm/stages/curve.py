@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from adm.artifacts.manifest import fingerprint, provenance
 from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.artifacts.writing import new_file, remove_folder
 from adm.metrics.executors import LIBRARIES
 from adm.params.data import GraphParams, ReferenceParams
-from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.published import PublishedReferenceParams
 from adm.params.runs import RunParams
 from adm.stages import evaluate, features, sample
@@ -19,7 +19,7 @@ SCORE = "score.json"
 
 def run(
     runs: Mapping[str, RunParams],
-    models: Mapping[str, DiffusionModelParams | ClassifierModelParams],
+    models: Mapping[str, Any],
     extractor: GraphParams,
     against: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],
@@ -52,7 +52,7 @@ def run(
 
 def _score(
     run: RunParams,
-    models: Mapping[str, DiffusionModelParams | ClassifierModelParams],
+    models: Mapping[str, Any],
     extractor: GraphParams,
     against: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],
@@ -65,9 +65,9 @@ def _score(
     given = {name: inputs[f"networks/{key}"] for name, key in run.networks.items()}
     if run.schedule is not None:
         given["schedule"] = inputs[f"schedules/{run.schedule}"]
-    samples, seen = folder / "samples", folder / "features"
-    sampled = of["checkpoint"], of.get("classifier"), given, samples, None, device, timeout_seconds, folder / "blocks"
-    sample.run(run, *sampled, of.get("guide"))
+    samples, seen, blocks = (folder / name for name in ("samples", "features", "blocks"))
+    sampled = given, samples, None, device, timeout_seconds, blocks
+    sample.run(run, of["checkpoint"], of.get("classifier"), *sampled, of.get("guide"))
     features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)
     given = {name: inputs[name] for name in ("reference", "reference_features")}
     evaluate.run(run, against, {"samples": samples, "features": seen, **given}, folder / SCORE)

@@ -48,7 +48,7 @@ def run(
         base = None
         if isinstance(model, UpsamplerModelParams):
             base = _read_base(inputs["base"], run, model, group.rank_slice)
-        network = load_network(inputs["checkpoint"], model, group.device, group.rank_slice)
+        network = load_network(inputs["checkpoint"], model, group.device, group.rank_slice, run.ema_length)
         guide = None
         if classifier is not None:
             guide = load_network(inputs["classifier"], classifier, group.device, group.rank_slice)

@@ -79,7 +79,8 @@ def run(
                 reports, rolling / LOG, state.step, segment.stop, every, training.batch_size, curves, earlier
             )
         for report in reports:
-            if report.step % execution.save_every == 0 or report.step == segment.stop:
+            is_due = report.step % execution.save_every == 0 or state.averages.is_due(report.step)
+            if is_due or report.step == segment.stop:
                 group.check_identical(state.tensors(), f"iteration {report.step}")
                 if group.is_main:
                     save_rolling(state, rolling)

@@ -30,7 +30,7 @@ def run(
     `inputs` are "checkpoint", "classifier" and, if the run has one, "schedule".
     """
     make_deterministic(variation.threads)
-    network = load_network(inputs["checkpoint"], model, resolve_device(device))
+    network = load_network(inputs["checkpoint"], model, resolve_device(device), ema_length=run.ema_length)
     classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     num_classes = class_count(model, classifier_model) or 1
     count = variation.num_samples

@@ -186,6 +186,7 @@ def _update(state: TrainingState, training: TrainingParams, rate: float) -> None
     if training.ema_warmup:
         ema_rate = warmed_up(ema_rate, state.step)
     torch._foreach_lerp_(list(state.ema.values()), state.weights, 1 - ema_rate)
+    state.averages.update(state.weights, state.step + 1)
 
 
 def _not_finite(state: TrainingState, numbers: Mapping[str, float], attempts: int) -> str:

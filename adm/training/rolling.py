@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from adm.artifacts.manifest import file_hashes, fingerprint
+from adm.artifacts.manifest import file_hashes, fingerprint, sha256
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import link_or_copy, new_folder, remove_folder, write_json
 from adm.parallel import ALONE, Group
@@ -95,7 +95,11 @@ def save_rolling(state: TrainingState, folder: Path) -> None:
         except NotFiniteError as error:
             raise NotFiniteError(f"iteration {state.step}: {error}") from error
         shutil.copyfile(folder / LOG, new / LOG)
-        write_json(new / HASHES, file_hashes(new))
+        # Snapshots are linked from state to state: those that were hashed before are not read again.
+        known = state.averages.hashes
+        hashes = {path.name: known.get(path.name) or sha256(path) for path in sorted(new.iterdir())}
+        write_json(new / HASHES, hashes)
+    state.averages.hand_on(state_at(folder, state.step), state.step, hashes)
     # States of later steps are damaged, else training would have resumed from them; they do not count as kept.
     for old in [path for path in _states(folder) if _step_of(path) <= state.step][:-KEPT]:
         remove_folder(old)

@@ -13,6 +13,7 @@ from adm.nets.forward import Forward
 from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.params.errors import UserError
 from adm.params.models import TrainingParams
+from adm.training.averages import PowerAverages
 from adm.training.loss_scale import LossScale
 from adm.training.tasks import Task
 
@@ -20,7 +21,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class TrainingState:
-    """Weights, their moving average, the optimiser's moments, the loss scale, the timestep histories and the step.
+    """Weights, their moving averages, the optimiser's moments, the loss scale, the timestep histories and the step.
 
     Random numbers and the data's order are functions of seed and step, so the state does not store them.
     """
@@ -40,6 +41,7 @@ class TrainingState:
         # Collected once: walking through the modules at every step would take longer than the averaging.
         self.weights = [tensor.detach() for tensor in network.state_dict().values()]
         self.ema = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.averages = PowerAverages(training.averages, network.state_dict())
         self._training = training
 
     @cached_property
@@ -61,6 +63,7 @@ class TrainingState:
         """
         write_tensors(folder / "network.safetensors", self.network.state_dict())
         write_tensors(folder / "ema.safetensors", self.ema)
+        self.averages.save(folder, self.step)
         write_tensors(folder / "optimizer.safetensors", dict(self._moments()))
         write_tensors(folder / "timesteps.safetensors", self.task.timesteps.state())
         write_json(folder / "progress.json", {"step": self.step, "log2_loss_scale": self.scale.log2})
@@ -76,6 +79,7 @@ class TrainingState:
         load_weights(self.network, folder / "network.safetensors")
         ema = read_tensors(folder / "ema.safetensors", like=self.network.state_dict())
         self.ema = {name: tensor.to(self.weights[0].device) for name, tensor in ema.items()}
+        self.averages.load(folder, self.step)
         if self.step:
             self._load_moments(folder / "optimizer.safetensors")
             self.task.timesteps.restore(
@@ -86,6 +90,7 @@ class TrainingState:
         """All tensors that are saved."""
         yield from self.weights
         yield from self.ema.values()
+        yield from self.averages.tensors()
         yield from (moment for _, moment in self._moments())
         yield from self.task.timesteps.state().values()
 

@@ -83,7 +83,7 @@ def measure(throughput: ThroughputParams, model: TrainedModelParams, device: tor
 
     Args:
         throughput: Batch sizes, precision, and the numbers of updates and repetitions.
-        model: The model to train; its own batch size, accumulation and precision are ignored.
+        model: The model to train; its own batch size, accumulation, precision and averages are ignored.
         device: What computes.
     """
     timings = Timings()
@@ -144,6 +144,7 @@ def _optimised(throughput: ThroughputParams, model: TrainedModelParams, device: 
         "accumulation": 1,
         "precision": throughput.optimised_precision,
         "threads": throughput.threads,
+        "averages": None,  # the naive implementation keeps none either
     }
     training: TrainingParams = model.training.model_copy(update=changes)
     return _updates(build(model), model, training, device)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from adm.paper import claims as claims_of_paper
-from adm.params.claims import ClaimParams, Claims
+from adm.params.claims import ClaimParams, Claims, grouped
 
 CLAIM = TypeAdapter(ClaimParams)
 COMMON = {"statement": "A is better than B.", "source": "Table 6"}
@@ -107,6 +107,13 @@ def test_where_the_papers_claims_are_tested_those_that_none_can_test_stand_in_it
     assert (found["adagn"].kind, found["adagn"].none) == ("none", "no time")
     assert list(SECTION.validate_python({"own": own})) == ["own"]
     assert SECTION.validate_python({}) == {}
+
+
+def test_claims_of_later_papers_stand_apart_and_bring_their_words_too():
+    found = SECTION.validate_python({"ema-longer": {"run": "a", "than": "b"}, "ddim-worse": {"run": "a", "than": "b"}})
+    assert found["ema-longer"].statement == claims_of_paper()["ema-longer"]["statement"]
+    assert list(grouped(found)["later"]) == ["ema-longer"]
+    assert "ddim-worse" in grouped(found)["paper"]
 
 
 def test_claims_that_were_read_are_read_again_as_they_are():

@@ -7,6 +7,8 @@ GRAPH = {"url": URL, "executor": "torch"}
 REFERENCE = {"url": URL, "image_size": 8, "extractor": "digits"}
 SAMPLES = {"url": URL, "image_size": 8, "num_samples": 10, "reference": "digits"}
 POINT = {"url": URL, "model": "adm-128", "iteration": 9}
+AVERAGES = "models.adm-128.training.averages"
+LENGTHS = {"kind": "curves", "x": "ema_length", "y": ["fid"], "caption": "Over the length."}
 RUN, STACK, GAN, PICTURE = (
     "runs.scale-2",
     "upsampled_runs.stack-540-500",
@@ -108,6 +110,29 @@ CONTRADICTIONS = {
     "more steps in a stack": ({f"{STACK}.steps": "1001"}, f"{STACK}.steps", "'1001'"),
     "more steps to encode by": ({f"{PICTURE}.steps": "1001"}, f"{PICTURE}.steps", "'1001'"),
     "more steps of a likelihood": ({f"{LIKELIHOOD}.steps": "1001"}, f"{LIKELIHOOD}.steps", "'1001'"),
+    # Averages after the fact.
+    "length of a model without averages": ({f"{RUN}.ema_length": 0.08}, f"{RUN}.ema_length", "0.08", "'adm-128'"),
+    "length of weights that were not trained": (
+        {AVERAGES: {"every": 10}, f"{RUN}.checkpoint": "adm-128-0", f"{RUN}.ema_length": 0.08},
+        f"{RUN}.ema_length",
+        "'adm-128-0'",
+    ),
+    "length beyond what snapshots represent": (
+        {AVERAGES: {"every": 200}, f"{RUN}.ema_length": 0.28},
+        f"{RUN}.ema_length",
+        "0.05 and 0.1 of 22 snapshots",
+        "17%",
+        "10%",
+    ),
+    "averages of one length": ({AVERAGES: {"every": 10, "lengths": [0.1]}}, AVERAGES, "[0.1]", "two"),
+    "averages without snapshots": ({AVERAGES: {"lengths": [0.05, 0.1]}}, f"{AVERAGES}.every", "missing"),
+    "curve over the length of runs that have none": (
+        {f"{RUN}.ema_length": 0.1, AVERAGES: {"every": 200}}
+        | {"figures.mine": LENGTHS | {"curves": {"one": ["scale-2", "scale-4"]}}},
+        "figures.mine.x",
+        "'scale-4'",
+        "ema_length",
+    ),
     # Models and what they are trained on.
     "images of another size": ({"datasets.digits.image_size": 16}, "models.adm-128.dataset", "is 16", "has 8"),
     "images of other classes": ({"datasets.digits.num_classes": 7}, "models.adm-128.dataset", "is 7", "has 10"),
@@ -302,6 +327,7 @@ FITTING = {
         "datasets.big": {"source": "digits", "image_size": 16, "num_classes": 10},
         "models.classifier-128.dataset": "big",
     },
+    "an average of another length": {f"{RUN}.ema_length": 0.2, AVERAGES: {"every": 200}},
     "classifier at scale zero": {f"{RUN}.gradient_scale": 0},
     "likelihood under an initial checkpoint": {f"{LIKELIHOOD}.checkpoint": "adm-128-0"},
     "likelihood under a model without classes": {

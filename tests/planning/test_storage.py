@@ -19,6 +19,7 @@ from adm.metrics.manifold import precision_recall
 from adm.nets.weights import build
 from adm.params import check
 from adm.params.data import ReferenceParams
+from adm.params.models import AveragesParams
 from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of
 from adm.planning.images import ImageCounts
@@ -28,6 +29,7 @@ from adm.report.accelerators import A100
 from adm.sampling.batch import Samples, write_shard
 from adm.sampling.blocks import Shard, samples_of
 from adm.stages import gather, prepare, reference
+from adm.training.averages import PowerAverages
 from adm.training.extractor import initial_network
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
@@ -68,6 +70,24 @@ def test_checkpoints_are_as_large_as_they_are(embedded, stored, tmp_path, name):
     with new_folder(tmp_path / "trained") as folder:
         state.save(folder)
     assert numbers_in(tmp_path / "trained") == stored(f"train/{segment}")
+
+
+def test_snapshots_of_a_chain_count_once(embedded, tmp_path):
+    name, kept = "adm-128", AveragesParams(every=100)
+    model = embedded.models[name]
+    model = model.model_copy(update={"training": model.training.model_copy(update={"averages": kept})})
+    counts = ImageCounts(Pipeline(embedded.model_copy(update={"models": embedded.models | {name: model}})))
+    averages = PowerAverages(kept, build(model).state_dict())
+    for before, stop in ((0, 250), (250, 450)):
+        for step in (*range(before - before % 100 + 100, stop, 100), stop):
+            (tmp_path / str(step)).mkdir()
+            averages.save(tmp_path / str(step), step)
+            averages.source = tmp_path / str(step)
+    ends = {stop: {path.stat().st_ino for path in (tmp_path / str(stop)).iterdir()} for stop in (250, 450)}
+    plain = stored_of(counts, counts.pipeline.jobs["init/adm-128"]).size // 2
+    extra = {stop: stored_of(counts, counts.pipeline.jobs[f"train/adm-128-{stop}"]).size - 4 * plain for stop in ends}
+    assert extra == {250: len(ends[250]) * 2 * plain, 450: len(ends[450] - ends[250]) * 2 * plain}
+    assert numbers_in(tmp_path / "450") == len(ends[450]) * 2 * plain
 
 
 def test_datasets_are_as_large_as_they_are(embedded, stored, tmp_path):

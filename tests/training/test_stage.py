@@ -11,11 +11,15 @@ from adm.artifacts.manifest import dump_sections, fingerprint, provenance, read_
 from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
+from adm.nets.checkpoints import load_network
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
-from adm.stages import init, train
+from adm.params.runs import RunParams
+from adm.sampling.batch import read_batch
+from adm.sampling.guided import block_sampler
+from adm.stages import init, sample, train
 from adm.training import loop
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
@@ -205,3 +209,90 @@ def test_grey_models_train_on_one_channel(tmp_path, tiny_model, kind):
     entrance = load_file(tmp_path / "m-4" / "ema.safetensors")["encoder.blocks.0.convolution.weight"]
     assert entrance.shape[1] == (2 if kind == "upsampler" else 1)
     assert "loss" in grey.log("m-4")[0]
+
+
+@pytest.fixture
+def averaging(tmp_path, tiny_model):
+    return Project(tmp_path, tiny_model(batch_size=4, averages={"every": 5}))
+
+
+def snapshots_of(folder):
+    return {path.name: path for path in folder.iterdir() if path.name.startswith("averages-")}
+
+
+def test_a_chain_hands_on_its_snapshots_as_links_and_ends_in_the_bytes_of_one_segment(averaging):
+    averaging.train("whole", work="elsewhere")
+    averaging.train("m-7", stop=7)
+    averaging.train("m-14", previous="m-7", start=7)
+    first, second = (snapshots_of(averaging.folder / name) for name in ("m-7", "m-14"))
+    assert [int(name[9:18]) for name in sorted(first)] == [5, 7]
+    assert [int(name[9:18]) for name in sorted(second)] == [5, 10, 14]
+    assert second["averages-000000005.safetensors"].samefile(first["averages-000000005.safetensors"])
+    whole, chained = averaging.files("whole"), averaging.files("m-14")
+    assert whole.keys() == chained.keys()
+    assert {name for name in whole if whole[name] != chained[name]} <= {"manifest.json"}
+
+
+@pytest.mark.parametrize(("step", "after"), [(5, False), (8, True), (10, True)])
+def test_an_interrupted_segment_keeps_its_snapshots(averaging, stop_at, monkeypatch, step, after):
+    averaging.train("whole", work="elsewhere")
+    stop_at(step, after)
+    with pytest.raises(KeyboardInterrupt):
+        averaging.train("again")
+    monkeypatch.undo()
+    averaging.train("again")
+    assert averaging.files("again") == averaging.files("whole")
+
+
+def test_a_damaged_snapshot_is_found_in_every_state_that_links_it(averaging, stop_at, monkeypatch, caplog):
+    averaging.train("whole", work="elsewhere")
+    stop_at(10, after=True)
+    with pytest.raises(KeyboardInterrupt):
+        averaging.train("again")
+    monkeypatch.undo()
+    (state,) = (averaging.folder / "work").glob("*/step-000000010")
+    path = state / "averages-000000005.safetensors"
+    flipped = bytearray(path.read_bytes())
+    flipped[-1] ^= 1
+    path.write_bytes(flipped)
+    averaging.train("again")
+    assert sum("is not what was written" in record.getMessage() for record in caplog.records) == 2
+    assert averaging.files("again") == averaging.files("whole")
+
+
+def test_averages_change_nothing_else(averaging, tmp_path, tiny_model):
+    plain = Project(tmp_path / "plain", tiny_model(batch_size=4))
+    for project in (averaging, plain):
+        project.train("whole")
+    more, files = averaging.files("whole"), plain.files("whole")
+    assert sorted(more.keys() - files.keys()) == sorted(snapshots_of(averaging.folder / "whole"))
+    assert {name for name in files if files[name] != more[name]} == {"manifest.json"}
+    losses = ([row["loss"] for row in project.log("whole")] for project in (averaging, plain))
+    assert len({tuple(found) for found in losses}) == 1
+
+
+def test_a_network_has_the_average_that_was_asked_for(averaging):
+    averaging.train("whole")
+    folder = averaging.folder / "whole"
+    kept = load_file(folder / "averages-000000014.safetensors")
+    found = load_network(folder, averaging.model, ema_length=0.1).state_dict()
+    usual = load_network(folder, averaging.model).state_dict()
+    for name, tensor in found.items():
+        np.testing.assert_allclose(tensor, kept[f"0.1/{name}"], rtol=1e-5, atol=1e-7)
+    assert any(not np.allclose(tensor, usual[name], atol=1e-5) for name, tensor in found.items())
+
+
+def test_a_run_is_sampled_from_the_average_that_it_asks_for(averaging):
+    averaging.train("whole")
+    inputs, images = {"checkpoint": averaging.folder / "whole"}, {}
+    for length in (None, 0.05, 0.1):
+        section = RunParams(
+            checkpoint="m-14", ema_length=length, steps="3", num_samples=4, micro_batch=4, reference="any"
+        )
+        out, work = averaging.folder / f"samples-{length}", averaging.folder / "sampling"
+        sample.run(section, averaging.model, None, inputs, out, None, "cpu", 60, work)
+        network = load_network(inputs["checkpoint"], averaging.model, ema_length=length)
+        wanted = block_sampler(section, averaging.model, network, None, 2)(0)
+        images[length] = read_batch(out).images
+        assert np.array_equal(images[length], wanted.images)
+    assert len({found.tobytes() for found in images.values()}) == 3
