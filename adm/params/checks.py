@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.arithmetic.respacing import number_of_steps
 from adm.arithmetic.sharing import check_shared
 from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
@@ -259,7 +259,7 @@ def _diffusion_model_of(params: Params, checkpoint: str, place: str) -> tuple[st
 
 def _respaces(place: str, timesteps: int, steps: str) -> None:
     try:
-        respaced_timesteps(timesteps, steps)
+        number_of_steps(timesteps, steps)
     except ValueError as error:
         raise ValueError(f"{place}.{error}") from error
 

@@ -1,4 +1,4 @@
-"""Sections of the claims: statements of the paper's appendix, and the comparisons that test them."""
+"""Sections of the claims: statements of the appendix and of later papers, and the comparisons that test them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.paper import claims as claims_of_paper
+from adm.paper import later_claims
 from adm.params.metrics import ClaimMetric
 from adm.params.section import Key, Section
 from adm.params.sources import Needs, Words, keys_in
@@ -226,7 +227,7 @@ ClaimParams = Annotated[AnyClaim, Field(discriminator="kind")]
 
 
 def _completed(claims: Any) -> Any:
-    """Claims completed with the paper's values; a file gives only the runs, or `none`.
+    """Claims completed with the values of the paper, or of later ones; a file gives only the runs, or `none`.
 
     If a file lists any of the paper's claims, those that no scale can test are added. All are in the paper's order.
     """
@@ -237,7 +238,8 @@ def _completed(claims: Any) -> Any:
         untestable: dict[str, Any] = {key: {} for key, paper in papers.items() if "none" in paper}
         joined = {**untestable, **claims}
         given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}
-    return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items()}
+    known = {**later_claims(), **papers}
+    return {key: _whole(claim, known.get(key, {})) for key, claim in given.items()}
 
 
 def _whole(claim: Any, paper: dict[str, Any]) -> Any:
@@ -257,13 +259,14 @@ Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
 def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
     """Claims by the group that they are told in, in order; a group without claims is left out.
 
-    What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper" and
-    from one's "own".
+    What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper",
+    of "later" papers, and from one's "own".
     """
-    papers = claims_of_paper()
+    papers, later = claims_of_paper(), later_claims()
     groups: dict[str, dict[str, AnyClaim]] = {}
     for key, claim in claims.items():
-        group = "speed" if isinstance(claim, FasterClaim) else "paper" if key in papers else "own"
+        of_whom = "paper" if key in papers else "later" if key in later else "own"
+        group = "speed" if isinstance(claim, FasterClaim) else of_whom
         groups.setdefault(group, {})[key] = claim
     return groups
 

@@ -13,6 +13,7 @@ from adm.params.figures import (
     AnyFigureParams,
     ClassGridParams,
     CurvesParams,
+    EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
     NeighboursFigureParams,
@@ -104,8 +105,8 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
     if figure.caption is None and key not in captions():
         raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
     match figure:
-        # The axes of these are a run's alone: its training, its temperature.
-        case AblationsParams() | TemperaturesParams():
+        # The axes of these are a run's alone: its training, its evaluations, its temperature.
+        case AblationsParams() | EvaluationsParams() | TemperaturesParams():
             for run in figure.runs():
                 check_known(params.runs, run, place, "runs")
         case CurvesParams():

@@ -92,11 +92,15 @@ def _labelled(rows: Any) -> Any:
 
 
 class OwnTableParams(Section):
-    """The user's own table: any runs, one row for each by its label, and any metrics, one column for each."""
+    """The user's own table: any runs, one row for each by its label, and any metrics, one column for each.
+
+    With `evaluations`, a column says how often an image's sampling evaluates the denoiser.
+    """
 
     kind: Literal["own"] = "own"
     rows: Annotated[dict[str, Key], BeforeValidator(_labelled, list[Key] | dict[str, Key]), Field(min_length=1)]
     metrics: Annotated[list[MetricName], Field(min_length=1)]
+    evaluations: bool = False
     caption: Words
 
     def needs(self) -> Needs:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.arithmetic.respacing import number_of_steps
 from adm.nets.cost import NetworkModelParams, forward_flops
 from adm.paper import table_cells
 from adm.params.compute import ThroughputParams
@@ -135,10 +135,11 @@ class _Worker:
 
     def _sampling(self, job: Job, run: RunParams | UpsampledRunParams, images: int) -> Iterator[Work]:
         model = job.sections["model"]
-        passes = images * _steps(model, run.steps)
-        yield self._passes(model, passes, run.precision)
-        if isinstance(run, RunParams) and run.gradient_scale:
-            yield self._passes(job.sections["guide"], GRADIENT_PASSES * passes, run.precision)
+        evaluations = run.evaluations(model.noise.timesteps)
+        yield self._passes(model, images * evaluations.denoiser, run.precision)
+        if evaluations.classifier:
+            passes = GRADIENT_PASSES * images * evaluations.classifier
+            yield self._passes(job.sections["guide"], passes, run.precision)
 
     def _interpolation(self, job: Job) -> Iterator[Work]:
         study, model = job.sections["interpolation"], job.sections["model"]
@@ -161,4 +162,4 @@ class _Worker:
 
 
 def _steps(model: DiffusionModelParams | UpsamplerModelParams, steps: str) -> int:
-    return len(respaced_timesteps(model.noise.timesteps, steps))
+    return number_of_steps(model.noise.timesteps, steps)

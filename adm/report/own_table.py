@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from adm.params.metrics import METRICS
+from adm.params.runs import SamplingParams
 from adm.params.schema import Params
 from adm.params.tables import OwnTableParams
 from adm.report.metrics import Inputs, read_metrics
@@ -16,6 +17,8 @@ DIGITS_OF_ERROR = 2
 def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
     """Metrics of runs, one row for each run and one column for each metric; ± is a standard error.
 
+    The column of evaluations is empty for runs that no denoiser samples.
+
     Args:
         params: The params file.
         shown: The table's section.
@@ -27,9 +30,15 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     runs = list(shown.rows.values())
     found = read_metrics(params, runs, shown.metrics, inputs)
     table = pd.DataFrame({"Run": list(shown.rows), HERE: [describe(params, run) for run in runs]})
+    if shown.evaluations:
+        table["Evaluations"] = [_evaluations(params, run) for run in runs]
     for name in shown.metrics:
         table[METRICS[name].label] = _column(found, name)
     return table
+
+
+def _evaluations(params: Params, run: str) -> str:
+    return str(params.evaluations_of(run).denoiser) if isinstance(params.scored[run], SamplingParams) else ""
 
 
 def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:

@@ -14,6 +14,10 @@ CAPTION = (
     "The claims of the paper's appendix against what this scale measured. An interval covers the draw of the samples, "
     "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
 )
+LATER = (
+    "Claims of papers that came later against what this scale measured. An interval covers the draw of the samples, "
+    "not that of a training run: trained from another seed, a model may differ by more."
+)
 COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "Verdict": 2.0}
 """Headings, and the width of their columns in LaTeX in centimetres."""
 
@@ -40,13 +44,14 @@ class Verdict(Finding):
     source: str
 
 
-def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
+def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any], caption: str = CAPTION) -> None:
     """Write verdicts as `<stem>.csv`, `.md` and `.tex`, rounded, and as `.json` in full and with `made_by`.
 
     Args:
         stem: The path without its ending.
         verdicts: The verdicts, in the order of the params file.
         made_by: Provenance of the verdicts.
+        caption: Of the table.
     """
     rows = [asdict(verdict) for verdict in verdicts]
     first = ["key", "statement", "source", "verdict"]
@@ -55,10 +60,10 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     markdown = printed.map(lambda text: text.replace("|", "\\|")).to_markdown(index=False, disable_numparse=True)
     style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
-    latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=CAPTION)
+    latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=caption)
     texts = {
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        ".md": f"{CAPTION}\n\n{markdown}\n",
+        ".md": f"{caption}\n\n{markdown}\n",
         ".tex": latex,
     }
     with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):

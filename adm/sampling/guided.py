@@ -102,7 +102,7 @@ def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor,
 
 
 def _sampler(run: SamplingParams, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:
-    names = ("noise_temperature", "epsilon_temperature", *SAMPLERS[run.sampler].fields)
+    names = ("noise_temperature", "epsilon_temperature", "clipping", *SAMPLERS[run.sampler].fields)
     # Upsampled runs have no fields for guidance.
     taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
     module, name = SAMPLERS[run.sampler].made_by.split(":")
