@@ -17,7 +17,7 @@ from adm.report.tables import plain
 
 Rows = Sequence[str | NoSource]
 
-SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " even in σ^(1/7)"}
+SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
 """How spacings that have a name are printed."""
 
 HERE = "Here"
