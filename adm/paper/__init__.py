@@ -46,12 +46,6 @@ def claims() -> dict[str, dict[str, Any]]:
     return _mapping("claims.yaml")
 
 
-@cache
-def later_claims() -> dict[str, dict[str, Any]]:
-    """What papers that came later state, as `claims`."""
-    return _mapping("later_claims.yaml")
-
-
 def _mapping(name: str) -> dict[str, Any]:
     found = yaml.safe_load((PAPER / name).read_text(encoding="utf-8"))
     assert isinstance(found, dict), name

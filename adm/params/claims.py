@@ -1,4 +1,4 @@
-"""Sections of the claims: statements of the appendix and of later papers, and the comparisons that test them."""
+"""Sections of the claims: statements of the paper's appendix, and the comparisons that test them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.paper import claims as claims_of_paper
-from adm.paper import later_claims
 from adm.params.metrics import ClaimMetric
 from adm.params.section import Key, Section
 from adm.params.sources import Needs, Words, keys_in
@@ -227,7 +226,7 @@ ClaimParams = Annotated[AnyClaim, Field(discriminator="kind")]
 
 
 def _completed(claims: Any) -> Any:
-    """Claims completed with the values of the paper, or of later ones; a file gives only the runs, or `none`.
+    """Claims completed with the paper's values; a file gives only the runs, or `none`.
 
     If a file lists any of the paper's claims, those that no scale can test are added. All are in the paper's order.
     """
@@ -238,15 +237,14 @@ def _completed(claims: Any) -> Any:
         untestable: dict[str, Any] = {key: {} for key, paper in papers.items() if "none" in paper}
         joined = {**untestable, **claims}
         given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}
-    known = {**later_claims(), **papers}
-    return {key: _whole(claim, known.get(key, {})) for key, claim in given.items()}
+    return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items()}
 
 
 def _whole(claim: Any, paper: dict[str, Any]) -> Any:
     if not isinstance(claim, dict):
         return claim
     if "none" not in claim and ("none" not in paper or "kind" in claim):
-        return {**{name: value for name, value in paper.items() if name != "none"}, **claim}
+        return {**{name: value for name, value in paper.items() if name not in ("none", "group")}, **claim}
     # Nothing is compared, so the paper's fields for a comparison are dropped.
     told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
     return {**told, **claim, "kind": "none"}
@@ -259,14 +257,14 @@ Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
 def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
     """Claims by the group that they are told in, in order; a group without claims is left out.
 
-    What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper",
-    of "later" papers, and from one's "own".
+    What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper" and
+    from one's "own". Claims of `adm/paper/claims.yaml` that are not the paper's name a group: "later" work.
     """
-    papers, later = claims_of_paper(), later_claims()
+    papers = claims_of_paper()
     groups: dict[str, dict[str, AnyClaim]] = {}
     for key, claim in claims.items():
-        of_whom = "paper" if key in papers else "later" if key in later else "own"
-        group = "speed" if isinstance(claim, FasterClaim) else of_whom
+        told = papers[key].get("group", "paper") if key in papers else "own"
+        group = "speed" if isinstance(claim, FasterClaim) else told
         groups.setdefault(group, {})[key] = claim
     return groups
 

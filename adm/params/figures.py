@@ -192,10 +192,10 @@ class RandomGridParams(GridParams):
 
 AnyFigureParams = (
     AblationsParams
-    | EvaluationsParams
     | TradeOffsParams
     | TemperaturesParams
     | CurvesParams
+    | EvaluationsParams
     | NeighboursFigureParams
     | VariationFigureParams
     | InterpolationFigureParams

@@ -11,7 +11,6 @@ from typing import Any, get_args
 from pydantic.json_schema import models_json_schema
 
 from adm.paper import claims as claims_of_paper
-from adm.paper import later_claims
 from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SWEEP
 from adm.params.figures import AnyFigureParams
 from adm.params.schema import Params
@@ -127,13 +126,12 @@ def _open_published(parts: dict[str, Schema]) -> None:
 
 
 def _tell_claims(section: Schema, definitions: dict[str, Schema]) -> None:
-    """Add the claims of the paper and of later ones with their statements, for editors to offer."""
+    """Add the paper's claims with their statements, for editors to offer."""
     ((pattern, definitions["AnyClaim"]),) = section["patternProperties"].items()
     entry = {"$ref": "#/definitions/AnyClaim"}
     section["patternProperties"] = {pattern: entry}
     section["properties"] = {
-        key: {"description": claim["statement"], "allOf": [entry]}
-        for key, claim in {**claims_of_paper(), **later_claims()}.items()
+        key: {"description": claim["statement"], "allOf": [entry]} for key, claim in claims_of_paper().items()
     }
 
 

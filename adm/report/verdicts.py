@@ -10,13 +10,12 @@ import pandas as pd
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 
+WHOSE = {"later": "later work"}
+"""Whose claims a group holds, if not the paper's appendix."""
+
 CAPTION = (
-    "The claims of the paper's appendix against what this scale measured. An interval covers the draw of the samples, "
+    "The claims of {whose} against what this scale measured. An interval covers the draw of the samples, "
     "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
-)
-LATER = (
-    "Claims of papers that came later against what this scale measured. An interval covers the draw of the samples, "
-    "not that of a training run: trained from another seed, a model may differ by more."
 )
 COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "Verdict": 2.0}
 """Headings, and the width of their columns in LaTeX in centimetres."""
@@ -44,14 +43,13 @@ class Verdict(Finding):
     source: str
 
 
-def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any], caption: str = CAPTION) -> None:
+def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
     """Write verdicts as `<stem>.csv`, `.md` and `.tex`, rounded, and as `.json` in full and with `made_by`.
 
     Args:
         stem: The path without its ending.
         verdicts: The verdicts, in the order of the params file.
         made_by: Provenance of the verdicts.
-        caption: Of the table.
     """
     rows = [asdict(verdict) for verdict in verdicts]
     first = ["key", "statement", "source", "verdict"]
@@ -59,6 +57,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     printed = pd.DataFrame([_printed(verdict) for verdict in verdicts], columns=list(COLUMNS))
     markdown = printed.map(lambda text: text.replace("|", "\\|")).to_markdown(index=False, disable_numparse=True)
     style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
+    caption = CAPTION.format(whose=WHOSE.get(stem.name, "the paper's appendix"))
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
     latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=caption)
     texts = {

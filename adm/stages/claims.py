@@ -1,4 +1,4 @@
-"""`claims`: verdicts on the claims of the paper's appendix, of later papers and the user's own, as a scale measured."""
+"""`claims`: verdicts on the claims of the paper's appendix and the user's own, from the measurements of a scale."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from adm.params.schema import Params
 from adm.report.claims import judge
 from adm.report.evidence import images_seen, read_evidence
 from adm.report.metrics import Inputs
-from adm.report.verdicts import CAPTION, LATER, write_verdicts
+from adm.report.verdicts import write_verdicts
 
 
 def run(params: Params, group: str, inputs: Inputs, out: Path) -> None:
@@ -35,4 +35,4 @@ def run(params: Params, group: str, inputs: Inputs, out: Path) -> None:
     images = images_seen(params)
     facts = {"iterations": evidence.iterations, "images": {model: images[model] for model in evidence.costs}}
     made_by = provenance("claims", claims, needed, ["numpy", "pandas", "scipy"])
-    write_verdicts(out, verdicts, {**made_by, "facts": facts}, LATER if group == "later" else CAPTION)
+    write_verdicts(out, verdicts, {**made_by, "facts": facts})
