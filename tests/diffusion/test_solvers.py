@@ -6,7 +6,6 @@ the solution from one level of noise to another maps quantiles to quantiles.
 
 from functools import partial
 from importlib import import_module
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -81,16 +80,11 @@ def error(solver, steps):
     return float((found - data.moved(POINTS, steps - 1, 0)).abs().max())
 
 
-@pytest.mark.parametrize(
-    ("name", "order", "at_least"),
-    [("DDIM", 1, 0.9), ("2M", 2, 1.8), ("UniPC-2", 2, 1.8), ("UniPC-3", 3, 2.7), ("Heun", 2, 1.8)],
-)
-def test_errors_fall_by_the_order_of_the_solver(name, order, at_least):
-    errors = [error(SOLVERS[name], steps) for steps in (40, 80, 160)]
-    orders = [float(np.log2(more / fewer)) for more, fewer in pairwise(errors)]
-    print(name, errors, orders)
-    assert min(orders) > at_least
-    assert orders[-1] < order + 1.3
+# UniC adds one to the order of UniP. Of UniPC-3 the first and the last steps have fewer points, and so a lower order.
+@pytest.mark.parametrize(("name", "order"), [("DDIM", 1), ("2M", 2), ("UniPC-2", 3), ("UniPC-3", 3), ("Heun", 2)])
+def test_errors_fall_by_the_order_of_the_solver(name, order):
+    fewer, more = (error(SOLVERS[name], steps) for steps in (80, 320))
+    assert np.log2(fewer / more) / 2 == pytest.approx(order, abs=0.35)
 
 
 def test_what_has_a_higher_order_is_nearer():
@@ -142,7 +136,7 @@ class Draws:
     ids=["SDE", "half the noise", "churn", "churn within a range"],
 )
 def test_what_draws_noise_keeps_the_distribution_of_the_data(solver):
-    diffusion, draws = even_process(60), Draws((1, 1, 100, 400), dtype=torch.float64)
+    diffusion, draws = even_process(40), Draws((1, 1, 100, 300), dtype=torch.float64)
     data = Mixture(diffusion.alpha_bar)
     *_, found, _ = sample(solver(diffusion, data), draws(), draws)
     assert draws.count > 10
@@ -267,10 +261,9 @@ def test_even_spacings_visit_as_many_different_timesteps_as_asked_for(schedule, 
 def test_even_spacings_are_even_from_the_most_noise_to_the_least(schedule, form, warp):
     sigmas = sigmas_of(schedule, 1000)
     visited = warp(sigmas[respaced_timesteps(1000, f"{form}10", sigmas.tolist())])
-    limit = warp(min(LARGEST_SIGMA, sigmas[-1]))
-    assert visited[0] == warp(sigmas[0])
-    assert visited[-1] == pytest.approx(limit, rel=0.02)
-    np.testing.assert_allclose(np.diff(visited), (limit - visited[0]) / 9, rtol=0.35)
+    even = np.linspace(warp(sigmas[0]), warp(min(LARGEST_SIGMA, sigmas[-1])), 10)
+    # Timesteps lie most of a step apart at the ends of the cosine schedule.
+    assert np.abs(visited - even).max() < 0.3 * (even[1] - even[0])
 
 
 @pytest.mark.parametrize("form", ["logsnr", "rho"])
