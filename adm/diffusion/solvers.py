@@ -189,6 +189,10 @@ class Heun(Solver):
 
     churn: float = 0.0
     churn_range: Sequence[float] | None = None
+    whole: Diffusion = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whole", self.diffusion.whole())
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """From x_t to x_{t-1}."""
@@ -207,10 +211,10 @@ class Heun(Solver):
         return self._alpha(end) * (x + h * (slope + slope_there) / 2)
 
     def _x_0(self, x: Tensor, t: int) -> Tensor:
-        return self.x_0(self._whole, self._alpha(t) * x, t)
+        return self.x_0(self.whole, self._alpha(t) * x, t)
 
     def _alpha(self, t: int) -> float:
-        return math.sqrt(float(self._whole.alpha_bar[t]))
+        return math.sqrt(float(self.whole.alpha_bar[t]))
 
     def _raised(self, t: int) -> int:
         """The timestep that churn goes back to, t or a later one."""
@@ -221,9 +225,5 @@ class Heun(Solver):
         return nearest(self._sigmas, sigma * (1 + min(self.churn / self.diffusion.num_timesteps, MOST_CHURN)))
 
     @cached_property
-    def _whole(self) -> Diffusion:
-        return self.diffusion.whole()
-
-    @cached_property
     def _sigmas(self) -> list[float]:
-        return [math.sqrt(1 / alpha_bar - 1) for alpha_bar in self._whole.alpha_bar.tolist()]
+        return [math.sqrt(1 / alpha_bar - 1) for alpha_bar in self.whole.alpha_bar.tolist()]
