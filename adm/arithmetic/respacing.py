@@ -1,20 +1,40 @@
 """Respacing: which of the training timesteps a sampler visits; here, so that the params file is checked by it."""
 
+import math
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 
-STEPS_PATTERN = r"^(ddim[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
+STEPS_PATTERN = r"^((ddim|logsnr|rho)[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
 """What a schedule of sampling steps looks like."""
 
+RHO = 7
+"""Exponent of the spacing "rhoN". Source: Karras et al. (2022), table 1."""
 
-def respaced_timesteps(num_timesteps: int, steps: str) -> list[int]:
+LARGEST_SIGMA = 80.0
+"""The most noise, sigma = sqrt(1 - alpha_bar) / sqrt(alpha_bar), where "logsnrN" and "rhoN" begin.
+
+Images are lost in it, and the last timesteps of a cosine schedule have up to 20,000.
+
+Source: Karras et al. (2022), table 1, sigma_max.
+"""
+
+WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": lambda sigma: sigma ** (1 / RHO)}
+"""The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
+
+
+def respaced_timesteps(num_timesteps: int, steps: str, sigmas: Sequence[float] = ()) -> list[int]:
     """Choose which of the T timesteps a sampler visits.
 
     `"N"` and `"a,b,c,d,e"` cut T into equal sections and stride each so that its first and last timestep are kept;
-    `"ddimN"` takes the first integer stride that gives exactly N steps.
+    `"ddimN"` takes the first integer stride that gives exactly N steps. `"logsnrN"` and `"rhoN"` take the timesteps
+    nearest to N even steps of lambda = log SNR / 2 and of sigma^(1/7), from LARGEST_SIGMA to timestep 0; where two of
+    them coincide, the next free one stands in.
 
     Args:
         num_timesteps: T of the training process.
         steps: The schedule, as in Tables 14 and 15.
+        sigmas: (T,) sigma of each timestep, increasing; only "logsnrN" and "rhoN" need it.
 
     Returns:
         Strictly increasing timesteps in [0, T).
@@ -22,10 +42,36 @@ def respaced_timesteps(num_timesteps: int, steps: str) -> list[int]:
     Raises:
         ValueError: The schedule is none, asks for more steps than a section has, or no stride gives N steps.
 
-    Source: Appendix K (both uniform strides), Table 15 (sections).
+    Source: Appendix K (both uniform strides), Table 15 (sections); Lu et al. (2022a), section 3.3, "logsnrN"; Karras et
+        al. (2022), equation 5, "rhoN".
+    """
+    count = number_of_steps(num_timesteps, steps)
+    if warp := WARPS.get(_form(steps)):
+        assert len(sigmas) == num_timesteps, len(sigmas)
+        return _evenly(sigmas, count, warp)
+    return _strided(num_timesteps, steps)
+
+
+def number_of_steps(num_timesteps: int, steps: str) -> int:
+    """How many timesteps a schedule visits, whatever the noise of each.
+
+    Raises:
+        ValueError: As in `respaced_timesteps`.
     """
     if not re.fullmatch(STEPS_PATTERN, steps):
-        raise ValueError(f"steps: {steps!r} is no schedule; write 'N', 'a,b,c,...' or 'ddimN'")
+        raise ValueError(f"steps: {steps!r} is no schedule; write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'")
+    if _form(steps) not in WARPS:
+        return len(_strided(num_timesteps, steps))
+    if (count := int(steps.removeprefix(_form(steps)))) > num_timesteps:
+        raise ValueError(f"steps: {steps!r} asks for {count} steps of a process that has {num_timesteps}")
+    return count
+
+
+def _form(steps: str) -> str:
+    return steps.rstrip("0123456789,")
+
+
+def _strided(num_timesteps: int, steps: str) -> list[int]:
     if steps.startswith("ddim"):
         return _integer_stride(num_timesteps, steps)
     counts = [int(count) for count in steps.split(",")]
@@ -54,3 +100,20 @@ def _integer_stride(num_timesteps: int, steps: str) -> list[int]:
         if len(range(0, num_timesteps, stride)) == count:
             return list(range(0, num_timesteps, stride))
     raise ValueError(f"steps: {steps!r} has no integer stride that gives {count} of {num_timesteps} timesteps")
+
+
+def _evenly(sigmas: Sequence[float], count: int, warp: Callable[[float], float]) -> list[int]:
+    levels = [warp(sigma) for sigma in sigmas]
+    highest = levels[max(bisect_right(sigmas, LARGEST_SIGMA) - 1, 0)]
+    chosen = [nearest(levels, highest - (highest - levels[0]) * i / max(count - 1, 1)) for i in reversed(range(count))]
+    for i in range(1, count):
+        chosen[i] = max(chosen[i], chosen[i - 1] + 1)
+    for i in range(count):
+        chosen[i] = min(chosen[i], len(levels) - count + i)
+    return chosen
+
+
+def nearest(levels: Sequence[float], level: float) -> int:
+    """The index of the nearest of increasing levels."""
+    after = min(max(bisect_left(levels, level), 1), len(levels) - 1)
+    return after if len(levels) == 1 or levels[after] - level < level - levels[after - 1] else after - 1

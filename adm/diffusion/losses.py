@@ -115,7 +115,7 @@ def training_loss(
     x_t = diffusion.q_sample(x_0, t, eps)
     output = denoiser(x_t, diffusion.seen_at(t, x_t))
     if objective == "vlb":
-        p = diffusion.p_mean_variance(output, x_t, t, clip=False)
+        p = diffusion.p_mean_variance(output, x_t, t, clipping="none")
         vlb = vlb_term(diffusion, p, x_0, x_t, t)
         return LossTerms(loss=diffusion.num_timesteps * vlb, mse=None, vlb=vlb)
     channels = x_0.shape[1]
@@ -125,7 +125,7 @@ def training_loss(
     if diffusion.variance != "learned_range":
         raise ValueError(f"objective 'hybrid' needs a learned variance, not {diffusion.variance!r}")
     frozen_mean = torch.cat([output[:, :channels].detach(), output[:, channels:]], dim=1)
-    p = diffusion.p_mean_variance(frozen_mean, x_t, t, clip=False)
+    p = diffusion.p_mean_variance(frozen_mean, x_t, t, clipping="none")
     vlb = vlb_term(diffusion, p, x_0, x_t, t)
     return LossTerms(loss=mse + VLB_WEIGHT * diffusion.num_timesteps * vlb, mse=mse, vlb=vlb)
 

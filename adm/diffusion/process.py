@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adm.arithmetic.respacing import respaced_timesteps
+from adm.diffusion.clipping import Clipping, clipped
 from adm.diffusion.schedules import SCHEDULES
 
 Index = Tensor | int
@@ -77,7 +78,8 @@ class Diffusion:
         self.alpha_bar_next = np.append(alpha_bar[1:], 0.0)
         self.beta_tilde = self.betas * (1.0 - alpha_bar_previous) / (1.0 - alpha_bar)
         self.timesteps = torch.tensor(kept)
-        self._original = kept
+        self.original = kept
+        self._training_betas = betas
         derived = self._derived()
         self._tables = {name: torch.from_numpy(table) for name, table in derived.items()}
         self._numbers = {name: table.tolist() for name, table in derived.items()}
@@ -87,12 +89,18 @@ class Diffusion:
         cls,
         schedule: str,
         num_timesteps: int,
-        steps: str | None = None,
+        steps: str | list[int] | None = None,
         variance: VarianceKind = "learned_range",
     ) -> Self:
-        """Build a process from a schedule's name, respaced by `steps` (see `respaced_timesteps`)."""
-        timesteps = None if steps is None else respaced_timesteps(num_timesteps, steps)
-        return cls(SCHEDULES[schedule](num_timesteps), timesteps, variance)
+        """Build a process from a schedule's name, respaced by `steps`: timesteps, or as for `respaced_timesteps`."""
+        betas = SCHEDULES[schedule](num_timesteps)
+        sigmas = np.sqrt(1.0 / np.cumprod(1.0 - betas) - 1.0).tolist()
+        timesteps = respaced_timesteps(num_timesteps, steps, sigmas) if isinstance(steps, str) else steps
+        return cls(betas, timesteps, variance)
+
+    def whole(self) -> "Diffusion":
+        """The training process, with all of its timesteps."""
+        return Diffusion(self._training_betas, None, self.variance).to(self.timesteps.device)
 
     @property
     def num_timesteps(self) -> int:
@@ -137,7 +145,7 @@ class Diffusion:
     def seen_at(self, t: Index, x_t: Tensor) -> Tensor:
         """The original timesteps at t, (B,) int64: what a network sees beside `x_t`."""
         if isinstance(t, int):
-            return x_t.new_full((len(x_t),), self._original[t], dtype=torch.int64)
+            return x_t.new_full((len(x_t),), self.original[t], dtype=torch.int64)
         return self.timesteps[t]
 
     def q_mean_variance(self, x_0: Tensor, t: Index) -> Gaussian:
@@ -171,7 +179,7 @@ class Diffusion:
         return (self.at(recip, t, x_t) * x_t - x_0) / self.at(recip_minus_one, t, x_t)
 
     def p_mean_variance(
-        self, output: Tensor, x_t: Tensor, t: Index, clip: bool = True, epsilon_temperature: float = 1.0
+        self, output: Tensor, x_t: Tensor, t: Index, clipping: Clipping = "static", epsilon_temperature: float = 1.0
     ) -> Prediction:
         """p(x_{t-1} | x_t) from the network's output.
 
@@ -179,7 +187,7 @@ class Diffusion:
             output: (B, 2C, H, W) with a learned variance: eps, then the interpolation. Else (B, C, H, W): eps.
             x_t: (B, C, H, W).
             t: (B,) indices into this process.
-            clip: Clip the predicted x_0 to [-1, 1].
+            clipping: Of the predicted x_0.
             epsilon_temperature: tau; eps is divided by it.
 
         Returns:
@@ -189,9 +197,7 @@ class Diffusion:
         """
         eps, interpolation = self._split(output, x_t)
         log_variance = self._log_variance(interpolation, x_t, t)
-        x_0 = self.x_0_from_eps(x_t, t, eps / epsilon_temperature)
-        if clip:
-            x_0 = x_0.clamp(-1, 1)
+        x_0 = clipped(self.x_0_from_eps(x_t, t, eps / epsilon_temperature), clipping)
         return Prediction(
             mean=self.q_posterior(x_0, x_t, t).mean,
             # From its own table: the exponential of the logarithm would not give beta~_0 = 0.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from adm.diffusion.clipping import Clipping
 from adm.diffusion.process import Denoiser, Diffusion, Prediction
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
@@ -86,6 +87,7 @@ class DDPM:
             x_{t-1}.
         noise_temperature: tau, on each transition's noise.
         epsilon_temperature: tau, dividing eps.
+        clipping: Of the predicted x_0.
 
     Source: Algorithm 1, equations 48-56; Appendix I.
     """
@@ -96,10 +98,11 @@ class DDPM:
     gradient_at: Literal["x_t", "mean"] = "x_t"
     noise_temperature: float = 1.0
     epsilon_temperature: float = 1.0
+    clipping: Clipping = "static"
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """From x_t to x_{t-1}."""
-        p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature)
+        p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature, self.clipping)
         mean = p.mean if self.gradient is None else p.mean + p.variance * self._gradient(p, x_t, step)
         if step == 0:
             return mean
@@ -123,6 +126,7 @@ class DDIM:
         eta: 0 is deterministic, 1 has the variance beta~_t of ancestral sampling.
         noise_temperature: tau, on each transition's noise.
         epsilon_temperature: tau, dividing eps.
+        clipping: Of the predicted x_0.
 
     Source: Algorithm 2, equation 60; Song et al. (2021), equations 12 and 16; Appendix I.
     """
@@ -133,10 +137,11 @@ class DDIM:
     eta: float = 0.0
     noise_temperature: float = 1.0
     epsilon_temperature: float = 1.0
+    clipping: Clipping = "static"
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """From x_t to x_{t-1}."""
-        p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature)
+        p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature, self.clipping)
         if self.gradient is not None:
             p = self._guided(p, x_t, step)
         alpha_bar = self.diffusion.at("alpha_bar", step, x_t)
@@ -218,8 +223,13 @@ def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Ite
 
 
 def predict(
-    diffusion: Diffusion, denoiser: Denoiser, x_t: Tensor, step: int, epsilon_temperature: float = 1.0
+    diffusion: Diffusion,
+    denoiser: Denoiser,
+    x_t: Tensor,
+    step: int,
+    epsilon_temperature: float = 1.0,
+    clipping: Clipping = "static",
 ) -> Prediction:
-    """p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped to [-1, 1]."""
+    """p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped."""
     output = denoiser(x_t, diffusion.seen_at(step, x_t))
-    return diffusion.p_mean_variance(output, x_t, step, epsilon_temperature=epsilon_temperature)
+    return diffusion.p_mean_variance(output, x_t, step, clipping, epsilon_temperature)

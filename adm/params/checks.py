@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from adm.arithmetic.families import family_size, rounds_of
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.arithmetic.respacing import number_of_steps
 from adm.arithmetic.sharing import check_shared
 from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
@@ -326,7 +326,7 @@ def _check_search(params: Params, key: str, search: SearchParams) -> None:
     if timesteps % search.sections:
         raise ValueError(f"{place}.sections: {search.sections} does not divide the {timesteps} of model {name!r}")
     _respaces(f"runs.{search.run}", timesteps, run.steps)
-    total, most = len(respaced_timesteps(timesteps, run.steps)), timesteps // search.sections
+    total, most = number_of_steps(timesteps, run.steps), timesteps // search.sections
     for steps in search.known:
         parts = [int(part) for part in steps.split(",")] if steps[0].isdigit() else []
         if len(parts) != search.sections or sum(parts) != total or max(parts) > most:
@@ -362,7 +362,7 @@ def _check_scheduled(params: Params, place: str, run: SamplingParams, timesteps:
     _, model = _diffusion_model_of(params, source, f"schedules.{run.schedule}.checkpoint")
     if model.noise.timesteps != timesteps:
         raise ValueError(f"{owner} is of {model.noise.timesteps} timesteps, but the run's model has {timesteps}")
-    most = len(respaced_timesteps(timesteps, steps or str(timesteps)))
+    most = number_of_steps(timesteps, steps or str(timesteps))
     if isinstance(schedule, VariationalParams):
         if int(run.steps) > most:
             raise ValueError(f"{place}.steps: {run.steps} is more than the {most} that {run.schedule!r} chooses from")
@@ -386,7 +386,7 @@ def _diffusion_model_of(params: Params, checkpoint: str, place: str) -> tuple[st
 
 def _respaces(place: str, timesteps: int, steps: str, field: str = "steps") -> None:
     try:
-        respaced_timesteps(timesteps, steps)
+        number_of_steps(timesteps, steps)
     except ValueError as error:
         raise ValueError(f"{place}.{field}: {str(error).removeprefix('steps: ')}") from error
 

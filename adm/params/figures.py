@@ -42,6 +42,21 @@ class AblationsParams(FigureParams):
         return keys_in(run for curves in self.panels.values() for runs in curves.values() for run in runs)
 
 
+class EvaluationsParams(FigureParams):
+    """FID against the evaluations of the denoiser that an image takes: panels of curves of runs."""
+
+    kind: Literal["evaluations"]
+    panels: Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
+
+    def runs(self) -> list[str]:
+        """The runs of all curves."""
+        return keys_in(run for curves in self.panels.values() for runs in curves.values() for run in runs)
+
+    def needs(self) -> Needs:
+        """The artifacts that it is made from."""
+        return Needs(metrics=self.runs())
+
+
 class RunCurvesParams(FigureParams):
     """Metrics along curves of runs, by the curve's label."""
 
@@ -197,6 +212,7 @@ AnyFigureParams = (
     | TradeOffsParams
     | TemperaturesParams
     | CurvesParams
+    | EvaluationsParams
     | NeighboursFigureParams
     | VariationFigureParams
     | InterpolationFigureParams

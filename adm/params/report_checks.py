@@ -13,6 +13,7 @@ from adm.params.figures import (
     AnyFigureParams,
     ClassGridParams,
     CurvesParams,
+    EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
     NeighboursFigureParams,
@@ -139,8 +140,8 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
 def _check_sources(params: Params, place: str, figure: AnyFigureParams) -> None:
     """Check that what a figure names is of the section that it is drawn from."""
     match figure:
-        # The axes of these are a run's alone: its training, its temperature.
-        case AblationsParams() | TemperaturesParams():
+        # The axes of these are a run's alone: its training, its evaluations, its temperature.
+        case AblationsParams() | EvaluationsParams() | TemperaturesParams():
             for run in members_of(params, figure.runs()):
                 check_known(params.runs, run, place, "runs")
         case CurvesParams():

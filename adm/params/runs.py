@@ -1,11 +1,11 @@
 """Sections of runs: batches of samples and their scores."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from adm.arithmetic.interval import Interval
-from adm.arithmetic.respacing import STEPS_PATTERN, respaced_timesteps
+from adm.arithmetic.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
 from adm.params.models import EmaLength, Precision
 from adm.params.samplers import SAMPLERS, USUAL, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
@@ -24,6 +24,14 @@ def check_guided(classifier: str | None, gradient_scale: float) -> None:
     """
     if classifier is None and gradient_scale:
         raise ValueError(f"gradient_scale {gradient_scale} does nothing without a classifier; name one")
+
+
+class Evaluations(NamedTuple):
+    """How often an image's sampling evaluates each network."""
+
+    denoiser: int
+    classifier: int = 0
+    guide: int = 0
 
 
 class ScoredParams(Section):
@@ -47,6 +55,9 @@ class SamplingParams(ScoredParams):
 
     `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
     null takes the average of its `ema_rate`.
+    `clipping` is that of the predicted image: "static" to [-1, 1], "dynamic" to a percentile of its own values, which
+    is then scaled to 1, or "none". `order` is UniPC's; `churn` is the noise that Heun's method adds back, where sigma
+    is within `churn_range`.
     """
 
     checkpoint: Key
@@ -57,6 +68,10 @@ class SamplingParams(ScoredParams):
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: Temperature = 1.0
+    clipping: Literal["static", "dynamic", "none"] = "static"
+    order: Literal[2, 3] = 2
+    churn: Annotated[float, Field(ge=0)] = 0.0
+    churn_range: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = None
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
     compiled: bool = False
@@ -73,6 +88,16 @@ class SamplingParams(ScoredParams):
                     f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _range_increases(self) -> Self:
+        if self.churn_range is not None and self.churn_range[0] > self.churn_range[1]:
+            raise ValueError(f"churn_range {self.churn_range} must not fall; write the lower sigma first")
+        return self
+
+    def evaluations(self, timesteps: int) -> Evaluations:
+        """Of a model whose process has so many timesteps."""
+        return Evaluations(SAMPLERS[self.sampler].evaluations(number_of_steps(timesteps, self.steps)))
 
 
 class GuideParams(Section):
@@ -156,9 +181,21 @@ class RunParams(SamplingParams):
             raise ValueError(f"{found} is empty; write [low, high], fractions of the process with low < high")
         if self.classifier is None and self.guide is None and self.cfg_scale is None:
             raise ValueError(f"{found} does nothing without guidance; give a classifier, cfg_scale or guide")
+        if self.steps.startswith(("logsnr", "rho")):
+            raise ValueError(f"{found} is of timesteps; with steps {self.steps!r}, even in the noise, leave it out")
         if self.gradient_at == "mean":
             raise ValueError(f"{found} is of timesteps of x_t; with gradient_at 'mean' leave it out")
         return self
+
+    def evaluations(self, timesteps: int) -> Evaluations:
+        """Of a model whose process has so many timesteps; of what guides, where it does."""
+        denoiser = super().evaluations(timesteps).denoiser
+        guided = denoiser
+        if self.guidance_interval is not None:
+            guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
+        return Evaluations(
+            denoiser, guided if self.gradient_scale else 0, guided if self.denoiser_scale is not None else 0
+        )
 
 
 class UpsampledRunParams(SamplingParams):

@@ -1,11 +1,22 @@
 """The registry of samplers: a new sampler needs an entry here and a class."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
 from adm.params.errors import shown
+
+
+def once_a_step(steps: int) -> int:
+    """One evaluation each step."""
+    return steps
+
+
+def twice_but_once_at_last(steps: int) -> int:
+    """Two evaluations each step, and one at the last."""
+    return 2 * steps - 1
 
 
 @dataclass(frozen=True)
@@ -15,18 +26,24 @@ class Sampler:
     Attributes:
         label: Its name in print.
         made_by: "module:class". The class takes a process, a denoiser, a gradient or None, and the keywords `fields`,
-            `noise_temperature` and `epsilon_temperature`; it is called like those of `adm.diffusion.samplers`.
+            `noise_temperature`, `epsilon_temperature` and `clipping`; it is called like those of
+            `adm.diffusion.samplers`.
         fields: The fields of a run that only this sampler takes.
+        evaluations: How often it evaluates the denoiser, and the classifier if there is one, in so many steps.
     """
 
     label: str
     made_by: str
     fields: tuple[str, ...] = ()
+    evaluations: Callable[[int], int] = once_a_step
 
 
 SAMPLERS: dict[str, Sampler] = {
     "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
     "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta",)),
+    "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta",)),
+    "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order",)),
+    "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range"), twice_but_once_at_last),
 }
 """Every sampler, by its name in a run."""
 

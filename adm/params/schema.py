@@ -17,7 +17,7 @@ from adm.params.models import ModelParams, SegmentParams
 from adm.params.naming import count_key
 from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
 from adm.params.resources import ResourcesParams
-from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.runs import Evaluations, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schedules import AnyScheduleParams, ScheduleParams
 from adm.params.section import Key, Section
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
@@ -183,6 +183,17 @@ class Params(Section):
         if isinstance(owner, RunParams | UpsampledRunParams):
             return owner.checkpoint
         raise ValueError(f"run {run!r} is sampled from no checkpoint")
+
+    def evaluations_of(self, run: str) -> Evaluations:
+        """How often sampling an image of a run evaluates its networks, without those of the run that it upsamples.
+
+        Raises:
+            ValueError: It evaluates none, because it belongs to a GAN or is published.
+        """
+        model = self.models[self.model_of(self.checkpoint_of(run))]
+        section = self.scored[run]
+        assert isinstance(section, SamplingParams), run
+        return section.evaluations(model.noise.timesteps)
 
     def image_size_of(self, run: str) -> int:
         """The side of a run's images."""

@@ -102,12 +102,14 @@ class OwnTableParams(Section):
     `judges` are extractors that score the runs beside that of their reference; each adds a column for each metric that
     pooled features give. `published` names one of them whose published values, in `adm/paper/judged.csv` under the
     labels of rows, stand beside its own.
+    With `evaluations`, a column says how often an image's sampling evaluates the denoiser.
     """
 
     kind: Literal["own"] = "own"
     rows: Annotated[dict[str, Key], BeforeValidator(_labelled, list[Key] | dict[str, Key]), Field(min_length=1)]
     metrics: Annotated[list[MetricName], Field(min_length=1)]
     intervals: bool = False
+    evaluations: bool = False
     caption: Words
     judges: list[Key] = []
     published: Key | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adm.arithmetic.families import rounds_of
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.arithmetic.respacing import number_of_steps
 from adm.nets.cost import NetworkModelParams, forward_flops
 from adm.paper import table_cells
 from adm.params.compute import ThroughputParams
@@ -133,16 +133,16 @@ class _Worker:
         read = job.sections
         models = read["models"] if job.rule == "curve" else {}
         model = models[run.checkpoint] if models else read["model"]
-        yield self._passes(model, images * _steps(model, run.steps), run.precision)
+        evaluations = run.evaluations(model.noise.timesteps)
+        yield self._passes(model, images * evaluations.denoiser, run.precision)
         if not isinstance(run, RunParams):
             return
-        guided = images * run.guided_steps(model.noise.timesteps)
-        if run.gradient_scale:
+        if evaluations.classifier:
             guide = models[run.classifier] if models else read["guide"]
-            yield self._passes(guide, GRADIENT_PASSES * guided, run.classifier_precision)
-        if run.denoiser_scale is not None:
+            yield self._passes(guide, GRADIENT_PASSES * images * evaluations.classifier, run.classifier_precision)
+        if evaluations.guide:
             weaker = model if run.guide is None else models[run.guide.checkpoint] if models else read["weaker"]
-            yield self._passes(weaker, guided, run.precision)
+            yield self._passes(weaker, images * evaluations.guide, run.precision)
 
     def _features(self, job: Job) -> Iterator[Work]:
         if isinstance(job.sections["extractor"], PublishedGraphParams):
@@ -184,7 +184,7 @@ class _Worker:
 
 
 def _steps(model: DiffusionModelParams | UpsamplerModelParams, steps: str) -> int:
-    return len(respaced_timesteps(model.noise.timesteps, steps))
+    return number_of_steps(model.noise.timesteps, steps)
 
 
 def _sampled(job: Job) -> Iterator[tuple[RunParams | UpsampledRunParams, int]]:

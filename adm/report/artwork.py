@@ -15,6 +15,7 @@ from adm.params.figures import (
     ClassGridParams,
     ComparisonParams,
     CurvesParams,
+    EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
     NeighboursFigureParams,
@@ -146,6 +147,17 @@ def _taken(params: Params, checkpoint: str, x: str, inputs: Inputs) -> float:
     return training_flops(params.iteration_of(checkpoint), batch_size, forward)
 
 
+def _evaluations(params: Params, shown: EvaluationsParams, inputs: Inputs) -> Figure:
+    panels: dict[str, dict[str, Any]] = {}
+    for title, panel in shown.panels.items():
+        panels[title] = {}
+        for label, runs in panel.items():
+            frame = _with_intervals(params, runs, ["fid"], inputs)
+            frame["evaluations"] = [params.evaluations_of(run).denoiser for run in runs]
+            panels[title][label] = frame
+    return curves.ablation_curves(panels, "evaluations")
+
+
 def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figure:
     names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
     frames, parameter = {}, {}
@@ -230,7 +242,7 @@ def _schedules(params: Params, shown: SchedulesFigureParams, inputs: Inputs) -> 
         folder = None if run.schedule is None else inputs["studies"][run.schedule]
         if run.schedule is not None and folder is not None:
             _require_schedule(params, run.schedule, folder)
-        visited[label] = timesteps_of(run, params.models[params.model_of(run.checkpoint)].noise.timesteps, folder)
+        visited[label] = timesteps_of(run, params.models[params.model_of(run.checkpoint)].noise, folder)
     return curves.schedules(study, visited)
 
 
@@ -273,6 +285,7 @@ def _random_grids(params: Params, shown: RandomGridParams, inputs: Inputs) -> Fi
 
 ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
     "ablations": _ablations,
+    "evaluations": _evaluations,
     "trade_offs": _trade_offs,
     "temperatures": _temperatures,
     "curves": _curves,

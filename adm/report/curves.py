@@ -1,11 +1,11 @@
-"""Line plots: of metrics against what training took, each other, the temperature; of likelihoods against the timestep.
+"""Line plots: of metrics against what training or sampling took, each other, the temperature; of likelihoods.
 
 If a frame has the columns `<metric>_low` and `<metric>_high`, they are drawn as light bars around the points.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -30,8 +30,9 @@ TEMPERATURE_METRICS = ("fid", "precision", "recall")
 TAKEN = {
     "flops": ("Training compute", {"GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15, "EFLOP": 1e18, "ZFLOP": 1e21}),
     "seconds": ("Training time", {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0}),
+    "evaluations": ("Network evaluations", {"per image": 1.0}),
 }
-"""What training took: its name at an axis, and units from the smallest on."""
+"""What training or sampling took: its name at an axis, and units from the smallest on."""
 
 LOGARITHMIC = 10.0
 """An axis is logarithmic if its largest value is at least this many times the smallest."""
@@ -53,10 +54,10 @@ OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
 
 
 def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) -> Figure:
-    """FID against what training took.
+    """FID against what training or sampling took.
 
     Args:
-        panels: By title, curves by label: frames with the columns `x` and `fid`, a row a checkpoint.
+        panels: By title, curves by label: frames with the columns `x` and `fid`, a row a checkpoint or a run.
         x: Of TAKEN.
 
     Raises:
@@ -83,7 +84,10 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) 
                 scaled = frame.assign(**{x: frame[x] / units[unit]})
                 _curve(axes, scaled, x, "fid", label, order.index(label))
             axes.set(title=title, xlabel=f"{name} ({unit})", ylabel=axis_label("fid"))
-            axes.set_xlim(left=0)
+            if x == "evaluations":
+                _logarithmic(axes, "x")
+            else:
+                axes.set_xlim(left=0)
             axes.yaxis.set_tick_params(labelleft=True)
             _legend_below(axes)
         for axes in grid.flat[len(panels) :]:
@@ -256,10 +260,15 @@ def _scale(axes: Axes, values: Iterable[float]) -> None:
     values = list(values)
     if not values or min(values) <= 0 or max(values) / min(values) < LOGARITHMIC:
         return
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_locator(NullLocator())
+    _logarithmic(axes, "y")
+
+
+def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def _unit(amount: float, units: Mapping[str, float]) -> str:

@@ -15,7 +15,7 @@ from adm.params.sources import NoSource, keys_in
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
 from adm.report.metrics import Inputs, read_sizes
-from adm.report.paper_tables import HERE, labels
+from adm.report.paper_tables import HERE, labels, printed_steps
 from adm.report.tables import iterations, plain
 
 ROWS_A_MODEL = 3
@@ -153,7 +153,7 @@ def _scale(params: Params, source: str | NoSource) -> str:
     if isinstance(source, NoSource):
         return source.none
     run = params.runs[source]
-    return f"{run.gradient_scale:g} ({run.steps.removeprefix('ddim')} steps)"
+    return f"{run.gradient_scale:g} ({printed_steps(run.steps)})"
 
 
 def _millions(count: int) -> str:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from adm.paper import JUDGED
 from adm.params.metrics import METRICS, POOLED
+from adm.params.runs import SamplingParams
 from adm.params.schema import Params
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.metrics import Inputs, read_intervals, read_metrics
@@ -19,7 +20,7 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     """Metrics of runs, one row for each run and one column for each metric and judge.
 
     ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
-    its cells.
+    its cells. The column of evaluations is empty for runs that no denoiser samples.
 
     Args:
         params: The params file.
@@ -34,6 +35,8 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     table = pd.DataFrame({"Run": list(shown.rows), HERE: [describe(params, run) for run in runs]})
     bounds = read_intervals(params, runs, inputs) if shown.intervals else pd.DataFrame()
     opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in shown.judges}
+    if shown.evaluations:
+        table["Evaluations"] = [_evaluations(params, run) for run in runs]
     for name in shown.metrics:
         is_bounded = f"{name}_low" in bounds
         table[METRICS[name].label] = _bounded(found, bounds, name) if is_bounded else _column(found, name)
@@ -75,6 +78,10 @@ def with_further(
     """
     found = metrics_of(params, shown.rows, shown.further, inputs)
     return table.assign(**{f"{METRICS[name].label}, here": _column(found, name) for name in shown.further})
+
+
+def _evaluations(params: Params, run: str) -> str:
+    return str(params.evaluations_of(run).denoiser) if isinstance(params.scored[run], SamplingParams) else ""
 
 
 def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:

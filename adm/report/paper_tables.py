@@ -8,7 +8,7 @@ import pandas as pd
 
 from adm.params.gans import GanRunParams
 from adm.params.metrics import METRICS
-from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
 from adm.params.samplers import SAMPLERS, USUAL
 from adm.params.schema import Params
 from adm.params.sources import NoSource, keys_in
@@ -18,6 +18,9 @@ from adm.report.metrics import Inputs, read_metrics, read_over_seeds, read_sizes
 from adm.report.tables import plain
 
 Rows = Sequence[str | NoSource]
+
+SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
+"""How spacings that have a name are printed."""
 
 HERE = "Here"
 """The column that names the run of a row, or says why there is none."""
@@ -231,13 +234,29 @@ def describe(params: Params, source: str | NoSource) -> str:
     if isinstance(run, GanRunParams):
         return f"GAN {run.gan}, truncation {run.truncation:g}"
     if isinstance(run, UpsampledRunParams):
-        return f"{params.runs[run.base].checkpoint} + {run.checkpoint}, {run.steps} steps"
+        return f"{params.runs[run.base].checkpoint} + {run.checkpoint}, {_way(run)}"
     if isinstance(run, RunParams):
-        sampler = "" if run.sampler == USUAL else f"{SAMPLERS[run.sampler].label} "
         found = "" if run.schedule is None else f" of {run.schedule}"
         limited = ""
         if run.guidance_interval is not None:
             timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
             limited = f", {run.guided_steps(timesteps)} guided"
-        return f"{run.checkpoint}, {sampler}{run.steps.removeprefix('ddim')} steps{found}{limited}"
+        return f"{run.checkpoint}, {_way(run)}{found}{limited}"
     return run.filename
+
+
+def _way(run: SamplingParams) -> str:
+    """The sampler with its own fields, and the number of steps."""
+    sampler = SAMPLERS[run.sampler]
+    given = run.values()
+    own = ", ".join(f"{name} {given[name]}" for name in sampler.fields if name in given)
+    words = ["" if run.sampler == USUAL else sampler.label, f"({own})" if own else "", printed_steps(run.steps)]
+    return " ".join(filter(None, words))
+
+
+def printed_steps(steps: str) -> str:
+    """A schedule of sampling steps in words."""
+    for form, spacing in SPACINGS.items():
+        if steps.startswith(form):
+            return f"{steps.removeprefix(form)} steps{spacing}"
+    return f"{steps} steps"

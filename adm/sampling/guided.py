@@ -8,12 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adm.arithmetic.respacing import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import Gradient, Sampler, last, sample
-from adm.diffusion.schedules import SCHEDULES
 from adm.nets.forward import Forward
 from adm.parallel import CPU
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
@@ -77,11 +75,8 @@ def block_sampler(
     denoiser = Forward.frozen(network, run.precision, run.compiled)
     guided = guidance(run, denoiser, classifier, weaker, model.noise.timesteps)
     size, channels = model.network.image_size, model.network.image_channels
-    noise_params = model.noise
-    if timesteps is None:
-        timesteps = respaced_timesteps(noise_params.timesteps, run.steps)
-    betas = SCHEDULES[noise_params.schedule](noise_params.timesteps)
-    diffusion = Diffusion(betas, timesteps, noise_params.variance)
+    process = model.noise
+    diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, timesteps or run.steps, process.variance)
     diffusion.to(device := denoiser.device)
 
     def sampled(block: int) -> Samples:
@@ -109,7 +104,7 @@ def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor,
 
 
 def _sampler(run: SamplingParams, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:
-    names = ("noise_temperature", "epsilon_temperature", *SAMPLERS[run.sampler].fields)
+    names = ("noise_temperature", "epsilon_temperature", "clipping", *SAMPLERS[run.sampler].fields)
     # Upsampled runs have no fields for guidance.
     taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
     module, name = SAMPLERS[run.sampler].made_by.split(":")

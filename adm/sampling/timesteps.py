@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import read_manifest
 from adm.artifacts.reading import read_npz
+from adm.diffusion.process import Diffusion
 from adm.params.errors import UserError
+from adm.params.models import NoiseParams
 from adm.params.runs import SamplingParams
 
 FILE = "schedules.npz"
@@ -18,24 +20,25 @@ FOUND: dict[str, tuple[str, Shape]] = {"timesteps": ("int64", (None,)), "visited
 """What every artifact of schedules holds: G timesteps, and which of them each schedule visits, a schedule a row."""
 
 
-def timesteps_of(run: SamplingParams, num_timesteps: int, schedule: Path | None) -> list[int]:
+def timesteps_of(run: SamplingParams, noise: NoiseParams, schedule: Path | None) -> list[int]:
     """The timesteps that a run visits, increasing.
 
     Args:
         run: The run.
-        num_timesteps: T of its model.
+        noise: The noise that its model is trained on.
         schedule: The artifact of its schedule; None takes the timesteps of its steps.
 
     Raises:
         UserError: The artifact is missing, changed, or has no schedule of that many steps.
     """
-    chosen = respaced_timesteps(num_timesteps, run.steps)
     if schedule is None:
-        return chosen
+        process = Diffusion.from_schedule(noise.schedule, noise.timesteps, run.steps)
+        return [int(t) for t in process.timesteps]
+    count = number_of_steps(noise.timesteps, run.steps)
     read_manifest(schedule, "schedule")
     found = read_npz(schedule / FILE, FOUND)
     visited: NDArray[np.bool_] = found["visited"]
-    rows = np.flatnonzero(visited.sum(axis=1) == len(chosen))
+    rows = np.flatnonzero(visited.sum(axis=1) == count)
     if visited.shape[1:] != found["timesteps"].shape or not len(rows):
-        raise UserError(f"{schedule}: has no schedule of {len(chosen)} steps")
+        raise UserError(f"{schedule}: has no schedule of {count} steps")
     return [int(t) for t in found["timesteps"][visited[rows[0]]]]

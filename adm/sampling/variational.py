@@ -12,6 +12,7 @@ from adm.arithmetic.respacing import respaced_timesteps
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards
 from adm.diffusion.bound import PairTerms, pair_terms
+from adm.diffusion.process import Diffusion
 from adm.diffusion.schedules import SCHEDULES
 from adm.nets.forward import Forward
 from adm.params.models import DiffusionModelParams
@@ -43,7 +44,7 @@ def measure(
     device, noise = forward.device, model.noise
     timesteps = list(range(noise.timesteps))
     if section.among is not None:
-        timesteps = respaced_timesteps(noise.timesteps, section.among)
+        timesteps = Diffusion.from_schedule(noise.schedule, noise.timesteps, section.among).timesteps.tolist()
 
     def of_block(rows: NDArray[np.int64]) -> PairTerms:
         y = torch.from_numpy(data.labels[rows]).to(device)

@@ -56,7 +56,7 @@ def run(
         if weaker is not None:
             other = load_network(inputs["guide"], weaker, group.device, group.rank_slice)
         group.barrier()
-        timesteps = timesteps_of(run, model.noise.timesteps, inputs.get("schedule"))
+        timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
         sampled = block_sampler(run, model, network, guide, num_classes, base, timesteps, other)
         made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
         with block_store(work, made_by, group) as store:

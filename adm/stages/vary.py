@@ -34,7 +34,7 @@ def run(
     classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     num_classes = class_count(model, classifier_model) or 1
     count = variation.num_samples
-    timesteps = timesteps_of(run, model.noise.timesteps, inputs.get("schedule"))
+    timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
     columns = []
     for scale in progress(variation.scales, unit="scale"):
         changed = run.model_copy(update={"gradient_scale": scale, "num_samples": count, "micro_batch": count})

@@ -101,7 +101,7 @@ def test_term_of_the_bound_is_a_divergence_in_bits_but_for_the_first_which_is_a_
     x_0, t, eps, output = batch
     diffusion = Diffusion.from_schedule("linear", T)
     x_t = diffusion.q_sample(x_0, t, eps)
-    p = diffusion.p_mean_variance(output, x_t, t, clip=False)
+    p = diffusion.p_mean_variance(output, x_t, t, clipping="none")
     q = diffusion.q_posterior(x_0, x_t, t)
     # t = 0 is left out: there q has no width.
     normals = [torch.distributions.Normal(side.mean[1:].double(), side.variance[1:].double().sqrt()) for side in (q, p)]

@@ -180,7 +180,7 @@ def test_a_network_with_the_wrong_number_of_channels_is_refused(variance, channe
 def test_predicted_mean_is_the_posterior_at_the_clipped_x_0(t, x_t, eps):
     diffusion, t = Diffusion.from_schedule("cosine", T, variance="beta"), torch.tensor([t])
     x_t, eps = pixels(x_t), pixels(eps)
-    free = diffusion.p_mean_variance(eps, x_t, t, clip=False)
+    free = diffusion.p_mean_variance(eps, x_t, t, clipping="none")
     clipped = diffusion.p_mean_variance(eps, x_t, t)
     assert clipped.x_0.item() == pytest.approx(min(max(free.x_0.item(), -1), 1))
     for p in (free, clipped):

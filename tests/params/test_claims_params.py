@@ -135,3 +135,13 @@ def test_a_claim_of_a_scale_is_refused_at_its_key(claims, place, message):
     with pytest.raises(ValidationError, match=message) as refused:
         SECTION.validate_python(claims)
     assert refused.value.errors()[0]["loc"] == place
+
+
+def test_claims_of_later_papers_have_their_words_and_stand_apart():
+    given = {"solver-2m": {"run": "a", "than": "b"}, "solver-heun": {"none": "no time"}, "own": COMMON | CLAIMS[0][0]}
+    found = SECTION.validate_python(given)
+    known = {name: value for name, value in claims_of_paper()["solver-2m"].items() if name != "group"}
+    assert found["solver-2m"].model_dump() == known | {"run": "a", "than": "b", "by": 0.0}
+    groups = grouped(found)
+    assert list(groups["later"]) == ["solver-2m", "solver-heun"]
+    assert list(groups["own"]) == ["own"]

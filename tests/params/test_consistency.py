@@ -107,6 +107,8 @@ CONTRADICTIONS = {
     "more steps in a fifth": ({f"{RUN}.steps": "600,10"}, f"{RUN}.steps", "'600,10'", "500"),
     "no whole stride": ({f"{RUN}.steps": "ddim700"}, f"{RUN}.steps", "'ddim700'"),
     "no steps": ({f"{RUN}.steps": "0"}, f"{RUN}.steps", "'0'"),
+    "more steps even in log-SNR": ({f"{RUN}.steps": "logsnr1001"}, f"{RUN}.steps", "'logsnr1001'", "1000"),
+    "more steps at rho 7": ({f"{RUN}.steps": "rho1001"}, f"{RUN}.steps", "'rho1001'", "1000"),
     "more steps in a stack": ({f"{STACK}.steps": "1001"}, f"{STACK}.steps", "'1001'"),
     "more steps to encode by": ({f"{PICTURE}.steps": "1001"}, f"{PICTURE}.steps", "'1001'"),
     "more steps of a likelihood": ({f"{LIKELIHOOD}.steps": "1001"}, f"{LIKELIHOOD}.steps", "'1001'"),

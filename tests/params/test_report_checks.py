@@ -184,6 +184,11 @@ OWN_AND_SHORT = {
         {"figures.mine": MINE | {"x": "truncation"}},
         "figures.mine.x: run 'scale-2' has no truncation",
     ),
+    "evaluations of what no denoiser samples": (
+        {"figures.mine": {"kind": "evaluations", "panels": {"a": {"b": ["gan-1"]}}, "caption": "Mine."}},
+        "figures.mine: 'gan-1'",
+        "not among runs",
+    ),
     "curves of no metric": ({"figures.mine": MINE | {"y": ["kidd"]}}, "figures.mine.y.0: 'kidd' is no metric"),
     "trade-off of one metric": (
         {"figures.figure_6.panels": [["fid"]]},

@@ -41,6 +41,9 @@ OUT_OF_RANGE = [
     ("gans.digits.generator_rate", 0.0),
     ("runs.scale-2.sampler", "plms"),
     ("runs.scale-2.steps", 50),
+    ("runs.scale-2.steps", "karras20"),
+    ("runs.scale-2.clipping", "imagen"),
+    ("runs.scale-2.order", 4),
     ("runs.scale-2.steps", "50,"),
     ("runs.scale-2.gradient_scale", -1.0),
     ("runs.scale-2.noise_temperature", 1.5),
@@ -100,6 +103,13 @@ UNFIT = {
     "checkpoint twice": ({"models.adm-128.checkpoints": [5, 5]}, "models.adm-128", "[5, 5]"),
     "checkpoints of no dataset": ({"models.adm-128.dataset": None}, "models.adm-128", "dataset"),
     "eta without ddim": ({"runs.scale-2.eta": 0.5}, "runs.scale-2", "eta 0.5", "'ddpm'"),
+    "order without unipc": ({"runs.scale-2.order": 3}, "runs.scale-2", "order 3", "'unipc'", "'ddpm'"),
+    "churn without heun": ({"runs.scale-2.churn": 40.0}, "runs.scale-2", "churn 40.0", "'heun'"),
+    "churn in a range that falls": (
+        {"runs.scale-2.sampler": "heun", "runs.scale-2.churn_range": [50.0, 0.05]},
+        "runs.scale-2",
+        "[50.0, 0.05]",
+    ),
     "eta without ddim in a stack": ({f"{STACK}.eta": 0.5}, STACK, "eta 0.5", "'ddpm'"),
     "ddim at the mean": (
         {"runs.scale-2.sampler": "ddim", "runs.scale-2.gradient_at": "mean"},

@@ -302,7 +302,7 @@ def test_a_run_visits_the_timesteps_of_its_schedule(bounded, checkpoint, tmp_pat
     folder = bounded("bounds")
     found = read_study(VariationalSchedules, folder, schedule=bound_section(among="6"))
     run = RunParams.model_validate(RUN | {"steps": "3", "schedule": "bounds"})
-    chosen = timesteps_of(run, T, folder)
+    chosen = timesteps_of(run, NoiseParams(timesteps=T, schedule="cosine"), folder)
     assert chosen == found.timesteps[found.visited[2]].tolist()
     seen = []
     load = sample.load_network
@@ -354,12 +354,12 @@ def test_a_schedule_of_other_steps_or_that_changed_is_refused(bounded):
     folder = bounded("bounds")
     run = RunParams.model_validate(RUN | {"steps": "7", "schedule": "bounds"})
     with pytest.raises(UserError, match="bounds: has no schedule of 7 steps"):
-        timesteps_of(run, T, folder)
+        timesteps_of(run, NoiseParams(timesteps=T, schedule="cosine"), folder)
     content = bytearray((folder / "schedules.npz").read_bytes())
     content[len(content) // 2] ^= 1
     (folder / "schedules.npz").write_bytes(content)
     with pytest.raises(UserError, match=r"schedules\.npz: is not the file that was written"):
-        timesteps_of(run.model_copy(update={"steps": "3"}), T, folder)
+        timesteps_of(run.model_copy(update={"steps": "3"}), NoiseParams(timesteps=T, schedule="cosine"), folder)
 
 
 def test_shown_labels_are_each_images_own(tiny_model, randomised, dataset):

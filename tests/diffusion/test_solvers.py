@@ -1,0 +1,348 @@
+"""Solvers against the exact solution of the diffusion ODE, and against diffusers.
+
+Pixels are independent draws from a mixture of Gaussians. In one dimension the ODE keeps each point at its quantile, so
+the solution from one level of noise to another maps quantiles to quantiles.
+"""
+
+from functools import partial
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adm.arithmetic.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
+from adm.diffusion.clipping import clipped
+from adm.diffusion.process import Diffusion
+from adm.diffusion.samplers import DDIM, DDPM, last, predict, sample
+from adm.diffusion.schedules import SCHEDULES
+from adm.diffusion.solvers import DPMSolverPP, Heun, UniPC
+from adm.params.samplers import SAMPLERS
+
+ABSENT = "diffusers is not installed: `make rivals`"
+
+
+class Mixture:
+    """The oracle of a process over pixels from sum_k w_k N(m_k, s_k^2), by the process's own alpha_bar."""
+
+    def __init__(self, alpha_bar, w=(0.3, 0.7), m=(-0.5, 0.4), s=(0.15, 0.1)):
+        self.alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64)
+        self.w, self.m, self.s = (torch.tensor(values, dtype=torch.float64) for values in (w, m, s))
+
+    def level(self, t):
+        """Means and variances of the components of x_t; of the data at None."""
+        alpha_bar = torch.ones((), dtype=torch.float64) if t is None else self.alpha_bar[t]
+        return alpha_bar.sqrt() * self.m, alpha_bar * self.s**2 + 1 - alpha_bar
+
+    def __call__(self, x_t, timesteps):
+        """The best eps."""
+        alpha_bar = self.alpha_bar[int(timesteps[0])]
+        mean, variance = self.level(int(timesteps[0]))
+        apart = x_t.double()[..., None] - mean
+        weight = (self.w.log() - 0.5 * (apart**2 / variance + variance.log())).softmax(-1)
+        score = -(weight * apart / variance).sum(-1)
+        return (-(1 - alpha_bar).sqrt() * score).to(x_t.dtype)
+
+    def quantile_of(self, x, t):
+        mean, variance = self.level(t)
+        return (self.w * torch.special.ndtr((x[..., None] - mean) / variance.sqrt())).sum(-1)
+
+    def moved(self, x, start, end):
+        """The exact solution of the ODE from x at one level, by bisection."""
+        wanted, low, high = self.quantile_of(x, start), torch.full_like(x, -20.0), torch.full_like(x, 20.0)
+        for _ in range(80):
+            middle = (low + high) / 2
+            below = self.quantile_of(middle, end) < wanted
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        return (low + high) / 2
+
+
+def even_process(steps, least=-3.0, most=4.0):
+    """A process of as many timesteps, evenly spaced in lambda, with nothing else between them."""
+    alpha_bar = 1 / (1 + np.exp(-2 * np.linspace(most, least, steps)))
+    return Diffusion(1 - alpha_bar / np.append(1.0, alpha_bar[:-1]), None, "beta")
+
+
+POINTS = torch.linspace(-2, 2, 41, dtype=torch.float64).view(1, 1, 1, -1)
+"""Where trajectories begin, in double precision."""
+
+SOLVERS = {"DDIM": DDIM, "2M": DPMSolverPP, "UniPC-2": UniPC, "UniPC-3": partial(UniPC, order=3), "Heun": Heun}
+"""Those of the ODE."""
+
+
+def error(solver, steps):
+    """The largest error at the last level that has noise; from there to the image each solver takes DDIM's step."""
+    diffusion = even_process(steps)
+    data = Mixture(diffusion.alpha_bar)
+    *_, found, _ = sample(solver(diffusion, data, clipping="none"), POINTS)
+    return float((found - data.moved(POINTS, steps - 1, 0)).abs().max())
+
+
+# UniC adds one to the order of UniP. Of UniPC-3 the first and the last steps have fewer points, and so a lower order.
+@pytest.mark.parametrize(("name", "order"), [("DDIM", 1), ("2M", 2), ("UniPC-2", 3), ("UniPC-3", 3), ("Heun", 2)])
+def test_errors_fall_by_the_order_of_the_solver(name, order):
+    fewer, more = (error(SOLVERS[name], steps) for steps in (80, 320))
+    assert np.log2(fewer / more) / 2 == pytest.approx(order, abs=0.35)
+
+
+def test_what_has_a_higher_order_is_nearer():
+    errors = {name: error(solver, 40) for name, solver in SOLVERS.items()}
+    assert errors["UniPC-3"] < errors["UniPC-2"] < errors["2M"] < errors["DDIM"]
+    assert errors["Heun"] < errors["DDIM"]
+
+
+M, S, A = 0.1, 0.1, 20.0
+"""Of data N(m, s^2) and of a classifier proportional to exp(a x_0), which makes it N(m + a s^2, s^2)."""
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_guidance_solves_the_ode_of_the_data_that_it_makes(name):
+    diffusion = even_process(12)
+    plain, shifted = (Mixture(diffusion.alpha_bar, (1.0,), (mean,), (S,)) for mean in (M, M + A * S**2))
+
+    def gradient(x_t, timesteps):
+        alpha_bar = plain.alpha_bar[int(timesteps[0])]
+        variance = 1 / (1 / S**2 + alpha_bar / (1 - alpha_bar))
+        return torch.full_like(x_t, float(A * variance * alpha_bar.sqrt() / (1 - alpha_bar)))
+
+    guided = last(sample(SOLVERS[name](diffusion, plain, gradient, clipping="none"), POINTS))
+    free = last(sample(SOLVERS[name](diffusion, shifted, None, clipping="none"), POINTS))
+    torch.testing.assert_close(guided, free)
+    unguided = last(sample(SOLVERS[name](diffusion, plain, None, clipping="none"), POINTS))
+    assert (guided - unguided).min() > A * S**2 / 2
+
+
+class Draws:
+    """Standard normals of a shape, counted."""
+
+    def __init__(self, shape, seed=0, dtype=torch.float32):
+        self.generator, self.shape, self.dtype, self.count = torch.Generator().manual_seed(seed), shape, dtype, 0
+
+    def __call__(self):
+        self.count += 1
+        return torch.randn(self.shape, generator=self.generator, dtype=self.dtype)
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [
+        lambda *given: DPMSolverPP(*given, eta=1.0),
+        lambda *given: DPMSolverPP(*given, eta=0.5),
+        lambda *given: Heun(*given, churn=20.0),
+        lambda *given: Heun(*given, churn=20.0, churn_range=[0.1, 5.0]),
+    ],
+    ids=["SDE", "half the noise", "churn", "churn within a range"],
+)
+def test_what_draws_noise_keeps_the_distribution_of_the_data(solver):
+    diffusion, draws = even_process(40), Draws((1, 1, 100, 300), dtype=torch.float64)
+    data = Mixture(diffusion.alpha_bar)
+    *_, found, _ = sample(solver(diffusion, data), draws(), draws)
+    assert draws.count > 10
+    ranks = data.quantile_of(found.flatten().sort().values, 0)
+    even = (torch.arange(len(ranks)) + 0.5) / len(ranks)
+    # Kolmogorov's bound, exceeded once in a million, and as much again for steps of finite length.
+    assert (ranks - even).abs().max() < 2 * 2.7 / len(ranks) ** 0.5
+
+
+def wavy(x, timesteps):
+    """A smooth denoiser of no distribution, which predicts images far outside [-1, 1]."""
+    return torch.tanh(0.7 * x + 0.1 * torch.sin(timesteps.double() / 50).view(-1, 1, 1, 1)).to(x.dtype)
+
+
+def process(steps, schedule="linear"):
+    return Diffusion.from_schedule(schedule, 1000, steps, "beta")
+
+
+@pytest.fixture
+def doubles():
+    """x_t and noise in double precision."""
+    draws = Draws((2, 3, 4, 4), dtype=torch.float64)
+    return draws(), draws()
+
+
+@pytest.mark.parametrize("clipping", ["static", "dynamic", "none"])
+def test_the_first_and_the_last_step_are_ddims(doubles, clipping):
+    x_t, z = doubles
+    diffusion = process("logsnr10", "cosine")
+    given = diffusion, wavy
+    for step in (9, 0):
+        euler = DDIM(*given, clipping=clipping)(x_t, step, lambda: z)
+        for solver in (DPMSolverPP, UniPC):
+            torch.testing.assert_close(solver(*given, clipping=clipping)(x_t, step, lambda: z), euler)
+        ancestral = DDIM(*given, eta=1.0, clipping=clipping)(x_t, step, lambda: z)
+        stochastic = DPMSolverPP(*given, eta=1.0, clipping=clipping)
+        torch.testing.assert_close(stochastic(x_t, step, lambda: z), ancestral)
+    torch.testing.assert_close(Heun(*given, clipping=clipping)(x_t, 0, lambda: z), euler)
+
+
+def made(name, *given, **more):
+    """A sampler of the registry."""
+    module, kind = SAMPLERS[name].made_by.split(":")
+    return getattr(import_module(module), kind)(*given, **more)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_registry_tells_how_often_networks_are_evaluated(name, steps):
+    calls = {"denoiser": 0, "classifier": 0}
+
+    def counted(kind):
+        def network(x, timesteps):
+            calls[kind] += 1
+            return torch.zeros_like(x)
+
+        return network
+
+    draws = Draws((1, 1, 2, 2))
+    last(sample(made(name, process(f"rho{steps}"), counted("denoiser"), counted("classifier")), draws(), draws))
+    assert calls == dict.fromkeys(calls, SAMPLERS[name].evaluations(steps))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_trajectory_knows_nothing_of_the_one_before(name):
+    step = made(name, process("logsnr5"), wavy)
+    first, other = (Draws((1, 3, 4, 4), seed) for seed in (0, 1))
+    x_T = first()
+    whole = [list(sample(step, x, Draws((1, 3, 4, 4), 2))) for x in (x_T, other(), x_T)]
+    for before, after in zip(whole[0], whole[2], strict=True):
+        assert torch.equal(before, after)
+    assert not torch.equal(whole[0][-1], whole[1][-1])
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_clipping_reaches_every_sampler(name):
+    ends = {}
+    for clipping in ("static", "dynamic", "none"):
+        draws = Draws((2, 3, 8, 8))
+        ends[clipping] = last(sample(made(name, process("5"), wavy, clipping=clipping), draws(), draws))
+    assert ends["static"].abs().max() <= 1
+    assert ends["dynamic"].abs().max() <= 1
+    assert ends["none"].abs().max() > 1
+    assert not torch.allclose(ends["static"], ends["dynamic"])
+
+
+def test_dynamic_clipping_scales_an_images_percentile_to_1_and_leaves_what_is_within():
+    ramp = torch.linspace(-4, 4, 2001, dtype=torch.float64).view(1, 1, 1, -1)
+    both = clipped(torch.cat([ramp, ramp / 8]), "dynamic")
+    torch.testing.assert_close(both[1:], ramp / 8)
+    inside = ramp.abs() < 3.9
+    torch.testing.assert_close(both[:1][inside], (ramp / 3.98)[inside], rtol=1e-3, atol=0)
+    assert both.abs().max() == 1
+    assert ((both[0].abs() == 1).double().mean() - 0.005).abs() < 0.001
+
+
+def test_what_the_mean_of_a_dynamically_clipped_step_rests_on():
+    # The posterior's mean uses the clipped x_0: DDPM's own clip is that of p(x_{t-1} | x_t).
+    diffusion, x_t = process("10"), Draws((2, 3, 8, 8))()
+    p = predict(diffusion, wavy, x_t, 5, clipping="dynamic")
+    assert p.x_0.abs().max() <= 1
+    torch.testing.assert_close(DDPM(diffusion, wavy, clipping="dynamic")(x_t, 5, lambda: 0 * x_t), p.mean)
+
+
+def sigmas_of(schedule, num_timesteps):
+    return np.sqrt(1 / np.cumprod(1 - SCHEDULES[schedule](num_timesteps)) - 1)
+
+
+@given(st.sampled_from(["linear", "cosine"]), st.integers(21, 300), st.sampled_from(["logsnr", "rho"]), st.data())
+def test_even_spacings_visit_as_many_different_timesteps_as_asked_for(schedule, num_timesteps, form, data):
+    count = data.draw(st.integers(1, num_timesteps))
+    chosen = respaced_timesteps(num_timesteps, f"{form}{count}", sigmas_of(schedule, num_timesteps).tolist())
+    assert len(chosen) == count == number_of_steps(num_timesteps, f"{form}{count}")
+    assert chosen == sorted(set(chosen))
+    assert 0 <= chosen[0] <= chosen[-1] < num_timesteps
+    if count == num_timesteps:
+        assert chosen == list(range(num_timesteps))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize(("form", "warp"), [("logsnr", np.log), ("rho", lambda sigma: sigma ** (1 / 7))])
+def test_even_spacings_are_even_from_the_most_noise_to_the_least(schedule, form, warp):
+    sigmas = sigmas_of(schedule, 1000)
+    visited = warp(sigmas[respaced_timesteps(1000, f"{form}10", sigmas.tolist())])
+    even = np.linspace(warp(sigmas[0]), warp(min(LARGEST_SIGMA, sigmas[-1])), 10)
+    # Timesteps lie most of a step apart at the ends of the cosine schedule.
+    assert np.abs(visited - even).max() < 0.3 * (even[1] - even[0])
+
+
+@pytest.mark.parametrize("form", ["logsnr", "rho"])
+def test_more_steps_than_timesteps_are_refused_without_the_noise_of_each(form):
+    assert number_of_steps(100, f"{form}100") == 100
+    with pytest.raises(ValueError, match=f"steps: '{form}101' asks for 101 steps of a process that has 100"):
+        number_of_steps(100, f"{form}101")
+    with pytest.raises(ValueError, match="is no schedule"):
+        number_of_steps(100, f"{form}0")
+
+
+def rival(name, steps, **options):
+    """A scheduler of diffusers on our process: its betas, timesteps and sigmas."""
+    schedulers = pytest.importorskip("diffusers.schedulers", reason=ABSENT)
+    diffusion = process(steps)
+    scheduler = getattr(schedulers, name)(trained_betas=SCHEDULES["linear"](1000).tolist(), **options)
+    scheduler.set_timesteps(diffusion.num_timesteps)
+    sigmas = torch.tensor(np.sqrt(1 / diffusion.alpha_bar - 1)[::-1].copy(), dtype=torch.float32)
+    timesteps = diffusion.timesteps.flip(0)
+    if name == "HeunDiscreteScheduler":
+        timesteps = torch.cat([timesteps[:1], timesteps[1:].repeat_interleave(2)])
+        sigmas = torch.cat([sigmas[:1], sigmas[1:].repeat_interleave(2)])
+    scheduler.timesteps, scheduler.sigmas = timesteps, torch.cat([sigmas, torch.zeros(1)])
+    scheduler.set_begin_index(0)
+    return diffusion, scheduler
+
+
+CASES = {
+    "2M": (DPMSolverPP, {}, "DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "SDE": (DPMSolverPP, {"eta": 1.0}, "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "UniPC-2": (UniPC, {"order": 2}, "UniPCMultistepScheduler", {"solver_order": 2}),
+    "UniPC-3": (UniPC, {"order": 3}, "UniPCMultistepScheduler", {"solver_order": 3}),
+    "2M, dynamic": (
+        DPMSolverPP,
+        {"clipping": "dynamic"},
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "dpmsolver++", "thresholding": True, "sample_max_value": 1e6},
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("steps", ["8", "logsnr8", "rho20"])
+@pytest.mark.parametrize("case", CASES)
+def test_diffusers_takes_the_same_steps(case, steps):
+    kind, options, name, others = CASES[case]
+    diffusion, scheduler = rival(name, steps, final_sigmas_type="zero", **others)
+    network = wavy if "dynamic" in case else Mixture(np.cumprod(1 - SCHEDULES["linear"](1000)))
+    draws = Draws((2, 3, 8, 8))
+    x = x_T = draws()
+    noises = [draws() for _ in range(diffusion.num_timesteps)]
+    given = iter(noises)
+    ours = list(sample(kind(diffusion, network, **({"clipping": "none"} | options)), x_T, lambda: next(given)))
+    for t, z, expected in zip(scheduler.timesteps, noises, ours, strict=True):
+        more = {"variance_noise": z} if case == "SDE" else {}
+        x = scheduler.step(network(x, t.expand(2)), t, x, **more).prev_sample
+        torch.testing.assert_close(expected, x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("steps", ["8", "logsnr8", "rho20"])
+def test_diffusers_takes_the_same_steps_of_heuns_method(steps):
+    diffusion, scheduler = rival("HeunDiscreteScheduler", steps)
+    network, x_T = Mixture(np.cumprod(1 - SCHEDULES["linear"](1000))), Draws((2, 3, 8, 8))()
+    x = x_T / float(np.sqrt(diffusion.alpha_bar[-1]))
+    for t in scheduler.timesteps:
+        x = scheduler.step(network(scheduler.scale_model_input(x, t), t.expand(2)), t, x).prev_sample
+    ours = last(sample(Heun(diffusion, network, clipping="none"), x_T))
+    torch.testing.assert_close(ours, x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("form", "option"), [("logsnr", "use_lu_lambdas"), ("rho", "use_karras_sigmas")])
+def test_diffusers_visits_the_same_timesteps(form, option):
+    schedulers = pytest.importorskip("diffusers.schedulers", reason=ABSENT)
+    # Half the noise, so that the last timestep has less than the most that we begin with.
+    betas = SCHEDULES["linear"](1000) / 2
+    scheduler = schedulers.DPMSolverMultistepScheduler(trained_betas=betas.tolist(), **{option: True})
+    scheduler.set_timesteps(15)
+    ours = respaced_timesteps(1000, f"{form}15", np.sqrt(1 / np.cumprod(1 - betas) - 1).tolist())
+    # Theirs interpolates between timesteps and rounds.
+    assert np.abs(scheduler.timesteps.numpy()[::-1] - ours).max() <= 1

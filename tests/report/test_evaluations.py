@@ -1,0 +1,62 @@
+"""Figures and tables against the evaluations of the network that a run takes."""
+
+import pytest
+
+from adm.params.figures import EvaluationsParams
+from adm.params.needs import needs_of_figure
+from adm.params.runs import RunParams
+from adm.params.tables import OwnTableParams
+from adm.report.artwork import draw
+from adm.report.own_table import own_table
+from adm.report.paper_tables import describe
+
+
+@pytest.fixture
+def solved(params):
+    """The params file with runs of other samplers, and a figure of them."""
+    base = params.runs["scale-2"].model_dump()
+
+    def of(**changes):
+        return RunParams.model_validate(base | changes)
+
+    runs = {
+        "euler": of(sampler="ddim", steps="ddim10"),
+        "few": of(sampler="dpm_solver_pp", steps="logsnr5", eta=1.0),
+        "more": of(sampler="unipc", steps="20", order=3),
+        "heun": of(sampler="heun", steps="rho10"),
+    }
+    panels = {"Guided": {"first": ["more", "few"], "second": ["euler"]}, "Of Heun": {"second": ["heun"]}}
+    figure = EvaluationsParams(kind="evaluations", panels=panels, caption="C.")
+    sections = {name: getattr(params, name) for name in type(params).model_fields}
+    sections |= {"runs": params.runs | runs, "figures": params.figures | {"solvers": figure}}
+    return type(params).model_construct(**sections)
+
+
+def test_a_figure_stands_over_evaluations_on_a_logarithmic_axis(solved, placed, write_scores, tmp_path):
+    needs = needs_of_figure(solved, "solvers")
+    assert needs.metrics == ["more", "few", "euler", "heun"]
+    write_scores(tmp_path, solved, needs.metrics)
+    guided, heun = draw(solved, "solvers", placed(needs, tmp_path)).axes
+    assert guided.get_xscale() == heun.get_xscale() == "log"
+    assert [line.get_xdata().tolist() for line in guided.lines] == [[5, 20], [10]]
+    assert [line.get_ydata().tolist() for line in guided.lines] == [[2.0, 1.0], [3.0]]
+    assert [line.get_xdata().tolist() for line in heun.lines] == [[19]]
+
+
+def test_a_table_of_ones_own_may_tell_evaluations(solved, placed, write_scores, tmp_path):
+    runs = {"SDE": "few", "Heun": "heun", "GAN": "gan-1"}
+    shown = OwnTableParams(rows=runs, metrics=["fid"], evaluations=True, caption="C.")
+    write_scores(tmp_path, solved, runs.values())
+    table = own_table(solved, shown, placed(shown.needs(), tmp_path))
+    assert table.columns.tolist() == ["Run", "Here", "Evaluations", "FID"]
+    assert table["Evaluations"].tolist() == ["5", "19", ""]
+
+
+def test_solvers_are_described_by_what_is_their_own(solved):
+    checkpoint = solved.runs["few"].checkpoint
+    assert {run: describe(solved, run).removeprefix(f"{checkpoint}, ") for run in ("euler", "few", "more", "heun")} == {
+        "euler": "DDIM 10 steps",
+        "few": "DPM-Solver++(2M) (eta 1.0) 5 steps even in log-SNR",
+        "more": "UniPC (order 3) 20 steps",
+        "heun": "Heun 10 steps at rho 7",
+    }
