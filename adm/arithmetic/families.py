@@ -36,7 +36,7 @@ def rounds_of(members: int, num_images: int) -> Rounds:
 
     The last one scores at most KEPT members, each on all images.
 
-    Source: Jamieson & Talwalkar (2016), algorithm 1, with a factor of KEPT instead of 2.
+    Source: successive halving of Jamieson & Talwalkar (2016), with a factor of KEPT instead of 2.
     """
     rounds = [(members, num_images)]
     while rounds[-1][0] > KEPT:

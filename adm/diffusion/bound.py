@@ -29,7 +29,7 @@ class PairTerms:
         alone: (G,) float64, the decoder's term where no other timestep is visited.
         prior: (G,) float64, L_T where it is the last timestep.
 
-    Source: Watson et al. (2021), section 3.1; equations 8-11.
+    Source: Watson et al. (2021); equations 8-11.
     """
 
     between: Table
@@ -70,7 +70,7 @@ class PairTerms:
         Returns:
             (G, G) bool; row K - 1 tells which places the schedule of K steps visits.
 
-        Source: Watson et al. (2021), algorithm 1. Here the last timestep is free: its prior is part of the bound.
+        Source: Watson et al. (2021). Here the last timestep is free: its prior is part of the bound.
         """
         size = len(self.prior)
         visited = np.zeros((size, size), bool)

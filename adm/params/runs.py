@@ -162,8 +162,10 @@ class RunParams(SamplingParams):
 
     def guided_steps(self, timesteps: int) -> int:
         """How many of its steps through a process of T timesteps lie in the part that is guided."""
-        steps, interval = respaced_timesteps(timesteps, self.steps), self.guided_in(timesteps)
-        return len(steps) if interval is None else sum(t in interval for t in steps)
+        interval = self.guided_in(timesteps)
+        if interval is None:
+            return number_of_steps(timesteps, self.steps)
+        return sum(t in interval for t in respaced_timesteps(timesteps, self.steps))
 
     @model_validator(mode="after")
     def _scale_needs_a_classifier(self) -> Self:

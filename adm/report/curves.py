@@ -193,7 +193,7 @@ def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]
         study: The schedules with the least bound.
         visited: The timesteps of each schedule, by its label.
 
-    Source: Watson et al. (2021), figures 1 and 2.
+    Source: Watson et al. (2021), for the schedules.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 3.6), layout="constrained")

@@ -17,6 +17,7 @@ from adm.metrics.features import Features
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.errors import UserError
+from adm.params.models import NoiseParams
 from adm.params.runs import RunParams
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.studies import LikelihoodParams, VariationParams
