@@ -321,6 +321,9 @@ def _check_search(params: Params, key: str, search: SearchParams) -> None:
     run = params.runs[search.run]
     if run.schedule is not None:
         raise ValueError(f"{place}.run: {search.run!r} has a schedule itself, {run.schedule!r}; name one without")
+    for field in ("guide", "ema_length"):
+        if getattr(run, field) is not None:
+            raise ValueError(f"{place}.run: {search.run!r} has a {field}, which no search takes; name one without")
     name, model = _diffusion_model_of(params, run.checkpoint, f"runs.{search.run}.checkpoint")
     timesteps = model.noise.timesteps
     if timesteps % search.sections:

@@ -10,7 +10,7 @@ import pandas as pd
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 
-WHOSE = {"later": "later work"}
+WHOSE = {"later": "later work", "own": "this params file"}
 """Whose claims a group holds, if not the paper's appendix."""
 
 CAPTION = (
@@ -18,7 +18,7 @@ CAPTION = (
     "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
 )
 CAPTION_OVER_SEEDS = (
-    "The claims of the paper's appendix against what this scale measured. Where a number of seeds stands, models were "
+    "The claims of {whose} against what this scale measured. Where a number of seeds stands, models were "
     "trained from so many seeds and sampled apart: the interval is a t-interval that covers both the seeds of training "
     "and the draw of the samples. Any other interval covers the draw of the samples, images or repetitions alone."
 )
@@ -61,6 +61,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     rows = [asdict(verdict) for verdict in verdicts]
     over_seeds = any(verdict.seeds for verdict in verdicts)
     caption = CAPTION_OVER_SEEDS if over_seeds else CAPTION
+    caption = caption.format(whose=WHOSE.get(stem.name, "the paper's appendix"))
     if not over_seeds:
         for row in rows:
             del row["seeds"]
@@ -69,7 +70,6 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     printed = pd.DataFrame([_printed(verdict) for verdict in verdicts], columns=list(COLUMNS))
     markdown = printed.map(lambda text: text.replace("|", "\\|")).to_markdown(index=False, disable_numparse=True)
     style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
-    caption = CAPTION.format(whose=WHOSE.get(stem.name, "the paper's appendix"))
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
     latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=caption)
     texts = {
