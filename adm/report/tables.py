@@ -1,4 +1,4 @@
-"""Tables as csv, Markdown and LaTeX."""
+"""Tables as csv, Markdown, LaTeX and HTML."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from adm.artifacts.writing import new_files
+from adm.report.html_tables import html_document, html_table
 
 DECIMALS = 2
 """Decimals of a number in print, as in the paper."""
@@ -46,7 +47,9 @@ def plain(number: float) -> str:
     return "" if pd.isna(number) else f"{number:g}"
 
 
-def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
+def write_table(
+    stem: Path, table: pd.DataFrame, name: str, caption: str, intervals: pd.DataFrame | None = None
+) -> None:
     """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` with printed values.
 
     Args:
@@ -54,9 +57,11 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         table: The table, with printed headings; in print, floats are rounded to DECIMALS.
         name: The table's name, such as "Table 8". Only Markdown shows it, because LaTeX numbers tables itself.
         caption: The caption.
+        intervals: Of its cells, for `.html`, which is written too; see `html_table`. None writes no `.html`.
     """
     printed = table.map(_print)
-    alignment = ["left" if _is_text(table[column]) else "right" for column in table]
+    words = [_is_text(table[column]) for column in table]
+    alignment = ["left" if is_words else "right" for is_words in words]
     cells = printed.map(_in_markdown).rename(columns=_in_markdown)
     markdown = cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
     style = printed.style.hide(axis="index").format(_in_latex).format_index(_in_latex, axis="columns")
@@ -67,6 +72,9 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         ".md": f"{name}: {caption}\n\n{markdown}\n",
         ".tex": latex,
     }
+    if intervals is not None:
+        values = table.select_dtypes("float").map(_sorted_by)
+        texts[".html"] = html_document(name, html_table(printed, caption, words, values, intervals))
     with new_files(*map(stem.with_suffix, texts)) as paths:
         for path, text in zip(paths, texts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
@@ -76,6 +84,10 @@ def _print(value: Any) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
+
+
+def _sorted_by(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.6g}"
 
 
 def _in_markdown(text: str) -> str:
