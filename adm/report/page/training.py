@@ -45,9 +45,8 @@ def training_curves(log: pd.DataFrame) -> bytes:
             figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True
         ):
             axes.plot(rows["step"], rows[name], color=COLORS[0], marker="o" if len(rows) < 2 else "")
-            axes.set(xlabel="Iteration", ylabel=label, yscale="log" if (rows[name] > 0).all() else "linear")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("")
+            axes.set(xlabel="Iteration", ylabel=label)
+            axes.locator_params(nbins=5)
         written = BytesIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     return written.getvalue()
