@@ -12,6 +12,9 @@ from adm.params.errors import UserError, brief
 PAIRED = re.compile(r"(?P<name>.+), (?P<side>paper|here)")
 """The heading of a column that stands beside the paper's, or beside ours."""
 
+LONGEST_NUMBER = 24
+"""A column with texts of more characters holds words, whatever it begins with."""
+
 DOCUMENT = """\
 <!doctype html>
 <html lang="en">
@@ -55,6 +58,8 @@ def html_table(
         intervals: By column name, intervals of the cells as text; "" for a cell that has none.
     """
     names = list(map(str, printed.columns))
+    longest = [max((len(str(text)) for text in printed[name]), default=0) for name in printed]
+    words = [one or length > LONGEST_NUMBER for one, length in zip(words, longest, strict=True)]
     rows = []
     for number in range(len(printed)):
         cells = []

@@ -301,7 +301,8 @@ console.error = console.warn = (...words) => found.errors.push(words.join(" "));
 </script>"""
 
 AFTER = """<script>
-const rows = () => [...document.querySelectorAll("#table-mine tbody tr")].map((row) => row.cells[0].textContent);
+const lines = () => [...document.querySelectorAll("#table-mine table:not(.plain) tbody tr")];
+const rows = () => lines().map((row) => row.cells[0].textContent);
 const sorted = (heading) => heading.getAttribute("aria-sort");
 const fid = document.querySelectorAll("#table-mine thead th")[2];
 found.orders = [[sorted(fid), rows()]];
