@@ -92,22 +92,22 @@ def captioned(figure: Figure, caption: str) -> Figure:
 
 
 def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
-    """Write a figure as `<stem>.png`, `.pdf` and `.svg`, without a date.
+    """Write a figure as `<stem>.png` and `<stem>.pdf`, without a date; with a caption as `<stem>.svg`, too.
 
     Args:
         stem: The path without its ending.
-        figure: The figure. If it has a caption, the svg leaves that out of the drawing: a page shows it as text.
-        caption: The caption that it was given; the svg holds it as its description.
+        figure: The figure, to which `captioned` has added the caption, if there is one.
+        caption: The caption. The svg holds it as its description and leaves it out of the drawing: pages show it as text.
     """
     with mpl.rc_context(STYLE):
         formats: dict[str, dict[str, str | None]] = {
             ".png": {},
             ".pdf": {"CreationDate": None},
-            ".svg": {"Date": None, "Creator": None, "Description": caption},
+            **({".svg": {"Date": None, "Creator": None, "Description": caption}} if caption else {}),
         }
         with new_files(*map(stem.with_suffix, formats)) as paths:
             for path, metadata in zip(paths, formats.values(), strict=True):
-                box = _hide_caption(figure) if caption and path.suffix == ".svg" else None
+                box = _hide_caption(figure) if path.suffix == ".svg" else None
                 # Drawn in memory: if the library itself cannot write a file, its errors vary.
                 drawn = BytesIO()
                 figure.savefig(drawn, format=path.suffix[1:], metadata=metadata, bbox_inches=box)
