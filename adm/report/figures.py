@@ -97,7 +97,7 @@ def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
     Args:
         stem: The path without its ending.
         figure: The figure, to which `captioned` has added the caption, if there is one.
-        caption: The caption. The svg holds it as its description and leaves it out of the drawing: pages show it as text.
+        caption: The caption. The svg holds it as its description, and its drawing is without it: pages show it as text.
     """
     with mpl.rc_context(STYLE):
         formats: dict[str, dict[str, str | None]] = {
