@@ -18,6 +18,7 @@ localrules:
     all,
     fast,
     resolve,
+    report,
     fetch,
 
 

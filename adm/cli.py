@@ -20,6 +20,7 @@ import typer
 from adm.cli_tools import ParamsFile, tools
 from adm.journal import console, describe_error, journal_of
 from adm.params import Params, UserError, load
+from adm.params.errors import some
 from adm.params.known import KNOWN
 from adm.params.load import write
 from adm.params.resources import ProcessResources
@@ -37,11 +38,15 @@ class Call:
         pipeline: The graph of the job.
         job: The job.
         curves: The folder for TensorBoard's files.
+        file: The params file.
+        is_current: Whether all that the job reads is known to be up to date.
     """
 
     pipeline: Pipeline
     job: Job
     curves: Path
+    file: Path = Path("params.yaml")
+    is_current: bool = True
 
     def __getitem__(self, section: str) -> Any:
         """A section that the job reads; None if it has no such section."""
@@ -77,6 +82,16 @@ class Call:
         """What a table, a figure or claims are made from, by kind and key."""
         kinds = dict.fromkeys(name.partition("/")[0] for name in self.job.inputs)
         return {kind: self.job.inputs_of(kind) for kind in kinds}
+
+    @property
+    def page(self) -> Any:
+        """What the page shows, and what of it is out of date."""
+        from adm.pipeline.exhibits import content_of_page
+        from adm.tools.jobs import states
+
+        found = {} if self.is_current else states(Pipeline(self.params, 1, self.pipeline.root))
+        stale = {name: some(state.why, separator="; ") for name, state in found.items() if state.word == "stale"}
+        return content_of_page(self.pipeline, self.file, stale)
 
     @property
     def started_at(self) -> int:
@@ -162,14 +177,15 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
         ),
     ),
     "table": (
-        "Write a table as csv, Markdown and LaTeX.",
+        "Write a table as csv, Markdown, LaTeX and HTML.",
         lambda c, j: (c.params, j.key, c.shown, j.out),
     ),
-    "figure": ("Draw a figure as png and pdf.", lambda c, j: (c.params, j.key, c.shown, j.out)),
+    "figure": ("Draw a figure as png, pdf and svg.", lambda c, j: (c.params, j.key, c.shown, j.out)),
     "claims": (
         "Test claims against what was measured: the paper's, those on speed, or one's own.",
         lambda c, j: (c.params, j.key, c.shown, j.out),
     ),
+    "report": ("Show all results on one page, and tell what is missing or out of date.", lambda c, j: (c.page, j.out)),
 }
 """The verbs of the pipeline, each with its help text and the arguments for its stage."""
 
@@ -260,14 +276,23 @@ def _command(verb: str) -> Callable[..., None]:
     return keyed
 
 
+def _report(
+    params: ParamsFile = Path("params.yaml"),
+    up_to_date: Annotated[
+        bool, typer.Option("--up-to-date", help="Take what there is for up to date, as engines may.")
+    ] = False,
+) -> None:
+    carry_out(params, "report", "", is_current=up_to_date)
+
+
 for _verb, (_help, _) in WIRED.items():
-    _add(_verb, _help, _command(_verb))
+    _add(_verb, _help, _report if _verb == "report" else _command(_verb))
 
 # After the stages in the list of verbs.
 app.registered_commands += tools.registered_commands
 
 
-def carry_out(file: Path, verb: str, key: str, shard: str = "") -> None:
+def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool = True) -> None:
     """Execute the job of a verb and a key, in as many processes as the params file says.
 
     Raises:
@@ -279,7 +304,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "") -> None:
     with journal_of(job) as kept:
         stage = import_module(f"adm.stages.{verb}")
         if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(job, taken)):
-            stage.run(*WIRED[verb][1](Call(pipeline, job, kept.curves), job))
+            stage.run(*WIRED[verb][1](Call(pipeline, job, kept.curves, file, is_current), job))
 
 
 def _launched(job: Job, taken: ProcessResources) -> bool:

@@ -7,10 +7,10 @@ from pathlib import Path
 from adm.artifacts.manifest import MANIFEST
 from adm.params.errors import UserError
 
-SCRATCH = frozenset({"jobs", "logs", "params.yaml", "shards", "work"})
-"""What a results folder holds beside results: the triggers of jobs, logs, the params file, and unfinished work."""
+SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "shards", "work"})
+"""What a results folder holds beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""
 
-LOOSE = frozenset({".csv", ".json", ".md", ".pdf", ".png", ".tex"})
+LOOSE = frozenset({".csv", ".html", ".json", ".md", ".pdf", ".png", ".svg", ".tex"})
 """Endings of single files. A folder that holds any other file is an artifact and needs a manifest."""
 
 

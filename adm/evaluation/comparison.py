@@ -30,7 +30,7 @@ CONTENT = "facts"
 MADE = ("stage", "params", "code", "versions", "inputs")
 """The keys of a manifest that describe how the artifact was made; they are reported, but are no difference."""
 
-RENDERED = {".md": ".csv", ".tex": ".csv", ".pdf": ".png"}
+RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
 """Endings of files that show the same content as the file of another ending beside them."""
 
 
@@ -113,7 +113,7 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
 
 
 def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
-    """Give a table's md and tex the kind of its csv, and a figure's pdf that of its png, if close or measured.
+    """Give a table's other files the kind of its csv, and a figure's that of its png, if close or measured.
 
     Args:
         path: The file's path in its results folder.

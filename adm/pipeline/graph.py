@@ -23,6 +23,7 @@ from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
 from adm.pipeline.jobs import RULES, SHARED, Job
+from adm.report.page.parts import digest_of_parts
 
 STUDIES = {
     InterpolationParams: ("interpolate", "interpolation"),
@@ -130,6 +131,12 @@ class Pipeline:
         """A hash of what has any job run again."""
         triggers = {name: job.triggers for name, job in self.jobs.items()}
         return hashlib.sha256(json.dumps(triggers).encode()).hexdigest()
+
+    @property
+    def shown(self) -> dict[str, list[str]]:
+        """The keys of what the page shows, by rule, in the order of the params file."""
+        params = self.params
+        return {"claims": list(grouped(params.claims)), "table": list(params.tables), "figure": list(params.figures)}
 
     def dataset(self, key: str) -> Path:
         """The path of a dataset's images; those of a view are of the dataset whose view it is."""
@@ -371,6 +378,16 @@ class Pipeline:
                 shown |= {"published": params.published.checkpoints}
             needs = needs_of_claims(params, group)
             yield self._job("claims", group, self._needed(needs), **shown, **self._groups(needs))
+        if any(self.shown.values()):
+            yield self._page()
+
+    def _page(self) -> Job:
+        """The job of the page, which shows all tables, figures and claims, the logs of training, and the params."""
+        shown = [Job(rule, key, self.root) for rule, keys in self.shown.items() for key in keys]
+        inputs = {f"{job.name}.{ending}": path for job in shown for ending, path in job.outputs.items()}
+        inputs |= {f"training/{key}": self._artifact("training", key) for key in self.params.segments}
+        inputs["params"] = Job("resolve", "", self.root).outputs["params"]
+        return self._job("report", "", inputs, parts=digest_of_parts())
 
     def _needed(self, needs: Needs) -> dict[str, Path]:
         """The artifacts that a table, a figure or claims are made from."""

@@ -19,6 +19,7 @@ class Rule:
         resources: The entry of the params file's `resources` that says what it takes.
         prefix: What stands before the key on the command line.
         made_by: The stage that its outputs name as their maker, if that is another than the verb.
+        flag: What an engine adds to the command line.
     """
 
     verb: str
@@ -26,6 +27,7 @@ class Rule:
     resources: str = "others"
     prefix: str = ""
     made_by: str = ""
+    flag: str = ""
 
     def patterns(self, root: Path) -> list[tuple[str, bool]]:
         """The paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
@@ -73,9 +75,10 @@ RULES = {
     "vary": Rule("vary", {"out": "studies/{key}/"}, "sample"),
     "likelihood": Rule("likelihood", {"out": "studies/{key}/"}, "sample"),
     "schedule": Rule("schedule", {"out": "studies/{key}/"}, "sample"),
-    "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex")}),
-    "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf")}),
-    "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "json")}),
+    "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex", "html")}),
+    "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf", "svg")}),
+    "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "html", "json")}),
+    "report": Rule("report", {"html": "report.html"}, flag="--up-to-date"),
 }
 """Every kind of job, in the order of the pipeline."""
 
@@ -124,7 +127,7 @@ class Job:
     def command(self) -> list[str]:
         """The words of the command line, without the params file."""
         shard = ["--shard", self.shard] if self.shard else []
-        return [self.verb.replace("_", "-"), *filter(None, [self.argument]), *shard]
+        return [self.verb.replace("_", "-"), *filter(None, [self.argument, RULES[self.rule].flag]), *shard]
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from adm.artifacts.writing import new_files
 from adm.params.metrics import METRICS
@@ -34,6 +35,7 @@ STYLE: dict[Any, Any] = {
     "lines.markersize": 4,
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
+    "svg.hashsalt": "adm",  # else names within a file are drawn anew each time
 }
 """Settings of matplotlib for drawing and writing figures."""
 
@@ -74,8 +76,7 @@ def captioned(figure: Figure, caption: str) -> Figure:
         width, height = figure.get_size_inches()
         wider = max(width, NARROWEST)
         text = fill(caption, width=int((wider - 2 * CAPTION_MARGIN) * CHARACTERS_AN_INCH))
-        # Whole pixels, because the pixels of an image must stay whole.
-        room = math.ceil(((text.count("\n") + 1) * CAPTION_LINE + 2 * CAPTION_MARGIN) * dpi) / dpi
+        room = _room(text)
         left = math.floor((wider - width) / 2 * dpi) / dpi
         taller = height + room
         for axes in figure.axes:
@@ -90,13 +91,39 @@ def captioned(figure: Figure, caption: str) -> Figure:
     return figure
 
 
-def write_figure(stem: Path, figure: Figure) -> None:
-    """Write a figure as `<stem>.png` and `<stem>.pdf`, without a date."""
+def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
+    """Write a figure as `<stem>.png` and `<stem>.pdf`, without a date; with a caption as `<stem>.svg`, too.
+
+    Args:
+        stem: The path without its ending.
+        figure: The figure, to which `captioned` has added the caption, if there is one.
+        caption: The caption. The svg holds it as its description, and its drawing is without it: pages show it as text.
+    """
     with mpl.rc_context(STYLE):
-        formats: dict[str, dict[str, None]] = {".png": {}, ".pdf": {"CreationDate": None}}
+        formats: dict[str, dict[str, str | None]] = {
+            ".png": {},
+            ".pdf": {"CreationDate": None},
+            **({".svg": {"Date": None, "Creator": None, "Description": caption}} if caption else {}),
+        }
         with new_files(*map(stem.with_suffix, formats)) as paths:
             for path, metadata in zip(paths, formats.values(), strict=True):
+                box = _hide_caption(figure) if path.suffix == ".svg" else None
                 # Drawn in memory: if the library itself cannot write a file, its errors vary.
                 drawn = BytesIO()
-                figure.savefig(drawn, format=path.suffix[1:], metadata=metadata)
+                figure.savefig(drawn, format=path.suffix[1:], metadata=metadata, bbox_inches=box)
                 path.write_bytes(drawn.getvalue())
+
+
+def _room(caption: str) -> float:
+    """The height of a wrapped caption with its margins, in inches."""
+    dpi: int = STYLE["savefig.dpi"]
+    # Whole pixels, because the pixels of an image must stay whole.
+    return math.ceil(((caption.count("\n") + 1) * CAPTION_LINE + 2 * CAPTION_MARGIN) * dpi) / dpi
+
+
+def _hide_caption(figure: Figure) -> Bbox:
+    """Hide the caption, which `captioned` added last; return the box of what is left, in inches."""
+    caption = figure.texts[-1]
+    caption.set_visible(False)
+    width, height = figure.get_size_inches()
+    return Bbox.from_extents(0, _room(caption.get_text()), width, height)

@@ -1,4 +1,4 @@
-"""Tables as csv, Markdown and LaTeX."""
+"""Tables as csv, Markdown, LaTeX and HTML."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from adm.artifacts.writing import new_files
+from adm.report.html_tables import html_document, html_table
 from adm.report.seeds import OverSeeds
 
 DECIMALS = 2
@@ -57,7 +58,9 @@ def significant(value: float, digits: int) -> str:
     return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
 
 
-def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
+def write_table(
+    stem: Path, table: pd.DataFrame, name: str, caption: str, intervals: pd.DataFrame | None = None
+) -> None:
     """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` with printed values.
 
     In print, floats are rounded to DECIMALS. A metric over seeds is one cell in print; in csv its column holds means,
@@ -68,11 +71,13 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         table: The table, with printed headings; cells are texts, floats or `OverSeeds`.
         name: The table's name, such as "Table 8". Only Markdown shows it, because LaTeX numbers tables itself.
         caption: The caption.
+        intervals: Of its cells, for `.html`, which is written too; see `html_table`. None writes no `.html`.
     """
     if table.map(_is_over_seeds).to_numpy().any():
         caption = f"{caption} {SEEDS}"
     printed = table.map(_print)
-    alignment = ["left" if _is_text(table[column]) else "right" for column in table]
+    words = [_is_text(table[column]) for column in table]
+    alignment = ["left" if is_words else "right" for is_words in words]
     cells = printed.map(_in_markdown).rename(columns=_in_markdown)
     markdown = cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
     style = printed.style.hide(axis="index").format(_in_latex).format_index(_in_latex, axis="columns")
@@ -83,6 +88,9 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         ".md": f"{name}: {caption}\n\n{markdown}\n",
         ".tex": latex,
     }
+    if intervals is not None:
+        values = table.select_dtypes("float").map(_sorted_by)
+        texts[".html"] = html_document(name, html_table(printed, caption, words, values, intervals))
     with new_files(*map(stem.with_suffix, texts)) as paths:
         for path, text in zip(paths, texts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
@@ -113,6 +121,10 @@ def _print(value: Any) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
+
+
+def _sorted_by(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.6g}"
 
 
 def _in_markdown(text: str) -> str:

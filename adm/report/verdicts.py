@@ -1,5 +1,6 @@
-"""Findings about claims, and the verdicts as csv, Markdown, LaTeX and JSON."""
+"""Findings about claims, and the verdicts as csv, Markdown, LaTeX, HTML and JSON."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ import pandas as pd
 
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
+from adm.params.errors import UserError, brief
+from adm.report.html_tables import html_document, html_table
 
 WHOSE = {"later": "later work", "own": "this params file"}
 """Whose claims a group holds, if not the paper's appendix."""
@@ -24,6 +27,10 @@ CAPTION_OVER_SEEDS = (
 )
 COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "Verdict": 2.0}
 """Headings, and the width of their columns in LaTeX in centimetres."""
+
+
+WORST_FIRST = ("does not hold", "undecided", "not tested", "holds")
+"""Every verdict, in the order in which a reader looks for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +58,7 @@ class Verdict(Finding):
 
 
 def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
-    """Write verdicts as `<stem>.csv`, `.md` and `.tex`, rounded, and as `.json` in full and with `made_by`.
+    """Write verdicts as `<stem>.csv`, `.md`, `.tex` and `.html`, rounded, and as `.json` in full and with `made_by`.
 
     Args:
         stem: The path without its ending.
@@ -76,11 +83,42 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
         ".md": f"{caption}\n\n{markdown}\n",
         ".tex": latex,
+        ".html": html_document("Claims", verdict_table(verdicts)),
     }
     with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
         for path, text in zip(paths, texts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
         write_sealed_json(in_full, {"claims": {row.pop("key"): row for row in rows}, "made_by": made_by})
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Verdicts as a `<table>` element, those first that do not hold."""
+    ranked = sorted(verdicts, key=lambda verdict: WORST_FIRST.index(verdict.verdict))
+    printed = pd.DataFrame([_printed(verdict) for verdict in ranked], columns=list(COLUMNS))
+    values = pd.DataFrame({"Verdict": [str(WORST_FIRST.index(verdict.verdict)) for verdict in ranked]})
+    return html_table(printed, CAPTION, [True] * len(COLUMNS), values, pd.DataFrame())
+
+
+def read_verdicts(path: Path) -> list[Verdict]:
+    """Read verdicts back from `<stem>.csv`.
+
+    Raises:
+        UserError: The file cannot be read, or is not as this version writes it.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            verdicts = [
+                Verdict(**{name: _read(name, text) for name, text in row.items()}) for row in csv.DictReader(file)
+            ]
+    except (OSError, csv.Error, ValueError, TypeError) as error:
+        raise UserError(f"{path}: holds no verdicts as this version writes them ({brief(error)})") from error
+    if unknown := next((verdict for verdict in verdicts if verdict.verdict not in WORST_FIRST), None):
+        raise UserError(f"{path}: {unknown.key}: {unknown.verdict!r} is no verdict; there are {', '.join(WORST_FIRST)}")
+    return verdicts
+
+
+def _read(name: str, text: Any) -> Any:
+    return (float(text) if text else None) if name in ("estimate", "low", "high") else text
 
 
 def _printed(verdict: Verdict) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from adm.report.tables import title
 
 
 def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
-    """Write a figure with its caption as `<out>.png` and `.pdf`.
+    """Write a figure with its caption as `<out>.png`, `.pdf` and `.svg`.
 
     Args:
         params: The params file.
@@ -28,4 +28,5 @@ def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
         drawn, added = draw(params, key, inputs), remark(params, key, inputs)
     except ValueError as error:
         raise UserError(f"figures.{key}: {error}") from error
-    write_figure(out, captioned(drawn, f"{title(key)}: {words} {added}".strip()))
+    caption = f"{title(key)}: {words} {added}".strip()
+    write_figure(out, captioned(drawn, caption), caption)

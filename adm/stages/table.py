@@ -9,6 +9,7 @@ import pandas as pd
 from adm.paper import captions
 from adm.params.schema import Params
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
+from adm.report.cell_intervals import cell_intervals
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
 from adm.report.metrics import Inputs
 from adm.report.own_table import own_table, with_further
@@ -28,7 +29,7 @@ BUILDERS: dict[str, Callable[[pd.DataFrame, Params, Any, Inputs], pd.DataFrame]]
 
 
 def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
-    """Write a table as `<out>.csv`, `.md` and `.tex`.
+    """Write a table as `<out>.csv`, `.md`, `.tex` and `.html`.
 
     Args:
         params: The params file.
@@ -41,9 +42,10 @@ def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
     """
     shown = params.tables[key]
     if isinstance(shown, OwnTableParams):
-        write_table(out, own_table(params, shown, inputs), title(key), shown.caption)
-        return
-    made = BUILDERS[shown.kind](read_paper_table(key), params, shown, inputs)
-    if isinstance(shown, RowsParams | SweepsParams | ComputeParams):
-        made = with_further(made, params, shown, inputs)
-    write_table(out, named(made, key), title(key), captions()[key])
+        made, caption = own_table(params, shown, inputs), shown.caption
+    else:
+        made, caption = BUILDERS[shown.kind](read_paper_table(key), params, shown, inputs), captions()[key]
+        if isinstance(shown, RowsParams | SweepsParams | ComputeParams):
+            made = with_further(made, params, shown, inputs)
+        made = named(made, key)
+    write_table(out, made, title(key), caption, cell_intervals(params, shown, made, inputs))

@@ -479,9 +479,11 @@ from adm.report import curves, figures, grids
 out = Path(sys.argv[1])
 metrics = {name: [1.0, 2.0, 4.0] for name in ("fid", "sfid", "inception_score", "precision", "recall")}
 frame = pd.DataFrame({"value": [0, 1, 2], **metrics})
-figures.write_figure(out / "curves", curves.trade_off({"ADM-G": frame}, {}, [["recall", "precision"]]))
+drawn = {"curves": curves.trade_off({"ADM-G": frame}, {}, [["recall", "precision"]])}
 images = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)
-figures.write_figure(out / "grid", grids.interpolation_grid(images[:, :2], images))
+drawn["grid"] = grids.interpolation_grid(images[:, :2], images)
+for name, figure in drawn.items():
+    figures.write_figure(out / name, figures.captioned(figure, "Words."), "Words.")
 """
 
 
@@ -492,7 +494,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     ]
     assert [process.wait() for process in started] == [0, 0]
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
-    assert names == ["curves.pdf", "curves.png", "grid.pdf", "grid.png"]
+    assert names == [f"{name}.{ending}" for name in ("curves", "grid") for ending in ("pdf", "png", "svg")]
     for name in names:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 

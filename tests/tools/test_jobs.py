@@ -10,7 +10,7 @@ from adm.params import load
 from adm.pipeline import Pipeline
 from adm.tools.jobs import states
 
-BEHIND_M_4 = ["train/m-4", "train/m-9", "sample/a", "features/a", "evaluate/a", "table/mine", "claims/own"]
+BEHIND_M_4 = ["train/m-4", "train/m-9", "sample/a", "features/a", "evaluate/a", "table/mine", "claims/own", "report"]
 """A segment, and what is made from it in turn."""
 
 

@@ -56,7 +56,7 @@ def rerun(before, now):
     """The jobs that the graph says are to run, once it is `now` what was `before`; the first one reads all params."""
     read = {name: (job.triggers, job.inputs) for name, job in before.jobs.items()}
     changed = {name for name, job in now.jobs.items() if read.get(name) != (job.triggers, job.inputs)}
-    return {"resolve", *after(now, changed)}
+    return after(now, {"resolve", *changed})
 
 
 class Project:

@@ -65,9 +65,10 @@ def inputs(rule):
     return lambda wildcards: list(map(str, dict.fromkeys(job(rule, wildcards).inputs.values())))
 
 
-def outputs(rule):
-    """What a rule writes, with the wildcards `key` and `shard`."""
-    return [directory(path) if is_folder else path for path, is_folder in RULES[rule].patterns(PIPELINE.root)]
+def outputs(rule, shown="", **how):
+    """What a rule writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
+    paths = [directory(path) if is_folder else path for path, is_folder in RULES[rule].patterns(PIPELINE.root)]
+    return [report(path, **how) if shown and path.endswith(shown) else path for path in paths]
 
 
 def log_of(rule):
@@ -121,5 +122,6 @@ def command(rule):
     """
     key = f" {RULES[rule].prefix}{{wildcards.key}}" if "{key}" in str(RULES[rule].outputs) else ""
     shard = " --shard {wildcards.shard}" if rule == "sample_shard" else ""
-    adm = f"python -m adm {RULES[rule].verb.replace('_', '-')}{key}{shard} --params {FILE}"
+    flag = f" {RULES[rule].flag}" if RULES[rule].flag else ""
+    adm = f"python -m adm {RULES[rule].verb.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
     return f"( {adm} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"

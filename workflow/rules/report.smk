@@ -1,11 +1,13 @@
-# The tables, figures and claims of the appendix, and the user's own.
+# The tables, figures and claims of the appendix, and the user's own; and all of them on one page.
+
+CAPTION = "../caption.rst"
 
 
 rule table:
     input:
         inputs("table"),
     output:
-        outputs("table"),
+        outputs("table", shown=".html", category="Tables", caption=CAPTION, labels={"table": "{key}"}),
     log:
         log_of("table"),
     wildcard_constraints:
@@ -22,7 +24,7 @@ rule figure:
     input:
         inputs("figure"),
     output:
-        report(outputs("figure"), category="Figures"),
+        outputs("figure", shown=".png", category="Figures", caption=CAPTION, labels={"figure": "{key}"}),
     log:
         log_of("figure"),
     wildcard_constraints:
@@ -39,7 +41,7 @@ rule claims:
     input:
         inputs("claims"),
     output:
-        outputs("claims"),
+        outputs("claims", shown=".html", category="Claims", labels={"claims": "{key}"}),
     log:
         log_of("claims"),
     wildcard_constraints:
@@ -50,3 +52,18 @@ rule claims:
         triggers=triggers("claims"),
     shell:
         command("claims")
+
+
+rule report:
+    input:
+        inputs("report"),
+    output:
+        outputs("report"),
+    log:
+        log_of("report"),
+    resources:
+        **resources_of("report"),
+    params:
+        triggers=triggers("report"),
+    shell:
+        command("report")

@@ -1,0 +1,98 @@
+"""What the page of a scale shows, read off the graph: files, commands, and the params that each thing rests on."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from adm.params.load import write
+from adm.params.section import Section
+from adm.pipeline.graph import Pipeline
+from adm.pipeline.jobs import Job
+from adm.report.page.content import Content, Exhibit
+
+USUAL = Path("params.yaml")
+"""The params file that a command need not name."""
+
+
+def content_of_page(pipeline: Pipeline, file: Path, stale: Mapping[str, str]) -> Content:
+    """What the page of a params file shows.
+
+    Args:
+        pipeline: Its jobs.
+        file: The params file, as commands are to name it.
+        stale: By the name of a job, why it would be done again.
+    """
+    params, sections = pipeline.params, _Sections(pipeline)
+    named = "" if file == USUAL else f" --params {file}"
+    exhibits = [
+        Exhibit(
+            kind=job.rule,  # type: ignore[arg-type]
+            key=job.key,
+            caption=job.sections.get("caption", ""),
+            command=f"adm {' '.join(job.command)}{named}",
+            files=job.outputs,
+            rests_on=sections.of(job),
+            stale=stale.get(job.name, ""),
+        )
+        for rule, keys in pipeline.shown.items()
+        for job in (pipeline.jobs[f"{rule}/{key}"] for key in keys)
+    ]
+    logs: dict[str, list[Path]] = {}
+    for key, segment in params.segments.items():
+        logs.setdefault(segment.model, []).append(Job("train", key, pipeline.root).outputs["log"])
+    everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
+    return Content(params, write(params), exhibits, logs, f"adm report{named}", everything)
+
+
+class _Sections:
+    """The sections of the params file that jobs, and all that they wait for, read."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def of(self, job: Job) -> str:
+        """The sections behind a job as YAML in the order of the params file, an entry a line, without defaults."""
+        read = {known for one in self._behind(job) for known in self._read(one)}
+        lines, head = list[str](), ""
+        for known, (place, text) in self._texts.items():
+            if known in read:
+                lines += [f"{place}:"] if place != head else []
+                lines.append(f"  {text}")
+                head = place
+        return "\n".join(lines)
+
+    def _behind(self, job: Job) -> Iterator[Job]:
+        """A job, and all that it waits for."""
+        waiting, seen = [job.name], set[str]()
+        while waiting:
+            if (name := waiting.pop()) not in seen:
+                seen.add(name)
+                yield self._pipeline.jobs[name]
+                waiting += self._pipeline.after(self._pipeline.jobs[name])
+
+    def _read(self, job: Job) -> Iterator[int]:
+        """The identities of the sections that a job reads; `sizes`, which counts all models at once, is left out."""
+        if job.rule == "prepare":
+            yield id(self._pipeline.params.datasets[job.key])
+        if job.rule != "sizes":
+            for section in job.sections.values():
+                yield from map(id, section.values() if isinstance(section, Mapping) else [section])
+
+    @cached_property
+    def _texts(self) -> dict[int, tuple[str, str]]:
+        """By the identity of each section, in order: where it stands in the params file, and its key and values."""
+        params, found = self._pipeline.params, dict[int, tuple[str, str]]()
+        places = {name: getattr(params, name) for name in type(params).model_fields}
+        places |= {f"published.{kind}": getattr(params.published, kind) for kind in type(params.published).model_fields}
+        for place, content in places.items():
+            if isinstance(content, Mapping):
+                found |= {id(section): (place, f"{key}: {_flow(section)}") for key, section in content.items()}
+        return found
+
+
+def _flow(section: Section) -> str:
+    """A section on one line, without what equals its defaults."""
+    content = section.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(content, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip()

@@ -1,0 +1,71 @@
+"""What a page shows, before any file is read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from adm.params.schema import Params
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A table, a figure, or a group of claims.
+
+    Attributes:
+        kind: What it is.
+        key: Its key; of claims the name of their group.
+        caption: Its caption in the params file, or the paper's; "" for claims.
+        command: The command that makes it.
+        files: Its files, by their endings without the dot; some or all may not exist.
+        rests_on: The parts of the params file that it rests on, as YAML.
+        stale: Why it would be made again; "" if it would not.
+    """
+
+    kind: Literal["claims", "table", "figure"]
+    key: str
+    caption: str
+    command: str
+    files: Mapping[str, Path]
+    rests_on: str
+    stale: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Its id in the page."""
+        return f"{self.kind}-{self.key}"
+
+    @property
+    def found(self) -> dict[str, Path]:
+        """Those of its files that exist."""
+        return {ending: path for ending, path in self.files.items() if path.is_file()}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a page shows.
+
+    Attributes:
+        params: The params file.
+        written: The params file, written out.
+        exhibits: In the order of the params file.
+        logs: The logs of each model's training, in order, by the model's key; some or all may not exist.
+        command: The command that makes the page.
+        everything: The command that makes all that it shows.
+    """
+
+    params: Params
+    written: str
+    exhibits: Sequence[Exhibit]
+    logs: Mapping[str, Sequence[Path]]
+    command: str
+    everything: str
+
+    @property
+    def name(self) -> str:
+        """The name of the scale: that of its results folder."""
+        return Path(self.params.paths.results).name
+
+    def of_kind(self, kind: str) -> list[Exhibit]:
+        """The exhibits of a kind."""
+        return [exhibit for exhibit in self.exhibits if exhibit.kind == kind]

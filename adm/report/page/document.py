@@ -1,0 +1,157 @@
+"""The page of a scale, from its template."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from adm.artifacts.manifest import sha256
+from adm.params.errors import UserError, brief
+from adm.report.html_tables import html_table, table_in
+from adm.report.page.content import Content, Exhibit
+from adm.report.page.methods import machine, methods, software
+from adm.report.page.parts import FOLDER, TEMPLATE
+from adm.report.page.pictures import Picture, drawn, picture
+from adm.report.page.training import read_log, training_curves, training_row
+from adm.report.tables import title
+from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
+
+MOST = 15_000_000
+"""The largest number of bytes of a page."""
+
+FOR_PICTURES = 0.6
+"""The share of a page's bytes that figures may have; written as text they take a third more."""
+
+GROUPS = {"paper": "Claims of the paper", "speed": "Claims on speed", "own": "Claims of one's own"}
+"""Headings of the groups of claims."""
+
+
+@dataclass
+class Shown:
+    """An exhibit as the template reads it; it has a table, a picture, or nothing if none of its files is there."""
+
+    exhibit: Exhibit
+    title: str
+    caption: str = ""
+    table: Markup = field(default_factory=Markup)
+    picture: Picture | None = None
+    verdicts: Sequence[Verdict] = ()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.table or self.picture)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The sha256 of each of its files, by their paths."""
+        return {str(path): sha256(path) for path in self.exhibit.found.values()}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model's training as the template reads it."""
+
+    model: str
+    picture: Picture
+    told: str
+
+
+def document(content: Content) -> str:
+    """The page as HTML.
+
+    Args:
+        content: What it shows. What does not exist is named in the page.
+
+    Raises:
+        UserError: Nothing of it exists, a file is not as this version writes it, or the page would be too large.
+    """
+    if not any(exhibit.found for exhibit in content.exhibits):
+        first = next(path for exhibit in content.exhibits for path in exhibit.files.values())
+        raise UserError(f"{first}: does not exist, nor does anything else of a report; make it: {content.everything}")
+    claims = [_claims(exhibit) for exhibit in content.of_kind("claims")]
+    tables = [_table(exhibit) for exhibit in content.of_kind("table")]
+    figures = content.of_kind("figure")
+    pictures = [_figure(exhibit, int(MOST * FOR_PICTURES / len(figures))) for exhibit in figures]
+    trained, trainings = _trainings(content)
+    verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
+    shown = [*claims, *tables, *pictures]
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template(TEMPLATE).render(
+        content=content,
+        claims=claims,
+        tables=tables,
+        figures=pictures,
+        counts=Counter(verdict.verdict for _, verdict in verdicts),
+        verdicts={word: [one for one in verdicts if one[1].verdict == word] for word in WORST_FIRST},
+        missing=[one for one in shown if not one.is_there],
+        stale=[one for one in shown if one.is_there and one.exhibit.stale],
+        trained=trained,
+        trainings=trainings,
+        methods=methods(content.params),
+        software=software(),
+        machine=machine(),
+    )
+    if len(text.encode()) > MOST:
+        raise UserError(
+            f"{content.name}: its report would have {len(text.encode())} bytes; at most {MOST} are accepted"
+        )
+    return text
+
+
+def _claims(exhibit: Exhibit) -> Shown:
+    shown = Shown(exhibit, GROUPS.get(exhibit.key, title(exhibit.key)))
+    if path := exhibit.found.get("csv"):
+        shown.verdicts = read_verdicts(path)
+        shown.table = Markup(verdict_table(shown.verdicts))  # noqa: S704
+    return shown
+
+
+def _table(exhibit: Exhibit) -> Shown:
+    shown, found = Shown(exhibit, title(exhibit.key), exhibit.caption), exhibit.found
+    if "html" in found:
+        shown.table = Markup(table_in(found["html"]))  # noqa: S704
+    elif "csv" in found:
+        shown.table = Markup(_plain_table(found["csv"], exhibit.caption))  # noqa: S704
+    return shown
+
+
+def _plain_table(path: Path, caption: str) -> str:
+    """A table from its csv, which git holds, without intervals and with more digits."""
+    try:
+        printed = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: is no readable csv ({brief(error)})") from error
+    return html_table(printed, caption, [True] * len(printed.columns), pd.DataFrame(), pd.DataFrame())
+
+
+def _figure(exhibit: Exhibit, most: int) -> Shown:
+    shown = Shown(exhibit, title(exhibit.key), exhibit.caption, picture=picture(exhibit.found, most))
+    if shown.picture and shown.picture.caption:
+        shown.caption = shown.picture.caption.removeprefix(f"{shown.title}: ")
+    return shown
+
+
+def _trainings(content: Content) -> tuple[list[Trained], Markup]:
+    """Each model's curves, and the table of all; of a model whose logs are missing in part, those that are there."""
+    trained, rows = list[Trained](), list[Mapping[str, str]]()
+    for model, paths in content.logs.items():
+        logs = [read_log(path) for path in paths if path.is_file()]
+        if logs:
+            rows.append(training_row(model, content.params.models[model].kind, logs))
+            log = pd.concat(logs, ignore_index=True)
+            first, last = log.iloc[0], log.iloc[-1]
+            told = (
+                f"Loss {first['loss']:.3g} up to iteration {first['step']:.0f}, {last['loss']:.3g} at the end, "
+                f"iteration {last['step']:.0f}."
+            )
+            trained.append(Trained(model, drawn(training_curves(log)), told))
+    if not rows:
+        return [], Markup()
+    caption = "Training as its logs tell it: time is measured, and differs from machine to machine."
+    table = html_table(pd.DataFrame(rows), caption, [True, True] + [False] * 4, pd.DataFrame(), pd.DataFrame())
+    return trained, Markup(table)  # noqa: S704

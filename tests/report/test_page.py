@@ -1,0 +1,388 @@
+"""The page of a scale: complete, honest about what is not there, self-contained, and usable by everyone."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from adm.artifacts.manifest import dump_sections, fingerprint
+from adm.artifacts.seal import write_sealed_csv, write_sealed_json
+from adm.cli import carry_out
+from adm.params import UserError, load
+from adm.pipeline import Pipeline
+from adm.pipeline.exhibits import content_of_page
+from adm.report.metrics import read_intervals
+from adm.report.page.document import MOST, document
+from adm.report.page.pictures import picture
+from adm.sampling.batch import write_batch
+
+CAPTION = 'Runs with <b>bold</b> & "quoted" names.'
+
+PARAMS = f"""
+datasets: {{x: {{source: digits, image_size: 8, num_classes: 10}}}}
+extractors: {{g: {{dataset: x, side: 16, iterations: 5, least_accuracy: 0.0}}}}
+references: {{x: {{dataset: x, num_images: 50}}}}
+models:
+  m:
+    kind: diffusion
+    dataset: x
+    checkpoints: [4, 9]
+    network: {{image_size: 8, channels: 32, channel_multiplier: [1], depth: 1, attention_resolutions: [], heads: 1}}
+    noise: {{timesteps: 20, schedule: cosine}}
+    training: {{batch_size: 4, learning_rate: 1.0e-3, ema_rate: 0.9, seed: 1}}
+runs:
+  a: {{checkpoint: m, steps: "3", num_samples: 8, sweep: {{iteration: [4, 9]}}}}
+tables:
+  mine: {{rows: [a-4, a-9], metrics: [fid, precision], caption: '{CAPTION}'}}
+figures:
+  along: {{kind: curves, x: iterations, y: [fid], curves: {{FID: [a-4, a-9]}}, caption: '{CAPTION}'}}
+  images: {{kind: random_grid, run: a-9, rows: 2, columns: 2, caption: Images.}}
+claims:
+  better: {{kind: lower, metric: fid, run: a-9, than: a-4, statement: Longer is better, source: nowhere}}
+  worse: {{kind: higher, metric: fid, run: a-9, than: a-4, statement: Longer is worse, source: nowhere}}
+"""
+
+
+def write_inputs(pipeline, score):
+    """What tables, figures, claims and the page are made from."""
+    params = pipeline.params
+    draws = np.random.default_rng(0)
+    (pipeline.root / "metrics").mkdir(parents=True)
+    for number, run in enumerate(params.runs):
+        fid = 9.0 - number
+        content = score(params, run, 0.5, ["fid"], fid=fid)
+        content["bootstrap"]["fid"] = list(fid + 0.1 * draws.normal(size=50))
+        write_sealed_json(pipeline.path("evaluate", run), content)
+        images = draws.integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
+        write_batch(pipeline.path("sample", run), "sample", params.runs[run], {}, images, np.arange(8))
+    (pipeline.root / "training").mkdir()
+    for key in params.segments:
+        rows = "step,seconds,images_per_second,loss,gradient_norm\n4,1.5,90.0,0.9,2.0\n9,3.0,91.0,0.5,1.0\n"
+        made_with = fingerprint(dump_sections(params.sections_of_segment(key)))
+        write_sealed_csv(pipeline.jobs[f"train/{key}"].outputs["log"], rows, made_with)
+
+
+@pytest.fixture(scope="module")
+def made(score, tmp_path_factory):
+    """A folder with a params file, and all that its page shows."""
+    folder = tmp_path_factory.mktemp("made")
+    file = folder / "params.yaml"
+    content = yaml.safe_load(PARAMS) | {"paths": {"results": str(folder / "tiny")}}
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    pipeline = Pipeline(load(file))
+    write_inputs(pipeline, score)
+    for rule, keys in pipeline.shown.items():
+        for key in keys:
+            carry_out(file, rule, key)
+    return folder
+
+
+@pytest.fixture
+def scale(made, tmp_path):
+    """A copy of it, to be spoiled: the params file, which names the copy of the results."""
+    shutil.copytree(made / "tiny", tmp_path / "tiny")
+    text = (made / "params.yaml").read_text().replace(str(made), str(tmp_path))
+    (tmp_path / "params.yaml").write_text(text)
+    return tmp_path / "params.yaml"
+
+
+def page_of(file, adm, *flags):
+    """The page that `adm report` writes."""
+    code, _, err = adm("report", "--params", file, *flags)
+    assert (code, err) == (0, "")
+    return (file.parent / "tiny" / "report.html").read_text(encoding="utf-8")
+
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Parsed(HTMLParser):
+    """The elements of a page, with their attributes and texts; tags that do not match are an error."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open = [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), (tag, attrs)
+        element = {"tag": tag, "text": "", "within": [one["tag"] for one in self.open], **dict(attrs)}
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag):
+        assert self.open[-1]["tag"] == tag, (tag, self.getpos())
+        self.open.pop()
+
+    def handle_data(self, data):
+        for element in self.open:
+            element["text"] += data
+
+    def of(self, *tags):
+        return [element for element in self.elements if element["tag"] in tags]
+
+
+@pytest.fixture(scope="module")
+def parsed(made):
+    content = content_of_page(Pipeline(load(made / "params.yaml")), made / "params.yaml", {})
+    return Parsed(document(content))
+
+
+def test_every_id_stands_once_and_every_link_leads_to_one(parsed):
+    ids = Counter(element["id"] for element in parsed.elements if "id" in element)
+    assert max(ids.values()) == 1
+    links = [link["href"] for link in parsed.of("a")]
+    assert {"#table-mine", "#figure-along", "#figure-images", "#claims-own", "#training", "#methods"} <= set(links)
+    named = [name for one in parsed.elements for name in one.get("aria-labelledby", "").split()]
+    assert {*named, *(link.removeprefix("#") for link in links)} <= ids.keys()
+
+
+def test_it_refers_to_nothing_outside(parsed):
+    places = [
+        element[name] for element in parsed.elements for name in ("src", "href", "data", "action") if name in element
+    ]
+    assert places
+    assert [place for place in places if not place.startswith(("#", "data:"))] == []
+    (style,) = parsed.of("style")
+    assert "url(" not in style["text"]
+    assert "@import" not in style["text"]
+
+
+def test_what_a_reader_without_sight_needs_is_there(parsed):
+    assert parsed.of("html")[0]["lang"] == "en"
+    assert [cell for cell in parsed.of("th") if cell.get("scope") not in ("col", "colgroup", "row")] == []
+    shown = [image for image in parsed.of("img") if "dialog" not in image["within"]]
+    assert len(shown) == 3  # two figures, and the curves of the model
+    assert [image for image in shown if not image["alt"].strip()] == []
+    assert [one for one in parsed.of("button") if not (one["text"].strip() or one.get("aria-label"))] == []
+    levels = [int(heading["tag"][1]) for heading in parsed.of("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_captions_are_text(parsed):
+    assert CAPTION in [caption["text"] for caption in parsed.of("caption")]
+    assert parsed.of("figcaption")[0]["text"] == CAPTION
+    assert [one for one in parsed.of("b") if one["text"] == "bold"] == []
+
+
+def test_intervals_are_those_of_the_metrics(made, parsed):
+    pipeline = Pipeline(load(made / "params.yaml"))
+    inputs = {"metrics": {run: pipeline.path("evaluate", run) for run in pipeline.params.runs}}
+    bounds = read_intervals(pipeline.params, list(pipeline.params.runs), inputs)
+    told = [re.findall(r"[\d.]+", one["text"])[1:] for one in parsed.of("span") if one.get("class") == "interval"]
+    assert np.array(told, float) == pytest.approx(bounds[["fid_low", "fid_high"]].to_numpy(), rel=5e-3)
+
+
+def test_the_summary_counts_verdicts_with_failures_first(made, parsed):
+    with (made / "tiny" / "claims" / "own.csv").open(newline="") as file:
+        verdicts = Counter(row["verdict"] for row in csv.DictReader(file))
+    assert verdicts == {"holds": 1, "does not hold": 1}
+    counts = [one["text"].split(maxsplit=1) for one in parsed.of("a") if one["href"].startswith("#verdict-")]
+    assert {word: int(count) for count, word in counts} == {"undecided": 0, "not tested": 0, **verdicts}
+    assert counts[0][1] == "does not hold"
+    rows = [one["text"] for one in parsed.of("td") if one.get("data-value") and one["text"] in verdicts]
+    assert rows == ["does not hold", "holds"]
+
+
+def test_each_thing_tells_its_command_its_params_and_its_hashes(made, parsed):
+    commands = [code["text"] for code in parsed.of("code")]
+    for words in ("claims own", "table mine", "figure along", "figure images"):
+        assert f"adm {words} --params {made / 'params.yaml'}" in commands
+    (params,) = [one["text"] for one in parsed.of("pre") if one["aria-label"] == "Params of Mine"]
+    found = yaml.safe_load(params)
+    assert found["tables"].keys() == {"mine"}
+    assert found["runs"].keys() == {"a-4", "a-9"}
+    assert found["models"]["m"]["training"]["learning_rate"] == 1.0e-3
+    assert "figures" not in found
+    digests = subprocess.run(
+        ["sha256sum", made / "tiny" / "tables" / "mine.csv"], capture_output=True, text=True, check=True
+    )
+    assert digests.stdout.split()[0] in commands
+
+
+def test_the_same_artifacts_are_the_same_bytes_by_hand_and_by_an_engine(scale, adm):
+    first = page_of(scale, adm, "--up-to-date")
+    assert page_of(scale, adm, "--up-to-date") == first
+    assert len(first.encode()) < MOST
+
+
+def test_what_is_missing_is_named_with_its_command(scale, adm):
+    for path in (scale.parent / "tiny").rglob("mine.*"):
+        path.unlink()
+    (scale.parent / "tiny" / "training" / "m-4.csv").unlink()
+    parsed = Parsed(page_of(scale, adm))
+    (article,) = [one for one in parsed.of("article") if one["id"] == "table-mine"]
+    assert "Missing" in article["text"]
+    assert f"adm table mine --params {scale}" in article["text"]
+    (summary,) = [one for one in parsed.of("section") if one.get("id") == "summary"]
+    assert re.search(r"1 missing:\s+Mine\.", summary["text"])
+
+
+def test_what_is_out_of_date_is_told_by_hand_alone(scale, adm):
+    adm("resolve", "--params", scale)
+    scale.write_text(scale.read_text().replace("Images.", "Other images."))
+    assert "Out of date" not in page_of(scale, adm, "--up-to-date")
+    parsed = Parsed(page_of(scale, adm))
+    stale = [one["id"] for one in parsed.of("article") if "Out of date" in one["text"]]
+    assert "figure-images" in stale
+
+
+def test_of_what_git_holds_the_page_shows_all(scale, adm):
+    kept = {"tables": (".csv", ".md"), "figures": (".png",), "claims": (".csv", ".md")}
+    for folder, endings in kept.items():
+        for path in (scale.parent / "tiny" / folder).iterdir():
+            if path.suffix not in endings:
+                path.unlink()
+    parsed = Parsed(page_of(scale, adm, "--up-to-date"))
+    assert "Missing" not in parsed.of("main")[0]["text"]
+    assert CAPTION in [caption["text"] for caption in parsed.of("caption")]
+
+
+OF_ANOTHER_VERSION = {
+    "claims/own.csv": "claim,verdict\nbetter,holds\n",
+    "tables/mine.html": "<table></table>",
+    "figures/along.svg": "<svg/>",
+    "figures/images.png": "GIF89a",
+    "training/m-4.csv": "step,loss\n1,2\n",
+}
+
+
+@pytest.mark.parametrize("name", OF_ANOTHER_VERSION)
+def test_a_file_of_another_version_is_one_line_that_names_it(scale, adm, name):
+    path = scale.parent / "tiny" / name
+    path.write_text(OF_ANOTHER_VERSION[name])
+    code, out, err = adm("report", "--params", scale, "--up-to-date")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {path}: ")
+    assert not (scale.parent / "tiny" / "report.html").exists()
+
+
+def test_a_verdict_that_there_is_none_of_is_refused(scale, adm):
+    path = scale.parent / "tiny" / "claims" / "own.csv"
+    path.write_text(path.read_text().replace(",does not hold,", ",perhaps,"))
+    code, _, err = adm("report", "--params", scale, "--up-to-date")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "worse: 'perhaps'" in err
+
+
+def test_a_picture_that_is_too_large_has_fewer_pixels(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 500, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    size = (tmp_path / "noise.png").stat().st_size
+    whole, reduced = (picture({"png": tmp_path / "noise.png"}, most) for most in (size, size // 5))
+    assert (whole.is_reduced, reduced.is_reduced) == (False, True)
+    assert (whole.width, whole.height) == (reduced.width, reduced.height) == (240, 144)
+    assert len(reduced.source) * 3 // 4 <= size // 5 + 99
+    (tmp_path / "other.png").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"other\.png: is no readable png"):
+        picture({"png": tmp_path / "other.png"}, size)
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+BEFORE = """<head><script>
+const found = { errors: [] };
+const told = (event) => found.errors.push(`${event.type}: ${event.message ?? event.blockedURI ?? event.reason}`);
+for (const kind of ["error", "unhandledrejection", "securitypolicyviolation"]) addEventListener(kind, told, true);
+console.error = console.warn = (...words) => found.errors.push(words.join(" "));
+</script>"""
+
+AFTER = """<script>
+const lines = () => [...document.querySelectorAll("#table-mine table:not(.plain) tbody tr")];
+const rows = () => lines().map((row) => row.cells[0].textContent);
+const sorted = (heading) => heading.getAttribute("aria-sort");
+const fid = document.querySelectorAll("#table-mine thead th")[2];
+found.orders = [[sorted(fid), rows()]];
+for (let time = 0; time < 3; time += 1) {
+  fid.querySelector("button").click();
+  found.orders.push([sorted(fid), rows()]);
+}
+const colour = () => getComputedStyle(document.body).backgroundColor;
+const themes = document.getElementById("theme");
+found.colours = [colour()];
+for (let time = 0; time < 2; time += 1) {
+  themes.click();
+  found.colours.push(colour());
+}
+const interval = document.querySelector("#table-mine .interval");
+found.intervals = [getComputedStyle(interval).display];
+document.getElementById("intervals").click();
+found.intervals.push(getComputedStyle(interval).display);
+document.querySelector(".zoom").click();
+found.enlarged = document.getElementById("enlarged").open;
+found.images = [...document.images].filter((image) => image.src).map((image) => image.complete && image.naturalWidth);
+found.width = [document.documentElement.scrollWidth, innerWidth];
+const asked = performance.getEntriesByType("resource").map((one) => one.name);
+found.requests = asked.filter((name) => !name.startsWith("data:"));
+addEventListener("load", () => {
+  const written = document.createElement("pre");
+  written.id = "found";
+  written.textContent = JSON.stringify(found);
+  document.body.append(written);
+});
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def in_browser(made):
+    """What happens in a browser as wide as a phone: clicks on the page, and what they changed."""
+    if CHROMIUM is None:
+        pytest.skip("no browser: apt-get install chromium")
+    content = content_of_page(Pipeline(load(made / "params.yaml")), made / "params.yaml", {})
+    text = document(content).replace("<head>", BEFORE, 1).replace("</body>", AFTER, 1)
+    (made / "page.html").write_text(text, encoding="utf-8")
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=390,900",
+        f"--user-data-dir={made / 'user'}",
+    ]
+    command = [CHROMIUM, *options, "--dump-dom", (made / "page.html").as_uri()]
+    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    (told,) = [one["text"] for one in Parsed(dumped).of("pre") if one.get("id") == "found"]
+    return json.loads(told)
+
+
+@pytest.mark.slow
+class TestInABrowser:
+    """What only a browser tells; skipped where there is none."""
+
+    def test_nothing_fails_and_nothing_is_asked_for(self, in_browser):
+        assert in_browser["errors"] == []
+        assert in_browser["requests"] == []
+        assert len(in_browser["images"]) == 4  # the enlarged one, too
+        assert all(in_browser["images"])
+
+    def test_a_heading_sorts_up_down_and_back(self, in_browser):
+        assert in_browser["orders"] == [
+            [None, ["a-4", "a-9"]],
+            ["ascending", ["a-9", "a-4"]],
+            ["descending", ["a-4", "a-9"]],
+            [None, ["a-4", "a-9"]],
+        ]
+
+    def test_the_theme_changes_and_changes_back(self, in_browser):
+        light, dark, again = in_browser["colours"]
+        assert light == again != dark
+
+    def test_intervals_show_and_figures_grow(self, in_browser):
+        assert in_browser["intervals"] == ["none", "block"]
+        assert in_browser["enlarged"] is True
+
+    def test_nothing_is_wider_than_a_phone(self, in_browser):
+        content, window = in_browser["width"]
+        assert content <= window
