@@ -3,6 +3,9 @@
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from adm.params.errors import UserError
 
@@ -23,7 +26,7 @@ def class_name(number: int, num_classes: int) -> str:
     return names[number] if num_classes == len(names) else str(number)
 
 
-def class_number(given: int | str, num_classes: int) -> int:
+def class_number(given: int | str | np.integer[Any], num_classes: int) -> int:
     """The number of a class.
 
     Args:

@@ -14,7 +14,7 @@ from adm.artifacts.writing import new_files, write_json
 from adm.nets.weights import output_channels, write_tensors
 from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams, ModelParams, NoiseParams, ProcessParams
-from adm.params.networks import UNetParams, UpsamplerParams
+from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json")
 """What diffusers looks for in a folder."""
@@ -85,7 +85,7 @@ def inexpressible(model: ModelParams) -> str | None:
     return None
 
 
-def attended_widths(network: UNetParams) -> list[int]:
+def attended_widths(network: EncoderParams) -> list[int]:
     """The channels of attention blocks, increasing; the middle always has one."""
     levels = zip(network.level_channels, network.resolutions, strict=True)
     attended = [channels for channels, side in levels if side in network.attention_resolutions]
