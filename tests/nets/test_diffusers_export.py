@@ -21,7 +21,7 @@ NETWORKS = {
     "legacy": {"attention_order": "legacy"},
     "new": {"attention_order": "new", "depth": 1, "schedule": "linear"},
     "unconditional": {"num_classes": None, "attention_resolutions": [4], "image_channels": 1},
-    "heads of one width": {"heads": 2, "head_channels": None, "attention_resolutions": [4, 8]},
+    "heads of one width": {"heads": 2, "head_channels": None, "attention_resolutions": [4, 2]},
     "addition": {"conditioning": "addition", "attention_resolutions": []},
     "fixed variance": {"variance": "beta_tilde", "objective": "simple"},
     "upsampler": {"kind": "upsampler"},
@@ -77,8 +77,9 @@ def test_outputs_are_the_same(name, exported, tmp_path):
     torch.testing.assert_close(rival(x, t), ours(x, t), rtol=TOLERANCE, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("steps", ["50", "10"])
+@pytest.mark.parametrize(
+    ("name", "steps"), [("legacy", "50"), *((name, "10") for name in ("new", "fixed variance", "upsampler"))]
+)
 def test_trajectories_are_the_same(name, steps, exported):
     model, network, theirs, scheduler = exported(name)
     x, y, low = inputs_of(model, count=2)
@@ -89,10 +90,12 @@ def test_trajectories_are_the_same(name, steps, exported):
     assert scheduler.timesteps.tolist() == diffusion.timesteps.tolist()[::-1]
     draws = torch.Generator().manual_seed(1)
     expected = denoise(DDPM(diffusion, ours), x, lambda: torch.randn(x.shape, generator=draws))
+    # Diffusers keeps its tables in float32, which the coefficients of a fixed variance show.
+    tolerance = TOLERANCE if noise.variance == "learned_range" else 5 * TOLERANCE
     again, x_t = torch.Generator().manual_seed(1), x
     for t, wanted in zip(scheduler.timesteps, expected, strict=True):
         x_t = scheduler.step(rival(x_t, t), t, x_t, generator=again).prev_sample
-        torch.testing.assert_close(x_t, wanted, rtol=1.0e-3, atol=1.0e-3)
+        torch.testing.assert_close(x_t, wanted, rtol=tolerance, atol=tolerance)
 
 
 CANNOT = {
