@@ -7,7 +7,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-CHECKPOINTS = ("adm-128-2180", "classifier-128-1000", "adm-64-540", "adm-u-500")
+NEEDED = (
+    *(f"checkpoints/{name}" for name in ("adm-128-2180", "classifier-128-1000", "adm-64-540", "adm-u-500")),
+    "extractors/digits",
+)
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +19,7 @@ pytestmark = pytest.mark.slow
 def execute(root, tmp_path, monkeypatch):
     """Run pieces of code one after the other in a folder that sees the results; return the names that they define."""
     results = root / "results" / "embedded"
-    if not all((results / "checkpoints" / name).is_dir() for name in CHECKPOINTS):
+    if not all((results / name).is_dir() for name in NEEDED):
         pytest.skip("results/embedded has no checkpoints; `make` trains them")
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "embedded").symlink_to(results)
