@@ -57,6 +57,9 @@ Device = Literal["auto", "cpu", "cuda"]
 UNCONDITIONAL_SCALE = 10.0
 """The gradient scale of the released unconditional model. Source: the flags published with it."""
 
+NAMES = ("checkpoint", "reference", "base", "schedule", "guide")
+"""Fields of runs that name artifacts, which this interface does not make."""
+
 S = TypeVar("S", bound=Section)
 
 
@@ -605,6 +608,8 @@ def _joined(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     for name in fields:
         if name in values:
             raise UserError(f"{name}: is no further field of a run, but given by an argument or an option of its own")
+        if name in NAMES:
+            raise UserError(f"{name}: names an artifact of a params file, of which there is none here; leave it out")
     return values | fields
 
 

@@ -166,6 +166,7 @@ REFUSED = {
     "another sampler's field": (lambda m: m.sample([0], eta=0.5), "eta 0.5 is for sampler 'ddim'"),
     "no field": (lambda m: m.sample([0], steps="3", ets=0.5), "unknown key 'ets'"),
     "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: "),
+    "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "schedule: names an artifact"),
     "no images": (lambda m: m.sample(num=0), "num_samples: 0 is not accepted"),
     "a negative scale": (lambda m: m.sample([0], scale=-1), "gradient_scale: -1.0 is not accepted"),
     "latents of another size": (
