@@ -31,7 +31,7 @@ from adm.nets.opening import AttentionOrder, Opened, Schedule, open_network
 from adm.nets.unet import UNet
 from adm.paper import table_cells
 from adm.parallel import resolve_device
-from adm.params.checks import check_guides
+from adm.params.checks import check_fits
 from adm.params.errors import UserError
 from adm.params.load import line_of
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, Precision, UpsamplerModelParams
@@ -57,7 +57,7 @@ Device = Literal["auto", "cpu", "cuda"]
 UNCONDITIONAL_SCALE = 10.0
 """The gradient scale of the released unconditional model. Source: the flags published with it."""
 
-NAMES = ("checkpoint", "reference", "base", "schedule", "guide")
+NAMES = ("checkpoint", "reference", "base", "schedule", "guide", "curve")
 """Fields of runs that name artifacts, which this interface does not make."""
 
 S = TypeVar("S", bound=Section)
@@ -546,7 +546,7 @@ def _check_guide(opened: Opened, guide: Opened) -> None:
     if not isinstance(guide.model, ClassifierModelParams):
         raise UserError(f"classifier {guide.path}: is of kind {guide.model.kind!r}, not 'classifier'")
     try:
-        check_guides(f"classifier {guide.path}", guide.model, str(opened.path), opened.model)
+        check_fits(f"classifier {guide.path}", guide.model, str(opened.path), opened.model)
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -245,10 +245,10 @@ def _check_guidance(params: Params, place: str, checkpoint: str | None, name: st
     place = f"{place}.classifier"
     if not isinstance(classifier, ClassifierModelParams):
         raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier'")
-    check_guides(place, classifier, f"model {name!r}", model)
+    check_fits(place, classifier, f"model {name!r}", model)
 
 
-def check_guides(place: str, classifier: ClassifierModelParams, owner: str, model: DiffusionModelParams) -> None:
+def check_fits(place: str, classifier: ClassifierModelParams, owner: str, model: DiffusionModelParams) -> None:
     """Refuse a classifier that cannot guide a model.
 
     Args:
