@@ -384,6 +384,11 @@ class Model:
             "micro_batch": self._batch(batch, num),
         }
         run = _section(GenerationParams, _joined(values, fields))
+        if run.cfg_scale is not None and not self.params.training.label_dropout:
+            raise UserError(
+                f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
+                "nothing without a class; leave cfg_scale out"
+            )
         guide = self.guide.network if self.guide else None
         count = self.num_classes or 1
         made = partial(block_trajectories, run, self.params, self.opened.network, guide, count)
