@@ -100,7 +100,10 @@ class Call:
 
 
 WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
-    "fetch": ("Download a published file.", lambda c, j: (c["published"], j.out)),
+    "fetch": (
+        "Download a released file by its name, or a published file of a params file.",
+        lambda c, j: (c["published"], j.out),
+    ),
     "adopt": (
         "Turn a published file into the artifact that it stands for.",
         lambda c, j: (c["published"], c["model"], j.inputs["source"], j.out),
@@ -235,6 +238,39 @@ def _key_of(verb: str) -> Any:
     return typer.Argument(help="Its key in the params file.", autocompletion=complete)
 
 
+def _files(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of released files, and the keys of the params file, that begin with the typed text."""
+    return [name for name in KNOWN if name.startswith(incomplete)] + _keys(["fetch"], ctx.params, incomplete)
+
+
+def _fetch(
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="The name of a released file; or KIND/KEY of the section `published` of a params file. Without it, "
+            "the released files are listed.",
+            autocompletion=_files,
+        ),
+    ] = "",
+    params: ParamsFile = Path("params.yaml"),
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder, or the file, for a released file; else $ADM_FILES, else a folder in your cache."
+        ),
+    ] = None,
+) -> None:
+    # A key of a params file has a slash in it, and no released file's name has.
+    if "/" not in key:
+        from adm.artifacts.known_files import fetch_known, listing
+
+        print(fetch_known(key, to) if key else "\n".join(listing(to)))
+        return
+    if to is not None:
+        raise UserError(f"--to '{to}': is for released files; what a params file names goes to its results")
+    carry_out(params, "fetch", key)
+
+
 def _command(verb: str) -> Callable[..., None]:
     if verb == "sizes":
 
@@ -253,22 +289,7 @@ def _command(verb: str) -> Callable[..., None]:
 
         return sharded
     if verb == "fetch":
-
-        def fetched(
-            key: Annotated[str, _key_of(verb)],
-            params: ParamsFile = Path("params.yaml"),
-            out: Annotated[Path | None, typer.Option(help="Where a file that is known by name goes.")] = None,
-        ) -> None:
-            if key in KNOWN:
-                from adm.stages import fetch as stage
-
-                stage.run_known(key, out)
-                return
-            if out is not None:
-                raise UserError(f"--out '{out}': is for files that are known by name; there are {', '.join(KNOWN)}")
-            carry_out(params, verb, key)
-
-        return fetched
+        return _fetch
 
     def keyed(key: Annotated[str, _key_of(verb)], params: ParamsFile = Path("params.yaml")) -> None:
         carry_out(params, verb, key)

@@ -4,6 +4,7 @@ A verb imports its tool only when it is called, because other tools' libraries t
 """
 # ruff: noqa: PLC0415
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,8 +18,16 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 @tools.command()
 def score(
     samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
-    reference: Annotated[Path, typer.Argument(help="A reference batch, or images as for SAMPLES.")],
-    graph: Annotated[Path, typer.Option(help="The Inception graph of 2015: `adm fetch inception`.")],
+    given: Annotated[
+        Path | None,
+        typer.Argument(metavar="REFERENCE", help="A reference batch, or images as for SAMPLES; or give --reference."),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="REFERENCE, or a name that `adm fetch` lists, such as imagenet256.")
+    ] = None,
+    graph: Annotated[
+        Path, typer.Option(help="The Inception graph of 2015, a file or a name that `adm fetch` lists.")
+    ] = Path("inception"),
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     num_samples: Annotated[int | None, typer.Option(min=1, help="Score the first so many; all if not given.")] = None,
     arithmetic: Annotated[
@@ -45,25 +54,85 @@ def score(
 ) -> None:
     """Score samples against a reference, and write the numbers with their provenance."""
     from adm.evaluation.scoring import Options
+    from adm.params import UserError
     from adm.tools import score as tool
 
+    against = reference or given
+    if against is None or (reference and given):
+        raise UserError("reference: give one, as REFERENCE or as --reference")
     second = tool.second_extractor(module, resize, scaling, device, batch)
     options = Options(num_samples, arithmetic, replicates, further, per_class, cache)
     how = tool.graph_params(executor, device, compiled, batch, threads)
-    tool.run(samples, reference, graph, how, options, second, out)
+    tool.run(samples, against, graph, how, options, second, out)
+
+
+@tools.command()
+def generate(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A released .pt or its name (`adm fetch` lists them), a .safetensors of `adm convert`, the folder of "
+            "a checkpoint; or a generate.json, whose call is repeated."
+        ),
+    ],
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="A number or a name of ImageNet's; classes take turns.")
+    ] = None,
+    classes: Annotated[str | None, typer.Option(help="Numbers, as 0-9 or 1,207,985.")] = None,
+    num: Annotated[int | None, typer.Option("--num", "-n", help="Images in all; 16 if not given.")] = None,
+    classifier: Annotated[str | None, typer.Option(help="Guides the samples; given as CHECKPOINT.")] = None,
+    scale: Annotated[float | None, typer.Option(help="The gradient scale; Table 14's if not given.")] = None,
+    steps: Annotated[str | None, typer.Option(help="250 if not given; or 25, ddim25 and so on.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="If not given, ddim for steps that begin so, else ddpm.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed + i makes image i; 0 if not given.")] = None,
+    upsampler: Annotated[str | None, typer.Option(help="Upsamples the samples; given as CHECKPOINT.")] = None,
+    init: Annotated[str | None, typer.Option(help="An npz with arr_0, float32 (N, C, H, W), to start from.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; auto is a GPU if any.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32, tf32, bfloat16 or float16.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images at a time; the last bits depend on it.")] = None,
+    threads: Annotated[int | None, typer.Option(help="All cores if not given; the last bits depend on it.")] = None,
+    preset: Annotated[str | None, typer.Option(help="The network, if the file's shapes and name mislead.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Of the noise: linear or cosine.")] = None,
+    attention_order: Annotated[str | None, typer.Option(help="legacy or new.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A further field of a run, as eta=0.5.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("generated"),
+) -> None:
+    """Generate images from a checkpoint: PNGs, a grid, an npz for `adm score`, and a json that repeats the call."""
+    from adm.tools import generate as tool
+
+    names = "classifier scale steps sampler seed upsampler init device precision batch threads preset schedule"
+    values = locals()
+    given = {name: values[name] for name in ("num", "attention_order", *names.split())}
+    given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes else [])] or None
+    given["fields"] = tool.fields_of(set_) if set_ else None
+    call = tool.call_of(checkpoint, {name: value for name, value in given.items() if value is not None})
+    try:
+        tool.run(call, out)
+    except KeyboardInterrupt as error:
+        print(f"interrupted: {out} has {tool.finished(out)} images; the same call goes on from them", file=sys.stderr)
+        raise typer.Exit(130) from error
 
 
 @tools.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="A .pt, a .safetensors, or the folder of a checkpoint.")],
-    out: Annotated[Path, typer.Argument(help="A .safetensors for a .pt, a .pt for anything else.")],
+    out: Annotated[Path, typer.Argument(help="A .safetensors for a .pt, a .pt for anything else, or a folder.")],
     preset: Annotated[str | None, typer.Option(help="The network; not needed where SOURCE tells.")] = None,
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of a .pt's convolutions.")] = "float32",
+    format_: Annotated[
+        Literal["diffusers"] | None,
+        typer.Option("--format", help="OUT is a folder that diffusers loads as UNet2DModel and DDPMScheduler."),
+    ] = None,
 ) -> None:
-    """Convert weights from the released format to ours or back, or export a checkpoint of the pipeline."""
+    """Convert weights from the released format to ours or back, or export them."""
     from adm.tools import convert as tool
 
-    tool.run(source, out, preset, dtype)
+    if format_ is None:
+        tool.run(source, out, preset, dtype)
+    else:
+        tool.run_diffusers(source, out, preset)
 
 
 @tools.command()

@@ -24,7 +24,7 @@ from adm.pipeline import RULES, Job, Pipeline
 from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard
 
-KEYED = [verb for verb in cli.WIRED if verb not in ("sizes", "report")]
+KEYED = [verb for verb in cli.WIRED if verb not in ("sizes", "report", "fetch")]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,8 @@ MISTAKES = {
     "a run of a GAN, sampled as another": ("sample gan-1", "sample 'gan-1': is not in the params file"),
     "a study of another kind": ("vary likelihood-250", "vary 'likelihood-250': is not in the params file; there are"),
     "nowhere to write": ("schema --out file/out", "file"),
-    "a place for a file of the params file": ("fetch graphs/inception --out a", "--out 'a': "),
+    "a place for a file of the params file": ("fetch graphs/inception --to a", "--to 'a': "),
+    "a key of no published file": ("fetch graphs/no", "fetch 'graphs/no': is not in the params file"),
 }
 
 

@@ -43,7 +43,7 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
         UserError: The file is missing or unreadable, is of another or an unknown preset, or fails the checks of
             `read_tensors`.
     """
-    found = _preset_of(path)
+    found = preset_of(path)
     if preset is None and found is None:
         raise UserError(f"{path}: tells no preset, so one must be given")
     if found is not None and found not in PRESETS:
@@ -53,8 +53,12 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
     return read_tensors(path, preset_network(str(preset or found)).state_dict())
 
 
-def _preset_of(path: Path) -> str | None:
-    """The preset in a file's metadata, or None."""
+def preset_of(path: Path) -> str | None:
+    """The preset in a file's metadata, or None.
+
+    Raises:
+        UserError: The file is missing or unreadable.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -242,9 +242,24 @@ def _check_guidance(params: Params, place: str, checkpoint: str | None, name: st
     model = params.models[name]
     assert isinstance(model, DiffusionModelParams)
     classifier = params.models[model_of(params, checkpoint, f"{place}.classifier")]
-    place, owner = f"{place}.classifier", f"model {name!r}"
+    place = f"{place}.classifier"
     if not isinstance(classifier, ClassifierModelParams):
         raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier'")
+    check_fits(place, classifier, f"model {name!r}", model)
+
+
+def check_fits(place: str, classifier: ClassifierModelParams, owner: str, model: DiffusionModelParams) -> None:
+    """Refuse a classifier that cannot guide a model.
+
+    Args:
+        place: What names the classifier, for the message.
+        classifier: Its section.
+        owner: The model's name, for the message.
+        model: Its section.
+
+    Raises:
+        ValueError: They differ; the message names what in.
+    """
     check_equal(place, "timesteps", classifier.noise.timesteps, owner, model.noise.timesteps)
     check_equal(place, "schedule", classifier.noise.schedule, owner, model.noise.schedule)
     check_equal(place, "image_size", classifier.network.image_size, owner, model.network.image_size)

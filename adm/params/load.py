@@ -44,7 +44,7 @@ def check(data: Any, path: Path | str) -> Params:
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         more = f" (and {len(others)} more)" if others else ""
-        raise UserError(f"{path}: {_line(dict(first))}{more}") from error
+        raise UserError(f"{path}: {line_of(dict(first))}{more}") from error
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     return params
@@ -56,7 +56,8 @@ def write(params: Params) -> str:
     return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _line(error: dict[str, Any]) -> str:
+def line_of(error: dict[str, Any]) -> str:
+    """One of pydantic's errors as a line that names the key, the value and what is accepted."""
     # In sections of several kinds the kind is part of pydantic's location, but it is no key of the file.
     location = [part for part in error["loc"] if part != "[key]"]
     if location and location[0] in OF_KINDS:

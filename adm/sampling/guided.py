@@ -1,11 +1,13 @@
 """Sampling of a run's images from its section, a diffusion model and a classifier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adm.data.batches import to_uint8, to_unit_range
@@ -17,7 +19,7 @@ from adm.parallel import CPU
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
 from adm.params.samplers import SAMPLERS
-from adm.sampling.batch import Samples
+from adm.sampling.batch import Labels, Samples
 from adm.sampling.guidance import guidance
 
 
@@ -55,7 +57,33 @@ def block_sampler(
     timesteps: list[int] | None = None,
     weaker: nn.Module | None = None,
 ) -> Callable[[int], Samples]:
-    """The function that samples block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
+    """The function that samples block b of a run; the arguments are those of `block_trajectories`.
+
+    Returns:
+        A function of a block's number. The run's last block is not cut to size.
+    """
+    trajectory = block_trajectories(run, model, network, classifier, num_classes, base, timesteps, weaker)
+
+    def sampled(block: int) -> Samples:
+        y, all_x = trajectory(block)
+        return Samples(to_uint8(last(all_x)), y.cpu().numpy())
+
+    return sampled
+
+
+def block_trajectories(
+    run: SamplingParams,
+    model: DiffusionModelParams | UpsamplerModelParams,
+    network: nn.Module,
+    classifier: nn.Module | None,
+    num_classes: int,
+    base: Samples | None = None,
+    timesteps: list[int] | None = None,
+    weaker: nn.Module | None = None,
+    labels: Labels | None = None,
+    latents: NDArray[np.float32] | None = None,
+) -> Callable[[int], tuple[Tensor, Iterator[Tensor]]]:
+    """The function that denoises block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
 
     Args:
         run: How to sample.
@@ -66,9 +94,13 @@ def block_sampler(
         base: For an upsampler, the whole batch of the run before; image i and its label become image i.
         timesteps: Those to visit, increasing; None takes those of `run.steps`.
         weaker: The network of the run's `guide`, on the same device; None for no guidance by one.
+        labels: (N,) int64, classes of the whole run, in the place of those that are drawn. These are drawn still: the
+            same labels give the same images, whether they were drawn or given.
+        latents: (N, C, H, W), x_T of the whole run, in the place of what is drawn, which is drawn still.
 
     Returns:
-        A function of a block's number. The run's last block is not cut to size.
+        A function of a block's number. It returns the labels (B,), and x_{T-1} .. x_0, each (B, C, H, W) float32. The
+        run's last block is not cut to size; copies of the last label and latent fill it.
 
     Source: Algorithms 1 and 2.
     """
@@ -79,28 +111,31 @@ def block_sampler(
     diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, timesteps or run.steps, process.variance)
     diffusion.to(device := denoiser.device)
 
-    def sampled(block: int) -> Samples:
+    def trajectory(block: int) -> tuple[Tensor, Iterator[Tensor]]:
         first = block * run.micro_batch
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
         if base is None:
-            y = noise.labels(num_classes)
+            drawn = noise.labels(num_classes)
+            y = drawn if labels is None else _rows(labels, first, run.micro_batch)
         else:
-            y, low_resolution = _rows(base, first, run.micro_batch, channels)
+            y = _rows(base.labels, first, run.micro_batch)
+            low_resolution = to_unit_range(_rows(base.images, first, run.micro_batch), channels)
             seen = {"low_resolution": low_resolution.to(device)}
         y = y.to(device)
         step = _sampler(run, diffusion, *guided(y, **seen))
         draw = partial(noise.normal, channels, size, size)
-        x_0 = last(sample(step, draw(), draw))
-        return Samples(to_uint8(x_0), y.cpu().numpy())
+        x_T = draw()
+        if latents is not None:
+            x_T = _rows(latents, first, run.micro_batch).to(device)
+        return y, sample(step, x_T, draw)
 
-    return sampled
+    return trajectory
 
 
-def _rows(base: Samples, first: int, count: int, channels: int) -> tuple[Tensor, Tensor]:
-    """Labels and low-resolution images of a block; copies of the batch's last image fill a block beyond its end."""
-    rows = np.minimum(np.arange(first, first + count), len(base.images) - 1)
-    return torch.from_numpy(base.labels[rows]), to_unit_range(base.images[rows], channels)
+def _rows(whole: NDArray[Any], first: int, count: int) -> Tensor:
+    """The rows of a block; copies of the last one fill a block beyond the end."""
+    return torch.from_numpy(whole[np.minimum(np.arange(first, first + count), len(whole) - 1)])
 
 
 def _sampler(run: SamplingParams, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:

@@ -1,12 +1,10 @@
-"""`fetch`: the download of a published file, from the params file or known by name."""
+"""`fetch`: the download of a published file of the params file."""
 
 from pathlib import Path
 
 from adm.artifacts.download import download
 from adm.artifacts.manifest import provenance, sha256, write_manifest
 from adm.artifacts.writing import link_or_copy, new_folder
-from adm.params.errors import UserError, accepted
-from adm.params.known import KNOWN
 from adm.params.published import PublishedParams
 
 
@@ -26,22 +24,3 @@ def run(published: PublishedParams, out: Path) -> None:
         link_or_copy(waiting, path)
         write_manifest(folder, made_by, {"size": path.stat().st_size, "sha256": sha256(path)})
     waiting.unlink()
-
-
-def run_known(name: str, out: Path | None) -> None:
-    """Download a well-known file, unless it already exists with the right checksum.
-
-    Args:
-        name: A key of KNOWN.
-        out: The file to write, or its folder; None means the working folder.
-
-    Raises:
-        UserError: There is no such name, the file cannot be downloaded, or it differs from the published one.
-    """
-    if name not in KNOWN:
-        raise UserError(f"{name!r}: is no file that is known by name; {accepted(KNOWN, name)}")
-    file = KNOWN[name]
-    path = out or Path()
-    path = path / file.filename if path.is_dir() else path
-    download(file.url, path, file.size, file.sha256, file.md5)
-    print(path)

@@ -2,16 +2,29 @@
 
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-from torch import nn
-
-from adm.artifacts.manifest import read_manifest, sha256
+from adm.artifacts.manifest import sha256
 from adm.nets.conversion import read_converted, write_converted
+from adm.nets.diffusers_export import export_diffusers
 from adm.nets.export import ReleasedDtype, export_released
+from adm.nets.opening import checkpoint_model, open_network
 from adm.nets.release import model_network, preset_network, read_released_weights
 from adm.nets.weights import read_tensors
 from adm.params.errors import UserError
-from adm.params.models import ModelParams
+
+
+def run_diffusers(source: Path, out: Path, preset: str | None) -> None:
+    """Write a folder that diffusers loads; see `export_diffusers`.
+
+    Args:
+        source: A `.pt` in the released format, a `.safetensors` with our names, or the folder of a checkpoint.
+        out: The folder.
+        preset: The network of the weights; None if SOURCE tells.
+
+    Raises:
+        UserError: SOURCE cannot be read, diffusers cannot express its network, or OUT is a file.
+    """
+    opened = open_network(source, preset)
+    export_diffusers(out, opened.network.state_dict(), opened.model)
 
 
 def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> None:
@@ -36,7 +49,7 @@ def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> No
         case "folder", ".pt":
             if preset is not None:
                 raise UserError(f"preset {preset!r}: is not used; the manifest of {source} tells its network")
-            network = _network_of(source)
+            network = model_network(checkpoint_model(source))
             export_released(out, read_tensors(source / "ema.safetensors", network.state_dict()), dtype)
         case _:
             raise UserError(
@@ -54,13 +67,3 @@ def _convert_released(source: Path, out: Path, preset: str | None, dtype: Releas
         raise UserError(f"{out}: holds float32 alone; dtype {dtype!r} is for a .pt")
     weights = read_released_weights(source, preset_network(preset), f"preset {preset!r}")
     write_converted(out, weights, preset, sha256(source))
-
-
-def _network_of(folder: Path) -> nn.Module:
-    """The network of a checkpoint, as its manifest describes it."""
-    section = read_manifest(folder, "init", "train", "adopt").params.get("model")
-    try:
-        model: ModelParams = TypeAdapter(ModelParams).validate_python(section)
-    except ValidationError as error:
-        raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
-    return model_network(model)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
+from adm.artifacts.known_files import known_folder
 from adm.artifacts.writing import new_files
 from adm.data.survey import MODES, MOST_DECODED, SEEING_THROUGH, Survey, survey
 from adm.dvc_file import NAME as DVC
@@ -52,7 +53,7 @@ PIECE = re.compile(r'(?:"(?:[^"\\\\]|\\\\.)*"|[^",])+,? ?')
 """Of a line of YAML: up to a comma that is not in quotes."""
 
 GRAPHS = (Path(), Path("downloads"))
-"""Folders where `adm fetch inception` may have put the 2015 graph."""
+"""Folders that may hold the 2015 graph, beside that where `adm fetch inception` puts it."""
 
 
 def run(
@@ -85,7 +86,7 @@ def run(
     found = survey(images, image_size, is_labelled)
     print("\n".join(_summary(images, found, channels)))
     _check_images(images, found, image_size)
-    graph = next((folder / INCEPTION.filename for folder in GRAPHS if _is_inception(folder)), None)
+    graph = next((folder / INCEPTION.filename for folder in (*GRAPHS, known_folder()) if _is_inception(folder)), None)
     trained_on = found.num_images - int(np.floor(found.num_images * HELD_OUT))
     wanted = Request(
         image_size=image_size,

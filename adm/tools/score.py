@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
+from adm.artifacts.known_files import placed
 from adm.artifacts.manifest import library_versions, provenance, sha256
 from adm.artifacts.writing import new_file, write_json
 from adm.data.images import Images, open_images
@@ -39,13 +40,47 @@ def run(
     second: SecondExtractor | None,
     out: Path | None,
 ) -> None:
-    """Score samples, print the metrics, and write them with their provenance.
+    """Score samples, print the metrics, and write them with their provenance; the arguments are those of `measure`.
 
     Raises:
-        UserError: An input is missing or damaged, or inputs do not fit each other. Nothing is written.
+        UserError: As `measure`, or `out` cannot be written. Nothing is written.
     """
     _check_place(out)
-    fake, real = open_images(samples, options.num_samples), open_reference(reference)
+    report = measure(samples, reference, graph, params, options, second)
+    print_scores(f"{samples.name} against {reference.name}", report)
+    if out is not None:
+        with new_file(out) as path:
+            write_json(path, report)
+
+
+def measure(
+    samples: Path,
+    reference: Path,
+    graph: Path,
+    params: PlacedGraphParams,
+    options: Options,
+    second: SecondExtractor | None,
+) -> dict[str, Any]:
+    """Score samples.
+
+    Args:
+        samples: An npz or a folder of images.
+        reference: The same, a reference batch in the released format, or the name of a released one.
+        graph: The frozen graph of features, or "inception".
+        params: How to run it; see `graph_params`.
+        options: What to compute.
+        second: A second extractor; see `second_extractor`.
+
+    Returns:
+        The scores by name, warnings, and the provenance of what they rest on.
+
+    Raises:
+        UserError: An input is missing or damaged, or inputs do not fit each other.
+    """
+    # Samples first: what is known by name may have to be fetched.
+    fake = open_images(samples, options.num_samples)
+    reference, graph = placed(reference), placed(graph)
+    real = open_reference(reference)
     _check_inputs(fake, real, options, second)
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
@@ -62,7 +97,7 @@ def run(
             found = score(extractors, FeatureStore(folder), fake, real, options)
     except ValueError as error:
         raise UserError(f"{samples} against {reference}: {error}") from error
-    report = {
+    return {
         **found,
         "provenance": {
             "samples": fake.describe(),
@@ -74,10 +109,6 @@ def run(
             "versions": library_versions(["adm", "numpy", "pillow", "scipy", *LIBRARIES[params.executor]]),
         },
     }
-    print_scores(f"{samples.name} against {reference.name}", report)
-    if out is not None:
-        with new_file(out) as path:
-            write_json(path, report)
 
 
 AUTO = "auto"

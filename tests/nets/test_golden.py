@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
+from adm import api
 from adm.diffusion.samplers import classifier_gradient
 from adm.nets import PRESETS, export_released, load_released, to_released
 from adm.nets.forward import Forward
@@ -68,13 +69,24 @@ def section(entry):
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch):
-    """Load an entry's network from a file in the released format, as if the entry were a preset."""
+def released(tmp_path, monkeypatch):
+    """Write an entry's network to a file in the released format, as if the entry were a preset."""
+
+    def path_of(entry):
+        monkeypatch.setitem(PRESETS, entry, section(entry))
+        path = tmp_path / f"{entry.replace('/', '_')}.pt"
+        torch.save(released_weights(ENTRIES[entry]["keys"]), path)
+        return path
+
+    return path_of
+
+
+@pytest.fixture
+def load(tmp_path, released):
+    """Load an entry's network from such a file."""
 
     def network(entry, dtype=None):
-        monkeypatch.setitem(PRESETS, entry, section(entry))
-        path = tmp_path / "released.pt"
-        torch.save(released_weights(ENTRIES[entry]["keys"]), path)
+        path = released(entry)
         if dtype:
             export_released(tmp_path / "exported.pt", load_released(path, entry).state_dict(), dtype)
             path = tmp_path / "exported.pt"
@@ -195,3 +207,19 @@ def test_guidance_in_half_precision_is_that_of_float32_at_all_timesteps(precisio
         gradients.append(classifier_gradient(sure, y, 1.0)(x, t).flatten(1))
     full, half = gradients
     assert ((half - full).norm(dim=1) < error * full.norm(dim=1)).all()
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_guided_step_from_given_noise_is_that_of_the_reference(row, golden, released):
+    """A process of one step, at t, goes to the clipped x_0, plus the gradient by its variance, 1 - alpha_bar."""
+    t, y, scale = int(T[row]), int(Y[row]), 1000.0
+    model = api.load(released("net/cond_legacy"), released("classifier/attention"), device="cpu")
+    noise = draw(1, 2, 3, 32, 32)[row : row + 1].numpy()
+    only_t = ",".join("1" if timestep == t else "0" for timestep in range(1000))
+    (image,) = model.trajectory([y], latents=noise, steps=only_t, scale=scale)
+    alpha_bar = np.prod(1 - np.linspace(1.0e-4, 0.02, 1000)[: t + 1])
+    eps = golden["net/cond_legacy/out"][row, :3]
+    x_0 = np.sqrt(1 / alpha_bar) * noise[0] - np.sqrt(1 / alpha_bar - 1) * eps
+    guidance = scale * (1 - alpha_bar) * golden["classifier/attention/grad"][row]
+    np.testing.assert_allclose(image[0], x_0.clip(-1, 1) + guidance, rtol=1.0e-4, atol=1.0e-3)
+    assert abs(guidance).max() > (0.1 if t == 977 else 0)

@@ -1,13 +1,19 @@
-"""A well-known file is fetched by its name, and is the one that the params files name."""
+"""A released file is fetched by its name, kept where the user says, and is the one that the params files name."""
 
 import hashlib
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
+from adm.artifacts import download
+from adm.artifacts.known_files import fetch_known, known_path
+from adm.nets import PRESETS
 from adm.params import load
-from adm.params.known import KNOWN
+from adm.params.known import CHECKPOINTS, KNOWN
 from adm.params.published import PublishedParams
-from adm.stages import fetch
 
 CONTENT = b"a graph"
 
@@ -23,27 +29,91 @@ def known(tmp_path, monkeypatch):
     return path
 
 
-def test_it_is_written_under_its_own_name_or_another(adm, known, tmp_path, monkeypatch):
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    assert adm("fetch", "graph") == (0, "graph.pb\n", "")
-    assert adm("fetch", "graph", "--out", tmp_path / "new" / "g.pb")[0] == 0
-    assert adm("fetch", "graph", "--out", tmp_path / "new")[0] == 0
-    for path in ("here/graph.pb", "new/g.pb", "new/graph.pb"):
+def test_it_is_kept_where_the_user_says(adm, known, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADM_FILES", str(tmp_path / "kept"))
+    assert adm("fetch", "graph") == (0, f"{tmp_path / 'kept' / 'graph.pb'}\n", "")
+    assert adm("fetch", "graph", "--to", tmp_path / "new" / "g.pb")[0] == 0
+    assert adm("fetch", "graph.pb", "--to", tmp_path / "other")[0] == 0
+    for path in ("kept/graph.pb", "new/g.pb", "other/graph.pb"):
         assert (tmp_path / path).read_bytes() == CONTENT
+    monkeypatch.delenv("ADM_FILES")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert known_path("graph").is_relative_to(tmp_path / "cache") == (sys.platform == "linux")
 
 
-def test_what_is_there_already_is_not_asked_for_again(known, tmp_path, capsys):
-    fetch.run_known("graph", tmp_path / "g.pb")
+@pytest.mark.parametrize("is_summed", [True, False])
+def test_what_is_there_already_is_not_asked_for_again(known, tmp_path, monkeypatch, is_summed):
+    if not is_summed:
+        monkeypatch.setitem(KNOWN, "graph", PublishedParams(url=known.as_uri()))
+    path = fetch_known("graph", tmp_path / "g.pb")
     known.unlink()
-    fetch.run_known("graph", tmp_path / "g.pb")
-    assert capsys.readouterr().out == f"{tmp_path / 'g.pb'}\n" * 2
+    assert fetch_known("graph", tmp_path / "g.pb") == path
+    assert path.read_bytes() == CONTENT
+
+
+def test_the_released_files_are_listed_and_those_that_are_there_marked(adm, tmp_path):
+    (tmp_path / "lsun_cat.pt").write_bytes(b"")
+    code, out, _ = adm("fetch", "--to", tmp_path)
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line.startswith(" ")}
+    assert lines.keys() == KNOWN.keys()
+    assert str(tmp_path / "lsun_cat.pt") in lines["lsun_cat"]
+    assert KNOWN["lsun_horse"].url in lines["lsun_horse"]
+    assert "about 2.22 GB" in lines["256x256_diffusion"]
+
+
+def test_a_mistyped_name_is_told_its_nearest(adm, tmp_path):
+    code, out, err = adm("fetch", "256x256_difusion", "--to", tmp_path)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "256x256_diffusion" in err
+
+
+class Server(BaseHTTPRequestHandler):
+    """Serves CONTENT, from where a range begins; the first answer is cut after two bytes."""
+
+    asked: ClassVar[list[str | None]] = []
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        self.asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        self.send_header("ETag", '"one"')
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        self.end_headers()
+        self.wfile.write(CONTENT[start:] if wanted else CONTENT[:2])
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_download_that_was_cut_goes_on(adm, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "PIECE", 1)
+    monkeypatch.setenv("NO_PROXY", "*")
+    Server.asked.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/64x64_diffusion.pt"
+    monkeypatch.setitem(KNOWN, "64x64_diffusion", PublishedParams(url=url))
+    try:
+        code, out, _ = adm("fetch", "64x64_diffusion", "--to", tmp_path)
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+    assert (code, out) == (0, f"{tmp_path / '64x64_diffusion.pt'}\n")
+    assert (tmp_path / "64x64_diffusion.pt").read_bytes() == CONTENT
+    assert Server.asked == [None, "bytes=2-"]
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"a grape", "has md5 "), (b"longer graph", "has 12 bytes, not 7")])
 def test_another_file_than_the_published_one_is_refused(adm, known, tmp_path, content, message):
     known.write_bytes(content)
-    code, out, err = adm("fetch", "graph", "--out", tmp_path / "g.pb")
+    code, out, err = adm("fetch", "graph", "--to", tmp_path / "g.pb")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert message in err
     assert not (tmp_path / "g.pb").exists()
@@ -52,3 +122,12 @@ def test_another_file_than_the_published_one_is_refused(adm, known, tmp_path, co
 @pytest.mark.parametrize("scale", ["released", "paper"])
 def test_the_scales_fetch_the_same_graph(root, scale):
     assert load(root / "scales" / scale / "params.yaml").published.graphs["inception"].file == KNOWN["inception"]
+
+
+def test_all_that_the_released_scale_fetches_is_known_by_name(root):
+    published = load(root / "scales" / "released" / "params.yaml").published
+    urls = {
+        file.url for kind in (published.checkpoints, published.samples, published.references) for file in kind.values()
+    }
+    assert urls | {KNOWN["inception"].url} == {file.url for file in KNOWN.values()}
+    assert {released.preset for released in CHECKPOINTS.values()} == PRESETS.keys()

@@ -31,6 +31,7 @@ def project(tmp_path, monkeypatch):
         return 3 * forward_flops(model) * model.training.batch_size / FLOPS_A_SECOND[device]
 
     monkeypatch.setattr(recipe, "update_seconds", update_seconds)
+    monkeypatch.setenv("ADM_FILES", str(tmp_path / "files"))
     monkeypatch.chdir(tmp_path)
 
 
@@ -108,9 +109,10 @@ def test_grey_images_are_seen_in_one_channel(adm, images):
     assert {model.network.image_channels for model in params.models.values()} == {1}
 
 
-def test_the_graph_of_2015_is_taken_where_it_was_fetched(adm, images, tmp_path):
-    (tmp_path / "downloads").mkdir()
-    path = tmp_path / "downloads" / INCEPTION.filename
+@pytest.mark.parametrize("folder", ["downloads", "files"])
+def test_the_graph_of_2015_is_taken_where_it_was_fetched(adm, images, tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    path = tmp_path / folder / INCEPTION.filename
     with path.open("wb") as file:
         file.truncate(INCEPTION.size)
     adm("new", "mine", "--images", images, "--size", 32)

@@ -1,0 +1,638 @@
+"""The Python interface: a network of any file, its samples, latents and likelihoods, and scores of images.
+
+    model = adm.load("256x256_diffusion.pt", classifier="256x256_classifier.pt")
+    images = model.sample(classes=[207] * 16, scale=1.0, steps="250", seed=0)
+
+`adm generate` samples through it, and it samples as the stage `sample` does: the same seeds give the same bytes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from adm.arithmetic.respacing import respaced_timesteps
+from adm.artifacts.known_files import placed
+from adm.artifacts.writing import write_npz
+from adm.data.batches import to_uint8, to_unit_range
+from adm.data.class_names import class_number
+from adm.data.shards import ImageShards
+from adm.determinism import make_deterministic
+from adm.nets.opening import AttentionOrder, Opened, Schedule, open_network
+from adm.nets.unet import UNet
+from adm.paper import table_cells
+from adm.parallel import resolve_device
+from adm.params.checks import check_fits
+from adm.params.errors import UserError
+from adm.params.load import line_of
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, Precision, UpsamplerModelParams
+from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
+from adm.params.section import Key, PositiveInt, Section
+from adm.params.studies import InterpolationParams, LikelihoodParams
+from adm.sampling.batch import Images, Labels, Samples
+from adm.sampling.guided import SeededNoise, block_trajectories, class_count
+from adm.sampling.interpolation import LatentSpace, compute_in_batches
+from adm.sampling.likelihood import measure
+
+Latents = NDArray[np.float32]
+"""(N, C, H, W)."""
+
+Classes = int | str | np.integer[Any] | Sequence[int | str] | NDArray[np.integer[Any]] | None
+"""Numbers of classes, or names of ImageNet's; several take turns."""
+
+Progress = Callable[[int, int], None]
+"""Is called after each step with the number of steps done, and of all steps."""
+
+Device = Literal["auto", "cpu", "cuda"]
+
+UNCONDITIONAL_SCALE = 10.0
+"""The gradient scale of the released unconditional model. Source: the flags published with it."""
+
+NAMES = ("checkpoint", "reference", "base", "schedule", "guide", "curve")
+"""Fields of runs that name artifacts, which this interface does not make."""
+
+S = TypeVar("S", bound=Section)
+
+
+class GenerationParams(RunParams):
+    """A run that no params file names: of any number of images, which nothing scores."""
+
+    num_samples: PositiveInt = 1
+    reference: Key = "none"
+    checkpoint: Key = "model"
+
+
+class UpsamplingParams(UpsampledRunParams):
+    """The same of an upsampled run."""
+
+    num_samples: PositiveInt = 1
+    reference: Key = "none"
+    checkpoint: Key = "model"
+    base: Key = "base"
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """Images that are to be sampled, block by block.
+
+    Attributes:
+        run: How to sample; image i of `run.num_samples` is made by seed `run.seed` + i.
+        labels: (N,) int64, given or drawn.
+        num_steps: Steps of the sampler.
+        trajectory: The result of `block_trajectories`.
+    """
+
+    run: SamplingParams
+    labels: Labels
+    num_steps: int
+    trajectory: Callable[[int], tuple[Tensor, Iterator[Tensor]]]
+
+    @property
+    def blocks(self) -> range:
+        """The numbers of the blocks."""
+        return range(-(-self.run.num_samples // self.run.micro_batch))
+
+    def rows(self, block: int) -> range:
+        """The numbers of a block's images."""
+        first = block * self.run.micro_batch
+        return range(first, min(first + self.run.micro_batch, self.run.num_samples))
+
+    def sample(self, block: int, stepped: Callable[[], object] = lambda: None) -> Images:
+        """The images of a block, (B, H, W, 3) uint8; `stepped` is called after each step."""
+        for x in self.trajectory(block)[1]:
+            x_0 = x
+            stepped()
+        return to_uint8(x_0)[: len(self.rows(block))]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Images that are given answer what a study asks of a dataset: `labels` (N,), and images by their numbers."""
+
+    labels: Labels
+    images: Images
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self.images[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A diffusion model or an upsampler, and perhaps a classifier that guides it, from `load`.
+
+    Attributes:
+        opened: The network and what it is.
+        guide: The classifier and what it is; None for no guidance.
+        precision: That of the network; the classifier computes in float32, unless `classifier_precision` is given.
+    """
+
+    opened: Opened
+    guide: Opened | None
+    precision: Precision
+
+    @property
+    def params(self) -> DiffusionModelParams | UpsamplerModelParams:
+        """The section of the model."""
+        assert not isinstance(self.opened.model, ClassifierModelParams)
+        return self.opened.model
+
+    @property
+    def num_classes(self) -> int | None:
+        """Classes of the model, else of the classifier; None without classes."""
+        return class_count(self.params, self._classifier_params)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of what the network sees."""
+        network = self.params.network
+        return (network.image_channels, network.image_size, network.image_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.opened.network.parameters()).device
+
+    def sample(
+        self,
+        classes: Classes = None,
+        num: int | None = None,
+        *,
+        scale: float | None = None,
+        steps: str | int = "250",
+        sampler: str | None = None,
+        seed: int = 0,
+        latents: Latents | None = None,
+        batch: int | None = None,
+        progress: Progress | None = None,
+        **fields: Any,
+    ) -> Images:
+        """Sample images.
+
+        Args:
+            classes: The class of each image; fewer than `num` take turns. None draws them by the images' seeds.
+            num: N, the number of images; by default that of classes or latents, or 1.
+            scale: The gradient scale; None is `default_scale` with a classifier.
+            steps: The schedule: "250", "25,25" or "ddim25".
+            sampler: A key of `adm.params.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
+            seed: Seed `seed` + i makes image i.
+            latents: (N, C, H, W) float32, x_T in the place of noise.
+            batch: Images that are computed together; by default as many as have 2^18 pixels, and 64 at most. The last
+                bits depend on it.
+            progress: Is told of each step.
+            fields: Further fields of a run in a params file, such as `eta=0.5`.
+
+        Returns:
+            (N, H, W, 3) uint8: those of a run of the pipeline with these values, `micro_batch` the same, of as many
+            threads, to the last bit.
+
+        Raises:
+            UserError: A value is not accepted, or does not fit the model.
+        """
+        how = {"scale": scale, "steps": steps, "sampler": sampler, "seed": seed, "batch": batch, **fields}
+        return _collected(self.sampling(classes, num, latents=latents, **how), progress)
+
+    def upsample(
+        self,
+        images: Images,
+        classes: Classes = None,
+        *,
+        steps: str | int = "250",
+        sampler: str | None = None,
+        seed: int = 0,
+        batch: int | None = None,
+        progress: Progress | None = None,
+        **fields: Any,
+    ) -> Images:
+        """Upsample images by an upsampler.
+
+        Args:
+            images: (N, h, w, 3) uint8, of the side that the upsampler was trained on.
+            classes: Their classes, as for `sample`; not needed by an upsampler without classes.
+            steps: As for `sample`, and so are the others.
+            sampler: As for `sample`.
+            seed: As for `sample`. Give another one than the images were sampled with: their noise began alike.
+            batch: As for `sample`.
+            progress: As for `sample`.
+            fields: As for `sample`.
+
+        Returns:
+            (N, H, W, 3) uint8.
+
+        Raises:
+            UserError: As for `sample`, or the images do not fit.
+        """
+        how = {"steps": steps, "sampler": sampler, "seed": seed, "batch": batch, **fields}
+        return _collected(self.upsampling(images, classes, **how), progress)
+
+    def trajectory(self, classes: Classes = None, num: int | None = None, **how: Any) -> Iterator[Latents]:
+        """Yield x_{T-1} .. x_0, each (N, C, H, W) float32, of images that are computed together.
+
+        Args:
+            classes: As for `sample`.
+            num: As for `sample`.
+            how: Keywords of `sample`, but `batch` and `progress`.
+
+        Raises:
+            UserError: As for `sample`.
+        """
+        found = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
+        return (x.cpu().numpy() for x in found.trajectory(0)[1])
+
+    def encode(
+        self, images: Images, classes: Classes = None, *, steps: str | int = "250", batch: int | None = None
+    ) -> Latents:
+        """The latents of images: DDIM run towards noise, over all steps but the last.
+
+        Args:
+            images: (N, H, W, 3) uint8.
+            classes: Their classes, as for `sample`; needed by a model with classes.
+            steps: As for `sample`.
+            batch: As for `sample`.
+
+        Returns:
+            (N, C, H, W) float32: what `decode` with the same steps takes back to the images, nearly, and what
+            `sample` takes as `latents`.
+
+        Raises:
+            UserError: The images or the classes do not fit the model, or a value is not accepted.
+
+        Source: Appendix H.
+        """
+        x_0, weights = self._conditioned(images, classes)
+        space = self._space(steps, 0.0)
+        return cast(Latents, self._in_batches(space.encode, space, batch, x_0, weights).numpy())
+
+    def decode(
+        self,
+        latents: Latents,
+        classes: Classes = None,
+        *,
+        scale: float | None = None,
+        steps: str | int = "250",
+        batch: int | None = None,
+    ) -> Images:
+        """Images from latents by DDIM, guided if there is a classifier and a scale.
+
+        Args:
+            latents: (N, C, H, W) float32.
+            classes: As for `encode`.
+            scale: The gradient scale; None is 0: it takes latents back to where they came from.
+            steps: As for `sample`.
+            batch: As for `sample`.
+
+        Returns:
+            (N, H, W, 3) uint8.
+
+        Raises:
+            UserError: As for `encode`.
+
+        Source: Appendix H; Algorithm 2.
+        """
+        x_T = torch.from_numpy(self._checked_latents(latents))
+        weights = self._weights(self._labels_for(classes, len(x_T)))
+        space = self._space(steps, scale or 0.0)
+        return to_uint8(self._in_batches(space.decode, space, batch, x_T, weights))
+
+    def bits_per_dim(
+        self,
+        images: Images,
+        classes: Classes = None,
+        *,
+        steps: str | int | None = None,
+        seed: int = 0,
+        batch: int | None = None,
+    ) -> NDArray[np.float64]:
+        """The bound on -log2 p(image) per dimension of each image: the sum of the terms of L_vlb.
+
+        Args:
+            images: (N, H, W, 3) uint8.
+            classes: As for `encode`.
+            steps: A schedule as for `sample`; None takes all T timesteps. Fewer give a less tight bound.
+            seed: Of the noise; an image's depends on the seed and on its number.
+            batch: As for `sample`.
+
+        Returns:
+            (N,) float64, bits.
+
+        Raises:
+            UserError: As for `encode`.
+
+        Source: equations 8-11.
+        """
+        if not isinstance(self.params, DiffusionModelParams):
+            raise UserError(f"{self.opened.path}: is an upsampler, whose likelihoods are not measured")
+        found = self._checked_images(images, self.params.network.image_size)
+        labels = self._labels_for(classes, len(found))
+        steps = None if steps is None else str(steps)
+        values = {"steps": steps, "seed": seed, "micro_batch": self._batch(batch, len(found))}
+        study = _section(
+            LikelihoodParams,
+            {"checkpoint": "model", "dataset": "given", "num_images": max(2, len(found)), "precision": self.precision}
+            | values,
+        )
+        self._check_steps(steps)
+        given = cast(ImageShards, _Given(labels, found))
+        return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
+
+    def default_scale(self, sampler: str = "ddpm") -> float:
+        """The gradient scale of Table 14 for a released model, by its size and sampler, else 1."""
+        if self.opened.preset == "imagenet256_unconditional":
+            return UNCONDITIONAL_SCALE
+        header, rows = table_cells("table_14")
+        column = f"ImageNet {self.params.network.image_size}"
+        if self.opened.preset is None or column not in header:
+            return 1.0
+        plain, ddim = (row[header.index(column)] for row in rows)
+        return float(ddim if sampler == "ddim" and ddim else plain)
+
+    def sampling(
+        self,
+        classes: Classes = None,
+        num: int | None = None,
+        *,
+        scale: float | None = None,
+        steps: str | int = "250",
+        sampler: str | None = None,
+        seed: int = 0,
+        latents: Latents | None = None,
+        batch: int | None = None,
+        **fields: Any,
+    ) -> Sampling:
+        """What `sample` samples, to be computed block by block; the arguments are those of `sample`."""
+        if isinstance(self.params, UpsamplerModelParams):
+            raise UserError(f"{self.opened.path}: is an upsampler, which makes images from smaller ones: upsample")
+        num = self._counted(classes, num, latents)
+        if latents is not None:
+            latents = self._checked_latents(latents, num)
+        labels = None if classes is None else self._numbers(classes, num)
+        steps = str(steps)
+        chosen = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
+        if scale is None:
+            scale = self.default_scale(chosen) if self.guide else 0.0
+        values = {
+            **{"num_samples": num, "seed": seed, "steps": steps, "sampler": chosen, "precision": self.precision},
+            **{"gradient_scale": float(scale), "classifier": "classifier" if self.guide else None},
+            "micro_batch": self._batch(batch, num),
+        }
+        run = _section(GenerationParams, _joined(values, fields))
+        if run.cfg_scale is not None and not self.params.training.label_dropout:
+            raise UserError(
+                f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
+                "nothing without a class; leave cfg_scale out"
+            )
+        guide = self.guide.network if self.guide else None
+        count = self.num_classes or 1
+        made = partial(block_trajectories, run, self.params, self.opened.network, guide, count)
+        drawn = SeededNoise(range(seed, seed + num)).labels(count).numpy() if labels is None else labels
+        return Sampling(run, drawn, self._check_steps(steps), made(labels=labels, latents=latents))
+
+    def upsampling(
+        self,
+        images: Images,
+        classes: Classes = None,
+        *,
+        steps: str | int = "250",
+        sampler: str | None = None,
+        seed: int = 0,
+        batch: int | None = None,
+        **fields: Any,
+    ) -> Sampling:
+        """What `upsample` samples, to be computed block by block; the arguments are those of `upsample`."""
+        if not isinstance(self.params, UpsamplerModelParams):
+            raise UserError(f"{self.opened.path}: is no upsampler, but a model of images from noise")
+        found = self._checked_images(images, self.params.network.low_resolution)
+        labels = self._labels_for(classes, len(found))
+        steps = str(steps)
+        chosen = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
+        values = {
+            **{"num_samples": len(found), "seed": seed, "steps": steps, "sampler": chosen, "precision": self.precision},
+            "micro_batch": self._batch(batch, len(found)),
+        }
+        run = _section(UpsamplingParams, _joined(values, fields))
+        made = partial(block_trajectories, run, self.params, self.opened.network, None, self.num_classes or 1)
+        return Sampling(run, labels, self._check_steps(steps), made(base=Samples(found, labels)))
+
+    @property
+    def _classifier_params(self) -> ClassifierModelParams | None:
+        return cast(ClassifierModelParams, self.guide.model) if self.guide else None
+
+    def _batch(self, given: int | None, num: int) -> int:
+        side = self.params.network.image_size
+        return min(num, given if given is not None else min(64, max(1, (512 // side) ** 2)))
+
+    def _counted(self, classes: Classes, num: int | None, latents: Latents | None) -> int:
+        if num is not None:
+            return num
+        if latents is not None:
+            return len(latents)
+        return 1 if classes is None or isinstance(classes, int | str | np.integer) else len(classes)
+
+    def _check_steps(self, steps: str | None) -> int:
+        """The number of steps of a schedule, which must fit the model."""
+        timesteps = self.params.noise.timesteps
+        try:
+            return timesteps if steps is None else len(respaced_timesteps(timesteps, steps))
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+    def _numbers(self, classes: Classes, num: int) -> Labels:
+        """The classes of N images as numbers, (N,) int64."""
+        asked = [classes] if isinstance(classes, int | str | np.integer) else list(() if classes is None else classes)
+        count = self.num_classes
+        if count is None:
+            raise UserError(f"class {asked[0]!r}: is not used; {self.opened.path} has no classes")
+        if not asked or len(asked) > num:
+            raise UserError(f"classes: {len(asked)} are given for {num} images; give one or more, and at most as many")
+        return np.resize(np.array([class_number(given, count) for given in asked], np.int64), num)
+
+    def _labels_for(self, classes: Classes, num: int) -> Labels:
+        """The classes of images that are given, (N,) int64; zeros for a model without classes."""
+        if classes is not None:
+            return self._numbers(classes, num)
+        if self.params.network.num_classes is not None:
+            raise UserError(f"classes: are missing; {self.opened.path} has {self.num_classes} classes")
+        return np.zeros(num, np.int64)
+
+    def _checked_images(self, images: Images, side: int) -> Images:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3) or not len(images):
+            raise UserError(
+                f"images: are {images.dtype} of shape {images.shape}; {self.opened.path} takes uint8 of shape "
+                f"(N, {side}, {side}, 3)"
+            )
+        return images
+
+    def _checked_latents(self, latents: Latents, num: int | None = None) -> Latents:
+        wanted = (len(latents) if num is None else num, *self.image_shape)
+        if latents.dtype != np.float32 or latents.shape != wanted or not len(latents):
+            raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
+        return latents
+
+    def _conditioned(self, images: Images, classes: Classes) -> tuple[Tensor, Tensor]:
+        channels, side, _ = self.image_shape
+        found = self._checked_images(images, side)
+        return to_unit_range(found, channels), self._weights(self._labels_for(classes, len(found)))
+
+    def _weights(self, labels: Labels) -> Tensor:
+        return one_hot(torch.from_numpy(labels), self.num_classes or 1).float()
+
+    def _space(self, steps: str | int, scale: float) -> LatentSpace:
+        if not isinstance(self.params, DiffusionModelParams):
+            raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
+        steps = str(steps)
+        self._check_steps(steps)
+        values = {"steps": steps, "gradient_scale": float(scale), "classifier": "classifier" if self.guide else None}
+        named = {"checkpoint": "model", "dataset": "given", "reconstructions": 1, "precision": self.precision}
+        study = _section(InterpolationParams, named | values)
+        guide: nn.Module | None = self.guide.network if self.guide else None
+        return LatentSpace.of(study, self.params, cast(UNet, self.opened.network), guide)
+
+    def _in_batches(
+        self, function: Callable[..., Tensor], space: LatentSpace, batch: int | None, *rows: Tensor
+    ) -> Tensor:
+        return compute_in_batches(function, space.device, self._batch(batch, len(rows[0])), *rows)
+
+
+def load(
+    checkpoint: str | Path,
+    classifier: str | Path | None = None,
+    *,
+    preset: str | None = None,
+    schedule: Schedule | None = None,
+    attention_order: AttentionOrder | None = None,
+    device: Device = "auto",
+    precision: Precision = "float32",
+    threads: int | None = None,
+) -> Model:
+    """Load a diffusion model or an upsampler.
+
+    Args:
+        checkpoint: A released `.pt`, a `.safetensors` that `adm convert` wrote, the folder of a checkpoint, or the
+            name of a released file, which is fetched.
+        classifier: The same of a noisy classifier that guides it.
+        preset: The released network that the checkpoint holds; by default its shapes and its name tell.
+        schedule: Of the noise, for both files; by default the preset's or the checkpoint's own.
+        attention_order: Of the checkpoint, as for `schedule`.
+        device: Where to compute; "auto" is a GPU where there is one.
+        precision: Of the model's arithmetic.
+        threads: Of this process, whose kernels are made deterministic; None leaves both as they are.
+
+    Raises:
+        UserError: A file is missing, damaged or no checkpoint, the classifier does not fit the model, or there is no
+            GPU where one was asked for.
+    """
+    if threads is not None:
+        make_deterministic(threads)
+    if device not in (known := ("auto", "cpu", "cuda")):
+        raise UserError(f"device {device!r}: is none; there are {', '.join(known)}")
+    name = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
+    place = resolve_device(name)
+    opened = open_network(placed(Path(checkpoint)), preset, schedule, attention_order, place)
+    if isinstance(opened.model, ClassifierModelParams):
+        raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
+    guide = None
+    if classifier is not None:
+        guide = open_network(placed(Path(classifier)), schedule=schedule, device=place)
+        _check_guide(opened, guide)
+    return Model(opened, guide, precision)
+
+
+def _check_guide(opened: Opened, guide: Opened) -> None:
+    if not isinstance(opened.model, DiffusionModelParams):
+        raise UserError(f"classifier {guide.path}: is not used; {opened.path} is an upsampler, which none guides")
+    if not isinstance(guide.model, ClassifierModelParams):
+        raise UserError(f"classifier {guide.path}: is of kind {guide.model.kind!r}, not 'classifier'")
+    try:
+        check_fits(f"classifier {guide.path}", guide.model, str(opened.path), opened.model)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def score(
+    samples: ArrayLike | str | Path,
+    reference: ArrayLike | str | Path,
+    graph: str | Path | None = None,
+    *,
+    num_samples: int | None = None,
+    further: bool = False,
+    replicates: int = 0,
+    device: Device = "auto",
+    batch: int = 64,
+    threads: int | None = None,
+    cache: str | Path | None = None,
+) -> Mapping[str, Any]:
+    """Score images against a reference: Inception Score, FID, sFID, precision and recall.
+
+    Args:
+        samples: (N, H, W, 3) uint8, an npz with such an `arr_0`, or a folder of RGB images.
+        reference: The same, a reference batch in the released format, or the name of one, which is fetched.
+        graph: The frozen graph of features; None is the Inception graph of 2015, which is fetched.
+        num_samples: Score the first so many.
+        further: KID, density, coverage and FID-infinity, too.
+        replicates: Of a bootstrap, for 95 % intervals; 40 or more, or 0 for none.
+        device: Where the graph runs.
+        batch: Images at a time.
+        threads: All cores if None.
+        cache: A folder that keeps features for later calls.
+
+    Returns:
+        What `adm score --out` writes: metrics by name, warnings, and the provenance of both.
+
+    Raises:
+        UserError: An input is missing or damaged, or inputs do not fit each other.
+    """
+    from adm.evaluation.scoring import Options  # noqa: PLC0415
+    from adm.tools import score as tool  # noqa: PLC0415
+
+    options = Options(num_samples, "exact", replicates, further, False, None if cache is None else Path(cache))
+    how = tool.graph_params("torch", device, False, batch, threads)
+    with TemporaryDirectory() as folder:
+        fake, real = (
+            _as_file(given, Path(folder, f"{name}.npz"))
+            for name, given in (("samples", samples), ("reference", reference))
+        )
+        return tool.measure(fake, real, Path(graph or "inception"), how, options, None)
+
+
+def _as_file(given: ArrayLike | str | Path, path: Path) -> Path:
+    if isinstance(given, str | Path):
+        return Path(given)
+    write_npz(path, arr_0=np.asarray(given))
+    return path
+
+
+def _joined(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    for name in fields:
+        if name in values:
+            raise UserError(f"{name}: is no further field of a run, but given by an argument or an option of its own")
+        if name in NAMES:
+            raise UserError(f"{name}: names an artifact of a params file, of which there is none here; leave it out")
+    return values | fields
+
+
+def _section(section: type[S], values: dict[str, Any]) -> S:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise UserError(line_of(dict(error.errors(include_url=False)[0]))) from error
+
+
+def _collected(sampling: Sampling, progress: Progress | None) -> Images:
+    total = len(sampling.blocks) * sampling.num_steps
+    done = 0
+
+    def stepped() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    return np.concatenate([sampling.sample(block, stepped) for block in sampling.blocks])

@@ -1,0 +1,297 @@
+"""`generate`: images from a checkpoint as PNGs, a grid and an npz, beside a json that repeats the call."""
+
+import os
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+from pydantic import Field, ValidationError
+
+from adm.api import Device, Model, Sampling, load
+from adm.artifacts.code import code_digest
+from adm.artifacts.manifest import differing, identity, library_versions
+from adm.artifacts.reading import read_json, read_npz
+from adm.artifacts.streaming import write_npz_rows
+from adm.artifacts.writing import new_file, new_files, write_json
+from adm.data.class_names import class_name, class_number
+from adm.data.decoding import read_image
+from adm.nets.opening import AttentionOrder, Schedule
+from adm.params.errors import UserError
+from adm.params.keys import check_equal
+from adm.params.load import line_of
+from adm.params.models import Precision, UpsamplerModelParams
+from adm.params.runs import RunParams
+from adm.params.section import PositiveInt, Section, Seed
+from adm.progress import progress
+from adm.report.contact_sheet import contact_sheet
+from adm.sampling.batch import SAMPLES, Images, Labels
+
+FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
+"""What a folder holds: images, those that were upsampled to them, and the grid."""
+
+RECORD = "generate.json"
+"""What repeats the call."""
+
+FEWEST = 16
+"""Images where no number is given, but whole turns of the classes."""
+
+SHOWN = 100
+"""Images in the grid, at most."""
+
+APART = 1_000_000
+"""Between the seeds of images and of their upsampling, whose noise would else begin alike."""
+
+
+class Call(Section):
+    """What is generated; None is what `run` finds out. Fields are the options of `adm generate`."""
+
+    checkpoint: str
+    classifier: str | None = None
+    upsampler: str | None = None
+    init: str | None = None
+    classes: list[int | str] | None = None
+    num: PositiveInt | None = None
+    scale: float | None = None
+    steps: str = "250"
+    sampler: str | None = None
+    seed: Seed = 0
+    device: Device = "auto"
+    precision: Precision = "float32"
+    batch: PositiveInt | None = None
+    threads: PositiveInt | None = None
+    preset: str | None = None
+    schedule: Schedule | None = None
+    attention_order: AttentionOrder | None = None
+    fields: dict[str, Any] = Field(default={})
+
+
+def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
+    """A call from the command line.
+
+    Args:
+        checkpoint: A checkpoint, or a `generate.json`, whose call is repeated.
+        options: Fields of Call that were given.
+
+    Raises:
+        UserError: An option is not accepted, the json is none, or options are given beside it.
+    """
+    if not checkpoint.endswith(".json"):
+        return _validated({"checkpoint": checkpoint, **options}, "")
+    if options:
+        raise UserError(f"--{next(iter(options))}: is not accepted beside {checkpoint}, which tells all but --out")
+    content = read_json(Path(checkpoint)).get("call")
+    if not isinstance(content, dict):
+        raise UserError(f"{checkpoint}: repeats no call: it holds no object `call`")
+    return _validated(content, f"{checkpoint}: ")
+
+
+def _validated(values: dict[str, Any], place: str) -> Call:
+    try:
+        return Call.model_validate(values)
+    except ValidationError as error:
+        raise UserError(place + line_of(dict(error.errors(include_url=False)[0]))) from error
+
+
+def fields_of(settings: Sequence[str]) -> dict[str, Any]:
+    """Fields of a run that are written as KEY=VALUE, with values in YAML.
+
+    Raises:
+        UserError: One is not written so.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not (key and equals):
+            raise UserError(f"--set {setting!r}: is no KEY=VALUE, such as eta=0.5")
+    return found
+
+
+def classes_of(ranges: str) -> list[int | str]:
+    """Classes written as "0-9" or "1,207,985".
+
+    Raises:
+        UserError: The text is no such list.
+    """
+    found: list[int | str] = []
+    for part in ranges.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not (last.isdecimal() and int(first) <= int(last))):
+            raise UserError(f"--classes {ranges!r}: is no list of numbers; write 0-9 or 1,207,985")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def run(call: Call, out: Path) -> None:
+    """Sample images, and write each as soon as its block is finished; what an earlier try finished is kept.
+
+    Args:
+        call: What to sample.
+        out: The folder: `images/` with a PNG each, `grid.png`, `samples.npz` in the released format, `generate.json`,
+            and with an upsampler `low_resolution/`, what it upsampled.
+
+    Raises:
+        UserError: A file or a value does not fit, `out` holds images of another call, or the disk is full.
+    """
+    call = call.model_copy(update={"threads": call.threads or _cores()})
+    model, upsampler = _loaded(call)
+    sampling = _sampling(call, model)
+    call = _resolved(call, model, sampling)
+    _begin(out, call, model, upsampler)
+    files = _files(sampling, model.num_classes)
+    first = out / (FINAL if upsampler is None else LOW)
+    _complete(first, files, sampling)
+    if upsampler is not None:
+        sampling = _upsampling(call, upsampler, _read(first, files), sampling.labels)
+        _complete(out / FINAL, files, sampling)
+    _write(out, files, sampling, model.num_classes)
+    print(out)
+
+
+def finished(out: Path) -> int:
+    """The number of images that an unfinished call has left."""
+    return len(list((out / FINAL).glob("*.png")))
+
+
+def _cores() -> int:
+    ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    return len(ours(0))
+
+
+def _loaded(call: Call) -> tuple[Model, Model | None]:
+    where: dict[str, Any] = {"device": call.device, "precision": call.precision, "threads": call.threads}
+    how: dict[str, Any] = {"schedule": call.schedule, "attention_order": call.attention_order}
+    model = load(call.checkpoint, call.classifier, preset=call.preset, **how, **where)
+    if call.upsampler is None:
+        return model, None
+    upsampler = load(call.upsampler, **where)
+    params, place = upsampler.params, f"upsampler {upsampler.opened.path}"
+    if not isinstance(params, UpsamplerModelParams):
+        raise UserError(f"{place}: is of kind {params.kind!r}, not 'upsampler'")
+    channels, side, _ = model.image_shape
+    try:
+        check_equal(place, "low_resolution", params.network.low_resolution, call.checkpoint, side)
+        check_equal(place, "image_channels", params.network.image_channels, call.checkpoint, channels)
+        if upsampler.num_classes is not None:
+            check_equal(place, "num_classes", upsampler.num_classes, call.checkpoint, model.num_classes)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return model, upsampler
+
+
+def _sampling(call: Call, model: Model) -> Sampling:
+    latents = None
+    if call.init is not None:
+        latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
+    num = call.num
+    if num is None and latents is None:
+        turn = len(call.classes or [0])
+        num = -(-FEWEST // turn) * turn
+    how: dict[str, Any] = {"scale": call.scale, "sampler": call.sampler, "seed": call.seed, "batch": call.batch}
+    if twice := how.keys() & call.fields:
+        raise UserError(f"--set {min(twice)}: has an option of its own, --{min(twice)}")
+    return model.sampling(call.classes, num, latents=latents, steps=call.steps, **how, **call.fields)
+
+
+def _upsampling(call: Call, upsampler: Model, images: Images, labels: Labels) -> Sampling:
+    classes = None if upsampler.num_classes is None else labels
+    how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + APART}
+    return upsampler.upsampling(images, classes, **how, batch=call.batch)
+
+
+def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
+    """The call with what was found out, so that it can be repeated elsewhere."""
+    classes = None if call.classes is None else [class_number(given, model.num_classes or 1) for given in call.classes]
+    run = sampling.run
+    scale = run.gradient_scale if isinstance(run, RunParams) and model.guide else None
+    found = {"num": run.num_samples, "sampler": run.sampler, "scale": scale, "device": model.device.type}
+    return call.model_copy(update={"classes": classes, **found})
+
+
+def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None:
+    """Say what is sampled, and note it in the folder, or refuse a folder that holds something else."""
+    guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
+    used = {"checkpoint": model.opened, "classifier": model.guide, "upsampler": upsampler and upsampler.opened}
+    print(*(opened.describe() for opened in used.values() if opened), sep="\n")
+    print(f"{call.num} images, {call.sampler}, steps {call.steps}{guided}, seed {call.seed}, on {call.device}")
+    files = {name: opened.path for name, opened in used.items() if opened}
+    if call.init is not None:
+        files["init"] = Path(call.init)
+    record = {
+        "call": call.values(),
+        "files": {name: identity(path) for name, path in files.items()},
+        "code": code_digest("sample"),
+        "versions": library_versions(["adm", "numpy", "torch"]),
+    }
+    if (out / RECORD).exists():
+        for key, found, wanted in differing(read_json(out / RECORD), record):
+            raise UserError(f"{out}: holds images of another call: {key} {found}, not {wanted}; give another --out")
+    elif (out / FINAL).exists() or (out / LOW).exists():
+        raise UserError(f"{out}: holds images that no {RECORD} tells of; give another --out")
+    else:
+        with new_file(out / RECORD) as path:
+            write_json(path, record)
+
+
+def _files(sampling: Sampling, num_classes: int | None) -> list[str]:
+    """The names of the PNGs: number and class."""
+    endings = [""] * len(sampling.labels)
+    if num_classes is not None:
+        names = (class_name(number, num_classes) for number in sampling.labels.tolist())
+        endings = ["-" + re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
+    return [f"{number:06d}{ending}.png" for number, ending in enumerate(endings)]
+
+
+def _complete(folder: Path, files: list[str], sampling: Sampling) -> None:
+    """Sample the blocks of which an image is missing or damaged, and write their images."""
+    missing = [
+        block for block in sampling.blocks if not _is_whole([folder / files[row] for row in sampling.rows(block)])
+    ]
+    with progress(total=len(missing) * sampling.num_steps, name=folder.name) as bar:
+        for block in missing:
+            images = sampling.sample(block, bar.update)
+            with new_files(*(folder / files[row] for row in sampling.rows(block))) as paths:
+                for path, image in zip(paths, images, strict=True):
+                    Image.fromarray(image).save(path, format="PNG")
+
+
+def _is_whole(paths: list[Path]) -> bool:
+    try:
+        return all(path.exists() and read_image(path).size for path in paths)
+    except UserError:
+        return False
+
+
+def _read(folder: Path, files: list[str]) -> Images:
+    return np.stack([read_image(folder / file) for file in files])
+
+
+def _write(out: Path, files: list[str], sampling: Sampling, num_classes: int | None) -> None:
+    """Write the grid, and all images in the released format, which holds labels of a model with classes."""
+    labels = sampling.labels
+    arrays: dict[str, Any] = {
+        "arr_0": (len(files), (_read(out / FINAL, [files[row] for row in sampling.rows(b)]) for b in sampling.blocks))
+    }
+    names = None
+    if num_classes is not None:
+        arrays["arr_1"] = (len(labels), [labels])
+        names = [_label(number, num_classes) for number in labels[:SHOWN].tolist()]
+    with new_file(out / SAMPLES) as path:
+        write_npz_rows(path, **arrays)
+    drawn = BytesIO()
+    contact_sheet(_read(out / FINAL, files[:SHOWN]), names).savefig(drawn, format="png", metadata={"Software": None})
+    with new_file(out / GRID) as path:
+        path.write_bytes(drawn.getvalue())
+
+
+def _label(number: int, num_classes: int) -> str:
+    name = class_name(number, num_classes)
+    return name if name == str(number) else f"{number}: {name}"

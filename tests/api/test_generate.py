@@ -1,0 +1,237 @@
+"""`adm generate`: images that the stage `sample` gives, kept when it is interrupted, and repeated by their json."""
+
+import errno
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import adm as package
+from adm.api import Sampling
+from adm.data.images import open_images
+from adm.nets import PRESETS
+from adm.nets.release import preset_shapes
+from adm.params.known import CHECKPOINTS, Released
+from adm.params.networks import UNetParams
+
+HOW = ("--steps", "3", "--seed", 7, "--threads", 1)
+
+
+@pytest.fixture
+def generate(adm, checkpoint, tmp_path):
+    """Generate into a folder; return what was printed."""
+
+    def run(*options, out="out", expected=0, source=None):
+        code, printed, err = adm("generate", source or checkpoint(), *options, "--out", tmp_path / out)
+        assert code == expected, err
+        return printed if expected == 0 else err
+
+    return run
+
+
+def pixels(folder):
+    return np.stack([np.asarray(Image.open(path)) for path in sorted((folder / "images").iterdir())])
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
+
+
+def test_what_is_written(generate, checkpoint, tmp_path):
+    options = ("--classifier", checkpoint("classifier"), "--scale", 2, "-n", 5, "--batch", 2)
+    printed = generate("--class", 1, "--class", 0, *options, *HOW)
+    model = package.load(checkpoint(), checkpoint("classifier"), device="cpu")
+    expected = model.sample([1, 0], 5, scale=2.0, steps="3", seed=7, batch=2)
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["generate.json", "grid.png", "images", "samples.npz"]
+    assert [path.name for path in sorted((out / "images").iterdir())] == [
+        f"{number:06d}-{label}.png" for number, label in enumerate([1, 0, 1, 0, 1])
+    ]
+    np.testing.assert_array_equal(pixels(out), expected)
+    with np.load(out / "samples.npz") as arrays:
+        np.testing.assert_array_equal(arrays["arr_0"], expected)
+        assert arrays["arr_1"].tolist() == [1, 0, 1, 0, 1]
+    assert open_images(out / "samples.npz").shape == open_images(out / "images").shape == (5, 8, 8, 3)
+    for told in ("schedule cosine", "attention order legacy", "gradient scale 2", "2 classes"):
+        assert told in printed
+
+
+def test_the_json_repeats_the_call(generate, tmp_path):
+    generate("--classes", "0-1", "--set", "eta=0.5", "--sampler", "ddim", *HOW)
+    call = json.loads((tmp_path / "out" / "generate.json").read_text())["call"]
+    assert (call["num"], call["classes"], call["fields"]) == (16, [0, 1], {"eta": 0.5})
+    generate(source=tmp_path / "out" / "generate.json", out="again")
+    assert files(tmp_path / "out") == files(tmp_path / "again")
+    err = generate("--seed", 1, source=tmp_path / "out" / "generate.json", out="third", expected=2)
+    assert "--seed: is not accepted beside" in err
+
+
+def test_an_interrupted_call_keeps_what_it_finished_and_goes_on_to_the_same_bytes(generate, tmp_path, monkeypatch):
+    options = ("-n", 5, "--batch", 2, *HOW)
+    generate(*options, out="whole")
+    sample, computed = Sampling.sample, []
+
+    def first(sampling, block, stepped):
+        if block == 1:
+            raise KeyboardInterrupt
+        return sample(sampling, block, stepped)
+
+    monkeypatch.setattr(Sampling, "sample", first)
+    assert "has 2 images; the same call goes on" in generate(*options, expected=130)
+    np.testing.assert_array_equal(pixels(tmp_path / "out"), pixels(tmp_path / "whole")[:2])
+
+    def second(sampling, block, stepped):
+        computed.append(block)
+        return sample(sampling, block, stepped)
+
+    monkeypatch.setattr(Sampling, "sample", second)
+    generate(*options)
+    assert computed == [1, 2]
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+    damaged = next((tmp_path / "out" / "images").glob("000004*"))
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    generate(*options)
+    assert computed == [1, 2, 2]
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(generate, tmp_path, monkeypatch):
+    options = ("-n", 4, "--batch", 2, *HOW)
+    save, saved = Image.Image.save, []
+
+    def full(image, path, **settings):
+        if len(saved) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved.append(path)
+        save(image, path, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Image.Image, "save", full)
+        err = generate(*options, expected=2)
+    assert "No space left on device" in err
+    assert len(err.splitlines()) == 1
+    kept = files(tmp_path / "out")
+    assert len(kept) == 3
+    generate(*options)
+    assert files(tmp_path / "out").items() > kept.items()
+
+
+def test_images_of_another_call_are_not_touched(generate, tmp_path):
+    generate("-n", 1, *HOW)
+    before = files(tmp_path / "out")
+    err = generate("-n", 1, "--steps", "4", expected=2)
+    assert "holds images of another call: call.steps 3, not 4" in err
+    (tmp_path / "out" / "generate.json").unlink()
+    assert "holds images that no generate.json tells of" in generate("-n", 1, *HOW, expected=2)
+    assert files(tmp_path / "out") == {name: content for name, content in before.items() if name != "generate.json"}
+
+
+def test_latents_are_decoded(generate, checkpoint, tmp_path, dataset):
+    fresh = checkpoint(fresh=True)
+    images, labels = dataset[np.arange(3)], dataset.labels[:3]
+    latents = package.load(fresh, device="cpu").encode(images, labels, steps="ddim10")
+    np.savez(tmp_path / "latents.npz", latents)
+    classes = ",".join(map(str, labels))
+    generate("--init", tmp_path / "latents.npz", "--steps", "ddim10", "--classes", classes, source=fresh)
+    assert abs(pixels(tmp_path / "out").astype(int) - images).max() <= 1
+
+
+def test_samples_are_upsampled(generate, checkpoint, tmp_path):
+    small = checkpoint(image_size=4)
+    generate("--upsampler", checkpoint("upsampler"), "-n", 3, "--batch", 2, *HOW, source=small)
+    model, upsampler = package.load(small, device="cpu"), package.load(checkpoint("upsampler"), device="cpu")
+    sampling = model.sampling(num=3, steps="3", seed=7, batch=2)
+    base = model.sample(num=3, steps="3", seed=7, batch=2)
+    expected = upsampler.upsample(base, sampling.labels, steps="3", seed=1_000_007, batch=2)
+    np.testing.assert_array_equal(pixels(tmp_path / "out"), expected)
+    assert len(list((tmp_path / "out" / "low_resolution").iterdir())) == 3
+
+
+def test_drawn_classes_and_none_make_a_grid(generate, checkpoint, tmp_path):
+    generate("-n", 7, *HOW, out="drawn")
+    generate("-n", 7, *HOW, source=checkpoint(num_classes=None), out="none")
+    with np.load(tmp_path / "none" / "samples.npz") as arrays:
+        assert arrays.files == ["arr_0"]
+    for folder in ("drawn", "none"):
+        assert np.asarray(Image.open(tmp_path / folder / "grid.png")).std() > 0
+
+
+TINY = UNetParams(
+    image_size=8,
+    channels=32,
+    channel_multiplier=[1],
+    depth=1,
+    attention_resolutions=[8],
+    heads=2,
+    num_classes=1000,
+)
+
+
+@pytest.fixture
+def released(tmp_path, monkeypatch):
+    """A file of a tiny preset of 1000 classes."""
+    for name in [*PRESETS]:  # to compare with them takes seconds
+        monkeypatch.delitem(PRESETS, name)
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    monkeypatch.setitem(PRESETS, "wide", TINY.model_copy(update={"channels": 64}))
+    monkeypatch.setitem(CHECKPOINTS, "8x8_diffusion", Released("tiny", 1))
+    draws = torch.Generator().manual_seed(0)
+    state = {name: 0.1 * torch.randn(shape, generator=draws) for name, shape in preset_shapes("tiny").items()}
+    torch.save(state, tmp_path / "8x8_diffusion.pt")
+    return tmp_path / "8x8_diffusion.pt"
+
+
+def test_classes_of_a_released_network_have_names(generate, released, tmp_path):
+    printed = generate("--class", "Golden Retriever", "--class", 1, "-n", 2, "--steps", "2", source=released)
+    assert "preset tiny" in printed
+    names = [path.name for path in sorted((tmp_path / "out" / "images").iterdir())]
+    assert names == ["000000-golden-retriever.png", "000001-goldfish.png"]
+    call = json.loads((tmp_path / "out" / "generate.json").read_text())["call"]
+    assert call["classes"] == [207, 1]
+
+
+MISTAKES = {
+    "a name that there is not": (("--class", "golden retreiver"), "class 'golden retreiver': is no name"),
+    "a name of two classes": (("--class", "cardigan"), "class 'cardigan': is the name of 264 and 474"),
+    "a class beyond the last": (("--class", "1000"), "class 1000: is none; the network has 1000"),
+    "classes that are no list": (("--classes", "3-1"), "--classes '3-1': is no list"),
+    "a scale without a classifier": (("--scale", "1"), "gradient_scale 1.0 does nothing without a classifier"),
+    "no number of images": (("-n", "0"), "num: 0 is not accepted"),
+    "no precision": (("--precision", "float8"), "precision: 'float8' is not accepted"),
+    "no device": (("--device", "tpu"), "device: 'tpu' is not accepted"),
+    "no preset": (("--preset", "imagenet65"), "preset 'imagenet65': is unknown"),
+    "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
+    "no further field": (("--set", "eta"), "--set 'eta': is no KEY=VALUE"),
+    "a field with an option": (("--set", "seed=1"), "--set seed: has an option of its own"),
+    "no latents": (("--init", "none.npz"), "none.npz: does not exist"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_line_and_nothing_is_written(generate, released, tmp_path, case):
+    options, message = MISTAKES[case]
+    err = generate(*options, source=released, expected=2)
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+    if "golden" in message:
+        assert "golden retriever (207)" in err
+
+
+def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
+    (tmp_path / "a.pt").write_bytes(b"no checkpoint at all")
+    (tmp_path / "a.safetensors").write_bytes(b"no checkpoint at all")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.json").write_text("{}")
+    for name in ("a.pt", "a.safetensors", "folder", "a.json", "none.pt"):
+        err = generate(source=tmp_path / name, expected=2)
+        assert name in err
+        assert len(err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_there_is_not_is_one_line(generate):
+    assert "has no GPU" in generate("--device", "cuda", expected=2)

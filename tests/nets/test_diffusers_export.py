@@ -1,0 +1,140 @@
+"""What is exported to diffusers is loaded by it, and computes and samples the same."""
+
+import json
+
+import pytest
+import torch
+
+from adm.diffusion.process import Diffusion
+from adm.diffusion.samplers import DDPM
+from adm.diffusion.samplers import sample as denoise
+from adm.nets import PRESETS
+from adm.nets.diffusers_export import FILES, export_diffusers, inexpressible, renamed, unet_config
+from adm.nets.opening import preset_model
+from adm.nets.release import RELEASED_CHANNELS, preset_network
+from adm.params.errors import UserError
+from adm.stages import init
+
+diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: see requirements-rivals.lock")
+
+NETWORKS = {
+    "legacy": {"attention_order": "legacy"},
+    "new": {"attention_order": "new", "depth": 1, "schedule": "linear"},
+    "unconditional": {"num_classes": None, "attention_resolutions": [4], "image_channels": 1},
+    "heads of one width": {"heads": 2, "head_channels": None, "attention_resolutions": [4, 2]},
+    "addition": {"conditioning": "addition", "attention_resolutions": []},
+    "fixed variance": {"variance": "beta_tilde", "objective": "simple"},
+    "upsampler": {"kind": "upsampler"},
+}
+COMMON = {"channels": 32, "channel_multiplier": [1, 2, 2], "depth": 2, "attention_resolutions": [8, 4, 2]}
+HEADS = {"heads": None, "head_channels": 16}
+TOLERANCE = 1.0e-4
+
+
+@pytest.fixture
+def exported(tiny_model, randomised, tmp_path):
+    def pair(name):
+        model = tiny_model(**(COMMON | HEADS | NETWORKS[name]))
+        network = randomised(model).eval().requires_grad_(False)
+        export_diffusers(tmp_path / "out", network.state_dict(), model)
+        theirs = diffusers.UNet2DModel.from_pretrained(tmp_path / "out").eval().requires_grad_(False)
+        return model, network, theirs, diffusers.DDPMScheduler.from_pretrained(tmp_path / "out")
+
+    return pair
+
+
+def inputs_of(model, count=3):
+    draws = torch.Generator().manual_seed(0)
+    channels, side = model.network.image_channels, model.network.image_size
+    x = torch.randn(count, channels, side, side, generator=draws)
+    y = None if model.network.num_classes is None else torch.arange(count) % model.network.num_classes
+    low = None
+    if model.kind == "upsampler":
+        low = torch.randn(count, channels, model.network.low_resolution, model.network.low_resolution, generator=draws)
+    return x, y, low
+
+
+def pair_of_calls(network, theirs, y, low):
+    """Both networks as functions of x and t."""
+    given = {} if low is None else {"low_resolution": low}
+
+    def rival(x, t):
+        if low is not None:
+            stretched = torch.nn.functional.interpolate(low, x.shape[2:], mode="bilinear", align_corners=False)
+            x = torch.cat([x, stretched], dim=1)
+        return theirs(x, t, class_labels=y).sample
+
+    return lambda x, t: network(x, t, y, **given), rival
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_outputs_are_the_same(name, exported, tmp_path):
+    model, network, theirs, _ = exported(name)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
+    x, y, low = inputs_of(model)
+    ours, rival = pair_of_calls(network, theirs, y, low)
+    t = torch.tensor([0, 7, 49])
+    torch.testing.assert_close(rival(x, t), ours(x, t), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("legacy", "50"), *((name, "10") for name in ("new", "fixed variance", "upsampler"))]
+)
+def test_trajectories_are_the_same(name, steps, exported):
+    model, network, theirs, scheduler = exported(name)
+    x, y, low = inputs_of(model, count=2)
+    ours, rival = pair_of_calls(network, theirs, y, low)
+    noise = model.noise
+    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, steps, noise.variance)
+    scheduler.set_timesteps(int(steps))
+    assert scheduler.timesteps.tolist() == diffusion.timesteps.tolist()[::-1]
+    draws = torch.Generator().manual_seed(1)
+    expected = denoise(DDPM(diffusion, ours), x, lambda: torch.randn(x.shape, generator=draws))
+    # Diffusers keeps its tables in float32, which the coefficients of a fixed variance show.
+    tolerance = TOLERANCE if noise.variance == "learned_range" else 5 * TOLERANCE
+    again, x_t = torch.Generator().manual_seed(1), x
+    for t, wanted in zip(scheduler.timesteps, expected, strict=True):
+        x_t = scheduler.step(rival(x_t, t), t, x_t, generator=again).prev_sample
+        torch.testing.assert_close(x_t, wanted, rtol=tolerance, atol=tolerance)
+
+
+CANNOT = {
+    "imagenet128": "heads is 4 at widths 512, 768, 1024",
+    "imagenet512": "channel_multiplier begins with 0.5",
+    "upsampler_64_256": "heads is 4 at widths 384, 768",
+    **dict.fromkeys([name for name in PRESETS if name.startswith("classifier")], "it is a classifier"),
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_that_can_be_expressed_is(preset):
+    model = preset_model(preset)
+    reason = inexpressible(model)
+    if preset in CANNOT:
+        assert reason.startswith(CANNOT[preset])
+        return
+    assert reason is None
+    with torch.device("meta"):
+        theirs = diffusers.UNet2DModel.from_config(
+            json.loads(json.dumps(unet_config(model.network, RELEASED_CHANNELS)))
+        )
+    found = renamed(preset_network(preset).state_dict(), model.network)
+    assert {name: tensor.shape for name, tensor in found.items()} == {
+        name: tensor.shape for name, tensor in theirs.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize(
+    "changes", [{"residual_rescaling": True}, {"resampling": "plain"}, {"heads": 2, "head_channels": None}]
+)
+def test_what_cannot_be_expressed_is_refused(changes, tiny_model, tmp_path):
+    model = tiny_model(**(COMMON | HEADS | {"channel_multiplier": [1, 2, 4]} | changes))
+    with pytest.raises(UserError, match="cannot be written for diffusers"):
+        export_diffusers(tmp_path / "out", {}, model)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_exports(adm, tiny_model, tmp_path):
+    init.run(tiny_model(), tmp_path / "checkpoint")
+    assert adm("convert", tmp_path / "checkpoint", tmp_path / "out", "--format", "diffusers") == (0, "", "")
+    assert diffusers.UNet2DModel.from_pretrained(tmp_path / "out").config.num_class_embeds == 2
