@@ -11,7 +11,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 
 CAPTION = (
-    "The claims of the paper's appendix against what this scale measured. An interval covers the draw of the samples, "
+    "The claims of {whose} against what this scale measured. An interval covers the draw of the samples, "
     "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
 )
 COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "Verdict": 2.0}
@@ -44,7 +44,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     """Write verdicts as `<stem>.csv`, `.md` and `.tex`, rounded, and as `.json` in full and with `made_by`.
 
     Args:
-        stem: The path without its ending.
+        stem: The path without its ending; its name is the group of the claims.
         verdicts: The verdicts, in the order of the params file.
         made_by: Provenance of the verdicts.
     """
@@ -55,10 +55,11 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     markdown = printed.map(lambda text: text.replace("|", "\\|")).to_markdown(index=False, disable_numparse=True)
     style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
-    latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=CAPTION)
+    caption = CAPTION.format(whose="later papers" if stem.name == "later" else "the paper's appendix")
+    latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=caption)
     texts = {
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        ".md": f"{CAPTION}\n\n{markdown}\n",
+        ".md": f"{caption}\n\n{markdown}\n",
         ".tex": latex,
     }
     with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
