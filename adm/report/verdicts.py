@@ -61,7 +61,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     """Write verdicts as `<stem>.csv`, `.md`, `.tex` and `.html`, rounded, and as `.json` in full and with `made_by`.
 
     Args:
-        stem: The path without its ending.
+        stem: The path without its ending; its name is the group of the claims.
         verdicts: The verdicts, in the order of the params file.
         made_by: Provenance of the verdicts.
     """

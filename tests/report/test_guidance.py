@@ -35,13 +35,13 @@ def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, mon
     values = {label: frame["value"].tolist() for label, frame in drawn[0].items()}
     assert values == {
         "classifier": [0, 0.5, 1, 2, 4],
-        "classifier in an interval": [0, 2, 4],
+        "interval": [0, 2, 4],
         "classifier-free": [1, 2, 4],
         "autoguidance": [1, 1.5, 2],
     }
     assert drawn[1] == {
         "classifier": "gradient scale",
-        "classifier in an interval": "gradient scale",
+        "interval": "gradient scale",
         "classifier-free": "guidance scale",
         "autoguidance": "guidance scale",
     }
