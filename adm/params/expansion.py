@@ -33,6 +33,24 @@ NOT_SWEPT = frozenset({"paths", "execution", "resources", "published", "groups",
 NOT_INHERITED = "paths"
 """The section that is not inherited from a base."""
 
+SEVERAL = frozenset({"rows", "runs", "runs_a", "runs_b"})
+"""Fields of tables and claims that name several runs."""
+
+CURVES = frozenset({"curves", "panels"})
+"""Fields of figures whose entries name several runs, by label."""
+
+SCORED = ("runs", "upsampled_runs", "gan_runs")
+"""Sections of runs."""
+
+SCORED = ("runs", "upsampled_runs", "gan_runs")
+"""Sections of runs."""
+
+SEVERAL = frozenset({"rows", "runs", "runs_a", "runs_b"})
+"""Fields of tables and claims that name several runs."""
+
+CURVES = frozenset({"curves", "panels"})
+"""Fields of figures whose labels name several runs each."""
+
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """The begin of a whole URL; other URLs of published files are paths under the section's `root`."""
 
@@ -114,20 +132,66 @@ def write_out(data: Any, results: str) -> Any:
     written = dict(data)
     if isinstance(paths := data.get("paths", {}), dict):
         written["paths"] = {"results": results, **paths}
-    groups: dict[str, dict[str, str]] = {}
-    if isinstance(models := written.get("models"), dict):
-        written["models"] = _without_sweeps("models", models, groups)
-    follow = _Follower(written, groups)
-    for section in (name for name in Params.model_fields if name not in {"models", *NOT_SWEPT}):
-        entries = written.get(section)
-        if isinstance(entries, dict) and section in OF_CHECKPOINTS:
-            written[section] = follow.entries(section, entries)
-        elif isinstance(entries, dict):
-            written[section] = _without_sweeps(section, entries, {})
+    _write_out_sweeps(written)
     if isinstance(published := written.get("published"), dict):
         written["published"] = _with_whole_urls(published)
     _fill_in(written)
     return with_seeds(written)
+
+
+def _write_out_sweeps(written: Raw) -> None:
+    groups: dict[str, dict[str, str]] = {}
+    if isinstance(models := written.get("models"), dict):
+        written["models"] = _without_sweeps("models", models, groups)
+    follow = _Follower(written, groups)
+    sweeps: dict[str, list[str]] = {}
+    for section in (name for name in Params.model_fields if name not in {"models", *NOT_SWEPT}):
+        entries = written.get(section)
+        if isinstance(entries, dict) and section in SCORED:
+            sweeps |= _sweeps(follow, section, entries)
+        if isinstance(entries, dict) and section in OF_CHECKPOINTS:
+            written[section] = follow.entries(section, entries)
+        elif isinstance(entries, dict):
+            written[section] = _without_sweeps(section, entries, {})
+    for section in WHOLE:
+        if isinstance(entries := written.get(section), dict):
+            written[section] = {key: _of_sweeps(entry, sweeps) for key, entry in entries.items()}
+
+
+def _sweeps(follow: "_Follower", section: str, entries: Raw) -> dict[str, list[str]]:
+    """The keys of the runs that each entry with a sweep gives, or that follows a swept model."""
+    found = {}
+    for key, entry in entries.items():
+        one = {str(key): entry}
+        made = list(follow.entries(section, one) if section in OF_CHECKPOINTS else _without_sweeps(section, one, {}))
+        if made != [str(key)]:
+            found[str(key)] = made
+    return found
+
+
+def _of_sweeps(shown: Any, sweeps: Mapping[str, list[str]]) -> Any:
+    """A table, figure or claim in which the runs of a sweep stand for its key, wherever several runs may."""
+    if not isinstance(shown, dict):
+        return shown
+    written = {}
+    for field, value in shown.items():
+        if field in CURVES:
+            written[field] = _of_curves(value, sweeps)
+        else:
+            written[field] = _of_list(value, sweeps) if field in SEVERAL else value
+    return written
+
+
+def _of_curves(curves: Any, sweeps: Mapping[str, list[str]]) -> Any:
+    if isinstance(curves, dict):
+        return {label: _of_curves(curve, sweeps) for label, curve in curves.items()}
+    return _of_list(curves, sweeps)
+
+
+def _of_list(runs: Any, sweeps: Mapping[str, list[str]]) -> Any:
+    if not isinstance(runs, list):
+        return runs
+    return [run for one in runs for run in (sweeps.get(one, [one]) if isinstance(one, str) else [one])]
 
 
 def _with_whole_urls(published: Raw) -> Raw:

@@ -155,6 +155,20 @@ def test_a_sweep_writes_an_entry_for_each_combination(scale):
     assert (run.gradient_scale, run.steps, run.sampler, run.checkpoint) == (0.5, "9,6,6", "ddim", "adm-20k")
 
 
+def test_where_several_runs_may_stand_the_key_of_a_sweep_is_all_of_its(scale):
+    runs = with_run("{checkpoint: adm, num_samples: 8, sampler: ddim, sweep: {eta: [0, 0.5], seed: [1, 2]}}")
+    shown = """
+tables: {mine: {rows: [plain, more], metrics: [fid], caption: Some.}}
+figures: {mine: {kind: curves, x: eta, y: [fid], curves: {DDIM: [more]}, caption: Some.}}
+claims: {mine: {kind: falls, metric: fid, runs: [more], statement: It falls., source: nowhere}}
+"""
+    params = scale(params=runs + shown)
+    every = ["more-0-1", "more-0-2", "more-0_5-1", "more-0_5-2"]
+    assert list(params.tables["mine"].rows.values()) == ["plain", *every]
+    assert params.figures["mine"].curves == {"DDIM": every}
+    assert params.claims["mine"].runs == every
+
+
 def test_runs_follow_a_swept_model(scale):
     wide = "  wide: {<<: *adm, sweep: {network.heads: [1, 2], training.seed: [0, 3]}}\n"
     text = SMALL.replace("runs:", f"{wide}runs:")
