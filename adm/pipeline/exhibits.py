@@ -92,7 +92,7 @@ class _Sections:
         return found
 
 
-def _flow(section: Section) -> str:
-    """A section on one line, without what equals its defaults."""
-    content = section.model_dump(mode="json", exclude_defaults=True)
+def _flow(section: Section | list[str]) -> str:
+    """A section, or the runs of a group, on one line, without what equals its defaults."""
+    content = section if isinstance(section, list) else section.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(content, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip()
