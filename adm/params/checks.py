@@ -17,6 +17,7 @@ from adm.params.models import (
 )
 from adm.params.report_checks import check_report
 from adm.params.runs import RunParams, SamplingParams
+from adm.params.samplers import SAMPLERS
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.schema import Params
 from adm.params.studies import LikelihoodParams
@@ -184,6 +185,7 @@ def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
         raise ValueError(f"{place}.checkpoint: {run.checkpoint!r} is of kind {model.kind!r}, not {kind!r}")
     assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
     _respaces(place, model.noise.timesteps, run.steps)
+    _check_order(place, run, model.noise.timesteps)
     _check_scheduled(params, place, run, model.noise.timesteps)
     if run.ema_length is not None:
         _check_ema_length(params, run.checkpoint, run.ema_length, f"{place}.ema_length")
@@ -209,6 +211,12 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
         check_combined(kept.every, params.iteration_of(checkpoint), kept.lengths, length)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
+
+
+def _check_order(place: str, run: SamplingParams, timesteps: int) -> None:
+    count = number_of_steps(timesteps, run.steps)
+    if "order" in SAMPLERS[run.sampler].fields and run.order > count:
+        raise ValueError(f"{place}.order: {run.order} needs as many steps, but steps {run.steps!r} are {count}")
 
 
 def _check_base(params: Params, key: str, name: str) -> None:

@@ -86,6 +86,7 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) 
             axes.set(title=title, xlabel=f"{name} ({unit})", ylabel=axis_label("fid"))
             if x == "evaluations":
                 _logarithmic(axes, "x")
+                axes.set_xticks(sorted(set(next(iter(curves.values()))[x])))
             else:
                 axes.set_xlim(left=0)
             axes.yaxis.set_tick_params(labelleft=True)
@@ -202,8 +203,9 @@ def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]
         for index, (label, values) in enumerate({"least bound": study.bounds, "uniform": study.uniform}.items()):
             style: dict[str, Any] = {"color": COLORS[index], "marker": MARKERS[index], "markevery": MARK_EVERY}
             bounds.plot(counts, values, label=label, **style)
-        bounds.set(xlabel="Steps", ylabel="Bound (bits/dim)", xscale="log", yscale="log")
-        bounds.xaxis.set_major_formatter("{x:g}")
+        bounds.set(xlabel="Steps", ylabel="Bound (bits/dim)")
+        for name in ("x", "y"):
+            _logarithmic(bounds, name)
         bounds.legend()
         for row, (label, timesteps) in enumerate(visited.items()):
             color = COLORS[row % len(COLORS)]

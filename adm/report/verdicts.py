@@ -66,10 +66,8 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         made_by: Provenance of the verdicts.
     """
     rows = [asdict(verdict) for verdict in verdicts]
-    over_seeds = any(verdict.seeds for verdict in verdicts)
-    caption = CAPTION_OVER_SEEDS if over_seeds else CAPTION
-    caption = caption.format(whose=WHOSE.get(stem.name, "the paper's appendix"))
-    if not over_seeds:
+    caption = _caption(verdicts, stem.name)
+    if not any(verdict.seeds for verdict in verdicts):
         for row in rows:
             del row["seeds"]
     first = ["key", "statement", "source", "verdict"]
@@ -83,7 +81,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
         ".md": f"{caption}\n\n{markdown}\n",
         ".tex": latex,
-        ".html": html_document("Claims", verdict_table(verdicts)),
+        ".html": html_document("Claims", verdict_table(verdicts, stem.name)),
     }
     with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
         for path, text in zip(paths, texts.values(), strict=True):
@@ -91,12 +89,17 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         write_sealed_json(in_full, {"claims": {row.pop("key"): row for row in rows}, "made_by": made_by})
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Verdicts as a `<table>` element, those first that do not hold."""
+def _caption(verdicts: Sequence[Verdict], group: str) -> str:
+    caption = CAPTION_OVER_SEEDS if any(verdict.seeds for verdict in verdicts) else CAPTION
+    return caption.format(whose=WHOSE.get(group, "the paper's appendix"))
+
+
+def verdict_table(verdicts: Sequence[Verdict], group: str) -> str:
+    """The verdicts of a group of claims as a `<table>` element, those first that do not hold."""
     ranked = sorted(verdicts, key=lambda verdict: WORST_FIRST.index(verdict.verdict))
     printed = pd.DataFrame([_printed(verdict) for verdict in ranked], columns=list(COLUMNS))
     values = pd.DataFrame({"Verdict": [str(WORST_FIRST.index(verdict.verdict)) for verdict in ranked]})
-    return html_table(printed, CAPTION, [True] * len(COLUMNS), values, pd.DataFrame())
+    return html_table(printed, _caption(verdicts, group), [True] * len(COLUMNS), values, pd.DataFrame())
 
 
 def read_verdicts(path: Path) -> list[Verdict]:
@@ -118,6 +121,8 @@ def read_verdicts(path: Path) -> list[Verdict]:
 
 
 def _read(name: str, text: Any) -> Any:
+    if name == "seeds":
+        return int(text) if text else None
     return (float(text) if text else None) if name in ("estimate", "low", "high") else text
 
 

@@ -60,6 +60,12 @@ JUDGES = {"rows": ["scale-2"], "metrics": ["fid"], "caption": "By two.", "kind":
 
 # Changes of the params file; then the place that is refused, and what the message names.
 CONTRADICTIONS = {
+    "an order above the steps": (
+        {f"{RUN}.sampler": "unipc", f"{RUN}.order": 3, f"{RUN}.steps": "2"},
+        f"{RUN}.order",
+        "3",
+        "'2'",
+    ),
     # Judges.
     "a judge that there is not": (
         {"tables.further": JUDGES | {"judges": ["vgg"]}},

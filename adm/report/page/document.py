@@ -26,7 +26,12 @@ MOST = 15_000_000
 FOR_PICTURES = 0.6
 """The share of a page's bytes that figures may have; written as text they take a third more."""
 
-GROUPS = {"paper": "Claims of the paper", "speed": "Claims on speed", "own": "Claims of one's own"}
+GROUPS = {
+    "paper": "Claims of the paper",
+    "speed": "Claims on speed",
+    "later": "Claims of later work",
+    "own": "Claims of one's own",
+}
 """Headings of the groups of claims."""
 
 
@@ -107,7 +112,7 @@ def _claims(exhibit: Exhibit) -> Shown:
     shown = Shown(exhibit, GROUPS.get(exhibit.key, title(exhibit.key)))
     if path := exhibit.found.get("csv"):
         shown.verdicts = read_verdicts(path)
-        shown.table = Markup(verdict_table(shown.verdicts))  # noqa: S704
+        shown.table = Markup(verdict_table(shown.verdicts, exhibit.key))  # noqa: S704
     return shown
 
 
