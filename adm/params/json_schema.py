@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic.json_schema import models_json_schema
 
 from adm.paper import claims as claims_of_paper
-from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SWEEP
+from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SEVERAL, SWEEP
 from adm.params.figures import AnyFigureParams
 from adm.params.schema import Params
 from adm.params.seeds import SEEDED, SEEDS
@@ -46,6 +46,9 @@ def render() -> str:
     sections = definitions.pop(Params.__name__)["properties"]
     for name, section in sections.items():
         _open(name, section, definitions)
+    for definition in definitions.values():
+        for field in SEVERAL | {"curves"}:
+            _let_one_stand_for_several(definition.get("properties", {}).get(field))
     _open_published(definitions["PublishedSection"]["properties"])
     _tell_claims(sections["claims"], definitions)
     definitions["Axis"] = AXIS
@@ -110,6 +113,15 @@ def _open(name: str, section: Schema, definitions: dict[str, Schema]) -> None:
                 _let_sweep(definitions[_named(one)], name in OF_CHECKPOINTS)
                 if name in SEEDED:
                     definitions[_named(one)]["properties"][SEEDS] = _or_null(SEEDS_OF_TRAINING)
+
+
+def _let_one_stand_for_several(part: Any) -> None:
+    """Allow lists of one key where several runs are needed: the key of a sweep stands for all of its runs."""
+    if isinstance(part, dict):
+        if part.get("type") == "array":
+            part["minItems"] = 1
+        for inner in part.values():
+            _let_one_stand_for_several(inner)
 
 
 def _let_sweep(entry: Schema, is_of_checkpoint: bool) -> None:

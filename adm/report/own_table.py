@@ -51,10 +51,11 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
 def _bounded(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[str]:
     """Numbers with their intervals; only the number where a run has no interval."""
     columns = zip(found[name], bounds[f"{name}_low"], bounds[f"{name}_high"], strict=True)
-    return [
-        f"{value:.{DECIMALS}f}" + ("" if pd.isna(low) else f" [{low:.{DECIMALS}f}, {high:.{DECIMALS}f}]")
-        for value, low, high in columns
-    ]
+    texts = []
+    for value, low, high in columns:
+        text = "" if pd.isna(value) else f"{value:.{DECIMALS}f}"
+        texts.append(text if pd.isna(low) else f"{text} [{low:.{DECIMALS}f}, {high:.{DECIMALS}f}]")
+    return texts
 
 
 def judges_label(name: str) -> str:

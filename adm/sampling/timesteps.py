@@ -9,7 +9,6 @@ from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import read_manifest
 from adm.artifacts.reading import read_npz
-from adm.diffusion.process import Diffusion
 from adm.params.errors import UserError
 from adm.params.models import NoiseParams
 from adm.params.runs import SamplingParams
@@ -32,6 +31,8 @@ def timesteps_of(run: SamplingParams, noise: NoiseParams, schedule: Path | None)
         UserError: The artifact is missing, changed, or has no schedule of that many steps.
     """
     if schedule is None:
+        from adm.diffusion.process import Diffusion  # noqa: PLC0415 -- figures of found schedules need no torch
+
         process = Diffusion.from_schedule(noise.schedule, noise.timesteps, run.steps)
         return [int(t) for t in process.timesteps]
     count = number_of_steps(noise.timesteps, run.steps)
