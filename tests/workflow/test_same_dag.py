@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adm.dvc_file import stage_name
 from adm.params import load, read
 from adm.pipeline import Pipeline
 
@@ -89,7 +90,7 @@ def dvc_plan():
 
 def check_dvc(file, pipeline, found):
     """Every job is a stage, which reads its trigger, written by `resolve`, beside its inputs."""
-    name = {job.name: job.name.replace("/", "-") for job in pipeline.jobs.values()}
+    name = {job.name: stage_name(job) for job in pipeline.jobs.values()}
     assert found.keys() == set(name.values())
     ignored = ignored_of(path for stage in found.values() for path in stage["outputs"])
     for key, job in pipeline.jobs.items():
