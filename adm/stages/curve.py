@@ -30,9 +30,9 @@ def run(
 ) -> None:
     """Write the scores of runs by their keys: each is what `evaluate` would have written.
 
-    `inputs` are the "graph", the "reference", "reference_features", "networks/KEY" for each checkpoint and each
-    classifier, whose models are in `models` by the same keys, and "schedules/KEY" for each schedule. Finished runs of
-    an earlier try, for the same runs and inputs, are read from `work`, this job's own folder.
+    `inputs` are the "graph", the "reference", "reference_features", "networks/KEY" for each checkpoint, classifier and
+    guide, whose models are in `models` by the same keys, and "schedules/KEY" for each schedule. Finished runs of an
+    earlier try, for the same runs and inputs, are read from `work`, this job's own folder.
 
     Raises:
         UserError: One of the stages `sample`, `features` and `evaluate` would raise it.
