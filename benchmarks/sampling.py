@@ -17,13 +17,13 @@ from benchmarks.plain import plain, plain_sampling
 WAYS: dict[str, dict[str, object]] = {
     "": {},
     ", classifier in bfloat16": {"precision": "bfloat16", "classifier_precision": "bfloat16"},
-    ", denoiser compiled, classifier in bfloat16": {
+    ", compiled, classifier in bfloat16": {
         "precision": "bfloat16",
         "classifier_precision": "bfloat16",
         "compiled": True,
     },
 }
-"""What a run may ask for, by name: nothing more, both networks in bfloat16, the denoiser compiled, too."""
+"""What a run may ask for, by name: nothing more, both networks in bfloat16, both compiled, too."""
 
 
 def rows(smallest: bool) -> Iterator[Timing]:

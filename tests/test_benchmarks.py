@@ -13,7 +13,7 @@ import torch
 
 from adm.artifacts.code import verbs
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample
+from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.torch_graph import TorchGraph
 from adm.nets.forward import Forward
@@ -118,7 +118,7 @@ def test_the_released_arithmetic_gives_the_same_numbers(randomised):
     torch.testing.assert_close(task.losses(Forward(network), x_0, y, drawn)["loss"], their_loss, rtol=1e-4, atol=1e-5)
 
     diffusion = Diffusion.from_schedule("cosine", 1000, "1")
-    step = DDPM(diffusion, lambda x, t: network(x, t, y), classifier_gradient(classifier, y, 2.0))
+    step = DDPM(diffusion, lambda x, t: network(x, t, y), classifier_gradient(slope_of(classifier), y, 2.0))
     ours = last(sample(step, x_0))
     torch.testing.assert_close(
         plain_sampling(theirs, their_classifier, diffusion, x_0, y, 2.0), ours, rtol=1e-4, atol=1e-4

@@ -5,6 +5,7 @@ density counts the balls instead. Recall asks which reference points lie in the 
 reference's balls, which are the same for every model.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +37,22 @@ class DensityCoverage:
         return float(self.balls.mean()) / self.neighbours
 
     @property
+    def density_error(self) -> float:
+        """The standard error of density over the draw of the samples."""
+        return float(self.balls.std(ddof=1)) / (self.neighbours * math.sqrt(len(self.balls)))
+
+    @property
     def coverage(self) -> float:
         """The share of reference points whose ball holds a sample, in [0, 1]."""
         return float(self.covered.mean())
+
+    @property
+    def coverage_error(self) -> float:
+        """The standard error of coverage over the draw of the reference's points.
+
+        Copies among resampled samples would cover less, so they are held fixed, as for recall's interval.
+        """
+        return float(self.covered.std(ddof=1)) / math.sqrt(len(self.covered))
 
 
 def density_coverage(

@@ -151,14 +151,14 @@ def kid(inputs: MetricInputs) -> tuple[float, float]:
     return found.value, found.standard_error
 
 
-def density(inputs: MetricInputs) -> float:
-    """Density."""
-    return inputs.balls.density
+def density(inputs: MetricInputs) -> tuple[float, float]:
+    """Density and its standard error."""
+    return inputs.balls.density, inputs.balls.density_error
 
 
-def coverage(inputs: MetricInputs) -> float:
-    """Coverage."""
-    return inputs.balls.coverage
+def coverage(inputs: MetricInputs) -> tuple[float, float]:
+    """Coverage and its standard error."""
+    return inputs.balls.coverage, inputs.balls.coverage_error
 
 
 def fid_of_infinitely_many(inputs: MetricInputs) -> tuple[float, float] | None:

@@ -75,9 +75,19 @@ class Forward:
         Returns:
             Float32: (B, C or 2C, H, W) of a denoiser, (B, num_classes) logits of a classifier.
         """
+        self.allow_tf32()
+        return self.compute(x, t, **conditions)
+
+    def allow_tf32(self) -> None:
+        """Let a GPU round to TensorFloat-32, or not: a setting of the process, until the next network's forward pass.
+
+        A backward pass comes before that one.
+        """
         if self.device.type == "cuda":
-            # A setting of the process. The backward pass comes before the next network's forward pass.
             allow_tf32(self.tf32)
+
+    def compute(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        """Run the network, and change no setting."""
         seen = x.to(self.full, memory_format=self.layout)
         output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
         return output.to(x.dtype)

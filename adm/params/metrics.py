@@ -51,8 +51,12 @@ METRICS: dict[str, Metric] = {
         digits=3,
     ),
     "kid": Metric("KID", "lower", "adm.metrics.scores:kid", ("pool", "real"), "kid_standard_error", digits=3),
-    "density": Metric("Density", "higher", "adm.metrics.scores:density", ("pool", "real")),
-    "coverage": Metric("Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real")),
+    "density": Metric(
+        "Density", "higher", "adm.metrics.scores:density", ("pool", "real"), "density_standard_error", digits=3
+    ),
+    "coverage": Metric(
+        "Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real"), "coverage_standard_error"
+    ),
     "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
     "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
 }

@@ -5,12 +5,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from adm.compilation import compiled
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Denoiser
-from adm.diffusion.samplers import Gradient, classifier_gradient
+from adm.diffusion.samplers import Gradient, Slope, classifier_gradient, slope_of
 from adm.nets.forward import Forward
 from adm.nets.unet import NO_CLASS
 from adm.params.runs import RunParams, SamplingParams
+from adm.params.studies import InterpolationParams
 
 Guided = Callable[..., tuple[Denoiser, Gradient | None]]
 """The denoiser and the classifier's gradient of (labels (B,) int64, further conditions of the network by keyword)."""
@@ -31,16 +33,16 @@ def guidance(
     if not isinstance(run, RunParams):  # upsampled runs have no fields for guidance
         return lambda y, **seen: (network.conditioned(y, **seen), None)
     interval, scale = run.guided_in(timesteps), run.denoiser_scale
-    by_classifier = weak = None
+    slope = weak = None
     if classifier is not None and run.gradient_scale:
-        by_classifier = Forward.frozen(classifier, run.classifier_precision)
+        slope = classifier_slope(run, classifier)
     if weaker is not None and scale is not None:
         weak = Forward.frozen(weaker, run.precision, run.compiled)
 
     def guided(y: Tensor, **seen: Tensor) -> tuple[Denoiser, Gradient | None]:
         denoiser, gradient = network.conditioned(y, **seen), None
-        if by_classifier is not None:
-            gradient = limited(classifier_gradient(by_classifier, y, run.gradient_scale), interval)
+        if slope is not None:
+            gradient = limited(classifier_gradient(slope, y, run.gradient_scale), interval)
         if scale is None:
             return denoiser, gradient
         if weak is not None:
@@ -50,3 +52,17 @@ def guidance(
         return extrapolated(denoiser, pair, scale, interval), gradient
 
     return guided
+
+
+def classifier_slope(how: RunParams | InterpolationParams, classifier: nn.Module) -> Slope:
+    """The slope of a classifier's log p, in the precision asked for, compiled if asked for."""
+    forward = Forward.frozen(classifier, how.classifier_precision)
+    if not how.compiled:
+        return slope_of(forward)
+    program = compiled(slope_of(forward.compute))
+
+    def slope(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
+        forward.allow_tf32()
+        return program(x, timesteps, y)
+
+    return slope

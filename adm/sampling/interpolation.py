@@ -21,6 +21,7 @@ from adm.nets.unet import UNet
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import InterpolationParams
 from adm.progress import progress
+from adm.sampling.guidance import classifier_slope
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ class LatentSpace:
         diffusion.to(forward.device)
         if classifier is None or not params.gradient_scale:
             return cls(diffusion, forward.conditioned)
-        guide = Forward.frozen(classifier, params.classifier_precision)
+        slope = classifier_slope(params, classifier)
 
         def gradient(class_weights: Tensor) -> Gradient:
-            return classifier_gradient(guide, class_weights, params.gradient_scale)
+            return classifier_gradient(slope, class_weights, params.gradient_scale)
 
         return cls(diffusion, forward.conditioned, gradient)
 

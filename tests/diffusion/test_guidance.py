@@ -6,7 +6,7 @@ import torch
 from adm.arithmetic.interval import Interval
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample
+from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of
 
 T = 50
 PROCESS = Diffusion.from_schedule("cosine", T, variance="beta")
@@ -59,7 +59,7 @@ def test_classifier_free_guidance_is_guidance_of_the_unconditional_model_by_the_
     steps = torch.full((6,), t)
     pair = in_one_batch(denoiser(torch.cat([y, NONE])))
     found = extrapolated(denoiser(y), pair, scale)(x, steps)
-    gradient = classifier_gradient(log_joint, y, scale)(x, steps)
+    gradient = classifier_gradient(slope_of(log_joint), y, scale)(x, steps)
     noise = mean_and_variance(steps)[2]
     torch.testing.assert_close(found, denoiser(NONE)(x, steps) - noise * gradient)
 
@@ -119,7 +119,7 @@ def test_outside_the_interval_no_guide_and_no_classifier_is_called(batch, sample
     assert 0 < len(within) < 10
     main, guide, classifier = Counted(denoiser(y)), Counted(denoiser(NONE)), Counted(log_joint)
     guided = extrapolated(main, in_turn(main, guide), 2.0, interval)
-    step = sampler(process, guided, limited(classifier_gradient(classifier, y, 1.0), interval))
+    step = sampler(process, guided, limited(classifier_gradient(slope_of(classifier), y, 1.0), interval))
     last(sample(step, x, lambda: torch.zeros_like(x)))
     assert guide.seen == classifier.seen == within[::-1]
     assert main.seen == process.timesteps.tolist()[::-1]
@@ -131,7 +131,7 @@ def test_an_interval_that_holds_every_step_is_no_interval(batch, sampler):
 
     def sampled(interval):
         guided = extrapolated(denoiser(y), in_turn(denoiser(y), denoiser(NONE)), 2.0, interval)
-        gradient = limited(classifier_gradient(log_joint, y, 1.0), interval)
+        gradient = limited(classifier_gradient(slope_of(log_joint), y, 1.0), interval)
         draws = torch.Generator().manual_seed(2)
         return last(sample(sampler(PROCESS, guided, gradient), x, lambda: torch.randn(x.shape, generator=draws)))
 
@@ -142,7 +142,7 @@ def test_an_interval_that_holds_every_step_is_no_interval(batch, sampler):
 def test_an_interval_before_and_after_which_nothing_guides_leaves_ancestral_samples_as_they_are(batch):
     x, y = batch
     never = Interval(0.001, 0.002, T)
-    gradient = limited(classifier_gradient(log_joint, y, 5.0), never)
+    gradient = limited(classifier_gradient(slope_of(log_joint), y, 5.0), never)
     plain, guided = (
         last(sample(DDPM(PROCESS, denoiser(y), each), x, lambda: torch.zeros_like(x))) for each in (None, gradient)
     )

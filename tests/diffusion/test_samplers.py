@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, DDIMReversed, classifier_gradient, encode, predict, sample
+from adm.diffusion.samplers import DDIM, DDPM, DDIMReversed, classifier_gradient, encode, predict, sample, slope_of
 from adm.diffusion.schedules import SCHEDULES
 
 M = torch.tensor([-0.2, 0.0, 0.3]).view(1, 3, 1, 1)
@@ -317,7 +317,7 @@ def test_classifier_gradient_is_the_slope_of_log_p():
     x, y, t = torch.randn(2, 3, 4, 4, generator=draws.generator, dtype=torch.float64), torch.tensor([1, 4]), 30
     timesteps = torch.tensor([t, t])
     with torch.no_grad():  # as samplers call it
-        gradient = classifier_gradient(logits, y, scale=2.5)(x, timesteps)
+        gradient = classifier_gradient(slope_of(logits), y, scale=2.5)(x, timesteps)
     assert not gradient.requires_grad
 
     def log_p(x):

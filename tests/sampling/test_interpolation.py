@@ -13,7 +13,7 @@ from adm.artifacts.writing import new_folder
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.shards import ImageShards, write_shards
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import classifier_gradient
+from adm.diffusion.samplers import classifier_gradient, slope_of
 from adm.params.data import DatasetParams
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
@@ -56,7 +56,7 @@ def gaussian_space(steps="25", scale=0.0, classifier=None, asked=None, schedule=
         return (1 - a).sqrt() * (x_t - a.sqrt() * mean) / (a * STD**2 + 1 - a)
 
     def gradient(class_weights):
-        return classifier_gradient(classifier, class_weights, scale)
+        return classifier_gradient(slope_of(classifier), class_weights, scale)
 
     diffusion = Diffusion.from_schedule(schedule, 1000, steps, "beta")
     guidance = gradient if classifier and scale else None
@@ -145,11 +145,11 @@ def test_interpolated_log_probabilities_give_the_sum_of_both_gradients():
     first, second = torch.tensor([0, 1, 2, 1]), torch.tensor([2, 1, 0, 0])
     theta = 0.4
     weights = math.cos(theta) * one_hot(first, 3).float() + math.sin(theta) * one_hot(second, 3).float()
-    expected = classifier_gradient(logits, first, 2.0 * math.cos(theta))(x, t)
-    expected += classifier_gradient(logits, second, 2.0 * math.sin(theta))(x, t)
-    torch.testing.assert_close(classifier_gradient(logits, weights, 2.0)(x, t), expected)
-    of_one = classifier_gradient(logits, one_hot(first, 3).float(), 2.0)(x, t)
-    assert torch.equal(of_one, classifier_gradient(logits, first, 2.0)(x, t))
+    expected = classifier_gradient(slope_of(logits), first, 2.0 * math.cos(theta))(x, t)
+    expected += classifier_gradient(slope_of(logits), second, 2.0 * math.sin(theta))(x, t)
+    torch.testing.assert_close(classifier_gradient(slope_of(logits), weights, 2.0)(x, t), expected)
+    of_one = classifier_gradient(slope_of(logits), one_hot(first, 3).float(), 2.0)(x, t)
+    assert torch.equal(of_one, classifier_gradient(slope_of(logits), first, 2.0)(x, t))
 
 
 def test_guidance_is_of_the_decoding_alone():

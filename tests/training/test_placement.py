@@ -8,7 +8,7 @@ from placement import META, OnlyOn
 
 from adm.data.batches import to_unit_range
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import classifier_gradient, last, sample
+from adm.diffusion.samplers import classifier_gradient, last, sample, slope_of
 from adm.nets.forward import Forward
 from adm.nets.weights import build
 from adm.params.samplers import SAMPLERS
@@ -53,7 +53,7 @@ def test_every_sampler_stays_on_the_device_of_its_networks(tiny_model, sampler, 
     diffusion.to(META)
     y = torch.empty(2, dtype=torch.int64, device=META)
     module, name = SAMPLERS[sampler].made_by.split(":")
-    gradient = classifier_gradient(classifier, y, 2.0)
+    gradient = classifier_gradient(slope_of(classifier), y, 2.0)
     step = getattr(import_module(module), name)(diffusion, denoiser.conditioned(y), gradient)
     noise = torch.empty(2, 3, 8, 8, device=META)
     with OnlyOn(META) as watched:
