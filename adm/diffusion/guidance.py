@@ -47,7 +47,7 @@ def extrapolated(denoiser: Denoiser, pair: Pair, scale: float, interval: Interva
         interval: The part of the process that is guided; None is all of it. All images are at one timestep.
 
     Source: Ho & Salimans (2022), equation 6, where the guide is the same network without the class; Karras et al.
-    (2024), where it is a weaker network.
+    (2024), autoguidance, where it is a weaker network.
     """
 
     def denoised(x: Tensor, timesteps: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def averaged_weights(
     Raises:
         UserError: The model keeps no averages, a snapshot is missing, or snapshots cannot represent the length.
 
-    Source: Karras et al. (2024), section 3.2.
+    Source: Karras et al. (2024), EDM2, section 3.2.
     """
     if averages is None:
         raise UserError(f"{folder}: has no averages for ema_length {length:g}; its model keeps none")

@@ -41,7 +41,7 @@ class AveragesParams(Section):
     `lengths` are theirs; each takes the memory of the weights once more. Every `every` iterations, and at each
     checkpoint, all of them are stored as a snapshot.
 
-    Source: Karras et al. (2024), section 3.
+    Source: Karras et al. (2024), EDM2, section 3.
     """
 
     lengths: list[EmaLength] = [0.05, 0.1]

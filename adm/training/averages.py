@@ -35,7 +35,7 @@ class PowerAverages:
     def update(self, weights: Sequence[Tensor], step: int) -> None:
         """Take in the weights after update number `step`, counted from 1, in the order of the network's tensors.
 
-        Source: Karras et al. (2024), section 3.1.
+        Source: Karras et al. (2024), EDM2, section 3.1.
         """
         for exponent, average in zip(self.exponents, self.by_length.values(), strict=True):
             torch._foreach_lerp_(list(average.values()), list(weights), 1 - rate_of(exponent, step))
