@@ -20,7 +20,7 @@ from adm.params.runs import RunParams, SamplingParams
 from adm.params.samplers import SAMPLERS
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.schema import Params
-from adm.params.studies import LikelihoodParams
+from adm.params.studies import BoundParams
 
 FEWEST_SCORED = 4
 """Images of a score, as of a run."""
@@ -312,7 +312,7 @@ def _check_studies(params: Params) -> None:
             raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")
 
 
-def _check_likelihood(params: Params, place: str, likelihood: LikelihoodParams | VariationalParams, field: str) -> None:
+def _check_likelihood(params: Params, place: str, likelihood: BoundParams, field: str) -> None:
     name, model = _diffusion_model_of(params, likelihood.checkpoint, f"{place}.checkpoint")
     if (steps := getattr(likelihood, field)) is not None:
         _respaces(place, model.noise.timesteps, steps, field)

@@ -4,29 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from adm.params.models import Precision
 from adm.params.runs import Steps
 from adm.params.section import Key, PositiveInt, Section, Seed
+from adm.params.studies import BoundParams
 
 
-class VariationalParams(Section):
-    """The schedules of every number of steps with the least variational bound on a dataset's images.
+class VariationalParams(BoundParams):
+    """The schedules of every number of steps with the least variational bound.
 
-    They are chosen among the timesteps of `among`, or among all T if it is null. Images, noise, `part`, `precision` and
-    `compiled` are as for likelihoods: with the same seed both measure the same terms.
+    They are chosen among the timesteps of `among`, or among all T if it is null.
     """
 
     kind: Literal["variational"]
-    checkpoint: Key
-    dataset: Key
-    part: Literal["training", "held_out"] = "training"
     among: Steps | None = None
-    num_images: Annotated[int, Field(ge=2)]
-    micro_batch: PositiveInt = 64
-    precision: Precision = "float32"
-    compiled: bool = False
-    seed: Seed = 0
-    threads: PositiveInt = 1
 
 
 class SearchParams(Section):

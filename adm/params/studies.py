@@ -61,21 +61,29 @@ class VariationParams(Section):
         return self
 
 
-class LikelihoodParams(Section):
-    """Bits per dimension of a dataset's images under a checkpoint: the terms of L_vlb at the timesteps of `steps`.
+class BoundParams(Section):
+    """Terms of the variational bound L_vlb of a checkpoint on images of a dataset.
 
-    If `steps` is null, all T timesteps are used; fewer give a less tight bound. The seed chooses `num_images` different
-    images. Each has its own noise, which does not depend on the other images. No image is mirrored. The images are from
-    the `part` of the dataset for training, or from the part that is held out. `compiled` is as for runs.
+    The seed chooses `num_images` different images, from the `part` of the dataset for training or from the part that is
+    held out. Each has its own noise, which does not depend on the other images: the same seed gives the same terms. No
+    image is mirrored. `compiled` is as for runs.
     """
 
     checkpoint: Key
     dataset: Key
     part: Literal["training", "held_out"] = "training"
-    steps: Steps | None = None
     num_images: Annotated[int, Field(ge=2)]
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
     compiled: bool = False
     seed: Seed = 0
     threads: PositiveInt = 1
+
+
+class LikelihoodParams(BoundParams):
+    """Bits per dimension: the sum of the terms at the timesteps of `steps`.
+
+    If `steps` is null, all T timesteps are used; fewer give a less tight bound.
+    """
+
+    steps: Steps | None = None
