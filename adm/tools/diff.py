@@ -186,7 +186,7 @@ def _held(name: str | None, params: Path, scratch: Path) -> Held:
 def _extract(revision: str, folder: Path) -> None:
     """Put what git holds of a revision's tables, claims and params files into a folder."""
     try:
-        command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision or '-'}^{{commit}}"]
+        command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
         commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         archive = subprocess.run(["git", "archive", commit], check=True, capture_output=True).stdout
     except (OSError, subprocess.CalledProcessError, ValueError) as error:

@@ -225,7 +225,7 @@ def test_folders_that_cannot_be_compared_are_refused_in_one_line(adm, tmp_path, 
 
 
 def test_what_is_neither_folder_nor_revision_is_refused_in_one_line(adm, repository):
-    for name in ("nowhere", "HEAD~9", "base.yaml", "", "--output=x"):
+    for name in ("nowhere", "HEAD~9", "base.yaml", "--output=x"):
         exit_code, out, err = adm("diff", "--", name)
         assert (exit_code, out, err.count("\n")) == (2, "", 1)
         assert err.startswith(f"error: {name}: is neither")
