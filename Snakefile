@@ -41,6 +41,7 @@ rule fast:
 
 onstart:
     from adm import warm
+    from workflow import bar
     from workflow.locks import hold
 
     # Refuse to run while DVC or another Snakemake makes the same results.
@@ -52,6 +53,7 @@ onstart:
     alone = not workflow.local_exec or workflow.deployment_settings.deployment_method
     if not alone and sum(1 for _ in workflow.dag.needrun_jobs()) >= MANY:
         warm.start()
+    bar.start(workflow.dag, FILE)
     minutes = PARAMS.execution.expected_minutes
     if minutes:
         print(f"{ROOT}: about {minutes} minutes on 2 cores, if nothing is there yet")

@@ -202,6 +202,21 @@ def compare(
 
 
 @tools.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="A results folder, or a git revision such as HEAD~3.")],
+    b: Annotated[str | None, typer.Argument(help="Another one; the results of today if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs.")] = False,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Show what differs between results: params, runs, numbers beyond their intervals, and verdicts."""
+    from adm.tools import diff as tool
+
+    if tool.run(a, b, params, as_json) and exit_code:
+        raise typer.Exit(1)
+
+
+@tools.command()
 def plan(
     out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
     params: ParamsFile = Path("params.yaml"),

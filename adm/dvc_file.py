@@ -22,6 +22,10 @@ MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
 """Keys of what git does not track though its rule is one of those, since it is measured in seconds."""
 
 
+SCORED = ("evaluate", "curve", "judge")
+"""Rules whose outputs hold scores of runs, which `dvc metrics` compares."""
+
+
 def command_of(params: Path) -> str:
     """The command that generates the file again."""
     return f"adm dvc --params {params}"
@@ -48,6 +52,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     lines = [HEADER.format(params=params, command=command_of(params)), "stages:"]
     for job in whole.jobs.values():
         lines += _stage(job, params, files, "" if root == "." else root)
+    lines += _shown(whole, folder)
     return "\n".join(lines) + "\n"
 
 
@@ -88,3 +93,25 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
         "    outs:",
         *(f"    - {path}" for path in outs),
     ]
+
+
+def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
+    """What `dvc metrics` and `dvc plots` show: they read it where it is, so no stage has another output for them."""
+    jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
+
+    def path(found: Path) -> str:
+        return os.path.relpath(found, folder)
+
+    # Their folders: DVC looks for the files.
+    metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.rule in SCORED)]
+    metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.rule == "claims"]
+    losses: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.rule == "train":
+            log = f"      {path(job.outputs['log'])}: loss"
+            losses.setdefault(pipeline.params.model_of(job.key), []).append(log)
+    plots = [f"- {path(job.outputs['png'])}" for job in jobs if job.rule == "figure"]
+    for model, logs in losses.items():
+        plots += [f"- loss of {model}:", "    x: step", "    y:", *logs]
+    sections = {"metrics": metrics, "plots": plots}
+    return [line for name, entries in sections.items() if entries for line in (f"{name}:", *entries)]
