@@ -111,7 +111,8 @@ $(CLUSTER) $(RIVALS): $(VENV)/%: requirements-%.lock $(READY)
 # What clusters and shared caches need, and what benchmarks compare with, is resolved together with the rest, and stands
 # in locks of their own.
 UNPINNED := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
-RESOLVE := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
+RESOLVE := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml \
+  --extra workflow --extra tensorflow
 PINNED := grep --extended-regexp --invert-match '$(UNPINNED)'
 BESIDE := $(PINNED) | grep --line-regexp --fixed-strings --invert-match --file requirements.lock
 lock: $(READY)

@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from adm.cli_tools import ParamsFile, tools
+from adm.extras import extras_named
 from adm.journal import console, describe_error, journal_of
 from adm.params import Params, UserError, load
 from adm.params.errors import some
@@ -193,8 +195,22 @@ WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
 """The verbs of the pipeline, each with its help text and the arguments for its stage."""
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        try:
+            print(version("adm"))
+        except PackageNotFoundError:
+            print("unknown, as adm is not installed")
+        raise typer.Exit
+
+
 @app.callback()
-def root(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+def root(
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and exit.")
+    ] = False,
+) -> None:
     """Diffusion Models Beat GANs on Image Synthesis, stage by stage."""
 
 
@@ -322,7 +338,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     pipeline = Pipeline(load(file))
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
-    with journal_of(job) as kept:
+    with journal_of(job) as kept, extras_named():
         stage = import_module(f"adm.stages.{verb}")
         if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(job, taken)):
             stage.run(*WIRED[verb][1](Call(pipeline, job, kept.curves, file, is_current), job))
@@ -348,7 +364,7 @@ def main() -> None:
         # Schedulers send SIGTERM; exiting like this removes unfinished files, as after any error.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        with console():
+        with console(), extras_named():
             app(prog_name="adm")
     except (UserError, OSError) as error:
         if debug:

@@ -28,6 +28,9 @@ from adm.sampling.guided import SeededNoise
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """Of a scale: it becomes the name of folders."""
 
+RULES = Path("Snakefile")
+"""What runs a scale; a folder without it is no clone of the project."""
+
 HELD_OUT = 0.2
 """Share of the images that nothing is trained on."""
 
@@ -111,6 +114,8 @@ def run(
 def _check_asked(name: str, path: Path, channels: int, hours: float) -> None:
     if not NAME.fullmatch(name):
         raise UserError(f"{name!r}: is no name of a scale; letters a to z, digits, _ and - are accepted")
+    if not RULES.is_file():
+        raise UserError(f"{RULES}: is not here; `adm new` adds a scale to a clone of the project, so call it in one")
     if path.exists():
         raise UserError(f"{path}: is there already; take another name, or remove it")
     if channels not in (1, 3):

@@ -33,6 +33,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "update_seconds", update_seconds)
     monkeypatch.setenv("ADM_FILES", str(tmp_path / "files"))
     monkeypatch.chdir(tmp_path)
+    Path("Snakefile").touch()
 
 
 def write_images(folder, count=45, side=32, mode="RGB"):
@@ -217,6 +218,7 @@ BROKEN = {
     "no time": (None, ("--hours", 0.001), "--hours 0.001"),
     "negative time": (None, ("--hours", -1), "--hours -1"),
     "infinite time": (None, ("--hours", "inf"), "--hours inf"),
+    "a folder without the rules": (lambda images: Path("Snakefile").unlink(), (), "Snakefile"),
 }
 
 
