@@ -68,6 +68,7 @@ def test_comments_and_layout_do_not_count(package):
     assert changed(package, edit) == set()
 
 
+@pytest.mark.slow
 def test_docstrings_do_not_count_be_they_of_modules_classes_functions_or_constants(package):
     def edit():
         count = 0
@@ -89,12 +90,14 @@ def test_training_is_the_business_of_train_alone(package):
     assert not touched & {"sample", "evaluate", "gather", "features", "reference", "prepare", "table", "figure"}
 
 
+@pytest.mark.slow
 def test_a_network_is_the_business_of_all_that_run_it(package):
     touched = changed(package, lambda: replace(package / "nets" / "layers.py", "**-0.25", "**-0.5"))
     assert {"init", "train", "sample"} <= touched
     assert not touched & {"evaluate", "prepare", "table", "figure", "reference"}
 
 
+@pytest.mark.slow
 def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package):
     def edit():
         for path in (package / "nets" / "gan.py", package / "report" / "claims.py"):
@@ -105,6 +108,7 @@ def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package):
     assert not touched & {"train", "sample", "throughput", "evaluate", "table", "figure"}
 
 
+@pytest.mark.slow
 def test_what_gathers_shards_is_the_business_of_sampling(package):
     """Its runs are told to be made by `sample`."""
     path = package / "stages" / "gather.py"
@@ -146,7 +150,7 @@ print(json.dumps(found))
 
 @pytest.mark.slow
 def test_every_module_that_a_stage_needs_counts(package):
-    """The oracle is Python itself, on a copy whose uncounted packages are emptied: what a stage still loads, it needs."""
+    """The oracle is Python, on a copy whose uncounted packages are emptied: what a stage still loads, it needs."""
     environment = {**os.environ, "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", NEEDED, "train", "sample", "table", "prepare", "figure", "claims"]
     done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, cwd=package.parent)
