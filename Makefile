@@ -56,12 +56,15 @@ generate: $(READY)
 	adm schema
 	for params in $(SCALES); do adm dvc --params $$params || exit; done
 
+# Groups in the order that tests/conftest.py gives them: the slow ones first.
+TESTS := pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --ignore tests/cluster
+
 # Everything that needs no service; what takes long, engines and kills among it, is left out of test-fast.
 test: check
-	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster
+	$(TESTS)
 
 test-fast: $(READY)
-	pytest --numprocesses 2 --dist loadgroup --ignore tests/cluster -m "not slow"
+	$(TESTS) -m "not slow"
 
 # A real Slurm, a server that speaks S3, several processes: beside the tests, since they install and start services.
 test-cluster: $(CLUSTER)

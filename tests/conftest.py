@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ ROOT = TESTS.parent
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes seconds, or starts engines; `make test-fast` leaves it out")
+    config.addinivalue_line("markers", "xdist_group(name): tests that one of several workers runs, one after another")
     settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
     # `make fuzz` asks for many more cases, other ones every time; its seed repeats them.
     cases = int(os.environ.get("ADM_FUZZ_CASES", "0"))
@@ -37,6 +39,21 @@ def pytest_configure(config):
     settings.load_profile("fuzz" if cases else "repeatable")
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A file's tests stay on one worker, which makes their fixtures once; groups with many slow tests begin.
+
+    So that no worker has a long group left while the others have nothing.
+    """
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+    groups = {item: item.get_closest_marker("xdist_group").args[0] for item in items}
+    slow = Counter(group for item, group in groups.items() if item.get_closest_marker("slow"))
+    size = Counter(groups.values())
+    items.sort(key=lambda item: (-slow[groups[item]], -size[groups[item]], groups[item]))
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ def test_memory_of_stages_and_what_an_image_adds(root):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     _, _, *lines = done.stdout.splitlines()
     rows = {stage: tuple(map(float, numbers)) for stage, *numbers in (line.strip("| ").split(" | ") for line in lines)}
-    assert rows.keys() == {"prepare", "features", "reference"}
+    assert rows.keys() == {"prepare"}
     for fewer, more, added in rows.values():
         assert min(fewer, more) > 20
         # Of 16 images and of 64; both were rounded to a tenth of a MiB.

@@ -14,8 +14,9 @@ ALL = ["sample", "train", "evaluate", "prepare", "table", "figure", "claims", "t
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def cache(tmp_path_factory, monkeypatch):
+    """A cache of digests that only this module's tests fill: what is the same code is parsed once."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "digests"))
 
 
 @pytest.fixture
@@ -46,8 +47,9 @@ def replace(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
-def test_every_stage_has_a_digest_of_its_own_wherever_the_package_lies(package, root):
+def test_every_stage_has_a_digest_of_its_own_wherever_the_package_lies(package, root, tmp_path, monkeypatch):
     found = digests(package)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     assert set(ALL) < set(found)
     assert len(set(found.values())) == len(found)
     assert found == digests(root / "adm")
@@ -66,6 +68,7 @@ def test_comments_and_layout_do_not_count(package):
     assert changed(package, edit) == set()
 
 
+@pytest.mark.slow
 def test_docstrings_do_not_count_be_they_of_modules_classes_functions_or_constants(package):
     def edit():
         count = 0
@@ -87,12 +90,14 @@ def test_training_is_the_business_of_train_alone(package):
     assert not touched & {"sample", "evaluate", "gather", "features", "reference", "prepare", "table", "figure"}
 
 
+@pytest.mark.slow
 def test_a_network_is_the_business_of_all_that_run_it(package):
     touched = changed(package, lambda: replace(package / "nets" / "layers.py", "**-0.25", "**-0.5"))
     assert {"init", "train", "sample"} <= touched
     assert not touched & {"evaluate", "prepare", "table", "figure", "reference"}
 
 
+@pytest.mark.slow
 def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package):
     def edit():
         for path in (package / "nets" / "gan.py", package / "report" / "claims.py"):
@@ -103,6 +108,7 @@ def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package):
     assert not touched & {"train", "sample", "throughput", "evaluate", "table", "figure"}
 
 
+@pytest.mark.slow
 def test_what_gathers_shards_is_the_business_of_sampling(package):
     """Its runs are told to be made by `sample`."""
     path = package / "stages" / "gather.py"
@@ -125,24 +131,32 @@ def test_a_metric_is_the_business_of_evaluate_and_of_what_prints_metrics(package
     assert touched - {"table", "figure", "claims"} == {"evaluate", "judge", "curve"}
 
 
-@pytest.mark.parametrize("verb", ["train", "sample", "table", "prepare", "figure", "claims"])
-def test_every_module_that_a_stage_needs_counts(package, verb):
-    # The oracle is Python itself, on a copy whose uncounted packages are emptied: what a stage still loads, it needs.
-    script = (
-        "import json, sys, pathlib\n"
-        "from adm.artifacts.code import PACKAGE, code_of\n"
-        f"counted = code_of('{verb}')\n"
-        "packages = {'.'.join(f.relative_to(PACKAGE.parent).parts[:-1]): f for f in PACKAGE.rglob('__init__.py')}\n"
-        "[file.write_text('') for name, file in packages.items() if name not in counted]\n"
-        "[sys.modules.pop(name) for name in list(sys.modules) if name.split('.')[0] == 'adm']\n"
-        f"import adm.stages.{verb}\n"
-        "print(json.dumps([[m for m in sys.modules if m.split('.')[0] == 'adm' and m not in packages], counted]))"
-    )
+NEEDED = """
+import json, sys
+from adm.artifacts.code import PACKAGE, code_of
+packages = {".".join(file.parent.relative_to(PACKAGE.parent).parts): file for file in PACKAGE.rglob("__init__.py")}
+texts = {name: file.read_text() for name, file in packages.items()}
+found = {}
+for verb, counted in {verb: code_of(verb) for verb in sys.argv[1:]}.items():
+    for name, file in packages.items():
+        file.write_text(texts[name] if name in counted else "")
+    for name in [name for name in sys.modules if name.split(".")[0] == "adm"]:
+        del sys.modules[name]
+    __import__(f"adm.stages.{verb}")
+    found[verb] = [name for name in sys.modules if name.split(".")[0] == "adm" and name not in packages], counted
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_every_module_that_a_stage_needs_counts(package):
+    """The oracle is Python, on a copy whose uncounted packages are emptied: what a stage still loads, it needs."""
     environment = {**os.environ, "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=True, env=environment, text=True, cwd=package.parent
-    )
-    loaded, counted = json.loads(done.stdout)
-    # Params are declared, and reach the stage as values.
-    assert {name for name in loaded if not name.startswith("adm.params")} <= set(counted)
-    assert f"adm.stages.{verb}" in loaded
+    command = [sys.executable, "-c", NEEDED, "train", "sample", "table", "prepare", "figure", "claims"]
+    done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, cwd=package.parent)
+    found = json.loads(done.stdout)
+    assert len(found) == 6
+    for verb, (loaded, counted) in found.items():
+        # Params are declared, and reach the stage as values.
+        assert {name for name in loaded if not name.startswith("adm.params")} <= set(counted), verb
+        assert f"adm.stages.{verb}" in loaded

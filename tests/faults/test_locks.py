@@ -158,7 +158,7 @@ def test_a_file_of_an_engines_name_holds_nothing_up(project):
     (project.folder / "dvc").unlink()
 
 
-@pytest.mark.parametrize("left", ["", '{"write": {"', "[]"])
+@pytest.mark.parametrize("left", ['{"write": {"', "[]"])
 def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, data, left):
     record = project.folder / ".dvc" / "tmp" / "rwlock"
     record.parent.mkdir(exist_ok=True)

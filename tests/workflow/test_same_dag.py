@@ -51,18 +51,25 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("params")
     others = {
         "small": SMALL,
-        "in shards": yaml.safe_dump({"base": str(ROOT / "params.yaml"), "execution": {"shards": 3}}),
-        "with other limits": yaml.safe_dump(
-            {"base": str(ROOT / "params.yaml"), "resources": {"train": {"memory_mb": 500}, "others": {"minutes": 7}}}
+        "in shards, with other limits, on another disk": yaml.safe_dump(
+            {
+                "base": str(ROOT / "params.yaml"),
+                "execution": {"shards": 3},
+                "resources": {"train": {"memory_mb": 500}, "others": {"minutes": 7}},
+                "paths": {"results": "/scratch/mine"},
+            }
         ),
-        "on another disk": yaml.safe_dump({"base": str(ROOT / "params.yaml"), "paths": {"results": "/scratch/mine"}}),
     }
     for name, text in others.items():
         (folder / f"{name}.yaml").write_text(text)
     return {scale: ROOT / scale for scale in SCALES} | {name: folder / f"{name}.yaml" for name in others}
 
 
-@pytest.mark.parametrize("name", [*SCALES, "small", "in shards", "with other limits", "on another disk"])
+FIRST = ("params.yaml", "scales/paper/params.yaml", "small", "in shards, with other limits, on another disk")
+OTHERS = [pytest.param(scale, marks=pytest.mark.slow) for scale in SCALES if scale not in FIRST]
+
+
+@pytest.mark.parametrize("name", [*FIRST, *OTHERS])
 def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
     pipeline = Pipeline(load(files[name]))
     planned = plan(ROOT, "snakemake", files[name])
@@ -134,8 +141,9 @@ def test_dvc_has_the_jobs_of_a_small_file_on_a_base_whole(new_project, monkeypat
 
 
 def test_dvc_refuses_results_outside_the_project_in_one_line(files, adm):
-    code, _, err = adm("dvc", "--params", files["on another disk"])
+    file = files["in shards, with other limits, on another disk"]
+    code, _, err = adm("dvc", "--params", file)
     assert code == 2
-    assert err.startswith(f"error: {files['on another disk']}: paths.results: /scratch/mine ")
+    assert err.startswith(f"error: {file}: paths.results: /scratch/mine ")
     assert err.count("\n") == 1
-    assert not files["on another disk"].with_name("dvc.yaml").exists()
+    assert not file.with_name("dvc.yaml").exists()
