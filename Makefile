@@ -8,7 +8,7 @@ CLUSTER := $(VENV)/cluster
 RIVALS := $(VENV)/rivals
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro sync unlock generate cluster rivals image test test-fast test-cluster test-gpu fuzz check bench bench-gpu lock clean
+.PHONY: all fast repro sync unlock generate cluster rivals image test test-fast test-cluster test-gpu fuzz check docs bench bench-gpu lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -89,6 +89,11 @@ check: $(READY)
 	snakefmt --check --compact-diff Snakefile workflow
 	adm schema --check
 	for params in $(SCALES); do adm check --params $$params || exit; done
+	$(MAKE) --no-print-directory docs
+
+# The documentation, as a site in `site`; a link that leads nowhere is an error.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 bench: $(RIVALS)
 	python -m benchmarks
@@ -122,7 +127,7 @@ lock: $(READY)
 	python -m pip install --quiet uv
 	$(RESOLVE) --all-extras | $(PINNED) > requirements-all.lock
 	{ echo 'torch>=2.9'; echo 'torchvision>=0.24'; \
-	  $(RESOLVE) --extra test --constraint requirements-all.lock | $(PINNED); } > requirements.lock
+	  $(RESOLVE) --extra test --extra docs --constraint requirements-all.lock | $(PINNED); } > requirements.lock
 	$(RESOLVE) --extra cluster --extra test-cluster --constraint requirements-all.lock | $(BESIDE) > requirements-cluster.lock
 	$(RESOLVE) --extra rivals --constraint requirements-all.lock | $(BESIDE) > requirements-rivals.lock
 	rm requirements-all.lock

@@ -307,12 +307,12 @@ def test_a_shell_completes_keys(typed, offered):
 
 
 TORCHRUN = "torchrun --nproc-per-node 2 -m adm train adm-128-250"
-"""How the README starts several processes by hand."""
+"""How docs/cluster.md starts several processes by hand."""
 
 
 @pytest.mark.slow
 def test_the_readmes_torchrun_line_trains_in_two_processes(adm, root, tmp_path, monkeypatch, pipeline):
-    assert TORCHRUN in (root / "README.md").read_text()
+    assert TORCHRUN in (root / "docs" / "cluster.md").read_text()
     monkeypatch.chdir(tmp_path)
     digits = {"source": "digits", "image_size": 4, "num_classes": 10, "limit": 40}
     network = {"image_size": 4, "channels": 32, "channel_multiplier": [1], "depth": 1, "heads": 1}

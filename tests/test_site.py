@@ -1,0 +1,54 @@
+"""The parts of the site that are written at build: nothing that there is goes without a word."""
+
+import importlib.util
+import json
+
+import pytest
+import typer
+
+from adm.cli import app
+from adm.pipeline import RULES
+
+
+@pytest.fixture(scope="module")
+def pages(root):
+    spec = importlib.util.spec_from_file_location("pages", root / "workflow" / "pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def write(pages):
+    return lambda part: "\n".join(pages.PARTS[part]())
+
+
+def test_every_verb_has_its_help(write):
+    group, text = typer.main.get_command(app), write("verbs")
+    shown = {name: verb for name, verb in group.commands.items() if not verb.hidden}
+    assert [name for name in shown if f"\n## {name}\n" not in text] == []
+    options = {option for verb in shown.values() for field in verb.params for option in field.opts if option[0] == "-"}
+    assert [option for option in options if option not in text] == []
+
+
+def test_every_job_has_its_files(write):
+    rows = write("artifacts").splitlines()[2:]
+    assert len(rows) == len(RULES)
+    for row, rule in zip(rows, RULES.values(), strict=True):
+        assert [path for path in rule.outputs.values() if f"`{path}`" not in row] == []
+
+
+def test_every_section_and_field_of_params_stands_once(root, write):
+    schema, text = json.loads((root / "params.schema.json").read_text()), write("params")
+    assert [name for name in schema["properties"] if text.count(f"\n## {name}\n") != 1] == []
+    assert [name for name in schema["definitions"] if text.count(f"\n### {name}\n") != 1] == []
+    fields = sum(len(section.get("properties", {})) for section in schema["definitions"].values())
+    assert sum(line.startswith("| `") for line in text.splitlines()) == fields
+
+
+def test_formulas_become_mathml_and_code_stays(pages):
+    text = "where $x_t$ and $$\\frac{a}{b}$$, but `$x_t$` and\n\n```sh\necho $HOME $PWD\n```\n"
+    made = pages.FORMULA.sub(pages._mathml, text)
+    assert made.count("<math") == 2
+    assert "`$x_t$`" in made
+    assert "echo $HOME $PWD" in made

@@ -1,0 +1,216 @@
+"""What MkDocs shows beside the pages in `docs`: the README as home, files that pages link to, results, and references.
+
+A hook of `mkdocs.yml`. A line `<!-- generated: NAME -->` of a page is replaced by what `PARTS[NAME]` writes; links to
+files outside `docs` lead to copies of them on the site, and formulas become MathML, so that no page asks the network.
+"""
+
+import ast
+import csv
+import html
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import latex2mathml.converter
+import typer
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from adm.cli import app
+from adm.paper import captions
+from adm.params import load
+from adm.pipeline import RULES
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+HOME = ROOT / "README.md"
+RESULTS = ROOT / "results" / "embedded"
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\]\([^)]*\))*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
+GENERATED = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+FORMULA = re.compile(
+    r"(?P<code>```.*?```|`[^`]+`)|\$\$(?P<block>.+?)\$\$|(?<![^\s(])\$(?P<inline>[^$\s][^$]*)\$(?!\w)", re.DOTALL
+)
+
+
+KINDS = {"string": "text", "integer": "a whole number", "boolean": "`true`, `false`", "object": "fields"}
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the README, and every file outside `docs` that a page shows or links to."""
+    files.append(File.generated(config, "index.md", content=HOME.read_text()))
+    texts = {page.src_uri: _with_parts(page.content_string) for page in files.documentation_pages()}
+    wanted = [target for uri, text in texts.items() for target in _targets(text, _folder(uri))]
+    while wanted:
+        target = wanted.pop()
+        name = target.relative_to(ROOT).as_posix()
+        if target.is_file() and target != HOME and DOCS not in target.parents and not files.get_file_from_path(name):
+            files.append(File.generated(config, name, abs_src_path=str(target)))
+            if target.suffix == ".md":
+                wanted += _targets(target.read_text(), target.parent)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Write the generated parts, and turn links and formulas into those of the site."""
+    uri = page.file.src_uri
+
+    def localised(found: re.Match[str]) -> str:
+        picture, text, target, fragment = found.groups()
+        path = (_folder(uri) / target).resolve()
+        text = LINK.sub(localised, text)
+        if path.is_dir() or not path.is_relative_to(ROOT):
+            return text
+        place = path.relative_to(DOCS if DOCS in path.parents else ROOT).as_posix()
+        place = "index.md" if path == HOME else place
+        return f"{picture}[{text}]({os.path.relpath(place, Path(uri).parent)}{fragment or ''})"
+
+    return FORMULA.sub(_mathml, LINK.sub(localised, _with_parts(markdown)))
+
+
+def _folder(uri: str) -> Path:
+    """The folder that the links of a page start from: of the file that it was made from."""
+    own = DOCS / uri
+    return ROOT if uri == "index.md" else (own if own.exists() else ROOT / uri).parent
+
+
+def _targets(text: str, folder: Path) -> list[Path]:
+    found = [(folder / match[3]).resolve() for match in LINK.finditer(text)]
+    inner = [path for match in LINK.finditer(text) for path in _targets(match[2], folder)]
+    return [path for path in (*found, *inner) if path.is_relative_to(ROOT)]
+
+
+def _with_parts(text: str) -> str:
+    return GENERATED.sub(lambda found: "\n".join(PARTS[found[1]]()), text)
+
+
+def _mathml(found: re.Match[str]) -> str:
+    if found["code"]:
+        return found["code"]
+    display = "block" if found["block"] else "inline"
+    return latex2mathml.converter.convert((found["block"] or found["inline"]).strip(), display=display)
+
+
+def _verbs() -> Iterator[str]:
+    """The help of every verb."""
+    group = typer.main.get_command(app)
+    context = group.make_context("adm", [], resilient_parsing=True)
+    for name in sorted(group.list_commands(context)):
+        command = group.get_command(context, name)
+        if command.hidden:
+            continue
+        with command.make_context(name, [], parent=context, resilient_parsing=True) as inner:
+            yield from ("", f"## {name}", "", "```text", command.get_help(inner).strip(), "```")
+
+
+def _artifacts() -> Iterator[str]:
+    """A row a kind of job."""
+    yield from ("| Job | Verb | Writes, in the results folder | What it is |", "|---|---|---|---|")
+    for name, rule in RULES.items():
+        about = ast.get_docstring(ast.parse((ROOT / "adm" / "stages" / f"{rule.verb}.py").read_text())) or ""
+        about = about.splitlines()[0].partition(": ")[2]
+        written = "<br>".join(f"`{path}`" for path in rule.outputs.values())
+        verb = f"{rule.verb.replace('_', '-')} {rule.prefix}"
+        yield f"| `{name}` | `adm {verb.strip()}` | {written} | {about[:1].upper()}{about[1:]} |"
+
+
+def _params() -> Iterator[str]:
+    """Every section, and the kinds of entries that it holds, each where it is first met."""
+    schema = json.loads((ROOT / "params.schema.json").read_text())
+    definitions: dict[str, Any] = schema["definitions"]
+    seen: set[str] = set()
+
+    def described(name: str) -> Iterator[str]:
+        seen.add(name)
+        definition = definitions[name]
+        yield from ("", f"### {name}", "", html.escape(definition.get("description", ""), quote=False), "")
+        if fields := definition.get("properties"):
+            yield from ("| Field | Values | Default |", "|---|---|---|")
+            for field, values in fields.items():
+                shown = f"`{json.dumps(values['default'], ensure_ascii=False)}`" if "default" in values else ""
+                yield f"| `{field}` | {_values(values)} | {shown} |"
+        for inner in _named(definition):
+            if inner not in seen:
+                yield from described(inner)
+
+    for name, section in schema["properties"].items():
+        yield from ("", f"## {name}", "", f"{section.get('description', '')} Holds {_values(section)}.".strip())
+        for inner in _named(section):
+            if inner not in seen:
+                yield from described(inner)
+
+
+def _named(part: Any) -> list[str]:
+    """The definitions that a part of the schema refers to, in order."""
+    if isinstance(part, dict):
+        own = [part["$ref"].rpartition("/")[2]] if "$ref" in part else []
+        return list(dict.fromkeys([*own, *(name for value in part.values() for name in _named(value))]))
+    return list(dict.fromkeys(name for value in part for name in _named(value))) if isinstance(part, list) else []
+
+
+def _values(part: Any) -> str:
+    """In words, what a part of the schema accepts."""
+    match part:
+        case {"$ref": reference}:
+            name = reference.rpartition("/")[2]
+            words = f"[{name}](#{name.lower()})"
+        case {"anyOf": several} | {"allOf": several}:
+            words = " or ".join(dict.fromkeys(_values(one) for one in several if one.get("type") != "null"))
+        case {"enum": values}:
+            words = ", ".join(f"`{value}`" for value in values)
+        case {"const": value}:
+            words = f"`{value}`"
+        case {"type": "array", "items": items} | {"type": "array", "prefixItems": [items, *_]}:
+            words = f"a list of {_values(items)}"
+        case {"type": "object", "patternProperties": entries}:
+            words = f"entries, by key, of {_values(next(iter(entries.values())))}"
+        case {"type": str(kind)}:
+            limits = ", ".join(f"{sign} {part[end]}" for end, sign in LIMITS.items() if end in part)
+            words = ", ".join(filter(None, [KINDS.get(kind, f"a {kind}"), limits]))
+        case _:
+            words = "any value"
+    return words
+
+
+def _caption(key: str, shown: Any) -> str:
+    return str(getattr(shown, "caption", None) or captions()[key])
+
+
+def _figures() -> Iterator[str]:
+    """Every figure of the embedded scale that git holds, its caption and its command."""
+    for key, figure in load(ROOT / "params.yaml").figures.items():
+        if (path := RESULTS / "figures" / f"{key}.png").exists():
+            yield from ("", f"## {key}", "", f"![{key}](../{path.relative_to(ROOT).as_posix()})", "")
+            yield from (_caption(key, figure), "", f"```sh\nadm figure {key}\n```")
+
+
+def _tables() -> Iterator[str]:
+    """Every table of the embedded scale that git holds, its caption and its command."""
+    for key in load(ROOT / "params.yaml").tables:
+        if (path := RESULTS / "tables" / f"{key}.md").exists():
+            yield from ("", f"## {key}", "", path.read_text(), f"```sh\nadm table {key}\n```")
+
+
+def _verdicts() -> Iterator[str]:
+    """How many claims the embedded scale found to hold or not, a row a group."""
+    yield from ("| Group | Verdicts |", "|---|---|")
+    for path in sorted((RESULTS / "claims").glob("*.csv")):
+        with path.open(newline="") as lines:
+            found = [row["verdict"] for row in csv.DictReader(lines)]
+        counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys(found))
+        yield f"| [{path.stem}](../{path.with_suffix('.md').relative_to(ROOT).as_posix()}) | {counts} |"
+
+
+PARTS = {
+    "verbs": _verbs,
+    "artifacts": _artifacts,
+    "params": _params,
+    "figures": _figures,
+    "tables": _tables,
+    "verdicts": _verdicts,
+}
+"""What writes each generated part."""
