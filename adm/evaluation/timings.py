@@ -22,7 +22,7 @@ FIGURE = "figure_5_seconds"
 SPEED = "images a second"
 """Text that the `measure` of a claim about speed contains."""
 
-FINDINGS = frozenset({"verdict", "effect", "estimate", "low", "high", "note"})
+FINDINGS = frozenset({"verdict", "effect", "estimate", "low", "high", "note", "needs", "risk"})
 """Keys of a claim that hold measured results; the other keys describe the claim."""
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import identity, read_made_by, read_manifest
 from adm.artifacts.reading import read_npy, read_npz
 from adm.artifacts.streaming import names_in_npz, write_npys, write_npz_rows
@@ -16,6 +15,7 @@ from adm.params.errors import UserError
 
 GRAPH = "graph.pb"
 REFERENCE = "reference.npz"
+HELD_OUT = "pool_held_out"
 
 
 def write_features(folder: Path, count: int, batches: Iterable[Features]) -> None:
@@ -71,7 +71,7 @@ def write_reference(
     spatial: FeatureStatistics,
     count: int,
     images: Iterable[NDArray[np.uint8]],
-    held_out: FeatureStatistics | None = None,
+    held_out: NDArray[np.float32] | None = None,
 ) -> None:
     """Write a reference batch in the format of the released files: mu, sigma, mu_s, sigma_s and arr_0.
 
@@ -81,10 +81,10 @@ def write_reference(
         spatial: The statistics of spatial features.
         count: The number of images.
         images: The images, a stretch (n, H, W, 3) at a time.
-        held_out: The statistics of pooled features of held-out images, for mu_held_out and sigma_held_out.
+        held_out: The pooled features (M, D) of held-out images, for pool_held_out.
     """
     fitted = {"mu": pool.mu, "sigma": pool.sigma, "mu_s": spatial.mu, "sigma_s": spatial.sigma}
-    unseen = {} if held_out is None else {"mu_held_out": held_out.mu, "sigma_held_out": held_out.sigma}
+    unseen = {} if held_out is None else {HELD_OUT: held_out}
     whole, behind = ({name: (len(array), [array]) for name, array in part.items()} for part in (fitted, unseen))
     write_npz_rows(folder / REFERENCE, **whole, arr_0=(count, images), **behind)
 
@@ -102,19 +102,14 @@ def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureS
     return pool, FeatureStatistics(arrays["mu_s"], arrays["sigma_s"])
 
 
-def read_held_out_statistics(folder: Path) -> FeatureStatistics | None:
-    """Read the statistics of pooled features of held-out images; None if the reference's dataset has none.
+def read_held_out(folder: Path) -> NDArray[np.float32] | None:
+    """Read the pooled features (M, D) of held-out images; None if the reference's dataset has none.
 
     This does not check the folder against its manifest; `read_reference_statistics` does.
 
     Raises:
-        UserError: The arrays cannot be read.
+        UserError: The array cannot be read.
     """
-    if "mu_held_out" not in names_in_npz(folder / REFERENCE):
+    if HELD_OUT not in names_in_npz(folder / REFERENCE):
         return None
-    expected: dict[str, tuple[str, Shape]] = {
-        "mu_held_out": ("float64", (None,)),
-        "sigma_held_out": ("float64", (None, None)),
-    }
-    arrays = read_npz(folder / REFERENCE, expected)
-    return FeatureStatistics(arrays["mu_held_out"], arrays["sigma_held_out"])
+    return read_npz(folder / REFERENCE, {HELD_OUT: ("float32", (None, None))})[HELD_OUT]

@@ -42,7 +42,7 @@ class MetricInputs:
         pool_statistics: Statistics of the reference's pooled features.
         spatial_statistics: Statistics of its spatial features; None if features are pooled alone.
         real: Features of the reference's images; None if it has no images.
-        held_out: Statistics of the pooled features of held-out images; None if there are none.
+        held_out: Pooled features (M, D) of held-out images; None if there are none.
         measure: Function that computes precision and recall (K = 3) from pooled features of reference and samples.
     """
 
@@ -50,13 +50,19 @@ class MetricInputs:
     pool_statistics: FeatureStatistics
     spatial_statistics: FeatureStatistics | None
     real: Features | None = None
-    held_out: FeatureStatistics | None = None
+    held_out: npt.NDArray[np.float32] | None = None
     measure: Callable[..., PrecisionRecall] = precision_recall
 
     @cached_property
     def manifold(self) -> PrecisionRecall | None:
         """Which points lie in the other set's manifold; None if the reference has no images."""
         return None if self.real is None else self.measure(self.real.pool, self.samples.pool, NEIGHBOURS)
+
+    @cached_property
+    def held_out_statistics(self) -> FeatureStatistics:
+        """Statistics of the held-out images' features."""
+        assert self.held_out is not None
+        return feature_statistics(self.held_out)
 
     @cached_property
     def balls(self) -> DensityCoverage:
@@ -176,11 +182,9 @@ def fid_held_out(inputs: MetricInputs) -> float:
     FID is larger with fewer images. It is therefore comparable with FID against the training images only if there are
     many held-out images.
     """
-    assert inputs.held_out is not None
-    return frechet_distance(inputs.held_out, feature_statistics(inputs.samples.pool))
+    return frechet_distance(inputs.held_out_statistics, feature_statistics(inputs.samples.pool))
 
 
 def fid_floor(inputs: MetricInputs) -> float:
     """FID of held-out images against training images: the value of real images."""
-    assert inputs.held_out is not None
-    return frechet_distance(inputs.pool_statistics, inputs.held_out)
+    return frechet_distance(inputs.pool_statistics, inputs.held_out_statistics)

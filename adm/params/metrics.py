@@ -9,7 +9,7 @@ from adm.params.errors import shown
 
 Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_statistics", "held_out"]
 """Inputs of metrics: features of the samples by layer, pooled features of the reference's images ("real"), statistics
-of the reference's features, and statistics of held-out images ("held_out")."""
+of the reference's features, and pooled features of held-out images ("held_out")."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,25 @@ METRICS: dict[str, Metric] = {
     ),
     "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
     "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
+    "nearer": Metric(
+        "Nearer to training",
+        "lower",
+        "adm.metrics.memorising:nearer_to_training",
+        ("pool", "real", "held_out"),
+        error="nearer_standard_error",
+        digits=2,
+    ),
+    "nearer_floor": Metric(
+        "Nearer to training, real",
+        "lower",
+        "adm.metrics.memorising:nearer_of_real",
+        ("real", "held_out"),
+        error="nearer_floor_standard_error",
+        digits=2,
+    ),
+    "distance_ratio": Metric(
+        "Distance ratio", "higher", "adm.metrics.memorising:distance_ratio", ("pool", "real", "held_out")
+    ),
 }
 """Every metric, in the order of printing: the paper's metrics first."""
 

@@ -113,11 +113,13 @@ class _Sizes:
         params = self.counts.params
         pool, spatial, _ = features_of_graph(params, params.graphs[params.all_references[job.key].extractor])
         numbers = pool + pool**2 + spatial + spatial**2
-        if job.rule == "reference" and params.datasets[params.references[job.key].dataset].held_out:
-            # Pooled features of the held-out images are fitted, too.
-            numbers += pool + pool**2
+        unseen = 0
+        if job.rule == "reference":
+            dataset = params.references[job.key].dataset
+            unseen = self.counts.datasets[dataset] - self.counts.trained_on(dataset)
         images = self.counts.of_reference(job.key) * _pixels(params.image_size_of_reference(job.key))
-        return DOUBLE * numbers + images
+        # Of held-out images the pooled features are kept.
+        return DOUBLE * numbers + FLOAT * pool * unseen + images
 
     def _interpolation(self, job: Job) -> int:
         study = job.sections["interpolation"]

@@ -52,7 +52,7 @@ AXES = {
     "eta": "η",
     "truncation": "Truncation",
     "num_samples": "Samples",
-    "ema_length": "EMA length (σ_rel)",
+    "ema_length": r"EMA length ($\sigma_\mathrm{rel}$)",
 }
 """Labels of the x axis of curves, by axis."""
 

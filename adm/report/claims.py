@@ -1,7 +1,8 @@
 """Verdicts on the paper's claims, each from a measured value and its 95 % interval.
 
 Metrics of runs have bootstrap intervals, which cover the draw of the samples; metrics of groups of runs have
-t-intervals, which cover the seeds of training, too.
+t-intervals, which cover the seeds of training, too. An undecided claim says how much more data would decide it
+(`adm.report.decisions`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from scipy import stats
 
 from adm.params import claims as params
 from adm.params.metrics import METRICS
+from adm.report.decisions import Data, Unit, clearance, needed, risk
 from adm.report.evidence import Evidence, Score
 from adm.report.intervals import (
     FEWEST_REPLICATES,
@@ -44,9 +46,46 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         finding = JUDGES[kind](claim, evidence)
     except ValueError as error:
         raise ValueError(f"claims.{key}: {error}") from error
-    counts = [len(evidence.groups[run]) for run in claim.runs_compared() if run in evidence.groups]
-    seeds = min(counts, default=None)
-    return Verdict(key=key, statement=claim.statement, source=claim.source, seeds=seeds, **vars(finding))
+    data = _data(claim, evidence)
+    return Verdict(
+        key=key,
+        statement=claim.statement,
+        source=claim.source,
+        seeds=data.count if data and data.unit == "seeds a model" else None,
+        needs=needed(finding.clearance, data) if data and finding.verdict == "undecided" else "",
+        risk=risk(finding.clearance, data.freedom if data else np.inf) if finding.is_decided else None,
+        **vars(finding),
+    )
+
+
+def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
+    """What the claim's interval is of; None if nothing is drawn."""
+    runs = claim.runs_compared()
+    if groups := [run for run in runs if run in evidence.groups]:
+        count = min(len(evidence.groups[group]) for group in groups)
+        return Data("seeds a model", count, len(_blocks(groups, evidence)) * (count - 1))
+    counts: dict[Unit, list[int]] = {
+        "images a run": [evidence.scores[run].num_samples for run in runs],
+        "images": [len(evidence.errors[key]) for key in claim.studies() if key in evidence.errors],
+        "samples a run": [
+            len(evidence.neighbours[key].copies) for key in claim.studies() if key in evidence.neighbours
+        ],
+        "repetitions": [len(rates) for key in claim.throughputs() for rates in evidence.throughputs[key]],
+    }
+    for unit, found in counts.items():
+        if found:
+            return Data(unit, min(found), min(found) - 1 if unit == "repetitions" else np.inf)
+    return None
+
+
+def _blocks(groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, ...], list[str]]:
+    """Groups by the trained models that they are sampled from; those of the same models are paired."""
+    blocks: dict[tuple[str, ...], list[str]] = {}
+    for group in groups:
+        blocks.setdefault(
+            tuple(evidence.trained.get(run, run) for run in evidence.groups.get(group, [group])), []
+        ).append(group)
+    return blocks
 
 
 def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
@@ -94,9 +133,7 @@ def _draws_over_seeds(metric: str, groups: Sequence[str], evidence: Evidence) ->
     if missing := [run for run, score in scores.items() if score.metrics.get(metric) is None]:
         raise ValueError(f"run {missing[0]!r} has no {metric!r}")
     _require_equal_counts(metric, scores)
-    blocks: dict[tuple[str, ...], list[str]] = {}
-    for group, members in runs.items():
-        blocks.setdefault(tuple(evidence.trained.get(run, run) for run in members), []).append(group)
+    blocks = _blocks(groups, evidence)
     drawn = draws_over_seeds(
         [
             np.array([[scores[run].metrics[metric] for run in runs[group]] for group in block], np.float64).T
@@ -128,6 +165,7 @@ def _found(
         **found._asdict(),
         measure=f"{measure}, claimed {side} {threshold:g}",
         note=note,
+        clearance=clearance(found, threshold),
     )
 
 
@@ -285,7 +323,8 @@ def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
     ]
     severity = ["does not hold", "undecided", "holds"]
     worst, other = sorted(parts, key=lambda part: severity.index(part.verdict))
-    return replace(worst, note=f"{other.measure}: {other.low:.3g} to {other.high:.3g}")
+    nearest = min(part.clearance or 0.0 for part in parts if part.verdict == worst.verdict)
+    return replace(worst, note=f"{other.measure}: {other.low:.3g} to {other.high:.3g}", clearance=nearest)
 
 
 def _lighter(claim: params.LighterClaim, evidence: Evidence) -> Finding:

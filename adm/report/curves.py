@@ -17,7 +17,7 @@ from matplotlib.transforms import Bbox, ScaledTranslation
 from numpy.typing import NDArray
 
 from adm.params.metrics import METRICS
-from adm.report.figures import COLORS, MARKERS, STYLE, axis_label
+from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
 
 if TYPE_CHECKING:  # its import takes longer than matplotlib's
     import pandas as pd
@@ -34,8 +34,11 @@ TAKEN = {
 }
 """What training or sampling took: its name at an axis, and units from the smallest on."""
 
-LOGARITHMIC = 10.0
+LOGARITHMIC = 4.0
 """An axis is logarithmic if its largest value is at least this many times the smallest."""
+
+BESIDE = 1.6
+"""Distance between the bars of curves at one place, in points."""
 
 HALO = withStroke(linewidth=2.5, foreground="white")
 """A white outline that keeps a label readable in front of a curve."""
@@ -69,7 +72,8 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) 
     if all(frame.empty for frame in frames):
         raise ValueError(f"no curve has a point with both {x} and fid; at least one is needed")
     name, units = TAKEN[x]
-    unit = _unit(max(frame[x].max() for frame in frames if not frame.empty), units)
+    amounts = [value for frame in frames for value in frame[x]]
+    unit, is_wide = _unit(max(amounts), units), _is_wide(amounts)
     # A label that several panels share looks the same in each.
     seen = [label for curves in panels.values() for label in curves]
     shared = list(dict.fromkeys(label for label in seen if seen.count(label) > 1))
@@ -87,6 +91,8 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) 
             if x == "evaluations":
                 _logarithmic(axes, "x")
                 axes.set_xticks(sorted(set(next(iter(curves.values()))[x])))
+            elif is_wide:
+                _logarithmic(axes, "x")
             else:
                 axes.set_xlim(left=0)
             axes.yaxis.set_tick_params(labelleft=True)
@@ -240,10 +246,13 @@ def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index:
     color, marker = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
     bars: dict[str, Any] = {"colors": color, "alpha": 0.4, "linewidths": 0.9, "zorder": 1.5}
     if {f"{y}_low", f"{y}_high"} <= set(rows.columns):
-        axes.vlines(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], **bars)
+        side = (index + 1) // 2 * (-1) ** index
+        beside = ScaledTranslation(BESIDE * side / 72, 0, axes.figure.dpi_scale_trans)
+        axes.vlines(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], transform=axes.transData + beside, **bars)
     if {f"{x}_low", f"{x}_high"} <= set(rows.columns):
         axes.hlines(rows[y], rows[f"{x}_low"], rows[f"{x}_high"], **bars)
-    axes.plot(rows[x], rows[y], color=color, marker=marker, label=label)
+    # Dashes show a curve that lies under another one.
+    axes.plot(rows[x], rows[y], color=color, marker=marker, label=label, linestyle=LINES[index % len(LINES)])
 
 
 def _legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
@@ -259,10 +268,12 @@ def _legend_below(axes: Axes) -> None:
 
 def _scale(axes: Axes, values: Iterable[float]) -> None:
     """Make the y axis logarithmic if values differ widely, with ticks at 1, 2 and 5 of each decade."""
-    values = list(values)
-    if not values or min(values) <= 0 or max(values) / min(values) < LOGARITHMIC:
-        return
-    _logarithmic(axes, "y")
+    if _is_wide(list(values)):
+        _logarithmic(axes, "y")
+
+
+def _is_wide(values: Sequence[float]) -> bool:
+    return bool(values) and min(values) > 0 and max(values) / min(values) >= LOGARITHMIC
 
 
 def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:

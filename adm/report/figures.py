@@ -21,6 +21,9 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 """Markers of curves; they keep a copy in black and white readable."""
 
+LINES = ("-", (0, (5, 2)))
+"""Lines of curves, of which every second one is dashed."""
+
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib ships it, so every machine draws the same
     "font.size": 9,

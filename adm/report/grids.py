@@ -35,7 +35,7 @@ def class_grid(
     Source: Figures 13-17 and 20-22.
     """
     _check(images, 4)
-    titles = [str(number) for number in classes]
+    titles = [f"class {number}" for number in classes]
     if names is not None:
         titles = [f"{number}: {name}" for number, name in zip(classes, names, strict=True)]
     rows = [images[np.flatnonzero(labels == number)[:columns]] for number in classes]

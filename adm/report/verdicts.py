@@ -1,7 +1,7 @@
 """Findings about claims, and the verdicts as csv, Markdown, LaTeX, HTML and JSON."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +44,13 @@ class Finding:
     high: float | None = None
     measure: str = ""
     note: str = ""
+    clearance: float | None = None
+    """Of `adm.report.decisions`; files do not hold it."""
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the interval lies on one side of the threshold."""
+        return self.verdict in ("holds", "does not hold")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +62,15 @@ class Verdict(Finding):
     source: str
     seeds: int | None = None
     """The number of seeds of training that its interval covers, the least of those compared; None if it covers none."""
+    needs: str = ""
+    """The data that would decide an undecided claim."""
+    risk: float | None = None
+    """The probability that a decided claim is decided wrongly."""
+
+
+def expected_errors(verdicts: Iterable[Verdict]) -> float:
+    """The number of verdicts that are expected to be wrong by chance: the sum of their risks."""
+    return sum(verdict.risk or 0.0 for verdict in verdicts)
 
 
 def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
@@ -67,9 +83,8 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     """
     rows = [asdict(verdict) for verdict in verdicts]
     caption = _caption(verdicts, stem.name)
-    if not any(verdict.seeds for verdict in verdicts):
-        for row in rows:
-            del row["seeds"]
+    hidden = ["clearance"] + ["seeds"] * (not any(verdict.seeds for verdict in verdicts))
+    rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
     first = ["key", "statement", "source", "verdict"]
     table = pd.DataFrame(rows, columns=first + [name for name in rows[0] if name not in first])
     printed = pd.DataFrame([_printed(verdict) for verdict in verdicts], columns=list(COLUMNS))
@@ -123,7 +138,7 @@ def read_verdicts(path: Path) -> list[Verdict]:
 def _read(name: str, text: Any) -> Any:
     if name == "seeds":
         return int(text) if text else None
-    return (float(text) if text else None) if name in ("estimate", "low", "high") else text
+    return (float(text) if text else None) if name in ("estimate", "low", "high", "risk") else text
 
 
 def _printed(verdict: Verdict) -> tuple[str, ...]:
@@ -132,4 +147,5 @@ def _printed(verdict: Verdict) -> tuple[str, ...]:
     measured = "; ".join(filter(None, (verdict.effect, verdict.note)))
     seeds = f"; {verdict.seeds} seeds" if verdict.seeds else ""
     ends = f"{verdict.low:.3g} to {verdict.high:.3g} ({verdict.measure}{seeds})"
-    return verdict.statement, verdict.source, measured, ends, verdict.verdict
+    told = f"{verdict.verdict}: needs {verdict.needs}" if verdict.needs else verdict.verdict
+    return verdict.statement, verdict.source, measured, ends, told

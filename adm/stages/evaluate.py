@@ -5,7 +5,7 @@ from pathlib import Path
 from adm.artifacts.manifest import provenance, require_section
 from adm.metrics.batches import (
     read_features,
-    read_held_out_statistics,
+    read_held_out,
     read_reference_statistics,
     require_same_graph,
 )
@@ -34,5 +34,5 @@ def run(
     require_same_graph(features, inputs["reference_features"], reference)
     samples = read_features(features, inputs["samples"])
     real = read_features(inputs["reference_features"], reference)
-    found = MetricInputs(samples, *read_reference_statistics(reference), real, read_held_out_statistics(reference))
+    found = MetricInputs(samples, *read_reference_statistics(reference), real, read_held_out(reference))
     write_score(out, run, found, METRICS, inputs, made_by)

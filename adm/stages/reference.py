@@ -21,7 +21,7 @@ def run(
 ) -> None:
     """Fit both Gaussians, and choose images at random, in the dataset's order.
 
-    Both use training images only. If there are held-out images, their pooled features are fitted separately, and the
+    Both use training images only. If there are held-out images, the batch holds their pooled features, and the
     manifest records the distance between the two fits: the FID of real images. A dataset that stores files is given
     with its section, for the side of its images.
 
@@ -39,12 +39,11 @@ def run(
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[: reference.num_images])
     trained_on, held_out = slice(len(images)), found.pool[len(images) :]
     facts: dict[str, Any] = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph_of(features)}
-    unseen = None
     with threadpool_limits(reference.threads):
         pool, spatial = feature_statistics(found.pool[trained_on]), feature_statistics(found.spatial[trained_on])
         if len(held_out):
-            unseen = feature_statistics(held_out)
-            facts |= {"held_out_images": len(held_out), "fid_floor": frechet_distance(pool, unseen)}
+            floor = frechet_distance(pool, feature_statistics(held_out))
+            facts |= {"held_out_images": len(held_out), "fid_floor": floor}
     with new_folder(out) as folder:
-        write_reference(folder, pool, spatial, len(chosen), images.chunks(chosen), unseen)
+        write_reference(folder, pool, spatial, len(chosen), images.chunks(chosen), held_out if len(held_out) else None)
         write_manifest(folder, made_by, facts)

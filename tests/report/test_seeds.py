@@ -410,8 +410,8 @@ def test_how_many_verdicts_chance_may_make_wrong_is_told(root, tmp_path):
     spec = importlib.util.spec_from_file_location("verdicts", root / "workflow" / "verdicts.py")
     verdicts = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(verdicts)
-    lines = ["key,verdict", *(f"{i},holds" for i in range(30)), *(f"{i},undecided" for i in range(10)), "0,not tested"]
+    lines = ["key,verdict,risk", *["a,holds,0.01"] * 30, *["b,undecided,"] * 10, "c,not tested,"]
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "own.csv").write_text("\n".join(lines))
     told = "\n".join(verdicts.summary(tmp_path, 5))
-    assert "of 40 verdicts up to 2.0" in told
+    assert "chance: 0.3, at most 1.0" in told

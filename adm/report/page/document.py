@@ -12,13 +12,14 @@ from markupsafe import Markup
 from adm.artifacts.manifest import sha256
 from adm.params.errors import UserError, brief
 from adm.report.html_tables import html_table, table_in
+from adm.report.intervals import TAIL
 from adm.report.page.content import Content, Exhibit
 from adm.report.page.methods import machine, methods, software
 from adm.report.page.parts import FOLDER, TEMPLATE
 from adm.report.page.pictures import Picture, drawn, picture
 from adm.report.page.training import read_log, training_curves, training_row
 from adm.report.tables import title
-from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
+from adm.report.verdicts import WORST_FIRST, Verdict, expected_errors, read_verdicts, verdict_table
 
 MOST = 15_000_000
 """The largest number of bytes of a page."""
@@ -92,6 +93,8 @@ def document(content: Content) -> str:
         tables=tables,
         figures=pictures,
         counts=Counter(verdict.verdict for _, verdict in verdicts),
+        wrong=expected_errors(verdict for _, verdict in verdicts),
+        most_wrong=TAIL * sum(verdict.verdict != "not tested" for _, verdict in verdicts),
         verdicts={word: [one for one in verdicts if one[1].verdict == word] for word in WORST_FIRST},
         missing=[one for one in shown if not one.is_there],
         stale=[one for one in shown if one.is_there and one.exhibit.stale],

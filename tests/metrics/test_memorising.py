@@ -1,0 +1,85 @@
+"""Metrics of memorising: 0.5 without, more with each copied image, with a standard error that covers as it says."""
+
+import numpy as np
+import pytest
+
+from adm.metrics.features import Features
+from adm.metrics.memorising import distance_ratio, nearer, nearer_of_real
+from adm.metrics.scores import MetricInputs
+from adm.metrics.statistics import feature_statistics
+
+TRAINING, HELD_OUT, SAMPLES = 120, 30, 80
+
+
+def rows(rng, count):
+    return rng.standard_normal((count, 3)).astype(np.float32)
+
+
+def inputs_of(samples, training, held_out):
+    def features(pool):
+        return Features(pool, pool, pool)
+
+    return MetricInputs(features(samples), feature_statistics(training), None, features(training), held_out)
+
+
+def test_without_memorising_the_share_is_a_half_and_its_error_covers():
+    rng, trials = np.random.default_rng(0), 200
+    found = np.array([nearer(*(rows(rng, n) for n in (SAMPLES, TRAINING, HELD_OUT))) for _ in range(trials)])
+    share, error = found.T
+    assert abs(share.mean() - 0.5) < 0.02
+    assert share.std() == pytest.approx(error.mean(), rel=0.15)
+    assert 0.90 < np.mean(np.abs(share - 0.5) < 1.96 * error) < 0.985
+
+
+def test_the_share_is_that_of_the_nearest_image_by_brute_force():
+    rng = np.random.default_rng(1)
+    samples, training, held_out = (rows(rng, n) for n in (50, 20, 20))
+    images = np.concatenate([training, held_out])
+    nearest = np.linalg.norm(samples[:, None] - images, axis=2).argmin(axis=1)
+    assert nearer(samples, training, held_out)[0] == pytest.approx(np.mean(nearest < 20))
+
+
+def test_the_error_is_that_of_relabelling_the_images():
+    rng = np.random.default_rng(2)
+    samples, images = rows(rng, 60), rows(rng, 50)
+    splits = [images[rng.permutation(50)] for _ in range(300)]
+    shares = [nearer(samples, split[:25], split[25:]) for split in splits]
+    assert np.std([share for share, _ in shares]) == pytest.approx(shares[0][1], rel=0.15)
+
+
+def test_each_copy_raises_the_share_and_lowers_the_ratio():
+    rng = np.random.default_rng(3)
+    training, held_out, others = rows(rng, TRAINING), rows(rng, TRAINING), rows(rng, SAMPLES)
+    shares, ratios = [], []
+    for copies in (0, SAMPLES // 2, SAMPLES):
+        samples = np.concatenate([training[:copies], others[copies:]])
+        shares.append(nearer(samples, training, held_out)[0])
+        ratios.append(distance_ratio(inputs_of(samples, training, held_out)))
+    assert shares[0] < shares[1] < shares[2] == 1.0
+    assert ratios[0] > ratios[1] > ratios[2] == 0.0
+    assert nearer(held_out[:40], training, held_out)[0] == 0.0
+
+
+def test_an_image_in_both_sets_is_half_of_each():
+    rng = np.random.default_rng(4)
+    images = rows(rng, 40)
+    assert nearer(rows(rng, 30), images, images)[0] == pytest.approx(0.5)
+
+
+def test_real_images_are_as_near_to_either_set_unless_features_know_the_training_images():
+    rng = np.random.default_rng(5)
+    training, held_out, samples = rows(rng, 400), rows(rng, 200), rows(rng, 10)
+    share, error = nearer_of_real(inputs_of(samples, training, held_out))
+    assert abs(share - 0.5) < 3 * error
+    # Features that push held-out images away from those trained on, which real samples then are, too.
+    share, error = nearer_of_real(inputs_of(samples, training, held_out + np.float32(3)))
+    assert share < 0.5 - 3 * error
+    assert nearer_of_real(inputs_of(samples, training, held_out[:3])) is None
+
+
+def test_the_ratio_of_real_samples_is_one_and_of_bad_ones_more():
+    rng = np.random.default_rng(6)
+    training, held_out, samples = (rows(rng, 600) for _ in range(3))
+    assert distance_ratio(inputs_of(samples, training, held_out)) == pytest.approx(1, abs=0.1)
+    assert distance_ratio(inputs_of(3 * samples, training, held_out)) > 1.5
+    assert distance_ratio(inputs_of(samples, training, training.copy())) is None
