@@ -21,6 +21,7 @@ from adm.training.tasks import Draw, build_task
 from benchmarks import features, frechet
 from benchmarks.cases import SMALLEST
 from benchmarks.plain import PlainTraining, plain, plain_sampling
+from benchmarks.recipes import RECIPES
 from benchmarks.table import HEADER, NAMES, RIVALS, show
 
 ABSENT = "is not installed: `make rivals`"
@@ -95,6 +96,7 @@ def test_every_benchmark_has_a_name_and_no_other_name_is_taken(root, printed):
         "table",
         "gpu",
         "memory",
+        "recipes",
     }
     assert modules == set(NAMES)
     assert printed("no-such-benchmark", succeeds=False) == []
@@ -160,6 +162,24 @@ def test_memory_of_stages_and_what_an_image_adds(root):
         assert min(fewer, more) > 20
         # Of 16 images and of 64; both were rounded to a tenth of a MiB.
         assert added == pytest.approx((more - fewer) * 2**20 / 48, abs=0.11 * 2**20 / 48 + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "iterations"), [("adm", ["1", "2"]), ("gan", ["2"])])
+def test_every_checkpoint_of_a_recipe_is_scored(root, kind, iterations):
+    name = next(iter(RECIPES[kind]))
+    command = [sys.executable, "-m", "benchmarks.recipes", "--smallest", kind, name, "--seeds", "7"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    _, _, *lines = done.stdout.splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines]
+    assert [row[:3] for row in rows] == [[name, "7", number] for number in iterations]
+    seconds = [float(row[3]) for row in rows]
+    assert seconds[0] > 0
+    assert seconds == sorted(seconds)
+    for row in rows:
+        fid, held_out, precision, recall = map(float, row[4:])
+        assert min(fid, held_out) >= 0
+        assert 0 <= min(precision, recall) <= max(precision, recall) <= 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which takes its time")
