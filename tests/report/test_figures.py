@@ -405,7 +405,7 @@ def test_a_class_grid_shows_the_first_samples_of_each_class_beside_its_name() ->
     assert _strings(figure) == ["3: dress", "0: top"]
     expected = np.concatenate([images[labels == number][:2] for number in (3, 0)])
     np.testing.assert_array_equal(_mosaic(figure), _mosaic(grids.random_grid(expected, 2, 2)))
-    assert _strings(grids.class_grid(images, labels, [3, 0], 2)) == ["3", "0"]
+    assert _strings(grids.class_grid(images, labels, [3, 0], 2)) == ["class 3", "class 0"]
 
 
 def test_a_class_with_too_few_samples_leaves_white_cells() -> None:
