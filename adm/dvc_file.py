@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from adm.params import UserError, read
 from adm.params.judges import AT
+from adm.params.metrics import METRICS
+from adm.params.tables import OwnTableParams
 from adm.pipeline import Job, Pipeline
 
 NAME = "dvc.yaml"
@@ -102,16 +105,27 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     def path(found: Path) -> str:
         return os.path.relpath(found, folder)
 
-    # Their folders: DVC looks for the files.
+    # Of scores their folders: DVC looks for the files.
     metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.rule in SCORED)]
     metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.rule == "claims"]
-    losses: dict[str, list[str]] = {}
+    plots, losses = [], dict[str, list[str]]()
     for job in jobs:
-        if job.rule == "train":
-            log = f"      {path(job.outputs['log'])}: loss"
-            losses.setdefault(pipeline.params.model_of(job.key), []).append(log)
-    plots = [f"- {path(job.outputs['png'])}" for job in jobs if job.rule == "figure"]
+        if job.rule == "figure":
+            plots.append(f"- {path(job.outputs['png'])}")
+        elif job.rule == "table" and (metric := _drawn(pipeline.params.tables[job.key])):
+            bars = ["    template: bar_horizontal", f"    x: {metric}", "    y: Run"]
+            plots += [f"- {path(job.outputs['csv'])}:", *bars]
+        elif job.rule == "train":
+            logs = losses.setdefault(pipeline.params.model_of(job.key), [])
+            logs.append(f"      {path(job.outputs['log'])}: loss")
     for model, logs in losses.items():
         plots += [f"- loss of {model}:", "    x: step", "    y:", *logs]
     sections = {"metrics": metrics, "plots": plots}
     return [line for name, entries in sections.items() if entries for line in (f"{name}:", *entries)]
+
+
+def _drawn(shown: Any) -> str | None:
+    """The first metric of a table of one's own whose column holds numbers alone, by its heading; None if it has none."""
+    if not isinstance(shown, OwnTableParams) or shown.intervals:
+        return None
+    return next((METRICS[name].label for name in shown.metrics if METRICS[name].digits is None), None)
