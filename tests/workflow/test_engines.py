@@ -84,11 +84,10 @@ def verbs(jobs):
     return {name.partition("/")[0] for name in jobs}
 
 
-@pytest.mark.parametrize("change", ["of a study", "of a table"])
-def test_dvc_runs_what_the_graph_says_of_a_changed_value(by_dvc, change):
+def test_dvc_runs_what_the_graph_says_of_changed_values(by_dvc):
     """Without another dvc.yaml."""
     before = by_dvc.pipeline()
-    with by_dvc.changed(**CHANGES[change]):
+    with by_dvc.changed(**CHANGES["of a study"], **CHANGES["of a table"]):
         assert by_dvc.repro() == rerun(before, by_dvc.pipeline())
     assert verbs(by_dvc.repro()) <= REMADE
 
@@ -108,7 +107,7 @@ def test_snakemake_runs_what_is_new(by_snakemake, new):
         assert by_snakemake.needed() == rerun(before, by_snakemake.pipeline())
 
 
-@pytest.mark.parametrize("new", NEW)
+@pytest.mark.parametrize("new", ["a run", "another run in a figure"])
 def test_dvc_refuses_what_is_new_and_names_the_command(by_dvc, new):
     with by_dvc.changed(**NEW[new]):
         printed = by_dvc.dvc("repro", succeeds=False)
@@ -152,7 +151,8 @@ def test_changed_code_runs_its_stages_again_unless_it_is_accepted(by_snakemake, 
             project.run("python", "-m", "adm", "accept", "neighbours", "--reason", "A statement that nothing reads.")
             assert run() <= {"resolve"}
         assert run() == {"resolve", *after(pipeline, {"neighbours/near"})}
-    by_dvc.repro()
+    if engine == "dvc":
+        by_dvc.repro()
 
 
 @pytest.mark.parametrize(("cores", "shards"), [(1, 1), (2, 4)])
@@ -175,16 +175,8 @@ def test_another_configuration_than_the_stages_read_is_refused(by_snakemake):
     assert "params.yaml" in line
 
 
-BAD_PARAMS = {
-    "unknown key": ({"runs__scale__gradient_sclae": 2.0}, ["runs.scale", "gradient_sclae", "gradient_scale"]),
-    "wrong type": ({"runs__scale__steps": 3.5}, ["runs.scale", "steps", "3.5"]),
-    "impossible value": ({"models__adm-64__training__accumulation": 3}, ["models.adm-64", "accumulation 3"]),
-}
-
-
-@pytest.mark.parametrize("case", BAD_PARAMS)
-def test_bad_params_stop_both_engines_before_anything_runs(by_snakemake, by_dvc, case):
-    values, words = BAD_PARAMS[case]
+def test_bad_params_stop_both_engines_before_anything_runs(by_snakemake, by_dvc):
+    values, words = {"runs__scale__gradient_sclae": 2.0}, ["runs.scale", "gradient_sclae", "gradient_scale"]
     with by_snakemake.changed(**values):
         printed = by_snakemake.snakemake("--dry-run", succeeds=False)
     (line,) = [line for line in printed.splitlines() if "params.yaml: " in line]
@@ -197,13 +189,13 @@ def test_bad_params_stop_both_engines_before_anything_runs(by_snakemake, by_dvc,
 
 
 def test_a_stage_that_fails_says_why_on_the_terminal(by_snakemake):
-    graph = by_snakemake.folder / "results" / "embedded" / "extractors" / "digits" / "graph.pb"
-    content = graph.read_bytes()
-    graph.write_bytes(content[:1000])
+    study = by_snakemake.folder / "results" / "embedded" / "studies" / "between" / "interpolation.npz"
+    content = study.read_bytes()
+    study.write_bytes(content[:-1])
+    target = "results/embedded/figures/figure_10a.png"
     try:
-        target = "results/embedded/features/scale-2"
-        printed = by_snakemake.snakemake("--forcerun", "features", "--", target, succeeds=False)
+        printed = by_snakemake.snakemake("--forcerun", "figure", "--", target, succeeds=False)
     finally:
-        graph.write_bytes(content)
+        study.write_bytes(content)
     by_snakemake.snakemake("--quiet", "all")  # the failed job's old output is gone
-    assert "graph.pb: is not the file that was written" in printed
+    assert "interpolation.npz: is not the file that was written" in printed
