@@ -21,7 +21,16 @@ from typing import Any, NoReturn
 PLACE = "ADM_WARM"
 """Environment variable with the path of the socket at which the process listens."""
 
-MODULES = ("adm.cli", "torch", "pandas", "matplotlib.figure", "scipy.special", "safetensors.torch", "PIL.Image")
+MODULES = (
+    "adm.cli",
+    "torch",
+    "torch._dynamo",  # an optimiser imports it
+    "pandas",
+    "matplotlib.figure",
+    "scipy.special",
+    "safetensors.torch",
+    "PIL.Image",
+)
 """What most jobs import, by the time it takes."""
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
