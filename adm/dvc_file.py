@@ -125,7 +125,7 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
 
 
 def _drawn(shown: Any) -> str | None:
-    """The first metric of a table of one's own whose column holds numbers alone, by its heading; None if it has none."""
+    """The heading of the first metric of a table of one's own whose column holds numbers alone; None if none does."""
     if not isinstance(shown, OwnTableParams) or shown.intervals:
         return None
     return next((METRICS[name].label for name in shown.metrics if METRICS[name].digits is None), None)
