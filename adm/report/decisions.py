@@ -85,5 +85,5 @@ def _width(n: int, data: Data) -> float:
 
 
 def _rounded_up(exact: float) -> int:
-    unit = 10 ** max(0, math.floor(math.log10(exact)) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(exact)) - 1))
     return math.ceil(exact / unit) * unit
