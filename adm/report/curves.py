@@ -249,6 +249,9 @@ def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index:
         side = (index + 1) // 2 * (-1) ** index
         beside = ScaledTranslation(BESIDE * side / 72, 0, axes.figure.dpi_scale_trans)
         axes.vlines(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], transform=axes.transData + beside, **bars)
+        # Matplotlib leaves shifted bars out of the axes' range, which would cut them off.
+        for end in ("low", "high"):
+            axes.update_datalim(np.column_stack([rows[x], rows[f"{y}_{end}"]]))
     if {f"{x}_low", f"{x}_high"} <= set(rows.columns):
         axes.hlines(rows[y], rows[f"{x}_low"], rows[f"{x}_high"], **bars)
     # Dashes show a curve that lies under another one.

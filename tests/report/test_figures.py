@@ -319,6 +319,9 @@ def test_bounds_are_drawn_where_they_are_known() -> None:
     (bars,) = figure.axes[0].collections
     fid = _sweep([0.9, 1.0])["fid"]
     np.testing.assert_allclose([segment[:, 1] for segment in bars.get_segments()], [[0.9 * f, 1.1 * f] for f in fid])
+    low, high = figure.axes[0].get_ylim()
+    assert low < 0.9 * min(fid)
+    assert high > 1.1 * max(fid)
     assert not _along({"a": _sweep([0.9, 1.0])}).axes[0].collections
     assert len(curves.trade_off({"a": _with_bounds(_sweep([0, 1]))}, {}, PAIRS).axes[0].collections) == 2
 
