@@ -41,6 +41,7 @@ RECIPES: dict[str, dict[str, Changes]] = {
         "batch 32, twice as wide at 4x4": {
             "checkpoints": [700], "training": {"batch_size": 32}, "network": {"channel_multiplier": [1, 2]},
         },
+        "batch 32, annealed, whole": {"checkpoints": [2180], "training": {"batch_size": 32, "annealing": 2180}},
     },
     "gan": {
         "batch 64": {"iterations": 1000, "batch_size": 64, **both_rates(1.0e-3)},
@@ -49,6 +50,9 @@ RECIPES: dict[str, dict[str, Changes]] = {
         "batch 32, rates 2e-3": {"iterations": 1800, "batch_size": 32, **both_rates(2.0e-3)},
         "batch 32, the generator's rate halved": {
             "iterations": 1800, "batch_size": 32, "generator_rate": 5.0e-4, "discriminator_rate": 1.0e-3,
+        },
+        "batch 32, rates 2e-3, two updates of the discriminator": {
+            "iterations": 1100, "batch_size": 32, "discriminator_steps": 2, **both_rates(2.0e-3),
         },
         "batch 64, 24 channels": {"iterations": 700, "batch_size": 64, "channels": 24, **both_rates(1.0e-3)},
     },
