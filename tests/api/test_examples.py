@@ -1,11 +1,16 @@
-"""The notebook and the examples of docs/python.md run as they stand, on the checkpoints of the embedded scale."""
+"""Notebook, README and the examples of docs/python.md run as they stand, on the checkpoints of the embedded scale."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from PIL import Image
 
 NEEDED = (
     *(f"checkpoints/{name}" for name in ("adm-128-2180", "classifier-128-1000", "adm-64-540", "adm-u-500")),
@@ -47,3 +52,31 @@ def test_the_examples_of_the_documentation(root, execute):
     pieces = re.findall(r"```python\n(.*?)```", (root / "docs" / "python.md").read_text(), re.DOTALL)
     names = execute(pieces)
     assert names["images"].dtype == np.uint8
+
+
+ELSEWHERE = ("64x64_diffusion", "adm score", "make", "activate", "ls ")
+"""What is in lines that need the network, build the environment or show what takes hours."""
+
+
+def test_the_lines_of_the_readme(root, execute, tmp_path):
+    """Engines only plan: what they would run is tested by itself."""
+    (tmp_path / "scales").mkdir()
+    for there in root.iterdir():
+        if there.name not in {"results", "scales", ".snakemake", ".git", ".dvc"}:
+            (tmp_path / there.name).symlink_to(there)
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(20):
+            Image.effect_noise((80, 64), 40 + i).convert("RGB").save(tmp_path / "photos" / name / f"{i}.png")
+    blocks = re.findall(r"```sh\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    lines = [line for line in "".join(blocks).splitlines() if not any(word in line for word in ELSEWHERE)]
+    assert len(lines) >= 6
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for line in lines:
+        typed = line.partition("#")[0] + (" --dry-run --quiet all" if line.startswith("snakemake") else "")
+        done = subprocess.run(
+            typed, check=False, shell=True, env={**os.environ, "PATH": path}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (line, done.stderr)
+    assert len(list(tmp_path.glob("*/images/*.png"))) == 16
+    assert (tmp_path / "scales" / "pets" / "params.yaml").is_file()
