@@ -156,7 +156,7 @@ def test_a_reference_is_made_of_its_own_datasets_features(scored):
 
 
 def test_a_metric_that_is_not_finite_is_refused(scored, monkeypatch):
-    monkeypatch.setattr(scores, "density", lambda _: float("nan"))
+    monkeypatch.setattr(scores, "density", lambda _: (float("nan"), 0.0))
     assert scored.refusal().endswith(": density: NaN or infinite")
 
 

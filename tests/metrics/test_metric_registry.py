@@ -125,6 +125,6 @@ def test_the_papers_metrics_are_what_they_were_before_others_came(evaluated):
     found = read_sealed_json(inputs["metrics"]["scale-0"])
     assert list(found["metrics"]) == [
         *("fid", "sfid", "inception_score", "precision", "recall", "fid_infinity", "fid_infinity_standard_error"),
-        *("kid", "kid_standard_error", "density", "coverage"),
+        *("kid", "kid_standard_error", "density", "density_standard_error", "coverage", "coverage_standard_error"),
     ]
     assert set(found["bootstrap"]) == {"fid", "sfid", "inception_score", "precision", "recall"}

@@ -52,11 +52,11 @@ def test_intervals_stand_beside_the_metrics_that_have_them(params, score, tmp_pa
     for run, value in (("gan-1", 2.0), ("scale-0", None)):
         bootstrap = ["fid"] if value else []
         write_sealed_json(paths[run], score(params, run, 0.5, bootstrap, fid=value))
-    table = OwnTableParams(rows=list(paths), metrics=["fid", "density"], intervals=True, caption="C.")
+    table = OwnTableParams(rows=list(paths), metrics=["fid", "fid_held_out"], intervals=True, caption="C.")
     shown = own_table(params, table, {"metrics": paths})
     # Of the replicates 1, 2, 3: a twentieth of the way from the ends, centred at the value.
     assert shown["FID"].tolist() == ["2.00 [1.05, 2.95]", ""]
-    assert shown["Density"].tolist() == [0.5, 0.5]
+    assert shown["FID, held out"].tolist() == [0.5, 0.5]
 
 
 def test_claims_of_later_papers_are_told_apart_from_the_papers(guided):

@@ -489,20 +489,20 @@ def test_training_seconds_are_the_sum_of_the_segments(params, tmp_path):
 
 
 def test_a_table_of_ones_own_shows_any_runs_and_metrics_with_their_errors(params, score, tmp_path):
-    kernel = {"kid": 0.0123, "kid_standard_error": 0.0004, "density": 0.9, "fid_infinity": 8.25}
-    large = {"kid": 3201.84, "kid_standard_error": 110.3, "fid_infinity": None, "density": 0.9}
+    kernel = {"kid": 0.0123, "kid_standard_error": 0.0004, "fid_held_out": 0.9, "fid_infinity": 8.25}
+    large = {"kid": 3201.84, "kid_standard_error": 110.3, "fid_infinity": None, "fid_held_out": 0.9}
     paths = {run: tmp_path / f"{run}.json" for run in ("gan-1", "scale-0")}
     write_sealed_json(paths["gan-1"], score(params, "gan-1", 0.06, **kernel))
     write_sealed_json(paths["scale-0"], score(params, "scale-0", 0.06, **large))
     shown = OwnTableParams(
-        rows={"the GAN": "gan-1", "ours": "scale-0"}, metrics=["fid", "fid_infinity", "kid", "density"], caption="C."
+        rows={"the GAN": "gan-1", "ours": "scale-0"}, metrics=["fid", "fid_infinity", "kid", "fid_held_out"], caption="C."
     )
     table = own_table(params, shown, {"metrics": paths})
-    assert table.columns.tolist() == ["Run", "Here", "FID", "FID of infinitely many", "KID", "Density"]
+    assert table.columns.tolist() == ["Run", "Here", "FID", "FID of infinitely many", "KID", "FID, held out"]
     assert table["Run"].tolist() == ["the GAN", "ours"]
     assert table["FID of infinitely many"].tolist() == ["8.25 ± 0.06", ""]
     assert table["KID"].tolist() == ["0.0123 ± 0.0004", "3200 ± 110"]
-    assert table["Density"].tolist() == [0.9, 0.9]
+    assert table["FID, held out"].tolist() == [0.9, 0.9]
     assert table["Here"].tolist()[0] == "GAN digits, truncation 1"
 
 
@@ -510,10 +510,10 @@ def test_a_table_of_ones_own_shows_intervals_of_what_was_resampled_where_it_is_t
     path = tmp_path / "scale-0.json"
     content = score(params, "scale-0", 10.0) | {"bootstrap": {"fid": [float(x) for x in range(50, 151)]}}
     write_sealed_json(path, content)
-    shown = OwnTableParams(rows={"ours": "scale-0"}, metrics=["fid", "density"], intervals=True, caption="C.")
+    shown = OwnTableParams(rows={"ours": "scale-0"}, metrics=["fid", "fid_held_out"], intervals=True, caption="C.")
     table = own_table(params, shown, {"metrics": {"scale-0": path}})
     # Replicates are centred at the value: 95 % of 101 equally spaced ones lie within 47.5 of it.
     assert table["FID"].tolist() == ["10.00 [-37.50, 57.50]"]
-    assert table["Density"].tolist() == [10.0]
+    assert table["FID, held out"].tolist() == [10.0]
     plain = own_table(params, shown.model_copy(update={"intervals": False}), {"metrics": {"scale-0": path}})
     assert plain["FID"].tolist() == [10.0]
