@@ -67,16 +67,20 @@ def _values(params: Params, key: str, columns: Sequence[str], inputs: Inputs, ju
     """Metrics of a run or of the runs of a group, a run a row."""
     rows = []
     for run in params.members(key):
-        path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
-        extractor = None if judge is None else params.graphs[judge]
-        found = read_score(path, run, params.scored[run], extractor)["metrics"]
+        path, content = _score_of(params, run, inputs, judge)
+        found = content["metrics"]
         if missing := [name for name in columns if name not in found]:
             raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
         rows.append([found[name] for name in columns])
     return np.array(rows, dtype=float)
 
 
-def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.DataFrame:
+def _score_of(params: Params, run: str, inputs: Inputs, judge: str | None) -> tuple[Path, dict[str, Any]]:
+    path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
+    return path, read_score(path, run, params.scored[run], None if judge is None else params.graphs[judge])
+
+
+def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs, judge: str | None = None) -> pd.DataFrame:
     """Read the bootstrap replicates of runs as 95 % intervals; for the arguments see `read_metrics`.
 
     The replicates are centred at the measured value, because resampling repeats images, and this raises FID. The
@@ -90,11 +94,10 @@ def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs) -> pd.Da
     """
     rows = []
     for key in runs:
-        run = params.members(key)[0]
-        content = read_score(inputs["metrics"][run], run, params.scored[run])
+        _, content = _score_of(params, params.members(key)[0], inputs, judge)
         bounds: dict[str, float] = {}
         if key in params.groups:
-            for name, found in read_over_seeds(params, key, list(content["bootstrap"]), inputs).items():
+            for name, found in read_over_seeds(params, key, list(content["bootstrap"]), inputs, judge).items():
                 bounds |= {f"{name}_low": found.mean - found.half_width, f"{name}_high": found.mean + found.half_width}
             rows.append(bounds)
             continue

@@ -33,23 +33,27 @@ def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataF
     runs = list(shown.rows.values())
     found = read_metrics(params, runs, shown.metrics, inputs)
     table = pd.DataFrame({"Run": list(shown.rows), HERE: [describe(params, run) for run in runs]})
-    bounds = read_intervals(params, runs, inputs) if shown.intervals else pd.DataFrame()
     opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in shown.judges}
+    bounds = {
+        judge: read_intervals(params, runs, inputs, judge) if shown.intervals else pd.DataFrame()
+        for judge in (None, *shown.judges)
+    }
     if shown.evaluations:
         table["Evaluations"] = [_evaluations(params, run) for run in runs]
     for name in shown.metrics:
-        is_bounded = f"{name}_low" in bounds
-        table[METRICS[name].label] = _bounded(found, bounds, name) if is_bounded else _column(found, name)
+        table[METRICS[name].label] = _bounded(found, bounds[None], name)
         for judge, opinion in opinions.items() if name in POOLED else ():
             label = f"{judges_label(name)}, {judge}"
             if judge == shown.published:
                 table[f"{label}, published"] = _published(judge, name, list(shown.rows))
-            table[label] = _column(opinion, name)
+            table[label] = _bounded(opinion, bounds[judge], name)
     return with_seeds(table, {name: METRICS[name].label for name in shown.metrics}, params, runs, inputs)
 
 
-def _bounded(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[str]:
+def _bounded(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[float] | list[str]:
     """Numbers with their intervals; only the number where a run has no interval."""
+    if f"{name}_low" not in bounds:
+        return _column(found, name)
     columns = zip(found[name], bounds[f"{name}_low"], bounds[f"{name}_high"], strict=True)
     texts = []
     for value, low, high in columns:

@@ -495,7 +495,9 @@ def test_a_table_of_ones_own_shows_any_runs_and_metrics_with_their_errors(params
     write_sealed_json(paths["gan-1"], score(params, "gan-1", 0.06, **kernel))
     write_sealed_json(paths["scale-0"], score(params, "scale-0", 0.06, **large))
     shown = OwnTableParams(
-        rows={"the GAN": "gan-1", "ours": "scale-0"}, metrics=["fid", "fid_infinity", "kid", "fid_held_out"], caption="C."
+        rows={"the GAN": "gan-1", "ours": "scale-0"},
+        metrics=["fid", "fid_infinity", "kid", "fid_held_out"],
+        caption="C.",
     )
     table = own_table(params, shown, {"metrics": paths})
     assert table.columns.tolist() == ["Run", "Here", "FID", "FID of infinitely many", "KID", "FID, held out"]
