@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from adm.compilation import compiled
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, DDIMReversed, classifier_gradient, encode, predict, sample, slope_of
 from adm.diffusion.schedules import SCHEDULES
+from adm.machine import cpp_compiler
 
 M = torch.tensor([-0.2, 0.0, 0.3]).view(1, 3, 1, 1)
 S = 0.1
@@ -305,6 +307,23 @@ def test_gradient_at_the_mean_asks_the_classifier_about_mu_at_the_previous_times
         assert timesteps == [expected, expected]
         torch.testing.assert_close(moved, p.mean + 0.5 * p.variance)
         assert not torch.allclose(x, x_t)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
+@pytest.mark.parametrize("sure", [0.0, 40.0])
+def test_the_compiled_slope_is_that_of_the_classifier(tmp_path, monkeypatch, sure):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    draws = Draws((2, 3, 4, 4), seed=4)
+    weights, x, timesteps = torch.randn(48, 5, generator=draws.generator), draws(), torch.tensor([30, 30])
+
+    def logits(x, timesteps):
+        return torch.tanh(x.flatten(1)) @ weights + sure * torch.eye(5)[1] + timesteps[:, None] / 100
+
+    for y in (torch.tensor([1, 4]), torch.rand(2, 5, generator=draws.generator)):
+        with torch.no_grad():
+            expected, found = slope_of(logits)(x, timesteps, y), compiled(slope_of(logits))(x, timesteps, y)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
 
 
 def test_classifier_gradient_is_the_slope_of_log_p():

@@ -73,8 +73,8 @@ def unlock(project, succeeds=True):
     return project.run(sys.executable, "workflow/locks.py", "unlock", succeeds=succeeds)
 
 
-@pytest.mark.parametrize("second", ENGINES)
-@pytest.mark.parametrize("first", ENGINES)
+# Two of Snakemake meet its own lock, which is not ours to test.
+@pytest.mark.parametrize(("first", "second"), [("snakemake", "dvc"), ("dvc", "snakemake"), ("dvc", "dvc")])
 def test_the_second_says_that_the_first_holds_the_lock(project, data, first, second):
     with started(project, ENGINES[first]) as process:
         # One that is let in waits like the first.
@@ -83,11 +83,8 @@ def test_the_second_says_that_the_first_holds_the_lock(project, data, first, sec
         assert not data.exists()
     assert process.returncode == 0
     assert (data / "manifest.json").is_file()
-    if first == second == "snakemake":
-        assert "Directory cannot be locked" in printed
-    else:
-        (line,) = [line for line in printed.splitlines() if f"(PID {process.pid})" in line]
-        assert first in line
+    (line,) = [line for line in printed.splitlines() if f"(PID {process.pid})" in line]
+    assert first in line
     assert still.startswith("unlock: ")
     assert f"(PID {process.pid}) and " in still
     assert still.count("\n") == 1

@@ -139,7 +139,7 @@ def test_a_call_that_fails_leaves_the_old_artifact_and_a_killed_writer_too(fault
     made, old, new, calls = writing(kind)
     draws = random.Random(f"{SEED} {kind}")
     # The last calls are those that flush, put in place and clean up.
-    chosen = sorted({*draws.sample(range(1, calls + 1), 3), *range(max(calls - 7, 1), calls + 1)})
+    chosen = sorted({*draws.sample(range(1, calls + 1), 2), *range(max(calls - 5, 1), calls + 1)})
     print(f"ADM_WRITES_SEED={SEED} repeats this; calls {chosen} of {calls}")
     errors = draws.sample([0, errno.EIO, errno.ENOSPC], 3)
     outcomes = set()
