@@ -50,7 +50,7 @@ class SamplingParams(ScoredParams):
     """A batch that a diffusion model samples.
 
     Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
-    torch compiles the denoiser first, which takes half a minute and a C++ compiler: for runs that take longer.
+    torch compiles the networks first, which takes minutes and a C++ compiler: for runs that take longer.
     With a `schedule`, which is found first, `steps` is the number of steps alone.
 
     `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
