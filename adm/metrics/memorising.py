@@ -34,8 +34,8 @@ def nearer_of_real(inputs: MetricInputs) -> tuple[float, float] | None:
 def distance_ratio(inputs: MetricInputs) -> float | None:
     """The median distance of samples to the nearest training image, over that of held-out images.
 
-    Below 1 samples are nearer to the training images than real images are. Bad samples are far from any image, and
-    raise it. None if half of the held-out images have a twin.
+    Below 1 samples are nearer to the training images than real images are: they are copies, or lie where images are
+    dense. Bad samples are far from any image, and raise it. None if half of the held-out images have a twin.
 
     Source: Meehan, Chaudhuri & Dasgupta (2020), whose test compares the same two sets of distances by their ranks.
     """
