@@ -45,18 +45,15 @@ def test_the_share_and_the_time_left_are_of_planned_work(monkeypatch):
     monkeypatch.setattr("tqdm.std.time", lambda: now)
     finished = set()
     shown = bar.Bar({1: 50.0, 2: 30.0, 3: 20.0}, lambda: finished | {99}, now)
-    now += 100
-    finished.add(1)
-    assert not shown.filter(message(LogEvent.PROGRESS))
-    last = terminal.getvalue().rpartition("\r")[2]
-    assert last.startswith(" 50%|")
-    assert last.rstrip().endswith("1/3 jobs, 01:40 so far, 01:40 left")
-    now += 60
-    finished.add(2)
-    assert not shown.filter(message(LogEvent.JOB_FINISHED))
-    last = terminal.getvalue().rpartition("\r")[2]
-    assert last.startswith(" 80%|")
-    assert last.rstrip().endswith("2/3 jobs, 02:40 so far, 00:40 left")
+    for seconds, job, event, begins, ends in (
+        (100, 1, LogEvent.PROGRESS, " 50%|", "1/3 jobs, 01:40 so far, 01:40 left"),
+        (60, 2, LogEvent.JOB_FINISHED, " 80%|", "2/3 jobs, 02:40 so far, 00:40 left"),
+    ):
+        now += seconds
+        finished.add(job)
+        assert not shown.filter(message(event))
+        last = terminal.getvalue().rpartition("\r")[2].rstrip()
+        assert (last[: len(begins)], last[-len(ends) :]) == (begins, ends)
     # Any other message is printed, on a line that the bar has left.
     assert shown.filter(message(LogEvent.ERROR))
     assert shown.filter(message(None))
