@@ -49,8 +49,8 @@ LABEL_SIZE = 7.5
 LEGEND_DROP = 0.45
 """Inches between the axes and a legend below them, for the labels of ticks and axis."""
 
-MARK_EVERY = 0.1
-"""Distance of markers on a curve with too many points to mark each, as a share of the axes' diagonal."""
+MARKS = 10
+"""Markers on a curve with too many points to mark each."""
 
 OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
 """Possible offsets of a label from its point, in points; the first free one is used."""
@@ -181,9 +181,9 @@ def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
             name = f"{label}: {total:.3f} ± {study.standard_error:.3f} bits/dim"
             # Counted from 1, as in the equations, because the axis is logarithmic: the first terms hold half the bits.
             t = study.timesteps + 1
-            terms.plot(t, study.vlb, label=name, markevery=MARK_EVERY, **style)
+            terms.plot(t, study.vlb, label=name, markevery=_evenly(len(t)), **style)
             reached = np.append(np.cumsum(study.vlb), total)
-            sums.plot(np.append(t, t[-1] + 1), reached, markevery=MARK_EVERY, **style)
+            sums.plot(np.append(t, t[-1] + 1), reached, markevery=_evenly(len(reached)), **style)
         terms.set(ylabel="Term of the bound (bits/dim)", yscale="log")
         sums.set(ylabel="Sum of the terms so far (bits/dim)", ylim=(0, None))
         for axes in (terms, sums):
@@ -207,8 +207,8 @@ def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]
         bounds, marks = figure.subplots(1, 2)
         counts = np.arange(1, len(study.timesteps) + 1)
         for index, (label, values) in enumerate({"least bound": study.bounds, "uniform": study.uniform}.items()):
-            style: dict[str, Any] = {"color": COLORS[index], "marker": MARKERS[index], "markevery": MARK_EVERY}
-            bounds.plot(counts, values, label=label, **style)
+            style: dict[str, Any] = {"color": COLORS[index], "marker": MARKERS[index]}
+            bounds.plot(counts, values, label=label, markevery=_evenly(len(counts)), **style)
         bounds.set(xlabel="Steps", ylabel="Bound (bits/dim)")
         for name in ("x", "y"):
             _logarithmic(bounds, name)
@@ -219,6 +219,11 @@ def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]
         marks.set_yticks(range(len(visited)), list(visited))
         marks.set(xlabel="Timestep", ylim=(len(visited) - 0.5, -0.5))
     return figure
+
+
+def _evenly(count: int) -> list[int]:
+    """Which of a curve's points have markers: even on a logarithmic axis that counts from 1."""
+    return sorted({round(place) - 1 for place in np.geomspace(1, count, MARKS)})
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
