@@ -229,6 +229,8 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
         err = generate(source=tmp_path / name, expected=2)
         assert name in err
         assert len(err.splitlines()) == 1
+    assert "no checkpoint" in generate(source=tmp_path / "folder", expected=2)
+    assert "nearest are 64x64_diffusion" in generate(source="64x64_difusion", expected=2)
     assert not (tmp_path / "out").exists()
 
 
