@@ -70,9 +70,18 @@ def placed(path: Path) -> Path:
     """A path as it is, or where there is nothing, but a file is known by that name, the known file, fetched if need be.
 
     Raises:
-        UserError: As `fetch_known`.
+        UserError: As `fetch_known`, or there is nothing, and the path looks like a name that no file is known by.
     """
-    return fetch_known(str(path)) if is_known(str(path)) and not path.exists() else path
+    if path.exists():
+        return path
+    if is_known(str(path)):
+        return fetch_known(str(path))
+    if path.name == str(path) and not path.suffix:
+        raise UserError(
+            f"{path}: does not exist, and no file is known by this name; {accepted(KNOWN, str(path))}; "
+            "`adm fetch` lists them"
+        )
+    return path
 
 
 def listing(to: Path | None = None) -> list[str]:

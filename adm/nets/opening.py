@@ -88,6 +88,8 @@ def open_network(
     if path.is_dir():
         if preset is not None:
             raise UserError(f"preset {preset!r}: is not used; the manifest of {path} tells its network")
+        if not (path / MANIFEST).exists():
+            raise UserError(f"{path}: is no checkpoint: it holds no {MANIFEST}; give results/NAME/checkpoints/KEY")
         model = _changed(checkpoint_model(path), schedule, attention_order)
         network = model_network(model)
         return _opened(path, network, read_tensors(path / "ema.safetensors", network.state_dict()), model, None, device)

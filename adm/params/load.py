@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.params import checks
 from adm.params.errors import UserError, shown
 from adm.params.expansion import read, write_out
@@ -73,4 +74,6 @@ def line_of(error: dict[str, Any]) -> str:
         return f"{place}: is missing"
     if error["type"] == "value_error":
         return f"{place}: {message}" if error["loc"] else message
+    if error.get("ctx", {}).get("pattern") == STEPS_PATTERN:
+        message = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
     return f"{place}: {shown(error['input'])} is not accepted: {message[0].lower()}{message[1:]}"

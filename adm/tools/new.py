@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 import yaml
 
 from adm.artifacts.known_files import known_folder
@@ -80,11 +81,11 @@ def run(
         hours: For all of it.
 
     Raises:
-        UserError: The name is taken or none, the images will not do, or the size or the hours do not fit; nothing is
-            written.
+        UserError: The name is taken or none, there is no GPU, the images will not do, or the size or the hours do not
+            fit; nothing is written.
     """
     path = Path("scales", name, "params.yaml")
-    _check_asked(name, path, channels, hours)
+    _check_asked(name, path, channels, hours, device)
     channel_multiplier(image_size)
     found = survey(images, image_size, is_labelled)
     print("\n".join(_summary(images, found, channels)))
@@ -111,7 +112,7 @@ def run(
     print("\n".join(_told(path, wanted, recipe, graph)))
 
 
-def _check_asked(name: str, path: Path, channels: int, hours: float) -> None:
+def _check_asked(name: str, path: Path, channels: int, hours: float, device: str) -> None:
     if not NAME.fullmatch(name):
         raise UserError(f"{name!r}: is no name of a scale; letters a to z, digits, _ and - are accepted")
     if not RULES.is_file():
@@ -122,6 +123,8 @@ def _check_asked(name: str, path: Path, channels: int, hours: float) -> None:
         raise UserError(f"--channels {channels}: is not accepted; images have 3, or 1 if they are grey")
     if not 0 < hours < float("inf"):
         raise UserError(f"--hours {hours}: is not accepted; write a number above zero")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"--device {device}: has no GPU here; `adm new` measures how fast it trains, so call it there")
 
 
 def _check_images(images: Path, found: Survey, image_size: int) -> None:

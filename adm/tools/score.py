@@ -77,11 +77,11 @@ def measure(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
-    # Samples first: what is known by name may have to be fetched.
+    # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
     fake = open_images(samples, options.num_samples)
-    reference, graph = placed(reference), placed(graph)
-    real = open_reference(reference)
+    real = open_reference(placed(reference))
     _check_inputs(fake, real, options, second)
+    graph = placed(graph)
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})

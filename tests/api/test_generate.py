@@ -198,6 +198,7 @@ MISTAKES = {
     "a class beyond the last": (("--class", "1000"), "class 1000: is none; the network has 1000"),
     "classes that are no list": (("--classes", "3-1"), "--classes '3-1': is no list"),
     "a scale without a classifier": (("--scale", "1"), "gradient_scale 1.0 does nothing without a classifier"),
+    "no schedule": (("--steps", "fast25"), "steps: 'fast25' is not accepted: write 'N'"),
     "no number of images": (("-n", "0"), "num: 0 is not accepted"),
     "no precision": (("--precision", "float8"), "precision: 'float8' is not accepted"),
     "no device": (("--device", "tpu"), "device: 'tpu' is not accepted"),
@@ -229,6 +230,8 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
         err = generate(source=tmp_path / name, expected=2)
         assert name in err
         assert len(err.splitlines()) == 1
+    assert "no checkpoint" in generate(source=tmp_path / "folder", expected=2)
+    assert "nearest are 64x64_diffusion" in generate(source="64x64_difusion", expected=2)
     assert not (tmp_path / "out").exists()
 
 

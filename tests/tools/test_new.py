@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from jsonschema import Draft7Validator
 from PIL import Image
 
@@ -25,12 +26,13 @@ FLOPS_A_SECOND = {"cpu": 5.0e10, "cuda": 3.0e13}
 
 @pytest.fixture(autouse=True)
 def project(tmp_path, monkeypatch):
-    """An empty project on a machine whose speed is known."""
+    """An empty project on a machine with a GPU, whose speed is known."""
 
     def update_seconds(model, device):
         return 3 * forward_flops(model) * model.training.batch_size / FLOPS_A_SECOND[device]
 
     monkeypatch.setattr(recipe, "update_seconds", update_seconds)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("ADM_FILES", str(tmp_path / "files"))
     monkeypatch.chdir(tmp_path)
     Path("Snakefile").touch()
@@ -231,6 +233,14 @@ def test_what_will_not_do_is_told_in_a_line_and_nothing_is_written(damage, optio
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert named in err
+    assert not (tmp_path / "scales").exists()
+
+
+def test_a_gpu_that_there_is_not_is_a_line_and_nothing_is_written(adm, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, out, err = adm("new", "mine", "--images", images, "--size", 32, "--device", "cuda")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--device cuda" in err
     assert not (tmp_path / "scales").exists()
 
 

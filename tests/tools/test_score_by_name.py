@@ -40,16 +40,18 @@ def test_a_reference_and_the_graph_are_known_by_name(adm, published, graph, batc
     assert json.loads(out.read_text())["metrics"] == expected["metrics"]
 
 
-@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
         ((), "reference: give one"),
         (("imagenet256", "--reference", "imagenet256"), "reference: give one"),
         (("--reference", "imagenet255"), "imagenet255: does not exist"),
+        (("--reference", "imagenet255"), "nearest are imagenet256"),
+        (("--reference", "none.npz"), "none.npz: does not exist"),
     ],
 )
-def test_no_reference_is_one_line(adm, batches, asked, message):
+def test_no_reference_is_one_line_and_nothing_is_fetched(adm, published, batches, asked, message):
     code, out, err = adm("score", batches / "samples.npz", *asked)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert message in err
+    assert not published.exists()
