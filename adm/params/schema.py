@@ -185,13 +185,15 @@ class Params(Section):
         raise ValueError(f"run {run!r} is sampled from no checkpoint")
 
     def evaluations_of(self, run: str) -> Evaluations:
-        """How often sampling an image of a run evaluates its networks, without those of the run that it upsamples.
+        """How often sampling an image of a run, or of the first run of a group, evaluates its networks.
+
+        Those of the run that it upsamples are not among them.
 
         Raises:
             ValueError: It evaluates none, because it belongs to a GAN or is published.
         """
         model = self.models[self.model_of(self.checkpoint_of(run))]
-        section = self.scored[run]
+        section = self.section_of(run)
         assert isinstance(section, SamplingParams), run
         return section.evaluations(model.noise.timesteps)
 

@@ -86,7 +86,7 @@ def with_further(
 
 
 def _evaluations(params: Params, run: str) -> str:
-    return str(params.evaluations_of(run).denoiser) if isinstance(params.scored[run], SamplingParams) else ""
+    return str(params.evaluations_of(run).denoiser) if isinstance(params.section_of(run), SamplingParams) else ""
 
 
 def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:

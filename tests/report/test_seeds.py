@@ -374,7 +374,7 @@ def digits(root):
     return load(root / "scales" / "digits" / "params.yaml")
 
 
-@pytest.mark.parametrize("name", ["table_8", "table_10", "table_11", "table_14", "appendix_k", "further"])
+@pytest.mark.parametrize("name", ["table_8", "table_10", "table_11", "table_14", "appendix_k", "further", "solvers"])
 def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
     needs = needs_of_table(digits, name)
     write_scores(tmp_path, digits, needs.metrics)
@@ -383,7 +383,7 @@ def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_sc
     assert ("5 seeds" in (tmp_path / "out.md").read_text()) == bool(needs.metrics)
 
 
-@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11"])
+@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11", "solvers"])
 def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
     needs = needs_of_figure(digits, name)
     write_scores(tmp_path, digits, needs.metrics)
