@@ -182,7 +182,7 @@ def beside_metrics(
 def with_seeds(
     table: pd.DataFrame, columns: Mapping[str, str], params: Params, sources: Rows, inputs: Inputs
 ) -> pd.DataFrame:
-    """A table in which metrics over seeds of training replace the means of groups of runs.
+    """A table in which metrics over seeds of training replace the means of groups of runs, unless no seed changes them.
 
     Args:
         table: A row for each source.
@@ -198,7 +198,9 @@ def with_seeds(
     }
     for name, column in columns.items() if found else ():
         cells: list[Any] = [
-            replace(found[row][name], digits=METRICS[name].digits) if name in found.get(row, {}) else cell
+            replace(over, digits=METRICS[name].digits)
+            if (over := found.get(row, {}).get(name)) and over.spread
+            else cell
             for row, cell in enumerate(table[column])
         ]
         table[column] = cells

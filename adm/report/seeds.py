@@ -51,7 +51,8 @@ def over_seeds(values: NDArray[np.float64]) -> OverSeeds:
     """
     n = len(values)
     _require_spread(n)
-    spread = float(values.std(ddof=1))
+    # The mean of equal numbers may differ from them in its last bit.
+    spread = float(values.std(ddof=1)) if np.ptp(values) else 0.0
     return OverSeeds(float(values.mean()), spread, float(stats.t.ppf(1 - TAIL, n - 1)) * spread / n**0.5, n)
 
 

@@ -135,9 +135,10 @@ def test_a_mean_over_seeds_is_students():
     np.testing.assert_allclose(found.spread, np.std(values, ddof=1))
 
 
-def test_identical_seeds_have_no_spread():
-    found = over_seeds(np.full(3, 2.5))
-    assert (found.mean, found.spread, found.half_width) == (2.5, 0.0, 0.0)
+@pytest.mark.parametrize("value", [2.5, 0.1, 1 / 3])
+def test_identical_seeds_have_no_spread(value):
+    found = over_seeds(np.full(3, value))
+    assert (found.mean, found.spread, found.half_width) == (pytest.approx(value), 0.0, 0.0)
     (draws,) = draws_over_seeds([np.full((3, 2), 2.5)])
     assert (draws == 2.5).all()
 
@@ -329,6 +330,15 @@ def test_the_papers_tables_show_groups_in_their_rows(params, measured):
     group, alone = table["FID, here"]
     assert (group.mean, group.spread, group.seeds) == (7, 1, 3)
     assert alone == 10
+
+
+def test_what_no_seed_changes_is_one_number(params, score, placed, tmp_path):
+    needs = needs_of_table(params, "mine")
+    (tmp_path / "metrics").mkdir()
+    for run in needs.metrics:
+        write_sealed_json(tmp_path / "metrics" / f"{run}.json", score(params, run, 0.1))
+    table = own_table(params, params.tables["mine"], placed(needs, tmp_path))
+    assert table["FID"].to_list() == pytest.approx([0.1, 0.1])
 
 
 def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
