@@ -38,7 +38,7 @@ def spent(results: Path) -> dict[str, Spent]:
     logs = results / "logs"
     for path in logs.rglob("*.txt"):
         tries = ENDED.findall(path.read_text(encoding="utf-8"))
-        verb = found[path.relative_to(logs).parts[0]]
+        verb = found[path.relative_to(logs).with_suffix("").parts[0]]
         verb.jobs += bool(tries)
         for wall, processor, memory in tries:
             verb.processor += float(processor)
