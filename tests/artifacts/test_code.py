@@ -13,10 +13,18 @@ import pytest
 ALL = ["sample", "train", "evaluate", "prepare", "table", "figure", "claims", "train_gan", "throughput", "vary"]
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
     """A cache of digests that only this module's tests fill: what is the same code is parsed once."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "digests"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("digests")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def before(cache, root):
+    """The digest of each stage."""
+    return digests(root / "adm")
 
 
 @pytest.fixture
@@ -33,12 +41,16 @@ def digests(package):
     return {verb: code.code_digest(verb) for verb in code.verbs()}
 
 
-def changed(package, edit):
-    """The stages whose digest an edit changes."""
-    before = digests(package)
-    edit()
-    after = digests(package)
-    return {verb for verb in before if before[verb] != after.get(verb)}
+@pytest.fixture
+def changed(package, before):
+    """Edit the copy; return the stages whose digest that changes."""
+
+    def stages(edit):
+        edit()
+        after = digests(package)
+        return {verb for verb in before if before[verb] != after.get(verb)}
+
+    return stages
 
 
 def replace(path, old, new):
@@ -47,15 +59,15 @@ def replace(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
-def test_every_stage_has_a_digest_of_its_own_wherever_the_package_lies(package, root, tmp_path, monkeypatch):
-    found = digests(package)
+def test_every_stage_has_a_digest_of_its_own_wherever_the_package_lies(package, before, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    found = digests(package)
     assert set(ALL) < set(found)
     assert len(set(found.values())) == len(found)
-    assert found == digests(root / "adm")
+    assert found == before
 
 
-def test_comments_and_layout_do_not_count(package):
+def test_comments_and_layout_do_not_count(package, changed):
     def edit():
         for path in package.rglob("*.py"):
             if path.name == "code.py":
@@ -65,11 +77,11 @@ def test_comments_and_layout_do_not_count(package):
         path = package / "training" / "loop.py"
         path.write_text(ast.unparse(ast.parse(path.read_text())))
 
-    assert changed(package, edit) == set()
+    assert changed(edit) == set()
 
 
 @pytest.mark.slow
-def test_docstrings_do_not_count_be_they_of_modules_classes_functions_or_constants(package):
+def test_docstrings_do_not_count_be_they_of_modules_classes_functions_or_constants(package, changed):
     def edit():
         count = 0
         for path in package.rglob("*.py"):
@@ -81,52 +93,52 @@ def test_docstrings_do_not_count_be_they_of_modules_classes_functions_or_constan
             path.write_text(ast.unparse(tree))
         assert count > 100
 
-    assert changed(package, edit) == set()
+    assert changed(edit) == set()
 
 
-def test_training_is_the_business_of_train_alone(package):
-    touched = changed(package, lambda: replace(package / "training" / "loop.py", "1 - step /", "2 - step /"))
+def test_training_is_the_business_of_train_alone(package, changed):
+    touched = changed(lambda: replace(package / "training" / "loop.py", "1 - step /", "2 - step /"))
     assert "train" in touched
     assert not touched & {"sample", "evaluate", "gather", "features", "reference", "prepare", "table", "figure"}
 
 
 @pytest.mark.slow
-def test_a_network_is_the_business_of_all_that_run_it(package):
-    touched = changed(package, lambda: replace(package / "nets" / "layers.py", "**-0.25", "**-0.5"))
+def test_a_network_is_the_business_of_all_that_run_it(package, changed):
+    touched = changed(lambda: replace(package / "nets" / "layers.py", "**-0.25", "**-0.5"))
     assert {"init", "train", "sample"} <= touched
     assert not touched & {"evaluate", "prepare", "table", "figure", "reference"}
 
 
 @pytest.mark.slow
-def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package):
+def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package, changed):
     def edit():
         for path in (package / "nets" / "gan.py", package / "report" / "claims.py"):
             path.write_text(path.read_text() + "\nNEW = 1\n")
 
-    touched = changed(package, edit)
+    touched = changed(edit)
     assert {"train_gan", "sample_gan", "claims"} <= touched
     assert not touched & {"train", "sample", "throughput", "evaluate", "table", "figure"}
 
 
 @pytest.mark.slow
-def test_what_gathers_shards_is_the_business_of_sampling(package):
+def test_what_gathers_shards_is_the_business_of_sampling(package, changed):
     """Its runs are told to be made by `sample`."""
     path = package / "stages" / "gather.py"
-    touched = changed(package, lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
+    touched = changed(lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
     assert touched == {"sample", "gather"}
 
 
-def test_a_declaration_of_params_is_the_business_of_no_stage(package):
+def test_a_declaration_of_params_is_the_business_of_no_stage(package, changed):
     def edit():
         for path in (package / "params").glob("*.py"):
             path.write_text(path.read_text() + "\nNEW = 1\n")
 
-    assert changed(package, edit) == set()
+    assert changed(edit) == set()
 
 
-def test_a_metric_is_the_business_of_evaluate_and_of_what_prints_metrics(package):
+def test_a_metric_is_the_business_of_evaluate_and_of_what_prints_metrics(package, changed):
     path = package / "metrics" / "inception_score.py"
-    touched = changed(package, lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
+    touched = changed(lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
     # What prints metrics asks the registry that names their functions, and is made in seconds.
     assert touched - {"table", "figure", "claims"} == {"evaluate", "judge", "curve"}
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 from children import Children
-from miniature import TIMEOUT, miniature_params
+from miniature import ROOT, TIMEOUT, miniature_params, warmed
 from safetensors.numpy import load_file
 
 from adm.parallel import LOST
@@ -52,10 +52,12 @@ class Project:
     """A folder with a dataset, untrained models and a graph, in which verbs are run by several processes.
 
     Each results folder but the first begins with the inputs of the first one, so that verbs run next to one another.
+    In the environment `forks` the processes of a job are forks of one that has imported the libraries; `children` have
+    it.
     """
 
-    def __init__(self, folder, params, children):
-        self.folder, self.params, self.children = folder, params, children
+    def __init__(self, folder, params, children, forks):
+        self.folder, self.params, self.children, self.forks = folder, params, children, forks
         for words in ("prepare digits", "init adm-128", "init classifier"):
             self.adm("first", words)
 
@@ -76,25 +78,25 @@ class Project:
         """Where a results folder lies."""
         return self.folder / "results" / results
 
-    def adm(self, results, words, processes=1, **execution):
-        """Run a verb to its end; what one process does is done by a child that need not import the libraries."""
-        command = self.command(results, words, processes, before=(), **execution)
-        if processes > 1:
-            self.run([sys.executable, "-m", "adm", *command], succeeds=True)
-        else:
-            ended = self.children.run(*command, folder=self.folder)
-            assert ended.code == 0, ended.printed
+    def adm(self, results, words, processes=1, nodes=1, code=0, **execution):
+        """Run a verb to its end, and return what it printed; none of its processes imports the libraries anew."""
+        command = self.command(results, words, processes, (), nodes, **execution)
+        ended = self.children.run(*command, folder=self.folder)
+        assert ended.code == code, ended.printed
+        return ended.printed
 
-    def run(self, command, succeeds):
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        assert (done.returncode == 0) == succeeds, done.stderr
-        return done
+    def run(self, command, succeeds=True, environment=os.environ):
+        """Run a command to its end, and return what it wrote to stderr."""
+        with self.start(command, environment) as job:
+            _, err = job.communicate(timeout=TIMEOUT)
+        assert (job.returncode == 0) == succeeds, err
+        return err
 
-    def start(self, command, **environment):
+    def start(self, command, environment=os.environ):
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            env=os.environ | environment,
+            env=environment,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -111,9 +113,10 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    children = Children(tmp_path_factory.mktemp("children"))
-    yield Project(tmp_path_factory.mktemp("processes"), small_params(), children)
-    children.close()
+    with warmed(ROOT, tmp_path_factory.mktemp("warm")) as forks:
+        children = Children(tmp_path_factory.mktemp("children"), forks)
+        yield Project(tmp_path_factory.mktemp("processes"), small_params(), children, forks)
+        children.close()
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +154,7 @@ def torchrun(processes):
 
 
 def test_torchrun_starts_the_processes_as_well(project, sampled_by_one):
-    project.run(project.command("torchrun", "sample short", before=torchrun(2)), succeeds=True)
+    project.run(project.command("torchrun", "sample short", before=torchrun(2)))
     assert project.files("torchrun/samples/short") == sampled_by_one
 
 
@@ -216,32 +219,31 @@ def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, befor
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_params_file(project):
-    done = project.run(project.command("uneven", f"train {SEGMENT}", processes=3), succeeds=False)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    (line,) = project.adm("uneven", f"train {SEGMENT}", processes=3, code=2).splitlines()
     assert "resources.train.processes: 3 does not fit models." in line
 
 
 def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project):
-    done = project.run(project.command("uneven", f"train {SEGMENT}", before=torchrun(3)), succeeds=False)
-    assert "error: batch_size 8 in 1 micro-batches cannot be shared evenly by 3 processes" in done.stderr
+    command = project.command("uneven", f"train {SEGMENT}", before=torchrun(3))
+    printed = project.run(command, succeeds=False, environment=project.forks)
+    assert "error: batch_size 8 in 1 micro-batches cannot be shared evenly by 3 processes" in printed
     assert not (project.at("uneven") / "checkpoints" / SEGMENT).exists()
 
 
 @pytest.mark.parametrize(("words", "file"), [(f"train {SEGMENT}", 0), ("sample short", 1)])
 def test_a_file_that_changed_is_found_by_the_process_whose_turn_it_is(project, words, file):
     results = f"damaged-{words.split()[0]}-{file}"
-    command = project.command(results, words, processes=2)
+    project.command(results, words)
     checkpoint = project.at(results) / "checkpoints" / "adm-128-0"
     files = json.loads((checkpoint / "manifest.json").read_text())["files"]
     damaged = checkpoint / list(files)[file]
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)
-    done = project.run(command, succeeds=False)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(
-        f"error: rank {file} of 2: {damaged.relative_to(project.folder)}: is not the file that was written"
+    assert (
+        project.adm(results, words, processes=2, code=2)
+        .splitlines()[-1]
+        .startswith(f"error: rank {file} of 2: {damaged.relative_to(project.folder)}: is not the file that was written")
     )
     assert not (project.at(results) / "samples").exists()
     assert not (checkpoint.with_name(SEGMENT)).exists()
@@ -303,14 +305,14 @@ def test_a_process_that_never_meets_the_others_says_so(rank):
 
 
 def test_several_nodes_without_slurm_are_refused_with_the_line_that_starts_them(project, trained_by_two):
-    command = project.command("by-hand", f"train {SEGMENT}", nodes=2)
-    (line,) = project.run(command, succeeds=False).stderr.splitlines()
+    (line,) = project.adm("by-hand", f"train {SEGMENT}", nodes=2, code=2).splitlines()
     assert line.startswith("error: resources.train.nodes: ")
     words = re.search(r"`(torchrun .*?)`", line)[1].split()
     with socket.create_server(("127.0.0.1", 0)) as free:
         words[words.index("FIRST_NODE:29500")] = f"127.0.0.1:{free.getsockname()[1]}"
     # Each under an address of its own, as two machines have.
-    jobs = [project.start([words[0], "--local-addr", f"127.0.0.{node}", *words[1:]]) for node in (1, 2)]
+    starts = [[words[0], "--local-addr", f"127.0.0.{node}", *words[1:]] for node in (1, 2)]
+    jobs = [project.start(command, project.forks) for command in starts]
     for job in jobs:
         _, err = job.communicate(timeout=TIMEOUT)
         assert job.returncode == 0, err
@@ -335,13 +337,11 @@ def within_slurm(project):
     stand_in.write_text(SRUN)
     stand_in.chmod(0o755)
     path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "SLURM_JOB_ID": "1", "SLURM_JOB_NUM_NODES": "2"}
+    return {**os.environ, "PATH": path, "SLURM_JOB_ID": "1", "SLURM_JOB_NUM_NODES": "2"}
 
 
 def test_two_nodes_of_slurm_make_the_same_bytes_as_one(project, trained_by_two, within_slurm):
-    job = project.start(project.command("by-srun", f"train {SEGMENT}", nodes=2), **within_slurm)
-    _, err = job.communicate(timeout=TIMEOUT)
-    assert job.returncode == 0, err
+    project.run(project.command("by-srun", f"train {SEGMENT}", nodes=2), environment=within_slurm)
     assert project.files(f"by-srun/checkpoints/{SEGMENT}") == trained_by_two
 
 
@@ -349,7 +349,7 @@ def test_two_nodes_of_slurm_make_the_same_bytes_as_one(project, trained_by_two, 
 def test_a_node_that_dies_ends_the_job_within_a_minute_and_is_named(project, losses_of_one, within_slurm, lost):
     results = f"without-{lost}"
     command = project.command(results, f"train {SEGMENT}", nodes=2, timeout_seconds=600)
-    job = project.start(command, **within_slurm)
+    job = project.start(command, within_slurm)
     assert wait_for(lambda: list((project.at(results) / "work").rglob("step-000000004")), job)
     family = psutil.Process(job.pid).children(recursive=True)
     gone = [process for process in family if process.environ().get("SLURMD_NODENAME") == lost]

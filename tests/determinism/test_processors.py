@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from adm.warm import PLACE
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 
 OLD = {
@@ -30,6 +32,8 @@ def test_scores_of_the_same_samples_are_close(by_snakemake, adm, tmp_path, monke
     (there / again[1]).unlink()
     for name, value in OLD.items():
         monkeypatch.setitem(by_snakemake.environment, name, value)
+    # A fork has the kernels that its parent chose.
+    monkeypatch.delitem(by_snakemake.environment, PLACE)
     (by_snakemake.folder / "there.yaml").write_text(f"{{base: params.yaml, paths: {{results: {there}}}}}")
     for verb in ("features", "evaluate"):
         by_snakemake.run("python", "-m", "adm", verb, "scale-2", "--params", "there.yaml")

@@ -46,13 +46,14 @@ class Children:
 
     Args:
         folder: For what children print, and the shim.
+        environment: Of the children.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, environment=os.environ):
         self.folder = folder
         self.shim = _compiled(folder / "faults.so")
         self.namespace = next((command for command in NAMESPACES if _gives_mounts(command, folder)), None)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"LD_PRELOAD": str(self.shim)} if self.shim else {})}
+        environment = {**environment, "OMP_NUM_THREADS": "1", **({"LD_PRELOAD": str(self.shim)} if self.shim else {})}
         self._server = subprocess.Popen(
             [*(self.namespace or []), sys.executable, HERE / "children_server.py"],
             stdin=subprocess.PIPE,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from miniature import Project, miniature_params
+from miniature import miniature_params
 
 pytestmark = pytest.mark.slow
 
@@ -31,14 +31,14 @@ ENGINES = {
 
 
 @pytest.fixture(params=ENGINES)
-def training(request, tmp_path):
+def training(request, new_project, tmp_path):
     """A project whose engine is in the middle of training, that engine, how to start it, and what it takes before."""
     start, unlock = ENGINES[request.param]
     whole = miniature_params()
     params = {key: whole[key] for key in ("paths", "datasets")}
     params["execution"] = {"log_every": 2, "save_every": 4}
     params["models"] = {"adm-128": {**whole["models"]["adm-128"], "checkpoints": [30, 32]}}
-    project = Project(tmp_path / request.param, params)
+    project = new_project(tmp_path.name, params)
     # Snakemake's jobs are forks of a process that has all libraries, however few they are.
     rules = project.folder / "workflow" / "rules" / "common.smk"
     rules.write_text(rules.read_text().replace("MANY = 8", "MANY = 1"))

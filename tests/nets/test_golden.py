@@ -95,10 +95,16 @@ def load(tmp_path, released):
     return network
 
 
+@pytest.fixture
+def x():
+    return draw(1, 2, 3, 32, 32)
+
+
 @pytest.fixture(params=["contiguous", "channels_last"])
-def x(request):
+def laid_out(request, x):
+    """The same images in either layout."""
     layout = torch.channels_last if request.param == "channels_last" else torch.contiguous_format
-    return draw(1, 2, 3, 32, 32).contiguous(memory_format=layout)
+    return x.contiguous(memory_format=layout)
 
 
 T = torch.tensor([3, 977])
@@ -130,8 +136,8 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("entry", OUTPUTS)
-def test_outputs(entry, golden, load, x):
-    close(forward(load(entry), x), golden[f"{entry}/{OUTPUTS[entry]}"])
+def test_outputs(entry, golden, load, laid_out):
+    close(forward(load(entry), laid_out), golden[f"{entry}/{OUTPUTS[entry]}"])
 
 
 @pytest.mark.parametrize("entry", OUTPUTS)
@@ -181,8 +187,8 @@ def test_half_precision_of_embeddings_and_output_is_another(entry, golden, more_
     assert root_mean_square(mean - half) > 1.05 * root_mean_square(half - full)
 
 
-def test_gradient_of_the_classifier(golden, load, x):
-    x = x.requires_grad_()
+def test_gradient_of_the_classifier(golden, load, laid_out):
+    x = laid_out.requires_grad_()
     picked = load("classifier/attention")(x, T).log_softmax(dim=1)[range(2), Y].sum()
     expected = golden["classifier/attention/grad"]
     # The gradient is about 1e-3 an element: an absolute tolerance fit for it, not the outputs' own.

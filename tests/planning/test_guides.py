@@ -1,7 +1,11 @@
 """What a second prediction of the noise and an interval cost, by hand."""
 
+import pytest
+
 from adm.nets.cost import forward_flops
 from adm.report.paper_tables import trained_for
+
+pytestmark = pytest.mark.xdist_group("planning")
 
 BLOCKS = {32: 1563, 64: 782}
 """Blocks that hold 50,000 images, by their size."""

@@ -9,6 +9,9 @@ from adm.planning.schedule_figure import Curve, Strip, schedule_figure
 from adm.report.figures import write_figure
 
 SCALES = ("paper", "released")
+# One worker counts the operations of the scales' networks for all tests that plan them.
+pytestmark = pytest.mark.xdist_group("planning")
+
 COLORS = {"other": "#FF0000", "training": "#00FF00", "sampling": "#0000FF"}
 TABLES = ("chains", "limits", "machines", "storage", "time", "transfers")
 

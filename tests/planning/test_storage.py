@@ -35,6 +35,8 @@ from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
+pytestmark = pytest.mark.xdist_group("planning")
+
 
 def numbers_in(folder):
     """Bytes of the safetensors of a folder less their headers, and how many files there are."""

@@ -18,6 +18,8 @@ from adm.planning.work import GRADIENT_PASSES, Shares
 from adm.report.accelerators import A100, H100, V100
 from adm.report.compute import PASSES, SECONDS_PER_DAY
 
+pytestmark = pytest.mark.xdist_group("planning")
+
 
 def days(costs, names, machine):
     return sum(machine.gpu_seconds(costs[name]) for name in names) / SECONDS_PER_DAY

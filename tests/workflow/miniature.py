@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import yaml
@@ -15,18 +17,11 @@ import yaml
 from adm.dvc_file import stage_name
 from adm.params import load
 from adm.pipeline import Pipeline
+from adm.warm import PLACE
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 1800
 """Seconds after which a command hangs, on a busy machine, too."""
-
-WARM = """
-import subprocess, sys
-from adm import warm
-warm.start()
-sys.exit(subprocess.run(sys.argv[1:]).returncode)
-"""
-"""Runs a command whose jobs are forks of one process, as Snakemake's are: each would import the libraries again."""
 
 PROJECT_FILES = ["adm", "workflow", "profiles", "Snakefile", "Makefile", ".dvcignore", ".gitignore"]
 
@@ -68,25 +63,38 @@ def rerun(before, now):
 
 
 class Project:
-    """A copy of the project in a folder of its own, under git and DVC."""
+    """A copy of the project in a folder of its own, under git and DVC.
 
-    def __init__(self, folder, params, umask=-1, **environment):
+    Args:
+        folder: Where it is to be; its parent exists.
+        params: The content of its params file.
+        template: A project that it is a copy of, but for the params file; without one it is a copy of this repository.
+        umask: The umask of its commands.
+        environment: More variables of their environment.
+    """
+
+    def __init__(self, folder, params, template=None, umask=-1, **environment):
         self.folder, self.umask = folder, umask
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1", **environment}
         # Its commands compile each module once, whatever the tests are told.
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        folder.mkdir()
+        if template:
+            shutil.copytree(template.folder, folder)
+        else:
+            self._begin()
+        self.write_params(params)
+
+    def _begin(self):
+        self.folder.mkdir()
         for name in PROJECT_FILES:
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy(source, folder / name)
-        self.write_params(params)
+                shutil.copy(source, self.folder / name)
         self.run("git", "init", "--quiet")
         self.run("dvc", "init", "--quiet")
-        self.run("dvc", "config", "core.analytics", "false")
 
     def write_params(self, params):
         """Write the params file and the dvc.yaml that is of it."""
@@ -187,6 +195,24 @@ class Project:
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(files)}
 
 
+@contextmanager
+def warmed(package, folder, environment=os.environ):
+    """An environment in which verbs are forks of one process, which has imported the libraries.
+
+    Args:
+        package: The folder of the code that it imports.
+        folder: An empty one, for this process.
+        environment: Of this process, and to be added to.
+    """
+    given = {**environment, PLACE: str(folder / "socket")}
+    with subprocess.Popen([sys.executable, "-m", "adm.warm"], cwd=package, env=given, stdin=PIPE) as process:
+        while not Path(given[PLACE]).exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        # In the end its input is closed, which ends it.
+        yield given
+
+
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory):
     """A folder for projects, apart from this repository."""
@@ -194,22 +220,37 @@ def projects(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def new_project(projects):
-    """Make a project of a name and params."""
-    return lambda name, params, **elsewhere: Project(projects / name, params, **elsewhere)
+def template(projects):
+    """A project whose code is compiled, in which nothing ran."""
+    return Project(projects / "template", {})
 
 
 @pytest.fixture(scope="session")
-def by_snakemake(new_project):
+def new_project(projects, template):
+    """Make a project of a name and params."""
+    return lambda name, params, **elsewhere: Project(projects / name, params, template, **elsewhere)
+
+
+@contextmanager
+def run_by(command, project, folder):
+    """A project that an engine has run; jobs are forks of one process, also later ones, as Snakemake's many are."""
+    with warmed(project.folder, folder, project.environment) as project.environment:
+        project.run(*command)
+        yield project
+
+
+@pytest.fixture(scope="session")
+def by_snakemake(new_project, tmp_path_factory):
     """A project that Snakemake has run."""
     project = new_project("by_snakemake", miniature_params())
-    project.snakemake("--quiet", "all")
-    return project
+    command = ["snakemake", "--cores", "2", "--quiet", "all"]
+    with run_by(command, project, tmp_path_factory.mktemp("warm")) as run:
+        yield run
 
 
 @pytest.fixture(scope="session")
-def by_dvc(new_project):
+def by_dvc(new_project, tmp_path_factory):
     """A project that DVC has run, where all is different that must make no difference."""
     project = new_project("by dvc", miniature_params(), **ELSEWHERE)
-    project.run(sys.executable, "-c", WARM, "dvc", "repro")
-    return project
+    with run_by(["dvc", "repro"], project, tmp_path_factory.mktemp("warm")) as run:
+        yield run

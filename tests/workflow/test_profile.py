@@ -11,6 +11,8 @@ from adm.planning.costs import Machine, costs_of, tasks_of
 from adm.planning.images import ImageCounts
 from adm.report.accelerators import V100
 
+pytestmark = pytest.mark.xdist_group("planning")
+
 MINUTE, TWO_DAYS = 60.0, 2 * 24 * 60.0
 MARGIN = 2
 """What a job is granted, as a multiple of what it should take where everything else stands still."""
