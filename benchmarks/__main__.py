@@ -19,7 +19,7 @@ def main() -> None:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     print(HEADER, flush=True)
     for name in options.names or NAMES:
-        process = get_context("fork").Process(target=show, args=(name, options.smallest))
+        process = get_context("spawn").Process(target=show, args=(name, options.smallest))
         process.start()
         process.join()
         if process.exitcode:
