@@ -63,4 +63,6 @@ def table(found: dict[str, Spent]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(*table(spent(Path(sys.argv[1]))), sep="\n")
+    if not (found := spent(Path(sys.argv[1]))):
+        sys.exit(f"{sys.argv[1]}: holds no journals of jobs")
+    print(*table(found), sep="\n")
