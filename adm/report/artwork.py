@@ -97,7 +97,7 @@ def remark(params: Params, key: str, inputs: Inputs) -> str:
             bound = params.schedules[shown.study]
             assert isinstance(bound, VariationalParams)
             return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
-        case AblationsParams() | EvaluationsParams() | RunCurvesParams() if any(run in params.groups for run in shown.runs()):
+        case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & shown.runs():
             return "Here: means over seeds of training, with bars over their 95 % t-intervals."
     return ""
 
