@@ -27,7 +27,7 @@ MODULES = (
     "torch._dynamo",  # an optimiser imports it
     "pandas",
     "matplotlib.figure",
-    "scipy.special",
+    "scipy.stats",
     "safetensors.torch",
     "PIL.Image",
 )

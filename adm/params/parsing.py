@@ -37,21 +37,8 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: is no YAML: {brief(error)}") from error
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """PyYAML's safe loader that also refuses repeated keys, which PyYAML accepts silently, and absurd sizes."""
-
-    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        # PyYAML checks every open level at each token; without a limit this takes quadratic time.
-        self._require_flat(self.flow_level)
-        super().fetch_flow_collection_start(token)
-
-    def add_indent(self, column: int) -> bool:
-        self._require_flat(len(self.indents))
-        return bool(super().add_indent(column))
-
-    def _require_flat(self, depth: int) -> None:
-        if depth >= DEEPEST:
-            raise yaml.scanner.ScannerError(None, None, f"is nested deeper than {DEEPEST} levels", self.get_mark())
 
     def construct_document(self, node: yaml.Node) -> Any:
         self._measure(node, {})
