@@ -22,7 +22,7 @@ from adm.params import UserError, load
 from adm.params.metrics import METRICS
 from adm.pipeline import RULES, Job, Pipeline
 from adm.sampling.batch import Samples, write_batch, write_shard
-from adm.sampling.blocks import Shard
+from adm.sampling.blocks import Shard, samples_of
 
 KEYED = [verb for verb in cli.WIRED if verb not in ("sizes", "report", "fetch")]
 
@@ -238,11 +238,10 @@ def _write_samples(pipeline):
         path.write_text(name)
     images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
     labels = np.arange(run.num_samples) % 10
-    half = run.num_samples // run.micro_batch // 2 * run.micro_batch
-    for number, rows in ((1, slice(half)), (2, slice(half, None))):
-        path = job.inputs[f"shards/{number}-of-2"]
+    for shard in (Shard(1, 2), Shard(2, 2)):
+        path, rows = job.inputs[f"shards/{shard}"], samples_of(shard, run.num_samples, run.micro_batch)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_shard(path, run, parents, Shard(number, 2), [Samples(images[rows], labels[rows])])
+        write_shard(path, run, parents, shard, [Samples(images[rows], labels[rows])])
     write_batch(job.out.with_name("whole"), "sample", run, parents, images, labels)
 
 

@@ -40,7 +40,7 @@ def offences(source):
         return name.replace("np.", "numpy.", 1) if name.startswith("np.") else name
 
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and any(full(base) == "yaml.SafeLoader" for base in node.bases):
+        if isinstance(node, ast.ClassDef) and {full(base).removeprefix("yaml.") for base in node.bases} & safe_loaders:
             safe_loaders.add(node.name)
     for node in ast.walk(tree):
         for problem in problems(node, full, safe_loaders):
@@ -134,6 +134,7 @@ def test_what_unpickles_is_seen(source):
         "import pickle\ntry: ...\nexcept pickle.UnpicklingError: ...",
         "import yaml\nyaml.safe_load(text)",
         "import yaml\nclass L(yaml.SafeLoader): ...\nyaml.load(text, L)",
+        "import yaml\nclass L(yaml.CSafeLoader): ...\nyaml.load(text, L)",
         "import json\njson.load(file)",
     ],
 )
