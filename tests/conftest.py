@@ -37,8 +37,12 @@ def pytest_configure(config):
     cases = int(os.environ.get("ADM_FUZZ_CASES", "0"))
     settings.register_profile("fuzz", deadline=None, max_examples=max(cases, 1), database=None, print_blob=True)
     settings.load_profile("fuzz" if cases else "repeatable")
-    torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+
+
+def pytest_runtest_setup(item):
+    # Verbs that a test calls may leave more; with those of the other worker each operation then takes ten times as long.
+    torch.set_num_threads(1)
 
 
 @pytest.hookimpl(tryfirst=True)

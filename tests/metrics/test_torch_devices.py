@@ -85,11 +85,11 @@ def test_a_device_may_have_a_number(narrow):
 @pytest.mark.parametrize("asked_for", ["highest", "high", "medium"])
 def test_products_are_of_float32_whatever_the_process_asked_for(asked_for):
     backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.mkldnn.matmul)
-    usual = torch.get_float32_matmul_precision()
+    usual = torch.get_float32_matmul_precision(), torch.backends.cudnn.conv.fp32_precision
     try:
         torch.set_float32_matmul_precision(asked_for)
+        torch.backends.cudnn.conv.fp32_precision = "tf32"  # PyTorch's default
         before = [backend.fp32_precision for backend in backends]
-        assert before[1] == "tf32"  # convolutions on a GPU, unless told otherwise
         with full_precision():
             assert [backend.fp32_precision for backend in backends] == ["ieee"] * 3
         assert [backend.fp32_precision for backend in backends] == before
@@ -98,7 +98,8 @@ def test_products_are_of_float32_whatever_the_process_asked_for(asked_for):
             raise KeyError
         assert [backend.fp32_precision for backend in backends] == before
     finally:
-        torch.set_float32_matmul_precision(usual)
+        torch.set_float32_matmul_precision(usual[0])
+        torch.backends.cudnn.conv.fp32_precision = usual[1]
 
 
 def test_what_is_asked_for_reaches_the_compiler(narrow, monkeypatch):
