@@ -41,7 +41,7 @@ def pytest_configure(config):
 
 
 def pytest_runtest_setup(item):
-    # Verbs that a test calls may leave more; with those of the other worker each operation then takes ten times as long.
+    # Verbs that a test calls may leave more, and more threads than cores make each operation ten times as slow.
     torch.set_num_threads(1)
 
 
