@@ -244,6 +244,7 @@ def test_azula_gives_the_same_numbers(randomised):
     torch.testing.assert_close(theirs, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_network_of_features_gives_the_same(tmp_path):
     """Images of the network's own size, so that resizing does not count."""

@@ -162,6 +162,7 @@ def algorithm_1(data, gradient, at):
     return final(DDPM(diffusion, data.exact(diffusion), gradient, gradient_at=at))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("at", "distortion"), [("x_t", 0.05), ("mean", DISCRETISATION)])
 def test_algorithm_1_shifts_and_narrows_the_data_as_bayes_says(at, distortion):
     # At x_t the gradient lags one timestep behind, which costs a little more.
@@ -172,6 +173,7 @@ def test_algorithm_1_shifts_and_narrows_the_data_as_bayes_says(at, distortion):
     assert_distributed(narrowed, PRODUCT_MEAN, PRODUCT_VARIANCE**0.5, distortion)
 
 
+@pytest.mark.slow
 def test_algorithm_2_shifts_and_narrows_the_data_as_bayes_says():
     data = GaussianData("linear")
     shifted = final(DDIM(process("linear"), data, data.linear_gradient(A)))

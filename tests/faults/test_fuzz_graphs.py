@@ -270,6 +270,7 @@ def _varint(number):
     return bytes([*parts, number])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", ["Identity", "Relu"])
 def test_long_chains_take_no_quadratic_time(write, op):
     graph, length = GraphDef.FromString(GOOD), 20_000

@@ -160,6 +160,7 @@ def changed_trees(draw):
     return tree
 
 
+@pytest.mark.slow
 @given(tree=changed_trees())
 def test_params_of_other_values(tree):
     try:

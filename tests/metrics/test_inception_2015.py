@@ -59,6 +59,7 @@ def test_features_equal_tensorflow(executors, side):
         assert worst < 1e-4
 
 
+@pytest.mark.slow
 def test_distances_equal_tensorflow(executors):
     sets = [images(16, 64, seed=1), images(16, 64, seed=2, contrast=0.4)]
     features = [[executor.features(batch, 16) for batch in sets] for executor in executors]

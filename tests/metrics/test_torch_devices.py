@@ -102,6 +102,7 @@ def test_products_are_of_float32_whatever_the_process_asked_for(asked_for):
         torch.backends.cudnn.conv.fp32_precision = usual[1]
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_reaches_the_compiler(narrow, monkeypatch):
     """The compiler's front end takes the whole graph as one; its back end, which takes minutes, is left out."""
     compiler = torch.compile

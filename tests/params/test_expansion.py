@@ -280,6 +280,7 @@ def test_a_root_that_is_no_url_of_a_folder_is_refused(scale, root):
     assert str(yaml.safe_load(root)) in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["params", *(f"scales/{name}/params" for name in ("digits", "fashion", "paper", "released"))]
 )

@@ -83,6 +83,7 @@ def test_the_interval_of_a_difference_between_models_covers_the_truth(n, law, ra
     assert 0.93 <= covered / trials <= 0.975
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("n", [3, 5])

@@ -33,6 +33,7 @@ class Penalty:
         return {"loss": self.factor * total.expand(len(x_0))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, sampler, precision):
@@ -206,6 +207,7 @@ def test_weight_decay_is_decoupled_from_the_gradient(new_run, tiny_model):
         torch.testing.assert_close(weight, before[name] * (1 - 0.01 * 0.5) ** 2)
 
 
+@pytest.mark.slow
 def test_an_overflow_repeats_the_step_at_a_smaller_scale_and_moves_nothing_else(
     new_run, tiny_model, randomised, tmp_path
 ):

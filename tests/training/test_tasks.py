@@ -17,6 +17,7 @@ def first_and_last(reports, name, count=15):
     return median(values[:count]), median(values[-count:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["hybrid", "simple", "vlb"])
 def test_a_diffusion_model_learns(new_run, tiny_model, objective):
     variance = "beta" if objective == "simple" else "learned_range"

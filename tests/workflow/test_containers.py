@@ -36,6 +36,7 @@ def test_an_image_that_is_not_there_is_named(project):
     assert "adm.sif: does not exist; `make image`" in printed
 
 
+@pytest.mark.slow
 def test_a_job_runs_in_the_image_and_not_in_snakemakes_environment(project, tmp_path, monkeypatch):
     fake = tmp_path / "apptainer"
     programs = Path(sys.executable).parent

@@ -69,6 +69,7 @@ FIRST = ("params.yaml", "scales/paper/params.yaml", "small", "in shards, with ot
 OTHERS = [pytest.param(scale, marks=pytest.mark.slow) for scale in SCALES if scale not in FIRST]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FIRST, *OTHERS])
 def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
     pipeline = Pipeline(load(files[name]))
@@ -122,6 +123,7 @@ def ignored_of(paths):
     return set(done.stdout.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
 def test_dvc_has_the_graphs_jobs_and_edges(dvc_plan, scale, monkeypatch):
     monkeypatch.chdir(ROOT)
