@@ -142,10 +142,10 @@ def test_table_and_figure_are_those_of_a_local_run(on_cluster, local):
 
 
 def test_no_job_is_given_more_time_than_any_may_have(on_cluster):
-    # The profile gives an hour; of a group, the sum.
+    # The profile gives an hour; of a group, the sum: two runs, each of whose features two extractors take.
     (figure,) = jobs("rule_figure_wildcards_figure_6")
     (score,) = jobs("rule_score_evaluate_features")
-    assert (figure["TimeLimit"], score["TimeLimit"]) == ("00:45:00", "03:00:00")
+    assert (figure["TimeLimit"], score["TimeLimit"]) == ("00:45:00", "04:30:00")
 
 
 def test_cancelled_training_goes_on_where_it_stood(on_cluster, local):
@@ -248,7 +248,7 @@ def test_stage_on_gpus_asks_slurm_for_one_a_process(on_cluster, run, nodes):
 def test_table_of_fifty_runs_is_few_submissions(new_project):
     changed = params()
     changed["runs"]["many"] = {**changed["runs"]["scale"], "sweep": {"seed": list(range(50))}}
-    changed["tables"]["own"]["rows"] = [f"many-{seed}" for seed in range(50)]
+    changed["tables"]["own"] |= {"rows": [f"many-{seed}" for seed in range(50)], "judges": []}
     project = new_project("fifty", changed)
     submitted = submissions(project, f"{ROOT}/tables/own.md")
     assert (submitted["rule sample"], submitted["Group job score"], submitted["rule table"]) == (50, 10, 1)
