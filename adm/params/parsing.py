@@ -58,17 +58,19 @@ class _Loader(yaml.CSafeLoader):
             raise _refusal(f"the whole number {node.value[:20]}... is beyond 64 bits", node)
         return number
 
-    def _measure(self, node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    def _measure(self, node: yaml.Node, known: dict[int, tuple[int, int]], level: int = 0) -> tuple[int, int]:
         """Characters and levels of a node with aliases written out; (0, 0) marks a node that is being measured."""
+        if level > DEEPEST:
+            raise _refusal(f"is nested deeper than {DEEPEST} levels", node)
         if id(node) in known:
             if known[id(node)] == (0, 0):
                 raise _refusal("an alias stands for what it is part of", node)
             return known[id(node)]
         known[id(node)] = (0, 0)
         if isinstance(node, yaml.MappingNode):
-            parts = [self._measure(part, known) for pair in node.value for part in pair]
+            parts = [self._measure(part, known, level + 1) for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
-            parts = [self._measure(part, known) for part in node.value]
+            parts = [self._measure(part, known, level + 1) for part in node.value]
         else:
             parts = [(len(str(node.value)), 0)]
         size, depth = 1 + sum(size for size, _ in parts), 1 + max((depth for _, depth in parts), default=0)
