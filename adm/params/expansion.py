@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from adm.params.errors import UserError, accepted, shown
+from adm.params.keys import check_known
 from adm.params.naming import count_key, value_key
 from adm.params.parsing import read_yaml
 from adm.params.schema import Params
@@ -375,6 +376,7 @@ def _fill_in(written: Raw) -> None:
     if graphs:
         for entries in (sections.get("references", {}), published.get("references", {})):
             _default(entries, "extractor", lambda _: graphs[0])
+    _check_datasets(sections)
     references: dict[str, list[str]] = {}
     for key, reference in sections.get("references", {}).items():
         if isinstance(reference, dict) and isinstance(dataset := reference.get("dataset"), str):
@@ -401,6 +403,14 @@ def _fill_in(written: Raw) -> None:
     for name in ("interpolations", "likelihoods", "schedules"):
         _default(sections.get(name, {}), "dataset", dataset_of)
     _check_guided(sections)
+
+
+def _check_datasets(sections: Raw) -> None:
+    """Refuse a dataset that is not there, before a run lacks its reference for want of it."""
+    for name in ("models", "gans"):
+        for key, entry in sections.get(name, {}).items():
+            if isinstance(entry, dict) and isinstance(dataset := entry.get("dataset"), str):
+                check_known(sections.get("datasets", {}), dataset, f"{name}.{key}.dataset")
 
 
 def _fill_in_views(datasets: Raw) -> None:
