@@ -100,7 +100,7 @@ def rows(smallest: bool) -> Iterator[Timing]:
             yield paired(f"training step, {case}", rival, step, partial(example.step, *batch), case.repeats)
 
             sampled = block_sampler(case.run, params, network.eval().requires_grad_(False), None, 10)
-            theirs = theirs.eval().requires_grad_(False).to(DTYPES[precision])
+            theirs = theirs.eval().requires_grad_(False).to(DTYPES.get(precision, torch.float32))
             x_T = torch.randn_like(batch[0])
             loop = partial(pipeline_sampling, theirs, x_T, batch[1], case.steps)
             what = f"unguided sampling, {case.steps} steps, {case}"
