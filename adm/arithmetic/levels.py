@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 
-NUM_GROUPS = 32
-"""Groups of every GroupNorm in the paper's networks."""
-
 
 def level_channels(channels: int, multiplier: Sequence[float]) -> list[int]:
     """Channels of each level, from the full resolution down."""

@@ -56,14 +56,16 @@ def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequentia
     channels, width = feature_channels[-1], sum(feature_channels)
     match params.pooling:
         case "attention":
-            return nn.Sequential(GroupNorm(channels), nn.SiLU(), AttentionPooling(params, channels))
+            return nn.Sequential(GroupNorm(channels, params.groups), nn.SiLU(), AttentionPooling(params, channels))
         case "adaptive":
             last = zero_parameters(nn.Conv2d(channels, params.num_classes, 1))
-            return nn.Sequential(GroupNorm(channels), nn.SiLU(), nn.AdaptiveAvgPool2d(1), last, nn.Flatten())
+            return nn.Sequential(
+                GroupNorm(channels, params.groups), nn.SiLU(), nn.AdaptiveAvgPool2d(1), last, nn.Flatten()
+            )
         case "spatial":
             layers: list[nn.Module] = [nn.ReLU()]
         case "spatial_v2":
-            layers = [GroupNorm(SPATIAL_WIDTH), nn.SiLU()]
+            layers = [GroupNorm(SPATIAL_WIDTH, params.groups), nn.SiLU()]
     return nn.Sequential(nn.Linear(width, SPATIAL_WIDTH), *layers, nn.Linear(SPATIAL_WIDTH, params.num_classes))
 
 

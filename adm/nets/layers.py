@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.arithmetic.levels import NUM_GROUPS
 from adm.params.networks import EncoderParams
 
 Order = Literal["legacy", "new"]
@@ -24,16 +23,17 @@ MAX_PERIOD = 10000.0
 
 
 class GroupNorm(nn.GroupNorm):
-    """GroupNorm with 32 groups, computed in float32 whatever the precision of input and weights.
+    """GroupNorm computed in float32 whatever the precision of input and weights.
 
     Args:
-        channels: number of channels, a multiple of 32.
+        channels: number of channels, a multiple of `groups`.
+        groups: number of groups; the paper's networks have 32.
 
     Source: Section 3; the released code normalises in float32 even when it convolves in float16.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(NUM_GROUPS, channels, eps=1.0e-5)
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__(groups, channels, eps=1.0e-5)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise `input: (B, C, ...)`; shape and dtype stay."""
@@ -197,12 +197,12 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conditioning = params.conditioning
         self.rescaled = params.residual_rescaling
-        self.norm_in = GroupNorm(in_channels)
+        self.norm_in = GroupNorm(in_channels, params.groups)
         self.resample = plain_resampling(direction) if direction else nn.Identity()
         self.convolution_in = Convolution(in_channels, out_channels, 3, padding=1)
         width = 2 * out_channels if self.conditioning == "adagn" else out_channels
         self.embedding = nn.Linear(4 * params.channels, width)
-        self.norm_out = GroupNorm(out_channels)
+        self.norm_out = GroupNorm(out_channels, params.groups)
         self.dropout = nn.Dropout(params.dropout)
         self.convolution_out = zero_parameters(Convolution(out_channels, out_channels, 3, padding=1))
         self.skip = nn.Identity() if in_channels == out_channels else Convolution(in_channels, out_channels, 1)
@@ -297,7 +297,7 @@ class Attention(nn.Module):
         self.heads = num_heads(params, channels)
         self.order: Order = params.attention_order
         self.rescaled = params.residual_rescaling
-        self.norm = GroupNorm(channels)
+        self.norm = GroupNorm(channels, params.groups)
         self.qkv = TokenLinear(channels, 3 * channels)
         self.projection = zero_parameters(TokenLinear(channels, channels))
 

@@ -130,7 +130,9 @@ class _Denoiser(nn.Module):
         self.decoder = Decoder(params, self.encoder.feature_channels)
         channels = params.level_channels[0]
         self.output = nn.Sequential(
-            GroupNorm(channels), nn.SiLU(), zero_parameters(nn.Conv2d(channels, out_channels, 3, padding=1))
+            GroupNorm(channels, params.groups),
+            nn.SiLU(),
+            zero_parameters(nn.Conv2d(channels, out_channels, 3, padding=1)),
         )
 
     def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:

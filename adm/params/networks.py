@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.arithmetic.levels import NUM_GROUPS, level_channels, level_sides
+from adm.arithmetic.levels import level_channels, level_sides
 from adm.params.section import Fraction, PositiveInt, Section
 
 
@@ -13,12 +13,14 @@ class EncoderParams(Section):
 
     `channel_multiplier` has one entry for each resolution; each level halves the sides. `attention_resolutions` are
     side lengths of feature maps. Exactly one of `heads` and `head_channels` is given. `image_channels` is 3, or 1 for
-    grey images.
+    grey images. Every GroupNorm has `groups`, in the paper 32. With as many groups as channels every feature map loses
+    its mean and its scale, and images come out too bright.
     """
 
     image_size: PositiveInt
     channels: PositiveInt
     channel_multiplier: Annotated[list[float], Field(min_length=1)]
+    groups: PositiveInt = 32
     depth: PositiveInt = 2
     attention_resolutions: list[PositiveInt] = []
     heads: PositiveInt | None = None
@@ -75,10 +77,10 @@ class EncoderParams(Section):
     @model_validator(mode="after")
     def _groups_divide_channels(self) -> Self:
         for channels in self.level_channels:
-            if channels <= 0 or channels % NUM_GROUPS:
+            if channels <= 0 or channels % self.groups:
                 raise ValueError(
                     f"channels {self.channels} x channel_multiplier {self.channel_multiplier} gives a level of "
-                    f"{channels} channels; GroupNorm needs a multiple of {NUM_GROUPS}"
+                    f"{channels} channels; GroupNorm needs a multiple of groups, {self.groups}"
                 )
         return self
 

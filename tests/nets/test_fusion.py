@@ -18,7 +18,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch's
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_a_norm_of_elementary_operations_is_group_norm_and_keeps_the_layout(dtype, layout):
     draws = torch.Generator().manual_seed(0)
-    norm = GroupNorm(64).to(torch.promote_types(dtype, torch.float32))
+    norm = GroupNorm(64, 32).to(torch.promote_types(dtype, torch.float32))
     with torch.no_grad():
         for parameter in norm.parameters():
             parameter.normal_(generator=draws)

@@ -207,9 +207,23 @@ def test_double_weights_stay_double():
     torch.testing.assert_close(out.float(), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("network", "params"),
+    [
+        (lambda params: UNet(params, 6), small(groups=8)),
+        (Classifier, small(ClassifierParams, groups=8)),
+        (Classifier, small(ClassifierParams, groups=8, pooling="spatial_v2")),
+    ],
+)
+def test_every_normalisation_has_the_groups_of_the_section(network, params):
+    norms = [module for module in network(params).modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert norms
+    assert {norm.num_groups for norm in norms} == {8}
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_group_norm_is_float32_inside(dtype):
-    norm = GroupNorm(64)
+    norm = GroupNorm(64, 32)
     x = (300 * noise(2, 64, 4, 4) + 100).to(dtype)  # their squares exceed what float16 holds
     groups = x.float().view(2, 32, -1)
     variance, mean = torch.var_mean(groups, dim=2, correction=0, keepdim=True)
@@ -367,7 +381,7 @@ def test_adapter_refuses_tensors_out_of_place():
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_group_norm_of_half_precision_is_that_of_float32_rounded_once(dtype, memory_format):
     draws = torch.Generator().manual_seed(0)
-    norm = GroupNorm(64)
+    norm = GroupNorm(64, 32)
     with torch.no_grad():
         norm.weight.copy_(torch.rand(64, generator=draws))
         norm.bias.copy_(torch.rand(64, generator=draws))
