@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.known_files import placed
 from adm.artifacts.writing import write_npz
 from adm.data.batches import to_uint8, to_unit_range
@@ -440,7 +440,7 @@ class Model:
         """The number of steps of a schedule, which must fit the model."""
         timesteps = self.params.noise.timesteps
         try:
-            return timesteps if steps is None else len(respaced_timesteps(timesteps, steps))
+            return timesteps if steps is None else number_of_steps(timesteps, steps)
         except ValueError as error:
             raise UserError(str(error)) from error
 

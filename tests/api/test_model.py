@@ -64,15 +64,21 @@ assert "torch" in sys.modules
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"sampler": "ddim", "eta": 0.5}, {"gradient_at": "mean", "noise_temperature": 0.9}]
+    "fields",
+    [
+        {},
+        {"sampler": "ddim", "eta": 0.5},
+        {"gradient_at": "mean", "noise_temperature": 0.9},
+        {"sampler": "dpm_solver_pp", "steps": "logsnr5"},
+    ],
 )
 def test_samples_are_those_of_the_pipeline_whether_their_classes_are_drawn_or_given(model, staged, fields):
     expected = staged(**fields)
-    drawn = model.sample(num=NUM, **HOW, **fields)
+    drawn = model.sample(num=NUM, **(HOW | fields))
     assert drawn.dtype == np.uint8
     np.testing.assert_array_equal(drawn, expected.images)
-    np.testing.assert_array_equal(model.sample(expected.labels, **HOW, **fields), expected.images)
-    np.testing.assert_array_equal(model.sampling(num=NUM, **HOW, **fields).labels, expected.labels)
+    np.testing.assert_array_equal(model.sample(expected.labels, **(HOW | fields)), expected.images)
+    np.testing.assert_array_equal(model.sampling(num=NUM, **(HOW | fields)).labels, expected.labels)
 
 
 def test_an_image_depends_on_its_class_and_on_its_seed(model):
