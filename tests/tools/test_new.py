@@ -62,6 +62,7 @@ def written(name="mine"):
     assert not list(Draft7Validator(json.loads(render())).iter_errors(read_yaml(path)))
     params = load(path)
     check_stages(path.with_name("dvc.yaml"), path, Pipeline(params))
+    assert all(model.network.channels // model.network.groups >= 4 for model in params.models.values())
     return params
 
 
