@@ -9,7 +9,10 @@ from adm.nets.export import ReleasedDtype, export_released
 from adm.nets.opening import checkpoint_model, open_network
 from adm.nets.release import model_network, preset_network, read_released_weights
 from adm.nets.weights import read_tensors
-from adm.params.errors import UserError
+from adm.params.errors import UserError, shown
+
+RELEASED = {"groups": 32, "residual_rescaling": False}
+"""What is fixed in the released code and tells no tensor: it would load other networks, and make wrong images."""
 
 
 def run_diffusers(source: Path, out: Path, preset: str | None) -> None:
@@ -37,7 +40,7 @@ def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> No
         dtype: The dtype of the torso's convolutions in a `.pt`; a `.safetensors` is always float32.
 
     Raises:
-        UserError: SOURCE cannot be read or does not fit, or OUT is a folder.
+        UserError: SOURCE cannot be read or does not fit, the released code cannot express it, or OUT is a folder.
     """
     if out.is_dir():
         raise UserError(f"{out}: is a folder, but a file is to be written there")
@@ -49,7 +52,14 @@ def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> No
         case "folder", ".pt":
             if preset is not None:
                 raise UserError(f"preset {preset!r}: is not used; the manifest of {source} tells its network")
-            network = model_network(checkpoint_model(source))
+            model = checkpoint_model(source)
+            for field, fixed in RELEASED.items():
+                if (found := getattr(model.network, field)) != fixed:
+                    raise UserError(
+                        f"{source}: cannot be written in the released format: {field} is {shown(found)}, and that "
+                        f"of the released code is {shown(fixed)}"
+                    )
+            network = model_network(model)
             export_released(out, read_tensors(source / "ema.safetensors", network.state_dict()), dtype)
         case _:
             raise UserError(

@@ -88,6 +88,14 @@ def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, ran
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.parametrize(("field", "value", "told"), [("groups", 8, "8"), ("residual_rescaling", True, "True")])
+def test_what_no_tensor_tells_is_not_exported(adm, tmp_path, tiny_model, field, value, told):
+    init.run(tiny_model(**{field: value}), tmp_path / "c")
+    code, _, err = adm("convert", tmp_path / "c", tmp_path / "a.pt")
+    assert (code, f"{field} is {told}" in err) == (2, True)
+    assert not (tmp_path / "a.pt").exists()
+
+
 def full_size(preset):
     """Tensors of a preset's shapes, each of one number: a file of them is small."""
     return {name: torch.zeros(1).expand(shape) for name, shape in preset_shapes(preset).items()}
