@@ -102,7 +102,9 @@ def _changes(job: Job, behind: Mapping[Path, str], identify: Any) -> Iterator[st
         return
     if code_of_record(job.stage, made_by.code) != code_of_record(job.stage):
         yield "code"
-    yield from _other_values(made_by.params, {name: job.values.get(name, {}) for name in made_by.params})
+    # A curve tells its runs each by its key.
+    values = {**job.values, **job.values.get("runs", {})}
+    yield from _other_values(made_by.params, {name: values.get(name, {}) for name in made_by.params})
     for name in made_by.inputs:
         if name not in job.inputs:
             yield f"input {name} is read no more"

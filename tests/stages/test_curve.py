@@ -82,6 +82,17 @@ def test_scores_are_those_of_the_runs_own_jobs(written, adm):
     assert found["a-0"]["metrics"] != found["a-1"]["metrics"]
 
 
+def test_it_is_there_until_one_of_its_runs_changes(written, adm, tmp_path):
+    assert adm("resolve")[0] == 0
+    if not (written / "results/tiny/curves/line.json").exists():
+        assert adm("curve", "line")[0] == 0
+    assert adm("jobs", "curve")[1].splitlines()[0] == "curve line: there"
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(PARAMS.replace('steps: "3"', 'steps: "4"'))
+    (told,) = adm("jobs", "curve", "--params", changed)[1].splitlines()[:-1]
+    assert "a-0.steps 3 -> 4" in told
+
+
 def test_tables_read_them(written, adm):
     params = load(written / "params.yaml")
     path = Pipeline(params).path("curve", "line")
