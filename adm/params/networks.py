@@ -14,7 +14,7 @@ class EncoderParams(Section):
     `channel_multiplier` has one entry for each resolution; each level halves the sides. `attention_resolutions` are
     side lengths of feature maps. Exactly one of `heads` and `head_channels` is given. `image_channels` is 3, or 1 for
     grey images. Every GroupNorm has `groups`, in the paper 32. With as many groups as channels every feature map loses
-    its mean and its scale, and images come out too bright.
+    its mean and its scale; at 28x28 images came out too bright.
     """
 
     image_size: PositiveInt

@@ -45,7 +45,7 @@ WIDTHS = (
 """The widest one that sees ENOUGH images in the time is taken, or the last."""
 
 LEAST_GROUP = 4
-"""Channels that a normalisation takes together, as the paper's narrowest levels do; of one they come out too bright."""
+"""Channels of the first width that a normalisation takes together, as in the paper's narrowest levels."""
 
 ENOUGH = 400_000
 """Images that training should see, repeated or not."""

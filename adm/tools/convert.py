@@ -12,7 +12,7 @@ from adm.nets.weights import read_tensors
 from adm.params.errors import UserError, shown
 
 RELEASED = {"groups": 32, "residual_rescaling": False}
-"""What is fixed in the released code and tells no tensor: it would load other networks, and make wrong images."""
+"""What the released code fixes and no tensor tells: it would load other networks, and make wrong images."""
 
 
 def run_diffusers(source: Path, out: Path, preset: str | None) -> None:
