@@ -1,7 +1,8 @@
 """What MkDocs shows beside the pages in `docs`: the README as home, files that pages link to, results, and references.
 
-A hook of `mkdocs.yml`. A line `<!-- generated: NAME -->` of a page is replaced by what `PARTS[NAME]` writes; links to
-files outside `docs` lead to copies of them on the site, and formulas become MathML, so that no page asks the network.
+A hook of `mkdocs.yml`. A line `<!-- generated: NAME -->` of a page is replaced by what `PARTS[NAME]` writes, and one of
+`NAME SCALE` by what it writes of that scale; links to files outside `docs` lead to copies of them on the site, and
+formulas become MathML, so that no page asks the network.
 """
 
 import ast
@@ -10,7 +11,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from adm.pipeline import RULES
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 HOME = ROOT / "README.md"
-RESULTS = ROOT / "results" / "embedded"
+PARAMS = {"embedded": "params.yaml", "fashion": "scales/fashion/params.yaml"}
+"""The params files of the scales whose results pages show."""
+
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\]\([^)]*\))*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
-GENERATED = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+GENERATED = re.compile(r"^<!-- generated: (\w+)(?: (\w+))? -->$", re.MULTILINE)
 FORMULA = re.compile(
     r"(?P<code>```.*?```|`[^`]+`)|\$\$(?P<block>.+?)\$\$|(?<![^\s(])\$(?P<inline>[^$\s][^$]*)\$(?!\w)", re.DOTALL
 )
@@ -85,7 +88,7 @@ def _targets(text: str, folder: Path) -> list[Path]:
 
 
 def _with_parts(text: str) -> str:
-    return GENERATED.sub(lambda found: "\n".join(PARTS[found[1]]()), text)
+    return GENERATED.sub(lambda found: "\n".join(PARTS[found[1]](*filter(None, [found[2]]))), text)
 
 
 def _mathml(found: re.Match[str]) -> str:
@@ -180,32 +183,41 @@ def _caption(key: str, shown: Any) -> str:
     return str(getattr(shown, "caption", None) or captions()[key])
 
 
-def _figures() -> Iterator[str]:
-    """Every figure of the embedded scale that git holds, its caption and its command."""
-    for key, figure in load(ROOT / "params.yaml").figures.items():
-        if (path := RESULTS / "figures" / f"{key}.png").exists():
+def _figures(scale: str) -> Iterator[str]:
+    """Every figure of a scale that git holds, its caption and its command."""
+    for key, figure in load(ROOT / PARAMS[scale]).figures.items():
+        if (path := _results(scale) / "figures" / f"{key}.png").exists():
             yield from ("", f"## {key}", "", f"![{key}](../{path.relative_to(ROOT).as_posix()})", "")
-            yield from (_caption(key, figure), "", f"```sh\nadm figure {key}\n```")
+            yield from (_caption(key, figure), "", _command("figure", key, scale))
 
 
-def _tables() -> Iterator[str]:
-    """Every table of the embedded scale that git holds, its caption and its command."""
-    for key in load(ROOT / "params.yaml").tables:
-        if (path := RESULTS / "tables" / f"{key}.md").exists():
-            yield from ("", f"## {key}", "", path.read_text(), f"```sh\nadm table {key}\n```")
+def _tables(scale: str) -> Iterator[str]:
+    """Every table of a scale that git holds, its caption and its command."""
+    for key in load(ROOT / PARAMS[scale]).tables:
+        if (path := _results(scale) / "tables" / f"{key}.md").exists():
+            yield from ("", f"## {key}", "", path.read_text(), _command("table", key, scale))
 
 
-def _verdicts() -> Iterator[str]:
-    """How many claims the embedded scale found to hold or not, a row a group."""
+def _verdicts(scale: str) -> Iterator[str]:
+    """How many claims a scale found to hold or not, a row a group."""
     yield from ("| Group | Verdicts |", "|---|---|")
-    for path in sorted((RESULTS / "claims").glob("*.csv")):
+    for path in sorted((_results(scale) / "claims").glob("*.csv")):
         with path.open(newline="") as lines:
             found = [row["verdict"] for row in csv.DictReader(lines)]
         counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys(found))
         yield f"| [{path.stem}](../{path.with_suffix('.md').relative_to(ROOT).as_posix()}) | {counts} |"
 
 
-PARTS = {
+def _results(scale: str) -> Path:
+    return ROOT / "results" / scale
+
+
+def _command(verb: str, key: str, scale: str) -> str:
+    option = "" if scale == "embedded" else f" --params {PARAMS[scale]}"
+    return f"```sh\nadm {verb} {key}{option}\n```"
+
+
+PARTS: dict[str, Callable[..., Iterator[str]]] = {
     "verbs": _verbs,
     "artifacts": _artifacts,
     "params": _params,
