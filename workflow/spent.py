@@ -1,6 +1,8 @@
-"""What a scale took, by the journals of its jobs: `python workflow/spent.py RESULTS > RESULTS/spent.md`.
+"""What a scale took, for a repository to hold: `python workflow/spent.py RESULTS [FOLDER]`.
 
-Every try of a job counts, also those that failed or were stopped. A job that was killed told nothing.
+It prints a table of time and memory, by the journals of the jobs, and writes it as spent.md, and all logs of training
+as one training.csv, into FOLDER, which is RESULTS unless named. Every try of a job counts, also those that failed or
+were stopped. A job that was killed told nothing.
 """
 
 import re
@@ -8,6 +10,8 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 ENDED = re.compile(
     r" after ([\d.]+) s, with ([\d.]+) s of processor time and at most (\d+) MiB of memory$", re.MULTILINE
@@ -62,7 +66,17 @@ def table(found: dict[str, Spent]) -> list[str]:
     return lines
 
 
+def trained(results: Path) -> pd.DataFrame:
+    """The rows of all logs of training, each after its segment's key."""
+    logs = {path.stem: pd.read_csv(path, dtype=str) for path in sorted((results / "training").glob("*.csv"))}
+    return pd.concat(logs, names=["segment"]).reset_index(level=0)
+
+
 if __name__ == "__main__":
-    if not (found := spent(Path(sys.argv[1]))):
-        sys.exit(f"{sys.argv[1]}: holds no journals of jobs")
-    print(*table(found), sep="\n")
+    results, folder = Path(sys.argv[1]), Path(sys.argv[-1])
+    if not (found := spent(results)):
+        sys.exit(f"{results}: holds no journals of jobs")
+    text = "\n".join(table(found)) + "\n"
+    print(text, end="")
+    (folder / "spent.md").write_text(text, encoding="utf-8")
+    trained(results).to_csv(folder / "training.csv", index=False)

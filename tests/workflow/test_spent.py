@@ -5,7 +5,7 @@ import time
 import pytest
 
 from adm.journal import journal
-from workflow.spent import spent, table
+from workflow.spent import spent, table, trained
 
 
 def busy(seconds):
@@ -50,3 +50,17 @@ def test_a_row_a_verb_and_their_sum(tmp_path):
 def test_nothing_that_ran(tmp_path):
     *_, total = table(spent(tmp_path))
     assert total == "| all | 0 | 0.0 | 0 | 0 |"
+
+
+def test_logs_of_training_keep_their_values_as_written(tmp_path):
+    logs = tmp_path / "training"
+    logs.mkdir()
+    (logs / "a-100.csv").write_text("step,loss,rate\n50,1.500,1e-05\n100,0.7,1e-05\n")
+    (logs / "b-50.csv").write_text("step,loss,rate,scale\n50,0.2,0.001,16\n")
+    lines = trained(tmp_path).to_csv(index=False).splitlines()
+    assert lines == [
+        "segment,step,loss,rate,scale",
+        "a-100,50,1.500,1e-05,",
+        "a-100,100,0.7,1e-05,",
+        "b-50,50,0.2,0.001,16",
+    ]
