@@ -55,6 +55,9 @@ MARKS = 10
 OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
 """Possible offsets of a label from its point, in points; the first free one is used."""
 
+SIDES = ((7, 0), (-7, 0))
+"""More of them, for the end of a curve, which always has its label, where none of those is free."""
+
 
 def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) -> Figure:
     """FID against what training or sampling took.
@@ -309,20 +312,21 @@ def _label_points(axes: Axes, frames: Iterable["pd.DataFrame"], x: str, y: str) 
     for index, row, end in sorted(marks, key=lambda mark: not mark[2]):
         at, text = places[index][row], f"{curves[index]['value'].iloc[row]:g}"
         size = ((0.64 * len(text) + 0.2) * LABEL_SIZE * point, LABEL_SIZE * point)
-        boxes = [_box(at, (dx * point, dy * point), size) for dx, dy in OFFSETS]
+        offsets = (*OFFSETS, *SIDES) if end else OFFSETS
+        boxes = [_box(at, (dx * point, dy * point), size) for dx, dy in offsets]
         conflicts = [_conflicts(box, taken, axes.bbox) + _is_astray(box, at, points) for box in boxes]
-        best = min(range(len(OFFSETS)), key=lambda i: (conflicts[i], boxes[i].count_overlaps(lines)))
+        best = min(range(len(boxes)), key=lambda i: (conflicts[i], offsets[i] in SIDES, boxes[i].count_overlaps(lines)))
         if not end and conflicts[best]:
             continue
         taken.append(boxes[best])
-        dx, dy = OFFSETS[best]
+        dx, dy = offsets[best]
         axes.annotate(
             text,
             (curves[index][x].iloc[row], curves[index][y].iloc[row]),
             textcoords="offset points",
             xytext=(dx, dy),
             ha="left" if dx > 0 else "right" if dx < 0 else "center",
-            va="bottom" if dy > 0 else "top",
+            va="bottom" if dy > 0 else "top" if dy < 0 else "center",
             fontsize=LABEL_SIZE,
             color=COLORS[index % len(COLORS)],
             path_effects=[HALO],

@@ -225,6 +225,19 @@ def test_values_beside_the_points_of_a_trade_off_do_not_overlap_and_name_the_end
         assert {"0.1", "1", "0", "8"} <= {label.get_text() for label in labels}
 
 
+def test_curves_that_begin_at_one_point_each_have_their_value_there() -> None:
+    angles = {str(number): 2 * np.pi * number / 7 for number in range(7)}
+    fans = {
+        name: pd.DataFrame({"value": [0, 1], "recall": [0.5, 0.5 + np.cos(at)], "precision": [0.5, 0.5 + np.sin(at)]})
+        for name, at in angles.items()
+    }
+    figure = curves.trade_off(fans, {}, PAIRS[2:])
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
+    assert len(boxes) == 14
+    assert not any(box.count_overlaps(boxes[:index]) for index, box in enumerate(boxes))
+
+
 def test_crowded_values_are_thinned() -> None:
     crowd = _sweep([float(n) for n in range(60)])
     for axes in curves.trade_off({"a": crowd}, {}, PAIRS).axes:
