@@ -68,7 +68,8 @@ def table(found: dict[str, Spent]) -> list[str]:
 
 def trained(results: Path) -> pd.DataFrame:
     """The rows of all logs of training, each after its segment's key."""
-    logs = {path.stem: pd.read_csv(path, dtype=str) for path in sorted((results / "training").glob("*.csv"))}
+    paths = sorted((results / "training").glob("*.csv"))
+    logs = {path.stem: pd.read_csv(path, dtype=str, comment="#") for path in paths}
     return pd.concat(logs, names=["segment"]).reset_index(level=0)
 
 

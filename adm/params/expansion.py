@@ -395,8 +395,10 @@ def _fill_in(written: Raw) -> None:
         return dataset if isinstance(dataset, str) else None
 
     def reference_of(entry: Raw) -> str | None:
-        found = references.get(dataset_of(entry) or "", [])
-        return found[0] if len(found) == 1 else None
+        """The only reference of that dataset; of several, the one that is named like it."""
+        dataset = dataset_of(entry) or ""
+        found = references.get(dataset, [])
+        return found[0] if len(found) == 1 else dataset if dataset in found else None
 
     for name in ("runs", "upsampled_runs", "gan_runs"):
         _default(sections.get(name, {}), "reference", reference_of)

@@ -37,7 +37,8 @@ class Evaluations(NamedTuple):
 class ScoredParams(Section):
     """The common part of batches of samples: their size, and how to score them.
 
-    `replicates` is the number of bootstrap replicates for the intervals of claims.
+    `reference`, if left out, is the only one of the dataset that the network was trained on, or, of several, the one
+    that is named like this dataset. `replicates` is the number of bootstrap replicates for the intervals of claims.
     """
 
     num_samples: Annotated[int, Field(ge=4)]

@@ -91,6 +91,13 @@ def test_references_are_of_the_first_extractor_unless_they_name_another(scale):
     assert scale(params=named).references["real"].extractor == "vgg"
 
 
+def test_of_several_references_of_a_dataset_the_one_with_its_name_is_meant(scale):
+    two = SMALL.replace("references: {", "references: {NAME: {dataset: digits, num_images: 50}, ")
+    assert {run.reference for run in scale(params=two.replace("NAME", "digits")).runs.values()} == {"digits"}
+    with pytest.raises(UserError, match="reference: is missing"):
+        scale(params=two.replace("NAME", "others"))
+
+
 BASE = SMALL + "paths: {results: results/of-the-base}\nexecution: {log_every: 7, shards: 3}\n"
 CHANGES = """
 base: base.yaml

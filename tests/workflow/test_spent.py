@@ -55,7 +55,7 @@ def test_nothing_that_ran(tmp_path):
 def test_logs_of_training_keep_their_values_as_written(tmp_path):
     logs = tmp_path / "training"
     logs.mkdir()
-    (logs / "a-100.csv").write_text("step,loss,rate\n50,1.500,1e-05\n100,0.7,1e-05\n")
+    (logs / "a-100.csv").write_text("step,loss,rate\n50,1.500,1e-05\n100,0.7,1e-05\n# sha256 12\n")
     (logs / "b-50.csv").write_text("step,loss,rate,scale\n50,0.2,0.001,16\n")
     lines = trained(tmp_path).to_csv(index=False).splitlines()
     assert lines == [
