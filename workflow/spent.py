@@ -1,8 +1,7 @@
-"""What a scale took, for a repository to hold: `python workflow/spent.py RESULTS [FOLDER]`.
+"""What a scale took: `python workflow/spent.py RESULTS [FOLDER]` prints a table of time and memory, by job journals.
 
-It prints a table of time and memory, by the journals of the jobs, and writes it as spent.md, and all logs of training
-as one training.csv, into FOLDER, which is RESULTS unless named. Every try of a job counts, also those that failed or
-were stopped. A job that was killed told nothing.
+With a FOLDER it also writes what a repository holds of a long run: the table as spent.md, and all logs of training as
+one training.csv. Every try of a job counts, also those that failed or were stopped. A job that was killed told nothing.
 """
 
 import re
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+
+from adm.report.page.training import read_log
 
 ENDED = re.compile(
     r" after ([\d.]+) s, with ([\d.]+) s of processor time and at most (\d+) MiB of memory$", re.MULTILINE
@@ -67,17 +68,21 @@ def table(found: dict[str, Spent]) -> list[str]:
 
 
 def trained(results: Path) -> pd.DataFrame:
-    """The rows of all logs of training, each after its segment's key."""
-    paths = sorted((results / "training").glob("*.csv"))
-    logs = {path.stem: pd.read_csv(path, dtype=str, comment="#") for path in paths}
-    return pd.concat(logs, names=["segment"]).reset_index(level=0)
+    """The rows of all logs of training, each after its segment's key.
+
+    Raises:
+        UserError: A log is not what was written.
+    """
+    logs = {path.stem: read_log(path) for path in sorted((results / "training").glob("*.csv"))}
+    return pd.concat(logs, names=["segment"]).reset_index(level=0) if logs else pd.DataFrame({"segment": []})
 
 
 if __name__ == "__main__":
-    results, folder = Path(sys.argv[1]), Path(sys.argv[-1])
+    results, *folders = map(Path, sys.argv[1:])
     if not (found := spent(results)):
         sys.exit(f"{results}: holds no journals of jobs")
     text = "\n".join(table(found)) + "\n"
     print(text, end="")
-    (folder / "spent.md").write_text(text, encoding="utf-8")
-    trained(results).to_csv(folder / "training.csv", index=False)
+    for folder in folders:
+        (folder / "spent.md").write_text(text, encoding="utf-8")
+        trained(results).to_csv(folder / "training.csv", index=False)

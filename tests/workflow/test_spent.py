@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from adm.artifacts.seal import write_sealed_csv
 from adm.journal import journal
 from workflow.spent import spent, table, trained
 
@@ -52,15 +53,15 @@ def test_nothing_that_ran(tmp_path):
     assert total == "| all | 0 | 0.0 | 0 | 0 |"
 
 
-def test_logs_of_training_keep_their_values_as_written(tmp_path):
+def test_logs_of_training_stand_under_each_other(tmp_path):
+    assert trained(tmp_path).empty
     logs = tmp_path / "training"
     logs.mkdir()
-    (logs / "a-100.csv").write_text("step,loss,rate\n50,1.500,1e-05\n100,0.7,1e-05\n# sha256 12\n")
-    (logs / "b-50.csv").write_text("step,loss,rate,scale\n50,0.2,0.001,16\n")
-    lines = trained(tmp_path).to_csv(index=False).splitlines()
-    assert lines == [
-        "segment,step,loss,rate,scale",
-        "a-100,50,1.500,1e-05,",
-        "a-100,100,0.7,1e-05,",
-        "b-50,50,0.2,0.001,16",
+    write_sealed_csv(logs / "a-100.csv", "step,seconds,images_per_second,loss\n50,1,2,1.5\n100,2,2,0.7\n", "0")
+    write_sealed_csv(logs / "b-50.csv", "step,seconds,images_per_second,loss,accuracy\n50,1,3,0.2,0.5\n", "0")
+    assert trained(tmp_path).to_csv(index=False).splitlines() == [
+        "segment,step,seconds,images_per_second,loss,accuracy",
+        "a-100,50,1,2,1.5,",
+        "a-100,100,2,2,0.7,",
+        "b-50,50,1,3,0.2,0.5",
     ]
