@@ -377,10 +377,7 @@ def _fill_in(written: Raw) -> None:
         for entries in (sections.get("references", {}), published.get("references", {})):
             _default(entries, "extractor", lambda _: graphs[0])
     _check_datasets(sections)
-    references: dict[str, list[str]] = {}
-    for key, reference in sections.get("references", {}).items():
-        if isinstance(reference, dict) and isinstance(dataset := reference.get("dataset"), str):
-            references.setdefault(dataset, []).append(key)
+    references = sections.get("references", {})
 
     def dataset_of(entry: Raw) -> str | None:
         """The dataset that an entry's checkpoint or GAN is trained on."""
@@ -394,17 +391,24 @@ def _fill_in(written: Raw) -> None:
         dataset = owner.get("dataset") if isinstance(owner, dict) else None
         return dataset if isinstance(dataset, str) else None
 
-    def reference_of(entry: Raw) -> str | None:
-        """The only reference of that dataset; of several, the one that is named like it."""
-        dataset = dataset_of(entry) or ""
-        found = references.get(dataset, [])
-        return found[0] if len(found) == 1 else dataset if dataset in found else None
-
     for name in ("runs", "upsampled_runs", "gan_runs"):
-        _default(sections.get(name, {}), "reference", reference_of)
+        _default(sections.get(name, {}), "reference", lambda entry: _reference_of(dataset_of(entry), references))
     for name in ("interpolations", "likelihoods", "schedules"):
         _default(sections.get(name, {}), "dataset", dataset_of)
     _check_guided(sections)
+
+
+def _reference_of(dataset: str | None, references: Raw) -> str | None:
+    """The only reference of a dataset; of several, the one that is named like it."""
+    if dataset is None:
+        return None
+    found = [key for key, entry in references.items() if isinstance(entry, dict) and entry.get("dataset") == dataset]
+    if len(found) > 1 and dataset not in found:
+        raise ValueError(
+            f"references: {' and '.join(found)} are of the dataset {dataset!r}; give one of them its name, or the runs "
+            "their field reference"
+        )
+    return dataset if dataset in found else next(iter(found), None)
 
 
 def _check_datasets(sections: Raw) -> None:

@@ -94,7 +94,7 @@ def test_references_are_of_the_first_extractor_unless_they_name_another(scale):
 def test_of_several_references_of_a_dataset_the_one_with_its_name_is_meant(scale):
     two = SMALL.replace("references: {", "references: {NAME: {dataset: digits, num_images: 50}, ")
     assert {run.reference for run in scale(params=two.replace("NAME", "digits")).runs.values()} == {"digits"}
-    with pytest.raises(UserError, match="reference: is missing"):
+    with pytest.raises(UserError, match=r"references: others and real .*'digits'"):
         scale(params=two.replace("NAME", "others"))
 
 
