@@ -232,9 +232,10 @@ def publish(
     from adm.tools import publish as tool
 
     pipeline = Pipeline(load(params))
-    if not check:
-        print(tool.again(pipeline) if again else tool.run(pipeline))
-        return
+    if again:
+        tool.again(pipeline)
+    elif not check:
+        tool.run(pipeline)
     wrong, words = tool.check(pipeline)
     print(*wrong, words, sep="\n")
     if wrong:

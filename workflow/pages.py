@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import latex2mathml.converter
+import references
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from references import filled, without_comments
 
 from adm.cli import app
 from adm.paper import captions
@@ -74,10 +74,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         place = "index.md" if path == HOME else place
         return f"{picture}[{text}]({os.path.relpath(place, Path(uri).parent)}{fragment or ''})"
 
-    try:
-        markdown = without_comments(filled(markdown, "README.md" if uri == "index.md" else f"docs/{uri}"))
-    except ValueError as error:
-        raise PluginError(str(error)) from error
+    own = HOME if uri == "index.md" else DOCS / uri
+    if own in references.pages():
+        try:
+            markdown = references.without_comments(references.filled(markdown, own.relative_to(ROOT).as_posix()))
+        except ValueError as error:
+            raise PluginError(str(error)) from error
     return FORMULA.sub(_mathml, LINK.sub(localised, _with_parts(markdown)))
 
 

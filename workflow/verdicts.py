@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from adm.dvc_file import MEASURED
-from adm.params.errors import some
+from adm.params.errors import UserError, some
 from adm.tools.diff import Number, held
 from adm.tools.publish import ARCHIVE, NOTE, PROCESSORS, processors, published
 
@@ -47,8 +47,16 @@ def summary(results: Path, seconds: int) -> list[str]:
         f"Tables:    {results / 'tables'}",
         f"Figures:   {results / 'figures'}",
         f"Report:    {results / 'report.html'}",
-        *(f"{'' if number else 'Published:':10} {line}" for number, line in enumerate(comparison(results))),
+        *(f"{'' if number else 'Published:':10} {line}" for number, line in enumerate(_compared(results))),
     ]
+
+
+def _compared(results: Path) -> list[str]:
+    """As `comparison`; a run that ended well ends well, whatever is published."""
+    try:
+        return list(comparison(results))
+    except UserError as error:
+        return [f"cannot be compared: {error}"]
 
 
 def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
@@ -71,12 +79,13 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
         differ = [path for path in files if not _same(path, results / path.relative_to(scratch))]
         before = set((Path(scratch) / PROCESSORS).read_text("utf-8").splitlines())
     ours = held(str(results), Path(), Path(scratch))
-    scores = [
-        within(number, theirs.scores[run][name], ratio)
+    pairs = [
+        (number, theirs.scores[run][name])
         for run, metrics in ours.scores.items()
         for name, number in metrics.items()
-        if name in theirs.scores.get(run, {}) and number.low < number.high
+        if name in theirs.scores.get(run, {})
     ]
+    scores = [within(*pair, ratio) for pair in pairs if any(number.low < number.high for number in pair)]
     equal = len(files) - len(differ)
     yield f"{equal} of {len(files)} files of scores, tables and claims have the bytes of those in {out}"
     if ours.params.model_dump(exclude={"paths"}) != theirs.params.model_dump(exclude={"paths"}):

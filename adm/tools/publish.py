@@ -50,17 +50,16 @@ def published(results: Path) -> Path:
     return results.parent / "published" / results.name
 
 
-def run(pipeline: Pipeline) -> Path:
-    """Publish a scale that has run; what was published before is replaced. Returns the folder.
+def run(pipeline: Pipeline) -> None:
+    """Publish a scale that has run; what was published before is replaced.
 
     Raises:
         UserError: An artifact that is to be published does not exist.
     """
     _write(pipeline, published(pipeline.root), _spent(pipeline.root))
-    return published(pipeline.root)
 
 
-def again(pipeline: Pipeline) -> Path:
+def again(pipeline: Pipeline) -> None:
     """Make what is published anew from the published scores; figures that show images stay as they are.
 
     Raises:
@@ -75,7 +74,6 @@ def again(pipeline: Pipeline) -> Path:
             else:
                 _make(inside, job, out)
         _write(inside, out, {name: (out / name).read_text() for name in ("spent.md", "training.csv")})
-    return out
 
 
 def check(pipeline: Pipeline) -> tuple[list[str], str]:

@@ -5,10 +5,12 @@ import json
 import lzma
 import shutil
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import verdicts
+import yaml
 
 from adm.artifacts.seal import write_sealed_json
 from adm.params import load
@@ -126,20 +128,18 @@ def test_a_changed_score_is_found(clone, adm, tmp_path):
     )
     exit_code, _, err = adm("publish", "--check")
     assert (exit_code, err.count("\n")) == (2, 1)
-    assert (
-        f"results/published/embedded/{publish.ARCHIVE}: metrics/scale-2.json: is not the file that was written" in err
-    )
+    assert f"{publish.ARCHIVE}: metrics/scale-0.json: is not the file that was written" in err
 
 
 def test_other_params_are_found(clone, adm):
-    params = clone.parents[2] / "params.yaml"
-    text = params.read_text()
-    assert "steps: '3'" in text
-    params.write_text(text.replace("steps: '3'", "steps: '4'"))
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["runs"]["scale"]["seed"] = 7
+    Path("params.yaml").write_text(yaml.safe_dump(content))
     exit_code, _, err = adm("publish", "--check")
     assert (exit_code, err.count("\n")) == (2, 1)
-    assert f"{publish.ARCHIVE}: metrics/" in err
-    assert "was made with run.steps 3, but the params file has 4" in err
+    assert f"{publish.ARCHIVE}: metrics/scale-" in err
+    assert "was made with seed " in err
+    assert "but the params file has 7" in err
 
 
 def without_a_score(files):
@@ -181,6 +181,16 @@ def test_what_cannot_be_proven_says_so(clone, adm):
     )
 
 
+def test_what_is_published_of_stale_results_is_found(made, tmp_path, monkeypatch, adm):
+    shutil.copytree(made, tmp_path / "stale")
+    monkeypatch.chdir(tmp_path / "stale")
+    table = tmp_path / "stale" / "results" / "embedded" / "tables" / "own.csv"
+    table.write_text(table.read_text().replace("1", "2"))
+    exit_code, out, _ = adm("publish")
+    assert exit_code == 1
+    assert "tables/own.csv: does not follow" in out
+
+
 def test_results_that_are_not_whole_are_not_published(made, tmp_path, monkeypatch, adm):
     shutil.copytree(made, tmp_path / "half")
     monkeypatch.chdir(tmp_path / "half")
@@ -200,7 +210,7 @@ def other(made, tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     results = folder / "results" / "embedded"
     path = results / "metrics" / "scale-2.json"
-    path.write_bytes(rescored(tmp_path / "new.json", path.read_bytes(), fid=1e6))
+    path.write_bytes(rescored(tmp_path / "new.json", path.read_bytes(), fid=100.0))
     claims = results / "claims" / "paper.csv"
     claims.write_text(claims.read_text().replace("undecided", "holds", 1))
     return results
