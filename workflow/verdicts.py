@@ -15,7 +15,7 @@ import numpy as np
 from adm.dvc_file import MEASURED
 from adm.params.errors import UserError, some
 from adm.tools.diff import Number, held
-from adm.tools.publish import ARCHIVE, NOTE, PROCESSORS, processors, published
+from adm.tools.publish import ARCHIVE, NOTE, processors, published
 
 MOST_RISK = 0.025
 """The greatest probability that a verdict is wrong: of a 95 % interval that it lies wholly on the wrong side."""
@@ -77,7 +77,7 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
         theirs = held(str(out), Path(), Path(scratch))
         files = [path for path in Path(scratch).glob("*/**/*") if path.is_file() and not _is_measured(path)]
         differ = [path for path in files if not _same(path, results / path.relative_to(scratch))]
-        before = set((Path(scratch) / PROCESSORS).read_text("utf-8").splitlines())
+        before = processors(Path(scratch))
     ours = held(str(results), Path(), Path(scratch))
     pairs = [
         (number, theirs.scores[run][name])

@@ -129,7 +129,9 @@ def unpack(out: Path, into: Path) -> Path:
 
 
 def processors(results: Path) -> set[str]:
-    """The processors that jobs of a results folder ran on, by their journals."""
+    """The processors that jobs of a results folder ran on, by their journals, or as they were published."""
+    if (results / PROCESSORS).is_file():
+        return set((results / PROCESSORS).read_text("utf-8").splitlines())
     return {name for path in (results / "logs").rglob("*.txt") for name in PROCESSOR.findall(path.read_text("utf-8"))}
 
 
@@ -151,10 +153,9 @@ def _pack(pipeline: Pipeline, archive: Path) -> None:
     root = pipeline.root
     paths = {path for job in _shown(pipeline) if not _has_images(job) for path in job.inputs.values()}
     files = {file for path in paths for file in (path.iterdir() if _there(path).is_dir() else [path])}
-    names = processors(root) or set((root / PROCESSORS).read_text("utf-8").splitlines())
     contents = {
         PARAMS: write(pipeline.params).encode(),
-        PROCESSORS: "".join(f"{name}\n" for name in sorted(names)).encode(),
+        PROCESSORS: "".join(f"{name}\n" for name in sorted(processors(root))).encode(),
         **{str(path.relative_to(root)): path.read_bytes() for path in sorted(files) if path.name[0] != "."},
     }
     with tarfile.open(archive, "w:xz", preset=9) as packed:
