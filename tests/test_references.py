@@ -81,6 +81,8 @@ def test_a_number_is_the_published_one_as_precise_as_the_page_has_it(published, 
         "small/claims/own: open; estimate",
         "small/claims/own: gan; undecided",
         "small/claims/own: none; holds",
+        "small/mine",
+        "small/mine A; FID",
     ],
 )
 def test_a_reference_that_leads_nowhere_is_told_by_page_and_line(published, reference):

@@ -30,7 +30,7 @@ PUBLISHED = ROOT / "results" / "published"
 NUMBER = r"(?:[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: ± \d+(?:\.\d+)?)?(?: %)?)"
 VERDICTS = ("does not hold", "holds", "undecided", "not tested")
 REFERENCE = re.compile(
-    rf"(?P<number>{NUMBER}|{'|'.join(VERDICTS)})?(?P<comment><!-- (?P<place>[a-z]+/[\w/-]+): (?P<row>[^>]+?) -->)"
+    rf"(?P<number>{NUMBER}|{'|'.join(VERDICTS)})?(?P<comment><!-- (?P<place>[a-z]+/[\w/-]+)(?P<row>[^>]*?) -->)"
 )
 EXCERPT = re.compile(
     r"^<!-- excerpt of (?P<place>[a-z]+/\w+): (?P<columns>.+) -->\n\n(?P<table>(?:\|.*\n)+)", re.MULTILINE
@@ -83,14 +83,16 @@ def without_comments(text: str) -> str:
     """A page's text in which a number tells where it is from when it is pointed at, and no reference is seen."""
 
     def pointed(found: re.Match[str]) -> str:
-        number, place = found["number"], f"{found['place']}: {found['row']}"
+        number, place = found["number"], f"{found['place']}{found['row']}"
         return f'<span title="{escape(place)}">{number}</span>' if number else ""
 
     return REFERENCE.sub(pointed, text)
 
 
 def _reference(found: re.Match[str]) -> str:
-    number, parts = found["number"] or "", found["row"].split("; ")
+    number, parts = found["number"] or "", found["row"].removeprefix(": ").split("; ")
+    if not found["row"].startswith(": "):
+        raise ValueError("a colon and what is referred to must follow")
     scale, _, table = found["place"].partition("/")
     if parts[-1] in VERDICTS and parts[0] != "count":
         _require_verdict(_claim(found["place"], parts[0]), parts[-1])
