@@ -15,7 +15,7 @@ from adm.params.gans import GanRunParams
 from adm.params.judges import parts
 from adm.params.needs import members_of
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
@@ -60,7 +60,7 @@ class Evidence:
     costs: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
+def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
     """Read what claims are tested on.
 
     Args:
@@ -101,7 +101,7 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
     )
 
 
-def images_seen(params: Params) -> dict[str, int]:
+def images_seen(params: Sections) -> dict[str, int]:
     """The number of images in the whole training of each model, with repetition: iterations times batch size."""
     images: dict[str, int] = {}
     for checkpoint in (*params.segments, *params.published.checkpoints):
@@ -111,7 +111,7 @@ def images_seen(params: Params) -> dict[str, int]:
     return images
 
 
-def _trained(params: Params, run: str) -> str:
+def _trained(params: Sections, run: str) -> str:
     """The model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
     match params.scored[run]:
         case RunParams() | UpsampledRunParams() as sampled:
@@ -121,13 +121,13 @@ def _trained(params: Params, run: str) -> str:
     return run
 
 
-def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
+def _iterations(params: Sections, claims: Sequence[AnyClaim]) -> dict[str, int]:
     """The iteration of the checkpoint of runs or groups, of claims on the course of training."""
     runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
-def _judged(params: Params, key: str, path: Path) -> Score:
+def _judged(params: Sections, key: str, path: Path) -> Score:
     run, judge = parts(key)
     return _score(path, run, params.scored[run], params.graphs[judge])
 
