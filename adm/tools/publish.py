@@ -21,6 +21,7 @@ from adm.params import UserError
 from adm.params.errors import brief
 from adm.params.load import write
 from adm.pipeline import RULES, Job, Pipeline
+from adm.pipeline.arguments import arguments
 from adm.progress import progress
 from adm.tools.spent import spent, table, trained
 
@@ -72,7 +73,7 @@ def again(pipeline: Pipeline) -> None:
             if _has_images(job):
                 shutil.copyfile(out / job.outputs["png"].relative_to(inside.root), job.outputs["png"])
             else:
-                _make(inside, job, out)
+                _make(job, out)
         _write(inside, out, {name: (out / name).read_text() for name in ("spent.md", "training.csv")})
 
 
@@ -95,7 +96,7 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
         inside = Pipeline(pipeline.params, 1, unpack(out, Path(scratch) / "results"))
         jobs = [job for job in _shown(inside) if job.rule != "figure"]
         for job in jobs:
-            _make(inside, job, out)
+            _make(job, out)
             made = {str(path.relative_to(inside.root)): path for path in map(job.outputs.get, SHOWN[job.rule]) if path}
             found = {name: compare_files(out / name, path, ROUNDING) for name, path in made.items()}
             judged = {name: judge_by_twin(PurePath(name), compared, found) for name, compared in found.items()}
@@ -170,17 +171,16 @@ def _shown(pipeline: Pipeline) -> Iterator[Job]:
 
 
 def _has_images(job: Job) -> bool:
-    return not IMAGES.isdisjoint(name.partition("/")[0] for name in job.inputs)
+    return not IMAGES.isdisjoint(job.artifacts)
 
 
-def _make(pipeline: Pipeline, job: Job, out: Path) -> None:
+def _make(job: Job, out: Path) -> None:
     """Carry out the job of a table, a figure or claims; errors name the published archive."""
-    kinds = dict.fromkeys(name.partition("/")[0] for name in job.inputs)
     stage: Any = import_module(f"adm.stages.{job.rule}")
     try:
-        stage.run(pipeline.params, job.key, {kind: job.inputs_of(kind) for kind in kinds}, job.out)
+        stage.run(**arguments(stage.run, job, None))
     except UserError as error:
-        raise UserError(f"{job.name}: {str(error).replace(f'{pipeline.root}/', f'{out / ARCHIVE}: ')}") from error
+        raise UserError(f"{job.name}: {str(error).replace(f'{job.root}/', f'{out / ARCHIVE}: ')}") from error
 
 
 def _spent(root: Path) -> dict[str, str]:
