@@ -1,11 +1,11 @@
 """Intervals over seeds of training: they cover as they say, and tables, curves and claims show them."""
 
 import csv
-import importlib.util
 import io
 
 import numpy as np
 import pytest
+import verdicts
 import yaml
 from pydantic import TypeAdapter
 from scipy import stats
@@ -417,10 +417,7 @@ def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
         assert judge(key, claim, evidence).seeds == 5, key
 
 
-def test_how_many_verdicts_chance_may_make_wrong_is_told(root, tmp_path):
-    spec = importlib.util.spec_from_file_location("verdicts", root / "workflow" / "verdicts.py")
-    verdicts = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(verdicts)
+def test_how_many_verdicts_chance_may_make_wrong_is_told(tmp_path):
     lines = ["key,verdict,risk", *["a,holds,0.01"] * 30, *["b,undecided,"] * 10, "c,not tested,"]
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "own.csv").write_text("\n".join(lines))
