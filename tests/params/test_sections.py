@@ -107,6 +107,12 @@ UNFIT = {
     "checkpoints of no dataset": ({"models.adm-128.dataset": None}, "models.adm-128", "dataset"),
     "eta without ddim": ({"runs.scale-2.eta": 0.5}, "runs.scale-2", "eta 0.5", "'ddpm'"),
     "order without unipc": ({"runs.scale-2.order": 3}, "runs.scale-2", "order 3", "'unipc'", "'ddpm'"),
+    "an order of clipping for ddpm": (
+        {"runs.scale-2.clipping_order": "after"},
+        "runs.scale-2",
+        "clipping_order 'after'",
+        "'ddim' and 'dpm_solver_pp' and 'unipc' and 'heun'",
+    ),
     "churn without heun": ({"runs.scale-2.churn": 40.0}, "runs.scale-2", "churn 40.0", "'heun'"),
     "churn in a range that falls": (
         {"runs.scale-2.sampler": "heun", "runs.scale-2.churn_range": [50.0, 0.05]},
