@@ -124,8 +124,8 @@ class RunParams(SamplingParams):
     is predicted without the class: 1 is the conditional model, 0 the unconditional one. With `guide`, eps_u is that of
     a weaker model. A classifier may be added to either; its gradient then shifts the changed eps.
 
-    `clipping_order` is whether the predicted image is clipped before the classifier's gradient shifts it, as in the paper,
-    or after. DDPM has no such order: there the gradient shifts the mean of the next image.
+    `clipping_order` is whether the predicted image is clipped before the classifier's gradient shifts it, as in the
+    paper, or after. DDPM has no such order: there the gradient shifts the mean of the next image.
 
     `guidance_interval`, [low, high], limits all guidance to timesteps t of the T of training with low <= t / T <= high;
     what guides is not computed at the others.

@@ -48,7 +48,7 @@ def test_planted_copies_give_the_share_that_equally_many_held_out_images_would(d
     for of, truth in ((share, (1 + copied) / 2), (equal, (1 + copied) / 2), (share - equal, 0)):
         assert abs(of.mean() - truth) < 3.5 * of.std() / trials**0.5
     assert np.sqrt((error**2).mean()) == pytest.approx(share.std(), rel=0.2)
-    assert 0.85 < np.mean(np.abs(share - (1 + copied) / 2) < 1.96 * error)
+    assert np.mean(np.abs(share - (1 + copied) / 2) < 1.96 * error) > 0.85
 
 
 def test_the_share_is_that_of_the_nearest_image_by_brute_force():
