@@ -52,7 +52,7 @@ def test_temperatures_stand_in_their_order_on_either_side_of_1(solved, placed, w
     figure = TemperaturesParams(kind="temperatures", curves=curves)
     params = solved.model_copy(update={"runs": solved.runs | runs, "figures": {"figure_11": figure}})
     write_scores(tmp_path, params, runs)
-    for axes in draw(params, "figure_11", placed(needs_of_figure(params, "figure_11"), tmp_path)).axes:
+    for axes in draw(params, figure, placed(needs_of_figure(params, "figure_11"), tmp_path)).axes:
         assert [line.get_xdata().tolist() for line in axes.lines] == [[0.9, 1.0, 1.017], [0.98, 1.0]]
 
 
