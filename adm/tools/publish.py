@@ -23,7 +23,7 @@ from adm.params.load import write
 from adm.pipeline import RULES, Job, Pipeline
 from adm.pipeline.arguments import arguments
 from adm.progress import progress
-from adm.tools.spent import spent, table, trained
+from adm.report.spent import spent, table, trained
 
 ARCHIVE = "scores.tar.xz"
 

@@ -1,4 +1,4 @@
-"""The time and memory that a scale took, by job journals: `python -m adm.tools.spent RESULTS` prints a table.
+"""The time and memory that a scale took, by job journals: `python -m adm.report.spent RESULTS` prints a table.
 
 Every try of a job counts, also those that failed or were stopped. A job that was killed told nothing.
 """
