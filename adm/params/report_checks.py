@@ -16,6 +16,7 @@ from adm.params.figures import (
     EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
+    LotteryFigureParams,
     NeighboursFigureParams,
     RunCurvesParams,
     SchedulesFigureParams,
@@ -24,6 +25,7 @@ from adm.params.figures import (
 )
 from adm.params.judges import parts
 from adm.params.keys import check_class, check_dataset, check_kept, check_known
+from adm.params.lottery_checks import check_lottery
 from adm.params.needs import members_of, needs_of_figure, needs_of_table
 from adm.params.schedules import VariationalParams
 from adm.params.schema import Params
@@ -31,6 +33,7 @@ from adm.params.sources import Needs, keys_in
 from adm.params.tables import (
     ComputeParams,
     HyperparametersParams,
+    LotteryTableParams,
     OwnTableParams,
     ScalesParams,
     SweepsParams,
@@ -60,7 +63,7 @@ def check_report(params: Params) -> None:
 
 def _check_table(params: Params, key: str) -> None:
     table, place = params.tables[key], f"tables.{key}"
-    if table.kind != kind_of_table(key):
+    if table.kind != kind_of_table(key) and (key in TABLES or not isinstance(table, LotteryTableParams)):
         raise ValueError(
             f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, which this table is; leave it out"
         )
@@ -77,6 +80,8 @@ def _check_table(params: Params, key: str) -> None:
     if isinstance(table, OwnTableParams) and table.published is not None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
         check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
+    if isinstance(table, LotteryTableParams):
+        check_lottery(params, f"{place}.runs", table.runs)
     _check_needs(params, place, needs_of_table(params, key))
 
 
@@ -156,6 +161,8 @@ def _check_sources(params: Params, place: str, figure: AnyFigureParams) -> None:
             _check_studies(params.likelihoods, figure.curves.values(), place, "likelihoods")
         case SchedulesFigureParams():
             _check_visited(params, place, figure)
+        case LotteryFigureParams():
+            check_lottery(params, f"{place}.runs", figure.runs)
 
 
 def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:

@@ -13,6 +13,7 @@ from adm.params import Params, UserError
 from adm.params.claims import grouped
 from adm.params.data import of_files
 from adm.params.errors import accepted
+from adm.params.figures import LotteryFigureParams
 from adm.params.judges import judged, parts
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.resources import JobResources, ProcessResources
@@ -21,7 +22,7 @@ from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.section import Section
 from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
-from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
+from adm.params.tables import HyperparametersParams, LotteryTableParams, OwnTableParams, ScalesParams
 from adm.pipeline.jobs import RULES, SHARED, Job
 from adm.report.page.parts import digest_of_parts
 
@@ -363,12 +364,14 @@ class Pipeline:
             if isinstance(table, ScalesParams):
                 shown |= {"runs": {run: params.runs[run] for run in keys_in([*table.ddpm, *table.ddim])}}
             needs = needs_of_table(params, key)
+            shown |= self._lottery(table)
             yield self._job("table", key, self._needed(needs), **shown, **self._groups(needs))
         for key, figure in params.figures.items():
             needs = needs_of_figure(params, key)
             shown = {"figure": figure, "caption": _caption(key, figure)}
             if read := {data: params.datasets[data] for data in needs.data if of_files(params.datasets[data])}:
                 shown |= {"datasets": read}
+            shown |= self._lottery(figure)
             yield self._job("figure", key, self._needed(needs), **shown, **self._groups(needs))
         for group, claims in grouped(params.claims).items():
             shown = {"claims": claims}
@@ -392,6 +395,13 @@ class Pipeline:
     def _needed(self, needs: Needs) -> dict[str, Path]:
         """The artifacts that a table, a figure or claims are made from."""
         return {f"{kind}/{key}": self._artifact(kind, key) for kind, keys in needs.items() for key in keys}
+
+    def _lottery(self, shown: Any) -> dict[str, Any]:
+        """The models of a lottery, whose seeds are of the params file alone."""
+        if not isinstance(shown, LotteryTableParams | LotteryFigureParams):
+            return {}
+        models = [self.params.model_of(self.params.checkpoint_of(run)) for run in self.params.members(shown.runs[0])]
+        return {"models": {model: self.params.models[model] for model in models}}
 
     def _groups(self, needs: Needs) -> dict[str, Any]:
         """The groups of the runs that a table, a figure or claims read, if there are any."""

@@ -18,6 +18,7 @@ from adm.params.figures import (
     EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
+    LotteryFigureParams,
     NeighboursFigureParams,
     PanelParams,
     RandomGridParams,
@@ -28,12 +29,14 @@ from adm.params.figures import (
     VariationFigureParams,
 )
 from adm.params.gans import GanRunParams
+from adm.params.metrics import METRICS
 from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.schema import Params, ScoredSection
 from adm.report import curves, grids
 from adm.report.compute import training_flops
+from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
 from adm.report.paper_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
@@ -75,7 +78,7 @@ def draw(params: Params, key: str, inputs: Inputs) -> Figure:
 
 def remark(params: Params, key: str, inputs: Inputs) -> str:
     """The caption's remark about this scale; "" if the figure itself shows it."""
-    shown = params.figures[key]
+    shown, told = params.figures[key], ""
     match shown:
         case ClassGridParams() | RandomGridParams():
             run = params.scored[shown.run]
@@ -97,9 +100,17 @@ def remark(params: Params, key: str, inputs: Inputs) -> str:
             bound = params.schedules[shown.study]
             assert isinstance(bound, VariationalParams)
             return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
+        case LotteryFigureParams():
+            draws = read_draws(params, shown.runs, shown.metric, inputs)
+            ratio = draws.analysed.ratio
+            told = (
+                f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with "
+                f"{draws.num_samples} samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples "
+                f"again (95 %: {ratio.low:.3g} to {ratio.high:.3g})."
+            )
         case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & shown.runs():
-            return "Here: means over seeds of training, with bars over their 95 % t-intervals."
-    return ""
+            told = "Here: means over seeds of training, with bars over their 95 % t-intervals."
+    return told
 
 
 def _measured(params: Params, study: str, inputs: Inputs) -> str:
@@ -255,6 +266,10 @@ def _require_schedule(params: Params, key: str, folder: Path) -> None:
         read_study(VariationalSchedules, folder, schedule=section)
 
 
+def _lottery(params: Params, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
+    return curves.lottery(read_draws(params, shown.runs, shown.metric, inputs), METRICS[shown.metric].label)
+
+
 def _comparisons(params: Params, shown: ComparisonParams, inputs: Inputs) -> Figure:
     count = shown.columns * shown.lines
     rows = {
@@ -294,6 +309,7 @@ ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
     "interpolation": _interpolations,
     "likelihoods": _likelihoods,
     "schedules": _schedules,
+    "lottery": _lottery,
     "comparison": _comparisons,
     "class_grid": _class_grids,
     "random_grid": _random_grids,

@@ -8,9 +8,10 @@ import pandas as pd
 
 from adm.paper import captions
 from adm.params.schema import Params
-from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
+from adm.params.tables import ComputeParams, LotteryTableParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.cell_intervals import cell_intervals
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
+from adm.report.lottery import lottery_table
 from adm.report.metrics import Inputs
 from adm.report.own_table import own_table, with_further
 from adm.report.paper import read_paper_table
@@ -43,6 +44,8 @@ def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
     shown = params.tables[key]
     if isinstance(shown, OwnTableParams):
         made, caption = own_table(params, shown, inputs), shown.caption
+    elif isinstance(shown, LotteryTableParams):
+        made, caption = lottery_table(params, shown.runs, shown.metric, inputs), shown.caption
     else:
         made, caption = BUILDERS[shown.kind](read_paper_table(key), params, shown, inputs), captions()[key]
         if isinstance(shown, RowsParams | SweepsParams | ComputeParams):
