@@ -8,6 +8,7 @@ from typing import Any
 
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, NoCopiesClaim, ReconstructionClaim, ReconstructionOrderClaim
+from adm.params.configurations import same_configurations
 from adm.params.figures import (
     AblationsParams,
     AnyFigureParams,
@@ -199,7 +200,8 @@ def _check_studies(section: Collection[str], studies: Collection[str], place: st
         check_known(section, study, place, name)
 
 
-def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
+def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
+    """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = claim.runs_compared()
     runs = members_of(params, compared)
     for run in runs:
@@ -210,6 +212,15 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
         raise ValueError(f"{place}: {found} samples; metrics depend on that number, so it must be one")
+    for run, other in same_configurations(params, claim):
+        raise ValueError(
+            f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs that "
+            "differ in more than seeds"
+        )
+
+
+def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
+    _check_compared(params, place, claim)
     _check_judged(params, claim.judged(), f"{place}.judge")
     for key in claim.throughputs():
         check_known(params.throughput, key, place, "throughput")
@@ -247,6 +258,10 @@ def _check_same_images(params: Params, place: str, first: str, other: str) -> No
         found, expected = (getattr(params.interpolations[key], name) for key in (other, first))
         if found != expected:
             raise ValueError(f"{place}: the {name} of {other!r} is {found!r}, but that of {first!r} is {expected!r}")
+    if params.interpolations[first] == params.interpolations[other]:
+        raise ValueError(
+            f"{place}: {first!r} and {other!r} are of one configuration; compare interpolations that differ"
+        )
 
 
 def _check_needs(params: Params, place: str, needs: Needs) -> None:

@@ -1,7 +1,6 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,17 +31,17 @@ from adm.params.gans import GanRunParams
 from adm.params.metrics import METRICS
 from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
-from adm.params.schedules import SearchParams, VariationalParams
+from adm.params.schedules import VariationalParams
 from adm.params.schema import Params, ScoredSection
 from adm.report import curves, grids
 from adm.report.compute import training_flops
 from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
 from adm.report.paper_tables import describe
+from adm.report.visited import visited_timesteps
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
-from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
+from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
-from adm.sampling.timesteps import timesteps_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -247,23 +246,8 @@ def _likelihoods(params: Params, shown: LikelihoodsFigureParams, inputs: Inputs)
 def _schedules(params: Params, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
     section = params.schedules[shown.study]
     study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=section)
-    visited = {}
-    for label, key in shown.runs.items():
-        run = params.runs[key]
-        folder = None if run.schedule is None else inputs["studies"][run.schedule]
-        if run.schedule is not None and folder is not None:
-            _require_schedule(params, run.schedule, folder)
-        visited[label] = timesteps_of(run, params.models[params.model_of(run.checkpoint)].noise, folder)
+    visited = {label: visited_timesteps(params, run, inputs) for label, run in shown.runs.items()}
     return curves.schedules(study, visited)
-
-
-def _require_schedule(params: Params, key: str, folder: Path) -> None:
-    """Refuse schedules that were found with other sections than the params file has now."""
-    section = params.schedules[key]
-    if isinstance(section, SearchParams):
-        read_study(SearchedSchedule, folder, schedule=section, run=params.runs[section.run])
-    else:
-        read_study(VariationalSchedules, folder, schedule=section)
 
 
 def _lottery(params: Params, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
