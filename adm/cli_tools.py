@@ -285,14 +285,15 @@ def schema(
         bool, typer.Option("--check", help="Write nothing; fail if the file is not as it would be.")
     ] = False,
 ) -> None:
-    """Write the JSON schema of params files, which editors use to complete them."""
+    """Write the JSON schema of params files, which editors use to complete them, and record defaults of new fields."""
     from adm.artifacts.writing import new_file
     from adm.params import UserError
-    from adm.params.json_schema import render
+    from adm.params.json_schema import introduced, render
+    from adm.params.section import INTRODUCED
 
-    text = render()
-    if not check:
-        with new_file(out) as path:
-            path.write_text(text, encoding="utf-8")
-    elif not out.is_file() or out.read_text(encoding="utf-8") != text:
-        raise UserError(f"{out}: is not the schema of this code; type: adm schema")
+    for file, text in ((out, render()), (INTRODUCED, introduced())):
+        if not check:
+            with new_file(file) as path:
+                path.write_text(text, encoding="utf-8")
+        elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+            raise UserError(f"{file}: is not that of this code; type: adm schema")

@@ -15,6 +15,7 @@ from adm.artifacts.code import code_digest, code_of_record
 from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
 from adm.machine import cpp_compiler, vector_instructions
 from adm.params.errors import UserError
+from adm.params.registry import rows_in
 from adm.params.section import Section
 from adm.progress import progress
 
@@ -63,7 +64,7 @@ def provenance(
         "stage": stage,
         "params": dump_sections(params),
         "inputs": {name: identity(path) for name, path in inputs.items()},
-        "code": code_digest(stage),
+        "code": code_digest(stage, tuple(rows_in(params))),
         "versions": versions,
     }
 

@@ -7,7 +7,7 @@ from adm.arithmetic.respacing import WARPS, respaced_timesteps
 from adm.params.claims import AnyClaim, SimilarClaim
 from adm.params.gans import GanRunParams
 from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.section import Section
 
 SEEDS = frozenset({"seed"})
@@ -22,7 +22,7 @@ TIMESTEPS = frozenset({"steps", "schedule"})
 Configuration = dict[str, Any]
 
 
-def configuration(params: Params, run: str) -> Configuration:
+def configuration(params: Sections, run: str) -> Configuration:
     """What makes the images of a run, or of the first run of a group, without seeds.
 
     Fields that do nothing are as if they were left out: those of guidance of no effect, and the temperature of noise
@@ -48,7 +48,7 @@ def configuration(params: Params, run: str) -> Configuration:
     return found
 
 
-def _guidance(params: Params, run: RunParams) -> Configuration:
+def _guidance(params: Sections, run: RunParams) -> Configuration:
     """The fields of a run's guidance; those that do nothing are None."""
     scale, by_classifier = run.denoiser_scale, run.gradient_scale != 0
     assert run.classifier is not None or not by_classifier
@@ -62,7 +62,7 @@ def _guidance(params: Params, run: RunParams) -> Configuration:
     }
 
 
-def _network(params: Params, checkpoint: str) -> Any:
+def _network(params: Sections, checkpoint: str) -> Any:
     """What a checkpoint is trained from; a published one is known by its key alone."""
     if checkpoint in params.published.checkpoints:
         return checkpoint
@@ -75,7 +75,7 @@ def _values(section: Section) -> Configuration:
     return section.model_dump(mode="json", exclude=set(SEEDS | NO_IMAGE))
 
 
-def same_configurations(params: Params, claim: AnyClaim) -> list[tuple[str, str]]:
+def same_configurations(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
     """The pairs of runs of a claim that are of one configuration; seeds count, too, where runs are to be similar."""
     runs = claim.runs_compared()
     found = {run: configuration(params, run) for run in runs}
@@ -85,27 +85,27 @@ def same_configurations(params: Params, claim: AnyClaim) -> list[tuple[str, str]
     return pairs
 
 
-def _seeds(params: Params, run: str) -> Any:
+def _seeds(params: Sections, run: str) -> Any:
     sections = [params.scored[member] for member in params.members(run)]
     models = [params.models[params.model_of(one.checkpoint)] for one in sections if isinstance(one, SamplingParams)]
     return [getattr(one, "seed", None) for one in sections], [model.training.seed for model in models]
 
 
-def told_apart_by_schedules(params: Params, claim: AnyClaim) -> list[tuple[str, str]]:
+def told_apart_by_schedules(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
     """The pairs of runs of a claim that differ in the timesteps alone that they visit, where a schedule is yet to find.
 
     Only what is found tells whether they differ at all.
     """
-    runs = claim.runs_compared()
-    sections = {run: params.section_of(run) for run in runs}
-    if not any(getattr(section, "schedule", None) for section in sections.values()):
+    sections = {run: params.section_of(run) for run in claim.runs_compared()}
+    sampled = {run: section for run, section in sections.items() if isinstance(section, SamplingParams)}
+    if all(section.schedule is None for section in sampled.values()):
         return []
     rest = {
         run: {name: value for name, value in configuration(params, run).items() if name not in TIMESTEPS}
-        for run in runs
+        for run in sampled
     }
     return [
         (a, b)
-        for a, b in combinations(runs, 2)
-        if rest[a] == rest[b] and any(getattr(sections[run], "schedule", None) for run in (a, b))
+        for a, b in combinations(sampled, 2)
+        if rest[a] == rest[b] and (sampled[a].schedule or sampled[b].schedule)
     ]

@@ -15,6 +15,7 @@ from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROO
 from adm.params.figures import AnyFigureParams
 from adm.params.models import TrainingSeeds
 from adm.params.schema import Params
+from adm.params.section import Section, introduced_defaults
 from adm.params.seeds import SEEDED, SEEDS
 from adm.params.sources import NoSource
 from adm.params.tables import KINDS, AnyTableParams
@@ -73,6 +74,18 @@ def render() -> str:
         "definitions": dict(sorted(definitions.items())),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def introduced() -> str:
+    """The text of `INTRODUCED`: what it records, and the defaults of fields that are new since it was written."""
+    found: dict[str, Any] = {}
+    waiting = Section.__subclasses__()
+    while waiting:
+        section = waiting.pop()
+        waiting += section.__subclasses__()
+        if section.__module__.startswith("adm.params."):
+            found[section.__name__] = introduced_defaults(section)
+    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _as_written(name: str, section: Schema) -> Schema:

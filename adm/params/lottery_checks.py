@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 from adm.params.keys import check_known
 from adm.params.models import TrainingSeeds
 from adm.params.runs import SamplingParams
-from adm.params.schema import Params
+from adm.params.schema import Params, Sections
 
 FEWEST_SEEDS = 3
 """Of each kind: with two, nothing is left to tell the seeds' own effects from what they do together."""
@@ -15,7 +15,7 @@ FEWEST_DRAWS = 2
 """Of samples of each model, which then have a spread."""
 
 
-def levels_of(params: Params, group: str) -> list[tuple[int, int, int]]:
+def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
     """The seeds of weights, data and noise that each run of a group is trained from."""
     models = [params.models[params.model_of(params.checkpoint_of(run))] for run in params.members(group)]
     return [(seeds.weights, seeds.data, seeds.noise) for seeds in (model.training.seeds for model in models)]

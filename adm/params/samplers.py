@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, WithJsonSchema
-
-from adm.params.errors import shown
+from adm.params.registry import OneOf, Registry
 
 
 def once_a_step(steps: int) -> int:
@@ -38,24 +36,21 @@ class Sampler:
     evaluations: Callable[[int], int] = once_a_step
 
 
-SAMPLERS: dict[str, Sampler] = {
-    "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
-    "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta",)),
-    "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta",)),
-    "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order",)),
-    "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range"), twice_but_once_at_last),
-}
+SAMPLERS: Registry[Sampler] = Registry(
+    "sampler",
+    {
+        "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
+        "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta",)),
+        "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta",)),
+        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order",)),
+        "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range"), twice_but_once_at_last),
+    },
+)
 """Every sampler, by its name in a run."""
 
 USUAL = "ddpm"
 """The sampler that printed descriptions of runs do not mention."""
 
 
-def _registered(name: str) -> str:
-    if name not in SAMPLERS:
-        raise ValueError(f"{shown(name)} is no sampler; there are {', '.join(SAMPLERS)}")
-    return name
-
-
-SamplerName = Annotated[str, AfterValidator(_registered), WithJsonSchema({"enum": [*SAMPLERS]})]
+SamplerName = Annotated[str, OneOf(SAMPLERS)]
 """The name of a sampler."""

@@ -78,6 +78,10 @@ class ScalesParams(Section):
     ddpm: Sources
     ddim: Sources
 
+    def runs(self) -> list[str]:
+        """Keys of the runs whose scales it prints."""
+        return keys_in([*self.ddpm, *self.ddim])
+
     def needs(self) -> Needs:
         """The artifacts that it is made from: none, only the params file."""
         return Needs()

@@ -11,6 +11,7 @@ from adm.artifacts.manifest import read_made_by, require_params, require_section
 from adm.data.shards import ImageShards
 from adm.params.figures import (
     AblationsParams,
+    AnyFigureParams,
     ClassGridParams,
     ComparisonParams,
     CurvesParams,
@@ -32,7 +33,7 @@ from adm.params.metrics import METRICS
 from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
 from adm.params.schedules import VariationalParams
-from adm.params.schema import Params, ScoredSection
+from adm.params.schema import ScoredSection, Sections
 from adm.report import curves, grids
 from adm.report.compute import training_flops
 from adm.report.lottery import read_draws
@@ -59,25 +60,24 @@ AXES = {
 """Labels of the x axis of curves, by axis."""
 
 
-def draw(params: Params, key: str, inputs: Inputs) -> Figure:
+def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Figure:
     """Draw a figure.
 
     Args:
-        params: The params file.
-        key: The figure's key, such as "figure_6".
+        params: The sections that it rests on.
+        shown: The figure's section.
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
 
     Raises:
         UserError: An artifact is missing, or was made with other sections.
         ValueError: The artifacts do not fit together.
     """
-    shown = params.figures[key]
     return ARTISTS[shown.kind](params, shown, inputs)
 
 
-def remark(params: Params, key: str, inputs: Inputs) -> str:
+def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
     """The caption's remark about this scale; "" if the figure itself shows it."""
-    shown, told = params.figures[key], ""
+    told = ""
     match shown:
         case ClassGridParams() | RandomGridParams():
             run = params.scored[shown.run]
@@ -112,23 +112,23 @@ def remark(params: Params, key: str, inputs: Inputs) -> str:
     return told
 
 
-def _measured(params: Params, study: str, inputs: Inputs) -> str:
+def _measured(params: Sections, study: str, inputs: Inputs) -> str:
     section = params.likelihoods[study]
     found = read_study(Likelihood, inputs["studies"][study], likelihood=section)
     return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
 
 
-def _with_intervals(params: Params, runs: Sequence[str], names: Sequence[str], inputs: Inputs) -> "pd.DataFrame":
+def _with_intervals(params: Sections, runs: Sequence[str], names: Sequence[str], inputs: Inputs) -> "pd.DataFrame":
     return read_metrics(params, runs, names, inputs).join(read_intervals(params, runs, inputs))
 
 
-def _samples_of(params: Params, run: str, inputs: Inputs) -> tuple[Images, Labels]:
+def _samples_of(params: Sections, run: str, inputs: Inputs) -> tuple[Images, Labels]:
     folder = inputs["samples"][run]
     require_section(folder, params.scored[run], *SAMPLERS)
     return read_batch(folder)
 
 
-def _images_of(params: Params, dataset: str, inputs: Inputs) -> ImageShards:
+def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     folder = inputs["data"][dataset]
     made_by = read_made_by(folder, "prepare")
     section = params.datasets[dataset]
@@ -136,7 +136,7 @@ def _images_of(params: Params, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(folder, section.side)
 
 
-def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure:
+def _ablations(params: Sections, shown: AblationsParams, inputs: Inputs) -> Figure:
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in shown.panels.items():
         panels[title] = {}
@@ -147,7 +147,7 @@ def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure
     return curves.ablation_curves(panels, shown.x)
 
 
-def _taken(params: Params, checkpoint: str, x: str, inputs: Inputs) -> float:
+def _taken(params: Sections, checkpoint: str, x: str, inputs: Inputs) -> float:
     """FLOPs or seconds that a checkpoint took to train."""
     if x == "seconds":
         return read_training_seconds(params, checkpoint, inputs)
@@ -157,7 +157,7 @@ def _taken(params: Params, checkpoint: str, x: str, inputs: Inputs) -> float:
     return training_flops(params.iteration_of(checkpoint), batch_size, forward)
 
 
-def _evaluations(params: Params, shown: EvaluationsParams, inputs: Inputs) -> Figure:
+def _evaluations(params: Sections, shown: EvaluationsParams, inputs: Inputs) -> Figure:
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in shown.panels.items():
         panels[title] = {}
@@ -168,7 +168,7 @@ def _evaluations(params: Params, shown: EvaluationsParams, inputs: Inputs) -> Fi
     return curves.ablation_curves(panels, "evaluations")
 
 
-def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figure:
+def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Figure:
     names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
     frames, parameter = {}, {}
     for label, runs in shown.curves.items():
@@ -189,7 +189,7 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _temperatures(params: Params, shown: TemperaturesParams, inputs: Inputs) -> Figure:
+def _temperatures(params: Sections, shown: TemperaturesParams, inputs: Inputs) -> Figure:
     frames = {}
     for label, runs in shown.curves.items():
         sections = [params.runs[params.members(run)[0]] for run in runs]
@@ -198,7 +198,7 @@ def _temperatures(params: Params, shown: TemperaturesParams, inputs: Inputs) -> 
     return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
 
 
-def _curves(params: Params, shown: CurvesParams, inputs: Inputs) -> Figure:
+def _curves(params: Sections, shown: CurvesParams, inputs: Inputs) -> Figure:
     frames = {}
     for label, runs in shown.curves.items():
         frames[label] = _with_intervals(params, runs, shown.y, inputs)
@@ -206,13 +206,13 @@ def _curves(params: Params, shown: CurvesParams, inputs: Inputs) -> Figure:
     return curves.along(frames, shown.y, AXES[shown.x])
 
 
-def _abscissa(params: Params, run: str, axis: str) -> float:
+def _abscissa(params: Sections, run: str, axis: str) -> float:
     if axis == "iterations":
         return params.iteration_of(params.checkpoint_of(run))
     return float(getattr(params.section_of(run), axis))
 
 
-def _neighbours(params: Params, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
+def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
     blocks = {}
     for title, study in shown.blocks.items():
         pair = params.neighbours[study]
@@ -223,18 +223,18 @@ def _neighbours(params: Params, shown: NeighboursFigureParams, inputs: Inputs) -
     return grids.neighbour_grid(blocks)
 
 
-def _variations(params: Params, shown: VariationFigureParams, inputs: Inputs) -> Figure:
+def _variations(params: Sections, shown: VariationFigureParams, inputs: Inputs) -> Figure:
     section = params.variations[shown.study]
     study = read_study(Variation, inputs["studies"][shown.study], variation=section, run=params.runs[section.run])
     return grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels])
 
 
-def _interpolations(params: Params, shown: InterpolationFigureParams, inputs: Inputs) -> Figure:
+def _interpolations(params: Sections, shown: InterpolationFigureParams, inputs: Inputs) -> Figure:
     study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=params.interpolations[shown.study])
     return grids.interpolation_grid(study.originals, study.images)
 
 
-def _likelihoods(params: Params, shown: LikelihoodsFigureParams, inputs: Inputs) -> Figure:
+def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Inputs) -> Figure:
     return curves.likelihood(
         {
             label: read_study(Likelihood, inputs["studies"][study], likelihood=params.likelihoods[study])
@@ -243,18 +243,18 @@ def _likelihoods(params: Params, shown: LikelihoodsFigureParams, inputs: Inputs)
     )
 
 
-def _schedules(params: Params, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
+def _schedules(params: Sections, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
     section = params.schedules[shown.study]
     study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=section)
     visited = {label: visited_timesteps(params, run, inputs) for label, run in shown.runs.items()}
     return curves.schedules(study, visited)
 
 
-def _lottery(params: Params, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
+def _lottery(params: Sections, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
     return curves.lottery(read_draws(params, shown.runs, shown.metric, inputs), METRICS[shown.metric].label)
 
 
-def _comparisons(params: Params, shown: ComparisonParams, inputs: Inputs) -> Figure:
+def _comparisons(params: Sections, shown: ComparisonParams, inputs: Inputs) -> Figure:
     count = shown.columns * shown.lines
     rows = {
         title: {name: _panel(params, panel, count, inputs) for name, panel in row.items()}
@@ -263,7 +263,7 @@ def _comparisons(params: Params, shown: ComparisonParams, inputs: Inputs) -> Fig
     return grids.comparison(rows, shown.columns)
 
 
-def _panel(params: Params, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
+def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
     if panel.run is not None:
         return _samples_of(params, panel.run, inputs)[0][:count]
     assert panel.dataset is not None
@@ -272,17 +272,17 @@ def _panel(params: Params, panel: PanelParams, count: int, inputs: Inputs) -> ND
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
-def _class_grids(params: Params, shown: ClassGridParams, inputs: Inputs) -> Figure:
+def _class_grids(params: Sections, shown: ClassGridParams, inputs: Inputs) -> Figure:
     images, labels = _samples_of(params, shown.run, inputs)
     return grids.class_grid(images, labels, shown.classes, shown.columns, shown.names)
 
 
-def _random_grids(params: Params, shown: RandomGridParams, inputs: Inputs) -> Figure:
+def _random_grids(params: Sections, shown: RandomGridParams, inputs: Inputs) -> Figure:
     images, _ = _samples_of(params, shown.run, inputs)
     return grids.random_grid(images, shown.rows, shown.columns)
 
 
-ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
+ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
     "ablations": _ablations,
     "evaluations": _evaluations,
     "trade_offs": _trade_offs,

@@ -16,7 +16,7 @@ from adm.params.gans import GanRunParams
 from adm.params.judges import parts
 from adm.params.needs import members_of
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
@@ -64,7 +64,7 @@ class Evidence:
     alike: Sequence[tuple[str, str]] = ()
 
 
-def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
+def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
     """Read what claims are tested on.
 
     Args:
@@ -106,12 +106,12 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
     )
 
 
-def _alike(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) -> list[tuple[str, str]]:
+def _alike(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> list[tuple[str, str]]:
     pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
     return [(a, b) for a, b in pairs if visited_timesteps(params, a, inputs) == visited_timesteps(params, b, inputs)]
 
 
-def images_seen(params: Params) -> dict[str, int]:
+def images_seen(params: Sections) -> dict[str, int]:
     """The number of images in the whole training of each model, with repetition: iterations times batch size."""
     images: dict[str, int] = {}
     for checkpoint in (*params.segments, *params.published.checkpoints):
@@ -121,7 +121,7 @@ def images_seen(params: Params) -> dict[str, int]:
     return images
 
 
-def _trained(params: Params, run: str) -> str:
+def _trained(params: Sections, run: str) -> str:
     """The model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
     match params.scored[run]:
         case RunParams() | UpsampledRunParams() as sampled:
@@ -131,13 +131,13 @@ def _trained(params: Params, run: str) -> str:
     return run
 
 
-def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
+def _iterations(params: Sections, claims: Sequence[AnyClaim]) -> dict[str, int]:
     """The iteration of the checkpoint of runs or groups, of claims on the course of training."""
     runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
-def _judged(params: Params, key: str, path: Path) -> Score:
+def _judged(params: Sections, key: str, path: Path) -> Score:
     run, judge = parts(key)
     return _score(path, run, params.scored[run], params.graphs[judge])
 

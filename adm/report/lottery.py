@@ -21,7 +21,7 @@ from scipy import optimize, stats
 
 from adm.params.lottery_checks import FEWEST_DRAWS, FEWEST_SEEDS, levels_of
 from adm.params.metrics import METRICS
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.report.intervals import TAIL, Interval
 from adm.report.metrics import Inputs, read_metrics
 from adm.report.tables import significant
@@ -223,7 +223,7 @@ class Draws:
         return lottery(self.levels, self.values)
 
 
-def read_draws(params: Params, groups: Sequence[str], metric: str, inputs: Inputs) -> Draws:
+def read_draws(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> Draws:
     """Read a metric of the runs of a lottery.
 
     Args:
@@ -243,7 +243,7 @@ def read_draws(params: Params, groups: Sequence[str], metric: str, inputs: Input
     return Draws(levels_of(params, groups[0]), values, params.section_of(groups[0]).num_samples)
 
 
-def lottery_table(params: Params, groups: Sequence[str], metric: str, inputs: Inputs) -> pd.DataFrame:
+def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> pd.DataFrame:
     """The table of a lottery: standard deviations with intervals, their ratio, and what two trainings differ by.
 
     Raises:

@@ -2,14 +2,14 @@
 
 from adm.params.runs import SamplingParams
 from adm.params.schedules import SearchParams
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.report.metrics import Inputs
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
 from adm.sampling.studies import read_study
 from adm.sampling.timesteps import timesteps_of
 
 
-def visited_timesteps(params: Params, run: str, inputs: Inputs) -> list[int]:
+def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
     """The timesteps that a run, or the first run of a group, visits.
 
     Args:
