@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from adm.params.lottery_checks import FEWEST_DRAWS, FEWEST_SEEDS, levels_of
 from adm.params.metrics import METRICS
@@ -161,9 +161,9 @@ class Lottery:
 def _arm(terms: NDArray[np.float64], freedom: NDArray[np.float64]) -> float:
     """How far the sum of terms, each a multiple of a mean square, may lie above its mean: one-sided, 97.5 %."""
 
-    def from_mean(tail: float, *df: float) -> float:
-        """Quantile of a mean square over its mean, or over another one."""
-        return float(stats.chi2.ppf(1 - tail, df[0]) / df[0] if len(df) == 1 else stats.f.ppf(1 - tail, *df))
+    def from_mean(tail: float, df: float) -> float:
+        """A mean square over its mean, exceeded with the probability `tail`."""
+        return float(special.chdtri(df, tail)) / df
 
     up = [(t, df) for t, df in zip(terms, freedom, strict=True) if t > 0]
     down = [(-t, df) for t, df in zip(terms, freedom, strict=True) if t < 0]
@@ -172,7 +172,7 @@ def _arm(terms: NDArray[np.float64], freedom: NDArray[np.float64]) -> float:
     square = sum((own[df] * t) ** 2 for t, df in up) + sum((other[df] * t) ** 2 for t, df in down)
     for t, df in up:
         for s, ds in down:
-            f = from_mean(TAIL, df, ds)
+            f = float(special.fdtri(df, ds, 1 - TAIL))
             square += ((f - 1) ** 2 - (own[df] * f) ** 2 - other[ds] ** 2) / f * t * s
     for (t, df), (s, ds) in combinations(up, 2):
         both = (1 - 1 / from_mean(TAIL, df + ds)) ** 2 * (df + ds) ** 2 / (df * ds)
