@@ -65,7 +65,7 @@ def test_one_number_is_all_three_seeds(seen):
 
 
 def test_dropout_is_of_the_noise(new_run, tiny_model):
-    # With the same images and noise throughout, only dropout can tell two losses apart, once the weights that begin as zero are not.
+    # With the same images and noise throughout, only dropout can tell two losses apart, once no weight is zero.
     losses = {}
     for kind, seed in (("noise", 3), ("noise", 9), ("data", 9)):
         run = new_run(tiny_model(seed=SEEDS | {kind: seed}, dropout=0.5))
