@@ -279,7 +279,7 @@ Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
 
 
 def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:
-    """The claims that a scale does not test, with the reason: known from the params file, before any result.
+    """Name the claims that a scale does not test, with the reasons: known from the params file, before any result.
 
     The stage `claims` adds but those that `adm.params.configurations.told_apart_by_schedules` names, if a search finds
     the very schedule that it is compared with.

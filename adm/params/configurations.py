@@ -23,7 +23,7 @@ Configuration = dict[str, Any]
 
 
 def configuration(params: Sections, run: str) -> Configuration:
-    """What makes the images of a run, or of the first run of a group, without seeds.
+    """Tell what makes the images of a run, or of the first run of a group, without seeds.
 
     Fields that do nothing are as if they were left out: those of guidance of no effect, and the temperature of noise
     that is not drawn. `steps` are the timesteps that they stand for. Networks are the sections that they are made from.
@@ -49,7 +49,7 @@ def configuration(params: Sections, run: str) -> Configuration:
 
 
 def _guidance(params: Sections, run: RunParams) -> Configuration:
-    """The fields of a run's guidance; those that do nothing are None."""
+    """Give the fields of a run's guidance; those that do nothing are None."""
     scale, by_classifier = run.denoiser_scale, run.gradient_scale != 0
     assert run.classifier is not None or not by_classifier
     return {
@@ -63,7 +63,7 @@ def _guidance(params: Sections, run: RunParams) -> Configuration:
 
 
 def _network(params: Sections, checkpoint: str) -> Any:
-    """What a checkpoint is trained from; a published one is known by its key alone."""
+    """Tell what a checkpoint is trained from; a published one is known by its key alone."""
     if checkpoint in params.published.checkpoints:
         return checkpoint
     model = params.models[params.model_of(checkpoint)]
@@ -76,7 +76,7 @@ def _values(section: Section) -> Configuration:
 
 
 def same_configurations(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
-    """The pairs of runs of a claim that are of one configuration; seeds count, too, where runs are to be similar."""
+    """List the pairs of runs of a claim that are of one configuration; where runs are to be similar, seeds count, too."""
     runs = claim.runs_compared()
     found = {run: configuration(params, run) for run in runs}
     pairs = [(a, b) for a, b in combinations(runs, 2) if found[a] == found[b]]
@@ -92,7 +92,7 @@ def _seeds(params: Sections, run: str) -> Any:
 
 
 def told_apart_by_schedules(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
-    """The pairs of runs of a claim that differ in the timesteps alone that they visit, where a schedule is yet to find.
+    """List the pairs of runs of a claim that differ in their timesteps alone, where a schedule is yet to be found.
 
     Only what is found tells whether they differ at all.
     """

@@ -16,7 +16,7 @@ FEWEST_DRAWS = 2
 
 
 def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
-    """The seeds of weights, data and noise that each run of a group is trained from."""
+    """List the seeds of weights, data and noise that each run of a group is trained from."""
     models = [params.models[params.model_of(params.checkpoint_of(run))] for run in params.members(group)]
     return [(seeds.weights, seeds.data, seeds.noise) for seeds in (model.training.seeds for model in models)]
 

@@ -125,7 +125,7 @@ def _checked(place: str, seeds: Any) -> list[int]:
 
 
 def _crossed(place: str, seeds: Raw) -> dict[str, dict[str, int]]:
-    """The three seeds of each copy, by the end of its key; any two seeds of two kinds meet in one copy."""
+    """Give the three seeds of each copy, by the end of its key; any two seeds of two kinds meet in one copy."""
     kinds = tuple(TrainingSeeds.model_fields)
     if set(seeds) != set(kinds):
         raise ValueError(f"{place}: has {', '.join(map(str, seeds)) or 'no kind'}; it needs {', '.join(kinds)}")

@@ -137,13 +137,14 @@ class Lottery:
 
     @property
     def _variances(self) -> list[Coefficients]:
-        """Of each of KINDS the combination of mean squares whose mean is its variance."""
+        """For each of KINDS, the combination of mean squares whose mean is its variance."""
         *seeds, rest, draw = np.eye(5)
         return [*((one - rest) / (self.seeds * self.draws) for one in seeds), (rest - draw) / self.draws]
 
     @property
     def _retraining(self) -> Coefficients:
-        return np.sum(self._variances, axis=0)
+        total: Coefficients = np.sum(self._variances, axis=0)
+        return total
 
     def _value(self, c: Coefficients) -> float:
         return float(c @ self.squares)
@@ -159,7 +160,7 @@ class Lottery:
 
 
 def _arm(terms: NDArray[np.float64], freedom: NDArray[np.float64]) -> float:
-    """How far the sum of terms, each a multiple of a mean square, may lie above its mean: one-sided, 97.5 %."""
+    """Tell how far a sum of multiples of mean squares may lie above its mean: one-sided, 97.5 %."""
 
     def from_mean(tail: float, df: float) -> float:
         """A mean square over its mean, exceeded with the probability `tail`."""
@@ -181,7 +182,7 @@ def _arm(terms: NDArray[np.float64], freedom: NDArray[np.float64]) -> float:
 
 
 def _root(variance: Interval) -> Interval:
-    """The interval of a standard deviation; a negative estimate of a variance is 0."""
+    """Turn a variance into a standard deviation; a negative estimate is 0."""
     return Interval(*(math.sqrt(max(end, 0.0)) for end in variance))
 
 
@@ -244,7 +245,7 @@ def read_draws(params: Sections, groups: Sequence[str], metric: str, inputs: Inp
 
 
 def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> pd.DataFrame:
-    """The table of a lottery: standard deviations with intervals, their ratio, and what two trainings differ by.
+    """Tabulate a lottery: standard deviations with intervals, their ratio, and what two trainings differ by.
 
     Raises:
         UserError: A file is missing, or belongs to a run with another section.

@@ -10,7 +10,7 @@ from adm.sampling.timesteps import timesteps_of
 
 
 def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
-    """The timesteps that a run, or the first run of a group, visits.
+    """List the timesteps that a run, or the first run of a group, visits.
 
     Args:
         params: The params file.
