@@ -217,6 +217,32 @@ def diff(
 
 
 @tools.command()
+def publish(
+    params: ParamsFile = Path("params.yaml"),
+    again: Annotated[
+        bool, typer.Option("--again", help="Make what is published anew, from the scores that are published.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if a table or claim does not follow from the scores.")
+    ] = False,
+) -> None:
+    """Write results/published/SCALE for git: tables, figures, claims, and the scores that they are made from."""
+    from adm.params import load
+    from adm.pipeline import Pipeline
+    from adm.tools import publish as tool
+
+    pipeline = Pipeline(load(params))
+    if again:
+        tool.again(pipeline)
+    elif not check:
+        tool.run(pipeline)
+    wrong, words = tool.check(pipeline)
+    print(*wrong, words, sep="\n")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@tools.command()
 def plan(
     out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
     params: ParamsFile = Path("params.yaml"),

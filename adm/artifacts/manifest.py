@@ -47,7 +47,11 @@ class Manifest(BaseModel):
 
 
 def provenance(
-    stage: str, params: Mapping[str, Section], inputs: Mapping[str, Path], libraries: Iterable[str]
+    stage: str,
+    params: Mapping[str, Section],
+    inputs: Mapping[str, Path],
+    libraries: Iterable[str],
+    read: Any = None,
 ) -> dict[str, Any]:
     """What made an artifact: a manifest without facts and files.
 
@@ -56,6 +60,7 @@ def provenance(
         params: The sections that the stage read.
         inputs: The artifacts that it read: folders with a manifest, or files.
         libraries: Distributions whose version can change the result.
+        read: Further sections that it read, which the inputs tell; the rows of registries that they name count.
     """
     versions = library_versions(libraries)
     if any(getattr(section, "compiled", False) for section in params.values()):
@@ -64,7 +69,7 @@ def provenance(
         "stage": stage,
         "params": dump_sections(params),
         "inputs": {name: identity(path) for name, path in inputs.items()},
-        "code": code_digest(stage, tuple(rows_in(params))),
+        "code": code_digest(stage, tuple(rows_in([params, read]))),
         "versions": versions,
     }
 

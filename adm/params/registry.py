@@ -6,10 +6,9 @@ code holds the rows that a job's sections name, and those that `always` count, s
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 
 from adm.params.errors import shown
 
@@ -45,10 +44,10 @@ class OneOf:
     def __init__(self, registry: Registry[Any]) -> None:
         self.registry = registry
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._known, handler(source))
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(Annotated[source, AfterValidator(self._known)])
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"enum": [*self.registry]}
 
     def _known(self, name: str) -> str:
@@ -70,7 +69,7 @@ def _rows(content: Any) -> Iterator[str]:
     if isinstance(content, BaseModel):
         marked = _marked(type(content))
         for field in type(content).model_fields:
-            value = getattr(content, field)
+            value = getattr(content, field, None)
             yield from _rows(value)
             for registry in marked.get(field, ()):
                 yield from (f"{registry.what}.{name}" for name in _texts(value) if name in registry)

@@ -39,7 +39,7 @@ class Section(BaseModel):
 
     def told(self) -> dict[str, Any]:
         """The same, with the fields that only decide which jobs exist."""
-        found = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+        found = {name: _plain(value) for name, value in vars(self).items() if name in type(self).model_fields}
         introduced = introduced_defaults(type(self))
         return {name: value for name, value in found.items() if name not in introduced or value != introduced[name]}
 

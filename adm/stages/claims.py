@@ -32,5 +32,5 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
     needed = {f"{kind}/{key}".rstrip("/"): path for kind, paths in artifacts.items() for key, path in paths.items()}
     images = images_seen(read)
     facts = {"iterations": evidence.iterations, "images": {model: images[model] for model in evidence.costs}}
-    made_by = provenance("claims", claims, needed, ["numpy", "pandas", "scipy"])
+    made_by = provenance("claims", claims, needed, ["numpy", "pandas", "scipy"], read)
     write_verdicts(out, verdicts, {**made_by, "facts": facts})

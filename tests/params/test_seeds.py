@@ -182,8 +182,8 @@ def test_tables_curves_and_claims_name_groups_and_read_all_their_runs():
     assert set(needs_of_table(params, "mine").metrics) == set(needs_of_claims(params, "own").metrics) == runs
     assert len(needs_of_figure(params, "curve").metrics) == 4
     jobs = Pipeline(params).jobs
-    assert jobs["table/mine"].values["groups"] == {key: params.groups[key] for key in ("plain", "guided")}
-    assert "groups" not in jobs["figure/grid"].values
+    assert jobs["table/mine"].values["read"]["groups"] == {key: params.groups[key] for key in ("plain", "guided")}
+    assert "groups" not in jobs["figure/grid"].values["read"]
 
 
 def test_a_file_with_seeds_is_written_out_once():

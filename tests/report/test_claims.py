@@ -23,6 +23,7 @@ from adm.params.claims import ClaimParams, grouped
 from adm.params.compute import ThroughputParams
 from adm.params.errors import UserError
 from adm.params.models import DiffusionModelParams, TrainingParams
+from adm.params.needs import needs_of_claims
 from adm.params.runs import RunParams
 from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, NeighboursParams
@@ -469,13 +470,15 @@ def with_sections(**changed):
 def write(scale, claims=OWN, stem="out/claims", params=None):
     params = with_sections(claims=claims) if params is None else params
     (group,) = grouped(claims)
-    inputs = {
+    paths = {
         "metrics": {run: scale / "metrics" / f"{run}.json" for run in "abcd"},
         "studies": {study: scale / "studies" / study for study in "in"},
         "throughput": {"t": scale / "throughput" / "t.json"},
         "sizes": {"": scale / "sizes.json"},
     }
-    stage.run(params, group, inputs, scale / stem)
+    needs = needs_of_claims(params, group)
+    inputs = {kind: {key: paths[kind][key] for key in keys} for kind, keys in needs.items() if keys}
+    stage.run(grouped(params.claims)[group], params, inputs, scale / stem)
     return scale / stem
 
 

@@ -36,7 +36,7 @@ def test_a_figure_stands_over_evaluations_on_a_logarithmic_axis(solved, placed, 
     needs = needs_of_figure(solved, "solvers")
     assert needs.metrics == ["more", "few", "euler", "heun"]
     write_scores(tmp_path, solved, needs.metrics)
-    guided, heun = draw(solved, "solvers", placed(needs, tmp_path)).axes
+    guided, heun = draw(solved, solved.figures["solvers"], placed(needs, tmp_path)).axes
     assert guided.get_xscale() == heun.get_xscale() == "log"
     assert [line.get_xdata().tolist() for line in guided.lines] == [[5, 20], [10]]
     assert [line.get_ydata().tolist() for line in guided.lines] == [[2.0, 1.0], [3.0]]

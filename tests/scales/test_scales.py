@@ -15,6 +15,7 @@ from adm.params import load
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.report.compute import implied_range
 from adm.report.paper_tables import compute_of
+from adm.tools.publish import ARCHIVE
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -73,6 +74,10 @@ def printed(table):
 def last_iteration(params, model):
     points = [*params.segments, *params.published.checkpoints]
     return max(params.iteration_of(point) for point in points if params.model_of(point) == model)
+
+
+def test_what_is_published_to_be_computed_from_is_small():
+    assert sum(path.stat().st_size for path in (ROOT / "results" / "published").glob(f"*/{ARCHIVE}")) < 10e6
 
 
 @pytest.mark.parametrize("name", FILES)
