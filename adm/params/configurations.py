@@ -76,7 +76,7 @@ def _values(section: Section) -> Configuration:
 
 
 def same_configurations(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
-    """List the pairs of runs of a claim that are of one configuration; where runs are to be similar, seeds count, too."""
+    """List the pairs of runs of a claim that are of one configuration; if runs are to be similar, seeds count, too."""
     runs = claim.runs_compared()
     found = {run: configuration(params, run) for run in runs}
     pairs = [(a, b) for a, b in combinations(runs, 2) if found[a] == found[b]]
