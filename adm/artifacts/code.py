@@ -212,7 +212,24 @@ def _uses(piece: Piece) -> list[Piece]:
             found += _imported(bound, counted, name)
         elif bound is not None:
             found.append(Piece(piece.module, name))
+    if isinstance(node, ast.ClassDef) and _is_section(piece.module, node):
+        # A section's values may be sections, whose methods whoever has it can call.
+        fields = (each.annotation for each in node.body if isinstance(each, ast.AnnAssign))
+        found += [used for field in fields for used in _classes(piece.module, field)]
     return found
+
+
+def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
+    """The classes of declarations that an annotation names, itself or by aliases."""
+    for name in {each.id for each in ast.walk(annotation) if isinstance(each, ast.Name)}:
+        piece, bound = Piece(module, name), _bindings(module).get(name)
+        while isinstance(bound, ast.ImportFrom) and bound.module and _declares(bound.module):
+            piece = Piece(bound.module, name)
+            bound = _bindings(bound.module).get(name)
+        if isinstance(bound, ast.ClassDef):
+            yield piece
+        elif isinstance(bound, ast.Assign):
+            yield from _classes(piece.module, bound.value)
 
 
 def _imported(node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece]:
