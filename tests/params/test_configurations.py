@@ -4,10 +4,11 @@ import pytest
 import yaml
 
 from adm.params import UserError, check
-from adm.params.claims import not_tested
+from adm.params.claims import grouped, not_tested
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.load import load
 from adm.params.needs import needs_of_claims
+from adm.pipeline import Pipeline
 
 SMALL = """
 datasets: {digits: {source: digits, image_size: 8, num_classes: 10}}
@@ -145,13 +146,20 @@ def test_a_claim_on_a_schedule_that_is_yet_to_find_reads_it():
         assert told_apart_by_schedules(params, params.claims["mine"]) == []
 
 
-@pytest.mark.parametrize("file", ["params.yaml", "scales/digits/params.yaml", "scales/fashion/params.yaml"])
+SCALES = ["params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "paper", "released"))]
+
+
+@pytest.mark.parametrize("file", SCALES)
 def test_what_a_scale_tests_is_known_before_any_result(root, file):
     params = load(root / file)
     untested, claims = not_tested(params.claims), params.claims
     assert untested
     assert all(untested.values())
+    jobs = Pipeline(params).jobs
+    reads = {key: jobs[f"claims/{group}"].sections["read"] for group, own in grouped(claims).items() for key in own}
     for key, claim in claims.items():
+        # The stage, which gets a part of the file, knows as much.
+        assert told_apart_by_schedules(reads[key], claim) == told_apart_by_schedules(params, claim)
         tested_on = [*claim.runs_compared(), *claim.studies(), *claim.throughputs(), *claim.models()]
         assert (key in untested) == (not tested_on)
     pairs = {key: told_apart_by_schedules(params, claim) for key, claim in claims.items()}
