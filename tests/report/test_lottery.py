@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import verdicts
 import yaml
 from scipy import stats
 
@@ -10,7 +11,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.params import check
 from adm.params.needs import needs_of_table
 from adm.pipeline import Pipeline
-from adm.report.lottery import KINDS, lottery
+from adm.report.lottery import KINDS, ROWS, lottery
 from adm.stages import figure, table
 
 EVEN = {"weights": 1, "data": 1, "noise": 1, "rest": 1, "resampling": 1}
@@ -144,6 +145,10 @@ def test_table_and_figure_tell_what_was_planted(params, placed, score, tmp_path)
     assert low["Noise of the loss"] > 3
     assert low["Initial weights"] == low["Order of the data"] == 0
     assert found.loc["Noise of the loss", "Share of the variance"] > "9"
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "table.csv").rename(tmp_path / "tables" / "lottery.csv")
+    assert verdicts.retraining(tmp_path) == float(found.loc[ROWS["ratio"], "FID, standard deviation"])
+    assert verdicts.retraining(tmp_path / "nothing") == verdicts.RETRAINING
     read = jobs["figure/played"].sections["read"]
     figure.run("played", params.figures["played"], read, inputs, tmp_path / "figure")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
