@@ -26,7 +26,7 @@ class Sampler:
         made_by: "module:class". The class takes a process, a denoiser, a gradient or None, and the keywords `fields`,
             `noise_temperature`, `epsilon_temperature` and `clipping`; it is called like those of
             `adm.diffusion.samplers`.
-        fields: The fields of a run that only this sampler takes.
+        fields: The fields of a run that not all samplers take.
         evaluations: How often it evaluates the denoiser, and the classifier if there is one, in so many steps.
     """
 
@@ -36,14 +36,19 @@ class Sampler:
     evaluations: Callable[[int], int] = once_a_step
 
 
+SHIFTED = ("clipping_order",)
+"""Fields of samplers in which guidance shifts the predicted image; in DDPM it shifts the mean of x_{t-1}."""
+
 SAMPLERS: Registry[Sampler] = Registry(
     "sampler",
     {
         "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
-        "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta",)),
-        "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta",)),
-        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order",)),
-        "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range"), twice_but_once_at_last),
+        "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", *SHIFTED)),
+        "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", *SHIFTED)),
+        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", *SHIFTED)),
+        "heun": Sampler(
+            "Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range", *SHIFTED), twice_but_once_at_last
+        ),
     },
 )
 """Every sampler, by its name in a run."""

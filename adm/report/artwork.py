@@ -194,7 +194,8 @@ def _temperatures(params: Sections, shown: TemperaturesParams, inputs: Inputs) -
     for label, runs in shown.curves.items():
         sections = [params.runs[params.members(run)[0]] for run in runs]
         frames[label] = _with_intervals(params, runs, curves.TEMPERATURE_METRICS, inputs)
-        frames[label]["value"] = [min(s.noise_temperature, s.epsilon_temperature) for s in sections]
+        # One of them is 1.
+        frames[label]["value"] = [s.noise_temperature * s.epsilon_temperature for s in sections]
     return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
 
 
