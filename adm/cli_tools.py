@@ -272,15 +272,23 @@ def new(
 
 @tools.command()
 def check(params: ParamsFile = Path("params.yaml")) -> None:
-    """Check a params file, and that the dvc.yaml beside it, if there is one, belongs to it."""
+    """Check a params file, and that the dvc.yaml beside it belongs to it; tell which claims it does not test."""
     from adm.dvc_file import NAME, check_stages
     from adm.params import load
+    from adm.params.claims import not_tested
+    from adm.params.configurations import told_apart_by_schedules
     from adm.pipeline import Pipeline
 
     pipeline = Pipeline(load(params))
     if (dvc := params.with_name(NAME)).exists():
         check_stages(dvc, params, pipeline)
-    print(f"{params}: {len(pipeline.jobs)} jobs")
+    claims, untested = pipeline.params.claims, not_tested(pipeline.params.claims)
+    print(f"{params}: {len(pipeline.jobs)} jobs; {len(claims) - len(untested)} of {len(claims)} claims are tested")
+    for key, reason in untested.items():
+        print(f"  not tested: {key}: {reason}")
+    for key, claim in claims.items():
+        for run, other in told_apart_by_schedules(pipeline.params, claim):
+            print(f"  tested, unless a search finds the same timesteps for {run} and {other}: {key}")
 
 
 @tools.command()

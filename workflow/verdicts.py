@@ -14,6 +14,7 @@ import numpy as np
 
 from adm.dvc_file import MEASURED
 from adm.params.errors import UserError, some
+from adm.report.lottery import ROWS
 from adm.tools.diff import Number, held
 from adm.tools.publish import ARCHIVE, NOTE, processors, published
 
@@ -21,7 +22,7 @@ MOST_RISK = 0.025
 """The greatest probability that a verdict is wrong: of a 95 % interval that it lies wholly on the wrong side."""
 
 RETRAINING = 3.2
-"""The standard deviation of a score over trainings, in those over draws of samples from one model.
+"""The standard deviation of a score over trainings, in those over draws of samples, where no lottery measured it.
 
 Source: arXiv 2606.20536.
 """
@@ -54,9 +55,16 @@ def summary(results: Path, seconds: int) -> list[str]:
 def _compared(results: Path) -> list[str]:
     """As `comparison`; a run that ended well ends well, whatever is published."""
     try:
-        return list(comparison(results))
+        return list(comparison(results, retraining(results)))
     except UserError as error:
         return [f"cannot be compared: {error}"]
+
+
+def retraining(results: Path) -> float:
+    """Read the ratio of retraining to drawing samples again from a scale's table `lottery`; without one, RETRAINING."""
+    path = results / "tables" / "lottery.csv"
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []
+    return next((float(row[1]) for row in rows if row[0] == ROWS["ratio"] and row[1]), RETRAINING)
 
 
 def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:

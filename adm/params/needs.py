@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from adm.params.claims import grouped, needs_of
+from adm.params.configurations import told_apart_by_schedules
 from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
 from adm.params.judges import judged, parts
 from adm.params.schema import Params, Sections
@@ -40,7 +41,11 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
 
 def needs_of_claims(params: Params, group: str) -> Needs:
     """What the claims of a group are tested on."""
-    return of_members(params, needs_of(grouped(params.claims)[group].values()))
+    claims = grouped(params.claims)[group].values()
+    pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
+    found = [getattr(params.section_of(run), "schedule", None) for pair in pairs for run in pair]
+    needs = needs_of(claims)
+    return of_members(params, replace(needs, studies=keys_in([*needs.studies, *filter(None, found)])))
 
 
 def neighbours_dataset(params: Sections, study: str) -> str:

@@ -1,7 +1,6 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from adm.params.figures import (
     EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
+    LotteryFigureParams,
     NeighboursFigureParams,
     PanelParams,
     RandomGridParams,
@@ -29,18 +29,20 @@ from adm.params.figures import (
     VariationFigureParams,
 )
 from adm.params.gans import GanRunParams
+from adm.params.metrics import METRICS
 from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
-from adm.params.schedules import SearchParams, VariationalParams
+from adm.params.schedules import VariationalParams
 from adm.params.schema import ScoredSection, Sections
 from adm.report import curves, grids
 from adm.report.compute import training_flops
+from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
 from adm.report.paper_tables import describe
+from adm.report.visited import visited_timesteps
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
-from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
+from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
-from adm.sampling.timesteps import timesteps_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +77,7 @@ def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Figure:
 
 def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
     """The caption's remark about this scale; "" if the figure itself shows it."""
+    told = ""
     match shown:
         case ClassGridParams() | RandomGridParams():
             run = params.scored[shown.run]
@@ -96,9 +99,17 @@ def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
             bound = params.schedules[shown.study]
             assert isinstance(bound, VariationalParams)
             return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
+        case LotteryFigureParams():
+            draws = read_draws(params, shown.runs, shown.metric, inputs)
+            ratio = draws.analysed.ratio
+            told = (
+                f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with "
+                f"{draws.num_samples} samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples "
+                f"again (95 %: {ratio.low:.3g} to {ratio.high:.3g})."
+            )
         case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & shown.runs():
-            return "Here: means over seeds of training, with bars over their 95 % t-intervals."
-    return ""
+            told = "Here: means over seeds of training, with bars over their 95 % t-intervals."
+    return told
 
 
 def _measured(params: Sections, study: str, inputs: Inputs) -> str:
@@ -236,23 +247,12 @@ def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Input
 def _schedules(params: Sections, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
     section = params.schedules[shown.study]
     study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=section)
-    visited = {}
-    for label, key in shown.runs.items():
-        run = params.runs[key]
-        folder = None if run.schedule is None else inputs["studies"][run.schedule]
-        if run.schedule is not None and folder is not None:
-            _require_schedule(params, run.schedule, folder)
-        visited[label] = timesteps_of(run, params.models[params.model_of(run.checkpoint)].noise, folder)
+    visited = {label: visited_timesteps(params, run, inputs) for label, run in shown.runs.items()}
     return curves.schedules(study, visited)
 
 
-def _require_schedule(params: Sections, key: str, folder: Path) -> None:
-    """Refuse schedules that were found with other sections than the params file has now."""
-    section = params.schedules[key]
-    if isinstance(section, SearchParams):
-        read_study(SearchedSchedule, folder, schedule=section, run=params.runs[section.run])
-    else:
-        read_study(VariationalSchedules, folder, schedule=section)
+def _lottery(params: Sections, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
+    return curves.lottery(read_draws(params, shown.runs, shown.metric, inputs), METRICS[shown.metric].label)
 
 
 def _comparisons(params: Sections, shown: ComparisonParams, inputs: Inputs) -> Figure:
@@ -294,6 +294,7 @@ ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
     "interpolation": _interpolations,
     "likelihoods": _likelihoods,
     "schedules": _schedules,
+    "lottery": _lottery,
     "comparison": _comparisons,
     "class_grid": _class_grids,
     "random_grid": _random_grids,

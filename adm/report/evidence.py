@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
+from adm.params.configurations import told_apart_by_schedules
 from adm.params.errors import UserError
 from adm.params.gans import GanRunParams
 from adm.params.judges import parts
@@ -19,6 +20,7 @@ from adm.params.schema import Sections
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
+from adm.report.visited import visited_timesteps
 from adm.sampling import studies
 
 
@@ -47,7 +49,8 @@ class Evidence:
     `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
     FLOPs of training. `scores` of a run by a judge have the key `RUN@JUDGE`. `groups` are the runs of each group over
-    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN.
+    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN. `alike` are pairs of
+    runs that a found schedule was to tell apart, but they visit the same timesteps.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class Evidence:
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
     throughputs: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    alike: Sequence[tuple[str, str]] = ()
 
 
 def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
@@ -98,7 +102,13 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
             key: _rates(inputs["throughput"][key], params.sections_of_throughput(key)) for key in needs.throughput
         },
         costs={model: float(images[model] * count) for model, count in flops.items()},
+        alike=_alike(params, claims, inputs),
     )
+
+
+def _alike(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> list[tuple[str, str]]:
+    pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
+    return [(a, b) for a, b in pairs if visited_timesteps(params, a, inputs) == visited_timesteps(params, b, inputs)]
 
 
 def images_seen(params: Sections) -> dict[str, int]:

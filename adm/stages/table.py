@@ -8,9 +8,17 @@ import pandas as pd
 
 from adm.paper import captions
 from adm.params.schema import Sections
-from adm.params.tables import AnyTableParams, ComputeParams, OwnTableParams, RowsParams, SweepsParams
+from adm.params.tables import (
+    AnyTableParams,
+    ComputeParams,
+    LotteryTableParams,
+    OwnTableParams,
+    RowsParams,
+    SweepsParams,
+)
 from adm.report.cell_intervals import cell_intervals
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
+from adm.report.lottery import lottery_table
 from adm.report.metrics import Inputs
 from adm.report.own_table import own_table, with_further
 from adm.report.paper import read_paper_table
@@ -43,6 +51,8 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
     """
     if isinstance(table, OwnTableParams):
         made, caption = own_table(read, table, artifacts), table.caption
+    elif isinstance(table, LotteryTableParams):
+        made, caption = lottery_table(read, table.runs, table.metric, artifacts), table.caption
     else:
         made, caption = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts), captions()[key]
         if isinstance(table, RowsParams | SweepsParams | ComputeParams):

@@ -62,8 +62,8 @@ def test_a_table_called_by_hand_after_an_edit_shows_no_old_score_beside_the_new_
     assert table()[0] == 0
     (tmp_path / "tables" / "table_8.md").unlink()
     before = content["runs"][run]["gradient_scale"]
-    content["runs"][run]["gradient_scale"] = before + 1
-    found = f"was made with gradient_scale {before}, but the params file has {before + 1}"
+    content["runs"][run]["gradient_scale"] = before + 0.25
+    found = f"was made with gradient_scale {before}, but the params file has {before + 0.25}"
     assert table() == (2, "", f"error: {tmp_path / 'metrics' / run}.json: {found}\n")
     assert not (tmp_path / "tables" / "table_8.md").exists()
 

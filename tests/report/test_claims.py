@@ -214,8 +214,8 @@ CASES = [
     (LOWER_BY, "scores", scored(1, 4), scored(1, 2), scored(1, 3 + NEAR)),
     (HIGHER, "scores", scored(2, 1), scored(1.1, 1), scored(1.5 + NEAR, 1)),
     (FALLS, "scores", scored(4, 3, 2, 1), scored(1, 2, 3, 4), scored(1 + NEAR, 1, 1, 1)),
-    (FALLS, "scores", scored(4, 2, 2.1, 1), scored(4, 2, 3, 1), scored(1 + NEAR, 1, 1, 1)),
-    (RISES, "scores", scored(1, 2, 3, 4), scored(1, 4, 3, 5), scored(1, 1, 1, 1 + NEAR)),
+    (FALLS, "scores", scored(4, 3, 2, 1), scored(4, 2, 3, 1), scored(4, 2, 2 - NEAR, 1)),
+    (RISES, "scores", scored(1, 2, 3, 4), scored(1, 4, 3, 5), scored(1, 2, 3, 3 - NEAR)),
     (BRIDGES, "scores", scored(1.2, 3, 1), scored(2.8, 3, 1), scored(2 + NEAR, 3, 1)),
     (BRIDGES_UP, "scores", scored(2.8, 1, 3), scored(1.2, 1, 3), scored(2 + NEAR, 1, 3)),
     (SIMILAR, "scores", scored(1, 2, 1.1, 2), scored(1, 2, 4, 0), scored(1, 2, 1.5 + NEAR, 2.5)),
@@ -263,6 +263,23 @@ def test_a_step_the_other_way_is_what_is_shown():
     assert found.high < 0
     assert "step" in found.measure
     assert found.note == "steps -2, +1, -2"
+
+
+def test_a_step_that_is_none_is_rarely_said_to_fall():
+    # The first and the last run are far apart, which a step in the middle is not.
+    rng, trials, wrong = np.random.default_rng(8), 300, 0
+    for trial in range(trials):
+        truth = np.array([9, 5, 5, 1]) + rng.standard_normal(4)
+        runs = {run: score(x, 1.0, 100 * trial + i) for i, (run, x) in enumerate(zip("abcd", truth, strict=True))}
+        wrong += verdict(FALLS, scores=runs).verdict == "holds"
+    assert wrong / trials <= 0.05
+
+
+def test_a_schedule_that_is_compared_with_itself_tests_nothing():
+    found = verdict(LOWER, scores=scored(1, 1), alike=[("b", "a")])
+    assert (found.verdict, found.low, found.risk, found.needs) == ("not tested", None, None, "")
+    assert "'b' and 'a' visit the same timesteps" in found.note
+    assert verdict(LOWER, scores=scored(1, 3), alike=[("c", "a")]).verdict == "holds"
 
 
 def test_one_improvement_among_many_runs_by_chance_is_not_called_one():
