@@ -172,7 +172,7 @@ class _Worker:
         decoded = study.pairs * study.points * steps + study.reconstructions * (3 * steps - 1)
         yield self._passes(model, encoded + decoded, study.precision)
         if study.gradient_scale:
-            yield self._passes(job.sections["guide"], GRADIENT_PASSES * decoded, study.classifier_precision)
+            yield self._passes(job.sections["classifier_model"], GRADIENT_PASSES * decoded, study.classifier_precision)
 
     def _throughput(self, timed: ThroughputParams, model: NetworkModelParams) -> Iterator[Work]:
         updates = timed.steps * timed.repetitions
