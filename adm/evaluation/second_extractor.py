@@ -1,5 +1,6 @@
 """Metrics from the features of a second network, which the user provides, such as DINOv2."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.frechet import frechet_distance
+from adm.metrics.jackknife import Values, jackknife
 from adm.metrics.kernel import kernel_distance
 from adm.metrics.module_features import ModuleExtractor, Resize, Scaling
 from adm.metrics.per_class import Measure
@@ -64,14 +66,18 @@ class SecondExtractor:
         return {
             "frechet_distance": frechet_distance(feature_statistics(real), feature_statistics(fake)),
             "kernel_distance": kernel.value,
-            "kernel_distance_standard_error": kernel.standard_error,
+            "kernel_distance_standard_error": _error(kernel.value, kernel.without, fake),
             "precision": manifold.precision,
             "recall": manifold.recall,
             "density": balls.density,
-            "density_standard_error": balls.density_error,
+            "density_standard_error": _error(balls.density, balls.density_without(), fake),
             "coverage": balls.coverage,
-            "coverage_standard_error": balls.coverage_error,
+            "coverage_standard_error": _error(balls.coverage, balls.coverage_without(), fake),
             "dimensions": fake.shape[1],
             **self._facts,
             "versions": versions,
         }
+
+
+def _error(value: float, without: Values, samples: NDArray[np.float32]) -> float:
+    return math.sqrt(jackknife(value, without, len(samples)).variance)

@@ -24,6 +24,7 @@ from adm.params.figures import (
 )
 from adm.params.judges import parts
 from adm.params.keys import check_class, check_dataset, check_kept, check_known
+from adm.params.metrics import FEWEST_FOR_INTERVALS
 from adm.params.needs import members_of, needs_of_figure, needs_of_table
 from adm.params.schedules import VariationalParams
 from adm.params.schema import Params
@@ -203,6 +204,9 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
         raise ValueError(f"{place}: {found} samples; metrics depend on that number, so it must be one")
+    for run, count in counts.items():
+        if count < FEWEST_FOR_INTERVALS and not params.groups.keys() & compared:
+            raise ValueError(f"{place}: {run!r} has {count} samples; an interval needs {FEWEST_FOR_INTERVALS} or more")
     _check_judged(params, claim.judged(), f"{place}.judge")
     for key in claim.throughputs():
         check_known(params.throughput, key, place, "throughput")
