@@ -1,8 +1,8 @@
 """How true intervals are: the spread they tell and how often they hold the truth, by simulation.
 
 `python -m benchmarks.intervals` writes `docs/intervals.csv`, a row a metric, comparison and number of samples. Features
-of samples are simulated: latent normal numbers and a class go through a network of one layer, as a generator's do, so
-features are mixtures of ten classes, not normal, and correlated. What is drawn again is the latents; the reference stays.
+of samples are simulated: latent normal numbers and a class go through a network of one layer, so features are
+mixtures of ten classes, not normal, correlated and often zero. Samples are drawn again; the reference stays.
 
 Two models are sampled. The first is the reference's own distribution, so its FID is at the floor that the number of
 samples sets. The second has other weights, so that the same latents give samples that differ a little. A run's
@@ -41,10 +41,13 @@ CLASSES = 10
 FITTED, REAL = 20_000, 256
 """Numbers of the reference's images: those that Gaussians are fitted to, and those whose distances are measured."""
 
+POPULATION = 100_000
+"""Latents that are sampled, with replacement."""
+
 SCALE = 3.0
 """By this features are divided, so that products of two are about their number, as an extractor's are."""
 
-SEEDS, TRAINED = 3, 50
+SEEDS, TRAINED = 3, 40
 """Seeds of training in a group, and trained copies of each model that groups are drawn from."""
 
 RETRAINED = 0.06
@@ -139,20 +142,20 @@ def simulate(plan: Plan) -> Iterator[Row]:
     statistics = feature_statistics(reference.pool), feature_statistics(reference.spatial)
     real = Features(reference.pool[:REAL], reference.spatial[:REAL], reference.logits[:REAL])
 
-    def inputs(sampled: Model) -> MetricInputs:
-        return MetricInputs(sampled.features(*latents), *statistics, real)
+    def inputs(samples: Features) -> MetricInputs:
+        return MetricInputs(samples, *statistics, real)
 
+    latents = _latents(POPULATION, plan.dimensions, rng)
+    populations = [inputs(each.features(*latents)) for each in models]
     runs: list[list[dict[str, Jackknife]]] = []
     for _ in progress(range(plan.simulations), plan.simulations, "simulation", name=f"{plan.samples} samples"):
-        latents = _latents(plan.samples, plan.dimensions, rng)
-        runs.append([with_intervals(inputs(each), plan.metrics)[1] for each in models])
+        rows = rng.integers(POPULATION, size=plan.samples)
+        runs.append([with_intervals(each.kept(rows), plan.metrics)[1] for each in populations])
     trained: list[list[dict[str, float | None]]] = []
     for number in range(min(TRAINED, plan.simulations)):
         copies = [each.changed(RETRAINED, 10 + 2 * number + i) for i, each in enumerate(models)]
-        trained.append([])
-        for copy in copies:
-            latents = _latents(plan.samples, plan.dimensions, rng)
-            trained[-1].append(scores(inputs(copy), plan.metrics))
+        drawn = [copy.features(*_latents(plan.samples, plan.dimensions, rng)) for copy in copies]
+        trained.append([scores(inputs(samples), plan.metrics) for samples in drawn])
     for name in plan.metrics:
         if name not in runs[0][0]:
             continue

@@ -34,8 +34,7 @@ class DensityCoverage:
     @property
     def covered(self) -> BoolArray:
         """The reference points whose ball holds a sample, (N,)."""
-        covered: BoolArray = self.covered_by.any(axis=0)
-        return covered
+        return np.asarray(self.covered_by.any(axis=0))
 
     @property
     def density(self) -> float:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from scipy.linalg import hadamard
 
 PARTS = 16
-"""Number of parts, half as many of fewer samples: powers of two, which halves need. With more, intervals get narrower by less than 5 %, and two at a time cost four times as much."""
+"""Number of parts, half as many of fewer samples: powers of two, which halves need. With more, intervals get narrower
+by less than 5 %, and two at a time cost four times as much."""
 
 LARGEST_SHARE = 0.5
 """The largest part of a variance that the second order can have: the jackknife counts the second order twice."""
@@ -85,7 +86,8 @@ def without(sums: npt.ArrayLike, num_samples: int, pairs: bool = True) -> Values
     each = np.asarray(sums, np.float64)
     first, second = np.triu_indices(len(each), 1) if pairs else (np.array([], int), np.array([], int))
     gone = np.concatenate([np.zeros_like(each[:1]), each, each[first] + each[second]])
-    return each.sum(axis=0) - gone
+    remaining: Values = each.sum(axis=0) - gone
+    return remaining
 
 
 def sums_by_part(numbers: npt.ArrayLike) -> Values:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from adm.metrics.density_coverage import inside_balls
 from adm.metrics.distances import (
     Cloud,
     Distances,
@@ -19,7 +20,6 @@ from adm.metrics.distances import (
     slices,
     squared_distances,
 )
-from adm.metrics.density_coverage import inside_balls
 from adm.metrics.features import require_features
 from adm.metrics.jackknife import Values, sums_by_part, without
 

@@ -281,8 +281,10 @@ def _recall_spread(inputs: MetricInputs, value: float) -> Jackknife:
 
 
 def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    """The jackknife of FID-infinity, whose second order is taken to have the share that FID's has: two out at a time,
-    the lines would take too long."""
+    """The jackknife of FID-infinity; with two parts out at a time it would take too long.
+
+    Its second order is taken to have the share that FID's has.
+    """
     rows = inputs.samples.pool
     values = fid_infinity_without(inputs.pool_statistics, inputs.pool_factor, rows, SEED)
     own, fid_itself = jackknife(value, values, len(rows)), inputs.fid_spread

@@ -69,7 +69,8 @@ class Block:
         white = self.pairs @ np.linalg.pinv(along)
         shares, axes = np.linalg.eigh(white.T @ white)
         left = axes * np.sqrt(1.0 - np.clip(shares, 0.0, LARGEST_SHARE)) @ axes.T
-        return across[:, kept] @ left @ along
+        spread: Values = across[:, kept] @ left @ along
+        return spread
 
     def variance(self, weights: Values) -> float:
         """The variance of a sum of the means with weights (k,)."""

@@ -1,7 +1,8 @@
 """95 % intervals of one number, and of the least or greatest of several, from draws.
 
-An array of type `Draws` is (1 + B, ...): the point estimate, then B draws around it. Arithmetic on it applies to both. A claim whose parts must all be true needs `interval_of_least`; a claim that one true part makes true
-needs `interval_of_greatest`.
+An array of type `Draws` is (1 + B, ...): the point estimate, then B draws around it. Arithmetic on it applies to both.
+A claim whose parts must all be true needs `interval_of_least`; a claim that one true part makes true needs
+`interval_of_greatest`.
 """
 
 from typing import NamedTuple

@@ -87,8 +87,8 @@ def _scoring(params: Params) -> Iterable[str]:
         yield "Features come from a small classifier that stands in for the Inception network."
     if params.scored:
         yield (
-            "Intervals of a run are of 95 %, from a jackknife that leaves out parts of its samples: they cover the draw "
-            "of the samples, not that of a training run."
+            "Intervals of a run are of 95 %, from a jackknife that leaves out parts of its samples: they cover the "
+            "draw of the samples, not that of a training run."
         )
 
 
