@@ -1,7 +1,7 @@
 """Metrics from the features of a second network, which the user provides, such as DINOv2."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from adm.metrics.kernel import kernel_distance
 from adm.metrics.module_features import ModuleExtractor, Resize, Scaling
 from adm.metrics.per_class import Measure
 from adm.metrics.statistics import feature_statistics
+from adm.params.metrics import FEWEST_FOR_INTERVALS
 
 
 class SecondExtractor:
@@ -70,14 +71,17 @@ class SecondExtractor:
             "precision": manifold.precision,
             "recall": manifold.recall,
             "density": balls.density,
-            "density_standard_error": _error(balls.density, balls.density_without(), fake),
+            "density_standard_error": _error(balls.density, balls.density_without, fake),
             "coverage": balls.coverage,
-            "coverage_standard_error": _error(balls.coverage, balls.coverage_without(), fake),
+            "coverage_standard_error": _error(balls.coverage, balls.coverage_without, fake),
             "dimensions": fake.shape[1],
             **self._facts,
             "versions": versions,
         }
 
 
-def _error(value: float, without: Values, samples: NDArray[np.float32]) -> float:
-    return math.sqrt(jackknife(value, without, len(samples)).variance)
+def _error(value: float, without: Callable[[], Values], samples: NDArray[np.float32]) -> float | None:
+    """The standard error of a metric; None of too few samples."""
+    if len(samples) < FEWEST_FOR_INTERVALS:
+        return None
+    return math.sqrt(jackknife(value, without(), len(samples)).variance)

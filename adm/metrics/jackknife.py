@@ -108,7 +108,8 @@ def jackknife(metric: float, without_parts: Values, num_samples: int) -> Jackkni
 
     For a metric that is quadratic in means over samples, a_gh is exactly what parts g and h contribute together. The
     jackknife's variance holds the squares of these contributions twice, where they are once in the true one. For the
-    squared length of a mean around zero, as for FID of a perfect model, it is twice the true variance.
+    squared length of a mean around zero, as for FID of a perfect model, it is twice the true variance, of 16 parts 2.35
+    times as much. 1.41 times as much are left.
 
     Args:
         metric: The metric of all samples.

@@ -21,11 +21,27 @@ class KernelDistance:
 
     Attributes:
         value: unbiased; for two sets of the same distribution it is as often negative as positive.
-        without: (S,) float64, the value without each set of `sets_left_out`.
+        real: the mean kernel within the reference.
+        within: (G, G) float64, sums of the kernels within the samples, by their parts.
+        between: (M,) float64, each sample's mean kernel to the reference.
     """
 
     value: float
-    without: Values
+    real: float
+    within: Values
+    between: Values
+
+    def without(self) -> Values:
+        """The value without each set of `sets_left_out`, (S,)."""
+        parts, sets = parts_of(len(self.between)), sets_left_out(len(self.between))
+        counts, between = np.bincount(parts), sums_by_part(self.between)
+        distances = np.zeros(len(sets))
+        for number, left_out in enumerate(sets):
+            kept = np.delete(np.arange(len(counts)), list(left_out))
+            remaining = counts[kept].sum()
+            fake = self.within[np.ix_(kept, kept)].sum() / (remaining * (remaining - 1))
+            distances[number] = self.real + fake - 2.0 * between[kept].sum() / remaining
+        return distances
 
 
 def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int = 2048) -> KernelDistance:
@@ -67,29 +83,8 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int
     real_within, _ = _within(real, block)
     fake_within, by_part = _within(fake, block)
     real_terms, fake_terms = real_within - real_to_fake, fake_within - fake_to_real
-    return KernelDistance(
-        value=float(real_terms.mean() + fake_terms.mean()),
-        without=_without(real_within.mean(), by_part, sums_by_part(fake_to_real), len(fake)),
-    )
-
-
-def _without(real: float, within: Values, between: Values, num_samples: int) -> Values:
-    """Return the distance without each set of `sets_left_out`, (S,).
-
-    Args:
-        real: The mean kernel within the reference.
-        within: (G, G), sums of the kernels within the samples, by parts.
-        between: (G,), sums of the samples' mean kernels to the reference, by part.
-        num_samples: Number of samples.
-    """
-    counts, sets = np.bincount(parts_of(num_samples)), sets_left_out(num_samples)
-    distances = np.zeros(len(sets))
-    for number, left_out in enumerate(sets):
-        kept = np.delete(np.arange(len(counts)), list(left_out))
-        remaining = counts[kept].sum()
-        fake = within[np.ix_(kept, kept)].sum() / (remaining * (remaining - 1))
-        distances[number] = real + fake - 2.0 * between[kept].sum() / remaining
-    return distances
+    value = float(real_terms.mean() + fake_terms.mean())
+    return KernelDistance(value, float(real_within.mean()), by_part, fake_to_real)
 
 
 def _kernels(a: FloatArray, b: FloatArray) -> Values:

@@ -293,7 +293,7 @@ def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
 
 
 def _kid_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    return jackknife(value, inputs.kernels.without, len(inputs.samples.pool))
+    return jackknife(value, inputs.kernels.without(), len(inputs.samples.pool))
 
 
 def _density_spread(inputs: MetricInputs, value: float) -> Jackknife:

@@ -48,7 +48,6 @@ OUT_OF_RANGE = [
     ("runs.scale-2.gradient_scale", -1.0),
     ("runs.scale-2.noise_temperature", 1.5),
     ("runs.scale-2.num_samples", 1),
-    ("runs.scale-2.replicates", 0),
     (f"{GAN}.truncation", 1.2),
     (f"{GAN}.truncation", 0.0),
     (f"{GAN}.classes", []),

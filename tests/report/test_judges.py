@@ -70,11 +70,10 @@ def test_both_stand_side_by_side_with_what_was_published(two, inputs):
     assert np.isnan(table["FD, dinov2, published"].tolist()[2])
 
 
-def test_each_has_the_intervals_of_its_own_replicates(two, inputs):
+def test_each_has_its_own_intervals(two, inputs):
     table = own_table(two, SHOWN.model_copy(update={"intervals": True}), inputs)
-    # Of the replicates 1, 2, 3: a twentieth of the way from the ends, centred at the value.
-    assert table["FID"].tolist() == ["2.00 [1.05, 2.95]", "3.00 [2.05, 3.95]", "1.00 [0.05, 1.95]"]
-    assert table["FD, dinov2"].tolist() == ["20.00 [19.05, 20.95]", "30.00 [29.05, 30.95]", "10.00 [9.05, 10.95]"]
+    assert table["FID"].tolist() == ["2.00 [1.00, 3.00]", "3.00 [2.00, 4.00]", "1.00 [0.00, 2.00]"]
+    assert table["FD, dinov2"].tolist() == ["20.00 [19.00, 21.00]", "30.00 [29.00, 31.00]", "10.00 [9.00, 11.00]"]
 
 
 def test_the_table_is_made_from_its_needs_alone(two, inputs, tmp_path):
