@@ -37,9 +37,14 @@ ALL = tuple(name for name, metric in METRICS.items() if metric.intervals)
 LARGE = ("fid", "inception_score")
 """Metrics of the largest runs; the others take minutes each."""
 
+COVERAGE = ("coverage",)
+"""What more samples than points of the reference bring to 1, without a spread; so it has as many points as samples."""
+
+OTHERS = tuple(name for name in ALL if name not in COVERAGE)
+
 CLASSES = 10
-FITTED, REAL = 20_000, 256
-"""Numbers of the reference's images: those that Gaussians are fitted to, and those whose distances are measured."""
+FITTED = 20_000
+"""Number of the reference's images that Gaussians are fitted to."""
 
 POPULATION = 100_000
 """Latents that are sampled, with replacement."""
@@ -93,15 +98,23 @@ def model(dimensions: int) -> Model:
 
 
 class Plan(NamedTuple):
-    """Runs of a size: how many samples, dimensions and simulations, and which metrics."""
+    """Runs of a size: how many samples, dimensions and simulations, which metrics, and the reference's points."""
 
     samples: int
     dimensions: int
     simulations: int
     metrics: tuple[str, ...]
+    real: int = 256
 
 
-PLANS = (Plan(320, 16, 1000, ALL), Plan(1000, 16, 1000, ALL), Plan(50_000, 64, 1000, LARGE), Plan(2000, 16, 1000, ALL))
+PLANS = (
+    Plan(320, 16, 1000, ALL),
+    Plan(1000, 16, 1000, OTHERS),
+    Plan(1000, 16, 1000, COVERAGE, 1000),
+    Plan(2000, 16, 1000, OTHERS),
+    Plan(2000, 16, 1000, COVERAGE, 2000),
+    Plan(50_000, 64, 1000, LARGE),
+)
 SMALLEST = (Plan(40, 4, 20, ALL), Plan(60, 4, 10, LARGE))
 
 
@@ -140,7 +153,7 @@ def simulate(plan: Plan) -> Iterator[Row]:
     rng = np.random.default_rng([2, plan.samples])
     reference = first.features(*_latents(FITTED, plan.dimensions, rng))
     statistics = feature_statistics(reference.pool), feature_statistics(reference.spatial)
-    real = Features(reference.pool[:REAL], reference.spatial[:REAL], reference.logits[:REAL])
+    real = Features(*(each[: plan.real] for each in vars(reference).values()))
 
     def inputs(samples: Features) -> MetricInputs:
         return MetricInputs(samples, *statistics, real)

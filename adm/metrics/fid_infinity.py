@@ -107,15 +107,15 @@ def fid_infinity_without(
         num_sizes: Likewise.
 
     Returns:
-        The value of all samples and without each part, (1 + G,).
+        The value without each part, (G,).
     """
     rows = require_features(samples, "sample features")
-    parts, sets = parts_of(len(rows)), sets_left_out(len(rows), pairs=False)
+    parts, sets = parts_of(len(rows)), sets_left_out(len(rows), pairs=False)[1:]
     sizes = np.linspace(_first_size(*rows.shape), len(rows), num_sizes).astype(np.int64)
     left, distances = np.zeros((2, num_sizes, len(sets)))
     for number, chosen in enumerate(_subsets(sizes, len(rows), seed)):
-        counts = np.bincount(parts[chosen], minlength=len(sets) - 1)
-        left[number] = len(chosen) - np.array([0, *counts])
+        counts = np.bincount(parts[chosen], minlength=len(sets))
+        left[number] = len(chosen) - counts
         distances[number] = distances_without(rows[chosen], parts[chosen], sets, reference, factor)
     return np.array([_line(*points)[0] for points in zip(left.T, distances.T, strict=True)])
 

@@ -286,8 +286,8 @@ def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
     Its second order is taken to have the share that FID's has.
     """
     rows = inputs.samples.pool
-    values = fid_infinity_without(inputs.pool_statistics, inputs.pool_factor, rows, SEED)
-    own, fid_itself = jackknife(value, values, len(rows)), inputs.fid_spread
+    without = fid_infinity_without(inputs.pool_statistics, inputs.pool_factor, rows, SEED)
+    own, fid_itself = jackknife(value, np.array([value, *without]), len(rows)), inputs.fid_spread
     spread = fid_itself.values.std()
     return Jackknife(own.values, fid_itself.pairs * (own.values.std() / spread if spread > 0 else 0.0))
 

@@ -68,7 +68,8 @@ def evaluation_flops(samples: int, real: int, width: int, spatial: int) -> float
         spatial: Number of an image's spatial features.
     """
     kernels = (samples**2 + real**2 + 2 * samples * real) * width
-    manifolds = (samples**2 + 2 * real**2 + 6 * samples * real) * width / 2
+    # Of recall, neighbours and balls are computed once more, for halves of the samples.
+    manifolds = (2 * samples**2 + 2 * real**2 + 10 * samples * real) * width / 2
     fits = samples * (width**2 + spatial**2) + EIGENVALUES * (width**3 + spatial**3)
     subsets = SIZES * (0.55 * samples * width**2 + EIGENVALUES * width**3)
     # Sets of parts are left out of FID, and each part of every subset of FID-infinity; sums of two parts of the samples

@@ -192,7 +192,7 @@ def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
     if whole.low <= 0:
         finding = _found(whole, "above", 0.0, effect, f"gap in {name}", "no gap clear of zero is there to bridge")
         return replace(finding, verdict="undecided")
-    # Replicates without a gap get a tiny one: their ratios then lie far out on the correct side.
+    # Draws without a gap get a tiny one: their ratios then lie far out on the correct side.
     found = interval(bridged / np.maximum(gap, 1e-3 * gap[0]))
     return _found(found, "above", claim.share, f"{effect}: {found.estimate:.3g} of the gap", "share of the gap")
 
@@ -202,7 +202,7 @@ def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
     pairs = zip(claim.runs_a, claim.runs_b, strict=True)
     apart = np.stack([draws[a] - draws[b] for a, b in pairs], axis=1)
     sizes = np.abs(apart)
-    # Noise makes sizes larger, so the sizes of replicates are no lower bound on the true ones.
+    # Noise makes sizes larger, so the sizes of draws are no lower bound on the true ones.
     low, high = band(apart)
     least = np.maximum(0, np.maximum(low, -high)).mean()
     found = Interval(float(sizes[0].mean()), float(least), float(np.quantile(sizes[1:].mean(axis=1), 1 - TAIL)))

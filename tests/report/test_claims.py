@@ -214,7 +214,7 @@ def test_noise_alone_is_rarely_called_a_difference(pairs):
 
 # Verdicts, kind by kind: of each a clear effect, its reverse and an unclear one.
 
-FAR, NEAR = 1.0, 0.05  # ten times and half the spread of the replicates
+FAR, NEAR = 1.0, 0.05  # ten times and half the standard error
 
 
 def images(means, seed=0, count=40, spread=0.05):

@@ -68,7 +68,7 @@ def test_the_interval_of_a_mean_covers_the_truth_where_the_plain_bootstrap_does_
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """Few replicates, which make no interval wider or narrower on average, for many trials in little time."""
+    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
     monkeypatch.setattr(blocks, "POINTS", 1 << 10)
 
 
