@@ -98,6 +98,6 @@ def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:
     if metric.error is None:
         return texts
     return [
-        text if pd.isna(error) else f"{text} ± {significant(error, DIGITS_OF_ERROR)}"
+        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text and not pd.isna(error) else text
         for text, error in zip(texts, found[metric.error], strict=True)
     ]

@@ -41,14 +41,14 @@ def between(low, high):
 def score():
     """What `evaluate` writes of a run, each metric `value` unless told: `score(params, run, 2.0, fid=3.0)`.
 
-    Metrics in `intervals` have one of 1 to either side.
+    Metrics in `intervals` have one of 0.5 to either side.
     """
 
     def content(params, run, value=1.0, intervals=(), **metrics):
         errors = [metric.error for metric in METRICS.values() if metric.error]
         return {
             "metrics": (found := dict.fromkeys([*METRICS, *errors], value) | metrics),
-            "jackknife": {name: between(found[name] - 1, found[name] + 1) for name in intervals},
+            "jackknife": {name: between(found[name] - 0.5, found[name] + 0.5) for name in intervals},
             "num_samples": params.scored[run].num_samples,
             "made_by": provenance("evaluate", {"run": params.scored[run]}, {}, []),
         }

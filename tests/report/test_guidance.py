@@ -54,7 +54,7 @@ def test_intervals_stand_beside_the_metrics_that_have_them(params, score, tmp_pa
         write_sealed_json(paths[run], score(params, run, 0.5, intervals, fid=value))
     table = OwnTableParams(rows=list(paths), metrics=["fid", "fid_held_out"], intervals=True, caption="C.")
     shown = own_table(params, table, {"metrics": paths})
-    assert shown["FID"].tolist() == ["2.00 [1.00, 3.00]", ""]
+    assert shown["FID"].tolist() == ["2.00 [1.50, 2.50]", ""]
     assert shown["FID, held out"].tolist() == [0.5, 0.5]
 
 

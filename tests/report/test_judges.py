@@ -8,6 +8,7 @@ from scipy import stats
 
 from adm.artifacts.manifest import provenance
 from adm.artifacts.seal import write_sealed_json
+from adm.metrics.jackknife import Jackknife
 from adm.paper import claims as claims_of_paper
 from adm.params import UserError
 from adm.params.claims import ClaimParams, Claims, grouped
@@ -72,8 +73,8 @@ def test_both_stand_side_by_side_with_what_was_published(two, inputs):
 
 def test_each_has_its_own_intervals(two, inputs):
     table = own_table(two, SHOWN.model_copy(update={"intervals": True}), inputs)
-    assert table["FID"].tolist() == ["2.00 [1.00, 3.00]", "3.00 [2.00, 4.00]", "1.00 [0.00, 2.00]"]
-    assert table["FD, dinov2"].tolist() == ["20.00 [19.00, 21.00]", "30.00 [29.00, 31.00]", "10.00 [9.00, 11.00]"]
+    assert table["FID"].tolist() == ["2.00 [1.50, 2.50]", "3.00 [2.50, 3.50]", "1.00 [0.50, 1.50]"]
+    assert table["FD, dinov2"].tolist() == ["20.00 [19.50, 20.50]", "30.00 [29.50, 30.50]", "10.00 [9.50, 10.50]"]
 
 
 def test_the_table_is_made_from_its_needs_alone(two, inputs, tmp_path):
@@ -138,10 +139,9 @@ CLAIM = TypeAdapter(ClaimParams).validate_python(
 
 
 def scored(values, seed, noise):
-    draws = np.random.default_rng(seed).standard_normal((len(values), 200)) * noise
-    return [
-        Score({"fid": value}, {"fid": (value + draw).tolist()}, 100) for value, draw in zip(values, draws, strict=True)
-    ]
+    parts = np.random.default_rng(seed).standard_normal((len(values), 16)) * 4 * noise
+    spreads = [Jackknife(value + each - each.mean(), np.zeros(0)) for value, each in zip(values, parts, strict=True)]
+    return [Score({"fid": float(each.values.mean())}, {"fid": each}, 100) for each in spreads]
 
 
 @pytest.mark.parametrize(

@@ -513,7 +513,7 @@ def test_a_table_of_ones_own_shows_intervals_of_what_has_them_where_it_is_told_t
     write_sealed_json(path, score(params, "scale-0", 10.0, ["fid", "kid"]))
     shown = OwnTableParams(rows={"ours": "scale-0"}, metrics=["fid", "fid_held_out"], intervals=True, caption="C.")
     table = own_table(params, shown, {"metrics": {"scale-0": path}})
-    assert table["FID"].tolist() == ["10.00 [9.00, 11.00]"]
+    assert table["FID"].tolist() == ["10.00 [9.50, 10.50]"]
     assert table["FID, held out"].tolist() == [10.0]
     plain = own_table(params, shown.model_copy(update={"intervals": False}), {"metrics": {"scale-0": path}})
     assert plain["FID"].tolist() == [10.0]
