@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,7 +30,7 @@ from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report import blocks
 from adm.report.claims import judge, metric_draws
-from adm.report.evidence import Evidence, Neighbours, Score
+from adm.report.evidence import Evidence, Neighbours, Score, read_evidence
 from adm.report.intervals import (
     interval,
     interval_of_greatest,
@@ -545,6 +546,19 @@ def test_the_stage_writes_every_verdict_in_order(scale):
     assert "\\toprule" in latex
     assert not re.search(r"(?<!\\)%", latex)
     assert r"a|b \& c\_d" in latex
+
+
+def test_runs_of_separate_score_files_are_paired_by_their_seeds(scale):
+    claims = {"adagn": CLAIMS["adagn"]}
+    inputs = {"metrics": {run: scale / "metrics" / f"{run}.json" for run in "ab"}}
+    evidence = read_evidence(with_sections(claims=claims), list(claims.values()), inputs)
+    assert {each.seed for each in evidence.scores.values()} == {COMMON["seed"]}
+    apart = {run: replace(each, seed=number) for number, (run, each) in enumerate(evidence.scores.items())}
+    parts = [evidence.scores[run].jackknife["fid"].values for run in "ab"]
+    for scores, test in ((evidence.scores, stats.ttest_rel), (apart, partial(stats.ttest_ind, equal_var=False))):
+        found = judge("adagn", claims["adagn"], Evidence(scores=scores))
+        expected = test(*parts).confidence_interval()
+        np.testing.assert_allclose([found.low, found.high], expected, atol=0.03 * np.ptp(expected))
 
 
 def test_the_same_measurements_give_the_same_bytes(scale):
