@@ -1,7 +1,8 @@
 """The command line: `adm VERB KEY` makes an artifact of the params file; verb and key decide its paths.
 
-A verb of the pipeline is a row of `WIRED`. A verb imports its stage only when it is called, because other stages'
-libraries take long to import. Verbs that are not stages are in `adm.cli_tools`.
+A verb of the pipeline is a row of `HELP`; `adm.pipeline.arguments` hands its stage what it takes. It imports its
+stage only when it is called, because other stages' libraries take long to import. Verbs that are not stages are in
+`adm.cli_tools`.
 """
 # ruff: noqa: PLC0415
 
@@ -21,20 +22,22 @@ import typer
 from adm.cli_tools import ParamsFile, tools
 from adm.extras import extras_named
 from adm.journal import console, describe_error, journal_of
-from adm.params import Params, UserError, load
+from adm.params import UserError, load
 from adm.params.errors import some
+from adm.params.execution import ExecutionParams
 from adm.params.known import KNOWN
 from adm.params.load import write
 from adm.params.resources import ProcessResources
 from adm.pipeline import RULES, SHARED, Job, Pipeline
+from adm.pipeline.arguments import arguments
 from adm.sampling.blocks import Shard
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @dataclass(frozen=True)
-class Call:
-    """A job to execute.
+class Environment:
+    """What stages take beside sections, inputs and outputs; no result depends on it.
 
     Attributes:
         pipeline: The graph of the job.
@@ -50,14 +53,10 @@ class Call:
     file: Path = Path("params.yaml")
     is_current: bool = True
 
-    def __getitem__(self, section: str) -> Any:
-        """A section that the job reads; None if it has no such section."""
-        return self.job.sections.get(section)
-
     @property
-    def params(self) -> Params:
-        """The params file."""
-        return self.pipeline.params
+    def execution(self) -> ExecutionParams:
+        """How stages are executed."""
+        return self.pipeline.params.execution
 
     @property
     def device(self) -> str:
@@ -65,134 +64,56 @@ class Call:
         return getattr(self.pipeline.resources(self.job), "device", "cpu")
 
     @property
-    def curve(self) -> tuple[Path, int]:
-        """The folder for the curves of losses, and the number of iterations for each point."""
-        return self.curves, self.params.execution.log_every
+    def every(self) -> int:
+        """The number of iterations for each point of the curves of losses."""
+        return self.execution.log_every
 
     @property
-    def process(self) -> tuple[str, int]:
-        """The device to compute on, and the seconds that processes wait for each other."""
-        return self.device, self.params.execution.timeout_seconds
+    def timeout_seconds(self) -> int:
+        """The seconds that processes wait for each other."""
+        return self.execution.timeout_seconds
 
     @property
-    def shard(self) -> Shard | None:
-        """The shard of a run; None for the whole run."""
-        return Shard.parse(self.job.shard) if self.job.shard else None
-
-    @property
-    def shown(self) -> dict[str, dict[str, Path]]:
-        """What a table, a figure or claims are made from, by kind and key."""
-        kinds = dict.fromkeys(name.partition("/")[0] for name in self.job.inputs)
-        return {kind: self.job.inputs_of(kind) for kind in kinds}
-
-    @property
-    def page(self) -> Any:
+    def content(self) -> Any:
         """What the page shows, and what of it is out of date."""
         from adm.pipeline.exhibits import content_of_page
         from adm.tools.jobs import states
 
-        found = {} if self.is_current else states(Pipeline(self.params, 1, self.pipeline.root))
+        pipeline = self.pipeline
+        found = {} if self.is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
         stale = {name: some(state.why, separator="; ") for name, state in found.items() if state.word == "stale"}
-        return content_of_page(self.pipeline, self.file, stale)
-
-    @property
-    def started_at(self) -> int:
-        """The iteration at which a segment starts."""
-        return self.params.iteration_of(self["segment"].previous)
+        return content_of_page(pipeline, self.file, stale)
 
 
-WIRED: dict[str, tuple[str, Callable[[Call, Job], tuple[Any, ...]]]] = {
-    "fetch": (
-        "Download a released file by its name, or a published file of a params file.",
-        lambda c, j: (c["published"], j.out),
-    ),
-    "adopt": (
-        "Turn a published file into the artifact that it stands for.",
-        lambda c, j: (c["published"], c["model"], j.inputs["source"], j.out),
-    ),
-    "prepare": ("Turn a source of images into shards.", lambda c, j: (c["dataset"], j.out)),
-    "extractor": (
-        "Train a small extractor of features and freeze it into a TensorFlow graph.",
-        lambda c, j: (c["extractor"], c["dataset"], j.inputs["data"], j.out, *c.curve),
-    ),
-    "init": ("Write a model's initial checkpoint.", lambda c, j: (c["model"], j.out)),
-    "train": (
-        "Train a model from one checkpoint to the next; goes on where an earlier try stopped.",
-        lambda c, j: (
-            *(c["segment"], c["model"], c["dataset"], c.params.execution, c.device, c.started_at),
-            *(j.inputs, j.out, j.outputs["log"], j.work, c.curves),
-        ),
-    ),
-    "train_gan": (
-        "Train a small class-conditional GAN.",
-        lambda c, j: (c["gan"], c["dataset"], j.inputs["data"], j.out, *c.curve),
-    ),
-    "sizes": ("Count the parameters and the FLOPs of every model.", lambda c, j: (dict(j.sections), j.out)),
-    "throughput": (
-        "Measure how fast this machine trains a model, naively and as we do.",
-        lambda c, j: (c["throughput"], c["model"], j.out),
-    ),
-    "sample": (
-        "Sample a run, or one shard of it; goes on where an earlier try stopped.",
-        lambda c, j: (c["run"], c["model"], c["guide"], j.inputs, j.out, c.shard, *c.process, j.work, c["weaker"]),
-    ),
-    "gather": (
-        "Join the shards of a run.",
-        lambda c, j: (c["run"], _without(j.inputs, "shards/"), list(j.inputs_of("shards").values()), j.out),
-    ),
-    "sample_gan": ("Sample a GAN under truncation.", lambda c, j: (c["run"], c["gan"], c["dataset"], j.inputs, j.out)),
-    "features": (
-        "Compute the features of a run, or of reference/KEY or dataset/KEY.",
-        lambda c, j: (c["extractor"], j.inputs["images"], j.inputs["graph"], j.out, *c.process, c["dataset"]),
-    ),
-    "reference": (
-        "Make a reference batch from a dataset and its features.",
-        lambda c, j: (c["reference"], j.inputs["features"], j.inputs["data"], j.out, c["dataset"]),
-    ),
-    "evaluate": ("Score a batch of samples.", lambda c, j: (c["run"], c["reference"], j.inputs, j.out)),
-    "curve": (
-        "Sample and score the runs of a curve one after another; goes on where an earlier try stopped.",
-        lambda c, j: (c["runs"], c["models"], c["extractor"], c["reference"], j.inputs, j.out, *c.process, j.work),
-    ),
-    "judge": (
-        "Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
-        lambda c, j: (c["run"], c["extractor"], c["reference"], j.inputs, j.out, c["dataset"]),
-    ),
-    "interpolate": (
-        "Encode real images by DDIM reversed, interpolate between them, and measure how well they come back.",
-        lambda c, j: (c["interpolation"], c["model"], c["guide"], j.inputs, j.out, c.device),
-    ),
-    "neighbours": (
-        "Find the nearest images of a dataset to each sample of a run.",
-        lambda c, j: (c["neighbours"], j.inputs, j.out),
-    ),
-    "vary": (
-        "Sample the same seeds under growing gradient scales.",
-        lambda c, j: (c["variation"], c["run"], c["model"], c["guide"], j.inputs, j.out, c.device),
-    ),
-    "likelihood": (
-        "Measure the bits per dimension of images of a dataset, term by term.",
-        lambda c, j: (c["likelihood"], c["model"], j.inputs, j.out, c.device),
-    ),
-    "schedule": (
-        "Find the timesteps that runs visit, by the variational bound or by a search on FID.",
-        lambda c, j: (
-            *(c["schedule"], c["model"], j.inputs, j.out, c.device),
-            *(c["run"], c["guide"], c["extractor"], j.work),
-        ),
-    ),
-    "table": (
-        "Write a table as csv, Markdown, LaTeX and HTML.",
-        lambda c, j: (c.params, j.key, c.shown, j.out),
-    ),
-    "figure": ("Draw a figure as png, pdf and svg.", lambda c, j: (c.params, j.key, c.shown, j.out)),
-    "claims": (
-        "Test claims against what was measured: the paper's, those on speed, or one's own.",
-        lambda c, j: (c.params, j.key, c.shown, j.out),
-    ),
-    "report": ("Show all results on one page, and tell what is missing or out of date.", lambda c, j: (c.page, j.out)),
+HELP = {
+    "fetch": "Download a released file by its name, or a published file of a params file.",
+    "adopt": "Turn a published file into the artifact that it stands for.",
+    "prepare": "Turn a source of images into shards.",
+    "extractor": "Train a small extractor of features and freeze it into a TensorFlow graph.",
+    "init": "Write a model's initial checkpoint.",
+    "train": "Train a model from one checkpoint to the next; goes on where an earlier try stopped.",
+    "train_gan": "Train a small class-conditional GAN.",
+    "sizes": "Count the parameters and the FLOPs of every model.",
+    "throughput": "Measure how fast this machine trains a model, naively and as we do.",
+    "sample": "Sample a run, or one shard of it; goes on where an earlier try stopped.",
+    "gather": "Join the shards of a run.",
+    "sample_gan": "Sample a GAN under truncation.",
+    "features": "Compute the features of a run, or of reference/KEY or dataset/KEY.",
+    "reference": "Make a reference batch from a dataset and its features.",
+    "evaluate": "Score a batch of samples.",
+    "curve": "Sample and score the runs of a curve one after another; goes on where an earlier try stopped.",
+    "judge": "Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
+    "interpolate": "Encode real images by reversed DDIM, interpolate between them, and measure how they come back.",
+    "neighbours": "Find the nearest images of a dataset to each sample of a run.",
+    "vary": "Sample the same seeds under growing gradient scales.",
+    "likelihood": "Measure the bits per dimension of images of a dataset, term by term.",
+    "schedule": "Find the timesteps that runs visit, by the variational bound or by a search on FID.",
+    "table": "Write a table as csv, Markdown, LaTeX and HTML.",
+    "figure": "Draw a figure as png, pdf and svg.",
+    "claims": "Test claims against what was measured: the paper's, those on speed, or one's own.",
+    "report": "Show all results on one page, and tell what is missing or out of date.",
 }
-"""The verbs of the pipeline, each with its help text and the arguments for its stage."""
+"""The verbs of the pipeline, each with its help text."""
 
 
 def _show_version(is_asked: bool) -> None:
@@ -322,7 +243,7 @@ def _report(
     carry_out(params, "report", "", is_current=up_to_date)
 
 
-for _verb, (_help, _) in WIRED.items():
+for _verb, _help in HELP.items():
     _add(_verb, _help, _report if _verb == "report" else _command(_verb))
 
 # After the stages in the list of verbs.
@@ -341,7 +262,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     with journal_of(job) as kept, extras_named():
         stage = import_module(f"adm.stages.{verb}")
         if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(job, taken)):
-            stage.run(*WIRED[verb][1](Call(pipeline, job, kept.curves, file, is_current), job))
+            stage.run(**arguments(stage.run, job, Environment(pipeline, job, kept.curves, file, is_current)))
 
 
 def _launched(job: Job, taken: ProcessResources) -> bool:
@@ -351,10 +272,6 @@ def _launched(job: Job, taken: ProcessResources) -> bool:
     from adm.parallel import launch
 
     return launch(taken.processes, taken.nodes, f"resources.{RULES[job.rule].resources}.nodes")
-
-
-def _without(inputs: Any, prefix: str) -> dict[str, Path]:
-    return {name: path for name, path in inputs.items() if not name.startswith(prefix)}
 
 
 def main() -> None:

@@ -217,6 +217,32 @@ def diff(
 
 
 @tools.command()
+def publish(
+    params: ParamsFile = Path("params.yaml"),
+    again: Annotated[
+        bool, typer.Option("--again", help="Make what is published anew, from the scores that are published.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if a table or claim does not follow from the scores.")
+    ] = False,
+) -> None:
+    """Write results/published/SCALE for git: tables, figures, claims, and the scores that they are made from."""
+    from adm.params import load
+    from adm.pipeline import Pipeline
+    from adm.tools import publish as tool
+
+    pipeline = Pipeline(load(params))
+    if again:
+        tool.again(pipeline)
+    elif not check:
+        tool.run(pipeline)
+    wrong, words = tool.check(pipeline)
+    print(*wrong, words, sep="\n")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@tools.command()
 def plan(
     out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
     params: ParamsFile = Path("params.yaml"),
@@ -246,15 +272,23 @@ def new(
 
 @tools.command()
 def check(params: ParamsFile = Path("params.yaml")) -> None:
-    """Check a params file, and that the dvc.yaml beside it, if there is one, belongs to it."""
+    """Check a params file, and that the dvc.yaml beside it belongs to it; tell which claims it does not test."""
     from adm.dvc_file import NAME, check_stages
     from adm.params import load
+    from adm.params.claims import not_tested
+    from adm.params.configurations import told_apart_by_schedules
     from adm.pipeline import Pipeline
 
     pipeline = Pipeline(load(params))
     if (dvc := params.with_name(NAME)).exists():
         check_stages(dvc, params, pipeline)
-    print(f"{params}: {len(pipeline.jobs)} jobs")
+    claims, untested = pipeline.params.claims, not_tested(pipeline.params.claims)
+    print(f"{params}: {len(pipeline.jobs)} jobs; {len(claims) - len(untested)} of {len(claims)} claims are tested")
+    for key, reason in untested.items():
+        print(f"  not tested: {key}: {reason}")
+    for key, claim in claims.items():
+        for run, other in told_apart_by_schedules(pipeline.params, claim):
+            print(f"  tested, unless a search finds the same timesteps for {run} and {other}: {key}")
 
 
 @tools.command()
@@ -277,14 +311,15 @@ def schema(
         bool, typer.Option("--check", help="Write nothing; fail if the file is not as it would be.")
     ] = False,
 ) -> None:
-    """Write the JSON schema of params files, which editors use to complete them."""
+    """Write the JSON schema of params files, which editors use to complete them, and record defaults of new fields."""
     from adm.artifacts.writing import new_file
     from adm.params import UserError
-    from adm.params.json_schema import render
+    from adm.params.json_schema import introduced, render
+    from adm.params.section import INTRODUCED
 
-    text = render()
-    if not check:
-        with new_file(out) as path:
-            path.write_text(text, encoding="utf-8")
-    elif not out.is_file() or out.read_text(encoding="utf-8") != text:
-        raise UserError(f"{out}: is not the schema of this code; type: adm schema")
+    for file, text in ((out, render()), (INTRODUCED, introduced())):
+        if not check:
+            with new_file(file) as path:
+                path.write_text(text, encoding="utf-8")
+        elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+            raise UserError(f"{file}: is not that of this code; type: adm schema")

@@ -18,11 +18,8 @@ HEADER = """\
 #   {command}
 """
 
-TRACKED = {"table": {".csv", ".md"}, "figure": {".png"}, "claims": {".csv", ".md"}}
-"""Endings of outputs that git tracks, by rule; DVC's cache holds all others, of the same rules, too."""
-
 MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
-"""Keys of what git does not track though its rule is one of those, since it is measured in seconds."""
+"""Keys of tables, figures and claims that are measured in seconds: no comparison of results takes them in."""
 
 
 SCORED = ("evaluate", "curve", "judge")
@@ -85,8 +82,6 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
     if job.rule == "resolve":
         deps = [Path("adm"), *files]
         words += ["--dvc", str(params.with_name(NAME))]
-    tracked = () if job.key in MEASURED else TRACKED.get(job.rule, ())
-    outs = [f"{path}: {{cache: false}}" if path.suffix in tracked else str(path) for path in job.outputs.values()]
     return [
         f"  {stage_name(job)}:",
         *([f"    wdir: {root}"] if root else []),
@@ -94,7 +89,7 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
         "    deps:",
         *(f"    - {os.path.relpath(path)}" for path in deps),
         "    outs:",
-        *(f"    - {path}" for path in outs),
+        *(f"    - {path}" for path in job.outputs.values()),
     ]
 
 

@@ -22,7 +22,6 @@ import yaml
 from tqdm import tqdm
 
 from adm import progress
-from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import library_versions
 from adm.machine import Usage, processor_name
 from adm.params import UserError
@@ -53,11 +52,11 @@ class Journal:
 
 def journal_of(job: Job) -> AbstractContextManager[Journal]:
     """Keep the journal of a job while the block runs; see `journal`."""
-    return journal(job.root, job.name, " ".join(job.command), job.verb, job.values)
+    return journal(job.root, job.name, " ".join(job.command), job.code, job.values)
 
 
 @contextmanager
-def journal(results: Path, name: str, title: str, stage: str, values: Mapping[str, Any]) -> Iterator[Journal]:
+def journal(results: Path, name: str, title: str, code: str, values: Mapping[str, Any]) -> Iterator[Journal]:
     """Write a journal while the block runs, to `logs/<name>.txt` in a results folder.
 
     Of several processes of one job only rank 0 writes. If a launcher process has opened the journal already, rank 0
@@ -67,7 +66,7 @@ def journal(results: Path, name: str, title: str, stage: str, values: Mapping[st
         results: The results folder.
         name: What the file is called, without its ending; slashes part folders.
         title: What runs.
-        stage: The stage whose code it runs, or is about.
+        code: The digest of the code that it runs.
         values: What it reads of the params file, or is told.
 
     Raises:
@@ -82,7 +81,7 @@ def journal(results: Path, name: str, title: str, stage: str, values: Mapping[st
             if is_main_process():
                 lines = writing.enter_context(_lines(path))
                 if os.environ.get(KEPT) != str(path):
-                    writing.enter_context(_framed(lines, path, _header(title, stage, values)))
+                    writing.enter_context(_framed(lines, path, _header(title, code, values)))
             yield found
     finally:
         progress.JOB.reset(token)
@@ -147,12 +146,12 @@ def _framed(lines: "_File", path: Path, header: str) -> Iterator[None]:
         lines.write(_timed(ended, began, Usage.now()))
 
 
-def _header(title: str, stage: str, params: Mapping[str, Any]) -> str:
+def _header(title: str, code: str, params: Mapping[str, Any]) -> str:
     content = {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["adm", *sys.argv[1:]]),
         "folder": str(Path.cwd()),
-        "code": code_digest(stage),
+        "code": code,
         "params": dict(params),
         "seeds": _named("seed", params),
         "threads": _named("threads", params),

@@ -177,7 +177,7 @@ class Run:
         self.state = TrainingState(network, build_task(model, device), self.training, device)
         options = self.training
         self.batches = Batches(
-            dataset, model.network.image_size, options.batch_size, options.crop, options.flip, options.seed
+            dataset, model.network.image_size, options.batch_size, options.crop, options.flip, options.seeds.data
         )
 
     def to(self, stop):

@@ -1,6 +1,5 @@
 """The command line: a verb takes a key, mistakes end in one line, and light verbs load no heavy libraries."""
 
-import inspect
 import os
 import re
 import shutil
@@ -21,10 +20,11 @@ from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import UserError, load
 from adm.params.metrics import METRICS
 from adm.pipeline import RULES, Job, Pipeline
+from adm.pipeline.arguments import arguments
 from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard, samples_of
 
-KEYED = [verb for verb in cli.WIRED if verb not in ("sizes", "report", "fetch")]
+KEYED = [verb for verb in cli.HELP if verb not in ("sizes", "report", "fetch")]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def everything_in(folder):
 
 
 def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
-    stages = {*cli.WIRED, "resolve"}
+    stages = {*cli.HELP, "resolve"}
     assert stages == set(verbs()) == {rule.verb for rule in RULES.values()}
     registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
@@ -75,16 +75,16 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
         found = Pipeline(load(root / "scales" / "released" / "params.yaml"))
     job = found.of_rule(rule)[0]
     stage = import_module(f"adm.stages.{job.verb}")
-    arguments = inspect.signature(stage.run).bind(*cli.WIRED[job.verb][1](cli.Call(found, job, Path("curves")), job))
-    outputs = [value for value in arguments.arguments.values() if isinstance(value, Path)]
+    given = arguments(stage.run, job, cli.Environment(found, job, Path("curves")))
+    outputs = [value for value in given.values() if isinstance(value, Path)]
     assert job.out in outputs
     # No section that the stage asks for is missing, but what guides a run that is not guided, and what tells at what
     # size stored files are read where none are.
-    missing = {name for name, value in arguments.arguments.items() if value is None}
+    missing = {name for name, value in given.items() if value is None}
     unread = {"dataset"} if job.verb in ("features", "reference", "judge") else set()
     # Only a search samples like a run.
-    unread |= {"like", "extractor"} if job.verb == "schedule" else set()
-    assert missing <= {"shard", "classifier", "classifier_model", "model", "weaker"} | unread
+    unread |= {"run", "extractor"} if job.verb == "schedule" else set()
+    assert missing <= {"classifier_model", "model", "guide_model", "asked"} | unread
 
 
 @pytest.mark.parametrize("verb", KEYED)

@@ -1,9 +1,9 @@
 """The parts of the site that are written at build: nothing that there is goes without a word."""
 
 import csv
-import importlib.util
 import json
 
+import pages
 import pytest
 import typer
 
@@ -12,15 +12,7 @@ from adm.pipeline import RULES
 
 
 @pytest.fixture(scope="module")
-def pages(root):
-    spec = importlib.util.spec_from_file_location("pages", root / "workflow" / "pages.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def write(pages):
+def write():
     return lambda part: "\n".join(pages.PARTS[part]())
 
 
@@ -47,7 +39,7 @@ def test_every_section_and_field_of_params_stands_once(root, write):
     assert sum(line.startswith("| `") for line in text.splitlines()) == fields
 
 
-def test_formulas_become_mathml_and_code_stays(pages):
+def test_formulas_become_mathml_and_code_stays():
     text = "where $x_t$ and $$\\frac{a}{b}$$, but `$x_t$` and\n\n```sh\necho $HOME $PWD\n```\n"
     made = pages.FORMULA.sub(pages._mathml, text)
     assert made.count("<math") == 2

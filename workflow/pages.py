@@ -2,7 +2,7 @@
 
 A hook of `mkdocs.yml`. A line `<!-- generated: NAME -->` of a page is replaced by what `PARTS[NAME]` writes, and one of
 `NAME SCALE` by what it writes of that scale; links to files outside `docs` lead to copies of them on the site, and
-formulas become MathML, so that no page asks the network.
+formulas become MathML, so that no page asks the network. Numbers with a reference are those of published results.
 """
 
 import ast
@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import latex2mathml.converter
+import references
 import typer
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -76,6 +78,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         place = "index.md" if path == HOME else place
         return f"{picture}[{text}]({os.path.relpath(place, Path(uri).parent)}{fragment or ''})"
 
+    own = HOME if uri == "index.md" else DOCS / uri
+    if own in references.pages():
+        try:
+            markdown = references.without_comments(references.filled(markdown, own.relative_to(ROOT).as_posix()))
+        except ValueError as error:
+            raise PluginError(str(error)) from error
     return FORMULA.sub(_mathml, LINK.sub(localised, _with_parts(markdown)))
 
 
@@ -241,7 +249,7 @@ def _intervals() -> Iterator[str]:
 
 
 def _results(scale: str) -> Path:
-    return ROOT / "results" / scale
+    return ROOT / "results" / "published" / scale
 
 
 def _command(verb: str, key: str, scale: str) -> str:

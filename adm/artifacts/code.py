@@ -1,35 +1,49 @@
-"""The code of a stage: its module and all that it imports from this package, without comments and layout.
+"""The code of a stage: all that its function executes, without comments and layout.
 
-Declarations of params are no code: what they hold reaches a stage as values, which are compared by themselves. So a
-field, a metric or a table that is added with a default re-runs nothing. Registries of theirs name functions as
-"module:function". Where a module that imports `importlib` asks one, those modules are its code as if it imported them;
-a module that only prints labels runs none of them.
+That is its module, `ARGUMENTS`, which hands it what it takes, and every module of the package that these import. Of the
+package of declarations, `adm.params`, only the definitions that are used count, and of a section only its methods:
+its fields reach a stage as values, which are compared by themselves, and its validators only refuse. Of a registry the
+rows count that a job's sections name. So a field, a metric, a sampler or a table that is added re-runs nothing.
 """
 
 import ast
+import dataclasses
 import hashlib
 import json
 import os
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from platformdirs import user_cache_path
 
 from adm.params.errors import UserError, brief
+from adm.params.registry import REGISTRIES
 
 PACKAGE = Path(__file__).parents[1]
 
 DECLARATIONS = "adm.params"
-"""The package that is no stage's code, though what it imports may be."""
+"""The package of which definitions count one by one."""
 
-REGISTERED = re.compile(r"(adm(?:\.\w+)+):\w+")
-"""How a registry names a function."""
+ARGUMENTS = "adm.pipeline.arguments"
+"""The module that decides what a stage is handed."""
 
-PARTS = {"sample": ("gather",)}
-"""Stages that write what another one would have written, under its name: their code is part of its."""
+WORDS = frozenset({"adm.params.errors"})
+"""Modules of what errors say: no result depends on them."""
+
+REFUSE = frozenset({"model_validator", "field_validator"})
+"""Decorators of methods that refuse values and change none."""
+
+NAMED = re.compile(r"(\w+(?:\.\w+)+):\w+")
+"""How a row of a registry names a function, of this package or another one."""
+
+PARTS = {"sample": ("adm.stages.gather",), "report": ("adm.pipeline.exhibits",)}
+"""Modules that are part of a stage's code, though it does not import them: what writes in its name, or for it."""
 
 DIGITS = 64
 """Hexadecimal digits of a digest."""
@@ -38,22 +52,36 @@ ACCEPTED = PACKAGE / "accepted.json"
 """By verb, digests of code that was declared to compute the same, each with the digest that it stands for."""
 
 
+class Piece(NamedTuple):
+    """A part of the code: a module, or one definition of a module of declarations."""
+
+    module: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.name}" if self.name else self.module
+
+
 @cache
-def code_digest(verb: str) -> str:
-    """A hash of the code that a stage runs; comments, docstrings and formatting do not change it.
+def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
+    """Hash the code that a stage runs; comments, docstrings and formatting do not change it.
 
     Parsing the modules takes a fifth of a second, so hashes are kept in the user's cache, by the bytes of the package.
 
     Args:
-        verb: The stage; its code is `adm/stages/<verb>.py` and every module of `adm` that it imports, also indirectly.
+        verb: The stage, `adm/stages/<verb>.py`.
+        rows: The rows of registries that a job's sections name, from `adm.params.registry.rows_in`.
 
     Returns:
         64 hexadecimal digits.
     """
-    kept = _cached() / verb
+    kept = _cached() / "+".join([verb, *rows])
     found = kept.read_text(encoding="ascii") if kept.exists() else ""
     if len(found) != DIGITS:
-        found = _digest(verb)
+        pieces = code_of(verb, rows)
+        found = hashlib.sha256("".join(f"{name}\n{text}\n" for name, text in pieces.items()).encode()).hexdigest()
+        if any(name.partition(".")[0] != "adm" for name in pieces if not name.startswith("row ")):
+            return found  # the cache knows the bytes of this package alone
         with suppress(OSError):  # a home that cannot be written to costs time alone
             kept.parent.mkdir(parents=True, exist_ok=True)
             partial = kept.with_suffix(f".{os.getpid()}")
@@ -62,6 +90,7 @@ def code_digest(verb: str) -> str:
     return found
 
 
+@cache
 def _cached() -> Path:
     """The folder of the digests of the package's code as it is, under this version of Python."""
     sources = hashlib.sha256(sys.version.encode())
@@ -71,21 +100,8 @@ def _cached() -> Path:
     return user_cache_path("adm") / "code" / sources.hexdigest()
 
 
-def _digest(verb: str) -> str:
-    digest = hashlib.sha256()
-    for module in code_of(verb):
-        digest.update(f"{module}\n{_normalised(module)}\n".encode())
-    return digest.hexdigest()
-
-
-def code_of_record(verb: str, digest: str | None = None) -> str:
-    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal.
-
-    Args:
-        verb: The stage.
-        digest: Of the code; today's if None.
-    """
-    digest = digest or code_digest(verb)
+def code_of_record(verb: str, digest: str) -> str:
+    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
     steps = acceptances(verb, digest)
     return steps[-1]["as"] if steps else digest
 
@@ -112,34 +128,191 @@ def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
-def code_of(verb: str) -> list[str]:
-    """The modules of a stage's code, sorted. A package's `__init__` counts if a name is imported from it."""
-    waiting, found = [f"adm.stages.{name}" for name in (verb, *PARTS.get(verb, ()))], set[str]()
+def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
+    """The pieces of a stage's code by their names, sorted, each with its text; arguments are those of `code_digest`.
+
+    A module has its name, a definition that of its module before a colon, and a row "row " before its own.
+    """
+    roots = (f"adm.stages.{verb}", ARGUMENTS, *PARTS.get(verb, ()))
+    waiting, seen, texts, packages = [Piece(module) for module in roots], set[Piece](), dict[str, str](), {"adm"}
     while waiting:
-        module = waiting.pop()
-        if module not in found:
-            found.add(module)
-            waiting += _imports(module)
-            if _loads_by_name(module):
-                waiting += [name for imported in _imports(module) if _declares(imported) for name in _named(imported)]
-    return sorted(module for module in found if not _declares(module))
+        piece = waiting.pop()
+        if piece in seen:
+            continue
+        seen.add(piece)
+        if (registry := _registry(piece)) is not None:
+            named = [row.partition(".")[2] for row in rows if row.partition(".")[0] == registry.what]
+            for name in dict.fromkeys([*registry.always, *named]):
+                texts[f"row {registry.what}.{name}"], used = _row(registry[name])
+                packages |= {each.module.partition(".")[0] for each in used}
+                waiting += used
+            continue
+        text = _text(piece)
+        if text is not None:
+            texts[str(piece)] = text
+        waiting += [used for used in _uses(piece) if used.module.partition(".")[0] in packages]
+    return dict(sorted(texts.items()))
+
+
+def _registry(piece: Piece) -> Any:
+    """The registry that a piece defines; None if it defines something else."""
+    node = _bindings(piece.module).get(piece.name) if piece.name else None
+    value = getattr(node, "value", None)
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry"):
+        return None
+    what = value.args[0]
+    assert isinstance(what, ast.Constant)
+    assert isinstance(what.value, str), piece
+    return REGISTRIES[what.value]
+
+
+def _row(row: Any) -> tuple[str, list[Piece]]:
+    """The values of a registry's row as text, and the code that they name."""
+    values, used = [], [Piece(type(row).__module__, type(row).__name__)]
+    for field in dataclasses.fields(row):
+        value = getattr(row, field.name)
+        if callable(value):
+            value = f"{value.__module__}:{value.__qualname__}"
+        if isinstance(value, str) and (found := NAMED.fullmatch(value)):
+            used.append(Piece(found[1], value.partition(":")[2] if _declares(found[1]) else ""))
+        values.append(f"{field.name}={value!r}")
+    return ", ".join(values), used
 
 
 def _declares(module: str) -> bool:
     return module == DECLARATIONS or module.startswith(f"{DECLARATIONS}.")
 
 
-def _named(module: str) -> list[str]:
-    """The modules whose functions a registry names."""
-    strings = (node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant))
-    return [found[1] for text in strings if isinstance(text, str) and (found := REGISTERED.fullmatch(text))]
+@cache
+def _text(piece: Piece) -> str | None:
+    """The text of a piece; None where it has none of its own: what is imported, and words of errors."""
+    if not piece.name:
+        return _normalised(_tree(piece.module))
+    node = _bindings(piece.module).get(piece.name)
+    if node is None or isinstance(node, ast.ImportFrom | ast.Import):
+        return None
+    return _normalised(_counted(piece.module, node))
 
 
-def _loads_by_name(module: str) -> bool:
-    """Whether a module imports what a registry names."""
-    nodes = list(ast.walk(_tree(module)))
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return "importlib" in [*names, *(node.module for node in nodes if isinstance(node, ast.ImportFrom))]
+@cache
+def _uses(piece: Piece) -> list[Piece]:
+    """The pieces that a piece names: what a module imports, or what a definition mentions."""
+    if not piece.name:
+        return _imported(_tree(piece.module), _tree(piece.module))
+    bindings = _bindings(piece.module)
+    node = bindings.get(piece.name)
+    if node is None:
+        return []
+    if isinstance(node, ast.ImportFrom | ast.Import):
+        return _imported(node, None, piece.name)
+    counted = _counted(piece.module, node)
+    found = _imported(counted, counted)
+    for name in {each.id for each in ast.walk(counted) if isinstance(each, ast.Name)} - {piece.name}:
+        if isinstance(bound := bindings.get(name), ast.ImportFrom | ast.Import):
+            found += _imported(bound, counted, name)
+        elif bound is not None:
+            found.append(Piece(piece.module, name))
+    if isinstance(node, ast.ClassDef) and _is_section(piece.module, node):
+        # A section's values may be sections, whose methods whoever has it can call.
+        fields = (each.annotation for each in node.body if isinstance(each, ast.AnnAssign))
+        found += [used for field in fields for used in _classes(piece.module, field)]
+    return found
+
+
+def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
+    """The classes of declarations that an annotation names, itself or by aliases."""
+    for name in {each.id for each in ast.walk(annotation) if isinstance(each, ast.Name)}:
+        piece, bound = Piece(module, name), _bindings(module).get(name)
+        while isinstance(bound, ast.ImportFrom) and bound.module and _declares(bound.module):
+            piece = Piece(bound.module, name)
+            bound = _bindings(bound.module).get(name)
+        if isinstance(bound, ast.ClassDef):
+            yield piece
+        elif isinstance(bound, ast.Assign):
+            yield from _classes(piece.module, bound.value)
+
+
+def _imported(node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece]:
+    """The pieces that the imports in a node name.
+
+    Args:
+        node: A tree, or one statement.
+        user: The tree that uses what is imported: of a module of declarations it takes the attributes that it mentions.
+        only: Of one statement, the name to look for; "" is all.
+    """
+    found: list[Piece] = []
+    for each in _without_types(node):
+        if isinstance(each, ast.Import):
+            found += [Piece(alias.name) for alias in each.names if not _declares(alias.name)]
+        elif isinstance(each, ast.ImportFrom) and each.module and each.module not in WORDS:
+            for alias in each.names:
+                own = alias.asname or alias.name
+                if only and own != only:
+                    continue
+                inner = f"{each.module}.{alias.name}"
+                if each.module.partition(".")[0] == "adm" and _file(inner):
+                    found += [Piece(inner)] if not _declares(inner) else _attributes(inner, own, user)
+                else:
+                    found.append(Piece(each.module, alias.name if _declares(each.module) else ""))
+    return found
+
+
+def _attributes(module: str, name: str, user: ast.AST | None) -> list[Piece]:
+    """The definitions of a module of declarations that a tree mentions as attributes of a name."""
+    nodes = ast.walk(user) if user is not None else ()
+    mentioned = (each for each in nodes if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name))
+    return [Piece(module, each.attr) for each in mentioned if each.value.id == name]  # type: ignore[attr-defined]
+
+
+def _without_types(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a tree but those under `if TYPE_CHECKING`, which are never executed."""
+    yield node
+    skipped = isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    for child in node.orelse if skipped and isinstance(node, ast.If) else ast.iter_child_nodes(node):
+        yield from _without_types(child)
+
+
+@cache
+def _bindings(module: str) -> dict[str, ast.stmt]:
+    """The statement that binds each name of a module of declarations."""
+    found: dict[str, ast.stmt] = {}
+    for node in _tree(module).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found[name] = node
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+                found[name] = node
+            case ast.ImportFrom(names=aliases) | ast.Import(names=aliases):
+                found |= {alias.asname or alias.name: node for alias in aliases}
+    return found
+
+
+def _counted(module: str, node: ast.stmt) -> ast.stmt:
+    """A definition without what reaches a stage as a value, and without what refuses values."""
+    if not isinstance(node, ast.ClassDef):
+        return node
+    fields = ast.AnnAssign if _is_section(module, node) else ()
+    body = [each for each in node.body if not isinstance(each, fields) and not _refuses(each)]
+    return ast.ClassDef(node.name, node.bases, node.keywords, body or [ast.Pass()], node.decorator_list)
+
+
+def _refuses(node: ast.stmt) -> bool:
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+    return any(isinstance(each, ast.Call) and getattr(each.func, "id", "") in REFUSE for each in decorators)
+
+
+def _is_section(module: str, node: ast.ClassDef) -> bool:
+    """Whether a class derives from pydantic's model, directly or by classes of declarations."""
+    for base in node.bases:
+        name = getattr(base, "id", "")
+        bound = _bindings(module).get(name)
+        if name == "BaseModel" or (isinstance(bound, ast.ClassDef) and _is_section(module, bound)):
+            return True
+        if isinstance(bound, ast.ImportFrom) and bound.module and _declares(bound.module):
+            parent = _bindings(bound.module).get(name)
+            if isinstance(parent, ast.ClassDef) and _is_section(bound.module, parent):
+                return True
+    return False
 
 
 def verbs() -> list[str]:
@@ -148,6 +321,10 @@ def verbs() -> list[str]:
 
 
 def _file(module: str) -> Path | None:
+    """The file of a module, of this package or of another one that is installed; None if there is none."""
+    if module.partition(".")[0] != "adm":
+        found = find_spec(module)
+        return Path(found.origin) if found is not None and found.origin else None
     path = PACKAGE.parent.joinpath(*module.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
     return next((candidate for candidate in candidates if candidate.is_file()), None)
@@ -160,22 +337,8 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def _imports(module: str) -> list[str]:
-    found: list[str] = []
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] == "adm"]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "adm":
-            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
-            exists = [name for name in submodules if _file(name)]
-            # `from package import submodule` uses the submodule; any other name comes from the package itself.
-            found += exists if len(exists) == len(submodules) else [*exists, node.module]
-    return found
-
-
-@cache
-def _normalised(module: str) -> str:
-    return ast.unparse(_WithoutDocstrings().visit(ast.parse(ast.unparse(_tree(module)))))
+def _normalised(node: ast.AST) -> str:
+    return ast.unparse(_WithoutDocstrings().visit(ast.parse(ast.unparse(node))))
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

@@ -15,6 +15,7 @@ from adm.artifacts.code import code_digest, code_of_record
 from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
 from adm.machine import cpp_compiler, vector_instructions
 from adm.params.errors import UserError
+from adm.params.registry import rows_in
 from adm.params.section import Section
 from adm.progress import progress
 
@@ -46,7 +47,11 @@ class Manifest(BaseModel):
 
 
 def provenance(
-    stage: str, params: Mapping[str, Section], inputs: Mapping[str, Path], libraries: Iterable[str]
+    stage: str,
+    params: Mapping[str, Section],
+    inputs: Mapping[str, Path],
+    libraries: Iterable[str],
+    read: Any = None,
 ) -> dict[str, Any]:
     """What made an artifact: a manifest without facts and files.
 
@@ -55,6 +60,7 @@ def provenance(
         params: The sections that the stage read.
         inputs: The artifacts that it read: folders with a manifest, or files.
         libraries: Distributions whose version can change the result.
+        read: Further sections that it read, which the inputs tell; the rows of registries that they name count.
     """
     versions = library_versions(libraries)
     if any(getattr(section, "compiled", False) for section in params.values()):
@@ -63,7 +69,7 @@ def provenance(
         "stage": stage,
         "params": dump_sections(params),
         "inputs": {name: identity(path) for name, path in inputs.items()},
-        "code": code_digest(stage),
+        "code": code_digest(stage, tuple(rows_in([params, read]))),
         "versions": versions,
     }
 

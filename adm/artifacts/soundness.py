@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adm.artifacts.code import code_digest, code_of_record
+from adm.artifacts.code import code_of_record
 from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, read_record, sha256
 from adm.artifacts.seal import read_made_with
@@ -29,6 +29,7 @@ class Origin:
     """
 
     stage: str
+    code: str
     inputs: Mapping[str, str] = field(default_factory=dict)
     log_of: str | None = None
 
@@ -45,6 +46,7 @@ class Checked:
         is_of_accepted_code: Whether the code has another digest, but was accepted as equal.
         may_be_of_other_python: Whether another Python version may be the only cause; the digest depends on it.
         is_left_over: Whether no job of the params file makes it.
+        today: The digest of the code that would make it today.
     """
 
     stage: str | None = None
@@ -54,6 +56,7 @@ class Checked:
     is_of_accepted_code: bool = False
     may_be_of_other_python: bool = False
     is_left_over: bool = False
+    today: str = ""
 
 
 def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, str | OSError]]:
@@ -110,10 +113,10 @@ def _check(path: str, artifacts: Mapping[str, Artifact], origin: Origin | None, 
     if stage != origin.stage:
         return Checked(stage, [*wrong, f"was made by {stage!r}, not by {origin.stage!r}"], code)
     wrong += _wrong_parents(made_by, origin, artifacts, digests)
-    is_other = code_of_record(stage, code) != code_of_record(stage)
-    is_accepted = not is_other and code != code_digest(stage)
+    is_other = code_of_record(stage, code) != code_of_record(stage, origin.code)
+    is_accepted = not is_other and code != origin.code
     is_other_python = is_other and _minor(made_by.versions.get("python", "")) != _minor(platform.python_version())
-    return Checked(stage, wrong, code, is_other, is_accepted, is_other_python)
+    return Checked(stage, wrong, code, is_other, is_accepted, is_other_python, today=origin.code)
 
 
 def _made_by(artifact: Artifact) -> Manifest | None:

@@ -1,4 +1,4 @@
-"""Training batches. Each is a function of the seed and the step, so training can resume at any step."""
+"""Training batches. Each is a function of the seed of the data and the step, so training can resume at any step."""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -59,7 +59,7 @@ class Batches:
         crop: "centre" uses the images as they are read; "random" draws a new crop each time, of the source image where
             the dataset stores files, else of the image as prepared.
         flip: Mirror each image with probability 1/2.
-        seed: The training run's seed.
+        seed: The training run's seed of the data.
         channels: How many of the images' channels are seen, 3 or 1.
     """
 

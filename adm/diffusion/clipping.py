@@ -7,6 +7,9 @@ from torch import Tensor
 
 Clipping = Literal["static", "dynamic", "none"]
 
+ClippingOrder = Literal["before", "after"]
+"""Whether x_0 is clipped before guidance shifts it or after."""
+
 PERCENTILE = 0.995
 """Of an image's absolute values. The source gives no number; this is the default of diffusers."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from adm.diffusion.clipping import Clipping
+from adm.diffusion.clipping import Clipping, ClippingOrder, clipped
 from adm.diffusion.process import Denoiser, Diffusion, Prediction
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
@@ -141,34 +141,61 @@ class DDPM:
 
 
 @dataclass(frozen=True)
-class DDIM:
-    """DDIM with the noise prediction shifted by the classifier: eps^ = eps - sqrt(1 - alpha_bar_t) s g.
+class Shifted:
+    """The common part of samplers whose noise prediction is shifted by the classifier.
 
     Args:
         diffusion: The process, respaced to the sampler's steps.
         denoiser: The network.
         gradient: s g; None for no guidance.
-        eta: 0 is deterministic, 1 has the variance beta~_t of ancestral sampling.
-        noise_temperature: tau, on each transition's noise.
+        noise_temperature: tau, on the noise of each transition that has some.
         epsilon_temperature: tau, dividing eps.
         clipping: Of the predicted x_0.
-
-    Source: Algorithm 2, equation 60; Song et al. (2021), equations 12 and 16; Appendix I.
+        clipping_order: Whether x_0 is clipped "before" guidance, as in the authors' code of DDIM, or "after" it.
     """
 
     diffusion: Diffusion
     denoiser: Denoiser
     gradient: Gradient | None = None
-    eta: float = 0.0
     noise_temperature: float = 1.0
     epsilon_temperature: float = 1.0
     clipping: Clipping = "static"
+    clipping_order: ClippingOrder = "before"
+
+    def predicted(self, diffusion: Diffusion, x_t: Tensor, step: int) -> Prediction:
+        """The prediction at a step of the process or of the whole one: eps^ = eps - sqrt(1 - alpha_bar_t) s g.
+
+        Source: Algorithm 2, equation 60.
+        """
+        clips_after = self.gradient is not None and self.clipping_order == "after"
+        clipping = "none" if clips_after else self.clipping
+        p = predict(diffusion, self.denoiser, x_t, step, self.epsilon_temperature, clipping)
+        if self.gradient is None:
+            return p
+        g = self.gradient(x_t, diffusion.seen_at(step, x_t))
+        eps = p.eps - diffusion.at("sqrt_one_minus_alpha_bar", step, x_t) * g
+        x_0 = diffusion.x_0_from_eps(x_t, step, eps)
+        if clips_after:
+            x_0 = clipped(x_0, self.clipping)
+            eps = diffusion.eps_from_x_0(x_t, step, x_0)
+        return replace(p, eps=eps, x_0=x_0)
+
+
+@dataclass(frozen=True)
+class DDIM(Shifted):
+    """DDIM: x_{t-1} from the predicted x_0 and eps.
+
+    Args:
+        eta: 0 is deterministic, 1 has the variance beta~_t of ancestral sampling.
+
+    Source: Algorithm 2; Song et al. (2021), equations 12 and 16; Appendix I.
+    """
+
+    eta: float = 0.0
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """From x_t to x_{t-1}."""
-        p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature, self.clipping)
-        if self.gradient is not None:
-            p = self._guided(p, x_t, step)
+        p = self.predicted(self.diffusion, x_t, step)
         alpha_bar = self.diffusion.at("alpha_bar", step, x_t)
         previous = self.diffusion.at("alpha_bar_previous", step, x_t)
         sigma = self.eta * ((1 - previous) / (1 - alpha_bar)).sqrt() * (1 - alpha_bar / previous).sqrt()
@@ -176,13 +203,6 @@ class DDIM:
         if step == 0 or self.eta == 0:
             return mean
         return mean + self.noise_temperature * sigma * noise()
-
-    def _guided(self, p: Prediction, x_t: Tensor, step: int) -> Prediction:
-        assert self.gradient is not None
-        g = self.gradient(x_t, self.diffusion.seen_at(step, x_t))
-        eps = p.eps - self.diffusion.at("sqrt_one_minus_alpha_bar", step, x_t) * g
-        # x_0 follows from the shifted eps and is not clipped again.
-        return replace(p, eps=eps, x_0=self.diffusion.x_0_from_eps(x_t, step, eps))
 
 
 @dataclass(frozen=True)

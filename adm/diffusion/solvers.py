@@ -16,42 +16,16 @@ import numpy as np
 from torch import Tensor
 
 from adm.arithmetic.respacing import nearest
-from adm.diffusion.clipping import Clipping, clipped
-from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import Gradient, Noise, predict
+from adm.diffusion.process import Diffusion
+from adm.diffusion.samplers import Noise, Shifted
 
 MOST_CHURN = math.sqrt(2) - 1
 """The most that churn raises sigma by, as a share of it. Source: Karras et al. (2022), algorithm 2."""
 
 
 @dataclass(frozen=True)
-class Solver:
-    """The common part of solvers, which use the predicted x_0 alone, not the variance.
-
-    Args:
-        diffusion: The process, respaced to the solver's steps.
-        denoiser: The network.
-        gradient: s g; None for no guidance. eps is shifted by it as in DDIM.
-        noise_temperature: tau, on the noise of each transition that has some.
-        epsilon_temperature: tau, dividing eps.
-        clipping: Of the predicted x_0, after guidance.
-    """
-
-    diffusion: Diffusion
-    denoiser: Denoiser
-    gradient: Gradient | None = None
-    noise_temperature: float = 1.0
-    epsilon_temperature: float = 1.0
-    clipping: Clipping = "static"
-
-    def x_0(self, diffusion: Diffusion, x_t: Tensor, step: int) -> Tensor:
-        """The predicted x_0, (B, C, H, W), at a step of the process or of the whole one."""
-        x_0 = predict(diffusion, self.denoiser, x_t, step, self.epsilon_temperature, "none").x_0
-        if self.gradient is not None:
-            # What eps - sigma g makes of x_0.
-            variance, alpha = (diffusion.at(name, step, x_t) for name in ("one_minus_alpha_bar", "sqrt_alpha_bar"))
-            x_0 = x_0 + variance / alpha * self.gradient(x_t, diffusion.seen_at(step, x_t))
-        return clipped(x_0, self.clipping)
+class Solver(Shifted):
+    """The common part of solvers, which use the predicted x_0 alone, not the variance."""
 
     def level(self, step: int) -> tuple[float, float, float]:
         """Alpha, sigma and lambda of x_t; of the image at step -1."""
@@ -91,7 +65,7 @@ class DPMSolverPP(Solver):
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """From x_t to x_{t-1}."""
-        predicted = self.x_0(self.diffusion, x_t, step)
+        predicted = self.predicted(self.diffusion, x_t, step).x_0
         if step == self.diffusion.num_timesteps - 1:
             self.past.clear()
         straight = predicted
@@ -127,7 +101,7 @@ class UniPC(Solver):
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """From x_t to x_{t-1}; draws no noise."""
-        predicted = self.x_0(self.diffusion, x_t, step)
+        predicted = self.predicted(self.diffusion, x_t, step).x_0
         if step == self.diffusion.num_timesteps - 1:
             self.past.clear()
         if self.past:
@@ -211,7 +185,7 @@ class Heun(Solver):
         return self._alpha(end) * (x + h * (slope + slope_there) / 2)
 
     def _x_0(self, x: Tensor, t: int) -> Tensor:
-        return self.x_0(self.whole, self._alpha(t) * x, t)
+        return self.predicted(self.whole, self._alpha(t) * x, t).x_0
 
     def _alpha(self, t: int) -> float:
         return math.sqrt(float(self.whole.alpha_bar[t]))

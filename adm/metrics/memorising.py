@@ -54,15 +54,20 @@ def nearer(
 
     Let s be the share, of N training and M held-out images, and pi = N / (N + M). What is returned is
 
-        q = s (1 - pi) / (s (1 - pi) + (1 - s) pi).
+        q = 1/2 + (s - pi) / (2 (1 - pi)),    at least 0.
 
-    If samples do not depend on which of the N + M images were trained on, any N of them are as likely to have been.
-    Then s has the mean pi, so q is 0.5, and the variance of s is exactly
+    If samples do not depend on which of the N + M images were trained on, any N of them are as likely to have been: s
+    has the mean pi, and q 1/2. If a share c of the samples copies training images, and lies nearer to them than any
+    held-out image does, however many there are, s has the mean c + (1 - c) pi, and q the mean c + (1 - c) / 2, which is
+    s for N held-out images. Samples that are drawn to training images, but do not copy them, would have a smaller
+    share with N held-out images than q says.
 
-        pi (1 - pi) K / (K - 1) sum_i (w_i - 1 / K)^2,    K = N + M,
+    The standard error is that of a ratio: the sums of n_i, the samples nearest to image i, over the training images and
+    over the held-out ones. With the variances v of n_i among either, of n samples,
 
-    where w_i is the share of samples whose nearest image is i. The standard error of q is 1 / (4 pi (1 - pi)) times
-    that of s, to first order. It covers the draw of the samples and of both sets of images.
+        var s = ((1 - s)^2 N v_training + s^2 M v_held_out) / n^2.
+
+    It covers the draw of the samples and of both sets of images, with copies and without.
 
     Args:
         samples: (n, D) features, n >= 2.
@@ -70,21 +75,21 @@ def nearer(
         held_out: (M, D), M >= 2.
 
     Returns:
-        q in [0, 1], and its standard error without memorising.
+        q in [0, 1], and its standard error.
 
     Raises:
         ValueError: Features are unusable, or their dimensions disagree.
 
-    Source: Platzer & Reutterer (2021), for the share of samples nearer to training than to held-out records.
+    Source: Platzer & Reutterer (2021), for the share of samples nearer to training than to held-out records; Cochran
+    (1977), section 6.3, for the variance of a ratio.
     """
     (at, to_training), (at_other, to_held_out) = (nearest(samples, images, 1) for images in (training, held_out))
     # An image in both sets is half of each.
     won = 0.5 * (1 + np.sign(to_held_out - to_training))[:, 0]
     of_training = np.bincount(at[:, 0], won, len(training))
     of_held_out = np.bincount(at_other[:, 0], 1 - won, len(held_out))
-    weights = np.concatenate([of_training, of_held_out]) / len(samples)
-    count, part = len(weights), len(training) / len(weights)
-    share = of_training.sum() / len(samples)
-    even = share * (1 - part) / (share * (1 - part) + (1 - share) * part)
-    variance = part * (1 - part) * count / (count - 1) * ((weights - 1 / count) ** 2).sum()
-    return float(even), float(np.sqrt(variance) / (4 * part * (1 - part)))
+    share, part = of_training.sum() / len(samples), len(training) / (len(training) + len(held_out))
+    even = 0.5 + (share - part) / (2 * (1 - part))
+    spread = (1 - share) ** 2 * len(training) * of_training.var(ddof=1)
+    spread += share**2 * len(held_out) * of_held_out.var(ddof=1)
+    return max(float(even), 0.0), float(np.sqrt(spread) / len(samples) / (2 * (1 - part)))

@@ -66,7 +66,7 @@ class ComparisonClaim(Claim):
 
 
 class TrendClaim(Claim):
-    """`metric` falls, or rises, from the first of `runs` to the last, and no step goes the other way."""
+    """`metric` falls, or rises, at every step from one of `runs` to the next."""
 
     kind: Literal["falls", "rises"]
     metric: ClaimMetric
@@ -276,6 +276,15 @@ def _whole(claim: Any, paper: dict[str, Any]) -> Any:
 
 Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
 """The claims by their keys."""
+
+
+def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:
+    """Name the claims that a scale does not test, with the reasons: known from the params file, before any result.
+
+    The stage `claims` adds but those that `adm.params.configurations.told_apart_by_schedules` names, if a search finds
+    the very schedule that it is compared with.
+    """
+    return {key: claim.none for key, claim in claims.items() if isinstance(claim, NotTestedClaim)}
 
 
 def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.params.metrics import MetricName
+from adm.params.metrics import ClaimMetric, MetricName
 from adm.params.section import Key, PositiveInt, Section
 from adm.params.sources import Needs, Words, keys_in
 
@@ -145,6 +145,18 @@ class SchedulesFigureParams(StudyFigureParams):
     runs: Annotated[dict[str, Key], Field(min_length=1)]
 
 
+class LotteryFigureParams(FigureParams):
+    """A metric by each seed of training, and the standard deviation that each makes: the runs of a table `lottery`."""
+
+    kind: Literal["lottery"]
+    runs: Runs
+    metric: ClaimMetric = "fid"
+
+    def needs(self) -> Needs:
+        """The artifacts that it is made from."""
+        return Needs(metrics=self.runs)
+
+
 class PanelParams(Section):
     """A panel of a comparison: samples of a run, or images of a dataset."""
 
@@ -218,6 +230,7 @@ AnyFigureParams = (
     | InterpolationFigureParams
     | LikelihoodsFigureParams
     | SchedulesFigureParams
+    | LotteryFigureParams
     | ComparisonParams
     | ClassGridParams
     | RandomGridParams

@@ -13,7 +13,9 @@ from pydantic.json_schema import models_json_schema
 from adm.paper import claims as claims_of_paper
 from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SEVERAL, SWEEP
 from adm.params.figures import AnyFigureParams
+from adm.params.models import TrainingSeeds
 from adm.params.schema import Params
+from adm.params.section import Section, introduced_defaults
 from adm.params.seeds import SEEDED, SEEDS
 from adm.params.sources import NoSource
 from adm.params.tables import KINDS, AnyTableParams
@@ -30,12 +32,20 @@ WRITTEN_WHOLE = frozenset(
 
 AXIS = {"type": "array", "minItems": 1, "items": {"not": {"type": "object"}}, "description": "Values, an entry each."}
 
+KINDS_OF_SEEDS = list(TrainingSeeds.model_fields)
 SEEDS_OF_TRAINING = {
     "type": "array",
     "minItems": 1,
     "uniqueItems": True,
     "items": {"type": "integer", "minimum": 0},
     "description": "Trains a copy from each seed; a run of it becomes a run of each copy, and its key their group's.",
+}
+THREE_SEEDS = {
+    "type": "object",
+    "properties": {kind: {"anyOf": [{"type": "integer", "minimum": 0}, SEEDS_OF_TRAINING]} for kind in KINDS_OF_SEEDS},
+    "required": KINDS_OF_SEEDS,
+    "additionalProperties": False,
+    "description": "Of each kind a seed or several: any two seeds of two kinds meet in one copy, as in a Latin square.",
 }
 
 
@@ -64,6 +74,18 @@ def render() -> str:
         "definitions": dict(sorted(definitions.items())),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def introduced() -> str:
+    """The text of `INTRODUCED`: what it records, and the defaults of fields that are new since it was written."""
+    found: dict[str, Any] = {}
+    waiting = Section.__subclasses__()
+    while waiting:
+        section = waiting.pop()
+        waiting += section.__subclasses__()
+        if section.__module__.startswith("adm.params."):
+            found[section.__name__] = introduced_defaults(section)
+    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _as_written(name: str, section: Schema) -> Schema:
@@ -112,7 +134,9 @@ def _open(name: str, section: Schema, definitions: dict[str, Schema]) -> None:
             for one in entry.get("anyOf", [entry]):
                 _let_sweep(definitions[_named(one)], name in OF_CHECKPOINTS)
                 if name in SEEDED:
-                    definitions[_named(one)]["properties"][SEEDS] = _or_null(SEEDS_OF_TRAINING)
+                    definitions[_named(one)]["properties"][SEEDS] = _or_null(
+                        {"anyOf": [SEEDS_OF_TRAINING, THREE_SEEDS]} if name == "models" else SEEDS_OF_TRAINING
+                    )
 
 
 def _let_one_stand_for_several(part: Any) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from adm.params.errors import shown
+from adm.params.registry import OneOf, Registry
+from adm.params.section import Section
 
 Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_statistics", "held_out"]
 """Inputs of metrics: features of the samples by layer, pooled features of the reference's images ("real"), statistics
@@ -41,51 +42,59 @@ class Metric:
     intervals: bool = False
 
 
-METRICS: dict[str, Metric] = {
-    "fid": Metric("FID", "lower", "adm.metrics.scores:fid", ("pool", "pool_statistics"), intervals=True),
-    "sfid": Metric("sFID", "lower", "adm.metrics.scores:sfid", ("spatial", "spatial_statistics"), intervals=True),
-    "inception_score": Metric("IS", "higher", "adm.metrics.scores:inception", ("logits",), intervals=True),
-    "precision": Metric("Precision", "higher", "adm.metrics.scores:precision", ("pool", "real"), intervals=True),
-    "recall": Metric("Recall", "higher", "adm.metrics.scores:recall", ("pool", "real"), intervals=True),
-    "fid_infinity": Metric(
-        "FID of infinitely many",
-        "lower",
-        "adm.metrics.scores:fid_of_infinitely_many",
-        ("pool", "pool_statistics", "real"),
-        error="fid_infinity_standard_error",
-        digits=3,
-        intervals=True,
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    {
+        "fid": Metric("FID", "lower", "adm.metrics.scores:fid", ("pool", "pool_statistics"), intervals=True),
+        "sfid": Metric("sFID", "lower", "adm.metrics.scores:sfid", ("spatial", "spatial_statistics"), intervals=True),
+        "inception_score": Metric("IS", "higher", "adm.metrics.scores:inception", ("logits",), intervals=True),
+        "precision": Metric("Precision", "higher", "adm.metrics.scores:precision", ("pool", "real"), intervals=True),
+        "recall": Metric("Recall", "higher", "adm.metrics.scores:recall", ("pool", "real"), intervals=True),
+        "fid_infinity": Metric(
+            "FID of infinitely many",
+            "lower",
+            "adm.metrics.scores:fid_of_infinitely_many",
+            ("pool", "pool_statistics", "real"),
+            error="fid_infinity_standard_error",
+            digits=3,
+            intervals=True,
+        ),
+        "kid": Metric("KID", "lower", "adm.metrics.scores:kid", ("pool", "real"), "kid_standard_error", 3, True),
+        "density": Metric(
+            "Density", "higher", "adm.metrics.scores:density", ("pool", "real"), "density_standard_error", 3, True
+        ),
+        "coverage": Metric(
+            "Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real"), "coverage_standard_error", None, True
+        ),
+        "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
+        "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
+        "nearer": Metric(
+            "Nearer to training",
+            "lower",
+            "adm.metrics.memorising:nearer_to_training",
+            ("pool", "real", "held_out"),
+            error="nearer_standard_error",
+            digits=2,
+        ),
+        "nearer_floor": Metric(
+            "Nearer to training, real",
+            "lower",
+            "adm.metrics.memorising:nearer_of_real",
+            ("real", "held_out"),
+            error="nearer_floor_standard_error",
+            digits=2,
+        ),
+        "distance_ratio": Metric(
+            "Distance ratio", "higher", "adm.metrics.memorising:distance_ratio", ("pool", "real", "held_out")
+        ),
+    },
+    always=(
+        *("fid", "sfid", "inception_score", "precision", "recall", "fid_infinity", "kid", "density", "coverage"),
+        *("fid_held_out", "fid_floor", "nearer", "nearer_floor", "distance_ratio"),
     ),
-    "kid": Metric("KID", "lower", "adm.metrics.scores:kid", ("pool", "real"), "kid_standard_error", 3, True),
-    "density": Metric(
-        "Density", "higher", "adm.metrics.scores:density", ("pool", "real"), "density_standard_error", 3, True
-    ),
-    "coverage": Metric(
-        "Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real"), "coverage_standard_error", intervals=True
-    ),
-    "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
-    "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
-    "nearer": Metric(
-        "Nearer to training",
-        "lower",
-        "adm.metrics.memorising:nearer_to_training",
-        ("pool", "real", "held_out"),
-        error="nearer_standard_error",
-        digits=2,
-    ),
-    "nearer_floor": Metric(
-        "Nearer to training, real",
-        "lower",
-        "adm.metrics.memorising:nearer_of_real",
-        ("real", "held_out"),
-        error="nearer_floor_standard_error",
-        digits=2,
-    ),
-    "distance_ratio": Metric(
-        "Distance ratio", "higher", "adm.metrics.memorising:distance_ratio", ("pool", "real", "held_out")
-    ),
-}
-"""Every metric, in the order of printing: the paper's metrics first."""
+)
+"""Every metric, in the order of printing: the paper's metrics first. Every run is scored by those that count `always`,
+and by another one if a table, a figure or a claim asks for it."""
 
 PAPER_METRICS = ("fid", "sfid", "inception_score", "precision", "recall")
 """The metrics of the paper's tables."""
@@ -94,26 +103,37 @@ POOLED = tuple(name for name, metric in METRICS.items() if not {"spatial", "logi
 """The metrics of pooled features and images alone, which any extractor gives: those of a judge."""
 
 
-def _registered(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(f"{shown(name)} is no metric; there are {', '.join(METRICS)}")
-    return name
-
-
 def _with_intervals(name: str) -> str:
-    _registered(name)
     if not METRICS[name].intervals:
         accepted = ", ".join(key for key, metric in METRICS.items() if metric.intervals)
         raise ValueError(f"{name!r} has no intervals, which a claim needs; metrics that have are {accepted}")
     return name
 
 
-MetricName = Annotated[str, AfterValidator(_registered), WithJsonSchema({"enum": [*METRICS]})]
+MetricName = Annotated[str, OneOf(METRICS)]
 """The name of a metric."""
 
 ClaimMetric = Annotated[
     str,
+    OneOf(METRICS),
     AfterValidator(_with_intervals),
     WithJsonSchema({"enum": [name for name, metric in METRICS.items() if metric.intervals]}),
 ]
 """The name of a metric that a claim can be tested on."""
+
+
+class AskedParams(Section):
+    """Metrics of a run that a table, a figure or a claim asks for, beside those of every run."""
+
+    metrics: list[MetricName]
+
+
+def computed(asked: AskedParams | None, pooled: bool = False) -> list[str]:
+    """The metrics that a run is scored by, in the order of printing.
+
+    Args:
+        asked: Those beside the ones of every run.
+        pooled: Only those of pooled features and images, which a judge gives.
+    """
+    names = {*METRICS.always, *(asked.metrics if asked else ())}
+    return [name for name in METRICS if name in names and (name in POOLED or not pooled)]

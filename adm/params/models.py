@@ -1,9 +1,10 @@
 """Sections of models, and of the segments of their training."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from adm.params.errors import shown
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
 
@@ -54,6 +55,36 @@ class AveragesParams(Section):
         return self
 
 
+class TrainingSeeds(Section):
+    """The three seeds of a training.
+
+    `weights` draws the initial weights, `data` the order of the images with their crops and flips, and `noise` all that
+    the loss draws anew: timesteps, epsilon, dropout and dropped labels.
+    """
+
+    weights: Seed
+    data: Seed
+    noise: Seed
+
+
+def _one_or_three(value: Any) -> Any:
+    # Checked here, because pydantic's own messages would name the members of the union, too.
+    given = [value]
+    if isinstance(value, dict) and value.keys() == TrainingSeeds.model_fields.keys():
+        given = list(value.values())
+    if isinstance(value, TrainingSeeds) or all(is_seed(one) for one in given):
+        return value
+    raise ValueError(
+        f"{shown(value)} is not accepted; write a whole number from 0 on, or three by name: "
+        "{weights: 1, data: 2, noise: 3}"
+    )
+
+
+def is_seed(value: Any) -> bool:
+    """Whether a value from YAML is a seed: a whole number from 0 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 class TrainingParams(Section):
     """How to optimise a model: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).
 
@@ -71,6 +102,8 @@ class TrainingParams(Section):
 
     `label_dropout` is the probability with which an image is shown without its class, so that the model also learns to
     denoise without one; classifier-free guidance, `cfg_scale` of runs, needs that.
+
+    `seed` is one number for all that is random, or three by name, `{weights: 1, data: 2, noise: 3}`.
     """
 
     batch_size: PositiveInt
@@ -87,8 +120,14 @@ class TrainingParams(Section):
     flip: bool = False
     label_dropout: Fraction = 0.0
     timestep_sampler: Literal["uniform", "loss_second_moment"] = "uniform"
-    seed: Seed = 0
+    seed: Annotated[Seed | TrainingSeeds, BeforeValidator(_one_or_three)] = 0
     threads: PositiveInt = 1
+
+    @property
+    def seeds(self) -> TrainingSeeds:
+        """The three seeds; one number is all of them."""
+        seed = self.seed
+        return seed if isinstance(seed, TrainingSeeds) else TrainingSeeds(weights=seed, data=seed, noise=seed)
 
     @model_validator(mode="after")
     def _accumulation_divides_batch(self) -> Self:

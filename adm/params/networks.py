@@ -8,13 +8,27 @@ from adm.arithmetic.levels import level_channels, level_sides
 from adm.params.section import Fraction, PositiveInt, Section
 
 
+def check_seen(conditioning: str, channels: int, groups: int) -> None:
+    """Refuse a normalisation that takes an added embedding away again: with one channel a group, it is its mean.
+
+    Raises:
+        ValueError: Conditioning is "addition", and there are as many groups as channels.
+    """
+    if conditioning == "addition" and channels == groups:
+        raise ValueError(
+            f"conditioning 'addition' shows neither timestep nor class to {channels} channels in {groups} groups: "
+            f"normalising single channels takes away what was added; use fewer groups, at most {channels // 2}"
+        )
+
+
 class EncoderParams(Section):
     """The common part of UNet and classifier: levels of residual blocks with attention.
 
     `channel_multiplier` has one entry for each resolution; each level halves the sides. `attention_resolutions` are
     side lengths of feature maps. Exactly one of `heads` and `head_channels` is given. `image_channels` is 3, or 1 for
     grey images. Every GroupNorm has `groups`, in the paper 32. With as many groups as channels every feature map loses
-    its mean and its scale; at 28x28 images came out too bright.
+    its mean and its scale; at 28x28 images came out too bright, and conditioning by addition, which is lost with the
+    mean, is refused.
     """
 
     image_size: PositiveInt
@@ -82,6 +96,7 @@ class EncoderParams(Section):
                     f"channels {self.channels} x channel_multiplier {self.channel_multiplier} gives a level of "
                     f"{channels} channels; GroupNorm needs a multiple of groups, {self.groups}"
                 )
+            check_seen(self.conditioning, channels, self.groups)
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, NoCopiesClaim, ReconstructionClaim, ReconstructionOrderClaim
+from adm.params.configurations import same_configurations
 from adm.params.figures import (
     AblationsParams,
     AnyFigureParams,
@@ -16,6 +17,7 @@ from adm.params.figures import (
     EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
+    LotteryFigureParams,
     NeighboursFigureParams,
     RunCurvesParams,
     SchedulesFigureParams,
@@ -24,6 +26,7 @@ from adm.params.figures import (
 )
 from adm.params.judges import parts
 from adm.params.keys import check_class, check_dataset, check_kept, check_known
+from adm.params.lottery_checks import check_lottery
 from adm.params.metrics import FEWEST_FOR_INTERVALS
 from adm.params.needs import members_of, needs_of_figure, needs_of_table
 from adm.params.schedules import VariationalParams
@@ -32,6 +35,7 @@ from adm.params.sources import Needs, keys_in
 from adm.params.tables import (
     ComputeParams,
     HyperparametersParams,
+    LotteryTableParams,
     OwnTableParams,
     ScalesParams,
     SweepsParams,
@@ -61,7 +65,7 @@ def check_report(params: Params) -> None:
 
 def _check_table(params: Params, key: str) -> None:
     table, place = params.tables[key], f"tables.{key}"
-    if table.kind != kind_of_table(key):
+    if table.kind != kind_of_table(key) and (key in TABLES or not isinstance(table, LotteryTableParams)):
         raise ValueError(
             f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, which this table is; leave it out"
         )
@@ -78,6 +82,8 @@ def _check_table(params: Params, key: str) -> None:
     if isinstance(table, OwnTableParams) and table.published is not None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
         check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
+    if isinstance(table, LotteryTableParams):
+        check_lottery(params, f"{place}.runs", table.runs)
     _check_needs(params, place, needs_of_table(params, key))
 
 
@@ -157,6 +163,8 @@ def _check_sources(params: Params, place: str, figure: AnyFigureParams) -> None:
             _check_studies(params.likelihoods, figure.curves.values(), place, "likelihoods")
         case SchedulesFigureParams():
             _check_visited(params, place, figure)
+        case LotteryFigureParams():
+            check_lottery(params, f"{place}.runs", figure.runs)
 
 
 def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
@@ -193,7 +201,8 @@ def _check_studies(section: Collection[str], studies: Collection[str], place: st
         check_known(section, study, place, name)
 
 
-def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
+def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
+    """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = claim.runs_compared()
     runs = members_of(params, compared)
     for run in runs:
@@ -201,6 +210,15 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
     _check_seeds(params, place, compared)
     _check_seeds_of_all(params, place, compared)
     _check_counts(params, place, runs, over_seeds=any(run in params.groups for run in compared))
+    for run, other in same_configurations(params, claim):
+        raise ValueError(
+            f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs that "
+            "differ in more than seeds"
+        )
+
+
+def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
+    _check_compared(params, place, claim)
     _check_judged(params, claim.judged(), f"{place}.judge")
     for key in claim.throughputs():
         check_known(params.throughput, key, place, "throughput")
@@ -249,6 +267,10 @@ def _check_same_images(params: Params, place: str, first: str, other: str) -> No
         found, expected = (getattr(params.interpolations[key], name) for key in (other, first))
         if found != expected:
             raise ValueError(f"{place}: the {name} of {other!r} is {found!r}, but that of {first!r} is {expected!r}")
+    if params.interpolations[first] == params.interpolations[other]:
+        raise ValueError(
+            f"{place}: {first!r} and {other!r} are of one configuration; compare interpolations that differ"
+        )
 
 
 def _check_needs(params: Params, place: str, needs: Needs) -> None:

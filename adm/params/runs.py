@@ -11,6 +11,7 @@ from adm.params.samplers import SAMPLERS, USUAL, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
+EpsilonTemperature = Annotated[float, Field(gt=0, le=2)]
 GradientScale = Annotated[float, Field(ge=0)]
 Portion = Annotated[float, Field(ge=0, le=1)]
 Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
@@ -67,7 +68,7 @@ class SamplingParams(ScoredParams):
     schedule: Key | None = None
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
-    epsilon_temperature: Temperature = 1.0
+    epsilon_temperature: EpsilonTemperature = 1.0
     clipping: Literal["static", "dynamic", "none"] = "static"
     order: Literal[2, 3] = 2
     churn: Annotated[float, Field(ge=0)] = 0.0
@@ -122,6 +123,9 @@ class RunParams(SamplingParams):
     is predicted without the class: 1 is the conditional model, 0 the unconditional one. With `guide`, eps_u is that of
     a weaker model. A classifier may be added to either; its gradient then shifts the changed eps.
 
+    `clipping_order` is whether the predicted image is clipped before the classifier's gradient shifts it, as in the
+    paper, or after. DDPM has no such order: there the gradient shifts the mean of the next image.
+
     `guidance_interval`, [low, high], limits all guidance to timesteps t of the T of training with low <= t / T <= high;
     what guides is not computed at the others.
 
@@ -135,6 +139,7 @@ class RunParams(SamplingParams):
     classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
     gradient_at: Literal["x_t", "mean"] = "x_t"
+    clipping_order: Literal["before", "after"] = "before"
     cfg_scale: GradientScale | None = None
     guide: GuideParams | None = None
     guidance_interval: Annotated[list[Portion], Field(min_length=2, max_length=2)] | None = None

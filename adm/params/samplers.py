@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, WithJsonSchema
-
-from adm.params.errors import shown
+from adm.params.registry import OneOf, Registry
 
 
 def once_a_step(steps: int) -> int:
@@ -28,7 +26,7 @@ class Sampler:
         made_by: "module:class". The class takes a process, a denoiser, a gradient or None, and the keywords `fields`,
             `noise_temperature`, `epsilon_temperature` and `clipping`; it is called like those of
             `adm.diffusion.samplers`.
-        fields: The fields of a run that only this sampler takes.
+        fields: The fields of a run that not all samplers take.
         evaluations: How often it evaluates the denoiser, and the classifier if there is one, in so many steps.
     """
 
@@ -38,24 +36,26 @@ class Sampler:
     evaluations: Callable[[int], int] = once_a_step
 
 
-SAMPLERS: dict[str, Sampler] = {
-    "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
-    "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta",)),
-    "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta",)),
-    "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order",)),
-    "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range"), twice_but_once_at_last),
-}
+SHIFTED = ("clipping_order",)
+"""Fields of samplers in which guidance shifts the predicted image; in DDPM it shifts the mean of x_{t-1}."""
+
+SAMPLERS: Registry[Sampler] = Registry(
+    "sampler",
+    {
+        "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
+        "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", *SHIFTED)),
+        "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", *SHIFTED)),
+        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", *SHIFTED)),
+        "heun": Sampler(
+            "Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range", *SHIFTED), twice_but_once_at_last
+        ),
+    },
+)
 """Every sampler, by its name in a run."""
 
 USUAL = "ddpm"
 """The sampler that printed descriptions of runs do not mention."""
 
 
-def _registered(name: str) -> str:
-    if name not in SAMPLERS:
-        raise ValueError(f"{shown(name)} is no sampler; there are {', '.join(SAMPLERS)}")
-    return name
-
-
-SamplerName = Annotated[str, AfterValidator(_registered), WithJsonSchema({"enum": [*SAMPLERS]})]
+SamplerName = Annotated[str, OneOf(SAMPLERS)]
 """The name of a sampler."""

@@ -39,12 +39,17 @@ class PathsParams(Section):
     results: Annotated[str, Field(pattern=r"^(results/[A-Za-z0-9_-]+|/[^\s{}]+)$")]
 
 
-class Params(Section):
-    """A whole written-out params file: one schema for every scale. Sections that a file leaves out are empty."""
+class Setup(Section):
+    """Where results lie, and how jobs are executed: no result depends on it."""
 
     paths: PathsParams
     execution: ExecutionParams = ExecutionParams()
     resources: ResourcesParams = ResourcesParams()
+
+
+class Sections(Section):
+    """The sections that results rest on, and look-ups between them: those of a whole params file, or an excerpt."""
+
     datasets: dict[Key, DatasetParams] = {}
     extractors: dict[Key, ExtractorParams] = {}
     models: dict[Key, ModelParams] = {}
@@ -61,9 +66,6 @@ class Params(Section):
     likelihoods: dict[Key, LikelihoodParams] = {}
     schedules: dict[Key, ScheduleParams] = {}
     throughput: dict[Key, ThroughputParams] = {}
-    tables: Tables = {}
-    figures: Figures = {}
-    claims: Claims = {}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy whose look-ups are made anew: those that were made are of the sections before."""
@@ -212,3 +214,11 @@ class Params(Section):
         if isinstance(section, PublishedReferenceParams):
             return section.image_size
         return self.datasets[section.dataset].side
+
+
+class Params(Sections, Setup):
+    """A whole written-out params file: one schema for every scale. Sections that a file leaves out are empty."""
+
+    tables: Tables = {}
+    figures: Figures = {}
+    claims: Claims = {}

@@ -4,15 +4,21 @@ A model with `seeds: [1, 2, 3]` becomes the models `<model>-seed-1` to `<model>-
 run of it becomes the runs `<run>-seed-1` to `<run>-seed-3`, and the run's own key then names their group. Where tables,
 curves and claims name a run, they may name a group. What shows one model or one run takes the first of several.
 
+With `seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}` the three seeds of a training vary apart, and
+copies end in `-seed-w1-d1-n1`. Any two seeds of two kinds meet in one copy: three lists of n seeds are a Latin
+square of n^2 copies, two are n^2 as well, one is n. A number in place of a list is a seed that all copies share.
+
 It works on values from YAML that are written out already, before any check.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import product
 from typing import Any
 
 from adm.params.errors import shown
+from adm.params.models import TrainingSeeds, is_seed
 from adm.params.naming import count_key
 
 SEEDS, GROUPS = "seeds", "groups"
@@ -27,7 +33,7 @@ STRIDE = 1_000_000
 SEEDED = ("models", "gans")
 """Sections whose entries may have seeds."""
 
-SEED_IN_KEY = re.compile(r"seed-[0-9]+")
+SEED_IN_KEY = re.compile(r"seed-(?:[0-9]+|w[0-9]+-d[0-9]+-n[0-9]+)")
 """The part of a copy's key that its run's key has, too; the last one, as a copy may be a run."""
 
 FOLLOWING = {
@@ -81,16 +87,16 @@ def with_seeds(written: Raw) -> Raw:
     return _of_first(result, firsts)
 
 
-def _with_seed(entry: Raw, seed: int) -> Raw:
+def _with_seed(entry: Raw, seed: Any) -> Raw:
     return {**entry, "seed": seed}
 
 
-def _with_training_seed(entry: Raw, seed: int) -> Raw:
+def _with_training_seed(entry: Raw, seed: Any) -> Raw:
     training = entry.get("training")
     return {**entry, "training": {**training, "seed": seed}} if isinstance(training, dict) else entry
 
 
-def _copied(section: str, entries: Raw, seeded: Callable[[Raw, int], Raw], copies: Copies) -> Raw:
+def _copied(section: str, entries: Raw, seeded: Callable[[Raw, Any], Raw], copies: Copies) -> Raw:
     """Entries with those that have seeds copied; `copies` gets the keys of the copies."""
     result: Raw = {}
     for key, entry in entries.items():
@@ -99,21 +105,42 @@ def _copied(section: str, entries: Raw, seeded: Callable[[Raw, int], Raw], copie
         if seeds is None:  # null takes away the seeds of an alias or a base
             _put(result, section, key, rest)
             continue
-        _check(f"{section}.{key}.{SEEDS}", seeds)
-        copies[key] = [f"{key}-seed-{seed}" for seed in seeds]
-        for seed, copy in zip(seeds, copies[key], strict=True):
+        place = f"{section}.{key}.{SEEDS}"
+        apart = isinstance(seeds, dict) and section == "models"
+        found = _crossed(place, seeds) if apart else {str(seed): seed for seed in _checked(place, seeds)}
+        if len(found) > MOST_SEEDS:
+            raise ValueError(f"{place}: gives {len(found)} copies; at most {MOST_SEEDS} are accepted")
+        copies[key] = [f"{key}-seed-{name}" for name in found]
+        for seed, copy in zip(found.values(), copies[key], strict=True):
             _put(result, section, copy, seeded(rest, seed))
     return result
 
 
-def _check(place: str, seeds: Any) -> None:
-    whole = isinstance(seeds, list) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
-    if not whole or not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+def _checked(place: str, seeds: Any) -> list[int]:
+    if not isinstance(seeds, list) or not seeds or not all(map(is_seed, seeds)) or len(set(seeds)) < len(seeds):
         raise ValueError(
             f"{place}: {shown(seeds)} is not accepted; write a list of different whole numbers from 0 on, as [1, 2, 3]"
         )
-    if len(seeds) > MOST_SEEDS:
-        raise ValueError(f"{place}: gives {len(seeds)} copies; at most {MOST_SEEDS} are accepted")
+    return seeds
+
+
+def _crossed(place: str, seeds: Raw) -> dict[str, dict[str, int]]:
+    """Give the three seeds of each copy, by the end of its key; any two seeds of two kinds meet in one copy."""
+    kinds = tuple(TrainingSeeds.model_fields)
+    if set(seeds) != set(kinds):
+        raise ValueError(f"{place}: has {', '.join(map(str, seeds)) or 'no kind'}; it needs {', '.join(kinds)}")
+    lists = {kind: [s] if is_seed(s := seeds[kind]) else _checked(f"{place}.{kind}", s) for kind in kinds}
+    varied = [kind for kind in kinds if len(lists[kind]) > 1]
+    if len({len(lists[kind]) for kind in varied}) > 1:
+        counts = ", ".join(f"{len(lists[kind])} of {kind}" for kind in varied)
+        raise ValueError(f"{place}: {counts}; give equally many of each, or one")
+    n, found = max(map(len, lists.values())), {}
+    for row, column in product(range(n), range(n if len(varied) > 1 else 1)):
+        # The cyclic Latin square: each third seed stands once in each row and in each column.
+        places = dict(zip(varied, (row, column, (row + column) % n), strict=False))
+        copy = {kind: lists[kind][places.get(kind, 0)] for kind in kinds}
+        found["-".join(f"{kind[0]}{seed}" for kind, seed in copy.items())] = copy
+    return found
 
 
 def _put(result: Raw, section: str, key: Any, entry: Any) -> None:

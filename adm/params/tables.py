@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from adm.params.judges import judged
-from adm.params.metrics import MetricName
+from adm.params.metrics import ClaimMetric, MetricName
 from adm.params.section import Key, Section
 from adm.params.sources import Needs, Source, Words, keys_in
 
@@ -78,6 +78,10 @@ class ScalesParams(Section):
     ddpm: Sources
     ddim: Sources
 
+    def runs(self) -> list[str]:
+        """Keys of the runs whose scales it prints."""
+        return keys_in([*self.ddpm, *self.ddim])
+
     def needs(self) -> Needs:
         """The artifacts that it is made from: none, only the params file."""
         return Needs()
@@ -120,6 +124,22 @@ class OwnTableParams(Section):
         return Needs(metrics=runs, judged=keys_in(judged(run, judge) for judge in self.judges for run in runs))
 
 
+class LotteryTableParams(Section):
+    """What retraining does: how much of a metric's variance is of weights, data, noise, and of the draw of samples.
+
+    `runs` are groups, a draw of samples each, of a model whose `seeds` are three lists: a run with a sweep of `seed`.
+    """
+
+    kind: Literal["lottery"]
+    runs: Annotated[list[Key], Field(min_length=1)]
+    metric: ClaimMetric = "fid"
+    caption: Words
+
+    def needs(self) -> Needs:
+        """The artifacts that it is made from."""
+        return Needs(metrics=self.runs)
+
+
 KINDS = {
     **dict.fromkeys(("table_6", "table_8", "table_9", "table_15", "table_16"), "runs"),
     "table_7": "throughput",
@@ -128,7 +148,7 @@ KINDS = {
     "table_14": "scales",
     "appendix_k": "sweeps",
 }
-"""The kind of each table of the paper; every other key is the user's own table."""
+"""The kind of each table of the paper; other keys are of the user's own tables, or of a lottery."""
 
 AnyTableParams = (
     RowsParams
@@ -138,13 +158,14 @@ AnyTableParams = (
     | HyperparametersParams
     | ScalesParams
     | OwnTableParams
+    | LotteryTableParams
 )
 
 TableParams = Annotated[AnyTableParams, Field(discriminator="kind")]
 
 
 def kind_of_table(key: str) -> str:
-    """The kind of a table, by its key."""
+    """The kind of a table that gives none, by its key."""
     return KINDS.get(key, "own")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from adm.params.load import write
+from adm.params.schema import Sections
 from adm.params.section import Section
 from adm.pipeline.graph import Pipeline
 from adm.pipeline.jobs import Job
@@ -43,7 +44,8 @@ def content_of_page(pipeline: Pipeline, file: Path, stale: Mapping[str, str]) ->
     for key, segment in params.segments.items():
         logs.setdefault(segment.model, []).append(Job("train", key, pipeline.root).outputs["log"])
     everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
-    return Content(params, write(params), exhibits, logs, f"adm report{named}", everything)
+    name = Path(params.paths.results).name
+    return Content(name, params, write(params), exhibits, logs, f"adm report{named}", everything)
 
 
 class _Sections:
@@ -78,7 +80,10 @@ class _Sections:
             yield id(self._pipeline.params.datasets[job.key])
         if job.rule != "sizes":
             for section in job.sections.values():
-                yield from map(id, section.values() if isinstance(section, Mapping) else [section])
+                if isinstance(section, Sections):  # an excerpt, whose sections jobs behind it read
+                    yield from map(id, section.groups.values())
+                else:
+                    yield from map(id, section.values() if isinstance(section, Mapping) else [section])
 
     @cached_property
     def _texts(self) -> dict[int, tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -10,11 +10,15 @@ from typing import Any
 
 from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params import Params, UserError
-from adm.params.claims import grouped
+from adm.params.claims import grouped, needs_of
 from adm.params.data import of_files
 from adm.params.errors import accepted
+from adm.params.excerpt import excerpt
+from adm.params.figures import SchedulesFigureParams
 from adm.params.judges import judged, parts
-from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.metrics import METRICS, AskedParams
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table, of_members
+from adm.params.registry import rows_in
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schedules import SearchParams, VariationalParams
@@ -185,7 +189,8 @@ class Pipeline:
                 "previous": self._checkpoint(segment.previous),
             }
             model, dataset = params.models[segment.model], params.datasets[segment.dataset]
-            job = self._job("train", key, inputs, segment=segment, model=model, dataset=dataset)
+            start = params.iteration_of(segment.previous)
+            job = self._job("train", key, inputs, segment=segment, model=model, dataset=dataset, start=start)
             yield _with_threads(job, model.training.threads)
         for key, gan in params.gans.items():
             data = {"data": self.dataset(gan.dataset)}
@@ -226,7 +231,8 @@ class Pipeline:
                 "reference": self.path("reference", scored.reference),
                 "reference_features": self.path("reference_features", scored.reference),
             }
-            yield self._job("evaluate", key, inputs, run=scored, reference=params.reference_of(key))
+            sections = {"run": scored, "reference": params.reference_of(key), **self._asked([key])}
+            yield self._job("evaluate", key, inputs, **sections)
 
     def _judging(self) -> Iterator[Job]:
         """What judges make of the runs that tables and claims ask for, and of their references."""
@@ -250,7 +256,7 @@ class Pipeline:
                 dataset = params.references[reference].dataset
                 inputs |= {"dataset_features": self.path("dataset_features", shared), "data": self.dataset(dataset)}
                 size |= of_files(params.datasets[dataset])
-            sections = {"run": params.scored[run], "reference": params.reference_of(run)}
+            sections = {"run": params.scored[run], "reference": params.reference_of(run), **self._asked([run])}
             yield self._job("judge", key, inputs, **sections, extractor=params.graphs[judge], **size)
         for reference, judge in dict.fromkeys((params.scored[run].reference, judge) for run, judge in map(parts, keys)):
             shared = judged(reference, judge)
@@ -269,7 +275,7 @@ class Pipeline:
         networks, sections = self._networks(run.checkpoint, run.classifier if isinstance(run, RunParams) else None)
         if isinstance(run, RunParams) and run.guide is not None:
             networks["guide"] = self._checkpoint(run.guide.checkpoint)
-            sections["weaker"] = self.params.models[self.params.model_of(run.guide.checkpoint)]
+            sections["guide_model"] = self.params.models[self.params.model_of(run.guide.checkpoint)]
         base = {"base": self._samples(run.base)} if isinstance(run, UpsampledRunParams) else {}
         inputs, sections = {**networks, **base, **self._schedule_of(run)}, {"run": run, **sections}
         if self.shards == 1:
@@ -301,6 +307,7 @@ class Pipeline:
             "models": {name: params.models[params.model_of(name)] for name in networks},
             "extractor": params.graphs[extractor],
             "reference": params.all_references[any_run.reference],
+            **self._asked(runs),
         }
         return _with_threads(self._job("curve", key, inputs, **sections), max(run.threads for run in runs.values()))
 
@@ -311,7 +318,7 @@ class Pipeline:
     def _networks(self, checkpoint: str, classifier: str | None) -> tuple[dict[str, Path], dict[str, Section]]:
         """The checkpoints of a diffusion model and, if there is one, of its classifier, and the sections of both."""
         named = {"checkpoint": checkpoint, **({} if classifier is None else {"classifier": classifier})}
-        models = {"checkpoint": "model", "classifier": "guide"}
+        models = {"checkpoint": "model", "classifier": "classifier_model"}
         return (
             {name: self._checkpoint(key) for name, key in named.items()},
             {models[name]: self.params.models[self.params.model_of(key)] for name, key in named.items()},
@@ -352,32 +359,47 @@ class Pipeline:
                     sections |= models
             yield self._job(rule, key, inputs, **sections)
 
+    def _asked(self, runs: Iterable[str]) -> dict[str, AskedParams]:
+        """The section of the metrics that runs are scored by beside those of every run; nothing if there are none."""
+        names = sorted({name for run in runs for name in self._asked_of.get(run, ())})
+        return {"asked": AskedParams(metrics=names)} if names else {}
+
+    @cached_property
+    def _asked_of(self) -> dict[str, set[str]]:
+        """By run, the metrics that tables, figures and claims ask for beside those of every run."""
+        params, found = self.params, dict[str, set[str]]()
+        needs: list[tuple[Any, Needs]] = [
+            *((table, needs_of_table(params, key)) for key, table in params.tables.items()),
+            *((figure, needs_of_figure(params, key)) for key, figure in params.figures.items()),
+            *((claim, of_members(params, needs_of([claim]))) for claim in params.claims.values()),
+        ]
+        for shown, need in needs:
+            rows = (row.partition(".") for row in rows_in(shown))
+            if asked := {name for what, _, name in rows if what == METRICS.what} - {*METRICS.always}:
+                for run in (*need.metrics, *(parts(key)[0] for key in need.judged)):
+                    found.setdefault(run, set()).update(asked)
+        return found
+
     def _report(self) -> Iterator[Job]:
         params = self.params
         for key, table in params.tables.items():
-            shown: dict[str, Any] = {"table": table, "caption": _caption(key, table), "paper": _paper(key, table)}
-            # These tables print only values of the params file.
-            if isinstance(table, HyperparametersParams):
-                shown |= {"models": {model: _declared(params.models[model]) for model in keys_in(table.columns)}}
-                shown |= {"published": params.published.checkpoints}
-            if isinstance(table, ScalesParams):
-                shown |= {"runs": {run: params.runs[run] for run in keys_in([*table.ddpm, *table.ddim])}}
             needs = needs_of_table(params, key)
-            yield self._job("table", key, self._needed(needs), **shown, **self._groups(needs))
+            models = keys_in(table.columns) if isinstance(table, HyperparametersParams) else []
+            read = excerpt(params, needs, models=models)
+            if isinstance(table, ScalesParams):  # it prints values of the params file alone
+                read = read.model_copy(update={"runs": {run: params.runs[run] for run in table.runs()}})
+            words = {"caption": _caption(key, table), "paper": _paper(key, table)}
+            yield self._job("table", key, self._needed(needs), table=table, read=read, **words)
         for key, figure in params.figures.items():
             needs = needs_of_figure(params, key)
-            shown = {"figure": figure, "caption": _caption(key, figure)}
-            if read := {data: params.datasets[data] for data in needs.data if of_files(params.datasets[data])}:
-                shown |= {"datasets": read}
-            yield self._job("figure", key, self._needed(needs), **shown, **self._groups(needs))
+            runs = keys_in(figure.runs.values()) if isinstance(figure, SchedulesFigureParams) else []
+            read, caption = excerpt(params, needs, runs), _caption(key, figure)
+            yield self._job("figure", key, self._needed(needs), figure=figure, read=read, caption=caption)
         for group, claims in grouped(params.claims).items():
-            shown = {"claims": claims}
-            if group != "speed":
-                # How long models were trained, and in what batches, is of the params file alone.
-                shown |= {"models": {key: _declared(model) for key, model in params.models.items()}}
-                shown |= {"published": params.published.checkpoints}
-            needs = needs_of_claims(params, group)
-            yield self._job("claims", group, self._needed(needs), **shown, **self._groups(needs))
+            needs, models = needs_of_claims(params, group), [model for one in claims.values() for model in one.models()]
+            yield self._job(
+                "claims", group, self._needed(needs), claims=claims, read=excerpt(params, needs, models=models)
+            )
         if any(self.shown.values()):
             yield self._page()
 
@@ -392,11 +414,6 @@ class Pipeline:
     def _needed(self, needs: Needs) -> dict[str, Path]:
         """The artifacts that a table, a figure or claims are made from."""
         return {f"{kind}/{key}": self._artifact(kind, key) for kind, keys in needs.items() for key in keys}
-
-    def _groups(self, needs: Needs) -> dict[str, Any]:
-        """The groups of the runs that a table, a figure or claims read, if there are any."""
-        groups = {key: runs for key, runs in self.params.groups.items() if set(runs) <= set(needs.metrics)}
-        return {"groups": groups} if groups else {}
 
     def _artifact(self, kind: str, key: str) -> Path:
         match kind:
@@ -426,8 +443,3 @@ def _paper(table: str, shown: Any) -> str:
     """A hash of the published values that a table shows; "" if it shows none."""
     name = JUDGED if isinstance(shown, OwnTableParams) and shown.published is not None else table
     return hashlib.sha256(repr(table_cells(name)).encode()).hexdigest()[:16] if name in (*TABLES, JUDGED) else ""
-
-
-def _declared(section: Section) -> dict[str, Any]:
-    """The values of a section, including the fields that only decide which jobs exist."""
-    return section.model_dump(mode="json", exclude_defaults=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adm.artifacts.code import code_of_record
+from adm.artifacts.code import code_digest, code_of_record
+from adm.params.registry import rows_in
 from adm.params.section import Section
 
 
@@ -151,10 +152,24 @@ class Job:
         """The folder of its intermediate state, from which it resumes after a kill."""
         return self.root / "work" / self.name
 
-    def inputs_of(self, kind: str) -> dict[str, Path]:
-        """The inputs of a kind, by their keys."""
-        parts = (name.partition("/") for name in self.inputs)
-        return {key: self.inputs[f"{kind}/{key}"] for found, _, key in parts if found == kind}
+    @property
+    def artifacts(self) -> dict[str, dict[str, Path]]:
+        """The inputs by kind and key."""
+        found: dict[str, dict[str, Path]] = {}
+        for name, path in self.inputs.items():
+            kind, _, key = name.partition("/")
+            found.setdefault(kind, {})[key] = path
+        return found
+
+    @property
+    def code(self) -> str:
+        """The digest of its stage's code, with the rows of registries that its sections name."""
+        return code_digest(self.stage, tuple(rows_in(self.sections)))
+
+    @property
+    def code_of_record(self) -> str:
+        """The digest that stands for its code."""
+        return code_of_record(self.stage, self.code)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -164,7 +179,7 @@ class Job:
     @property
     def triggers(self) -> dict[str, Any]:
         """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
-        return {"code": code_of_record(self.stage), "params": self.values}
+        return {"code": self.code_of_record, "params": self.values}
 
 
 def _plain(content: Any) -> Any:

@@ -1,7 +1,6 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +11,14 @@ from adm.artifacts.manifest import read_made_by, require_params, require_section
 from adm.data.shards import ImageShards
 from adm.params.figures import (
     AblationsParams,
+    AnyFigureParams,
     ClassGridParams,
     ComparisonParams,
     CurvesParams,
     EvaluationsParams,
     InterpolationFigureParams,
     LikelihoodsFigureParams,
+    LotteryFigureParams,
     NeighboursFigureParams,
     PanelParams,
     RandomGridParams,
@@ -28,18 +29,20 @@ from adm.params.figures import (
     VariationFigureParams,
 )
 from adm.params.gans import GanRunParams
+from adm.params.metrics import METRICS
 from adm.params.needs import neighbours_dataset
 from adm.params.runs import RunParams
-from adm.params.schedules import SearchParams, VariationalParams
-from adm.params.schema import Params, ScoredSection
+from adm.params.schedules import VariationalParams
+from adm.params.schema import ScoredSection, Sections
 from adm.report import curves, grids
 from adm.report.compute import training_flops
+from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
 from adm.report.paper_tables import describe
+from adm.report.visited import visited_timesteps
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
-from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
+from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
-from adm.sampling.timesteps import timesteps_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,25 +60,24 @@ AXES = {
 """Labels of the x axis of curves, by axis."""
 
 
-def draw(params: Params, key: str, inputs: Inputs) -> Figure:
+def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Figure:
     """Draw a figure.
 
     Args:
-        params: The params file.
-        key: The figure's key, such as "figure_6".
+        params: The sections that it rests on.
+        shown: The figure's section.
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
 
     Raises:
         UserError: An artifact is missing, or was made with other sections.
         ValueError: The artifacts do not fit together.
     """
-    shown = params.figures[key]
     return ARTISTS[shown.kind](params, shown, inputs)
 
 
-def remark(params: Params, key: str, inputs: Inputs) -> str:
+def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
     """The caption's remark about this scale; "" if the figure itself shows it."""
-    shown = params.figures[key]
+    told = ""
     match shown:
         case ClassGridParams() | RandomGridParams():
             run = params.scored[shown.run]
@@ -97,28 +99,36 @@ def remark(params: Params, key: str, inputs: Inputs) -> str:
             bound = params.schedules[shown.study]
             assert isinstance(bound, VariationalParams)
             return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
+        case LotteryFigureParams():
+            draws = read_draws(params, shown.runs, shown.metric, inputs)
+            ratio = draws.analysed.ratio
+            told = (
+                f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with "
+                f"{draws.num_samples} samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples "
+                f"again (95 %: {ratio.low:.3g} to {ratio.high:.3g})."
+            )
         case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & shown.runs():
-            return "Here: means over seeds of training, with bars over their 95 % t-intervals."
-    return ""
+            told = "Here: means over seeds of training, with bars over their 95 % t-intervals."
+    return told
 
 
-def _measured(params: Params, study: str, inputs: Inputs) -> str:
+def _measured(params: Sections, study: str, inputs: Inputs) -> str:
     section = params.likelihoods[study]
     found = read_study(Likelihood, inputs["studies"][study], likelihood=section)
     return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
 
 
-def _with_intervals(params: Params, runs: Sequence[str], names: Sequence[str], inputs: Inputs) -> "pd.DataFrame":
+def _with_intervals(params: Sections, runs: Sequence[str], names: Sequence[str], inputs: Inputs) -> "pd.DataFrame":
     return read_metrics(params, runs, names, inputs).join(read_intervals(params, runs, inputs))
 
 
-def _samples_of(params: Params, run: str, inputs: Inputs) -> tuple[Images, Labels]:
+def _samples_of(params: Sections, run: str, inputs: Inputs) -> tuple[Images, Labels]:
     folder = inputs["samples"][run]
     require_section(folder, params.scored[run], *SAMPLERS)
     return read_batch(folder)
 
 
-def _images_of(params: Params, dataset: str, inputs: Inputs) -> ImageShards:
+def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     folder = inputs["data"][dataset]
     made_by = read_made_by(folder, "prepare")
     section = params.datasets[dataset]
@@ -126,7 +136,7 @@ def _images_of(params: Params, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(folder, section.side)
 
 
-def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure:
+def _ablations(params: Sections, shown: AblationsParams, inputs: Inputs) -> Figure:
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in shown.panels.items():
         panels[title] = {}
@@ -137,7 +147,7 @@ def _ablations(params: Params, shown: AblationsParams, inputs: Inputs) -> Figure
     return curves.ablation_curves(panels, shown.x)
 
 
-def _taken(params: Params, checkpoint: str, x: str, inputs: Inputs) -> float:
+def _taken(params: Sections, checkpoint: str, x: str, inputs: Inputs) -> float:
     """FLOPs or seconds that a checkpoint took to train."""
     if x == "seconds":
         return read_training_seconds(params, checkpoint, inputs)
@@ -147,7 +157,7 @@ def _taken(params: Params, checkpoint: str, x: str, inputs: Inputs) -> float:
     return training_flops(params.iteration_of(checkpoint), batch_size, forward)
 
 
-def _evaluations(params: Params, shown: EvaluationsParams, inputs: Inputs) -> Figure:
+def _evaluations(params: Sections, shown: EvaluationsParams, inputs: Inputs) -> Figure:
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in shown.panels.items():
         panels[title] = {}
@@ -158,7 +168,7 @@ def _evaluations(params: Params, shown: EvaluationsParams, inputs: Inputs) -> Fi
     return curves.ablation_curves(panels, "evaluations")
 
 
-def _trade_offs(params: Params, shown: TradeOffsParams, inputs: Inputs) -> Figure:
+def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Figure:
     names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
     frames, parameter = {}, {}
     for label, runs in shown.curves.items():
@@ -179,16 +189,17 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _temperatures(params: Params, shown: TemperaturesParams, inputs: Inputs) -> Figure:
+def _temperatures(params: Sections, shown: TemperaturesParams, inputs: Inputs) -> Figure:
     frames = {}
     for label, runs in shown.curves.items():
         sections = [params.runs[params.members(run)[0]] for run in runs]
         frames[label] = _with_intervals(params, runs, curves.TEMPERATURE_METRICS, inputs)
-        frames[label]["value"] = [min(s.noise_temperature, s.epsilon_temperature) for s in sections]
+        # One of them is 1.
+        frames[label]["value"] = [s.noise_temperature * s.epsilon_temperature for s in sections]
     return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
 
 
-def _curves(params: Params, shown: CurvesParams, inputs: Inputs) -> Figure:
+def _curves(params: Sections, shown: CurvesParams, inputs: Inputs) -> Figure:
     frames = {}
     for label, runs in shown.curves.items():
         frames[label] = _with_intervals(params, runs, shown.y, inputs)
@@ -196,13 +207,13 @@ def _curves(params: Params, shown: CurvesParams, inputs: Inputs) -> Figure:
     return curves.along(frames, shown.y, AXES[shown.x])
 
 
-def _abscissa(params: Params, run: str, axis: str) -> float:
+def _abscissa(params: Sections, run: str, axis: str) -> float:
     if axis == "iterations":
         return params.iteration_of(params.checkpoint_of(run))
     return float(getattr(params.section_of(run), axis))
 
 
-def _neighbours(params: Params, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
+def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
     blocks = {}
     for title, study in shown.blocks.items():
         pair = params.neighbours[study]
@@ -213,18 +224,18 @@ def _neighbours(params: Params, shown: NeighboursFigureParams, inputs: Inputs) -
     return grids.neighbour_grid(blocks)
 
 
-def _variations(params: Params, shown: VariationFigureParams, inputs: Inputs) -> Figure:
+def _variations(params: Sections, shown: VariationFigureParams, inputs: Inputs) -> Figure:
     section = params.variations[shown.study]
     study = read_study(Variation, inputs["studies"][shown.study], variation=section, run=params.runs[section.run])
     return grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels])
 
 
-def _interpolations(params: Params, shown: InterpolationFigureParams, inputs: Inputs) -> Figure:
+def _interpolations(params: Sections, shown: InterpolationFigureParams, inputs: Inputs) -> Figure:
     study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=params.interpolations[shown.study])
     return grids.interpolation_grid(study.originals, study.images)
 
 
-def _likelihoods(params: Params, shown: LikelihoodsFigureParams, inputs: Inputs) -> Figure:
+def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Inputs) -> Figure:
     return curves.likelihood(
         {
             label: read_study(Likelihood, inputs["studies"][study], likelihood=params.likelihoods[study])
@@ -233,29 +244,18 @@ def _likelihoods(params: Params, shown: LikelihoodsFigureParams, inputs: Inputs)
     )
 
 
-def _schedules(params: Params, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
+def _schedules(params: Sections, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
     section = params.schedules[shown.study]
     study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=section)
-    visited = {}
-    for label, key in shown.runs.items():
-        run = params.runs[key]
-        folder = None if run.schedule is None else inputs["studies"][run.schedule]
-        if run.schedule is not None and folder is not None:
-            _require_schedule(params, run.schedule, folder)
-        visited[label] = timesteps_of(run, params.models[params.model_of(run.checkpoint)].noise, folder)
+    visited = {label: visited_timesteps(params, run, inputs) for label, run in shown.runs.items()}
     return curves.schedules(study, visited)
 
 
-def _require_schedule(params: Params, key: str, folder: Path) -> None:
-    """Refuse schedules that were found with other sections than the params file has now."""
-    section = params.schedules[key]
-    if isinstance(section, SearchParams):
-        read_study(SearchedSchedule, folder, schedule=section, run=params.runs[section.run])
-    else:
-        read_study(VariationalSchedules, folder, schedule=section)
+def _lottery(params: Sections, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
+    return curves.lottery(read_draws(params, shown.runs, shown.metric, inputs), METRICS[shown.metric].label)
 
 
-def _comparisons(params: Params, shown: ComparisonParams, inputs: Inputs) -> Figure:
+def _comparisons(params: Sections, shown: ComparisonParams, inputs: Inputs) -> Figure:
     count = shown.columns * shown.lines
     rows = {
         title: {name: _panel(params, panel, count, inputs) for name, panel in row.items()}
@@ -264,7 +264,7 @@ def _comparisons(params: Params, shown: ComparisonParams, inputs: Inputs) -> Fig
     return grids.comparison(rows, shown.columns)
 
 
-def _panel(params: Params, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
+def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
     if panel.run is not None:
         return _samples_of(params, panel.run, inputs)[0][:count]
     assert panel.dataset is not None
@@ -273,17 +273,17 @@ def _panel(params: Params, panel: PanelParams, count: int, inputs: Inputs) -> ND
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
-def _class_grids(params: Params, shown: ClassGridParams, inputs: Inputs) -> Figure:
+def _class_grids(params: Sections, shown: ClassGridParams, inputs: Inputs) -> Figure:
     images, labels = _samples_of(params, shown.run, inputs)
     return grids.class_grid(images, labels, shown.classes, shown.columns, shown.names)
 
 
-def _random_grids(params: Params, shown: RandomGridParams, inputs: Inputs) -> Figure:
+def _random_grids(params: Sections, shown: RandomGridParams, inputs: Inputs) -> Figure:
     images, _ = _samples_of(params, shown.run, inputs)
     return grids.random_grid(images, shown.rows, shown.columns)
 
 
-ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
+ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
     "ablations": _ablations,
     "evaluations": _evaluations,
     "trade_offs": _trade_offs,
@@ -294,6 +294,7 @@ ARTISTS: dict[str, Callable[[Params, Any, Inputs], Figure]] = {
     "interpolation": _interpolations,
     "likelihoods": _likelihoods,
     "schedules": _schedules,
+    "lottery": _lottery,
     "comparison": _comparisons,
     "class_grid": _class_grids,
     "random_grid": _random_grids,

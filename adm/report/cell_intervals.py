@@ -5,17 +5,17 @@ from collections.abc import Mapping
 import pandas as pd
 
 from adm.params.metrics import METRICS
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.sources import keys_in
 from adm.params.tables import TableParams
 from adm.report.metrics import Inputs, read_intervals
 
 
-def cell_intervals(params: Params, shown: TableParams, table: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+def cell_intervals(params: Sections, shown: TableParams, table: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
     """The intervals of measured metrics, as text.
 
     Args:
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section.
         table: The table that was made of it, a row a source.
         inputs: Artifacts that include the "metrics" of its runs.

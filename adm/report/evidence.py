@@ -11,15 +11,17 @@ from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.metrics.jackknife import Jackknife
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
+from adm.params.configurations import told_apart_by_schedules
 from adm.params.errors import UserError
 from adm.params.gans import GanRunParams
 from adm.params.judges import parts
 from adm.params.needs import members_of
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
+from adm.report.visited import visited_timesteps
 from adm.sampling import studies
 
 
@@ -52,7 +54,8 @@ class Evidence:
     `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
     FLOPs of training. `scores` of a run by a judge have the key `RUN@JUDGE`. `groups` are the runs of each group over
-    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN.
+    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN. `alike` are pairs of
+    runs that a found schedule was to tell apart, but they visit the same timesteps.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -63,9 +66,10 @@ class Evidence:
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
     throughputs: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    alike: Sequence[tuple[str, str]] = ()
 
 
-def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
+def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
     """Read what claims are tested on.
 
     Args:
@@ -103,10 +107,16 @@ def read_evidence(params: Params, claims: Sequence[AnyClaim], inputs: Inputs) ->
             key: _rates(inputs["throughput"][key], params.sections_of_throughput(key)) for key in needs.throughput
         },
         costs={model: float(images[model] * count) for model, count in flops.items()},
+        alike=_alike(params, claims, inputs),
     )
 
 
-def images_seen(params: Params) -> dict[str, int]:
+def _alike(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> list[tuple[str, str]]:
+    pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
+    return [(a, b) for a, b in pairs if visited_timesteps(params, a, inputs) == visited_timesteps(params, b, inputs)]
+
+
+def images_seen(params: Sections) -> dict[str, int]:
     """The number of images in the whole training of each model, with repetition: iterations times batch size."""
     images: dict[str, int] = {}
     for checkpoint in (*params.segments, *params.published.checkpoints):
@@ -116,7 +126,7 @@ def images_seen(params: Params) -> dict[str, int]:
     return images
 
 
-def _trained(params: Params, run: str) -> str:
+def _trained(params: Sections, run: str) -> str:
     """The model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
     match params.scored[run]:
         case RunParams() | UpsampledRunParams() as sampled:
@@ -126,13 +136,13 @@ def _trained(params: Params, run: str) -> str:
     return run
 
 
-def _iterations(params: Params, claims: Sequence[AnyClaim]) -> dict[str, int]:
+def _iterations(params: Sections, claims: Sequence[AnyClaim]) -> dict[str, int]:
     """The iteration of the checkpoint of runs or groups, of claims on the course of training."""
     runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 
 
-def _judged(params: Params, key: str, path: Path) -> Score:
+def _judged(params: Sections, key: str, path: Path) -> Score:
     run, judge = parts(key)
     return _score(path, run, params.scored[run], params.graphs[judge])
 

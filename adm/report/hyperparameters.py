@@ -10,7 +10,7 @@ from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.sources import NoSource, keys_in
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
@@ -25,12 +25,14 @@ IMPLEMENTATIONS = ("naive", "optimised")
 """Names of the implementations in a measured throughput."""
 
 
-def throughput_table(paper: pd.DataFrame, params: Params, shown: ThroughputTableParams, inputs: Inputs) -> pd.DataFrame:
+def throughput_table(
+    paper: pd.DataFrame, params: Sections, shown: ThroughputTableParams, inputs: Inputs
+) -> pd.DataFrame:
     """Table 7: training images per second, in theory and measured on this machine.
 
     Args:
         paper: The paper's table, three rows for each model.
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section, with as many models as the paper's table.
         inputs: Artifacts that include the "throughput" of its models.
 
@@ -53,7 +55,7 @@ def throughput_table(paper: pd.DataFrame, params: Params, shown: ThroughputTable
     return table
 
 
-def _measured(params: Params, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
+def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * ROWS_A_MODEL
     path: Path = inputs["throughput"][source]
@@ -76,12 +78,12 @@ def _rate(images_per_second: float) -> str:
     return f"{images_per_second:.1f}" if images_per_second >= 10 else f"{images_per_second:.3g}"
 
 
-def model_table(paper: pd.DataFrame, params: Params, shown: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
+def model_table(paper: pd.DataFrame, params: Sections, shown: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
     """Tables 11 to 13: hyperparameters of models, one column for each model.
 
     Args:
         paper: The paper's table: one column for each model, `row` and `note`.
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section, with as many columns as the paper's table.
         inputs: Artifacts that include "sizes".
 
@@ -103,7 +105,7 @@ def model_table(paper: pd.DataFrame, params: Params, shown: HyperparametersParam
     return table
 
 
-def _hyperparameters(params: Params, key: str, parameters: dict[str, int]) -> dict[str, str]:
+def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> dict[str, str]:
     model: Any = params.models[key]
     network, training = model.network, model.training
     stops = [segment.stop for segment in params.segments.values() if segment.model == key]
@@ -130,12 +132,12 @@ def _hyperparameters(params: Params, key: str, parameters: dict[str, int]) -> di
     return {name: str(value) for name, value in rows.items()}
 
 
-def scale_table(paper: pd.DataFrame, params: Params, shown: ScalesParams, inputs: Inputs) -> pd.DataFrame:
+def scale_table(paper: pd.DataFrame, params: Sections, shown: ScalesParams, inputs: Inputs) -> pd.DataFrame:
     """Table 14: the chosen gradient scales, one row for each sampler.
 
     Args:
         paper: The paper's table: one column for each model, and `row`.
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section, with as many columns as the paper's table.
         inputs: Not read: the params file has the scales.
 
@@ -149,7 +151,7 @@ def scale_table(paper: pd.DataFrame, params: Params, shown: ScalesParams, inputs
     return table
 
 
-def _scale(params: Params, source: str | NoSource) -> str:
+def _scale(params: Sections, source: str | NoSource) -> str:
     if isinstance(source, NoSource):
         return source.none
     run = params.runs[source]

@@ -15,7 +15,7 @@ from adm.metrics.jackknife import Jackknife
 from adm.params.errors import UserError
 from adm.params.judges import judged
 from adm.params.metrics import METRICS
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.section import Section
 from adm.report.blocks import Block, t_interval
 from adm.report.seeds import OverSeeds, over_seeds
@@ -25,12 +25,12 @@ Inputs = Mapping[str, Mapping[str, Path]]
 
 
 def read_metrics(
-    params: Params, runs: Sequence[str], names: Iterable[str], inputs: Inputs, judge: str | None = None
+    params: Sections, runs: Sequence[str], names: Iterable[str], inputs: Inputs, judge: str | None = None
 ) -> pd.DataFrame:
     """Read metrics of runs, with their standard errors if they have one; of a group of runs their means.
 
     Args:
-        params: The params file.
+        params: The sections that it rests on.
         runs: Keys of runs and of groups.
         names: Keys of METRICS.
         inputs: Artifacts that include the "metrics" of every run, or what is "judged" of it.
@@ -49,7 +49,7 @@ def read_metrics(
 
 
 def read_over_seeds(
-    params: Params, group: str, names: Sequence[str], inputs: Inputs, judge: str | None = None
+    params: Sections, group: str, names: Sequence[str], inputs: Inputs, judge: str | None = None
 ) -> dict[str, OverSeeds]:
     """Read metrics of a group of runs, by their names; one is left out if a run has too few samples for it.
 
@@ -62,7 +62,9 @@ def read_over_seeds(
     }
 
 
-def _values(params: Params, key: str, columns: Sequence[str], inputs: Inputs, judge: str | None) -> NDArray[np.float64]:
+def _values(
+    params: Sections, key: str, columns: Sequence[str], inputs: Inputs, judge: str | None
+) -> NDArray[np.float64]:
     """Metrics of a run or of the runs of a group, a run a row."""
     rows = []
     for run in params.members(key):
@@ -74,12 +76,12 @@ def _values(params: Params, key: str, columns: Sequence[str], inputs: Inputs, ju
     return np.array(rows, dtype=float)
 
 
-def _score_of(params: Params, run: str, inputs: Inputs, judge: str | None) -> tuple[Path, dict[str, Any]]:
+def _score_of(params: Sections, run: str, inputs: Inputs, judge: str | None) -> tuple[Path, dict[str, Any]]:
     path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
     return path, read_score(path, run, params.scored[run], None if judge is None else params.graphs[judge])
 
 
-def read_intervals(params: Params, runs: Sequence[str], inputs: Inputs, judge: str | None = None) -> pd.DataFrame:
+def read_intervals(params: Sections, runs: Sequence[str], inputs: Inputs, judge: str | None = None) -> pd.DataFrame:
     """Read the 95 % intervals of metrics of runs, over draws of their samples; for the arguments see `read_metrics`.
 
     The intervals of a group of runs are of the mean over seeds, of the same metrics.
@@ -169,7 +171,7 @@ def require_numbers(place: str, numbers: Any) -> None:
             raise UserError(f"{place}: {number!r} is not accepted; it needs a finite number")
 
 
-def read_sizes(params: Params, models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
+def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
     """Read `parameters` or `forward_flops` of models, by their keys.
 
     Raises:
@@ -191,7 +193,7 @@ def read_sizes(params: Params, models: Iterable[str], name: str, inputs: Inputs)
     return found
 
 
-def read_training_seconds(params: Params, checkpoint: str, inputs: Inputs) -> float:
+def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> float:
     """Seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:

@@ -5,7 +5,7 @@ import pandas as pd
 from adm.paper import JUDGED
 from adm.params.metrics import METRICS, POOLED
 from adm.params.runs import SamplingParams
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.metrics import Inputs, read_intervals, read_metrics
 from adm.report.paper import read_paper_table
@@ -16,14 +16,14 @@ DIGITS_OF_ERROR = 2
 """Significant digits of a standard error."""
 
 
-def own_table(params: Params, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
+def own_table(params: Sections, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
     """Metrics of runs, one row for each run and one column for each metric and judge.
 
     ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
     its cells. The column of evaluations is empty for runs that no denoiser samples.
 
     Args:
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section.
         inputs: Artifacts that include the "metrics" of its runs, and what is "judged" of them.
 
@@ -74,7 +74,7 @@ def _published(judge: str, name: str, rows: list[str]) -> list[float]:
 
 
 def with_further(
-    table: pd.DataFrame, params: Params, shown: RowsParams | SweepsParams | ComputeParams, inputs: Inputs
+    table: pd.DataFrame, params: Sections, shown: RowsParams | SweepsParams | ComputeParams, inputs: Inputs
 ) -> pd.DataFrame:
     """A table of the paper with the further metrics that its section asks for, in columns behind the paper's.
 
@@ -85,7 +85,7 @@ def with_further(
     return table.assign(**{f"{METRICS[name].label}, here": _column(found, name) for name in shown.further})
 
 
-def _evaluations(params: Params, run: str) -> str:
+def _evaluations(params: Sections, run: str) -> str:
     return str(params.evaluations_of(run).denoiser) if isinstance(params.section_of(run), SamplingParams) else ""
 
 

@@ -10,7 +10,7 @@ from adm.params.gans import GanRunParams
 from adm.params.metrics import METRICS
 from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
 from adm.params.samplers import SAMPLERS, USUAL
-from adm.params.schema import Params
+from adm.params.schema import Sections
 from adm.params.sources import NoSource, keys_in
 from adm.params.tables import ComputeParams, RowsParams, SweepsParams
 from adm.report.compute import theoretical_throughput, v100_days
@@ -47,12 +47,12 @@ GROUPS = {"table_7": "Model", "table_10": "Dataset", "table_16": "Dataset", "app
 """Heading of the groups of rows of each table."""
 
 
-def run_table(paper: pd.DataFrame, params: Params, shown: RowsParams, inputs: Inputs) -> pd.DataFrame:
+def run_table(paper: pd.DataFrame, params: Sections, shown: RowsParams, inputs: Inputs) -> pd.DataFrame:
     """Tables 6, 8, 9, 15, 16: metrics of runs.
 
     Args:
         paper: The paper's table: `group` if it has groups, `row`, and metrics.
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section, with as many rows as the paper's table.
         inputs: Artifacts that include the "metrics" of its runs.
 
@@ -64,12 +64,12 @@ def run_table(paper: pd.DataFrame, params: Params, shown: RowsParams, inputs: In
     return beside_metrics(table, paper, params, shown.rows, inputs)
 
 
-def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inputs: Inputs) -> pd.DataFrame:
+def compute_table(paper: pd.DataFrame, params: Sections, shown: ComputeParams, inputs: Inputs) -> pd.DataFrame:
     """Table 10: training compute of generator and classifier in V100-days, and metrics.
 
     Args:
         paper: The paper's table.
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section, with as many rows as the paper's table.
         inputs: Artifacts that include the "metrics" of its runs, and "sizes".
 
@@ -94,7 +94,7 @@ def compute_table(paper: pd.DataFrame, params: Params, shown: ComputeParams, inp
     return table
 
 
-def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
+def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
     """The checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none.
 
     Those of a group are its first run's: seeds do not change what training costs.
@@ -116,7 +116,7 @@ def trained_for(params: Params, run: str) -> tuple[list[str], list[str]]:
 
 
 def compute_of(
-    params: Params, shown: ComputeParams, run: str, flops: dict[str, int]
+    params: Sections, shown: ComputeParams, run: str, flops: dict[str, int]
 ) -> tuple[float, float, float] | None:
     """V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
     generators, classifiers = trained_for(params, run)
@@ -129,7 +129,7 @@ def compute_of(
     return generator, classifier, generator + classifier
 
 
-def days_of(params: Params, shown: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
+def days_of(params: Sections, shown: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
     """V100-days of a checkpoint's training, at the measured throughput of its model or else at the theoretical one."""
     name = params.model_of(checkpoint)
     rate = shown.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
@@ -137,14 +137,14 @@ def days_of(params: Params, shown: ComputeParams, checkpoint: str, flops: dict[s
     return v100_days(params.iteration_of(checkpoint), training.batch_size, rate)
 
 
-def sweep_table(paper: pd.DataFrame, params: Params, shown: SweepsParams, inputs: Inputs) -> pd.DataFrame:
+def sweep_table(paper: pd.DataFrame, params: Sections, shown: SweepsParams, inputs: Inputs) -> pd.DataFrame:
     """Appendix K: the gradient scales of sweeps, with the chosen one of each sweep marked.
 
     The chosen one here has the lowest FID; a sweep with a single run has no chosen one.
 
     Args:
         paper: The paper's table.
-        params: The params file.
+        params: The sections that it rests on.
         shown: The table's section, with as many rows as the paper's table; all runs are guided.
         inputs: Artifacts that include the "metrics" of its runs.
 
@@ -168,7 +168,7 @@ def sweep_table(paper: pd.DataFrame, params: Params, shown: SweepsParams, inputs
 
 
 def beside_metrics(
-    table: pd.DataFrame, paper: pd.DataFrame, params: Params, sources: Rows, inputs: Inputs
+    table: pd.DataFrame, paper: pd.DataFrame, params: Sections, sources: Rows, inputs: Inputs
 ) -> pd.DataFrame:
     """Append two columns for each metric of the paper's table: the paper's values and ours."""
     names = [name for name in METRICS if name in paper]
@@ -180,14 +180,14 @@ def beside_metrics(
 
 
 def with_seeds(
-    table: pd.DataFrame, columns: Mapping[str, str], params: Params, sources: Rows, inputs: Inputs
+    table: pd.DataFrame, columns: Mapping[str, str], params: Sections, sources: Rows, inputs: Inputs
 ) -> pd.DataFrame:
     """A table in which metrics over seeds of training replace the means of groups of runs, unless no seed changes them.
 
     Args:
         table: A row for each source.
         columns: The columns of metrics, by the metrics.
-        params: The params file.
+        params: The sections that it rests on.
         sources: Runs, groups of runs, or reasons why there is none.
         inputs: Artifacts that include the "metrics" of the groups' runs.
     """
@@ -207,7 +207,7 @@ def with_seeds(
     return table
 
 
-def metrics_of(params: Params, sources: Rows, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
+def metrics_of(params: Sections, sources: Rows, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
     """Metrics of sources, one row for each; NaN if the source is no run."""
     found = read_metrics(params, keys_in(sources), names, inputs)
     return found.reindex([source if isinstance(source, str) else None for source in sources])
@@ -224,7 +224,7 @@ def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.rename(columns={"Row": ROWS.get(name, "Row"), "Group": GROUPS.get(name, "Group")})
 
 
-def describe(params: Params, source: str | NoSource) -> str:
+def describe(params: Sections, source: str | NoSource) -> str:
     """A short description of the run or the group of runs of a row, or the reason why there is none."""
     if isinstance(source, NoSource):
         return source.none

@@ -17,8 +17,8 @@ WHOSE = {"later": "later work", "own": "this params file"}
 """Whose claims a group holds, if not the paper's appendix."""
 
 CAPTION = (
-    "The claims of {whose} against what this scale measured. An interval covers the draw of the samples, "
-    "images or repetitions, not that of a training run: trained from another seed, a model may differ by more."
+    "The claims of {whose} against what this scale measured. Verdicts are of these trained networks, one training "
+    "each: an interval covers the draw of the samples, images or repetitions, and another training may differ by more."
 )
 CAPTION_OVER_SEEDS = (
     "The claims of {whose} against what this scale measured. Where a number of seeds stands, models were "

@@ -10,6 +10,7 @@ from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.artifacts.writing import new_file, remove_folder
 from adm.metrics.executors import LIBRARIES
 from adm.params.data import GraphParams, ReferenceParams
+from adm.params.metrics import AskedParams
 from adm.params.published import PublishedReferenceParams
 from adm.params.runs import RunParams
 from adm.stages import evaluate, features, sample
@@ -21,14 +22,15 @@ def run(
     runs: Mapping[str, RunParams],
     models: Mapping[str, Any],
     extractor: GraphParams,
-    against: ReferenceParams | PublishedReferenceParams,
+    reference: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],
     out: Path,
     device: str,
     timeout_seconds: int,
     work: Path,
+    asked: AskedParams | None = None,
 ) -> None:
-    """Write the scores of runs by their keys: each is what `evaluate` would have written.
+    """Write the scores of runs by their keys: each is what `evaluate` would have written; `asked` adds metrics.
 
     `inputs` are the "graph", the "reference", "reference_features", "networks/KEY" for each checkpoint, classifier and
     guide, whose models are in `models` by the same keys, and "schedules/KEY" for each schedule. Finished runs of an
@@ -37,13 +39,14 @@ def run(
     Raises:
         UserError: One of the stages `sample`, `features` and `evaluate` would raise it.
     """
-    made_by = provenance("curve", runs, inputs, ["torch", "numpy", "scipy", *LIBRARIES[extractor.executor]])
+    sections = {**runs, **({} if asked is None else {"asked": asked})}
+    made_by = provenance("curve", sections, inputs, ["torch", "numpy", "scipy", *LIBRARIES[extractor.executor]])
     kept = work / fingerprint(made_by)
     scores = {}
     for key, section in runs.items():
         score = kept / key / SCORE
         if not score.exists():
-            _score(section, models, extractor, against, inputs, device, timeout_seconds, kept / key)
+            _score(section, models, extractor, reference, inputs, device, timeout_seconds, kept / key, asked)
         scores[key] = read_sealed_json(score)
     with new_file(out) as path:
         write_sealed_json(path, {"runs": scores, "made_by": made_by})
@@ -54,11 +57,12 @@ def _score(
     run: RunParams,
     models: Mapping[str, Any],
     extractor: GraphParams,
-    against: ReferenceParams | PublishedReferenceParams,
+    reference: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],
     device: str,
     timeout_seconds: int,
     folder: Path,
+    asked: AskedParams | None,
 ) -> None:
     """Sample and score a run; of its folder, its score alone remains."""
     of = {name: models[key] for name, key in run.networks.items()}
@@ -66,10 +70,10 @@ def _score(
     if run.schedule is not None:
         given["schedule"] = inputs[f"schedules/{run.schedule}"]
     samples, seen, blocks = (folder / name for name in ("samples", "features", "blocks"))
-    sampled = given, samples, None, device, timeout_seconds, blocks
+    sampled = given, samples, "", device, timeout_seconds, blocks
     sample.run(run, of["checkpoint"], of.get("classifier"), *sampled, of.get("guide"))
     features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)
     given = {name: inputs[name] for name in ("reference", "reference_features")}
-    evaluate.run(run, against, {"samples": samples, "features": seen, **given}, folder / SCORE)
+    evaluate.run(run, reference, {"samples": samples, "features": seen, **given}, folder / SCORE, asked)
     shutil.rmtree(samples)
     shutil.rmtree(seen)

@@ -12,14 +12,18 @@ from adm.metrics.batches import (
 from adm.metrics.score_file import ScoredRun, write_score
 from adm.metrics.scores import MetricInputs
 from adm.params.data import ReferenceParams
-from adm.params.metrics import METRICS
+from adm.params.metrics import AskedParams, computed
 from adm.params.published import PublishedReferenceParams
 
 
 def run(
-    run: ScoredRun, against: ReferenceParams | PublishedReferenceParams, inputs: dict[str, Path], out: Path
+    run: ScoredRun,
+    reference: ReferenceParams | PublishedReferenceParams,
+    inputs: dict[str, Path],
+    out: Path,
+    asked: AskedParams | None = None,
 ) -> None:
-    """Score a run against a reference and write the numbers with their provenance.
+    """Score a run against a reference and write the numbers with their provenance; `asked` adds metrics.
 
     `inputs` are "samples", their "features", the "reference" batch, and "reference_features", those of its images.
 
@@ -27,12 +31,13 @@ def run(
         UserError: The samples belong to another run or are too few, the reference is another one, or features belong
             to other images or come from different graphs.
     """
-    made_by = provenance("evaluate", {"run": run}, inputs, ["numpy", "scipy"])
+    sections = {"run": run, **({} if asked is None else {"asked": asked})}
+    made_by = provenance("evaluate", sections, inputs, ["numpy", "scipy"])
     require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
-    require_section(inputs["reference"], against, "reference", "adopt")
-    features, reference = inputs["features"], inputs["reference"]
-    require_same_graph(features, inputs["reference_features"], reference)
+    require_section(inputs["reference"], reference, "reference", "adopt")
+    features, batch = inputs["features"], inputs["reference"]
+    require_same_graph(features, inputs["reference_features"], batch)
     samples = read_features(features, inputs["samples"])
-    real = read_features(inputs["reference_features"], reference)
-    found = MetricInputs(samples, *read_reference_statistics(reference), real, read_held_out(reference))
-    write_score(out, run, found, METRICS, inputs, made_by)
+    real = read_features(inputs["reference_features"], batch)
+    found = MetricInputs(samples, *read_reference_statistics(batch), real, read_held_out(batch))
+    write_score(out, run, found, computed(asked), inputs, made_by)

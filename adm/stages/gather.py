@@ -1,6 +1,5 @@
 """`gather`: joins the shards of a run into the same batch that `sample` writes without shards."""
 
-from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -8,8 +7,13 @@ from adm.params.runs import SamplingParams
 from adm.sampling.batch import read_shard, write_blocks
 from adm.sampling.blocks import Shard
 
+SHARDS = "shards/"
+"""How the inputs begin that are shards."""
 
-def run(run: SamplingParams, inputs: dict[str, Path], shards: Sequence[Path], out: Path) -> None:
-    """Join shards, given in order, a stretch of images at a time; `inputs` are those of `sample`."""
+
+def run(run: SamplingParams, inputs: dict[str, Path], out: Path) -> None:
+    """Join shards a stretch of images at a time; `inputs` are those of `sample`, and "shards/N-of-M" in order."""
+    shards = [path for name, path in inputs.items() if name.startswith(SHARDS)]
+    inputs = {name: path for name, path in inputs.items() if not name.startswith(SHARDS)}
     parts = (read_shard(path, run, inputs, Shard(number, len(shards))) for number, path in enumerate(shards, start=1))
     write_blocks(out, "sample", run, inputs, run.num_samples, chain.from_iterable(parts))

@@ -14,12 +14,12 @@ from adm.training.tasks import build_task
 
 
 def run(model: ModelParams, out: Path) -> None:
-    """Initialise a network with its training seed, and write its checkpoint."""
+    """Initialise a network with its seed of the weights, and write its checkpoint."""
     make_deterministic(threads=1)
     made_by = provenance("init", {"model": model}, {}, ["torch", "safetensors"])
     with new_folder(out) as folder:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(model.training.seed)
+            torch.manual_seed(model.training.seeds.weights)
             network = build(model)
         TrainingState(network, build_task(model), model.training).save(folder)
         write_manifest(folder, made_by, {"step": 0})

@@ -12,24 +12,25 @@ from adm.metrics.scores import MetricInputs
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import DatasetParams, GraphParams, ReferenceParams, of_files
 from adm.params.errors import UserError
-from adm.params.metrics import POOLED
+from adm.params.metrics import AskedParams, computed
 from adm.params.published import PublishedReferenceParams
 
 
 def run(
     run: ScoredRun,
     extractor: GraphParams,
-    against: ReferenceParams | PublishedReferenceParams,
+    reference: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],
     out: Path,
     dataset: DatasetParams | None = None,
+    asked: AskedParams | None = None,
 ) -> None:
     """Score a run against the images of its reference, and write the numbers with their provenance.
 
     `inputs` are "samples", the "reference" batch, and the extractor's features of both, "features" and
     "reference_features". Of a reference that is made here they are also its "data" and the "dataset_features", whose
     training images the Gaussian is fitted to. A published reference has statistics of the paper's extractor alone: the
-    Gaussian is fitted to its images. A dataset that stores files is given with its section.
+    Gaussian is fitted to its images. A dataset that stores files is given with its section. `asked` adds metrics.
 
     Raises:
         UserError: The samples belong to another run or are too few, the reference is another one, or features belong
@@ -37,18 +38,19 @@ def run(
 
     Source: Stein et al. 2023, "Exposing flaws of generative model evaluation metrics".
     """
-    made_by = provenance("judge", {"run": run, "extractor": extractor, **of_files(dataset)}, inputs, ["numpy", "scipy"])
+    sections = {"run": run, "extractor": extractor, **of_files(dataset), **({} if asked is None else {"asked": asked})}
+    made_by = provenance("judge", sections, inputs, ["numpy", "scipy"])
     require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
-    require_section(inputs["reference"], against, "reference", "adopt")
-    features, reference = inputs["features"], inputs["reference"]
+    require_section(inputs["reference"], reference, "reference", "adopt")
+    features, batch = inputs["features"], inputs["reference"]
     others = [inputs[name] for name in ("reference_features", "dataset_features") if name in inputs]
     require_same_graph(features, *others)
-    read_manifest(reference, "reference", "adopt")
+    read_manifest(batch, "reference", "adopt")
     samples = read_features(features, inputs["samples"])
-    real = read_features(inputs["reference_features"], reference)
+    real = read_features(inputs["reference_features"], batch)
     pool = real.pool if "data" not in inputs else _trained_on(inputs, dataset)
     found = MetricInputs(samples, feature_statistics(pool), None, real)
-    write_score(out, run, found, POOLED, inputs, made_by)
+    write_score(out, run, found, computed(asked, pooled=True), inputs, made_by)
 
 
 def _trained_on(inputs: dict[str, Path], dataset: DatasetParams | None) -> NDArray[np.float32]:

@@ -20,20 +20,20 @@ from adm.sampling.timesteps import timesteps_of
 def run(
     run: SamplingParams,
     model: DiffusionModelParams | UpsamplerModelParams,
-    classifier: ClassifierModelParams | None,
+    classifier_model: ClassifierModelParams | None,
     inputs: dict[str, Path],
     out: Path,
-    shard: Shard | None,
+    shard: str,
     device: str,
     timeout_seconds: int,
     work: Path,
-    weaker: DiffusionModelParams | None = None,
+    guide_model: DiffusionModelParams | None = None,
 ) -> None:
-    """Sample a run into a folder, or one shard of it into a file; several processes share its blocks.
+    """Sample a run into a folder, or a `shard` of it, "3-of-8" say, into a file; several processes share its blocks.
 
     Finished blocks of an earlier try, for the same run and inputs, are read from `work`, this job's own folder.
 
-    `inputs` are "checkpoint", with guidance "classifier" and "guide" (a checkpoint of the model `weaker`), for an
+    `inputs` are "checkpoint", with guidance "classifier" and "guide" (a checkpoint of `guide_model`), for an
     upsampler "base", the samples to upsample, and for a run with a schedule its artifact, "schedule".
 
     Raises:
@@ -41,32 +41,32 @@ def run(
             another process is sampling the same job.
     """
     make_deterministic(run.threads)
-    part = shard or WHOLE
+    part = Shard.parse(shard) if shard else WHOLE
     blocks = blocks_of(part, run.num_samples, run.micro_batch)
-    num_classes = class_count(model, classifier) or 1
+    num_classes = class_count(model, classifier_model) or 1
     with process_group(device, timeout_seconds) as group:
         base = None
         if isinstance(model, UpsamplerModelParams):
             base = _read_base(inputs["base"], run, model, group.rank_slice)
         network = load_network(inputs["checkpoint"], model, group.device, group.rank_slice, run.ema_length)
+        classifier = None
+        if classifier_model is not None:
+            classifier = load_network(inputs["classifier"], classifier_model, group.device, group.rank_slice)
         guide = None
-        if classifier is not None:
-            guide = load_network(inputs["classifier"], classifier, group.device, group.rank_slice)
-        other = None
-        if weaker is not None:
-            other = load_network(inputs["guide"], weaker, group.device, group.rank_slice)
+        if guide_model is not None:
+            guide = load_network(inputs["guide"], guide_model, group.device, group.rank_slice)
         group.barrier()
         timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
-        sampled = block_sampler(run, model, network, guide, num_classes, base, timesteps, other)
+        sampled = block_sampler(run, model, network, classifier, num_classes, base, timesteps, guide)
         made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
         with block_store(work, made_by, group) as store:
             store.fill(blocks, sampled)
             if group.is_main:
                 finished = map(store.read, blocks) if blocks else iter([_no_block(model.network.image_size)])
-                if shard is None:
+                if not shard:
                     write_blocks(out, "sample", run, inputs, run.num_samples, finished)
                 else:
-                    write_shard(out, run, inputs, shard, finished)
+                    write_shard(out, run, inputs, part, finished)
 
 
 def _no_block(side: int) -> Samples:

@@ -39,15 +39,15 @@ def run(
     inputs: dict[str, Path],
     out: Path,
     device: str,
-    like: RunParams | None,
-    classifier: ClassifierModelParams | None,
+    run: RunParams | None,
+    classifier_model: ClassifierModelParams | None,
     extractor: GraphParams | None,
     work: Path,
 ) -> None:
     """Find schedules; the last four arguments are for a search.
 
     By the bound, `inputs` are "checkpoint" and "data". For a search they are "checkpoint", with guidance "classifier",
-    "graph" and "reference". It samples like the run `like`, and reads what an earlier try sampled from `work`, this
+    "graph" and "reference". It samples like `run`, and reads what an earlier try sampled from `work`, this
     job's own folder.
 
     Raises:
@@ -59,15 +59,17 @@ def run(
     if isinstance(schedule, VariationalParams):
         _by_bound(schedule, model, network, inputs, out)
         return
-    assert like is not None
+    assert run is not None
     assert extractor is not None
-    guide = None if classifier is None else load_network(inputs["classifier"], classifier, resolve_device(device))
-    search = _Search(schedule, like, model, network, guide, class_count(model, classifier) or 1)
+    classifier = None
+    if classifier_model is not None:
+        classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
+    search = _Search(schedule, run, model, network, classifier, class_count(model, classifier_model) or 1)
     read_manifest(inputs["graph"], "extractor", "adopt")
     if graph_of(inputs["reference"]) not in (None, identity(inputs["graph"])):
         raise UserError(f"{inputs['reference']}: is of another graph than {inputs['graph']}")
     real, _ = read_reference_statistics(inputs["reference"])
-    sections = {"schedule": schedule, "run": like}
+    sections = {"schedule": schedule, "run": run}
     libraries = ["torch", *LIBRARIES[extractor.executor]]
     made_by = {**provenance("schedule", sections, inputs, libraries), "device": device}
     with block_store(work, made_by) as store:

@@ -7,17 +7,25 @@ from typing import Any
 import pandas as pd
 
 from adm.paper import captions
-from adm.params.schema import Params
-from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
+from adm.params.schema import Sections
+from adm.params.tables import (
+    AnyTableParams,
+    ComputeParams,
+    LotteryTableParams,
+    OwnTableParams,
+    RowsParams,
+    SweepsParams,
+)
 from adm.report.cell_intervals import cell_intervals
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
+from adm.report.lottery import lottery_table
 from adm.report.metrics import Inputs
 from adm.report.own_table import own_table, with_further
 from adm.report.paper import read_paper_table
 from adm.report.paper_tables import compute_table, named, run_table, sweep_table
 from adm.report.tables import title, write_table
 
-BUILDERS: dict[str, Callable[[pd.DataFrame, Params, Any, Inputs], pd.DataFrame]] = {
+BUILDERS: dict[str, Callable[[pd.DataFrame, Sections, Any, Inputs], pd.DataFrame]] = {
     "runs": run_table,
     "sweeps": sweep_table,
     "compute": compute_table,
@@ -28,24 +36,26 @@ BUILDERS: dict[str, Callable[[pd.DataFrame, Params, Any, Inputs], pd.DataFrame]]
 """The function that makes each kind of table."""
 
 
-def run(params: Params, key: str, inputs: Inputs, out: Path) -> None:
+def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out: Path) -> None:
     """Write a table as `<out>.csv`, `.md`, `.tex` and `.html`.
 
     Args:
-        params: The params file.
         key: The table's key.
-        inputs: The artifacts that `adm.params.needs.needs_of_table` names.
+        table: Its section.
+        read: The sections that it rests on.
+        artifacts: Those that `adm.params.needs.needs_of_table` names.
         out: The path without its ending.
 
     Raises:
         UserError: An artifact that the table needs is missing, or was made with other sections.
     """
-    shown = params.tables[key]
-    if isinstance(shown, OwnTableParams):
-        made, caption = own_table(params, shown, inputs), shown.caption
+    if isinstance(table, OwnTableParams):
+        made, caption = own_table(read, table, artifacts), table.caption
+    elif isinstance(table, LotteryTableParams):
+        made, caption = lottery_table(read, table.runs, table.metric, artifacts), table.caption
     else:
-        made, caption = BUILDERS[shown.kind](read_paper_table(key), params, shown, inputs), captions()[key]
-        if isinstance(shown, RowsParams | SweepsParams | ComputeParams):
-            made = with_further(made, params, shown, inputs)
+        made, caption = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts), captions()[key]
+        if isinstance(table, RowsParams | SweepsParams | ComputeParams):
+            made = with_further(made, read, table, artifacts)
         made = named(made, key)
-    write_table(out, made, title(key), caption, cell_intervals(params, shown, made, inputs))
+    write_table(out, made, title(key), caption, cell_intervals(read, table, made, artifacts))

@@ -64,7 +64,7 @@ def run(
             batch_size=training.batch_size,
             crop=training.crop,
             flip=training.flip,
-            seed=training.seed,
+            seed=training.seeds.data,
             channels=network.image_channels,
         )
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)

@@ -44,31 +44,35 @@ def run(pipeline: Pipeline, stage: str, reason: str, prefix: str) -> None:
         UserError: There is no artifact of the stage, or they were made with the code of several digests and `prefix`
             names none or several of them.
     """
-    today = code_of_record(stage)
     found = _codes(pipeline, stage)
     if not found:
         raise UserError(f"{pipeline.root}: holds no artifact that {stage!r} made, so there is no code to stand for")
-    older = {code: count for code, count in found.items() if code != today and code.startswith(prefix)}
-    if set(found) == {today}:
-        print(f"{stage}: nothing to accept; all of its {found[today]} artifacts are of today's code")
+    if all(code == today for code, today in found):
+        print(f"{stage}: nothing to accept; all of its {found.total()} artifacts are of today's code")
         return
-    if len(older) != 1:
-        told = ", ".join(f"{code[:SHORT]} ({count})" for code, count in found.items() if code != today)
+    # A stage has several digests today if its jobs name several rows of a registry: samplers, say.
+    older: dict[str, list[str]] = {}
+    for code, today in found:
+        if code != today and code.startswith(prefix):
+            older.setdefault(today, []).append(code)
+    if not older or any(len(codes) > 1 for codes in older.values()):
+        told = ", ".join(f"{code[:SHORT]} ({count})" for (code, today), count in found.items() if code != today)
         raise UserError(f"{stage}: artifacts were made with code {told}; name one by --code PREFIX, given {prefix!r}")
-    ((code, count),) = older.items()
     record = read_accepted()
-    record.setdefault(stage, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
+    for today, (code,) in older.items():
+        record.setdefault(stage, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
+        count = found[code, today]
+        logger.info("accepted: today's code of %s, %s, stands for %s, of %d artifacts", stage, today, code, count)
     with new_file(ACCEPTED) as path:
         write_json(path, record)
-    logger.info("accepted: today's code of %s, %s, stands for %s, of %d artifacts", stage, today, code, count)
 
 
-def _codes(pipeline: Pipeline, stage: str) -> Counter[str]:
-    """The code of record that the artifacts of a stage were made with, and how many."""
-    found = Counter[str]()
+def _codes(pipeline: Pipeline, stage: str) -> Counter[tuple[str, str]]:
+    """The codes of record that the artifacts of a stage were made with, and would be today, and of how many."""
+    found = Counter[tuple[str, str]]()
     # Of a run in shards, the whole remains.
     for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
         if job.stage == stage and job.out.exists():
             made_by = read_record(job.out)
-            found[code_of_record(stage, made_by.code)] += made_by.stage == stage
+            found[code_of_record(stage, made_by.code), job.code_of_record] += made_by.stage == stage
     return +found

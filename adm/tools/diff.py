@@ -1,7 +1,7 @@
 """`diff`: what differs between two results folders, or between what git holds of two revisions.
 
-Two folders are compared by the scores of their runs, which have intervals. Git holds no scores, so as soon as
-a revision is involved, the numbers are those of the tables.
+Both are compared by the scores of their runs, which have intervals. Git holds those of published results; of
+a revision that published none, the numbers are those of the tables.
 """
 
 import csv
@@ -28,9 +28,10 @@ from adm.params.expansion import SCORED
 from adm.params.metrics import METRICS
 from adm.pipeline import RULES, Pipeline
 from adm.report.blocks import Block, t_interval
+from adm.tools.publish import ARCHIVE, published, unpack
 
-HELD = (".csv", ".yaml", ".yml")
-"""Endings of the files of a revision that are read: tables, claims, and params files with their bases."""
+HELD = (".csv", ".yaml", ".yml", ARCHIVE)
+"""Endings of the files of a revision that are read: tables, claims, scores, and params files with their bases."""
 
 OF_ENTRIES = (*SCORED, "claims")
 """Sections of which an entry more or less is told as a run or a claim."""
@@ -72,12 +73,12 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Held:
-    """What a results folder, or a revision, holds; what is measured in seconds is left out.
+    """What a results folder, a published one, or a revision, holds; what is measured in seconds is left out.
 
     Attributes:
         name: What the user calls it.
         params: The params file.
-        scores: The scores of each run, by run and metric; none of a revision.
+        scores: The scores of each run, by run and metric; none of a revision without published scores.
         cells: The numbers of tables, by table, row and column.
         claims: The verdict of each claim, with its interval.
     """
@@ -109,7 +110,7 @@ def run(a: str, b: str | None, params: Path, as_json: bool) -> bool:
             nothing to compare.
     """
     with TemporaryDirectory() as scratch:
-        sides = (_held(a, params, Path(scratch) / "a"), _held(b, params, Path(scratch) / "b"))
+        sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
     by_scores = all(side.scores for side in sides)
     numbers = [dict(_flat(side.scores if by_scores else side.cells)) for side in sides]
     for side, found in zip(sides, numbers, strict=True):
@@ -162,12 +163,18 @@ def compare(
     }
 
 
-def _held(name: str | None, params: Path, scratch: Path) -> Held:
-    """Read a results folder; a revision, of which `scratch` holds what is read; or what is there now."""
+def held(name: str | None, params: Path, scratch: Path) -> Held:
+    """Read a results folder, published or not; a revision; or what is there now. `scratch` holds what is unpacked.
+
+    Raises:
+        UserError: As of `run`.
+    """
     if name is None:
         found = load(params)
         return _read("now", found, Path(found.paths.results))
     if (folder := Path(name)).is_dir():
+        if (folder / ARCHIVE).is_file():
+            folder = unpack(folder, scratch)
         file = folder / RULES["resolve"].outputs["params"]
         if not file.is_file():
             raise UserError(f"{folder}: is no results folder: it has no {file.name}, which `adm resolve` writes")
@@ -179,7 +186,10 @@ def _held(name: str | None, params: Path, scratch: Path) -> Held:
         raise UserError(f"--params {params}: of a revision it is a path in the project, such as params.yaml")
     try:
         found = load(project / params)
-        return _read(name, found, project / found.paths.results)
+        root = project / found.paths.results
+        # Results were once in git where they are made.
+        root = published(root) if published(root).is_dir() else root
+        return _read(name, found, unpack(root, scratch / "results") if (root / ARCHIVE).is_file() else root)
     except UserError as error:
         raise UserError(str(error).replace(f"{project}/", f"{name}:")) from error
 

@@ -228,7 +228,7 @@ def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None
     record = {
         "call": call.values(),
         "files": {name: identity(path) for name, path in files.items()},
-        "code": code_digest("sample"),
+        "code": code_digest("sample", (f"sampler.{call.sampler}",)),
         "versions": library_versions(["adm", "numpy", "torch"]),
     }
     if (out / RECORD).exists():

@@ -100,7 +100,7 @@ def _changes(job: Job, behind: Mapping[Path, str], identify: Any) -> Iterator[st
     if made_by.stage != job.stage:
         yield f"made by {made_by.stage!r}"
         return
-    if code_of_record(job.stage, made_by.code) != code_of_record(job.stage):
+    if code_of_record(job.stage, made_by.code) != job.code_of_record:
         yield "code"
     # A curve tells its runs each by its key.
     values = {**job.values, **job.values.get("runs", {})}

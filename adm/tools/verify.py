@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from adm.artifacts.code import acceptances, code_digest
+from adm.artifacts.code import acceptances
 from adm.artifacts.inventory import Artifact, check_out, find_artifacts
 from adm.artifacts.soundness import Checked, Digests, Origin, check_artifacts, hash_files
 from adm.artifacts.writing import new_file, write_json
@@ -61,7 +61,7 @@ def _origins(results: Path) -> dict[str, Origin]:
         inputs = {name.rstrip("/"): _within(path, results) for name, path in job.inputs.items()}
         for name, path in job.outputs.items():
             log_of = _within(job.out, results) if name == "log" else None
-            origins[_within(path, results)] = Origin(job.stage, inputs, log_of)
+            origins[_within(path, results)] = Origin(job.stage, job.code, inputs, log_of)
     return origins
 
 
@@ -94,10 +94,10 @@ def _other_code(checked: Mapping[str, Checked]) -> list[str]:
 
 
 def _accepted_code(checked: Mapping[str, Checked]) -> list[str]:
-    found = Counter((str(one.stage), one.code) for one in checked.values() if one.is_of_accepted_code)
+    found = Counter((str(one.stage), one.code, one.today) for one in checked.values() if one.is_of_accepted_code)
     lines = []
-    for (stage, code), count in sorted(found.items()):
-        steps = [*acceptances(stage, code_digest(stage)), *acceptances(stage, code)]
+    for (stage, code, today), count in sorted(found.items()):
+        steps = [*acceptances(stage, today), *acceptances(stage, code)]
         told = "; ".join(dict.fromkeys(f"on {step['on']}, {step['reason'] or 'for no reason given'}" for step in steps))
         lines.append(f"made by code of {stage!r} that was accepted as equal to today's {told}: {count} artifacts")
     return lines

@@ -40,7 +40,7 @@ class Noise(NamedTuple):
         """The numbers of a step.
 
         Args:
-            seed: The training run's seed.
+            seed: The training run's seed of the noise.
             step: The number of updates made before.
             rows: The images' numbers in the whole batch.
             shape: Of an image, (C, H, W).
@@ -74,7 +74,7 @@ def dropped_labels(y: Tensor, rate: float, seed: int, step: int, rows: range) ->
     Args:
         y: (B,) int64.
         rate: The probability, in [0, 1).
-        seed: The training run's seed.
+        seed: The training run's seed of the noise.
         step: The number of updates made before.
         rows: The images' numbers in the whole batch.
 
@@ -88,7 +88,7 @@ def dropped_labels(y: Tensor, rate: float, seed: int, step: int, rows: range) ->
 
 
 def inputs(
-    batches: Batches, steps: range, rows: range, device: torch.device, label_dropout: float = 0.0
+    batches: Batches, steps: range, rows: range, device: torch.device, seed: int, label_dropout: float = 0.0
 ) -> Iterator[Inputs]:
     """The inputs of each step, on a device.
 
@@ -100,6 +100,7 @@ def inputs(
         steps: The numbers of updates made before each step.
         rows: This process's rows of each batch.
         device: Where the inputs are needed.
+        seed: The training run's seed of the noise.
         label_dropout: The probability with which an image's label is NO_CLASS.
     """
     pinned = device.type == "cuda"
@@ -107,8 +108,8 @@ def inputs(
     def made(step: int) -> tuple[Tensor, ...]:
         pixels, y = batches.pixels_at(step, slice(rows.start, rows.stop))
         if label_dropout:
-            y = dropped_labels(y, label_dropout, batches.seed, step, rows)
-        noise = Noise.of(batches.seed, step, rows, (batches.channels, *pixels.shape[1:3]), pinned)
+            y = dropped_labels(y, label_dropout, seed, step, rows)
+        noise = Noise.of(seed, step, rows, (batches.channels, *pixels.shape[1:3]), pinned)
         return (pixels.pin_memory(), y.pin_memory(), *noise) if pinned else (pixels, y, *noise)
 
     for tensors in ahead(made, steps, AHEAD) if pinned else map(made, steps):

@@ -60,7 +60,8 @@ def train(
     """
     state.network.train()
     rows = Share.of(training, group).rows
-    for x_0, y, noise in inputs(batches, range(state.step, stop), rows, group.device, training.label_dropout):
+    drawn = training.seeds.noise, training.label_dropout
+    for x_0, y, noise in inputs(batches, range(state.step, stop), rows, group.device, *drawn):
         yield train_step(state, training, x_0, y, group, noise)
 
 
@@ -83,7 +84,7 @@ def train_step(
         noise: The share's noise, if it was drawn before; None draws it now.
     """
     share = Share.of(training, group)
-    own = (noise or Noise.of(training.seed, state.step, share.rows, x_0.shape[1:])).drawn(state.task)
+    own = (noise or Noise.of(training.seeds.noise, state.step, share.rows, x_0.shape[1:])).drawn(state.task)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step with a smaller scale. Skipping it would leave schedules, data and EMA out of step.
     for attempt in count():
@@ -152,7 +153,7 @@ def _gradients(
     with torch.random.fork_rng(devices=[]):
         for number, rows in share.micro_batches():
             # Dropout takes no generator. Seeding the global one makes it a function of seed, step and micro-batch.
-            path = (training.seed, state.step, DROPOUT, *([number] if number else []))
+            path = (training.seeds.noise, state.step, DROPOUT, *([number] if number else []))
             torch.manual_seed(generator(*path).initial_seed())
             part = drawn.part(rows)
             values = state.task.losses(state.forward, x_0[rows], y[rows], part)

@@ -89,7 +89,7 @@ def measure(throughput: ThroughputParams, model: TrainedModelParams, device: tor
     timings = Timings()
     # Initial weights and the naive dropout draw from the global generator; the fork restores it.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(model.training.seed)
+        torch.manual_seed(model.training.seeds.weights)
         naive, optimised = _naive(throughput, model, device), _optimised(throughput, model, device)
         naive(), optimised()
         for _ in progress(range(throughput.repetitions), unit="repetition"):
@@ -102,7 +102,7 @@ def measure(throughput: ThroughputParams, model: TrainedModelParams, device: tor
 def update_seconds(model: TrainedModelParams, device: str = "cpu") -> float:
     """What an update of a model takes on this machine, as training makes it: the fastest of the first few seconds."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(model.training.seed)
+        torch.manual_seed(model.training.seeds.weights)
         network = build(model)
     place = torch.device(device)
     update = _updates(network, model, model.training, place)
@@ -160,11 +160,11 @@ def _updates(
 
 
 def _batch(model: TrainedModelParams, size: int, device: torch.device) -> Inputs:
-    draws = generator(model.training.seed)
+    draws = generator(model.training.seeds.data)
     side, channels = model.network.image_size, model.network.image_channels
     x_0 = torch.rand(size, channels, side, side, generator=draws) * 2 - 1
     y = torch.randint(model.network.num_classes or 1, (size,), generator=draws)
-    u, eps = Noise.of(model.training.seed, 0, range(size), x_0.shape[1:])
+    u, eps = Noise.of(model.training.seeds.noise, 0, range(size), x_0.shape[1:])
     return Inputs(x_0.to(device), y.to(device), Noise(u.to(device), eps.to(device)))
 
 

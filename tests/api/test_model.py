@@ -42,7 +42,7 @@ def staged(checkpoint, tiny_model, tmp_path_factory):
         inputs = {"checkpoint": checkpoint(), "classifier": checkpoint("classifier")}
         sample.run(
             run_of(**changes),
-            *(tiny_model(), tiny_model("classifier"), inputs, folder / "out", None, "cpu", 60, folder / "work"),
+            *(tiny_model(), tiny_model("classifier"), inputs, folder / "out", "", "cpu", 60, folder / "work"),
         )
         return read_batch(folder / "out")
 

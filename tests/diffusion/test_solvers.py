@@ -177,6 +177,43 @@ def test_the_first_and_the_last_step_are_ddims(doubles, clipping):
     torch.testing.assert_close(Heun(*given, clipping=clipping)(x_t, 0, lambda: z), euler)
 
 
+def pulled(x, timesteps):
+    """The gradient of a classifier that pulls predicted images far outside [-1, 1]."""
+    return (3 * torch.cos(4 * x) + timesteps.view(-1, 1, 1, 1) / 1000).to(x.dtype)
+
+
+@pytest.mark.parametrize("clipping", ["static", "dynamic", "none"])
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_guided_the_first_order_of_solvers_is_ddim(doubles, order, clipping):
+    x_t, z = doubles
+    diffusion = process("logsnr10", "cosine")
+    given, how = (diffusion, wavy, pulled), {"clipping": clipping, "clipping_order": order}
+    for step in range(10):
+        # A fresh multistep solver has no step before, and takes one of first order.
+        euler, ancestral = (DDIM(*given, eta=eta, **how)(x_t, step, lambda: z) for eta in (0.0, 1.0))
+        for solver, expected in (
+            (DPMSolverPP(*given, **how), euler),
+            (UniPC(*given, **how), euler),
+            (DPMSolverPP(*given, eta=1.0, **how), ancestral),
+        ):
+            torch.testing.assert_close(solver(x_t, step, lambda: z), expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        Heun(*given, **how)(x_t, 0, lambda: z), DDIM(*given, **how)(x_t, 0, lambda: z), rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, sampler in SAMPLERS.items() if "clipping_order" in sampler.fields])
+def test_the_order_of_clipping_is_that_of_guidance(name):
+    x_T = Draws((2, 3, 8, 8))()
+    ends = {}
+    for order in ("before", "after"):
+        for gradient in (pulled, None):
+            ends[order, gradient] = last(sample(made(name, process("5"), wavy, gradient, clipping_order=order), x_T))
+    assert ends["before", pulled].abs().max() > 1
+    assert ends["after", pulled].abs().max() <= 1
+    assert torch.equal(ends["before", None], ends["after", None])
+
+
 def made(name, *given, **more):
     """A sampler of the registry."""
     module, kind = SAMPLERS[name].made_by.split(":")

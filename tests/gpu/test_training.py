@@ -66,7 +66,7 @@ def test_a_step_waits_for_the_gpu_once(gpu, new_run, tiny_model):
 
 def test_inputs_that_were_made_ahead_are_those_of_a_cpu(gpu, new_run, tiny_model):
     batches = new_run(tiny_model()).batches
-    made = {device: list(inputs(batches, range(5), range(2, 9), device)) for device in (gpu, CPU)}
+    made = {device: list(inputs(batches, range(5), range(2, 9), device, 4)) for device in (gpu, CPU)}
     for here, there in zip(made[gpu], made[CPU], strict=True):
         for a, b in zip((here.x_0, here.y, *here.noise), (there.x_0, there.y, *there.noise), strict=True):
             assert a.device == gpu

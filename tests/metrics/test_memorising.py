@@ -31,6 +31,26 @@ def test_without_memorising_the_share_is_a_half_and_its_error_covers():
     assert 0.90 < np.mean(np.abs(share - 0.5) < 1.96 * error) < 0.985
 
 
+@pytest.mark.parametrize(("dimensions", "training", "held_out"), [(2, 60, 20), (16, 60, 60), (6, 80, 20), (6, 30, 90)])
+@pytest.mark.parametrize("copied", [0.0, 0.01, 0.1, 0.2, 0.5])
+def test_planted_copies_give_the_share_that_equally_many_held_out_images_would(dimensions, training, held_out, copied):
+    rng, trials = np.random.default_rng(7), 120
+    found, equal = np.empty((trials, 2)), np.empty(trials)
+    for trial in range(trials):
+        images, others, as_many, samples = (
+            rng.standard_normal((count, dimensions)).astype(np.float32)
+            for count in (training, held_out, training, SAMPLES)
+        )
+        copies = np.flatnonzero(rng.random(SAMPLES) < copied)
+        samples[copies] = images[rng.integers(training, size=len(copies))] + np.float32(1e-4)
+        found[trial], equal[trial] = nearer(samples, images, others), nearer(samples, images, as_many)[0]
+    share, error = found.T
+    for of, truth in ((share, (1 + copied) / 2), (equal, (1 + copied) / 2), (share - equal, 0)):
+        assert abs(of.mean() - truth) < 3.5 * of.std() / trials**0.5
+    assert np.sqrt((error**2).mean()) == pytest.approx(share.std(), rel=0.25)
+    assert np.mean(np.abs(share - (1 + copied) / 2) < 1.96 * error) > 0.85
+
+
 def test_the_share_is_that_of_the_nearest_image_by_brute_force():
     rng = np.random.default_rng(1)
     samples, training, held_out = (rows(rng, n) for n in (50, 20, 20))

@@ -22,7 +22,7 @@ NETWORKS = {
     "new": {"attention_order": "new", "depth": 1, "schedule": "linear"},
     "unconditional": {"num_classes": None, "attention_resolutions": [4], "image_channels": 1},
     "heads of one width": {"heads": 2, "head_channels": None, "attention_resolutions": [4, 2]},
-    "addition": {"conditioning": "addition", "attention_resolutions": []},
+    "addition": {"conditioning": "addition", "groups": 8, "attention_resolutions": []},
     "fixed variance": {"variance": "beta_tilde", "objective": "simple"},
     "upsampler": {"kind": "upsampler"},
 }

@@ -42,7 +42,7 @@ def results(network, x, t, y):
 @pytest.mark.slow
 @pytest.mark.parametrize("conditioning", ["adagn", "addition"])
 def test_a_fused_network_has_the_outputs_and_gradients_of_the_other(tiny_model, randomised, conditioning):
-    model = tiny_model(conditioning=conditioning)
+    model = tiny_model(conditioning=conditioning, groups=8)
     draws = torch.Generator().manual_seed(1)
     batch = torch.randn(2, 3, 8, 8, generator=draws), torch.tensor([3, 40]), torch.tensor([0, 1])
     expected = results(randomised(model), *batch)

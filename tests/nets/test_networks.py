@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -76,6 +77,34 @@ def test_unet(options):
     assert not out.any()
     assert not unreached(perturbed(net), net(X, T, Y))
     assert from_released(to_released(net.state_dict())).keys() == net.state_dict().keys()
+
+
+@every_combination
+def test_outputs_depend_on_the_timestep_and_on_the_class(options):
+    # As few channels a group as conditioning allows, at every level.
+    groups = 32 if options["conditioning"] == "adagn" else 16
+    narrow = {**options, "channels": 32, "channel_multiplier": [1.0, 1.0], "groups": groups}
+    unet = perturbed(UNet(small(**narrow), 3)).eval()
+    upsampler = perturbed(Upsampler(small(UpsamplerParams, low_resolution=4, **narrow), 3)).eval()
+    classifier = perturbed(Classifier(small(ClassifierParams, **narrow))).eval()
+    for net in (partial(unet, X), partial(upsampler, X, low_resolution=noise(2, 3, 4, 4))):
+        out, later, other = net(T, Y), net(T.flip(0), Y), net(T, Y.flip(0))
+        assert (later - out).abs().amax() > 1e-3 * out.std()
+        assert (other - out).abs().amax() > 1e-3 * out.std()
+    logits = classifier(X, T)
+    assert (classifier(X, T.flip(0)) - logits).abs().amax() > 1e-3 * logits.std()
+
+
+@pytest.mark.parametrize(("kind", "network"), [(UNetParams, UNet), (ClassifierParams, Classifier)])
+def test_addition_to_single_channels_is_refused(kind, network):
+    single = {"channels": 32, "channel_multiplier": [2.0, 1.0]}
+    with pytest.raises(ValueError, match=r"conditioning 'addition'.* 32 channels in 32 groups.* at most 16"):
+        small(kind, conditioning="addition", **single)
+    # The network refuses a section that was never checked, too.
+    unchecked = small(kind, **single).model_copy(update={"conditioning": "addition"})
+    with pytest.raises(ValueError, match=r"conditioning 'addition'.* 32 channels in 32 groups"):
+        network(unchecked, *[3] * (kind is UNetParams))
+    small(kind, conditioning="adagn", **single)
 
 
 @every_combination

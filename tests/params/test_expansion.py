@@ -163,14 +163,14 @@ def test_a_sweep_writes_an_entry_for_each_combination(scale):
 
 
 def test_where_several_runs_may_stand_the_key_of_a_sweep_is_all_of_its(scale):
-    runs = with_run("{checkpoint: adm, num_samples: 8, sampler: ddim, sweep: {eta: [0, 0.5], seed: [1, 2]}}")
+    runs = with_run('{checkpoint: adm, num_samples: 8, sampler: ddim, sweep: {eta: [0, 0.5], steps: ["3", "4"]}}')
     shown = """
 tables: {mine: {rows: [plain, more], metrics: [fid], caption: Some.}}
 figures: {mine: {kind: curves, x: eta, y: [fid], curves: {DDIM: [more]}, caption: Some.}}
 claims: {mine: {kind: falls, metric: fid, runs: [more], statement: It falls., source: nowhere}}
 """
     params = scale(params=runs + shown)
-    every = ["more-0-1", "more-0-2", "more-0_5-1", "more-0_5-2"]
+    every = ["more-0-3", "more-0-4", "more-0_5-3", "more-0_5-4"]
     assert list(params.tables["mine"].rows.values()) == ["plain", *every]
     assert params.figures["mine"].curves == {"DDIM": every}
     assert params.claims["mine"].runs == every

@@ -182,8 +182,8 @@ def test_tables_curves_and_claims_name_groups_and_read_all_their_runs():
     assert set(needs_of_table(params, "mine").metrics) == set(needs_of_claims(params, "own").metrics) == runs
     assert len(needs_of_figure(params, "curve").metrics) == 4
     jobs = Pipeline(params).jobs
-    assert jobs["table/mine"].values["groups"] == {key: params.groups[key] for key in ("plain", "guided")}
-    assert "groups" not in jobs["figure/grid"].values
+    assert jobs["table/mine"].values["read"]["groups"] == {key: params.groups[key] for key in ("plain", "guided")}
+    assert "groups" not in jobs["figure/grid"].values["read"]
 
 
 def test_a_file_with_seeds_is_written_out_once():
@@ -191,7 +191,7 @@ def test_a_file_with_seeds_is_written_out_once():
     assert check(yaml.safe_load(write(params)), "params.yaml") == params
 
 
-@pytest.mark.parametrize("seeds", [[], 3, [1, 1], [-1], [1.5], [True], ["1"], {"a": 1}, [[1]]])
+@pytest.mark.parametrize("seeds", [[], 3, [1, 1], [-1], [1.5], [True], ["1"], [[1]]])
 def test_seeds_that_are_none_are_refused(seeds):
     data = yaml.safe_load(SMALL)
     data["models"]["adm"]["seeds"] = seeds
@@ -245,3 +245,131 @@ def test_a_group_of_ones_own_stands_for_its_runs():
     params = check(data, "params.yaml")
     assert needs_of_table(params, "mine").metrics == ["plain", "early"]
     assert params.figures["grid"].run == "plain"
+
+
+# Three seeds of a training, and what a lottery needs.
+
+KINDS = ("weights", "data", "noise")
+
+
+def each(seeds):
+    return {kind: seeds for kind in KINDS}  # noqa: C420 -- dict.fromkeys is for values that do not change
+
+
+def apart(**seeds):
+    data = yaml.safe_load(SMALL)
+    data["models"]["adm"]["seeds"] = seeds
+    return data
+
+
+def trained_from(params):
+    """The three seeds of each copy of `adm`, by its key."""
+    return {
+        key: tuple(vars(model.training.seeds).values()) for key, model in params.models.items() if key.startswith("adm")
+    }
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_any_two_seeds_of_two_kinds_meet_in_one_copy(n):
+    lists = [[7 * i for i in range(n)], list(range(1, n + 1)), list(range(n, 0, -1))]
+    found = trained_from(check(apart(**dict(zip(KINDS, lists, strict=True))), "params.yaml"))
+    assert len(found) == n * n
+    assert all(key == "adm-seed-w{}-d{}-n{}".format(*seeds) for key, seeds in found.items())
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        met = {(seeds[one], seeds[other]) for seeds in found.values()}
+        assert met == {(a, b) for a in lists[one] for b in lists[other]}
+
+
+def test_a_seed_that_is_one_number_is_of_all_copies():
+    params = check(apart(weights=[1, 2, 3], data=9, noise=[4]), "params.yaml")
+    assert list(trained_from(params).values()) == [(1, 9, 4), (2, 9, 4), (3, 9, 4)]
+    params = check(apart(weights=[1, 2], data=9, noise=[4, 5]), "params.yaml")
+    assert list(trained_from(params).values()) == [(1, 9, 4), (1, 9, 5), (2, 9, 4), (2, 9, 5)]
+
+
+def test_runs_follow_copies_of_three_seeds():
+    params = check(apart(weights=[1, 2], data=[1, 2], noise=0), "params.yaml")
+    assert params.groups["plain"] == [f"plain-seed-w{w}-d{d}-n0" for w in (1, 2) for d in (1, 2)]
+    assert params.runs["through-100-seed-w2-d1-n0"].checkpoint == "adm-seed-w2-d1-n0-100"
+    assert check(yaml.safe_load(write(params)), "params.yaml") == params
+
+
+def test_one_number_is_all_three_seeds_and_is_kept_as_it_was():
+    data = yaml.safe_load(SMALL)
+    one = check(data, "params.yaml").models["adm"].training
+    assert one.values()["seed"] == 7
+    data["models"]["adm"]["training"]["seed"] = dict.fromkeys(KINDS, 7)
+    assert check(data, "params.yaml").models["adm"].training.seeds == one.seeds
+
+
+@pytest.mark.parametrize(
+    "seed", [-1, 1.5, True, "1", [1], {}, {"weights": 1}, {**dict.fromkeys(KINDS, 1), "noise": -1}]
+)
+def test_a_seed_of_training_is_a_number_or_three(seed):
+    data = yaml.safe_load(SMALL)
+    data["models"]["adm"]["training"]["seed"] = seed
+    assert "models.adm.training.seed: " in refusal(data)
+    assert "{weights: 1, data: 2, noise: 3}" in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        ({"weights": [1, 2]}, "models.adm.seeds: has weights; it needs weights, data, noise"),
+        (each([1, 2]) | {"order": 1}, "it needs weights, data, noise"),
+        (each([1, 1]), "models.adm.seeds.weights: [1, 1] is not accepted"),
+        (each([1, 2]) | {"noise": [1, 2, 3]}, "2 of weights, 2 of data, 3 of noise; give equally many"),
+        (each(list(range(40))), "models.adm.seeds: gives 1600 copies"),
+    ],
+)
+def test_seeds_of_kinds_that_do_not_go_together_are_refused(seeds, expected):
+    assert expected in refusal(apart(**seeds))
+
+
+def test_a_gan_has_one_seed():
+    data = yaml.safe_load(SMALL)
+    data["gans"]["rival"]["seeds"] = each([1, 2])
+    assert "gans.rival.seeds: " in refusal(data)
+
+
+def drawn(seeds=(1, 2, 3), runs=("drawn",), **changes):
+    """The small file with a lottery, whose runs draw samples twice."""
+    data = apart(**each(list(seeds)) | changes.pop("kinds", {}))
+    data["claims"] = {}
+    data["tables"] = {"lottery": {"kind": "lottery", "runs": list(runs), "caption": "Mine."}}
+    data["runs"]["drawn"] = {"checkpoint": "adm", "num_samples": 8, "sweep": {"seed": [0, 8]}} | changes
+    return data
+
+
+def test_a_lottery_reads_all_draws_of_all_models():
+    params = check(drawn(), "params.yaml")
+    assert len(needs_of_table(params, "lottery").metrics) == 18
+    assert set(Pipeline(params).jobs["table/lottery"].sections["read"].models) == set(trained_from(params))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"sweep": None},
+            "tables.lottery.runs: 'drawn' is one draw of samples of each model; a lottery needs 2",
+        ),
+        ({"kinds": {"data": [1]}}, "is of 1 seed of data; a lottery needs 3 or more of each of weights, data, noise"),
+        ({"seeds": [1, 2]}, "is of 2 seeds of weights; a lottery needs 3"),
+        ({"sweep": {"seed": [0, 7]}}, "share seeds of images, from 7 on; draws need seeds of their own"),
+        ({"runs": ["drawn-0", "plain"]}, "'plain-seed-w1-d1-n1' share seeds of images"),
+        ({"runs": ["drawn-0", "early"]}, "'early' is of other checkpoints than 'drawn-0'"),
+        ({"runs": ["drawn-0", "nothing"]}, "tables.lottery.runs: 'nothing' is not defined"),
+        ({"runs": ["gan"]}, "is sampled from no trained model"),
+        ({"runs": ["drawn-0", "low"]}, "'low' is of other checkpoints than 'drawn-0'"),
+    ],
+)
+def test_a_lottery_that_tells_nothing_is_refused_in_one_line(changes, expected):
+    assert expected in refusal(drawn(**changes))
+
+
+def test_a_group_that_is_no_latin_square_is_no_lottery():
+    data = yaml.safe_load(write(check(drawn(), "params.yaml")))
+    for group in ("drawn-0", "drawn-8"):
+        data["groups"][group] = data["groups"][group][1:]
+    assert "tables.lottery.runs: 'drawn-0' is no Latin square" in refusal(data)

@@ -201,8 +201,8 @@ def test_gathering_holds_no_more_of_a_longer_run(paper, tmp_path):
             count = len(samples_of(Shard(number, 2), samples, run.micro_batch))
             images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
             write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 2), [Samples(images, labels)])
-        shards = [tmp_path / f"{number}.npz" for number in (1, 2)]
-        held[samples] = peak_of(lambda run=run, paths=shards: gather.run(run, inputs, paths, tmp_path / "out"))
+        parts = inputs | {f"shards/{number}-of-2": tmp_path / f"{number}.npz" for number in (1, 2)}
+        held[samples] = peak_of(lambda run=run, parts=parts: gather.run(run, parts, tmp_path / "out"))
     assert held[4096] - held[1024] < 3072 * 3 * side**2 / 20
 
 

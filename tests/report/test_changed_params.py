@@ -12,8 +12,8 @@ from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
 from adm.evaluation.timings import TABLE_COLUMNS
-from adm.params import UserError, load
-from adm.params.load import write
+from adm.params import UserError
+from adm.params.load import load, write
 from adm.params.needs import needs_of_figure, needs_of_table
 from adm.report.artwork import draw, remark
 from adm.sampling.batch import write_batch
@@ -62,8 +62,8 @@ def test_a_table_called_by_hand_after_an_edit_shows_no_old_score_beside_the_new_
     assert table()[0] == 0
     (tmp_path / "tables" / "table_8.md").unlink()
     before = content["runs"][run]["gradient_scale"]
-    content["runs"][run]["gradient_scale"] = before + 1
-    found = f"was made with gradient_scale {before}, but the params file has {before + 1}"
+    content["runs"][run]["gradient_scale"] = before + 0.25
+    found = f"was made with gradient_scale {before}, but the params file has {before + 0.25}"
     assert table() == (2, "", f"error: {tmp_path / 'metrics' / run}.json: {found}\n")
     assert not (tmp_path / "tables" / "table_8.md").exists()
 
@@ -77,9 +77,9 @@ def test_a_table_of_two_runs_whose_metrics_changed_places_is_refused(
     write_scores(tmp_path, params, needs.metrics)
     write_sizes(tmp_path, params, parameters=1, forward_flops=1)
     inputs = placed(needs, tmp_path)
-    stage.run(params, name, inputs, tmp_path / "before")
+    stage.run(name, params.tables[name], params, inputs, tmp_path / "before")
     swap(inputs["metrics"][first], inputs["metrics"][second])
-    message = refusal(lambda: stage.run(params, name, inputs, tmp_path / "after"))
+    message = refusal(lambda: stage.run(name, params.tables[name], params, inputs, tmp_path / "after"))
     assert message.startswith(f"{inputs['metrics'][first]}: was made with ")
     assert not (tmp_path / "after.csv").exists()
 
@@ -95,10 +95,10 @@ def test_a_table_of_models_is_not_made_of_the_sizes_of_others(
     write_scores(tmp_path, params, needs.metrics)
     write_sizes(tmp_path, params, parameters=1, forward_flops=1)
     inputs = placed(needs, tmp_path)
-    stage.run(params, name, inputs, tmp_path / "before")
+    stage.run(name, params.tables[name], params, inputs, tmp_path / "before")
     network = params.models[model].network
     other = changed(params, "models", model, network=network.model_copy(update={"channels": 96}))
-    message = refusal(lambda: stage.run(other, name, inputs, tmp_path / "after"))
+    message = refusal(lambda: stage.run(name, other.tables[name], other, inputs, tmp_path / "after"))
     found = f"was made with network.channels {network.channels}, but the params file has 96"
     assert message == f"{tmp_path / 'sizes.json'}: {found}"
 
@@ -111,16 +111,18 @@ def test_a_throughput_of_another_model_or_of_other_batches_is_refused(params, pl
         content = {"forward_flops": 1, "peak_flops": 1, "device": "", "threads": 1, "naive": speed, "optimised": speed}
         made_by = provenance("throughput", params.sections_of_throughput(key), {}, [])
         write_sealed_json(path, {**content, "made_by": made_by})
-    stage.run(params, "table_7", inputs, tmp_path / "before")
+    stage.run("table_7", params.tables["table_7"], params, inputs, tmp_path / "before")
     with (tmp_path / "before.csv").open(newline="") as file:
         assert set(next(csv.reader(file))) > TABLE_COLUMNS
     first = next(iter(params.throughput))
     training = params.models[params.throughput[first].model].training
     other = changed(params, "throughput", first, naive_batch=99)
-    assert "was made with naive_batch" in refusal(lambda: stage.run(other, "table_7", inputs, tmp_path / "after"))
+    assert "was made with naive_batch" in refusal(
+        lambda: stage.run("table_7", other.tables["table_7"], other, inputs, tmp_path / "after")
+    )
     batch = training.model_copy(update={"batch_size": 99})
     other = changed(params, "models", params.throughput[first].model, training=batch)
-    message = refusal(lambda: stage.run(other, "table_7", inputs, tmp_path / "after"))
+    message = refusal(lambda: stage.run("table_7", other.tables["table_7"], other, inputs, tmp_path / "after"))
     assert f"was made with training.batch_size {training.batch_size}, but the params file has 99" in message
 
 
@@ -131,7 +133,7 @@ def test_a_figure_of_two_runs_whose_metrics_changed_places_is_refused(params, pl
     write_scores(tmp_path, params, needs.metrics)
     inputs = placed(needs, tmp_path)
     swap(inputs["metrics"][first], inputs["metrics"][second])
-    assert f"{first}.json: was made with " in refusal(lambda: draw(params, name, inputs))
+    assert f"{first}.json: was made with " in refusal(lambda: draw(params, params.figures[name], inputs))
 
 
 def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, placed, write_scores, tmp_path):
@@ -142,10 +144,12 @@ def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, 
     for segment, path in inputs["training"].items():
         made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
-    assert draw(params, "figure_5_seconds", inputs).axes
+    assert draw(params, params.figures["figure_5_seconds"], inputs).axes
     first, second, *_ = inputs["training"].values()
     swap(first, second)
-    assert refusal(lambda: draw(params, "figure_5_seconds", inputs)).startswith(f"{first}: was made with ")
+    assert refusal(lambda: draw(params, params.figures["figure_5_seconds"], inputs)).startswith(
+        f"{first}: was made with "
+    )
 
 
 @pytest.mark.parametrize("name", ["figure_12", "figure_13", "figure_18"])
@@ -154,10 +158,10 @@ def test_a_figure_of_the_samples_of_another_run_is_refused(params, placed, chang
     run = needs.samples[0]
     write_samples(tmp_path, params, needs.samples)
     inputs = placed(needs, tmp_path)
-    assert draw(params, name, inputs).axes
+    assert draw(params, params.figures[name], inputs).axes
     (kind,) = (kind for kind in ("runs", "upsampled_runs", "gan_runs") if run in getattr(params, kind))
     other = changed(params, kind, run, seed=99)
-    assert_refused(lambda: draw(other, name, inputs), inputs["samples"][run], "seed", 99)
+    assert_refused(lambda: draw(other, other.figures[name], inputs), inputs["samples"][run], "seed", 99)
 
 
 def test_a_figure_of_the_images_of_another_dataset_is_refused(params, placed, changed, tmp_path):
@@ -169,9 +173,9 @@ def test_a_figure_of_the_images_of_another_dataset_is_refused(params, placed, ch
             write_shards(folder, images(500), np.arange(500) % 10, section.shard_size)
             write_manifest(folder, provenance("prepare", {"dataset": section}, {}, []))
     write_samples(tmp_path, params, needs.samples)
-    assert draw(params, "figure_9", inputs).axes
+    assert draw(params, params.figures["figure_9"], inputs).axes
     other = changed(params, "datasets", needs.data[0], limit=99)
-    assert_refused(lambda: draw(other, "figure_9", inputs), inputs["data"][needs.data[0]], "limit", 99)
+    assert_refused(lambda: draw(other, other.figures["figure_9"], inputs), inputs["data"][needs.data[0]], "limit", 99)
 
 
 def images(*shape):
@@ -221,12 +225,12 @@ def test_a_figure_of_a_study_that_was_made_otherwise_is_refused(params, placed, 
     for study, path in inputs["studies"].items():
         write_nothing(path, params, kind, study)
     if kind != "neighbours":  # of which more would have to be there
-        assert draw(params, figure, inputs).axes
-        remark(params, figure, inputs)
+        assert draw(params, params.figures[figure], inputs).axes
+        remark(params, params.figures[figure], inputs)
     first = needs.studies[0]
     other = changed(params, kind, first, **STUDIES[kind])
     ((name, value),) = STUDIES[kind].items()
-    assert_refused(lambda: draw(other, figure, inputs), inputs["studies"][first], name, value)
+    assert_refused(lambda: draw(other, other.figures[figure], inputs), inputs["studies"][first], name, value)
 
 
 def test_a_variation_of_a_run_that_changed_is_refused(params, placed, changed, tmp_path):
@@ -234,7 +238,7 @@ def test_a_variation_of_a_run_that_changed_is_refused(params, placed, changed, t
     inputs = placed(needs_of_figure(params, "figure_8"), tmp_path)
     write_nothing(inputs["studies"][study], params, "variations", study)
     other = changed(params, "runs", params.variations[study].run, seed=99)
-    assert "was made with seed" in refusal(lambda: draw(other, "figure_8", inputs))
+    assert "was made with seed" in refusal(lambda: draw(other, other.figures["figure_8"], inputs))
 
 
 def test_a_section_with_its_defaults_written_out_or_left_out_is_the_same(root, params, placed, write_scores, tmp_path):
@@ -243,5 +247,6 @@ def test_a_section_with_its_defaults_written_out_or_left_out_is_the_same(root, p
     write_scores(tmp_path, params, needs.metrics)
     (tmp_path / "params.yaml").write_text(write(params))
     assert "precision: float32" in write(params)
-    stage.run(load(tmp_path / "params.yaml"), "table_8", placed(needs, tmp_path), tmp_path / "t")
+    read = load(tmp_path / "params.yaml")
+    stage.run("table_8", read.tables["table_8"], read, placed(needs, tmp_path), tmp_path / "t")
     assert (tmp_path / "t.csv").exists()

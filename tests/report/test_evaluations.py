@@ -2,7 +2,7 @@
 
 import pytest
 
-from adm.params.figures import EvaluationsParams
+from adm.params.figures import EvaluationsParams, TemperaturesParams
 from adm.params.needs import needs_of_figure
 from adm.params.runs import RunParams
 from adm.params.tables import OwnTableParams
@@ -36,11 +36,24 @@ def test_a_figure_stands_over_evaluations_on_a_logarithmic_axis(solved, placed, 
     needs = needs_of_figure(solved, "solvers")
     assert needs.metrics == ["more", "few", "euler", "heun"]
     write_scores(tmp_path, solved, needs.metrics)
-    guided, heun = draw(solved, "solvers", placed(needs, tmp_path)).axes
+    guided, heun = draw(solved, solved.figures["solvers"], placed(needs, tmp_path)).axes
     assert guided.get_xscale() == heun.get_xscale() == "log"
     assert [line.get_xdata().tolist() for line in guided.lines] == [[5, 20], [10]]
     assert [line.get_ydata().tolist() for line in guided.lines] == [[2.0, 1.0], [3.0]]
     assert [line.get_xdata().tolist() for line in heun.lines] == [[19]]
+
+
+def test_temperatures_stand_in_their_order_on_either_side_of_1(solved, placed, write_scores, tmp_path):
+    plain = solved.runs["euler"]
+    temperatures = {"warm": 1.017, "cold": 0.9, "plain": 1.0}
+    runs = {key: plain.model_copy(update={"epsilon_temperature": value}) for key, value in temperatures.items()}
+    runs["quiet"] = plain.model_copy(update={"noise_temperature": 0.98})
+    curves = {"epsilon": ["plain", "cold", "warm"], "noise": ["quiet", "plain"]}
+    figure = TemperaturesParams(kind="temperatures", curves=curves)
+    params = solved.model_copy(update={"runs": solved.runs | runs, "figures": {"figure_11": figure}})
+    write_scores(tmp_path, params, runs)
+    for axes in draw(params, figure, placed(needs_of_figure(params, "figure_11"), tmp_path)).axes:
+        assert [line.get_xdata().tolist() for line in axes.lines] == [[0.9, 1.0, 1.017], [0.98, 1.0]]
 
 
 def test_a_table_of_ones_own_may_tell_evaluations(solved, placed, write_scores, tmp_path):

@@ -58,11 +58,11 @@ def test_it_needs_its_study_and_the_schedules_of_its_runs(params, placed, tmp_pa
 
 
 def test_it_marks_the_timesteps_that_each_run_visits(params, inputs):
-    bounds, marks = draw(params, "found", inputs).axes
+    bounds, marks = draw(params, params.figures["found"], inputs).axes
     assert bounds.lines[0].get_ydata()[-1] == 2
     visited = [list(line.get_xdata()) for line in marks.lines]
     assert visited == [respaced_timesteps(100, "5,5,5,5,5"), [0, 1, 2], respaced_timesteps(100, "2,1,0,0,0")]
-    assert remark(params, "found", inputs) == "Here: 8 images of bedroom under lsun-bedroom-800."
+    assert remark(params, params.figures["found"], inputs) == "Here: 8 images of bedroom under lsun-bedroom-800."
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_it_marks_the_timesteps_that_each_run_visits(params, inputs):
 def test_it_is_refused_where_they_were_found_otherwise(params, inputs, changed, kind, key, change):
     other = changed(params, kind, key, **{change: 99})
     with pytest.raises(UserError, match=f"was made with {change} .* but the params file has 99"):
-        draw(other, "found", inputs)
+        draw(other, other.figures["found"], inputs)
 
 
 def test_a_row_of_a_table_tells_the_schedule_of_its_run(params):

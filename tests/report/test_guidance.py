@@ -31,7 +31,7 @@ def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, mon
         write_sealed_json(paths[run], score(guided, run, float(number)))
     drawn = {}
     monkeypatch.setattr(curves, "trade_off", lambda *arguments: drawn.update(enumerate(arguments)))
-    artwork.draw(guided, "guidance", {"metrics": paths})
+    artwork.draw(guided, guided.figures["guidance"], {"metrics": paths})
     values = {label: frame["value"].tolist() for label, frame in drawn[0].items()}
     assert values == {
         "classifier": [0, 0.5, 1, 2, 4],

@@ -83,7 +83,7 @@ def test_the_table_is_made_from_its_needs_alone(two, inputs, tmp_path):
         ["scale-0", "scale-2", "gan-1"],
         [f"{run}@dinov2" for run in needs.metrics],
     )
-    stage.run(two, "two", inputs, tmp_path / "two")
+    stage.run("two", two.tables["two"], two, inputs, tmp_path / "two")
     assert "203.45" in (tmp_path / "two.md").read_text(encoding="utf-8")
 
 
@@ -119,10 +119,10 @@ def test_a_table_of_the_paper_takes_further_metrics_behind_its_own(
     write_scores(tmp_path, params, needs.metrics)
     write_sizes(tmp_path, params, parameters=1, forward_flops=10**10)
     made = placed(needs, tmp_path)
-    stage.run(params, name, made, tmp_path / "plain")
+    stage.run(name, params.tables[name], params, made, tmp_path / "plain")
     longer = changed(params, "tables", name, further=["kid", "fid_infinity", "density"])
     assert needs_of_table(longer, name) == needs
-    stage.run(longer, name, made, tmp_path / "longer")
+    stage.run(name, longer.tables[name], longer, made, tmp_path / "longer")
     plain, found = ((tmp_path / f"{one}.csv").read_text(encoding="utf-8").splitlines() for one in ("plain", "longer"))
     assert found[0] == f'{plain[0]},"KID, here","FID of infinitely many, here","Density, here"'
     assert [line.startswith(before) for before, line in zip(plain, found, strict=True)] == [True] * len(plain)

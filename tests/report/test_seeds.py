@@ -1,18 +1,19 @@
 """Intervals over seeds of training: they cover as they say, and tables, curves and claims show them."""
 
 import csv
-import importlib.util
 import io
 
 import numpy as np
 import pytest
+import verdicts
 import yaml
 from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
 from adm.params import check, load
-from adm.params.claims import ClaimParams, needs_of
+from adm.params.claims import ClaimParams, grouped, needs_of
+from adm.params.configurations import told_apart_by_schedules
 from adm.params.needs import members_of, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.tables import OwnTableParams, RowsParams
 from adm.report import blocks
@@ -368,22 +369,22 @@ def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
 
 def test_curves_go_through_means_with_bars(params, measured):
     inputs = measured(needs_of_figure(params, "curve"))
-    (axes,) = draw(params, "curve", inputs).axes
+    (axes,) = draw(params, params.figures["curve"], inputs).axes
     assert axes.lines[0].get_xydata().tolist() == [[100, 12], [200, 10], [400, 7]]
     (bars,) = axes.collections
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     np.testing.assert_allclose(bars.get_segments()[2][:, 1], [7 - half, 7 + half])
-    assert "t-interval" in remark(params, "curve", inputs)
+    assert "t-interval" in remark(params, params.figures["curve"], inputs)
 
 
 def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
-    (axes,) = draw(params, "trade", measured(needs_of_figure(params, "trade"))).axes
+    (axes,) = draw(params, params.figures["trade"], measured(needs_of_figure(params, "trade"))).axes
     assert len(axes.collections) == 2
 
 
 def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, measured, tmp_path):
     inputs = measured(needs_of_claims(params, "own"))
-    claims_stage.run(params, "own", inputs, tmp_path / "own")
+    claims_stage.run(grouped(params.claims)["own"], params, inputs, tmp_path / "own")
     falls, rival = csv.DictReader((tmp_path / "own.csv").read_text().splitlines())
     assert (falls["verdict"], falls["seeds"]) == ("holds", "3")  # paired: each seed falls by as much
     assert (rival["verdict"], rival["seeds"]) == ("holds", "2")
@@ -405,7 +406,7 @@ def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_sc
     needs = needs_of_table(digits, name)
     write_scores(tmp_path, digits, needs.metrics)
     write_sizes(tmp_path, digits, parameters=1, forward_flops=1)
-    table_stage.run(digits, name, placed(needs, tmp_path), tmp_path / "out")
+    table_stage.run(name, digits.tables[name], digits, placed(needs, tmp_path), tmp_path / "out")
     assert ("5 seeds" in (tmp_path / "out.md").read_text()) == bool(needs.metrics)
 
 
@@ -414,12 +415,16 @@ def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_s
     needs = needs_of_figure(digits, name)
     write_scores(tmp_path, digits, needs.metrics)
     write_sizes(tmp_path, digits, forward_flops=1)
-    assert draw(digits, name, placed(needs, tmp_path)).axes
+    assert draw(digits, digits.figures[name], placed(needs, tmp_path)).axes
 
 
 def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
-    # A judge scores the first copy alone.
-    claims = {key: claim for key, claim in digits.claims.items() if claim.runs_compared() and not claim.judged()}
+    # A judge scores the first copy alone; of a schedule that is found, only its study tells whether it is tested.
+    claims = {
+        key: claim
+        for key, claim in digits.claims.items()
+        if claim.runs_compared() and not claim.judged() and not told_apart_by_schedules(digits, claim)
+    }
     runs = members_of(digits, needs_of(claims.values()).metrics)
     (tmp_path / "metrics").mkdir()
     for number, run in enumerate(runs):
@@ -432,10 +437,7 @@ def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
         assert judge(key, claim, evidence).seeds == 5, key
 
 
-def test_how_many_verdicts_chance_may_make_wrong_is_told(root, tmp_path):
-    spec = importlib.util.spec_from_file_location("verdicts", root / "workflow" / "verdicts.py")
-    verdicts = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(verdicts)
+def test_how_many_verdicts_chance_may_make_wrong_is_told(tmp_path):
     lines = ["key,verdict,risk", *["a,holds,0.01"] * 30, *["b,undecided,"] * 10, "c,not tested,"]
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "own.csv").write_text("\n".join(lines))

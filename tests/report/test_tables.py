@@ -213,7 +213,7 @@ def test_what_fills_a_row_is_described(params):
 
 def test_every_table_of_the_embedded_scale_is_written(params, inputs, tmp_path):
     for name, shown in params.tables.items():
-        stage.run(params, name, inputs, tmp_path / name)
+        stage.run(name, params.tables[name], params, inputs, tmp_path / name)
         rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
         assert len(rows) == 1 + len(read_paper_table(name) if name in TABLES else shown.rows)
         assert (tmp_path / f"{name}.md").read_text(encoding="utf-8").startswith(name[0].upper())
@@ -223,7 +223,9 @@ def test_every_table_of_the_embedded_scale_is_written(params, inputs, tmp_path):
 def test_sizes_that_lack_a_model_are_refused(params, tmp_path):
     write_sealed_json(tmp_path / "sizes.json", {"models": {"adm-128": {"parameters": 3}}})
     with pytest.raises(UserError, match=r"sizes\.json: does not hold the parameters of model 'lsun-bedroom'"):
-        stage.run(params, "table_11", {"sizes": {"": tmp_path / "sizes.json"}}, tmp_path / "out")
+        stage.run(
+            "table_11", params.tables["table_11"], params, {"sizes": {"": tmp_path / "sizes.json"}}, tmp_path / "out"
+        )
 
 
 FLOPS = {"adm-128": 10**10, "classifier-128": 10**9, "adm-64": 2 * 10**9, "classifier-64": 10**8, "adm-u": 5 * 10**9}

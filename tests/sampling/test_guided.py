@@ -15,6 +15,9 @@ from adm.sampling.batch import SAMPLES, Samples, read_batch, read_shard, write_b
 from adm.sampling.blocks import Shard
 from adm.sampling.guided import SeededNoise, block_sampler
 
+ORDERED = [name for name, sampler in SAMPLERS.items() if "clipping_order" in sampler.fields]
+"""Samplers in which guidance shifts the predicted image."""
+
 KINDS = {
     "ancestral": {},
     "guided": {"gradient_scale": 4.0},
@@ -250,6 +253,8 @@ def test_guidance_of_scale_zero_is_no_guidance_and_more_scale_goes_further(sampl
         ({}, {"sampler": "ddim"}),
         ({"sampler": "ddim"}, {"eta": 0.5}),
         ({"gradient_scale": 20.0}, {"gradient_at": "mean"}),
+        *(({"gradient_scale": 20.0, "sampler": name}, {"clipping_order": "after"}) for name in ORDERED),
+        ({}, {"epsilon_temperature": 1.02}),
     ],
 )
 def test_options_reach_the_sampler(sampled, base, change):

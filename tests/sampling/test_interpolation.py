@@ -279,7 +279,7 @@ def test_vary(checkpoints, tmp_path, tiny_model):
     assert varied.scales.tolist() == section.scales
     for column, scale in enumerate(section.scales):
         run = RunParams.model_validate(RUN | {"gradient_scale": scale})
-        sample.run(run, *models, checkpoints, tmp_path / f"samples-{column}", None, "cpu", 60, work=tmp_path / "work")
+        sample.run(run, *models, checkpoints, tmp_path / f"samples-{column}", "", "cpu", 60, work=tmp_path / "work")
         images, labels = read_batch(tmp_path / f"samples-{column}")
         assert np.array_equal(varied.images[:, column], images)
         assert np.array_equal(varied.labels, labels)

@@ -315,7 +315,7 @@ def test_a_run_visits_the_timesteps_of_its_schedule(bounded, checkpoint, tmp_pat
 
     monkeypatch.setattr(sample, "load_network", watched)
     inputs = {"checkpoint": checkpoint, "schedule": folder}
-    sample.run(run, tiny_model(), None, inputs, tmp_path / "samples", None, "cpu", 60, tmp_path / "work")
+    sample.run(run, tiny_model(), None, inputs, tmp_path / "samples", "", "cpu", 60, tmp_path / "work")
     assert seen == chosen[::-1] * 2
     assert "schedule" in read_manifest(tmp_path / "samples", "sample").inputs
 
@@ -332,7 +332,7 @@ def test_a_run_on_the_timesteps_of_its_steps_is_the_run_of_these_steps(checkpoin
     ):
         run = RunParams.model_validate(RUN | changes)
         inputs = {"checkpoint": checkpoint, **more}
-        sample.run(run, tiny_model(), None, inputs, tmp_path / name, None, "cpu", 60, tmp_path / "work")
+        sample.run(run, tiny_model(), None, inputs, tmp_path / name, "", "cpu", 60, tmp_path / "work")
     plain, found = (files(tmp_path / name)["samples.npz"] for name in ("plain", "found-run"))
     assert plain == found
 
@@ -346,7 +346,7 @@ def test_a_variation_visits_the_timesteps_of_its_runs_schedule(bounded, checkpoi
     inputs = {"checkpoint": checkpoint, "classifier": tmp_path / "classifier-0", "schedule": bounded("bounds")}
     section = VariationParams(run="run", scales=[2.0], num_samples=4)
     vary.run(section, run, *models, inputs, tmp_path / "varied")
-    sample.run(run, *models, inputs, tmp_path / "samples", None, "cpu", 60, tmp_path / "work")
+    sample.run(run, *models, inputs, tmp_path / "samples", "", "cpu", 60, tmp_path / "work")
     varied = read_study(Variation, tmp_path / "varied", variation=section, run=run)
     assert np.array_equal(varied.images[:, 0], read_batch(tmp_path / "samples").images[:4])
 

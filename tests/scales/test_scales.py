@@ -15,6 +15,7 @@ from adm.params import load
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.report.compute import implied_range
 from adm.report.paper_tables import compute_of
+from adm.tools.publish import ARCHIVE
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -65,6 +66,36 @@ def paper(scales):
     return scales["paper"]
 
 
+def channels_a_group(params, model):
+    network = params.models[model].network
+    return [channels / network.groups for channels in network.level_channels]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_added_is_not_normalised_away(scales, name):
+    params = scales[name]
+    added = [key for key, model in params.models.items() if model.network.conditioning == "addition"]
+    assert all(min(channels_a_group(params, key)) >= 2 for key in added)
+    # So would be no released network, were its embedding added.
+    for network in PRESETS.values():
+        type(network).model_validate(network.model_dump() | {"conditioning": "addition"})
+
+
+@pytest.mark.parametrize("name", ["embedded", "digits", "fashion"])
+def test_ablations_differ_in_nothing_else(scales, name):
+    params = scales[name]
+
+    def models(runs):
+        return {params.model_of(params.runs[run].checkpoint) for key in runs for run in params.members(key)}
+
+    figure = params.figures["figure_5"]
+    compared = [run for panel in figure.panels.values() for runs in panel.values() for run in runs]
+    for keys in (models(compared), models(row for row in params.tables["table_6"].rows if isinstance(row, str))):
+        first, *others = (channels_a_group(params, key) for key in sorted(keys))
+        assert others
+        assert all(other == first for other in others)
+
+
 def printed(table):
     """The paper's table as it is printed: text, empty cells as ""."""
     return pd.read_csv(ROOT / "adm" / "paper" / f"{table}.csv", dtype=str, keep_default_na=False)
@@ -73,6 +104,10 @@ def printed(table):
 def last_iteration(params, model):
     points = [*params.segments, *params.published.checkpoints]
     return max(params.iteration_of(point) for point in points if params.model_of(point) == model)
+
+
+def test_what_is_published_to_be_computed_from_is_small():
+    assert sum(path.stat().st_size for path in (ROOT / "results" / "published").glob(f"*/{ARCHIVE}")) < 10e6
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -13,7 +13,6 @@ from adm.machine import cpp_compiler, vector_instructions
 from adm.params.errors import UserError
 from adm.params.runs import RunParams
 from adm.sampling.batch import SAMPLES, Samples, read_batch
-from adm.sampling.blocks import Shard
 from adm.stages import gather, sample
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -44,7 +43,7 @@ class Project:
     def inputs(self):
         return {"checkpoint": self.folder / "c", "classifier": self.folder / "k"}
 
-    def sample(self, name, shard=None, interrupted_before=None, work="work/run", run=RUN):
+    def sample(self, name, shard="", interrupted_before=None, work="work/run", run=RUN):
         """Sample, and note which blocks were computed."""
         self.computed.clear()
         make = sample.block_sampler
@@ -62,11 +61,10 @@ class Project:
 
         with self.monkeypatch.context() as patched:
             patched.setattr(sample, "block_sampler", counted)
-            part = shard and Shard.parse(shard)
             out, work = self.folder / name, self.folder / work
-            sample.run(run, self.model, self.classifier, self.inputs, out, part, "cpu", 60, work=work)
+            sample.run(run, self.model, self.classifier, self.inputs, out, shard, "cpu", 60, work=work)
 
-    def interrupt(self, before, shard=None, run=RUN):
+    def interrupt(self, before, shard="", run=RUN):
         with pytest.raises(KeyboardInterrupt):
             self.sample("interrupted", shard, before, run=run)
         assert not (self.folder / "interrupted").exists()
@@ -134,7 +132,8 @@ def test_shards_some_of_them_interrupted_or_empty_are_gathered_to_the_bytes_of_t
     project.interrupt(3, shards[5])
     for shard in shards:
         project.sample(f"{shard}.npz", shard)
-    gather.run(RUN, project.inputs, [project.folder / f"{shard}.npz" for shard in shards], project.folder / "gathered")
+    parts = {f"shards/{shard}": project.folder / f"{shard}.npz" for shard in shards}
+    gather.run(RUN, project.inputs | parts, project.folder / "gathered")
     assert project.files("gathered") == project.files("whole")
 
 
@@ -153,8 +152,8 @@ def test_compiled_shards_are_gathered_to_the_bytes_of_the_whole_and_differ_from_
     for shard in ("1-of-2", "2-of-2"):
         torch.compiler.reset()  # as in a process of its own
         project.sample(f"{shard}.npz", shard, run=run)
-    parts = [project.folder / f"{number}-of-2.npz" for number in (1, 2)]
-    gather.run(run, project.inputs, parts, project.folder / "gathered")
+    parts = {f"shards/{number}-of-2": project.folder / f"{number}-of-2.npz" for number in (1, 2)}
+    gather.run(run, project.inputs | parts, project.folder / "gathered")
     assert project.files("gathered") == project.files("whole")
     versions = read_manifest(project.folder / "whole", "sample").versions
     assert versions["compiler"] == cpp_compiler()

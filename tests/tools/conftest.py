@@ -188,8 +188,9 @@ def project(fabricated_results, root, tmp_path, monkeypatch):
 
 def forget_code():
     """Have the digests of all code computed anew."""
-    for cache in (code.code_digest, code._tree, code._normalised):
-        cache.cache_clear()
+    for function in vars(code).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
 
 
 class Project:

@@ -59,7 +59,7 @@ def make(job, pipeline):
         return
     sections = {name: section for name, section in job.sections.items() if hasattr(section, "values")}
     inputs = {name.rstrip("/"): path for name, path in job.inputs.items()}
-    made_by = provenance(job.stage, {} if job.rule == "claims" else sections, inputs, ["numpy"])
+    made_by = provenance(job.stage, {} if job.rule == "claims" else sections, inputs, ["numpy"], job.sections)
     for name, path in job.outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":

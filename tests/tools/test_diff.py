@@ -1,12 +1,16 @@
 """`diff`: what moved beyond its interval, which params, runs and verdicts differ, of folders and of git's revisions."""
 
 import json
+import shutil
 import subprocess
+import tarfile
 
 import numpy as np
 import pytest
 from damage import sealed_json
 from fabricated import PARAMS
+
+from adm.tools import publish
 
 SPREAD = np.array([-1, 1]) * 0.95 / 12.7062047
 """Two values around their mean: the 95 % interval is of 0.95 to either side."""
@@ -172,6 +176,30 @@ def test_results_where_no_params_file_tells_their_place(differences, repository)
     subprocess.run(["git", "add", "."], check=True)
     subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "third"], check=True)
     assert differences("HEAD", "--params", "scales/tiny/params.yaml")[1]["numbers"] == 4
+
+
+def publish_results(results):
+    """What git holds of a results folder: its claims, and an archive of its scores and params."""
+    out = publish.published(results)
+    shutil.copytree(results / "claims", out / "claims")
+    with tarfile.open(out / publish.ARCHIVE, "w:xz") as archive:
+        for name in ("params.yaml", "metrics"):
+            archive.add(results / name, name)
+    return out
+
+
+def test_what_is_published_is_compared_by_its_scores_in_a_folder_and_in_git(differences, repository):
+    results = write_results(repository / "results" / "more", {"a": score(fid=10.0)}, claim=("undecided", -2, -5, 1))
+    out = publish_results(results)
+    (repository / "params.yaml").write_text("{base: base.yaml, paths: {results: results/more}}")
+    subprocess.run(["git", "add", out, "params.yaml"], check=True)
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "third"], check=True)
+    assert differences("HEAD")[0] == {}
+    (results / "metrics" / "a.json").write_bytes(sealed_json(score(fid=12.0)))
+    for side in (out, "HEAD"):
+        found, counts = differences(side)
+        assert ("metric", "a: fid") in found
+        assert (counts["numbers"], counts["beyond"]) == (1, 1)
 
 
 def damaged(folder):

@@ -43,7 +43,7 @@ def test_noise_is_uniform_and_normal():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_inputs_are_the_rows_of_each_step_with_their_noise(dataset, channels):
     batches = Batches(dataset, 8, 10, "centre", True, seed=4, channels=channels)
-    made = list(inputs(batches, range(2, 5), range(4, 8), CPU))
+    made = list(inputs(batches, range(2, 5), range(4, 8), CPU, 4))
     assert len(made) == 3
     for step, (x_0, y, noise) in enumerate(made, start=2):
         expected, labels = batches.at(step, slice(4, 8))

@@ -290,7 +290,7 @@ def test_a_run_is_sampled_from_the_average_that_it_asks_for(averaging):
             checkpoint="m-14", ema_length=length, steps="3", num_samples=4, micro_batch=4, reference="any"
         )
         out, work = averaging.folder / f"samples-{length}", averaging.folder / "sampling"
-        sample.run(section, averaging.model, None, inputs, out, None, "cpu", 60, work)
+        sample.run(section, averaging.model, None, inputs, out, "", "cpu", 60, work)
         network = load_network(inputs["checkpoint"], averaging.model, ema_length=length)
         wanted = block_sampler(section, averaging.model, network, None, 2)(0)
         images[length] = read_batch(out).images

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from adm.params.schema import Params
+from adm.params.schema import Sections
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Content:
     """What a page shows.
 
     Attributes:
-        params: The params file.
+        name: The name of the scale.
+        params: The sections of the params file.
         written: The params file, written out.
         exhibits: In the order of the params file.
         logs: The logs of each model's training, in order, by the model's key; some or all may not exist.
@@ -54,17 +55,13 @@ class Content:
         everything: The command that makes all that it shows.
     """
 
-    params: Params
+    name: str
+    params: Sections
     written: str
     exhibits: Sequence[Exhibit]
     logs: Mapping[str, Sequence[Path]]
     command: str
     everything: str
-
-    @property
-    def name(self) -> str:
-        """The name of the scale: that of its results folder."""
-        return Path(self.params.paths.results).name
 
     def of_kind(self, kind: str) -> list[Exhibit]:
         """The exhibits of a kind."""

@@ -129,7 +129,7 @@ def _table(exhibit: Exhibit) -> Shown:
 
 
 def _plain_table(path: Path, caption: str) -> str:
-    """A table from its csv, which git holds, without intervals and with more digits."""
+    """A table from its csv, without intervals and with more digits."""
     try:
         printed = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ from adm.artifacts.manifest import library_versions
 from adm.machine import processor_name
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.samplers import SAMPLERS
-from adm.params.schema import Params
+from adm.params.schema import Sections
 
 LIBRARIES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "torch")
 """Distributions that the page names with their versions, if they are installed."""
@@ -34,13 +34,13 @@ def machine() -> str:
     return f"{processor_name()}, {os.cpu_count()} cores, {platform.system()}"
 
 
-def methods(params: Params) -> str:
+def methods(params: Sections) -> str:
     """A paragraph on what was trained, sampled and scored, and with what, to be pasted into a text."""
     sentences = [_data(params), *_training(params), *_sampling(params), *_scoring(params), _software()]
     return " ".join(filter(None, sentences))
 
 
-def _data(params: Params) -> str:
+def _data(params: Sections) -> str:
     told = []
     for key, dataset in params.datasets.items():
         if dataset.of is None and dataset.image_size:
@@ -51,7 +51,7 @@ def _data(params: Params) -> str:
     return f"{begin} on the datasets {_listed(told)}." if told else f"{begin}."
 
 
-def _training(params: Params) -> Iterable[str]:
+def _training(params: Sections) -> Iterable[str]:
     models = [params.models[key] for key in dict.fromkeys(segment.model for segment in params.segments.values())]
     if models:
         counts = Counter(KINDS.get(model.kind, model.kind) for model in models)
@@ -67,7 +67,7 @@ def _training(params: Params) -> Iterable[str]:
         yield f"We trained {_plural(len(params.gans), 'class-conditional GAN')} for comparison."
 
 
-def _sampling(params: Params) -> Iterable[str]:
+def _sampling(params: Sections) -> Iterable[str]:
     runs: list[RunParams | UpsampledRunParams] = [*params.runs.values(), *params.upsampled_runs.values()]
     if runs:
         samplers = dict.fromkeys(SAMPLERS[run.sampler].label for run in runs)
@@ -79,7 +79,7 @@ def _sampling(params: Params) -> Iterable[str]:
         yield f"{len(scales)} of them are guided by a classifier, at gradient scales of {_range(scales)}."
 
 
-def _scoring(params: Params) -> Iterable[str]:
+def _scoring(params: Sections) -> Iterable[str]:
     if params.references:
         images = _range(reference.num_images for reference in params.references.values())
         yield f"Samples are scored against references of {images} images."

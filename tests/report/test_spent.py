@@ -6,7 +6,7 @@ import pytest
 
 from adm.artifacts.seal import write_sealed_csv
 from adm.journal import journal
-from workflow.spent import spent, table, trained
+from adm.report.spent import spent, table, trained
 
 
 def busy(seconds):

@@ -1,7 +1,6 @@
-"""What a scale took: `python workflow/spent.py RESULTS [FOLDER]` prints a table of time and memory, by job journals.
+"""The time and memory that a scale took, by job journals: `python -m adm.report.spent RESULTS` prints a table.
 
-With a FOLDER it also writes what a repository holds of a long run: the table as spent.md, and all logs of training as
-one training.csv. Every try of a job counts, also those that failed or were stopped. A job that was killed told nothing.
+Every try of a job counts, also those that failed or were stopped. A job that was killed told nothing.
 """
 
 import re
@@ -78,11 +77,6 @@ def trained(results: Path) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    results, *folders = map(Path, sys.argv[1:])
-    if not (found := spent(results)):
-        sys.exit(f"{results}: holds no journals of jobs")
-    text = "\n".join(table(found)) + "\n"
-    print(text, end="")
-    for folder in folders:
-        (folder / "spent.md").write_text(text, encoding="utf-8")
-        trained(results).to_csv(folder / "training.csv", index=False)
+    if not (found := spent(Path(sys.argv[1]))):
+        sys.exit(f"{sys.argv[1]}: holds no journals of jobs")
+    print(*table(found), sep="\n")

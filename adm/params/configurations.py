@@ -1,0 +1,111 @@
+"""What makes a run's images, as far as a params file tells; runs of one configuration differ in their seeds alone."""
+
+from itertools import combinations
+from typing import Any
+
+from adm.arithmetic.respacing import WARPS, respaced_timesteps
+from adm.params.claims import AnyClaim, SimilarClaim
+from adm.params.gans import GanRunParams
+from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
+from adm.params.schema import Sections
+from adm.params.section import Section
+
+SEEDS = frozenset({"seed"})
+"""Fields of sections that tell the seeds."""
+
+NO_IMAGE = frozenset({"curve", "micro_batch", "compiled", "threads", "checkpoints"})
+"""Fields of sections that change no image, or no more than its rounding."""
+
+TIMESTEPS = frozenset({"steps", "schedule"})
+"""Fields of a configuration that tell which timesteps a run visits."""
+
+Configuration = dict[str, Any]
+
+
+def configuration(params: Sections, run: str) -> Configuration:
+    """Tell what makes the images of a run, or of the first run of a group, without seeds.
+
+    Fields that do nothing are as if they were left out: those of guidance of no effect, and the temperature of noise
+    that is not drawn. `steps` are the timesteps that they stand for. Networks are the sections that they are made from.
+    """
+    key = params.members(run)[0]
+    section = params.scored[key]
+    found = _values(section)
+    if isinstance(section, GanRunParams):
+        return {**found, "gan": _values(params.gans[section.gan])}
+    if not isinstance(section, SamplingParams):
+        return {"published": key}
+    found["checkpoint"] = _network(params, section.checkpoint)
+    if isinstance(section, UpsampledRunParams):
+        found["base"] = configuration(params, section.base)
+    if isinstance(section, RunParams):
+        found |= _guidance(params, section)
+    if section.eta == section.churn == 0 and section.sampler != "ddpm":
+        found["noise_temperature"] = 1.0
+    if section.schedule is None and not section.steps.startswith(tuple(WARPS)):
+        timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps
+        found["steps"] = respaced_timesteps(timesteps, section.steps)
+    return found
+
+
+def _guidance(params: Sections, run: RunParams) -> Configuration:
+    """Give the fields of a run's guidance; those that do nothing are None."""
+    scale, by_classifier = run.denoiser_scale, run.gradient_scale != 0
+    assert run.classifier is not None or not by_classifier
+    return {
+        "classifier": _network(params, run.classifier) if by_classifier and run.classifier else None,
+        "classifier_precision": run.classifier_precision if by_classifier else None,
+        "gradient_at": run.gradient_at if by_classifier else None,
+        "cfg_scale": scale if run.guide is None else None,
+        "guide": None if scale is None or run.guide is None else (_network(params, run.guide.checkpoint), scale),
+        "guidance_interval": run.guidance_interval if by_classifier or scale is not None else None,
+    }
+
+
+def _network(params: Sections, checkpoint: str) -> Any:
+    """Tell what a checkpoint is trained from; a published one is known by its key alone."""
+    if checkpoint in params.published.checkpoints:
+        return checkpoint
+    model = params.models[params.model_of(checkpoint)]
+    training = _values(model.training)
+    return {**_values(model), "training": training, "iteration": params.iteration_of(checkpoint)}
+
+
+def _values(section: Section) -> Configuration:
+    return section.model_dump(mode="json", exclude=set(SEEDS | NO_IMAGE))
+
+
+def same_configurations(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
+    """List the pairs of runs of a claim that are of one configuration; if runs are to be similar, seeds count, too."""
+    runs = claim.runs_compared()
+    found = {run: configuration(params, run) for run in runs}
+    pairs = [(a, b) for a, b in combinations(runs, 2) if found[a] == found[b]]
+    if isinstance(claim, SimilarClaim):
+        return [(a, b) for a, b in pairs if _seeds(params, a) == _seeds(params, b)]
+    return pairs
+
+
+def _seeds(params: Sections, run: str) -> Any:
+    sections = [params.scored[member] for member in params.members(run)]
+    models = [params.models[params.model_of(one.checkpoint)] for one in sections if isinstance(one, SamplingParams)]
+    return [getattr(one, "seed", None) for one in sections], [model.training.seed for model in models]
+
+
+def told_apart_by_schedules(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
+    """List the pairs of runs of a claim that differ in their timesteps alone, where a schedule is yet to be found.
+
+    Only what is found tells whether they differ at all.
+    """
+    sections = {run: params.section_of(run) for run in claim.runs_compared()}
+    sampled = {run: section for run, section in sections.items() if isinstance(section, SamplingParams)}
+    if all(section.schedule is None for section in sampled.values()):
+        return []
+    rest = {
+        run: {name: value for name, value in configuration(params, run).items() if name not in TIMESTEPS}
+        for run in sampled
+    }
+    return [
+        (a, b)
+        for a, b in combinations(sampled, 2)
+        if rest[a] == rest[b] and (sampled[a].schedule or sampled[b].schedule)
+    ]

@@ -1,0 +1,196 @@
+"""`publish`: the tables, figures and claims of a scale, and the scores that they are made from, in a folder for git.
+
+`results/published/<scale>` has the layout of a results folder. What its tables, claims and figures without images are
+made from lies in one archive, so that all of these can be made anew, and proven, in a clone that ran nothing.
+"""
+
+import re
+import shutil
+import tarfile
+from collections.abc import Iterator
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from adm.artifacts.closeness import Tolerance
+from adm.artifacts.writing import new_folder
+from adm.evaluation.comparison import SOUND, compare_files, judge_by_twin
+from adm.params import UserError
+from adm.params.errors import brief
+from adm.params.load import write
+from adm.pipeline import RULES, Job, Pipeline
+from adm.pipeline.arguments import arguments
+from adm.progress import progress
+from adm.report.spent import spent, table, trained
+
+ARCHIVE = "scores.tar.xz"
+
+NOTE = "README.md"
+"""Says in its first line why the tables of a folder without scores cannot be proven."""
+
+SHOWN = {"table": ("csv", "md"), "figure": ("png",), "claims": ("csv", "md")}
+"""Rules whose outputs are published, and which of these."""
+
+IMAGES = frozenset({"samples", "data"})
+"""Kinds of inputs that are too large to publish."""
+
+PARAMS, PROCESSORS = RULES["resolve"].outputs["params"], "processors.txt"
+"""Files of the archive beside artifacts: the written-out params file, and the processors that the scale ran on."""
+
+PROCESSOR = re.compile(r"^  processor: (.+)$", re.MULTILINE)
+"""A line of a journal; see `adm.journal`."""
+
+ROUNDING = Tolerance(rtol=1e-5, atol=1e-8)
+"""How far numbers of one score may lie apart on two kinds of processors: tables hold six digits."""
+
+
+def published(results: Path) -> Path:
+    """The folder that publishes a results folder."""
+    return results.parent / "published" / results.name
+
+
+def run(pipeline: Pipeline) -> None:
+    """Publish a scale that has run; what was published before is replaced.
+
+    Raises:
+        UserError: An artifact that is to be published does not exist.
+    """
+    _write(pipeline, published(pipeline.root), _spent(pipeline.root))
+
+
+def again(pipeline: Pipeline) -> None:
+    """Make what is published anew from the published scores; figures that show images stay as they are.
+
+    Raises:
+        UserError: The scores were made with other params, by another version, or are damaged or missing.
+    """
+    out = published(pipeline.root)
+    with TemporaryDirectory() as scratch:
+        inside = Pipeline(pipeline.params, 1, unpack(out, Path(scratch) / "results"))
+        for job in _shown(inside):
+            if _has_images(job):
+                shutil.copyfile(out / job.outputs["png"].relative_to(inside.root), job.outputs["png"])
+            else:
+                _make(job, out)
+        _write(inside, out, {name: (out / name).read_text() for name in ("spent.md", "training.csv")})
+
+
+def check(pipeline: Pipeline) -> tuple[list[str], str]:
+    """Prove that the published tables and claims follow from the published scores.
+
+    Returns:
+        A line for each file that does not follow, and what was found on the whole.
+
+    Raises:
+        UserError: The scores were made with other params, by another version, or are damaged or missing.
+    """
+    out = published(pipeline.root)
+    if not out.is_dir():
+        return [], f"{out}: nothing is published"
+    if not (out / ARCHIVE).is_file() and (out / NOTE).is_file():
+        return [], f"{out}: cannot be proven: {(out / NOTE).read_text(encoding='utf-8').splitlines()[0]}"
+    wrong: list[str] = []
+    with TemporaryDirectory() as scratch:
+        inside = Pipeline(pipeline.params, 1, unpack(out, Path(scratch) / "results"))
+        jobs = [job for job in _shown(inside) if job.rule != "figure"]
+        for job in jobs:
+            _make(job, out)
+            made = {str(path.relative_to(inside.root)): path for path in map(job.outputs.get, SHOWN[job.rule]) if path}
+            found = {name: compare_files(out / name, path, ROUNDING) for name, path in made.items()}
+            judged = {name: judge_by_twin(PurePath(name), compared, found) for name, compared in found.items()}
+            wrong += [
+                f"{out / name}: does not follow from {ARCHIVE}: {compared.words}"
+                for name, compared in judged.items()
+                if compared.kind not in SOUND
+            ]
+    return wrong, f"{out}: {len(jobs)} tables and groups of claims made anew from {ARCHIVE}; {len(wrong)} files differ"
+
+
+def unpack(out: Path, into: Path) -> Path:
+    """Put the scores of a published folder into a results folder, and its tables and claims beside them.
+
+    Raises:
+        UserError: There are none, or the archive is damaged.
+    """
+    path = out / ARCHIVE
+    try:
+        with tarfile.open(path, "r:xz") as archive:
+            archive.extractall(into, filter="data")
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist; after a run of the scale type: adm publish") from error
+    except Exception as error:  # damaged bytes make lzma and tarfile raise nearly anything
+        raise UserError(f"{path}: is no archive of scores, or a damaged one ({brief(error)})") from error
+    for folder in ("tables", "claims"):
+        if (out / folder).is_dir():
+            shutil.copytree(out / folder, into / folder)
+    (into / "figures").mkdir()
+    return into
+
+
+def processors(results: Path) -> set[str]:
+    """The processors that jobs of a results folder ran on, by their journals, or as they were published."""
+    if (results / PROCESSORS).is_file():
+        return set((results / PROCESSORS).read_text("utf-8").splitlines())
+    return {name for path in (results / "logs").rglob("*.txt") for name in PROCESSOR.findall(path.read_text("utf-8"))}
+
+
+def _write(pipeline: Pipeline, out: Path, texts: dict[str, str]) -> None:
+    root = pipeline.root
+    with new_folder(out) as folder:
+        for job in _shown(pipeline):
+            for ending in SHOWN[job.rule]:
+                path = job.outputs[ending]
+                (folder / path.parent.name).mkdir(exist_ok=True)
+                shutil.copyfile(_there(path), folder / path.relative_to(root))
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        _pack(pipeline, folder / ARCHIVE)
+
+
+def _pack(pipeline: Pipeline, archive: Path) -> None:
+    """Write what is published to be computed from; the bytes depend on the content alone."""
+    root = pipeline.root
+    paths = {path for job in _shown(pipeline) if not _has_images(job) for path in job.inputs.values()}
+    files = {file for path in paths for file in (path.iterdir() if _there(path).is_dir() else [path])}
+    contents = {
+        PARAMS: write(pipeline.params).encode(),
+        PROCESSORS: "".join(f"{name}\n" for name in sorted(processors(root))).encode(),
+        **{str(path.relative_to(root)): path.read_bytes() for path in sorted(files) if path.name[0] != "."},
+    }
+    with tarfile.open(archive, "w:xz", preset=9) as packed:
+        for name, content in progress(contents.items(), unit="file", name="packing scores"):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed.addfile(member, BytesIO(content))
+
+
+def _shown(pipeline: Pipeline) -> Iterator[Job]:
+    return (job for job in pipeline.jobs.values() if job.rule in SHOWN)
+
+
+def _has_images(job: Job) -> bool:
+    return not IMAGES.isdisjoint(job.artifacts)
+
+
+def _make(job: Job, out: Path) -> None:
+    """Carry out the job of a table, a figure or claims; errors name the published archive."""
+    stage: Any = import_module(f"adm.stages.{job.rule}")
+    try:
+        stage.run(**arguments(stage.run, job, None))
+    except UserError as error:
+        raise UserError(f"{job.name}: {str(error).replace(f'{job.root}/', f'{out / ARCHIVE}: ')}") from error
+
+
+def _spent(root: Path) -> dict[str, str]:
+    return {
+        "spent.md": "\n".join(table(spent(root))) + "\n",
+        "training.csv": trained(root).to_csv(index=False, lineterminator="\n"),
+    }
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(f"{path}: does not exist; run the whole scale before it is published")
+    return path

@@ -1,0 +1,236 @@
+"""The digest of a stage holds all that the stage executes, and its triggers all that it reads."""
+
+import ast
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from miniature import MINIATURE
+
+from adm.artifacts import code
+from adm.params import load
+from adm.params.section import Section
+from adm.pipeline import Pipeline
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
+
+TRACED = """
+import importlib, json, sys, threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from adm.artifacts.code import PACKAGE
+from adm.params import load
+from adm.params.registry import rows_in
+from adm.pipeline import Pipeline
+from adm.pipeline.arguments import arguments
+from adm.pipeline.exhibits import content_of_page
+
+pipeline, elsewhere, here, found = Pipeline(load("params.yaml"), 1), Path(sys.argv[1]), str(PACKAGE) + "/", {}
+jobs = [job for job in pipeline.jobs.values() if job.rule not in ("resolve", "fetch")]
+cut, executed = Pipeline(pipeline.params, 2), set()
+gather = cut.of_rule("gather")[0]
+shards = {name: elsewhere / path.relative_to(cut.root) for name, path in gather.inputs.items() if "shards" in name}
+jobs += [job for job in cut.of_rule("sample_shard") if job.key == gather.key]
+jobs.append(replace(gather, inputs={**gather.inputs, **shards}))
+
+def called(frame, event, argument):
+    name = frame.f_code.co_filename
+    if event == "call" and name.startswith(here) and name.endswith(".py"):
+        executed.add((name.removeprefix(here), frame.f_code.co_qualname))
+
+for job in jobs:
+    kind = job.rule, job.shard, *rows_in(job.sections), str(getattr(job.sections.get(job.rule), "kind", ""))
+    if kind in found:
+        continue
+    executed.clear()
+    moved = replace(job, root=elsewhere)
+    environment = SimpleNamespace(device="cpu", timeout_seconds=60, curves=elsewhere / "curves", every=50,
+        execution=pipeline.params.execution, content=content_of_page(pipeline, Path("params.yaml"), {}))
+    stage = importlib.import_module(f"adm.stages.{job.verb}").run
+    given = arguments(stage, moved, environment)
+    threading.setprofile(called)
+    sys.setprofile(called)
+    try:
+        stage(**given)
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    found[kind] = job.stage, rows_in(job.sections), sorted(executed)
+Path(sys.argv[2]).write_text(json.dumps(list(found.values())))
+"""
+
+
+@pytest.fixture(scope="module")
+def traced(by_snakemake, tmp_path_factory):
+    """What jobs of every kind execute from `stage.run` on: stage, rows, and pairs of a file and a function."""
+    folder = tmp_path_factory.mktemp("traced")
+    environment = {**by_snakemake.environment, "PYTHONPATH": str(by_snakemake.folder)}
+    command = [sys.executable, "-c", TRACED, folder / "results", folder / "found.json"]
+    subprocess.run(command, cwd=by_snakemake.folder, env=environment, check=True)
+    return [
+        (stage, tuple(rows), [(name[:-3].replace("/", "."), function) for name, function in functions])
+        for stage, rows, functions in json.loads((folder / "found.json").read_text())
+    ]
+
+
+def piece_of(module, function):
+    """The piece that holds a function: its module, or its definition in a module of declarations."""
+    module = f"adm.{module}".removesuffix(".__init__")
+    return f"{module}:{function.partition('.')[0]}" if module.startswith(f"{code.DECLARATIONS}.") else module
+
+
+def counts(module, function):
+    """Whether a function counts: words of errors do not, nor does what refuses values."""
+    if f"adm.{module}" in code.WORDS:
+        return False
+    loaded = importlib.import_module(f"adm.{module}")
+    names = function.replace(".<locals>", "").split(".")
+    owner = getattr(loaded, names[0], None)
+    validators = getattr(owner, "__pydantic_decorators__", None)
+    if validators is not None and len(names) > 1:
+        return names[1] not in {**validators.model_validators, **validators.field_validators}
+    return True
+
+
+def test_every_function_that_a_stage_executes_is_in_its_digest(traced):
+    assert {stage for stage, _, _ in traced} >= set(code.verbs()) - {"resolve", "fetch", "adopt", "gather"}
+    for stage, rows, functions in traced:
+        assert functions
+        pieces = code.code_of(stage, rows)
+        missing = {piece_of(*each) for each in functions if counts(*each)} - set(pieces)
+        assert not missing, f"{stage} {rows}"
+
+
+def test_a_change_of_any_of_these_functions_changes_the_digest(traced, tmp_path, monkeypatch, root):
+    """One function of each module, and each function of declarations, in a copy."""
+    functions = {each for _, _, found in traced for each in found if counts(*each)}
+    before = {(stage, rows): code.code_of(stage, rows) for stage, rows, _ in traced}
+    package = shutil.copytree(root / "adm", tmp_path / "adm", ignore=shutil.ignore_patterns("__pycache__"))
+    changed = set()
+    for module in sorted({module for module, _ in functions}):
+        path = package.joinpath(*module.split(".")).with_suffix(".py")
+        tree, wanted = ast.parse(path.read_text()), {function for name, function in functions if name == module}
+        declares = piece_of(module, "f") != f"adm.{module}"
+        for node, name in named_functions(tree):
+            if name in wanted and (declares or module not in changed):
+                node.body.insert(0, ast.parse("another = 1").body[0])
+                changed.add(piece_of(module, name) if declares else module)
+        path.write_text(ast.unparse(tree))
+    assert len(changed) > 100
+    monkeypatch.setattr(code, "PACKAGE", package)
+    for function in vars(code).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+    try:
+        for stage, rows, found in traced:
+            after = code.code_of(stage, rows)
+            for piece in {piece_of(*each) for each in found if counts(*each)}:
+                is_changed = piece in changed or piece.removeprefix("adm.") in changed
+                assert not is_changed or before[stage, rows][piece] != after[piece], piece
+            assert {piece for piece in before[stage, rows] if before[stage, rows][piece] != after[piece]}
+    finally:
+        monkeypatch.undo()
+        for function in vars(code).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+
+
+def named_functions(tree, within=""):
+    """The functions of a tree with their qualified names."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            name = f"{within}{node.name}"
+            if isinstance(node, ast.FunctionDef):
+                yield node, name
+            inner = f"{name}." if isinstance(node, ast.ClassDef) else f"{name}.<locals>."
+            yield from named_functions(node, inner)
+
+
+def sections_in(content):
+    """The sections in what a job reads, nested ones included."""
+    if isinstance(content, Section):
+        yield content
+        content = {name: getattr(content, name) for name in type(content).model_fields}
+    if isinstance(content, dict):
+        content = list(content.values())
+    for one in content if isinstance(content, list) else ():
+        yield from sections_in(one)
+
+
+def takes_default(section, field):
+    """Whether a section has a field, and its default in it, which tells what a job computes."""
+    fields = type(section).model_fields
+    return field in fields and field not in section.DECLARED and getattr(section, field) == fields[field].default
+
+
+SCRIPT = """
+import json, sys
+from adm.params import load
+from adm.pipeline import Pipeline
+print(json.dumps({name: job.values for name, job in Pipeline(load(sys.argv[1])).jobs.items()}))
+"""
+
+
+def test_a_changed_default_of_any_section_has_all_that_take_it_run_again(root, tmp_path):
+    """One default of each class, in a copy: of numbers, as these stay valid."""
+    pipeline = Pipeline(load(MINIATURE))
+    package = shutil.copytree(root / "adm", tmp_path / "adm", ignore=shutil.ignore_patterns("__pycache__"))
+    changed = {}
+    for path in sorted((package / "params").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            fields = [each for each in getattr(node, "body", ()) if isinstance(each, ast.AnnAssign) and each.value]
+            numbers = [each for each in fields if type(getattr(each.value, "value", None)) in (int, float)]
+            # Others of the miniature's values rest on these.
+            numbers = [each for each in numbers if each.target.id not in ("gradient_scale", "groups", "timesteps")]
+            if isinstance(node, ast.ClassDef) and numbers:
+                # What decides which jobs there are would change these.
+                field = next((each for each in numbers if each.target.id in ("threads", "seed")), numbers[0])
+                field.value = ast.Constant(field.value.value + 1)
+                changed[node.name] = field.target.id
+        path.write_text(ast.unparse(tree))
+    assert len(changed) > 20
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", SCRIPT, MINIATURE]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    after, seen = json.loads(done.stdout), set()
+    for name, job in pipeline.jobs.items():
+        taken = {
+            parent.__name__
+            for section in sections_in(dict(job.sections))
+            for parent in type(section).__mro__
+            if takes_default(section, changed.get(parent.__name__))
+        }
+        seen |= taken
+        assert not taken or json.loads(json.dumps(job.values)) != after[name], name
+    assert len(seen) > 10
+
+
+def test_code_of_another_package_that_a_row_names_is_followed(tmp_path, monkeypatch):
+    """Its modules count as those of this package do, and so does what they import of their own."""
+    from adm.params.metrics import METRICS, Metric  # noqa: PLC0415
+
+    package = tmp_path / "theirs"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("def half(x):\n    return x / 2\n")
+    (package / "mean.py").write_text("from theirs.helper import half\n\n\ndef mean(inputs):\n    return half(inputs)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    row = Metric("Mean", "lower", "theirs.mean:mean", ("pool",))
+    monkeypatch.setitem(METRICS, "mean", row)
+    found = code.code_of("evaluate", ("metric.mean",))
+    assert {"theirs.mean", "theirs.helper", "row metric.mean"} <= found.keys()
+    assert not {"theirs.mean", "row metric.mean"} & code.code_of("evaluate").keys()
+    digest = code.code_digest("evaluate", ("metric.mean",))
+    (package / "helper.py").write_text("def half(x):\n    return x / 3\n")
+    for function in vars(code).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+    assert code.code_digest("evaluate", ("metric.mean",)) != digest
+    assert Path(package / "mean.py").is_file()

@@ -1,0 +1,243 @@
+"""Published results: in any clone they prove themselves, and what was changed, or is of other params, is named."""
+
+import io
+import json
+import lzma
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import verdicts
+import yaml
+
+from adm.artifacts.seal import write_sealed_json
+from adm.params import load
+from adm.pipeline import Pipeline
+from adm.tools import publish
+from adm.tools.diff import Number
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
+
+
+@pytest.fixture(scope="module")
+def made(by_snakemake, tmp_path_factory):
+    """A folder with a params file, its results, and what is published of them."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copy(by_snakemake.folder / "params.yaml", folder)
+    shutil.copytree(by_snakemake.folder / "results", folder / "results")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        publish.run(Pipeline(load("params.yaml")))
+    return folder
+
+
+@pytest.fixture
+def clone(made, tmp_path, monkeypatch):
+    """What git holds of it."""
+    folder = tmp_path / "clone"
+    shutil.copytree(made / "results" / "published", folder / "results" / "published")
+    shutil.copy(made / "params.yaml", folder)
+    monkeypatch.chdir(folder)
+    return folder / "results" / "published" / "embedded"
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def repack(archive, change):
+    """Write an archive again, with other files: `change` takes and returns bytes by name."""
+    with tarfile.open(archive) as packed:
+        files = {member.name: packed.extractfile(member).read() for member in packed.getmembers()}
+    with tarfile.open(archive, "w:xz") as packed:
+        for name, content in change(files).items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+
+
+def rescored(path, content, **metrics):
+    """A score with other metrics, sealed as a stage would seal it."""
+    score = {key: value for key, value in json.loads(content).items() if key != "sha256"}
+    write_sealed_json(path, {**score, "metrics": {**score["metrics"], **metrics}})
+    return path.read_bytes()
+
+
+def test_tables_figures_and_claims_are_published_and_follow_from_the_scores(made, clone, adm):
+    results, shown = made / "results" / "embedded", contents(clone)
+    for folder, endings in (("tables", "csv md"), ("figures", "png"), ("claims", "csv md")):
+        names = {
+            path.relative_to(results) for ending in endings.split() for path in (results / folder).glob(f"*.{ending}")
+        }
+        assert names
+        assert all(shown[str(name)] == (results / name).read_bytes() for name in names)
+    exit_code, out, err = adm("publish", "--check")
+    assert (exit_code, out.count("\n"), err) == (0, 1, "")
+
+
+def test_the_same_is_published_of_the_same_results_and_again_of_the_scores_alone(made, clone, adm, monkeypatch):
+    before = contents(clone)
+    for path in (*clone.glob("tables/*"), *clone.glob("claims/*"), clone / "figures" / "figure_5.png"):
+        path.write_text("lost")
+    assert adm("publish", "--again")[0] == 0
+    assert contents(clone) == before
+    monkeypatch.chdir(made)
+    assert adm("publish")[0] == 0
+    assert contents(made / "results" / "published" / "embedded") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("tables/table_8.csv", ",0.", ",1."),
+        ("tables/table_8.md", "0.", "1."),
+        ("claims/paper.csv", "undecided", "holds"),
+    ],
+)
+def test_a_changed_table_or_verdict_is_found(clone, adm, name, old, new):
+    text = (clone / name).read_text()
+    assert old in text
+    (clone / name).write_text(text.replace(old, new, 1))
+    exit_code, out, _ = adm("publish", "--check")
+    assert (exit_code, out.count("\n")) == (1, 2)
+    assert out.startswith(f"results/published/embedded/{name}: does not follow")
+
+
+def test_a_table_that_was_not_made_of_these_params_is_found(clone, adm):
+    (clone / "tables" / "own.csv").unlink()
+    assert "tables/own.csv" in adm("publish", "--check")[1]
+
+
+def test_a_changed_score_is_found(clone, adm, tmp_path):
+    repack(
+        clone / publish.ARCHIVE,
+        lambda files: {
+            **files,
+            "metrics/scale-0.json": rescored(tmp_path / "new.json", files["metrics/scale-0.json"], fid=123.0),
+        },
+    )
+    exit_code, out, _ = adm("publish", "--check")
+    assert exit_code == 1
+    assert "does not follow" in out
+    # A byte that no stage wrote is told as everywhere.
+    repack(
+        clone / publish.ARCHIVE,
+        lambda files: {**files, "metrics/scale-0.json": files["metrics/scale-0.json"].replace(b"123.0", b"124.0")},
+    )
+    exit_code, _, err = adm("publish", "--check")
+    assert (exit_code, err.count("\n")) == (2, 1)
+    assert f"{publish.ARCHIVE}: metrics/scale-0.json: is not the file that was written" in err
+
+
+def test_other_params_are_found(clone, adm):
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["runs"]["scale"]["seed"] = 7
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    exit_code, _, err = adm("publish", "--check")
+    assert (exit_code, err.count("\n")) == (2, 1)
+    assert f"{publish.ARCHIVE}: metrics/scale-" in err
+    assert "was made with seed " in err
+    assert "but the params file has 7" in err
+
+
+def without_a_score(files):
+    return {name: content for name, content in files.items() if name != "metrics/scale-2.json"}
+
+
+def of_another_format(files):
+    score = json.loads(files["metrics/scale-2.json"])
+    path = "metrics/scale-2.json"
+    return {**files, path: json.dumps({"scores": score["metrics"]}).encode()}
+
+
+@pytest.mark.parametrize("change", [without_a_score, of_another_format])
+def test_scores_that_are_missing_or_of_another_version_are_named(clone, adm, change):
+    repack(clone / publish.ARCHIVE, change)
+    exit_code, _, err = adm("publish", "--check")
+    assert (exit_code, err.count("\n")) == (2, 1)
+    assert f"results/published/embedded/{publish.ARCHIVE}: metrics/scale-2.json: " in err
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive", lzma.compress(b"no tar")])
+def test_an_archive_that_is_damaged_or_missing_is_named(clone, adm, content):
+    (clone / publish.ARCHIVE).unlink()
+    if content is not None:
+        (clone / publish.ARCHIVE).write_bytes(content)
+    for option in ("--check", "--again"):
+        exit_code, _, err = adm("publish", option)
+        assert (exit_code, err.count("\n")) == (2, 1)
+        assert f"results/published/embedded/{publish.ARCHIVE}: " in err
+
+
+def test_what_cannot_be_proven_says_so(clone, adm):
+    (clone / publish.ARCHIVE).unlink()
+    (clone / publish.NOTE).write_text("Waits for a run.\nMore.\n")
+    exit_code, out, _ = adm("publish", "--check")
+    assert (exit_code, out.splitlines()) == (
+        0,
+        ["results/published/embedded: cannot be proven: Waits for a run."],
+    )
+
+
+def test_what_is_published_of_stale_results_is_found(made, tmp_path, monkeypatch, adm):
+    shutil.copytree(made, tmp_path / "stale")
+    monkeypatch.chdir(tmp_path / "stale")
+    table = tmp_path / "stale" / "results" / "embedded" / "tables" / "own.csv"
+    table.write_text(table.read_text().replace("1", "2"))
+    exit_code, out, _ = adm("publish")
+    assert exit_code == 1
+    assert "tables/own.csv: does not follow" in out
+
+
+def test_results_that_are_not_whole_are_not_published(made, tmp_path, monkeypatch, adm):
+    shutil.copytree(made, tmp_path / "half")
+    monkeypatch.chdir(tmp_path / "half")
+    (tmp_path / "half" / "results" / "embedded" / "tables" / "own.md").unlink()
+    before = contents(tmp_path / "half" / "results" / "published")
+    exit_code, _, err = adm("publish")
+    assert (exit_code, err.count("\n")) == (2, 1)
+    assert "results/embedded/tables/own.md" in err
+    assert contents(tmp_path / "half" / "results" / "published") == before
+
+
+@pytest.fixture
+def other(made, tmp_path, monkeypatch):
+    """Results of another training: one score is elsewhere, and so is a verdict."""
+    folder = tmp_path / "other"
+    shutil.copytree(made, folder)
+    monkeypatch.chdir(folder)
+    results = folder / "results" / "embedded"
+    path = results / "metrics" / "scale-2.json"
+    path.write_bytes(rescored(tmp_path / "new.json", path.read_bytes(), fid=100.0))
+    claims = results / "claims" / "paper.csv"
+    claims.write_text(claims.read_text().replace("undecided", "holds", 1))
+    return results
+
+
+def test_results_are_compared_with_the_published_ones(made, other):
+    same = list(verdicts.comparison(made / "results" / "embedded"))
+    assert len(same) == 1
+    words = [int(word) for word in same[0].split() if word.isdigit()]
+    assert words[0] == words[1] > 5
+    moved = "\n".join(verdicts.comparison(other))
+    counts = [int(word) for word in moved.split() if word.isdigit()]
+    # Two files have other bytes, and one score lies apart.
+    assert counts[1] - counts[0] == 2
+    assert counts[3] - counts[2] == 1
+    assert "-> holds" in moved
+    assert "made on" not in moved
+    for path in (other / "logs").rglob("*.txt"):
+        path.write_text(path.read_text().replace("  processor: ", "  processor: another than "))
+    assert "another than" in "\n".join(verdicts.comparison(other))
+
+
+def test_a_score_of_another_training_lies_within_for_99_in_100():
+    """Scores with a known spread over trainings, told by the spread over draws of samples alone."""
+    rng, count = np.random.default_rng(0), 20_000
+    ratio, sampled = 3.2, 0.5
+    trained = rng.normal(0, ratio * sampled, (count, 2)) + rng.normal(0, sampled, (count, 2))
+    scores = [[Number(x, x - 1.96 * sampled, x + 1.96 * sampled) for x in pair] for pair in trained]
+    assert np.mean([verdicts.within(*pair, ratio) for pair in scores]) == pytest.approx(0.99, abs=0.003)
+    assert np.mean([verdicts.within(*pair, 0.0) for pair in scores]) < 0.7
