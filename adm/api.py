@@ -563,7 +563,7 @@ def score(
     *,
     num_samples: int | None = None,
     further: bool = False,
-    replicates: int = 0,
+    intervals: bool = False,
     device: Device = "auto",
     batch: int = 64,
     threads: int | None = None,
@@ -577,7 +577,7 @@ def score(
         graph: The frozen graph of features; None is the Inception graph of 2015, which is fetched.
         num_samples: Score the first so many.
         further: KID, density, coverage and FID-infinity, too.
-        replicates: Of a bootstrap, for 95 % intervals; 40 or more, or 0 for none.
+        intervals: 95 % intervals, and standard errors of the further metrics.
         device: Where the graph runs.
         batch: Images at a time.
         threads: All cores if None.
@@ -592,7 +592,7 @@ def score(
     from adm.evaluation.scoring import Options  # noqa: PLC0415
     from adm.tools import score as tool  # noqa: PLC0415
 
-    options = Options(num_samples, "exact", replicates, further, False, None if cache is None else Path(cache))
+    options = Options(num_samples, "exact", intervals, further, False, None if cache is None else Path(cache))
     how = tool.graph_params("torch", device, False, batch, threads)
     with TemporaryDirectory() as folder:
         fake, real = (

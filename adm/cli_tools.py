@@ -34,7 +34,7 @@ def score(
         Literal["exact", "float16"],
         typer.Option(help="Of the distances for precision and recall; float16 is the released evaluator's."),
     ] = "exact",
-    replicates: Annotated[int, typer.Option(min=0, help="Of a bootstrap, for 95 % intervals; 40 or more.")] = 0,
+    intervals: Annotated[bool, typer.Option("--intervals", help="95 % intervals, and standard errors.")] = False,
     further: Annotated[bool, typer.Option("--further", help="KID, density, coverage and FID-infinity too.")] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Precision and recall of each class too.")] = False,
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
@@ -61,7 +61,7 @@ def score(
     if against is None or (reference and given):
         raise UserError("reference: give one, as REFERENCE or as --reference")
     second = tool.second_extractor(module, resize, scaling, device, batch)
-    options = Options(num_samples, arithmetic, replicates, further, per_class, cache)
+    options = Options(num_samples, arithmetic, intervals, further, per_class, cache)
     how = tool.graph_params(executor, device, compiled, batch, threads)
     tool.run(samples, against, graph, how, options, second, out)
 

@@ -71,7 +71,6 @@ def params_of(kind: str, changes: Changes, seed: int, results: Path, smallest: b
     """A params file of one recipe, the entry `recipe`, with a run of each of its checkpoints."""
     given = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     few = {"num_samples": 20, "micro_batch": 20} if smallest else {}
-    few["replicates"] = 2  # no interval is read
     short = {"iterations": 2} if smallest else {}
     learnt = {"least_accuracy": 0} if smallest else {}
     content = {

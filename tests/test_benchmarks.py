@@ -3,9 +3,10 @@
 What stands beside ours computes the same.
 """
 
+import csv
 import subprocess
 import sys
-from itertools import zip_longest
+from itertools import product, zip_longest
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.torch_graph import TorchGraph
 from adm.nets.forward import Forward
+from adm.params.metrics import METRICS
 from adm.training.tasks import Draw, build_task
 from benchmarks import features, frechet
 from benchmarks.cases import SMALLEST
@@ -265,3 +267,18 @@ def test_every_distance_gives_the_same():
     ours = frechet_distance(*pair)
     for rival, distance in installed(frechet.rivals()):
         assert distance(*pair) == pytest.approx(ours, rel=1e-6), rival
+
+
+@pytest.mark.slow
+def test_every_metric_and_comparison_has_a_told_and_a_true_spread(root, tmp_path):
+    out = tmp_path / "intervals.csv"
+    command = [sys.executable, "-m", "benchmarks.intervals", "--smallest", "--out", out]
+    subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    comparisons = {row["comparison"] for row in rows}
+    assert len(comparisons) == 6
+    with_intervals = {name for name, metric in METRICS.items() if metric.intervals}
+    assert {(row["metric"], row["comparison"]) for row in rows} == set(product(with_intervals, comparisons))
+    for row in rows:
+        assert 0 <= float(row["coverage"]) <= 1
+        assert min(float(row["told"]), float(row["true"])) > 0

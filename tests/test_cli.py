@@ -216,10 +216,10 @@ def inputs(root, tmp_path_factory):
 
 def _write_numbers(pipeline):
     names = [*METRICS, *(metric.error for metric in METRICS.values() if metric.error)]
-    bootstrap = {"fid": [1.0 + n / 100 for n in range(50)]}
+    jackknife = {"fid": {"values": [1.0 + n / 100 for n in range(16)], "pairs": []}}
     for number, (key, run) in enumerate(pipeline.params.scored.items()):
         metrics = dict.fromkeys(names, 0.5) | {"fid": 9.0 - number / 50}
-        content = {"metrics": metrics, "bootstrap": bootstrap, "num_samples": run.num_samples}
+        content = {"metrics": metrics, "jackknife": jackknife, "num_samples": run.num_samples}
         path = pipeline.path("evaluate", key)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sealed_json(path, {**content, "made_by": provenance("evaluate", {"run": run}, {}, [])})

@@ -26,6 +26,7 @@ from mkdocs.structure.pages import Page
 from adm.cli import app
 from adm.paper import captions
 from adm.params import load
+from adm.params.metrics import METRICS
 from adm.pipeline import RULES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,9 @@ DOCS = ROOT / "docs"
 HOME = ROOT / "README.md"
 PARAMS = {"embedded": "params.yaml", "fashion": "scales/fashion/params.yaml"}
 """The params files of the scales whose results pages show."""
+
+LEAST_COVERED, MOST_COVERED = 0.93, 0.98
+"""What a nominal 95 % interval should cover in a simulation."""
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\]\([^)]*\))*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 GENERATED = re.compile(r"^<!-- generated: (\w+)(?: (\w+))? -->$", re.MULTILINE)
@@ -216,6 +220,34 @@ def _verdicts(scale: str) -> Iterator[str]:
         yield f"| [{path.stem}](../{path.with_suffix('.md').relative_to(ROOT).as_posix()}) | {counts} |"
 
 
+def _intervals() -> Iterator[str]:
+    """How true intervals are, a row a metric and comparison, and which cells are the worst."""
+    with (DOCS / "intervals.csv").open(newline="") as lines:
+        cells = list(csv.DictReader(lines))
+    covered = [float(cell["coverage"]) for cell in cells]
+    inside = sum(LEAST_COVERED <= share <= MOST_COVERED for share in covered)
+    worst = [end(cells, key=lambda cell: float(cell["coverage"])) for end in (min, max)]
+    lowest, highest = (
+        f"{METRICS[cell['metric']].label}, {cell['comparison']}, n = {int(cell['samples']):,}: "
+        f"{100 * float(cell['coverage']):.1f} %"
+        for cell in worst
+    )
+    yield (
+        f"Of {len(cells)} cells {inside} cover {100 * LEAST_COVERED:g} to {100 * MOST_COVERED:g} %. The worst below is "
+        f"{lowest}; the worst above is {highest}."
+    )
+    sizes = sorted({int(cell["samples"]) for cell in cells})
+    yield from ("", f"| Metric | Comparison | {' | '.join(f'n = {size:,}' for size in sizes)} |")
+    yield f"|---|---|{'---|' * len(sizes)}"
+    rows: dict[tuple[str, str], dict[int, str]] = {}
+    for cell in cells:
+        told, true, share = (float(cell[name]) for name in ("told", "true", "coverage"))
+        text = f"{told:.3g} / {true:.3g}; {100 * share:.1f} %"
+        rows.setdefault((cell["metric"], cell["comparison"]), {})[int(cell["samples"])] = text
+    for (metric, comparison), found in rows.items():
+        yield f"| {METRICS[metric].label} | {comparison} | {' | '.join(found.get(size, '') for size in sizes)} |"
+
+
 def _results(scale: str) -> Path:
     return ROOT / "results" / "published" / scale
 
@@ -232,5 +264,6 @@ PARTS: dict[str, Callable[..., Iterator[str]]] = {
     "figures": _figures,
     "tables": _tables,
     "verdicts": _verdicts,
+    "intervals": _intervals,
 }
 """What writes each generated part."""

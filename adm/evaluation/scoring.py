@@ -12,18 +12,16 @@ from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.evaluation.reference import Reference
 from adm.evaluation.second_extractor import SecondExtractor
-from adm.metrics.bootstrap import MOST_SPATIAL_DIMENSIONS
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import Executor
 from adm.metrics.half_precision import half_precision_recall
 from adm.metrics.manifold import precision_recall
 from adm.metrics.per_class import Measure, per_class_precision_recall
-from adm.metrics.resampling import replicates_of
-from adm.metrics.scores import NEIGHBOURS, MetricInputs, Scores, scores
+from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.params.data import GraphParams
 from adm.params.metrics import METRICS, PAPER_METRICS
-from adm.report.intervals import centred_draws, interval
+from adm.report.blocks import Block, t_interval
 
 MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
 """Functions for precision and recall, by the arithmetic of distances."""
@@ -36,7 +34,7 @@ class Options:
     Attributes:
         num_samples: Score only this many samples from the start; None scores all.
         arithmetic: Arithmetic of distances for precision and recall; "float16" is the released evaluator's.
-        replicates: Number of bootstrap replicates for intervals; 0 gives no intervals.
+        intervals: Whether to compute 95 % intervals, and standard errors of the further metrics.
         further: Whether to compute all other metrics of the registry.
         per_class: Whether to compute precision and recall of each class.
         cache: Folder that keeps features for later calls.
@@ -44,7 +42,7 @@ class Options:
 
     num_samples: int | None = None
     arithmetic: Literal["exact", "float16"] = "exact"
-    replicates: int = 0
+    intervals: bool = False
     further: bool = False
     per_class: bool = False
     cache: Path | None = None
@@ -92,14 +90,14 @@ def score(
     samples = extractors.features(store, fake)
     points = extractors.features(store, real.images) if real.images else None
     inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points, measure=measure)
-    metrics = scores(inputs, PAPER_METRICS)
-    found: dict[str, Any] = {"metrics": metrics}
-    if options.replicates:
-        replicates = replicates_of(inputs, PAPER_METRICS, options.replicates)
-        ends = {name: interval(centred_draws(_number(metrics, name), drawn)) for name, drawn in replicates.items()}
-        found["intervals"] = {name: [each.low, each.high] for name, each in ends.items()}
+    names = [*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
+    metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
+    found: dict[str, Any] = {"metrics": {name: metrics[name] for name in PAPER_METRICS if name in metrics}}
+    if options.intervals:
+        ends = {name: t_interval(Block(each.values[:, None], each.pairs[:, None])) for name, each in spreads.items()}
+        found["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if points is not None and options.further:
-        others = scores(inputs, [name for name in METRICS if name not in PAPER_METRICS])
+        others = {name: value for name, value in metrics.items() if name not in PAPER_METRICS}
         found["further"] = {name: value for name, value in others.items() if value is not None}
     if points is not None and options.per_class:
         found["per_class"] = _per_class(points, samples, fake, real, measure)
@@ -109,12 +107,6 @@ def score(
         **found,
         "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
     }
-
-
-def _number(metrics: Scores, name: str) -> float:
-    value = metrics[name]
-    assert value is not None
-    return value
 
 
 def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStatistics]:

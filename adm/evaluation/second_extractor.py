@@ -1,6 +1,7 @@
 """Metrics from the features of a second network, which the user provides, such as DINOv2."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.frechet import frechet_distance
+from adm.metrics.jackknife import Values, jackknife
 from adm.metrics.kernel import kernel_distance
 from adm.metrics.module_features import ModuleExtractor, Resize, Scaling
 from adm.metrics.per_class import Measure
 from adm.metrics.statistics import feature_statistics
+from adm.params.metrics import FEWEST_FOR_INTERVALS
 
 
 class SecondExtractor:
@@ -64,14 +67,21 @@ class SecondExtractor:
         return {
             "frechet_distance": frechet_distance(feature_statistics(real), feature_statistics(fake)),
             "kernel_distance": kernel.value,
-            "kernel_distance_standard_error": kernel.standard_error,
+            "kernel_distance_standard_error": _error(kernel.value, kernel.without, fake),
             "precision": manifold.precision,
             "recall": manifold.recall,
             "density": balls.density,
-            "density_standard_error": balls.density_error,
+            "density_standard_error": _error(balls.density, balls.density_without, fake),
             "coverage": balls.coverage,
-            "coverage_standard_error": balls.coverage_error,
+            "coverage_standard_error": _error(balls.coverage, balls.coverage_without, fake),
             "dimensions": fake.shape[1],
             **self._facts,
             "versions": versions,
         }
+
+
+def _error(value: float, without: Callable[[], Values], samples: NDArray[np.float32]) -> float | None:
+    """The standard error of a metric; None of too few samples."""
+    if len(samples) < FEWEST_FOR_INTERVALS:
+        return None
+    return math.sqrt(jackknife(value, without(), len(samples)).variance)

@@ -5,14 +5,14 @@ density counts the balls instead. Recall asks which reference points lie in the 
 reference's balls, which are the same for every model.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.distances import Cloud, Distances, clouds, k_nearest, shown_slices, slices, squared_distances
+from adm.metrics.distances import Cloud, Distances, Rows, clouds, k_nearest, shown_slices, slices, squared_distances
 from adm.metrics.features import require_features
+from adm.metrics.jackknife import num_parts, sets_left_out, sums_by_part, without
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -23,13 +23,18 @@ class DensityCoverage:
 
     Attributes:
         balls: (M,) int64, how many of the reference's balls hold each sample, in [0, N].
-        covered: (N,) bool, the reference points whose ball holds a sample.
+        covered_by: (G, N) bool, the reference points whose ball holds a sample of each part of the samples.
         neighbours: k; a ball reaches to its centre's k-th neighbour.
     """
 
     balls: npt.NDArray[np.int64]
-    covered: BoolArray
+    covered_by: BoolArray
     neighbours: int
+
+    @property
+    def covered(self) -> BoolArray:
+        """The reference points whose ball holds a sample, (N,)."""
+        return np.asarray(self.covered_by.any(axis=0))
 
     @property
     def density(self) -> float:
@@ -37,22 +42,22 @@ class DensityCoverage:
         return float(self.balls.mean()) / self.neighbours
 
     @property
-    def density_error(self) -> float:
-        """The standard error of density over the draw of the samples."""
-        return float(self.balls.std(ddof=1)) / (self.neighbours * math.sqrt(len(self.balls)))
-
-    @property
     def coverage(self) -> float:
         """The share of reference points whose ball holds a sample, in [0, 1]."""
         return float(self.covered.mean())
 
-    @property
-    def coverage_error(self) -> float:
-        """The standard error of coverage over the draw of the reference's points.
+    def density_without(self) -> npt.NDArray[np.float64]:
+        """Density without each part of the samples, (1 + G,); it is a mean, so its second order is zero."""
+        sums, counts = (sums_by_part(each) for each in (self.balls, np.ones_like(self.balls)))
+        num = len(self.balls)
+        return without(sums, num, False) / without(counts, num, False) / self.neighbours
 
-        Copies among resampled samples would cover less, so they are held fixed, as for recall's interval.
-        """
-        return float(self.covered.std(ddof=1)) / math.sqrt(len(self.covered))
+    def coverage_without(self) -> npt.NDArray[np.float64]:
+        """Coverage without each set of `sets_left_out`, (S,)."""
+        held = self.covered_by.sum(axis=0)
+        sets = sets_left_out(len(self.balls))
+        covered = [held > self.covered_by[list(left_out)].sum(axis=0) for left_out in sets]
+        return np.array([each.mean() for each in covered])
 
 
 def density_coverage(
@@ -86,16 +91,18 @@ def density_coverage(
         raise ValueError(f"reference hold {len(real)} points, expected more than {neighbours} (neighbours)")
     centres, points = clouds(real, fake)
     radii: Distances = k_nearest(centres, centres, neighbours, block, by_index=False)[1][:, -1]
-    balls, covered = np.zeros(len(fake), dtype=np.int64), np.zeros(len(real), dtype=np.bool_)
+    parts = num_parts(len(fake))
+    balls, covered_by = np.zeros(len(fake), dtype=np.int64), np.zeros((parts, len(real)), dtype=np.bool_)
     for rows in shown_slices(len(fake), block, "density and coverage"):
         for columns in slices(len(real), block):
-            inside = _inside(points, rows, centres, columns, radii[columns])
+            inside = inside_balls(points, rows, centres, columns, radii[columns])
             balls[rows] += np.count_nonzero(inside, axis=1)
-            covered[columns] |= inside.any(axis=0)
-    return DensityCoverage(balls=balls, covered=covered, neighbours=neighbours)
+            for first in range(min(parts, rows.stop - rows.start)):
+                covered_by[(rows.start + first) % parts, columns] |= inside[first::parts].any(axis=0)
+    return DensityCoverage(balls=balls, covered_by=covered_by, neighbours=neighbours)
 
 
-def _inside(points: Cloud, rows: slice, centres: Cloud, balls: slice, radii: Distances) -> BoolArray:
+def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: slice, radii: Distances) -> BoolArray:
     """Return whether each row lies inside each ball, (rows, balls).
 
     Every ball counts, so every pair whose interval holds the radius is measured again. For pooled features that is
@@ -111,6 +118,7 @@ def _inside(points: Cloud, rows: slice, centres: Cloud, balls: slice, radii: Dis
     doubtful = margins >= points.low[rows, None]
     doubtful &= ~inside
     i, j = np.nonzero(doubtful)
-    distances = squared_distances(points.features, i + rows.start, centres.features, j + balls.start)
+    which = np.arange(len(points.features))[rows][i]
+    distances = squared_distances(points.features, which, centres.features, j + balls.start)
     inside[i, j] = distances <= radii[j]
     return inside

@@ -179,6 +179,19 @@ def _candidates(queries: Cloud, points: Cloud, num_kept: int, block: int) -> tup
     Distances within one cloud are symmetric: each block above the diagonal is computed once, for rows and columns.
     """
     num_queries, num_points = len(queries.features), len(points.features)
+    if num_points <= block and num_kept < num_points:  # all bounds of a query fit into a block: no merging
+        indices = np.empty((num_queries, num_kept), dtype=np.int64)
+        bounds = np.empty((num_queries, num_kept), dtype=np.float32)
+        for rows in shown_slices(num_queries, max(1, block**2 // num_points), "neighbours"):
+            of_rows = _lower_bounds(queries, rows, points, slice(None))
+            if queries is points:
+                of_rows[np.arange(len(of_rows)), np.arange(rows.start, rows.stop)] = np.inf
+            nearest = np.argpartition(of_rows, num_kept - 1, axis=1)[:, :num_kept]
+            found = np.take_along_axis(of_rows, nearest, axis=1)
+            order = np.argsort(found, axis=1)
+            bounds[rows] = np.take_along_axis(found, order, axis=1)
+            indices[rows] = np.take_along_axis(nearest, order, axis=1)
+        return bounds, indices
     bounds = np.full((num_queries, num_kept), np.inf, dtype=np.float32)
     indices = np.zeros((num_queries, num_kept), dtype=np.int64)
     for rows in shown_slices(num_queries, block, "neighbours"):

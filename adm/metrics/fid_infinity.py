@@ -1,12 +1,14 @@
 """FID of infinitely many samples: a line through FID at several numbers of samples N, extrapolated to 1/N = 0."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from adm.metrics.features import require_features
-from adm.metrics.frechet import frechet_distance
+from adm.metrics.frechet import distances_without, frechet_distance
+from adm.metrics.jackknife import parts_of, sets_left_out
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.progress import progress
 
@@ -26,14 +28,12 @@ class Extrapolation:
     Attributes:
         value: the line's value at 1/N = 0; a small one may be below zero.
         slope: the line's slope over 1/N.
-        standard_error: standard error of `value`, from the residuals of the fit, >= 0.
         sizes: (P,) int64, numbers of samples N, ascending.
         distances: (P,) float64, the distance at each.
     """
 
     value: float
     slope: float
-    standard_error: float
     sizes: npt.NDArray[np.int64]
     distances: Values
 
@@ -48,8 +48,7 @@ def fid_infinity(
     last distance is FID itself. Near D samples the line bends upwards: a fit that begins there and ends within a few D
     gives too low a value, though one nearer to the truth than FID.
 
-    The standard error says how well the line fits. The subsets overlap, so their errors are similar; other samples
-    would change the value by more. The bias from the reference's own number of images remains.
+    The bias from the reference's own number of images remains.
 
     Args:
         reference: statistics of the real images' features, D dimensions.
@@ -81,13 +80,44 @@ def fid_infinity(
             f"samples hold {num_rows} points, expected at least {first + num_sizes - 1} "
             f"for {num_sizes} sizes from {first}"
         )
-    rng = np.random.default_rng(seed)
     sizes = np.linspace(first, num_rows, num_sizes).astype(np.int64)
-    # Sorted, the rows of the last subset are summed in the same order as in FID, which gives the same bits.
-    subsets = (np.sort(rng.permutation(num_rows)[:size]) for size in sizes)
-    shown = progress(subsets, num_sizes, "size", name="FID-infinity")
+    shown = progress(_subsets(sizes, num_rows, seed), num_sizes, "size", name="FID-infinity")
     distances = [frechet_distance(reference, feature_statistics(rows[chosen])) for chosen in shown]
     return extrapolate(sizes, np.array(distances))
+
+
+def _subsets(sizes: npt.NDArray[np.int64], num_rows: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the rows of each size's subset, sorted: those of the last are then summed in FID's order, to its bits."""
+    rng = np.random.default_rng(seed)
+    return (np.sort(rng.permutation(num_rows)[:size]) for size in sizes)
+
+
+def fid_infinity_without(
+    reference: FeatureStatistics, factor: Values, samples: npt.ArrayLike, seed: int, num_sizes: int = SIZES
+) -> Values:
+    """Compute `fid_infinity` without each part of the samples.
+
+    Every subset loses its samples of that part, and the line goes through the distances of what remains.
+
+    Args:
+        reference: Statistics of the real images' features, D dimensions.
+        factor: `factor_of` its covariance.
+        samples: (N, D), as for `fid_infinity`.
+        seed: As of `fid_infinity`.
+        num_sizes: Likewise.
+
+    Returns:
+        The value without each part, (G,).
+    """
+    rows = require_features(samples, "sample features")
+    parts, sets = parts_of(len(rows)), sets_left_out(len(rows), pairs=False)[1:]
+    sizes = np.linspace(_first_size(*rows.shape), len(rows), num_sizes).astype(np.int64)
+    left, distances = np.zeros((2, num_sizes, len(sets)))
+    for number, chosen in enumerate(_subsets(sizes, len(rows), seed)):
+        counts = np.bincount(parts[chosen], minlength=len(sets))
+        left[number] = len(chosen) - counts
+        distances[number] = distances_without(rows[chosen], parts[chosen], sets, reference, factor)
+    return np.array([_line(*points)[0] for points in zip(left.T, distances.T, strict=True)])
 
 
 def fewest_samples(num_rows: int, num_dimensions: int) -> int:
@@ -107,7 +137,7 @@ def extrapolate(sizes: npt.NDArray[np.int64], distances: Values) -> Extrapolatio
         distances: (P,) float64, finite.
 
     Returns:
-        The line. Its standard error assumes independent residuals of equal variance.
+        The line.
 
     Raises:
         ValueError: the shapes disagree, there are too few sizes, or some sizes are equal or not positive.
@@ -119,16 +149,13 @@ def extrapolate(sizes: npt.NDArray[np.int64], distances: Values) -> Extrapolatio
         )
     if sizes.min() < 1 or len(np.unique(sizes)) < len(sizes):
         raise ValueError(f"sizes are {sizes.tolist()}, expected distinct and positive ones")
+    value, slope = _line(sizes, distances)
+    return Extrapolation(value, slope, sizes, distances)
+
+
+def _line(sizes: npt.NDArray[np.number], distances: Values) -> tuple[float, float]:
+    """Return the value at 1/N = 0 and the slope over 1/N of the line of least squares."""
     inverse = 1.0 / sizes
     centred = inverse - inverse.mean()
-    spread = centred @ centred
-    slope = float(centred @ distances / spread)
-    residuals = distances - distances.mean() - slope * centred
-    variance = residuals @ residuals / (len(sizes) - 2)
-    return Extrapolation(
-        value=float(distances.mean()) - slope * float(inverse.mean()),
-        slope=slope,
-        standard_error=float(np.sqrt(variance * (1.0 / len(sizes) + inverse.mean() ** 2 / spread))),
-        sizes=sizes,
-        distances=distances,
-    )
+    slope = float(centred @ distances / (centred @ centred))
+    return float(distances.mean()) - slope * float(inverse.mean()), slope

@@ -1,10 +1,16 @@
 """Fréchet distance between two Gaussians: FID on pooled features, sFID on spatial ones."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from adm.metrics.statistics import FeatureStatistics
+from adm.artifacts.streaming import stretches
+from adm.metrics.features import FloatArray
+from adm.metrics.statistics import CHUNK, FeatureStatistics
+from adm.progress import progress
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -14,6 +20,11 @@ CLEAR_OF_ROUNDING = 100 * EPS
 Rounding changes an eigenvalue by about EPS times the largest. The square root magnifies this without bound as the
 eigenvalue goes to zero. At 100 EPS the distance still agrees with the slow method to ten digits, on covariances of 2048
 dimensions with power-law spectra."""
+
+HELD = 2**23
+"""Numbers in the covariances that are held at once while parts of the samples are left out."""
+
+Values = npt.NDArray[np.float64]
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
@@ -64,18 +75,120 @@ def _trace_of_root_by_factors(sigma_a: npt.NDArray[np.float64], sigma_b: npt.NDA
     The singular values of the factors' product are the roots themselves. Their error is EPS, while roots of
     eigenvalues near zero have an error of sqrt(EPS). This is slower, so only singular covariances use it.
     """
-    product = _factor(sigma_a).T @ _factor(sigma_b)
+    product = factor_of(sigma_a).T @ factor_of(sigma_b)
     if 0 in product.shape:
         return 0.0
     return float(linalg.svdvals(product, overwrite_a=True, check_finite=False).sum())
 
 
-def _factor(sigma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def factor_of(sigma: Values) -> Values:
     """Return F (D, rank) with F F^T = sigma, without directions whose variance is zero up to rounding.
 
     Pivoted Cholesky stops at the rank, and takes a tenth of the time of eigenvectors.
     """
     packed, pivots, rank, _ = linalg.lapack.dpstrf(sigma, lower=1)
-    factor: npt.NDArray[np.float64] = np.empty((len(sigma), rank))
+    factor: Values = np.empty((len(sigma), rank))
     factor[pivots - 1] = np.tril(packed[:, :rank])
     return factor
+
+
+def distances_without(
+    features: FloatArray,
+    parts: npt.NDArray[np.int64],
+    sets: Sequence[tuple[int, ...]],
+    reference: FeatureStatistics,
+    factor: Values,
+) -> Values:
+    """Compute the Fréchet distance to a reference of the samples that remain if sets of their parts are left out.
+
+    With S_b = F F^T the product of covariances S_a S_b has the eigenvalues of F^T S_a F. Sums over parts are subtracted
+    from those over all samples, so a set costs the eigenvalues of one symmetric matrix. Roots of eigenvalues that are
+    zero up to rounding have an error of 1e-8 of the largest root, which is good enough for a spread.
+
+    Args:
+        features: (N, D), finite.
+        parts: (N,) int64, the part of each sample.
+        sets: The parts that are left out; two samples at least remain.
+        reference: Statistics of D dimensions.
+        factor: `factor_of` its covariance.
+
+    Returns:
+        A distance for each set, (S,).
+
+    Raises:
+        ValueError: The dimensions disagree.
+    """
+    num_rows, num_dimensions = features.shape
+    if num_dimensions != reference.mu.size:
+        raise ValueError(f"features of {num_dimensions} dimensions, expected {reference.mu.size} as of the statistics")
+    centre = features.mean(axis=0, dtype=np.float64)
+    last = max(int(parts.max()), *(part for left_out in sets for part in left_out))
+    of_part = [np.flatnonzero(parts == part) for part in range(last + 1)]
+    sums, squares = np.zeros((len(of_part), num_dimensions)), np.zeros(len(of_part))
+    for part, rows in enumerate(of_part):
+        for chunk in stretches(rows, CHUNK):
+            centred = features[chunk] - centre
+            sums[part] += centred.sum(axis=0)
+            squares[part] += np.square(centred).sum()
+    sizes = np.array([num_rows - sum(len(of_part[part]) for part in left_out) for left_out in sets])
+    shifts = -np.stack([sums[list(left_out)].sum(axis=0) for left_out in sets]) / sizes[:, None]
+    remaining = squares.sum() - np.array([squares[list(left_out)].sum() for left_out in sets])
+    traces = (remaining - sizes * np.square(shifts).sum(axis=1)) / (sizes - 1)
+    if num_rows < factor.shape[1]:
+        projected = (features - centre) @ factor
+        roots = _roots_of_few(projected @ projected.T, parts, sets)
+    else:
+        roots = _roots_of_many(features, centre, of_part, sets, sizes, shifts, factor)
+    offsets = np.square(shifts + (centre - reference.mu)).sum(axis=1)
+    distances: Values = offsets + traces + np.trace(reference.sigma) - 2.0 * roots
+    return distances
+
+
+def _roots_of_few(gram: Values, parts: npt.NDArray[np.int64], sets: Sequence[tuple[int, ...]]) -> Values:
+    """Return tr sqrt(S_a S_b) for each set from products (N, N) of projected samples, fewer than dimensions."""
+    roots = np.zeros(len(sets))
+    for i, left_out in enumerate(progress(sets, len(sets), "set", name="parts left out")):
+        kept = np.flatnonzero(~np.isin(parts, left_out))
+        products = gram[np.ix_(kept, kept)]
+        means = products.mean(axis=0)
+        products += means.mean() - means - means[:, None]
+        roots[i] = _sum_of_roots(products / (len(kept) - 1))
+    return roots
+
+
+def _roots_of_many(
+    features: FloatArray,
+    centre: Values,
+    of_part: Sequence[npt.NDArray[np.int64]],
+    sets: Sequence[tuple[int, ...]],
+    sizes: npt.NDArray[np.int64],
+    shifts: Values,
+    factor: Values,
+) -> Values:
+    """Return tr sqrt(S_a S_b) for each set from the projected scatter of each part."""
+    rank = factor.shape[1]
+
+    def scatter(part: int) -> Values:
+        total = np.zeros((rank, rank))
+        for chunk in stretches(of_part[part], CHUNK):
+            projected = (features[chunk] - centre) @ factor
+            total += projected.T @ projected
+        return total
+
+    # Scatters that are too large to be held together are computed anew from the few rows of their part.
+    kept = lru_cache(max(1, HELD // rank**2))(scatter)
+    total = np.zeros((rank, rank))
+    for part in range(len(of_part)):
+        total += kept(part)
+    roots = np.zeros(len(sets))
+    for i, left_out in enumerate(progress(sets, len(sets), "set", name="parts left out")):
+        mean = shifts[i] @ factor
+        product = total - sizes[i] * np.outer(mean, mean)
+        for part in left_out:
+            product -= kept(part)
+        roots[i] = _sum_of_roots(product / (sizes[i] - 1))
+    return roots
+
+
+def _sum_of_roots(product: Values) -> float:
+    return float(np.sqrt(np.maximum(np.linalg.eigvalsh(product), 0.0)).sum())

@@ -1,4 +1,4 @@
-"""Kernel distance (KID) between two sets of features, from all pairs, with its standard error."""
+"""Kernel distance (KID) between two sets of features, from all pairs."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from adm.metrics.distances import shown_slices, slices
 from adm.metrics.features import FloatArray, require_features
+from adm.metrics.jackknife import num_parts, parts_of, sets_left_out, sums_by_part
 
 LARGEST = 1.0e20
 """Largest feature: its kernels, which grow with its sixth power, have squares that are finite in float64."""
@@ -14,17 +15,33 @@ LARGEST = 1.0e20
 Values = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KernelDistance:
     """An estimate of the squared maximum mean discrepancy of two sets.
 
     Attributes:
         value: unbiased; for two sets of the same distribution it is as often negative as positive.
-        standard_error: the spread of `value` if both sets were drawn again, >= 0.
+        real: the mean kernel within the reference.
+        within: (G, G) float64, sums of the kernels within the samples, by their parts.
+        between: (M,) float64, each sample's mean kernel to the reference.
     """
 
     value: float
-    standard_error: float
+    real: float
+    within: Values
+    between: Values
+
+    def without(self) -> Values:
+        """The value without each set of `sets_left_out`, (S,)."""
+        parts, sets = parts_of(len(self.between)), sets_left_out(len(self.between))
+        counts, between = np.bincount(parts), sums_by_part(self.between)
+        distances = np.zeros(len(sets))
+        for number, left_out in enumerate(sets):
+            kept = np.delete(np.arange(len(counts)), list(left_out))
+            remaining = counts[kept].sum()
+            fake = self.within[np.ix_(kept, kept)].sum() / (remaining * (remaining - 1))
+            distances[number] = self.real + fake - 2.0 * between[kept].sum() / remaining
+        return distances
 
 
 def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int = 2048) -> KernelDistance:
@@ -40,17 +57,13 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int
     errors are random: at 5000 points they changed the distance by 1e-11, with a standard error of 1e-5. In other
     features errors need not be random, and for features far from zero they exceed the distance.
 
-    The standard error is that of the first-order (Hoeffding) projection: each sample's mean kernel within its own set
-    minus that to the other set. These means are noisy themselves, so the second order counts twice. The error is right
-    if the sets differ clearly, and sqrt(2) too large if they do not differ at all.
-
     Args:
         reference: (N, D), real, finite, N >= 2, no entry beyond LARGEST: features of real images.
         samples: (M, D), likewise: features of generated images.
         block: rows and columns of the largest matrix of kernels held, >= 1; it affects only the last bits.
 
     Returns:
-        The distance and its standard error.
+        The distance, and what it is without parts of the samples.
 
     Raises:
         ValueError: features are unusable or too large, or their dimensions disagree.
@@ -67,12 +80,11 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int
         if max(float(rows.max()), -float(rows.min())) > LARGEST:
             raise ValueError(f"features hold values beyond {LARGEST:g}, expected kernels that fit float64")
     real_to_fake, fake_to_real = _between(real, fake, block)
-    real_terms = _within(real, block) - real_to_fake
-    fake_terms = _within(fake, block) - fake_to_real
-    variance = real_terms.var(ddof=1) / len(real) + fake_terms.var(ddof=1) / len(fake)
-    return KernelDistance(
-        value=float(real_terms.mean() + fake_terms.mean()), standard_error=float(2.0 * np.sqrt(variance))
-    )
+    real_within, _ = _within(real, block)
+    fake_within, by_part = _within(fake, block)
+    real_terms, fake_terms = real_within - real_to_fake, fake_within - fake_to_real
+    value = float(real_terms.mean() + fake_terms.mean())
+    return KernelDistance(value, float(real_within.mean()), by_part, fake_to_real)
 
 
 def _kernels(a: FloatArray, b: FloatArray) -> Values:
@@ -85,9 +97,13 @@ def _kernels(a: FloatArray, b: FloatArray) -> Values:
     return kernels
 
 
-def _within(points: FloatArray, block: int) -> Values:
-    """Return each point's mean kernel to the others of its set, (N,); a block off the diagonal serves both sides."""
-    sums = np.zeros(len(points))
+def _within(points: FloatArray, block: int) -> tuple[Values, Values]:
+    """Return each point's mean kernel to the others of its set, (N,), and the sums of kernels by parts, (G, G).
+
+    A block off the diagonal serves both sides.
+    """
+    sums, by_part = np.zeros(len(points)), np.zeros((num_parts(len(points)),) * 2)
+    members = np.eye(len(by_part))[parts_of(len(points))]
     for rows in shown_slices(len(points), block, "kernels"):
         for columns in slices(rows.stop, block):
             kernels = _kernels(points[rows], points[columns])
@@ -96,7 +112,9 @@ def _within(points: FloatArray, block: int) -> Values:
             else:
                 sums[columns] += kernels.sum(axis=0)
             sums[rows] += kernels.sum(axis=1)
-    return sums / (len(points) - 1)
+            both = members[rows].T @ (kernels @ members[columns])
+            by_part += both if columns == rows else both + both.T
+    return sums / (len(points) - 1), by_part
 
 
 def _between(a: FloatArray, b: FloatArray, block: int) -> tuple[Values, Values]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from adm.metrics.density_coverage import inside_balls
 from adm.metrics.distances import (
     Cloud,
     Distances,
@@ -20,8 +21,12 @@ from adm.metrics.distances import (
     squared_distances,
 )
 from adm.metrics.features import require_features
+from adm.metrics.jackknife import Values, sums_by_part, without
 
 BoolArray = npt.NDArray[np.bool_]
+
+NEIGHBOURS_OF_HALVES = 5
+"""Neighbours found of each sample, as a multiple of k: few have fewer than k of them in any half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +50,12 @@ class PrecisionRecall:
     def recall(self) -> float:
         """The share of reference points inside the samples' manifold, in [0, 1] (diversity)."""
         return float(self.inside_samples.mean())
+
+    def precision_without(self) -> Values:
+        """Precision without each part of the samples, (1 + G,); it is a mean, so its second order is zero."""
+        inside = self.inside_reference
+        sums, counts = sums_by_part(inside), sums_by_part(np.ones(len(inside)))
+        return without(sums, len(inside), False) / without(counts, len(inside), False)
 
 
 def precision_recall(
@@ -118,3 +129,70 @@ def _inside(points: Cloud, rows: IndexArray, centres: Cloud, balls: IndexArray, 
         distances = squared_distances(points.features, rows[doubtful[i]], centres.features, balls[j])
         inside[doubtful[i[distances <= radii[j]]]] = True
     return inside
+
+
+def recall_of_halves(
+    reference: npt.ArrayLike,
+    samples: npt.ArrayLike,
+    halves: BoolArray,
+    halves_of_reference: BoolArray,
+    neighbours: int = 3,
+    block: int = 2048,
+) -> Values:
+    """Compute recall of several halves of the samples and of the reference, with the balls that these samples span.
+
+    Let D_x be the difference in whether two halves of the samples cover the reference point x. Of n samples the
+    variance of recall is that of the mean of D_x / 2 where many points share a ball, because such covariances fall as
+    1 / n. Where every point has balls of its own, it is twice as much: whether a ball covers it is as uncertain with n
+    samples as with n / 2. The mean over a random half of the points has both: it keeps half of the squares, and a
+    quarter of the products.
+
+    Args:
+        reference: (N, D), as for `precision_recall`.
+        samples: (M, D).
+        halves: (H, M) bool, which samples belong to each half, more than `neighbours`.
+        halves_of_reference: (H, N) bool, which points of the reference are asked for.
+        neighbours: k, >= 1.
+        block: rows and columns of the largest matrix of distances held, >= 1.
+
+    Returns:
+        Recall of each half, (H,), as `precision_recall` of its samples gives it for its points.
+    """
+    real, fake = clouds(require_features(reference, "reference features"), require_features(samples, "sample features"))
+    radii = _radii_of_halves(fake, halves, neighbours, block)
+    covered = np.zeros((len(halves), len(real.features)), dtype=np.bool_)
+    # A ball's least radius leaves few points to be measured: those that it does not cover in every half.
+    for radius, is_least in ((np.where(halves, radii, np.inf).min(axis=0), True), (radii.max(axis=0), False)):
+        for some in shown_slices(len(real.features), block, "manifold"):
+            for columns in slices(len(fake.features), block):
+                rows = np.arange(some.start, some.stop)[~covered[:, some].all(axis=0)]
+                if not len(rows):
+                    break
+                inside = inside_balls(real, rows, fake, columns, radius[columns])
+                if is_least:
+                    covered[:, rows] |= (halves[:, columns] @ inside.T.astype(np.float32)) > 0
+                    continue
+                point, ball = np.nonzero(inside)
+                point, ball = rows[point], ball + columns.start
+                distances = squared_distances(real.features, point, fake.features, ball)
+                half, pair = np.nonzero(halves[:, ball] & (distances <= radii[:, ball]))
+                covered[half, point[pair]] = True
+    shares: Values = (covered & halves_of_reference).sum(axis=1) / halves_of_reference.sum(axis=1)
+    return shares
+
+
+def _radii_of_halves(cloud: Cloud, halves: BoolArray, neighbours: int, block: int) -> Distances:
+    """Return the squared distance of each point to its k-th neighbour within each half, (H, N); -1 outside the half."""
+    num_points = len(cloud.features)
+    indices, distances = k_nearest(cloud, cloud, min(NEIGHBOURS_OF_HALVES * neighbours, num_points - 1), block)
+    radii = np.full(halves.shape, -1.0)
+    for half, members in enumerate(halves):
+        rows = np.flatnonzero(members)
+        place = np.cumsum(members[indices[rows]], axis=1) == neighbours
+        found = place.any(axis=1)
+        radii[half, rows[found]] = distances[rows[found], place[found].argmax(axis=1)]
+        for row in rows[~found]:
+            others = rows[rows != row]
+            measured = squared_distances(cloud.features, np.full(len(others), row), cloud.features, others)
+            radii[half, row] = np.partition(measured, neighbours - 1)[neighbours - 1]
+    return radii

@@ -1,4 +1,4 @@
-"""The file of a run's score: metrics, and bootstrap replicates for the intervals of claims."""
+"""The file of a run's score: metrics, and their jackknife for intervals and claims."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -8,8 +8,8 @@ from threadpoolctl import threadpool_limits
 
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
-from adm.metrics.resampling import replicates_of
-from adm.metrics.scores import MetricInputs, lost, scores
+from adm.metrics.jackknife import rounded
+from adm.metrics.scores import MetricInputs, lost, with_intervals
 from adm.params.errors import NotFiniteError, UserError
 from adm.params.gans import GanRunParams
 from adm.params.published import PublishedSamplesParams
@@ -21,7 +21,7 @@ ScoredRun = ScoredParams | GanRunParams | PublishedSamplesParams
 def write_score(
     out: Path, run: ScoredRun, found: MetricInputs, names: Collection[str], inputs: Mapping[str, Path], made_by: Any
 ) -> None:
-    """Compute metrics and their replicates, and write them with their provenance.
+    """Compute metrics and their jackknife, and write them with their provenance.
 
     Args:
         out: The file.
@@ -42,8 +42,7 @@ def write_score(
     place = f"{features} against {inputs['reference']}"
     try:
         with threadpool_limits(run.threads):
-            metrics = scores(found, names)
-            replicates = replicates_of(found, names, run.replicates)
+            metrics, spreads = with_intervals(found, names)
     except ValueError as error:
         raise UserError(f"{place}: {error}") from error
     if missing := lost(metrics):
@@ -56,7 +55,9 @@ def write_score(
                 "num_samples": count,
                 "num_reference_images": len(found.real.pool),
                 "made_by": made_by,
-                # Six digits are enough for intervals, and keep the file readable.
-                "bootstrap": {name: [float(f"{x:.6g}") for x in values] for name, values in replicates.items()},
+                "jackknife": {
+                    name: {"values": rounded(spread.values), "pairs": rounded(spread.pairs)}
+                    for name, spread in spreads.items()
+                },
             },
         )

@@ -6,7 +6,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 
 import numpy as np
@@ -14,20 +14,22 @@ import numpy.typing as npt
 
 from adm.metrics.density_coverage import DensityCoverage, density_coverage
 from adm.metrics.features import Features, require_features
-from adm.metrics.fid_infinity import fewest_samples, fid_infinity
-from adm.metrics.frechet import frechet_distance
-from adm.metrics.inception_score import inception_score
-from adm.metrics.kernel import kernel_distance
-from adm.metrics.manifold import PrecisionRecall, precision_recall
+from adm.metrics.fid_infinity import fewest_samples, fid_infinity, fid_infinity_without
+from adm.metrics.frechet import distances_without, factor_of, frechet_distance
+from adm.metrics.inception_score import inception_score, inception_score_without
+from adm.metrics.jackknife import Jackknife, Values, halves_of, jackknife, of_halves, parts_of, sets_left_out
+from adm.metrics.kernel import KernelDistance, kernel_distance
+from adm.metrics.manifold import PrecisionRecall, precision_recall, recall_of_halves
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
-from adm.params.metrics import METRICS
+from adm.params.metrics import FEWEST_FOR_INTERVALS, METRICS
 
 Scores = dict[str, float | None]
 
 SEED = 0
-"""Seed of the bootstrap and of the subsets for FID-infinity: the same for all, so batches of equal size are resampled
-alike."""
+"""Seed of the subsets for FID-infinity: the same for all runs, so those of equal size can be paired."""
 
+MOST_SPATIAL_DIMENSIONS = 512
+"""With more dimensions, eigenvalues without each set of parts take too long, so sFID has no intervals."""
 
 NEIGHBOURS = 3
 """K of precision and recall (Appendix J)."""
@@ -70,8 +72,24 @@ class MetricInputs:
         assert self.real is not None
         return density_coverage(self.real.pool, self.samples.pool)
 
-    def resampled(self, rows: npt.NDArray[np.intp]) -> "MetricInputs":
-        """The same inputs with the samples replaced by those of `rows` (N,), which may repeat."""
+    @cached_property
+    def kernels(self) -> KernelDistance:
+        """The kernel distance."""
+        assert self.real is not None
+        return kernel_distance(self.real.pool, self.samples.pool)
+
+    @cached_property
+    def pool_factor(self) -> Values:
+        """A factor of the covariance of the reference's pooled features."""
+        return factor_of(self.pool_statistics.sigma)
+
+    @cached_property
+    def fid_spread(self) -> Jackknife:
+        """The jackknife of FID."""
+        return _spread_of_distances(self.samples.pool, self.pool_statistics, self.pool_factor, fid(self))
+
+    def kept(self, rows: npt.NDArray[np.intp]) -> "MetricInputs":
+        """The same inputs with the samples of `rows` (N,) alone."""
         samples = Features(self.samples.pool[rows], self.samples.spatial[rows], self.samples.logits[rows])
         return replace(self, samples=samples)
 
@@ -81,14 +99,14 @@ Found = float | tuple[float, float] | None
 
 
 def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
-    """Compute metrics, and their standard errors if they have one.
+    """Compute metrics, without intervals and the standard errors that come from them.
 
     Args:
         inputs: The inputs of the metrics.
         names: Keys of METRICS. Metrics that need missing images, of the reference or held out, are skipped.
 
     Returns:
-        Values by the names of metrics and of their errors; None if there are too few samples.
+        Values by the names of metrics, and of errors that are no spread of samples; None if there are too few samples.
 
     Raises:
         ValueError: Features are unusable, or do not fit the statistics.
@@ -101,13 +119,53 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
         if any(need in metric.needs and getattr(inputs, need) is None for need in ("real", "held_out")):
             continue
         value = function_of(name)(inputs)
-        if metric.error is None:
+        if metric.error is None or metric.intervals:
             assert not isinstance(value, tuple), name
             found[name] = value
         else:
             assert not isinstance(value, float), name
             found[name], found[metric.error] = value or (None, None)
     return found
+
+
+def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, dict[str, Jackknife]]:
+    """Compute metrics with their standard errors, and the jackknife of those that have intervals.
+
+    Args:
+        inputs: As for `scores`.
+        names: Likewise.
+
+    Returns:
+        The result of `scores` with all errors, and the jackknife of each metric with intervals: none if there are fewer
+        than FEWEST_FOR_INTERVALS samples, nor of sFID of more than MOST_SPATIAL_DIMENSIONS dimensions.
+
+    Raises:
+        ValueError: As `scores`.
+    """
+    found: Scores = {}
+    spreads: dict[str, Jackknife] = {}
+    count = len(require_features(inputs.samples.pool, "pooled features"))
+    for name, value in scores(inputs, names).items():
+        found[name] = value
+        if name not in METRICS or not METRICS[name].intervals:
+            continue
+        if value is not None and count >= FEWEST_FOR_INTERVALS:
+            spread = SPREADS.get(name, partial(_computed_anew, name))(inputs, value)
+            if spread is not None:
+                spreads[name] = spread
+        if (error := METRICS[name].error) is not None:
+            found[error] = math.sqrt(spreads[name].variance) if name in spreads else None
+    return found, spreads
+
+
+def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:
+    """The jackknife of any metric."""
+    parts = parts_of(len(inputs.samples.pool))
+    values = [
+        function_of(name)(inputs.kept(np.flatnonzero(~np.isin(parts, left_out))))
+        for left_out in sets_left_out(len(parts))
+    ]
+    return jackknife(value, np.array(values, dtype=np.float64), len(parts))
 
 
 def function_of(name: str) -> Callable[[MetricInputs], Found]:
@@ -150,30 +208,27 @@ def recall(inputs: MetricInputs) -> float:
     return inputs.manifold.recall
 
 
-def kid(inputs: MetricInputs) -> tuple[float, float]:
-    """The kernel distance (KID) and its standard error."""
-    assert inputs.real is not None
-    found = kernel_distance(inputs.real.pool, inputs.samples.pool)
-    return found.value, found.standard_error
+def kid(inputs: MetricInputs) -> float:
+    """The kernel distance (KID)."""
+    return inputs.kernels.value
 
 
-def density(inputs: MetricInputs) -> tuple[float, float]:
-    """Density and its standard error."""
-    return inputs.balls.density, inputs.balls.density_error
+def density(inputs: MetricInputs) -> float:
+    """Density."""
+    return inputs.balls.density
 
 
-def coverage(inputs: MetricInputs) -> tuple[float, float]:
-    """Coverage and its standard error."""
-    return inputs.balls.coverage, inputs.balls.coverage_error
+def coverage(inputs: MetricInputs) -> float:
+    """Coverage."""
+    return inputs.balls.coverage
 
 
-def fid_of_infinitely_many(inputs: MetricInputs) -> tuple[float, float] | None:
-    """FID extrapolated to infinitely many samples, and its standard error; None if there are too few samples."""
+def fid_of_infinitely_many(inputs: MetricInputs) -> float | None:
+    """FID extrapolated to infinitely many samples; None if there are too few samples."""
     rows = require_features(inputs.samples.pool, "sample features")
     if len(rows) < fewest_samples(*rows.shape):
         return None
-    found = fid_infinity(inputs.pool_statistics, rows, SEED)
-    return found.value, found.standard_error
+    return fid_infinity(inputs.pool_statistics, rows, SEED).value
 
 
 def fid_held_out(inputs: MetricInputs) -> float:
@@ -188,3 +243,77 @@ def fid_held_out(inputs: MetricInputs) -> float:
 def fid_floor(inputs: MetricInputs) -> float:
     """FID of held-out images against training images: the value of real images."""
     return frechet_distance(inputs.pool_statistics, inputs.held_out_statistics)
+
+
+def _spread_of_distances(
+    features: npt.NDArray[np.float32], statistics: FeatureStatistics, factor: Values, value: float
+) -> Jackknife:
+    num = len(features)
+    distances = distances_without(features, parts_of(num), sets_left_out(num), statistics, factor)
+    return jackknife(value, distances, num)
+
+
+def _sfid_spread(inputs: MetricInputs, value: float) -> Jackknife | None:
+    statistics = inputs.spatial_statistics
+    assert statistics is not None
+    if statistics.mu.size > MOST_SPATIAL_DIMENSIONS:
+        return None
+    return _spread_of_distances(inputs.samples.spatial, statistics, factor_of(statistics.sigma), value)
+
+
+def _inception_spread(inputs: MetricInputs, value: float) -> Jackknife:
+    logits = inputs.samples.logits
+    return jackknife(value, inception_score_without(logits), len(logits))
+
+
+def _precision_spread(inputs: MetricInputs, value: float) -> Jackknife:
+    assert inputs.manifold is not None
+    return jackknife(value, inputs.manifold.precision_without(), len(inputs.samples.pool))
+
+
+def _recall_spread(inputs: MetricInputs, value: float) -> Jackknife:
+    assert inputs.real is not None
+    rows = inputs.samples.pool
+    halves, points = halves_of(len(rows)), halves_of(len(inputs.real.pool))
+    # Halves of samples that complement each other are compared on the same points.
+    points = np.tile(points[np.arange(len(halves) // 2) % (len(points) // 2)], (2, 1))
+    return of_halves(value, recall_of_halves(inputs.real.pool, rows, halves, points, NEIGHBOURS), len(rows))
+
+
+def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
+    """The jackknife of FID-infinity; with two parts out at a time it would take too long.
+
+    Its second order is taken to have the share that FID's has.
+    """
+    rows = inputs.samples.pool
+    without = fid_infinity_without(inputs.pool_statistics, inputs.pool_factor, rows, SEED)
+    own, fid_itself = jackknife(value, np.array([value, *without]), len(rows)), inputs.fid_spread
+    spread = fid_itself.values.std()
+    return Jackknife(own.values, fid_itself.pairs * (own.values.std() / spread if spread > 0 else 0.0))
+
+
+def _kid_spread(inputs: MetricInputs, value: float) -> Jackknife:
+    return jackknife(value, inputs.kernels.without(), len(inputs.samples.pool))
+
+
+def _density_spread(inputs: MetricInputs, value: float) -> Jackknife:
+    return jackknife(value, inputs.balls.density_without(), len(inputs.samples.pool))
+
+
+def _coverage_spread(inputs: MetricInputs, value: float) -> Jackknife:
+    return jackknife(value, inputs.balls.coverage_without(), len(inputs.samples.pool)).folded()
+
+
+SPREADS: dict[str, Callable[[MetricInputs, float], Jackknife | None]] = {
+    "fid": lambda inputs, value: inputs.fid_spread,
+    "sfid": _sfid_spread,
+    "inception_score": _inception_spread,
+    "precision": _precision_spread,
+    "recall": _recall_spread,
+    "fid_infinity": _fid_infinity_spread,
+    "kid": _kid_spread,
+    "density": _density_spread,
+    "coverage": _coverage_spread,
+}
+"""The jackknife of each metric, in less time than by computing it anew; None if it takes too long. Metrics that are not
+here are computed anew."""

@@ -13,7 +13,7 @@ from adm.params.section import Section
 SEEDS = frozenset({"seed"})
 """Fields of sections that tell the seeds."""
 
-NO_IMAGE = frozenset({"curve", "micro_batch", "compiled", "threads", "replicates", "checkpoints"})
+NO_IMAGE = frozenset({"curve", "micro_batch", "compiled", "threads", "checkpoints"})
 """Fields of sections that change no image, or no more than its rounding."""
 
 TIMESTEPS = frozenset({"steps", "schedule"})

@@ -13,6 +13,10 @@ Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_
 of the reference's features, and pooled features of held-out images ("held_out")."""
 
 
+FEWEST_FOR_INTERVALS = 8
+"""Fewest samples of a run whose metrics have intervals: half of them are K + 1 = 4, which recall needs."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric, and how to print it.
@@ -20,12 +24,13 @@ class Metric:
     Attributes:
         label: Its name in print.
         better: Whether higher or lower is better.
-        function: "module:function". The function takes `adm.metrics.scores.MetricInputs`. It returns a number, a
-            number and its standard error if `error` names one, or None if there are too few samples.
+        function: "module:function". The function takes `adm.metrics.scores.MetricInputs`. It returns a number, or None
+            if there are too few samples; without `intervals`, a number and its standard error if `error` names one.
         needs: Its inputs. A metric that needs "real" or "held_out" is skipped if the reference has no such images.
         error: The name of its standard error, or None.
         digits: Significant digits in print (the standard error gets two); None prints two decimals, as the paper does.
-        bootstrap: Whether it has replicates; claims and error bars need them.
+        intervals: Whether it has intervals, which claims and error bars need: it is computed anew without parts of the
+            samples. Its function then returns the number alone, and `error` is computed from these.
     """
 
     label: str
@@ -34,17 +39,17 @@ class Metric:
     needs: tuple[Need, ...]
     error: str | None = None
     digits: int | None = None
-    bootstrap: bool = False
+    intervals: bool = False
 
 
 METRICS: Registry[Metric] = Registry(
     "metric",
     {
-        "fid": Metric("FID", "lower", "adm.metrics.scores:fid", ("pool", "pool_statistics"), bootstrap=True),
-        "sfid": Metric("sFID", "lower", "adm.metrics.scores:sfid", ("spatial", "spatial_statistics"), bootstrap=True),
-        "inception_score": Metric("IS", "higher", "adm.metrics.scores:inception", ("logits",), bootstrap=True),
-        "precision": Metric("Precision", "higher", "adm.metrics.scores:precision", ("pool", "real"), bootstrap=True),
-        "recall": Metric("Recall", "higher", "adm.metrics.scores:recall", ("pool", "real"), bootstrap=True),
+        "fid": Metric("FID", "lower", "adm.metrics.scores:fid", ("pool", "pool_statistics"), intervals=True),
+        "sfid": Metric("sFID", "lower", "adm.metrics.scores:sfid", ("spatial", "spatial_statistics"), intervals=True),
+        "inception_score": Metric("IS", "higher", "adm.metrics.scores:inception", ("logits",), intervals=True),
+        "precision": Metric("Precision", "higher", "adm.metrics.scores:precision", ("pool", "real"), intervals=True),
+        "recall": Metric("Recall", "higher", "adm.metrics.scores:recall", ("pool", "real"), intervals=True),
         "fid_infinity": Metric(
             "FID of infinitely many",
             "lower",
@@ -52,13 +57,14 @@ METRICS: Registry[Metric] = Registry(
             ("pool", "pool_statistics", "real"),
             error="fid_infinity_standard_error",
             digits=3,
+            intervals=True,
         ),
-        "kid": Metric("KID", "lower", "adm.metrics.scores:kid", ("pool", "real"), "kid_standard_error", digits=3),
+        "kid": Metric("KID", "lower", "adm.metrics.scores:kid", ("pool", "real"), "kid_standard_error", 3, True),
         "density": Metric(
-            "Density", "higher", "adm.metrics.scores:density", ("pool", "real"), "density_standard_error", digits=3
+            "Density", "higher", "adm.metrics.scores:density", ("pool", "real"), "density_standard_error", 3, True
         ),
         "coverage": Metric(
-            "Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real"), "coverage_standard_error"
+            "Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real"), "coverage_standard_error", None, True
         ),
         "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
         "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
@@ -97,10 +103,10 @@ POOLED = tuple(name for name, metric in METRICS.items() if not {"spatial", "logi
 """The metrics of pooled features and images alone, which any extractor gives: those of a judge."""
 
 
-def _resampled(name: str) -> str:
-    if not METRICS[name].bootstrap:
-        accepted = ", ".join(key for key, metric in METRICS.items() if metric.bootstrap)
-        raise ValueError(f"{name!r} has no bootstrap replicates, which a claim needs; metrics that have are {accepted}")
+def _with_intervals(name: str) -> str:
+    if not METRICS[name].intervals:
+        accepted = ", ".join(key for key, metric in METRICS.items() if metric.intervals)
+        raise ValueError(f"{name!r} has no intervals, which a claim needs; metrics that have are {accepted}")
     return name
 
 
@@ -110,8 +116,8 @@ MetricName = Annotated[str, OneOf(METRICS)]
 ClaimMetric = Annotated[
     str,
     OneOf(METRICS),
-    AfterValidator(_resampled),
-    WithJsonSchema({"enum": [name for name, metric in METRICS.items() if metric.bootstrap]}),
+    AfterValidator(_with_intervals),
+    WithJsonSchema({"enum": [name for name, metric in METRICS.items() if metric.intervals]}),
 ]
 """The name of a metric that a claim can be tested on."""
 

@@ -27,6 +27,7 @@ from adm.params.figures import (
 from adm.params.judges import parts
 from adm.params.keys import check_class, check_dataset, check_kept, check_known
 from adm.params.lottery_checks import check_lottery
+from adm.params.metrics import FEWEST_FOR_INTERVALS
 from adm.params.needs import members_of, needs_of_figure, needs_of_table
 from adm.params.schedules import VariationalParams
 from adm.params.schema import Params
@@ -208,10 +209,7 @@ def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
         check_known(params.scored, run, place)
     _check_seeds(params, place, compared)
     _check_seeds_of_all(params, place, compared)
-    counts = {run: params.scored[run].num_samples for run in runs}
-    if len(set(counts.values())) > 1:
-        found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
-        raise ValueError(f"{place}: {found} samples; metrics depend on that number, so it must be one")
+    _check_counts(params, place, runs, over_seeds=any(run in params.groups for run in compared))
     for run, other in same_configurations(params, claim):
         raise ValueError(
             f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs that "
@@ -236,6 +234,17 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
         case BeatsEarlyClaim():
             for run in members_of(params, claim.runs):
                 check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
+
+
+def _check_counts(params: Params, place: str, runs: Collection[str], over_seeds: bool) -> None:
+    """Check that runs have equally many samples, and enough for intervals unless these are over seeds of training."""
+    counts = {run: params.scored[run].num_samples for run in runs}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
+        raise ValueError(f"{place}: {found} samples; metrics depend on that number, so it must be one")
+    for run, count in counts.items():
+        if count < FEWEST_FOR_INTERVALS and not over_seeds:
+            raise ValueError(f"{place}: {run!r} has {count} samples; an interval needs {FEWEST_FOR_INTERVALS} or more")
 
 
 def _check_judged(params: Params, keys: Collection[str], place: str) -> None:

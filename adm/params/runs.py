@@ -39,12 +39,11 @@ class ScoredParams(Section):
     """The common part of batches of samples: their size, and how to score them.
 
     `reference`, if left out, is the only one of the dataset that the network was trained on, or, of several, the one
-    that is named like this dataset. `replicates` is the number of bootstrap replicates for the intervals of claims.
+    that is named like this dataset.
     """
 
     num_samples: Annotated[int, Field(ge=4)]
     reference: Key
-    replicates: PositiveInt = 200
     threads: PositiveInt = 1
 
 

@@ -102,7 +102,7 @@ def _labelled(rows: Any) -> Any:
 class OwnTableParams(Section):
     """The user's own table: any runs, one row for each by its label, and any metrics, one column for each.
 
-    With `intervals`, metrics that have bootstrap replicates are printed with their 95 % intervals.
+    With `intervals`, metrics that have no standard error are printed with their 95 % intervals.
     `judges` are extractors that score the runs beside that of their reference; each adds a column for each metric that
     pooled features give. `published` names one of them whose published values, in `adm/paper/judged.csv` under the
     labels of rows, stand beside its own.

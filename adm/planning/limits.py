@@ -110,12 +110,12 @@ def _decoding(
 
 def _evaluation(counts: ImageCounts, costs: Mapping[str, Cost]) -> Limit | None:
     def hours(cost: Cost, times: int) -> float:
-        run, (samples, real) = cost.job.sections["run"], _evaluated(counts, cost)
+        samples, real = _evaluated(counts, cost)
         width, spatial, _ = features_of_run(counts.params, cost.job.key)
-        flops = evaluation_flops(times * samples, times * real, width, spatial, run.replicates)
+        flops = evaluation_flops(times * samples, times * real, width, spatial)
         return flops / (FLOPS_OF_A_THREAD * cost.job.threads) / HOUR
 
-    what = "metrics, and their bootstrap"
+    what = "metrics, and their intervals"
     largest = _largest(costs, what, ("evaluate",), "hours", lambda cost: hours(cost, 1))
     return largest and replace(_within_minutes(largest, costs), larger=hours(costs[largest.job], TEN))
 

@@ -1,6 +1,7 @@
 """Time on processors while no accelerator computes: decoding, fitting and measuring distances."""
 
 from adm.metrics.fid_infinity import SIZES
+from adm.metrics.jackknife import PARTS, num_parts, sets_left_out
 from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.judges import parts
 from adm.params.runs import ScoredParams
@@ -8,9 +9,6 @@ from adm.pipeline import Job
 from adm.planning.devices import DECODING, FLOPS_OF_A_THREAD, RESIZING
 from adm.planning.images import ImageCounts
 from adm.planning.storage import features_of_graph, features_of_run
-
-DRAWN = 0.632
-"""The share of rows that a bootstrap replicate draws at least once: 1 - 1/e."""
 
 EIGENVALUES = 3.15
 """Operations for the eigenvalues of a symmetric matrix, as a multiple of its side cubed; derived from the time on the
@@ -47,12 +45,12 @@ def _scoring_flops(counts: ImageCounts, job: Job, key: str, run: ScoredParams) -
     real = counts.of_reference(run.reference)
     if job.rule != "judge":
         width, spatial, _ = features_of_run(counts.params, key)
-        return evaluation_flops(run.num_samples, real, width, spatial, run.replicates)
+        return evaluation_flops(run.num_samples, real, width, spatial)
     width, *_ = features_of_graph(counts.params, job.sections["extractor"])
     reference = job.sections["reference"]
     # A judge also fits the reference's Gaussian, once a run.
     fitted = counts.trained_on(reference.dataset) if isinstance(reference, ReferenceParams) else real
-    return evaluation_flops(run.num_samples, real, width, 0, run.replicates) + fitted * width**2
+    return evaluation_flops(run.num_samples, real, width, 0) + fitted * width**2
 
 
 def reading_seconds(dataset: DatasetParams) -> float:
@@ -60,7 +58,7 @@ def reading_seconds(dataset: DatasetParams) -> float:
     return DECODING + RESIZING * (dataset.image_size or 0) ** 2
 
 
-def evaluation_flops(samples: int, real: int, width: int, spatial: int, replicates: int) -> float:
+def evaluation_flops(samples: int, real: int, width: int, spatial: int) -> float:
     """Float64 operations of an evaluation; float32 operations count half.
 
     Args:
@@ -68,11 +66,15 @@ def evaluation_flops(samples: int, real: int, width: int, spatial: int, replicat
         real: Number of images of the reference.
         width: Number of an image's pooled features.
         spatial: Number of an image's spatial features.
-        replicates: Number of bootstrap replicates.
     """
     kernels = (samples**2 + real**2 + 2 * samples * real) * width
-    manifolds = (samples**2 + 2 * real**2 + 6 * samples * real) * width / 2
+    # Of recall, neighbours and balls are computed once more, for halves of the samples.
+    manifolds = (2 * samples**2 + 2 * real**2 + 10 * samples * real) * width / 2
     fits = samples * (width**2 + spatial**2) + EIGENVALUES * (width**3 + spatial**3)
     subsets = SIZES * (0.55 * samples * width**2 + EIGENVALUES * width**3)
-    resampled = replicates * (DRAWN * samples * width**2 + (4 + EIGENVALUES) * width**3)
-    return kernels + manifolds + fits + subsets + resampled
+    # Sets of parts are left out of FID, and each part of every subset of FID-infinity; sums of two parts of the samples
+    # are computed anew for each set.
+    sets, lines = len(sets_left_out(samples)), SIZES * num_parts(samples)
+    left_out = sets * (4 / PARTS * samples * width**2 + EIGENVALUES * width**3)
+    left_out += lines * (2.2 / PARTS * samples * width**2 + EIGENVALUES * width**3)
+    return kernels + manifolds + fits + subsets + left_out

@@ -12,7 +12,7 @@ from adm.report.metrics import Inputs, read_intervals
 
 
 def cell_intervals(params: Sections, shown: TableParams, table: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    """The bootstrap intervals of measured metrics, as text.
+    """The intervals of measured metrics, as text.
 
     Args:
         params: The sections that it rests on.

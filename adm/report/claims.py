@@ -1,7 +1,7 @@
 """Verdicts on the paper's claims, each from a measured value and its 95 % interval.
 
-Metrics of runs have bootstrap intervals, which cover the draw of the samples; metrics of groups of runs have
-t-intervals, which cover the seeds of training, too. An undecided claim says how much more data would decide it
+Metrics of runs have intervals that cover the draw of the samples; those of metrics of groups of runs cover the seeds of
+training, too. An undecided claim says how much more data would decide it
 (`adm.report.decisions`).
 """
 
@@ -16,22 +16,21 @@ from scipy import stats
 
 from adm.params import claims as params
 from adm.params.metrics import METRICS
+from adm.report.blocks import Block, draws_of, freedom_of
 from adm.report.decisions import Data, Unit, clearance, needed, risk
 from adm.report.evidence import Evidence, Score
 from adm.report.intervals import (
-    FEWEST_REPLICATES,
     TAIL,
     Draws,
     Interval,
     band,
-    centred_draws,
     interval,
     interval_of_greatest,
     interval_of_least,
     mean_draws,
     median_draws,
 )
-from adm.report.seeds import draws_over_seeds
+from adm.report.metrics import block_of
 from adm.report.verdicts import Finding, Verdict
 
 
@@ -63,12 +62,13 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
 
 def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
     """What the claim's interval is of; None if nothing is drawn."""
-    runs = claim.runs_compared()
-    if groups := [run for run in runs if run in evidence.groups]:
-        count = min(len(evidence.groups[group]) for group in groups)
-        return Data("seeds a model", count, len(_blocks(groups, evidence)) * (count - 1))
+    if runs := claim.runs_compared():
+        blocks = _metric_blocks(claim.metric, runs, evidence)  # type: ignore[attr-defined]
+        freedom = freedom_of([*blocks.values()])
+        if groups := [run for run in runs if run in evidence.groups]:
+            return Data("seeds a model", min(len(evidence.groups[group]) for group in groups), freedom)
+        return Data("images a run", min(evidence.scores[run].num_samples for run in runs), freedom)
     counts: dict[Unit, list[int]] = {
-        "images a run": [evidence.scores[run].num_samples for run in runs],
         "images": [len(evidence.errors[key]) for key in claim.studies() if key in evidence.errors],
         "samples a run": [
             len(evidence.neighbours[key].copies) for key in claim.studies() if key in evidence.neighbours
@@ -81,72 +81,54 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
     return None
 
 
-def _blocks(groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, ...], list[str]]:
-    """Groups by the trained models that they are sampled from; those of the same models are paired."""
-    blocks: dict[tuple[str, ...], list[str]] = {}
-    for group in groups:
-        blocks.setdefault(
-            tuple(evidence.trained.get(run, run) for run in evidence.groups.get(group, [group])), []
-        ).append(group)
-    return blocks
-
-
 def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
-    """Draws of a metric of several runs, which are independent, or of several groups of runs over seeds of training.
+    """Draws of a metric of several runs over their samples, or of several groups of runs over seeds of training.
 
-    Runs with equally many samples were resampled with the same indices, so their replicates look paired. They are
-    truly paired only if sample i of both runs has the same seed. The replicates of each run are therefore rolled by
-    the run's position: no false pairing narrows an interval. For runs with the same seeds it is wider than necessary.
+    Neither the order of runs nor other claims change anything: blocks are drawn in the order of their keys.
 
     Raises:
-        ValueError: A run has no such metric or too few replicates, runs have different numbers of samples, or some
-            are of several seeds and some of one.
+        ValueError: A run has no such metric or no interval of it, runs have different numbers of samples, or some are
+            of several seeds and some of one.
     """
-    if any(run in evidence.groups for run in runs):
-        return _draws_over_seeds(metric, runs, evidence)
-    scores = {run: evidence.scores[run] for run in runs}
+    blocks = _metric_blocks(metric, runs, evidence)
+    return {
+        run: draws[:, column]
+        for members, draws in zip(blocks, draws_of([*blocks.values()]), strict=True)
+        for column, run in enumerate(members)
+    }
+
+
+def _metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[tuple[str, ...], Block]:
+    """Blocks of a metric, by the runs or groups that are their columns.
+
+    Runs with the same seed and the same number of samples are paired: sample i of each has the same noise and class.
+    Groups of the same trained models, as through training, are paired by model. Pairs may have much in common or
+    nothing: either way their interval covers as it says. All else is independent.
+    """
+    over_seeds = any(run in evidence.groups for run in runs)
+    members = {run: evidence.groups.get(run, [run]) for run in dict.fromkeys(runs)}
+    scores = {run: evidence.scores[run] for each in members.values() for run in each}
     for run, score in scores.items():
-        if score.metrics.get(metric) is None or metric not in score.bootstrap:
-            raise ValueError(f"run {run!r} has no {metric!r} with bootstrap replicates")
-        if len(score.bootstrap[metric]) < FEWEST_REPLICATES:
-            raise ValueError(
-                f"run {run!r} has {len(score.bootstrap[metric])} bootstrap replicates of {metric!r}; "
-                f"an interval needs at least {FEWEST_REPLICATES}"
-            )
+        if score.metrics.get(metric) is None:
+            raise ValueError(f"run {run!r} has no {metric!r}")
+        if metric not in score.jackknife and not over_seeds:
+            raise ValueError(f"run {run!r} of {score.num_samples} samples has no interval of {metric!r}")
     _require_equal_counts(metric, scores)
-    shared = min(len(score.bootstrap[metric]) for score in scores.values())
-    draws = {
-        run: centred_draws(value, score.bootstrap[metric])
-        for run, score in scores.items()
-        if (value := score.metrics[metric]) is not None
-    }
+    together: dict[tuple[str, ...], list[str]] = {}
+    for run, each in sorted(members.items()):
+        seed = None if over_seeds else scores[run].seed
+        one = run if seed is None else str(seed)
+        shared = tuple(evidence.trained.get(run, run) for run in each) if over_seeds else (one,)
+        together.setdefault(shared, []).append(run)
+    if not over_seeds:
+        return {
+            tuple(paired): block_of([scores[run].jackknife[metric] for run in paired]) for paired in together.values()
+        }
     return {
-        run: np.concatenate([draw[:1], np.roll(draw[1 : shared + 1], place)])
-        for place, (run, draw) in enumerate(draws.items())
-    }
-
-
-def _draws_over_seeds(metric: str, groups: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
-    """Draws of a metric's means over seeds; groups of the same trained models, as through training, are paired.
-
-    Pairs may have much in common, or nothing: either way their t-interval covers as it says.
-    """
-    runs = {group: evidence.groups.get(group, [group]) for group in groups}
-    scores = {run: evidence.scores[run] for members in runs.values() for run in members}
-    if missing := [run for run, score in scores.items() if score.metrics.get(metric) is None]:
-        raise ValueError(f"run {missing[0]!r} has no {metric!r}")
-    _require_equal_counts(metric, scores)
-    blocks = _blocks(groups, evidence)
-    drawn = draws_over_seeds(
-        [
-            np.array([[scores[run].metrics[metric] for run in runs[group]] for group in block], np.float64).T
-            for block in blocks.values()
-        ]
-    )
-    return {
-        group: draws[:, column]
-        for block, draws in zip(blocks.values(), drawn, strict=True)
-        for column, group in enumerate(block)
+        tuple(paired): Block(
+            np.array([[scores[run].metrics[metric] for run in members[group]] for group in paired], np.float64).T
+        )
+        for paired in together.values()
     }
 
 
@@ -208,7 +190,7 @@ def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
     if whole.low <= 0:
         finding = _found(whole, "above", 0.0, effect, f"gap in {name}", "no gap clear of zero is there to bridge")
         return replace(finding, verdict="undecided")
-    # Replicates without a gap get a tiny one: their ratios then lie far out on the correct side.
+    # Draws without a gap get a tiny one: their ratios then lie far out on the correct side.
     found = interval(bridged / np.maximum(gap, 1e-3 * gap[0]))
     return _found(found, "above", claim.share, f"{effect}: {found.estimate:.3g} of the gap", "share of the gap")
 
@@ -218,7 +200,7 @@ def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
     pairs = zip(claim.runs_a, claim.runs_b, strict=True)
     apart = np.stack([draws[a] - draws[b] for a, b in pairs], axis=1)
     sizes = np.abs(apart)
-    # Noise makes sizes larger, so the sizes of replicates are no lower bound on the true ones.
+    # Noise makes sizes larger, so the sizes of draws are no lower bound on the true ones.
     low, high = band(apart)
     least = np.maximum(0, np.maximum(low, -high)).mean()
     found = Interval(float(sizes[0].mean()), float(least), float(np.quantile(sizes[1:].mean(axis=1), 1 - TAIL)))
@@ -258,11 +240,9 @@ def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
 
 def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
     name = METRICS[claim.metric].label
-    # One seed resampled the samples of a run for both extractors alike, so their draws are truly paired.
-    by_own, by_judge = (
-        np.stack([*metric_draws(claim.metric, keys, evidence).values()], axis=1)
-        for keys in (claim.runs, claim.judged())
-    )
+    # Both extractors see the same samples, so what they say is paired.
+    draws = metric_draws(claim.metric, [*claim.runs, *claim.judged()], evidence)
+    by_own, by_judge = (np.stack([draws[key] for key in keys], axis=1) for keys in (claim.runs, claim.judged()))
     first, second = np.triu_indices(len(claim.runs), 1)
     alike = np.sign(by_own[:, first] - by_own[:, second]) * np.sign(by_judge[:, first] - by_judge[:, second])
     found = interval(alike.mean(axis=1))

@@ -25,7 +25,8 @@ class Data:
     Attributes:
         unit: What is counted.
         count: How many there are, the least of what is compared.
-        freedom: Degrees of freedom of a t-interval; infinite for any other.
+        freedom: Degrees of freedom of a t-interval, those of the interval itself; infinite for any other. They grow
+            with the number of repetitions and of seeds; of images, they are of parts, whose number stays.
     """
 
     unit: Unit
@@ -61,13 +62,13 @@ def risk(cleared: float | None, freedom: float) -> float:
 def needed(cleared: float | None, data: Data) -> str:
     """How much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
 
-    Intervals of n images shrink as 1 / sqrt(n), t-intervals of n seeds as t(df; 0.975) / sqrt(n), with df in
+    Intervals of n images shrink as 1 / sqrt(n), those of n seeds or repetitions as t(df; 0.975) / sqrt(n), with df in
     proportion to n - 1. The number of images is rounded up to two digits.
     """
     if cleared is None or cleared > 1:
         return ""
     most = MOST.get(data.unit, MOST_IMAGES)
-    if data.freedom < math.inf:
+    if data.unit in MOST:
         wanted = cleared * _width(data.count, data)
         count = next((n for n in range(data.count + 1, most + 1) if _width(n, data) < wanted), None)
     else:

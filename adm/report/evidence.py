@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
+from adm.metrics.jackknife import Jackknife
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.errors import UserError
@@ -26,11 +27,15 @@ from adm.sampling import studies
 
 @dataclass(frozen=True)
 class Score:
-    """A run's metrics, their bootstrap replicates, and the number of samples behind them."""
+    """A run's metrics, the jackknife of those with intervals, and the samples behind them.
+
+    Sample i of runs with the same `seed` has the same noise and class; a published run has None.
+    """
 
     metrics: Mapping[str, float | None]
-    bootstrap: Mapping[str, Sequence[float]]
+    jackknife: Mapping[str, Jackknife]
     num_samples: int
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def _judged(params: Sections, key: str, path: Path) -> Score:
 
 def _score(path: Path, run: str, section: Section, extractor: Section | None = None) -> Score:
     content = read_score(path, run, section, extractor)
-    return Score(content["metrics"], content["bootstrap"], content["num_samples"])
+    return Score(content["metrics"], content["jackknife"], content["num_samples"], getattr(section, "seed", None))
 
 
 def _errors(folder: Path, section: InterpolationParams) -> NDArray[np.float64]:

@@ -1,29 +1,26 @@
-"""95 % bootstrap intervals of one number, and of the least or greatest of several.
+"""95 % intervals of one number, and of the least or greatest of several, from draws.
 
-An array of type `Draws` is (1 + B, ...): the point estimate, then B bootstrap replicates around it. Arithmetic on it
-applies to both. A claim whose parts must all be true needs `interval_of_least`; a claim that one true part makes true
-needs `interval_of_greatest`.
+An array of type `Draws` is (1 + B, ...): the point estimate, then B draws around it. Arithmetic on it applies to both.
+A claim whose parts must all be true needs `interval_of_least`; a claim that one true part makes true needs
+`interval_of_greatest`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 Draws = NDArray[np.float64]
 
 REPLICATES = 4000
-"""Number of bootstrap replicates made here; metrics come with their own."""
+"""Number of bootstrap replicates of means and medians."""
 
 BATCH = 50
 """Resamples that are in memory at once."""
 
 TAIL = 0.025
 """Probability outside a 95 % interval on each side."""
-
-FEWEST_REPLICATES = 40
-"""With fewer replicates, none lies beyond an interval's end."""
 
 FEWEST_FOR_MEDIAN = 6
 """With fewer values, all of them lie on one side of the true median with a probability above 5 %."""
@@ -35,15 +32,6 @@ class Interval(NamedTuple):
     estimate: float
     low: float
     high: float
-
-
-def centred_draws(value: float, replicates: ArrayLike) -> Draws:
-    """Draws of a metric: its replicates, shifted to have the metric as their mean.
-
-    A resample holds duplicates, which biases FID upwards and recall downwards. Only the spread of replicates is used.
-    """
-    around = np.asarray(replicates, np.float64)
-    return np.concatenate([[value], value + around - around.mean()])
 
 
 def mean_draws(values: NDArray[np.float64], rng: np.random.Generator) -> Draws:

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
+from adm.metrics.jackknife import Jackknife
 from adm.params.errors import UserError
 from adm.params.judges import judged
 from adm.params.metrics import METRICS
 from adm.params.schema import Sections
 from adm.params.section import Section
+from adm.report.blocks import Block, t_interval
 from adm.report.seeds import OverSeeds, over_seeds
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.sources.Needs` names them."""
-
-COVERAGE = 0.95
-"""Coverage of the intervals."""
 
 
 def read_metrics(
@@ -83,10 +82,9 @@ def _score_of(params: Sections, run: str, inputs: Inputs, judge: str | None) -> 
 
 
 def read_intervals(params: Sections, runs: Sequence[str], inputs: Inputs, judge: str | None = None) -> pd.DataFrame:
-    """Read the bootstrap replicates of runs as 95 % intervals; for the arguments see `read_metrics`.
+    """Read the 95 % intervals of metrics of runs, over draws of their samples; for the arguments see `read_metrics`.
 
-    The replicates are centred at the measured value, because resampling repeats images, and this raises FID. The
-    intervals of a group of runs are of the mean over seeds, of the same metrics.
+    The intervals of a group of runs are of the mean over seeds, of the same metrics.
 
     Returns:
         One row for each key, indexed by it, with the columns `<metric>_low` and `<metric>_high`.
@@ -99,21 +97,24 @@ def read_intervals(params: Sections, runs: Sequence[str], inputs: Inputs, judge:
         _, content = _score_of(params, params.members(key)[0], inputs, judge)
         bounds: dict[str, float] = {}
         if key in params.groups:
-            for name, found in read_over_seeds(params, key, list(content["bootstrap"]), inputs, judge).items():
-                bounds |= {f"{name}_low": found.mean - found.half_width, f"{name}_high": found.mean + found.half_width}
-            rows.append(bounds)
-            continue
-        for name, replicates in content["bootstrap"].items():
-            spread = np.asarray(replicates, float) - np.mean(replicates)
-            low, high = np.quantile(spread, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-            value = content["metrics"][name]
-            bounds |= {f"{name}_low": value + low, f"{name}_high": value + high}
+            for name, over in read_over_seeds(params, key, list(content["jackknife"]), inputs, judge).items():
+                bounds |= {f"{name}_low": over.mean - over.half_width, f"{name}_high": over.mean + over.half_width}
+        else:
+            for name, spread in content["jackknife"].items():
+                bounds[f"{name}_low"], bounds[f"{name}_high"] = t_interval(block_of([spread]))[1:]
         rows.append(bounds)
     return pd.DataFrame(rows, index=list(runs))
 
 
+def block_of(spreads: Sequence[Jackknife]) -> Block:
+    """The block of one metric of several runs whose samples are paired, or of several metrics of a run."""
+    most = max(len(spread.pairs) for spread in spreads)
+    pairs = [spread.pairs if len(spread.pairs) else np.zeros(most) for spread in spreads]
+    return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
+
+
 def read_score(path: Path, run: str, section: Section, extractor: Section | None = None) -> dict[str, Any]:
-    """Read a run's score: "metrics", "bootstrap" replicates and "num_samples".
+    """Read a run's score: "metrics", the "jackknife" of those with intervals, and "num_samples".
 
     Args:
         path: What `evaluate` or `judge` wrote of the run, or `curve` of several.
@@ -127,20 +128,32 @@ def read_score(path: Path, run: str, section: Section, extractor: Section | None
     content = read_sealed_json(path)
     if isinstance(curve := content.get("runs"), dict):
         content = curve.get(run, {})
-    metrics, bootstrap, count = (content.get(name) for name in ("metrics", "bootstrap", "num_samples"))
-    if not isinstance(metrics, dict) or not isinstance(bootstrap, dict) or not isinstance(count, int):
-        raise UserError(f"{path}: holds no scored run; it needs metrics, bootstrap and num_samples")
+    metrics, spreads, count = (content.get(name) for name in ("metrics", "jackknife", "num_samples"))
+    if not isinstance(metrics, dict) or not isinstance(spreads, dict) or not isinstance(count, int):
+        raise UserError(f"{path}: holds no scored run; it needs metrics, jackknife and num_samples")
     for name, value in metrics.items():
         if value is not None:
             require_numbers(f"{path}: metrics.{name}", [value])
-    for name, replicates in bootstrap.items():
-        require_numbers(f"{path}: bootstrap.{name}", replicates)
+    content = {**content, "jackknife": {name: _jackknife(path, name, found) for name, found in spreads.items()}}
+    for name in spreads:
         if metrics.get(name) is None:
-            raise UserError(f"{path}: bootstrap.{name}: has no metric of the same name")
+            raise UserError(f"{path}: jackknife.{name}: has no metric of the same name")
     require_params(path, content.get("made_by"), {"run": section, **({"extractor": extractor} if extractor else {})})
     if extractor is None and "extractor" in content["made_by"]["params"]:
         raise UserError(f"{path}: is the score by a judge, not by the extractor of the run's reference")
     return content
+
+
+def _jackknife(path: Path, name: str, found: Any) -> Jackknife:
+    """A metric's jackknife from a score file."""
+    parts = {part: found.get(part) if isinstance(found, dict) else None for part in ("values", "pairs")}
+    for part, numbers in parts.items():
+        if part == "values" or numbers != []:
+            require_numbers(f"{path}: jackknife.{name}.{part}", numbers)
+    values, pairs = (np.array(numbers, np.float64) for numbers in parts.values())
+    if len(values) < 2 or len(pairs) not in (0, len(values) * (len(values) - 1) // 2):
+        raise UserError(f"{path}: jackknife.{name}: {len(values)} values and {len(pairs)} pairs do not fit together")
+    return Jackknife(values, pairs)
 
 
 def require_numbers(place: str, numbers: Any) -> None:

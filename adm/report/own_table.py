@@ -52,7 +52,7 @@ def own_table(params: Sections, shown: OwnTableParams, inputs: Inputs) -> pd.Dat
 
 def _bounded(found: pd.DataFrame, bounds: pd.DataFrame, name: str) -> list[float] | list[str]:
     """Numbers with their intervals; only the number where a run has no interval."""
-    if f"{name}_low" not in bounds:
+    if f"{name}_low" not in bounds or METRICS[name].error is not None:
         return _column(found, name)
     columns = zip(found[name], bounds[f"{name}_low"], bounds[f"{name}_high"], strict=True)
     texts = []
@@ -98,6 +98,6 @@ def _column(found: pd.DataFrame, name: str) -> list[float] | list[str]:
     if metric.error is None:
         return texts
     return [
-        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text else ""
+        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text and not pd.isna(error) else text
         for text, error in zip(texts, found[metric.error], strict=True)
     ]

@@ -1,4 +1,4 @@
-"""`evaluate`: all metrics of a batch of samples, and bootstrap replicates."""
+"""`evaluate`: all metrics of a batch of samples, and their jackknife."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`judge`: a run scored by a further extractor, in the metrics that pooled features give, and bootstrap replicates."""
+"""`judge`: a run scored by a further extractor, in the metrics that pooled features give, and their jackknife."""
 
 from pathlib import Path
 

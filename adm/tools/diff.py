@@ -1,6 +1,6 @@
 """`diff`: what differs between two results folders, or between what git holds of two revisions.
 
-Both are compared by the scores of their runs, which have bootstrap intervals. Git holds those of published results; of
+Both are compared by the scores of their runs, which have intervals. Git holds those of published results; of
 a revision that published none, the numbers are those of the tables.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
 from tabulate import tabulate
 
 from adm.artifacts.manifest import DEFAULT, differing
@@ -26,7 +27,7 @@ from adm.params.errors import one_line
 from adm.params.expansion import SCORED
 from adm.params.metrics import METRICS
 from adm.pipeline import RULES, Pipeline
-from adm.report.intervals import FEWEST_REPLICATES, centred_draws, interval
+from adm.report.blocks import Block, t_interval
 from adm.tools.publish import ARCHIVE, published, unpack
 
 HELD = (".csv", ".yaml", ".yml", ARCHIVE)
@@ -243,20 +244,22 @@ def _scores(path: Path) -> Iterator[tuple[str, dict[str, Number]]]:
     content = read_sealed_json(path)
     try:
         for run, scored in content.get("runs", {path.stem: content}).items():
-            yield run, dict(_metrics(scored["metrics"], scored["bootstrap"]))
+            yield run, dict(_metrics(scored["metrics"], scored["jackknife"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}: is of another format: it holds no scored run with metrics and bootstrap") from error
+        raise UserError(f"{path}: is of another format: it holds no scored run with metrics and jackknife") from error
 
 
-def _metrics(metrics: Mapping[str, float | None], bootstrap: Mapping[str, list[float]]) -> Iterator[tuple[str, Number]]:
+def _metrics(
+    metrics: Mapping[str, float | None], spreads: Mapping[str, Mapping[str, list[float]]]
+) -> Iterator[tuple[str, Number]]:
     errors = {metric.error for metric in METRICS.values()}
     for name, value in metrics.items():
         if value is None or name in errors:
             continue
-        replicates = bootstrap.get(name, [])
         error = metrics.get((name in METRICS and METRICS[name].error) or "")
-        if len(replicates) >= FEWEST_REPLICATES:
-            yield name, _number(*interval(centred_draws(value, replicates)))
+        if name in spreads:
+            values, pairs = (np.array(spreads[name][part], np.float64)[:, None] for part in ("values", "pairs"))
+            yield name, _number(value, *t_interval(Block(values, pairs))[1:])
         else:
             yield name, _number(value, value - WIDE * (error or 0), value + WIDE * (error or 0))
 

@@ -21,10 +21,10 @@ from adm.metrics.executors import LIBRARIES, open_graph
 from adm.metrics.graph_contract import Executor
 from adm.metrics.graph_resize import resize_inside
 from adm.metrics.module_features import Resize, Scaling
-from adm.metrics.scores import NEIGHBOURS, SEED
+from adm.metrics.scores import NEIGHBOURS
 from adm.params.data import PlacedGraphParams
 from adm.params.errors import UserError
-from adm.report.intervals import FEWEST_REPLICATES
+from adm.params.metrics import FEWEST_FOR_INTERVALS
 from adm.report.score_printing import print_scores
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
@@ -104,7 +104,6 @@ def measure(
             "reference": real.describe(),
             "graph": {"name": graph.name, "sha256": sha256(graph), "resize": resize, **params.model_dump(mode="json")},
             "arithmetic": options.arithmetic,
-            **({"replicates": options.replicates, "seed": SEED} if options.replicates else {}),
             "code": made_by["code"],
             "versions": library_versions(["adm", "numpy", "pillow", "scipy", *LIBRARIES[params.executor]]),
         },
@@ -128,11 +127,11 @@ def _check_place(out: Path | None) -> None:
 
 def _check_inputs(fake: Images, real: Reference, options: Options, second: SecondExtractor | None) -> None:
     """Check early what would otherwise fail only after hours."""
-    if 0 < options.replicates < FEWEST_REPLICATES:
-        raise UserError(f"--replicates {options.replicates}: too few for intervals; give {FEWEST_REPLICATES} or more")
     fewest = FEWEST_FURTHER if options.further or second else FEWEST
     if options.num_samples is not None and options.num_samples < fewest:
         raise UserError(f"--num-samples {options.num_samples}: is too few; what is asked for takes {fewest} or more")
+    if options.intervals and fake.count < FEWEST_FOR_INTERVALS:
+        raise UserError(f"--intervals: {fake.path} has {fake.count} images to score; {FEWEST_FOR_INTERVALS} are needed")
     for images in (fake, *([real.images] if real.images else [])):
         if images.count < fewest:
             raise UserError(f"{images.path}: holds {images.count} images, fewer than {fewest}")

@@ -34,9 +34,7 @@ def adopted(tmp_path):
             case "checkpoint":
                 published = PublishedCheckpointParams(**{"model": "tiny", "iteration": 500} | section)
             case "samples":
-                published = PublishedSamplesParams(
-                    **{"image_size": 8, "num_samples": 12, "reference": "a", "replicates": 10} | section
-                )
+                published = PublishedSamplesParams(**{"image_size": 8, "num_samples": 12, "reference": "a"} | section)
             case "reference":
                 published = PublishedReferenceParams(**{"image_size": 8, "extractor": "inception"} | section)
             case "graph":

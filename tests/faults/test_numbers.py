@@ -34,7 +34,7 @@ NUM_SAMPLES = 24
 def run_of(**changes):
     values = {"checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
     values |= {"num_samples": NUM_SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1}
-    return RunParams.model_validate({**values, "reference": "r", "replicates": 2, **changes})
+    return RunParams.model_validate({**values, "reference": "r", **changes})
 
 
 class Scored:

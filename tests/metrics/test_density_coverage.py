@@ -144,15 +144,3 @@ def test_few_pairs_are_measured_again(monkeypatch, copies):
 def test_bad_input_is_refused(real, fake, options, message):
     with pytest.raises(ValueError, match=message):
         density_coverage(real, fake, **options)
-
-
-def test_standard_errors_are_the_spread_of_means_over_draws():
-    """Against draws: of the samples for density, of the reference's points, with all balls held, for coverage."""
-    rng = np.random.default_rng(4)
-    real = rng.normal(size=(100, 3))
-    found = [density_coverage(real, 1.3 * rng.normal(size=(60, 3))) for _ in range(600)]
-    spread = np.std([got.density for got in found], ddof=1)
-    assert np.mean([got.density_error for got in found]) == pytest.approx(spread, rel=0.15)
-    covered = found[0].covered
-    means = [covered[rng.integers(len(covered), size=len(covered))].mean() for _ in range(2000)]
-    assert found[0].coverage_error == pytest.approx(np.std(means), rel=0.1)

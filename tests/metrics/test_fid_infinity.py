@@ -67,15 +67,13 @@ def test_an_exact_line_is_recovered():
     got = extrapolate(sizes, 3.5 + 70.0 / sizes)
     assert got.value == pytest.approx(3.5, rel=1e-13)
     assert got.slope == pytest.approx(70.0, rel=1e-13)
-    assert got.standard_error < 1e-12
 
 
 def test_a_line_by_hand():
-    """At 1/N of 1/2, 1/3 and 1/6: slope 9, mean 5 at 1/3, residuals of 0.25, -0.5 and 0.25."""
+    """At 1/N of 1/2, 1/3 and 1/6: slope 9, mean 5 at 1/3."""
     got = extrapolate(np.array([2, 3, 6]), np.array([6.75, 4.5, 3.75]))
     assert got.slope == pytest.approx(9.0)
     assert got.value == pytest.approx(2.0)
-    assert got.standard_error == pytest.approx(np.sqrt(0.375 * (1 / 3 + (1 / 9) / (1 / 18))))
 
 
 def test_equals_scipy():
@@ -85,7 +83,6 @@ def test_equals_scipy():
     theirs, got = linregress(1 / sizes, distances), extrapolate(sizes, distances)
     assert got.value == pytest.approx(theirs.intercept, rel=1e-12)
     assert got.slope == pytest.approx(theirs.slope, rel=1e-12)
-    assert got.standard_error == pytest.approx(theirs.intercept_stderr, rel=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from adm.artifacts.seal import read_sealed_json
 from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
+from adm.metrics.jackknife import Jackknife
 from adm.metrics.scores import function_of
 from adm.params import load
 from adm.params.claims import Claims
@@ -39,7 +40,7 @@ def spread(monkeypatch):
     module = ModuleType("spread_of_features")
     module.spread = lambda inputs: float(inputs.samples.pool[:, 0].std())
     monkeypatch.setitem(sys.modules, "spread_of_features", module)
-    metric = Metric("Spread", "higher", "spread_of_features:spread", ("pool",), bootstrap=True)
+    metric = Metric("Spread", "higher", "spread_of_features:spread", ("pool",), intervals=True)
     monkeypatch.setitem(METRICS, "spread", metric)
 
 
@@ -66,7 +67,7 @@ def evaluated(tmp_path, root):
     features("dataset_features", "data", 40)
     reference.run(AGAINST, tmp_path / "dataset_features", tmp_path / "data", tmp_path / "reference")
     features("reference_features", "reference", 30)
-    small = {"num_samples": 40, "micro_batch": 5, "replicates": 40}
+    small = {"num_samples": 40, "micro_batch": 5}
     params = params.model_copy(
         update={
             "runs": params.runs | {key: params.runs[key].model_copy(update=small) for key in ("scale-0", "scale-2")}
@@ -93,9 +94,9 @@ def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evalu
     params, inputs = evaluated()
     found = read_sealed_json(inputs["metrics"]["scale-2"])
     assert list(found["metrics"])[-1] == "spread"
-    value, replicates = found["metrics"]["spread"], found["bootstrap"]["spread"]
-    assert len(set(replicates)) == 40
-    assert abs(np.mean(replicates) - value) < 3 * np.std(replicates)
+    value, jackknife = found["metrics"]["spread"], found["jackknife"]["spread"]
+    assert np.mean(jackknife["values"]) == pytest.approx(value, rel=1e-4)
+    assert 0.3 < np.std(jackknife["values"], ddof=1) * np.sqrt(40 / 16 * 2) < 2  # of a normal number, about 1
 
     shown = {"spreads": OwnTableParams(rows={"a": "scale-0", "b": "scale-2"}, metrics=["spread"], caption="Spreads.")}
     table.run("spreads", shown["spreads"], params, inputs, tmp_path / "spreads")
@@ -110,7 +111,8 @@ def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evalu
     claim = {"statement": "S.", "source": "Mine", "kind": "higher", "metric": "spread", "run": "a", "than": "b"}
     (higher,) = TypeAdapter(Claims).validate_python({"mine": claim}).values()
     scores = {
-        run: Score({"spread": at}, {"spread": [at - 0.1, at + 0.1] * 30}, 40) for run, at in (("a", 9.0), ("b", 1.0))
+        run: Score({"spread": at}, {"spread": Jackknife(at + np.linspace(-0.1, 0.1, 16), np.zeros(0))}, 40)
+        for run, at in (("a", 9.0), ("b", 1.0))
     }
     assert judge("mine", higher, Evidence(scores=scores)).verdict == "holds"
 
@@ -127,4 +129,7 @@ def test_the_papers_metrics_are_what_they_were_before_others_came(evaluated):
         *("fid", "sfid", "inception_score", "precision", "recall", "fid_infinity", "fid_infinity_standard_error"),
         *("kid", "kid_standard_error", "density", "density_standard_error", "coverage", "coverage_standard_error"),
     ]
-    assert set(found["bootstrap"]) == {"fid", "sfid", "inception_score", "precision", "recall"}
+    assert list(found["jackknife"]) == [
+        *("fid", "sfid", "inception_score", "precision", "recall"),
+        *("fid_infinity", "kid", "density", "coverage"),
+    ]

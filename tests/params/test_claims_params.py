@@ -58,7 +58,7 @@ LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTE
         ({key: value for key, value in LOWER.items() if key != "source"}, "source"),
         (LOWER | {"statement": ""}, "statement"),
         (LOWER | {"statement": "two\nlines"}, "statement"),
-        (LOWER | {"metric": "kid"}, "'kid' has no bootstrap replicates.*fid, sfid, inception_score, precision, recall"),
+        (LOWER | {"metric": "nearer"}, "'nearer' has no intervals.*fid, sfid, inception_score, precision, recall"),
         (LOWER | {"metric": "fids"}, "'fids' is no metric; there are fid, sfid"),
         (LOWER | {"than": "a"}, "'a' stands twice among the claim's runs"),
         (LOWER | {"than": "no key"}, "than"),

@@ -58,7 +58,6 @@ NOTHING = {
     "nothing": {},
     "a seed of sampling": {"seed": 99},
     "a seed of training": {"checkpoint": "retrained"},
-    "replicates": {"replicates": 50},
     "micro-batches": {"micro_batch": 3},
     "a curve": {"curve": "some"},
     "the steps in other words": {"steps": "5,5", "eta": 0.0},

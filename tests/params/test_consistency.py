@@ -194,6 +194,42 @@ CONTRADICTIONS = {
     # Runs and what they are made of and scored against.
     "base of another size": ({f"{STACK}.base": "scale-2"}, f"{STACK}.base", "is 8", "has 4"),
     "base of fewer samples": ({f"{STACK}.num_samples": 401}, f"{STACK}.base", "400", "401"),
+    "claim on too few samples": (
+        {
+            "runs.few": "= runs.scale-0",
+            "runs.few.num_samples": 7,
+            "claims.few": {
+                "statement": "S.",
+                "source": "A",
+                "kind": "lower",
+                "metric": "fid",
+                "run": "few",
+                "than": "fewer",
+            },
+            "runs.fewer": "= runs.scale-2",
+            "runs.fewer.num_samples": 7,
+        },
+        "claims.few",
+        "'few' has 7 samples",
+        "8 or more",
+    ),
+    "claim on unequal numbers of samples": (
+        {
+            "runs.few": "= runs.scale-0",
+            "runs.few.num_samples": 399,
+            "claims.few": {
+                "statement": "S.",
+                "source": "A",
+                "kind": "lower",
+                "metric": "fid",
+                "run": "few",
+                "than": "scale-2",
+            },
+        },
+        "claims.few",
+        "'few' has 399",
+        "'scale-2' has 400",
+    ),
     "class that a gan lacks": ({f"{GAN}.classes": [3, 10]}, f"{GAN}.classes", "10"),
     "reference of another size": ({f"{RUN}.reference": "digits-64"}, f"{RUN}.reference", "4", "8"),
     "reference of another size for a stack": ({f"{STACK}.reference": "digits-64"}, f"{STACK}.reference", "4", "8"),

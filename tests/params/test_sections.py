@@ -50,7 +50,6 @@ OUT_OF_RANGE = [
     ("runs.scale-2.epsilon_temperature", 2.5),
     ("runs.scale-2.clipping_order", "both"),
     ("runs.scale-2.num_samples", 1),
-    ("runs.scale-2.replicates", 0),
     (f"{GAN}.truncation", 1.2),
     (f"{GAN}.truncation", 0.0),
     (f"{GAN}.classes", []),

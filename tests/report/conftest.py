@@ -1,6 +1,7 @@
 """Artifacts of the embedded scale as tables, figures and claims read them."""
 
 import pytest
+from scipy import stats
 
 from adm.artifacts.manifest import provenance
 from adm.artifacts.seal import write_sealed_json
@@ -30,15 +31,24 @@ def placed():
     return inputs
 
 
+def between(low, high):
+    """The jackknife of a metric whose 95 % interval goes from `low` to `high`."""
+    arm = 0.5 * (high - low) / stats.t.ppf(0.975, 1)
+    return {"values": [0.5 * (low + high) - arm, 0.5 * (low + high) + arm], "pairs": []}
+
+
 @pytest.fixture(scope="session")
 def score():
-    """What `evaluate` writes of a run, each metric `value` unless told: `score(params, run, 2.0, fid=3.0)`."""
+    """What `evaluate` writes of a run, each metric `value` unless told: `score(params, run, 2.0, fid=3.0)`.
 
-    def content(params, run, value=1.0, bootstrap=(), **metrics):
+    Metrics in `intervals` have one of 0.5 to either side.
+    """
+
+    def content(params, run, value=1.0, intervals=(), **metrics):
         errors = [metric.error for metric in METRICS.values() if metric.error]
         return {
-            "metrics": dict.fromkeys([*METRICS, *errors], value) | metrics,
-            "bootstrap": {name: [1.0, 2.0, 3.0] for name in bootstrap},
+            "metrics": (found := dict.fromkeys([*METRICS, *errors], value) | metrics),
+            "jackknife": {name: between(found[name] - 0.5, found[name] + 0.5) for name in intervals},
             "num_samples": params.scored[run].num_samples,
             "made_by": provenance("evaluate", {"run": params.scored[run]}, {}, []),
         }

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from scipy import stats
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.seal import write_sealed_json
 from adm.evaluation.timings import FINDINGS, SPEED
+from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_left_out
 from adm.params.claims import ClaimParams, grouped
 from adm.params.compute import ThroughputParams
 from adm.params.errors import UserError
@@ -27,10 +29,10 @@ from adm.params.needs import needs_of_claims
 from adm.params.runs import RunParams
 from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, NeighboursParams
+from adm.report import blocks
 from adm.report.claims import judge, metric_draws
-from adm.report.evidence import Evidence, Neighbours, Score
+from adm.report.evidence import Evidence, Neighbours, Score, read_evidence
 from adm.report.intervals import (
-    centred_draws,
     interval,
     interval_of_greatest,
     interval_of_least,
@@ -47,11 +49,13 @@ def claim_of(kind, **keys):
     return CLAIM.validate_python({"statement": "S.", "source": "Table 6", "kind": kind, **keys})
 
 
-def score(value, noise=0.1, seed=0, bias=5.0, count=1000, replicates=400):
-    """A run of which every metric is `value`, with replicates of spread `noise` that are biased, as FID's are."""
-    draws = value + bias * noise + noise * np.random.default_rng(seed).standard_normal(replicates)
+def score(value, noise=0.1, seed=0, count=1000, of=None):
+    """A run of which every metric is `value`, with the standard error `noise`; `of` is its seed of sampling."""
+    deviations = np.random.default_rng(seed).standard_normal(PARTS)
+    deviations = (deviations - deviations.mean()) / deviations.std(ddof=1)
+    found = Jackknife(value + noise * np.sqrt(PARTS) * deviations, np.zeros(0))
     names = ("fid", "sfid", "inception_score", "precision", "recall")
-    return Score(dict.fromkeys(names, value), dict.fromkeys(names, draws.tolist()), count)
+    return Score(dict.fromkeys(names, value), dict.fromkeys(names, found), count, of)
 
 
 def scored(*values, noise=0.1, **keys):
@@ -74,21 +78,52 @@ def fid_of_normals(samples):
     return samples.mean(-1) ** 2 + (samples.std(-1, ddof=1) - 1) ** 2
 
 
-def test_the_interval_of_a_difference_in_fid_covers_the_truth():
-    rng, n, trials = np.random.default_rng(0), 200, 400
-    covered, plain = 0, 0
-    indices = rng.integers(n, size=(200, n))  # runs of one size may be resampled alike
+def scored_normals(samples, seed):
+    """The score of a run with these samples, its jackknife of all and without each part and each two."""
+    parts = parts_of(len(samples))
+    sets = sets_left_out(len(samples))
+    remaining = np.array([fid_of_normals(samples[~np.isin(parts, left_out)]) for left_out in sets])
+    value = float(fid_of_normals(samples))
+    return Score({"fid": value}, {"fid": jackknife(value, remaining, len(samples))}, len(samples), seed)
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch):
+    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
+    monkeypatch.setattr(blocks, "POINTS", 1 << 10)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_interval_of_a_difference_in_fid_covers_the_truth(same):
+    """Runs of the same seeds share their noise; taken for independent, they would have far too wide an interval."""
+    rng, n, trials, covered, widths = np.random.default_rng(0), 160, 250, 0, []
+    claim = claim_of("lower", metric="fid", run="a", than="b")
     for _ in range(trials):
-        scores = {}
-        for run, mean in (("a", 0.5), ("b", 0.8)):
-            samples = mean + rng.standard_normal(n)
-            value, replicates = fid_of_normals(samples), fid_of_normals(samples[indices])
-            scores[run] = Score({"fid": float(value)}, {"fid": replicates.tolist()}, n)
-        found = verdict(claim_of("lower", metric="fid", run="a", than="b"), scores=scores)
+        noise = rng.standard_normal(n)
+        others = noise if same else rng.standard_normal(n)
+        samples = {"a": 0.5 + noise, "b": 0.8 + others}
+        scores = {run: scored_normals(each, 0 if same or run == "a" else 1) for run, each in samples.items()}
+        found = verdict(claim, scores=scores)
         covered += found.low <= 0.25 - 0.64 <= found.high
-        plain += np.mean(scores["a"].bootstrap["fid"]) > scores["a"].metrics["fid"]
-    assert 0.92 <= covered / trials <= 0.975
-    assert plain / trials > 0.65  # the bias that centring takes away is there
+        widths.append(found.high - found.low)
+        dropped = verdict(claim, scores={run: replace(score, seed=None) for run, score in scores.items()})
+        assert not same or dropped.high - dropped.low > 1.5 * widths[-1]
+    assert 0.92 <= covered / trials <= 0.98
+
+
+def test_pairs_that_are_none_cover_all_the_same():
+    """Independent runs that are taken for paired lose power, not truth."""
+    rng, trials, covered = np.random.default_rng(2), 300, 0
+    claim = claim_of("lower", metric="fid", run="a", than="b")
+    for _ in range(trials):
+        values = {run: 4 * rng.standard_normal(PARTS) for run in "ab"}
+        scores = {
+            run: Score({"fid": each.mean()}, {"fid": Jackknife(each, np.zeros(0))}, 100, 7)
+            for run, each in values.items()
+        }
+        found = verdict(claim, scores=scores)
+        covered += found.low <= 0 <= found.high
+    assert 0.92 <= covered / trials <= 0.98
 
 
 @pytest.mark.parametrize("n", [3, 8, 60])
@@ -113,19 +148,38 @@ def test_median_draws_are_distributed_as_medians_of_resamples(n):
     )
 
 
-def test_draws_of_a_metric_are_centred_on_it():
-    replicates = np.random.default_rng(3).exponential(size=100)
-    draws = centred_draws(7.0, replicates.tolist())
-    assert draws[0] == 7.0
-    np.testing.assert_allclose(draws[1:].mean(), 7.0)
-    np.testing.assert_allclose(np.diff(draws[1:]), np.diff(replicates), atol=1e-12)
+def test_runs_of_one_seed_and_number_are_paired_and_others_are_not():
+    same = {run: score(1.0, seed=0, of=3) for run in "ab"}
+    other = {"a": same["a"], "b": replace(same["b"], seed=4)}
+    published = {run: replace(each, seed=None) for run, each in same.items()}
+    spread = {}
+    for name, scores in (("same", same), ("other", other), ("published", published)):
+        draws = metric_draws("fid", ["a", "b"], Evidence(scores=scores))
+        spread[name] = (draws["a"] - draws["b"])[1:].std()
+    assert spread["same"] < 1e-9
+    np.testing.assert_allclose([spread["other"], spread["published"]], np.sqrt(2) * 0.1, rtol=0.1)
 
 
-def test_replicates_of_the_same_indices_narrow_no_interval():
-    scores = {run: score(1.0, seed=0) for run in "ab"}
-    draws = metric_draws("fid", ["a", "b"], Evidence(scores=scores))
-    spread = (draws["a"] - draws["b"])[1:].std()
-    np.testing.assert_allclose(spread, np.sqrt(2) * 0.1, rtol=0.1)
+@pytest.mark.parametrize("seeds", [(None, None, None, None), (0, 0, 1, 1), (0, 0, 0, 0), (2, 1, 2, None)])
+def test_the_order_of_runs_changes_nothing(seeds):
+    values = (3, 2.1, 2, 1.9)
+    scores = {run: score(value, 0.4, i, of=seeds[i]) for i, (run, value) in enumerate(zip("abcd", values, strict=True))}
+    found = [
+        metric_draws("fid", order, Evidence(scores={run: scores[run] for run in order}))
+        for order in ("abcd", "dcba", "cadb")
+    ]
+    for run in "abcd":
+        for each in found[1:]:
+            np.testing.assert_allclose(each[run], found[0][run], atol=1e-9)
+    claims = [claim_of("not_better", metric="fid", runs=list(order), base="a", by=0.5) for order in ("bcd", "dbc")]
+    first, second = (verdict(claim, scores=scores) for claim in claims)
+    assert (first.verdict, first.low, first.high) == (second.verdict, second.low, second.high)
+
+
+def test_a_run_more_in_a_claim_changes_no_difference_between_the_others():
+    scores = {run: score(value, 0.4, i, of=0) for i, (run, value) in enumerate(zip("abc", (3, 2, 1), strict=True))}
+    two, three = (metric_draws("fid", runs, Evidence(scores=scores)) for runs in ("ab", "abc"))
+    np.testing.assert_allclose((two["a"] - two["b"])[1:].std(), (three["a"] - three["b"])[1:].std(), rtol=0.02)
 
 
 def test_intervals_of_the_least_and_greatest_of_one_are_its_own():
@@ -155,14 +209,14 @@ def test_noise_alone_is_rarely_called_a_difference(pairs):
     runs = [f"r{number}" for number in range(2 * pairs)]
     claim = claim_of("similar", metric="fid", runs_a=runs[:pairs], runs_b=runs[pairs:], within=0.01)
     for trial in range(trials):
-        scores = {run: score(rng.standard_normal(), 1.0, trial * 100 + i, replicates=200) for i, run in enumerate(runs)}
+        scores = {run: score(rng.standard_normal(), 1.0, trial * 100 + i) for i, run in enumerate(runs)}
         wrong += verdict(claim, scores=scores).verdict == "does not hold"
     assert wrong / trials <= 0.075
 
 
 # Verdicts, kind by kind: of each a clear effect, its reverse and an unclear one.
 
-FAR, NEAR = 1.0, 0.05  # ten times and half the spread of the replicates
+FAR, NEAR = 1.0, 0.05  # ten times and half the standard error
 
 
 def images(means, seed=0, count=40, spread=0.05):
@@ -287,7 +341,7 @@ def test_one_improvement_among_many_runs_by_chance_is_not_called_one():
     runs = [f"r{number}" for number in range(10)]
     claim = claim_of("not_better", metric="recall", runs=runs[:-1], base="r9", by=0.0)
     for trial in range(trials):
-        scores = {run: score(rng.standard_normal(), 1.0, trial * 100 + i, replicates=200) for i, run in enumerate(runs)}
+        scores = {run: score(rng.standard_normal(), 1.0, trial * 100 + i) for i, run in enumerate(runs)}
         wrong += verdict(claim, scores=scores).verdict == "does not hold"
     assert wrong / trials <= 0.06
 
@@ -313,7 +367,7 @@ def check_borne(found):
     noise=st.sampled_from([0.0, 0.01, 0.2, 1.0]),
 )
 def test_a_verdict_on_metrics_is_borne_by_its_interval(claim, values, noise):
-    check_borne(verdict(claim, scores=scored(*values, noise=noise, replicates=60), iterations=EARLY_AT))
+    check_borne(verdict(claim, scores=scored(*values, noise=noise), iterations=EARLY_AT))
 
 
 @given(ratio=st.floats(0.3, 0.8), copies=st.integers(0, 30), count=st.integers(6, 300))
@@ -338,7 +392,11 @@ def test_what_is_identical_is_never_better():
 @pytest.mark.parametrize(
     ("claim", "evidence", "message"),
     [
-        (LOWER, {"scores": scored(1, 2, replicates=20)}, "run 'a' has 20 bootstrap replicates of 'fid'.*at least 40"),
+        (
+            LOWER,
+            {"scores": {"a": score(1), "b": Score({"fid": 1.0}, {}, 5)}},
+            "run 'b' of 5 samples has no interval of 'fid'",
+        ),
         (
             LOWER,
             {"scores": {"a": score(1), "b": score(1, count=500)}},
@@ -421,7 +479,11 @@ def scale(tmp_path):
     (tmp_path / "metrics").mkdir()
     for run, one in scored(1, 2, 3, 1.5).items():
         made_by = provenance("evaluate", {"run": PARAMS.runs[run]}, {}, [])
-        write_sealed_json(tmp_path / "metrics" / f"{run}.json", {**vars(one), "made_by": made_by})
+        spreads = {
+            name: {"values": each.values.tolist(), "pairs": each.pairs.tolist()} for name, each in one.jackknife.items()
+        }
+        content = {"metrics": one.metrics, "jackknife": spreads, "num_samples": one.num_samples, "made_by": made_by}
+        write_sealed_json(tmp_path / "metrics" / f"{run}.json", content)
     errors, near = images([0, 1]), neighbours(1.0)["n"]
     study(
         tmp_path / "studies" / "i",
@@ -506,6 +568,20 @@ def test_the_stage_writes_every_verdict_in_order(scale):
     assert r"a|b \& c\_d" in latex
 
 
+def test_runs_of_separate_score_files_are_paired_by_their_seeds(scale, monkeypatch):
+    monkeypatch.setattr(blocks, "POINTS", 1 << 15)
+    claims = {"adagn": CLAIMS["adagn"]}
+    inputs = {"metrics": {run: scale / "metrics" / f"{run}.json" for run in "ab"}}
+    evidence = read_evidence(with_sections(claims=claims), list(claims.values()), inputs)
+    assert {each.seed for each in evidence.scores.values()} == {COMMON["seed"]}
+    apart = {run: replace(each, seed=number) for number, (run, each) in enumerate(evidence.scores.items())}
+    parts = [evidence.scores[run].jackknife["fid"].values for run in "ab"]
+    for scores, test in ((evidence.scores, stats.ttest_rel), (apart, partial(stats.ttest_ind, equal_var=False))):
+        found = judge("adagn", claims["adagn"], Evidence(scores=scores))
+        expected = test(*parts).confidence_interval()
+        np.testing.assert_allclose([found.low, found.high], expected, atol=0.03 * np.ptp(expected))
+
+
 def test_the_same_measurements_give_the_same_bytes(scale):
     first, second = write(scale, stem="one/claims"), write(scale, stem="two/claims")
     for ending in (".csv", ".md", ".tex", ".json"):
@@ -546,10 +622,16 @@ BROKEN = {
     "metrics/a.json": [
         (None, "does not exist"),
         ("{}", "holds no scored run"),
-        ('{"metrics": {"fid": NaN}, "bootstrap": {}, "num_samples": 5}', "metrics.fid: nan is not accepted"),
-        ('{"metrics": {"fid": 1.0}, "bootstrap": {"fid": [1, "x"]}, "num_samples": 5}', "bootstrap.fid: 'x'"),
-        ('{"metrics": {"fid": 1.0}, "bootstrap": {"fid": []}, "num_samples": 5}', "bootstrap.fid: holds no numbers"),
-        ('{"metrics": {"fid": 1.0}, "bootstrap": {}, "num_samples": 5}', "run 'a' has no 'fid'"),
+        ('{"metrics": {"fid": NaN}, "jackknife": {}, "num_samples": 5}', "metrics.fid: nan is not accepted"),
+        (
+            '{"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1, "x"], "pairs": []}}, "num_samples": 5}',
+            "jackknife.fid.values: 'x'",
+        ),
+        (
+            '{"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [], "pairs": []}}, "num_samples": 5}',
+            "jackknife.fid.values: holds no numbers",
+        ),
+        ('{"metrics": {"fid": 1.0}, "jackknife": {}, "num_samples": 5}', "run 'a' of 5 samples has no interval"),
     ],
     "studies/i/interpolation.npz": [(None, "does not exist"), ("broken", "not the file that was written")],
     "studies/n/neighbours.npz": [(None, "does not exist")],

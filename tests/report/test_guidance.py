@@ -50,12 +50,11 @@ def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, mon
 def test_intervals_stand_beside_the_metrics_that_have_them(params, score, tmp_path):
     paths = {run: tmp_path / f"{run}.json" for run in ("gan-1", "scale-0")}
     for run, value in (("gan-1", 2.0), ("scale-0", None)):
-        bootstrap = ["fid"] if value else []
-        write_sealed_json(paths[run], score(params, run, 0.5, bootstrap, fid=value))
+        intervals = ["fid"] if value else []
+        write_sealed_json(paths[run], score(params, run, 0.5, intervals, fid=value))
     table = OwnTableParams(rows=list(paths), metrics=["fid", "fid_held_out"], intervals=True, caption="C.")
     shown = own_table(params, table, {"metrics": paths})
-    # Of the replicates 1, 2, 3: a twentieth of the way from the ends, centred at the value.
-    assert shown["FID"].tolist() == ["2.00 [1.05, 2.95]", ""]
+    assert shown["FID"].tolist() == ["2.00 [1.50, 2.50]", ""]
     assert shown["FID, held out"].tolist() == [0.5, 0.5]
 
 

@@ -60,7 +60,7 @@ def write_inputs(pipeline, score):
     for number, run in enumerate(params.runs):
         fid = 9.0 - number
         content = score(params, run, 0.5, ["fid"], fid=fid)
-        content["bootstrap"]["fid"] = list(fid + 0.1 * draws.normal(size=50))
+        content["jackknife"]["fid"]["values"] = list(fid + 0.1 * draws.normal(size=16))
         write_sealed_json(pipeline.path("evaluate", run), content)
         images = draws.integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
         write_batch(pipeline.path("sample", run), "sample", params.runs[run], {}, images, np.arange(8))

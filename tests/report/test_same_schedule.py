@@ -38,9 +38,7 @@ def verdicts(params, placed, score, folder, found):
     inputs = placed(needs_of_claims(params, "own"), folder)
     (folder / "metrics").mkdir()
     for number, (run, path) in enumerate(inputs["metrics"].items()):
-        content = score(params, run, fid=5.0 + number)
-        content["bootstrap"]["fid"] = (5.0 + number + np.linspace(-1, 1, 50)).tolist()
-        write_sealed_json(path, content)
+        write_sealed_json(path, score(params, run, intervals=["fid"], fid=5.0 + number))
     study = SearchedSchedule(
         np.array(respaced_timesteps(100, found)),
         np.ones((1, 3), bool),

@@ -16,8 +16,9 @@ from adm.params.claims import ClaimParams, grouped, needs_of
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.needs import members_of, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.tables import OwnTableParams, RowsParams
-from adm.report import seeds
+from adm.report import blocks
 from adm.report.artwork import draw, remark
+from adm.report.blocks import Block, draws_of
 from adm.report.claims import judge
 from adm.report.evidence import Evidence, Score, read_evidence
 from adm.report.intervals import interval
@@ -25,7 +26,7 @@ from adm.report.metrics import read_intervals, read_metrics
 from adm.report.own_table import own_table
 from adm.report.paper import read_paper_table
 from adm.report.paper_tables import run_table
-from adm.report.seeds import draws_over_seeds, over_seeds
+from adm.report.seeds import over_seeds
 from adm.report.tables import write_table
 from adm.stages import claims as claims_stage
 from adm.stages import table as table_stage
@@ -68,8 +69,8 @@ def test_the_interval_of_a_mean_covers_the_truth_where_the_plain_bootstrap_does_
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """Few replicates, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr(seeds, "POINTS", 1 << 10)
+    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
+    monkeypatch.setattr(blocks, "POINTS", 1 << 10)
 
 
 @pytest.mark.usefixtures("coarse")
@@ -78,7 +79,7 @@ def coarse(monkeypatch):
 def test_the_interval_of_a_difference_between_models_covers_the_truth(n, law, ratio):
     rng, trials, covered = np.random.default_rng(1), 500, 0
     for _ in range(trials):
-        a, b = draws_over_seeds([law(rng, (n, 1)), ratio * law(rng, (n, 1))])
+        a, b = draws_of([Block(law(rng, (n, 1))), Block(ratio * law(rng, (n, 1)))])
         low, high = interval((a - b)[:, 0])[1:]
         covered += low <= 0 <= high
     assert 0.93 <= covered / trials <= 0.975
@@ -118,14 +119,30 @@ def test_intervals_of_differences_are_students_if_paired_and_else_welchs():
     rng = np.random.default_rng(3)
     for n, m in ((3, 3), (5, 5), (3, 5), (2, 4)):
         a, b = rng.normal(0, 1, n), rng.normal(1, 3, m)
-        x, y = draws_over_seeds([a[:, None], b[:, None]])
+        x, y = draws_of([Block(a[:, None]), Block(b[:, None])])
         expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
         np.testing.assert_allclose(interval((x - y)[:, 0])[1:], expected, atol=0.02 * np.ptp(expected))
         if n == m:
-            (paired,) = draws_over_seeds([np.stack([a, b], axis=1)])
+            (paired,) = draws_of([Block(np.stack([a, b], axis=1))])
             expected = stats.ttest_rel(a, b).confidence_interval()
             found = interval(paired[:, 0] - paired[:, 1])
             np.testing.assert_allclose(found[1:], expected, atol=0.02 * np.ptp(expected))
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("n", [3, 5])
+def test_differences_between_two_of_several_models_cover_the_truth(n):
+    # Of five models; degrees of freedom of all of them together would be too many for a difference of two.
+    rng, trials, covered, pooled = np.random.default_rng(4), 500, 0, 0
+    for _ in range(trials):
+        models = [Block(rng.standard_normal((n, 1))) for _ in range(5)]
+        first, second, *_ = draws_of(models)
+        low, high = interval((first - second)[:, 0])[1:]
+        covered += low <= 0 <= high
+        arm = stats.t.ppf(0.975, 5 * (n - 1)) * np.sqrt(sum(model.variance(np.ones(1)) for model in models[:2]))
+        pooled += abs(models[0].mean - models[1].mean)[0] <= arm
+    assert 0.94 <= covered / trials <= 0.995
+    assert pooled / trials <= 0.935
 
 
 def test_a_mean_over_seeds_is_students():
@@ -141,15 +158,13 @@ def test_a_mean_over_seeds_is_students():
 def test_identical_seeds_have_no_spread(value):
     found = over_seeds(np.full(3, value))
     assert (found.mean, found.spread, found.half_width) == (pytest.approx(value), 0.0, 0.0)
-    (draws,) = draws_over_seeds([np.full((3, 2), 2.5)])
+    (draws,) = draws_of([Block(np.full((3, 2), 2.5))])
     assert (draws == 2.5).all()
 
 
 def test_one_seed_has_no_interval():
     with pytest.raises(ValueError, match="1 seed of training has no spread"):
         over_seeds(np.ones(1))
-    with pytest.raises(ValueError, match="1 seed of training has no spread"):
-        draws_over_seeds([np.ones((3, 1)), np.ones((1, 1))])
 
 
 # Claims.
@@ -292,7 +307,7 @@ def measured(params, score, placed, tmp_path):
         for run in needs.metrics:
             at = int(run[-1]) if "seed" in run else 0.0
             value = 10.0 + at - (5 if "400" in run else 2 if "200" in run else 0)
-            content = score(params, run, value, bootstrap=("fid", "precision", "recall"))
+            content = score(params, run, value, intervals=("fid", "precision", "recall", "kid"))
             write_sealed_json(tmp_path / "metrics" / f"{run}.json", content)
         return placed(needs, tmp_path)
 

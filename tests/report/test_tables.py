@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
@@ -430,17 +431,13 @@ def test_counts_are_written_as_the_paper_writes_them():
 # What tables and figures read.
 
 
-def test_intervals_are_centred_at_the_measured_value(params, score, tmp_path):
-    # Resampling repeats images, which raises every FID: the replicates lie above the value by far.
-    rng = np.random.default_rng(0)
-    replicates = rng.normal(50.0, 2.0, 4000)
-    content = score(params, "scale-0", 10.0) | {"bootstrap": {"fid": replicates.tolist()}}
+def test_intervals_are_students_around_the_measured_value(params, score, tmp_path):
+    values = np.random.default_rng(0).normal(10.0, 2.0, 16)
+    content = score(params, "scale-0", 10.0) | {"jackknife": {"fid": {"values": values.tolist(), "pairs": []}}}
     write_sealed_json(tmp_path / "run.json", content)
     bounds = read_intervals(params, ["scale-0"], {"metrics": {"scale-0": tmp_path / "run.json"}}).loc["scale-0"]
-    assert bounds["fid_low"] == pytest.approx(10 - 1.96 * 2, abs=0.25)
-    assert bounds["fid_high"] == pytest.approx(10 + 1.96 * 2, abs=0.25)
-    inside = np.mean((replicates - 40 > bounds["fid_low"]) & (replicates - 40 < bounds["fid_high"]))
-    assert inside == pytest.approx(0.95, abs=0.02)
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    assert (bounds["fid_low"], bounds["fid_high"]) == pytest.approx((expected.low, expected.high))
 
 
 def test_metrics_come_in_the_order_asked_for_with_their_errors(params, fid, inputs):
@@ -454,17 +451,20 @@ def test_metrics_come_in_the_order_asked_for_with_their_errors(params, fid, inpu
     "content",
     [
         {},
-        {"metrics": [1], "bootstrap": {}, "num_samples": 4},
-        {"metrics": {"fid": "x"}, "bootstrap": {}, "num_samples": 4},
-        {"metrics": {"sfid": 1.0}, "bootstrap": {}, "num_samples": 4},
-        {"metrics": {"sfid": 1.0}, "bootstrap": {"fid": [1.0]}, "num_samples": 4},
+        {"metrics": [1], "jackknife": {}, "num_samples": 4},
+        {"metrics": {"fid": "x"}, "jackknife": {}, "num_samples": 4},
+        {"metrics": {"sfid": 1.0}, "jackknife": {}, "num_samples": 4},
+        {"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1.0, 2.0], "pairs": [1.0, 2.0]}}, "num_samples": 4},
+        {"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1.0], "pairs": []}}, "num_samples": 4},
+        {"metrics": {"fid": 1.0}, "jackknife": {"fid": [1.0, 2.0]}, "num_samples": 4},
+        {"metrics": {"sfid": 1.0}, "jackknife": {"fid": {"values": [1.0, 2.0], "pairs": []}}, "num_samples": 4},
     ],
 )
 def test_what_holds_no_such_metrics_is_refused(params, score, tmp_path, content):
     whole = score(params, "scale-0")
     path = tmp_path / "a.json"
     write_sealed_json(path, content | {"made_by": whole["made_by"]})
-    with pytest.raises(UserError, match=r"a\.json: (holds no|metrics\.fid|bootstrap\.fid)"):
+    with pytest.raises(UserError, match=r"a\.json: (holds no|metrics\.fid|jackknife\.fid)"):
         read_metrics(params, ["scale-0"], ["fid"], {"metrics": {"scale-0": path}})
 
 
@@ -510,14 +510,12 @@ def test_a_table_of_ones_own_shows_any_runs_and_metrics_with_their_errors(params
     assert table["Here"].tolist()[0] == "GAN digits, truncation 1"
 
 
-def test_a_table_of_ones_own_shows_intervals_of_what_was_resampled_where_it_is_told_to(params, score, tmp_path):
+def test_a_table_of_ones_own_shows_intervals_of_what_has_them_where_it_is_told_to(params, score, tmp_path):
     path = tmp_path / "scale-0.json"
-    content = score(params, "scale-0", 10.0) | {"bootstrap": {"fid": [float(x) for x in range(50, 151)]}}
-    write_sealed_json(path, content)
+    write_sealed_json(path, score(params, "scale-0", 10.0, ["fid", "kid"]))
     shown = OwnTableParams(rows={"ours": "scale-0"}, metrics=["fid", "fid_held_out"], intervals=True, caption="C.")
     table = own_table(params, shown, {"metrics": {"scale-0": path}})
-    # Replicates are centred at the value: 95 % of 101 equally spaced ones lie within 47.5 of it.
-    assert table["FID"].tolist() == ["10.00 [-37.50, 57.50]"]
+    assert table["FID"].tolist() == ["10.00 [9.50, 10.50]"]
     assert table["FID, held out"].tolist() == [10.0]
     plain = own_table(params, shown.model_copy(update={"intervals": False}), {"metrics": {"scale-0": path}})
     assert plain["FID"].tolist() == [10.0]

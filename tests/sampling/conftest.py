@@ -19,7 +19,6 @@ SAMPLING = {
     "seed": 5,
     "threads": 1,
     "reference": "any",
-    "replicates": 2,
 }
 RUN = SAMPLING | {"classifier": "classifier-0", "gradient_scale": 0.0}
 

@@ -63,7 +63,7 @@ def test_more_shards_than_blocks_leave_some_empty(sampled):
 
 
 RUN = RunParams.model_validate(
-    {"replicates": 2, "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
+    {"checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
     | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
 )
 

@@ -260,7 +260,6 @@ RUN = {
     "seed": 11,
     "threads": 1,
     "reference": "any",
-    "replicates": 2,
 }
 
 VARIATION = {

@@ -31,7 +31,7 @@ from adm.stages import init, sample, schedule, vary
 
 T = 50
 BOUND = {"kind": "variational", "checkpoint": "model-0", "dataset": "any", "num_images": 7, "micro_batch": 3, "seed": 5}
-RUN = {"checkpoint": "model-0", "steps": "2", "num_samples": 8, "micro_batch": 4, "reference": "any", "replicates": 2}
+RUN = {"checkpoint": "model-0", "steps": "2", "num_samples": 8, "micro_batch": 4, "reference": "any"}
 SEARCH = {"kind": "search", "run": "run", "candidates": 5, "num_samples": 16, "seed": 100, "known": ["1,1,0,0,0"]}
 
 

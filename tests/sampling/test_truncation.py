@@ -31,7 +31,6 @@ RUN = {
     "seed": 5,
     "threads": 1,
     "reference": "any",
-    "replicates": 1,
 }
 NUM_CLASSES = 10
 

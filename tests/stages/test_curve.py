@@ -26,7 +26,7 @@ models:
 references:
   x: {dataset: x, num_images: 60}
 runs:
-  a: {checkpoint: m-0, classifier: k-0, steps: "3", num_samples: 20, micro_batch: 10, replicates: 2, reference: x,
+  a: {checkpoint: m-0, classifier: k-0, steps: "3", num_samples: 20, micro_batch: 10, reference: x,
     curve: line, sweep: {gradient_scale: [0, 1]}}
 """
 RUNS = ["a-0", "a-1"]

@@ -27,7 +27,7 @@ EXTRACTOR = ExtractorParams.model_validate(
 )
 REFERENCE_PARAMS = ReferenceParams(dataset="d", extractor="e", num_images=50, threads=1)
 RUN = RunParams.model_validate(
-    {"replicates": 2, "checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
+    {"checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
     | {"num_samples": SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
 )
 

@@ -29,7 +29,7 @@ DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size
 FIRST = ExtractorParams(dataset="d", side=8, channels=4, iterations=1, least_accuracy=0.0, feature_batch=16)
 SECOND = FIRST.model_copy(update={"side": 12, "seed": 1})
 AGAINST = ReferenceParams(dataset="d", extractor="first", num_images=50)
-RUN = RunParams(num_samples=SAMPLES, reference="r", replicates=3, checkpoint="c", steps="3")
+RUN = RunParams(num_samples=SAMPLES, reference="r", checkpoint="c", steps="3")
 
 
 class Project:
@@ -125,7 +125,7 @@ def test_a_judge_that_is_the_first_extractor_gives_its_numbers_to_the_bit(projec
     assert list(twin["metrics"]) == [name for name in own["metrics"] if name in twin["metrics"]]
     assert set(twin["metrics"]) >= set(POOLED)
     assert twin["metrics"] == {name: own["metrics"][name] for name in twin["metrics"]}
-    assert twin["bootstrap"] == {name: own["bootstrap"][name] for name in ("fid", "precision", "recall")}
+    assert twin["jackknife"] == {name: own["jackknife"][name] for name in twin["jackknife"]}
     assert (twin["num_samples"], twin["num_reference_images"]) == (SAMPLES, AGAINST.num_images)
 
 
@@ -134,7 +134,7 @@ def test_it_gives_no_metric_that_needs_more_than_pooled_features(project):
     errors = {METRICS[name].error for name in POOLED}
     assert set(found["metrics"]) == {*POOLED, *errors} - {None}
     assert {"sfid", "inception_score", "fid_held_out"}.isdisjoint(found["metrics"])
-    assert set(found["bootstrap"]) == {"fid", "precision", "recall"}
+    assert set(found["jackknife"]) == {"fid", "precision", "recall", "kid", "density", "coverage"}
 
 
 def test_of_a_published_reference_the_gaussian_is_that_of_its_images(project, tmp_path):

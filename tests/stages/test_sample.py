@@ -18,7 +18,7 @@ from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
 RUN = RunParams.model_validate(
-    {"replicates": 2, "checkpoint": "c-0", "classifier": "k-0", "gradient_scale": 2.0, "sampler": "ddpm", "steps": "3"}
+    {"checkpoint": "c-0", "classifier": "k-0", "gradient_scale": 2.0, "sampler": "ddpm", "steps": "3"}
     | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
 )
 BLOCKS = {None: [0, 1, 2, 3, 4, 5], "2-of-2": [3, 4, 5], "1-of-8": []}

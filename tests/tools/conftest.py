@@ -132,7 +132,7 @@ def results(tmp_path):
     )
     (folder / "metrics").mkdir()
     scored = {"features": samples, "reference_features": features}
-    content = {"metrics": {"fid": 3.25}, "bootstrap": {"fid": [3.0, 3.5]}, "num_samples": 5}
+    content = {"metrics": {"fid": 3.25}, "jackknife": {"fid": [3.0, 3.5]}, "num_samples": 5}
     write_sealed_json(
         folder / "metrics" / "run.json", {**content, "made_by": made_by("evaluate", scored, reference="digits")}
     )

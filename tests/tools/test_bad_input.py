@@ -228,7 +228,7 @@ BAD_FLAGS = {
     ),
     "more samples than there are": (["--num-samples", 91], "holds 90 images, fewer than the 91 asked for"),
     "no graph there": (["--graph", "none.pb"], "none.pb"),
-    "too few replicates": (["--replicates", 5], "--replicates 5: too few for intervals; give 40 or more"),
+    "too few for intervals": (["--num-samples", 7, "--intervals"], "has 7 images to score; 8 are needed"),
     "resize without a network": (["--resize", "bicubic-224"], "--resize 'bicubic-224': is for --module"),
     "network without a resize": (["--module", "network.pt"], "--module network.pt: needs --resize"),
     "resize that is none": (["--module", "n.pt", "--resize", "224"], "--resize '224': is none; write mode-side"),

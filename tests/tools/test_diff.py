@@ -12,15 +12,16 @@ from fabricated import PARAMS
 
 from adm.tools import publish
 
-SPREAD = np.linspace(-1, 1, 201)
-"""Replicates around their mean: the 95 % interval is of 0.95 to either side."""
+SPREAD = np.array([-1, 1]) * 0.95 / 12.7062047
+"""Two values around their mean: the 95 % interval is of 0.95 to either side."""
 
 CLAIMS = "key,statement,source,verdict,effect,estimate,low,high,measure,note\nbetter,x,y,{},z,{},{},{},FID,\n"
 
 
 def score(**metrics):
-    """A score of a run: metrics and replicates of `fid`."""
-    return {"metrics": metrics, "bootstrap": {"fid": (metrics["fid"] + SPREAD).tolist()}, "num_samples": 8}
+    """A score of a run: metrics and the jackknife of `fid`."""
+    values = {"values": (metrics["fid"] + SPREAD).tolist(), "pairs": []}
+    return {"metrics": metrics, "jackknife": {"fid": values}, "num_samples": 8}
 
 
 def write_results(folder, scores, params=PARAMS, claim=("holds", -2, -3, -1)):
@@ -210,7 +211,7 @@ def without_metrics(folder):
 
 
 def with_words(folder):
-    (folder / "metrics" / "a.json").write_bytes(sealed_json({"metrics": {"fid": "low"}, "bootstrap": {}}))
+    (folder / "metrics" / "a.json").write_bytes(sealed_json({"metrics": {"fid": "low"}, "jackknife": {}}))
 
 
 def with_other_claims(folder):

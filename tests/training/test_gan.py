@@ -36,7 +36,6 @@ RUN = {
     "seed": 1,
     "threads": 1,
     "reference": "any",
-    "replicates": 1,
 }
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
 

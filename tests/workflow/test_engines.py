@@ -85,7 +85,7 @@ def test_dvc_runs_what_the_graph_says_of_changed_values(by_dvc):
 
 
 NEW = {
-    "a run": {"runs__new": {"checkpoint": "adm-64", "steps": "2", "num_samples": 6, "replicates": 40}},
+    "a run": {"runs__new": {"checkpoint": "adm-64", "steps": "2", "num_samples": 6}},
     "a checkpoint": {"models__classifier__checkpoints": [3, 4]},
     "another run in a figure": {"figures__figure_24__run": "scale-0"},
 }

@@ -86,10 +86,9 @@ def _scoring(params: Sections) -> Iterable[str]:
     if params.extractors:
         yield "Features come from a small classifier that stands in for the Inception network."
     if params.scored:
-        replicates = _range(run.replicates for run in params.scored.values())
         yield (
-            f"Intervals are 95 % bootstrap intervals of {replicates} replicates: they cover the draw of the samples, "
-            "not that of a training run."
+            "Intervals of a run are of 95 %, from a jackknife that leaves out parts of its samples: they cover the "
+            "draw of the samples, not that of a training run."
         )
 
 

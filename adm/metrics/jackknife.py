@@ -1,0 +1,163 @@
+"""Spread of a metric between sets of samples: a jackknife that leaves out parts of the samples, or halves of them.
+
+Sample i belongs to part i mod PARTS. A metric is computed anew without each part, and where that is cheap also without
+each two. Runs whose sample i has the same seed are paired: what their parts have in common cancels in a difference.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import hadamard
+
+PARTS = 16
+"""Number of parts, half as many of fewer samples: powers of two, which halves need. With more, intervals get narrower
+by less than 5 %, and two at a time cost four times as much."""
+
+LARGEST_SHARE = 0.5
+"""The largest part of a variance that the second order can have: the jackknife counts the second order twice."""
+
+Values = npt.NDArray[np.float64]
+Parts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Jackknife:
+    """How a metric depends on the parts of the samples.
+
+    Attributes:
+        values: (G,) float64. Their mean is the metric, and the variance of their mean that of the metric, but for the
+            second order, which it counts twice.
+        pairs: (G (G - 1) / 2,) float64, the second order: the sum of their squares is to be subtracted from that
+            variance. It is empty for a metric whose second order is zero or is not known.
+    """
+
+    values: Values
+    pairs: Values
+
+    @property
+    def variance(self) -> float:
+        """The variance of the metric between sets of samples, >= 0."""
+        return variance(self.values, self.pairs)
+
+    def folded(self) -> "Jackknife":
+        """The same variance from values alone: for a metric whose second order is so large that its share is known."""
+        whole, mean = variance(self.values, np.zeros(0)), self.values.mean()
+        ratio = math.sqrt(self.variance / whole) if whole > 0 else 1.0
+        return Jackknife(mean + ratio * (self.values - mean), np.zeros(0))
+
+
+def variance(values: Values, pairs: Values) -> float:
+    """The variance of the mean of values, less that of the second order, >= 0."""
+    first = float(values.var(ddof=1)) / len(values) if np.ptp(values) else 0.0
+    return first - min(float(pairs @ pairs), LARGEST_SHARE * first)
+
+
+def num_parts(num_samples: int) -> int:
+    """The number of parts G of N samples."""
+    return PARTS if num_samples >= PARTS else PARTS // 2
+
+
+def parts_of(num_samples: int) -> Parts:
+    """The part of each sample, (N,) in [0, G)."""
+    return np.arange(num_samples) % num_parts(num_samples)
+
+
+def sets_left_out(num_samples: int, pairs: bool = True) -> list[tuple[int, ...]]:
+    """The sets of parts that are left out: none, each one and, with `pairs`, each two."""
+    parts = range(num_parts(num_samples))
+    return [(), *((part,) for part in parts), *(combinations(parts, 2) if pairs else ())]
+
+
+def without(sums: npt.ArrayLike, num_samples: int, pairs: bool = True) -> Values:
+    """What is left of sums over all samples if parts are left out.
+
+    Args:
+        sums: (G, ...), the sum over the samples of each part.
+        num_samples: N.
+        pairs: Whether two parts are left out, too.
+
+    Returns:
+        (S, ...) float64, one for each of `sets_left_out`.
+    """
+    each = np.asarray(sums, np.float64)
+    first, second = np.triu_indices(len(each), 1) if pairs else (np.array([], int), np.array([], int))
+    gone = np.concatenate([np.zeros_like(each[:1]), each, each[first] + each[second]])
+    remaining: Values = each.sum(axis=0) - gone
+    return remaining
+
+
+def sums_by_part(numbers: npt.ArrayLike) -> Values:
+    """The sum of numbers (N, ...) over the samples of each part, (G, ...)."""
+    each = np.asarray(numbers, np.float64)
+    parts = num_parts(len(each))
+    return np.stack([each[part::parts].sum(axis=0) for part in range(parts)])
+
+
+def jackknife(metric: float, without_parts: Values, num_samples: int) -> Jackknife:
+    """The jackknife of a metric.
+
+    Let t be the metric of all samples, and t_g and t_gh those without the parts g, or g and h. Then
+
+        values_g = metric + (G - 1) (mean_h t_h - t_g),
+        pairs_gh = a_gh less what is best fitted by b_g + b_h, times sqrt((G - 1) / (G - 3)),
+        a_gh = t - ((G - 1) / G)^2 (t_g + t_h) + ((G - 2) / G)^2 t_gh.
+
+    For a metric that is quadratic in means over samples, a_gh is exactly what parts g and h contribute together. The
+    jackknife's variance holds the squares of these contributions twice, where they are once in the true one. For the
+    squared length of a mean around zero, as for FID of a perfect model, it is twice the true variance, of 16 parts 2.35
+    times as much. 1.41 times as much are left.
+
+    Args:
+        metric: The metric of all samples.
+        without_parts: One for each of `sets_left_out`, with or without two parts.
+        num_samples: N, as many as there are parts or more.
+
+    Source: Tukey (1958); Efron & Stein (1981), Section 4, for the correction of second order.
+    """
+    parts = num_parts(num_samples)
+    whole, one, two = without_parts[0], without_parts[1 : parts + 1], without_parts[parts + 1 :]
+    values = metric + (parts - 1) * (one.mean() - one)
+    if not len(two):
+        return Jackknife(values, two)
+    first, second = np.triu_indices(parts, 1)
+    together = whole - ((parts - 1) / parts) ** 2 * (one[first] + one[second]) + ((parts - 2) / parts) ** 2 * two
+    of_part = np.bincount(first, together, parts) + np.bincount(second, together, parts)
+    fitted = (of_part - together.sum() / (parts - 1)) / (parts - 2)
+    return Jackknife(values, math.sqrt((parts - 1) / (parts - 3)) * (together - fitted[first] - fitted[second]))
+
+
+def halves_of(num_samples: int) -> npt.NDArray[np.bool_]:
+    """Halves of the samples, (2 (G - 1), N): each takes half of the parts, and the next one after G - 1 the others.
+
+    They are balanced: any two that do not complement each other share half of their parts.
+    """
+    signs = hadamard(num_parts(num_samples))[1:]
+    parts = parts_of(num_samples)
+    return np.concatenate([signs[:, parts] > 0, signs[:, parts] < 0])
+
+
+def of_halves(metric: float, halves: Values, num_samples: int) -> Jackknife:
+    """The same from a metric of halves, for metrics that a jackknife overstates: those of nearest neighbours.
+
+    Two halves that complement each other are independent, and half their difference has the variance of the metric, if
+    variances fall as 1 / N, however rough a function of the samples the metric is.
+
+    Args:
+        metric: The metric of all samples.
+        halves: The metric of each of `halves_of`.
+        num_samples: N.
+
+    Source: McCarthy (1969), balanced half-samples.
+    """
+    signs = hadamard(num_parts(num_samples))[1:]
+    first, second = np.split(halves, 2)
+    return Jackknife(metric + 0.5 * (first - second) @ signs, np.zeros(0))
+
+
+def rounded(numbers: Sequence[float] | Values) -> list[float]:
+    """Six digits are enough for intervals, and keep files readable."""
+    return [float(f"{number:.6g}") for number in numbers]

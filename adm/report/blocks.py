@@ -1,0 +1,167 @@
+"""Blocks of paired values: the mean of each column, how these means vary together, and draws of them.
+
+A block holds what goes together: the parts of the samples of runs with the same seeds, or the seeds of training of
+groups of the same models. Blocks are independent of each other.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+from scipy.stats import qmc
+
+from adm.metrics.jackknife import LARGEST_SHARE
+from adm.report.intervals import TAIL, Draws, Interval
+
+POINTS = 1 << 15
+"""Draws of means: a power of two, which Sobol's points need. They give widths of intervals to 2 %."""
+
+NONE: NDArray[np.float64] = np.zeros(0)
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Values whose rows are paired.
+
+    Attributes:
+        values: (n, k): n >= 2 parts or seeds, k quantities.
+        pairs: (P, k), the second order of each quantity, or empty; see `adm.metrics.jackknife`.
+    """
+
+    values: Values
+    pairs: Values = field(default_factory=lambda: NONE)
+
+    def __post_init__(self) -> None:
+        if len(self.values) < 2:
+            raise ValueError(
+                f"{len(self.values)} seed of training has no spread; an interval over seeds needs at least 2"
+            )
+
+    @property
+    def mean(self) -> Values:
+        """The means, (k,)."""
+        mean: Values = self.values.mean(axis=0)
+        return mean
+
+    @cached_property
+    def spread(self) -> Values:
+        """Rows (n, k) whose products, summed over rows, are the covariances of the means.
+
+        The second order is subtracted from the covariances of the values, and no variance of a linear function of the
+        means gets smaller than LARGEST_SHARE of what it was.
+        """
+        n = len(self.values)
+        # The mean of equal numbers may differ from them in its last bit.
+        deviations = np.where(np.ptp(self.values, axis=0) > 0, self.values - self.mean, 0.0)
+        rows: Values = deviations / np.sqrt(n * (n - 1))
+        if not self.pairs.any():
+            return rows
+        across, lengths, along = np.linalg.svd(rows, full_matrices=False)
+        kept = lengths > n * np.finfo(np.float64).eps * lengths.max(initial=0.0)
+        along = lengths[kept, None] * along[kept]
+        white = self.pairs @ np.linalg.pinv(along)
+        shares, axes = np.linalg.eigh(white.T @ white)
+        left = axes * np.sqrt(1.0 - np.clip(shares, 0.0, LARGEST_SHARE)) @ axes.T
+        spread: Values = across[:, kept] @ left @ along
+        return spread
+
+    def variance(self, weights: Values) -> float:
+        """The variance of a sum of the means with weights (k,)."""
+        return float(np.square(self.spread @ weights).sum())
+
+    def freedom(self, weights: Values) -> float:
+        """Degrees of freedom of an interval of a sum of the means with weights (k,).
+
+        It is n - 1, or less where a second order was subtracted: what is left of the variance is smaller, and is as
+        uncertain as the whole of it was.
+
+        Source: Satterthwaite (1946).
+        """
+        n = len(self.values)
+        whole = float((self.values @ weights).var(ddof=1)) / n
+        left = max(min(self.variance(weights) / whole, 1.0), LARGEST_SHARE) if whole > 0 else 1.0
+        return (n - 1) * left**2
+
+
+def t_interval(block: Block) -> Interval:
+    """The 95 % interval of the mean of a block of one column.
+
+    Source: Student (1908).
+    """
+    alone = np.ones(1)
+    mean = float(block.mean[0])
+    half = float(stats.t.ppf(1 - TAIL, block.freedom(alone))) * math.sqrt(block.variance(alone))
+    return Interval(mean, mean - half, mean + half)
+
+
+def welch(variances: Sequence[float], freedoms: Sequence[float]) -> float:
+    """The degrees of freedom of a sum of independent estimates of variances.
+
+    Source: Welch (1947).
+    """
+    total = sum(variances) ** 2
+    parts = sum(each**2 / freedom for each, freedom in zip(variances, freedoms, strict=True))
+    return total / parts if parts > 0 else min(freedoms)
+
+
+def freedom_of(blocks: Sequence[Block]) -> float:
+    """The least degrees of freedom that a difference of two quantities has: paired within a block, else Welch's.
+
+    Of a single quantity it is its own.
+    """
+    quantities = [(block, own) for block in blocks for own in np.eye(block.values.shape[1])]
+    if len(quantities) == 1:
+        return blocks[0].freedom(np.ones(1))
+    return min(
+        a.freedom(own - other)
+        if a is b
+        else welch((a.variance(own), b.variance(other)), (a.freedom(own), b.freedom(other)))
+        for (a, own), (b, other) in combinations(quantities, 2)
+    )
+
+
+def draws_of(blocks: Sequence[Block]) -> list[Draws]:
+    """Draws of the means of blocks; percentile intervals of linear functions of them are t-intervals.
+
+    A draw is
+
+        mean_b + sum_i z_bi spread_bi * sqrt(df / chi2)
+
+    with normal z and one chi2 with df = `freedom_of` degrees of freedom for all blocks: a multivariate t-distribution
+    whose covariance is that of the means. A difference within a block has the paired t-interval, one between two blocks
+    of one column each has Welch's.
+
+    Returns:
+        Of each block draws (1 + POINTS, k).
+
+    Source: Welch (1947); Kotz & Nadarajah (2004), Multivariate t Distributions.
+    """
+    df = freedom_of(blocks)
+    normals, uniform = _points(sum(len(block.values) for block in blocks), POINTS)
+    radius = np.sqrt(df / (2 * special.gammaincinv(df / 2, uniform)))[:, None]
+    draws, start = [], 0
+    for block in blocks:
+        z = normals[:, start : start + len(block.values)]
+        draws.append(np.concatenate([block.mean[None], block.mean + radius * (z @ block.spread)]))
+        start += len(block.values)
+    return draws
+
+
+@lru_cache(maxsize=8)
+def _points(dimensions: int, count: int) -> tuple[Values, Values]:
+    """Points that fill space evenly, the same in each call: normal (count, dimensions) and uniform (count,).
+
+    They give the ends of intervals more exactly than as many random numbers would.
+
+    Source: Sobol (1967), scrambled as by Owen (1998).
+    """
+    # Half a step of the points' grid keeps them off 0, where the normal quantile is infinite.
+    uniform = qmc.Sobol(dimensions + 1, rng=0).random(count) * (1 - 2.0**-30) + 2.0**-31
+    return special.ndtri(uniform[:, 1:]), uniform[:, 0]

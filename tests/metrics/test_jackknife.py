@@ -1,0 +1,187 @@
+"""The jackknife of every metric is computed as of the samples that remain, and its spread is that between sets."""
+
+import numpy as np
+import pytest
+
+from adm.metrics.features import Features
+from adm.metrics.frechet import frechet_distance
+from adm.metrics.jackknife import PARTS, Jackknife, halves_of, jackknife, of_halves, parts_of, sets_left_out
+from adm.metrics.manifold import precision_recall, recall_of_halves
+from adm.metrics.scores import SPREADS, MetricInputs, scores, with_intervals
+from adm.metrics.statistics import feature_statistics
+from adm.params.metrics import FEWEST_FOR_INTERVALS, METRICS
+
+NAMES = [name for name, metric in METRICS.items() if metric.intervals]
+
+
+def features(count, dimensions, seed, shift=0.0, logits=5):
+    """Like an extractor's: correlated, not negative, some always zero."""
+    rng = np.random.default_rng(seed)
+    mixed = np.random.default_rng(99).standard_normal((dimensions, dimensions)) / np.sqrt(dimensions)
+    pool = np.maximum(0.5 + shift + rng.standard_normal((count, dimensions)) @ mixed, 0)
+    pool[:, ::7] = 0
+    spatial, logits = rng.standard_normal((count, dimensions + 1)), 3 * rng.standard_normal((count, logits))
+    return Features(*(array.astype(np.float32) for array in (pool, spatial + shift, logits)))
+
+
+def inputs_of(count, dimensions, real=70, seed=0, shift=0.2):
+    reference = features(real, dimensions, 50)
+    statistics = feature_statistics(reference.pool), feature_statistics(reference.spatial)
+    return MetricInputs(features(count, dimensions, seed, shift), *statistics, reference)
+
+
+def computed_anew(inputs, name, left_out):
+    kept = np.flatnonzero(~np.isin(parts_of(len(inputs.samples.pool)), left_out))
+    return scores(inputs.kept(kept), [name])[name]
+
+
+@pytest.mark.parametrize(("count", "dimensions"), [(97, 12), (40, 60), (17, 3), (8, 3)])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("recall", "fid_infinity", "coverage")])
+def test_what_is_told_of_parts_is_computed_of_the_samples_that_remain(name, count, dimensions):
+    inputs = inputs_of(count, dimensions)
+    value = scores(inputs, [name])[name]
+    got = SPREADS[name](inputs, value)
+    linear = len(got.pairs) == 0
+    remaining = [computed_anew(inputs, name, left_out) for left_out in sets_left_out(count, pairs=not linear)]
+    expected = jackknife(value, np.array(remaining), count)
+    scale = np.ptp(expected.values)
+    np.testing.assert_allclose(got.values, expected.values, atol=1e-4 * scale)
+    np.testing.assert_allclose(got.pairs, expected.pairs, atol=1e-3 * scale)
+    assert got.values.mean() == pytest.approx(value, rel=1e-6, abs=1e-9)
+
+
+def test_halves_have_the_recall_of_their_samples():
+    inputs = inputs_of(50, 4)
+    halves, points = halves_of(50), np.random.default_rng(3).random((30, 70)) < 0.5
+    got = recall_of_halves(inputs.real.pool, inputs.samples.pool, halves, points)
+    for half, asked, share in zip(halves, points, got, strict=True):
+        inside = precision_recall(inputs.real.pool, inputs.samples.pool[half]).inside_samples
+        assert share == inside[asked].mean()
+
+
+def test_a_subset_of_fid_infinity_loses_its_part():
+    inputs, seed, sizes = inputs_of(90, 5), 0, 15
+    got = SPREADS["fid_infinity"](inputs, scores(inputs, ["fid_infinity"])["fid_infinity"]).values
+    rng, parts, points = np.random.default_rng(seed), parts_of(90), []
+    for size in np.linspace(9, 90, sizes).astype(int):
+        chosen = np.sort(rng.permutation(90)[:size])
+        kept = [chosen[parts[chosen] != part] for part in range(PARTS)]
+        rows = [inputs.samples.pool[each] for each in kept]
+        fids = [frechet_distance(inputs.pool_statistics, feature_statistics(each)) for each in rows]
+        points.append(list(zip(map(len, kept), fids, strict=True)))
+    lines = [np.array(line).T for line in zip(*points, strict=True)]
+    without = [np.polyfit(1 / sizes, fids, 1)[1] for sizes, fids in lines]
+    np.testing.assert_allclose(got - got.mean(), (PARTS - 1) * (np.mean(without) - without), rtol=1e-6, atol=1e-8)
+
+
+def told_and_true(metric, draw, trials=400):
+    """The deviation that is told, root mean square, over the true one."""
+    found = [metric(draw(np.random.default_rng([7, trial]))) for trial in range(trials)]
+    told = np.sqrt(np.mean([spread.variance for _, spread in found]))
+    return told / np.std([value for value, _ in found])
+
+
+def squared_length(rows):
+    """A quadratic metric: the squared length of the mean."""
+    num, parts = len(rows), parts_of(len(rows))
+    remaining = [rows[~np.isin(parts, left_out)].mean(axis=0) for left_out in sets_left_out(num)]
+    return np.square(rows.mean(axis=0)).sum(), jackknife(
+        np.square(rows.mean(axis=0)).sum(), np.square(remaining).sum(axis=1), num
+    )
+
+
+# Exact for sixteen parts: around zero the variance is told 2.35 times as large without pairs, 1.41 times with them.
+@pytest.mark.parametrize(("offset", "told", "plain"), [(0.0, np.sqrt(1.41), np.sqrt(2.35)), (1.0, 1.0, 1.0)])
+def test_a_quadratic_metric_has_the_true_spread_far_from_zero_and_nearly_so_around_it(offset, told, plain):
+    def draw(rng):
+        return offset + rng.standard_normal((96, 20))
+
+    assert told_and_true(squared_length, draw) == pytest.approx(told, abs=0.1)
+
+    def without_pairs(rows):
+        value, spread = squared_length(rows)
+        return value, Jackknife(spread.values, np.zeros(0))
+
+    assert told_and_true(without_pairs, draw) == pytest.approx(plain, abs=0.1)  # the error that pairs mend is there
+
+
+@pytest.mark.parametrize(
+    ("name", "shift"), [(name, shift) for name in NAMES for shift in (0.0, 0.5) if (name, shift) != ("coverage", 0.0)]
+)
+def test_the_spread_of_every_metric_is_that_between_sets_of_samples(name, shift):
+    reference = features(200, 4, 50)
+    statistics = feature_statistics(reference.pool), feature_statistics(reference.spatial)
+
+    def metric(samples):
+        found, spreads = with_intervals(MetricInputs(samples, *statistics, reference), [name])
+        return found[name], spreads[name]
+
+    def draw(rng):
+        return features(160, 4, int(rng.integers(1 << 30)), shift)
+
+    assert told_and_true(metric, draw, 150) == pytest.approx(1, abs=0.25)
+
+
+def test_the_old_spread_of_recall_is_found_to_be_too_small():
+    # Sampling the reference's points alone, with few samples, misses that many points share a ball.
+    reference = features(600, 4, 50).pool
+    recalls = [precision_recall(reference, features(60, 4, seed).pool).recall for seed in range(100)]
+    of_points = np.sqrt(np.mean([recall * (1 - recall) / 600 for recall in recalls]))
+    halves, points = halves_of(60), halves_of(600)
+    told = [
+        of_halves(0.5, recall_of_halves(reference, features(60, 4, seed).pool, halves, points), 60).variance
+        for seed in range(100)
+    ]
+    assert of_points < 0.7 * np.std(recalls)
+    assert np.sqrt(np.mean(told)) == pytest.approx(np.std(recalls), rel=0.2)
+
+
+def test_the_standard_errors_of_metrics_are_those_of_their_jackknife():
+    found, spreads = with_intervals(inputs_of(60, 4), NAMES)
+    errors = {name: METRICS[name].error for name in NAMES if METRICS[name].error}
+    assert set(errors) == {"fid_infinity", "kid", "density", "coverage"}
+    for name, error in errors.items():
+        assert found[error] == pytest.approx(np.sqrt(spreads[name].variance))
+        assert found[error] > 0
+
+
+def test_samples_of_one_number_have_parts_of_the_same_rows():
+    first, second = (inputs_of(50, 4, seed=seed) for seed in (0, 0))
+    moved = MetricInputs(
+        Features(second.samples.pool + np.float32(0.01), second.samples.spatial, second.samples.logits),
+        second.pool_statistics,
+        second.spatial_statistics,
+        second.real,
+    )
+    a, b = (with_intervals(each, ["fid"])[1]["fid"] for each in (first, moved))
+    assert np.std(a.values - b.values) < 0.1 * np.std(a.values)
+
+
+def test_too_few_samples_have_no_intervals_and_no_errors():
+    found, spreads = with_intervals(inputs_of(FEWEST_FOR_INTERVALS - 1, 3), NAMES)
+    assert not spreads
+    assert found["fid"] is not None
+    assert found["kid_standard_error"] is None
+    assert set(with_intervals(inputs_of(FEWEST_FOR_INTERVALS, 3), ["fid", "recall"])[1]) == {"fid", "recall"}
+
+
+def test_many_spatial_dimensions_leave_sfid_out(monkeypatch):
+    monkeypatch.setattr("adm.metrics.scores.MOST_SPATIAL_DIMENSIONS", 4)
+    assert set(with_intervals(inputs_of(40, 4), ["fid", "sfid"])[1]) == {"fid"}
+
+
+def test_halves_are_balanced():
+    halves = halves_of(160)
+    assert halves.shape == (30, 160)
+    assert (halves.sum(axis=1) == 80).all()
+    assert (halves[:15] ^ halves[15:]).all()
+    shared = (halves[:15].astype(int) @ halves[:15].T)[np.triu_indices(15, 1)]
+    assert (shared == 40).all()
+
+
+def test_a_mean_has_the_same_spread_by_halves_as_by_parts():
+    values = np.random.default_rng(1).standard_normal(160)
+    by_halves = of_halves(values.mean(), np.array([values[half].mean() for half in halves_of(160)]), 160)
+    parts = parts_of(160)
+    without = np.array([values[~np.isin(parts, left_out)].mean() for left_out in sets_left_out(160, pairs=False)])
+    assert by_halves.variance == pytest.approx(jackknife(values.mean(), without, 160).variance)
