@@ -18,7 +18,7 @@ from adm.params import load
 from adm.params.claims import Claims
 from adm.params.data import DatasetParams, GraphParams, ReferenceParams
 from adm.params.figures import CurvesParams
-from adm.params.metrics import METRICS, Metric
+from adm.params.metrics import METRICS, AskedParams, Metric
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import draw
 from adm.report.claims import judge
@@ -74,8 +74,8 @@ def evaluated(tmp_path, root):
         }
     )
 
-    def run():
-        paths = {}
+    def run(*asked):
+        paths, given = {}, AskedParams(metrics=list(asked)) if asked else None
         for key in ("scale-0", "scale-2"):
             section = params.runs[key]
             images = rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
@@ -84,14 +84,14 @@ def evaluated(tmp_path, root):
             names = {"samples": key, "features": f"{key}_features"}
             names |= {name: name for name in ("reference", "reference_features")}
             paths[key] = tmp_path / f"{key}.json"
-            evaluate.run(section, AGAINST, {name: tmp_path / place for name, place in names.items()}, paths[key])
+            evaluate.run(section, AGAINST, {name: tmp_path / place for name, place in names.items()}, paths[key], given)
         return params, {"metrics": paths}
 
     return run
 
 
 def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evaluated, tmp_path):
-    params, inputs = evaluated()
+    params, inputs = evaluated("spread")
     found = read_sealed_json(inputs["metrics"]["scale-2"])
     assert list(found["metrics"])[-1] == "spread"
     value, jackknife = found["metrics"]["spread"], found["jackknife"]["spread"]
