@@ -138,10 +138,10 @@ class _Worker:
         if not isinstance(run, RunParams):
             return
         if evaluations.classifier:
-            guide = models[run.classifier] if models else read["guide"]
+            guide = models[run.classifier] if models else read["classifier_model"]
             yield self._passes(guide, GRADIENT_PASSES * images * evaluations.classifier, run.classifier_precision)
         if evaluations.guide:
-            weaker = model if run.guide is None else models[run.guide.checkpoint] if models else read["weaker"]
+            weaker = model if run.guide is None else models[run.guide.checkpoint] if models else read["guide_model"]
             yield self._passes(weaker, images * evaluations.guide, run.precision)
 
     def _features(self, job: Job) -> Iterator[Work]:
