@@ -97,6 +97,7 @@ def test_every_benchmark_has_a_name_and_no_other_name_is_taken(root, printed):
         "plain",
         "table",
         "gpu",
+        "intervals",
         "memory",
         "recipes",
     }
