@@ -82,7 +82,10 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
         yield f"nothing to compare with in {out}" + (f"; see its {NOTE}" if (out / NOTE).is_file() else "")
         return
     with TemporaryDirectory() as scratch:
-        theirs = held(str(out), Path(), Path(scratch))
+        try:
+            theirs = held(str(out), Path(), Path(scratch))
+        except UserError as error:
+            raise UserError(f"{str(error).replace(scratch, str(out / ARCHIVE))}; type: adm publish") from error
         files = [path for path in Path(scratch).glob("*/**/*") if path.is_file() and not _is_measured(path)]
         differ = [path for path in files if not _same(path, results / path.relative_to(scratch))]
         before = processors(Path(scratch))
@@ -94,6 +97,8 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
         if name in theirs.scores.get(run, {})
     ]
     scores = [within(*pair, ratio) for pair in pairs if any(number.low < number.high for number in pair)]
+    gone = sum(name not in ours.scores.get(run, {}) for run, found in theirs.scores.items() for name in found)
+    lacking = sum(key not in ours.claims for key in theirs.claims)
     equal = len(files) - len(differ)
     yield f"{equal} of {len(files)} files of scores, tables and claims have the bytes of those in {out}"
     if ours.params.model_dump(exclude={"paths"}) != theirs.params.model_dump(exclude={"paths"}):
@@ -105,6 +110,8 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
         for key, found in ours.claims.items()
         if key in theirs.claims and (verdict := found.partition(":")[0]) != theirs.claims[key].partition(":")[0]
     ]
+    if gone or lacking:
+        yield f"{gone} scores and {lacking} verdicts that are published are not here"
     if differ or moved:
         yield f"verdicts that differ: {some(moved, 8) or 'none'}"
     if differ and (now := processors(results)) != before:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,11 +39,14 @@ WORDS = frozenset({"adm.params.errors"})
 REFUSE = frozenset({"model_validator", "field_validator"})
 """Decorators of methods that refuse values and change none."""
 
-NAMED = re.compile(r"(\w+(?:\.\w+)+):\w+")
+NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
 """How a row of a registry names a function, of this package or another one."""
 
 PARTS = {"sample": ("adm.stages.gather",), "report": ("adm.pipeline.exhibits",)}
 """Modules that are part of a stage's code, though it does not import them: what writes in its name, or for it."""
+
+FOLLOWED: set[str] = set()
+"""Packages beside this one that rows of registries name: their modules count as those of this one."""
 
 DIGITS = 64
 """Hexadecimal digits of a digest."""
@@ -75,7 +78,7 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    kept = _cached() / "+".join([verb, *rows])
+    kept = _cached() / hashlib.sha256("+".join([verb, *rows]).encode()).hexdigest()
     found = kept.read_text(encoding="ascii") if kept.exists() else ""
     if len(found) != DIGITS:
         pieces = code_of(verb, rows)
@@ -134,7 +137,7 @@ def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
     A module has its name, a definition that of its module before a colon, and a row "row " before its own.
     """
     roots = (f"adm.stages.{verb}", ARGUMENTS, *PARTS.get(verb, ()))
-    waiting, seen, texts, packages = [Piece(module) for module in roots], set[Piece](), dict[str, str](), {"adm"}
+    waiting, seen, texts = [Piece(module) for module in roots], set[Piece](), dict[str, str]()
     while waiting:
         piece = waiting.pop()
         if piece in seen:
@@ -144,13 +147,13 @@ def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
             named = [row.partition(".")[2] for row in rows if row.partition(".")[0] == registry.what]
             for name in dict.fromkeys([*registry.always, *named]):
                 texts[f"row {registry.what}.{name}"], used = _row(registry[name])
-                packages |= {each.module.partition(".")[0] for each in used}
+                FOLLOWED.update(each.module.partition(".")[0] for each in used)
                 waiting += used
             continue
         text = _text(piece)
         if text is not None:
             texts[str(piece)] = text
-        waiting += [used for used in _uses(piece) if used.module.partition(".")[0] in packages]
+        waiting += [used for used in _uses(piece) if _is_followed(used.module)]
     return dict(sorted(texts.items()))
 
 
@@ -173,8 +176,10 @@ def _row(row: Any) -> tuple[str, list[Piece]]:
         value = getattr(row, field.name)
         if callable(value):
             value = f"{value.__module__}:{value.__qualname__}"
+            if not NAMED.fullmatch(value):
+                raise ValueError(f"{value}: is no function with a name of its own, by which a row's code is found")
         if isinstance(value, str) and (found := NAMED.fullmatch(value)):
-            used.append(Piece(found[1], value.partition(":")[2] if _declares(found[1]) else ""))
+            used.append(Piece(found[1], found[2] if _declares(found[1]) else ""))
         values.append(f"{field.name}={value!r}")
     return ", ".join(values), used
 
@@ -198,18 +203,18 @@ def _text(piece: Piece) -> str | None:
 def _uses(piece: Piece) -> list[Piece]:
     """The pieces that a piece names: what a module imports, or what a definition mentions."""
     if not piece.name:
-        return _imported(_tree(piece.module), _tree(piece.module))
+        return _imported(piece.module, _tree(piece.module), _tree(piece.module))
     bindings = _bindings(piece.module)
     node = bindings.get(piece.name)
     if node is None:
         return []
     if isinstance(node, ast.ImportFrom | ast.Import):
-        return _imported(node, None, piece.name)
+        return _imported(piece.module, node, None, piece.name)
     counted = _counted(piece.module, node)
-    found = _imported(counted, counted)
+    found = _imported(piece.module, counted, counted)
     for name in {each.id for each in ast.walk(counted) if isinstance(each, ast.Name)} - {piece.name}:
         if isinstance(bound := bindings.get(name), ast.ImportFrom | ast.Import):
-            found += _imported(bound, counted, name)
+            found += _imported(piece.module, bound, counted, name)
         elif bound is not None:
             found.append(Piece(piece.module, name))
     if isinstance(node, ast.ClassDef) and _is_section(piece.module, node):
@@ -232,10 +237,11 @@ def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
             yield from _classes(piece.module, bound.value)
 
 
-def _imported(node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece]:
+def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece]:
     """The pieces that the imports in a node name.
 
     Args:
+        module: The module that imports.
         node: A tree, or one statement.
         user: The tree that uses what is imported: of a module of declarations it takes the attributes that it mentions.
         only: Of one statement, the name to look for; "" is all.
@@ -244,17 +250,32 @@ def _imported(node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece
     for each in _without_types(node):
         if isinstance(each, ast.Import):
             found += [Piece(alias.name) for alias in each.names if not _declares(alias.name)]
-        elif isinstance(each, ast.ImportFrom) and each.module and each.module not in WORDS:
+        elif isinstance(each, ast.ImportFrom) and (source := _source(module, each)) not in WORDS:
             for alias in each.names:
                 own = alias.asname or alias.name
                 if only and own != only:
                     continue
-                inner = f"{each.module}.{alias.name}"
-                if each.module.partition(".")[0] == "adm" and _file(inner):
+                inner = f"{source}.{alias.name}"
+                if _is_followed(inner) and _file(inner):
                     found += [Piece(inner)] if not _declares(inner) else _attributes(inner, own, user)
                 else:
-                    found.append(Piece(each.module, alias.name if _declares(each.module) else ""))
+                    found.append(Piece(source, alias.name if _declares(source) else ""))
     return found
+
+
+def _source(module: str, node: ast.ImportFrom) -> str:
+    """The module that a statement imports from; dots before its name are of the package of the module that imports."""
+    if not node.level:
+        return node.module or ""
+    file = _file(module)
+    package = module if file is not None and file.name == "__init__.py" else module.rpartition(".")[0]
+    return resolve_name("." * node.level + (node.module or ""), package)
+
+
+def _is_followed(module: str) -> bool:
+    """Whether a module may be one whose code counts: those of Python and of libraries are versions, not code."""
+    top = module.partition(".")[0]
+    return top == "adm" or top in FOLLOWED
 
 
 def _attributes(module: str, name: str, user: ast.AST | None) -> list[Piece]:
@@ -280,8 +301,14 @@ def _bindings(module: str) -> dict[str, ast.stmt]:
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 found[name] = node
-            case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
-                found[name] = node
+            case ast.AnnAssign(target=target):
+                found |= {each.id: node for each in ast.walk(target) if isinstance(each, ast.Name)}
+            case ast.Assign(targets=targets):
+                names = (each for target in targets for each in ast.walk(target) if isinstance(each, ast.Name))
+                found |= {each.id: node for each in names}
+            case ast.If() | ast.Try() | ast.With() | ast.For():
+                names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+                found |= {each.id: node for each in names if isinstance(each.ctx, ast.Store)}
             case ast.ImportFrom(names=aliases) | ast.Import(names=aliases):
                 found |= {alias.asname or alias.name: node for alias in aliases}
     return found
@@ -323,8 +350,10 @@ def verbs() -> list[str]:
 def _file(module: str) -> Path | None:
     """The file of a module, of this package or of another one that is installed; None if there is none."""
     if module.partition(".")[0] != "adm":
-        found = find_spec(module)
-        return Path(found.origin) if found is not None and found.origin else None
+        with suppress(ModuleNotFoundError):  # of a name within a module that is no package
+            found = find_spec(module)
+            return Path(found.origin) if found is not None and found.origin else None
+        return None
     path = PACKAGE.parent.joinpath(*module.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
     return next((candidate for candidate in candidates if candidate.is_file()), None)

@@ -40,6 +40,8 @@ def configuration(params: Sections, run: str) -> Configuration:
         found["base"] = configuration(params, section.base)
     if isinstance(section, RunParams):
         found |= _guidance(params, section)
+    if section.churn == 0:
+        found["churn_range"] = None
     if section.eta == section.churn == 0 and section.sampler != "ddpm":
         found["noise_temperature"] = 1.0
     if section.schedule is None and not section.steps.startswith(tuple(WARPS)):
@@ -56,6 +58,7 @@ def _guidance(params: Sections, run: RunParams) -> Configuration:
         "classifier": _network(params, run.classifier) if by_classifier and run.classifier else None,
         "classifier_precision": run.classifier_precision if by_classifier else None,
         "gradient_at": run.gradient_at if by_classifier else None,
+        "clipping_order": run.clipping_order if by_classifier and run.clipping != "none" else None,
         "cfg_scale": scale if run.guide is None else None,
         "guide": None if scale is None or run.guide is None else (_network(params, run.guide.checkpoint), scale),
         "guidance_interval": run.guidance_interval if by_classifier or scale is not None else None,

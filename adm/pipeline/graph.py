@@ -196,7 +196,7 @@ class Pipeline:
             data = {"data": self.dataset(gan.dataset)}
             yield self._job("train_gan", key, data, gan=gan, dataset=params.datasets[gan.dataset])
         if params.models:
-            yield self._job("sizes", "", {}, **params.models)
+            yield self._job("sizes", "", {}, models=params.models)
         for key, throughput in params.throughput.items():
             yield self._job("throughput", key, {}, throughput=throughput, model=params.models[throughput.model])
 

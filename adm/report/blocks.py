@@ -90,6 +90,26 @@ class Block:
         return (n - 1) * left**2
 
 
+def with_least_spread(block: Block, least: float) -> Block:
+    """Give the columns of a block whose values are all equal a standard error, each apart from the others.
+
+    A share of few samples may be 1 in each part; that it is 1 of all samples does not follow.
+
+    Args:
+        block: Of shares.
+        least: The standard error that they get: of a share, that of one sample in all.
+    """
+    flat = np.flatnonzero(np.ptp(block.values, axis=0) == 0)
+    if not len(flat):
+        return block
+    n, values = len(block.values), block.values.copy()
+    for place, column in enumerate(flat):
+        # Waves of other lengths sum to zero and are orthogonal: what they tell of two columns is independent.
+        wave = np.cos(np.pi * (np.arange(n) + 0.5) * (place % (n - 1) + 1) / n)
+        values[:, column] += least * math.sqrt(2 * (n - 1)) * wave
+    return Block(values, block.pairs)
+
+
 def t_interval(block: Block) -> Interval:
     """The 95 % interval of the mean of a block of one column.
 

@@ -16,7 +16,7 @@ from scipy import stats
 
 from adm.params import claims as params
 from adm.params.metrics import METRICS
-from adm.report.blocks import Block, draws_of, freedom_of
+from adm.report.blocks import Block, draws_of, freedom_of, with_least_spread
 from adm.report.decisions import Data, Unit, clearance, needed, risk
 from adm.report.evidence import Evidence, Score
 from adm.report.intervals import (
@@ -32,6 +32,9 @@ from adm.report.intervals import (
 )
 from adm.report.metrics import block_of
 from adm.report.verdicts import Finding, Verdict
+
+SHARES = frozenset({"precision", "recall", "density", "coverage"})
+"""Metrics that are shares of samples or of the reference's images, or means of such."""
 
 
 def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
@@ -121,9 +124,12 @@ def _metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict
         shared = tuple(evidence.trained.get(run, run) for run in each) if over_seeds else (one,)
         together.setdefault(shared, []).append(run)
     if not over_seeds:
-        return {
+        blocks = {
             tuple(paired): block_of([scores[run].jackknife[metric] for run in paired]) for paired in together.values()
         }
+        if metric not in SHARES:
+            return blocks
+        return {paired: with_least_spread(block, 1 / scores[paired[0]].num_samples) for paired, block in blocks.items()}
     return {
         tuple(paired): Block(
             np.array([[scores[run].metrics[metric] for run in members[group]] for group in paired], np.float64).T

@@ -9,12 +9,12 @@ from adm.nets.cost import forward_flops, parameter_count
 from adm.params.models import ModelParams
 
 
-def run(sections: dict[str, ModelParams], out: Path) -> None:
-    """Count the parameters and the FLOPs of each model, whose sections are given by their keys, and write them."""
-    made_by = provenance("sizes", sections, {}, ["torch"])
+def run(models: dict[str, ModelParams], out: Path) -> None:
+    """Count the parameters and the FLOPs of each model, by its key, and write them."""
+    made_by = provenance("sizes", models, {}, ["torch"])
     sizes = {
         key: {"parameters": parameter_count(model), "forward_flops": forward_flops(model)}
-        for key, model in sections.items()
+        for key, model in models.items()
     }
     with new_file(out) as path:
         write_sealed_json(path, {"models": sizes, "made_by": made_by})

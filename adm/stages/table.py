@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from adm.paper import captions
+from adm.params.errors import UserError
 from adm.params.schema import Sections
 from adm.params.tables import (
     AnyTableParams,
@@ -47,15 +48,18 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         out: The path without its ending.
 
     Raises:
-        UserError: An artifact that the table needs is missing, or was made with other sections.
+        UserError: An artifact that the table needs is missing, was made with other sections, or does not fit.
     """
-    if isinstance(table, OwnTableParams):
-        made, caption = own_table(read, table, artifacts), table.caption
-    elif isinstance(table, LotteryTableParams):
-        made, caption = lottery_table(read, table.runs, table.metric, artifacts), table.caption
-    else:
-        made, caption = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts), captions()[key]
-        if isinstance(table, RowsParams | SweepsParams | ComputeParams):
-            made = with_further(made, read, table, artifacts)
-        made = named(made, key)
+    try:
+        if isinstance(table, OwnTableParams):
+            made, caption = own_table(read, table, artifacts), table.caption
+        elif isinstance(table, LotteryTableParams):
+            made, caption = lottery_table(read, table.runs, table.metric, artifacts), table.caption
+        else:
+            made, caption = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts), captions()[key]
+            if isinstance(table, RowsParams | SweepsParams | ComputeParams):
+                made = with_further(made, read, table, artifacts)
+            made = named(made, key)
+    except ValueError as error:
+        raise UserError(f"tables.{key}: {error}") from error
     write_table(out, made, title(key), caption, cell_intervals(read, table, made, artifacts))

@@ -102,8 +102,8 @@ def _changes(job: Job, behind: Mapping[Path, str], identify: Any) -> Iterator[st
         return
     if code_of_record(job.stage, made_by.code) != job.code_of_record:
         yield "code"
-    # A curve tells its runs each by its key.
-    values = {**job.values, **job.values.get("runs", {})}
+    # A curve tells its runs each by its key, and the sizes their models.
+    values = {**job.values, **job.values.get({"curve": "runs", "sizes": "models"}.get(job.rule, ""), {})}
     yield from _other_values(made_by.params, {name: values.get(name, {}) for name in made_by.params})
     for name in made_by.inputs:
         if name not in job.inputs:

@@ -137,3 +137,23 @@ def test_a_metric_is_the_business_of_evaluate_and_of_what_prints_metrics(package
     touched = changed(lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
     # What prints metrics asks the registry that names their functions, and is made in seconds.
     assert touched - {"table", "figure", "claims", "report"} == {"evaluate", "judge", "curve"}
+
+
+@pytest.mark.parametrize(
+    ("before_", "after_"),
+    [
+        ("ONE, TWO = 1, 2\n", "ONE, TWO = 1, 3\n"),
+        ("if True:\n    TWO = 2\n", "if True:\n    TWO = 3\n"),
+        ("TWO: int = 2\n", "TWO: int = 3\n"),
+    ],
+)
+def test_a_constant_of_declarations_counts_however_it_is_bound(package, tmp_path, before_, after_):
+    path = package / "params" / "runs.py"
+    text = path.read_text().replace(
+        "return None if scale == 1 else scale", "return None if scale == 1 else scale * TWO"
+    )
+    found = []
+    for constant in (before_, after_):
+        path.write_text(f"{text}\n\n{constant}")
+        found.append(digests(package)["sample"])
+    assert found[0] != found[1]

@@ -6,6 +6,7 @@ from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.load import write
+from adm.params.section import Section
 from adm.pipeline import Pipeline
 from adm.stages import resolve
 
@@ -57,7 +58,8 @@ def make(job, pipeline):
     if job.rule == "resolve":
         resolve.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
         return
-    sections = {name: section for name, section in job.sections.items() if hasattr(section, "values")}
+    sections = job.sections["models"] if job.rule == "sizes" else job.sections
+    sections = {name: section for name, section in sections.items() if isinstance(section, Section)}
     inputs = {name.rstrip("/"): path for name, path in job.inputs.items()}
     made_by = provenance(job.stage, {} if job.rule == "claims" else sections, inputs, ["numpy"], job.sections)
     for name, path in job.outputs.items():

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from miniature import MINIATURE
@@ -212,7 +211,14 @@ def test_a_changed_default_of_any_section_has_all_that_take_it_run_again(root, t
     assert len(seen) > 10
 
 
-def test_code_of_another_package_that_a_row_names_is_followed(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("from theirs.helper import half", "from theirs import helper", "import theirs.helper"),
+        *("from .helper import half", "from . import helper"),
+    ],
+)
+def test_code_of_another_package_that_a_row_names_is_followed(how, tmp_path, monkeypatch):
     """Its modules count as those of this package do, and so does what they import of their own."""
     from adm.params.metrics import METRICS, Metric  # noqa: PLC0415
 
@@ -220,8 +226,9 @@ def test_code_of_another_package_that_a_row_names_is_followed(tmp_path, monkeypa
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "helper.py").write_text("def half(x):\n    return x / 2\n")
-    (package / "mean.py").write_text("from theirs.helper import half\n\n\ndef mean(inputs):\n    return half(inputs)\n")
+    (package / "mean.py").write_text(f"{how}\n\n\ndef mean(inputs):\n    return inputs\n")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)  # another test's
     row = Metric("Mean", "lower", "theirs.mean:mean", ("pool",))
     monkeypatch.setitem(METRICS, "mean", row)
     found = code.code_of("evaluate", ("metric.mean",))
@@ -233,4 +240,24 @@ def test_code_of_another_package_that_a_row_names_is_followed(tmp_path, monkeypa
         if hasattr(function, "cache_clear"):
             function.cache_clear()
     assert code.code_digest("evaluate", ("metric.mean",)) != digest
-    assert Path(package / "mean.py").is_file()
+
+
+def test_what_a_row_names_may_be_a_module_alone_and_has_a_name(tmp_path, monkeypatch):
+    from adm.params.metrics import METRICS, Metric  # noqa: PLC0415
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "single_file.py").write_text("def mean(inputs):\n    return 0.0\n")
+    monkeypatch.setitem(METRICS, "mean", Metric("Mean", "lower", "single_file:mean", ("pool",)))
+    assert "single_file" in code.code_of("evaluate", ("metric.mean",))
+    monkeypatch.setitem(METRICS, "mean", Metric("Mean", "lower", lambda inputs: 0.0, ("pool",)))
+    with pytest.raises(ValueError, match="no function with a name"):
+        code.code_of("evaluate", ("metric.mean",))
+
+
+def test_a_job_may_name_every_row(tmp_path, monkeypatch):
+    from adm.params.metrics import METRICS  # noqa: PLC0415
+    from adm.params.samplers import SAMPLERS  # noqa: PLC0415
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    rows = tuple(f"{what.what}.{name}" for what in (METRICS, SAMPLERS) for name in what)
+    assert len(code.code_digest("table", rows)) == code.DIGITS
