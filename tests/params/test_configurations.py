@@ -70,6 +70,10 @@ NOTHING = {
     "classifier-free scale 1": {"cfg_scale": 1.0},
     "autoguidance of scale 1": {"guide": {"checkpoint": "adm-100", "scale": 1.0}},
 }
+NOTHING_OF_SOLVERS = {
+    "the order of clipping without guidance": {"sampler": "ddim", "clipping_order": "after"},
+    "the range of no churn": {"sampler": "heun", "churn_range": [0.1, 1.0]},
+}
 SOMETHING = {
     "another checkpoint": {"checkpoint": "adm-100"},
     "another network": {"checkpoint": "wide"},
@@ -86,6 +90,13 @@ SOMETHING = {
 def test_runs_of_one_configuration_are_no_claim(entry):
     expected = "claims.mine: 'more' and 'plain' are of one configuration, so no effect is between them"
     assert expected in refusal(claimed(entry))
+
+
+@pytest.mark.parametrize("entry", NOTHING_OF_SOLVERS.values(), ids=NOTHING_OF_SOLVERS)
+def test_fields_of_solvers_that_do_nothing_are_no_claim(entry):
+    data = claimed(entry, kind="lower", than="even")
+    data["runs"]["even"] = data["runs"]["plain"] | {"sampler": entry["sampler"]}
+    assert "'more' and 'even' are of one configuration" in refusal(data)
 
 
 @pytest.mark.parametrize("entry", SOMETHING.values(), ids=SOMETHING)
