@@ -191,6 +191,8 @@ def _declares(module: str) -> bool:
 @cache
 def _text(piece: Piece) -> str | None:
     """The text of a piece; None where it has none of its own: what is imported, and words of errors."""
+    if _file(piece.module) is None:
+        return None
     if not piece.name:
         return _normalised(_tree(piece.module))
     node = _bindings(piece.module).get(piece.name)
@@ -202,6 +204,8 @@ def _text(piece: Piece) -> str | None:
 @cache
 def _uses(piece: Piece) -> list[Piece]:
     """The pieces that a piece names: what a module imports, or what a definition mentions."""
+    if _file(piece.module) is None:
+        return []
     if not piece.name:
         return _imported(piece.module, _tree(piece.module), _tree(piece.module))
     bindings = _bindings(piece.module)
@@ -350,9 +354,9 @@ def verbs() -> list[str]:
 def _file(module: str) -> Path | None:
     """The file of a module, of this package or of another one that is installed; None if there is none."""
     if module.partition(".")[0] != "adm":
-        with suppress(ModuleNotFoundError):  # of a name within a module that is no package
+        with suppress(ModuleNotFoundError, ValueError):  # a name within a module; a module that no file holds
             found = find_spec(module)
-            return Path(found.origin) if found is not None and found.origin else None
+            return Path(found.origin) if found is not None and str(found.origin).endswith(".py") else None
         return None
     path = PACKAGE.parent.joinpath(*module.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
