@@ -355,8 +355,8 @@ def _file(module: str) -> Path | None:
     """The file of a module, of this package or of another one that is installed; None if there is none."""
     if module.partition(".")[0] != "adm":
         with suppress(ModuleNotFoundError, ValueError):  # a name within a module; a module that no file holds
-            found = find_spec(module)
-            return Path(found.origin) if found is not None and str(found.origin).endswith(".py") else None
+            origin = str(getattr(find_spec(module), "origin", None))
+            return Path(origin) if origin.endswith(".py") else None
         return None
     path = PACKAGE.parent.joinpath(*module.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
