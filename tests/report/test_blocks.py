@@ -17,8 +17,8 @@ def test_shares_that_are_alike_in_every_part_get_the_error_of_one_sample_each_ap
     assert block.variance(own) == pytest.approx(Block(values).variance(own))
 
 
-def test_perfect_shares_of_few_samples_are_seldom_told_apart_or_alike():
-    """How often an interval holds the truth, where most draws of eight samples have a share of 1."""
+def test_an_interval_of_shares_near_1_holds_the_truth():
+    """Most draws of 320 samples with a share of 0.999 have no sample outside it, so no spread."""
     rng, held = np.random.default_rng(0), 0
     for _ in range(400):
         shares = np.stack([rng.random(320) < 0.999, rng.random(320) < 0.995], axis=1).reshape(20, 16, 2).mean(axis=0)
