@@ -8,7 +8,7 @@ from adm.arithmetic.sharing import check_shared
 from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
 from adm.params.guidance_checks import check_guides
-from adm.params.keys import check_class, check_dataset, check_equal, check_kept, check_known, model_of
+from adm.params.keys import check_class, check_equal, check_kept, check_known, check_references
 from adm.params.models import (
     ClassifierModelParams,
     DiffusionModelParams,
@@ -32,20 +32,15 @@ def check(params: Params) -> None:
     Raises:
         ValueError: A reference is wrong; the message names the key, the value and what is accepted.
     """
+    check_references(params)
     for key, extractor in params.extractors.items():
-        check_dataset(params, extractor.dataset, f"extractors.{key}.dataset")
         if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
             raise ValueError(
                 f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
             )
-    for key, gan in params.gans.items():
-        check_dataset(params, gan.dataset, f"gans.{key}.dataset")
-    for key, reference in params.references.items():
-        check_dataset(params, reference.dataset, f"references.{key}.dataset")
-        _check_extractor(params, reference.extractor, f"references.{key}.extractor")
     _check_devices(params)
     _check_names(params)
-    _check_published(params)
+    _check_extractors(params)
     for key in params.models:
         _check_training(params, key)
     _check_schedules(params)
@@ -54,8 +49,6 @@ def check(params: Params) -> None:
     _check_studies(params)
     for key, likelihood in params.likelihoods.items():
         _check_likelihood(params, f"likelihoods.{key}", likelihood, "steps")
-    for key, throughput in params.throughput.items():
-        check_known(params.models, throughput.model, f"throughput.{key}.model")
     check_report(params)
 
 
@@ -108,26 +101,20 @@ def _check_names(params: Params) -> None:
                 raise ValueError(f"models.{key}: {key!r} names a checkpoint of {owner!r}; take another key")
 
 
-def _check_published(params: Params) -> None:
-    for key, checkpoint in params.published.checkpoints.items():
-        check_known(params.models, checkpoint.model, f"published.checkpoints.{key}.model")
-    for key, reference in params.published.references.items():
-        _check_extractor(params, reference.extractor, f"published.references.{key}.extractor")
-
-
-def _check_extractor(params: Params, extractor: str, place: str) -> None:
-    check_known(params.graphs, extractor, place)
-    if getattr(params.graphs[extractor], "network", None) is not None:
-        raise ValueError(
-            f"{place}: {extractor!r} gives pooled features alone; name a graph here, and it among a table's judges"
-        )
+def _check_extractors(params: Params) -> None:
+    for key, reference in params.all_references.items():
+        if getattr(params.graphs[reference.extractor], "network", None) is not None:
+            name = "references" if key in params.references else "published.references"
+            raise ValueError(
+                f"{name}.{key}.extractor: {reference.extractor!r} gives pooled features alone; name a graph here, and "
+                "it among a table's judges"
+            )
 
 
 def _check_training(params: Params, key: str) -> None:
     model, place = params.models[key], f"models.{key}"
     if model.dataset is None:
         return
-    check_dataset(params, model.dataset, f"{place}.dataset")
     dataset, training, network = params.datasets[model.dataset], model.training, model.network
     taken = params.resources.train
     try:
@@ -166,7 +153,6 @@ def _check_runs(params: Params) -> None:
 def _check_run(params: Params, key: str) -> None:
     run, place = params.scored[key], _place(params, key)
     if isinstance(run, GanRunParams):
-        check_known(params.gans, run.gan, f"{place}.gan")
         dataset = params.datasets[params.gans[run.gan].dataset]
         for number in run.classes or []:
             check_class(f"{place}.classes", number, dataset.num_classes)
@@ -177,7 +163,7 @@ def _check_run(params: Params, key: str) -> None:
 
 def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
     place = _place(params, key)
-    name = model_of(params, run.checkpoint, f"{place}.checkpoint")
+    name = params.model_of(run.checkpoint)
     model = params.models[name]
     wanted = DiffusionModelParams if isinstance(run, RunParams) else UpsamplerModelParams
     if not isinstance(model, wanted):
@@ -222,7 +208,6 @@ def _check_order(place: str, run: SamplingParams, timesteps: int) -> None:
 def _check_base(params: Params, key: str, name: str) -> None:
     run, place, upsampler = params.upsampled_runs[key], f"upsampled_runs.{key}.base", params.models[name]
     assert isinstance(upsampler, UpsamplerModelParams)
-    check_known(params.runs, run.base, place, "runs")
     check_kept(params, run.base, place)
     side = params.image_size_of(run.base)
     owner, network = f"model {name!r}", upsampler.network
@@ -236,7 +221,6 @@ def _check_base(params: Params, key: str, name: str) -> None:
 
 def _check_reference(params: Params, key: str) -> None:
     run, place = params.scored[key], _place(params, key)
-    check_known(params.all_references, run.reference, f"{place}.reference")
     side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
     if side != size:
         raise ValueError(
@@ -249,7 +233,7 @@ def _check_guidance(params: Params, place: str, checkpoint: str | None, name: st
         return
     model = params.models[name]
     assert isinstance(model, DiffusionModelParams)
-    classifier = params.models[model_of(params, checkpoint, f"{place}.classifier")]
+    classifier = params.models[params.model_of(checkpoint)]
     place = f"{place}.classifier"
     if not isinstance(classifier, ClassifierModelParams):
         raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier'")
@@ -279,7 +263,6 @@ def check_fits(place: str, classifier: ClassifierModelParams, owner: str, model:
 def _check_groups(params: Params) -> None:
     for key, runs in params.groups.items():
         for run in runs:
-            check_known(params.scored, run, f"groups.{key}")
             if runs.count(run) > 1:
                 raise ValueError(f"groups.{key}: {run!r} stands twice; each run must differ")
 
@@ -290,18 +273,15 @@ def _check_studies(params: Params) -> None:
         name, model = _diffusion_model_of(params, interpolation.checkpoint, f"{place}.checkpoint")
         _respaces(place, model.noise.timesteps, interpolation.steps)
         _check_guidance(params, place, interpolation.classifier, name)
-        check_dataset(params, interpolation.dataset, f"{place}.dataset")
         dataset = params.datasets[interpolation.dataset]
         check_equal(f"{place}.dataset", "image_size", dataset.image_size, f"model {name!r}", model.network.image_size)
         _check_channels(f"{place}.dataset", dataset, f"model {name!r}", model)
     for key, pair in params.neighbours.items():
-        check_known(params.scored, pair.run, f"neighbours.{key}.run")
         check_kept(params, pair.run, f"neighbours.{key}.run")
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
     for key, variation in params.variations.items():
         place, name = f"variations.{key}", variation.run
-        check_known(params.runs, name, f"{place}.run", "runs")
         varied = params.runs[name]
         if varied.classifier is None:
             raise ValueError(f"{place}.run: {name!r} has no classifier, so scales {variation.scales} do nothing")
@@ -316,7 +296,6 @@ def _check_likelihood(params: Params, place: str, likelihood: BoundParams, field
     name, model = _diffusion_model_of(params, likelihood.checkpoint, f"{place}.checkpoint")
     if (steps := getattr(likelihood, field)) is not None:
         _respaces(place, model.noise.timesteps, steps, field)
-    check_dataset(params, likelihood.dataset, f"{place}.dataset")
     dataset, owner = params.datasets[likelihood.dataset], f"model {name!r}"
     check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, model.network.image_size)
     _check_channels(f"{place}.dataset", dataset, owner, model)
@@ -340,7 +319,6 @@ def _check_schedules(params: Params) -> None:
 
 def _check_search(params: Params, key: str, search: SearchParams) -> None:
     place = f"schedules.{key}"
-    check_known(params.runs, search.run, f"{place}.run", "runs")
     run = params.runs[search.run]
     if run.schedule is not None:
         raise ValueError(f"{place}.run: {search.run!r} has a schedule itself, {run.schedule!r}; name one without")
@@ -377,7 +355,6 @@ def _check_scheduled(params: Params, place: str, run: SamplingParams, timesteps:
     """Check that the schedule of a run has one of so many steps, of a process as long, and no seed of the run."""
     if run.schedule is None:
         return
-    check_known(params.schedules, run.schedule, f"{place}.schedule")
     if not run.steps.isdigit():
         raise ValueError(f"{place}.steps: {run.steps!r} chooses timesteps; with a schedule write their number alone")
     schedule, owner = params.schedules[run.schedule], f"{place}.schedule: {run.schedule!r}"
@@ -403,7 +380,7 @@ def _check_scheduled(params: Params, place: str, run: SamplingParams, timesteps:
 
 
 def _diffusion_model_of(params: Params, checkpoint: str, place: str) -> tuple[str, DiffusionModelParams]:
-    name = model_of(params, checkpoint, place)
+    name = params.model_of(checkpoint)
     model = params.models[name]
     if not isinstance(model, DiffusionModelParams):
         raise ValueError(f"{place}: {checkpoint!r} is of kind {model.kind!r}, not 'diffusion'")

@@ -1,15 +1,24 @@
 """Sections of the claims: statements of the paper's appendix, and the comparisons that test them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.paper import claims as claims_of_paper
-from adm.params.judges import judged
 from adm.params.metrics import ClaimMetric
+from adm.params.references import (
+    Graph,
+    Interpolation,
+    Neighbours,
+    Scores,
+    SingleScores,
+    Size,
+    Throughput,
+    Words,
+    references,
+)
 from adm.params.section import Key, Section
-from adm.params.sources import Needs, Words, keys_in
 
 Margin = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -21,33 +30,11 @@ class Claim(Section):
     statement: Words
     source: Words
 
-    def runs_compared(self) -> list[str]:
-        """The runs whose metrics it compares."""
-        return []
-
-    def studies(self) -> list[str]:
-        """The studies that it uses."""
-        return []
-
-    def judged(self) -> list[str]:
-        """The scores of runs by judges that it compares, as `RUN@JUDGE`."""
-        return []
-
-    def throughputs(self) -> list[str]:
-        """The measured throughputs that it compares."""
-        return []
-
-    def models(self) -> list[str]:
-        """The models whose training costs it compares."""
-        return []
-
     @model_validator(mode="after")
     def _compares_two_things(self) -> Self:
-        for name in ("runs_compared", "studies", "throughputs", "models"):
-            keys = getattr(self, name)()
-            if repeated := [key for key in keys if keys.count(key) > 1]:
-                what = name.removesuffix("_compared")
-                raise ValueError(f"{repeated[0]!r} stands twice among the claim's {what}; each must differ")
+        keys = [named.key for named in references(type(self), self) if named.ref.reads]
+        if repeated := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(f"{repeated[0]!r} stands twice in the claim; each must differ")
         return self
 
 
@@ -56,13 +43,9 @@ class ComparisonClaim(Claim):
 
     kind: Literal["lower", "higher"]
     metric: ClaimMetric
-    run: Key
-    than: Key
+    run: Scores
+    than: Scores
     by: Margin = 0.0
-
-    def runs_compared(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [self.run, self.than]
 
 
 class TrendClaim(Claim):
@@ -70,11 +53,7 @@ class TrendClaim(Claim):
 
     kind: Literal["falls", "rises"]
     metric: ClaimMetric
-    runs: Annotated[list[Key], Field(min_length=3)]
-
-    def runs_compared(self) -> list[str]:
-        """Keys that it is tested on."""
-        return self.runs
+    runs: Annotated[list[Scores], Field(min_length=3)]
 
 
 class BridgesClaim(Claim):
@@ -82,14 +61,10 @@ class BridgesClaim(Claim):
 
     kind: Literal["bridges"]
     metric: ClaimMetric
-    run: Key
-    from_run: Key
-    to_run: Key
+    run: Scores
+    from_run: Scores
+    to_run: Scores
     share: Annotated[float, Field(gt=0, le=1)]
-
-    def runs_compared(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [self.run, self.from_run, self.to_run]
 
 
 class SimilarClaim(Claim):
@@ -97,13 +72,9 @@ class SimilarClaim(Claim):
 
     kind: Literal["similar"]
     metric: ClaimMetric
-    runs_a: Annotated[list[Key], Field(min_length=1)]
-    runs_b: Annotated[list[Key], Field(min_length=1)]
+    runs_a: Annotated[list[Scores], Field(min_length=1)]
+    runs_b: Annotated[list[Scores], Field(min_length=1)]
     within: Annotated[float, Field(gt=0)]
-
-    def runs_compared(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [*self.runs_a, *self.runs_b]
 
     @model_validator(mode="after")
     def _as_many_runs(self) -> Self:
@@ -117,13 +88,9 @@ class NotBetterClaim(Claim):
 
     kind: Literal["not_better"]
     metric: ClaimMetric
-    runs: Annotated[list[Key], Field(min_length=1)]
-    base: Key
+    runs: Annotated[list[Scores], Field(min_length=1)]
+    base: Scores
     by: Margin
-
-    def runs_compared(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [*self.runs, self.base]
 
 
 class BeatsEarlyClaim(Claim):
@@ -131,13 +98,9 @@ class BeatsEarlyClaim(Claim):
 
     kind: Literal["beats_early"]
     metric: ClaimMetric
-    runs: Annotated[list[Key], Field(min_length=2)]
-    than: Key
+    runs: Annotated[list[Scores], Field(min_length=2)]
+    than: Scores
     by_share: Share
-
-    def runs_compared(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [*self.runs, self.than]
 
 
 class RanksAlikeClaim(Claim):
@@ -145,40 +108,24 @@ class RanksAlikeClaim(Claim):
 
     kind: Literal["ranks_alike"]
     metric: Literal["fid", "precision", "recall"]
-    runs: Annotated[list[Key], Field(min_length=3)]
-    judge: Key
+    runs: Annotated[list[SingleScores], Field(min_length=3)]
+    judge: Graph
     tau: Annotated[float, Field(gt=-1, lt=1)]
-
-    def runs_compared(self) -> list[str]:
-        """Keys that it is tested on."""
-        return self.runs
-
-    def judged(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [judged(run, self.judge) for run in self.runs]
 
 
 class ReconstructionClaim(Claim):
     """Images are reconstructed with less error with the steps `better`: all reverse steps but the last, or all."""
 
     kind: Literal["reconstruction"]
-    interpolation: Key
+    interpolation: Interpolation
     better: Literal["all_but_last", "all"]
-
-    def studies(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [self.interpolation]
 
 
 class ReconstructionOrderClaim(Claim):
     """The first of `interpolations` reconstructs the same images with less error than each other one."""
 
     kind: Literal["reconstruction_order"]
-    interpolations: Annotated[list[Key], Field(min_length=2)]
-
-    def studies(self) -> list[str]:
-        """Keys that it is tested on."""
-        return self.interpolations
+    interpolations: Annotated[list[Interpolation], Field(min_length=2)]
 
 
 class NoCopiesClaim(Claim):
@@ -189,38 +136,26 @@ class NoCopiesClaim(Claim):
     """
 
     kind: Literal["no_copies"]
-    neighbours: Annotated[list[Key], Field(min_length=1)]
+    neighbours: Annotated[list[Neighbours], Field(min_length=1)]
     ratio: Annotated[float, Field(gt=0)]
     copies: Share
-
-    def studies(self) -> list[str]:
-        """Keys that it is tested on."""
-        return self.neighbours
 
 
 class LighterClaim(Claim):
     """Training `model` costs fewer FLOPs than training the model `than`, by more than the factor `by`."""
 
     kind: Literal["lighter"]
-    model: Key
-    than: Key
+    model: Size
+    than: Size
     by: Annotated[float, Field(ge=1)] = 1.0
-
-    def models(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [self.model, self.than]
 
 
 class FasterClaim(Claim):
     """The optimised implementation trains on more images per second than the naive one, by more than factor `by`."""
 
     kind: Literal["faster"]
-    throughput: Key
+    throughput: Throughput
     by: Annotated[float, Field(ge=1)] = 1.0
-
-    def throughputs(self) -> list[str]:
-        """Keys that it is tested on."""
-        return [self.throughput]
 
 
 class NotTestedClaim(Claim):
@@ -249,7 +184,7 @@ AnyClaim = (
 ClaimParams = Annotated[AnyClaim, Field(discriminator="kind")]
 
 
-def _completed(claims: Any) -> Any:
+def completed(claims: Any) -> Any:
     """Claims completed with the paper's values; a file gives only the runs, or `none`.
 
     If a file lists any of the paper's claims, those that no scale can test are added. All are in the paper's order.
@@ -274,7 +209,7 @@ def _whole(claim: Any, paper: dict[str, Any]) -> Any:
     return {**told, **claim, "kind": "none"}
 
 
-Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(_completed)]
+Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(completed)]
 """The claims by their keys."""
 
 
@@ -300,15 +235,3 @@ def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
         group = "speed" if isinstance(claim, FasterClaim) else told
         groups.setdefault(group, {})[key] = claim
     return groups
-
-
-def needs_of(claims: Iterable[Claim]) -> Needs:
-    """The artifacts that claims are tested on."""
-    claims = list(claims)
-    return Needs(
-        metrics=keys_in(run for claim in claims for run in claim.runs_compared()),
-        judged=keys_in(key for claim in claims for key in claim.judged()),
-        studies=keys_in(study for claim in claims for study in claim.studies()),
-        throughput=keys_in(key for claim in claims for key in claim.throughputs()),
-        sizes=any(claim.models() for claim in claims),
-    )

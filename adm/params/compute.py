@@ -3,7 +3,8 @@
 from typing import Literal
 
 from adm.params.models import Precision
-from adm.params.section import Key, PositiveInt, Section
+from adm.params.references import Model
+from adm.params.section import PositiveInt, Section
 
 
 class ThroughputParams(Section):
@@ -13,7 +14,7 @@ class ThroughputParams(Section):
     what computes: it is what is measured, so it stands here and not under `resources`.
     """
 
-    model: Key
+    model: Model
     naive_batch: PositiveInt
     optimised_batch: PositiveInt
     optimised_precision: Precision = "float32"

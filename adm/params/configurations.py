@@ -6,6 +6,7 @@ from typing import Any
 from adm.arithmetic.respacing import WARPS, respaced_timesteps
 from adm.params.claims import AnyClaim, SimilarClaim
 from adm.params.gans import GanRunParams
+from adm.params.references import keys_read
 from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.section import Section
@@ -80,7 +81,7 @@ def _values(section: Section) -> Configuration:
 
 def same_configurations(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
     """List the pairs of runs of a claim that are of one configuration; if runs are to be similar, seeds count, too."""
-    runs = claim.runs_compared()
+    runs = keys_read(claim, "metrics")
     found = {run: configuration(params, run) for run in runs}
     pairs = [(a, b) for a, b in combinations(runs, 2) if found[a] == found[b]]
     if isinstance(claim, SimilarClaim):
@@ -99,7 +100,7 @@ def told_apart_by_schedules(params: Sections, claim: AnyClaim) -> list[tuple[str
 
     Only what is found tells whether they differ at all.
     """
-    sections = {run: params.section_of(run) for run in claim.runs_compared()}
+    sections = {run: params.section_of(run) for run in keys_read(claim, "metrics")}
     sampled = {run: section for run, section in sections.items() if isinstance(section, SamplingParams)}
     if all(section.schedule is None for section in sampled.values()):
         return []

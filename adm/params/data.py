@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from adm.params.references import Dataset, Graph
 from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
 
 FILES = ("folder", "lsun")
@@ -131,7 +132,7 @@ class ExtractorParams(GraphParams):
     say little about images, and so would the metrics that rest on them: the stage refuses them.
     """
 
-    dataset: Key
+    dataset: Dataset
     learns: Literal["classes", "rotations"] = "classes"
     side: Annotated[int, Field(gt=0, multiple_of=4)]
     channels: Annotated[int, Field(ge=4)] = 16
@@ -147,7 +148,7 @@ class ExtractorParams(GraphParams):
 class ReferenceParams(Section):
     """A reference batch: statistics of a whole dataset, and images for precision and recall."""
 
-    dataset: Key
-    extractor: Key
+    dataset: Dataset
+    extractor: Graph
     num_images: Annotated[int, Field(ge=4)]
     threads: PositiveInt = 1

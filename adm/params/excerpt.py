@@ -6,22 +6,24 @@ from typing import Any
 
 from adm.params.judges import parts
 from adm.params.naming import count_key
+from adm.params.needs import Needs
 from adm.params.published import PublishedSection
+from adm.params.references import references
 from adm.params.schema import Params, Sections
 from adm.params.section import Section
-from adm.params.sources import Needs
 from adm.params.studies import NeighboursParams
 
 Named = tuple[str, str]
 """What an entry is, "run" or "dataset" say, and its key."""
 
 
-FIELDS = {
-    **dict.fromkeys(("checkpoint", "classifier"), "checkpoint"),
-    **dict.fromkeys(("run", "base"), "run"),
-    **{"schedule": "study", "model": "model"},
+OF = {
+    "checkpoints": "checkpoint",
+    "models": "model",
+    **dict.fromkeys(("runs", "scored"), "run"),
+    "schedules": "study",
 }
-"""Fields that name an entry that a table, a figure or claims read, and what it is."""
+"""What a reference names, by its type, where tables, figures and claims read on from one entry to another."""
 
 SECTIONS = {
     **dict.fromkeys(("runs", "upsampled_runs", "gan_runs"), "run"),
@@ -96,7 +98,5 @@ def _named(params: Params, kind: str, key: str) -> Iterator[Named]:
     entry = entries.get(kind, {}).get(key)
     if isinstance(entry, NeighboursParams):  # whose images are of its run's reference
         yield "reference", params.scored[entry.run].reference
-    for section in (entry, getattr(entry, "guide", None)):
-        for field, of_kind in FIELDS.items():
-            if (name := getattr(section, field, None)) is not None:
-                yield of_kind, name
+    if entry is not None:
+        yield from ((OF[named.ref.of], named.key) for named in references(type(entry), entry) if named.ref.of in OF)

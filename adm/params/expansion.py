@@ -5,19 +5,23 @@ It works on the values from YAML, before any check, so the schema only describes
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 
+from adm.params.claims import completed
 from adm.params.errors import UserError, accepted, shown
 from adm.params.keys import check_known
 from adm.params.naming import count_key, value_key
 from adm.params.parsing import read_yaml
+from adm.params.references import RUNS, Named, visit
 from adm.params.schema import Params
 from adm.params.seeds import with_seeds
+from adm.params.tables import with_kinds
 
 BASE, SWEEP, ITERATION, ROOT = "base", "sweep", "iteration", "root"
 """Keys of a params file that a written-out file does not have."""
@@ -34,29 +38,17 @@ NOT_SWEPT = frozenset({"paths", "execution", "resources", "published", "groups",
 NOT_INHERITED = "paths"
 """The section that is not inherited from a base."""
 
-SEVERAL = frozenset({"rows", "runs", "runs_a", "runs_b"})
-"""Fields of tables and claims that name several runs."""
-
-CURVES = frozenset({"curves", "panels"})
-"""Fields of figures whose entries name several runs, by label."""
-
 SCORED = ("runs", "upsampled_runs", "gan_runs")
 """Sections of runs."""
-
-SCORED = ("runs", "upsampled_runs", "gan_runs")
-"""Sections of runs."""
-
-SEVERAL = frozenset({"rows", "runs", "runs_a", "runs_b"})
-"""Fields of tables and claims that name several runs."""
-
-CURVES = frozenset({"curves", "panels"})
-"""Fields of figures whose labels name several runs each."""
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """The begin of a whole URL; other URLs of published files are paths under the section's `root`."""
 
 OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods", "schedules")
 """Sections whose entries name a checkpoint."""
+
+LEAD = "checkpoint"
+"""The field of these by which a swept model makes an entry for each of its models."""
 
 Raw = dict[str, Any]
 
@@ -133,6 +125,10 @@ def write_out(data: Any, results: str) -> Any:
     written = dict(data)
     if isinstance(paths := data.get("paths", {}), dict):
         written["paths"] = {"results": results, **paths}
+    if "tables" in written:
+        written["tables"] = with_kinds(written["tables"])
+    if "claims" in written:
+        written["claims"] = completed(written["claims"])
     _write_out_sweeps(written)
     if isinstance(published := written.get("published"), dict):
         written["published"] = _with_whole_urls(published)
@@ -156,7 +152,7 @@ def _write_out_sweeps(written: Raw) -> None:
             written[section] = _without_sweeps(section, entries, {})
     for section in WHOLE:
         if isinstance(entries := written.get(section), dict):
-            written[section] = {key: _of_sweeps(entry, sweeps) for key, entry in entries.items()}
+            written[section] = visit(Params.model_fields[section].annotation, entries, partial(_of_sweep, sweeps))
 
 
 def _sweeps(follow: "_Follower", section: str, entries: Raw) -> dict[str, list[str]]:
@@ -170,29 +166,9 @@ def _sweeps(follow: "_Follower", section: str, entries: Raw) -> dict[str, list[s
     return found
 
 
-def _of_sweeps(shown: Any, sweeps: Mapping[str, list[str]]) -> Any:
-    """A table, figure or claim in which the runs of a sweep stand for its key, wherever several runs may."""
-    if not isinstance(shown, dict):
-        return shown
-    written = {}
-    for field, value in shown.items():
-        if field in CURVES:
-            written[field] = _of_curves(value, sweeps)
-        else:
-            written[field] = _of_list(value, sweeps) if field in SEVERAL else value
-    return written
-
-
-def _of_curves(curves: Any, sweeps: Mapping[str, list[str]]) -> Any:
-    if isinstance(curves, dict):
-        return {label: _of_curves(curve, sweeps) for label, curve in curves.items()}
-    return _of_list(curves, sweeps)
-
-
-def _of_list(runs: Any, sweeps: Mapping[str, list[str]]) -> Any:
-    if not isinstance(runs, list):
-        return runs
-    return [run for one in runs for run in (sweeps.get(one, [one]) if isinstance(one, str) else [one])]
+def _of_sweep(sweeps: Mapping[str, list[str]], named: Named) -> list[str]:
+    """The runs that stand for the key of a sweep in a list."""
+    return sweeps.get(named.key, [named.key]) if named.listed and named.ref.of in RUNS else [named.key]
 
 
 def _with_whole_urls(published: Raw) -> Raw:
@@ -320,19 +296,15 @@ class _Follower:
                 continue
             swept = _swept(place, section, entry) if _is_swept(entry) else [("", _plain(entry))]
             for end, one in swept:
-                for model_end, followed in self._followed(place, one):
+                for model_end, followed in self._followed(section, place, one):
                     full = "-".join(filter(None, [str(key), model_end, end]))
                     _put(written, section, full, followed, f"the sweep of {place}" if _is_swept(entry) else "")
         return written
 
-    def _followed(self, place: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
+    def _followed(self, section: str, place: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
         entry = dict(entry)
-        iteration, name = entry.pop(ITERATION, None), entry.get("checkpoint")
-        if isinstance(classifier := entry.get("classifier"), str) and classifier in self.models:
-            entry["classifier"] = self._last(f"{place}.classifier", classifier)
-        guide = entry.get("guide")
-        if isinstance(guide, dict) and isinstance(weaker := guide.get("checkpoint"), str) and weaker in self.models:
-            entry["guide"] = {**guide, "checkpoint": self._last(f"{place}.guide.checkpoint", weaker)}
+        iteration, name = entry.pop(ITERATION, None), entry.get(LEAD)
+        entry = visit(get_args(Params.model_fields[section].annotation)[1], entry, partial(self._last_of_others, place))
         if not isinstance(name, str):
             yield "", entry
             return
@@ -352,6 +324,11 @@ class _Follower:
                 f"{place}.checkpoint: {name!r} is no model, which `iteration` needs; {accepted(known, name)}"
             )
         yield "", entry
+
+    def _last_of_others(self, place: str, named: Named) -> list[str]:
+        """The last checkpoint of a model that another field than the first names."""
+        is_model = named.ref.of == "checkpoints" and named.key in self.models and named.field != LEAD
+        return [self._last(f"{place}.{named.field}", named.key) if is_model else named.key]
 
     def _last(self, place: str, model: str) -> str:
         section = self.models[model]

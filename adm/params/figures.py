@@ -5,11 +5,23 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from adm.params.metrics import ClaimMetric, MetricName
+from adm.params.references import (
+    Data,
+    DiffusionRun,
+    DiffusionScores,
+    FoundSchedule,
+    Images,
+    Interpolation,
+    Likelihood,
+    Neighbours,
+    Scores,
+    Variation,
+    Words,
+)
 from adm.params.section import Key, PositiveInt, Section
-from adm.params.sources import Needs, Words, keys_in
 
-Runs = Annotated[list[Key], Field(min_length=1)]
-Curves = Annotated[dict[str, Annotated[list[Key], Field(min_length=2)]], Field(min_length=1)]
+Runs = Annotated[list[DiffusionScores], Field(min_length=1)]
+Panels = Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
 Pair = Annotated[list[MetricName], Field(min_length=2, max_length=2)]
 Axis = Literal[
     "iterations",
@@ -35,40 +47,20 @@ class AblationsParams(FigureParams):
 
     kind: Literal["ablations"]
     x: Literal["flops", "seconds"] = "flops"
-    panels: Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
-
-    def runs(self) -> list[str]:
-        """The runs of all curves."""
-        return keys_in(run for curves in self.panels.values() for runs in curves.values() for run in runs)
+    panels: Panels
 
 
 class EvaluationsParams(FigureParams):
     """FID against the evaluations of the denoiser that an image takes: panels of curves of runs."""
 
     kind: Literal["evaluations"]
-    panels: Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
-
-    def runs(self) -> list[str]:
-        """The runs of all curves."""
-        return keys_in(run for curves in self.panels.values() for runs in curves.values() for run in runs)
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(metrics=self.runs())
+    panels: Panels
 
 
 class RunCurvesParams(FigureParams):
     """Metrics along curves of runs, by the curve's label."""
 
-    curves: Curves
-
-    def runs(self) -> list[str]:
-        """The runs of all curves."""
-        return keys_in(run for runs in self.curves.values() for run in runs)
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(metrics=self.runs())
+    curves: Annotated[dict[str, Annotated[list[Scores], Field(min_length=2)]], Field(min_length=1)]
 
 
 class TradeOffsParams(RunCurvesParams):
@@ -84,6 +76,7 @@ class TemperaturesParams(RunCurvesParams):
     """FID, precision and recall against the temperature."""
 
     kind: Literal["temperatures"]
+    curves: Annotated[dict[str, Annotated[list[DiffusionScores], Field(min_length=2)]], Field(min_length=1)]
 
 
 class CurvesParams(RunCurvesParams):
@@ -98,70 +91,55 @@ class NeighboursFigureParams(FigureParams):
     """Samples above their nearest neighbours: one block for each study, by the block's title."""
 
     kind: Literal["neighbours"]
-    blocks: Annotated[dict[str, Key], Field(min_length=1)]
+    blocks: Annotated[dict[str, Neighbours], Field(min_length=1)]
     columns: PositiveInt
 
 
-class StudyFigureParams(FigureParams):
-    """A picture of one study."""
-
-    study: Key
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(studies=[self.study])
-
-
-class VariationFigureParams(StudyFigureParams):
+class VariationFigureParams(FigureParams):
     """A variation of the gradient scale."""
 
     kind: Literal["variation"]
+    study: Variation
 
 
-class InterpolationFigureParams(StudyFigureParams):
+class InterpolationFigureParams(FigureParams):
     """An interpolation between real images."""
 
     kind: Literal["interpolation"]
+    study: Interpolation
 
 
 class LikelihoodsFigureParams(FigureParams):
     """Terms of L_vlb against the timestep: one curve for each study, by its label."""
 
     kind: Literal["likelihoods"]
-    curves: Annotated[dict[str, Key], Field(min_length=1)]
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(studies=keys_in(self.curves.values()))
+    curves: Annotated[dict[str, Likelihood], Field(min_length=1)]
 
 
-class SchedulesFigureParams(StudyFigureParams):
+class SchedulesFigureParams(FigureParams):
     """The bound against the number of steps, of the study's schedules and of uniform ones; the timesteps of runs.
 
     `runs` are those whose timesteps are marked, by their labels.
     """
 
     kind: Literal["schedules"]
-    runs: Annotated[dict[str, Key], Field(min_length=1)]
+    study: FoundSchedule
+    runs: Annotated[dict[str, DiffusionRun], Field(min_length=1)]
 
 
 class LotteryFigureParams(FigureParams):
     """A metric by each seed of training, and the standard deviation that each makes: the runs of a table `lottery`."""
 
     kind: Literal["lottery"]
-    runs: Runs
+    runs: Annotated[list[Scores], Field(min_length=1)]
     metric: ClaimMetric = "fid"
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(metrics=self.runs)
 
 
 class PanelParams(Section):
     """A panel of a comparison: samples of a run, or images of a dataset."""
 
-    run: Key | None = None
-    dataset: Key | None = None
+    run: Images | None = None
+    dataset: Data | None = None
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -178,24 +156,12 @@ class ComparisonParams(FigureParams):
     columns: PositiveInt
     lines: PositiveInt
 
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        panels = [panel for row in self.rows.values() for panel in row.values()]
-        return Needs(
-            samples=keys_in(panel.run for panel in panels if panel.run),
-            data=keys_in(panel.dataset for panel in panels if panel.dataset),
-        )
-
 
 class GridParams(FigureParams):
     """Samples of one run."""
 
-    run: Key
+    run: Images
     columns: PositiveInt
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(samples=[self.run])
 
 
 class ClassGridParams(GridParams):

@@ -4,8 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from adm.params.references import Dataset, Gan
 from adm.params.runs import ScoredParams
-from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
+from adm.params.section import Fraction, PositiveInt, Section, Seed
 
 Truncation = Annotated[float, Field(gt=0, le=1)]
 
@@ -18,7 +19,7 @@ class GanParams(Section):
     `discriminator_rate` and `generator_rate` are learning rates; both fall linearly to zero at the last iteration.
     """
 
-    dataset: Key
+    dataset: Dataset
     latent: PositiveInt = 16
     channels: Annotated[int, Field(ge=8, multiple_of=8)] = 16
     iterations: PositiveInt
@@ -38,7 +39,7 @@ class GanRunParams(ScoredParams):
     deviations. Labels are drawn from `classes`; null means all.
     """
 
-    gan: Key
+    gan: Gan
     truncation: Truncation = 1.0
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     micro_batch: PositiveInt = 64

@@ -1,6 +1,6 @@
 """Checks of what guides a run beside a classifier: models that can, and steps to guide."""
 
-from adm.params.keys import check_equal, model_of
+from adm.params.keys import check_equal
 from adm.params.models import DiffusionModelParams
 from adm.params.runs import RunParams
 from adm.params.schema import Params
@@ -36,7 +36,7 @@ def check_guides(params: Params, place: str, run: RunParams, name: str) -> None:
 def _check_guide(params: Params, place: str, run: RunParams, name: str) -> None:
     assert run.guide is not None
     model, owner = params.models[name], f"model {name!r}"
-    guide = params.models[model_of(params, run.guide.checkpoint, place)]
+    guide = params.models[params.model_of(run.guide.checkpoint)]
     if not isinstance(guide, DiffusionModelParams):
         raise ValueError(f"{place}: {run.guide.checkpoint!r} is of kind {guide.kind!r}, not 'diffusion'")
     if run.guide.checkpoint == run.checkpoint:

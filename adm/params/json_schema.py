@@ -11,13 +11,13 @@ from typing import Any, get_args
 from pydantic.json_schema import models_json_schema
 
 from adm.paper import claims as claims_of_paper
-from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SEVERAL, SWEEP
+from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SWEEP
 from adm.params.figures import AnyFigureParams
 from adm.params.models import TrainingSeeds
+from adm.params.references import NAMES, NoSource
 from adm.params.schema import Params
 from adm.params.section import Section, introduced_defaults
 from adm.params.seeds import SEEDED, SEEDS
-from adm.params.sources import NoSource
 from adm.params.tables import KINDS, AnyTableParams
 
 Schema = dict[str, Any]
@@ -57,8 +57,7 @@ def render() -> str:
     for name, section in sections.items():
         _open(name, section, definitions)
     for definition in definitions.values():
-        for field in SEVERAL | {"curves"}:
-            _let_one_stand_for_several(definition.get("properties", {}).get(field))
+        _let_one_stand_for_several(definition)
     _open_published(definitions["PublishedSection"]["properties"])
     _tell_claims(sections["claims"], definitions)
     definitions["Axis"] = AXIS
@@ -140,9 +139,9 @@ def _open(name: str, section: Schema, definitions: dict[str, Schema]) -> None:
 
 
 def _let_one_stand_for_several(part: Any) -> None:
-    """Allow lists of one key where several runs are needed: the key of a sweep stands for all of its runs."""
+    """Allow lists of one key where several are needed: the key of a sweep stands for all of its entries."""
     if isinstance(part, dict):
-        if part.get("type") == "array":
+        if "minItems" in part and any(NAMES in one for one in (part["items"], *part["items"].get("anyOf", ()))):
             part["minItems"] = 1
         for inner in part.values():
             _let_one_stand_for_several(inner)

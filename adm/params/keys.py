@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from adm.params.errors import accepted
+from adm.params.references import Ref, references
 from adm.params.schema import Params
 
 
@@ -24,13 +25,31 @@ def check_known(section: Collection[str], key: str, place: str, among: str = "")
         raise ValueError(f"{place}: {key!r} is not {lacking}; {accepted(section, key)}")
 
 
+def check_references(params: Params) -> None:
+    """Refuse references to what is not there.
+
+    Raises:
+        ValueError: An entry is not there, or cannot be what its field needs; the message names the place and the key.
+    """
+    for named in references(type(params), params):
+        _check_reference(params, named.field, named.ref, named.key)
+
+
+def _check_reference(params: Params, place: str, ref: Ref, key: str) -> None:
+    for one in params.members(key) if ref.groups else [key]:
+        check_known(getattr(params, ref.of), one, place, ref.sections)
+    if ref.of == "datasets":
+        check_dataset(params, key, place)
+    if "samples" in ref.reads:
+        check_kept(params, key, place)
+
+
 def check_dataset(params: Params, key: str, place: str) -> None:
-    """Refuse a key of no dataset, or of one whose images are read at no size.
+    """Refuse a dataset whose images are read at no size.
 
     Raises:
         ValueError: The message names the place, the key and what is accepted.
     """
-    check_known(params.datasets, key, place)
     if params.datasets[key].image_size is None:
         sized = [name for name, dataset in params.datasets.items() if dataset.image_size is not None]
         raise ValueError(f"{place}: {key!r} has no image_size; name a view of it: {accepted(sized, key)}")
@@ -65,15 +84,3 @@ def check_class(place: str, number: int, num_classes: int) -> None:
     """
     if number >= num_classes:
         raise ValueError(f"{place}: {number} is no class; there are {num_classes}, from 0 on")
-
-
-def model_of(params: Params, checkpoint: str, place: str) -> str:
-    """The key of a checkpoint's model.
-
-    Raises:
-        ValueError: There is no such checkpoint; the message names the place.
-    """
-    try:
-        return params.model_of(checkpoint)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
-from adm.params.keys import check_known
 from adm.params.models import TrainingSeeds
 from adm.params.runs import SamplingParams
 from adm.params.schema import Params, Sections
@@ -33,7 +32,6 @@ def check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
         ValueError: A check fails; the message names the key, what was found and what is needed.
     """
     for group in groups:
-        check_known({**params.groups, **params.scored}, group, place)
         if not all(isinstance(params.scored[run], SamplingParams) for run in params.members(group)):
             raise ValueError(f"{place}: {group!r} is sampled from no trained model; name runs of a diffusion model")
     _check_seeds(params, place, groups[0])

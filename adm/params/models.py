@@ -6,7 +6,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from adm.params.errors import shown
 from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
+from adm.params.references import Checkpoint, Dataset, Model
+from adm.params.section import Fraction, PositiveInt, Section, Seed
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Of a network's arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
@@ -145,7 +146,7 @@ class TrainedParams(Section):
 
     DECLARED = frozenset({"dataset", "checkpoints"})
 
-    dataset: Key | None = None
+    dataset: Dataset | None = None
     checkpoints: list[PositiveInt] = []
     training: TrainingParams
 
@@ -213,7 +214,7 @@ class SegmentParams(Section):
     Its last checkpoint is named after the model and `stop`; `<model>-0` is every model's initial checkpoint.
     """
 
-    model: Key
-    dataset: Key
-    previous: Key
+    model: Model
+    dataset: Dataset
+    previous: Checkpoint
     stop: PositiveInt

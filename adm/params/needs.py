@@ -1,42 +1,93 @@
-"""What each table, figure and group of claims is made from, looked up in a params file: keys of artifacts."""
+"""What each table, figure and group of claims is made from: keys of artifacts."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
 
-from adm.params.claims import grouped, needs_of
+from pydantic import BaseModel
+
+from adm.params.claims import RanksAlikeClaim, grouped
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
-from adm.params.judges import judged, parts
+from adm.params.judges import judged
+from adm.params.references import Read, keys_in, keys_read
 from adm.params.schema import Params, Sections
-from adm.params.sources import Needs, keys_in
+from adm.params.tables import OwnTableParams
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Keys of the artifacts that a table, a figure or claims are made from, by their kind; `sizes` is one file."""
+
+    metrics: list[str] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
+    training: list[str] = field(default_factory=list)
+    studies: list[str] = field(default_factory=list)
+    throughput: list[str] = field(default_factory=list)
+    sizes: bool = False
+
+    def items(self) -> Iterator[tuple[str, list[str]]]:
+        """Kinds and keys; the file of sizes has the key ""."""
+        for each in fields(self):
+            keys = getattr(self, each.name)
+            yield each.name, ([""] if keys else []) if each.name == "sizes" else keys
+
+
+def needs_of(params: Sections, *shown: BaseModel) -> Needs:
+    """The artifacts that the references of tables, figures or claims name; of groups, those of their members."""
+
+    def named(read: Read) -> list[str]:
+        return keys_in(key for one in shown for key in keys_read(one, read))
+
+    opinions = (
+        judged(run, judge) for one in shown for group, judge in opinions_in(one) for run in params.members(group)
+    )
+    return Needs(
+        metrics=members_of(params, named("metrics")),
+        judged=keys_in(opinions),
+        samples=named("samples"),
+        data=named("data"),
+        studies=named("studies"),
+        throughput=named("throughput"),
+        sizes=bool(named("sizes")),
+    )
+
+
+def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
+    """The runs that a table or a claim has scored by judges, each with the judge."""
+    judges: list[str] = []
+    if isinstance(shown, OwnTableParams):
+        judges = shown.judges
+    elif isinstance(shown, RanksAlikeClaim):
+        judges = [shown.judge]
+    return [(run, judge) for judge in judges for run in keys_read(shown, "metrics")]
 
 
 def needs_of_table(params: Params, table: str) -> Needs:
     """The artifacts that a table is made from."""
-    return of_members(params, params.tables[table].needs())
+    return needs_of(params, params.tables[table])
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
     """The artifacts that a figure is made from."""
     shown = params.figures[figure]
+    needs = needs_of(params, shown)
     if isinstance(shown, AblationsParams):
-        runs = shown.runs()
         if shown.x == "flops":
-            return of_members(params, Needs(metrics=runs, sizes=True))
-        checkpoints = [params.checkpoint_of(run) for run in runs]
-        training = keys_in(step for point in checkpoints for step in params.chain(point))
-        return of_members(params, Needs(metrics=runs, training=training))
+            return replace(needs, sizes=True)
+        checkpoints = [params.checkpoint_of(run) for run in keys_read(shown, "metrics")]
+        return replace(needs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
     if isinstance(shown, NeighboursFigureParams):
-        studies = keys_in(shown.blocks.values())
-        return Needs(
-            studies=studies,
-            samples=keys_in(params.neighbours[study].run for study in studies),
-            data=keys_in(neighbours_dataset(params, study) for study in studies),
+        return replace(
+            needs,
+            samples=keys_in(params.neighbours[study].run for study in needs.studies),
+            data=keys_in(neighbours_dataset(params, study) for study in needs.studies),
         )
     if isinstance(shown, SchedulesFigureParams):
-        found = [params.runs[run].schedule for run in shown.runs.values() if run in params.runs]
-        return Needs(studies=keys_in([shown.study, *filter(None, found)]))
-    return of_members(params, shown.needs())
+        visited = (params.runs[run].schedule for run in shown.runs.values())
+        return replace(needs, studies=keys_in([*needs.studies, *visited]))
+    return needs
 
 
 def needs_of_claims(params: Params, group: str) -> Needs:
@@ -44,19 +95,13 @@ def needs_of_claims(params: Params, group: str) -> Needs:
     claims = grouped(params.claims)[group].values()
     pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
     found = [getattr(params.section_of(run), "schedule", None) for pair in pairs for run in pair]
-    needs = needs_of(claims)
-    return of_members(params, replace(needs, studies=keys_in([*needs.studies, *filter(None, found)])))
+    needs = needs_of(params, *claims)
+    return replace(needs, studies=keys_in([*needs.studies, *found]))
 
 
 def neighbours_dataset(params: Sections, study: str) -> str:
     """The dataset in which a study looks for neighbours: that of its run's reference."""
     return params.references[params.scored[params.neighbours[study].run].reference].dataset
-
-
-def of_members(params: Params, needs: Needs) -> Needs:
-    """Needs in which the members of groups of runs stand for the groups."""
-    opinions = [judged(run, judge) for key, judge in map(parts, needs.judged) for run in members_of(params, [key])]
-    return replace(needs, metrics=members_of(params, needs.metrics), judged=opinions)
 
 
 def members_of(params: Sections, keys: Iterable[str]) -> list[str]:

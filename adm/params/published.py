@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, model_validator
 
 from adm.params.data import GraphParams
+from adm.params.references import Graph, Model
 from adm.params.runs import ScoredParams
 from adm.params.section import Key, PositiveInt, Section
 
@@ -58,7 +59,7 @@ class PublishedParams(Section):
 class PublishedCheckpointParams(PublishedParams):
     """The averaged weights of a model in the released format, and their iteration."""
 
-    model: Key
+    model: Model
     iteration: PositiveInt
 
 
@@ -75,7 +76,7 @@ class PublishedReferenceParams(PublishedParams):
     """
 
     image_size: PositiveInt
-    extractor: Key
+    extractor: Graph
     num_images: Annotated[int, Field(ge=4)] | None = None
     threads: PositiveInt = 1
 

@@ -3,42 +3,35 @@
 They need the whole params file; a section knows only itself.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
-from adm.params.claims import AnyClaim, BeatsEarlyClaim, NoCopiesClaim, ReconstructionClaim, ReconstructionOrderClaim
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim
 from adm.params.configurations import same_configurations
 from adm.params.figures import (
     AblationsParams,
     AnyFigureParams,
     ClassGridParams,
     CurvesParams,
-    EvaluationsParams,
-    InterpolationFigureParams,
-    LikelihoodsFigureParams,
     LotteryFigureParams,
-    NeighboursFigureParams,
     RunCurvesParams,
     SchedulesFigureParams,
-    TemperaturesParams,
-    VariationFigureParams,
 )
-from adm.params.judges import parts
-from adm.params.keys import check_class, check_dataset, check_kept, check_known
+from adm.params.keys import check_class, check_kept, check_known
 from adm.params.lottery_checks import check_lottery
 from adm.params.metrics import FEWEST_FOR_INTERVALS
-from adm.params.needs import members_of, needs_of_figure, needs_of_table
+from adm.params.needs import members_of, opinions_in
+from adm.params.references import keys_read
 from adm.params.schedules import VariationalParams
 from adm.params.schema import Params
-from adm.params.sources import Needs, keys_in
 from adm.params.tables import (
-    ComputeParams,
     HyperparametersParams,
     LotteryTableParams,
     OwnTableParams,
     ScalesParams,
-    SweepsParams,
     ThroughputTableParams,
     kind_of_table,
 )
@@ -58,7 +51,7 @@ def check_report(params: Params) -> None:
     for key, figure in params.figures.items():
         _check_figure(params, key, figure)
         if isinstance(figure, AblationsParams | RunCurvesParams):
-            _check_seeds(params, f"figures.{key}", figure.runs())
+            _check_seeds(params, f"figures.{key}", keys_read(figure, "metrics"))
     for key, claim in params.claims.items():
         _check_claim(params, f"claims.{key}", claim)
 
@@ -71,20 +64,13 @@ def _check_table(params: Params, key: str) -> None:
         )
     if key in TABLES:
         _check_lengths(place, key, table)
-    _check_guided(params, place, table)
-    _check_seeds(params, place, table.needs().metrics)
-    if isinstance(table, HyperparametersParams):
-        for model in keys_in(table.columns):
-            check_known(params.models, model, f"{place}.columns")
-    if isinstance(table, ComputeParams):
-        for model in table.images_per_v100_second:
-            check_known(params.models, model, f"{place}.images_per_v100_second")
+    _check_seeds(params, place, keys_read(table, "metrics"))
     if isinstance(table, OwnTableParams) and table.published is not None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
         check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
     if isinstance(table, LotteryTableParams):
         check_lottery(params, f"{place}.runs", table.runs)
-    _check_needs(params, place, needs_of_table(params, key))
+    _check_judged(params, table, f"{place}.judges")
 
 
 def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
@@ -101,18 +87,6 @@ def _check_seeds_of_all(params: Params, place: str, keys: Collection[str]) -> No
             f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one; an interval over "
             "seeds needs several of each"
         )
-
-
-def _check_guided(params: Params, place: str, table: Any) -> None:
-    """Check that sources are diffusion runs, because these tables print values of guidance."""
-    guided: dict[str, Sequence[Any]] = {}
-    if isinstance(table, ScalesParams):
-        guided = {"ddpm": table.ddpm, "ddim": table.ddim}
-    elif isinstance(table, SweepsParams):
-        guided = {"rows": table.rows}
-    for name, sources in guided.items():
-        for run in keys_in(sources):
-            check_known(params.runs, params.members(run)[0], f"{place}.{name}", "runs")
 
 
 def _check_lengths(place: str, key: str, table: Any) -> None:
@@ -138,29 +112,11 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
     place = f"figures.{key}"
     if figure.caption is None and key not in captions():
         raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
-    _check_sources(params, place, figure)
-    _check_needs(params, place, needs_of_figure(params, key))
-    if isinstance(figure, ClassGridParams):
-        _check_classes(params, place, figure)
-
-
-def _check_sources(params: Params, place: str, figure: AnyFigureParams) -> None:
-    """Check that what a figure names is of the section that it is drawn from."""
     match figure:
-        # The axes of these are a run's alone: its training, its evaluations, its temperature.
-        case AblationsParams() | EvaluationsParams() | TemperaturesParams():
-            for run in members_of(params, figure.runs()):
-                check_known(params.runs, run, place, "runs")
+        case ClassGridParams():
+            _check_classes(params, place, figure)
         case CurvesParams():
             _check_axis(params, place, figure)
-        case NeighboursFigureParams():
-            _check_studies(params.neighbours, figure.blocks.values(), place, "neighbours")
-        case VariationFigureParams():
-            _check_studies(params.variations, [figure.study], place, "variations")
-        case InterpolationFigureParams():
-            _check_studies(params.interpolations, [figure.study], place, "interpolations")
-        case LikelihoodsFigureParams():
-            _check_studies(params.likelihoods, figure.curves.values(), place, "likelihoods")
         case SchedulesFigureParams():
             _check_visited(params, place, figure)
         case LotteryFigureParams():
@@ -178,8 +134,7 @@ def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
 def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
     """Check that every run has a value on the x axis."""
     field = "checkpoint" if figure.x == "iterations" else figure.x
-    for run in members_of(params, figure.runs()):
-        check_known(params.scored, run, f"{place}.curves")
+    for run in members_of(params, keys_read(figure, "metrics")):
         if getattr(params.scored[run], field, None) is None:
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
 
@@ -190,23 +145,15 @@ def _check_visited(params: Params, place: str, figure: SchedulesFigureParams) ->
     check_known(bounds, figure.study, f"{place}.study", "schedules of kind 'variational'")
     expected = params.models[params.model_of(bounds[figure.study].checkpoint)].noise.timesteps
     for run in figure.runs.values():
-        check_known(params.runs, run, f"{place}.runs", "runs")
         found = params.models[params.model_of(params.runs[run].checkpoint)].noise.timesteps
         if found != expected:
             raise ValueError(f"{place}.runs: {run!r} is of {found} timesteps, but {figure.study!r} is of {expected}")
 
 
-def _check_studies(section: Collection[str], studies: Collection[str], place: str, name: str) -> None:
-    for study in studies:
-        check_known(section, study, place, name)
-
-
 def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
-    compared = claim.runs_compared()
+    compared = keys_read(claim, "metrics")
     runs = members_of(params, compared)
-    for run in runs:
-        check_known(params.scored, run, place)
     _check_seeds(params, place, compared)
     _check_seeds_of_all(params, place, compared)
     _check_counts(params, place, runs, over_seeds=any(run in params.groups for run in compared))
@@ -219,18 +166,14 @@ def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
     _check_compared(params, place, claim)
-    _check_judged(params, claim.judged(), f"{place}.judge")
-    for key in claim.throughputs():
-        check_known(params.throughput, key, place, "throughput")
-    for model in claim.models():
+    _check_judged(params, claim, f"{place}.judge")
+    for model in keys_read(claim, "sizes"):
         _check_trained(params, model, place)
     match claim:
-        case ReconstructionClaim() | ReconstructionOrderClaim():
-            _check_studies(params.interpolations, claim.studies(), place, "interpolations")
-            for other in claim.studies()[1:]:
-                _check_same_images(params, f"{place}.interpolations", claim.studies()[0], other)
-        case NoCopiesClaim():
-            _check_studies(params.neighbours, claim.neighbours, place, "neighbours")
+        case ReconstructionOrderClaim():
+            first, *others = claim.interpolations
+            for other in others:
+                _check_same_images(params, f"{place}.interpolations", first, other)
         case BeatsEarlyClaim():
             for run in members_of(params, claim.runs):
                 check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
@@ -247,17 +190,17 @@ def _check_counts(params: Params, place: str, runs: Collection[str], over_seeds:
             raise ValueError(f"{place}: {run!r} has {count} samples; an interval needs {FEWEST_FOR_INTERVALS} or more")
 
 
-def _check_judged(params: Params, keys: Collection[str], place: str) -> None:
-    for run, judge in map(parts, keys):
-        check_known(params.scored, run, place)
-        check_kept(params, run, place)
-        check_known(params.graphs, judge, place)
-        if judge == params.extractor_of(run):
-            raise ValueError(f"{place}: {judge!r} is the extractor of run {run!r}'s reference already; leave it out")
+def _check_judged(params: Params, shown: BaseModel, place: str) -> None:
+    for group, judge in opinions_in(shown):
+        for run in params.members(group):
+            check_kept(params, run, place)
+            if judge == params.extractor_of(run):
+                raise ValueError(
+                    f"{place}: {judge!r} is the extractor of run {run!r}'s reference already; leave it out"
+                )
 
 
 def _check_trained(params: Params, model: str, place: str) -> None:
-    check_known(params.models, model, place)
     if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
         raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
 
@@ -271,23 +214,3 @@ def _check_same_images(params: Params, place: str, first: str, other: str) -> No
         raise ValueError(
             f"{place}: {first!r} and {other!r} are of one configuration; compare interpolations that differ"
         )
-
-
-def _check_needs(params: Params, place: str, needs: Needs) -> None:
-    sections: Mapping[str, Collection[str]] = {
-        "metrics": params.scored,
-        "samples": params.scored,
-        "data": params.datasets,
-        "training": params.segments,
-        "studies": params.studies,
-        "throughput": params.throughput,
-        "sizes": [""],
-    }
-    for kind, keys in needs.items():
-        for key in keys if kind != "judged" else ():
-            check_known(sections[kind], key, place)
-    for key in needs.samples:
-        check_kept(params, key, place)
-    _check_judged(params, needs.judged, f"{place}.judges")
-    for key in needs.data:
-        check_dataset(params, key, place)

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from adm.arithmetic.interval import Interval
 from adm.arithmetic.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
 from adm.params.models import EmaLength, Precision
+from adm.params.references import Checkpoint, DiffusionRun, Reference, Schedule
 from adm.params.samplers import SAMPLERS, USUAL, SamplerName
 from adm.params.section import Key, PositiveInt, Section, Seed
 
@@ -43,7 +44,7 @@ class ScoredParams(Section):
     """
 
     num_samples: Annotated[int, Field(ge=4)]
-    reference: Key
+    reference: Reference
     threads: PositiveInt = 1
 
 
@@ -61,11 +62,11 @@ class SamplingParams(ScoredParams):
     is within `churn_range`.
     """
 
-    checkpoint: Key
+    checkpoint: Checkpoint
     ema_length: EmaLength | None = None
     sampler: SamplerName = USUAL
     steps: Steps = "250"
-    schedule: Key | None = None
+    schedule: Schedule | None = None
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: EpsilonTemperature = 1.0
@@ -109,7 +110,7 @@ class GuideParams(Section):
     Source: Karras et al. (2024), autoguidance.
     """
 
-    checkpoint: Key
+    checkpoint: Checkpoint
     scale: GradientScale
 
 
@@ -135,7 +136,7 @@ class RunParams(SamplingParams):
 
     DECLARED = frozenset({"curve"})
 
-    classifier: Key | None = None
+    classifier: Checkpoint | None = None
     classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
     gradient_at: Literal["x_t", "mean"] = "x_t"
@@ -208,4 +209,4 @@ class RunParams(SamplingParams):
 class UpsampledRunParams(SamplingParams):
     """A batch that an upsampler makes from the images and labels of the run `base`: the second stage of a stack."""
 
-    base: Key
+    base: DiffusionRun

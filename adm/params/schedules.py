@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from adm.params.references import DiffusionRun
 from adm.params.runs import Steps
-from adm.params.section import Key, PositiveInt, Section, Seed
+from adm.params.section import PositiveInt, Section, Seed
 from adm.params.studies import BoundParams
 
 
@@ -28,7 +29,7 @@ class SearchParams(Section):
     """
 
     kind: Literal["search"]
-    run: Key
+    run: DiffusionRun
     sections: Annotated[int, Field(ge=1, le=5)] = 5
     known: list[Steps] = []
     candidates: PositiveInt = 16

@@ -16,6 +16,7 @@ from adm.params.gans import GanParams, GanRunParams
 from adm.params.models import ModelParams, SegmentParams
 from adm.params.naming import count_key
 from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
+from adm.params.references import Scored
 from adm.params.resources import ResourcesParams
 from adm.params.runs import Evaluations, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schedules import AnyScheduleParams, ScheduleParams
@@ -28,7 +29,7 @@ StudySection = InterpolationParams | NeighboursParams | VariationParams | Likeli
 ReferenceSection = ReferenceParams | PublishedReferenceParams
 
 
-Groups = dict[Key, Annotated[list[Key], Field(min_length=1)]]
+Groups = dict[Key, Annotated[list[Scored], Field(min_length=1)]]
 """Runs that differ only in the seed of training and in that of sampling, by a key that tables, curves and claims may
 name in place of a run. `seeds` of models and GANs make them."""
 
@@ -127,21 +128,24 @@ class Sections(Section):
                 found[previous := f"{key}-{count_key(stop)}"] = segment
         return found
 
+    @cached_property
+    def checkpoints(self) -> dict[str, str]:
+        """The model of every checkpoint, by the checkpoint's key: trained or published ones, and `<model>-0`."""
+        return {
+            **{key: segment.model for key, segment in self.segments.items()},
+            **{key: checkpoint.model for key, checkpoint in self.published.checkpoints.items()},
+            **{f"{model}-0": model for model in self.models},
+        }
+
     def model_of(self, checkpoint: str) -> str:
         """The key of a checkpoint's model; `<model>-0` is the initial checkpoint.
 
         Raises:
             ValueError: There is no such checkpoint.
         """
-        if checkpoint in self.segments:
-            return self.segments[checkpoint].model
-        if checkpoint in self.published.checkpoints:
-            return self.published.checkpoints[checkpoint].model
-        model = checkpoint.removesuffix("-0")
-        if model != checkpoint and model in self.models:
-            return model
-        known = [*self.segments, *self.published.checkpoints, *(f"{model}-0" for model in self.models)]
-        raise ValueError(f"{checkpoint!r} is no checkpoint; {accepted(known, checkpoint)}")
+        if checkpoint not in self.checkpoints:
+            raise ValueError(f"{checkpoint!r} is no checkpoint; {accepted(self.checkpoints, checkpoint)}")
+        return self.checkpoints[checkpoint]
 
     def reference_of(self, run: str) -> ReferenceSection:
         """The reference that a run is scored against."""

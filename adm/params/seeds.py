@@ -15,11 +15,13 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 from adm.params.errors import shown
 from adm.params.models import TrainingSeeds, is_seed
 from adm.params.naming import count_key
+from adm.params.references import RUNS, Named, references, visit
+from adm.params.schema import Params
 
 SEEDS, GROUPS = "seeds", "groups"
 """The field of models and GANs that makes copies; the section that names groups of runs."""
@@ -36,25 +38,8 @@ SEEDED = ("models", "gans")
 SEED_IN_KEY = re.compile(r"seed-(?:[0-9]+|w[0-9]+-d[0-9]+-n[0-9]+)")
 """The part of a copy's key that its run's key has, too; the last one, as a copy may be a run."""
 
-FOLLOWING = {
-    "runs": ("checkpoint", "classifier", "guide"),
-    "upsampled_runs": ("checkpoint", "base"),
-    "gan_runs": ("gan",),
-}
-"""Sections with an entry for each copy, and the fields that name what is copied; a section may name those before it."""
-
-OF_ONE = {
-    "interpolations": ("checkpoint", "classifier"),
-    "likelihoods": ("checkpoint",),
-    "neighbours": ("run",),
-    "variations": ("run",),
-    "throughput": ("model",),
-    "schedules": ("checkpoint", "run"),
-}
-"""Sections whose entries are of one copy, the first, and the fields that name it."""
-
-OF_ONE_IN_TABLES = ("columns", "ddpm", "ddim", "images_per_v100_second")
-"""Fields of tables that are of the first copy: hyperparameters, gradient scales and speeds of all copies are equal."""
+FOLLOWING = ("runs", "upsampled_runs", "gan_runs")
+"""Sections with an entry for each copy of what they name; a section may name those before it."""
 
 Raw = dict[str, Any]
 Copies = dict[str, list[str]]
@@ -72,19 +57,27 @@ def with_seeds(written: Raw) -> Raw:
     for section, copies, seeded in (("models", models, _with_training_seed), ("gans", gans, _with_seed)):
         if isinstance(entries := result.get(section), dict):
             result[section] = _copied(section, entries, seeded, copies)
-    checkpoints = _checkpoints(result.get("models"), models)
-    known = {**dict.fromkeys(("checkpoint", "classifier", "guide"), checkpoints), "gan": gans, "base": runs}
-    for section, fields in FOLLOWING.items():
+    known = {"checkpoints": _checkpoints(result.get("models"), models), "gans": gans, "runs": runs}
+    for section in FOLLOWING:
         if isinstance(entries := result.get(section), dict):
-            result[section] = _followed(section, entries, {field: known[field] for field in fields}, runs)
+            result[section] = _followed(section, entries, known)
     result = _with_groups(result, runs)
-    groups = result.get(GROUPS)
-    firsts = {
-        **{field: {key: copies[0] for key, copies in known[field].items()} for field in ("checkpoint", "classifier")},
-        "model": {key: copies[0] for key, copies in models.items()},
-        "run": {k: v[0] for k, v in groups.items() if isinstance(v, list) and v} if isinstance(groups, dict) else {},
-    }
-    return _of_first(result, firsts)
+    groups = {key: members for key, members in _mapping(result.get(GROUPS)).items() if isinstance(members, list)}
+    firsts = {**known, "models": models, **dict.fromkeys(RUNS, groups)}
+    for section in (name for name in Params.model_fields if name not in FOLLOWING):
+        if isinstance(entries := result.get(section), dict):
+            result[section] = visit(Params.model_fields[section].annotation, entries, partial(_first, firsts))
+    return result
+
+
+def _mapping(value: Any) -> Raw:
+    return value if isinstance(value, dict) else {}
+
+
+def _first(copies: Mapping[str, Copies], named: Named) -> list[str]:
+    """The first copy of what is named, if but one can be."""
+    found = copies.get(named.ref.of, {}).get(named.key)
+    return [found[0] if found and not named.ref.groups else named.key]
 
 
 def _with_seed(entry: Raw, seed: Any) -> Raw:
@@ -160,42 +153,34 @@ def _checkpoints(models: Any, copied: Copies) -> Copies:
     return copies
 
 
-def _followed(section: str, entries: Raw, known: Mapping[str, Copies], runs: Copies) -> Raw:
-    """Entries of runs, one for each copy of what they name, the i-th with the i-th; `runs` gets their keys."""
+def _followed(section: str, entries: Raw, known: Mapping[str, Copies]) -> Raw:
+    """Entries of runs, one for each copy of what they name, the i-th with the i-th; `known` gets their keys."""
+    kind, runs = get_args(Params.model_fields[section].annotation)[1], known["runs"]
     result: Raw = {}
     for key, entry in entries.items():
-        found = {
-            field: copies[name]
-            for field, copies in known.items()
-            if isinstance(name := _named(entry, field), str) and name in copies
+        copied = {
+            named.field: (named.key, known[named.ref.of][named.key])
+            for named in references(kind, entry)
+            if named.key in known.get(named.ref.of, ())
         }
-        if not found:
+        if not copied:
             _put(result, section, key, entry)
             continue
-        if len({len(copies) for copies in found.values()}) > 1:
-            counts = " and ".join(
-                f"{field} {_named(entry, field)!r} has {len(copies)}" for field, copies in found.items()
-            )
+        if len({len(copies) for _, copies in copied.values()}) > 1:
+            counts = " and ".join(f"{field} {name!r} has {len(copies)}" for field, (name, copies) in copied.items())
             raise ValueError(f"{section}.{key}: {counts} seeds; the i-th goes with the i-th, so give equally many")
-        seed = entry.get("seed", 0)
-        runs[key] = []
-        for number, copies in enumerate(zip(*found.values(), strict=True)):
+        seed, all_copies = entry.get("seed", 0), [copies for _, copies in copied.values()]
+        runs[key] = [f"{key}-{SEED_IN_KEY.findall(copy)[-1]}" for copy in all_copies[0]]
+        for number, copy in enumerate(runs[key]):
             drawn = {"seed": seed + number * STRIDE} if number and isinstance(seed, int) else {}
-            runs[key].append(f"{key}-{SEED_IN_KEY.findall(copies[0])[-1]}")
-            named = {field: _naming(entry[field], copy) for field, copy in zip(found, copies, strict=True)}
-            _put(result, section, runs[key][-1], {**entry, **named, **drawn})
+            named = visit(kind, entry, partial(_ith, known, number))
+            _put(result, section, copy, {**named, **drawn})
     return result
 
 
-def _named(entry: Any, field: str) -> Any:
-    """What a field of an entry names, itself or by its `checkpoint`."""
-    value = entry.get(field) if isinstance(entry, dict) else None
-    return value.get("checkpoint") if isinstance(value, dict) else value
-
-
-def _naming(value: Any, copy: str) -> Any:
-    """The value of such a field that names a copy."""
-    return {**value, "checkpoint": copy} if isinstance(value, dict) else copy
+def _ith(known: Mapping[str, Copies], number: int, named: Named) -> list[str]:
+    copies = known.get(named.ref.of, {}).get(named.key)
+    return [copies[number] if copies else named.key]
 
 
 def _with_groups(written: Raw, runs: Copies) -> Raw:
@@ -207,57 +192,3 @@ def _with_groups(written: Raw, runs: Copies) -> Raw:
     for key, copies in runs.items():
         _put(groups, GROUPS, key, copies)
     return {**written, GROUPS: groups}
-
-
-def _of_first(written: Raw, firsts: Mapping[str, Mapping[str, str]]) -> Raw:
-    """A file in which the first copy stands wherever only one can."""
-    of_both = {**firsts["model"], **firsts["run"]}
-    costs = dict.fromkeys(("model", "than"), firsts["model"])
-    changes: dict[str, Callable[[Raw], Raw]] = {
-        **{section: partial(_renamed, {name: firsts[name] for name in fields}) for section, fields in OF_ONE.items()},
-        "tables": partial(_renamed, dict.fromkeys(OF_ONE_IN_TABLES, of_both)),
-        "figures": partial(_with_first_run, firsts["run"]),
-        "claims": lambda claim: _renamed(_of_one_in_claim(claim, costs, firsts["run"]), claim),
-    }
-    return {
-        section: {key: changes[section](entry) if isinstance(entry, dict) else entry for key, entry in entries.items()}
-        if section in changes and isinstance(entries, dict)
-        else entries
-        for section, entries in written.items()
-    }
-
-
-def _of_one_in_claim(
-    claim: Raw, costs: Mapping[str, Mapping[str, str]], runs: Mapping[str, str]
-) -> Mapping[str, Mapping[str, str]]:
-    """The fields of a claim that are of the first copy, with what stands in them."""
-    if "model" in claim:  # what training costs
-        return costs
-    # A judge scores single runs; every other claim names runs, or groups of them.
-    return {"runs": runs} if "judge" in claim else {}
-
-
-def _renamed(names: Mapping[str, Mapping[str, str]], entry: Raw) -> Raw:
-    """An entry whose fields have other names in them."""
-    return {field: _replaced(value, names[field]) if field in names else value for field, value in entry.items()}
-
-
-def _replaced(value: Any, names: Mapping[str, str]) -> Any:
-    """A name, the names in a list or the keys of a mapping, replaced."""
-    if isinstance(value, list):
-        return [_replaced(one, names) for one in value]
-    if isinstance(value, dict):
-        return {names.get(key, key): one for key, one in value.items()}
-    return names.get(value, value) if isinstance(value, str) else value
-
-
-def _with_first_run(names: Mapping[str, str], part: Raw) -> Raw:
-    """A figure's section in which every field `run` or `runs` names single runs; its curves may name groups."""
-    result: Raw = {}
-    for field, value in part.items():
-        if field == "runs" and isinstance(value, dict):
-            result[field] = {label: names.get(run, run) for label, run in value.items()}
-            continue
-        one = names.get(value, value) if field == "run" and isinstance(value, str) else value
-        result[field] = _with_first_run(names, one) if isinstance(one, dict) else one
-    return result

@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from adm.params.models import Precision
+from adm.params.references import Checkpoint, Dataset, DiffusionRun, Scored
 from adm.params.runs import GradientScale, Steps, check_guided
-from adm.params.section import Key, PositiveInt, Section, Seed
+from adm.params.section import PositiveInt, Section, Seed
 
 
 class InterpolationParams(Section):
@@ -17,10 +18,10 @@ class InterpolationParams(Section):
     `classifier_precision` and `compiled` are as for runs.
     """
 
-    checkpoint: Key
-    classifier: Key | None = None
+    checkpoint: Checkpoint
+    classifier: Checkpoint | None = None
     classifier_precision: Precision = "float32"
-    dataset: Key
+    dataset: Dataset
     gradient_scale: GradientScale = 0.0
     steps: Steps = "250"
     pairs: PositiveInt = 4
@@ -41,7 +42,7 @@ class InterpolationParams(Section):
 class NeighboursParams(Section):
     """The `k` images of the reference's dataset that are nearest to each sample of a run in pooled features."""
 
-    run: Key
+    run: Scored
     k: PositiveInt = 3
     threads: PositiveInt = 1
 
@@ -49,7 +50,7 @@ class NeighboursParams(Section):
 class VariationParams(Section):
     """A run's first `num_samples` seeds at several gradient scales; everything else is as in the run."""
 
-    run: Key
+    run: DiffusionRun
     scales: Annotated[list[GradientScale], Field(min_length=1)]
     num_samples: PositiveInt = 8
     threads: PositiveInt = 1
@@ -69,8 +70,8 @@ class BoundParams(Section):
     image is mirrored. `compiled` is as for runs.
     """
 
-    checkpoint: Key
-    dataset: Key
+    checkpoint: Checkpoint
+    dataset: Dataset
     part: Literal["training", "held_out"] = "training"
     num_images: Annotated[int, Field(ge=2)]
     micro_batch: PositiveInt = 64

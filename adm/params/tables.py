@@ -4,35 +4,41 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from adm.params.judges import judged
 from adm.params.metrics import ClaimMetric, MetricName
+from adm.params.references import (
+    DiffusionScores,
+    Graph,
+    Guidance,
+    Model,
+    NoSource,
+    OrNone,
+    Scores,
+    ScoresAndCost,
+    Size,
+    Throughput,
+    Words,
+)
 from adm.params.section import Key, Section
-from adm.params.sources import Needs, Source, Words, keys_in
-
-Sources = Annotated[list[Source], Field(min_length=1)]
 
 
 class _Rows(Section):
     """`further` metrics, of any name, follow the paper's columns."""
 
-    rows: Sources
     further: list[MetricName] = []
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(metrics=keys_in(self.rows))
 
 
 class RowsParams(_Rows):
     """Tables 6, 8, 9, 15, 16: one run for each row of the paper's table, in its order."""
 
     kind: Literal["runs"] = "runs"
+    rows: Annotated[list[Annotated[Scores | NoSource, OrNone]], Field(min_length=1)]
 
 
 class SweepsParams(_Rows):
     """Appendix K: one guided run for each row of the paper's table, in its order."""
 
     kind: Literal["sweeps"] = "sweeps"
+    rows: Annotated[list[Annotated[DiffusionScores | NoSource, OrNone]], Field(min_length=1)]
 
 
 class ComputeParams(_Rows):
@@ -42,49 +48,30 @@ class ComputeParams(_Rows):
     """
 
     kind: Literal["compute"] = "compute"
-    images_per_v100_second: dict[Key, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(metrics=keys_in(self.rows), sizes=True)
+    rows: Annotated[list[Annotated[ScoresAndCost | NoSource, OrNone]], Field(min_length=1)]
+    images_per_v100_second: dict[Model, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class ThroughputTableParams(Section):
     """Table 7: one measured throughput for each model of the paper's table, in its order."""
 
     kind: Literal["throughput"] = "throughput"
-    models: Sources
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(throughput=keys_in(self.models))
+    models: Annotated[list[Annotated[Throughput | NoSource, OrNone]], Field(min_length=1)]
 
 
 class HyperparametersParams(Section):
     """Tables 11-13: one model for each column of the paper's table, in its order."""
 
     kind: Literal["hyperparameters"] = "hyperparameters"
-    columns: Sources
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(sizes=True)
+    columns: Annotated[list[Annotated[Size | NoSource, OrNone]], Field(min_length=1)]
 
 
 class ScalesParams(Section):
     """Table 14: runs with the chosen gradient scales, one for each column of the paper's table."""
 
     kind: Literal["scales"] = "scales"
-    ddpm: Sources
-    ddim: Sources
-
-    def runs(self) -> list[str]:
-        """Keys of the runs whose scales it prints."""
-        return keys_in([*self.ddpm, *self.ddim])
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from: none, only the params file."""
-        return Needs()
+    ddpm: Annotated[list[Annotated[Guidance | NoSource, OrNone]], Field(min_length=1)]
+    ddim: Annotated[list[Annotated[Guidance | NoSource, OrNone]], Field(min_length=1)]
 
 
 def _labelled(rows: Any) -> Any:
@@ -110,18 +97,13 @@ class OwnTableParams(Section):
     """
 
     kind: Literal["own"] = "own"
-    rows: Annotated[dict[str, Key], BeforeValidator(_labelled, list[Key] | dict[str, Key]), Field(min_length=1)]
+    rows: Annotated[dict[str, Scores], BeforeValidator(_labelled, list[Key] | dict[str, Key]), Field(min_length=1)]
     metrics: Annotated[list[MetricName], Field(min_length=1)]
     intervals: bool = False
     evaluations: bool = False
     caption: Words
-    judges: list[Key] = []
+    judges: list[Graph] = []
     published: Key | None = None
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        runs = keys_in(self.rows.values())
-        return Needs(metrics=runs, judged=keys_in(judged(run, judge) for judge in self.judges for run in runs))
 
 
 class LotteryTableParams(Section):
@@ -131,13 +113,9 @@ class LotteryTableParams(Section):
     """
 
     kind: Literal["lottery"]
-    runs: Annotated[list[Key], Field(min_length=1)]
+    runs: Annotated[list[Scores], Field(min_length=1)]
     metric: ClaimMetric = "fid"
     caption: Words
-
-    def needs(self) -> Needs:
-        """The artifacts that it is made from."""
-        return Needs(metrics=self.runs)
 
 
 KINDS = {
@@ -169,7 +147,7 @@ def kind_of_table(key: str) -> str:
     return KINDS.get(key, "own")
 
 
-def _with_kinds(tables: Any) -> Any:
+def with_kinds(tables: Any) -> Any:
     """Tables with the kinds that belong to their keys; a file need not give them."""
     if not isinstance(tables, dict):
         return tables
@@ -179,5 +157,5 @@ def _with_kinds(tables: Any) -> Any:
     }
 
 
-Tables = Annotated[dict[Key, TableParams], BeforeValidator(_with_kinds)]
+Tables = Annotated[dict[Key, TableParams], BeforeValidator(with_kinds)]
 """The tables by their keys. A table of the paper that a file leaves out is not made."""

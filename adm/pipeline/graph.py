@@ -10,20 +10,20 @@ from typing import Any
 
 from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params import Params, UserError
-from adm.params.claims import grouped, needs_of
+from adm.params.claims import grouped
 from adm.params.data import of_files
 from adm.params.errors import accepted
 from adm.params.excerpt import excerpt
 from adm.params.figures import SchedulesFigureParams
 from adm.params.judges import judged, parts
 from adm.params.metrics import METRICS, AskedParams
-from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table, of_members
+from adm.params.needs import Needs, needs_of, needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.references import keys_in, keys_read
 from adm.params.registry import rows_in
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.section import Section
-from adm.params.sources import Needs, keys_in
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
 from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
 from adm.pipeline.jobs import RULES, SHARED, Job
@@ -371,7 +371,7 @@ class Pipeline:
         needs: list[tuple[Any, Needs]] = [
             *((table, needs_of_table(params, key)) for key, table in params.tables.items()),
             *((figure, needs_of_figure(params, key)) for key, figure in params.figures.items()),
-            *((claim, of_members(params, needs_of([claim]))) for claim in params.claims.values()),
+            *((claim, needs_of(params, claim)) for claim in params.claims.values()),
         ]
         for shown, need in needs:
             rows = (row.partition(".") for row in rows_in(shown))
@@ -384,10 +384,12 @@ class Pipeline:
         params = self.params
         for key, table in params.tables.items():
             needs = needs_of_table(params, key)
-            models = keys_in(table.columns) if isinstance(table, HyperparametersParams) else []
+            models = keys_read(table, "sizes") if isinstance(table, HyperparametersParams) else []
             read = excerpt(params, needs, models=models)
             if isinstance(table, ScalesParams):  # it prints values of the params file alone
-                read = read.model_copy(update={"runs": {run: params.runs[run] for run in table.runs()}})
+                read = read.model_copy(
+                    update={"runs": {run: params.runs[run] for run in keys_in([*table.ddpm, *table.ddim])}}
+                )
             words = {"caption": _caption(key, table), "paper": _paper(key, table)}
             yield self._job("table", key, self._needed(needs), table=table, read=read, **words)
         for key, figure in params.figures.items():
@@ -396,7 +398,10 @@ class Pipeline:
             read, caption = excerpt(params, needs, runs), _caption(key, figure)
             yield self._job("figure", key, self._needed(needs), figure=figure, read=read, caption=caption)
         for group, claims in grouped(params.claims).items():
-            needs, models = needs_of_claims(params, group), [model for one in claims.values() for model in one.models()]
+            needs, models = (
+                needs_of_claims(params, group),
+                [model for one in claims.values() for model in keys_read(one, "sizes")],
+            )
             yield self._job(
                 "claims", group, self._needed(needs), claims=claims, read=excerpt(params, needs, models=models)
             )

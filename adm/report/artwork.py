@@ -31,6 +31,7 @@ from adm.params.figures import (
 from adm.params.gans import GanRunParams
 from adm.params.metrics import METRICS
 from adm.params.needs import neighbours_dataset
+from adm.params.references import keys_read
 from adm.params.runs import RunParams
 from adm.params.schedules import VariationalParams
 from adm.params.schema import ScoredSection, Sections
@@ -107,7 +108,9 @@ def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
                 f"{draws.num_samples} samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples "
                 f"again (95 %: {ratio.low:.3g} to {ratio.high:.3g})."
             )
-        case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & shown.runs():
+        case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & keys_read(
+            shown, "metrics"
+        ):
             told = "Here: means over seeds of training, with bars over their 95 % t-intervals."
     return told
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from adm.params.metrics import METRICS
+from adm.params.references import keys_in
 from adm.params.schema import Sections
-from adm.params.sources import keys_in
 from adm.params.tables import TableParams
 from adm.report.metrics import Inputs, read_intervals
 

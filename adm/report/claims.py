@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from adm.params import claims as params
+from adm.params.judges import judged
 from adm.params.metrics import METRICS
+from adm.params.references import keys_read
 from adm.report.blocks import Block, draws_of, freedom_of, with_least_spread
 from adm.report.decisions import Data, Unit, clearance, needed, risk
 from adm.report.evidence import Evidence, Score
@@ -44,7 +46,7 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         ValueError: The evidence cannot be compared; the message names the claim and what was found.
     """
     kind: str = claim.kind  # type: ignore[attr-defined]
-    if same := next((pair for pair in evidence.alike if {*pair} <= {*claim.runs_compared()}), None):
+    if same := next((pair for pair in evidence.alike if {*pair} <= {*keys_read(claim, "metrics")}), None):
         note = f"{same[0]!r} and {same[1]!r} visit the same timesteps: a schedule is found that is compared with itself"
         return Verdict(key=key, statement=claim.statement, source=claim.source, verdict="not tested", note=note)
     try:
@@ -65,18 +67,18 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
 
 def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
     """What the claim's interval is of; None if nothing is drawn."""
-    if runs := claim.runs_compared():
+    if runs := keys_read(claim, "metrics"):
         blocks = _metric_blocks(claim.metric, runs, evidence)  # type: ignore[attr-defined]
         freedom = freedom_of([*blocks.values()])
         if groups := [run for run in runs if run in evidence.groups]:
             return Data("seeds a model", min(len(evidence.groups[group]) for group in groups), freedom)
         return Data("images a run", min(evidence.scores[run].num_samples for run in runs), freedom)
     counts: dict[Unit, list[int]] = {
-        "images": [len(evidence.errors[key]) for key in claim.studies() if key in evidence.errors],
+        "images": [len(evidence.errors[key]) for key in keys_read(claim, "studies") if key in evidence.errors],
         "samples a run": [
-            len(evidence.neighbours[key].copies) for key in claim.studies() if key in evidence.neighbours
+            len(evidence.neighbours[key].copies) for key in keys_read(claim, "studies") if key in evidence.neighbours
         ],
-        "repetitions": [len(rates) for key in claim.throughputs() for rates in evidence.throughputs[key]],
+        "repetitions": [len(rates) for key in keys_read(claim, "throughput") for rates in evidence.throughputs[key]],
     }
     for unit, found in counts.items():
         if found:
@@ -169,7 +171,7 @@ def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
 
 
 def _comparison(claim: params.ComparisonClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
+    draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
     found = interval(draws[claim.run] - draws[claim.than])
     effect = f"{name} {draws[claim.run][0]:.4g} against {draws[claim.than][0]:.4g}: {found.estimate:+.3g}"
     if claim.kind == "lower":
@@ -187,7 +189,7 @@ def _trend(claim: params.TrendClaim, evidence: Evidence) -> Finding:
 
 
 def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
+    draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
     up = _way_up(claim.metric)
     gap = up * (draws[claim.to_run] - draws[claim.from_run])
     bridged = up * (draws[claim.run] - draws[claim.from_run])
@@ -202,7 +204,7 @@ def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
 
 
 def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
+    draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
     pairs = zip(claim.runs_a, claim.runs_b, strict=True)
     apart = np.stack([draws[a] - draws[b] for a, b in pairs], axis=1)
     sizes = np.abs(apart)
@@ -215,7 +217,7 @@ def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
 
 
 def _not_better(claim: params.NotBetterClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
+    draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
     up = _way_up(claim.metric)
     found = interval_of_greatest(np.stack([up * (draws[run] - draws[claim.base]) for run in claim.runs], axis=1))
     effect = (
@@ -226,7 +228,7 @@ def _not_better(claim: params.NotBetterClaim, evidence: Evidence) -> Finding:
 
 
 def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
-    draws, name = metric_draws(claim.metric, claim.runs_compared(), evidence), METRICS[claim.metric].label
+    draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
     at = [evidence.iterations.get(run, 0) for run in claim.runs]
     if at[0] <= 0 or any(earlier >= later for earlier, later in pairwise(at)):
         raise ValueError(f"runs {', '.join(claim.runs)} have iterations {', '.join(map(str, at))}, which must rise")
@@ -247,8 +249,9 @@ def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
 def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
     name = METRICS[claim.metric].label
     # Both extractors see the same samples, so what they say is paired.
-    draws = metric_draws(claim.metric, [*claim.runs, *claim.judged()], evidence)
-    by_own, by_judge = (np.stack([draws[key] for key in keys], axis=1) for keys in (claim.runs, claim.judged()))
+    opinions = [judged(run, claim.judge) for run in claim.runs]
+    draws = metric_draws(claim.metric, [*claim.runs, *opinions], evidence)
+    by_own, by_judge = (np.stack([draws[key] for key in keys], axis=1) for keys in (claim.runs, opinions))
     first, second = np.triu_indices(len(claim.runs), 1)
     alike = np.sign(by_own[:, first] - by_own[:, second]) * np.sign(by_judge[:, first] - by_judge[:, second])
     found = interval(alike.mean(axis=1))

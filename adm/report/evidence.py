@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.metrics.jackknife import Jackknife
-from adm.params.claims import AnyClaim, BeatsEarlyClaim, needs_of
+from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.errors import UserError
 from adm.params.gans import GanRunParams
 from adm.params.judges import parts
-from adm.params.needs import members_of
+from adm.params.needs import members_of, needs_of
+from adm.params.references import keys_in, keys_read
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.section import Section
@@ -75,13 +76,15 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     Args:
         params: The params file, whose sections the evidence must have been made with.
         claims: Of the params file.
-        inputs: The artifacts that `adm.params.claims.needs_of` names.
+        inputs: The artifacts that `adm.params.needs.needs_of` names.
 
     Raises:
         UserError: An artifact that a claim needs is missing, malformed or made with another section.
     """
-    needs = needs_of(claims)
-    flops = read_sizes(params, (model for claim in claims for model in claim.models()), "forward_flops", inputs)
+    needs = needs_of(params, *claims)
+    groups = {key: params.groups[key] for one in claims for key in keys_read(one, "metrics") if key in params.groups}
+    models = keys_in(model for claim in claims for model in keys_read(claim, "sizes"))
+    flops = read_sizes(params, models, "forward_flops", inputs)
     images = images_seen(params)
     errors, neighbours = {}, {}
     for key in needs.studies:
@@ -92,13 +95,10 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
             neighbours[key] = _neighbours(path, params.neighbours[key])
     return Evidence(
         scores={
-            **{
-                key: _score(inputs["metrics"][key], key, params.scored[key])
-                for key in members_of(params, needs.metrics)
-            },
+            **{key: _score(inputs["metrics"][key], key, params.scored[key]) for key in needs.metrics},
             **{key: _judged(params, key, inputs["judged"][key]) for key in needs.judged},
         },
-        groups=(groups := {key: params.groups[key] for key in needs.metrics if key in params.groups}),
+        groups=groups,
         trained={run: _trained(params, run) for run in members_of(params, groups)},
         iterations=_iterations(params, claims),
         errors=errors,

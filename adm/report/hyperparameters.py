@@ -10,8 +10,8 @@ from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
 from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams
+from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
-from adm.params.sources import NoSource, keys_in
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
 from adm.report.metrics import Inputs, read_sizes

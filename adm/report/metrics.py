@@ -21,7 +21,7 @@ from adm.report.blocks import Block, t_interval
 from adm.report.seeds import OverSeeds, over_seeds
 
 Inputs = Mapping[str, Mapping[str, Path]]
-"""Paths of artifacts by kind and key, as `adm.params.sources.Needs` names them."""
+"""Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
 
 
 def read_metrics(

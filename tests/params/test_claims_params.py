@@ -5,6 +5,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from adm.paper import claims as claims_of_paper
 from adm.params.claims import ClaimParams, Claims, grouped
+from adm.params.references import keys_read
 
 CLAIM = TypeAdapter(ClaimParams)
 COMMON = {"statement": "A is better than B.", "source": "Table 6"}
@@ -43,7 +44,7 @@ CLAIMS = [
 @pytest.mark.parametrize(("claim", "inputs"), CLAIMS, ids=[claim["kind"] for claim, _ in CLAIMS])
 def test_a_claim_names_all_that_it_is_tested_on(claim, inputs):
     parsed = CLAIM.validate_python(COMMON | claim)
-    assert (parsed.runs_compared(), parsed.studies(), parsed.throughputs(), parsed.models()) == inputs
+    assert tuple(keys_read(parsed, read) for read in ("metrics", "studies", "throughput", "sizes")) == inputs
 
 
 LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTER, NONE = (
@@ -60,7 +61,7 @@ LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTE
         (LOWER | {"statement": "two\nlines"}, "statement"),
         (LOWER | {"metric": "nearer"}, "'nearer' has no intervals.*fid, sfid, inception_score, precision, recall"),
         (LOWER | {"metric": "fids"}, "'fids' is no metric; there are fid, sfid"),
-        (LOWER | {"than": "a"}, "'a' stands twice among the claim's runs"),
+        (LOWER | {"than": "a"}, "'a' stands twice in the claim"),
         (LOWER | {"than": "no key"}, "than"),
         (LOWER | {"by": -0.1}, "greater than or equal to 0"),
         (LOWER | {"by": "1"}, "valid number"),
@@ -77,11 +78,11 @@ LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTE
         ({key: value for key, value in NOT_BETTER.items() if key != "by"}, "by"),
         (EARLY | {"by_share": 1.0}, "less than 1"),
         (EARLY | {"runs": ["a"]}, "at least 2"),
-        (ORDER | {"interpolations": ["i", "i"]}, "'i' stands twice among the claim's studies"),
+        (ORDER | {"interpolations": ["i", "i"]}, "'i' stands twice in the claim"),
         (COPIES | {"copies": 0.0}, "greater than 0"),
         (COPIES | {"ratio": float("nan")}, "finite"),
         (FASTER | {"by": 0.5}, "greater than or equal to 1"),
-        (LIGHTER | {"than": "classifier"}, "'classifier' stands twice among the claim's models"),
+        (LIGHTER | {"than": "classifier"}, "'classifier' stands twice in the claim"),
         ({key: value for key, value in NONE.items() if key != "none"}, "none"),
     ],
 )

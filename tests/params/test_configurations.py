@@ -8,6 +8,7 @@ from adm.params.claims import grouped, not_tested
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.load import load
 from adm.params.needs import needs_of_claims
+from adm.params.references import references
 from adm.pipeline import Pipeline
 
 SMALL = """
@@ -170,7 +171,7 @@ def test_what_a_scale_tests_is_known_before_any_result(root, file):
     for key, claim in claims.items():
         # The stage, which gets a part of the file, knows as much.
         assert told_apart_by_schedules(reads[key], claim) == told_apart_by_schedules(params, claim)
-        tested_on = [*claim.runs_compared(), *claim.studies(), *claim.throughputs(), *claim.models()]
+        tested_on = [named for named in references(type(claim), claim) if named.ref.reads]
         assert (key in untested) == (not tested_on)
     pairs = {key: told_apart_by_schedules(params, claim) for key, claim in claims.items()}
     assert [key for key, found in pairs.items() if found] == ["superior-schedule"]

@@ -70,7 +70,7 @@ CONTRADICTIONS = {
     "a judge that there is not": (
         {"tables.further": JUDGES | {"judges": ["vgg"]}},
         "tables.further.judges",
-        "'vgg' is not defined",
+        "'vgg' is not among extractors",
         "digits",
     ),
     "the first extractor as a judge": (

@@ -16,11 +16,11 @@ def _without(value):
 
 # Changes of the params file; then what the message must contain: the key's path, the value, what is accepted.
 SHOWN = {
-    "row of no run": ({"tables.table_16.rows.8": "cat-sweep"}, "tables.table_16: 'cat-sweep'", "cat-swept"),
+    "row of no run": ({"tables.table_16.rows.8": "cat-sweep"}, "tables.table_16.rows: 'cat-sweep'", "cat-swept"),
     "row of no throughput": (
         {"tables.table_7.models.0": "adm-64"},
-        "tables.table_7",
-        "'adm-64' is not defined",
+        "tables.table_7.models",
+        "'adm-64' is not among throughput",
         "throughput-64",
     ),
     "column of no model": ({"tables.table_13.columns.0": "adm-v"}, "tables.table_13.columns", "'adm-v'", "adm-u"),
@@ -166,7 +166,7 @@ OWN_AND_SHORT = {
     "no words": ({"tables.table_8.rows.0": {"none": 3}}, "tables.table_8.rows.0: {'none': 3} is not accepted"),
     "another kind of the paper's table": ({"tables.table_8.kind": "compute"}, "tables.table_8.kind", "'runs'"),
     "field of no table": ({"tables.table_8.row": []}, "tables.table_8: unknown key 'row'", "rows"),
-    "own table of no run": ({"tables.mine": OWN | {"rows": ["gan-9"]}}, "tables.mine: 'gan-9'", "gan-"),
+    "own table of no run": ({"tables.mine": OWN | {"rows": ["gan-9"]}}, "tables.mine.rows.gan-9: 'gan-9'", "gan-"),
     "own table of a run twice": ({"tables.mine": OWN | {"rows": ["gan-1", "gan-1"]}}, "tables.mine.rows", "twice"),
     "own table of no metric": (
         {"tables.mine": OWN | {"metrics": ["kidd"]}},
@@ -186,7 +186,7 @@ OWN_AND_SHORT = {
     ),
     "evaluations of what no denoiser samples": (
         {"figures.mine": {"kind": "evaluations", "panels": {"a": {"b": ["gan-1"]}}, "caption": "Mine."}},
-        "figures.mine: 'gan-1'",
+        "figures.mine.panels.a.b: 'gan-1'",
         "not among runs",
     ),
     "curves of no metric": ({"figures.mine": MINE | {"y": ["kidd"]}}, "figures.mine.y.0: 'kidd' is no metric"),

@@ -35,7 +35,7 @@ REFUSED = {
     "schedule of nothing": (
         {"runs.bound.schedule": "bound"},
         "runs.bound.schedule",
-        "'bound' is not defined",
+        "'bound' is not among schedules",
         "bounds",
     ),
     "search like nothing": ({"schedules.search.run": "bedrom"}, "schedules.search.run", "'bedrom' is not among runs"),

@@ -103,7 +103,7 @@ WRONG = {
     ),
     "a figure at no size": (
         {"figures": {"f": FIGURE | {"rows": {"": {"x": {"dataset": "photos"}}}}}},
-        "figures.f: 'photos' has no image_size",
+        "figures.f.rows.x.dataset: 'photos' has no image_size",
         "small",
     ),
 }

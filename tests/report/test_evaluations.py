@@ -3,7 +3,7 @@
 import pytest
 
 from adm.params.figures import EvaluationsParams, TemperaturesParams
-from adm.params.needs import needs_of_figure
+from adm.params.needs import needs_of, needs_of_figure
 from adm.params.runs import RunParams
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import draw
@@ -60,7 +60,7 @@ def test_a_table_of_ones_own_may_tell_evaluations(solved, placed, write_scores, 
     runs = {"SDE": "few", "Heun": "heun", "GAN": "gan-1"}
     shown = OwnTableParams(rows=runs, metrics=["fid"], evaluations=True, caption="C.")
     write_scores(tmp_path, solved, runs.values())
-    table = own_table(solved, shown, placed(shown.needs(), tmp_path))
+    table = own_table(solved, shown, placed(needs_of(solved, shown), tmp_path))
     assert table.columns.tolist() == ["Run", "Here", "Evaluations", "FID"]
     assert table["Evaluations"].tolist() == ["5", "19", ""]
 

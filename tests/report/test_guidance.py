@@ -6,6 +6,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.paper import claims as claims_of_paper
 from adm.params import load
 from adm.params.claims import grouped
+from adm.params.references import keys_read
 from adm.params.tables import OwnTableParams
 from adm.report import artwork, curves
 from adm.report.own_table import own_table
@@ -26,7 +27,7 @@ def test_a_run_in_an_interval_tells_how_many_steps_are_guided(guided):
 def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, monkeypatch):
     shown = guided.figures["guidance"]
     paths = {}
-    for number, run in enumerate(shown.runs(), start=1):
+    for number, run in enumerate(keys_read(shown, "metrics"), start=1):
         paths[run] = tmp_path / f"{run}.json"
         write_sealed_json(paths[run], score(guided, run, float(number)))
     drawn = {}

@@ -16,7 +16,7 @@ from adm.params.judges import judged
 from adm.params.metrics import POOLED
 from adm.params.needs import needs_of_table
 from adm.params.published import PublishedGraphParams, PublishedSection
-from adm.params.sources import NoSource
+from adm.params.references import NoSource
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
 from adm.report.evidence import Evidence, Score, read_evidence

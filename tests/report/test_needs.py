@@ -7,8 +7,8 @@ from adm.artifacts.manifest import dump_sections, fingerprint
 from adm.artifacts.seal import write_sealed_csv
 from adm.params.claims import grouped
 from adm.params.figures import AblationsParams, CurvesParams
-from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
-from adm.params.sources import Needs, NoSource, keys_in
+from adm.params.needs import Needs, needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.references import NoSource, keys_in, keys_read
 from adm.report.artwork import draw, remark
 from adm.sampling.batch import write_batch
 from adm.sampling.studies import Likelihood, write_study
@@ -63,7 +63,7 @@ def test_a_table_of_reasons_needs_nothing(params, changed):
 def test_an_ablation_over_flops_needs_the_metrics_of_its_runs_and_sizes(params):
     needs = needs_of_figure(params, "figure_5")
     assert needed(needs) == {"metrics", "sizes"}
-    assert needs.metrics == params.figures["figure_5"].runs()
+    assert needs.metrics == keys_read(params.figures["figure_5"], "metrics")
 
 
 def test_an_ablation_over_seconds_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_up_to_them(params):

@@ -15,7 +15,7 @@ from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.evaluation.timings import TABLE_COLUMNS
 from adm.paper import TABLES
 from adm.params import UserError
-from adm.params.sources import NoSource
+from adm.params.references import NoSource
 from adm.params.tables import (
     HyperparametersParams,
     OwnTableParams,

@@ -1,0 +1,237 @@
+"""References: fields of sections that name an entry, and whose type says of which section.
+
+From the type alone follow that the entry exists, that a model stands for its last checkpoint, that a sweep stands for
+its entries in a list, that seeds stand for a group or for their first, and what a table, a figure or claims are made
+from. `visit` is the one way through the references of a section, before pydantic has seen it as well as after.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, GetJsonSchemaHandler, StringConstraints
+
+from adm.params.errors import shown
+from adm.params.section import Key, Section
+
+Read = Literal["metrics", "samples", "data", "studies", "throughput", "sizes"]
+"""What a table, a figure or a claim reads of what it names."""
+
+
+NAMES = "x-names"
+"""Tells in a JSON schema of which sections the key is."""
+
+JOINED = {
+    "graphs": "extractors and published.graphs",
+    "all_references": "references and published.references",
+    "checkpoints": "checkpoints of models and published.checkpoints",
+    "scored": "runs, upsampled_runs, gan_runs and published.samples",
+}
+"""Attributes of `Sections` that join sections of the params file, in words."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Marks a type of a field: its values are keys.
+
+    Attributes:
+        of: The section of the entries that it may name, or an attribute of `Sections` that joins several.
+        reads: What is read of them.
+        groups: Whether it may name a group of runs, of several seeds; otherwise the first stands for all of them.
+    """
+
+    of: str
+    reads: tuple[Read, ...] = ()
+    groups: bool = False
+
+    @property
+    def sections(self) -> str:
+        """The sections of the params file that hold what it may name, in words."""
+        return JOINED.get(self.of, self.of)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), NAMES: self.sections}
+
+
+Dataset = Annotated[Key, Ref("datasets")]
+Graph = Annotated[Key, Ref("graphs")]
+Model = Annotated[Key, Ref("models")]
+Gan = Annotated[Key, Ref("gans")]
+Reference = Annotated[Key, Ref("all_references")]
+Checkpoint = Annotated[Key, Ref("checkpoints")]
+"""A model's key stands for its last checkpoint."""
+Schedule = Annotated[Key, Ref("schedules")]
+DiffusionRun = Annotated[Key, Ref("runs")]
+Scored = Annotated[Key, Ref("scored")]
+
+# What tables, figures and claims name, by what they read of it.
+Scores = Annotated[Key, Ref("scored", ("metrics",), groups=True)]
+SingleScores = Annotated[Key, Ref("scored", ("metrics",))]
+ScoresAndCost = Annotated[Key, Ref("scored", ("metrics", "sizes"), groups=True)]
+DiffusionScores = Annotated[Key, Ref("runs", ("metrics",), groups=True)]
+Guidance = Annotated[Key, Ref("runs")]
+Images = Annotated[Key, Ref("scored", ("samples",))]
+Data = Annotated[Key, Ref("datasets", ("data",))]
+Size = Annotated[Key, Ref("models", ("sizes",))]
+Throughput = Annotated[Key, Ref("throughput", ("throughput",))]
+Interpolation = Annotated[Key, Ref("interpolations", ("studies",))]
+Neighbours = Annotated[Key, Ref("neighbours", ("studies",))]
+Variation = Annotated[Key, Ref("variations", ("studies",))]
+Likelihood = Annotated[Key, Ref("likelihoods", ("studies",))]
+FoundSchedule = Annotated[Key, Ref("schedules", ("studies",))]
+
+RUNS = frozenset({"runs", "scored"})
+"""What references to runs are to."""
+
+KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+Words = Annotated[str, StringConstraints(pattern=r"^\S[^\r\n]*$")]
+"""One line of text."""
+
+
+class NoSource(Section):
+    """A place that a scale cannot fill, with the reason."""
+
+    none: Words
+
+
+def _source(value: Any) -> Any:
+    # Checked here, because pydantic's own messages would name the members of the union, too.
+    if isinstance(value, NoSource) or (isinstance(value, str) and KEY.fullmatch(value)):
+        return value
+    if isinstance(value, dict) and set(value) == {"none"} and isinstance(value["none"], str):
+        return value
+    raise ValueError(f"{shown(value)} is not accepted; write a key, or {{none: why there is none}}")
+
+
+OrNone = BeforeValidator(_source)
+"""Marks a place of a paper's table: the key of its source, or the reason why this scale has none."""
+
+
+class Named(NamedTuple):
+    """A reference: the field that it stands in, what its type says, the key, and whether it is one of a list."""
+
+    field: str
+    ref: Ref
+    key: str
+    listed: bool = False
+
+
+Each = Callable[[Named], list[str]]
+
+
+def references(kind: Any, value: Any) -> list[Named]:
+    """List the references of a value of an annotation or a class, in the order of fields."""
+    found: list[Named] = []
+
+    def note(named: Named) -> list[str]:
+        found.append(named)
+        return [named.key]
+
+    visit(kind, value, note)
+    return found
+
+
+def keys_read(section: BaseModel, read: Read) -> list[str]:
+    """List the keys of what a table, a figure or a claim reads something of, in order and without repetition."""
+    return keys_in(named.key for named in references(type(section), section) if read in named.ref.reads)
+
+
+def keys_in(sources: Iterable[str | NoSource | None]) -> list[str]:
+    """List the keys among sources, in order and without repetition."""
+    return list(dict.fromkeys(source for source in sources if isinstance(source, str)))
+
+
+def visit(kind: Any, value: Any, each: Each, field: str = "") -> Any:
+    """Go through the references of a value, and replace what they name.
+
+    Args:
+        kind: The annotation of the value, or its class.
+        value: From YAML, or checked; what does not fit its annotation is left as it is.
+        each: The keys that stand for a reference: all of them in a list, elsewhere the first.
+        field: The place of the value, for `each`.
+
+    Returns:
+        The value from YAML with those keys; a checked section itself.
+    """
+    return next(iter(_several(kind, value, each, field, listed=False)), value)
+
+
+def _several(kind: Any, value: Any, each: Each, field: str, listed: bool) -> list[Any]:
+    for base, marks in _alternatives(kind):
+        origin, arguments = get_origin(base), get_args(base)
+        ref = next((mark for mark in marks if isinstance(mark, Ref)), None)
+        if ref is not None and isinstance(value, str):
+            return list(each(Named(field, ref, value, listed)))
+        if origin is list and isinstance(value, list):
+            return [[one for item in value for one in _several(arguments[0], item, each, field, listed=True)]]
+        if origin is dict and isinstance(value, list):  # rows without labels
+            return [[one for item in value for one in _several(arguments[1], item, each, field, listed=True)]]
+        if origin is dict and isinstance(value, Mapping):
+            return [
+                {
+                    visit(arguments[0], key, each, field): visit(arguments[1], item, each, _within(field, key))
+                    for key, item in value.items()
+                }
+            ]
+        if isinstance(base, type) and issubclass(base, BaseModel) and _is_of(base, value):
+            return [_visited(base, value, each, field)]
+    return [value]
+
+
+def _visited(section: type[BaseModel], value: Any, each: Each, field: str) -> Any:
+    """A section whose fields are visited."""
+    changed = {}
+    for name, kind in _referring(section).items():
+        if isinstance(value, BaseModel):
+            visit(kind, getattr(value, name), each, _within(field, name))
+        elif name in value:
+            changed[name] = visit(kind, value[name], each, _within(field, name))
+    return value if isinstance(value, BaseModel) else {**value, **changed}
+
+
+def _within(field: str, name: str) -> str:
+    return ".".join(filter(None, [field, name]))
+
+
+def _is_of(section: type[BaseModel], value: Any) -> bool:
+    """Whether a value is of a class of sections, from YAML by its `kind`."""
+    if not isinstance(value, dict):
+        return isinstance(value, section)
+    kind = section.model_fields.get("kind")
+    return kind is None or value.get("kind", kind.default) in get_args(kind.annotation)
+
+
+@cache
+def _referring(section: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a class that hold references, with their annotations."""
+    kinds = {
+        name: Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        for name, field in section.model_fields.items()
+    }
+    return {name: kind for name, kind in kinds.items() if _refers(kind)}
+
+
+def _refers(kind: Any) -> bool:
+    return any(
+        any(isinstance(mark, Ref) for mark in marks)
+        or (
+            _referring(base)
+            if isinstance(base, type) and issubclass(base, BaseModel)
+            else any(map(_refers, get_args(base)))
+        )
+        for base, marks in _alternatives(kind)
+    )
+
+
+def _alternatives(kind: Any, marks: tuple[Any, ...] = ()) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The types that a value may have, each with what marks it."""
+    if get_origin(kind) is Annotated:
+        base, *more = get_args(kind)
+        return _alternatives(base, (*marks, *more))
+    if get_origin(kind) in (Union, UnionType):
+        return [one for part in get_args(kind) for one in _alternatives(part, marks)]
+    return [(kind, marks)]
