@@ -5,12 +5,38 @@
 #   snakemake --cores 2 fast                          a first look: only Table 6 and Figure 13
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/training.smk"
-include: "workflow/rules/sampling.smk"
-include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/common.smk"
+
+
+# Each kind of job is a rule. The chapters, as `adm.pipeline` declares them:
+#
+#   data          the written-out params file, published files, datasets, feature graphs
+#   training      a model's initial checkpoint, then a chain of segments; GANs; the cost of training
+#   sampling      diffusion models, stacks that upsample them, GANs; in parts, if the params file asks for shards
+#   evaluation    features, reference batches, metrics, and the studies behind figures
+#   report        tables, figures, claims, and all of them on one page
+for kind in contents():
+
+    rule:
+        name:
+            kind.name
+        input:
+            inputs(kind),
+        output:
+            outputs(kind),
+        log:
+            log_of(kind),
+        wildcard_constraints:
+            key=keys(kind),
+            shard="[0-9]+-of-[0-9]+",
+        priority: kind.priority
+        threads: threads_of(kind)
+        resources:
+            **resources_of(kind),
+        params:
+            triggers=triggers(kind),
+        shell:
+            command(kind)
 
 
 # Local on a cluster, too: rules that take no time, and downloads, because compute nodes rarely have a network.

@@ -1,6 +1,6 @@
 """The command line: `adm VERB KEY` makes an artifact of the params file; verb and key decide its paths.
 
-A verb of the pipeline is a row of `HELP`; `adm.pipeline.arguments` hands its stage what it takes. It imports its
+A verb of the pipeline is that of a kind of job; `adm.pipeline.arguments` hands its stage what it takes. It imports its
 stage only when it is called, because other stages' libraries take long to import. Verbs that are not stages are in
 `adm.cli_tools`.
 """
@@ -28,7 +28,7 @@ from adm.params.execution import ExecutionParams
 from adm.params.known import KNOWN
 from adm.params.load import write
 from adm.params.resources import ProcessResources
-from adm.pipeline import RULES, SHARED, Job, Pipeline
+from adm.pipeline import KINDS, Job, Kind, Pipeline
 from adm.pipeline.arguments import arguments
 from adm.sampling.blocks import Shard
 
@@ -85,37 +85,6 @@ class Environment:
         return content_of_page(pipeline, self.file, stale)
 
 
-HELP = {
-    "fetch": "Download a released file by its name, or a published file of a params file.",
-    "adopt": "Turn a published file into the artifact that it stands for.",
-    "prepare": "Turn a source of images into shards.",
-    "extractor": "Train a small extractor of features and freeze it into a TensorFlow graph.",
-    "init": "Write a model's initial checkpoint.",
-    "train": "Train a model from one checkpoint to the next; goes on where an earlier try stopped.",
-    "train_gan": "Train a small class-conditional GAN.",
-    "sizes": "Count the parameters and the FLOPs of every model.",
-    "throughput": "Measure how fast this machine trains a model, naively and as we do.",
-    "sample": "Sample a run, or one shard of it; goes on where an earlier try stopped.",
-    "gather": "Join the shards of a run.",
-    "sample_gan": "Sample a GAN under truncation.",
-    "features": "Compute the features of a run, or of reference/KEY or dataset/KEY.",
-    "reference": "Make a reference batch from a dataset and its features.",
-    "evaluate": "Score a batch of samples.",
-    "curve": "Sample and score the runs of a curve one after another; goes on where an earlier try stopped.",
-    "judge": "Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
-    "interpolate": "Encode real images by reversed DDIM, interpolate between them, and measure how they come back.",
-    "neighbours": "Find the nearest images of a dataset to each sample of a run.",
-    "vary": "Sample the same seeds under growing gradient scales.",
-    "likelihood": "Measure the bits per dimension of images of a dataset, term by term.",
-    "schedule": "Find the timesteps that runs visit, by the variational bound or by a search on FID.",
-    "table": "Write a table as csv, Markdown, LaTeX and HTML.",
-    "figure": "Draw a figure as png, pdf and svg.",
-    "claims": "Test claims against what was measured: the paper's, those on speed, or one's own.",
-    "report": "Show all results on one page, and tell what is missing or out of date.",
-}
-"""The verbs of the pipeline, each with its help text."""
-
-
 def _show_version(is_asked: bool) -> None:
     if is_asked:
         try:
@@ -153,31 +122,25 @@ def resolve(
         stage.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
 
 
-def _keys(rules: list[str], params: dict[str, Any], incomplete: str) -> list[str]:
+def _keys(verb: str, params: dict[str, Any], incomplete: str) -> list[str]:
     """The keys of a verb that begin with the typed text."""
     try:
         jobs = Pipeline(load(params.get("params") or "params.yaml")).jobs.values()
     except UserError:
         return []
-    return [job.argument for job in jobs if job.rule in rules and job.argument.startswith(incomplete)]
-
-
-def _add(verb: str, help_: str, command: Callable[..., None]) -> None:
-    app.command(verb.replace("_", "-"), help=help_)(command)
+    return [job.argument for job in jobs if job.verb == verb and job.argument.startswith(incomplete)]
 
 
 def _key_of(verb: str) -> Any:
-    rules = [name for name, rule in RULES.items() if rule.verb == verb]
-
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        return _keys(rules, ctx.params, incomplete)
+        return _keys(verb, ctx.params, incomplete)
 
     return typer.Argument(help="Its key in the params file.", autocompletion=complete)
 
 
 def _files(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of released files, and the keys of the params file, that begin with the typed text."""
-    return [name for name in KNOWN if name.startswith(incomplete)] + _keys(["fetch"], ctx.params, incomplete)
+    return [name for name in KNOWN if name.startswith(incomplete)] + _keys("fetch", ctx.params, incomplete)
 
 
 def _fetch(
@@ -208,14 +171,28 @@ def _fetch(
     carry_out(params, "fetch", key)
 
 
-def _command(verb: str) -> Callable[..., None]:
-    if verb == "sizes":
+def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
+    """The function of a verb: a key, a shard, or whatever its kinds of jobs have."""
+    if verb == "fetch":
+        return _fetch
+    if kinds[0].flag:
+
+        def page(
+            params: ParamsFile = Path("params.yaml"),
+            up_to_date: Annotated[
+                bool, typer.Option(kinds[0].flag, help="Take what there is for up to date, as engines may.")
+            ] = False,
+        ) -> None:
+            carry_out(params, verb, "", is_current=up_to_date)
+
+        return page
+    if not kinds[0].wildcards:
 
         def single(params: ParamsFile = Path("params.yaml")) -> None:
             carry_out(params, verb, "")
 
         return single
-    if verb == "sample":
+    if any("{shard}" in kind.wildcards for kind in kinds):
 
         def sharded(
             key: Annotated[str, _key_of(verb)],
@@ -225,8 +202,6 @@ def _command(verb: str) -> Callable[..., None]:
             carry_out(params, verb, key, str(Shard.parse(shard)) if shard else "")
 
         return sharded
-    if verb == "fetch":
-        return _fetch
 
     def keyed(key: Annotated[str, _key_of(verb)], params: ParamsFile = Path("params.yaml")) -> None:
         carry_out(params, verb, key)
@@ -234,17 +209,9 @@ def _command(verb: str) -> Callable[..., None]:
     return keyed
 
 
-def _report(
-    params: ParamsFile = Path("params.yaml"),
-    up_to_date: Annotated[
-        bool, typer.Option("--up-to-date", help="Take what there is for up to date, as engines may.")
-    ] = False,
-) -> None:
-    carry_out(params, "report", "", is_current=up_to_date)
-
-
-for _verb, _help in HELP.items():
-    _add(_verb, _help, _report if _verb == "report" else _command(_verb))
+for _verb in dict.fromkeys(kind.command for kind in KINDS.values() if kind.name != "resolve"):
+    _kinds = [kind for kind in KINDS.values() if kind.command == _verb]
+    app.command(_verb.replace("_", "-"), help=_kinds[0].help)(_command(_verb, _kinds))
 
 # After the stages in the list of verbs.
 app.registered_commands += tools.registered_commands
@@ -260,8 +227,8 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
     with journal_of(job) as kept, extras_named():
-        stage = import_module(f"adm.stages.{verb}")
-        if not (job.rule in SHARED and isinstance(taken, ProcessResources) and _launched(job, taken)):
+        stage = import_module(job.kind.module)
+        if not (job.kind.in_several and isinstance(taken, ProcessResources) and _launched(job, taken)):
             stage.run(**arguments(stage.run, job, Environment(pipeline, job, kept.curves, file, is_current)))
 
 
@@ -271,7 +238,7 @@ def _launched(job: Job, taken: ProcessResources) -> bool:
         return False
     from adm.parallel import launch
 
-    return launch(taken.processes, taken.nodes, f"resources.{RULES[job.rule].resources}.nodes")
+    return launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
 
 
 def main() -> None:

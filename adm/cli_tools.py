@@ -243,15 +243,12 @@ def publish(
 
 
 @tools.command()
-def plan(
-    out: Annotated[Path, typer.Option(help="A folder for the tables and the figure.")],
-    params: ParamsFile = Path("params.yaml"),
-) -> None:
-    """Estimate the costs of a params file: operations, days, bytes, a schedule on some GPUs, and limits."""
+def plan(params: ParamsFile = Path("params.yaml")) -> None:
+    """Print what a params file costs: operations, days, the longest chain of jobs, and bytes."""
     from adm.params import load
     from adm.tools import plan as tool
 
-    tool.run(load(params), out)
+    print(*tool.run(load(params)), sep="\n")
 
 
 @tools.command()

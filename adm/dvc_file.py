@@ -79,7 +79,7 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
     words = ["python -m adm", *job.command, "--params", str(params)]
     trigger = job.root / "jobs" / f"{job.name}.json"
     deps = [trigger, *dict.fromkeys(job.inputs.values())]
-    if job.rule == "resolve":
+    if job.kind.name == "resolve":
         deps = [Path("adm"), *files]
         words += ["--dvc", str(params.with_name(NAME))]
     return [
@@ -101,16 +101,16 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
         return os.path.relpath(found, folder)
 
     # Of scores their folders: DVC looks for the files.
-    metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.rule in SCORED)]
-    metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.rule == "claims"]
+    metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
+    metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.kind.name == "claims"]
     plots, losses = [], dict[str, list[str]]()
     for job in jobs:
-        if job.rule == "figure":
+        if job.kind.name == "figure":
             plots.append(f"- {path(job.outputs['png'])}")
-        elif job.rule == "table" and (metric := _drawn(pipeline.params.tables[job.key])):
+        elif job.kind.name == "table" and (metric := _drawn(pipeline.params.tables[job.key])):
             bars = ["    template: bar_horizontal", f"    x: {metric}", "    y: Run"]
             plots += [f"- {path(job.outputs['csv'])}:", *bars]
-        elif job.rule == "train":
+        elif job.kind.name == "train":
             logs = losses.setdefault(pipeline.params.model_of(job.key), [])
             logs.append(f"      {path(job.outputs['log'])}: loss")
     for model, logs in losses.items():

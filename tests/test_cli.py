@@ -19,12 +19,13 @@ from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import UserError, load
 from adm.params.metrics import METRICS
-from adm.pipeline import RULES, Job, Pipeline
+from adm.pipeline import KINDS, Pipeline
 from adm.pipeline.arguments import arguments
 from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard, samples_of
 
-KEYED = [verb for verb in cli.HELP if verb not in ("sizes", "report", "fetch")]
+VERBS = {kind.command for kind in KINDS.values()}
+KEYED = sorted(VERBS - {"resolve", "sizes", "report", "fetch"})
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +61,21 @@ def everything_in(folder):
 
 
 def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
-    stages = {*cli.HELP, "resolve"}
-    assert stages == set(verbs()) == {rule.verb for rule in RULES.values()}
+    stages = VERBS
+    assert stages == set(verbs())
     registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
     assert registered >= tools | {verb.replace("_", "-") for verb in stages}
     assert not tools & stages
 
 
-@pytest.mark.parametrize("rule", [name for name in RULES if name != "resolve"])
+@pytest.mark.parametrize("rule", [name for name in KINDS if name != "resolve"])
 def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     found = pipeline if not rule.endswith("_shard") and rule != "gather" else Pipeline(pipeline.params, 2)
     if rule == "fetch" or rule.startswith("adopt"):
         found = Pipeline(load(root / "scales" / "released" / "params.yaml"))
-    job = found.of_rule(rule)[0]
-    stage = import_module(f"adm.stages.{job.verb}")
+    job = found.of_kind(rule)[0]
+    stage = import_module(job.kind.module)
     given = arguments(stage.run, job, cli.Environment(found, job, Path("curves")))
     outputs = [value for value in given.values() if isinstance(value, Path)]
     assert job.out in outputs
@@ -104,7 +105,7 @@ def test_a_mistyped_key_is_told_its_nearest(refused):
 
 
 @pytest.mark.parametrize(
-    "rule", [rule for rule in RULES if rule not in ("resolve", "fetch", "prepare", "init", "sizes", "throughput")]
+    "rule", [rule for rule in KINDS if rule not in ("resolve", "fetch", "prepare", "init", "sizes", "throughput")]
 )
 def test_a_missing_input_is_one_line_and_nothing_is_written(refused, pipeline, root, project, rule):
     shards = 2 if rule in ("sample_shard", "gather") else 1
@@ -117,7 +118,7 @@ def test_a_missing_input_is_one_line_and_nothing_is_written(refused, pipeline, r
         (project / file).write_text(
             (project / file).read_text().replace("execution: {", f"execution: {{shards: {shards}, ")
         )
-    job = next(job for job in Pipeline(load(file)).of_rule(rule) if job.inputs)
+    job = next(job for job in Pipeline(load(file)).of_kind(rule) if job.inputs)
     message = refused(*job.command, "--params", file)
     assert any(str(path) in message for path in job.inputs.values())
     written = everything_in(project / job.root)
@@ -225,7 +226,7 @@ def _write_numbers(pipeline):
         write_sealed_json(path, {**content, "made_by": provenance("evaluate", {"run": run}, {}, [])})
     for key in pipeline.params.segments:
         made_with = fingerprint(dump_sections(pipeline.params.sections_of_segment(key)))
-        path = Job("train", key, pipeline.root).outputs["log"]
+        path = pipeline.artifact("training", key)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sealed_csv(path, "step,seconds\n1,60.0\n", made_with)
 

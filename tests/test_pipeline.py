@@ -16,7 +16,6 @@ from adm.dvc_file import stage_name
 from adm.params import Params, UserError, load
 from adm.params.models import DiffusionModelParams
 from adm.pipeline import Pipeline
-from adm.pipeline.graph import STUDIES
 
 SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "released", "paper")))
 
@@ -60,7 +59,7 @@ def rerun(before, after):
     for name, job in pipeline.jobs.items():  # each after those that it waits for
         if not {*found, *behind}.isdisjoint(pipeline.after(job)):
             behind.add(name)
-    return found - {name for name in behind if pipeline.jobs[name].rule in ("table", "figure", "claims")}
+    return found - {name for name in behind if pipeline.jobs[name].kind.name in ("table", "figure", "claims")}
 
 
 def sampled(params):
@@ -111,13 +110,14 @@ class TestEveryScale:
             "adopt_references": params.published.references,
             "adopt_graphs": params.published.graphs,
             "sample" if pipeline.shards == 1 else "gather": sampled(params),
-            **{
-                rule: [key for key, study in params.studies.items() if STUDIES[type(study)][0] == rule]
-                for rule, _ in STUDIES.values()
-            },
+            "interpolate": params.interpolations,
+            "neighbours": params.neighbours,
+            "vary": params.variations,
+            "likelihood": params.likelihoods,
+            "schedule": params.schedules,
         }
         for rule, wanted in keys.items():
-            assert sorted(job.key for job in pipeline.of_rule(rule)) == sorted(wanted), rule
+            assert sorted(job.key for job in pipeline.of_kind(rule)) == sorted(wanted), rule
 
     def test_its_command_finds_each_job(self, pipeline):
         for name, job in pipeline.jobs.items():
@@ -338,7 +338,7 @@ class TestJudges:
         before = Pipeline(embedded, root=Path("r"))
         assert before.jobs.keys() <= judged.jobs.keys()
         for name, job in before.jobs.items():
-            if job.rule == "report":  # which shows the new table
+            if job.kind.name == "report":  # which shows the new table
                 continue
             other = judged.jobs[name]
             assert (other.triggers, other.inputs, other.outputs) == (job.triggers, job.inputs, job.outputs), name
@@ -414,7 +414,7 @@ class TestViews:
 
     def test_one_job_prepares_for_all_sizes(self, params):
         pipeline = Pipeline(params)
-        assert [job.key for job in pipeline.of_rule("prepare")] == ["photos"]
+        assert [job.key for job in pipeline.of_kind("prepare")] == ["photos"]
         assert "image_size" not in pipeline.jobs["prepare/photos"].values["dataset"]
         readers = {name for name, job in pipeline.jobs.items() if "prepare/photos" in pipeline.after(job)}
         assert readers == {

@@ -11,7 +11,9 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +25,22 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from adm import pipeline
 from adm.cli import app
 from adm.paper import captions
 from adm.params import load
 from adm.params.metrics import METRICS
-from adm.pipeline import RULES
+from adm.tools import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 HOME = ROOT / "README.md"
-PARAMS = {"embedded": "params.yaml", "fashion": "scales/fashion/params.yaml"}
-"""The params files of the scales whose results pages show."""
+PARAMS = {
+    "embedded": "params.yaml",
+    "fashion": "scales/fashion/params.yaml",
+    "paper": "scales/paper/params.yaml",
+}
+"""The params files of the scales whose results or costs pages show."""
 
 LEAST_COVERED, MOST_COVERED = 0.93, 0.98
 """What a nominal 95 % interval should cover in a simulation."""
@@ -125,11 +132,14 @@ def _verbs() -> Iterator[str]:
 def _artifacts() -> Iterator[str]:
     """A row a kind of job."""
     yield from ("| Job | Verb | Writes, in the results folder | What it is |", "|---|---|---|---|")
-    for name, rule in RULES.items():
-        about = ast.get_docstring(ast.parse((ROOT / "adm" / "stages" / f"{rule.verb}.py").read_text())) or ""
+    for name, kind in pipeline.KINDS.items():
+        module = find_spec(kind.module)
+        assert module is not None
+        assert module.origin is not None
+        about = ast.get_docstring(ast.parse(Path(module.origin).read_text())) or ""
         about = about.splitlines()[0].partition(": ")[2]
-        written = "<br>".join(f"`{path}`" for path in rule.outputs.values())
-        verb = f"{rule.verb.replace('_', '-')} {rule.prefix}"
+        written = "<br>".join(f"`{path}`" for path in kind.outputs.values())
+        verb = f"{kind.command.replace('_', '-')} {kind.prefix}"
         yield f"| `{name}` | `adm {verb.strip()}` | {written} | {about[:1].upper()}{about[1:]} |"
 
 
@@ -257,7 +267,13 @@ def _command(verb: str, key: str, scale: str) -> str:
     return f"```sh\nadm {verb} {key}{option}\n```"
 
 
-PARTS: dict[str, Callable[..., Iterator[str]]] = {
+@cache
+def _plan(scale: str) -> list[str]:
+    """What a scale costs."""
+    return list(plan.run(load(ROOT / PARAMS[scale])))
+
+
+PARTS: dict[str, Callable[..., Iterable[str]]] = {
     "verbs": _verbs,
     "artifacts": _artifacts,
     "params": _params,
@@ -265,5 +281,6 @@ PARTS: dict[str, Callable[..., Iterator[str]]] = {
     "tables": _tables,
     "verdicts": _verdicts,
     "intervals": _intervals,
+    "plan": _plan,
 }
 """What writes each generated part."""

@@ -45,8 +45,12 @@ NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
 PARTS = {"sample": ("adm.stages.gather",), "report": ("adm.pipeline.exhibits",)}
 """Modules that are part of a stage's code, though it does not import them: what writes in its name, or for it."""
 
+STAGES: dict[str, str] = {}
+"""By verb, the modules of stages that packages beside this one declare."""
+
 FOLLOWED: set[str] = set()
-"""Packages beside this one that rows of registries name: their modules count as those of this one."""
+"""Packages beside this one that have stages, or that rows of registries name: their modules count as those of this
+one."""
 
 DIGITS = 64
 """Hexadecimal digits of a digest."""
@@ -72,7 +76,7 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
     Parsing the modules takes a fifth of a second, so hashes are kept in the user's cache, by the bytes of the package.
 
     Args:
-        verb: The stage, `adm/stages/<verb>.py`.
+        verb: The stage, `adm/stages/<verb>.py`, or one of `STAGES`.
         rows: The rows of registries that a job's sections name, from `adm.params.registry.rows_in`.
 
     Returns:
@@ -136,7 +140,8 @@ def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
 
     A module has its name, a definition that of its module before a colon, and a row "row " before its own.
     """
-    roots = (f"adm.stages.{verb}", ARGUMENTS, *PARTS.get(verb, ()))
+    roots = (STAGES.get(verb, f"adm.stages.{verb}"), ARGUMENTS, *PARTS.get(verb, ()))
+    FOLLOWED.update(root.partition(".")[0] for root in roots)
     waiting, seen, texts = [Piece(module) for module in roots], set[Piece](), dict[str, str]()
     while waiting:
         piece = waiting.pop()

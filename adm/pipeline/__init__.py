@@ -1,11 +1,13 @@
 """The graph of a params file: all jobs with their inputs, outputs and triggers.
 
-Only this module knows paths and edges. The Snakemake rules, the dvc.yaml files, the command line, `adm plan`, `adm
-jobs` and `adm verify` use it. It imports no torch and no stage. No stage imports it: it would become part of every
+Only this package knows paths and edges. Each kind of job has its home in one of the chapters: data, training,
+sampling, scoring, studies, report. Snakemake's rules, the dvc.yaml files, the command line, `adm plan`, `adm jobs` and
+`adm verify` follow from them. It imports no torch and no stage. No stage imports it: it would become part of every
 stage's code.
 """
 
 from adm.pipeline.graph import Pipeline
-from adm.pipeline.jobs import RULES, SHARED, Job, Rule
+from adm.pipeline.jobs import Job, Kind
+from adm.pipeline.kinds import KINDS
 
-__all__ = ["RULES", "SHARED", "Job", "Pipeline", "Rule"]
+__all__ = ["KINDS", "Job", "Kind", "Pipeline"]

@@ -29,7 +29,7 @@ def content_of_page(pipeline: Pipeline, file: Path, stale: Mapping[str, str]) ->
     named = "" if file == USUAL else f" --params {file}"
     exhibits = [
         Exhibit(
-            kind=job.rule,  # type: ignore[arg-type]
+            kind=job.kind.name,  # type: ignore[arg-type]
             key=job.key,
             caption=job.sections.get("caption", ""),
             command=f"adm {' '.join(job.command)}{named}",
@@ -37,12 +37,12 @@ def content_of_page(pipeline: Pipeline, file: Path, stale: Mapping[str, str]) ->
             rests_on=sections.of(job),
             stale=stale.get(job.name, ""),
         )
-        for rule, keys in pipeline.shown.items()
-        for job in (pipeline.jobs[f"{rule}/{key}"] for key in keys)
+        for kind, keys in pipeline.shown.items()
+        for job in (pipeline.jobs[f"{kind}/{key}"] for key in keys)
     ]
     logs: dict[str, list[Path]] = {}
     for key, segment in params.segments.items():
-        logs.setdefault(segment.model, []).append(Job("train", key, pipeline.root).outputs["log"])
+        logs.setdefault(segment.model, []).append(pipeline.artifact("training", key))
     everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
     name = Path(params.paths.results).name
     return Content(name, params, write(params), exhibits, logs, f"adm report{named}", everything)
@@ -76,9 +76,9 @@ class _Sections:
 
     def _read(self, job: Job) -> Iterator[int]:
         """The identities of the sections that a job reads; `sizes`, which counts all models at once, is left out."""
-        if job.rule == "prepare":
+        if job.kind.name == "prepare":
             yield id(self._pipeline.params.datasets[job.key])
-        if job.rule != "sizes":
+        if job.kind.name != "sizes":
             for section in job.sections.values():
                 if isinstance(section, Sections):  # an excerpt, whose sections jobs behind it read
                     yield from map(id, section.groups.values())

@@ -1,90 +1,100 @@
-"""Kinds of jobs and what each writes; a job, what it reads, and what has it run again."""
+"""Kinds of jobs, and jobs: what each writes and reads, and what has it run again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from adm.artifacts.code import code_digest, code_of_record
+from adm.artifacts.code import STAGES, code_digest, code_of_record
 from adm.params.registry import rows_in
 from adm.params.section import Section
+from adm.pipeline.cost import CostOf
+
+if TYPE_CHECKING:
+    from adm.pipeline.graph import Pipeline
+
+Chapter = Literal["data", "training", "sampling", "evaluation", "report"]
+"""The part of the Snakefile that a kind stands in."""
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A kind of job.
+class Kind:
+    """A kind of job: all that the project knows of it but its stage, a function `run` that takes keywords.
 
     Attributes:
-        verb: The stage that carries it out.
+        name: Its name: that of its rule, and of its verb if `verb` gives no other.
+        chapter: The part of the Snakefile that it stands in.
+        help: What it does, for the command line; of kinds with one verb the first has it.
         outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
+        section: The section of the params file with an entry for each of its jobs, if there is one.
+        params: The class of the entries of a section that a package beside this one brings.
+        entry: The name by which its stage takes the entry; its own if not given.
+        reads: Datasets whose sections the stage takes, too, by the fields of the entry that name them.
+        jobs: Lists its jobs; if not given, there is one for each entry of the section, with what this names as inputs.
+        cost: Lists the quantities that a job costs; nothing, if it takes no time.
+        verb: The stage that carries it out.
+        stage: The module of the stage, in a package beside this one.
+        made_by: The stage that its outputs name as their maker, if that is another than the verb.
         resources: The entry of the params file's `resources` that says what it takes.
         prefix: What stands before the key on the command line.
-        made_by: The stage that its outputs name as their maker, if that is another than the verb.
         flag: What an engine adds to the command line.
+        in_several: Whether its jobs can run in several processes.
+        priority: Before other jobs that are ready, where it is larger.
+        shown: The ending of the output that Snakemake's own report shows.
     """
 
-    verb: str
+    name: str
+    chapter: Chapter
     outputs: Mapping[str, str]
+    help: str = ""
+    section: str = ""
+    params: type[Section] | None = None
+    entry: str = ""
+    reads: tuple[str, ...] = ()
+    jobs: "Callable[[Pipeline], Iterator[Job]] | None" = None
+    cost: CostOf | None = None
+    verb: str = ""
+    stage: str = ""
+    made_by: str = ""
     resources: str = "others"
     prefix: str = ""
-    made_by: str = ""
     flag: str = ""
+    in_several: bool = False
+    priority: int = 0
+    shown: str = ""
+
+    def __post_init__(self) -> None:
+        if self.stage:
+            STAGES[self.command] = self.stage
+
+    @property
+    def command(self) -> str:
+        """Its verb."""
+        return self.verb or self.name
+
+    @property
+    def maker(self) -> str:
+        """The stage that its outputs name as their maker, and whose code it runs."""
+        return self.made_by or self.command
+
+    @property
+    def module(self) -> str:
+        """The module of its stage."""
+        return self.stage or f"adm.stages.{self.command}"
 
     def patterns(self, root: Path) -> list[tuple[str, bool]]:
         """The paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
         return [(f"{root}/{path.rstrip('/')}", path.endswith("/")) for path in self.outputs.values()]
 
-    def log_pattern(self, root: Path, name: str) -> str:
-        """The path of what its jobs print, with the same wildcards."""
-        written = "".join(self.outputs.values())
-        return "/".join([f"{root}/logs", name, *(part for part in ("{key}", "{shard}") if part in written)]) + ".out"
-
     @property
-    def stage(self) -> str:
-        """The stage that its outputs name as their maker, and whose code it runs."""
-        return self.made_by or self.verb
+    def wildcards(self) -> list[str]:
+        """The wildcards of its outputs, of "{key}" and "{shard}"."""
+        written = "".join(self.outputs.values())
+        return [part for part in ("{key}", "{shard}") if part in written]
 
-
-RULES = {
-    "resolve": Rule("resolve", {"jobs": "jobs/", "params": "params.yaml"}),
-    "fetch": Rule("fetch", {"out": "downloads/{key}/"}),
-    "adopt_checkpoints": Rule("adopt", {"out": "checkpoints/{key}/"}, prefix="checkpoints/"),
-    "adopt_samples": Rule("adopt", {"out": "samples/{key}/"}, prefix="samples/"),
-    "adopt_references": Rule("adopt", {"out": "references/{key}/"}, prefix="references/"),
-    "adopt_graphs": Rule("adopt", {"out": "extractors/{key}/"}, prefix="graphs/"),
-    "prepare": Rule("prepare", {"out": "data/{key}/"}),
-    "extractor": Rule("extractor", {"out": "extractors/{key}/"}),
-    "init": Rule("init", {"out": "checkpoints/{key}-0/"}),
-    "train": Rule("train", {"out": "checkpoints/{key}/", "log": "training/{key}.csv"}, "train"),
-    "train_gan": Rule("train_gan", {"out": "gans/{key}/"}),
-    "sizes": Rule("sizes", {"out": "sizes.json"}),
-    "throughput": Rule("throughput", {"out": "throughput/{key}.json"}),
-    "sample": Rule("sample", {"out": "samples/{key}/"}, "sample"),
-    "sample_shard": Rule("sample", {"out": "shards/{key}/{shard}.npz"}, "sample"),
-    # What `sample` would have written, byte for byte.
-    "gather": Rule("gather", {"out": "samples/{key}/"}, made_by="sample"),
-    "sample_gan": Rule("sample_gan", {"out": "samples/{key}/"}),
-    "features": Rule("features", {"out": "features/{key}/"}, "features"),
-    "dataset_features": Rule("features", {"out": "features/dataset/{key}/"}, "features", prefix="dataset/"),
-    "reference_features": Rule("features", {"out": "features/reference/{key}/"}, "features", prefix="reference/"),
-    "reference": Rule("reference", {"out": "references/{key}/"}),
-    "evaluate": Rule("evaluate", {"out": "metrics/{key}.json"}),
-    "curve": Rule("curve", {"out": "curves/{key}.json"}, "sample"),
-    "judge": Rule("judge", {"out": "judged/{key}.json"}),
-    "interpolate": Rule("interpolate", {"out": "studies/{key}/"}, "sample"),
-    "neighbours": Rule("neighbours", {"out": "studies/{key}/"}),
-    "vary": Rule("vary", {"out": "studies/{key}/"}, "sample"),
-    "likelihood": Rule("likelihood", {"out": "studies/{key}/"}, "sample"),
-    "schedule": Rule("schedule", {"out": "studies/{key}/"}, "sample"),
-    "table": Rule("table", {ending: f"tables/{{key}}.{ending}" for ending in ("csv", "md", "tex", "html")}),
-    "figure": Rule("figure", {ending: f"figures/{{key}}.{ending}" for ending in ("png", "pdf", "svg")}),
-    "claims": Rule("claims", {ending: f"claims/{{key}}.{ending}" for ending in ("csv", "md", "tex", "html", "json")}),
-    "report": Rule("report", {"html": "report.html"}, flag="--up-to-date"),
-}
-"""Every kind of job, in the order of the pipeline."""
-
-SHARED = frozenset({"train", "sample", "sample_shard", "features", "dataset_features", "reference_features"})
-"""Rules whose jobs can run in several processes."""
+    def log_pattern(self, root: Path) -> str:
+        """The path of what its jobs print, with the same wildcards."""
+        return "/".join([f"{root}/logs", self.name, *self.wildcards]) + ".out"
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,8 @@ class Job:
     """One call of a verb.
 
     Attributes:
-        rule: Its kind, a key of `RULES`.
-        key: The key of its artifact; "" if the rule has only one job.
+        kind: Its kind.
+        key: The key of its artifact; "" if the kind has only one job.
         root: The results folder.
         inputs: The artifacts that it reads, by name; a slash parts a kind from a key, as in "metrics/scale-2".
         sections: What it reads of the params file, by name: sections, or plain values.
@@ -101,7 +111,7 @@ class Job:
         shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
     """
 
-    rule: str
+    kind: Kind
     key: str
     root: Path
     inputs: Mapping[str, Path] = field(default_factory=dict)
@@ -112,33 +122,33 @@ class Job:
     @property
     def verb(self) -> str:
         """The stage that executes it."""
-        return RULES[self.rule].verb
+        return self.kind.command
 
     @property
     def stage(self) -> str:
         """The stage that its outputs name as their maker."""
-        return RULES[self.rule].stage
+        return self.kind.maker
 
     @property
     def argument(self) -> str:
         """Its key on the command line."""
-        return f"{RULES[self.rule].prefix}{self.key}"
+        return f"{self.kind.prefix}{self.key}"
 
     @property
     def command(self) -> list[str]:
         """The words of the command line, without the params file."""
         shard = ["--shard", self.shard] if self.shard else []
-        return [self.verb.replace("_", "-"), *filter(None, [self.argument, RULES[self.rule].flag]), *shard]
+        return [self.verb.replace("_", "-"), *filter(None, [self.argument, self.kind.flag]), *shard]
 
     @property
     def name(self) -> str:
         """Its name in messages and logs: `train/adm-128-250`, `sample_shard/scale-2/3-of-8`."""
-        return "/".join(filter(None, [self.rule, self.key, self.shard]))
+        return "/".join(filter(None, [self.kind.name, self.key, self.shard]))
 
     @property
     def outputs(self) -> dict[str, Path]:
         """The paths that it writes, by name."""
-        patterns = RULES[self.rule].outputs
+        patterns = self.kind.outputs
         return {name: self.root / path.format(key=self.key, shard=self.shard) for name, path in patterns.items()}
 
     @property

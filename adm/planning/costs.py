@@ -1,43 +1,33 @@
-"""Costs of all jobs of a params file, and the jobs as tasks of a schedule on a machine."""
+"""Costs of all jobs of a params file: operations, seconds and bytes of the quantities that their kinds declare."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
-from adm.params.resources import JobResources, ProcessResources
-from adm.pipeline import Job, Pipeline
-from adm.planning.devices import HASH_RATE
-from adm.planning.images import ImageCounts
-from adm.planning.processors import processor_seconds
-from adm.planning.schedule import Task
-from adm.planning.storage import Stored, stored_of
-from adm.planning.work import Shares, Work, work_of
+from adm.nets.cost import forward_flops, parameter_count
+from adm.params.published import PublishedGraphParams
+from adm.pipeline import Job
+from adm.pipeline.cost import (
+    FLOAT,
+    INDEX,
+    LABEL,
+    Bytes,
+    Decoded,
+    Files,
+    Fitted,
+    Nearest,
+    Passes,
+    Quantity,
+    Scored,
+    Seen,
+    Weights,
+)
+from adm.planning.devices import FLOPS_OF_A_THREAD, GRAPH_FLOPS, HASH_RATE, NETWORK_FLOPS, SINGLE_SHARE
+from adm.planning.images import ImageCounts, bytes_of_files
+from adm.planning.processors import evaluation_flops, reading_seconds
+from adm.planning.work import SINGLE, Shares, Work
 from adm.report.accelerators import Device
-
-TRAININGS = {
-    "diffusion": "training diffusion models",
-    "upsampler": "training upsamplers",
-    "classifier": "training classifiers",
-}
-SAMPLING = "sampling"
-UPSAMPLING = "upsampling"
-FEATURES = "features"
-STUDIES = "studies"
-PROCESSORS = "processors alone"
-
-GROUPS = {
-    "features": FEATURES,
-    "dataset_features": FEATURES,
-    "reference_features": FEATURES,
-    "likelihood": STUDIES,
-    "schedule": STUDIES,
-    "interpolate": STUDIES,
-    "vary": STUDIES,
-    "throughput": STUDIES,
-}
-"""Groups of jobs on accelerators, by rule; jobs that train or sample are grouped by the kind of their model."""
-
-ON_GPUS = (*TRAININGS.values(), SAMPLING, UPSAMPLING, FEATURES, STUDIES)
-"""All groups of jobs on accelerators."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +37,30 @@ class Cost:
     Attributes:
         job: The job.
         after: The names of the jobs whose artifacts it reads.
-        granted: The resources that the params file grants it.
-        group: The name of its group.
         work: Its work on accelerators.
-        most_gpus: The largest number of GPUs for this work; 0 if there is none.
-        processor_seconds: Seconds of computation on processors.
+        processor_seconds: Seconds of computation on the threads of its section, which are assumed to multiply matrices
+            all the time; 0 if accelerators compute it, or if it is short.
         reads: Bytes of the artifacts that it reads.
-        stored: The artifact that it writes.
+        writes: Bytes of the artifact that it writes, without some kilobytes of headers and json.
     """
 
     job: Job
     after: tuple[str, ...]
-    granted: JobResources
-    group: str
     work: tuple[Work, ...]
-    most_gpus: int
     processor_seconds: float
     reads: int
-    stored: Stored
+    writes: int
+
+    @property
+    def group(self) -> str:
+        """What is summed up: its kind, with that of its model if there is one."""
+        model = getattr(self.job.sections.get("model"), "kind", "")
+        return f"{self.job.kind.name}, {model}" if model else self.job.kind.name
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its artifact stays: shards of a run are deleted once they are gathered."""
+        return not self.job.shard
 
     @property
     def flops(self) -> float:
@@ -74,8 +70,7 @@ class Cost:
     @property
     def hashing_seconds(self) -> float:
         """Seconds of hashing: a stage hashes everything that it reads, and artifacts that it writes to stay."""
-        written = 0 if self.stored.temporary else self.stored.size
-        return (self.reads + written) / HASH_RATE
+        return (self.reads + self.writes * self.is_kept) / HASH_RATE
 
 
 @dataclass(frozen=True)
@@ -98,84 +93,99 @@ class Machine:
 def costs_of(counts: ImageCounts) -> dict[str, Cost]:
     """The cost of each job, by its name."""
     pipeline, shares = counts.pipeline, Shares.read()
-    stored = {name: stored_of(counts, job) for name, job in pipeline.jobs.items()}
+    found = {name: quantities(counts, job) for name, job in pipeline.jobs.items()}
+    stored = {name: sum(map(_bytes, each)) for name, each in found.items()}
     costs = {}
     for name, job in pipeline.jobs.items():
-        work, after = tuple(work_of(counts, shares, job)), tuple(pipeline.after(job))
+        after = tuple(pipeline.after(job))
         costs[name] = Cost(
             job=job,
             after=after,
-            granted=pipeline.resources(job),
-            group=_group(job) if work else PROCESSORS,
-            work=work,
-            most_gpus=_most_gpus(pipeline, job) if work else 0,
-            processor_seconds=processor_seconds(counts, job),
-            reads=sum(stored[before].size for before in after),
-            stored=stored[name],
+            work=tuple(work for one in found[name] if (work := _work(shares, one)) is not None),
+            processor_seconds=sum(_seconds(one, job.threads) for one in found[name]),
+            reads=sum(stored[before] for before in after),
+            writes=stored[name],
         )
     return costs
 
 
-def tasks_of(costs: Mapping[str, Cost], machine: Machine, gpus: int, train_gpus: int | None = None) -> dict[str, Task]:
-    """The jobs as tasks; each takes as many GPUs as it can use and the machine has.
+def quantities(counts: ImageCounts, job: Job) -> list[Quantity]:
+    """What a job costs."""
+    return list(job.kind.cost(job, counts)) if job.kind.cost else []
+
+
+def stored_bytes(counts: ImageCounts, job: Job) -> int:
+    """The bytes of what a job writes; sizes, metrics, likelihoods, tables, figures and claims count as none."""
+    return sum(map(_bytes, quantities(counts, job)))
+
+
+def _work(shares: Shares, quantity: Quantity) -> Work | None:
+    """The work of a quantity on accelerators; training of GANs and of small extractors is not counted."""
+    match quantity:
+        case Passes(model, count, precision) if count:
+            return Work(count * forward_flops(model), shares.of(model, precision), precision in SINGLE)
+        case Seen(PublishedGraphParams() as graph, images) if images:
+            return Work(images * NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS), SINGLE_SHARE, single=True)
+    return None
+
+
+def _seconds(quantity: Quantity, threads: int) -> float:
+    rate = FLOPS_OF_A_THREAD * threads
+    match quantity:
+        case Decoded(dataset, images, several):
+            return images * reading_seconds(dataset) / several
+        case Fitted(images, widths):
+            return images * sum(width**2 for width in widths) / rate
+        case Scored(samples, real, width, spatial):
+            return evaluation_flops(samples, real, width, spatial) / rate
+        case Nearest(samples, real, width):
+            # float32 has twice the rate; distances within the dataset are symmetric.
+            return (2 * samples * real + real**2) * width / 2 / rate
+    return 0.0
+
+
+def _bytes(quantity: Quantity) -> int:
+    match quantity:
+        case Bytes(size):
+            return size
+        case Weights(model, copies):
+            return copies * FLOAT * parameter_count(model)
+        case Files(dataset, images):
+            return bytes_of_files(dataset, images) + images * (INDEX + LABEL)
+    return 0
+
+
+def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
+    """The chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
 
     Args:
-        costs: Costs from `costs_of`.
+        costs: Of all jobs.
         machine: The machine.
-        gpus: The machine's number of GPUs.
-        train_gpus: The largest number of GPUs for a training job; None means as many as its batch allows.
+        gpus: By kind, the GPUs that a job is spread over; of others one.
     """
-    return {name: _task(cost, machine, gpus, train_gpus) for name, cost in costs.items()}
+    best = dict[str, float]()
+    before = dict[str, str | None]()
+    own = {name: seconds_on(cost, machine, gpus.get(cost.job.kind.name, 1)) for name, cost in costs.items()}
+    for name in TopologicalSorter({name: cost.after for name, cost in costs.items()}).static_order():
+        last = max(costs[name].after, key=best.__getitem__, default=None)
+        before[name], best[name] = last, own[name] + (best[last] if last is not None else 0.0)
+    chain, at = list[tuple[str, float]](), max(best, key=best.__getitem__, default=None)
+    while at is not None:
+        chain.insert(0, (at, own[at]))
+        at = before[at]
+    return chain
 
 
-def trains(costs: Mapping[str, Cost]) -> bool:
-    """Whether any job trains a model."""
-    return any(cost.job.rule == "train" for cost in costs.values())
+def seconds_on(cost: Cost, machine: Machine, gpus: int) -> float:
+    """Seconds of a job whose work is spread over some GPUs."""
+    return machine.gpu_seconds(cost) / gpus + cost.processor_seconds + cost.hashing_seconds
 
 
 def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """The jobs that remain if all checkpoints exist."""
-    gone = {name for name, cost in costs.items() if cost.job.rule == "train"}
-    # Datasets that only training reads are not needed; those that other jobs read as well remain.
-    needed = {before for cost in costs.values() if cost.job.rule != "train" for before in cost.after}
-    gone |= {name for name, cost in costs.items() if cost.job.rule == "prepare" and name not in needed}
+    """The jobs that remain if all checkpoints exist; what only training reads is not needed."""
+    readers = Counter(before for cost in costs.values() if cost.job.kind.name != "train" for before in cost.after)
+    gone = {name for name, cost in costs.items() if cost.job.kind.name == "train"}
+    gone |= {name for name, cost in costs.items() if cost.job.kind.name == "prepare" and not readers[name]}
     left = {name: cost for name, cost in costs.items() if name not in gone}
-    return {
-        name: replace(cost, after=tuple(before for before in cost.after if before in left))
-        for name, cost in left.items()
-    }
-
-
-def _group(job: Job) -> str:
-    match job.rule:
-        case "train":
-            return TRAININGS[job.sections["model"].kind]
-        case "curve":
-            return SAMPLING
-        case "sample" | "sample_shard":
-            return UPSAMPLING if job.sections["model"].kind == "upsampler" else SAMPLING
-    return GROUPS[job.rule]
-
-
-def _task(cost: Cost, machine: Machine, gpus: int, train_gpus: int | None) -> Task:
-    width = min(cost.most_gpus, gpus)
-    if cost.job.rule == "train" and train_gpus is not None:
-        width = min(width, train_gpus)
-    spread = machine.gpu_seconds(cost) / width if width else 0.0
-    return Task(spread + cost.processor_seconds + cost.hashing_seconds, width, cost.after, cost.group)
-
-
-def _most_gpus(pipeline: Pipeline, job: Job) -> int:
-    if job.rule == "train":
-        # Each GPU keeps a whole micro-batch, about as large as in the measurements of Table 7.
-        accumulation: int = job.sections["model"].training.accumulation
-        return accumulation
-    granted = pipeline.resources(job)
-    return granted.world_size if isinstance(granted, ProcessResources) else 1
-
-
-def in_groups(costs: Mapping[str, Cost]) -> Iterator[tuple[str, list[Cost]]]:
-    """Yield the groups that have jobs, with their jobs."""
-    for group in (*ON_GPUS, PROCESSORS):
-        if found := [cost for cost in costs.values() if cost.group == group]:
-            yield group, found
+    kept = {name: tuple(before for before in cost.after if before in left) for name, cost in left.items()}
+    return {name: Cost(**{**vars(cost), "after": kept[name]}) for name, cost in left.items()}

@@ -8,10 +8,8 @@ from adm.artifacts.manifest import read_made_by
 from adm.data.sources import SOURCES, parts_of
 from adm.params import Params, UserError
 from adm.params.data import DatasetParams
-from adm.params.judges import parts
-from adm.params.needs import neighbours_dataset
 from adm.params.published import PublishedReferenceParams
-from adm.pipeline import Job, Pipeline
+from adm.pipeline import Pipeline
 
 FIXED = {"digits": 1_797, "idx": 60_000}
 """Images of sources with a fixed number: scikit-learn's digits, and training sets in the format of MNIST."""
@@ -66,24 +64,6 @@ class ImageCounts:
         if isinstance(section, PublishedReferenceParams):
             return section.num_images or PUBLISHED_REFERENCE
         return section.num_images
-
-    def of_job(self, job: Job) -> int:
-        """How many images a job goes through that prepares, fits or scores some, or computes features of them."""
-        key, _ = parts(job.key)
-        match job.rule:
-            case "prepare":
-                return self.datasets[job.key]
-            case "dataset_features":
-                return self.datasets[self.params.references[key].dataset]
-            case "reference":
-                return self.trained_on(self.params.references[job.key].dataset)
-            case "reference_features" | "adopt_references":
-                return self.of_reference(key)
-            case "neighbours":
-                return self.trained_on(neighbours_dataset(self.params, job.key))
-            case _:
-                scored = job.sections["runs"] if job.rule == "curve" else [key]
-                return sum(self.params.scored[key].num_samples for key in scored)
 
 
 def images_of_dataset(key: str, dataset: DatasetParams) -> int:

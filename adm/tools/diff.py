@@ -26,7 +26,7 @@ from adm.params import Params, UserError, load
 from adm.params.errors import one_line
 from adm.params.expansion import SCORED
 from adm.params.metrics import METRICS
-from adm.pipeline import RULES, Pipeline
+from adm.pipeline import KINDS, Pipeline
 from adm.report.blocks import Block, t_interval
 from adm.tools.publish import ARCHIVE, published, unpack
 
@@ -175,7 +175,7 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     if (folder := Path(name)).is_dir():
         if (folder / ARCHIVE).is_file():
             folder = unpack(folder, scratch)
-        file = folder / RULES["resolve"].outputs["params"]
+        file = folder / KINDS["resolve"].outputs["params"]
         if not file.is_file():
             raise UserError(f"{folder}: is no results folder: it has no {file.name}, which `adm resolve` writes")
         return _read(name, load(file), folder)
@@ -210,7 +210,7 @@ def _extract(revision: str, folder: Path) -> None:
 def _read(name: str, params: Params, root: Path) -> Held:
     jobs = [job for job in Pipeline(params, 1, root).jobs.values() if job.key not in MEASURED]
     files = {
-        rule: {job.key: path for job in jobs if job.rule == rule and (path := job.outputs[output]).is_file()}
+        rule: {job.key: path for job in jobs if job.kind.name == rule and (path := job.outputs[output]).is_file()}
         for rule, output in (
             ("evaluate", "out"),
             ("curve", "out"),

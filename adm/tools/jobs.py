@@ -66,7 +66,7 @@ def states(pipeline: Pipeline) -> dict[str, State]:
             found[name] = State("missing")
             continue
         behind = {path: found[pipeline.maker(path).name].word for path in job.inputs.values()}
-        if job.rule == "resolve":
+        if job.kind.name == "resolve":
             why = list(_changes_of_file(job, pipeline))
         elif "out" in job.outputs:
             why = list(_changes(job, behind, identify))
@@ -103,7 +103,7 @@ def _changes(job: Job, behind: Mapping[Path, str], identify: Any) -> Iterator[st
     if code_of_record(job.stage, made_by.code) != job.code_of_record:
         yield "code"
     # A curve tells its runs each by its key, and the sizes their models.
-    values = {**job.values, **job.values.get({"curve": "runs", "sizes": "models"}.get(job.rule, ""), {})}
+    values = {**job.values, **job.values.get({"curve": "runs", "sizes": "models"}.get(job.kind.name, ""), {})}
     yield from _other_values(made_by.params, {name: values.get(name, {}) for name in made_by.params})
     for name in made_by.inputs:
         if name not in job.inputs:

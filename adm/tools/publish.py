@@ -20,7 +20,7 @@ from adm.evaluation.comparison import Kind, compare_files
 from adm.params import UserError
 from adm.params.errors import brief
 from adm.params.load import write
-from adm.pipeline import RULES, Job, Pipeline
+from adm.pipeline import KINDS, Job, Pipeline
 from adm.pipeline.arguments import arguments
 from adm.progress import progress
 from adm.report.spent import spent, table, trained
@@ -36,7 +36,7 @@ SHOWN = {"table": ("csv", "md"), "figure": ("png",), "claims": ("csv", "md")}
 IMAGES = frozenset({"samples", "data"})
 """Kinds of inputs that are too large to publish."""
 
-PARAMS, PROCESSORS = RULES["resolve"].outputs["params"], "processors.txt"
+PARAMS, PROCESSORS = KINDS["resolve"].outputs["params"], "processors.txt"
 """Files of the archive beside artifacts: the written-out params file, and the processors that the scale ran on."""
 
 PROCESSOR = re.compile(r"^  processor: (.+)$", re.MULTILINE)
@@ -96,17 +96,21 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
     wrong: list[str] = []
     with TemporaryDirectory() as scratch:
         inside = Pipeline(pipeline.params, 1, unpack(out, Path(scratch) / "results"))
-        jobs = [job for job in _shown(inside) if job.rule != "figure"]
+        jobs = [job for job in _shown(inside) if job.kind.name != "figure"]
         for job in jobs:
             _make(job, out)
-            made = {str(path.relative_to(inside.root)): path for path in map(job.outputs.get, SHOWN[job.rule]) if path}
+            made = {
+                str(path.relative_to(inside.root)): path for path in map(job.outputs.get, SHOWN[job.kind.name]) if path
+            }
             found = {name: compare_files(out / name, path, ROUNDING) for name, path in made.items()}
             wrong += [
                 f"{out / name}: does not follow from {ARCHIVE}: {compared.words}"
                 for name, compared in found.items()
                 if compared.kind not in (Kind.EQUAL, Kind.CLOSE)
             ]
-        wanted = {job.outputs[ending].relative_to(inside.root) for job in _shown(inside) for ending in SHOWN[job.rule]}
+        wanted = {
+            job.outputs[ending].relative_to(inside.root) for job in _shown(inside) for ending in SHOWN[job.kind.name]
+        }
     there = {path.relative_to(out) for path in out.glob("*/*")}
     wrong += [f"{out / name}: is missing" for name in sorted(wanted - there)]
     wrong += [f"{out / name}: is of no job of the params file" for name in sorted(there - wanted)]
@@ -145,7 +149,7 @@ def _write(pipeline: Pipeline, out: Path, texts: dict[str, str]) -> None:
     root = pipeline.root
     with new_folder(out) as folder:
         for job in _shown(pipeline):
-            for ending in SHOWN[job.rule]:
+            for ending in SHOWN[job.kind.name]:
                 path = job.outputs[ending]
                 (folder / path.parent.name).mkdir(exist_ok=True)
                 shutil.copyfile(_there(path), folder / path.relative_to(root))
@@ -172,7 +176,7 @@ def _pack(pipeline: Pipeline, archive: Path) -> None:
 
 
 def _shown(pipeline: Pipeline) -> Iterator[Job]:
-    return (job for job in pipeline.jobs.values() if job.rule in SHOWN)
+    return (job for job in pipeline.jobs.values() if job.kind.name in SHOWN)
 
 
 def _has_images(job: Job) -> bool:
@@ -181,7 +185,7 @@ def _has_images(job: Job) -> bool:
 
 def _make(job: Job, out: Path) -> None:
     """Carry out the job of a table, a figure or claims; errors name the published archive."""
-    stage: Any = import_module(f"adm.stages.{job.rule}")
+    stage: Any = import_module(job.kind.module)
     try:
         stage.run(**arguments(stage.run, job, None))
     except UserError as error:

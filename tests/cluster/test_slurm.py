@@ -261,7 +261,7 @@ def test_what_is_shown_waits_for_nothing_that_it_does_not_show(new_project):
     project = new_project("shown", params())
     submitted = submissions(project, "all")
     for rule in ("table", "figure", "claims", "sizes"):
-        assert submitted[f"rule {rule}"] == len(project.pipeline().of_rule(rule)), rule
+        assert submitted[f"rule {rule}"] == len(project.pipeline().of_kind(rule)), rule
 
 
 def submissions(project, target):

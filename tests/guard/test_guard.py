@@ -11,6 +11,6 @@ from dump import FILES, dumped, kept
 def test_params_and_jobs_are_those_of_before(name):
     before, now = json.loads(lzma.decompress(kept(name).read_bytes())), dumped(FILES[name])
     assert now["params"] == before["params"]
-    assert list(now["jobs"]) == list(before["jobs"])
+    assert now["jobs"].keys() == before["jobs"].keys()
     for job, told in before["jobs"].items():
         assert now["jobs"][job] == told, job

@@ -1,5 +1,7 @@
 """Operations and days: against the paper's tables, torch's counter, and by hand."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -12,9 +14,10 @@ from adm.nets.unet import UNet
 from adm.nets.weights import build
 from adm.paper import table_cells
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.planning.costs import Machine, tasks_of, without_training
+from adm.pipeline.cost import GRADIENT
+from adm.planning.costs import Machine, longest_chain, seconds_on, without_training
 from adm.planning.devices import GRAPH_FLOPS, SINGLE_SHARE, published_share
-from adm.planning.work import GRADIENT_PASSES, Shares
+from adm.planning.work import Shares
 from adm.report.accelerators import A100, H100, V100
 from adm.report.compute import PASSES, SECONDS_PER_DAY
 
@@ -128,7 +131,7 @@ def test_a_gradient_by_the_image_costs_about_two_forward_passes(name):
         inputs = torch.empty(1, 3, side, side, requires_grad=True), torch.empty(1)
     found = counted(network, inputs, lambda output: output.sum().backward())
     # Attention has gradients by both of its factors, and takes more than one pass backwards.
-    assert 1.0 <= found / (GRADIENT_PASSES * network_product_flops(PRESETS[name])) <= 1.1
+    assert 1.0 <= found / (GRADIENT * network_product_flops(PRESETS[name])) <= 1.1
 
 
 @pytest.mark.parametrize(
@@ -195,19 +198,21 @@ def test_single_precision_goes_by_its_own_peak(costs):
     assert half.seconds(H100, 1.0) < half.seconds(A100, 1.0) < half.seconds(V100, 1.0)
 
 
-def test_training_takes_no_more_gpus_than_its_batch_has_parts(paper, costs):
-    for most in (None, 8):
-        tasks = tasks_of(costs, Machine(A100), 64, most)
-        for segment, section in paper.segments.items():
-            parts = paper.models[section.model].training.accumulation
-            assert tasks[f"train/{segment}"].gpus == min(parts, 64, most or 64)
-    alone, shared = (tasks_of(costs, Machine(A100), gpus)["train/adm-u-500k"].seconds for gpus in (1, 8))
-    assert alone / shared == pytest.approx(8, rel=0.01)
+def test_the_longest_chain_is_a_bound_that_waits_for_what_it_reads(costs):
+    chain = longest_chain(costs, Machine(A100), {"train": 8})
+    names = [name for name, _ in chain]
+    assert all(before in costs[name].after for before, name in pairwise(names))
+    assert not costs[names[0]].after
+    trained = [name for name in names if name.startswith("train/")]
+    assert len({name.rpartition("-")[0] for name in trained}) == 1
+    alone, spread = (sum(seconds for _, seconds in longest_chain(costs, Machine(A100), {"train": n})) for n in (1, 8))
+    assert spread < alone < 8 * spread
 
 
 def test_no_segment_takes_longer_than_a_week(paper, costs):
-    tasks = tasks_of(costs, Machine(A100), 64, paper.resources.train.world_size)
-    hours = {name: task.seconds / 3600 for name, task in tasks.items() if costs[name].job.rule == "train"}
+    gpus = paper.resources.train.world_size
+    trained = {name: cost for name, cost in costs.items() if cost.job.kind.name == "train"}
+    hours = {name: seconds_on(cost, Machine(A100), gpus) / 3600 for name, cost in trained.items()}
     assert {name: found for name, found in hours.items() if found > 168} == {}
     assert paper.resources.train.minutes == 168 * 60
 

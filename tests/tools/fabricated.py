@@ -55,13 +55,13 @@ def fabricate(params: Path, root: Path | None = None) -> Path:
 
 def make(job, pipeline):
     """Have a job leave its artifacts, each with bytes of its own."""
-    if job.rule == "resolve":
+    if job.kind.name == "resolve":
         resolve.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
         return
-    sections = job.sections["models"] if job.rule == "sizes" else job.sections
+    sections = job.sections["models"] if job.kind.name == "sizes" else job.sections
     sections = {name: section for name, section in sections.items() if isinstance(section, Section)}
     inputs = {name.rstrip("/"): path for name, path in job.inputs.items()}
-    made_by = provenance(job.stage, {} if job.rule == "claims" else sections, inputs, ["numpy"], job.sections)
+    made_by = provenance(job.stage, {} if job.kind.name == "claims" else sections, inputs, ["numpy"], job.sections)
     for name, path in job.outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":

@@ -31,11 +31,11 @@ from adm.pipeline.arguments import arguments
 from adm.pipeline.exhibits import content_of_page
 
 pipeline, elsewhere, here, found = Pipeline(load("params.yaml"), 1), Path(sys.argv[1]), str(PACKAGE) + "/", {}
-jobs = [job for job in pipeline.jobs.values() if job.rule not in ("resolve", "fetch")]
+jobs = [job for job in pipeline.jobs.values() if job.kind.name not in ("resolve", "fetch")]
 cut, executed = Pipeline(pipeline.params, 2), set()
-gather = cut.of_rule("gather")[0]
+gather = cut.of_kind("gather")[0]
 shards = {name: elsewhere / path.relative_to(cut.root) for name, path in gather.inputs.items() if "shards" in name}
-jobs += [job for job in cut.of_rule("sample_shard") if job.key == gather.key]
+jobs += [job for job in cut.of_kind("sample_shard") if job.key == gather.key]
 jobs.append(replace(gather, inputs={**gather.inputs, **shards}))
 
 def called(frame, event, argument):
@@ -44,7 +44,7 @@ def called(frame, event, argument):
         executed.add((name.removeprefix(here), frame.f_code.co_qualname))
 
 for job in jobs:
-    kind = job.rule, job.shard, *rows_in(job.sections), str(getattr(job.sections.get(job.rule), "kind", ""))
+    kind = job.kind.name, job.shard, *rows_in(job.sections), str(getattr(job.sections.get(job.kind.name), "kind", ""))
     if kind in found:
         continue
     executed.clear()

@@ -40,23 +40,25 @@ def declared(request, monkeypatch):
 def test_metrics_are_all_scores_and_claims_but_what_is_measured_in_seconds(declared):
     pipeline, metrics, _ = declared
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
-    scored = {job.out.parent for job in jobs if job.rule in ("evaluate", "curve", "judge")}
-    assert set(metrics) == scored | {job.outputs["json"] for job in jobs if job.rule == "claims"}
-    made = {job.rule for job in jobs for folder in scored for path in job.outputs.values() if folder in path.parents}
+    scored = {job.out.parent for job in jobs if job.kind.name in ("evaluate", "curve", "judge")}
+    assert set(metrics) == scored | {job.outputs["json"] for job in jobs if job.kind.name == "claims"}
+    made = {
+        job.kind.name for job in jobs for folder in scored for path in job.outputs.values() if folder in path.parents
+    }
     assert made <= {"evaluate", "curve", "judge"}
 
 
 def test_plots_are_figures_losses_of_every_segment_and_tables(declared):
     pipeline, _, plots = declared
     images = {name for name, settings in plots.items() if settings is None}
-    figures = [job for job in pipeline.of_rule("figure") if job.key not in MEASURED]
+    figures = [job for job in pipeline.of_kind("figure") if job.key not in MEASURED]
     assert images == {job.outputs["png"] for job in figures}
     losses = {log: name for name, one in plots.items() if one and isinstance(one["y"], dict) for log in one["y"]}
     assert losses == {
-        job.outputs["log"]: f"loss of {pipeline.params.model_of(job.key)}" for job in pipeline.of_rule("train")
+        job.outputs["log"]: f"loss of {pipeline.params.model_of(job.key)}" for job in pipeline.of_kind("train")
     }
     tables = {name: one for name, one in plots.items() if one and not isinstance(one["y"], dict)}
-    assert tables.keys() <= {job.outputs["csv"] for job in pipeline.of_rule("table")}
+    assert tables.keys() <= {job.outputs["csv"] for job in pipeline.of_kind("table")}
     # Of a scale that has not been run anew, some are not published.
     for name, settings in tables.items() if pipeline.root == Path("results/embedded") else ():
         with (published(pipeline.root) / name.relative_to(pipeline.root)).open(encoding="utf-8", newline="") as file:

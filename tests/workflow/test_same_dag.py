@@ -83,7 +83,7 @@ def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
         assert f"python -m adm {' '.join(job.command)} --params " in found[key]["command"], key
         taken = pipeline.resources(job)
         assert found[key]["limits"] == [taken.memory_mb, taken.minutes], key
-        if job.rule != "resolve":
+        if job.kind.name != "resolve":
             assert found[key]["triggers"] == job.triggers, key
     assert {job["image"] for job in found.values()} == {"adm.sif"}
     # Planning is instant.
@@ -103,7 +103,7 @@ def check_dvc(file, pipeline, found):
     ignored = ignored_of(path for stage in found.values() for path in stage["outputs"])
     for key, job in pipeline.jobs.items():
         stage = found[name[key]]
-        first = job.rule == "resolve"
+        first = job.kind.name == "resolve"
         reads = [job.root / "jobs" / f"{key}.json", *job.inputs.values()]
         if first:
             reads = ["adm", *map(os.path.relpath, read(file).files)]

@@ -1,4 +1,4 @@
-# The common part of all rules. A rule is a kind of job; `adm.pipeline` gives its files, params, threads and resources.
+# What rules are made of. A rule is a kind of job; `adm.pipeline` gives its files, params, threads and resources.
 
 import os
 import sys
@@ -12,7 +12,7 @@ if workflow.basedir not in sys.path:
 
 from adm.params import UserError, load
 from adm.params.parsing import read_yaml
-from adm.pipeline import RULES, SHARED, Pipeline
+from adm.pipeline import KINDS, Pipeline
 
 if not workflow.configfiles:
 
@@ -55,40 +55,50 @@ if workflow.workflow_settings.cache is not None:
     )
 
 
-def job(rule, wildcards):
-    """The job of a rule and its wildcards."""
-    return PIPELINE.jobs["/".join([rule, *wildcards])]
+def contents():
+    """The kinds of jobs, in the order of the pipeline; runs are sampled whole or in shards, as the params file says."""
+    other = {"sample_shard", "gather"} if PIPELINE.shards == 1 else {"sample"}
+    return [kind for kind in KINDS.values() if kind.name not in other]
 
 
-def inputs(rule):
+def job(kind, wildcards):
+    """The job of a kind and its wildcards."""
+    return PIPELINE.jobs["/".join([kind.name, *wildcards])]
+
+
+def inputs(kind):
     """The paths that a job reads."""
-    return lambda wildcards: list(map(str, dict.fromkeys(job(rule, wildcards).inputs.values())))
+    return lambda wildcards: list(map(str, dict.fromkeys(job(kind, wildcards).inputs.values())))
 
 
-def outputs(rule, shown="", **how):
-    """What a rule writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
-    paths = [directory(path) if is_folder else path for path, is_folder in RULES[rule].patterns(PIPELINE.root)]
-    return [report(path, **how) if shown and path.endswith(shown) else path for path in paths]
+def outputs(kind):
+    """What a kind writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
+    paths = [directory(path) if is_folder else path for path, is_folder in kind.patterns(PIPELINE.root)]
+    if "{shard}" in kind.wildcards:
+        return [temp(path) for path in paths]
+    how = {"category": f"{kind.name.capitalize().rstrip('s')}s", "labels": {kind.name: "{key}"}}
+    how |= {"caption": "caption.rst"} if kind.name != "claims" else {}
+    return [report(path, **how) if kind.shown and path.endswith(kind.shown) else path for path in paths]
 
 
-def log_of(rule):
+def log_of(kind):
     """Where a job's output goes. The stage's own journal beside it, in `.txt`, keeps all tries."""
-    return RULES[rule].log_pattern(PIPELINE.root, rule)
+    return kind.log_pattern(PIPELINE.root)
 
 
-def keys(rule):
-    """The wildcard constraint that accepts only the keys of a rule."""
-    return "|".join(dict.fromkeys(found.key for found in PIPELINE.of_rule(rule))) or "(?!)"
+def keys(kind):
+    """The wildcard constraint that accepts only the keys of a kind."""
+    return "|".join(dict.fromkeys(found.key for found in PIPELINE.of_kind(kind.name))) or "(?!)"
 
 
-def threads_of(rule):
+def threads_of(kind):
     """The threads of all processes of a job on a node."""
-    return lambda w: job(rule, w).threads * getattr(PIPELINE.resources(job(rule, w)), "processes", 1)
+    return lambda w: job(kind, w).threads * getattr(PIPELINE.resources(job(kind, w)), "processes", 1)
 
 
-def resources_of(rule):
+def resources_of(kind):
     """The resources of a job, for clusters; each retry gets twice as much memory and time."""
-    found = PIPELINE.of_rule(rule)
+    found = PIPELINE.of_kind(kind.name)
     if not found:
         return {}
     taken = PIPELINE.resources(found[0])
@@ -106,22 +116,22 @@ def resources_of(rule):
     return {"mem_mb": doubled(taken.memory_mb), "runtime": doubled(taken.minutes), **shape}
 
 
-def triggers(rule):
+def triggers(kind):
     """What makes a job run again besides its inputs: its stage's code, and its values of the params file.
 
     The code's digest is a param, not an input file. If an input file is about to be made again, Snakemake does not
-    notice other changes of the jobs that read it.
+    notice other changes of the jobs that read it. DVC only compares files, so `resolve` writes one for each job.
     """
-    return lambda wildcards: job(rule, wildcards).triggers
+    return PIPELINE.fingerprint if kind.name == "resolve" else lambda wildcards: job(kind, wildcards).triggers
 
 
-def command(rule):
+def command(kind):
     """A job's command line; its output goes to the log, and if the job fails, the terminal shows the log's end.
 
     Snakemake removes the log of an earlier try before it starts the next.
     """
-    key = f" {RULES[rule].prefix}{{wildcards.key}}" if "{key}" in str(RULES[rule].outputs) else ""
-    shard = " --shard {wildcards.shard}" if rule == "sample_shard" else ""
-    flag = f" {RULES[rule].flag}" if RULES[rule].flag else ""
-    adm = f"python -m adm {RULES[rule].verb.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
+    key = f" {kind.prefix}{{wildcards.key}}" if "{key}" in kind.wildcards else ""
+    shard = " --shard {wildcards.shard}" if "{shard}" in kind.wildcards else ""
+    flag = f" {kind.flag}" if kind.flag else ""
+    adm = f"python -m adm {kind.command.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
     return f"( {adm} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"

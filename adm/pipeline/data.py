@@ -1,0 +1,117 @@
+"""Kinds of jobs on data: the written-out params file, published files, datasets, and feature graphs."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from adm.pipeline.cost import LABEL, Bytes, Counts, Decoded, Files, Quantity, Weights, pixels, reference_bytes
+from adm.pipeline.jobs import Job, Kind
+
+if TYPE_CHECKING:
+    from adm.pipeline.graph import Pipeline
+
+
+def _resolved(graph: "Pipeline") -> Iterator[Job]:
+    yield graph.job(RESOLVE, "", {})
+
+
+def _fetched(graph: "Pipeline") -> Iterator[Job]:
+    for part in FOLDERS:
+        for key, published in getattr(graph.params.published, part).items():
+            yield graph.job(FETCH, f"{part}/{key}", {}, published=published.file)
+
+
+def _fetch_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    size: int | None = job.sections["published"].size
+    # A file of unknown size is assumed to be as large as the artifact made from it.
+    part, _, key = job.key.partition("/")
+    yield from [Bytes(size)] if size is not None else _adopted_bytes(part, key, counts)
+
+
+def _adopt(part: str, folder: str, help_: str = "") -> Kind:
+    def jobs(graph: "Pipeline") -> Iterator[Job]:
+        for key, published in getattr(graph.params.published, part).items():
+            model = {"model": graph.params.models[published.model]} if part == "checkpoints" else {}
+            source = {"source": graph.path("fetch", f"{part}/{key}")}
+            yield graph.job(kind, key, source, published=published, **model)
+
+    def cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+        return _adopted_bytes(part, job.key, counts)
+
+    kind = Kind(
+        name=f"adopt_{part}",
+        chapter="data",
+        help=help_,
+        outputs={"out": f"{folder}/{{key}}/"},
+        jobs=jobs,
+        cost=cost,
+        verb="adopt",
+        prefix=f"{part}/",
+    )
+    return kind
+
+
+def _adopted_bytes(part: str, key: str, counts: Counts) -> Iterator[Quantity]:
+    params = counts.params
+    match part:
+        case "checkpoints":
+            # A published checkpoint has only the averaged weights.
+            yield Weights(params.models[params.published.checkpoints[key].model], 1)
+        case "samples":
+            samples = params.published.samples[key]
+            yield Bytes(pixels(samples.num_samples, samples.image_size) + samples.num_samples * LABEL)
+        case "references":
+            yield Bytes(reference_bytes(counts, key))
+        case "graphs":
+            yield Bytes(params.published.graphs[key].size or 0)
+
+
+def _prepared(graph: "Pipeline") -> Iterator[Job]:
+    for key, dataset in graph.params.datasets.items():
+        if dataset.of is None:
+            yield graph.job(PREPARE, key, {}, dataset=dataset.prepared)
+
+
+def _prepare_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    dataset, images = job.sections["dataset"], counts.datasets[job.key]
+    yield Decoded(dataset, images)
+    if dataset.stored == "files":
+        yield Files(dataset, images)
+    else:
+        yield Bytes(pixels(images, dataset.side) + images * LABEL)
+
+
+FOLDERS = {"checkpoints": "checkpoints", "samples": "samples", "references": "references", "graphs": "extractors"}
+"""By the parts of the section `published`, the folders of the artifacts that its files become."""
+
+RESOLVE = Kind("resolve", "data", {"jobs": "jobs/", "params": "params.yaml"}, jobs=_resolved)
+FETCH = Kind(
+    name="fetch",
+    chapter="data",
+    help="Download a released file by its name, or a published file of a params file.",
+    outputs={"out": "downloads/{key}/"},
+    jobs=_fetched,
+    cost=_fetch_cost,
+)
+ADOPT = [
+    _adopt(part, folder, "Turn a published file into the artifact that it stands for.")
+    for part, folder in FOLDERS.items()
+]
+PREPARE = Kind(
+    name="prepare",
+    chapter="data",
+    help="Turn a source of images into shards.",
+    outputs={"out": "data/{key}/"},
+    jobs=_prepared,
+    cost=_prepare_cost,
+    priority=2,  # all training waits for it
+)
+EXTRACTOR = Kind(
+    name="extractor",
+    chapter="data",
+    help="Train a small extractor of features and freeze it into a TensorFlow graph.",
+    outputs={"out": "extractors/{key}/"},
+    section="extractors",
+    reads=("dataset",),
+)
+
+KINDS = [RESOLVE, FETCH, *ADOPT, PREPARE, EXTRACTOR]

@@ -1,0 +1,112 @@
+"""Kinds of jobs that report: tables, figures, verdicts on claims, and all of them on one page."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from adm.paper import JUDGED, TABLES, captions, table_cells
+from adm.params.claims import grouped
+from adm.params.excerpt import excerpt
+from adm.params.figures import SchedulesFigureParams
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.references import keys_in, keys_read
+from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
+from adm.pipeline.jobs import Job, Kind
+from adm.report.page.parts import digest_of_parts
+
+if TYPE_CHECKING:
+    from adm.pipeline.graph import Pipeline
+
+
+def _tables(graph: "Pipeline") -> Iterator[Job]:
+    params = graph.params
+    for key, table in params.tables.items():
+        needs = needs_of_table(params, key)
+        models = keys_read(table, "sizes") if isinstance(table, HyperparametersParams) else []
+        read = excerpt(params, needs, models=models)
+        if isinstance(table, ScalesParams):  # it prints values of the params file alone
+            runs = keys_in([*table.ddpm, *table.ddim])
+            read = read.model_copy(update={"runs": {run: params.runs[run] for run in runs}})
+        words = {"caption": _caption(key, table), "paper": _paper(key, table)}
+        yield graph.job(TABLE, key, graph.needed(needs), table=table, read=read, **words)
+
+
+def _figures(graph: "Pipeline") -> Iterator[Job]:
+    for key, figure in graph.params.figures.items():
+        needs = needs_of_figure(graph.params, key)
+        runs = keys_in(figure.runs.values()) if isinstance(figure, SchedulesFigureParams) else []
+        read, caption = excerpt(graph.params, needs, runs), _caption(key, figure)
+        yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, caption=caption)
+
+
+def _claims(graph: "Pipeline") -> Iterator[Job]:
+    for group, claims in grouped(graph.params.claims).items():
+        needs = needs_of_claims(graph.params, group)
+        models = [model for one in claims.values() for model in keys_read(one, "sizes")]
+        read = excerpt(graph.params, needs, models=models)
+        yield graph.job(CLAIMS, group, graph.needed(needs), claims=claims, read=read)
+
+
+def _page(graph: "Pipeline") -> Iterator[Job]:
+    """The job of the page, which shows all tables, figures and claims, the logs of training, and the params."""
+    if not any(graph.shown.values()):
+        return
+    shown = [Job(graph.kind(name), key, graph.root) for name, keys in graph.shown.items() for key in keys]
+    inputs = {f"{job.name}.{ending}": path for job in shown for ending, path in job.outputs.items()}
+    inputs |= {f"training/{key}": graph.artifact("training", key) for key in graph.params.segments}
+    inputs["params"] = Job(graph.kind("resolve"), "", graph.root).outputs["params"]
+    yield graph.job(REPORT, "", inputs, parts=digest_of_parts())
+
+
+def _caption(key: str, shown: Any) -> str:
+    """The caption of a table or figure: its own, or the paper's."""
+    return getattr(shown, "caption", None) or captions()[key]
+
+
+def _paper(table: str, shown: Any) -> str:
+    """A hash of the published values that a table shows; "" if it shows none."""
+    name = JUDGED if isinstance(shown, OwnTableParams) and shown.published is not None else table
+    return hashlib.sha256(repr(table_cells(name)).encode()).hexdigest()[:16] if name in (*TABLES, JUDGED) else ""
+
+
+def _endings(folder: str, *endings: str) -> dict[str, str]:
+    return {ending: f"{folder}/{{key}}.{ending}" for ending in endings}
+
+
+TABLE = Kind(
+    name="table",
+    chapter="report",
+    help="Write a table as csv, Markdown, LaTeX and HTML.",
+    outputs=_endings("tables", "csv", "md", "tex", "html"),
+    section="tables",
+    jobs=_tables,
+    shown=".html",
+)
+FIGURE = Kind(
+    name="figure",
+    chapter="report",
+    help="Draw a figure as png, pdf and svg.",
+    outputs=_endings("figures", "png", "pdf", "svg"),
+    section="figures",
+    jobs=_figures,
+    shown=".png",
+)
+CLAIMS = Kind(
+    name="claims",
+    chapter="report",
+    help="Test claims against what was measured: the paper's, those on speed, or one's own.",
+    outputs=_endings("claims", "csv", "md", "tex", "html", "json"),
+    section="claims",
+    jobs=_claims,
+    shown=".html",
+)
+REPORT = Kind(
+    name="report",
+    chapter="report",
+    help="Show all results on one page, and tell what is missing or out of date.",
+    outputs={"html": "report.html"},
+    jobs=_page,
+    flag="--up-to-date",
+)
+
+KINDS = [TABLE, FIGURE, CLAIMS, REPORT]

@@ -1,0 +1,111 @@
+"""Kinds of jobs that sample diffusion models, stacks that upsample them, and GANs.
+
+With more than one of `shards`, a run is cut into parts that can run in parallel; gathering them gives the same bytes as
+sampling in one process.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adm.params.runs import RunParams, UpsampledRunParams
+from adm.pipeline.cost import LABEL, Bytes, Counts, Quantity, pixels, sampled
+from adm.pipeline.jobs import Job, Kind
+from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
+
+if TYPE_CHECKING:
+    from adm.pipeline.graph import Pipeline
+
+AnyRun = RunParams | UpsampledRunParams
+
+
+def _parts(graph: "Pipeline") -> Iterator[tuple[str, AnyRun, dict[str, Path], dict[str, Any]]]:
+    """The runs that are sampled one by one, with what each reads."""
+    runs: dict[str, AnyRun] = {**graph.params.runs, **graph.params.upsampled_runs}
+    for key, run in runs.items():
+        if graph.params.curve_of(key) is None:
+            yield key, run, *graph.named(run, "checkpoint", "classifier", "guide.checkpoint", "base", "schedule")
+
+
+def _whole(graph: "Pipeline") -> Iterator[Job]:
+    for key, run, inputs, sections in _parts(graph) if graph.shards == 1 else ():
+        yield graph.job(SAMPLE, key, inputs, run=run, **sections)
+
+
+def _cut(graph: "Pipeline") -> Iterator[Job]:
+    for key, run, inputs, sections in _parts(graph) if graph.shards > 1 else ():
+        for number in range(1, graph.shards + 1):
+            shard = str(Shard(number, graph.shards))
+            yield graph.job(SAMPLE_SHARD, key, inputs, shard, run=run, **sections)
+
+
+def _gathered(graph: "Pipeline") -> Iterator[Job]:
+    for key, run, inputs, _ in _parts(graph) if graph.shards > 1 else ():
+        shards = [str(Shard(number, graph.shards)) for number in range(1, graph.shards + 1)]
+        files = {f"shards/{shard}": Job(SAMPLE_SHARD, key, graph.root, shard=shard).out for shard in shards}
+        yield Job(GATHER, key, graph.root, {**inputs, **files}, {"run": run})
+
+
+def _sample_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    run, shard = job.sections["run"], Shard.parse(job.shard) if job.shard else WHOLE
+    # The last block of a run is computed as a whole.
+    images = len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch
+    networks = (job.sections.get(name) for name in ("classifier_model", "guide_model"))
+    yield from sampled(run, images, job.sections["model"], *networks)
+    yield _samples(job, counts, len(samples_of(shard, run.num_samples, run.micro_batch)))
+
+
+def _stored(job: Job, counts: Counts) -> Iterator[Quantity]:
+    yield _samples(job, counts, job.sections["run"].num_samples)
+
+
+def _samples(job: Job, counts: Counts, images: int) -> Bytes:
+    return Bytes(pixels(images, counts.params.image_size_of(job.key)) + images * LABEL)
+
+
+def _of_gans(graph: "Pipeline") -> Iterator[Job]:
+    for key, run in graph.params.gan_runs.items():
+        gan = graph.params.gans[run.gan]
+        inputs = {"gan": graph.path("train_gan", run.gan)}
+        yield graph.job(SAMPLE_GAN, key, inputs, run=run, gan=gan, dataset=graph.params.datasets[gan.dataset])
+
+
+SAMPLE = Kind(
+    name="sample",
+    chapter="sampling",
+    help="Sample a run, or one shard of it; goes on where an earlier try stopped.",
+    outputs={"out": "samples/{key}/"},
+    jobs=_whole,
+    cost=_sample_cost,
+    resources="sample",
+    in_several=True,
+)
+SAMPLE_SHARD = Kind(
+    name="sample_shard",
+    chapter="sampling",
+    outputs={"out": "shards/{key}/{shard}.npz"},
+    jobs=_cut,
+    cost=_sample_cost,
+    verb="sample",
+    resources="sample",
+    in_several=True,
+)
+GATHER = Kind(
+    name="gather",
+    chapter="sampling",
+    help="Join the shards of a run.",
+    outputs={"out": "samples/{key}/"},
+    jobs=_gathered,
+    cost=_stored,
+    made_by="sample",  # what it would have written, byte for byte
+)
+SAMPLE_GAN = Kind(
+    name="sample_gan",
+    chapter="sampling",
+    help="Sample a GAN under truncation.",
+    outputs={"out": "samples/{key}/"},
+    jobs=_of_gans,
+    cost=_stored,
+)
+
+KINDS = [SAMPLE, SAMPLE_SHARD, GATHER, SAMPLE_GAN]

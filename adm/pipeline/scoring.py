@@ -1,0 +1,252 @@
+"""Kinds of jobs that score: features of samples and of real images, reference batches, and the metrics of runs."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adm.params.data import ReferenceParams, of_files
+from adm.params.judges import judged, parts
+from adm.params.references import keys_in
+from adm.params.section import Section
+from adm.pipeline.cost import (
+    FLOAT,
+    Bytes,
+    Counts,
+    Decoded,
+    Fitted,
+    Quantity,
+    Scored,
+    Seen,
+    features_of,
+    reference_bytes,
+    sampled,
+)
+from adm.pipeline.jobs import Job, Kind
+from adm.sampling.blocks import WHOLE, blocks_of
+
+if TYPE_CHECKING:
+    from adm.pipeline.graph import Pipeline
+
+
+def _features(graph: "Pipeline", kind: Kind, key: str, images: Path, extractor: str, **size: Section) -> Job:
+    inputs = {"images": images, "graph": graph.path("extractor", extractor)}
+    return graph.job(kind, key, inputs, extractor=graph.params.graphs[extractor], **size)
+
+
+def _features_of_samples(graph: "Pipeline") -> Iterator[Job]:
+    params = graph.params
+    for key in graph.scored_alone:
+        yield _features(graph, FEATURES, key, graph.path("sample", key), params.extractor_of(key))
+    for key in graph.judged:
+        run, judge = parts(key)
+        yield _features(graph, FEATURES, key, graph.path("sample", run), judge)
+
+
+def _references(graph: "Pipeline") -> Iterator[tuple[str, str, str]]:
+    """Every reference with its own extractor and with each judge, and the key of the features of both."""
+    for key, reference in graph.params.all_references.items():
+        yield key, reference.extractor, key
+    for run, judge in map(parts, graph.judged):
+        name = graph.params.scored[run].reference
+        yield name, judge, judged(name, judge)
+
+
+def _features_of_references(graph: "Pipeline") -> Iterator[Job]:
+    for reference, extractor, key in dict.fromkeys(_references(graph)):
+        yield _features(graph, REFERENCE_FEATURES, key, graph.path("reference", reference), extractor)
+
+
+def _features_of_datasets(graph: "Pipeline") -> Iterator[Job]:
+    params = graph.params
+    for reference, extractor, key in dict.fromkeys(_references(graph)):
+        if reference in params.references:
+            dataset = params.references[reference].dataset
+            size = of_files(params.datasets[dataset])
+            yield _features(graph, DATASET_FEATURES, key, graph.dataset(dataset), extractor, **size)
+
+
+def _features_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    key, _ = parts(job.key)
+    if job.kind is FEATURES:
+        images = counts.params.scored[key].num_samples
+    elif job.kind is REFERENCE_FEATURES:
+        images = counts.of_reference(key)
+    else:
+        images = counts.datasets[counts.params.references[key].dataset]
+    if "dataset" in job.sections:
+        yield Decoded(job.sections["dataset"], images, job.threads)
+    extractor = job.sections["extractor"]
+    yield Seen(extractor, images)
+    yield Bytes(images * sum(features_of(counts.params, extractor)) * FLOAT)
+
+
+def _fitted(graph: "Pipeline") -> Iterator[Job]:
+    for key, reference in graph.params.references.items():
+        inputs = {"features": graph.path("dataset_features", key), "data": graph.dataset(reference.dataset)}
+        size = of_files(graph.params.datasets[reference.dataset])
+        yield graph.job(REFERENCE, key, inputs, reference=reference, **size)
+
+
+def _reference_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    reference = job.sections["reference"]
+    pool, spatial, _ = features_of(counts.params, counts.params.graphs[reference.extractor])
+    trained = counts.trained_on(reference.dataset)
+    yield Fitted(trained, (pool, spatial))
+    yield Bytes(reference_bytes(counts, job.key, unseen=counts.datasets[reference.dataset] - trained))
+
+
+def _evaluated(graph: "Pipeline") -> Iterator[Job]:
+    params = graph.params
+    for key in graph.scored_alone:
+        run = params.scored[key]
+        inputs = {
+            "samples": graph.path("sample", key),
+            "features": graph.path("features", key),
+            "reference": graph.path("reference", run.reference),
+            "reference_features": graph.path("reference_features", run.reference),
+        }
+        yield graph.job(EVALUATE, key, inputs, run=run, reference=params.reference_of(key), **graph.asked([key]))
+
+
+def _evaluate_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    yield _scored(counts, job.key)
+
+
+def _scored(counts: Counts, run: str) -> Scored:
+    params = counts.params
+    pool, spatial, _ = features_of(params, params.graphs[params.extractor_of(run)])
+    return Scored(params.scored[run].num_samples, counts.of_reference(params.scored[run].reference), pool, spatial)
+
+
+def _curves(graph: "Pipeline") -> Iterator[Job]:
+    """The jobs that sample and score the runs of a curve, one after another."""
+    params = graph.params
+    for key, members in params.curves.items():
+        runs = {run: params.runs[run] for run in members}
+        reference = runs[members[0]].reference
+        extractor = params.all_references[reference].extractor
+        networks = keys_in(name for run in runs.values() for name in run.networks.values())
+        schedules = keys_in(run.schedule for run in runs.values())
+        inputs = {
+            "graph": graph.path("extractor", extractor),
+            "reference": graph.path("reference", reference),
+            "reference_features": graph.path("reference_features", reference),
+            **{f"networks/{name}": graph.path("train", name) for name in networks},
+            **{f"schedules/{name}": graph.path("schedule", name) for name in schedules},
+        }
+        sections = {
+            "runs": runs,
+            "models": {name: params.models[params.model_of(name)] for name in networks},
+            "extractor": params.graphs[extractor],
+            "reference": params.all_references[reference],
+            **graph.asked(runs),
+        }
+        job = graph.job(CURVE, key, inputs, **sections)
+        yield replace(job, threads=max(run.threads for run in runs.values()))
+
+
+def _curve_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    models = job.sections["models"]
+    for key, run in job.sections["runs"].items():
+        images = len(blocks_of(WHOLE, run.num_samples, run.micro_batch)) * run.micro_batch
+        networks = {name: models[checkpoint] for name, checkpoint in run.networks.items()}
+        yield from sampled(run, images, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
+        yield Seen(job.sections["extractor"], run.num_samples)
+        yield _scored(counts, key)
+
+
+def _judged(graph: "Pipeline") -> Iterator[Job]:
+    """What judges make of the runs that tables and claims ask for."""
+    params = graph.params
+    for key in graph.judged:
+        run, judge = parts(key)
+        reference = params.scored[run].reference
+        shared = judged(reference, judge)
+        inputs = {
+            "samples": graph.path("sample", run),
+            "features": graph.path("features", key),
+            "reference": graph.path("reference", reference),
+            "reference_features": graph.path("reference_features", shared),
+        }
+        size: dict[str, Section] = {}
+        if reference in params.references:
+            dataset = params.references[reference].dataset
+            inputs |= {"dataset_features": graph.path("dataset_features", shared), "data": graph.dataset(dataset)}
+            size |= of_files(params.datasets[dataset])
+        sections = {"run": params.scored[run], "reference": params.reference_of(run), **graph.asked([run])}
+        yield graph.job(JUDGE, key, inputs, **sections, extractor=params.graphs[judge], **size)
+
+
+def _judge_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    run, reference = job.sections["run"], job.sections["reference"]
+    width, *_ = features_of(counts.params, job.sections["extractor"])
+    real = counts.of_reference(run.reference)
+    yield Scored(run.num_samples, real, width, 0)
+    # A judge also fits the reference's Gaussian, once a run.
+    fitted = counts.trained_on(reference.dataset) if isinstance(reference, ReferenceParams) else real
+    yield Fitted(fitted, (width,))
+
+
+FEATURES = Kind(
+    name="features",
+    chapter="evaluation",
+    help="Compute the features of a run, or of reference/KEY or dataset/KEY.",
+    outputs={"out": "features/{key}/"},
+    jobs=_features_of_samples,
+    cost=_features_cost,
+    resources="features",
+    in_several=True,
+)
+DATASET_FEATURES = replace(
+    FEATURES,
+    name="dataset_features",
+    help="",
+    outputs={"out": "features/dataset/{key}/"},
+    jobs=_features_of_datasets,
+    verb="features",
+    prefix="dataset/",
+)
+REFERENCE_FEATURES = replace(
+    DATASET_FEATURES,
+    name="reference_features",
+    outputs={"out": "features/reference/{key}/"},
+    jobs=_features_of_references,
+    prefix="reference/",
+)
+REFERENCE = Kind(
+    name="reference",
+    chapter="evaluation",
+    help="Make a reference batch from a dataset and its features.",
+    outputs={"out": "references/{key}/"},
+    section="references",
+    jobs=_fitted,
+    cost=_reference_cost,
+)
+EVALUATE = Kind(
+    name="evaluate",
+    chapter="evaluation",
+    help="Score a batch of samples.",
+    outputs={"out": "metrics/{key}.json"},
+    jobs=_evaluated,
+    cost=_evaluate_cost,
+)
+CURVE = Kind(
+    name="curve",
+    chapter="evaluation",
+    help="Sample and score the runs of a curve one after another; goes on where an earlier try stopped.",
+    outputs={"out": "curves/{key}.json"},
+    jobs=_curves,
+    cost=_curve_cost,
+    resources="sample",
+)
+JUDGE = Kind(
+    name="judge",
+    chapter="evaluation",
+    help="Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
+    outputs={"out": "judged/{key}.json"},
+    jobs=_judged,
+    cost=_judge_cost,
+)
+
+KINDS = [FEATURES, DATASET_FEATURES, REFERENCE_FEATURES, REFERENCE, EVALUATE, CURVE, JUDGE]

@@ -1,0 +1,106 @@
+"""Kinds of jobs that train: checkpoints, a model's initial one and then a chain of segments; GANs; and what it costs.
+
+The chains are the longest paths through the graph, so training comes first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from adm.arithmetic.power_ema import snapshot_steps
+from adm.pipeline.cost import Counts, Passes, Quantity, Weights
+from adm.pipeline.jobs import Job, Kind
+from adm.report.compute import PASSES
+
+if TYPE_CHECKING:
+    from adm.pipeline.graph import Pipeline
+
+
+def _initial(graph: "Pipeline") -> Iterator[Job]:
+    for key, model in graph.params.models.items():
+        yield graph.job(INIT, key, {}, model=model)
+
+
+def _init_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    yield Weights(job.sections["model"], 2)  # the weights and their average
+
+
+def _trained(graph: "Pipeline") -> Iterator[Job]:
+    params = graph.params
+    for key, segment in params.segments.items():
+        inputs = {"data": graph.dataset(segment.dataset), "previous": graph.path("train", segment.previous)}
+        model, dataset = params.models[segment.model], params.datasets[segment.dataset]
+        start = params.iteration_of(segment.previous)
+        job = graph.job(TRAIN, key, inputs, segment=segment, model=model, dataset=dataset, start=start)
+        yield replace(job, threads=model.training.threads)
+
+
+def _train_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    segment, model, start = (job.sections[name] for name in ("segment", "model", "start"))
+    training = model.training
+    yield Passes(model, PASSES * (segment.stop - start) * training.batch_size, training.precision)
+    # Of its averages, those in its own snapshots; those of earlier segments are links to theirs.
+    kept = training.averages
+    snapshots = 0 if kept is None else sum(step > start for step in snapshot_steps(kept.every, segment.stop))
+    yield Weights(model, 4 + snapshots * (len(kept.lengths) if kept else 0))  # the average and both moments, too
+
+
+def _sizes(graph: "Pipeline") -> Iterator[Job]:
+    if graph.params.models:
+        yield graph.job(SIZES, "", {}, models=graph.params.models)
+
+
+def _throughput_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    timed, model = job.sections["throughput"], job.sections["model"]
+    updates = PASSES * timed.steps * timed.repetitions
+    yield Passes(model, updates * timed.naive_batch, "float32")
+    yield Passes(model, updates * timed.optimised_batch, timed.optimised_precision)
+
+
+INIT = Kind(
+    name="init",
+    chapter="training",
+    help="Write a model's initial checkpoint.",
+    outputs={"out": "checkpoints/{key}-0/"},
+    section="models",
+    jobs=_initial,
+    cost=_init_cost,
+    priority=2,
+)
+TRAIN = Kind(
+    name="train",
+    chapter="training",
+    help="Train a model from one checkpoint to the next; goes on where an earlier try stopped.",
+    outputs={"out": "checkpoints/{key}/", "log": "training/{key}.csv"},
+    jobs=_trained,
+    cost=_train_cost,
+    resources="train",
+    in_several=True,
+    priority=1,
+)
+TRAIN_GAN = Kind(
+    name="train_gan",
+    chapter="training",
+    help="Train a small class-conditional GAN.",
+    outputs={"out": "gans/{key}/"},
+    section="gans",
+    entry="gan",
+    reads=("dataset",),
+)
+SIZES = Kind(
+    name="sizes",
+    chapter="training",
+    help="Count the parameters and the FLOPs of every model.",
+    outputs={"out": "sizes.json"},
+    jobs=_sizes,
+)
+THROUGHPUT = Kind(
+    name="throughput",
+    chapter="training",
+    help="Measure how fast this machine trains a model, naively and as we do.",
+    outputs={"out": "throughput/{key}.json"},
+    section="throughput",
+    cost=_throughput_cost,
+)
+
+KINDS = [INIT, TRAIN, TRAIN_GAN, SIZES, THROUGHPUT]
