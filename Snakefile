@@ -15,28 +15,30 @@ include: "workflow/common.smk"
 #   sampling      diffusion models, stacks that upsample them, GANs; in parts, if the params file asks for shards
 #   evaluation    features, reference batches, metrics, and the studies behind figures
 #   report        tables, figures, claims, and all of them on one page
-for kind in contents():
+#
+# Commands are evaluated when jobs start, after the loop; Snakemake then has the rule's own name in `rule`.
+for rule in contents():
 
     rule:
         name:
-            kind.name
+            rule
         input:
-            inputs(kind),
+            inputs(rule),
         output:
-            outputs(kind),
+            outputs(rule),
         log:
-            log_of(kind),
+            log_of(rule),
         wildcard_constraints:
-            key=keys(kind),
+            key=keys(rule),
             shard="[0-9]+-of-[0-9]+",
-        priority: kind.priority
-        threads: threads_of(kind)
+        priority: KINDS[rule].priority
+        threads: threads_of(rule)
         resources:
-            **resources_of(kind),
+            **resources_of(rule),
         params:
-            triggers=triggers(kind),
+            triggers=triggers(rule),
         shell:
-            command(kind)
+            command(rule)
 
 
 # Local on a cluster, too: rules that take no time, and downloads, because compute nodes rarely have a network.

@@ -28,7 +28,7 @@ from adm.params.execution import ExecutionParams
 from adm.params.known import KNOWN
 from adm.params.load import write
 from adm.params.resources import ProcessResources
-from adm.pipeline import KINDS, Job, Kind, Pipeline
+from adm.pipeline import Job, Kind, Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.sampling.blocks import Shard
 
@@ -209,8 +209,8 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     return keyed
 
 
-for _verb in dict.fromkeys(kind.command for kind in KINDS.values() if kind.name != "resolve"):
-    _kinds = [kind for kind in KINDS.values() if kind.command == _verb]
+for _verb in dict.fromkeys(kind.command for kind in kinds().values() if kind.name != "resolve"):
+    _kinds = [kind for kind in kinds().values() if kind.command == _verb]
     app.command(_verb.replace("_", "-"), help=_kinds[0].help)(_command(_verb, _kinds))
 
 # After the stages in the list of verbs.

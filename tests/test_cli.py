@@ -19,12 +19,12 @@ from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import UserError, load
 from adm.params.metrics import METRICS
-from adm.pipeline import KINDS, Pipeline
+from adm.pipeline import Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard, samples_of
 
-VERBS = {kind.command for kind in KINDS.values()}
+VERBS = {kind.command for kind in kinds().values()}
 KEYED = sorted(VERBS - {"resolve", "sizes", "report", "fetch"})
 
 
@@ -69,7 +69,7 @@ def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
     assert not tools & stages
 
 
-@pytest.mark.parametrize("rule", [name for name in KINDS if name != "resolve"])
+@pytest.mark.parametrize("rule", [name for name in kinds() if name != "resolve"])
 def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     found = pipeline if not rule.endswith("_shard") and rule != "gather" else Pipeline(pipeline.params, 2)
     if rule == "fetch" or rule.startswith("adopt"):
@@ -105,7 +105,7 @@ def test_a_mistyped_key_is_told_its_nearest(refused):
 
 
 @pytest.mark.parametrize(
-    "rule", [rule for rule in KINDS if rule not in ("resolve", "fetch", "prepare", "init", "sizes", "throughput")]
+    "rule", [rule for rule in kinds() if rule not in ("resolve", "fetch", "prepare", "init", "sizes", "throughput")]
 )
 def test_a_missing_input_is_one_line_and_nothing_is_written(refused, pipeline, root, project, rule):
     shards = 2 if rule in ("sample_shard", "gather") else 1

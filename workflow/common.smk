@@ -12,7 +12,7 @@ if workflow.basedir not in sys.path:
 
 from adm.params import UserError, load
 from adm.params.parsing import read_yaml
-from adm.pipeline import KINDS, Pipeline
+from adm.pipeline import Pipeline, kinds
 
 if not workflow.configfiles:
 
@@ -28,7 +28,7 @@ except UserError as error:
 if read_yaml(Path(FILE)) != config:
     raise WorkflowError(f"--config: the stages read {FILE}, which differs from the configuration given; edit the file")
 
-PIPELINE = Pipeline(PARAMS)
+PIPELINE, KINDS = Pipeline(PARAMS), kinds()
 ROOT = str(PIPELINE.root)
 
 # The image for jobs with `--software-deployment-method apptainer`.
@@ -56,49 +56,54 @@ if workflow.workflow_settings.cache is not None:
 
 
 def contents():
-    """The kinds of jobs, in the order of the pipeline; runs are sampled whole or in shards, as the params file says."""
+    """The rules, in the order of the pipeline; runs are sampled whole or in shards, as the params file says."""
     other = {"sample_shard", "gather"} if PIPELINE.shards == 1 else {"sample"}
-    return [kind for kind in KINDS.values() if kind.name not in other]
+    return [rule for rule in KINDS if rule not in other]
 
 
-def job(kind, wildcards):
-    """The job of a kind and its wildcards."""
-    return PIPELINE.jobs["/".join([kind.name, *wildcards])]
+# Rules with several jobs, or one that reads a part of the params file; `resolve` reads all of it.
+SEVERAL = KINDS.keys() - {"resolve"}
 
 
-def inputs(kind):
+def job(rule, wildcards):
+    """The job of a rule and its wildcards."""
+    return PIPELINE.jobs["/".join([rule, *wildcards])]
+
+
+def inputs(rule):
     """The paths that a job reads."""
-    return lambda wildcards: list(map(str, dict.fromkeys(job(kind, wildcards).inputs.values())))
+    return lambda wildcards: list(map(str, dict.fromkeys(job(rule, wildcards).inputs.values())))
 
 
-def outputs(kind):
-    """What a kind writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
+def outputs(rule):
+    """What a rule writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
+    kind = KINDS[rule]
     paths = [directory(path) if is_folder else path for path, is_folder in kind.patterns(PIPELINE.root)]
     if "{shard}" in kind.wildcards:
         return [temp(path) for path in paths]
-    how = {"category": f"{kind.name.capitalize().rstrip('s')}s", "labels": {kind.name: "{key}"}}
-    how |= {"caption": "caption.rst"} if kind.name != "claims" else {}
+    how = {"category": f"{rule.capitalize().rstrip('s')}s", "labels": {rule: "{key}"}}
+    how |= {"caption": "caption.rst"} if rule != "claims" else {}
     return [report(path, **how) if kind.shown and path.endswith(kind.shown) else path for path in paths]
 
 
-def log_of(kind):
+def log_of(rule):
     """Where a job's output goes. The stage's own journal beside it, in `.txt`, keeps all tries."""
-    return kind.log_pattern(PIPELINE.root)
+    return KINDS[rule].log_pattern(PIPELINE.root)
 
 
-def keys(kind):
-    """The wildcard constraint that accepts only the keys of a kind."""
-    return "|".join(dict.fromkeys(found.key for found in PIPELINE.of_kind(kind.name))) or "(?!)"
+def keys(rule):
+    """The wildcard constraint that accepts only the keys of a rule."""
+    return "|".join(dict.fromkeys(found.key for found in PIPELINE.of_kind(rule))) or "(?!)"
 
 
-def threads_of(kind):
+def threads_of(rule):
     """The threads of all processes of a job on a node."""
-    return lambda w: job(kind, w).threads * getattr(PIPELINE.resources(job(kind, w)), "processes", 1)
+    return lambda w: job(rule, w).threads * getattr(PIPELINE.resources(job(rule, w)), "processes", 1)
 
 
-def resources_of(kind):
+def resources_of(rule):
     """The resources of a job, for clusters; each retry gets twice as much memory and time."""
-    found = PIPELINE.of_kind(kind.name)
+    found = PIPELINE.of_kind(rule)
     if not found:
         return {}
     taken = PIPELINE.resources(found[0])
@@ -116,20 +121,21 @@ def resources_of(kind):
     return {"mem_mb": doubled(taken.memory_mb), "runtime": doubled(taken.minutes), **shape}
 
 
-def triggers(kind):
+def triggers(rule):
     """What makes a job run again besides its inputs: its stage's code, and its values of the params file.
 
     The code's digest is a param, not an input file. If an input file is about to be made again, Snakemake does not
     notice other changes of the jobs that read it. DVC only compares files, so `resolve` writes one for each job.
     """
-    return PIPELINE.fingerprint if kind.name == "resolve" else lambda wildcards: job(kind, wildcards).triggers
+    return (lambda wildcards: job(rule, wildcards).triggers) if rule in SEVERAL else PIPELINE.fingerprint
 
 
-def command(kind):
+def command(rule):
     """A job's command line; its output goes to the log, and if the job fails, the terminal shows the log's end.
 
     Snakemake removes the log of an earlier try before it starts the next.
     """
+    kind = KINDS[rule]
     key = f" {kind.prefix}{{wildcards.key}}" if "{key}" in kind.wildcards else ""
     shard = " --shard {wildcards.shard}" if "{shard}" in kind.wildcards else ""
     flag = f" {kind.flag}" if kind.flag else ""

@@ -132,7 +132,7 @@ def _verbs() -> Iterator[str]:
 def _artifacts() -> Iterator[str]:
     """A row a kind of job."""
     yield from ("| Job | Verb | Writes, in the results folder | What it is |", "|---|---|---|---|")
-    for name, kind in pipeline.KINDS.items():
+    for name, kind in pipeline.kinds().items():
         module = find_spec(kind.module)
         assert module is not None
         assert module.origin is not None

@@ -5,11 +5,11 @@ It works on the values from YAML, before any check, so the schema only describes
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -18,8 +18,8 @@ from adm.params.errors import UserError, accepted, shown
 from adm.params.keys import check_known
 from adm.params.naming import count_key, value_key
 from adm.params.parsing import read_yaml
-from adm.params.references import RUNS, Named, visit
-from adm.params.schema import Params
+from adm.params.references import RUNS, Named, refs_of, visit
+from adm.params.schema import kind_of, kind_of_entries, params_class
 from adm.params.seeds import with_seeds
 from adm.params.tables import with_kinds
 
@@ -44,13 +44,17 @@ SCORED = ("runs", "upsampled_runs", "gan_runs")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """The begin of a whole URL; other URLs of published files are paths under the section's `root`."""
 
-OF_CHECKPOINTS = ("runs", "upsampled_runs", "interpolations", "likelihoods", "schedules")
-"""Sections whose entries name a checkpoint."""
-
 LEAD = "checkpoint"
-"""The field of these by which a swept model makes an entry for each of its models."""
+"""The field of a checkpoint by which a swept model makes an entry for each of its models."""
 
 Raw = dict[str, Any]
+
+
+@cache
+def names_checkpoints(section: str) -> bool:
+    """Whether entries of a section have a field `checkpoint` that a model's key can stand in."""
+    kind = kind_of_entries(section)
+    return any(ref.of == "checkpoints" for ref in refs_of(kind, LEAD))
 
 
 class Source(NamedTuple):
@@ -142,17 +146,17 @@ def _write_out_sweeps(written: Raw) -> None:
         written["models"] = _without_sweeps("models", models, groups)
     follow = _Follower(written, groups)
     sweeps: dict[str, list[str]] = {}
-    for section in (name for name in Params.model_fields if name not in {"models", *NOT_SWEPT}):
+    for section in (name for name in params_class().model_fields if name not in {"models", *NOT_SWEPT}):
         entries = written.get(section)
         if isinstance(entries, dict) and section in SCORED:
             sweeps |= _sweeps(follow, section, entries)
-        if isinstance(entries, dict) and section in OF_CHECKPOINTS:
+        if isinstance(entries, dict) and names_checkpoints(section):
             written[section] = follow.entries(section, entries)
         elif isinstance(entries, dict):
             written[section] = _without_sweeps(section, entries, {})
     for section in WHOLE:
         if isinstance(entries := written.get(section), dict):
-            written[section] = visit(Params.model_fields[section].annotation, entries, partial(_of_sweep, sweeps))
+            written[section] = visit(kind_of(section), entries, partial(_of_sweep, sweeps))
 
 
 def _sweeps(follow: "_Follower", section: str, entries: Raw) -> dict[str, list[str]]:
@@ -160,7 +164,7 @@ def _sweeps(follow: "_Follower", section: str, entries: Raw) -> dict[str, list[s
     found = {}
     for key, entry in entries.items():
         one = {str(key): entry}
-        made = list(follow.entries(section, one) if section in OF_CHECKPOINTS else _without_sweeps(section, one, {}))
+        made = list(follow.entries(section, one) if names_checkpoints(section) else _without_sweeps(section, one, {}))
         if made != [str(key)]:
             found[str(key)] = made
     return found
@@ -243,9 +247,9 @@ def _check_axis(place: str, section: str, field: str, values: Any) -> None:
     for value in values:
         if isinstance(value, dict) or not value_key(value):
             raise ValueError(f"{place}: {shown(value)} is not accepted; values are numbers, words or lists of them")
-    if field == ITERATION and section in OF_CHECKPOINTS:
+    if field == ITERATION and names_checkpoints(section):
         return
-    known = _fields(Params.model_fields[section].annotation)
+    known = _fields(kind_of(section))
     for name in field.split("."):
         if name not in known:
             raise ValueError(f"{place}: {name!r} is no field there; {accepted(list(known), name)}")
@@ -304,7 +308,7 @@ class _Follower:
     def _followed(self, section: str, place: str, entry: Raw) -> Iterator[tuple[str, Raw]]:
         entry = dict(entry)
         iteration, name = entry.pop(ITERATION, None), entry.get(LEAD)
-        entry = visit(get_args(Params.model_fields[section].annotation)[1], entry, partial(self._last_of_others, place))
+        entry = visit(kind_of_entries(section), entry, partial(self._last_of_others, place))
         if not isinstance(name, str):
             yield "", entry
             return

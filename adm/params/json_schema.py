@@ -11,11 +11,11 @@ from typing import Any, get_args
 from pydantic.json_schema import models_json_schema
 
 from adm.paper import claims as claims_of_paper
-from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, OF_CHECKPOINTS, ROOT, SWEEP
+from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, ROOT, SWEEP, names_checkpoints
 from adm.params.figures import AnyFigureParams
 from adm.params.models import TrainingSeeds
 from adm.params.references import NAMES, NoSource
-from adm.params.schema import Params
+from adm.params.schema import Params, params_class
 from adm.params.section import Section, introduced_defaults
 from adm.params.seeds import SEEDED, SEEDS
 from adm.params.tables import KINDS, AnyTableParams
@@ -51,7 +51,7 @@ THREE_SEEDS = {
 
 def render() -> str:
     """The schema, as the text of a file."""
-    _, schema = models_json_schema([(Params, "validation")], ref_template="#/definitions/{model}")
+    _, schema = models_json_schema([(params_class(), "validation")], ref_template="#/definitions/{model}")
     definitions = {name: _as_written(name, section) for name, section in schema["$defs"].items()}
     sections = definitions.pop(Params.__name__)["properties"]
     for name, section in sections.items():
@@ -131,7 +131,7 @@ def _open(name: str, section: Schema, definitions: dict[str, Schema]) -> None:
             section["properties"] = {key: _or_null(_only(entry, kind, definitions)) for key, kind in KINDS.items()}
         elif name not in NOT_SWEPT:
             for one in entry.get("anyOf", [entry]):
-                _let_sweep(definitions[_named(one)], name in OF_CHECKPOINTS)
+                _let_sweep(definitions[_named(one)], names_checkpoints(name))
                 if name in SEEDED:
                     definitions[_named(one)]["properties"][SEEDS] = _or_null(
                         {"anyOf": [SEEDS_OF_TRAINING, THREE_SEEDS]} if name == "models" else SEEDS_OF_TRAINING

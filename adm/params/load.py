@@ -10,7 +10,7 @@ from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.params import checks
 from adm.params.errors import UserError, shown
 from adm.params.expansion import read, write_out
-from adm.params.schema import Params
+from adm.params.schema import Params, params_class
 
 OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})
 """Sections whose entries are of several kinds."""
@@ -40,7 +40,7 @@ def check(data: Any, path: Path | str) -> Params:
     """
     try:
         written = write_out(data, f"results/{Path(path).resolve().parent.name}")
-        params = Params.model_validate(written)
+        params = params_class().model_validate(written)
         checks.check(params)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)

@@ -160,6 +160,13 @@ def visit(kind: Any, value: Any, each: Each, field: str = "") -> Any:
     return next(iter(_several(kind, value, each, field, listed=False)), value)
 
 
+def refs_of(kind: Any, field: str) -> list[Ref]:
+    """What a field of the sections of an annotation may name."""
+    sections = [base for base, _ in _alternatives(kind) if isinstance(base, type) and issubclass(base, BaseModel)]
+    kinds = [_referring(base)[field] for base in sections if field in _referring(base)]
+    return [mark for one in kinds for _, marks in _alternatives(one) for mark in marks if isinstance(mark, Ref)]
+
+
 def _several(kind: Any, value: Any, each: Each, field: str, listed: bool) -> list[Any]:
     for base, marks in _alternatives(kind):
         origin, arguments = get_origin(base), get_args(base)

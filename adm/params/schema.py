@@ -1,15 +1,16 @@
 """The whole params file: its sections, and look-ups between them."""
 
 from collections.abc import Mapping
-from functools import cached_property
-from typing import Annotated, Any, Self
+from functools import cache, cached_property
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from adm.params.claims import Claims
 from adm.params.compute import ThroughputParams
 from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
-from adm.params.errors import accepted
+from adm.params.errors import UserError, accepted, brief
 from adm.params.execution import ExecutionParams
 from adm.params.figures import Figures
 from adm.params.gans import GanParams, GanRunParams
@@ -218,6 +219,46 @@ class Sections(Section):
         if isinstance(section, PublishedReferenceParams):
             return section.image_size
         return self.datasets[section.dataset].side
+
+
+GROUP = "adm.kinds"
+"""The group of entry points by which packages beside this one declare kinds of jobs."""
+
+
+def declared() -> list[Any]:
+    """The kinds of jobs, each an `adm.pipeline.Kind`, that packages beside this one declare.
+
+    Raises:
+        UserError: One cannot be loaded.
+    """
+    found = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            found.append(point.load())
+        except Exception as error:  # whatever a module that is not ours raises
+            raise UserError(f"{GROUP}: {point.name} ({point.value}) cannot be loaded: {brief(error)}") from error
+    return found
+
+
+@cache
+def params_class() -> "type[Params]":
+    """The class of whole params files: `Params`, and the sections that packages beside this one bring."""
+    brought: dict[str, Any] = {
+        kind.section: (dict[Key, kind.params], {})  # type: ignore[name-defined]
+        for kind in declared()
+        if kind.params
+    }
+    return create_model(Params.__name__, __base__=Params, __doc__=Params.__doc__, **brought) if brought else Params
+
+
+def kind_of(section: str) -> Any:
+    """The annotation of a section of params files."""
+    return params_class().model_fields[section].annotation
+
+
+def kind_of_entries(section: str) -> Any:
+    """The annotation of a section's entries."""
+    return get_args(kind_of(section))[1]
 
 
 class Params(Sections, Setup):

@@ -15,13 +15,13 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
-from typing import Any, get_args
+from typing import Any
 
 from adm.params.errors import shown
 from adm.params.models import TrainingSeeds, is_seed
 from adm.params.naming import count_key
 from adm.params.references import RUNS, Named, references, visit
-from adm.params.schema import Params
+from adm.params.schema import kind_of, kind_of_entries, params_class
 
 SEEDS, GROUPS = "seeds", "groups"
 """The field of models and GANs that makes copies; the section that names groups of runs."""
@@ -64,9 +64,9 @@ def with_seeds(written: Raw) -> Raw:
     result = _with_groups(result, runs)
     groups = {key: members for key, members in _mapping(result.get(GROUPS)).items() if isinstance(members, list)}
     firsts = {**known, "models": models, **dict.fromkeys(RUNS, groups)}
-    for section in (name for name in Params.model_fields if name not in FOLLOWING):
+    for section in (name for name in params_class().model_fields if name not in FOLLOWING):
         if isinstance(entries := result.get(section), dict):
-            result[section] = visit(Params.model_fields[section].annotation, entries, partial(_first, firsts))
+            result[section] = visit(kind_of(section), entries, partial(_first, firsts))
     return result
 
 
@@ -155,7 +155,7 @@ def _checkpoints(models: Any, copied: Copies) -> Copies:
 
 def _followed(section: str, entries: Raw, known: Mapping[str, Copies]) -> Raw:
     """Entries of runs, one for each copy of what they name, the i-th with the i-th; `known` gets their keys."""
-    kind, runs = get_args(Params.model_fields[section].annotation)[1], known["runs"]
+    kind, runs = kind_of_entries(section), known["runs"]
     result: Raw = {}
     for key, entry in entries.items():
         copied = {

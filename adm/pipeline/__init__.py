@@ -8,6 +8,6 @@ stage's code.
 
 from adm.pipeline.graph import Pipeline
 from adm.pipeline.jobs import Job, Kind
-from adm.pipeline.kinds import KINDS
+from adm.pipeline.kinds import kinds
 
-__all__ = ["KINDS", "Job", "Kind", "Pipeline"]
+__all__ = ["Job", "Kind", "Pipeline", "kinds"]

@@ -20,7 +20,7 @@ from adm.params.registry import rows_in
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.section import Section
 from adm.pipeline.jobs import Job, Kind
-from adm.pipeline.kinds import KINDS
+from adm.pipeline.kinds import kinds
 
 Read = tuple[dict[str, Path], dict[str, Any]]
 """What a job reads: artifacts, and sections of the params file, by the names that its stage has for them."""
@@ -69,7 +69,7 @@ class Pipeline:
     @cached_property
     def _makers(self) -> dict[Path, Job]:
         """The job that makes each artifact."""
-        made = [job for kind in KINDS.values() for job in self._jobs_of(kind)]
+        made = [job for kind in kinds().values() for job in self._jobs_of(kind)]
         return {path: job for job in made for path in job.outputs.values()}
 
     def _jobs_of(self, kind: Kind) -> Iterator[Job]:
@@ -90,11 +90,11 @@ class Pipeline:
 
     def path(self, kind: str, key: str) -> Path:
         """The path of the artifact of a kind and a key."""
-        return Job(KINDS[kind], key, self.root).outputs["out"]
+        return Job(kinds()[kind], key, self.root).outputs["out"]
 
     def kind(self, name: str) -> Kind:
         """A kind by its name."""
-        return KINDS[name]
+        return kinds()[name]
 
     def named(self, entry: Section, *fields: str) -> Read:
         """What a job reads for the references of an entry: of all, or of the given fields in their order.
@@ -137,7 +137,7 @@ class Pipeline:
         if need == "data":
             return self.dataset(key)
         if need == "training":
-            return Job(KINDS["train"], key, self.root).outputs["log"]
+            return Job(kinds()["train"], key, self.root).outputs["log"]
         if need == "metrics" and (curve := self.params.curve_of(key)) is not None:
             return self.path("curve", curve)
         return self.path(NEEDED.get(need, need), key)

@@ -3,29 +3,25 @@
 A package declares a kind by an entry point of the group `adm.kinds`, which names an `adm.pipeline.Kind`.
 """
 
-from importlib.metadata import entry_points
+from functools import cache
 
 from adm.params.errors import UserError
+from adm.params.schema import GROUP, declared
 from adm.pipeline import data, report, sampling, scoring, studies, training
 from adm.pipeline.jobs import Kind
 
-GROUP = "adm.kinds"
-"""The group of entry points."""
 
+@cache
+def kinds() -> dict[str, Kind]:
+    """Every kind by its name.
 
-def _declared() -> list[Kind]:
+    Raises:
+        UserError: Two have one name, or a package's cannot be loaded.
+    """
     own = [kind for chapter in (data, training, sampling, scoring, studies, report) for kind in chapter.KINDS]
-    return [*own, *(point.load() for point in entry_points(group=GROUP))]
-
-
-def _by_name(kinds: list[Kind]) -> dict[str, Kind]:
     found: dict[str, Kind] = {}
-    for kind in kinds:
+    for kind in [*own, *declared()]:
         if kind.name in found:
-            raise UserError(f"{GROUP}: two packages declare a kind {kind.name!r}; rename one")
+            raise UserError(f"{GROUP}: two packages declare a kind of job {kind.name!r}; uninstall one")
         found[kind.name] = kind
     return found
-
-
-KINDS = _by_name(_declared())
-"""By name."""

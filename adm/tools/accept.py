@@ -9,7 +9,7 @@ from adm.artifacts.manifest import read_record
 from adm.artifacts.writing import new_file, write_json
 from adm.params import UserError
 from adm.params.errors import accepted
-from adm.pipeline import KINDS, Pipeline
+from adm.pipeline import Pipeline, kinds
 
 SHORT = 12
 """Digits of a digest that messages show."""
@@ -23,7 +23,7 @@ def stage_of(verb: str) -> str:
     Raises:
         UserError: There is no such verb, or its artifacts do not tell, and are made again in seconds.
     """
-    telling = dict.fromkeys(kind.maker for kind in KINDS.values() if "out" in kind.outputs)
+    telling = dict.fromkeys(kind.maker for kind in kinds().values() if "out" in kind.outputs)
     if (stage := verb.replace("-", "_")) not in telling:
         raise UserError(f"{verb!r}: is no verb whose artifacts tell what code made them; {accepted(telling, verb)}")
     return stage

@@ -26,7 +26,7 @@ from adm.params import Params, UserError, load
 from adm.params.errors import one_line
 from adm.params.expansion import SCORED
 from adm.params.metrics import METRICS
-from adm.pipeline import KINDS, Pipeline
+from adm.pipeline import Pipeline, kinds
 from adm.report.blocks import Block, t_interval
 from adm.tools.publish import ARCHIVE, published, unpack
 
@@ -175,7 +175,7 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     if (folder := Path(name)).is_dir():
         if (folder / ARCHIVE).is_file():
             folder = unpack(folder, scratch)
-        file = folder / KINDS["resolve"].outputs["params"]
+        file = folder / kinds()["resolve"].outputs["params"]
         if not file.is_file():
             raise UserError(f"{folder}: is no results folder: it has no {file.name}, which `adm resolve` writes")
         return _read(name, load(file), folder)

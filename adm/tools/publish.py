@@ -20,7 +20,7 @@ from adm.evaluation.comparison import Kind, compare_files
 from adm.params import UserError
 from adm.params.errors import brief
 from adm.params.load import write
-from adm.pipeline import KINDS, Job, Pipeline
+from adm.pipeline import Job, Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.progress import progress
 from adm.report.spent import spent, table, trained
@@ -36,7 +36,7 @@ SHOWN = {"table": ("csv", "md"), "figure": ("png",), "claims": ("csv", "md")}
 IMAGES = frozenset({"samples", "data"})
 """Kinds of inputs that are too large to publish."""
 
-PARAMS, PROCESSORS = KINDS["resolve"].outputs["params"], "processors.txt"
+PARAMS, PROCESSORS = kinds()["resolve"].outputs["params"], "processors.txt"
 """Files of the archive beside artifacts: the written-out params file, and the processors that the scale ran on."""
 
 PROCESSOR = re.compile(r"^  processor: (.+)$", re.MULTILINE)

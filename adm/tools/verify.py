@@ -11,7 +11,7 @@ from adm.artifacts.soundness import Checked, Digests, Origin, check_artifacts, h
 from adm.artifacts.writing import new_file, write_json
 from adm.params import UserError, load
 from adm.params.errors import some
-from adm.pipeline import KINDS, Pipeline
+from adm.pipeline import Pipeline, kinds
 from adm.progress import progress
 
 
@@ -50,7 +50,7 @@ def run(results: Path, out: Path | None) -> bool:
 
 def _origins(results: Path) -> dict[str, Origin]:
     """The job of each artifact of a results folder, wherever that lies, by the params file that is kept with it."""
-    file = results / KINDS["resolve"].outputs["params"]
+    file = results / kinds()["resolve"].outputs["params"]
     if not file.is_file():
         raise UserError(
             f"{file}: does not exist; it tells what the artifacts are made from, and `adm resolve` writes it"

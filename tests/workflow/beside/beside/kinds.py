@@ -1,0 +1,55 @@
+"""Two kinds of jobs of a package beside adm: one trains a linear subspace of images, one draws samples of a run."""
+
+from pydantic import PositiveInt
+
+from adm.params.references import Dataset, Images
+from adm.params.section import Section, Seed
+from adm.pipeline import Kind
+from adm.pipeline.cost import Bytes, Fitted
+
+
+class SubspaceParams(Section):
+    """The subspace of `rank` dimensions that images of a dataset are nearest to, trained by Oja's rule."""
+
+    dataset: Dataset
+    rank: PositiveInt = 4
+    iterations: PositiveInt = 50
+    learning_rate: float = 0.01
+    seed: Seed = 0
+
+
+class SheetParams(Section):
+    """The first samples of a run in columns."""
+
+    run: Images
+    columns: PositiveInt = 4
+
+
+def _cost(job, counts):
+    study = job.sections["subspace"]
+    numbers = 3 * counts.params.datasets[study.dataset].side ** 2
+    yield Fitted(study.iterations * 64, (numbers,))
+    yield Bytes(4 * numbers * study.rank)
+
+
+SUBSPACE = Kind(
+    name="subspace",
+    chapter="training",
+    help="Train a linear subspace of a dataset's images.",
+    outputs={"out": "subspaces/{key}/"},
+    section="subspaces",
+    params=SubspaceParams,
+    reads=("dataset",),
+    cost=_cost,
+    stage="beside.subspace",
+)
+SHEET = Kind(
+    name="sheet",
+    chapter="report",
+    help="Draw the first samples of a run.",
+    outputs={"png": "sheets/{key}.png"},
+    section="sheets",
+    params=SheetParams,
+    stage="beside.sheet",
+    shown=".png",
+)

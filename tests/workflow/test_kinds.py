@@ -1,0 +1,142 @@
+"""Kinds of jobs of a package beside this one: its sections, verbs, rules, stages, costs and pages are there."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from miniature import ROOT, Project
+
+BESIDE = Path(__file__).with_name("beside")
+
+PARAMS = {
+    "paths": {"results": "results/embedded"},
+    "datasets": {"digits": {"source": "digits", "image_size": 8, "num_classes": 10}},
+    "extractors": {"small": {"dataset": "digits", "side": 8, "iterations": 3, "least_accuracy": 0}},
+    "gans": {"digits": {"dataset": "digits", "iterations": 2, "batch_size": 8}},
+    "references": {"digits": {"dataset": "digits", "num_images": 64}},
+    "gan_runs": {"some": {"gan": "digits", "num_samples": 12}},
+    "subspaces": {"plane": {"dataset": "digits", "sweep": {"rank": [2, 3]}}},
+    "sheets": {"grid": {"run": "some"}},
+}
+MADE = ["subspaces/plane-2/basis.npy", "subspaces/plane-3/basis.npy", "sheets/grid.png"]
+
+
+def project(folder, **template):
+    return Project(folder, PARAMS, PYTHONPATH=f"{BESIDE}:{folder}", **template)
+
+
+@pytest.fixture(scope="module")
+def by_snakemake(tmp_path_factory):
+    made = project(tmp_path_factory.mktemp("kinds") / "snakemake")
+    made.snakemake()
+    return made
+
+
+def results(made):
+    return {name: (made.folder / "results" / "embedded" / name).read_bytes() for name in MADE}
+
+
+@pytest.mark.slow
+def test_both_engines_run_them_to_the_same_bytes(by_snakemake, tmp_path):
+    by_dvc = project(tmp_path / "dvc")
+    assert "subspace-plane-2" in by_dvc.dvc("repro")
+    assert results(by_snakemake) == results(by_dvc)
+    assert by_snakemake.folder.joinpath("results/embedded/logs/sheet/grid.txt").is_file()
+
+
+@pytest.mark.slow
+def test_what_they_rest_on_has_them_run_again(by_snakemake):
+    def needed():
+        return {name for name in by_snakemake.needed() if name.partition("/")[0] in ("subspace", "sheet")}
+
+    assert needed() == set()
+    with by_snakemake.changed(subspaces__plane__iterations=51):
+        assert needed() == {"subspace/plane-2", "subspace/plane-3"}
+    with by_snakemake.changed(gan_runs__some__seed=1):
+        assert needed() == {"sheet/grid"}
+
+
+def test_another_text_of_their_stages_is_another_digest(tmp_path):
+    code = f"""
+import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]
+from adm.pipeline import Pipeline, kinds
+from adm.params import check
+params = check({PARAMS!r}, 'params.yaml')
+print({{name: job.code for name, job in Pipeline(params).jobs.items() if job.verb in ('subspace', 'sheet', 'prepare')}})
+"""
+
+    def digests(change):
+        folder = tmp_path / "beside"
+        for path in (BESIDE / "beside").glob("*.py"):
+            folder.mkdir(exist_ok=True)
+            text = path.read_text()
+            (folder / path.name).write_text(text.replace("127.5 - 1", "255") if change else text)
+        return run_python(code, tmp_path)
+
+    (tmp_path / "beside-1.dist-info").mkdir()
+    for path in (BESIDE / "beside-1.dist-info").iterdir():
+        (tmp_path / "beside-1.dist-info" / path.name).write_bytes(path.read_bytes())
+    before, after = digests(change=False), digests(change=True)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"subspace/plane-2", "subspace/plane-3"}
+
+
+def run_python(code, path):
+    environment = {**os.environ, "PYTHONPATH": str(path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return ast.literal_eval(done.stdout)
+
+
+def test_verbs_completion_plans_and_pages_have_them(tmp_path):
+    (tmp_path / "params.yaml").write_text(json.dumps(PARAMS))
+    code = f"""
+import sys; sys.path[:0] = [{str(BESIDE)!r}, {str(ROOT)!r}, {str(ROOT / "workflow")!r}]
+from typer.testing import CliRunner
+import pages
+from adm import cli
+from adm.params import json_schema, load
+from adm.tools import plan
+print(dict(
+    help=CliRunner().invoke(cli.app, ["subspace", "--help"]).stdout,
+    keys=cli._keys("subspace", {{"params": {str(tmp_path / "params.yaml")!r}}}, "pl"),
+    plan="\\n".join(plan.run(load({str(tmp_path / "params.yaml")!r}))),
+    artifacts="\\n".join(pages._artifacts()),
+    schema=json_schema.render(),
+))
+"""
+    found = run_python(code, BESIDE)
+    assert "Train a linear subspace" in found["help"]
+    assert found["keys"] == ["plane-2", "plane-3"]
+    assert "subspaces" in found["plan"]
+    assert "`adm sheet`" in found["artifacts"]
+    assert "The first samples of a run, in one picture" in found["artifacts"]
+    schema = json.loads(found["schema"])
+    assert {"subspaces", "sheets"} <= schema["properties"].keys()
+    assert schema["definitions"]["SubspaceParams"]["properties"].keys() >= {"rank", "sweep"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sheets": {"grid": {"run": "soem"}}}, "sheets.grid.run: 'soem' is not among runs.*some"),
+        ({"subspaces": {"plane": {"dataset": "digits", "rnak": 2}}}, "subspaces.plane: unknown key 'rnak'"),
+    ],
+)
+def test_mistakes_in_their_sections_are_one_line(tmp_path, changes, message):
+    code = f"""
+import sys; sys.path[:0] = [{str(BESIDE)!r}, {str(ROOT)!r}]
+from adm.params import UserError, check
+try:
+    check({PARAMS | changes!r}, 'params.yaml')
+except UserError as error:
+    print(repr(str(error)))
+"""
+    assert re.search(message, run_python(code, BESIDE))
