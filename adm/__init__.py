@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from adm.api import Model, load, score
-    from adm.params.errors import UserError
+    from adm.errors import UserError
 
 __all__ = ["Model", "UserError", "load", "score"]
 
@@ -17,7 +17,7 @@ __all__ = ["Model", "UserError", "load", "score"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("adm.params.errors" if name == "UserError" else "adm.api"), name)
+    return getattr(import_module("adm.errors" if name == "UserError" else "adm.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -22,22 +21,20 @@ from torch.nn.functional import one_hot
 
 from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.known_files import placed
-from adm.artifacts.writing import write_npz
+from adm.config.base import Config
+from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
+from adm.config.sampling import BitsPerDimension, GuidedSampling, Interpolation
+from adm.config.sampling import Sampling as SamplingConfig
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.class_names import class_number
-from adm.data.shards import ImageShards
+from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
+from adm.errors import UserError
 from adm.nets.opening import AttentionOrder, Opened, Schedule, open_network
 from adm.nets.unet import UNet
 from adm.paper import table_cells
 from adm.parallel import resolve_device
-from adm.params.checks import check_fits
-from adm.params.errors import UserError
 from adm.params.load import line_of
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, Precision, UpsamplerModelParams
-from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
-from adm.params.section import Key, PositiveInt, Section
-from adm.params.studies import InterpolationParams, LikelihoodParams
 from adm.sampling.batch import Images, Labels, Samples
 from adm.sampling.guided import SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace, compute_in_batches
@@ -57,27 +54,10 @@ Device = Literal["auto", "cpu", "cuda"]
 UNCONDITIONAL_SCALE = 10.0
 """The gradient scale of the released unconditional model. Source: the flags published with it."""
 
-NAMES = ("checkpoint", "reference", "base", "schedule", "guide", "curve")
+NAMES = ("checkpoint", "classifier", "reference", "base", "schedule", "guide", "curve")
 """Fields of runs that name artifacts, which this interface does not make."""
 
-S = TypeVar("S", bound=Section)
-
-
-class GenerationParams(RunParams):
-    """A run that no params file names: of any number of images, which nothing scores."""
-
-    num_samples: PositiveInt = 1
-    reference: Key = "none"
-    checkpoint: Key = "model"
-
-
-class UpsamplingParams(UpsampledRunParams):
-    """The same of an upsampled run."""
-
-    num_samples: PositiveInt = 1
-    reference: Key = "none"
-    checkpoint: Key = "model"
-    base: Key = "base"
+C = TypeVar("C", bound=Config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +71,7 @@ class Sampling:
         trajectory: The result of `block_trajectories`.
     """
 
-    run: SamplingParams
+    run: SamplingConfig
     labels: Labels
     num_steps: int
     trajectory: Callable[[int], tuple[Tensor, Iterator[Tensor]]]
@@ -114,17 +94,6 @@ class Sampling:
         return to_uint8(x_0)[: len(self.rows(block))]
 
 
-@dataclass(frozen=True)
-class _Given:
-    """Images that are given answer what a study asks of a dataset: `labels` (N,), and images by their numbers."""
-
-    labels: Labels
-    images: Images
-
-    def __getitem__(self, rows: Any) -> Any:
-        return self.images[rows]
-
-
 @dataclass(frozen=True, eq=False)
 class Model:
     """A diffusion model or an upsampler, and perhaps a classifier that guides it, from `load`.
@@ -140,9 +109,9 @@ class Model:
     precision: Precision
 
     @property
-    def params(self) -> DiffusionModelParams | UpsamplerModelParams:
+    def params(self) -> DiffusionModel | UpsamplerModel:
         """The section of the model."""
-        assert not isinstance(self.opened.model, ClassifierModelParams)
+        assert not isinstance(self.opened.model, ClassifierModel)
         return self.opened.model
 
     @property
@@ -182,7 +151,7 @@ class Model:
             num: N, the number of images; by default that of classes or latents, or 1.
             scale: The gradient scale; None is `default_scale` with a classifier.
             steps: The schedule: "250", "25,25" or "ddim25".
-            sampler: A key of `adm.params.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
+            sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
             seed: Seed `seed` + i makes image i.
             latents: (N, C, H, W) float32, x_T in the place of noise.
             batch: Images that are computed together; by default as many as have 2^18 pixels, and 64 at most. The last
@@ -328,19 +297,15 @@ class Model:
 
         Source: equations 8-11.
         """
-        if not isinstance(self.params, DiffusionModelParams):
+        if not isinstance(self.params, DiffusionModel):
             raise UserError(f"{self.opened.path}: is an upsampler, whose likelihoods are not measured")
         found = self._checked_images(images, self.params.network.image_size)
         labels = self._labels_for(classes, len(found))
         steps = None if steps is None else str(steps)
         values = {"steps": steps, "seed": seed, "micro_batch": self._batch(batch, len(found))}
-        study = _section(
-            LikelihoodParams,
-            {"checkpoint": "model", "dataset": "given", "num_images": max(2, len(found)), "precision": self.precision}
-            | values,
-        )
+        study = _checked(BitsPerDimension, {"num_images": len(found), "precision": self.precision} | values)
         self._check_steps(steps)
-        given = cast(ImageShards, _Given(labels, found))
+        given = Labelled(labels, found)
         return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
 
     def default_scale(self, sampler: str = "ddpm") -> float:
@@ -368,7 +333,7 @@ class Model:
         **fields: Any,
     ) -> Sampling:
         """What `sample` samples, to be computed block by block; the arguments are those of `sample`."""
-        if isinstance(self.params, UpsamplerModelParams):
+        if isinstance(self.params, UpsamplerModel):
             raise UserError(f"{self.opened.path}: is an upsampler, which makes images from smaller ones: upsample")
         num = self._counted(classes, num, latents)
         if latents is not None:
@@ -380,10 +345,13 @@ class Model:
             scale = self.default_scale(chosen) if self.guide else 0.0
         values = {
             **{"num_samples": num, "seed": seed, "steps": steps, "sampler": chosen, "precision": self.precision},
-            **{"gradient_scale": float(scale), "classifier": "classifier" if self.guide else None},
-            "micro_batch": self._batch(batch, num),
+            **{"gradient_scale": float(scale), "micro_batch": self._batch(batch, num)},
         }
-        run = _section(GenerationParams, _joined(values, fields))
+        run = _checked(GuidedSampling, _joined(values, fields))
+        try:
+            run.check_guided(self.guide is not None)
+        except ValueError as error:
+            raise UserError(str(error)) from error
         if run.cfg_scale is not None and not self.params.training.label_dropout:
             raise UserError(
                 f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
@@ -407,7 +375,7 @@ class Model:
         **fields: Any,
     ) -> Sampling:
         """What `upsample` samples, to be computed block by block; the arguments are those of `upsample`."""
-        if not isinstance(self.params, UpsamplerModelParams):
+        if not isinstance(self.params, UpsamplerModel):
             raise UserError(f"{self.opened.path}: is no upsampler, but a model of images from noise")
         found = self._checked_images(images, self.params.network.low_resolution)
         labels = self._labels_for(classes, len(found))
@@ -417,13 +385,13 @@ class Model:
             **{"num_samples": len(found), "seed": seed, "steps": steps, "sampler": chosen, "precision": self.precision},
             "micro_batch": self._batch(batch, len(found)),
         }
-        run = _section(UpsamplingParams, _joined(values, fields))
+        run = _checked(SamplingConfig, _joined(values, fields))
         made = partial(block_trajectories, run, self.params, self.opened.network, None, self.num_classes or 1)
         return Sampling(run, labels, self._check_steps(steps), made(base=Samples(found, labels)))
 
     @property
-    def _classifier_params(self) -> ClassifierModelParams | None:
-        return cast(ClassifierModelParams, self.guide.model) if self.guide else None
+    def _classifier_params(self) -> ClassifierModel | None:
+        return self.guide.model if self.guide and isinstance(self.guide.model, ClassifierModel) else None
 
     def _batch(self, given: int | None, num: int) -> int:
         side = self.params.network.image_size
@@ -485,13 +453,14 @@ class Model:
         return one_hot(torch.from_numpy(labels), self.num_classes or 1).float()
 
     def _space(self, steps: str | int, scale: float) -> LatentSpace:
-        if not isinstance(self.params, DiffusionModelParams):
+        if not isinstance(self.params, DiffusionModel):
             raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
         steps = str(steps)
         self._check_steps(steps)
-        values = {"steps": steps, "gradient_scale": float(scale), "classifier": "classifier" if self.guide else None}
-        named = {"checkpoint": "model", "dataset": "given", "reconstructions": 1, "precision": self.precision}
-        study = _section(InterpolationParams, named | values)
+        if scale and self.guide is None:
+            raise UserError(f"gradient_scale {float(scale)} does nothing without a classifier; name one")
+        values = {"steps": steps, "gradient_scale": float(scale), "precision": self.precision}
+        study = _checked(Interpolation, values | {"reconstructions": 1})
         guide: nn.Module | None = self.guide.network if self.guide else None
         return LatentSpace.of(study, self.params, cast(UNet, self.opened.network), guide)
 
@@ -536,7 +505,7 @@ def load(
     name = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
     place = resolve_device(name)
     opened = open_network(placed(Path(checkpoint)), preset, schedule, attention_order, place)
-    if isinstance(opened.model, ClassifierModelParams):
+    if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
     guide = None
     if classifier is not None:
@@ -546,9 +515,9 @@ def load(
 
 
 def _check_guide(opened: Opened, guide: Opened) -> None:
-    if not isinstance(opened.model, DiffusionModelParams):
+    if not isinstance(opened.model, DiffusionModel):
         raise UserError(f"classifier {guide.path}: is not used; {opened.path} is an upsampler, which none guides")
-    if not isinstance(guide.model, ClassifierModelParams):
+    if not isinstance(guide.model, ClassifierModel):
         raise UserError(f"classifier {guide.path}: is of kind {guide.model.kind!r}, not 'classifier'")
     try:
         check_fits(f"classifier {guide.path}", guide.model, str(opened.path), opened.model)
@@ -589,24 +558,13 @@ def score(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
+    from adm.evaluation import measuring  # noqa: PLC0415
     from adm.evaluation.scoring import Options  # noqa: PLC0415
-    from adm.tools import score as tool  # noqa: PLC0415
 
     options = Options(num_samples, "exact", intervals, further, False, None if cache is None else Path(cache))
-    how = tool.graph_params("torch", device, False, batch, threads)
-    with TemporaryDirectory() as folder:
-        fake, real = (
-            _as_file(given, Path(folder, f"{name}.npz"))
-            for name, given in (("samples", samples), ("reference", reference))
-        )
-        return tool.measure(fake, real, Path(graph or "inception"), how, options, None)
-
-
-def _as_file(given: ArrayLike | str | Path, path: Path) -> Path:
-    if isinstance(given, str | Path):
-        return Path(given)
-    write_npz(path, arr_0=np.asarray(given))
-    return path
+    how = measuring.graph_params("torch", device, False, batch, threads)
+    fake, real = (Path(one) if isinstance(one, str | Path) else np.asarray(one) for one in (samples, reference))
+    return measuring.measure(fake, real, Path(graph or "inception"), how, options, None)
 
 
 def _joined(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
@@ -618,9 +576,9 @@ def _joined(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     return values | fields
 
 
-def _section(section: type[S], values: dict[str, Any]) -> S:
+def _checked(config: type[C], values: dict[str, Any]) -> C:
     try:
-        return section.model_validate(values)
+        return config.model_validate(values)
     except ValidationError as error:
         raise UserError(line_of(dict(error.errors(include_url=False)[0]))) from error
 

@@ -20,12 +20,12 @@ from typing import Annotated, Any
 import typer
 
 from adm.cli_tools import ParamsFile, tools
+from adm.config.released import KNOWN
+from adm.errors import some
 from adm.extras import extras_named
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
-from adm.params.errors import some
 from adm.params.execution import ExecutionParams
-from adm.params.known import KNOWN
 from adm.params.load import write
 from adm.params.resources import ProcessResources
 from adm.pipeline import Job, Kind, Pipeline, kinds

@@ -53,16 +53,17 @@ def score(
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
     """Score samples against a reference, and write the numbers with their provenance."""
+    from adm.errors import UserError
+    from adm.evaluation import measuring
     from adm.evaluation.scoring import Options
-    from adm.params import UserError
     from adm.tools import score as tool
 
     against = reference or given
     if against is None or (reference and given):
         raise UserError("reference: give one, as REFERENCE or as --reference")
-    second = tool.second_extractor(module, resize, scaling, device, batch)
+    second = measuring.second_extractor(module, resize, scaling, device, batch)
     options = Options(num_samples, arithmetic, intervals, further, per_class, cache)
-    how = tool.graph_params(executor, device, compiled, batch, threads)
+    how = measuring.graph_params(executor, device, compiled, batch, threads)
     tool.run(samples, against, graph, how, options, second, out)
 
 
@@ -310,9 +311,9 @@ def schema(
 ) -> None:
     """Write the JSON schema of params files, which editors use to complete them, and record defaults of new fields."""
     from adm.artifacts.writing import new_file
+    from adm.config.base import INTRODUCED
     from adm.params import UserError
     from adm.params.json_schema import introduced, render
-    from adm.params.section import INTRODUCED
 
     for file, text in ((out, render()), (INTRODUCED, introduced())):
         if not check:

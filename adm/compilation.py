@@ -7,8 +7,8 @@ from typing import Any, TypeVar, cast
 import torch
 from platformdirs import user_cache_path
 
+from adm.errors import UserError
 from adm.machine import cpp_compiler
-from adm.params.errors import UserError
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from adm.config.metrics import METRICS
 from adm.params import UserError, read
 from adm.params.judges import AT
-from adm.params.metrics import METRICS
 from adm.params.tables import OwnTableParams
 from adm.pipeline import Job, Pipeline
 

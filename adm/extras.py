@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 EXTRAS = {
     **dict.fromkeys(("jinja2", "pandas", "sklearn"), "workflow"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 _taken: dict[int, FileLock] = {}
 """The GPU of this process and its lock. The system releases the lock when the process ends in any way."""

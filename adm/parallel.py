@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adm.determinism import allow_tf32
+from adm.errors import UserError, one_line
 from adm.gpus import take
-from adm.params.errors import UserError, one_line
 from adm.roll_call import RollCall
 from adm.slurm import has_nodes, meeting, run_on_nodes
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch.distributed as dist
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 PORT = "ADM_MEETING_PORT"
 """Environment variable of the calls on the nodes: the port at which their launchers meet, on the machine of srun."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, Precision
+from adm.config.models import Precision
+from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
 
 

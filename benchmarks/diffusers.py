@@ -10,9 +10,10 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adm.config.models import Precision
 from adm.nets.forward import DTYPES
 from adm.nets.weights import build, output_channels
-from adm.params.models import DiffusionModelParams, Precision
+from adm.params.models import DiffusionModelParams
 from adm.sampling.guided import block_sampler
 from adm.training.loop import train_step
 from adm.training.state import TrainingState

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from adm.config.models import TrainingParams
 from adm.diffusion.process import Diffusion
 from adm.nets.layers import Attention, GroupNorm, ResidualBlock
-from adm.params.models import TrainingParams
 
 VLB_WEIGHT = 0.001
 

@@ -17,8 +17,8 @@ from adm import cli
 from adm.artifacts.code import verbs
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
+from adm.config.metrics import METRICS
 from adm.params import UserError, load
-from adm.params.metrics import METRICS
 from adm.pipeline import Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.sampling.batch import Samples, write_batch, write_shard

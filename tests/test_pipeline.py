@@ -487,7 +487,7 @@ class TestExtensions:
     def test_a_metric(self, copy, before):
         (copy / "adm/metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
         entry = '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n'
-        self.edit(copy / "adm/params/metrics.py", '    "kid": Metric(', f'{entry}    "kid": Metric(')
+        self.edit(copy / "adm/config/metrics.py", '    "kid": Metric(', f'{entry}    "kid": Metric(')
         assert self.triggers(copy) == before
         # Whoever asks for it has the runs scored again that are shown, and nothing sampled again.
         self.edit(copy / "params.yaml", "metrics: [fid, inception_score, precision, recall]", "metrics: [fid, mean]")
@@ -496,7 +496,7 @@ class TestExtensions:
     def test_a_sampler(self, copy, before):
         (copy / "adm/diffusion/euler.py").write_text("class Euler:\n    pass\n")
         entry = '    "euler": Sampler("Euler", "adm.diffusion.euler:Euler"),\n'
-        self.edit(copy / "adm/params/samplers.py", '    "ddim": Sampler(', f'{entry}    "ddim": Sampler(')
+        self.edit(copy / "adm/config/samplers.py", '    "ddim": Sampler(', f'{entry}    "ddim": Sampler(')
         assert self.triggers(copy) == before
 
     def test_a_table_of_ones_own(self, copy, before):

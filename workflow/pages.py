@@ -27,9 +27,9 @@ from mkdocs.structure.pages import Page
 
 from adm import pipeline
 from adm.cli import app
+from adm.config.metrics import METRICS
 from adm.paper import captions
 from adm.params import load
-from adm.params.metrics import METRICS
 from adm.tools import plan
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from adm.dvc_file import MEASURED
-from adm.params.errors import UserError, some
+from adm.errors import UserError, some
 from adm.report.lottery import ROWS
 from adm.tools.diff import Number, held
 from adm.tools.publish import ARCHIVE, NOTE, processors, published

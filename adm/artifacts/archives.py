@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 
 MOST_INFLATED = {ZIP_STORED: 1, ZIP_DEFLATED: 1032}
 """Accepted methods of compression, those that numpy and torch write, and the most bytes that one byte expands to."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.archives import read_header
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 
 DTYPES = {
     "BOOL": "?",

@@ -1,9 +1,10 @@
 """The code of a stage: all that its function executes, without comments and layout.
 
 That is its module, `ARGUMENTS`, which hands it what it takes, and every module of the package that these import. Of the
-package of declarations, `adm.params`, only the definitions that are used count, and of a section only its methods:
-its fields reach a stage as values, which are compared by themselves, and its validators only refuse. Of a registry the
-rows count that a job's sections name. So a field, a metric, a sampler or a table that is added re-runs nothing.
+packages of declarations, `adm.config` and `adm.params`, only the definitions that are used count, and of a section only
+its methods: its fields reach a stage as values, which are compared by themselves, and its validators only refuse. Of a
+registry the rows count that a job's sections name. So a field, a metric, a sampler or a table that is added re-runs
+nothing.
 """
 
 import ast
@@ -22,18 +23,18 @@ from typing import Any, NamedTuple
 
 from platformdirs import user_cache_path
 
-from adm.params.errors import UserError, brief
-from adm.params.registry import REGISTRIES
+from adm.config.registry import REGISTRIES
+from adm.errors import UserError, brief
 
 PACKAGE = Path(__file__).parents[1]
 
-DECLARATIONS = "adm.params"
-"""The package of which definitions count one by one."""
+DECLARATIONS = ("adm.config", "adm.params")
+"""The packages of which definitions count one by one."""
 
 ARGUMENTS = "adm.pipeline.arguments"
 """The module that decides what a stage is handed."""
 
-WORDS = frozenset({"adm.params.errors"})
+WORDS = frozenset({"adm.errors"})
 """Modules of what errors say: no result depends on them."""
 
 REFUSE = frozenset({"model_validator", "field_validator"})
@@ -77,7 +78,7 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
 
     Args:
         verb: The stage, `adm/stages/<verb>.py`, or one of `STAGES`.
-        rows: The rows of registries that a job's sections name, from `adm.params.registry.rows_in`.
+        rows: The rows of registries that a job's sections name, from `adm.config.registry.rows_in`.
 
     Returns:
         64 hexadecimal digits.
@@ -184,13 +185,14 @@ def _row(row: Any) -> tuple[str, list[Piece]]:
             if not NAMED.fullmatch(value):
                 raise ValueError(f"{value}: is no function with a name of its own, by which a row's code is found")
         if isinstance(value, str) and (found := NAMED.fullmatch(value)):
-            used.append(Piece(found[1], found[2] if _declares(found[1]) else ""))
+            used.append(Piece(found[1], found[2] if declares(found[1]) else ""))
         values.append(f"{field.name}={value!r}")
     return ", ".join(values), used
 
 
-def _declares(module: str) -> bool:
-    return module == DECLARATIONS or module.startswith(f"{DECLARATIONS}.")
+def declares(module: str) -> bool:
+    """Whether definitions of a module count one by one."""
+    return module.startswith(tuple(f"{package}." for package in DECLARATIONS)) or module in DECLARATIONS
 
 
 @cache
@@ -237,7 +239,7 @@ def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
     """The classes of declarations that an annotation names, itself or by aliases."""
     for name in {each.id for each in ast.walk(annotation) if isinstance(each, ast.Name)}:
         piece, bound = Piece(module, name), _bindings(module).get(name)
-        while isinstance(bound, ast.ImportFrom) and bound.module and _declares(bound.module):
+        while isinstance(bound, ast.ImportFrom) and bound.module and declares(bound.module):
             piece = Piece(bound.module, name)
             bound = _bindings(bound.module).get(name)
         if isinstance(bound, ast.ClassDef):
@@ -258,7 +260,7 @@ def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") 
     found: list[Piece] = []
     for each in _without_types(node):
         if isinstance(each, ast.Import):
-            found += [Piece(alias.name) for alias in each.names if not _declares(alias.name)]
+            found += [Piece(alias.name) for alias in each.names if not declares(alias.name)]
         elif isinstance(each, ast.ImportFrom) and (source := _source(module, each)) not in WORDS:
             for alias in each.names:
                 own = alias.asname or alias.name
@@ -266,9 +268,9 @@ def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") 
                     continue
                 inner = f"{source}.{alias.name}"
                 if _is_followed(inner) and _file(inner):
-                    found += [Piece(inner)] if not _declares(inner) else _attributes(inner, own, user)
+                    found += [Piece(inner)] if not declares(inner) else _attributes(inner, own, user)
                 else:
-                    found.append(Piece(source, alias.name if _declares(source) else ""))
+                    found.append(Piece(source, alias.name if declares(source) else ""))
     return found
 
 
@@ -344,7 +346,7 @@ def _is_section(module: str, node: ast.ClassDef) -> bool:
         bound = _bindings(module).get(name)
         if name == "BaseModel" or (isinstance(bound, ast.ClassDef) and _is_section(module, bound)):
             return True
-        if isinstance(bound, ast.ImportFrom) and bound.module and _declares(bound.module):
+        if isinstance(bound, ast.ImportFrom) and bound.module and declares(bound.module):
             parent = _bindings(bound.module).get(name)
             if isinstance(parent, ast.ClassDef) and _is_section(bound.module, parent):
                 return True

@@ -15,7 +15,7 @@ from requests.exceptions import ChunkedEncodingError, HTTPError, RequestExceptio
 from requests.exceptions import ConnectionError as NotConnectedError
 
 from adm.artifacts.writing import flush
-from adm.params.errors import UserError
+from adm.errors import UserError
 from adm.progress import Progress, progress
 
 TRIES = 5

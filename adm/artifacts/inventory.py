@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adm.artifacts.manifest import MANIFEST
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "shards", "work"})
 """What a results folder holds beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""

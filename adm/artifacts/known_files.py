@@ -6,8 +6,8 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from adm.artifacts.download import download
-from adm.params.errors import UserError, accepted
-from adm.params.known import CHECKPOINTS, KNOWN, REFERENCES, SAMPLES, about
+from adm.config.released import CHECKPOINTS, KNOWN, REFERENCES, SAMPLES, about
+from adm.errors import UserError, accepted
 
 FOLDER = "ADM_FILES"
 """Environment variable: the folder that keeps published files."""

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adm.artifacts.code import code_digest, code_of_record
 from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
+from adm.config.base import Config
+from adm.config.registry import rows_in
+from adm.errors import UserError
 from adm.machine import cpp_compiler, vector_instructions
-from adm.params.errors import UserError
-from adm.params.registry import rows_in
-from adm.params.section import Section
 from adm.progress import progress
 
 MANIFEST = "manifest.json"
@@ -48,7 +48,7 @@ class Manifest(BaseModel):
 
 def provenance(
     stage: str,
-    params: Mapping[str, Section],
+    params: Mapping[str, Config],
     inputs: Mapping[str, Path],
     libraries: Iterable[str],
     read: Any = None,
@@ -74,7 +74,7 @@ def provenance(
     }
 
 
-def dump_sections(sections: Mapping[str, Section]) -> dict[str, Any]:
+def dump_sections(sections: Mapping[str, Config]) -> dict[str, Any]:
     """Sections of the params file as a manifest stores them: what differs from the defaults."""
     return {name: section.values() for name, section in sections.items()}
 
@@ -128,7 +128,7 @@ def read_made_by(folder: Path, *stages: str) -> Manifest:
     return manifest
 
 
-def require_section(folder: Path, section: Section, *stages: str) -> None:
+def require_section(folder: Path, section: Config, *stages: str) -> None:
     """Refuse an artifact that was made with another section than the params file has now.
 
     Raises:
@@ -139,7 +139,7 @@ def require_section(folder: Path, section: Section, *stages: str) -> None:
     require_params(folder, {"params": params}, {name: section})
 
 
-def require_params(path: Path, made_by: Any, sections: Mapping[str, Section]) -> None:
+def require_params(path: Path, made_by: Any, sections: Mapping[str, Config]) -> None:
     """Refuse an artifact that was made with other sections than the params file has now.
 
     Args:

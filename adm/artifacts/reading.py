@@ -20,7 +20,7 @@ from adm.artifacts.archives import (
     read_values,
 )
 from adm.artifacts.streaming import stretches
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 
 STRETCH = 4096
 """Number of rows checked at once."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 SEAL = "sha256"
 """Name of the hash: the last key in JSON, the last comment line in csv."""

@@ -12,7 +12,7 @@ from adm.artifacts.code import code_of_record
 from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST, Manifest, fingerprint, read_record, sha256
 from adm.artifacts.seal import read_made_with
-from adm.params.errors import UserError, some
+from adm.errors import UserError, some
 
 Digests = Mapping[Path, str | OSError]
 """The sha256 of each file, or the error of reading it."""

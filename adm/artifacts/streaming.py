@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from adm.artifacts.archives import Shape, array_names, check_header, open_archive, open_array
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 CHUNK = 256
 """Number of images in memory at once where nothing else decides it; no result depends on it."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 RENAME_EXCHANGE = 2
 """Flag of Linux's renameat2: exchange two existing paths."""

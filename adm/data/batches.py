@@ -12,7 +12,7 @@ from torch import Tensor
 from adm.data.crops import draw_crop
 from adm.data.shards import ImageShards
 from adm.determinism import generator
-from adm.params.errors import NotFiniteError
+from adm.errors import NotFiniteError
 
 ORDER, AUGMENTATION = 0, 1
 """Streams of random numbers of a training run; `adm.training` owns those from 2 on."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 FILE = Path(__file__).with_name("imagenet_classes.txt")
 """A name a line, in the order of the classes' numbers; lines that begin with # are comments."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Accepted formats, whatever the name: Pillow's other decoders start programs or are rarely used."""

@@ -18,7 +18,7 @@ from adm.artifacts.reading import read_npz
 from adm.artifacts.streaming import names_in_npz, stream_npz
 from adm.data.decoding import open_image
 from adm.data.sources.folders import ENDINGS
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 Pixels = NDArray[np.uint8]
 
@@ -125,6 +125,32 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
         storage="uint8 in npz",
         read_labels=lambda: _labels(path, array.shape[0], count),
         hashed=lambda: sha256(path),
+    )
+
+
+def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
+    """Take images in memory, (N, H, W, 3) uint8; `name` stands for their path in messages and records.
+
+    Raises:
+        UserError: The array is none of images, or has fewer than `limit`.
+    """
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
+        raise UserError(f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)")
+    count = _counted(name, len(array), limit)
+
+    def chunks(length: int) -> Iterator[Pixels]:
+        for start in range(0, count, length):
+            yield array[start : min(start + length, count)]
+
+    return Images(
+        path=Path(name),
+        count=count,
+        total=len(array),
+        size=(array.shape[1], array.shape[2]),
+        chunks=chunks,
+        storage="uint8 in memory",
+        read_labels=lambda: None,
+        hashed=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
     )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from adm.data.shards import ImageShards
 from adm.determinism import generator
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 
 def choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -> NDArray[np.int64]:

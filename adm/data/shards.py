@@ -3,9 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,35 @@ from adm.artifacts.reading import read_npy
 from adm.artifacts.streaming import CHUNK, release, stretches, write_npy
 from adm.data.crops import Crop, centre_crop, cut
 from adm.data.decoding import as_grey, decode
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 Part = Literal["training", "held_out"]
 
 PREFIXES: dict[Part, str] = {"training": "", "held_out": "held-out-"}
 """How the names of a part's shards begin, so that who looks for images finds those to train on alone."""
+
+
+class LabelledImages(Protocol):
+    """Images with labels (N,) int64; indices (B,) give (B, H, W, 3) uint8."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Their classes."""
+
+    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
+        """Some of the images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Images in memory, (N, H, W, 3) uint8, and their labels (N,) int64."""
+
+    labels: NDArray[np.int64]
+    images: NDArray[np.uint8]
+
+    def __getitem__(self, rows: Any) -> Any:
+        """Some of the images."""
+        return self.images[rows]
 
 
 class Encoded(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from adm.data.decoding import open_image
 from adm.data.sources.folders import class_names, names_of_images
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 from adm.progress import progress
 
 MOST_DECODED = 20_000

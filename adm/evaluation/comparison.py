@@ -18,8 +18,8 @@ from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST
 from adm.artifacts.reading import read_json
 from adm.artifacts.seal import MADE_WITH, SEAL
+from adm.errors import UserError, brief
 from adm.evaluation.timings import FIGURE, drop_measured, is_measured_cell
-from adm.params.errors import UserError, brief
 
 BYTES = 1 << 20
 """Bytes compared at a time."""

@@ -7,9 +7,9 @@ from typing import Any
 from adm.artifacts.manifest import sha256
 from adm.artifacts.streaming import names_in_npz
 from adm.data.images import Images, open_images, open_npz
+from adm.errors import UserError
 from adm.metrics.reference_statistics import STATISTICS, read_published_statistics
 from adm.metrics.statistics import FeatureStatistics
-from adm.params.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.config.data import GraphParams
+from adm.config.metrics import METRICS, PAPER_METRICS
 from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.evaluation.reference import Reference
 from adm.evaluation.second_extractor import SecondExtractor
+from adm.metrics.blocks import Block, t_interval
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import Executor
 from adm.metrics.half_precision import half_precision_recall
@@ -19,9 +22,6 @@ from adm.metrics.manifold import precision_recall
 from adm.metrics.per_class import Measure, per_class_precision_recall
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
-from adm.params.data import GraphParams
-from adm.params.metrics import METRICS, PAPER_METRICS
-from adm.report.blocks import Block, t_interval
 
 MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
 """Functions for precision and recall, by the arithmetic of distances."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import library_versions, sha256
+from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.metrics.density_coverage import density_coverage
@@ -18,7 +19,6 @@ from adm.metrics.kernel import kernel_distance
 from adm.metrics.module_features import ModuleExtractor, Resize, Scaling
 from adm.metrics.per_class import Measure
 from adm.metrics.statistics import feature_statistics
-from adm.params.metrics import FEWEST_FOR_INTERVALS
 
 
 class SecondExtractor:

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+from adm.config.data import GraphParams, NetworkGraph
 from adm.metrics.batches import GRAPH
 from adm.metrics.graph_contract import Executor
-from adm.params.data import GraphParams
-from adm.params.published import PublishedGraphParams
 
 WEIGHTS = "weights.safetensors"
 """What an adopted network holds in place of a graph."""
@@ -21,7 +20,7 @@ def libraries_of(params: GraphParams) -> list[str]:
 
 def network_of(params: GraphParams) -> str | None:
     """The published network that computes the features; None for a frozen graph."""
-    return params.network if isinstance(params, PublishedGraphParams) else None
+    return params.network if isinstance(params, NetworkGraph) else None
 
 
 def file_of(params: GraphParams) -> str:

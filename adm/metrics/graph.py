@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from adm.errors import one_line
 from adm.metrics.graph_contract import (
     INPUT,
     LOGITS,
@@ -17,7 +18,6 @@ from adm.metrics.graph_contract import (
     require_channels,
 )
 from adm.metrics.tensorflow_loader import load_tensorflow
-from adm.params.errors import one_line
 
 
 class FrozenGraph(Executor):

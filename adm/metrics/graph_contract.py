@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from adm.errors import one_line
 from adm.metrics.features import LAYERS, Features
-from adm.params.errors import one_line
 
 INPUT = "ExpandDims"
 POOL = "pool_3"

@@ -5,11 +5,11 @@ from typing import Any
 
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
+from adm.errors import one_line
 from adm.metrics.graph_contract import POOL, SPATIAL, read_definition
 from adm.metrics.graph_nodes import GraphNodes
 from adm.metrics.torch_operations import constant
 from adm.metrics.torch_program import FAILURES, first_line
-from adm.params.errors import one_line
 
 RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from adm.errors import UserError
 from adm.metrics import exported_program
 from adm.metrics.torch_graph import full_precision
-from adm.params.errors import UserError
 
 Mode = Literal["bilinear", "bicubic", "area", "nearest"]
 Scaling = Literal["imagenet", "unit", "symmetric", "bytes"]

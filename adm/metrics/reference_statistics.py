@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.archives import array_names, open_archive, open_array, read_values
+from adm.errors import UserError
 from adm.metrics.statistics import FeatureStatistics
-from adm.params.errors import UserError
 
 STATISTICS = ("mu", "sigma", "mu_s", "sigma_s")
 """Arrays with the statistics of a whole training set: mean and covariance of pooled and of spatial features."""

@@ -8,14 +8,12 @@ from threadpoolctl import threadpool_limits
 
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
+from adm.config.sampling import Batch, GanSampling
+from adm.errors import NotFiniteError, UserError
 from adm.metrics.jackknife import rounded
 from adm.metrics.scores import MetricInputs, lost, with_intervals
-from adm.params.errors import NotFiniteError, UserError
-from adm.params.gans import GanRunParams
-from adm.params.published import PublishedSamplesParams
-from adm.params.runs import ScoredParams
 
-ScoredRun = ScoredParams | GanRunParams | PublishedSamplesParams
+ScoredRun = Batch | GanSampling | Batch
 
 
 def write_score(

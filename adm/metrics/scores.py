@@ -1,6 +1,6 @@
 """The metrics of a batch of samples, one function for each, from features that were computed before.
 
-`adm.params.metrics.METRICS` names the functions. Values that several metrics need are computed once.
+`adm.config.metrics.METRICS` names the functions. Values that several metrics need are computed once.
 """
 
 import math
@@ -12,6 +12,7 @@ from importlib import import_module
 import numpy as np
 import numpy.typing as npt
 
+from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.metrics.density_coverage import DensityCoverage, density_coverage
 from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fewest_samples, fid_infinity, fid_infinity_without
@@ -21,7 +22,6 @@ from adm.metrics.jackknife import Jackknife, Values, halves_of, jackknife, of_ha
 from adm.metrics.kernel import KernelDistance, kernel_distance
 from adm.metrics.manifold import PrecisionRecall, precision_recall, recall_of_halves
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
-from adm.params.metrics import FEWEST_FOR_INTERVALS, METRICS
 
 Scores = dict[str, float | None]
 

@@ -9,9 +9,9 @@ import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
 from adm.compilation import compiled as compile_
+from adm.errors import one_line
 from adm.metrics.graph_contract import Executor, Images, Outputs, read_definition
 from adm.metrics.torch_program import FAILURES, TensorOutputs, TorchProgram, first_line
-from adm.params.errors import one_line
 
 
 class TorchGraph(Executor):

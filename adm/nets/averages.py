@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from adm.arithmetic.power_ema import check_combined, combination, snapshot_steps
+from adm.config.models import AveragesParams
+from adm.errors import UserError
 from adm.nets.weights import read_tensors, write_tensors
-from adm.params.errors import UserError
-from adm.params.models import AveragesParams
 
 Averages = Mapping[float, Mapping[str, Tensor]]
 """Averaged weights by the length of the average and the name of the tensor."""

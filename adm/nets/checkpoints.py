@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from adm.artifacts.manifest import EVERY, Manifest, read_manifest
+from adm.config.models import AnyModel
+from adm.errors import UserError
 from adm.nets.averages import averaged_weights
 from adm.nets.weights import build, load_weights
-from adm.params.errors import UserError
-from adm.params.models import ModelParams
 
 
-def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -> Manifest:
+def check_checkpoint(folder: Path, model: AnyModel, checked: slice = EVERY) -> Manifest:
     """Refuse a checkpoint whose files changed, or that belongs to another model.
 
     The check compares options, because some of them do not show in the shape of any tensor.
@@ -38,7 +38,7 @@ def check_checkpoint(folder: Path, model: ModelParams, checked: slice = EVERY) -
 
 def load_network(
     folder: Path,
-    model: ModelParams,
+    model: AnyModel,
     device: torch.device | str = "cpu",
     checked: slice = EVERY,
     ema_length: float | None = None,

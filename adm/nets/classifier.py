@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adm.config.networks import ClassifierParams
 from adm.nets.layers import (
     GroupNorm,
     TimeEmbedding,
@@ -14,7 +15,6 @@ from adm.nets.layers import (
     zero_parameters,
 )
 from adm.nets.unet import Encoder
-from adm.params.networks import ClassifierParams
 
 SPATIAL_WIDTH = 2048
 """Hidden width of the perceptron at the end of a spatial pooling."""

@@ -8,10 +8,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 from adm.artifacts.writing import new_file
+from adm.errors import UserError
 from adm.nets.presets import PRESETS
 from adm.nets.release import preset_network
 from adm.nets.weights import read_tensors, write_tensors
-from adm.params.errors import UserError
 
 ORIGIN = "adm"
 """Metadata entry of the file: JSON with the preset and the sha256 of the file that it was converted from."""

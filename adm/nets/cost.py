@@ -8,23 +8,22 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from adm.config.models import AnyModel, ClassifierModel
+from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.nets.classifier import Classifier
 from adm.nets.layers import GroupNorm
 from adm.nets.unet import UNet, Upsampler
 from adm.nets.weights import output_channels
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
-from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 
-NetworkModelParams = DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams
 NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
 
 
-def parameter_count(model: NetworkModelParams) -> int:
+def parameter_count(model: AnyModel) -> int:
     """The number of a model's parameters. Source: "Model size" in Tables 11-13."""
     return network_parameter_count(model.network, _out_channels(model))
 
 
-def forward_flops(model: NetworkModelParams) -> int:
+def forward_flops(model: AnyModel) -> int:
     """Floating-point operations of a model's forward pass on one image; see `network_forward_flops`."""
     return network_forward_flops(model.network, _out_channels(model))
 
@@ -135,6 +134,6 @@ def _unprojected_flops(network: NetworkParams) -> int:
     return 0
 
 
-def _out_channels(model: NetworkModelParams) -> int | None:
+def _out_channels(model: AnyModel) -> int | None:
     """Output channels of a model's network; None for a classifier."""
-    return None if isinstance(model, ClassifierModelParams) else output_channels(model)
+    return None if isinstance(model, ClassifierModel) else output_channels(model)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from adm.artifacts.writing import new_files, write_json
+from adm.config.models import AnyModel, ClassifierModel, NoiseParams, ProcessParams
+from adm.config.networks import EncoderParams, UNetParams, UpsamplerParams
+from adm.errors import UserError
 from adm.nets.weights import output_channels, write_tensors
-from adm.params.errors import UserError
-from adm.params.models import ClassifierModelParams, ModelParams, NoiseParams, ProcessParams
-from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json")
 """What diffusers looks for in a folder."""
@@ -43,7 +43,7 @@ FIXED = {
 """Modules that every network has, by our names."""
 
 
-def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: ModelParams) -> None:
+def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: AnyModel) -> None:
     """Write a folder that `UNet2DModel.from_pretrained` and `DDPMScheduler.from_pretrained` load.
 
     The network of an upsampler takes the noisy image and the low-resolution one, stretched bilinearly, as 2C channels.
@@ -58,17 +58,17 @@ def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: ModelParam
     """
     if reason := inexpressible(model):
         raise UserError(f"{out}: cannot be written for diffusers: {reason}")
-    assert not isinstance(model, ClassifierModelParams)
+    assert not isinstance(model, ClassifierModel)
     with new_files(*(out / name for name in FILES)) as (config, tensors, scheduler):
         write_json(config, unet_config(model.network, output_channels(model)))
         write_tensors(tensors, renamed(weights, model.network), {"format": "pt"})
         write_json(scheduler, scheduler_config(model.noise))
 
 
-def inexpressible(model: ModelParams) -> str | None:
+def inexpressible(model: AnyModel) -> str | None:
     """Why UNet2DModel cannot express a network; None if it can."""
     network = model.network
-    if isinstance(model, ClassifierModelParams):
+    if isinstance(model, ClassifierModel):
         return "it is a classifier, and UNet2DModel is none"
     if network.channel_multiplier[0] != 1:
         return (

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from adm.artifacts.writing import new_file
+from adm.errors import UserError
 from adm.nets.release_names import to_released
-from adm.params.errors import UserError
 
 ReleasedDtype = Literal["float32", "float16"]
 """Precisions in which released checkpoints are stored."""

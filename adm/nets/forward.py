@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from adm.compilation import compiled as compile_
+from adm.config.models import Precision
 from adm.determinism import allow_tf32
 from adm.nets.layers import Convolution, TokenLinear
-from adm.params.models import Precision
 
 DTYPES: dict[Precision, torch.dtype] = {
     "bfloat16": torch.bfloat16,

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from adm.config.gans import Gan
 from adm.nets.layers import M, plain_resampling
-from adm.params.gans import GanParams
 
 WEIGHTS = "generator.safetensors"
 """The file of the generator's averaged weights in a trained GAN's folder."""
@@ -88,7 +88,7 @@ class Generator(nn.Module):
     Source: Brock et al. (2018), whose samples the paper compares with (Figure 6).
     """
 
-    def __init__(self, gan: GanParams, image_size: int, num_classes: int, image_channels: int = 3) -> None:
+    def __init__(self, gan: Gan, image_size: int, num_classes: int, image_channels: int = 3) -> None:
         super().__init__()
         channels, width = level_channels(gan.channels, image_size)[::-1], 2 * gan.latent
         self.latent = gan.latent
@@ -156,7 +156,7 @@ class Discriminator(nn.Module):
     Source: Miyato and Koyama (2018), as in Brock et al. (2018).
     """
 
-    def __init__(self, gan: GanParams, image_size: int, num_classes: int, image_channels: int = 3) -> None:
+    def __init__(self, gan: Gan, image_size: int, num_classes: int, image_channels: int = 3) -> None:
         super().__init__()
         channels = level_channels(gan.channels, image_size)
         pairs = list(zip([image_channels, *channels], channels, strict=False))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.params.networks import EncoderParams, check_seen
+from adm.config.networks import EncoderParams, check_seen
 
 Order = Literal["legacy", "new"]
 """How the channels of a qkv projection are packed."""

@@ -10,6 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from adm.artifacts.manifest import MANIFEST, read_manifest
+from adm.config.models import AnyModel
+from adm.config.networks import ClassifierParams, UpsamplerParams
+from adm.config.released import CHECKPOINTS
+from adm.errors import UserError, some
 from adm.nets.conversion import preset_of, read_converted
 from adm.nets.presets import PRESETS
 from adm.nets.release import (
@@ -23,10 +27,6 @@ from adm.nets.release import (
     shapes,
 )
 from adm.nets.weights import read_tensors
-from adm.params.errors import UserError, some
-from adm.params.known import CHECKPOINTS
-from adm.params.models import ModelParams
-from adm.params.networks import ClassifierParams, UpsamplerParams
 
 COSINE = ("imagenet64", "classifier_imagenet64")
 """The presets that were trained with the cosine schedule; all others were with the linear one. Source: Table 11."""
@@ -49,7 +49,7 @@ class Opened:
 
     path: Path
     network: nn.Module
-    model: ModelParams
+    model: AnyModel
     preset: str | None
 
     def describe(self) -> str:
@@ -104,7 +104,7 @@ def open_network(
     return _opened(path, model_network(model), weights, model, preset, device)
 
 
-def preset_model(preset: str) -> ModelParams:
+def preset_model(preset: str) -> AnyModel:
     """The section of a released network, with the noise that it was trained on, but nothing of its training.
 
     Raises:
@@ -122,7 +122,7 @@ def preset_model(preset: str) -> ModelParams:
     return _model({"kind": kind, "network": params, "noise": noise, "training": {"batch_size": 1}})
 
 
-def checkpoint_model(folder: Path) -> ModelParams:
+def checkpoint_model(folder: Path) -> AnyModel:
     """The model of a checkpoint as its manifest describes it.
 
     Raises:
@@ -135,12 +135,12 @@ def checkpoint_model(folder: Path) -> ModelParams:
         raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
 
 
-def _model(section: Any) -> ModelParams:
-    model: ModelParams = TypeAdapter(ModelParams).validate_python(section)
+def _model(section: Any) -> AnyModel:
+    model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
     return model
 
 
-def _changed(model: ModelParams, schedule: Schedule | None, attention_order: AttentionOrder | None) -> ModelParams:
+def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:
     noise = model.noise if schedule is None else model.noise.model_copy(update={"schedule": schedule})
     network = model.network
     if attention_order is not None:
@@ -167,7 +167,7 @@ def _opened(
     path: Path,
     network: nn.Module,
     weights: Mapping[str, Tensor],
-    model: ModelParams,
+    model: AnyModel,
     preset: str | None,
     device: torch.device | str,
 ) -> Opened:

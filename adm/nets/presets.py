@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
+from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 NUM_CLASSES = 1000
 """Classes of ImageNet."""

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from adm.artifacts.archives import check_entries
+from adm.config.models import AnyModel
+from adm.config.networks import ClassifierParams, UpsamplerParams
+from adm.errors import UserError
 from adm.nets.classifier import Classifier
 from adm.nets.presets import PRESETS
 from adm.nets.release_names import from_released, to_released
 from adm.nets.unet import UNet, Upsampler
 from adm.nets.weights import build
-from adm.params.errors import UserError
-from adm.params.models import ModelParams
-from adm.params.networks import ClassifierParams, UpsamplerParams
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors, by their released names."""
@@ -72,13 +72,13 @@ def preset_network(preset: str) -> nn.Module:
         return UNet(params, RELEASED_CHANNELS)
 
 
-def model_network(model: ModelParams) -> nn.Module:
+def model_network(model: AnyModel) -> nn.Module:
     """The network of a model of a params file on the meta device."""
     with torch.device("meta"):
         return build(model)
 
 
-def read_published(path: Path, model: ModelParams, name: str) -> dict[str, Tensor]:
+def read_published(path: Path, model: AnyModel, name: str) -> dict[str, Tensor]:
     """Read the weights of a model of a params file from a file in the released format.
 
     Args:

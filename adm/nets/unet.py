@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adm.config.networks import EncoderParams, UNetParams, UpsamplerParams
 from adm.nets.layers import (
     Attention,
     Convolution,
@@ -14,7 +15,6 @@ from adm.nets.layers import (
     resampling,
     zero_parameters,
 )
-from adm.params.networks import EncoderParams, UNetParams, UpsamplerParams
 
 NO_CLASS = -1
 """The label of an image whose class a conditional network is not told: its embedding is zero."""

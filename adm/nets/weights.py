@@ -7,22 +7,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.errors import NotFiniteError, UserError, brief
 from adm.nets.classifier import Classifier
 from adm.nets.unet import UNet, Upsampler
-from adm.params.errors import NotFiniteError, UserError, brief
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 
 
-def build(model: DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams) -> nn.Module:
+def build(model: DiffusionModel | UpsamplerModel | ClassifierModel) -> nn.Module:
     """The network of a model; torch's global generator draws its initial weights."""
-    if isinstance(model, ClassifierModelParams):
+    if isinstance(model, ClassifierModel):
         return Classifier(model.network)
-    if isinstance(model, UpsamplerModelParams):
+    if isinstance(model, UpsamplerModel):
         return Upsampler(model.network, output_channels(model))
     return UNet(model.network, output_channels(model))
 
 
-def output_channels(model: DiffusionModelParams | UpsamplerModelParams) -> int:
+def output_channels(model: DiffusionModel | UpsamplerModel) -> int:
     """Output channels of a network: those of an image for the noise, and as many for a learned variance."""
     return model.network.image_channels * (2 if model.noise.variance == "learned_range" else 1)
 

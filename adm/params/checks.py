@@ -5,19 +5,15 @@ from collections.abc import Collection
 from adm.arithmetic.families import family_size, rounds_of
 from adm.arithmetic.respacing import number_of_steps
 from adm.arithmetic.sharing import check_shared
+from adm.config.models import check_equal, check_fits
+from adm.config.samplers import SAMPLERS
 from adm.params.data import DatasetParams
 from adm.params.gans import GanRunParams
 from adm.params.guidance_checks import check_guides
-from adm.params.keys import check_class, check_equal, check_kept, check_known, check_references
-from adm.params.models import (
-    ClassifierModelParams,
-    DiffusionModelParams,
-    ModelParams,
-    UpsamplerModelParams,
-)
+from adm.params.keys import check_class, check_kept, check_known, check_references
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, ModelParams, UpsamplerModelParams
 from adm.params.report_checks import check_report
 from adm.params.runs import RunParams, SamplingParams
-from adm.params.samplers import SAMPLERS
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.schema import Params
 from adm.params.studies import BoundParams
@@ -238,26 +234,6 @@ def _check_guidance(params: Params, place: str, checkpoint: str | None, name: st
     if not isinstance(classifier, ClassifierModelParams):
         raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier'")
     check_fits(place, classifier, f"model {name!r}", model)
-
-
-def check_fits(place: str, classifier: ClassifierModelParams, owner: str, model: DiffusionModelParams) -> None:
-    """Refuse a classifier that cannot guide a model.
-
-    Args:
-        place: What names the classifier, for the message.
-        classifier: Its section.
-        owner: The model's name, for the message.
-        model: Its section.
-
-    Raises:
-        ValueError: They differ; the message names what in.
-    """
-    check_equal(place, "timesteps", classifier.noise.timesteps, owner, model.noise.timesteps)
-    check_equal(place, "schedule", classifier.noise.schedule, owner, model.noise.schedule)
-    check_equal(place, "image_size", classifier.network.image_size, owner, model.network.image_size)
-    check_equal(place, "image_channels", classifier.network.image_channels, owner, model.network.image_channels)
-    if model.network.num_classes is not None:
-        check_equal(place, "num_classes", classifier.network.num_classes, owner, model.network.num_classes)
 
 
 def _check_groups(params: Params) -> None:

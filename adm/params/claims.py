@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from adm.config.metrics import ClaimMetric
 from adm.paper import claims as claims_of_paper
-from adm.params.metrics import ClaimMetric
 from adm.params.references import (
     Graph,
     Interpolation,

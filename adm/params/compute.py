@@ -1,13 +1,11 @@
 """Sections of timings."""
 
-from typing import Literal
-
-from adm.params.models import Precision
+from adm.config.throughput import Throughput
 from adm.params.references import Model
-from adm.params.section import PositiveInt, Section
+from adm.params.section import Section
 
 
-class ThroughputParams(Section):
+class ThroughputParams(Section, Throughput):
     """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
 
     Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32. `device` is
@@ -15,10 +13,3 @@ class ThroughputParams(Section):
     """
 
     model: Model
-    naive_batch: PositiveInt
-    optimised_batch: PositiveInt
-    optimised_precision: Precision = "float32"
-    steps: PositiveInt = 5
-    repetitions: PositiveInt = 5
-    threads: PositiveInt = 1
-    device: Literal["cpu", "cuda"] = "cpu"

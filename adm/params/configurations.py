@@ -4,12 +4,12 @@ from itertools import combinations
 from typing import Any
 
 from adm.arithmetic.respacing import WARPS, respaced_timesteps
+from adm.config.base import Config
 from adm.params.claims import AnyClaim, SimilarClaim
 from adm.params.gans import GanRunParams
 from adm.params.references import keys_read
 from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.params.section import Section
 
 SEEDS = frozenset({"seed"})
 """Fields of sections that tell the seeds."""
@@ -75,7 +75,7 @@ def _network(params: Sections, checkpoint: str) -> Any:
     return {**_values(model), "training": training, "iteration": params.iteration_of(checkpoint)}
 
 
-def _values(section: Section) -> Configuration:
+def _values(section: Config) -> Configuration:
     return section.model_dump(mode="json", exclude=set(SEEDS | NO_IMAGE))
 
 

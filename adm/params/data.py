@@ -1,24 +1,16 @@
 """Sections of the data: datasets, feature graphs, reference batches."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from adm.config.base import PositiveInt
+from adm.config.data import Extractor, ImageSource
 from adm.params.references import Dataset, Graph
-from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
-
-FILES = ("folder", "lsun")
-"""Sources whose images are files of their own."""
-
-ROOTS = {
-    "idx": "a folder with train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]",
-    "folder": "a folder with one folder of images a class",
-    "lsun": "a folder of images, all of one class",
-}
-"""The content of `root`, by source; other sources have no root."""
+from adm.params.section import Key, Section
 
 
-class DatasetParams(Section):
+class DatasetParams(Section, ImageSource):
     """A labelled dataset: the source of its images, and the side to which they are prepared.
 
     `root` is the folder of the raw files, absolute or relative to the project. `classes` keeps only images of these
@@ -34,51 +26,13 @@ class DatasetParams(Section):
     other value of its own. A dataset that views alone read needs no `image_size`.
     """
 
-    source: Literal["digits", "idx", "folder", "lsun"]
-    root: Annotated[str, Field(min_length=1)] | None = None
-    image_size: PositiveInt | None = None
-    num_classes: PositiveInt
-    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
-    limit: PositiveInt | None = None
-    shard_size: PositiveInt = 4096
-    channels: Literal[1, 3] = 3
-    held_out: Fraction = 0.0
-    stored: Literal["pixels", "files"] = "pixels"
     of: Key | None = None
 
     @model_validator(mode="after")
-    def _root_belongs_to_source(self) -> Self:
-        if self.source in ROOTS and self.root is None:
-            raise ValueError(f"root is missing; source {self.source!r} needs {ROOTS[self.source]}")
-        if self.source not in ROOTS and self.root is not None:
-            raise ValueError(f"root {self.root!r} is not used by source {self.source!r}; leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _files_are_there_to_store(self) -> Self:
-        if self.stored == "files" and self.source not in FILES:
-            raise ValueError(f"stored 'files' is not for source {self.source!r}, but for {' and '.join(FILES)}")
-        if self.image_size is None and (self.stored == "pixels" or self.of is not None):
+    def _a_view_has_a_size(self) -> Self:
+        if self.image_size is None and self.of is not None:
             raise ValueError("image_size is missing; it is the side of the images in pixels")
         return self
-
-    @model_validator(mode="after")
-    def _classes_exist(self) -> Self:
-        if self.source == "lsun" and self.num_classes != 1:
-            raise ValueError(f"num_classes {self.num_classes} is not 1, but the images of source 'lsun' are one class")
-        classes = self.classes or []
-        for label in classes:
-            if label >= self.num_classes:
-                raise ValueError(f"classes holds {label}, which is no class; num_classes is {self.num_classes}")
-            if classes.count(label) > 1:
-                raise ValueError(f"classes holds {label} more than once")
-        return self
-
-    @property
-    def side(self) -> int:
-        """`image_size` of a dataset whose images something reads."""
-        assert self.image_size is not None
-        return self.image_size
 
     @property
     def prepared(self) -> Self:
@@ -94,37 +48,7 @@ def of_files(dataset: DatasetParams | None) -> dict[str, DatasetParams]:
     return {"dataset": dataset} if dataset is not None and dataset.stored == "files" else {}
 
 
-class GraphParams(Section):
-    """How to run a feature graph: the library, and the number of images in a batch.
-
-    `compiled` has torch compile the graph first, which takes minutes for a graph of Inception's size.
-    """
-
-    executor: Literal["torch", "tensorflow"] = "torch"
-    compiled: bool = False
-    feature_batch: PositiveInt = 256
-    threads: PositiveInt = 1
-
-    @model_validator(mode="after")
-    def _torch_alone_compiles(self) -> Self:
-        if self.executor == "tensorflow" and self.compiled:
-            raise ValueError("compiled True is not for executor 'tensorflow', which does not compile")
-        return self
-
-
-class PlacedGraphParams(GraphParams):
-    """How to run a graph outside the pipeline: on `device`; in the pipeline, `resources` give the device."""
-
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:[0-9]+)$")] = "cpu"
-
-    @model_validator(mode="after")
-    def _torch_alone_has_devices(self) -> Self:
-        if self.executor == "tensorflow" and self.device != "cpu":
-            raise ValueError(f"device {self.device!r} is not for executor 'tensorflow', which runs on 'cpu'")
-        return self
-
-
-class ExtractorParams(GraphParams):
+class ExtractorParams(Section, Extractor):
     """A small classifier that is trained on a dataset and frozen into a feature graph.
 
     It learns the images' classes, or, where they have none, by which of four rotations each was turned. The share
@@ -133,16 +57,6 @@ class ExtractorParams(GraphParams):
     """
 
     dataset: Dataset
-    learns: Literal["classes", "rotations"] = "classes"
-    side: Annotated[int, Field(gt=0, multiple_of=4)]
-    channels: Annotated[int, Field(ge=4)] = 16
-    iterations: PositiveInt
-    batch_size: PositiveInt = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 3.0e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1.0e-2
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    least_accuracy: Annotated[float, Field(ge=0, le=1)]
-    seed: Seed = 0
 
 
 class ReferenceParams(Section):

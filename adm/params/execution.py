@@ -1,6 +1,7 @@
 """Section of the execution of stages."""
 
-from adm.params.section import PositiveInt, Section
+from adm.config.base import PositiveInt
+from adm.params.section import Section
 
 
 class ExecutionParams(Section):

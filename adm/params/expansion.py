@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from adm.errors import UserError, accepted, shown
 from adm.params.claims import completed
-from adm.params.errors import UserError, accepted, shown
 from adm.params.keys import check_known
 from adm.params.naming import count_key, value_key
 from adm.params.parsing import read_yaml

@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.params.metrics import ClaimMetric, MetricName
+from adm.config.base import PositiveInt
+from adm.config.metrics import ClaimMetric, MetricName
 from adm.params.references import (
     Data,
     DiffusionRun,
@@ -18,7 +19,7 @@ from adm.params.references import (
     Variation,
     Words,
 )
-from adm.params.section import Key, PositiveInt, Section
+from adm.params.section import Key, Section
 
 Runs = Annotated[list[DiffusionScores], Field(min_length=1)]
 Panels = Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]

@@ -1,6 +1,6 @@
 """Checks of what guides a run beside a classifier: models that can, and steps to guide."""
 
-from adm.params.keys import check_equal
+from adm.config.models import check_equal
 from adm.params.models import DiffusionModelParams
 from adm.params.runs import RunParams
 from adm.params.schema import Params

@@ -10,13 +10,13 @@ from typing import Any, get_args
 
 from pydantic.json_schema import models_json_schema
 
+from adm.config.base import OWN, Config, introduced_defaults
+from adm.config.models import TrainingSeeds
 from adm.paper import claims as claims_of_paper
 from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, ROOT, SWEEP, names_checkpoints
 from adm.params.figures import AnyFigureParams
-from adm.params.models import TrainingSeeds
 from adm.params.references import NAMES, NoSource
 from adm.params.schema import Params, params_class
-from adm.params.section import Section, introduced_defaults
 from adm.params.seeds import SEEDED, SEEDS
 from adm.params.tables import KINDS, AnyTableParams
 
@@ -78,11 +78,11 @@ def render() -> str:
 def introduced() -> str:
     """The text of `INTRODUCED`: what it records, and the defaults of fields that are new since it was written."""
     found: dict[str, Any] = {}
-    waiting = Section.__subclasses__()
+    waiting = Config.__subclasses__()
     while waiting:
         section = waiting.pop()
         waiting += section.__subclasses__()
-        if section.__module__.startswith("adm.params."):
+        if section.__module__.startswith(OWN):
             found[section.__name__] = introduced_defaults(section)
     return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

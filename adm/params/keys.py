@@ -1,9 +1,8 @@
 """Checks of single keys: they are defined, and the things that they name fit together."""
 
 from collections.abc import Collection
-from typing import Any
 
-from adm.params.errors import accepted
+from adm.errors import accepted
 from adm.params.references import Ref, references
 from adm.params.schema import Params
 
@@ -64,16 +63,6 @@ def check_kept(params: Params, run: str, place: str) -> None:
     curve = params.curve_of(run)
     if curve is not None:
         raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
-
-
-def check_equal(place: str, name: str, found: Any, owner: str, expected: Any) -> None:
-    """Refuse a thing whose property `name` differs from that of its counterpart.
-
-    Raises:
-        ValueError: The values differ; the message names both.
-    """
-    if found != expected:
-        raise ValueError(f"{place}: its {name} is {found!r}, but {owner} has {expected!r}")
 
 
 def check_class(place: str, number: int, num_classes: int) -> None:

@@ -7,8 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 from adm.arithmetic.respacing import STEPS_PATTERN
+from adm.errors import UserError, shown
 from adm.params import checks
-from adm.params.errors import UserError, shown
 from adm.params.expansion import read, write_out
 from adm.params.schema import Params, params_class
 

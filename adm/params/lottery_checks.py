@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
-from adm.params.models import TrainingSeeds
+from adm.config.models import TrainingSeeds
 from adm.params.runs import SamplingParams
 from adm.params.schema import Params, Sections
 

@@ -1,144 +1,17 @@
 """Sections of models, and of the segments of their training."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from adm.params.errors import shown
-from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
+from adm.config.base import PositiveInt
+from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
 from adm.params.references import Checkpoint, Dataset, Model
-from adm.params.section import Fraction, PositiveInt, Section, Seed
-
-Precision = Literal["float32", "tf32", "bfloat16", "float16"]
-"""Of a network's arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
-
-
-class NoiseParams(Section):
-    """The noise that a model is trained on."""
-
-    timesteps: PositiveInt = 1000
-    schedule: Literal["linear", "cosine"] = "linear"
-
-    @model_validator(mode="after")
-    def _betas_stay_below_one(self) -> Self:
-        # The linear schedule's last beta is 20 / T.
-        if self.schedule == "linear" and self.timesteps <= 20:
-            raise ValueError(f"timesteps {self.timesteps} is too few for schedule 'linear', which needs more than 20")
-        return self
-
-
-class ProcessParams(NoiseParams):
-    """The noise, and the variance of the reverse process."""
-
-    variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
-
-
-EmaLength = Annotated[float, Field(ge=0.01, le=0.28)]
-"""The length of an average of weights: the standard deviation of its profile as a share of training so far."""
-
-
-class AveragesParams(Section):
-    """Averages under power functions that training keeps, for an average of any other length to be combined afterwards.
-
-    `lengths` are theirs; each takes the memory of the weights once more. Every `every` iterations, and at each
-    checkpoint, all of them are stored as a snapshot.
-
-    Source: Karras et al. (2024), EDM2, section 3.
-    """
-
-    lengths: list[EmaLength] = [0.05, 0.1]
-    every: PositiveInt
-
-    @model_validator(mode="after")
-    def _several_lengths_increase(self) -> Self:
-        if len(self.lengths) < 2 or sorted(set(self.lengths)) != self.lengths:
-            raise ValueError(f"lengths {self.lengths} must be two or more, and increase")
-        return self
-
-
-class TrainingSeeds(Section):
-    """The three seeds of a training.
-
-    `weights` draws the initial weights, `data` the order of the images with their crops and flips, and `noise` all that
-    the loss draws anew: timesteps, epsilon, dropout and dropped labels.
-    """
-
-    weights: Seed
-    data: Seed
-    noise: Seed
-
-
-def _one_or_three(value: Any) -> Any:
-    # Checked here, because pydantic's own messages would name the members of the union, too.
-    given = [value]
-    if isinstance(value, dict) and value.keys() == TrainingSeeds.model_fields.keys():
-        given = list(value.values())
-    if isinstance(value, TrainingSeeds) or all(is_seed(one) for one in given):
-        return value
-    raise ValueError(
-        f"{shown(value)} is not accepted; write a whole number from 0 on, or three by name: "
-        "{weights: 1, data: 2, noise: 3}"
-    )
-
-
-def is_seed(value: Any) -> bool:
-    """Whether a value from YAML is a seed: a whole number from 0 on."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-class TrainingParams(Section):
-    """How to optimise a model: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).
-
-    `accumulation` splits a batch into that many micro-batches. `annealing` is the iteration at which the linearly
-    falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
-    weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
-    `ema_rate` null the last weights are used instead of their average. The paper uses the average "for all
-    experiments"; the released trainer of classifiers keeps none. `averages` are kept beside that one. `fused` compiles
-    what residual blocks compute between convolutions into fewer kernels, at the start of each job.
-
-    `crop` "random" draws another crop each time, of at least 0.8 of the short side. Where the dataset has `stored`
-    "files", crops are cut from the source images, as the released trainer does. From stored pixels they are cut from
-    the squares as they are: they hold nothing outside the centre crop, and a square that is no larger than the
-    network's images is enlarged first.
-
-    `label_dropout` is the probability with which an image is shown without its class, so that the model also learns to
-    denoise without one; classifier-free guidance, `cfg_scale` of runs, needs that.
-
-    `seed` is one number for all that is random, or three by name, `{weights: 1, data: 2, noise: 3}`.
-    """
-
-    batch_size: PositiveInt
-    accumulation: PositiveInt = 1
-    learning_rate: Annotated[float, Field(gt=0)] = 1.0e-4
-    annealing: PositiveInt | None = None
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    ema_rate: Fraction | None = 0.9999
-    ema_warmup: bool = False
-    averages: AveragesParams | None = None
-    precision: Precision = "float32"
-    fused: bool = False
-    crop: Literal["centre", "random"] = "centre"
-    flip: bool = False
-    label_dropout: Fraction = 0.0
-    timestep_sampler: Literal["uniform", "loss_second_moment"] = "uniform"
-    seed: Annotated[Seed | TrainingSeeds, BeforeValidator(_one_or_three)] = 0
-    threads: PositiveInt = 1
-
-    @property
-    def seeds(self) -> TrainingSeeds:
-        """The three seeds; one number is all of them."""
-        seed = self.seed
-        return seed if isinstance(seed, TrainingSeeds) else TrainingSeeds(weights=seed, data=seed, noise=seed)
-
-    @model_validator(mode="after")
-    def _accumulation_divides_batch(self) -> Self:
-        if self.batch_size % self.accumulation:
-            raise ValueError(f"accumulation {self.accumulation} does not divide batch_size {self.batch_size}")
-        return self
+from adm.params.section import Section
 
 
 class TrainedParams(Section):
-    """The common part of models besides the network: the dataset and the length of training.
+    """The common part of models besides what they are: the dataset and the length of training.
 
     `checkpoints` are the iterations whose checkpoints are kept, in order; training ends at the last one. A model
     without checkpoints, or without a `dataset`, is not trained here.
@@ -148,7 +21,6 @@ class TrainedParams(Section):
 
     dataset: Dataset | None = None
     checkpoints: list[PositiveInt] = []
-    training: TrainingParams
 
     @model_validator(mode="after")
     def _checkpoints_increase(self) -> Self:
@@ -158,48 +30,17 @@ class TrainedParams(Section):
             raise ValueError("dataset is missing; a model with checkpoints is trained on one")
         return self
 
-    @model_validator(mode="after")
-    def _labels_can_be_dropped(self) -> Self:
-        rate = self.training.label_dropout
-        if rate and not (isinstance(self, DiffusionModelParams) and self.network.num_classes):
-            raise ValueError(f"training.label_dropout {rate} is for diffusion models with classes; leave it out")
-        return self
 
-
-class _Denoiser(TrainedParams):
-    noise: ProcessParams = ProcessParams()
-    objective: Literal["simple", "vlb", "hybrid"] = "hybrid"
-
-    @model_validator(mode="after")
-    def _objective_fits_variance(self) -> Self:
-        learned = self.noise.variance == "learned_range"
-        if learned and self.objective == "simple":
-            raise ValueError("objective 'simple' leaves variance 'learned_range' untrained; use 'hybrid' or 'vlb'")
-        if not learned and self.objective == "hybrid":
-            raise ValueError(f"objective 'hybrid' needs variance 'learned_range', not {self.noise.variance!r}")
-        return self
-
-
-class DiffusionModelParams(_Denoiser):
+class DiffusionModelParams(TrainedParams, DiffusionModel):
     """A diffusion model."""
 
-    kind: Literal["diffusion"]
-    network: UNetParams
 
-
-class UpsamplerModelParams(_Denoiser):
+class UpsamplerModelParams(TrainedParams, UpsamplerModel):
     """A diffusion model that upsamples."""
 
-    kind: Literal["upsampler"]
-    network: UpsamplerParams
 
-
-class ClassifierModelParams(TrainedParams):
+class ClassifierModelParams(TrainedParams, ClassifierModel):
     """A classifier of noised images, p(y | x_t)."""
-
-    kind: Literal["classifier"]
-    network: ClassifierParams
-    noise: NoiseParams = NoiseParams()
 
 
 ModelParams = Annotated[

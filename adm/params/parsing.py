@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 
 MOST_CHARACTERS = 1 << 20
 """Largest number of characters of all keys and values; those of an alias count at each of its uses."""

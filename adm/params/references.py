@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from pydantic import BaseModel, BeforeValidator, GetJsonSchemaHandler, StringConstraints
 
-from adm.params.errors import shown
+from adm.errors import shown
 from adm.params.section import Key, Section
 
 Read = Literal["metrics", "samples", "data", "studies", "throughput", "sizes"]

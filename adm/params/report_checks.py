@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim
 from adm.params.configurations import same_configurations
@@ -22,7 +23,6 @@ from adm.params.figures import (
 )
 from adm.params.keys import check_class, check_kept, check_known
 from adm.params.lottery_checks import check_lottery
-from adm.params.metrics import FEWEST_FOR_INTERVALS
 from adm.params.needs import members_of, opinions_in
 from adm.params.references import keys_read
 from adm.params.schedules import VariationalParams

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from adm.params.section import PositiveInt, Section
+from adm.config.base import PositiveInt
+from adm.params.section import Section
 
 
 class JobResources(Section):

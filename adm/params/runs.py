@@ -1,39 +1,13 @@
 """Sections of runs: batches of samples and their scores."""
 
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from adm.arithmetic.interval import Interval
-from adm.arithmetic.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
-from adm.params.models import EmaLength, Precision
+from adm.config.base import PositiveInt
+from adm.config.sampling import Guide, GuidedSampling, Sampling
 from adm.params.references import Checkpoint, DiffusionRun, Reference, Schedule
-from adm.params.samplers import SAMPLERS, USUAL, SamplerName
-from adm.params.section import Key, PositiveInt, Section, Seed
-
-Temperature = Annotated[float, Field(gt=0, le=1)]
-EpsilonTemperature = Annotated[float, Field(gt=0, le=2)]
-GradientScale = Annotated[float, Field(ge=0)]
-Portion = Annotated[float, Field(ge=0, le=1)]
-Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
-
-
-def check_guided(classifier: str | None, gradient_scale: float) -> None:
-    """Refuse a gradient scale without a classifier.
-
-    Raises:
-        ValueError: There is none.
-    """
-    if classifier is None and gradient_scale:
-        raise ValueError(f"gradient_scale {gradient_scale} does nothing without a classifier; name one")
-
-
-class Evaluations(NamedTuple):
-    """How often an image's sampling evaluates each network."""
-
-    denoiser: int
-    classifier: int = 0
-    guide: int = 0
+from adm.params.section import Key, Section
 
 
 class ScoredParams(Section):
@@ -48,7 +22,7 @@ class ScoredParams(Section):
     threads: PositiveInt = 1
 
 
-class SamplingParams(ScoredParams):
+class SamplingParams(ScoredParams, Sampling):
     """A batch that a diffusion model samples.
 
     Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
@@ -63,46 +37,10 @@ class SamplingParams(ScoredParams):
     """
 
     checkpoint: Checkpoint
-    ema_length: EmaLength | None = None
-    sampler: SamplerName = USUAL
-    steps: Steps = "250"
     schedule: Schedule | None = None
-    eta: Annotated[float, Field(ge=0, le=1)] = 0.0
-    noise_temperature: Temperature = 1.0
-    epsilon_temperature: EpsilonTemperature = 1.0
-    clipping: Literal["static", "dynamic", "none"] = "static"
-    order: Literal[2, 3] = 2
-    churn: Annotated[float, Field(ge=0)] = 0.0
-    churn_range: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = None
-    micro_batch: PositiveInt = 64
-    precision: Precision = "float32"
-    compiled: bool = False
-    seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _fields_belong_to_the_sampler(self) -> Self:
-        own = SAMPLERS[self.sampler].fields
-        for name in dict.fromkeys(name for sampler in SAMPLERS.values() for name in sampler.fields):
-            field = type(self).model_fields.get(name)
-            if field is not None and name not in own and getattr(self, name) != field.default:
-                owners = " and ".join(repr(key) for key, sampler in SAMPLERS.items() if name in sampler.fields)
-                raise ValueError(
-                    f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _range_increases(self) -> Self:
-        if self.churn_range is not None and self.churn_range[0] > self.churn_range[1]:
-            raise ValueError(f"churn_range {self.churn_range} must not fall; write the lower sigma first")
-        return self
-
-    def evaluations(self, timesteps: int) -> Evaluations:
-        """Of a model whose process has so many timesteps."""
-        return Evaluations(SAMPLERS[self.sampler].evaluations(number_of_steps(timesteps, self.steps)))
 
 
-class GuideParams(Section):
+class GuideParams(Section, Guide):
     """A weaker model that guides: eps = eps_guide + `scale` (eps - eps_guide), so scale 1 is no guidance.
 
     `checkpoint` is an earlier one of the same model, or one of another diffusion model of the same images and classes.
@@ -111,10 +49,9 @@ class GuideParams(Section):
     """
 
     checkpoint: Checkpoint
-    scale: GradientScale
 
 
-class RunParams(SamplingParams):
+class RunParams(SamplingParams, GuidedSampling):
     """A batch of images from noise, guided by the classifier if one is named.
 
     `precision` is that of the diffusion model. The classifier has its own, `classifier_precision`: its gradient is
@@ -137,13 +74,7 @@ class RunParams(SamplingParams):
     DECLARED = frozenset({"curve"})
 
     classifier: Checkpoint | None = None
-    classifier_precision: Precision = "float32"
-    gradient_scale: GradientScale = 0.0
-    gradient_at: Literal["x_t", "mean"] = "x_t"
-    clipping_order: Literal["before", "after"] = "before"
-    cfg_scale: GradientScale | None = None
     guide: GuideParams | None = None
-    guidance_interval: Annotated[list[Portion], Field(min_length=2, max_length=2)] | None = None
     curve: Key | None = None
 
     @property
@@ -153,57 +84,10 @@ class RunParams(SamplingParams):
         named = {"checkpoint": self.checkpoint, "classifier": self.classifier, "guide": guide}
         return {name: key for name, key in named.items() if key is not None}
 
-    @property
-    def denoiser_scale(self) -> float | None:
-        """The scale by which a second prediction of the noise guides; None if none does."""
-        scale = self.cfg_scale if self.guide is None else self.guide.scale
-        return None if scale == 1 else scale
-
-    def guided_in(self, timesteps: int) -> Interval | None:
-        """The part of a process of T timesteps that is guided; None for all of it."""
-        if self.guidance_interval is None:
-            return None
-        low, high = self.guidance_interval
-        return Interval(low, high, timesteps)
-
-    def guided_steps(self, timesteps: int) -> int:
-        """How many of its steps through a process of T timesteps lie in the part that is guided."""
-        interval = self.guided_in(timesteps)
-        if interval is None:
-            return number_of_steps(timesteps, self.steps)
-        return sum(t in interval for t in respaced_timesteps(timesteps, self.steps))
-
     @model_validator(mode="after")
-    def _scale_needs_a_classifier(self) -> Self:
-        check_guided(self.classifier, self.gradient_scale)
+    def _something_guides(self) -> Self:
+        self.check_guided(self.classifier is not None)
         return self
-
-    @model_validator(mode="after")
-    def _guides_go_together(self) -> Self:
-        if self.guide is not None and self.cfg_scale is not None:
-            raise ValueError(f"cfg_scale {self.cfg_scale:g} and guide both replace eps_u; leave one of them out")
-        if self.guidance_interval is None:
-            return self
-        found, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
-        if low >= high:
-            raise ValueError(f"{found} is empty; write [low, high], fractions of the process with low < high")
-        if self.classifier is None and self.guide is None and self.cfg_scale is None:
-            raise ValueError(f"{found} does nothing without guidance; give a classifier, cfg_scale or guide")
-        if self.steps.startswith(("logsnr", "rho")):
-            raise ValueError(f"{found} is of timesteps; with steps {self.steps!r}, even in the noise, leave it out")
-        if self.gradient_at == "mean":
-            raise ValueError(f"{found} is of timesteps of x_t; with gradient_at 'mean' leave it out")
-        return self
-
-    def evaluations(self, timesteps: int) -> Evaluations:
-        """Of a model whose process has so many timesteps; of what guides, where it does."""
-        denoiser = super().evaluations(timesteps).denoiser
-        guided = denoiser
-        if self.guidance_interval is not None:
-            guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
-        return Evaluations(
-            denoiser, guided if self.gradient_scale else 0, guided if self.denoiser_scale is not None else 0
-        )
 
 
 class UpsampledRunParams(SamplingParams):

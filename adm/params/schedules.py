@@ -4,20 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from adm.config.base import PositiveInt, Seed
+from adm.config.sampling import Steps, Variational
 from adm.params.references import DiffusionRun
-from adm.params.runs import Steps
-from adm.params.section import PositiveInt, Section, Seed
+from adm.params.section import Section
 from adm.params.studies import BoundParams
 
 
-class VariationalParams(BoundParams):
+class VariationalParams(BoundParams, Variational):
     """The schedules of every number of steps with the least variational bound.
 
     They are chosen among the timesteps of `among`, or among all T if it is null.
     """
 
     kind: Literal["variational"]
-    among: Steps | None = None
 
 
 class SearchParams(Section):

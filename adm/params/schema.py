@@ -7,10 +7,12 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, create_model
 
+from adm.config.data import GraphParams
+from adm.config.sampling import Evaluations
+from adm.errors import UserError, accepted, brief
 from adm.params.claims import Claims
 from adm.params.compute import ThroughputParams
-from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
-from adm.params.errors import UserError, accepted, brief
+from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.execution import ExecutionParams
 from adm.params.figures import Figures
 from adm.params.gans import GanParams, GanRunParams
@@ -19,7 +21,7 @@ from adm.params.naming import count_key
 from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
 from adm.params.references import Scored
 from adm.params.resources import ResourcesParams
-from adm.params.runs import Evaluations, RunParams, SamplingParams, UpsampledRunParams
+from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schedules import AnyScheduleParams, ScheduleParams
 from adm.params.section import Key, Section
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams

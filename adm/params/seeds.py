@@ -17,8 +17,8 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from adm.params.errors import shown
-from adm.params.models import TrainingSeeds, is_seed
+from adm.config.models import TrainingSeeds, is_seed
+from adm.errors import shown
 from adm.params.naming import count_key
 from adm.params.references import RUNS, Named, references, visit
 from adm.params.schema import kind_of, kind_of_entries, params_class

@@ -4,13 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.params.models import Precision
+from adm.config.base import PositiveInt
+from adm.config.sampling import BitsPerDimension, Bound, GradientScale, Interpolation, check_gradient_scale
 from adm.params.references import Checkpoint, Dataset, DiffusionRun, Scored
-from adm.params.runs import GradientScale, Steps, check_guided
-from adm.params.section import PositiveInt, Section, Seed
+from adm.params.section import Section
 
 
-class InterpolationParams(Section):
+class InterpolationParams(Section, Interpolation):
     """Interpolations between real images in DDIM's latent space, and errors of reconstruction.
 
     `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
@@ -20,22 +20,11 @@ class InterpolationParams(Section):
 
     checkpoint: Checkpoint
     classifier: Checkpoint | None = None
-    classifier_precision: Precision = "float32"
     dataset: Dataset
-    gradient_scale: GradientScale = 0.0
-    steps: Steps = "250"
-    pairs: PositiveInt = 4
-    points: Annotated[int, Field(ge=3)] = 9
-    reconstructions: PositiveInt
-    micro_batch: PositiveInt = 64
-    precision: Precision = "float32"
-    compiled: bool = False
-    seed: Seed = 0
-    threads: PositiveInt = 1
 
     @model_validator(mode="after")
     def _scale_needs_a_classifier(self) -> Self:
-        check_guided(self.classifier, self.gradient_scale)
+        check_gradient_scale(self.classifier is not None, self.gradient_scale)
         return self
 
 
@@ -62,7 +51,7 @@ class VariationParams(Section):
         return self
 
 
-class BoundParams(Section):
+class BoundParams(Section, Bound):
     """Terms of the variational bound L_vlb of a checkpoint on images of a dataset.
 
     The seed chooses `num_images` different images, from the `part` of the dataset for training or from the part that is
@@ -74,17 +63,10 @@ class BoundParams(Section):
     dataset: Dataset
     part: Literal["training", "held_out"] = "training"
     num_images: Annotated[int, Field(ge=2)]
-    micro_batch: PositiveInt = 64
-    precision: Precision = "float32"
-    compiled: bool = False
-    seed: Seed = 0
-    threads: PositiveInt = 1
 
 
-class LikelihoodParams(BoundParams):
+class LikelihoodParams(BoundParams, BitsPerDimension):
     """Bits per dimension: the sum of the terms at the timesteps of `steps`.
 
     If `steps` is null, all T timesteps are used; fewer give a less tight bound.
     """
-
-    steps: Steps | None = None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from adm.params.metrics import ClaimMetric, MetricName
+from adm.config.metrics import ClaimMetric, MetricName
 from adm.params.references import (
     DiffusionScores,
     Graph,

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from adm.config.data import GraphParams
+from adm.config.models import AnyModel, ClassifierModel, DiffusionModel, Precision, UpsamplerModel
 from adm.params import Params
-from adm.params.data import DatasetParams, ExtractorParams, GraphParams
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, Precision, UpsamplerModelParams
+from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.published import PublishedGraphParams
 from adm.params.runs import RunParams, SamplingParams
 
@@ -21,8 +22,6 @@ INCEPTION = (2048, 17 * 17 * 7, 1008)
 
 WIDTHS = {"dinov2-vitl14": 1024}
 """Numbers of pooled features of an image from the networks that give no others."""
-
-NetworkModel = DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams
 
 
 class Counts(Protocol):
@@ -42,7 +41,7 @@ class Counts(Protocol):
 class Passes:
     """Forward passes of a model's network, of an image each."""
 
-    model: NetworkModel
+    model: AnyModel
     count: float
     precision: Precision
 
@@ -95,7 +94,7 @@ class Nearest:
 class Weights:
     """Float32 that are stored, as a multiple of a model's parameters."""
 
-    model: NetworkModel
+    model: AnyModel
     copies: int
 
 
@@ -145,9 +144,9 @@ def reference_bytes(counts: Counts, reference: str, unseen: int = 0) -> int:
 def sampled(
     run: SamplingParams,
     images: int,
-    model: DiffusionModelParams | UpsamplerModelParams,
-    classifier: ClassifierModelParams | None = None,
-    guide: DiffusionModelParams | None = None,
+    model: DiffusionModel | UpsamplerModel,
+    classifier: ClassifierModel | None = None,
+    guide: DiffusionModel | None = None,
 ) -> Iterable[Passes]:
     """The passes of sampling images as a run does, with the sections of its networks."""
     evaluations = run.evaluations(model.noise.timesteps)

@@ -8,15 +8,15 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from adm.config.metrics import METRICS, AskedParams
+from adm.config.registry import rows_in
+from adm.errors import accepted
 from adm.params import Params, UserError
 from adm.params.claims import grouped
 from adm.params.compute import ThroughputParams
-from adm.params.errors import accepted
 from adm.params.judges import parts
-from adm.params.metrics import METRICS, AskedParams
 from adm.params.needs import Needs, needs_of, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import Named, keys_in, references
-from adm.params.registry import rows_in
 from adm.params.resources import JobResources, ProcessResources
 from adm.params.section import Section
 from adm.pipeline.jobs import Job, Kind

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from adm.artifacts.code import STAGES, code_digest, code_of_record
-from adm.params.registry import rows_in
+from adm.config.base import Config
+from adm.config.registry import rows_in
 from adm.params.section import Section
 from adm.pipeline.cost import CostOf
 
@@ -193,7 +194,7 @@ class Job:
 
 
 def _plain(content: Any) -> Any:
-    if isinstance(content, Section):
+    if isinstance(content, Config):
         return content.values()
     if isinstance(content, Mapping):
         return {key: _plain(value) for key, value in content.items()}

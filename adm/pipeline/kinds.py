@@ -5,7 +5,7 @@ A package declares a kind by an entry point of the group `adm.kinds`, which name
 
 from functools import cache
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 from adm.params.schema import GROUP, declared
 from adm.pipeline import data, report, sampling, scoring, studies, training
 from adm.pipeline.jobs import Kind

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from adm.errors import UserError
 from adm.nets.cost import forward_flops
-from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.training.throughput import update_seconds
 

@@ -4,9 +4,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from adm.config.models import AnyModel, ClassifierModel, Precision
 from adm.paper import table_cells
-from adm.params.models import ClassifierModelParams, Precision
-from adm.pipeline.cost import NetworkModel
 from adm.planning.devices import CLASSIFIER_SHARE, SINGLE_SHARE
 from adm.report.accelerators import Device
 
@@ -69,11 +68,11 @@ class Shares:
             measured[kind, int(parts[3])] = found["Optimized"] / found["Theoretical"]
         return cls(measured)
 
-    def of(self, model: NetworkModel, precision: Precision) -> float:
+    def of(self, model: AnyModel, precision: Precision) -> float:
         """The share for a model's training or sampling."""
         if precision in SINGLE:
             return SINGLE_SHARE
-        if isinstance(model, ClassifierModelParams):
+        if isinstance(model, ClassifierModel):
             return CLASSIFIER_SHARE
         side = model.network.image_size
         sizes = [size for kind, size in self.measured if kind == model.kind]

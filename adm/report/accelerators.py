@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from adm.params.models import Precision
+from adm.config.models import Precision
 from adm.report.compute import V100_FLOPS
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import read_made_by, require_params, require_section
+from adm.config.metrics import METRICS
 from adm.data.shards import ImageShards
 from adm.params.figures import (
     AblationsParams,
@@ -29,7 +30,6 @@ from adm.params.figures import (
     VariationFigureParams,
 )
 from adm.params.gans import GanRunParams
-from adm.params.metrics import METRICS
 from adm.params.needs import neighbours_dataset
 from adm.params.references import keys_read
 from adm.params.runs import RunParams

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from adm.params.metrics import METRICS
+from adm.config.metrics import METRICS
 from adm.params.references import keys_in
 from adm.params.schema import Sections
 from adm.params.tables import TableParams

@@ -14,14 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from adm.params import claims as params
-from adm.params.judges import judged
-from adm.params.metrics import METRICS
-from adm.params.references import keys_read
-from adm.report.blocks import Block, draws_of, freedom_of, with_least_spread
-from adm.report.decisions import Data, Unit, clearance, needed, risk
-from adm.report.evidence import Evidence, Score
-from adm.report.intervals import (
+from adm.config.metrics import METRICS
+from adm.metrics.blocks import Block, draws_of, freedom_of, with_least_spread
+from adm.metrics.intervals import (
     TAIL,
     Draws,
     Interval,
@@ -32,6 +27,11 @@ from adm.report.intervals import (
     mean_draws,
     median_draws,
 )
+from adm.params import claims as params
+from adm.params.judges import judged
+from adm.params.references import keys_read
+from adm.report.decisions import Data, Unit, clearance, needed, risk
+from adm.report.evidence import Evidence, Score
 from adm.report.metrics import block_of
 from adm.report.verdicts import Finding, Verdict
 

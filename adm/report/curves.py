@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox, ScaledTranslation
 from numpy.typing import NDArray
 
-from adm.params.metrics import METRICS
+from adm.config.metrics import METRICS
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
 
 if TYPE_CHECKING:  # its import takes longer than matplotlib's

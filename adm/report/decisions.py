@@ -6,7 +6,7 @@ from typing import Literal
 
 from scipy import stats
 
-from adm.report.intervals import TAIL, Interval
+from adm.metrics.intervals import TAIL, Interval
 
 Unit = Literal["images a run", "images", "samples a run", "repetitions", "seeds a model"]
 """What a claim has a number of."""

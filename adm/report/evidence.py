@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
+from adm.config.base import Config
+from adm.errors import UserError
 from adm.metrics.jackknife import Jackknife
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.configurations import told_apart_by_schedules
-from adm.params.errors import UserError
 from adm.params.gans import GanRunParams
 from adm.params.judges import parts
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.params.section import Section
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
 from adm.report.visited import visited_timesteps
@@ -147,7 +147,7 @@ def _judged(params: Sections, key: str, path: Path) -> Score:
     return _score(path, run, params.scored[run], params.graphs[judge])
 
 
-def _score(path: Path, run: str, section: Section, extractor: Section | None = None) -> Score:
+def _score(path: Path, run: str, section: Config, extractor: Config | None = None) -> Score:
     content = read_score(path, run, section, extractor)
     return Score(content["metrics"], content["jackknife"], content["num_samples"], getattr(section, "seed", None))
 
@@ -164,7 +164,7 @@ def _neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
     return Neighbours(study.distances.min(axis=1), study.pixel_copies, study.dataset_distances)
 
 
-def _rates(path: Path, sections: Mapping[str, Section]) -> tuple[list[float], list[float]]:
+def _rates(path: Path, sections: Mapping[str, Config]) -> tuple[list[float], list[float]]:
     """Images per second of the naive and of the optimised implementation."""
     content = read_sealed_json(path)
     found = []

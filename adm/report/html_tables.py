@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 
 PAIRED = re.compile(r"(?P<name>.+), (?P<side>paper|here)")
 """The heading of a column that stands beside the paper's, or beside ours."""

@@ -8,8 +8,8 @@ import pandas as pd
 
 from adm.artifacts.manifest import require_params
 from adm.artifacts.seal import read_sealed_json
-from adm.params.errors import UserError
-from adm.params.models import ClassifierModelParams
+from adm.config.models import ClassifierModel
+from adm.errors import UserError
 from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
@@ -127,7 +127,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
         "iterations": iterations(max(stops + published, default=0)),
         "learning rate": _scientific(training.learning_rate),
     }
-    if isinstance(model, ClassifierModelParams):
+    if isinstance(model, ClassifierModel):
         rows["attention pooling"] = "yes" if model.network.pooling == "attention" else "no"
     return {name: str(value) for name, value in rows.items()}
 

@@ -19,10 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from adm.config.metrics import METRICS
+from adm.metrics.intervals import TAIL, Interval
 from adm.params.lottery_checks import FEWEST_DRAWS, FEWEST_SEEDS, levels_of
-from adm.params.metrics import METRICS
 from adm.params.schema import Sections
-from adm.report.intervals import TAIL, Interval
 from adm.report.metrics import Inputs, read_metrics
 from adm.report.tables import significant
 

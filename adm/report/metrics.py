@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
+from adm.config.base import Config
+from adm.config.metrics import METRICS
+from adm.errors import UserError
+from adm.metrics.blocks import Block, t_interval
 from adm.metrics.jackknife import Jackknife
-from adm.params.errors import UserError
 from adm.params.judges import judged
-from adm.params.metrics import METRICS
 from adm.params.schema import Sections
-from adm.params.section import Section
-from adm.report.blocks import Block, t_interval
 from adm.report.seeds import OverSeeds, over_seeds
 
 Inputs = Mapping[str, Mapping[str, Path]]
@@ -113,7 +113,7 @@ def block_of(spreads: Sequence[Jackknife]) -> Block:
     return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
 
 
-def read_score(path: Path, run: str, section: Section, extractor: Section | None = None) -> dict[str, Any]:
+def read_score(path: Path, run: str, section: Config, extractor: Config | None = None) -> dict[str, Any]:
     """Read a run's score: "metrics", the "jackknife" of those with intervals, and "num_samples".
 
     Args:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from adm.config.metrics import METRICS, POOLED
 from adm.paper import JUDGED
-from adm.params.metrics import METRICS, POOLED
 from adm.params.runs import SamplingParams
 from adm.params.schema import Sections
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams

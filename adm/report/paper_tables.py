@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from adm.config.metrics import METRICS
+from adm.config.samplers import SAMPLERS, USUAL
 from adm.params.gans import GanRunParams
-from adm.params.metrics import METRICS
 from adm.params.references import NoSource, keys_in
 from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
-from adm.params.samplers import SAMPLERS, USUAL
 from adm.params.schema import Sections
 from adm.params.tables import ComputeParams, RowsParams, SweepsParams
 from adm.report.compute import theoretical_throughput, v100_days

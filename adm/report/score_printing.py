@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from adm.params.metrics import METRICS
+from adm.config.metrics import METRICS
 
 SECOND = {
     "frechet_distance": "Fréchet distance",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.report.blocks import Block, t_interval
+from adm.metrics.blocks import Block, t_interval
 
 
 @dataclass(frozen=True)

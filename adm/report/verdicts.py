@@ -10,7 +10,7 @@ import pandas as pd
 
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 from adm.report.html_tables import html_document, html_table
 
 WHOSE = {"later": "later work", "own": "this params file"}

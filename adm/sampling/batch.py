@@ -12,9 +12,9 @@ from adm.artifacts.manifest import EVERY, fingerprint, provenance, read_manifest
 from adm.artifacts.reading import read_npz
 from adm.artifacts.streaming import CHUNK, stream_npz, stretches, write_npz_rows
 from adm.artifacts.writing import new_file, new_folder
-from adm.params.errors import UserError
-from adm.params.runs import SamplingParams
-from adm.params.section import Section
+from adm.config.base import Config
+from adm.config.sampling import Sampling
+from adm.errors import UserError
 from adm.sampling.blocks import Shard, samples_of
 
 SAMPLES = "samples.npz"
@@ -33,13 +33,13 @@ class Samples(NamedTuple):
     labels: Labels
 
 
-def write_batch(out: Path, stage: str, run: Section, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
+def write_batch(out: Path, stage: str, run: Config, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
     """Write a whole run from memory; `stage` made it."""
     write_blocks(out, stage, run, inputs, len(images), [Samples(images, labels)])
 
 
 def write_blocks(
-    out: Path, stage: str, run: Section, inputs: dict[str, Path], count: int, blocks: Iterable[Samples]
+    out: Path, stage: str, run: Config, inputs: dict[str, Path], count: int, blocks: Iterable[Samples]
 ) -> None:
     """Write a whole run block by block, with one block in memory at a time.
 
@@ -74,16 +74,14 @@ def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
     return Samples(arrays["arr_0"], arrays["arr_1"])
 
 
-def write_shard(
-    out: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard, blocks: Iterable[Samples]
-) -> None:
+def write_shard(out: Path, run: Sampling, inputs: dict[str, Path], shard: Shard, blocks: Iterable[Samples]) -> None:
     """Write a shard of a run, with one block in memory at a time; its fingerprint names the shard and the run."""
     count, made_by = len(samples_of(shard, run.num_samples, run.micro_batch)), _fingerprint(run, inputs, shard)
     with new_file(out) as path:
         _write(path, count, blocks, made_by=(len(made_by), [made_by]))
 
 
-def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: Shard) -> Iterator[Samples]:
+def read_shard(path: Path, run: Sampling, inputs: dict[str, Path], shard: Shard) -> Iterator[Samples]:
     """Read a shard of a run, a stretch of its images and labels at a time.
 
     Raises:
@@ -101,7 +99,7 @@ def read_shard(path: Path, run: SamplingParams, inputs: dict[str, Path], shard: 
     return map(Samples, images.chunks(CHUNK), stretches(arrays["arr_1"], CHUNK))
 
 
-def made_by_shard(run: Section, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:
+def made_by_shard(run: Config, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:
     """Everything that decides the samples of a shard."""
     return {**_made_by("sample", run, inputs), "shard": str(shard)}
 
@@ -121,10 +119,10 @@ def _write(path: Path, count: int, blocks: Iterable[Samples], **more: tuple[int,
     write_npz_rows(path, arr_0=(count, all_images()), arr_1=(count, all_labels), **more)
 
 
-def _fingerprint(run: Section, inputs: dict[str, Path], shard: Shard) -> NDArray[np.uint8]:
+def _fingerprint(run: Config, inputs: dict[str, Path], shard: Shard) -> NDArray[np.uint8]:
     # Shards of equal length look the same; only the fingerprint tells them apart.
     return np.frombuffer(fingerprint(made_by_shard(run, inputs, shard)).encode(), np.uint8)
 
 
-def _made_by(stage: str, run: Section, inputs: dict[str, Path]) -> dict[str, Any]:
+def _made_by(stage: str, run: Config, inputs: dict[str, Path]) -> dict[str, Any]:
     return provenance(stage, {"run": run}, inputs, ["torch"])

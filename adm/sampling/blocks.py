@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from adm.compilation import compiled
+from adm.config.sampling import GuidedSampling, Interpolation, Sampling
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Denoiser
 from adm.diffusion.samplers import Gradient, Slope, classifier_gradient, slope_of
 from adm.nets.forward import Forward
 from adm.nets.unet import NO_CLASS
-from adm.params.runs import RunParams, SamplingParams
-from adm.params.studies import InterpolationParams
 
 Guided = Callable[..., tuple[Denoiser, Gradient | None]]
 """The denoiser and the classifier's gradient of (labels (B,) int64, further conditions of the network by keyword)."""
 
 
 def guidance(
-    run: SamplingParams, network: Forward, classifier: nn.Module | None, weaker: nn.Module | None, timesteps: int
+    run: Sampling, network: Forward, classifier: nn.Module | None, weaker: nn.Module | None, timesteps: int
 ) -> Guided:
     """Build what conditions a run's networks on the labels of its images.
 
@@ -30,7 +29,7 @@ def guidance(
         weaker: The network of the run's `guide`, on the same device; None for no such guidance.
         timesteps: T of the training process.
     """
-    if not isinstance(run, RunParams):  # upsampled runs have no fields for guidance
+    if not isinstance(run, GuidedSampling):  # upsampled runs have no fields for guidance
         return lambda y, **seen: (network.conditioned(y, **seen), None)
     interval, scale = run.guided_in(timesteps), run.denoiser_scale
     slope = weak = None
@@ -54,7 +53,7 @@ def guidance(
     return guided
 
 
-def classifier_slope(how: RunParams | InterpolationParams, classifier: nn.Module) -> Slope:
+def classifier_slope(how: GuidedSampling | Interpolation, classifier: nn.Module) -> Slope:
     """The slope of a classifier's log p, in the precision asked for, compiled if asked for."""
     forward = Forward.frozen(classifier, how.classifier_precision)
     if not how.compiled:

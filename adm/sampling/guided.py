@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.config.samplers import SAMPLERS
+from adm.config.sampling import Sampling
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import Gradient, Sampler, last, sample
 from adm.nets.forward import Forward
 from adm.parallel import CPU
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
-from adm.params.runs import SamplingParams
-from adm.params.samplers import SAMPLERS
 from adm.sampling.batch import Labels, Samples
 from adm.sampling.guidance import guidance
 
@@ -48,8 +48,8 @@ class SeededNoise:
 
 
 def block_sampler(
-    run: SamplingParams,
-    model: DiffusionModelParams | UpsamplerModelParams,
+    run: Sampling,
+    model: DiffusionModel | UpsamplerModel,
     network: nn.Module,
     classifier: nn.Module | None,
     num_classes: int,
@@ -72,8 +72,8 @@ def block_sampler(
 
 
 def block_trajectories(
-    run: SamplingParams,
-    model: DiffusionModelParams | UpsamplerModelParams,
+    run: Sampling,
+    model: DiffusionModel | UpsamplerModel,
     network: nn.Module,
     classifier: nn.Module | None,
     num_classes: int,
@@ -138,7 +138,7 @@ def _rows(whole: NDArray[Any], first: int, count: int) -> Tensor:
     return torch.from_numpy(whole[np.minimum(np.arange(first, first + count), len(whole) - 1)])
 
 
-def _sampler(run: SamplingParams, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:
+def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:
     names = ("noise_temperature", "epsilon_temperature", "clipping", *SAMPLERS[run.sampler].fields)
     # Upsampled runs have no fields for guidance.
     taken = {name: getattr(run, name) for name in names if hasattr(run, name)}
@@ -147,9 +147,7 @@ def _sampler(run: SamplingParams, diffusion: Diffusion, denoiser: Denoiser, grad
     return made
 
 
-def class_count(
-    model: DiffusionModelParams | UpsamplerModelParams, classifier: ClassifierModelParams | None
-) -> int | None:
+def class_count(model: DiffusionModel | UpsamplerModel, classifier: ClassifierModel | None) -> int | None:
     """The number of classes of a model, else of the classifier that guides it; None if neither has classes."""
     count = model.network.num_classes
     if count is None and classifier is not None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from adm.config.models import DiffusionModel
+from adm.config.sampling import Interpolation
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards
 from adm.diffusion.losses import mean_over_pixels
@@ -18,8 +20,6 @@ from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, classifier_gradient, encode
 from adm.nets.forward import Forward
 from adm.nets.unet import UNet
-from adm.params.models import DiffusionModelParams
-from adm.params.studies import InterpolationParams
 from adm.progress import progress
 from adm.sampling.guidance import classifier_slope
 
@@ -44,9 +44,7 @@ class LatentSpace:
     gradient: Callable[[Tensor], Gradient] | None = None
 
     @classmethod
-    def of(
-        cls, params: InterpolationParams, model: DiffusionModelParams, network: UNet, classifier: nn.Module | None
-    ) -> Self:
+    def of(cls, params: Interpolation, model: DiffusionModel, network: UNet, classifier: nn.Module | None) -> Self:
         """The latent space of a model's networks."""
         noise = model.noise
         diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)

@@ -7,14 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from adm.config.models import DiffusionModel
+from adm.config.sampling import BitsPerDimension
 from adm.data.batches import to_unit_range
-from adm.data.shards import ImageShards
+from adm.data.shards import LabelledImages
 from adm.determinism import generator
 from adm.diffusion.losses import likelihood_terms, prior_bits
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.nets.forward import Forward
-from adm.params.models import DiffusionModelParams
-from adm.params.studies import LikelihoodParams
 from adm.progress import Progress, progress
 from adm.sampling.studies import Likelihood
 
@@ -23,10 +23,10 @@ CHOICE, NOISE = 0, 1
 
 
 def measure(
-    study: LikelihoodParams,
-    model: DiffusionModelParams,
+    study: BitsPerDimension,
+    model: DiffusionModel,
     network: nn.Module,
-    data: ImageShards,
+    data: LabelledImages,
     indices: NDArray[np.int64],
 ) -> Likelihood:
     """Measure the terms of L_vlb of images, `study.micro_batch` at a time, with a progress bar.

@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from adm.artifacts.manifest import fingerprint
 from adm.artifacts.reading import read_npz
 from adm.artifacts.writing import new_file, remove_folder, write_npz
+from adm.errors import UserError
 from adm.parallel import ALONE, Group
-from adm.params.errors import UserError
 from adm.progress import progress
 from adm.sampling.batch import Samples
 

@@ -12,8 +12,8 @@ from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import provenance, read_manifest, require_params, write_manifest
 from adm.artifacts.reading import read_npz
 from adm.artifacts.writing import new_folder, write_npz
-from adm.params.errors import UserError
-from adm.params.section import Section
+from adm.config.base import Config
+from adm.errors import UserError
 
 Arrays = Mapping[str, tuple[str, Shape]]
 """Dtype and shape of each array of a study, by name."""
@@ -195,7 +195,7 @@ class Likelihood(Study):
 S = TypeVar("S", bound=Study)
 
 
-def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections: Section) -> None:
+def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections: Config) -> None:
     """Write a study into a folder.
 
     Args:
@@ -210,7 +210,7 @@ def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections:
         write_manifest(folder, made_by, study.facts)
 
 
-def read_study(kind: type[S], folder: Path, **sections: Section) -> S:
+def read_study(kind: type[S], folder: Path, **sections: Config) -> S:
     """Read a study that was made with these sections.
 
     Args:

@@ -9,9 +9,9 @@ from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import read_manifest
 from adm.artifacts.reading import read_npz
-from adm.params.errors import UserError
-from adm.params.models import NoiseParams
-from adm.params.runs import SamplingParams
+from adm.config.models import NoiseParams
+from adm.config.sampling import Sampling
+from adm.errors import UserError
 
 FILE = "schedules.npz"
 
@@ -19,7 +19,7 @@ FOUND: dict[str, tuple[str, Shape]] = {"timesteps": ("int64", (None,)), "visited
 """What every artifact of schedules holds: G timesteps, and which of them each schedule visits, a schedule a row."""
 
 
-def timesteps_of(run: SamplingParams, noise: NoiseParams, schedule: Path | None) -> list[int]:
+def timesteps_of(run: Sampling, noise: NoiseParams, schedule: Path | None) -> list[int]:
     """The timesteps that a run visits, increasing.
 
     Args:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from adm.config.sampling import GanSampling
 from adm.data.batches import to_uint8
 from adm.determinism import generator
 from adm.nets.gan import Generator
-from adm.params.gans import GanRunParams
 from adm.sampling.batch import Images, Labels
 
 CUT = 2.0
@@ -33,7 +33,7 @@ def truncated_normal(uniform: Tensor, truncation: float) -> Tensor:
 
 
 def sample_blocks(
-    run: GanRunParams, network: Generator, classes: Sequence[int], blocks: range
+    run: GanSampling, network: Generator, classes: Sequence[int], blocks: range
 ) -> Iterator[tuple[Images, Labels]]:
     """Sample blocks of a run, one after the other; seed `run.seed` + i makes image i.
 

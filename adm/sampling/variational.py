@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from torch import nn
 
 from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.models import DiffusionModel
+from adm.config.sampling import Variational
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards
 from adm.diffusion.bound import PairTerms, pair_terms
 from adm.diffusion.process import Diffusion
 from adm.diffusion.schedules import SCHEDULES
 from adm.nets.forward import Forward
-from adm.params.models import DiffusionModelParams
-from adm.params.schedules import VariationalParams
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.likelihood import noise_of
 
 
 def measure(
-    section: VariationalParams,
-    model: DiffusionModelParams,
+    section: Variational,
+    model: DiffusionModel,
     network: nn.Module,
     data: ImageShards,
     indices: NDArray[np.int64],

@@ -9,19 +9,19 @@ import numpy as np
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.streaming import CHUNK, write_npz_rows
 from adm.artifacts.writing import new_folder
+from adm.config.files import PublishedFile
 from adm.data.images import Images, open_npz
+from adm.errors import UserError
 from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.dinov2 import empty_network
 from adm.metrics.executors import WEIGHTS
 from adm.metrics.reference_statistics import read_published_statistics
 from adm.nets.release import read_published, read_weights
 from adm.nets.weights import write_tensors
-from adm.params.errors import UserError
 from adm.params.models import ModelParams
 from adm.params.published import (
     PublishedCheckpointParams,
     PublishedGraphParams,
-    PublishedParams,
     PublishedReferenceParams,
     PublishedSamplesParams,
 )
@@ -29,7 +29,7 @@ from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
 
-def run(published: PublishedParams, model: ModelParams | None, source: Path, out: Path) -> None:
+def run(published: PublishedFile, model: ModelParams | None, source: Path, out: Path) -> None:
     """Turn a fetched folder into an artifact.
 
     Args:
@@ -49,7 +49,7 @@ def run(published: PublishedParams, model: ModelParams | None, source: Path, out
         write_manifest(folder, made_by, facts)
 
 
-def _adopt(published: PublishedParams, model: ModelParams | None, path: Path, folder: Path) -> dict[str, Any]:
+def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, folder: Path) -> dict[str, Any]:
     match published:
         case PublishedCheckpointParams():
             assert model is not None

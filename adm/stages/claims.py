@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance
+from adm.errors import UserError
 from adm.params.claims import AnyClaim
-from adm.params.errors import UserError
 from adm.params.schema import Sections
 from adm.report.claims import judge
 from adm.report.evidence import images_seen, read_evidence

@@ -8,9 +8,10 @@ from typing import Any
 from adm.artifacts.manifest import fingerprint, provenance
 from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.artifacts.writing import new_file, remove_folder
+from adm.config.data import GraphParams
+from adm.config.metrics import AskedParams
 from adm.metrics.executors import LIBRARIES
-from adm.params.data import GraphParams, ReferenceParams
-from adm.params.metrics import AskedParams
+from adm.params.data import ReferenceParams
 from adm.params.published import PublishedReferenceParams
 from adm.params.runs import RunParams
 from adm.stages import evaluate, features, sample

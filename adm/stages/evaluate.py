@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import provenance, require_section
+from adm.config.metrics import AskedParams, computed
 from adm.metrics.batches import (
     read_features,
     read_held_out,
@@ -12,7 +13,6 @@ from adm.metrics.batches import (
 from adm.metrics.score_file import ScoredRun, write_score
 from adm.metrics.scores import MetricInputs
 from adm.params.data import ReferenceParams
-from adm.params.metrics import AskedParams, computed
 from adm.params.published import PublishedReferenceParams
 
 

@@ -7,11 +7,11 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
+from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.metrics.freeze import freeze
 from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams, of_files
-from adm.params.errors import UserError
 from adm.training.extractor import accuracy, examples, initial_network, split, train_extractor
 from adm.training.log import log_reports
 from adm.training.report import Report

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.streaming import CHUNK
 from adm.artifacts.writing import new_folder
+from adm.config.data import GraphParams
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
+from adm.errors import UserError
 from adm.metrics.batches import REFERENCE, write_features
 from adm.metrics.executors import file_of, libraries_of, open_graph
 from adm.parallel import process_group
-from adm.params.data import DatasetParams, GraphParams, of_files
-from adm.params.errors import UserError
+from adm.params.data import DatasetParams, of_files
 from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from adm.artifacts.download import download
 from adm.artifacts.manifest import provenance, sha256, write_manifest
 from adm.artifacts.writing import link_or_copy, new_folder
-from adm.params.published import PublishedParams
+from adm.config.files import PublishedFile
 
 
-def run(published: PublishedParams, out: Path) -> None:
+def run(published: PublishedFile, out: Path) -> None:
     """Write a folder with the file under its own name; a partial download of an earlier try is continued.
 
     Raises:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from adm.errors import UserError
 from adm.paper import captions
-from adm.params.errors import UserError
 from adm.params.figures import AnyFigureParams
 from adm.params.schema import Sections
 from adm.report.artwork import draw, remark

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import identity, provenance, read_made_by, read_manifest, require_section
+from adm.config.data import GraphParams
+from adm.config.metrics import AskedParams, computed
+from adm.errors import UserError
 from adm.metrics.batches import read_features, require_same_graph
 from adm.metrics.score_file import ScoredRun, write_score
 from adm.metrics.scores import MetricInputs
 from adm.metrics.statistics import feature_statistics
-from adm.params.data import DatasetParams, GraphParams, ReferenceParams, of_files
-from adm.params.errors import UserError
-from adm.params.metrics import AskedParams, computed
+from adm.params.data import DatasetParams, ReferenceParams, of_files
 from adm.params.published import PublishedReferenceParams
 
 

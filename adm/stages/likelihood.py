@@ -7,9 +7,9 @@ import numpy as np
 from adm.data.selection import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
+from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
-from adm.params.errors import UserError
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import LikelihoodParams
 from adm.sampling.likelihood import CHOICE, measure

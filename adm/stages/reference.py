@@ -9,11 +9,11 @@ from threadpoolctl import threadpool_limits
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
+from adm.errors import UserError
 from adm.metrics.batches import graph_of, read_features, write_reference
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import DatasetParams, ReferenceParams, of_files
-from adm.params.errors import UserError
 
 
 def run(

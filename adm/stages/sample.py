@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from adm.determinism import make_deterministic
+from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.parallel import process_group
-from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
 from adm.sampling.batch import Samples, made_by_shard, read_batch, write_blocks, write_shard

@@ -9,17 +9,17 @@ from torch import nn
 from adm.arithmetic.families import rounds_of
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.manifest import identity, provenance, read_manifest
+from adm.config.data import GraphParams
 from adm.data.selection import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
+from adm.errors import UserError
 from adm.metrics.batches import GRAPH, graph_of, read_reference_statistics
 from adm.metrics.executors import LIBRARIES, open_graph
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
 from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
-from adm.params.data import GraphParams
-from adm.params.errors import UserError
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
 from adm.params.schedules import AnyScheduleParams, SearchParams, VariationalParams

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from adm.errors import UserError
 from adm.paper import captions
-from adm.params.errors import UserError
 from adm.params.schema import Sections
 from adm.params.tables import (
     AnyTableParams,

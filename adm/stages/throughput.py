@@ -8,19 +8,18 @@ import torch
 from adm.artifacts.manifest import provenance
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
+from adm.config.models import AnyModel, Precision
 from adm.determinism import make_deterministic
 from adm.machine import processor_name
 from adm.nets.cost import forward_flops
 from adm.parallel import resolve_device
 from adm.params.compute import ThroughputParams
-from adm.params.models import Precision
 from adm.report.accelerators import peak_flops
 from adm.report.compute import utilisation
-from adm.training.tasks import TrainedModelParams
 from adm.training.throughput import NAIVE_PRECISION, measure
 
 
-def run(throughput: ThroughputParams, model: TrainedModelParams, out: Path) -> None:
+def run(throughput: ThroughputParams, model: AnyModel, out: Path) -> None:
     """Measure, and write the numbers of every repetition.
 
     `peak_flops` is the fastest repetition's matrix product. Divided by three times `forward_flops`, it gives the

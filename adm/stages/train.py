@@ -6,6 +6,7 @@ from pathlib import Path
 from adm.artifacts.manifest import fingerprint, provenance, write_manifest
 from adm.artifacts.seal import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
+from adm.config.models import AnyModel
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
@@ -19,12 +20,12 @@ from adm.training.log import log_reports
 from adm.training.loop import check_group, train
 from adm.training.rolling import LOG, link_state, name_last_good, newest, rolling_folder, save_rolling, state_at
 from adm.training.state import TrainingState, check_step
-from adm.training.tasks import TrainedModelParams, build_task
+from adm.training.tasks import build_task
 
 
 def run(
     segment: SegmentParams,
-    model: TrainedModelParams,
+    model: AnyModel,
     dataset: DatasetParams,
     execution: ExecutionParams,
     device: str,

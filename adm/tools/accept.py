@@ -7,8 +7,8 @@ from datetime import date
 from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
 from adm.artifacts.manifest import read_record
 from adm.artifacts.writing import new_file, write_json
+from adm.errors import accepted
 from adm.params import UserError
-from adm.params.errors import accepted
 from adm.pipeline import Pipeline, kinds
 
 SHORT = 12

@@ -21,13 +21,13 @@ from tabulate import tabulate
 
 from adm.artifacts.manifest import DEFAULT, differing
 from adm.artifacts.seal import read_sealed_json
+from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED
+from adm.errors import one_line
+from adm.metrics.blocks import Block, t_interval
 from adm.params import Params, UserError, load
-from adm.params.errors import one_line
 from adm.params.expansion import SCORED
-from adm.params.metrics import METRICS
 from adm.pipeline import Pipeline, kinds
-from adm.report.blocks import Block, t_interval
 from adm.tools.publish import ARCHIVE, published, unpack
 
 HELD = (".csv", ".yaml", ".yml", ARCHIVE)

@@ -18,15 +18,15 @@ from adm.artifacts.manifest import differing, identity, library_versions
 from adm.artifacts.reading import read_json, read_npz
 from adm.artifacts.streaming import write_npz_rows
 from adm.artifacts.writing import new_file, new_files, write_json
+from adm.config.base import PositiveInt, Seed
+from adm.config.models import Precision, UpsamplerModel, check_equal
+from adm.config.sampling import GuidedSampling
 from adm.data.class_names import class_name, class_number
 from adm.data.decoding import read_image
+from adm.errors import UserError
 from adm.nets.opening import AttentionOrder, Schedule
-from adm.params.errors import UserError
-from adm.params.keys import check_equal
 from adm.params.load import line_of
-from adm.params.models import Precision, UpsamplerModelParams
-from adm.params.runs import RunParams
-from adm.params.section import PositiveInt, Section, Seed
+from adm.params.section import Section
 from adm.progress import progress
 from adm.report.contact_sheet import contact_sheet
 from adm.sampling.batch import SAMPLES, Images, Labels
@@ -174,7 +174,7 @@ def _loaded(call: Call) -> tuple[Model, Model | None]:
         return model, None
     upsampler = load(call.upsampler, **where)
     params, place = upsampler.params, f"upsampler {upsampler.opened.path}"
-    if not isinstance(params, UpsamplerModelParams):
+    if not isinstance(params, UpsamplerModel):
         raise UserError(f"{place}: is of kind {params.kind!r}, not 'upsampler'")
     channels, side, _ = model.image_shape
     try:
@@ -211,7 +211,7 @@ def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
     """The call with what was found out, so that it can be repeated elsewhere."""
     classes = None if call.classes is None else [class_number(given, model.num_classes or 1) for given in call.classes]
     run = sampling.run
-    scale = run.gradient_scale if isinstance(run, RunParams) and model.guide else None
+    scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.guide else None
     found = {"num": run.num_samples, "sampler": run.sampler, "scale": scale, "device": model.device.type}
     return call.model_copy(update={"classes": classes, **found})
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from adm.artifacts.code import code_of_record
 from adm.artifacts.manifest import MANIFEST, differing, identity, read_record
 from adm.artifacts.reading import read_json
+from adm.errors import accepted, some
 from adm.params import Params, UserError
-from adm.params.errors import accepted, some
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline
 

@@ -13,12 +13,12 @@ import yaml
 
 from adm.artifacts.known_files import known_folder
 from adm.artifacts.writing import new_files
+from adm.config.released import INCEPTION
 from adm.data.survey import MODES, MOST_DECODED, SEEING_THROUGH, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
+from adm.errors import UserError
 from adm.nets.cost import parameter_count
-from adm.params.errors import UserError
-from adm.params.known import INCEPTION
 from adm.params.load import check
 from adm.params.models import DiffusionModelParams
 from adm.params.naming import count_key, value_key

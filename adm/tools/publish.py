@@ -16,9 +16,9 @@ from typing import Any
 
 from adm.artifacts.closeness import Tolerance
 from adm.artifacts.writing import new_folder
+from adm.errors import brief
 from adm.evaluation.comparison import Kind, compare_files
 from adm.params import UserError
-from adm.params.errors import brief
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
 from adm.pipeline.arguments import arguments

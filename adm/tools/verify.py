@@ -9,8 +9,8 @@ from adm.artifacts.code import acceptances
 from adm.artifacts.inventory import Artifact, check_out, find_artifacts
 from adm.artifacts.soundness import Checked, Digests, Origin, check_artifacts, hash_files
 from adm.artifacts.writing import new_file, write_json
+from adm.errors import some
 from adm.params import UserError, load
-from adm.params.errors import some
 from adm.pipeline import Pipeline, kinds
 from adm.progress import progress
 

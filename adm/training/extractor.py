@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from adm.config.data import Extractor
 from adm.determinism import generator
 from adm.metrics.small_extractor import ExtractorNetwork
-from adm.params.data import ExtractorParams
 from adm.training.finite import require_finite_step
 
 SPLIT, INIT, ORDER = 0, 1, 2
@@ -28,14 +28,14 @@ class Split:
     held_out: NDArray[np.int64]
 
 
-def split(extractor: ExtractorParams, num_images: int) -> Split:
+def split(extractor: Extractor, num_images: int) -> Split:
     """Split a dataset at random."""
     order = torch.randperm(num_images, generator=generator(extractor.seed, SPLIT)).numpy()
     size = round(num_images * extractor.held_out)
     return Split(train=order[size:], held_out=order[:size])
 
 
-def initial_network(extractor: ExtractorParams, num_classes: int) -> ExtractorNetwork:
+def initial_network(extractor: Extractor, num_classes: int) -> ExtractorNetwork:
     """An untrained extractor of a dataset of so many classes."""
     draws = generator(extractor.seed, INIT)
     told = num_classes if extractor.learns == "classes" else ROTATIONS
@@ -43,7 +43,7 @@ def initial_network(extractor: ExtractorParams, num_classes: int) -> ExtractorNe
 
 
 def examples(
-    extractor: ExtractorParams, images: NDArray[np.uint8], labels: NDArray[np.int64]
+    extractor: Extractor, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """What an extractor learns from: images with their classes, or each of them in all four rotations, with these.
 
@@ -61,7 +61,7 @@ def examples(
 
 
 def train_extractor(
-    extractor: ExtractorParams, network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]
+    extractor: Extractor, network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> Iterator[float]:
     """Train in place with cross-entropy, AdamW and a learning rate that falls linearly to zero.
 

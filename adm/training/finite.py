@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from adm.errors import NotFiniteError
 from adm.nets.weights import first_not_finite
-from adm.params.errors import NotFiniteError
 
 
 def require_finite_step(what: str, loss: Tensor, network: nn.Module) -> None:

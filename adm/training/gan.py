@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adm.config.gans import Gan
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.gan import Discriminator, Generator
-from adm.params.gans import GanParams
 from adm.training.ema import warmed_up
 from adm.training.finite import require_finite_step
 
@@ -30,7 +30,7 @@ class Networks:
     averaged: Generator
 
 
-def initial_networks(gan: GanParams, image_size: int, num_classes: int, image_channels: int = 3) -> Networks:
+def initial_networks(gan: Gan, image_size: int, num_classes: int, image_channels: int = 3) -> Networks:
     """Untrained networks; the GAN's seed decides their weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(gan.seed)
@@ -41,7 +41,7 @@ def initial_networks(gan: GanParams, image_size: int, num_classes: int, image_ch
     return Networks(*players, averaged.eval().requires_grad_(False))
 
 
-def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Batches) -> Iterator[dict[str, float]]:
+def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) -> Iterator[dict[str, float]]:
     """Train in place for `gan.iterations` updates of the generator.
 
     Args:
@@ -81,7 +81,7 @@ def train_gan(gan: GanParams, networks: Networks, num_classes: int, batches: Bat
 
 
 def _discriminator_loss(
-    gan: GanParams, networks: Networks, num_classes: int, x: Tensor, y: Tensor, draws: torch.Generator
+    gan: Gan, networks: Networks, num_classes: int, x: Tensor, y: Tensor, draws: torch.Generator
 ) -> Tensor:
     with torch.no_grad():
         fake, labels = _generated(gan, networks, num_classes, draws)
@@ -91,7 +91,7 @@ def _discriminator_loss(
     return F.relu(1 - real).mean() + F.relu(1 + made).mean()
 
 
-def _generator_loss(gan: GanParams, networks: Networks, num_classes: int, draws: torch.Generator) -> Tensor:
+def _generator_loss(gan: Gan, networks: Networks, num_classes: int, draws: torch.Generator) -> Tensor:
     networks.discriminator.requires_grad_(False)
     fake, labels = _generated(gan, networks, num_classes, draws)
     loss: Tensor = -networks.discriminator(fake, labels).mean()
@@ -99,7 +99,7 @@ def _generator_loss(gan: GanParams, networks: Networks, num_classes: int, draws:
     return loss
 
 
-def _generated(gan: GanParams, networks: Networks, num_classes: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+def _generated(gan: Gan, networks: Networks, num_classes: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
     z = torch.randn(gan.batch_size, gan.latent, generator=draws)
     y = torch.randint(num_classes, (gan.batch_size,), generator=draws)
     return networks.generator(z, y), y

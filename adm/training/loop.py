@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from adm.arithmetic.sharing import check_shared, parts_of
+from adm.config.models import AnyModel, TrainingParams
 from adm.data.batches import Batches
 from adm.determinism import generator
+from adm.errors import NotFiniteError, UserError
 from adm.parallel import ALONE, Group
-from adm.params.errors import NotFiniteError, UserError
-from adm.params.models import TrainingParams
 from adm.training.ema import warmed_up
 from adm.training.finite import where_not_finite
 from adm.training.inputs import DROPOUT, Noise, inputs
 from adm.training.report import Report
 from adm.training.state import TrainingState
-from adm.training.tasks import Draw, TrainedModelParams
+from adm.training.tasks import Draw
 
 
-def check_group(model: TrainedModelParams, group: Group) -> None:
+def check_group(model: AnyModel, group: Group) -> None:
     """Refuse a number of processes that cannot share a model's batches.
 
     The number that runs may differ from the one in the params file.

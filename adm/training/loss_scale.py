@@ -1,6 +1,6 @@
 """Loss scaling for gradients in float16."""
 
-from adm.params.models import Precision
+from adm.config.models import Precision
 
 INITIAL_LOG2_SCALE = 20.0
 GROWTH = 1.0e-3

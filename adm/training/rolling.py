@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 from adm.artifacts.manifest import file_hashes, fingerprint, sha256
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import link_or_copy, new_folder, remove_folder, write_json
+from adm.errors import NotFiniteError, UserError
 from adm.parallel import ALONE, Group
-from adm.params.errors import NotFiniteError, UserError
 from adm.training.state import TrainingState
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
+from adm.config.models import TrainingParams
+from adm.errors import UserError
 from adm.nets.forward import Forward
 from adm.nets.weights import load_weights, read_tensors, write_tensors
-from adm.params.errors import UserError
-from adm.params.models import TrainingParams
 from adm.training.averages import PowerAverages
 from adm.training.loss_scale import LossScale
 from adm.training.tasks import Task

@@ -7,13 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adm.config.models import AnyModel, ClassifierModel, UpsamplerModel
 from adm.diffusion.losses import Objective, training_loss
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.timesteps import TIMESTEP_SAMPLERS, TimestepSampler
 from adm.nets.forward import Forward
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
-
-TrainedModelParams = DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams
 
 
 class Draw(NamedTuple):
@@ -89,13 +87,13 @@ class ClassifyingTask:
         }
 
 
-def build_task(model: TrainedModelParams, device: torch.device | str = "cpu") -> Task:
+def build_task(model: AnyModel, device: torch.device | str = "cpu") -> Task:
     """The task of a model, computed on a device; its timesteps are drawn on the CPU."""
     noise = model.noise
     timesteps = TIMESTEP_SAMPLERS[model.training.timestep_sampler](noise.timesteps)
-    if isinstance(model, ClassifierModelParams):
+    if isinstance(model, ClassifierModel):
         return ClassifyingTask(Diffusion.from_schedule(noise.schedule, noise.timesteps).to(device), timesteps)
     diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, variance=model.noise.variance).to(device)
-    if isinstance(model, UpsamplerModelParams):
+    if isinstance(model, UpsamplerModel):
         return UpsamplingTask(diffusion, model.objective, timesteps, model.network.low_resolution)
     return DenoisingTask(diffusion, model.objective, timesteps)

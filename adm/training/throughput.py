@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from adm.config.models import AnyModel, Precision, TrainingParams
+from adm.config.throughput import Throughput
 from adm.determinism import allow_tf32, generator
 from adm.nets.forward import DTYPES, Forward
 from adm.nets.weights import build
 from adm.parallel import CPU, Group
-from adm.params.compute import ThroughputParams
-from adm.params.models import Precision, TrainingParams
 from adm.progress import progress
 from adm.training.inputs import Inputs, Noise
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
-from adm.training.tasks import TrainedModelParams, build_task
+from adm.training.tasks import build_task
 
 NAIVE_PRECISION: Precision = "float32"
 
@@ -50,7 +50,7 @@ class NaiveTraining:
     Source: Appendix B.1, "a naive implementation of our models in PyTorch".
     """
 
-    def __init__(self, network: nn.Module, model: TrainedModelParams, device: torch.device = CPU) -> None:
+    def __init__(self, network: nn.Module, model: AnyModel, device: torch.device = CPU) -> None:
         self.network, self.task, self.training = network.to(device), build_task(model, device), model.training
         self.forward = Forward(network)
         self.average = copy.deepcopy(network)
@@ -76,7 +76,7 @@ class NaiveTraining:
                 average.mul_(rate).add_(parameter, alpha=1 - rate)
 
 
-def measure(throughput: ThroughputParams, model: TrainedModelParams, device: torch.device = CPU) -> Timings:
+def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU) -> Timings:
     """Time both implementations on batches in memory, in turns: a machine that slows down then slows both.
 
     Each makes real updates on random images, labels and noise; its first update is not timed.
@@ -99,7 +99,7 @@ def measure(throughput: ThroughputParams, model: TrainedModelParams, device: tor
     return timings
 
 
-def update_seconds(model: TrainedModelParams, device: str = "cpu") -> float:
+def update_seconds(model: AnyModel, device: str = "cpu") -> float:
     """What an update of a model takes on this machine, as training makes it: the fastest of the first few seconds."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
@@ -132,13 +132,13 @@ def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> 
     return 2 * side**3 * fastest
 
 
-def _naive(throughput: ThroughputParams, model: TrainedModelParams, device: torch.device) -> Callable[[], object]:
+def _naive(throughput: Throughput, model: AnyModel, device: torch.device) -> Callable[[], object]:
     training = NaiveTraining(build(model), model, device)
     batch = _batch(model, throughput.naive_batch, device)
     return lambda: training.step(*batch)
 
 
-def _optimised(throughput: ThroughputParams, model: TrainedModelParams, device: torch.device) -> Callable[[], object]:
+def _optimised(throughput: Throughput, model: AnyModel, device: torch.device) -> Callable[[], object]:
     changes = {
         "batch_size": throughput.optimised_batch,
         "accumulation": 1,
@@ -151,7 +151,7 @@ def _optimised(throughput: ThroughputParams, model: TrainedModelParams, device: 
 
 
 def _updates(
-    network: nn.Module, model: TrainedModelParams, training: TrainingParams, device: torch.device
+    network: nn.Module, model: AnyModel, training: TrainingParams, device: torch.device
 ) -> Callable[[], object]:
     """A function that makes an update, as training does, on a batch that is in the device's memory."""
     state = TrainingState(network, build_task(model, device), training, device)
@@ -159,7 +159,7 @@ def _updates(
     return lambda: train_step(state, training, x_0, y, Group(device=device), noise)
 
 
-def _batch(model: TrainedModelParams, size: int, device: torch.device) -> Inputs:
+def _batch(model: AnyModel, size: int, device: torch.device) -> Inputs:
     draws = generator(model.training.seeds.data)
     side, channels = model.network.image_size, model.network.image_channels
     x_0 = torch.rand(size, channels, side, side, generator=draws) * 2 - 1

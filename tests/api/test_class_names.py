@@ -3,7 +3,7 @@
 import pytest
 
 from adm.data.class_names import class_name, class_number, imagenet_names
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 # Numbers and names of Figures 13 and 14.
 PAPER = {1: "goldfish", 279: "arctic fox", 130: "flamingo", 852: "tennis ball", 933: "cheeseburger", 562: "fountain"}

@@ -10,11 +10,11 @@ from PIL import Image
 
 import adm as package
 from adm.api import Sampling
+from adm.config.networks import UNetParams
+from adm.config.released import CHECKPOINTS, Released
 from adm.data.images import open_images
 from adm.nets import PRESETS
 from adm.nets.release import preset_shapes
-from adm.params.known import CHECKPOINTS, Released
-from adm.params.networks import UNetParams
 
 HOW = ("--steps", "3", "--seed", 7, "--threads", 1)
 

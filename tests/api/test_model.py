@@ -9,8 +9,8 @@ import torch
 
 import adm
 from adm.data.batches import to_uint8
+from adm.errors import UserError
 from adm.nets.checkpoints import load_network
-from adm.params.errors import UserError
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.studies import LikelihoodParams
 from adm.sampling.batch import Samples, read_batch

@@ -126,7 +126,7 @@ def test_what_gathers_shards_is_the_business_of_sampling(package, changed):
 
 def test_a_declaration_of_params_is_the_business_of_no_stage(package, changed):
     def edit():
-        for path in (package / "params").glob("*.py"):
+        for path in [*(package / "params").glob("*.py"), *(package / "config").glob("*.py")]:
             path.write_text(path.read_text() + "\nNEW = 1\n")
 
     assert changed(edit) == set()
@@ -148,7 +148,7 @@ def test_a_metric_is_the_business_of_evaluate_and_of_what_prints_metrics(package
     ],
 )
 def test_a_constant_of_declarations_counts_however_it_is_bound(package, tmp_path, before_, after_):
-    path = package / "params" / "runs.py"
+    path = package / "config" / "sampling.py"
     text = path.read_text().replace(
         "return None if scale == 1 else scale", "return None if scale == 1 else scale * TWO"
     )

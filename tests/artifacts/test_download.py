@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from adm.artifacts import download as module
 from adm.artifacts.download import download
 from adm.artifacts.manifest import read_manifest
-from adm.params.errors import UserError
-from adm.params.published import PublishedParams
+from adm.config.files import PublishedFile
+from adm.errors import UserError
 from adm.stages import fetch
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -371,7 +371,7 @@ def test_https_that_leads_to_http_needs_a_checksum(server, secure, out):
 
 
 def test_fetch_writes_a_folder_with_the_file_under_its_name(server, tmp_path):
-    published = PublishedParams(url=server.url, size=len(CONTENT), sha256=SHA256)
+    published = PublishedFile(url=server.url, size=len(CONTENT), sha256=SHA256)
     fetch.run(published, tmp_path / "made" / "fetched")
     manifest = read_manifest(tmp_path / "made" / "fetched", "fetch")
     assert manifest.facts == {"size": len(CONTENT), "sha256": SHA256}
@@ -380,7 +380,7 @@ def test_fetch_writes_a_folder_with_the_file_under_its_name(server, tmp_path):
 
 
 def test_a_fetch_that_fails_leaves_no_folder_and_goes_on(server, tmp_path):
-    published, out = PublishedParams(url=server.url, sha256=SHA256), tmp_path / "fetched"
+    published, out = PublishedFile(url=server.url, sha256=SHA256), tmp_path / "fetched"
     server.cuts, server.cut_after, server.statuses = 1, 120_000, [None, 404]
     with pytest.raises(UserError):
         fetch.run(published, out)
@@ -393,7 +393,7 @@ def test_a_fetch_that_fails_leaves_no_folder_and_goes_on(server, tmp_path):
 
 @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), SystemExit(143)])
 def test_a_fetch_that_fails_once_all_is_here_asks_for_nothing_again(server, tmp_path, monkeypatch, failure):
-    published, out = PublishedParams(url=server.url, sha256=SHA256), tmp_path / "fetched"
+    published, out = PublishedFile(url=server.url, sha256=SHA256), tmp_path / "fetched"
 
     def fail(*_):
         raise failure
@@ -419,7 +419,7 @@ def test_a_fetch_that_fails_once_all_is_here_asks_for_nothing_again(server, tmp_
     ],
 )
 def test_a_url_names_its_file(url, filename):
-    assert PublishedParams(url=url).filename == filename
+    assert PublishedFile(url=url).filename == filename
 
 
 @pytest.mark.parametrize(
@@ -441,14 +441,14 @@ def test_a_url_names_its_file(url, filename):
 )
 def test_other_urls_are_refused(url):
     with pytest.raises(ValueError, match=re.escape(repr(url))):
-        PublishedParams(url=url)
+        PublishedFile(url=url)
 
 
 def test_paths_are_left_alone(tmp_path):
     """A name that is quoted in the URL cannot lead out of the folder."""
     with pytest.raises(ValueError, match="must end in the name of a file"):
-        PublishedParams(url="https://host/a/%2Fetc%2Fpass wd")
-    assert PublishedParams(url="https://host/a/%2Fetc%2Fpasswd").filename == Path("/etc/passwd").name
+        PublishedFile(url="https://host/a/%2Fetc%2Fpass wd")
+    assert PublishedFile(url="https://host/a/%2Fetc%2Fpasswd").filename == Path("/etc/passwd").name
 
 
 @pytest.mark.parametrize("scheme", ["file", "ftp", "data"])

@@ -16,8 +16,8 @@ from adm.artifacts.manifest import (
     write_manifest,
 )
 from adm.artifacts.seal import write_sealed_json
+from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 
 SECTION = DatasetParams(source="digits", image_size=8, num_classes=10, shard_size=100)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from adm.artifacts.reading import read_json, read_npy, read_npz
+from adm.errors import UserError
 from adm.nets.weights import read_tensors
-from adm.params.errors import UserError
 
 EXPECTED = {"x": ("float64", (None, 3))}
 GOOD = np.arange(60.0).reshape(20, 3)

@@ -12,7 +12,7 @@ from adm.artifacts.seal import (
     write_sealed_csv,
     write_sealed_json,
 )
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 CONTENT = {"fid": 3.25, "made_by": {SEAL: "f" * 64, "words": f"# {SEAL} {'0' * 64}\n"}, "nothing": None}
 

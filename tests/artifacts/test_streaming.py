@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adm.artifacts.reading import read_npy
 from adm.artifacts.streaming import names_in_npz, stream_npz, stretches, write_npys, write_npz_rows
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 
 @given(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adm.artifacts.writing import link_or_copy, new_file, new_folder, write_json, write_npz
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 
 def everything_in(folder):

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from adm.artifacts.manifest import read_manifest
+from adm.errors import UserError
 from adm.metrics.batches import GRAPH, REFERENCE, read_reference_statistics
 from adm.nets import release
 from adm.nets.checkpoints import load_network
 from adm.nets.release_names import to_released
-from adm.params.errors import UserError
 from adm.params.published import (
     PublishedCheckpointParams,
     PublishedGraphParams,

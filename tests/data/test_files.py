@@ -10,8 +10,8 @@ from PIL import Image
 from adm.data.batches import Batches, to_unit_range
 from adm.data.crops import Crop, draw_crop
 from adm.data.shards import ImageShards
+from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.stages import prepare
 
 # Of each random crop of the reference: the short side, the corner, and the largest corner that could have been drawn.

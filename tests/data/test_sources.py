@@ -17,8 +17,8 @@ from adm.data.decoding import as_grey
 from adm.data.shards import ImageShards
 from adm.data.sources import SOURCES
 from adm.data.sources.source import held_out_of
+from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.stages import prepare
 
 RNG = np.random.default_rng(0)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from adm import gpus
+from adm.errors import UserError
 from adm.parallel import resolve_device
-from adm.params.errors import UserError
 
 NAMES = ["GPU-a", "GPU-b", "GPU-c"]
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adm.arithmetic.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
+from adm.config.samplers import SAMPLERS
 from adm.diffusion.clipping import clipped
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, last, predict, sample
 from adm.diffusion.schedules import SCHEDULES
 from adm.diffusion.solvers import DPMSolverPP, Heun, UniPC
-from adm.params.samplers import SAMPLERS
 
 ABSENT = "diffusers is not installed: `make rivals`"
 

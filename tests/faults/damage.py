@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adm.artifacts.seal import OPEN, SEAL, seal
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 MOST_MEMORY = 64 << 20
 """Bytes that reading a file of some kilobytes may take."""

@@ -272,7 +272,7 @@ from pathlib import Path
 import torch
 from adm.nets.conversion import read_converted
 from adm.nets.release import read_released
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 torch.zeros(1).sum()
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

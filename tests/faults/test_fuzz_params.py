@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from adm.artifacts.manifest import MANIFEST, read_manifest
 from adm.artifacts.reading import read_json
+from adm.config.files import PublishedFile
 from adm.params import UserError, check, load
 from adm.params.load import write as written_out
-from adm.params.published import PublishedParams
 from adm.params.schema import PathsParams
 from adm.params.section import Key
 from adm.training.state import read_progress
@@ -224,7 +224,7 @@ _schemes = st.sampled_from(["http", "https", "file", "ftp", "data", "FILE", "jav
 )
 def test_urls_are_of_three_schemes_and_name_a_file(url):
     try:
-        published = PublishedParams(url=url)
+        published = PublishedFile(url=url)
     except ValidationError:
         return
     assert url.lower().startswith(("http://", "https://", "file:///", "file://localhost/", "file:/"))

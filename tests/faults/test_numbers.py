@@ -11,12 +11,13 @@ import torch
 from adm.artifacts.manifest import identity, provenance, write_manifest
 from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
+from adm.config.data import GraphParams
 from adm.data.batches import to_uint8
 from adm.data.shards import write_shards
+from adm.errors import NotFiniteError, UserError
 from adm.metrics import scores
 from adm.metrics.batches import graph_of
-from adm.params.data import DatasetParams, ExtractorParams, GraphParams, ReferenceParams
-from adm.params.errors import NotFiniteError, UserError
+from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.execution import ExecutionParams
 from adm.params.gans import GanParams
 from adm.params.models import SegmentParams

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from adm.config.samplers import SAMPLERS
 from adm.metrics.freeze import freeze
 from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.torch_graph import TorchGraph
 from adm.parallel import CPU
 from adm.params.runs import RunParams
-from adm.params.samplers import SAMPLERS
 from adm.sampling.guided import block_sampler
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.metrics.features import Features
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.jackknife import PARTS, Jackknife, halves_of, jackknife, of_halves, parts_of, sets_left_out
 from adm.metrics.manifold import precision_recall, recall_of_halves
 from adm.metrics.scores import SPREADS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import feature_statistics
-from adm.params.metrics import FEWEST_FOR_INTERVALS, METRICS
 
 NAMES = [name for name, metric in METRICS.items() if metric.intervals]
 

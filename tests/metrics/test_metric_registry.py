@@ -11,14 +11,15 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.seal import read_sealed_json
 from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
+from adm.config.data import GraphParams
+from adm.config.metrics import METRICS, AskedParams, Metric
 from adm.data.shards import write_shards
 from adm.metrics.jackknife import Jackknife
 from adm.metrics.scores import function_of
 from adm.params import load
 from adm.params.claims import Claims
-from adm.params.data import DatasetParams, GraphParams, ReferenceParams
+from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.figures import CurvesParams
-from adm.params.metrics import METRICS, AskedParams, Metric
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import draw
 from adm.report.claims import judge

@@ -11,10 +11,10 @@ import torch
 from torch.nn.functional import one_hot
 
 from adm import api
+from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.diffusion.samplers import classifier_gradient, slope_of
 from adm.nets import PRESETS, export_released, load_released, to_released
 from adm.nets.forward import Forward
-from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 ENTRIES = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 TOLERANCE = 1.0e-5

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.nets import Classifier, UNet, Upsampler, from_released, released_name, to_released
 from adm.nets.forward import Forward
 from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, sinusoids
-from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 SMALL = {
     "image_size": 8,

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from adm.artifacts.manifest import provenance, write_manifest
+from adm.config.networks import UNetParams
+from adm.config.released import CHECKPOINTS, Released
+from adm.errors import UserError
 from adm.nets import PRESETS, load_released
 from adm.nets.opening import open_network, preset_model
 from adm.nets.release import preset_shapes
 from adm.params import load
-from adm.params.errors import UserError
-from adm.params.known import CHECKPOINTS, Released
-from adm.params.networks import UNetParams
 from adm.stages import init
 from adm.tools import convert
 

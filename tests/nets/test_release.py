@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
+from adm.errors import UserError
 from adm.nets import PRESETS, export_released, load_released, to_released
 from adm.nets.export import half_precision_names
 from adm.nets.release import preset_network, preset_shapes
-from adm.params.errors import UserError
-from adm.params.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 SAME_SHAPES = ["imagenet256_unconditional", "lsun_bedroom", "lsun_cat", "lsun_horse", "lsun_horse_nodropout"]

@@ -10,6 +10,7 @@ from PIL import Image
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.reading import read_npy
 from adm.artifacts.writing import new_folder
+from adm.config.models import AveragesParams
 from adm.data.shards import write_shards
 from adm.metrics import neighbours
 from adm.metrics.batches import write_features
@@ -19,7 +20,6 @@ from adm.metrics.manifold import precision_recall
 from adm.nets.weights import build
 from adm.params import check
 from adm.params.data import ReferenceParams
-from adm.params.models import AveragesParams
 from adm.pipeline import Pipeline
 from adm.pipeline.cost import INCEPTION
 from adm.planning.costs import costs_of, stored_bytes

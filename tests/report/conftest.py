@@ -5,8 +5,8 @@ from scipy import stats
 
 from adm.artifacts.manifest import provenance
 from adm.artifacts.seal import write_sealed_json
+from adm.config.metrics import METRICS
 from adm.params import load
-from adm.params.metrics import METRICS
 
 ENDINGS = {"metrics": ".json", "throughput": ".json", "training": ".csv"}
 

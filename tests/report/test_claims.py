@@ -19,12 +19,20 @@ from scipy import stats
 
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.seal import write_sealed_json
+from adm.config.models import TrainingParams
+from adm.errors import UserError
 from adm.evaluation.timings import FINDINGS, SPEED
+from adm.metrics.intervals import (
+    interval,
+    interval_of_greatest,
+    interval_of_least,
+    mean_draws,
+    median_draws,
+)
 from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_left_out
 from adm.params.claims import ClaimParams, grouped
 from adm.params.compute import ThroughputParams
-from adm.params.errors import UserError
-from adm.params.models import DiffusionModelParams, TrainingParams
+from adm.params.models import DiffusionModelParams
 from adm.params.needs import needs_of_claims
 from adm.params.runs import RunParams
 from adm.params.schema import Params
@@ -32,13 +40,6 @@ from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report import blocks
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, Neighbours, Score, read_evidence
-from adm.report.intervals import (
-    interval,
-    interval_of_greatest,
-    interval_of_least,
-    mean_draws,
-    median_draws,
-)
 from adm.stages import claims as stage
 
 CLAIM = TypeAdapter(ClaimParams)

@@ -18,7 +18,7 @@ from matplotlib.text import Annotation, Text
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from adm.params.metrics import METRICS, PAPER_METRICS
+from adm.config.metrics import METRICS, PAPER_METRICS
 from adm.report import curves, figures, grids, mosaic
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Likelihood
@@ -490,7 +490,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from adm.params.metrics import METRICS, PAPER_METRICS
+from adm.config.metrics import METRICS, PAPER_METRICS
 from adm.report import curves, figures, grids
 out = Path(sys.argv[1])
 metrics = {name: [1.0, 2.0, 4.0] for name in ("fid", "sfid", "inception_score", "precision", "recall")}

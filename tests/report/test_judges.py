@@ -8,12 +8,12 @@ from scipy import stats
 
 from adm.artifacts.manifest import provenance
 from adm.artifacts.seal import write_sealed_json
+from adm.config.metrics import POOLED
 from adm.metrics.jackknife import Jackknife
 from adm.paper import claims as claims_of_paper
 from adm.params import UserError
 from adm.params.claims import ClaimParams, Claims, grouped
 from adm.params.judges import judged
-from adm.params.metrics import POOLED
 from adm.params.needs import needs_of_table
 from adm.params.published import PublishedGraphParams, PublishedSection
 from adm.params.references import NoSource

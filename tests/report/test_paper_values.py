@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import adm.paper
+from adm.config.networks import ClassifierParams, UpsamplerParams
 from adm.nets import PRESETS, Classifier, UNet, Upsampler
-from adm.params.networks import ClassifierParams, UpsamplerParams
 from adm.report.paper import read_paper_table
 
 TABLES = tuple(range(6, 17))

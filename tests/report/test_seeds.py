@@ -11,6 +11,8 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
+from adm.metrics.blocks import Block, draws_of
+from adm.metrics.intervals import interval
 from adm.params import check, load
 from adm.params.claims import ClaimParams, grouped
 from adm.params.configurations import told_apart_by_schedules
@@ -19,10 +21,8 @@ from adm.params.references import keys_read
 from adm.params.tables import OwnTableParams, RowsParams
 from adm.report import blocks
 from adm.report.artwork import draw, remark
-from adm.report.blocks import Block, draws_of
 from adm.report.claims import judge
 from adm.report.evidence import Evidence, Score, read_evidence
-from adm.report.intervals import interval
 from adm.report.metrics import read_intervals, read_metrics
 from adm.report.own_table import own_table
 from adm.report.paper import read_paper_table

@@ -16,13 +16,7 @@ from adm.evaluation.timings import TABLE_COLUMNS
 from adm.paper import TABLES
 from adm.params import UserError
 from adm.params.references import NoSource
-from adm.params.tables import (
-    HyperparametersParams,
-    OwnTableParams,
-    RowsParams,
-    SweepsParams,
-    ThroughputTableParams,
-)
+from adm.params.tables import HyperparametersParams, OwnTableParams, RowsParams, SweepsParams, ThroughputTableParams
 from adm.report import hyperparameters, paper_tables
 from adm.report.metrics import read_intervals, read_metrics, read_training_seconds
 from adm.report.own_table import own_table

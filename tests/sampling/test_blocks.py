@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
 
 sizes = {"num_samples": st.integers(1, 10_000), "micro_batch": st.integers(1, 300), "num_shards": st.integers(1, 40)}

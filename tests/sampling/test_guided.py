@@ -8,9 +8,9 @@ import torch
 from pydantic import ValidationError
 
 from adm.artifacts.manifest import sha256
-from adm.params.errors import UserError
+from adm.config.samplers import SAMPLERS, Sampler
+from adm.errors import UserError
 from adm.params.runs import RunParams
-from adm.params.samplers import SAMPLERS, Sampler
 from adm.sampling.batch import SAMPLES, Samples, read_batch, read_shard, write_batch, write_blocks, write_shard
 from adm.sampling.blocks import Shard
 from adm.sampling.guided import SeededNoise, block_sampler

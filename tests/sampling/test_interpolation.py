@@ -14,8 +14,8 @@ from adm.data.batches import to_uint8, to_unit_range
 from adm.data.shards import ImageShards, write_shards
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import classifier_gradient, slope_of
+from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.params.runs import RunParams
 from adm.params.studies import InterpolationParams, VariationParams
 from adm.sampling.batch import read_batch

@@ -15,8 +15,8 @@ from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards, write_shards
 from adm.diffusion.losses import prior_bits
 from adm.diffusion.process import Diffusion
+from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.params.studies import LikelihoodParams
 from adm.sampling.likelihood import measure, noise_of
 from adm.sampling.studies import Likelihood, read_study

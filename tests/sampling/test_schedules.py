@@ -11,13 +11,13 @@ from adm.arithmetic.families import family_member, family_size, rounds_of
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
+from adm.config.models import NoiseParams
 from adm.data.shards import ImageShards, write_shards
+from adm.errors import UserError
 from adm.metrics.batches import write_reference
 from adm.metrics.features import Features
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import DatasetParams, ExtractorParams
-from adm.params.errors import UserError
-from adm.params.models import NoiseParams
 from adm.params.runs import RunParams
 from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.studies import LikelihoodParams, VariationParams

@@ -6,9 +6,9 @@ import pytest
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
+from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.params.data import DatasetParams, ExtractorParams
-from adm.params.errors import UserError
 from adm.stages import extractor
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)

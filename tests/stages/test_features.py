@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 from adm.params.published import PublishedGraphParams
 from adm.stages import features
 

@@ -10,10 +10,10 @@ import pytest
 
 from adm.artifacts import download
 from adm.artifacts.known_files import fetch_known, known_path
+from adm.config.files import PublishedFile
+from adm.config.released import CHECKPOINTS, KNOWN
 from adm.nets import PRESETS
 from adm.params import load
-from adm.params.known import CHECKPOINTS, KNOWN
-from adm.params.published import PublishedParams
 
 CONTENT = b"a graph"
 
@@ -24,7 +24,7 @@ def known(tmp_path, monkeypatch):
     (tmp_path / "published").mkdir()
     path = tmp_path / "published" / "graph.pb"
     path.write_bytes(CONTENT)
-    file = PublishedParams(url=path.as_uri(), size=len(CONTENT), md5=hashlib.md5(CONTENT).hexdigest())
+    file = PublishedFile(url=path.as_uri(), size=len(CONTENT), md5=hashlib.md5(CONTENT).hexdigest())
     monkeypatch.setitem(KNOWN, "graph", file)
     return path
 
@@ -44,7 +44,7 @@ def test_it_is_kept_where_the_user_says(adm, known, tmp_path, monkeypatch):
 @pytest.mark.parametrize("is_summed", [True, False])
 def test_what_is_there_already_is_not_asked_for_again(known, tmp_path, monkeypatch, is_summed):
     if not is_summed:
-        monkeypatch.setitem(KNOWN, "graph", PublishedParams(url=known.as_uri()))
+        monkeypatch.setitem(KNOWN, "graph", PublishedFile(url=known.as_uri()))
     path = fetch_known("graph", tmp_path / "g.pb")
     known.unlink()
     assert fetch_known("graph", tmp_path / "g.pb") == path
@@ -98,7 +98,7 @@ def test_a_download_that_was_cut_goes_on(adm, tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/64x64_diffusion.pt"
-    monkeypatch.setitem(KNOWN, "64x64_diffusion", PublishedParams(url=url))
+    monkeypatch.setitem(KNOWN, "64x64_diffusion", PublishedFile(url=url))
     try:
         code, out, _ = adm("fetch", "64x64_diffusion", "--to", tmp_path)
     finally:

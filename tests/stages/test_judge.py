@@ -9,15 +9,15 @@ from scipy.spatial.distance import cdist
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
+from adm.config.metrics import METRICS, POOLED
 from adm.data.shards import write_shards
+from adm.errors import UserError
 from adm.metrics import dinov2
 from adm.metrics.batches import GRAPH, read_features, write_reference
 from adm.metrics.freeze import freeze
 from adm.metrics.statistics import FeatureStatistics
 from adm.metrics.vision_transformer import VisionTransformer
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
-from adm.params.errors import UserError
-from adm.params.metrics import METRICS, POOLED
 from adm.params.published import PublishedGraphParams, PublishedReferenceParams
 from adm.params.runs import RunParams
 from adm.sampling.batch import write_batch

@@ -10,10 +10,10 @@ from scipy.spatial.distance import cdist
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder, write_npz
 from adm.data.shards import write_shards
+from adm.errors import UserError
 from adm.metrics.batches import write_features
 from adm.metrics.features import Features
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.params.studies import NeighboursParams
 from adm.sampling.batch import SAMPLES
 from adm.sampling.studies import Neighbours, read_study

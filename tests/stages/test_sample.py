@@ -9,8 +9,8 @@ from filelock import FileLock
 
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
+from adm.errors import UserError
 from adm.machine import cpp_compiler, vector_instructions
-from adm.params.errors import UserError
 from adm.params.runs import RunParams
 from adm.sampling.batch import SAMPLES, Samples, read_batch
 from adm.stages import gather, sample

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
+from adm.config.base import Config
 from adm.params import load
 from adm.params.load import write
-from adm.params.section import Section
 from adm.pipeline import Pipeline
 from adm.stages import resolve
 
@@ -59,7 +59,7 @@ def make(job, pipeline):
         resolve.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
         return
     sections = job.sections["models"] if job.kind.name == "sizes" else job.sections
-    sections = {name: section for name, section in sections.items() if isinstance(section, Section)}
+    sections = {name: section for name, section in sections.items() if isinstance(section, Config)}
     inputs = {name.rstrip("/"): path for name, path in job.inputs.items()}
     made_by = provenance(job.stage, {} if job.kind.name == "claims" else sections, inputs, ["numpy"], job.sections)
     for name, path in job.outputs.items():

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from adm.artifacts.manifest import provenance, write_manifest
+from adm.config.networks import UNetParams
 from adm.nets import PRESETS, load_released, to_released
 from adm.nets.release import preset_network, preset_shapes
-from adm.params.networks import UNetParams
 from adm.stages import init
 
 TINY = UNetParams(

@@ -11,11 +11,11 @@ import torch
 from jsonschema import Draft7Validator
 from PIL import Image
 
+from adm.config.released import INCEPTION
 from adm.dvc_file import check_stages
 from adm.nets.cost import forward_flops
 from adm.params import load
 from adm.params.json_schema import render
-from adm.params.known import INCEPTION
 from adm.params.parsing import read_yaml
 from adm.pipeline import Pipeline
 from adm.planning import recipe

@@ -8,8 +8,8 @@ from adm.artifacts.manifest import provenance, read_manifest, sha256, write_mani
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import write_shards
+from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.params.gans import GanParams, GanRunParams
 from adm.sampling.batch import SAMPLES, read_batch
 from adm.stages import sample_gan, train_gan

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from adm.data.batches import Batches, to_unit_range
+from adm.errors import UserError
 from adm.parallel import CPU
-from adm.params.errors import UserError
 from adm.training.inputs import Noise, ahead, inputs
 
 SHAPE = (3, 8, 8)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from adm.diffusion.timesteps import HISTORY, UniformTimesteps
+from adm.errors import NotFiniteError, UserError
 from adm.nets.forward import Forward
 from adm.parallel import Group
-from adm.params.errors import NotFiniteError, UserError
 from adm.training import loop
 from adm.training.inputs import Noise
 from adm.training.loop import Share, check_group

@@ -6,12 +6,12 @@ import pytest
 import torch
 from placement import META, OnlyOn
 
+from adm.config.samplers import SAMPLERS
 from adm.data.batches import to_unit_range
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import classifier_gradient, last, sample, slope_of
 from adm.nets.forward import Forward
 from adm.nets.weights import build
-from adm.params.samplers import SAMPLERS
 from adm.training import loop
 from adm.training.inputs import Noise
 from adm.training.loop import Share

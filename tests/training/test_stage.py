@@ -11,9 +11,9 @@ from adm.artifacts.manifest import dump_sections, fingerprint, provenance, read_
 from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
+from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.params.data import DatasetParams
-from adm.params.errors import UserError
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.params.runs import RunParams

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from adm.params.errors import UserError
+from adm.errors import UserError
 from adm.training.rolling import LOG, newest, rolling_folder, save_rolling
 from adm.training.state import check_step
 

@@ -12,8 +12,8 @@ import pytest
 from miniature import MINIATURE
 
 from adm.artifacts import code
+from adm.config.base import Config
 from adm.params import load
-from adm.params.section import Section
 from adm.pipeline import Pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
@@ -25,7 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from adm.artifacts.code import PACKAGE
 from adm.params import load
-from adm.params.registry import rows_in
+from adm.config.registry import rows_in
 from adm.pipeline import Pipeline
 from adm.pipeline.arguments import arguments
 from adm.pipeline.exhibits import content_of_page
@@ -81,7 +81,7 @@ def traced(by_snakemake, tmp_path_factory):
 def piece_of(module, function):
     """The piece that holds a function: its module, or its definition in a module of declarations."""
     module = f"adm.{module}".removesuffix(".__init__")
-    return f"{module}:{function.partition('.')[0]}" if module.startswith(f"{code.DECLARATIONS}.") else module
+    return f"{module}:{function.partition('.')[0]}" if code.declares(module) else module
 
 
 def counts(module, function):
@@ -153,7 +153,7 @@ def named_functions(tree, within=""):
 
 def sections_in(content):
     """The sections in what a job reads, nested ones included."""
-    if isinstance(content, Section):
+    if isinstance(content, Config):
         yield content
         content = {name: getattr(content, name) for name in type(content).model_fields}
     if isinstance(content, dict):
@@ -220,7 +220,7 @@ def test_a_changed_default_of_any_section_has_all_that_take_it_run_again(root, t
 )
 def test_code_of_another_package_that_a_row_names_is_followed(how, tmp_path, monkeypatch):
     """Its modules count as those of this package do, and so does what they import of their own."""
-    from adm.params.metrics import METRICS, Metric  # noqa: PLC0415
+    from adm.config.metrics import METRICS, Metric  # noqa: PLC0415
 
     package = tmp_path / "theirs"
     package.mkdir()
@@ -243,7 +243,7 @@ def test_code_of_another_package_that_a_row_names_is_followed(how, tmp_path, mon
 
 
 def test_what_a_row_names_may_be_a_module_alone_and_has_a_name(tmp_path, monkeypatch):
-    from adm.params.metrics import METRICS, Metric  # noqa: PLC0415
+    from adm.config.metrics import METRICS, Metric  # noqa: PLC0415
 
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "single_file.py").write_text("def mean(inputs):\n    return 0.0\n")
@@ -255,8 +255,8 @@ def test_what_a_row_names_may_be_a_module_alone_and_has_a_name(tmp_path, monkeyp
 
 
 def test_a_job_may_name_every_row(tmp_path, monkeypatch):
-    from adm.params.metrics import METRICS  # noqa: PLC0415
-    from adm.params.samplers import SAMPLERS  # noqa: PLC0415
+    from adm.config.metrics import METRICS  # noqa: PLC0415
+    from adm.config.samplers import SAMPLERS  # noqa: PLC0415
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     rows = tuple(f"{what.what}.{name}" for what in (METRICS, SAMPLERS) for name in what)

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from adm.config.data import ImageSource
 from adm.data.sources.source import Source
-from adm.params.data import DatasetParams
 
 
-def digits(_: DatasetParams) -> Source:
+def digits(_: ImageSource) -> Source:
     """The handwritten digits of scikit-learn: 1,797 grey images of 8x8 pixels in 10 classes, as RGB.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), test part.

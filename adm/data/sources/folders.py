@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.config.data import ROOTS, ImageSource
 from adm.data.decoding import read_image
 from adm.data.sources.source import Source
-from adm.params.data import ROOTS, DatasetParams
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 """Endings of the names of images, in lower case; files with other endings are skipped."""
 
 
-def class_folders(dataset: DatasetParams) -> Source:
+def class_folders(dataset: ImageSource) -> Source:
     """Images with one folder for each class, as in ImageNet's `train`; classes are in the order of the folders' names.
 
     Raises:
@@ -34,7 +34,7 @@ def class_folders(dataset: DatasetParams) -> Source:
     return _of_files(root, names, np.concatenate(labels))
 
 
-def flat_folder(dataset: DatasetParams) -> Source:
+def flat_folder(dataset: ImageSource) -> Source:
     """Images in one folder, all of class 0, because LSUN has one category in a folder.
 
     Raises:
@@ -52,7 +52,7 @@ def _of_files(root: Path, names: list[str], labels: NDArray[np.int64]) -> Source
     return Source(str(root), labels, lambda index: read_image(file(index)), file)
 
 
-def _root(dataset: DatasetParams) -> Path:
+def _root(dataset: ImageSource) -> Path:
     root = Path(str(dataset.root))
     if not root.is_dir():
         raise UserError(f"{root}: is no folder; root must be {ROOTS[dataset.source]}")

@@ -10,9 +10,9 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.config.data import ROOTS, ImageSource
 from adm.data.sources.source import Source
-from adm.params.data import ROOTS, DatasetParams
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
 """The folder of Debian's package dataset-fashion-mnist."""
@@ -27,7 +27,7 @@ PIECE = 1 << 20
 """Bytes read at once."""
 
 
-def idx_files(dataset: DatasetParams) -> Source:
+def idx_files(dataset: ImageSource) -> Source:
     """The training part of a dataset in IDX files, plain or gzipped; grey images become RGB.
 
     Raises:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, decode
 from adm.data.shards import Encoded, Part
-from adm.params.data import DatasetParams
-from adm.params.errors import UserError
+from adm.errors import UserError
 
 Chunk = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Images (n, H, W, 3) uint8 and their labels (n,) int64."""
@@ -41,7 +41,7 @@ class Source:
     file: Callable[[int], Path] | None = None
 
 
-def view(source: Source, dataset: DatasetParams) -> NDArray[np.int64]:
+def view(source: Source, dataset: ImageSource) -> NDArray[np.int64]:
     """The indices of the images that a dataset keeps, in the source's order.
 
     Raises:
@@ -63,7 +63,7 @@ def view(source: Source, dataset: DatasetParams) -> NDArray[np.int64]:
     return kept
 
 
-def parts_of(source: Source, dataset: DatasetParams) -> dict[Part, NDArray[np.int64]]:
+def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int64]]:
     """The indices of a dataset's training images and, if there are any, of its held-out images.
 
     Raises:
@@ -100,7 +100,7 @@ def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
     return held_out
 
 
-def chunks(source: Source, kept: NDArray[np.int64], dataset: DatasetParams) -> Iterator[Chunk]:
+def chunks(source: Source, kept: NDArray[np.int64], dataset: ImageSource) -> Iterator[Chunk]:
     """Read and crop images shard by shard; only one shard is in memory.
 
     Args:

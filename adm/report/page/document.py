@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adm.artifacts.manifest import sha256
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
+from adm.metrics.intervals import TAIL
 from adm.report.html_tables import html_table, table_in
-from adm.report.intervals import TAIL
 from adm.report.page.content import Content, Exhibit
 from adm.report.page.methods import machine, methods, software
 from adm.report.page.parts import FOLDER, TEMPLATE

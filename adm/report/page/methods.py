@@ -8,9 +8,9 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError
 
 from adm.artifacts.manifest import library_versions
+from adm.config.samplers import SAMPLERS
 from adm.machine import processor_name
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.samplers import SAMPLERS
 from adm.params.schema import Sections
 
 LIBRARIES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "torch")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 
 CSS_INCH = 96
 """Pixels of a page in an inch."""

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from adm.artifacts.seal import check_seal
-from adm.params.errors import UserError, brief
+from adm.errors import UserError, brief
 from adm.report.figures import COLORS, STYLE
 
 POINTS = 400

@@ -2,8 +2,9 @@
 
 from pydantic import PositiveInt
 
+from adm.config.base import Seed
 from adm.params.references import Dataset, Images
-from adm.params.section import Section, Seed
+from adm.params.section import Section
 from adm.pipeline import Kind
 from adm.pipeline.cost import Bytes, Fitted
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from adm.params.registry import OneOf, Registry
+from adm.config.registry import OneOf, Registry
 
 
 def once_a_step(steps: int) -> int:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.stats import qmc
 
+from adm.metrics.intervals import TAIL, Draws, Interval
 from adm.metrics.jackknife import LARGEST_SHARE
-from adm.report.intervals import TAIL, Draws, Interval
 
 POINTS = 1 << 15
 """Draws of means: a power of two, which Sobol's points need. They give widths of intervals to 2 %."""

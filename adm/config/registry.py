@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 
-from adm.params.errors import shown
+from adm.errors import shown
 
 Row = TypeVar("Row")
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from adm.params.registry import OneOf, Registry
-from adm.params.section import Section
+from adm.config.base import Config
+from adm.config.registry import OneOf, Registry
 
 Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_statistics", "held_out"]
 """Inputs of metrics: features of the samples by layer, pooled features of the reference's images ("real"), statistics
@@ -122,7 +122,7 @@ ClaimMetric = Annotated[
 """The name of a metric that a claim can be tested on."""
 
 
-class AskedParams(Section):
+class AskedParams(Config):
     """Metrics of a run that a table, a figure or a claim asks for, beside those of every run."""
 
     metrics: list[MetricName]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from adm.arithmetic.levels import level_channels, level_sides
-from adm.params.section import Fraction, PositiveInt, Section
+from adm.config.base import Config, Fraction, PositiveInt
 
 
 def check_seen(conditioning: str, channels: int, groups: int) -> None:
@@ -21,7 +21,7 @@ def check_seen(conditioning: str, channels: int, groups: int) -> None:
         )
 
 
-class EncoderParams(Section):
+class EncoderParams(Config):
     """The common part of UNet and classifier: levels of residual blocks with attention.
 
     `channel_multiplier` has one entry for each resolution; each level halves the sides. `attention_resolutions` are

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from adm.params.published import PublishedParams
+from adm.config.files import PublishedFile
 
 ROOT = "https://openaipublic.blob.core.windows.net/diffusion/jul-2021/"
 """Where the released files lie."""
 
-INCEPTION = PublishedParams(
+INCEPTION = PublishedFile(
     url=f"{ROOT}ref_batches/classify_image_graph_def.pb",
     size=95_673_916,
     md5="e6bb154e85f5d4331c22abcddb5dcf31",
@@ -88,13 +88,13 @@ SHA256 = {"256x256_diffusion_uncond": "a37c32fffd316cd494cf3f35b339936debdc1576d
 SIZES = {"256x256_diffusion_uncond": 2_211_383_297}
 """Sizes in bytes. Source: as of the checksums."""
 
-KNOWN: dict[str, PublishedParams] = {
+KNOWN: dict[str, PublishedFile] = {
     "inception": INCEPTION,
     **{
-        name: PublishedParams(url=f"{ROOT}{name}.pt", size=SIZES.get(name), sha256=SHA256.get(name))
+        name: PublishedFile(url=f"{ROOT}{name}.pt", size=SIZES.get(name), sha256=SHA256.get(name))
         for name in CHECKPOINTS
     },
-    **{name: PublishedParams(url=f"{ROOT}ref_batches/{batch.path}") for name, batch in (REFERENCES | SAMPLES).items()},
+    **{name: PublishedFile(url=f"{ROOT}ref_batches/{batch.path}") for name, batch in (REFERENCES | SAMPLES).items()},
 }
 """What `adm fetch NAME` fetches, by name."""
 

@@ -1,0 +1,85 @@
+"""The base of all configuration: strict, frozen pydantic models."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from adm.errors import shown
+
+PositiveInt = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+INTRODUCED = Path(__file__).with_name("introduced.json")
+"""By classes of sections, the defaults that their fields were introduced with. `adm schema` adds those of new fields,
+and changes none: so a result that was made with another default than today's is told from today's."""
+
+
+class Config(BaseModel):
+    """A part of the configuration: unknown keys and wrong types are errors, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    DECLARED: ClassVar[frozenset[str]] = frozenset()
+    """Fields that decide which jobs exist, but not what a job computes."""
+
+    def values(self) -> dict[str, Any]:
+        """The values that differ from the defaults that fields were introduced with, as plain values.
+
+        Manifests and triggers hold them. A new field with a default does not change them; another default of a field
+        does, wherever it is taken.
+        """
+        return {name: value for name, value in self.told().items() if name not in self.DECLARED}
+
+    def told(self) -> dict[str, Any]:
+        """The same, with the fields that only decide which jobs exist."""
+        found = {name: _plain(value) for name, value in vars(self).items() if name in type(self).model_fields}
+        introduced = introduced_defaults(type(self))
+        return {name: value for name, value in found.items() if name not in introduced or value != introduced[name]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    accepted = ", ".join(cls.model_fields)
+                    raise ValueError(f"unknown key {shown(key)} (given {shown(data[key])}); accepted are {accepted}")
+        return data
+
+
+OWN = ("adm.config.", "adm.params.")
+"""The packages whose classes' defaults are recorded."""
+
+
+@cache
+def introduced_defaults(section: type[Config]) -> dict[str, Any]:
+    """The defaults that fields of a class were introduced with, as plain values; today's of fields not recorded yet."""
+    recorded = _recorded().get(section.__name__, {}) if section.__module__.startswith(OWN) else {}
+    return {
+        name: recorded.get(name, _plain(field.get_default(call_default_factory=True)))
+        for name, field in section.model_fields.items()
+        if not field.is_required()
+    }
+
+
+@cache
+def _recorded() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(INTRODUCED.read_text(encoding="utf-8"))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.told()
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def kinds_of(union: Any) -> tuple[str, ...]:
+    """The values of `kind` that distinguish the sections of a union."""
+    return tuple(kind for section in get_args(union) for kind in get_args(section.model_fields["kind"].annotation))

@@ -1,0 +1,261 @@
+"""How to sample diffusion models and GANs, and how to study models by their samples and their bounds."""
+
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from adm.arithmetic.interval import Interval
+from adm.arithmetic.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
+from adm.config.base import Config, PositiveInt, Seed
+from adm.config.models import EmaLength, Precision
+from adm.config.samplers import SAMPLERS, USUAL, SamplerName
+
+Temperature = Annotated[float, Field(gt=0, le=1)]
+EpsilonTemperature = Annotated[float, Field(gt=0, le=2)]
+GradientScale = Annotated[float, Field(ge=0)]
+Truncation = Annotated[float, Field(gt=0, le=1)]
+Portion = Annotated[float, Field(ge=0, le=1)]
+Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
+
+
+def check_gradient_scale(by_classifier: bool, gradient_scale: float) -> None:
+    """Refuse a gradient scale without a classifier.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if gradient_scale and not by_classifier:
+        raise ValueError(f"gradient_scale {gradient_scale} does nothing without a classifier; name one")
+
+
+class Evaluations(NamedTuple):
+    """How often an image's sampling evaluates each network."""
+
+    denoiser: int
+    classifier: int = 0
+    guide: int = 0
+
+
+class Batch(Config):
+    """A batch of samples: its size, and the threads that compute."""
+
+    num_samples: PositiveInt
+    threads: PositiveInt = 1
+
+
+class Sampling(Batch):
+    """How a diffusion model samples a batch.
+
+    Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
+    torch compiles the networks first, which takes minutes and a C++ compiler: for runs that take longer.
+
+    `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
+    null takes the average of its `ema_rate`.
+    `clipping` is that of the predicted image: "static" to [-1, 1], "dynamic" to a percentile of its own values, which
+    is then scaled to 1, or "none". `order` is UniPC's; `churn` is the noise that Heun's method adds back, where sigma
+    is within `churn_range`.
+    """
+
+    ema_length: EmaLength | None = None
+    sampler: SamplerName = USUAL
+    steps: Steps = "250"
+    eta: Annotated[float, Field(ge=0, le=1)] = 0.0
+    noise_temperature: Temperature = 1.0
+    epsilon_temperature: EpsilonTemperature = 1.0
+    clipping: Literal["static", "dynamic", "none"] = "static"
+    order: Literal[2, 3] = 2
+    churn: Annotated[float, Field(ge=0)] = 0.0
+    churn_range: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = None
+    micro_batch: PositiveInt = 64
+    precision: Precision = "float32"
+    compiled: bool = False
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _fields_belong_to_the_sampler(self) -> Self:
+        own = SAMPLERS[self.sampler].fields
+        for name in dict.fromkeys(name for sampler in SAMPLERS.values() for name in sampler.fields):
+            field = type(self).model_fields.get(name)
+            if field is not None and name not in own and getattr(self, name) != field.default:
+                owners = " and ".join(repr(key) for key, sampler in SAMPLERS.items() if name in sampler.fields)
+                raise ValueError(
+                    f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _range_increases(self) -> Self:
+        if self.churn_range is not None and self.churn_range[0] > self.churn_range[1]:
+            raise ValueError(f"churn_range {self.churn_range} must not fall; write the lower sigma first")
+        return self
+
+    def evaluations(self, timesteps: int) -> Evaluations:
+        """Of a model whose process has so many timesteps."""
+        return Evaluations(SAMPLERS[self.sampler].evaluations(number_of_steps(timesteps, self.steps)))
+
+
+class Guide(Config):
+    """A weaker model that guides: eps = eps_guide + `scale` (eps - eps_guide), so scale 1 is no guidance.
+
+    Source: Karras et al. (2024), autoguidance.
+    """
+
+    scale: GradientScale
+
+
+class GuidedSampling(Sampling):
+    """How a diffusion model samples a batch from noise, guided or not.
+
+    `precision` is that of the diffusion model. The classifier has its own, `classifier_precision`: its gradient is
+    small, so it is float32 unless another one is asked for.
+
+    Two other ways to guide change the predicted noise. With `cfg_scale` s it is eps_u + s (eps - eps_u), where eps_u
+    is predicted without the class: 1 is the conditional model, 0 the unconditional one. With `guide`, eps_u is that of
+    a weaker model. A classifier may be added to either; its gradient then shifts the changed eps.
+
+    `clipping_order` is whether the predicted image is clipped before the classifier's gradient shifts it, as in the
+    paper, or after. DDPM has no such order: there the gradient shifts the mean of the next image.
+
+    `guidance_interval`, [low, high], limits all guidance to timesteps t of the T of training with low <= t / T <= high;
+    what guides is not computed at the others.
+    """
+
+    classifier_precision: Precision = "float32"
+    gradient_scale: GradientScale = 0.0
+    gradient_at: Literal["x_t", "mean"] = "x_t"
+    clipping_order: Literal["before", "after"] = "before"
+    cfg_scale: GradientScale | None = None
+    guide: Guide | None = None
+    guidance_interval: Annotated[list[Portion], Field(min_length=2, max_length=2)] | None = None
+
+    def check_guided(self, by_classifier: bool) -> None:
+        """Refuse a gradient scale without a classifier, and an interval without anything that guides.
+
+        Raises:
+            ValueError: One of them does nothing.
+        """
+        check_gradient_scale(by_classifier, self.gradient_scale)
+        if self.guidance_interval and not by_classifier and self.guide is None and self.cfg_scale is None:
+            raise ValueError(
+                f"guidance_interval {self.guidance_interval} does nothing without guidance; give a classifier, "
+                "cfg_scale or guide"
+            )
+
+    @property
+    def denoiser_scale(self) -> float | None:
+        """The scale by which a second prediction of the noise guides; None if none does."""
+        scale = self.cfg_scale if self.guide is None else self.guide.scale
+        return None if scale == 1 else scale
+
+    def guided_in(self, timesteps: int) -> Interval | None:
+        """The part of a process of T timesteps that is guided; None for all of it."""
+        if self.guidance_interval is None:
+            return None
+        low, high = self.guidance_interval
+        return Interval(low, high, timesteps)
+
+    def guided_steps(self, timesteps: int) -> int:
+        """How many of its steps through a process of T timesteps lie in the part that is guided."""
+        interval = self.guided_in(timesteps)
+        if interval is None:
+            return number_of_steps(timesteps, self.steps)
+        return sum(t in interval for t in respaced_timesteps(timesteps, self.steps))
+
+    @model_validator(mode="after")
+    def _guides_go_together(self) -> Self:
+        if self.guide is not None and self.cfg_scale is not None:
+            raise ValueError(f"cfg_scale {self.cfg_scale:g} and guide both replace eps_u; leave one of them out")
+        if self.guidance_interval is None:
+            return self
+        found, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
+        if low >= high:
+            raise ValueError(f"{found} is empty; write [low, high], fractions of the process with low < high")
+        if self.steps.startswith(("logsnr", "rho")):
+            raise ValueError(f"{found} is of timesteps; with steps {self.steps!r}, even in the noise, leave it out")
+        if self.gradient_at == "mean":
+            raise ValueError(f"{found} is of timesteps of x_t; with gradient_at 'mean' leave it out")
+        return self
+
+    def evaluations(self, timesteps: int) -> Evaluations:
+        """Of a model whose process has so many timesteps; of what guides, where it does."""
+        denoiser = super().evaluations(timesteps).denoiser
+        guided = denoiser
+        if self.guidance_interval is not None:
+            guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
+        return Evaluations(
+            denoiser, guided if self.gradient_scale else 0, guided if self.denoiser_scale is not None else 0
+        )
+
+
+class GanSampling(Batch):
+    """How a GAN samples a batch.
+
+    Seed `seed` + i makes image i. `truncation` scales latents from a normal distribution cut at two standard
+    deviations. Labels are drawn from `classes`; null means all.
+    """
+
+    truncation: Truncation = 1.0
+    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    micro_batch: PositiveInt = 64
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _classes_once(self) -> Self:
+        repeated = sorted({label for label in self.classes or [] if (self.classes or []).count(label) > 1})
+        if repeated:
+            raise ValueError(f"classes holds {', '.join(map(str, repeated))} more than once")
+        return self
+
+
+class Interpolation(Config):
+    """Interpolations between real images in DDIM's latent space, and errors of reconstruction.
+
+    `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
+    reconstructions of both ends. `reconstructions` other images are encoded and decoded to measure the error.
+    `classifier_precision` and `compiled` are as for runs.
+    """
+
+    classifier_precision: Precision = "float32"
+    gradient_scale: GradientScale = 0.0
+    steps: Steps = "250"
+    pairs: PositiveInt = 4
+    points: Annotated[int, Field(ge=3)] = 9
+    reconstructions: PositiveInt
+    micro_batch: PositiveInt = 64
+    precision: Precision = "float32"
+    compiled: bool = False
+    seed: Seed = 0
+    threads: PositiveInt = 1
+
+
+class Bound(Config):
+    """How to measure terms of the variational bound L_vlb of images.
+
+    Each image has its own noise, which does not depend on the other images: the same seed gives the same terms. No
+    image is mirrored. `compiled` is as for runs.
+    """
+
+    num_images: PositiveInt
+    micro_batch: PositiveInt = 64
+    precision: Precision = "float32"
+    compiled: bool = False
+    seed: Seed = 0
+    threads: PositiveInt = 1
+
+
+class BitsPerDimension(Bound):
+    """Bits per dimension: the sum of the terms at the timesteps of `steps`.
+
+    If `steps` is null, all T timesteps are used; fewer give a less tight bound.
+    """
+
+    steps: Steps | None = None
+
+
+class Variational(Bound):
+    """The schedules of every number of steps with the least variational bound.
+
+    They are chosen among the timesteps of `among`, or among all T if it is null.
+    """
+
+    among: Steps | None = None
