@@ -158,20 +158,24 @@ def verify(
 
 @tools.command()
 def accept(
-    verb: Annotated[str, typer.Argument(help="A verb, such as train, whose code changed and computes the same.")],
+    verb: Annotated[
+        str | None,
+        typer.Argument(help="A verb, such as train, whose code changed and computes the same; all verbs if not given."),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why it computes the same; `adm verify` tells it.")] = "",
     code: Annotated[str, typer.Option("--code", help="Of several older digests, the first digits of one.")] = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Declare that a verb's code of today computes what its artifacts hold, so that neither engine runs it again."""
+    """Declare that code of today computes what artifacts hold, so that neither engine makes them again."""
     from adm.journal import journal
     from adm.params import load
     from adm.pipeline import Pipeline
     from adm.tools import accept as tool
 
-    pipeline, stage = Pipeline(load(params)), tool.stage_of(verb)
-    with journal(pipeline.root, f"accept/{stage}", f"accept {verb}", stage, {"reason": reason, "code": code}):
-        tool.run(pipeline, stage, reason, code)
+    pipeline = Pipeline(load(params))
+    for stage in tool.stages_of(pipeline, verb):
+        with journal(pipeline.root, f"accept/{stage}", f"accept {stage}", stage, {"reason": reason, "code": code}):
+            tool.run(pipeline, stage, reason, code)
 
 
 @tools.command()

@@ -26,17 +26,19 @@ class Config(BaseModel):
     DECLARED: ClassVar[frozenset[str]] = frozenset()
     """Fields that decide which jobs exist, but not what a job computes."""
 
-    def values(self) -> dict[str, Any]:
+    def values(self, by_name: bool = False) -> dict[str, Any]:
         """The values that differ from the defaults that fields were introduced with, as plain values.
 
         Manifests and triggers hold them. A new field with a default does not change them; another default of a field
-        does, wherever it is taken.
+        does, wherever it is taken. Triggers have fields in the order of their names: engines compare their text, and a
+        field may move from one class to another.
         """
-        return {name: value for name, value in self.told().items() if name not in self.DECLARED}
+        return {name: value for name, value in self.told(by_name).items() if name not in self.DECLARED}
 
-    def told(self) -> dict[str, Any]:
+    def told(self, by_name: bool = False) -> dict[str, Any]:
         """The same, with the fields that only decide which jobs exist."""
-        found = {name: _plain(value) for name, value in vars(self).items() if name in type(self).model_fields}
+        names = sorted(type(self).model_fields) if by_name else type(self).model_fields
+        found = {name: _plain(getattr(self, name), by_name) for name in names}
         introduced = introduced_defaults(type(self))
         return {name: value for name, value in found.items() if name not in introduced or value != introduced[name]}
 
@@ -60,7 +62,7 @@ def introduced_defaults(section: type[Config]) -> dict[str, Any]:
     """The defaults that fields of a class were introduced with, as plain values; today's of fields not recorded yet."""
     recorded = _recorded().get(section.__name__, {}) if section.__module__.startswith(OWN) else {}
     return {
-        name: recorded.get(name, _plain(field.get_default(call_default_factory=True)))
+        name: recorded.get(name, _plain(field.get_default(call_default_factory=True), by_name=False))
         for name, field in section.model_fields.items()
         if not field.is_required()
     }
@@ -72,12 +74,12 @@ def _recorded() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, by_name: bool) -> Any:
     if isinstance(value, Config):
-        return value.told()
+        return value.told(by_name)
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _plain(one, by_name) for key, one in value.items()}
+    return [_plain(one, by_name) for one in value] if isinstance(value, list | tuple) else value
 
 
 def kinds_of(union: Any) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ class Job:
 
 def _plain(content: Any) -> Any:
     if isinstance(content, Config):
-        return content.values()
+        return content.values(by_name=True)
     if isinstance(content, Mapping):
         return {key: _plain(value) for key, value in content.items()}
     return content

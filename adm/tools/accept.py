@@ -17,16 +17,18 @@ SHORT = 12
 logger = logging.getLogger(__name__)
 
 
-def stage_of(verb: str) -> str:
-    """The stage of a verb whose artifacts tell what code made them.
+def stages_of(pipeline: Pipeline, verb: str | None) -> list[str]:
+    """List the stages to accept the code of: that of a verb, or all that made artifacts which are there.
 
     Raises:
-        UserError: There is no such verb, or its artifacts do not tell, and are made again in seconds.
+        UserError: There is no such verb, or its artifacts do not tell what code made them; they are made in seconds.
     """
     telling = dict.fromkeys(kind.maker for kind in kinds().values() if "out" in kind.outputs)
+    if verb is None:
+        return [stage for stage in telling if _codes(pipeline, stage)]
     if (stage := verb.replace("-", "_")) not in telling:
         raise UserError(f"{verb!r}: is no verb whose artifacts tell what code made them; {accepted(telling, verb)}")
-    return stage
+    return [stage]
 
 
 def run(pipeline: Pipeline, stage: str, reason: str, prefix: str) -> None:
@@ -36,7 +38,7 @@ def run(pipeline: Pipeline, stage: str, reason: str, prefix: str) -> None:
 
     Args:
         pipeline: The jobs whose artifacts tell which code that was.
-        stage: From `stage_of`.
+        stage: One of `stages_of`.
         reason: Why it computes the same, in words.
         prefix: The first digits of the digest of that code, where artifacts were made with several.
 
