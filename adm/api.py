@@ -100,12 +100,12 @@ class Model:
 
     Attributes:
         opened: The network and what it is.
-        guide: The classifier and what it is; None for no guidance.
+        classifier: The classifier that guides it and what it is; None for no guidance.
         precision: That of the network; the classifier computes in float32, unless `classifier_precision` is given.
     """
 
     opened: Opened
-    guide: Opened | None
+    classifier: Opened | None
     precision: Precision
 
     @property
@@ -342,14 +342,14 @@ class Model:
         steps = str(steps)
         chosen = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
         if scale is None:
-            scale = self.default_scale(chosen) if self.guide else 0.0
+            scale = self.default_scale(chosen) if self.classifier else 0.0
         values = {
             **{"num_samples": num, "seed": seed, "steps": steps, "sampler": chosen, "precision": self.precision},
             **{"gradient_scale": float(scale), "micro_batch": self._batch(batch, num)},
         }
         run = _checked(GuidedSampling, _joined(values, fields))
         try:
-            run.check_guided(self.guide is not None)
+            run.check_guided(self.classifier is not None)
         except ValueError as error:
             raise UserError(str(error)) from error
         if run.cfg_scale is not None and not self.params.training.label_dropout:
@@ -357,9 +357,9 @@ class Model:
                 f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
                 "nothing without a class; leave cfg_scale out"
             )
-        guide = self.guide.network if self.guide else None
+        classifier = self.classifier.network if self.classifier else None
         count = self.num_classes or 1
-        made = partial(block_trajectories, run, self.params, self.opened.network, guide, count)
+        made = partial(block_trajectories, run, self.params, self.opened.network, classifier, count)
         drawn = SeededNoise(range(seed, seed + num)).labels(count).numpy() if labels is None else labels
         return Sampling(run, drawn, self._check_steps(steps), made(labels=labels, latents=latents))
 
@@ -391,7 +391,7 @@ class Model:
 
     @property
     def _classifier_params(self) -> ClassifierModel | None:
-        return self.guide.model if self.guide and isinstance(self.guide.model, ClassifierModel) else None
+        return self.classifier.model if self.classifier and isinstance(self.classifier.model, ClassifierModel) else None
 
     def _batch(self, given: int | None, num: int) -> int:
         side = self.params.network.image_size
@@ -457,12 +457,12 @@ class Model:
             raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
         steps = str(steps)
         self._check_steps(steps)
-        if scale and self.guide is None:
+        if scale and self.classifier is None:
             raise UserError(f"gradient_scale {float(scale)} does nothing without a classifier; name one")
         values = {"steps": steps, "gradient_scale": float(scale), "precision": self.precision}
         study = _checked(Interpolation, values | {"reconstructions": 1})
-        guide: nn.Module | None = self.guide.network if self.guide else None
-        return LatentSpace.of(study, self.params, cast(UNet, self.opened.network), guide)
+        classifier: nn.Module | None = self.classifier.network if self.classifier else None
+        return LatentSpace.of(study, self.params, cast(UNet, self.opened.network), classifier)
 
     def _in_batches(
         self, function: Callable[..., Tensor], space: LatentSpace, batch: int | None, *rows: Tensor
@@ -507,20 +507,20 @@ def load(
     opened = open_network(placed(Path(checkpoint)), preset, schedule, attention_order, place)
     if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
-    guide = None
+    guiding = None
     if classifier is not None:
-        guide = open_network(placed(Path(classifier)), schedule=schedule, device=place)
-        _check_guide(opened, guide)
-    return Model(opened, guide, precision)
+        guiding = open_network(placed(Path(classifier)), schedule=schedule, device=place)
+        _check_classifier(opened, guiding)
+    return Model(opened, guiding, precision)
 
 
-def _check_guide(opened: Opened, guide: Opened) -> None:
+def _check_classifier(opened: Opened, classifier: Opened) -> None:
     if not isinstance(opened.model, DiffusionModel):
-        raise UserError(f"classifier {guide.path}: is not used; {opened.path} is an upsampler, which none guides")
-    if not isinstance(guide.model, ClassifierModel):
-        raise UserError(f"classifier {guide.path}: is of kind {guide.model.kind!r}, not 'classifier'")
+        raise UserError(f"classifier {classifier.path}: is not used; {opened.path} is an upsampler, which none guides")
+    if not isinstance(classifier.model, ClassifierModel):
+        raise UserError(f"classifier {classifier.path}: is of kind {classifier.model.kind!r}, not 'classifier'")
     try:
-        check_fits(f"classifier {guide.path}", guide.model, str(opened.path), opened.model)
+        check_fits(f"classifier {classifier.path}", classifier.model, str(opened.path), opened.model)
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -18,7 +18,7 @@ Guided = Callable[..., tuple[Denoiser, Gradient | None]]
 
 
 def guidance(
-    run: Sampling, network: Forward, classifier: nn.Module | None, weaker: nn.Module | None, timesteps: int
+    run: Sampling, network: Forward, classifier: nn.Module | None, guide: nn.Module | None, timesteps: int
 ) -> Guided:
     """Build what conditions a run's networks on the labels of its images.
 
@@ -26,7 +26,7 @@ def guidance(
         run: How to sample.
         network: The network to guide.
         classifier: The noisy classifier, on the same device; None for no such guidance.
-        weaker: The network of the run's `guide`, on the same device; None for no such guidance.
+        guide: The weaker network, of the run's `guide`, on the same device; None for no such guidance.
         timesteps: T of the training process.
     """
     if not isinstance(run, GuidedSampling):  # upsampled runs have no fields for guidance
@@ -35,8 +35,8 @@ def guidance(
     slope = weak = None
     if classifier is not None and run.gradient_scale:
         slope = classifier_slope(run, classifier)
-    if weaker is not None and scale is not None:
-        weak = Forward.frozen(weaker, run.precision, run.compiled)
+    if guide is not None and scale is not None:
+        weak = Forward.frozen(guide, run.precision, run.compiled)
 
     def guided(y: Tensor, **seen: Tensor) -> tuple[Denoiser, Gradient | None]:
         denoiser, gradient = network.conditioned(y, **seen), None

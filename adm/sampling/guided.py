@@ -55,14 +55,14 @@ def block_sampler(
     num_classes: int,
     base: Samples | None = None,
     timesteps: list[int] | None = None,
-    weaker: nn.Module | None = None,
+    guide: nn.Module | None = None,
 ) -> Callable[[int], Samples]:
     """The function that samples block b of a run; the arguments are those of `block_trajectories`.
 
     Returns:
         A function of a block's number. The run's last block is not cut to size.
     """
-    trajectory = block_trajectories(run, model, network, classifier, num_classes, base, timesteps, weaker)
+    trajectory = block_trajectories(run, model, network, classifier, num_classes, base, timesteps, guide)
 
     def sampled(block: int) -> Samples:
         y, all_x = trajectory(block)
@@ -79,7 +79,7 @@ def block_trajectories(
     num_classes: int,
     base: Samples | None = None,
     timesteps: list[int] | None = None,
-    weaker: nn.Module | None = None,
+    guide: nn.Module | None = None,
     labels: Labels | None = None,
     latents: NDArray[np.float32] | None = None,
 ) -> Callable[[int], tuple[Tensor, Iterator[Tensor]]]:
@@ -93,7 +93,7 @@ def block_trajectories(
         num_classes: Number of classes to draw labels from; see `class_count`.
         base: For an upsampler, the whole batch of the run before; image i and its label become image i.
         timesteps: Those to visit, increasing; None takes those of `run.steps`.
-        weaker: The network of the run's `guide`, on the same device; None for no guidance by one.
+        guide: The weaker network, of the run's `guide`, on the same device; None for no guidance by one.
         labels: (N,) int64, classes of the whole run, in the place of those that are drawn. These are drawn still: the
             same labels give the same images, whether they were drawn or given.
         latents: (N, C, H, W), x_T of the whole run, in the place of what is drawn, which is drawn still.
@@ -105,7 +105,7 @@ def block_trajectories(
     Source: Algorithms 1 and 2.
     """
     denoiser = Forward.frozen(network, run.precision, run.compiled)
-    guided = guidance(run, denoiser, classifier, weaker, model.noise.timesteps)
+    guided = guidance(run, denoiser, classifier, guide, model.noise.timesteps)
     size, channels = model.network.image_size, model.network.image_channels
     process = model.noise
     diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, timesteps or run.steps, process.variance)

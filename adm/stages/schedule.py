@@ -108,7 +108,7 @@ class _Search:
         like: RunParams,
         model: DiffusionModelParams,
         network: nn.Module,
-        guide: nn.Module | None,
+        classifier: nn.Module | None,
         num_classes: int,
     ) -> None:
         total = len(respaced_timesteps(model.noise.timesteps, like.steps))
@@ -117,7 +117,7 @@ class _Search:
             schedule.seed, schedule.candidates, total, sections, most, schedule.known
         )
         self.run = like.model_copy(update={"seed": schedule.seed, "num_samples": schedule.num_samples})
-        self.networks = model, network, guide, num_classes
+        self.networks = model, network, classifier, num_classes
 
     def images(self, store: BlockStore, steps: str, count: int) -> Iterator[Images]:
         """Yield the first `count` images of a candidate; blocks of images that are in the store are not sampled again.

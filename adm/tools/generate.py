@@ -211,7 +211,7 @@ def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
     """The call with what was found out, so that it can be repeated elsewhere."""
     classes = None if call.classes is None else [class_number(given, model.num_classes or 1) for given in call.classes]
     run = sampling.run
-    scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.guide else None
+    scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
     found = {"num": run.num_samples, "sampler": run.sampler, "scale": scale, "device": model.device.type}
     return call.model_copy(update={"classes": classes, **found})
 
@@ -219,7 +219,7 @@ def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
 def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None:
     """Say what is sampled, and note it in the folder, or refuse a folder that holds something else."""
     guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
-    used = {"checkpoint": model.opened, "classifier": model.guide, "upsampler": upsampler and upsampler.opened}
+    used = {"checkpoint": model.opened, "classifier": model.classifier, "upsampler": upsampler and upsampler.opened}
     print(*(opened.describe() for opened in used.values() if opened), sep="\n")
     print(f"{call.num} images, {call.sampler}, steps {call.steps}{guided}, seed {call.seed}, on {call.device}")
     files = {name: opened.path for name, opened in used.items() if opened}
