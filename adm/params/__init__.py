@@ -4,8 +4,8 @@ This package imports no torch, so the engines can read it in an instant. Each mo
 sections, `schema` with its look-ups, `checks`, `expansion`, `load`.
 """
 
+from adm.params.bases import read
 from adm.params.errors import UserError
-from adm.params.expansion import read
 from adm.params.load import check, load
 from adm.params.schema import Params
 

@@ -11,13 +11,15 @@ from typing import Any, get_args
 from pydantic.json_schema import models_json_schema
 
 from adm.paper import claims as claims_of_paper
-from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, ROOT, SWEEP, names_checkpoints
+from adm.params.bases import BASE, SWEEP
+from adm.params.expansion import ROOT
 from adm.params.figures import AnyFigureParams
 from adm.params.models import TrainingSeeds
 from adm.params.references import NAMES, NoSource
 from adm.params.schema import Params, params_class
 from adm.params.section import Section, introduced_defaults
 from adm.params.seeds import SEEDED, SEEDS
+from adm.params.sweeps import ITERATION, NOT_SWEPT, names_checkpoints
 from adm.params.tables import KINDS, AnyTableParams
 
 Schema = dict[str, Any]

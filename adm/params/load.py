@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.params import checks
+from adm.params.bases import read
 from adm.params.errors import UserError, shown
-from adm.params.expansion import read, write_out
+from adm.params.expansion import write_out
 from adm.params.schema import Params, params_class
 
 OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})

@@ -24,8 +24,8 @@ from adm.artifacts.seal import read_sealed_json
 from adm.dvc_file import MEASURED
 from adm.params import Params, UserError, load
 from adm.params.errors import one_line
-from adm.params.expansion import SCORED
 from adm.params.metrics import METRICS
+from adm.params.sweeps import SCORED
 from adm.pipeline import Pipeline, kinds
 from adm.report.blocks import Block, t_interval
 from adm.tools.publish import ARCHIVE, published, unpack
