@@ -56,17 +56,8 @@ def _read(path: Path, below: list[Path]) -> Source:
     inherited = _read(where, chain)
     if not isinstance(inherited.data, dict):
         raise UserError(f"{path}: base: {where} holds no sections")
-    return Source(_based(inherited.data, data), [path, *inherited.files])
-
-
-def _based(inherited: Raw, changes: Raw) -> Raw:
-    """A file's content, with that of its base."""
-    kept = {name: section for name, section in inherited.items() if name != NOT_INHERITED}
-    # Grids are figures: either takes the place of the other of its key.
-    for name, others in (("figures", "grids"), ("grids", "figures")):
-        if isinstance(kept.get(name), dict) and isinstance(changes.get(others), dict):
-            kept[name] = {key: entry for key, entry in kept[name].items() if key not in changes[others]}
-    return _changed(kept, changes, ())
+    kept = {name: section for name, section in inherited.data.items() if name != NOT_INHERITED}
+    return Source(_changed(kept, data, ()), [path, *inherited.files])
 
 
 def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:

@@ -252,24 +252,28 @@ def _checked(roles: Any) -> dict[str, Any]:
 
 
 def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A claim of the paper with what its roles are bound to, and whether that is all of them.
+    """A claim of the paper with what its roles are bound to, and whether the scale needs no entry for it.
 
-    Fields with a role that is not bound are left out, as are those of the scale's `own` entry.
+    Fields with a role that is not bound are left out, as are those of the scale's `own` entry. With a role that nothing
+    can have, the claim is not tested.
     """
-    claim, is_whole, kind = dict(paper), bool(roles) and "none" not in paper, CLASSES[paper.get("kind", "none")]
+    if "none" in paper:
+        return paper, False
+    claim, kind, missing = dict(paper), CLASSES[paper["kind"]], False
     for field, value in paper.items():
-        part = {"kind": paper.get("kind"), field: value}
+        part = {"kind": paper["kind"], field: value}
         names = [named.key for named in references(kind, part)]
         if not names:
             continue
         del claim[field]
         bound = [roles[name] for name in names if name in roles]
-        is_whole &= len(bound) == len(names)
-        if field in own or len(bound) < len(names):
-            continue
-        reasons = [one for one in bound if isinstance(one, dict)]
-        claim |= reasons[0] if reasons else {field: visit(kind, part, partial(_bound, key, roles))[field]}
-    return claim, is_whole
+        if reasons := [one for one in bound if isinstance(one, dict)]:
+            claim |= {} if field in own else reasons[0]
+        elif len(bound) < len(names):
+            missing = True
+        else:
+            claim |= {field: visit(kind, part, partial(_bound, key, roles))[field]}
+    return claim, "none" in claim or not missing
 
 
 def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:

@@ -1,8 +1,8 @@
-"""What entries of params files have in common: defaults of a section, likeness, variants, and grids of samples.
+"""What entries of params files have in common: defaults of a section, likeness, and variants.
 
 `defaults` gives fields to all entries of a section. `like: KEY` gives an entry the fields of another one. `variants`
-writes an entry once for each change of it. `grids` are figures that show samples of one run. In all of them an entry's
-own fields win, and mappings are merged. Bases are merged before, sweeps are written out after.
+writes an entry once for each change of it. In all of them an entry's own fields win, and mappings are merged. Bases are
+merged before, sweeps are written out after.
 """
 
 from collections.abc import Mapping
@@ -10,17 +10,15 @@ from typing import Any, get_args
 
 from adm.params.bases import BASE, SWEEP, VARIANTS, merged
 from adm.params.errors import accepted, shown
-from adm.params.figures import ClassGridParams, RandomGridParams
+from adm.params.figures import with_kinds_of_grids
 from adm.params.references import KEY, fields_of, is_of, sections_of
 from adm.params.schema import params_class
 from adm.params.seeds import SEEDED, SEEDS
 from adm.params.sweeps import ITERATION, NOT_SWEPT, names_checkpoints
-from adm.params.tables import with_kinds
+from adm.params.tables import with_kinds as with_kinds_of_tables
 
-DEFAULTS, LIKE, GRIDS, ROLES = "defaults", "like", "grids", "roles"
+DEFAULTS, LIKE, ROLES = "defaults", "like", "roles"
 """Keys of a params file that a written-out file does not have."""
-
-GRID_KINDS = ClassGridParams | RandomGridParams
 
 Raw = dict[str, Any]
 Place = tuple[str, ...]
@@ -28,7 +26,7 @@ Place = tuple[str, ...]
 
 def sections() -> dict[Place, Any]:
     """The annotations of the entries of every section that holds sections, by the section's place in the file."""
-    found: dict[Place, Any] = {(GRIDS,): GRID_KINDS}
+    found: dict[Place, Any] = {}
     for name, field in params_class().model_fields.items():
         inner = sections_of(field.annotation)
         places: dict[Place, Any] = {(name, part): kinds[0] for part, kinds in fields_of(*inner).items()}
@@ -44,14 +42,14 @@ def check_sections(data: Raw) -> None:
     Raises:
         ValueError: The message names it and the nearest.
     """
-    known = [*params_class().model_fields, BASE, DEFAULTS, GRIDS, ROLES]
+    known = [*params_class().model_fields, BASE, DEFAULTS, ROLES]
     for name in data:
         if name not in known:
             raise ValueError(f"{name}: is no section of a params file; {accepted(known, str(name))}")
 
 
 def write_out_shorthand(written: Raw) -> dict[str, dict[str, list[str]]]:
-    """Write out defaults, likeness, variants and grids of a file, in place.
+    """Write out defaults, likeness and variants of a file, in place.
 
     Returns:
         By sections, the keys of the variants of each entry that has some.
@@ -67,10 +65,9 @@ def write_out_shorthand(written: Raw) -> dict[str, dict[str, list[str]]]:
             name = ".".join(place)
             entries, variants[name] = _varied(place, kind, _likened(name, entries))
             _set(written, place, entries)
-    if GRIDS in written:
-        _draw(written, defaults)
-    if "tables" in written:
-        written["tables"] = with_kinds(written["tables"])
+    for name, with_kinds in (("tables", with_kinds_of_tables), ("figures", with_kinds_of_grids)):
+        if name in written:
+            written[name] = with_kinds(written[name])
     for place, fields in defaults.items():
         if isinstance(entries := _at(written, place), dict):
             _set(written, place, _with_defaults(known[place], fields, entries))
@@ -133,7 +130,7 @@ def _near(known: Any, name: Any) -> str:
 def _added(place: Place) -> frozenset[str]:
     """The fields that entries of a section have beside those of a written-out file."""
     (first, *_) = place
-    sweep = {SWEEP} if first not in NOT_SWEPT and place != (GRIDS,) else set()
+    sweep = {SWEEP} if first not in NOT_SWEPT else set()
     iteration = {ITERATION} if sweep and names_checkpoints(first) else set()
     return frozenset({*sweep, *iteration, *({SEEDS} if first in SEEDED else ())})
 
@@ -245,21 +242,3 @@ def _nested(changes: Raw) -> Raw:
             whole = {part: whole}
         result = merged(result, whole)
     return result
-
-
-def _draw(written: Raw, defaults: Mapping[Place, Raw]) -> None:
-    """Make the grids of a file figures: with `classes` a row for each class, otherwise the first samples."""
-    grids, figures = written.pop(GRIDS), written.get("figures", {})
-    if not isinstance(grids, dict):
-        raise ValueError(f"{GRIDS}: {shown(grids)} is not accepted; write keys of figures and their runs")
-    for key, grid in grids.items():
-        if not isinstance(grid, dict):
-            raise ValueError(f"{GRIDS}.{key}: {shown(grid)} is not accepted; write the fields of a grid")
-        if isinstance(figures, dict) and key in figures:
-            raise ValueError(f"{GRIDS}.{key}: stands among figures, too; each figure stands once")
-    kinds = {key: {"kind": "class_grid" if "classes" in grid else "random_grid", **grid} for key, grid in grids.items()}
-    whole = _with_defaults(GRID_KINDS, defaults.get((GRIDS,), {}), kinds)
-    for key, grid in whole.items():
-        _check_fields(f"{GRIDS}.{key}", grid, [one for one in sections_of(GRID_KINDS) if is_of(one, grid)])
-    if isinstance(figures, dict):
-        written["figures"] = {**figures, **whole}
