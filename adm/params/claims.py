@@ -194,14 +194,9 @@ CLASSES: dict[str, type[Section]] = {
 """The class of claims of each kind."""
 
 
-def roles_of_paper() -> dict[str, None]:
-    """The roles that claims of `adm/paper/claims.yaml` name, in order."""
-    return {
-        named.key: None
-        for claim in claims_of_paper().values()
-        if "none" not in claim
-        for named in references(CLASSES[claim["kind"]], claim)
-    }
+def roles_of_claim(claim: dict[str, Any]) -> list[str]:
+    """The roles that a claim of `adm/paper/claims.yaml` names, in order."""
+    return [] if "none" in claim else [named.key for named in references(CLASSES[claim["kind"]], claim)]
 
 
 def completed(claims: Any, roles: Any = None) -> Any:
@@ -238,7 +233,7 @@ def _checked(roles: Any) -> dict[str, Any]:
         return {}
     if not isinstance(roles, dict):
         raise ValueError(f"roles: {shown(roles)} is not accepted; write roles and the runs that have them")
-    known = roles_of_paper()
+    known = list(dict.fromkeys(role for claim in claims_of_paper().values() for role in roles_of_claim(claim)))
     for name, given in roles.items():
         if name not in known:
             raise ValueError(f"roles.{name}: is no role of a claim; {accepted(known, str(name))}")

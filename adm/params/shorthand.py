@@ -24,7 +24,7 @@ Raw = dict[str, Any]
 Place = tuple[str, ...]
 
 
-def sections() -> dict[Place, Any]:
+def entries_of() -> dict[Place, Any]:
     """The annotations of the entries of every section that holds sections, by the section's place in the file."""
     found: dict[Place, Any] = {}
     for name, field in params_class().model_fields.items():
@@ -59,7 +59,7 @@ def write_out_shorthand(written: Raw) -> dict[str, dict[str, list[str]]]:
     """
     defaults = _checked_defaults(written.pop(DEFAULTS, None))
     variants: dict[str, dict[str, list[str]]] = {}
-    known = sections()
+    known = entries_of()
     for place, kind in known.items():
         if isinstance(entries := _at(written, place), dict):
             name = ".".join(place)
@@ -97,7 +97,7 @@ def _checked_defaults(defaults: Any) -> dict[Place, Raw]:
         return found
     if not isinstance(defaults, dict):
         raise ValueError(f"{DEFAULTS}: {shown(defaults)} is not accepted; write sections, as {{runs: {{seed: 1}}}}")
-    known = sections()
+    known = entries_of()
     outer = {place[0] for place in known}
     for name, fields in defaults.items():
         if name not in outer:
