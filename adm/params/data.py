@@ -10,6 +10,9 @@ from adm.params.section import Fraction, Key, PositiveInt, Section, Seed
 FILES = ("folder", "lsun")
 """Sources whose images are files of their own."""
 
+DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
+"""Images of each class of the source `digits`."""
+
 ROOTS = {
     "idx": "a folder with train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]",
     "folder": "a folder with one folder of images a class",
@@ -79,6 +82,18 @@ class DatasetParams(Section):
         """`image_size` of a dataset whose images something reads."""
         assert self.image_size is not None
         return self.image_size
+
+    @property
+    def most_images(self) -> int | None:
+        """No more images than these are trained on; None if the source does not tell."""
+        if self.source != "digits":
+            return None
+        labels = [label for label in self.classes or range(len(DIGITS)) if label < len(DIGITS)]
+        found = sum(DIGITS[label] for label in labels)
+        # Of some classes what is held out differs from its share by less than an image each.
+        uncertain = len(labels) if self.classes else 0
+        trained_on = min(found, found - int(found * self.held_out) + uncertain)
+        return min(trained_on, self.limit or trained_on)
 
     @property
     def prepared(self) -> Self:

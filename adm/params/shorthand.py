@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from adm.params.bases import BASE, SWEEP, VARIANTS, merged
-from adm.params.errors import accepted, shown
+from adm.params.errors import accepted, one_line, shown
 from adm.params.figures import with_kinds_of_grids
 from adm.params.references import KEY, fields_of, is_of, sections_of
 from adm.params.schema import params_class
@@ -45,7 +45,7 @@ def check_sections(data: Raw) -> None:
     known = [*params_class().model_fields, BASE, DEFAULTS, ROLES]
     for name in data:
         if name not in known:
-            raise ValueError(f"{name}: is no section of a params file; {accepted(known, str(name))}")
+            raise ValueError(f"{one_line(str(name))}: is no section of a params file; {accepted(known, str(name))}")
 
 
 def write_out_shorthand(written: Raw) -> dict[str, dict[str, list[str]]]:

@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from adm.params.bases import SWEEP, WHOLE
-from adm.params.errors import accepted, shown
+from adm.params.errors import accepted, one_line, shown
 from adm.params.naming import count_key, value_key
 from adm.params.references import RUNS, Named, fields_of, refs_of, visit
 from adm.params.schema import kind_of, kind_of_entries, params_class
@@ -232,7 +232,7 @@ class _Follower:
         stops = section.get("checkpoints") if isinstance(section, dict) else None
         if stops is not None and not isinstance(stops, list):
             raise ValueError(
-                f"models.{model}.checkpoints: {shown(stops)} is not accepted; write a list of iterations, as [{stops}]"
+                f"models.{model}.checkpoints: {shown(stops)} is not accepted: write a list, as [{one_line(str(stops))}]"
             )
         if isinstance(stops, list) and stops and isinstance(stops[-1], int):
             return f"{model}-{count_key(stops[-1])}"
