@@ -56,7 +56,7 @@ class _Loader(yaml.CSafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
-                    raise _refusal(f"key {key.value!r} stands twice", node)
+                    raise _refusal(f"key {key.value!r} stands twice", key)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
