@@ -88,9 +88,9 @@ def render() -> str:
         "type": "object",
         "properties": {
             BASE: {"type": "string", "minLength": 1, "description": "A params file that this one differs from."},
-            DEFAULTS: _or_null(_defaults()),
-            ROLES: _or_null(_roles()),
             **{name: _or_null(section) for name, section in sections.items()},
+            ROLES: _or_null(_roles()),
+            DEFAULTS: _or_null(_defaults()),
         },
         "additionalProperties": False,
         "definitions": dict(sorted(definitions.items())),
