@@ -89,7 +89,7 @@ check: $(READY)
 	lint-imports
 	snakefmt --check --compact-diff Snakefile workflow
 	adm schema --check
-	for params in $(SCALES); do adm check --params $$params && adm publish --check --params $$params || exit; done
+	for params in $(SCALES); do adm check --dvc --params $$params && adm publish --check --params $$params || exit; done
 	python workflow/references.py --check
 	$(MAKE) --no-print-directory docs
 

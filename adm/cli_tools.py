@@ -273,17 +273,20 @@ def new(
 
 
 @tools.command()
-def check(params: ParamsFile = Path("params.yaml")) -> None:
-    """Check a params file, and that the dvc.yaml beside it belongs to it; tell which claims it does not test."""
+def check(
+    params: ParamsFile = Path("params.yaml"),
+    dvc: Annotated[bool, typer.Option("--dvc", help="Fail if the dvc.yaml beside it is not of this file.")] = False,
+) -> None:
+    """Check a params file; tell which claims it does not test, and whether the dvc.yaml beside it is of this file."""
     from adm.dvc_file import NAME, check_stages
-    from adm.params import load
+    from adm.params import UserError, load
     from adm.params.claims import not_tested
     from adm.params.configurations import told_apart_by_schedules
     from adm.pipeline import Pipeline
 
-    pipeline = Pipeline(load(params))
-    if (dvc := params.with_name(NAME)).exists():
-        check_stages(dvc, params, pipeline)
+    pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
+    if dvc:
+        check_stages(stages, params, pipeline)
     claims, untested = pipeline.params.claims, not_tested(pipeline.params.claims)
     print(f"{params}: {len(pipeline.jobs)} jobs; {len(claims) - len(untested)} of {len(claims)} claims are tested")
     for key, reason in untested.items():
@@ -291,6 +294,11 @@ def check(params: ParamsFile = Path("params.yaml")) -> None:
     for key, claim in claims.items():
         for run, other in told_apart_by_schedules(pipeline.params, claim):
             print(f"  tested, unless a search finds the same timesteps for {run} and {other}: {key}")
+    if not dvc and stages.exists():
+        try:
+            check_stages(stages, params, pipeline)
+        except UserError as error:
+            print(f"  for DVC: {error}")
 
 
 @tools.command()

@@ -172,7 +172,7 @@ def _params() -> Iterator[str]:
 def _named(part: Any) -> list[str]:
     """The definitions that a part of the schema refers to, in order."""
     if isinstance(part, dict):
-        own = [part["$ref"].rpartition("/")[2]] if "$ref" in part else []
+        own = [part["$ref"].split("/")[2]] if "$ref" in part else []
         return list(dict.fromkeys([*own, *(name for value in part.values() for name in _named(value))]))
     return list(dict.fromkeys(name for value in part for name in _named(value))) if isinstance(part, list) else []
 
@@ -181,7 +181,7 @@ def _values(part: Any) -> str:
     """In words, what a part of the schema accepts."""
     match part:
         case {"$ref": reference}:
-            name = reference.rpartition("/")[2]
+            name = reference.split("/")[2]
             words = f"[{name}](#{name.lower()})"
         case {"anyOf": several} | {"allOf": several}:
             words = " or ".join(dict.fromkeys(_values(one) for one in several if one.get("type") != "null"))

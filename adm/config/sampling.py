@@ -1,8 +1,8 @@
 """How to sample diffusion models and GANs, and how to study models by their samples and their bounds."""
 
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from adm.arithmetic.interval import Interval
 from adm.arithmetic.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
@@ -15,7 +15,19 @@ EpsilonTemperature = Annotated[float, Field(gt=0, le=2)]
 GradientScale = Annotated[float, Field(ge=0)]
 Truncation = Annotated[float, Field(gt=0, le=1)]
 Portion = Annotated[float, Field(ge=0, le=1)]
-Steps = Annotated[str, Field(pattern=STEPS_PATTERN)]
+
+
+def _as_text(steps: Any) -> Any:
+    """A number of steps that stands without quotes."""
+    return str(steps) if isinstance(steps, int) and not isinstance(steps, bool) else steps
+
+
+Steps = Annotated[
+    str,
+    Field(pattern=STEPS_PATTERN),
+    BeforeValidator(_as_text, Annotated[str, Field(pattern=STEPS_PATTERN)] | PositiveInt),
+]
+"""The timesteps of a run: their number, or a text that tells how they are spaced."""
 
 
 def check_gradient_scale(by_classifier: bool, gradient_scale: float) -> None:

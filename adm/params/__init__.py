@@ -5,7 +5,7 @@ sections, `schema` with its look-ups, `checks`, `expansion`, `load`.
 """
 
 from adm.errors import UserError
-from adm.params.expansion import read
+from adm.params.bases import read
 from adm.params.load import check, load
 from adm.params.schema import Params
 

@@ -37,6 +37,7 @@ def check(params: Params) -> None:
     _check_devices(params)
     _check_names(params)
     _check_extractors(params)
+    _check_sizes(params)
     for key in params.models:
         _check_training(params, key)
     _check_schedules(params)
@@ -95,6 +96,16 @@ def _check_names(params: Params) -> None:
             if key in params.models:
                 owner = params.model_of(key)
                 raise ValueError(f"models.{key}: {key!r} names a checkpoint of {owner!r}; take another key")
+
+
+def _check_sizes(params: Params) -> None:
+    for key, reference in params.references.items():
+        most = params.datasets[reference.dataset].most_images
+        if most is not None and reference.num_images > most:
+            raise ValueError(
+                f"references.{key}.num_images: {reference.num_images} is not accepted; dataset {reference.dataset!r} "
+                f"has {most} images that are not held out"
+            )
 
 
 def _check_extractors(params: Params) -> None:

@@ -1,15 +1,18 @@
 """Sections of the claims: statements of the paper's appendix, and the comparisons that test them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from functools import partial
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.metrics import ClaimMetric
+from adm.errors import accepted, shown
 from adm.paper import claims as claims_of_paper
 from adm.params.references import (
     Graph,
     Interpolation,
+    Named,
     Neighbours,
     Scores,
     SingleScores,
@@ -17,6 +20,7 @@ from adm.params.references import (
     Throughput,
     Words,
     references,
+    visit,
 )
 from adm.params.section import Key, Section
 
@@ -184,19 +188,95 @@ AnyClaim = (
 ClaimParams = Annotated[AnyClaim, Field(discriminator="kind")]
 
 
-def completed(claims: Any) -> Any:
+CLASSES: dict[str, type[Section]] = {
+    kind: one for one in get_args(AnyClaim) for kind in get_args(one.model_fields["kind"].annotation)
+}
+"""The class of claims of each kind."""
+
+
+def roles_of_claim(claim: dict[str, Any]) -> list[str]:
+    """The roles that a claim of `adm/paper/claims.yaml` names, in order."""
+    return [] if "none" in claim else [named.key for named in references(CLASSES[claim["kind"]], claim)]
+
+
+def completed(claims: Any, roles: Any = None) -> Any:
     """Claims completed with the paper's values; a file gives only the runs, or `none`.
 
-    If a file lists any of the paper's claims, those that no scale can test are added. All are in the paper's order.
+    A claim whose roles are all bound needs no entry; null leaves it out. If there are any of the paper's claims, those
+    that no scale can test are added. All are in the paper's order.
+
+    Args:
+        claims: The section from YAML.
+        roles: What the scale binds the paper's roles to: a key, a list of keys, or `{none: why there is none}`.
+
+    Raises:
+        ValueError: A role is unknown or bound to something else; the message names it.
     """
     if not isinstance(claims, dict):
         return claims
-    papers, given = claims_of_paper(), claims
-    if papers.keys() & claims.keys():
-        untestable: dict[str, Any] = {key: {} for key, paper in papers.items() if "none" in paper}
-        joined = {**untestable, **claims}
+    bound, papers = _checked(roles), dict[str, dict[str, Any]]()
+    given = dict(claims)
+    for key, paper in claims_of_paper().items():
+        own = claims.get(key)
+        papers[key], is_whole = _cast(key, paper, bound, own if isinstance(own, dict) else {})
+        if is_whole:
+            given.setdefault(key, {})
+    if papers.keys() & given.keys():
+        untestable: dict[str, Any] = {key: {} for key, paper in claims_of_paper().items() if "none" in paper}
+        joined = {**untestable, **given}
         given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}
-    return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items()}
+    return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items() if claim is not None}
+
+
+def _checked(roles: Any) -> dict[str, Any]:
+    if roles is None:
+        return {}
+    if not isinstance(roles, dict):
+        raise ValueError(f"roles: {shown(roles)} is not accepted; write roles and the runs that have them")
+    known = list(dict.fromkeys(role for claim in claims_of_paper().values() for role in roles_of_claim(claim)))
+    for name, given in roles.items():
+        if name not in known:
+            raise ValueError(f"roles.{name}: is no role of a claim; {accepted(known, str(name))}")
+        several = given if isinstance(given, list) else [given]
+        is_none = isinstance(given, dict) and set(given) == {"none"} and isinstance(given["none"], str)
+        if not is_none and not (several and all(isinstance(one, str) for one in several)):
+            raise ValueError(
+                f"roles.{name}: {shown(given)} is not accepted; write a key, a list of keys, or {{none: why}}"
+            )
+    return roles
+
+
+def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """A claim of the paper with what its roles are bound to, and whether the scale needs no entry for it.
+
+    Fields with a role that is not bound are left out, as are those of the scale's `own` entry. With a role that nothing
+    can have, the claim is not tested.
+    """
+    if "none" in paper:
+        return paper, False
+    claim, kind, missing = dict(paper), CLASSES[paper["kind"]], False
+    for field, value in paper.items():
+        part = {"kind": paper["kind"], field: value}
+        names = [named.key for named in references(kind, part)]
+        if not names:
+            continue
+        del claim[field]
+        bound = [roles[name] for name in names if name in roles]
+        if reasons := [one for one in bound if isinstance(one, dict)]:
+            claim |= {} if field in own else reasons[0]
+        elif len(bound) < len(names):
+            missing = True
+        else:
+            claim |= {field: visit(kind, part, partial(_bound, key, roles))[field]}
+    return claim, "none" in claim or not missing
+
+
+def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
+    """The keys that a role is bound to."""
+    found = roles[named.key]
+    if isinstance(found, list) and len(found) > 1 and not named.listed:
+        raise ValueError(f"roles.{named.key}: {shown(found)} are several; claims.{claim}.{named.field} needs one")
+    return found if isinstance(found, list) else [found]
 
 
 def _whole(claim: Any, paper: dict[str, Any]) -> Any:

@@ -9,6 +9,9 @@ from adm.config.data import Extractor, ImageSource
 from adm.params.references import Dataset, Graph
 from adm.params.section import Key, Section
 
+DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
+"""Images of each class of the source `digits`."""
+
 
 class DatasetParams(Section, ImageSource):
     """A labelled dataset: the source of its images, and the side to which they are prepared.
@@ -33,6 +36,18 @@ class DatasetParams(Section, ImageSource):
         if self.image_size is None and self.of is not None:
             raise ValueError("image_size is missing; it is the side of the images in pixels")
         return self
+
+    @property
+    def most_images(self) -> int | None:
+        """No more images than these are trained on; None if the source does not tell."""
+        if self.source != "digits":
+            return None
+        labels = [label for label in self.classes or range(len(DIGITS)) if label < len(DIGITS)]
+        found = sum(DIGITS[label] for label in labels)
+        # Of some classes what is held out differs from its share by less than an image each.
+        uncertain = len(labels) if self.classes else 0
+        trained_on = min(found, found - int(found * self.held_out) + uncertain)
+        return min(trained_on, self.limit or trained_on)
 
     @property
     def prepared(self) -> Self:

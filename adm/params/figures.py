@@ -1,8 +1,8 @@
 """Sections of the figures, by kind; a figure may have any key."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import PositiveInt
 from adm.config.metrics import ClaimMetric, MetricName
@@ -203,5 +203,20 @@ AnyFigureParams = (
     | RandomGridParams
 )
 
-Figures = dict[Key, Annotated[AnyFigureParams, Field(discriminator="kind")]]
+
+def with_kinds_of_grids(figures: Any) -> Any:
+    """Figures with the kinds of those that name but a run: grids of its first samples, or, with `classes`, of these."""
+    if not isinstance(figures, dict):
+        return figures
+    return {
+        key: {"kind": "class_grid" if "classes" in figure else "random_grid", **figure}
+        if isinstance(figure, dict) and "run" in figure
+        else figure
+        for key, figure in figures.items()
+    }
+
+
+Figures = Annotated[
+    dict[Key, Annotated[AnyFigureParams, Field(discriminator="kind")]], BeforeValidator(with_kinds_of_grids)
+]
 """The figures by their keys. A figure of the paper that a file leaves out is not drawn."""

@@ -1,8 +1,9 @@
 """The JSON schema of params files as people write them; editors use it to complete keys and to underline mistakes.
 
-It is the schema of written-out files plus everything that writing out removes: bases, sweeps, seeds, iterations, roots
-of URLs, and null, which removes an entry of a base. Outside tables and figures it requires nothing, because a base, a
-sweep or the paper may give what an entry lacks. `adm check` reports what is missing.
+It is the schema of written-out files plus everything that writing out removes: bases, defaults, likeness, variants,
+sweeps, seeds, iterations, roles, roots of URLs, and null, which removes an entry of a base. Outside tables and figures
+it requires nothing, because a base, a default, a sweep or the paper may give what an entry lacks. `adm check` reports
+what is missing.
 """
 
 import json
@@ -13,11 +14,15 @@ from pydantic.json_schema import models_json_schema
 from adm.config.base import OWN, Config, introduced_defaults
 from adm.config.models import TrainingSeeds
 from adm.paper import claims as claims_of_paper
-from adm.params.expansion import BASE, ITERATION, NOT_SWEPT, ROOT, SWEEP, names_checkpoints
-from adm.params.figures import AnyFigureParams
-from adm.params.references import NAMES, NoSource
+from adm.params.bases import BASE, SWEEP, VARIANTS, WHOLE
+from adm.params.claims import roles_of_claim
+from adm.params.expansion import ROOT
+from adm.params.figures import AnyFigureParams, ClassGridParams, RandomGridParams
+from adm.params.references import KEY, NAMES, NoSource, sections_of
 from adm.params.schema import Params, params_class
 from adm.params.seeds import SEEDED, SEEDS
+from adm.params.shorthand import DEFAULTS, LIKE, ROLES, entries_of
+from adm.params.sweeps import ITERATION, NOT_SWEPT, names_checkpoints
 from adm.params.tables import KINDS, AnyTableParams
 
 Schema = dict[str, Any]
@@ -29,6 +34,19 @@ WRITTEN_WHOLE = frozenset(
     section.__name__ for section in (NoSource, *get_args(AnyTableParams), *get_args(AnyFigureParams))
 )
 """Sections to which nothing is added, so their required fields stay required."""
+
+GRIDS = {RandomGridParams.__name__: ["run"], ClassGridParams.__name__: ["run", "classes"]}
+"""Figures of one run, and what tells that they are: the kind follows from it, and defaults may give the rest."""
+
+ROLE = {
+    "description": "A key, several keys, or the reason why this scale has none.",
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        {"$ref": f"#/definitions/{NoSource.__name__}"},
+        {"type": "null"},
+    ],
+}
 
 AXIS = {"type": "array", "minItems": 1, "items": {"not": {"type": "object"}}, "description": "Values, an entry each."}
 
@@ -60,7 +78,10 @@ def render() -> str:
         _let_one_stand_for_several(definition)
     _open_published(definitions["PublishedSection"]["properties"])
     _tell_claims(sections["claims"], definitions)
-    definitions["Axis"] = AXIS
+    definitions |= {"Axis": AXIS, "Role": ROLE}
+    definitions |= {name: {**definitions[name], "required": required} for name, required in GRIDS.items()}
+    for name in {one.__name__ for kind in entries_of().values() for one in sections_of(kind)}:
+        _let_be_alike(name, definitions[name])
     whole = {
         "$schema": DIALECT,
         "title": "A params file",
@@ -68,6 +89,8 @@ def render() -> str:
         "properties": {
             BASE: {"type": "string", "minLength": 1, "description": "A params file that this one differs from."},
             **{name: _or_null(section) for name, section in sections.items()},
+            ROLES: _or_null(_roles()),
+            DEFAULTS: _or_null(_defaults()),
         },
         "additionalProperties": False,
         "definitions": dict(sorted(definitions.items())),
@@ -162,6 +185,65 @@ def _let_sweep(entry: Schema, is_of_checkpoint: bool) -> None:
             "additionalProperties": False,
         }
     )
+
+
+def _defaults() -> Schema:
+    """The fields that a file may give to all entries of a section."""
+    found: Schema = {}
+    for (name, *part), kind in entries_of().items():
+        kinds = [{"$ref": f"#/definitions/{one.__name__}"} for one in sections_of(kind)]
+        own = [{"required": [field]} for field in (LIKE, VARIANTS, SWEEP)]
+        fields: Schema = {"type": "object", "not": {"anyOf": own}}
+        if name not in WHOLE:  # those require fields, which defaults need not give
+            fields["anyOf"] = kinds
+        if part:
+            whole = found.setdefault(name, {"type": "object", "properties": {}, "additionalProperties": False})
+            whole["properties"][part[0]] = fields
+        else:
+            found[name] = {"description": f"What entries of {name} have that say nothing else.", **fields}
+    about = "By sections, fields of all their entries; an entry's own fields win, and mappings are merged."
+    return {"description": about, "type": "object", "properties": found, "additionalProperties": False}
+
+
+def _let_be_alike(name: str, entry: Schema) -> None:
+    """Allow an entry to be like another one, which may give it what it needs, and to have variants."""
+    change = {
+        "type": "object",
+        "properties": {field: {"$ref": f"#/definitions/{name}/properties/{field}"} for field in entry["properties"]},
+        "patternProperties": {"^[a-z_]+([.][a-z_]+)+$": {}},
+        "additionalProperties": False,
+    }
+    entry["properties"][LIKE] = _or_null(
+        {"type": "string", "description": "Another entry of the section, whose fields this one has besides its own."}
+    )
+    entry["properties"][VARIANTS] = _or_null(
+        {
+            "description": "Writes the entry once for each name, as KEY-name, with what changes.",
+            "type": "object",
+            "minProperties": 1,
+            "patternProperties": {f"^{KEY.pattern}$": _or_null(change)},
+            "additionalProperties": False,
+        }
+    )
+    if required := entry.pop("required", None):
+        entry["anyOf"] = [{"required": names} for names in (required, [LIKE], [VARIANTS])]
+
+
+def _roles() -> Schema:
+    """Who plays the roles of the paper's claims, each with the claims that name it."""
+    claims: dict[str, list[str]] = {}
+    for key, claim in claims_of_paper().items():
+        for name in roles_of_claim(claim):
+            claims.setdefault(name, []).append(key)
+    return {
+        "description": "The runs, models and studies that claims of adm/paper/claims.yaml compare.",
+        "type": "object",
+        "properties": {
+            name: {"description": f"Of {', '.join(keys)}.", "allOf": [{"$ref": "#/definitions/Role"}]}
+            for name, keys in claims.items()
+        },
+        "additionalProperties": False,
+    }
 
 
 def _open_published(parts: dict[str, Schema]) -> None:

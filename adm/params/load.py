@@ -1,5 +1,6 @@
 """Reading, checking and writing of params files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ from pydantic import ValidationError
 from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.errors import UserError, shown
 from adm.params import checks
-from adm.params.expansion import read, write_out
+from adm.params.bases import read
+from adm.params.expansion import write_out
 from adm.params.schema import Params, params_class
 
 OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})
 """Sections whose entries are of several kinds."""
+
+NUMBER = re.compile(r"(?P<whole>[-+]?[0-9]+)\.?(?P<part>[0-9]*)(?:[eE](?P<sign>[-+]?)(?P<exponent>[0-9]{1,3}))?")
+"""A number as people write it; YAML 1.1 takes exponents only with a point before them and a sign."""
 
 HEADER = "# Written out by `adm resolve`: every default filled in, every base and sweep written out.\n"
 
@@ -76,4 +81,20 @@ def line_of(error: dict[str, Any]) -> str:
         return f"{place}: {message}" if error["loc"] else message
     if error.get("ctx", {}).get("pattern") == STEPS_PATTERN:
         message = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
-    return f"{place}: {shown(error['input'])} is not accepted: {message[0].lower()}{message[1:]}"
+    cure = _cure(error["type"], error["input"]) or f"{message[0].lower()}{message[1:]}"
+    return f"{place}: {shown(error['input'])} is not accepted: {cure}"
+
+
+def _cure(kind: str, value: Any) -> str | None:
+    """What to write in place of a value of another type, where that is certain."""
+    if kind == "list_type" and isinstance(value, str | int | float):
+        return f"write a list, as [{value}]"
+    if kind == "string_type" and isinstance(value, int | float):
+        return f"write '{value}', in quotes"
+    if kind in ("float_type", "int_type") and isinstance(value, str) and (found := NUMBER.fullmatch(value.strip())):
+        if not found["exponent"]:
+            return f"write {value.strip()}, without quotes"
+        sign = found["sign"] or "+"
+        number = f"{found['whole']}.{found['part'] or '0'}e{sign}{found['exponent']}"
+        return f"YAML reads it as text; write {number if kind == 'float_type' else int(float(value))}"
+    return None

@@ -32,9 +32,16 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path}: {_told(error)}") from error
     except Exception as error:  # for invalid dates and tags, PyYAML raises nearly any exception
         raise UserError(f"{path}: is no YAML: {brief(error)}") from error
+
+
+def _told(error: yaml.YAMLError) -> str:
+    """The line that is no YAML, and why."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    line = "" if mark is None else f"line {mark.line + 1}: "
+    return f"{line}is no YAML: {' '.join(str(problem or error).split())}"
 
 
 class _Loader(yaml.CSafeLoader):
@@ -49,7 +56,7 @@ class _Loader(yaml.CSafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
-                    raise _refusal(f"key {key.value!r} stands twice", node)
+                    raise _refusal(f"key {key.value!r} stands twice", key)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 

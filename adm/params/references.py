@@ -162,9 +162,23 @@ def visit(kind: Any, value: Any, each: Each, field: str = "") -> Any:
 
 def refs_of(kind: Any, field: str) -> list[Ref]:
     """What a field of the sections of an annotation may name."""
-    sections = [base for base, _ in _alternatives(kind) if isinstance(base, type) and issubclass(base, BaseModel)]
-    kinds = [_referring(base)[field] for base in sections if field in _referring(base)]
+    kinds = [_referring(base)[field] for base in sections_of(kind) if field in _referring(base)]
     return [mark for one in kinds for _, marks in _alternatives(one) for mark in marks if isinstance(mark, Ref)]
+
+
+def sections_of(*kinds: Any) -> list[type[BaseModel]]:
+    """The classes of sections among the types that values of some annotations may have."""
+    bases = [base for kind in kinds for base, _ in _alternatives(kind)]
+    return [base for base in bases if isinstance(base, type) and issubclass(base, BaseModel)]
+
+
+def fields_of(*kinds: Any) -> dict[str, list[Any]]:
+    """The fields of these classes of sections, each with its annotations."""
+    found: dict[str, list[Any]] = {}
+    for section in sections_of(*kinds):
+        for name, field in section.model_fields.items():
+            found.setdefault(name, []).append(field.annotation)
+    return found
 
 
 def _several(kind: Any, value: Any, each: Each, field: str, listed: bool) -> list[Any]:
@@ -184,7 +198,7 @@ def _several(kind: Any, value: Any, each: Each, field: str, listed: bool) -> lis
                     for key, item in value.items()
                 }
             ]
-        if isinstance(base, type) and issubclass(base, BaseModel) and _is_of(base, value):
+        if isinstance(base, type) and issubclass(base, BaseModel) and is_of(base, value):
             return [_visited(base, value, each, field)]
     return [value]
 
@@ -204,7 +218,7 @@ def _within(field: str, name: str) -> str:
     return ".".join(filter(None, [field, name]))
 
 
-def _is_of(section: type[BaseModel], value: Any) -> bool:
+def is_of(section: type[BaseModel], value: Any) -> bool:
     """Whether a value is of a class of sections, from YAML by its `kind`."""
     if not isinstance(value, dict):
         return isinstance(value, section)

@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,6 +55,9 @@ WIDTH = 120
 
 PIECE = re.compile(r'(?:"(?:[^"\\\\]|\\\\.)*"|[^",])+,? ?')
 """Of a line of YAML: up to a comma that is not in quotes."""
+
+COMMON = ("noise", "network")
+"""What the classifier has in common with the model that it guides."""
 
 GRAPHS = (Path(), Path("downloads"))
 """Folders that may hold the 2015 graph, beside that where `adm fetch inception` puts it."""
@@ -211,9 +214,10 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
     lines = _head(found, wanted)
     lines += _features(found, wanted, graph)
+    lines += _defaults(recipe)
     lines += _models(recipe, checkpoints)
     lines.append(f"references: {{images: {{dataset: images, num_images: {min(wanted.num_images, 10_000)}}}}}")
-    lines += _runs(wanted, recipe, checkpoints)
+    lines += _runs(recipe, checkpoints)
     lines += _report(found, wanted, recipe, checkpoints)
     return "\n".join(lines) + "\n"
 
@@ -263,29 +267,31 @@ def _features(found: Survey, wanted: Request, graph: Path | None) -> list[str]:
     ]
 
 
+def _defaults(recipe: Recipe) -> list[str]:
+    """What models have in common."""
+    model = {name: recipe.model[name] for name in COMMON if name in recipe.model}
+    return ["defaults:", _entry("models", {"dataset": "images", **model})]
+
+
 def _models(recipe: Recipe, checkpoints: list[int]) -> list[str]:
-    model = dict(recipe.model)
-    noise = {"noise": _Anchored("noise", model.pop("noise"))} if "noise" in model else {}
-    network = {"network": _Anchored("network", model.pop("network"))}
-    of_model = {"kind": model.pop("kind"), "dataset": "images", "checkpoints": checkpoints, **noise, **network, **model}
-    lines = ["models:", _entry("model", of_model)]
+    own = {name: value for name, value in recipe.model.items() if name not in ("kind", *COMMON)}
+    lines = ["models:", _entry("model", {"kind": recipe.model["kind"], "checkpoints": checkpoints, **own})]
     if recipe.classifier is not None:
-        aliases = {name: _Bare(f"*{name}") for name in (*noise, *network)}
-        of_classifier = {"kind": "classifier", "dataset": "images", "checkpoints": [recipe.classifier_iterations]}
-        lines.append(_entry("classifier", {**of_classifier, **aliases, "training": recipe.classifier["training"]}))
+        of_classifier = {"kind": "classifier", "checkpoints": [recipe.classifier_iterations]}
+        lines.append(_entry("classifier", {**of_classifier, "training": recipe.classifier["training"]}))
     return lines
 
 
-def _runs(wanted: Request, recipe: Recipe, checkpoints: list[int]) -> list[str]:
-    run: dict[str, Any] = {"checkpoint": "model", "steps": str(recipe.steps), "num_samples": recipe.num_samples}
+def _runs(recipe: Recipe, checkpoints: list[int]) -> list[str]:
+    run: dict[str, Any] = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
     if precision := recipe.model["training"].get("precision"):
         run["precision"] = precision
     # Guided by scale 0 the last checkpoint is not guided; it is sampled once.
     through = checkpoints[:-1] if recipe.classifier else checkpoints
-    lines = ["runs:", _entry("through", _Anchored("run", {**run, "sweep": {"iteration": through}}))]
+    lines = ["runs:", _entry("through", {**run, "sweep": {"iteration": through}})]
     if recipe.classifier:
         sweep = {"gradient_scale": list(SCALES)}
-        lines.append(_entry("scale", {_Bare("<<"): _Bare("*run"), "classifier": "classifier", "sweep": sweep}))
+        lines.append(_entry("scale", {"like": "through", "classifier": "classifier", "sweep": sweep}))
     return lines
 
 
@@ -324,36 +330,23 @@ def _grid(found: Survey, wanted: Request, recipe: Recipe, last: str) -> dict[str
             while len(names) > 2 and sum(map(len, names)) > WIDTH // 2:
                 names.pop()
             shown = shown[: len(names)]
-            grid = {"kind": "class_grid", "run": f"scale-{value_key(1)}", "columns": min(columns, least)}
+            grid = {"run": f"scale-{value_key(1)}", "columns": min(columns, least)}
             return {**grid, "classes": list(shown), "names": names, "caption": "Samples of each class."}
         last = f"scale-{value_key(1)}"
     rows = min(classes, recipe.num_samples // columns)
-    return {"kind": "random_grid", "run": last, "rows": rows, "columns": columns, "caption": "Samples."}
+    return {"run": last, "rows": rows, "columns": columns, "caption": "Samples."}
 
 
 class _Quoted(str):
     """A text that stands in quotes whatever it is: "no" and "007" are names."""
 
 
-class _Bare(str):
-    """A text that stands as it is: an alias, or the key that merges one."""
-
-
-class _Anchored(NamedTuple):
-    """A value with an anchor, which an alias stands for."""
-
-    anchor: str
-    value: dict[str, Any]
-
-
-def _entry(key: str, value: dict[str, Any] | _Anchored, indent: int = 2) -> str:
+def _entry(key: str, value: dict[str, Any], indent: int = 2) -> str:
     """An entry of YAML, `key: {...}`."""
     return _wrapped(f"{' ' * indent}{key}: {_flow(value)}")
 
 
 def _flow(value: Any) -> str:
-    if isinstance(value, _Anchored):
-        return f"&{value.anchor} {_flow(value.value)}"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_scalar(name)}: {_flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list):
@@ -362,8 +355,6 @@ def _flow(value: Any) -> str:
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, _Bare):
-        return value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

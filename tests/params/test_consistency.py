@@ -380,7 +380,11 @@ FITTING = {
         f"{LIKELIHOOD}.steps": "5,5,5,5,5",
     },
     "gan of some classes": {f"{GAN}.classes": [9, 0]},
-    "likelihood of held-out images": {"datasets.digits.held_out": 0.2, f"{LIKELIHOOD}.part": "held_out"},
+    "likelihood of held-out images": {
+        "datasets.digits.held_out": 0.2,
+        "references.digits.num_images": 1400,
+        f"{LIKELIHOOD}.part": "held_out",
+    },
     "grey from the images to the samples": {
         "models.lsun-cat.network.image_channels": 1,
         "datasets.cat.channels": 1,

@@ -34,10 +34,17 @@ def test_params_files_fit_the_schema_that_their_first_line_names(path, validator
 
 MISTAKES = {
     "unknown section": (("model",), {}),
-    "unknown field": (("models", "adm-128", "network", "chanels"), 32),
+    "unknown field": (("models", "adm-256", "network", "chanels"), 32),
+    "unknown default": (("defaults", "runs", "stepz"), 25),
+    "defaults of an unknown section": (("defaults", "runz"), {"steps": "25"}),
+    "default that only an entry gives": (("defaults", "runs", "like"), "adm-128"),
+    "variant that is no mapping": (("models", "ablation", "variants", "base"), 3),
+    "variant of an unknown field": (("models", "ablation", "variants", "base"), {"chanels": 3}),
+    "unknown role": (("roles", "frist"), "adm-128-2180"),
+    "role that is a number": (("roles", "first"), 3),
     "unknown kind": (("models", "adm-128", "kind"), "gan"),
     "wrong type": (("models", "adm-128", "training", "batch_size"), "16"),
-    "impossible value": (("models", "adm-128", "network", "dropout"), 2),
+    "impossible value": (("models", "adm-256", "network", "dropout"), 2),
     "sweep over an unknown field": (("runs", "adm-128", "sweep"), {"gradient": [0, 1]}),
     "sweep over a value": (("runs", "adm-128", "sweep"), {"gradient_scale": 1}),
     "iteration of a dataset": (("datasets", "digits", "iteration"), 1),
@@ -48,7 +55,7 @@ MISTAKES = {
     "unknown metric": (("tables", "further", "metrics"), ["fid", "fidelity"]),
     "figure of an unknown kind": (("figures", "figure_13", "kind"), "grid"),
     "figure without its run": (("figures", "mine"), {"kind": "random_grid", "rows": 2, "columns": 2}),
-    "unknown field of a claim": (("claims", "ddim-worse", "wrose"), "scale-0"),
+    "unknown field of a claim": (("claims", "ddim-worse"), {"wrose": "scale-0"}),
     "null for a field that is no null": (("models", "adm-128", "training", "seed"), None),
 }
 

@@ -1,6 +1,7 @@
 """Params files load, look-ups lead from one section to another, and what is no params file is refused in one line."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -79,8 +80,8 @@ def test_no_section_takes_an_unknown_key(params, refusal):
     assert len(places) > 25
     for place in ["", *places]:
         message = refusal({f"{place}.nonsense".strip("."): 5})
-        assert message.startswith(f"{place}: " if place else "unknown key")
-        assert "'nonsense'" in message
+        assert message.startswith(f"{place}: " if place else "nonsense: ")
+        assert "nonsense" in message
 
 
 def test_no_field_takes_what_is_of_another_type(params, refusal):
@@ -113,6 +114,7 @@ def test_what_is_no_mapping_is_refused(content):
         (b"name: caf\xe9", "byte 9"),
         (b"a: \x00", ""),
         (b"models: {}\nmodels: {}", "'models' stands twice"),
+        (b"runs:\n  a: {}\n  b: [1, 2\nmodels: {}\n", "line 4"),
         (b"models: {a: {seed: 1, seed: 2}}", "'seed' stands twice"),
     ],
 )
@@ -121,7 +123,7 @@ def test_what_is_no_yaml_is_refused_in_one_line(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
         load(path)
-    assert str(error.value).startswith(f"{path}: is no YAML: ")
+    assert re.match(rf"{path}: (line [0-9]+: )?is no YAML: ", str(error.value))
     assert message in str(error.value)
     assert str(error.value).isprintable()
 

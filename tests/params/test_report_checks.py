@@ -177,7 +177,7 @@ OWN_AND_SHORT = {
         {"figures.figure_18.kind": "randomgrid"},
         "figures.figure_18.kind: 'randomgrid' is not accepted; accepted are ablations, trade_offs",
     ),
-    "figure without a kind": ({"figures.figure_18.kind": ...}, "figures.figure_18.kind: is missing"),
+    "figure without a kind": ({"figures.figure_8.kind": ...}, "figures.figure_8.kind: is missing"),
     "own figure without a caption": ({"figures.mine": MINE | {"caption": None}}, "figures.mine.caption: is missing"),
     "curves along no axis": ({"figures.mine": MINE | {"x": "steps"}}, "figures.mine.x", "'iterations'"),
     "curves along what runs have not": (

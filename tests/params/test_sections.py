@@ -40,7 +40,7 @@ OUT_OF_RANGE = [
     ("gans.digits.channels", 12),
     ("gans.digits.generator_rate", 0.0),
     ("runs.scale-2.sampler", "plms"),
-    ("runs.scale-2.steps", 50),
+    ("runs.scale-2.steps", 50.0),
     ("runs.scale-2.steps", "karras20"),
     ("runs.scale-2.clipping", "imagen"),
     ("runs.scale-2.order", 4),
