@@ -75,6 +75,7 @@ def params_of(kind: str, changes: Changes, seed: int, results: Path, smallest: b
     learnt = {"least_accuracy": 0} if smallest else {}
     content = {
         "paths": {"results": str(results)},
+        "defaults": given["defaults"],
         "datasets": {"digits": given["datasets"]["digits"]},
         "extractors": {"digits": {**given["extractors"]["digits"], **short, **learnt}},
         "references": {"digits": given["references"]["digits"]},
@@ -89,12 +90,8 @@ def params_of(kind: str, changes: Changes, seed: int, results: Path, smallest: b
     model = merged(merged(given["models"]["adm-128"], changes), {"training": {"seed": seed, "averages": None}})
     if smallest:
         model["checkpoints"] = [1, 2]
-    run = {**given["runs"]["scale"], **few, "checkpoint": "recipe", "classifier": None, "gradient_scale": 0}
-    return {
-        **content,
-        "models": {"recipe": model},
-        "runs": {"recipe": {**run, "seed": seed << 20, "sweep": {"iteration": model["checkpoints"]}}},
-    }
+    run = {"checkpoint": "recipe", "seed": seed << 20, "sweep": {"iteration": model["checkpoints"]}, **few}
+    return {**content, "models": {"recipe": model}, "runs": {"recipe": run}}
 
 
 def needed(pipeline: Pipeline, key: str) -> list[Job]:

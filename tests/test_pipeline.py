@@ -481,7 +481,7 @@ class TestExtensions:
             copy / "adm/params/models.py", "    ema_rate: Fraction", "    restarts: int = 0\n    ema_rate: Fraction"
         )
         assert self.triggers(copy) == before
-        self.edit(copy / "params.yaml", "&training {", "&training {restarts: 1, ")
+        self.edit(copy / "params.yaml", "training: {batch_size: 32,", "training: {restarts: 1, batch_size: 32,")
         assert {"init", "train"} <= self.rerun(before, self.triggers(copy))
 
     def test_a_metric(self, copy, before):

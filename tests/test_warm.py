@@ -65,7 +65,7 @@ def test_without_such_a_process_a_job_starts_by_itself(root, tmp_path):
 def long_job(starter, root, tmp_path):
     """A job that would train for hours, by its caller; it has begun."""
     _, environment = starter
-    params = (root / "params.yaml").read_text().replace("125, 225, 250, 500, 1000, 2180]\n", "1000000]\n")
+    params = (root / "params.yaml").read_text().replace("[125, 225, 250, 500, 1000, 2180]", "[1000000]")
     (tmp_path / "params.yaml").write_text("\n".join(params.split("references:")[0].splitlines()) + "\n")
     for verb in (["prepare", "digits"], ["init", "adm-128"]):
         assert adm(*verb, folder=tmp_path, environment=environment) == (0, "", ""), verb
