@@ -478,7 +478,7 @@ class TestExtensions:
 
     def test_a_field_with_a_default(self, copy, before):
         self.edit(
-            copy / "adm/params/models.py", "    ema_rate: Fraction", "    restarts: int = 0\n    ema_rate: Fraction"
+            copy / "adm/config/models.py", "    ema_rate: Fraction", "    restarts: int = 0\n    ema_rate: Fraction"
         )
         assert self.triggers(copy) == before
         self.edit(copy / "params.yaml", "training: {batch_size: 32,", "training: {restarts: 1, batch_size: 32,")

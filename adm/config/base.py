@@ -38,7 +38,7 @@ class Config(BaseModel):
     def told(self, by_name: bool = False) -> dict[str, Any]:
         """The same, with the fields that only decide which jobs exist."""
         names = sorted(type(self).model_fields) if by_name else type(self).model_fields
-        found = {name: _plain(getattr(self, name), by_name) for name in names}
+        found = {name: _plain(vars(self)[name], by_name) for name in names if name in vars(self)}
         introduced = introduced_defaults(type(self))
         return {name: value for name, value in found.items() if name not in introduced or value != introduced[name]}
 

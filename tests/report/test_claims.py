@@ -22,6 +22,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.config.models import TrainingParams
 from adm.errors import UserError
 from adm.evaluation.timings import FINDINGS, SPEED
+from adm.metrics import blocks
 from adm.metrics.intervals import (
     interval,
     interval_of_greatest,
@@ -37,7 +38,6 @@ from adm.params.needs import needs_of_claims
 from adm.params.runs import RunParams
 from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, NeighboursParams
-from adm.report import blocks
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, Neighbours, Score, read_evidence
 from adm.stages import claims as stage

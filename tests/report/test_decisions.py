@@ -8,9 +8,9 @@ import pytest
 from pydantic import TypeAdapter
 from scipy import stats
 
+from adm.metrics import blocks
 from adm.metrics.jackknife import PARTS, Jackknife
 from adm.params.claims import ClaimParams
-from adm.report import blocks
 from adm.report.claims import judge
 from adm.report.decisions import Data, needed, risk
 from adm.report.evidence import Evidence, Score

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
+from adm.metrics import blocks
 from adm.metrics.blocks import Block, draws_of
 from adm.metrics.intervals import interval
 from adm.params import check, load
@@ -19,7 +20,6 @@ from adm.params.configurations import told_apart_by_schedules
 from adm.params.needs import needs_of, needs_of_claims, needs_of_figure, needs_of_table, opinions_in
 from adm.params.references import keys_read
 from adm.params.tables import OwnTableParams, RowsParams
-from adm.report import blocks
 from adm.report.artwork import draw, remark
 from adm.report.claims import judge
 from adm.report.evidence import Evidence, Score, read_evidence

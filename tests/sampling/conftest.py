@@ -63,7 +63,7 @@ def sampled(tiny_model, randomised):
         params = RunParams.model_validate(RUN | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = map(block_sampler(params, model, network, classifier if guided else None, 2, weaker=other), blocks)
+        made = map(block_sampler(params, model, network, classifier if guided else None, 2, guide=other), blocks)
         sampled = joined(made, len(samples_of(part, params.num_samples, params.micro_batch)))
         for hook in hooks:
             hook.remove()

@@ -13,6 +13,7 @@ from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
 from adm.artifacts.streaming import StreamedArray
 from adm.errors import UserError
+from adm.evaluation.measuring import graph_params
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
@@ -22,7 +23,6 @@ from adm.metrics.manifold import precision_recall
 from adm.metrics.module_features import ModuleExtractor, Resize
 from adm.metrics.statistics import feature_statistics
 from adm.metrics.torch_graph import TorchGraph
-from adm.tools.score import graph_params
 
 
 @pytest.fixture
