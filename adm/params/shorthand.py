@@ -239,7 +239,7 @@ def _nested(changes: Raw) -> Raw:
     """Changes with dotted fields, as `network.channels`, in mappings."""
     result: Raw = {}
     for name, value in changes.items():
-        whole = _nested(value) if isinstance(value, dict) else value
+        whole = value
         for part in reversed(str(name).split(".")):
             whole = {part: whole}
         result = merged(result, whole)
