@@ -153,6 +153,20 @@ def test_a_broken_params_file_is_a_mistake_too(refused, project):
     assert refused("check", "--params", "broken.yaml").startswith("broken.yaml: models.adm-128.network: ")
 
 
+def test_an_old_dvc_yaml_is_a_note_unless_it_is_asked_for(adm, refused, project):
+    code, out, err = adm("check")
+    assert (code, err, "dvc" in out.lower()) == (0, "", False)
+    assert "dvc.yaml" in refused("check", "--dvc")
+    (project / "dvc.yaml").write_text("stages: {}\n")
+    code, noted, err = adm("check")
+    assert (code, err) == (0, "")
+    (note,) = set(noted.splitlines()) - set(out.splitlines())
+    assert "adm dvc" in note
+    assert "adm dvc" in refused("check", "--dvc")
+    assert adm("dvc")[0] == 0
+    assert adm("check", "--dvc") == adm("check") == (0, out, "")
+
+
 def test_debug_shows_the_traceback(root, project):
     command = [sys.executable, "-m", "adm", "--debug", "prepare", "cats"]
     environment = {**os.environ, "PYTHONPATH": str(root)}

@@ -100,11 +100,12 @@ def _check_names(params: Params) -> None:
 
 def _check_sizes(params: Params) -> None:
     for key, reference in params.references.items():
-        most = params.datasets[reference.dataset].most_images
+        dataset = params.datasets[reference.dataset]
+        most, of_them = dataset.most_images, " that are not held out" if dataset.held_out else ""
         if most is not None and reference.num_images > most:
             raise ValueError(
                 f"references.{key}.num_images: {reference.num_images} is not accepted; dataset {reference.dataset!r} "
-                f"has {most} images that are not held out"
+                f"has {most} images{of_them}"
             )
 
 

@@ -214,8 +214,8 @@ def _visited(section: type[BaseModel], value: Any, each: Each, field: str) -> An
     return value if isinstance(value, BaseModel) else {**value, **changed}
 
 
-def _within(field: str, name: str) -> str:
-    return ".".join(filter(None, [field, name]))
+def _within(field: str, name: Any) -> str:
+    return ".".join(filter(None, [field, str(name)]))
 
 
 def is_of(section: type[BaseModel], value: Any) -> bool:

@@ -183,13 +183,15 @@ def _likened(section: str, entries: Raw) -> Raw:
 
     def model(other: Any, chain: list[str]) -> Raw:
         if not isinstance(other, str) or (other not in entries and other not in of_variants):
-            known = [key for key in (*entries, *of_variants) if key != chain[-1]]
+            known = [str(key) for key in (*entries, *of_variants) if key != chain[-1]]
             raise ValueError(f"{section}.{chain[-1]}.like: {shown(other)} is not there; {accepted(known, str(other))}")
         if other in entries:
             found = whole(other, chain)
         else:
             key, changes = of_variants[other]
             found = merged(whole(key, chain), _nested(changes) if isinstance(changes, dict) else {})
+        if not isinstance(found, dict):
+            raise ValueError(f"{section}.{chain[-1]}.like: {shown(other)} has no fields, but is {shown(found)}")
         return {name: value for name, value in found.items() if name not in (SWEEP, VARIANTS)}
 
     return {key: whole(key, []) for key in entries}
@@ -237,7 +239,7 @@ def _nested(changes: Raw) -> Raw:
     """Changes with dotted fields, as `network.channels`, in mappings."""
     result: Raw = {}
     for name, value in changes.items():
-        whole = _nested(value) if isinstance(value, dict) else value
+        whole = value
         for part in reversed(str(name).split(".")):
             whole = {part: whole}
         result = merged(result, whole)

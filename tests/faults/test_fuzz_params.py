@@ -34,6 +34,14 @@ models: {adm: &a {kind: diffusion, checkpoints: [5, 10000], sweep: {network.head
 runs: {a: {checkpoint: adm, num_samples: 4, sweep: {iteration: [5], seed: [1, two, 0.5, ~]}}, b: {<<: *a, sweep: ~}}
 published: {root: "file:///a/", checkpoints: {c: {url: c.pt, model: adm-2, iteration: 5}}}
 """
+ALIKE = b"""defaults: {models: {kind: diffusion, training: {seed: 1}}, runs: {steps: 5}, published: {graphs: {}}}
+models: {a: {like: b, variants: {x: {}, y: {network.heads: 2, training: {seed: 3}}}}, b: {checkpoints: [5]}}
+runs: {r: {checkpoint: a, sweep: {iteration: [5]}}, s: {like: r, variants: {d: {sampler: ddim}}}}
+tables: {t: {rows: [r, s-d], metrics: [fid], caption: c}, u: {like: t}}
+figures: {f: {run: r-x-5, columns: 2, classes: [1], caption: d}}
+roles: {first: r-x-5, gan: [s-d-x], free: {none: why}}
+claims: {gan-fid: ~, gan-sfid: {than: r-y-5}, mine: {like: gan-recall}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,7 @@ def test_the_good_ones_are_read(write):
     assert check(TREE, "params.yaml") == check(TREES[1], "params.yaml")
 
 
-@given(content=st.one_of(damaged(GOOD[:4000]), damaged(FLOW), damaged(SHORT)))
+@given(content=st.one_of(damaged(GOOD[:4000]), damaged(FLOW), damaged(SHORT), damaged(ALIKE)))
 def test_damaged_params(write, content):
     write(GOOD, "base.yaml")
     refusal(write(content), load)

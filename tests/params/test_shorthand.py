@@ -190,6 +190,16 @@ def test_a_file_changes_adds_and_removes_variants_of_its_base(scale):
     assert params.models["ablation-base"].training.seed == 9
 
 
+def test_a_variant_may_have_a_sweep_of_its_own(scale):
+    params = scale(ABLATION.replace("base: {}", "base: {sweep: {network.heads: [1, 2]}}"))
+    assert [key for key in params.models if key.startswith("abl")] == [
+        "ablation-base-1",
+        "ablation-base-2",
+        "ablation-deep",
+    ]
+    assert params.models["ablation-base-2"].network.heads == 2
+
+
 def test_variants_may_have_seeds(scale):
     params = scale(ABLATION.replace("base: {}", "base: {seeds: [1, 2]}") + "runs: {all: {checkpoint: ablation}}\n")
     assert params.groups == {"all-base": ["all-base-seed-1", "all-base-seed-2"]}
