@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from adm.config.metrics import METRICS
 from adm.params.references import keys_in
 from adm.params.schema import Sections
 from adm.params.tables import TableParams
 from adm.report.metrics import Inputs, read_intervals
+from adm.report.paper_tables import METRIC_COLUMNS
 
 
 def cell_intervals(params: Sections, shown: TableParams, table: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
@@ -17,7 +17,7 @@ def cell_intervals(params: Sections, shown: TableParams, table: pd.DataFrame, in
     Args:
         params: The sections that it rests on.
         shown: The table's section.
-        table: The table that was made of it, a row a source.
+        table: The table that was made of it, a row a source, with its `METRIC_COLUMNS`.
         inputs: Artifacts that include the "metrics" of its runs.
 
     Returns:
@@ -31,9 +31,8 @@ def cell_intervals(params: Sections, shown: TableParams, table: pd.DataFrame, in
     found = read_intervals(params, keys_in(sources), inputs)
     keys = [source if isinstance(source, str) else None for source in sources]
     columns = {}
-    for key, metric in METRICS.items():
-        name = next((name for name in (metric.label, f"{metric.label}, here") if name in table), None)
-        if name is not None and f"{key}_low" in found:
+    for key, name in table.attrs.get(METRIC_COLUMNS, {}).items():
+        if f"{key}_low" in found:
             bounds = found.reindex(keys)[[f"{key}_low", f"{key}_high"]]
             columns[name] = [
                 "" if pd.isna(low) else f"95 %: {low:.3g} to {high:.3g}" for low, high in bounds.to_numpy()

@@ -9,7 +9,7 @@ from adm.params.schema import Sections
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.metrics import Inputs, read_intervals, read_metrics
 from adm.report.paper import read_paper_table
-from adm.report.paper_tables import HERE, describe, metrics_of, with_seeds
+from adm.report.paper_tables import HERE, METRIC_COLUMNS, describe, metrics_of, with_seeds
 from adm.report.tables import DECIMALS, significant
 
 DIGITS_OF_ERROR = 2
@@ -82,7 +82,10 @@ def with_further(
         UserError: Metrics are missing, or belong to a run with another section.
     """
     found = metrics_of(params, shown.rows, shown.further, inputs)
-    return table.assign(**{f"{METRICS[name].label}, here": _column(found, name) for name in shown.further})
+    columns = {name: f"{METRICS[name].label}, here" for name in shown.further}
+    further = table.assign(**{column: _column(found, name) for name, column in columns.items()})
+    further.attrs[METRIC_COLUMNS] = {**table.attrs.get(METRIC_COLUMNS, {}), **columns}
+    return further
 
 
 def _evaluations(params: Sections, run: str) -> str:

@@ -25,6 +25,9 @@ SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
 HERE = "Here"
 """The column that names the run of a row, or says why there is none."""
 
+METRIC_COLUMNS = "columns of metrics"
+"""The attribute of a table that tells its columns of measured metrics, by the metrics."""
+
 LABELS = {"group": "Group", "row": "Row"}
 """Names of the columns that label rows; `named` replaces them by the headings of their table."""
 
@@ -184,6 +187,8 @@ def with_seeds(
 ) -> pd.DataFrame:
     """A table in which metrics over seeds of training replace the means of groups of runs, unless no seed changes them.
 
+    It tells which columns are of which metrics, in `METRIC_COLUMNS`.
+
     Args:
         table: A row for each source.
         columns: The columns of metrics, by the metrics.
@@ -191,6 +196,7 @@ def with_seeds(
         sources: Runs, groups of runs, or reasons why there is none.
         inputs: Artifacts that include the "metrics" of the groups' runs.
     """
+    table.attrs[METRIC_COLUMNS] = dict(columns)
     found = {
         row: read_over_seeds(params, source, list(columns), inputs)
         for row, source in enumerate(sources)
