@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -31,7 +31,6 @@ from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.nets.opening import AttentionOrder, Opened, Schedule, open_network
-from adm.nets.unet import UNet
 from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
@@ -238,7 +237,8 @@ class Model:
         """
         x_0, weights = self._conditioned(images, classes)
         space = self._space(steps, 0.0)
-        return cast(Latents, self._in_batches(space.encode, space, batch, x_0, weights).numpy())
+        latents: Latents = self._in_batches(space.encode, space, batch, x_0, weights).numpy()
+        return latents
 
     def decode(
         self,
@@ -462,7 +462,7 @@ class Model:
         values = {"steps": steps, "gradient_scale": float(scale), "precision": self.precision}
         study = _checked(Interpolation, values | {"reconstructions": 1})
         classifier: nn.Module | None = self.classifier.network if self.classifier else None
-        return LatentSpace.of(study, self.params, cast(UNet, self.opened.network), classifier)
+        return LatentSpace.of(study, self.params, self.opened.network, classifier)
 
     def _in_batches(
         self, function: Callable[..., Tensor], space: LatentSpace, batch: int | None, *rows: Tensor

@@ -19,7 +19,6 @@ from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, classifier_gradient, encode
 from adm.nets.forward import Forward
-from adm.nets.unet import UNet
 from adm.progress import progress
 from adm.sampling.guidance import classifier_slope
 
@@ -44,7 +43,7 @@ class LatentSpace:
     gradient: Callable[[Tensor], Gradient] | None = None
 
     @classmethod
-    def of(cls, params: Interpolation, model: DiffusionModel, network: UNet, classifier: nn.Module | None) -> Self:
+    def of(cls, params: Interpolation, model: DiffusionModel, network: nn.Module, classifier: nn.Module | None) -> Self:
         """The latent space of a model's networks."""
         noise = model.noise
         diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)
