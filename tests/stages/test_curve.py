@@ -136,7 +136,7 @@ def test_a_killed_job_goes_on_behind_the_runs_that_are_scored(written, adm, monk
         ("neighbours: {n: {run: a-0}}", "neighbours.n.run: 'a-0' is of curve 'line'"),
         (
             "figures: {f: {kind: random_grid, run: a-1, rows: 1, columns: 1, caption: c}}",
-            "figures.f: 'a-1' is of curve",
+            "figures.f.run: 'a-1' is of curve",
         ),
     ],
 )
