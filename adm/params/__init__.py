@@ -1,7 +1,7 @@
 """The params file: one schema for every scale, checked as a whole before anything runs.
 
 This package imports no torch, so the engines can read it in an instant. Each module imports only from those before it:
-sections, `schema` with its look-ups, `checks`, `expansion`, `load`.
+sections, `schema` with its look-ups, `checks`, `seeds`, `bases`, `sweeps`, `shorthand`, `expansion`, `load`.
 """
 
 from adm.errors import UserError

@@ -166,7 +166,7 @@ class GridParams(FigureParams):
 
 
 class ClassGridParams(GridParams):
-    """Samples of chosen classes: one row of `columns` images for each class."""
+    """Samples of chosen classes: one row of `columns` images for each class. A run with `classes` needs no `kind`."""
 
     kind: Literal["class_grid"]
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
@@ -180,7 +180,7 @@ class ClassGridParams(GridParams):
 
 
 class RandomGridParams(GridParams):
-    """The first samples of a run."""
+    """The first samples of a run. A run without `classes` needs no `kind`."""
 
     kind: Literal["random_grid"]
     rows: PositiveInt
