@@ -40,7 +40,7 @@ def training(request, new_project, tmp_path):
     params["models"] = {"adm-128": {**whole["models"]["adm-128"], "checkpoints": [30, 32]}}
     project = new_project(tmp_path.name, params)
     # Snakemake's jobs are forks of a process that has all libraries, however few they are.
-    rules = project.folder / "workflow" / "rules" / "common.smk"
+    rules = project.folder / "workflow" / "common.smk"
     rules.write_text(rules.read_text().replace("MANY = 8", "MANY = 1"))
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     environment |= {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}

@@ -181,7 +181,7 @@ def test_a_changed_default_of_any_section_has_all_that_take_it_run_again(root, t
     pipeline = Pipeline(load(MINIATURE))
     package = shutil.copytree(root / "adm", tmp_path / "adm", ignore=shutil.ignore_patterns("__pycache__"))
     changed = {}
-    for path in sorted((package / "params").glob("*.py")):
+    for path in sorted([*(package / "config").glob("*.py"), *(package / "params").glob("*.py")]):
         tree = ast.parse(path.read_text())
         for node in tree.body:
             fields = [each for each in getattr(node, "body", ()) if isinstance(each, ast.AnnAssign) and each.value]
