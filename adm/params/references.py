@@ -163,13 +163,12 @@ def visit(kind: Any, value: Any, each: Each, field: str = "") -> Any:
 def refs_of(kind: Any, field: str) -> list[Ref]:
     """What a field of the sections of an annotation may name."""
     kinds = [_referring(base)[field] for base in sections_of(kind) if field in _referring(base)]
-    return [mark for one in kinds for _, marks in _alternatives(one) for mark in marks if isinstance(mark, Ref)]
+    return [one.ref for each in kinds for one in _types(each) if one.ref is not None]
 
 
 def sections_of(*kinds: Any) -> list[type[BaseModel]]:
     """The classes of sections among the types that values of some annotations may have."""
-    bases = [base for kind in kinds for base, _ in _alternatives(kind)]
-    return [base for base in bases if isinstance(base, type) and issubclass(base, BaseModel)]
+    return [one.base for kind in kinds for one in _types(kind) if one.is_section]
 
 
 def fields_of(*kinds: Any) -> dict[str, list[Any]]:
@@ -182,25 +181,30 @@ def fields_of(*kinds: Any) -> dict[str, list[Any]]:
 
 
 def _several(kind: Any, value: Any, each: Each, field: str, listed: bool) -> list[Any]:
-    for base, marks in _alternatives(kind):
-        origin, arguments = get_origin(base), get_args(base)
-        ref = next((mark for mark in marks if isinstance(mark, Ref)), None)
-        if ref is not None and isinstance(value, str):
-            return list(each(Named(field, ref, value, listed)))
-        if origin is list and isinstance(value, list):
-            return [[one for item in value for one in _several(arguments[0], item, each, field, listed=True)]]
-        if origin is dict and isinstance(value, list):  # rows without labels
-            return [[one for item in value for one in _several(arguments[1], item, each, field, listed=True)]]
-        if origin is dict and isinstance(value, Mapping):
+    for one in _types(kind):
+        if not one.refers:
+            continue
+        if one.ref is not None and isinstance(value, str):
+            return list(each(Named(field, one.ref, value, listed)))
+        if one.origin is list and isinstance(value, list):
+            return [_of_list(one.arguments[0], value, each, field)]
+        if one.origin is dict and isinstance(value, list):  # rows without labels
+            return [_of_list(one.arguments[1], value, each, field)]
+        if one.origin is dict and isinstance(value, Mapping):
+            keys, items = one.arguments
             return [
                 {
-                    visit(arguments[0], key, each, field): visit(arguments[1], item, each, _within(field, key))
+                    visit(keys, key, each, field): visit(items, item, each, _within(field, key))
                     for key, item in value.items()
                 }
             ]
-        if isinstance(base, type) and issubclass(base, BaseModel) and is_of(base, value):
-            return [_visited(base, value, each, field)]
+        if one.is_section and is_of(one.base, value):
+            return [_visited(one.base, value, each, field)]
     return [value]
+
+
+def _of_list(kind: Any, value: list[Any], each: Each, field: str) -> list[Any]:
+    return [one for item in value for one in _several(kind, item, each, field, listed=True)]
 
 
 def _visited(section: type[BaseModel], value: Any, each: Each, field: str) -> Any:
@@ -215,15 +219,22 @@ def _visited(section: type[BaseModel], value: Any, each: Each, field: str) -> An
 
 
 def _within(field: str, name: Any) -> str:
-    return ".".join(filter(None, [field, str(name)]))
+    return f"{field}.{name}" if field and name else field or str(name)
 
 
 def is_of(section: type[BaseModel], value: Any) -> bool:
     """Whether a value is of a class of sections, from YAML by its `kind`."""
     if not isinstance(value, dict):
         return isinstance(value, section)
+    default, kinds = _kinds(section)
+    return not kinds or value.get("kind", default) in kinds
+
+
+@cache
+def _kinds(section: type[BaseModel]) -> tuple[Any, tuple[Any, ...]]:
+    """The kind of a class that an entry has without `kind`, and all that it may have; nothing if it has none."""
     kind = section.model_fields.get("kind")
-    return kind is None or value.get("kind", kind.default) in get_args(kind.annotation)
+    return (None, ()) if kind is None else (kind.default, get_args(kind.annotation))
 
 
 @cache
@@ -233,19 +244,48 @@ def _referring(section: type[BaseModel]) -> dict[str, Any]:
         name: Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
         for name, field in section.model_fields.items()
     }
-    return {name: kind for name, kind in kinds.items() if _refers(kind)}
+    return {name: kind for name, kind in kinds.items() if any(one.refers for one in _types(kind))}
 
 
-def _refers(kind: Any) -> bool:
-    return any(
-        any(isinstance(mark, Ref) for mark in marks)
-        or (
-            _referring(base)
-            if isinstance(base, type) and issubclass(base, BaseModel)
-            else any(map(_refers, get_args(base)))
-        )
-        for base, marks in _alternatives(kind)
-    )
+@dataclass(frozen=True, eq=False)
+class _Type:
+    """A type that values of an annotation may have.
+
+    Attributes:
+        base: The type, less what marks it.
+        ref: What its values name, if they are keys.
+        origin: `list` or `dict`, of a list or a mapping.
+        arguments: The types of its items.
+        is_section: Whether it is a class of sections.
+        refers: Whether it holds references.
+    """
+
+    base: Any
+    ref: Ref | None
+    origin: Any
+    arguments: tuple[Any, ...]
+    is_section: bool
+    refers: bool
+
+
+_KNOWN: dict[int, tuple[Any, list[_Type]]] = {}
+"""The types of annotations, by their identities; they are asked for some ten thousand times while a file is loaded."""
+
+
+def _types(kind: Any) -> list[_Type]:
+    """The types that values of an annotation may have."""
+    known = _KNOWN.get(id(kind))
+    if known is None:
+        # The annotation is kept, too: no other one can then have its identity.
+        known = _KNOWN[id(kind)] = (kind, [_type(base, marks) for base, marks in _alternatives(kind)])
+    return known[1]
+
+
+def _type(base: Any, marks: tuple[Any, ...]) -> _Type:
+    ref = next((mark for mark in marks if isinstance(mark, Ref)), None)
+    is_section, arguments = isinstance(base, type) and issubclass(base, BaseModel), get_args(base)
+    inner = bool(_referring(base)) if is_section else any(one.refers for part in arguments for one in _types(part))
+    return _Type(base, ref, get_origin(base), arguments, is_section, ref is not None or inner)
 
 
 def _alternatives(kind: Any, marks: tuple[Any, ...] = ()) -> list[tuple[Any, tuple[Any, ...]]]:

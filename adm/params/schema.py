@@ -227,6 +227,7 @@ GROUP = "adm.kinds"
 """The group of entry points by which packages beside this one declare kinds of jobs."""
 
 
+@cache
 def declared() -> list[Any]:
     """The kinds of jobs, each an `adm.pipeline.Kind`, that packages beside this one declare.
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from adm.arithmetic.power_ema import snapshot_steps
 from adm.pipeline.cost import Counts, Passes, Quantity, Weights
 from adm.pipeline.jobs import Job, Kind
 from adm.report.compute import PASSES
@@ -36,6 +35,9 @@ def _trained(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _train_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    # Imported late: the graph is built without numpy.
+    from adm.arithmetic.power_ema import snapshot_steps  # noqa: PLC0415
+
     segment, model, start = (job.sections[name] for name in ("segment", "model", "start"))
     training = model.training
     yield Passes(model, PASSES * (segment.stop - start) * training.batch_size, training.precision)
