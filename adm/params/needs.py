@@ -9,7 +9,7 @@ from adm.params.claims import RanksAlikeClaim, grouped
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
 from adm.params.judges import judged
-from adm.params.references import Read, keys_in, keys_read
+from adm.params.references import Read, keys_in, keys_read, references
 from adm.params.schema import Params, Sections
 from adm.params.tables import OwnTableParams
 
@@ -36,9 +36,10 @@ class Needs:
 
 def needs_of(params: Sections, *shown: BaseModel) -> Needs:
     """The artifacts that the references of tables, figures or claims name; of groups, those of their members."""
+    found = [named for one in shown for named in references(type(one), one)]
 
     def named(read: Read) -> list[str]:
-        return keys_in(key for one in shown for key in keys_read(one, read))
+        return keys_in(one.key for one in found if read in one.ref.reads)
 
     opinions = (
         judged(run, judge) for one in shown for group, judge in opinions_in(one) for run in params.members(group)
