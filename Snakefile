@@ -8,12 +8,13 @@
 include: "workflow/common.smk"
 
 
-# Each kind of job is a rule. The chapters, as `adm.pipeline` declares them:
+# Each kind of job is a rule. The chapters are modules of `adm.pipeline`, which declare the kinds:
 #
 #   data          the written-out params file, published files, datasets, feature graphs
 #   training      a model's initial checkpoint, then a chain of segments; GANs; the cost of training
 #   sampling      diffusion models, stacks that upsample them, GANs; in parts, if the params file asks for shards
-#   evaluation    features, reference batches, metrics, and the studies behind figures
+#   scoring       features, reference batches, metrics
+#   studies       interpolations, neighbours, variations, likelihoods, found schedules
 #   report        tables, figures, claims, and all of them on one page
 #
 # Commands are evaluated when jobs start, after the loop; Snakemake then has the rule's own name in `rule`.

@@ -23,7 +23,7 @@ MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
 
 
 SCORED = ("evaluate", "curve", "judge")
-"""Rules whose outputs hold scores of runs, which `dvc metrics` compares."""
+"""Kinds of jobs whose outputs hold scores of runs, which `dvc metrics` compares."""
 
 
 def command_of(params: Path) -> str:

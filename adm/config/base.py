@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -79,8 +79,3 @@ def _plain(value: Any, by_name: bool) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(one, by_name) for key, one in value.items()}
     return [_plain(one, by_name) for one in value] if isinstance(value, list | tuple) else value
-
-
-def kinds_of(union: Any) -> tuple[str, ...]:
-    """The values of `kind` that distinguish the sections of a union."""
-    return tuple(kind for section in get_args(union) for kind in get_args(section.model_fields["kind"].annotation))

@@ -39,7 +39,6 @@ def _adopt(part: str, folder: str, help_: str = "") -> Kind:
 
     kind = Kind(
         name=f"adopt_{part}",
-        chapter="data",
         help=help_,
         outputs={"out": f"{folder}/{{key}}/"},
         jobs=jobs,
@@ -83,10 +82,9 @@ def _prepare_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 FOLDERS = {"checkpoints": "checkpoints", "samples": "samples", "references": "references", "graphs": "extractors"}
 """By the parts of the section `published`, the folders of the artifacts that its files become."""
 
-RESOLVE = Kind("resolve", "data", {"jobs": "jobs/", "params": "params.yaml"}, jobs=_resolved)
+RESOLVE = Kind("resolve", {"jobs": "jobs/", "params": "params.yaml"}, jobs=_resolved)
 FETCH = Kind(
     name="fetch",
-    chapter="data",
     help="Download a released file by its name, or a published file of a params file.",
     outputs={"out": "downloads/{key}/"},
     jobs=_fetched,
@@ -98,7 +96,6 @@ ADOPT = [
 ]
 PREPARE = Kind(
     name="prepare",
-    chapter="data",
     help="Turn a source of images into shards.",
     outputs={"out": "data/{key}/"},
     jobs=_prepared,
@@ -107,7 +104,6 @@ PREPARE = Kind(
 )
 EXTRACTOR = Kind(
     name="extractor",
-    chapter="data",
     help="Train a small extractor of features and freeze it into a TensorFlow graph.",
     outputs={"out": "extractors/{key}/"},
     section="extractors",

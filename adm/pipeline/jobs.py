@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from adm.artifacts.code import STAGES, code_digest, code_of_record
 from adm.config.base import Config
@@ -14,9 +14,6 @@ from adm.pipeline.cost import CostOf
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
 
-Chapter = Literal["data", "training", "sampling", "evaluation", "report"]
-"""The part of the Snakefile that a kind stands in."""
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -24,7 +21,6 @@ class Kind:
 
     Attributes:
         name: Its name: that of its rule, and of its verb if `verb` gives no other.
-        chapter: The part of the Snakefile that it stands in.
         help: What it does, for the command line; of kinds with one verb the first has it.
         outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
         section: The section of the params file with an entry for each of its jobs, if there is one.
@@ -45,7 +41,6 @@ class Kind:
     """
 
     name: str
-    chapter: Chapter
     outputs: Mapping[str, str]
     help: str = ""
     section: str = ""

@@ -75,7 +75,6 @@ def _endings(folder: str, *endings: str) -> dict[str, str]:
 
 TABLE = Kind(
     name="table",
-    chapter="report",
     help="Write a table as csv, Markdown, LaTeX and HTML.",
     outputs=_endings("tables", "csv", "md", "tex", "html"),
     section="tables",
@@ -84,7 +83,6 @@ TABLE = Kind(
 )
 FIGURE = Kind(
     name="figure",
-    chapter="report",
     help="Draw a figure as png, pdf and svg.",
     outputs=_endings("figures", "png", "pdf", "svg"),
     section="figures",
@@ -93,7 +91,6 @@ FIGURE = Kind(
 )
 CLAIMS = Kind(
     name="claims",
-    chapter="report",
     help="Test claims against what was measured: the paper's, those on speed, or one's own.",
     outputs=_endings("claims", "csv", "md", "tex", "html", "json"),
     section="claims",
@@ -102,7 +99,6 @@ CLAIMS = Kind(
 )
 REPORT = Kind(
     name="report",
-    chapter="report",
     help="Show all results on one page, and tell what is missing or out of date.",
     outputs={"html": "report.html"},
     jobs=_page,

@@ -72,7 +72,6 @@ def _of_gans(graph: "Pipeline") -> Iterator[Job]:
 
 SAMPLE = Kind(
     name="sample",
-    chapter="sampling",
     help="Sample a run, or one shard of it; goes on where an earlier try stopped.",
     outputs={"out": "samples/{key}/"},
     jobs=_whole,
@@ -82,7 +81,6 @@ SAMPLE = Kind(
 )
 SAMPLE_SHARD = Kind(
     name="sample_shard",
-    chapter="sampling",
     outputs={"out": "shards/{key}/{shard}.npz"},
     jobs=_cut,
     cost=_sample_cost,
@@ -92,7 +90,6 @@ SAMPLE_SHARD = Kind(
 )
 GATHER = Kind(
     name="gather",
-    chapter="sampling",
     help="Join the shards of a run.",
     outputs={"out": "samples/{key}/"},
     jobs=_gathered,
@@ -101,7 +98,6 @@ GATHER = Kind(
 )
 SAMPLE_GAN = Kind(
     name="sample_gan",
-    chapter="sampling",
     help="Sample a GAN under truncation.",
     outputs={"out": "samples/{key}/"},
     jobs=_of_gans,

@@ -190,7 +190,6 @@ def _judge_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 
 FEATURES = Kind(
     name="features",
-    chapter="evaluation",
     help="Compute the features of a run, or of reference/KEY or dataset/KEY.",
     outputs={"out": "features/{key}/"},
     jobs=_features_of_samples,
@@ -216,7 +215,6 @@ REFERENCE_FEATURES = replace(
 )
 REFERENCE = Kind(
     name="reference",
-    chapter="evaluation",
     help="Make a reference batch from a dataset and its features.",
     outputs={"out": "references/{key}/"},
     section="references",
@@ -225,7 +223,6 @@ REFERENCE = Kind(
 )
 EVALUATE = Kind(
     name="evaluate",
-    chapter="evaluation",
     help="Score a batch of samples.",
     outputs={"out": "metrics/{key}.json"},
     jobs=_evaluated,
@@ -233,7 +230,6 @@ EVALUATE = Kind(
 )
 CURVE = Kind(
     name="curve",
-    chapter="evaluation",
     help="Sample and score the runs of a curve one after another; goes on where an earlier try stopped.",
     outputs={"out": "curves/{key}.json"},
     jobs=_curves,
@@ -242,7 +238,6 @@ CURVE = Kind(
 )
 JUDGE = Kind(
     name="judge",
-    chapter="evaluation",
     help="Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
     outputs={"out": "judged/{key}.json"},
     jobs=_judged,

@@ -124,7 +124,6 @@ STUDY = {"out": "studies/{key}/"}
 
 INTERPOLATE = Kind(
     name="interpolate",
-    chapter="evaluation",
     help="Encode real images by reversed DDIM, interpolate between them, and measure how they come back.",
     outputs=STUDY,
     section="interpolations",
@@ -134,7 +133,6 @@ INTERPOLATE = Kind(
 )
 NEIGHBOURS = Kind(
     name="neighbours",
-    chapter="evaluation",
     help="Find the nearest images of a dataset to each sample of a run.",
     outputs=STUDY,
     section="neighbours",
@@ -143,7 +141,6 @@ NEIGHBOURS = Kind(
 )
 VARY = Kind(
     name="vary",
-    chapter="evaluation",
     help="Sample the same seeds under growing gradient scales.",
     outputs=STUDY,
     section="variations",
@@ -154,7 +151,6 @@ VARY = Kind(
 )
 LIKELIHOOD = Kind(
     name="likelihood",
-    chapter="evaluation",
     help="Measure the bits per dimension of images of a dataset, term by term.",
     outputs=STUDY,
     section="likelihoods",
@@ -163,7 +159,6 @@ LIKELIHOOD = Kind(
 )
 SCHEDULE = Kind(
     name="schedule",
-    chapter="evaluation",
     help="Find the timesteps that runs visit, by the variational bound or by a search on FID.",
     outputs=STUDY,
     section="schedules",

@@ -61,7 +61,6 @@ def _throughput_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 
 INIT = Kind(
     name="init",
-    chapter="training",
     help="Write a model's initial checkpoint.",
     outputs={"out": "checkpoints/{key}-0/"},
     section="models",
@@ -71,7 +70,6 @@ INIT = Kind(
 )
 TRAIN = Kind(
     name="train",
-    chapter="training",
     help="Train a model from one checkpoint to the next; goes on where an earlier try stopped.",
     outputs={"out": "checkpoints/{key}/", "log": "training/{key}.csv"},
     jobs=_trained,
@@ -82,7 +80,6 @@ TRAIN = Kind(
 )
 TRAIN_GAN = Kind(
     name="train_gan",
-    chapter="training",
     help="Train a small class-conditional GAN.",
     outputs={"out": "gans/{key}/"},
     section="gans",
@@ -91,14 +88,12 @@ TRAIN_GAN = Kind(
 )
 SIZES = Kind(
     name="sizes",
-    chapter="training",
     help="Count the parameters and the FLOPs of every model.",
     outputs={"out": "sizes.json"},
     jobs=_sizes,
 )
 THROUGHPUT = Kind(
     name="throughput",
-    chapter="training",
     help="Measure how fast this machine trains a model, naively and as we do.",
     outputs={"out": "throughput/{key}.json"},
     section="throughput",

@@ -31,7 +31,7 @@ NOTE = "README.md"
 """Says in its first line why the tables of a folder without scores cannot be proven."""
 
 SHOWN = {"table": ("csv", "md"), "figure": ("png",), "claims": ("csv", "md")}
-"""Rules whose outputs are published, and which of these."""
+"""Kinds of jobs whose outputs are published, and which of these."""
 
 IMAGES = frozenset({"samples", "data"})
 """Kinds of inputs that are too large to publish."""

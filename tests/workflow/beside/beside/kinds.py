@@ -35,7 +35,6 @@ def _cost(job, counts):
 
 SUBSPACE = Kind(
     name="subspace",
-    chapter="training",
     help="Train a linear subspace of a dataset's images.",
     outputs={"out": "subspaces/{key}/"},
     section="subspaces",
@@ -46,7 +45,6 @@ SUBSPACE = Kind(
 )
 SHEET = Kind(
     name="sheet",
-    chapter="report",
     help="Draw the first samples of a run.",
     outputs={"png": "sheets/{key}.png"},
     section="sheets",
