@@ -5,8 +5,8 @@ sections, `schema` with its look-ups, `checks`, `seeds`, `bases`, `sweeps`, `sho
 """
 
 from adm.errors import UserError
-from adm.params.bases import read
 from adm.params.load import check, load
+from adm.params.reading import read
 from adm.params.schema import Params
 
 __all__ = ["Params", "UserError", "check", "load", "read"]

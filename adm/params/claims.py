@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from adm.config.metrics import ClaimMetric
 from adm.errors import accepted, shown
@@ -22,7 +22,7 @@ from adm.params.references import (
     references,
     visit,
 )
-from adm.params.section import Key, Section
+from adm.params.section import Section
 
 Margin = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -199,32 +199,28 @@ def roles_of_claim(claim: dict[str, Any]) -> list[str]:
     return [] if "none" in claim else [named.key for named in references(CLASSES[claim["kind"]], claim)]
 
 
-def completed(claims: Any, roles: Any = None) -> Any:
-    """Claims completed with the paper's values; a file gives only the runs, or `none`.
+def completed(claims: dict[str, Any], roles: Any = None) -> dict[str, Any]:
+    """Complete claims with the paper's values; a file gives only the runs, or `none`.
 
     A claim whose roles are all bound needs no entry; null leaves it out. If there are any of the paper's claims, those
     that no scale can test are added. All are in the paper's order.
 
     Args:
-        claims: The section from YAML.
+        claims: The entries from YAML.
         roles: What the scale binds the paper's roles to: a key, a list of keys, or `{none: why there is none}`.
 
     Raises:
         ValueError: A role is unknown or bound to something else; the message names it.
     """
-    if not isinstance(claims, dict):
-        return claims
-    bound, papers = _checked(roles), dict[str, dict[str, Any]]()
-    given = dict(claims)
+    bound, papers, wanted = _checked(roles), dict[str, dict[str, Any]](), set(claims)
     for key, paper in claims_of_paper().items():
-        own = claims.get(key)
-        papers[key], is_whole = _cast(key, paper, bound, own if isinstance(own, dict) else {})
+        papers[key], is_whole = _cast(key, paper, bound, claims.get(key) or {})
         if is_whole:
-            given.setdefault(key, {})
-    if papers.keys() & given.keys():
-        untestable: dict[str, Any] = {key: {} for key, paper in claims_of_paper().items() if "none" in paper}
-        joined = {**untestable, **given}
-        given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}
+            wanted.add(key)
+    if wanted & papers.keys():
+        wanted |= {key for key, paper in claims_of_paper().items() if "none" in paper}
+    order = [*(key for key in papers if key in wanted), *(key for key in claims if key not in papers)]
+    given = {key: claims.get(key, {}) for key in order}
     return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items() if claim is not None}
 
 
@@ -279,18 +275,12 @@ def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
     return found if isinstance(found, list) else [found]
 
 
-def _whole(claim: Any, paper: dict[str, Any]) -> Any:
-    if not isinstance(claim, dict):
-        return claim
+def _whole(claim: dict[str, Any], paper: dict[str, Any]) -> dict[str, Any]:
     if "none" not in claim and ("none" not in paper or "kind" in claim):
         return {**{name: value for name, value in paper.items() if name not in ("none", "group")}, **claim}
     # Nothing is compared, so the paper's fields for a comparison are dropped.
     told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
     return {**told, **claim, "kind": "none"}
-
-
-Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(completed)]
-"""The claims by their keys."""
 
 
 def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:

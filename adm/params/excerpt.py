@@ -4,13 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from adm.params.judges import parts
-from adm.params.naming import count_key
 from adm.params.needs import Needs
 from adm.params.published import PublishedSection
 from adm.params.references import references
 from adm.params.schema import Params, Sections
-from adm.params.section import Section
+from adm.params.section import Section, count_key, parts
 from adm.params.studies import NeighboursParams
 
 Named = tuple[str, str]

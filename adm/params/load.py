@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.errors import UserError, shown
 from adm.params import checks
-from adm.params.bases import read
 from adm.params.expansion import write_out
+from adm.params.reading import read
 from adm.params.schema import Params, params_class
 
 OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from adm.params.claims import RanksAlikeClaim, grouped
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
-from adm.params.judges import judged
 from adm.params.references import Read, keys_in, keys_read, references
 from adm.params.schema import Params, Sections
+from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 
 

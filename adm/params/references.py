@@ -145,85 +145,35 @@ def keys_in(sources: Iterable[str | NoSource | None]) -> list[str]:
     return list(dict.fromkeys(source for source in sources if isinstance(source, str)))
 
 
-def visit(kind: Any, value: Any, each: Each, field: str = "") -> Any:
+def visit(kind: Any, value: Any, each: Each) -> Any:
     """Go through the references of a value, and replace what they name.
 
     Args:
         kind: The annotation of the value, or its class.
         value: From YAML, or checked; what does not fit its annotation is left as it is.
         each: The keys that stand for a reference: all of them in a list, elsewhere the first.
-        field: The place of the value, for `each`.
 
     Returns:
         The value from YAML with those keys; a checked section itself.
     """
-    return next(iter(_several(kind, value, each, field, listed=False)), value)
+    known = _VISITORS.get(id(kind))
+    if known is None:
+        # The annotation is kept, too: no other one can then have its identity.
+        known = _VISITORS[id(kind)] = (kind, _visitor(kind))
+    return _visited(known[1], value, each, "")
 
 
-def refs_of(kind: Any, field: str) -> list[Ref]:
-    """What a field of the sections of an annotation may name."""
-    kinds = [_referring(base)[field] for base in sections_of(kind) if field in _referring(base)]
-    return [one.ref for each in kinds for one in _types(each) if one.ref is not None]
-
-
-def sections_of(*kinds: Any) -> list[type[BaseModel]]:
-    """The classes of sections among the types that values of some annotations may have."""
-    return [one.base for kind in kinds for one in _types(kind) if one.is_section]
-
-
-def fields_of(*kinds: Any) -> dict[str, list[Any]]:
-    """The fields of these classes of sections, each with its annotations."""
-    found: dict[str, list[Any]] = {}
-    for section in sections_of(*kinds):
-        for name, field in section.model_fields.items():
-            found.setdefault(name, []).append(field.annotation)
-    return found
-
-
-def _several(kind: Any, value: Any, each: Each, field: str, listed: bool) -> list[Any]:
-    for one in _types(kind):
-        if not one.refers:
-            continue
-        if one.ref is not None and isinstance(value, str):
-            return list(each(Named(field, one.ref, value, listed)))
-        if one.origin is list and isinstance(value, list):
-            return [_of_list(one.arguments[0], value, each, field)]
-        if one.origin is dict and isinstance(value, list):  # rows without labels
-            return [_of_list(one.arguments[1], value, each, field)]
-        if one.origin is dict and isinstance(value, Mapping):
-            keys, items = one.arguments
-            return [
-                {
-                    visit(keys, key, each, field): visit(items, item, each, _within(field, key))
-                    for key, item in value.items()
-                }
-            ]
-        if one.is_section and is_of(one.base, value):
-            return [_visited(one.base, value, each, field)]
-    return [value]
-
-
-def _of_list(kind: Any, value: list[Any], each: Each, field: str) -> list[Any]:
-    return [one for item in value for one in _several(kind, item, each, field, listed=True)]
-
-
-def _visited(section: type[BaseModel], value: Any, each: Each, field: str) -> Any:
-    """A section whose fields are visited."""
-    changed = {}
-    for name, kind in _referring(section).items():
-        if isinstance(value, BaseModel):
-            visit(kind, getattr(value, name), each, _within(field, name))
-        elif name in value:
-            changed[name] = visit(kind, value[name], each, _within(field, name))
-    return value if isinstance(value, BaseModel) else {**value, **changed}
-
-
-def _within(field: str, name: Any) -> str:
-    return f"{field}.{name}" if field and name else field or str(name)
+def sections_of(kind: Any) -> list[type[BaseModel]]:
+    """List the classes of sections among the types that values of an annotation may have."""
+    if get_origin(kind) is Annotated:
+        return sections_of(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [section for part in get_args(kind) for section in sections_of(part)]
+    return [kind] if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
 def is_of(section: type[BaseModel], value: Any) -> bool:
-    """Whether a value is of a class of sections, from YAML by its `kind`."""
+    """Tell whether a value is of a class of sections, from YAML by its `kind`."""
     if not isinstance(value, dict):
         return isinstance(value, section)
     default, kinds = _kinds(section)
@@ -237,62 +187,92 @@ def _kinds(section: type[BaseModel]) -> tuple[Any, tuple[Any, ...]]:
     return (None, ()) if kind is None else (kind.default, get_args(kind.annotation))
 
 
+_Visitor = Callable[[Any, Each, str, bool], list[Any] | None]
+"""Goes through a value in a field, of a list or not, and gives what replaces it; None if it has another type."""
+
+_VISITORS: dict[int, tuple[Any, _Visitor | None]] = {}
+"""By the identities of annotations: they are asked for some thousand times while a file is loaded."""
+
+
+def _visited(visitor: _Visitor | None, value: Any, each: Each, field: str) -> Any:
+    given = visitor(value, each, field, False) if visitor else None
+    return given[0] if given else value
+
+
+def _visitor(kind: Any, marks: tuple[Any, ...] = ()) -> _Visitor | None:
+    """Make the visitor of an annotation; None if nothing in it refers."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _visitor(arguments[0], (*marks, *arguments[1:]))
+    if origin in (Union, UnionType):
+        several = [one for part in arguments if (one := _visitor(part, marks))]
+        return _of_union(several) if several else None
+    if ref := next((mark for mark in marks if isinstance(mark, Ref)), None):
+        return lambda value, each, field, listed: (
+            list(each(Named(field, ref, value, listed))) if isinstance(value, str) else None
+        )
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _of_section(kind)
+    inner = [_visitor(part) for part in arguments]
+    if origin is list and inner[0]:
+        return _of_list(inner[0])
+    return _of_mapping(*inner) if origin is dict and any(inner) else None
+
+
+def _of_union(several: list[_Visitor]) -> _Visitor:
+    def visit_any(*given: Any) -> list[Any] | None:
+        return next((found for one in several if (found := one(*given)) is not None), None)
+
+    return visit_any
+
+
+def _of_list(item: _Visitor) -> _Visitor:
+    def visit_list(value: Any, each: Each, field: str, listed: bool) -> list[Any] | None:
+        if not isinstance(value, list):
+            return None
+        several = ((one, item(one, each, field, True)) for one in value)
+        return [[key for one, keys in several for key in ([one] if keys is None else keys)]]
+
+    return visit_list
+
+
+def _of_mapping(keys: _Visitor | None, items: _Visitor | None) -> _Visitor:
+    def visit_mapping(value: Any, each: Each, field: str, listed: bool) -> list[Any] | None:
+        if isinstance(value, list) and items:  # rows without labels
+            return _of_list(items)(value, each, field, True)
+        if not isinstance(value, Mapping):
+            return None
+        return [
+            {
+                _visited(keys, key, each, field): _visited(items, item, each, _within(field, key))
+                for key, item in value.items()
+            }
+        ]
+
+    return visit_mapping
+
+
 @cache
-def _referring(section: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a class that hold references, with their annotations."""
-    kinds = {
-        name: Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        for name, field in section.model_fields.items()
-    }
-    return {name: kind for name, kind in kinds.items() if any(one.refers for one in _types(kind))}
+def _of_section(section: type[BaseModel]) -> _Visitor | None:
+    made = {name: _visitor(field.annotation, tuple(field.metadata)) for name, field in section.model_fields.items()}
+    fields = {name: visitor for name, visitor in made.items() if visitor}
+
+    def visit_section(value: Any, each: Each, field: str, listed: bool) -> list[Any] | None:
+        if not is_of(section, value):
+            return None
+        if isinstance(value, BaseModel):
+            for name, visitor in fields.items():
+                _visited(visitor, getattr(value, name), each, _within(field, name))
+            return [value]
+        changed = {
+            name: _visited(visitor, value[name], each, _within(field, name))
+            for name, visitor in fields.items()
+            if name in value
+        }
+        return [{**value, **changed}]
+
+    return visit_section if fields else None
 
 
-@dataclass(frozen=True, eq=False)
-class _Type:
-    """A type that values of an annotation may have.
-
-    Attributes:
-        base: The type, less what marks it.
-        ref: What its values name, if they are keys.
-        origin: `list` or `dict`, of a list or a mapping.
-        arguments: The types of its items.
-        is_section: Whether it is a class of sections.
-        refers: Whether it holds references.
-    """
-
-    base: Any
-    ref: Ref | None
-    origin: Any
-    arguments: tuple[Any, ...]
-    is_section: bool
-    refers: bool
-
-
-_KNOWN: dict[int, tuple[Any, list[_Type]]] = {}
-"""The types of annotations, by their identities; they are asked for some ten thousand times while a file is loaded."""
-
-
-def _types(kind: Any) -> list[_Type]:
-    """The types that values of an annotation may have."""
-    known = _KNOWN.get(id(kind))
-    if known is None:
-        # The annotation is kept, too: no other one can then have its identity.
-        known = _KNOWN[id(kind)] = (kind, [_type(base, marks) for base, marks in _alternatives(kind)])
-    return known[1]
-
-
-def _type(base: Any, marks: tuple[Any, ...]) -> _Type:
-    ref = next((mark for mark in marks if isinstance(mark, Ref)), None)
-    is_section, arguments = isinstance(base, type) and issubclass(base, BaseModel), get_args(base)
-    inner = bool(_referring(base)) if is_section else any(one.refers for part in arguments for one in _types(part))
-    return _Type(base, ref, get_origin(base), arguments, is_section, ref is not None or inner)
-
-
-def _alternatives(kind: Any, marks: tuple[Any, ...] = ()) -> list[tuple[Any, tuple[Any, ...]]]:
-    """The types that a value may have, each with what marks it."""
-    if get_origin(kind) is Annotated:
-        base, *more = get_args(kind)
-        return _alternatives(base, (*marks, *more))
-    if get_origin(kind) in (Union, UnionType):
-        return [one for part in get_args(kind) for one in _alternatives(part, marks)]
-    return [(kind, marks)]
+def _within(field: str, name: Any) -> str:
+    return f"{field}.{name}" if field and name else field or str(name)

@@ -10,22 +10,21 @@ from pydantic import Field, create_model
 from adm.config.data import GraphParams
 from adm.config.sampling import Evaluations
 from adm.errors import UserError, accepted, brief
-from adm.params.claims import Claims
+from adm.params.claims import ClaimParams
 from adm.params.compute import ThroughputParams
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.execution import ExecutionParams
-from adm.params.figures import Figures
+from adm.params.figures import AnyFigureParams
 from adm.params.gans import GanParams, GanRunParams
 from adm.params.models import ModelParams, SegmentParams
-from adm.params.naming import count_key
 from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
-from adm.params.references import Scored
+from adm.params.references import Scored, sections_of
 from adm.params.resources import ResourcesParams
 from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schedules import AnyScheduleParams, ScheduleParams
-from adm.params.section import Key, Section
+from adm.params.section import Key, Section, count_key
 from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
-from adm.params.tables import Tables
+from adm.params.tables import TableParams
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
 StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams | AnyScheduleParams
@@ -254,19 +253,21 @@ def params_class() -> "type[Params]":
     return create_model(Params.__name__, __base__=Params, __doc__=Params.__doc__, **brought) if brought else Params
 
 
-def kind_of(section: str) -> Any:
-    """The annotation of a section of params files."""
-    return params_class().model_fields[section].annotation
-
-
-def kind_of_entries(section: str) -> Any:
-    """The annotation of a section's entries."""
-    return get_args(kind_of(section))[1]
+@cache
+def kinds_of_entries() -> dict[str, Any]:
+    """Give the annotations of the entries of every section that holds sections, by names such as `published.graphs`."""
+    kinds: dict[str, Any] = {}
+    fields = params_class().model_fields
+    parts = {f"published.{name}": field for name, field in PublishedSection.model_fields.items()}
+    for name, field in {**fields, **parts}.items():
+        if len(arguments := get_args(field.annotation)) == 2 and sections_of(arguments[1]):
+            kinds[name] = arguments[1]
+    return kinds
 
 
 class Params(Sections, Setup):
     """A whole written-out params file: one schema for every scale. Sections that a file leaves out are empty."""
 
-    tables: Tables = {}
-    figures: Figures = {}
-    claims: Claims = {}
+    tables: dict[Key, TableParams] = {}
+    figures: dict[Key, Annotated[AnyFigureParams, Field(discriminator="kind")]] = {}
+    claims: dict[Key, ClaimParams] = {}

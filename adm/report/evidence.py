@@ -15,11 +15,11 @@ from adm.metrics.jackknife import Jackknife
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.gans import GanRunParams
-from adm.params.judges import parts
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schema import Sections
+from adm.params.section import parts
 from adm.params.studies import InterpolationParams, NeighboursParams
 from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
 from adm.report.visited import visited_timesteps

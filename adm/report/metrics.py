@@ -16,8 +16,8 @@ from adm.config.metrics import METRICS
 from adm.errors import UserError
 from adm.metrics.blocks import Block, t_interval
 from adm.metrics.jackknife import Jackknife
-from adm.params.judges import judged
 from adm.params.schema import Sections
+from adm.params.section import judged
 from adm.report.seeds import OverSeeds, over_seeds
 
 Inputs = Mapping[str, Mapping[str, Path]]

@@ -26,7 +26,7 @@ from adm.dvc_file import MEASURED
 from adm.errors import one_line
 from adm.metrics.blocks import Block, t_interval
 from adm.params import Params, UserError, load
-from adm.params.sweeps import SCORED
+from adm.params.entries import SCORED
 from adm.pipeline import Pipeline, kinds
 from adm.tools.publish import ARCHIVE, published, unpack
 

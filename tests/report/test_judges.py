@@ -12,11 +12,11 @@ from adm.config.metrics import POOLED
 from adm.metrics.jackknife import Jackknife
 from adm.paper import claims as claims_of_paper
 from adm.params import UserError
-from adm.params.claims import ClaimParams, Claims, grouped
-from adm.params.judges import judged
+from adm.params.claims import ClaimParams, completed, grouped
 from adm.params.needs import needs_of_table
 from adm.params.published import PublishedGraphParams, PublishedSection
 from adm.params.references import NoSource
+from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
 from adm.report.evidence import Evidence, Score, read_evidence
@@ -176,7 +176,7 @@ def test_claims_of_later_work_stand_in_a_group_apart():
     later = [key for key, claim in claims_of_paper().items() if claim.get("group") == "later"]
     assert "judges-rank-alike" in later
     given = {"judges-rank-alike": {"runs": RUNS, "judge": "dinov2"}, "adagn": {"none": "no time"}}
-    groups = grouped(TypeAdapter(Claims).validate_python(given))
+    groups = grouped(TypeAdapter(dict[str, ClaimParams]).validate_python(completed(given)))
     assert list(groups["later"]) == ["judges-rank-alike"]
     assert "judges-rank-alike" not in groups["paper"]
 
