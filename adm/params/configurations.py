@@ -6,9 +6,8 @@ from typing import Any
 from adm.arithmetic.respacing import WARPS, respaced_timesteps
 from adm.config.base import Config
 from adm.params.claims import AnyClaim, SimilarClaim
-from adm.params.gans import GanRunParams
 from adm.params.references import keys_read
-from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
+from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
 
 SEEDS = frozenset({"seed"})

@@ -355,9 +355,8 @@ class Models(NamedTuple):
                 f"{place}.{LEAD}: {name!r} is no model, which `{ITERATION}` needs; {accepted(known, name)}"
             )
         for ends, model in models.items():
-            last = iteration is None
-            checkpoint = self._last(f"{place}.{LEAD}", model) if last else f"{model}-{count_key(iteration)}"
-            yield ends, {**entry, LEAD: checkpoint}
+            end = self._last(f"{place}.{LEAD}", model) if iteration is None else f"{model}-{count_key(iteration)}"
+            yield ends, {**entry, LEAD: end}
         if not models:
             yield (), entry
 

@@ -10,6 +10,7 @@ import inspect
 import json
 from typing import Any, get_args
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from adm.config.base import OWN, Config, introduced_defaults
@@ -149,7 +150,7 @@ def _cleaned(part: Any) -> Any:
     return cleaned
 
 
-def _add_shorthand(section: str, kind: type[Section], entry: Schema) -> None:
+def _add_shorthand(section: str, kind: type[BaseModel], entry: Schema) -> None:
     """Add what an entry may have that a written-out one has not, and the descriptions of its class's bases."""
     docs = [one.__doc__ for one in kind.__mro__ if issubclass(one, Config) and one not in (Config, Section)]
     entry["description"] = " ".join(dict.fromkeys(" ".join(inspect.cleandoc(doc).split()) for doc in docs if doc))
@@ -218,7 +219,7 @@ def _roles() -> Schema:
     }
 
 
-def _reference(section: type[Section]) -> Schema:
+def _reference(section: type[BaseModel]) -> Schema:
     return {"$ref": f"#/definitions/{section.__name__}"}
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from adm.arithmetic.respacing import STEPS_PATTERN
 from adm.errors import UserError, shown
-from adm.params import checks
+from adm.params import checks, report_checks
 from adm.params.expansion import write_out
 from adm.params.reading import read
 from adm.params.schema import Params, params_class
@@ -47,6 +47,7 @@ def check(data: Any, path: Path | str) -> Params:
         written = write_out(data, f"results/{Path(path).resolve().parent.name}")
         params = params_class().model_validate(written)
         checks.check(params)
+        report_checks.check_report(params)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         more = f" (and {len(others)} more)" if others else ""

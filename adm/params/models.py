@@ -1,10 +1,11 @@
-"""Sections of models, and of the segments of their training."""
+"""Sections of models and GANs, and of the segments of their training."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
+from adm.config.gans import Gan
 from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
 from adm.params.references import Checkpoint, Dataset, Model
 from adm.params.section import Section
@@ -47,6 +48,17 @@ ModelParams = Annotated[
     DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams,
     Field(discriminator="kind"),
 ]
+
+
+class GanParams(Section, Gan):
+    """A class-conditional GAN and its training: hinge loss, Adam, an averaged generator.
+
+    Image size and classes are the dataset's. `channels` is the width at full resolution; each halving doubles it. An
+    iteration updates the discriminator `discriminator_steps` times, each time on a new batch, and the generator once.
+    `discriminator_rate` and `generator_rate` are learning rates; both fall linearly to zero at the last iteration.
+    """
+
+    dataset: Dataset
 
 
 class SegmentParams(Section):

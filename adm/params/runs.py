@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
-from adm.config.sampling import Guide, GuidedSampling, Sampling
-from adm.params.references import Checkpoint, DiffusionRun, Reference, Schedule
+from adm.config.sampling import GanSampling, Guide, GuidedSampling, Sampling
+from adm.params.references import Checkpoint, DiffusionRun, Gan, Reference, Schedule
 from adm.params.section import Key, Section
 
 
@@ -94,3 +94,13 @@ class UpsampledRunParams(SamplingParams):
     """A batch that an upsampler makes from the images and labels of the run `base`: the second stage of a stack."""
 
     base: DiffusionRun
+
+
+class GanRunParams(ScoredParams, GanSampling):
+    """One batch of a GAN's samples and its score.
+
+    Seed `seed` + i makes image i. `truncation` scales latents from a normal distribution cut at two standard
+    deviations. Labels are drawn from `classes`; null means all.
+    """
+
+    gan: Gan

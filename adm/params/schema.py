@@ -11,19 +11,29 @@ from adm.config.data import GraphParams
 from adm.config.sampling import Evaluations
 from adm.errors import UserError, accepted, brief
 from adm.params.claims import ClaimParams
-from adm.params.compute import ThroughputParams
-from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
-from adm.params.execution import ExecutionParams
+from adm.params.data import (
+    DatasetParams,
+    ExtractorParams,
+    PublishedReferenceParams,
+    PublishedSamplesParams,
+    PublishedSection,
+    ReferenceParams,
+)
+from adm.params.execution import ExecutionParams, ResourcesParams
 from adm.params.figures import AnyFigureParams
-from adm.params.gans import GanParams, GanRunParams
-from adm.params.models import ModelParams, SegmentParams
-from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
+from adm.params.models import GanParams, ModelParams, SegmentParams
 from adm.params.references import Scored, sections_of
-from adm.params.resources import ResourcesParams
-from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
-from adm.params.schedules import AnyScheduleParams, ScheduleParams
+from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.section import Key, Section, count_key
-from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
+from adm.params.studies import (
+    AnyScheduleParams,
+    InterpolationParams,
+    LikelihoodParams,
+    NeighboursParams,
+    ScheduleParams,
+    ThroughputParams,
+    VariationParams,
+)
 from adm.params.tables import TableParams
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams

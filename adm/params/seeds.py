@@ -60,7 +60,7 @@ def with_seeds(written: Raw) -> Raw:
     for section in SCORED:  # a section may name those before it
         result[section] = _followed(section, written.get(section, {}), known)
     groups = written.get(GROUPS, {})
-    if isinstance(groups, dict):
+    if isinstance(groups, dict) and (groups or any(copies.values())):
         groups = dict(groups)
         for key, members in runs.items():
             _put(groups, GROUPS, key, members)

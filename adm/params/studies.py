@@ -1,12 +1,21 @@
-"""Sections of studies: interpolations, neighbours, variations of the gradient scale, likelihoods."""
+"""Sections of studies: interpolations, neighbours, variations, likelihoods, schedules that are found, and timings."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.config.base import PositiveInt
-from adm.config.sampling import BitsPerDimension, Bound, GradientScale, Interpolation, check_gradient_scale
-from adm.params.references import Checkpoint, Dataset, DiffusionRun, Scored
+from adm.config.base import PositiveInt, Seed
+from adm.config.sampling import (
+    BitsPerDimension,
+    Bound,
+    GradientScale,
+    Interpolation,
+    Steps,
+    Variational,
+    check_gradient_scale,
+)
+from adm.config.throughput import Throughput
+from adm.params.references import Checkpoint, Dataset, DiffusionRun, Model, Scored
 from adm.params.section import Section
 
 
@@ -70,3 +79,45 @@ class LikelihoodParams(BoundParams, BitsPerDimension):
 
     If `steps` is null, all T timesteps are used; fewer give a less tight bound.
     """
+
+
+class VariationalParams(BoundParams, Variational):
+    """The schedules of every number of steps with the least variational bound.
+
+    They are chosen among the timesteps of `among`, or among all T if it is null.
+    """
+
+    kind: Literal["variational"]
+
+
+class SearchParams(Section):
+    """The schedule with the least FID of some that divide a run's number of steps among equal `sections`.
+
+    The `known` schedules take part, and others drawn by the seed, together `candidates`. All are sampled as the run is,
+    with the same seeds, from `seed` on. Round by round a quarter of them stays, scored on four times as many images, at
+    last on `num_samples`. Runs that take the schedule need other seeds, else the search would judge itself.
+    """
+
+    kind: Literal["search"]
+    run: DiffusionRun
+    sections: Annotated[int, Field(ge=1, le=5)] = 5
+    known: list[Steps] = []
+    candidates: PositiveInt = 16
+    num_samples: Annotated[int, Field(ge=4)]
+    seed: Seed = 2_000_000_000
+    threads: PositiveInt = 1
+
+
+AnyScheduleParams = VariationalParams | SearchParams
+
+ScheduleParams = Annotated[AnyScheduleParams, Field(discriminator="kind")]
+
+
+class ThroughputParams(Section, Throughput):
+    """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
+
+    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32. `device` is
+    what computes: it is what is measured, so it stands here and not under `resources`.
+    """
+
+    model: Model

@@ -9,8 +9,7 @@ from adm.arithmetic.families import rounds_of
 from adm.arithmetic.respacing import number_of_steps
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import neighbours_dataset
-from adm.params.schedules import SearchParams
-from adm.params.studies import LikelihoodParams
+from adm.params.studies import LikelihoodParams, SearchParams
 from adm.pipeline.cost import (
     DOUBLE,
     GRADIENT,

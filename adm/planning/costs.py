@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from adm.nets.cost import forward_flops, parameter_count
-from adm.params.published import PublishedGraphParams
+from adm.params.data import PublishedGraphParams
 from adm.pipeline import Job
 from adm.pipeline.cost import (
     FLOAT,

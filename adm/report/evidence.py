@@ -14,10 +14,9 @@ from adm.errors import UserError
 from adm.metrics.jackknife import Jackknife
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.configurations import told_apart_by_schedules
-from adm.params.gans import GanRunParams
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
-from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.section import parts
 from adm.params.studies import InterpolationParams, NeighboursParams

@@ -1,8 +1,8 @@
 """The timesteps that runs visit, read from the schedules that were found for them."""
 
 from adm.params.runs import SamplingParams
-from adm.params.schedules import SearchParams
 from adm.params.schema import Sections
+from adm.params.studies import SearchParams
 from adm.report.metrics import Inputs
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
 from adm.sampling.studies import read_study

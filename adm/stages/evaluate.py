@@ -12,8 +12,7 @@ from adm.metrics.batches import (
 )
 from adm.metrics.score_file import ScoredRun, write_score
 from adm.metrics.scores import MetricInputs
-from adm.params.data import ReferenceParams
-from adm.params.published import PublishedReferenceParams
+from adm.params.data import PublishedReferenceParams, ReferenceParams
 
 
 def run(

@@ -13,8 +13,8 @@ from adm.metrics.jackknife import Jackknife
 from adm.paper import claims as claims_of_paper
 from adm.params import UserError
 from adm.params.claims import ClaimParams, completed, grouped
+from adm.params.data import PublishedGraphParams, PublishedSection
 from adm.params.needs import needs_of_table
-from adm.params.published import PublishedGraphParams, PublishedSection
 from adm.params.references import NoSource
 from adm.params.section import judged
 from adm.params.tables import OwnTableParams

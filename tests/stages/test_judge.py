@@ -17,8 +17,13 @@ from adm.metrics.batches import GRAPH, read_features, write_reference
 from adm.metrics.freeze import freeze
 from adm.metrics.statistics import FeatureStatistics
 from adm.metrics.vision_transformer import VisionTransformer
-from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
-from adm.params.published import PublishedGraphParams, PublishedReferenceParams
+from adm.params.data import (
+    DatasetParams,
+    ExtractorParams,
+    PublishedGraphParams,
+    PublishedReferenceParams,
+    ReferenceParams,
+)
 from adm.params.runs import RunParams
 from adm.sampling.batch import write_batch
 from adm.stages import adopt, evaluate, features, fetch, judge, reference
