@@ -1,4 +1,4 @@
-"""What a model is: its noise, its network, and how it is trained."""
+"""What a model and a GAN are and how they are trained, and timings of training."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -194,6 +194,42 @@ class ClassifierModel(_Model):
     def _no_label_is_dropped(self) -> Self:
         _check_labels(self)
         return self
+
+
+class Gan(Config):
+    """A class-conditional GAN and its training: hinge loss, Adam, an averaged generator.
+
+    Image size and classes are the dataset's. `channels` is the width at full resolution; each halving doubles it. An
+    iteration updates the discriminator `discriminator_steps` times, each time on a new batch, and the generator once.
+    `discriminator_rate` and `generator_rate` are learning rates; both fall linearly to zero at the last iteration.
+    """
+
+    latent: PositiveInt = 16
+    channels: Annotated[int, Field(ge=8, multiple_of=8)] = 16
+    iterations: PositiveInt
+    batch_size: PositiveInt = 64
+    discriminator_steps: PositiveInt = 1
+    generator_rate: Annotated[float, Field(gt=0)] = 1.0e-3
+    discriminator_rate: Annotated[float, Field(gt=0)] = 1.0e-3
+    ema_rate: Fraction = 0.995
+    seed: Seed = 0
+    threads: PositiveInt = 1
+
+
+class Throughput(Config):
+    """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
+
+    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32. `device` is
+    what computes: it is what is measured, so it stands here and not under `resources`.
+    """
+
+    naive_batch: PositiveInt
+    optimised_batch: PositiveInt
+    optimised_precision: Precision = "float32"
+    steps: PositiveInt = 5
+    repetitions: PositiveInt = 5
+    threads: PositiveInt = 1
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 AnyModel = Annotated[DiffusionModel | UpsamplerModel | ClassifierModel, Field(discriminator="kind")]

@@ -16,19 +16,10 @@ DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 
 
 class DatasetParams(Section, ImageSource):
-    """A labelled dataset: the source of its images, and the side to which they are prepared.
+    """A labelled dataset, or a view of one.
 
-    `root` is the folder of the raw files, absolute or relative to the project. `classes` keeps only images of these
-    classes, with their labels; `limit` keeps only the first images of the rest. With `channels` 1 images become grey,
-    and networks see one channel; on disk they are RGB with three equal channels.
-
-    `held_out` is a share of every class on which nothing is trained; samples can be compared with these images, which
-    no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
-    same images.
-
-    With `stored` "files" the images' own files are kept, and each image is decoded and cropped when it is read. Such a
-    dataset serves all sizes: a view of it, `{of: KEY, image_size: 64}`, reads the same files at its own size and has no
-    other value of its own. A dataset that views alone read needs no `image_size`.
+    A dataset with `stored` "files" serves all sizes: a view of it, `{of: KEY, image_size: 64}`, reads the same files at
+    its own size and has no other value of its own. A dataset that views alone read needs no `image_size`.
     """
 
     of: Key | None = None
@@ -66,12 +57,7 @@ def of_files(dataset: DatasetParams | None) -> dict[str, DatasetParams]:
 
 
 class ExtractorParams(Section, Extractor):
-    """A small classifier that is trained on a dataset and frozen into a feature graph.
-
-    It learns the images' classes, or, where they have none, by which of four rotations each was turned. The share
-    `held_out` of the images is not trained on. Where fewer of them than `least_accuracy` are told right, the features
-    say little about images, and so would the metrics that rest on them: the stage refuses them.
-    """
+    """An extractor that is trained on a dataset."""
 
     dataset: Dataset
 

@@ -6,7 +6,6 @@ it requires nothing, because a base, a default, a sweep or the paper may give wh
 what is missing.
 """
 
-import inspect
 import json
 from typing import Any, get_args
 
@@ -73,7 +72,9 @@ def render() -> str:
     """Give the schema, as the text of a file."""
     _, schema = models_json_schema([(params_class(), "validation")], ref_template="#/definitions/{model}")
     definitions: dict[str, Schema] = {name: _cleaned(section) for name, section in schema["$defs"].items()}
+    classes = _classes()
     for name, definition in definitions.items():
+        definition["description"] = _description(classes[name])
         required = definition.pop("required", None)
         if name in REQUIRED:
             definition["required"] = REQUIRED[name] or required
@@ -116,14 +117,24 @@ def render() -> str:
 
 def introduced() -> str:
     """Give the text of `INTRODUCED`: what it records, and the defaults of fields that are new since it was written."""
-    found: dict[str, Any] = {}
-    waiting = Config.__subclasses__()
-    while waiting:
-        section = waiting.pop()
-        waiting += section.__subclasses__()
-        if section.__module__.startswith(OWN):
-            found[section.__name__] = introduced_defaults(section)
-    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    own = {name: section for name, section in _classes().items() if section.__module__.startswith(OWN)}
+    recorded = {name: introduced_defaults(section) for name, section in own.items()}
+    return json.dumps(recorded, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _classes(base: type[Config] = Config) -> dict[str, type[Config]]:
+    """All classes of sections, by their names."""
+    subclasses = base.__subclasses__()
+    inner = [_classes(section) for section in subclasses]
+    return {section.__name__: section for section in subclasses} | {
+        name: section for sections in inner for name, section in sections.items()
+    }
+
+
+def _description(section: type[Config]) -> str:
+    """What a section is, and what the classes are that it has its fields from."""
+    docs = [one.__doc__ for one in section.__mro__ if issubclass(one, Config) and one not in (Config, Section)]
+    return " ".join(dict.fromkeys(" ".join(doc.split()) for doc in docs if doc))
 
 
 def _cleaned(part: Any) -> Any:
@@ -151,9 +162,7 @@ def _cleaned(part: Any) -> Any:
 
 
 def _add_shorthand(section: str, kind: type[BaseModel], entry: Schema) -> None:
-    """Add what an entry may have that a written-out one has not, and the descriptions of its class's bases."""
-    docs = [one.__doc__ for one in kind.__mro__ if issubclass(one, Config) and one not in (Config, Section)]
-    entry["description"] = " ".join(dict.fromkeys(" ".join(inspect.cleandoc(doc).split()) for doc in docs if doc))
+    """Add what an entry may have that a written-out one has not."""
     fields, axis, added = entry["properties"], {"$ref": "#/definitions/Axis"}, added_fields(section)
     if ITERATION in added:
         about = "With a model as checkpoint: the one at this iteration, in place of its last."

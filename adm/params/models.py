@@ -5,8 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
-from adm.config.gans import Gan
-from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.config.models import ClassifierModel, DiffusionModel, Gan, UpsamplerModel
 from adm.params.references import Checkpoint, Dataset, Model
 from adm.params.section import Section
 
@@ -51,12 +50,7 @@ ModelParams = Annotated[
 
 
 class GanParams(Section, Gan):
-    """A class-conditional GAN and its training: hinge loss, Adam, an averaged generator.
-
-    Image size and classes are the dataset's. `channels` is the width at full resolution; each halving doubles it. An
-    iteration updates the discriminator `discriminator_steps` times, each time on a new batch, and the generator once.
-    `discriminator_rate` and `generator_rate` are learning rates; both fall linearly to zero at the last iteration.
-    """
+    """A GAN that is trained on a dataset."""
 
     dataset: Dataset
 

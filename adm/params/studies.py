@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt, Seed
+from adm.config.models import Throughput
 from adm.config.sampling import (
     BitsPerDimension,
     Bound,
@@ -14,18 +15,12 @@ from adm.config.sampling import (
     Variational,
     check_gradient_scale,
 )
-from adm.config.throughput import Throughput
 from adm.params.references import Checkpoint, Dataset, DiffusionRun, Model, Scored
 from adm.params.section import Section
 
 
 class InterpolationParams(Section, Interpolation):
-    """Interpolations between real images in DDIM's latent space, and errors of reconstruction.
-
-    `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
-    reconstructions of both ends. `reconstructions` other images are encoded and decoded to measure the error.
-    `classifier_precision` and `compiled` are as for runs.
-    """
+    """Interpolations between images of a dataset."""
 
     checkpoint: Checkpoint
     classifier: Checkpoint | None = None
@@ -64,8 +59,7 @@ class BoundParams(Section, Bound):
     """Terms of the variational bound L_vlb of a checkpoint on images of a dataset.
 
     The seed chooses `num_images` different images, from the `part` of the dataset for training or from the part that is
-    held out. Each has its own noise, which does not depend on the other images: the same seed gives the same terms. No
-    image is mirrored. `compiled` is as for runs.
+    held out.
     """
 
     checkpoint: Checkpoint
@@ -75,17 +69,11 @@ class BoundParams(Section, Bound):
 
 
 class LikelihoodParams(BoundParams, BitsPerDimension):
-    """Bits per dimension: the sum of the terms at the timesteps of `steps`.
-
-    If `steps` is null, all T timesteps are used; fewer give a less tight bound.
-    """
+    """Bits per dimension of a checkpoint on images of a dataset."""
 
 
 class VariationalParams(BoundParams, Variational):
-    """The schedules of every number of steps with the least variational bound.
-
-    They are chosen among the timesteps of `among`, or among all T if it is null.
-    """
+    """Schedules by the bound of a checkpoint on images of a dataset."""
 
     kind: Literal["variational"]
 
@@ -114,10 +102,6 @@ ScheduleParams = Annotated[AnyScheduleParams, Field(discriminator="kind")]
 
 
 class ThroughputParams(Section, Throughput):
-    """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
-
-    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32. `device` is
-    what computes: it is what is measured, so it stands here and not under `resources`.
-    """
+    """How fast a model of the params file trains."""
 
     model: Model
