@@ -13,8 +13,8 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import TrainingSeeds
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.checks import check_class, check_kept, check_known
-from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim
-from adm.params.configurations import same_configurations
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
+from adm.params.configurations import Configuration, configuration, seeds_of
 from adm.params.figures import (
     AblationsParams,
     AnyFigureParams,
@@ -60,7 +60,9 @@ def check_report(params: Params) -> None:
         _check_figure(params, key, figure)
         if isinstance(figure, AblationsParams | RunCurvesParams):
             _check_seeds(params, f"figures.{key}", keys_read(figure, "metrics"))
+    configurations: dict[str, Configuration] = {}
     for key, claim in params.claims.items():
+        _check_compared(params, f"claims.{key}", claim, configurations)
         _check_claim(params, f"claims.{key}", claim)
 
 
@@ -158,22 +160,27 @@ def _check_visited(params: Params, place: str, figure: SchedulesFigureParams) ->
             raise ValueError(f"{place}.runs: {run!r} is of {found} timesteps, but {figure.study!r} is of {expected}")
 
 
-def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
+def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = keys_read(claim, "metrics")
     runs = members_of(params, compared)
     _check_seeds(params, place, compared)
     _check_seeds_of_all(params, place, compared)
     _check_counts(params, place, runs, over_seeds=any(run in params.groups for run in compared))
-    for run, other in same_configurations(params, claim):
-        raise ValueError(
-            f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs that "
-            "differ in more than seeds"
-        )
+    for run in compared:
+        if run not in configurations:
+            configurations[run] = configuration(params, run)
+    for run, other in combinations(compared, 2):
+        # Runs that are to be similar may differ in their seeds alone.
+        differ = isinstance(claim, SimilarClaim) and seeds_of(params, run) != seeds_of(params, other)
+        if configurations[run] == configurations[other] and not differ:
+            raise ValueError(
+                f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs "
+                "that differ in more than seeds"
+            )
 
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
-    _check_compared(params, place, claim)
     _check_judged(params, claim, f"{place}.judge")
     for model in keys_read(claim, "sizes"):
         _check_trained(params, model, place)
