@@ -4,7 +4,6 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from functools import cache
 
 STEPS_PATTERN = r"^((ddim|logsnr|rho)[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
 """What a schedule of sampling steps looks like."""
@@ -53,7 +52,6 @@ def respaced_timesteps(num_timesteps: int, steps: str, sigmas: Sequence[float] =
     return _strided(num_timesteps, steps)
 
 
-@cache
 def number_of_steps(num_timesteps: int, steps: str) -> int:
     """How many timesteps a schedule visits, whatever the noise of each.
 

@@ -1,6 +1,7 @@
 """Checks across sections of a params file: every name resolves, and sections that belong together fit."""
 
 from collections.abc import Collection
+from functools import cache
 from typing import TypeVar, get_args
 
 from adm.arithmetic.families import family_size, rounds_of
@@ -19,6 +20,9 @@ from adm.params.studies import BoundParams, SearchParams, VariationalParams
 
 FEWEST_SCORED = 4
 """Images of a score, as of a run."""
+
+_number_of_steps = cache(number_of_steps)
+"""Hundreds of runs share few schedules."""
 
 Model = TypeVar("Model", DiffusionModelParams, UpsamplerModelParams, ClassifierModelParams)
 
@@ -205,7 +209,7 @@ def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) 
 def _steps(place: str, timesteps: int, steps: str) -> int:
     """The number of steps of a schedule that such a process has."""
     try:
-        return number_of_steps(timesteps, steps)
+        return _number_of_steps(timesteps, steps)
     except ValueError as error:
         raise ValueError(f"{place}: {str(error).removeprefix('steps: ')}") from error
 
@@ -312,7 +316,7 @@ def _check_guides(params: Params, place: str, run: RunParams, name: str, model: 
             check_equal(at, field, getattr(guide.noise, field), owner, getattr(model.noise, field))
         for field in ("image_size", "image_channels", "num_classes"):
             check_equal(at, field, getattr(guide.network, field), owner, getattr(model.network, field))
-    if not run.guided_steps(model.noise.timesteps):
+    if run.guidance_interval is not None and not run.guided_steps(model.noise.timesteps):
         raise ValueError(
             f"{place}.guidance_interval: {run.guidance_interval} holds none of the steps {run.steps!r} of "
             f"{model.noise.timesteps}; widen it"
@@ -333,7 +337,7 @@ def _check_scheduled(params: Params, place: str, run: SamplingParams, key: str, 
         raise ValueError(
             f"{place}.schedule: {key!r} is of {model.noise.timesteps} timesteps, but the run's model has {timesteps}"
         )
-    most = number_of_steps(timesteps, steps or str(timesteps))
+    most = _number_of_steps(timesteps, steps or str(timesteps))
     if isinstance(schedule, VariationalParams):
         if int(run.steps) > most:
             raise ValueError(f"{place}.steps: {run.steps} is more than the {most} that {key!r} chooses from")

@@ -1,5 +1,6 @@
 """What makes a run's images, as far as a params file tells; runs of one configuration differ in their seeds alone."""
 
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -20,6 +21,9 @@ TIMESTEPS = frozenset({"steps", "schedule"})
 """Fields of a configuration that tell which timesteps a run visits."""
 
 Configuration = dict[str, Any]
+
+_timesteps = cache(respaced_timesteps)
+"""Hundreds of runs share few schedules."""
 
 
 def configuration(params: Sections, run: str) -> Configuration:
@@ -46,7 +50,7 @@ def configuration(params: Sections, run: str) -> Configuration:
         found["noise_temperature"] = 1.0
     if section.schedule is None and not section.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps
-        found["steps"] = respaced_timesteps(timesteps, section.steps)
+        found["steps"] = _timesteps(timesteps, section.steps)
     return found
 
 
