@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from adm.errors import accepted, shown
+from adm.errors import accepted
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
@@ -48,7 +48,7 @@ class Config(BaseModel):
         if isinstance(data, dict):
             for key in data:
                 if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {shown(key)}; {accepted(list(cls.model_fields), str(key))}")
+                    raise ValueError(f"unknown key {key!r}; {accepted(list(cls.model_fields), str(key))}")
         return data
 
 

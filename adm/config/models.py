@@ -6,7 +6,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Config, Fraction, PositiveInt, Seed
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.errors import shown
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Of a network's arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
@@ -75,7 +74,7 @@ def _one_or_three(value: Any) -> Any:
     if isinstance(value, TrainingSeeds) or all(is_seed(one) for one in given):
         return value
     raise ValueError(
-        f"{shown(value)} is not accepted; write a whole number from 0 on, or three by name: "
+        f"{value!r} is not accepted; write a whole number from 0 on, or three by name: "
         "{weights: 1, data: 2, noise: 3}"
     )
 

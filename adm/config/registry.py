@@ -10,8 +10,6 @@ from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 
-from adm.errors import shown
-
 Row = TypeVar("Row")
 
 
@@ -52,7 +50,7 @@ class OneOf:
 
     def _known(self, name: str) -> str:
         if name not in self.registry:
-            raise ValueError(f"{shown(name)} is no {self.registry.what}; there are {', '.join(self.registry)}")
+            raise ValueError(f"{name!r} is no {self.registry.what}; there are {', '.join(self.registry)}")
         return name
 
 

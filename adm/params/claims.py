@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from adm.config.metrics import ClaimMetric
-from adm.errors import accepted, shown
+from adm.errors import accepted
 from adm.paper import claims as claims_of_paper
 from adm.params.references import (
     Graph,
@@ -228,7 +228,7 @@ def _checked(roles: Any) -> dict[str, Any]:
     if roles is None:
         return {}
     if not isinstance(roles, dict):
-        raise ValueError(f"roles: {shown(roles)} is not accepted; write roles and the runs that have them")
+        raise ValueError(f"roles: {roles!r} is not accepted; write roles and the runs that have them")
     known = list(dict.fromkeys(role for claim in claims_of_paper().values() for role in roles_of_claim(claim)))
     for name, given in roles.items():
         if name not in known:
@@ -236,9 +236,7 @@ def _checked(roles: Any) -> dict[str, Any]:
         several = given if isinstance(given, list) else [given]
         is_none = isinstance(given, dict) and set(given) == {"none"} and isinstance(given["none"], str)
         if not is_none and not (several and all(isinstance(one, str) for one in several)):
-            raise ValueError(
-                f"roles.{name}: {shown(given)} is not accepted; write a key, a list of keys, or {{none: why}}"
-            )
+            raise ValueError(f"roles.{name}: {given!r} is not accepted; write a key, a list of keys, or {{none: why}}")
     return roles
 
 
@@ -271,7 +269,7 @@ def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
     """The keys that a role is bound to."""
     found = roles[named.key]
     if isinstance(found, list) and len(found) > 1 and not named.listed:
-        raise ValueError(f"roles.{named.key}: {shown(found)} are several; claims.{claim}.{named.field} needs one")
+        raise ValueError(f"roles.{named.key}: {found!r} are several; claims.{claim}.{named.field} needs one")
     return found if isinstance(found, list) else [found]
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from adm.errors import accepted, shown
+from adm.errors import accepted
 from adm.params.figures import kind_of_figure
 from adm.params.reading import BASE, SWEEP, VARIANTS, WHOLE, Raw, merged
 from adm.params.references import KEY, RUNS, Named, is_of, sections_of, visit
@@ -79,11 +79,11 @@ def split(data: Raw) -> Raw:
 
 def _checked_entries(section: str, entries: Any) -> Entries:
     if not isinstance(entries, dict):
-        raise ValueError(f"{section}: {shown(entries)} is not accepted; write entries by their keys")
-    named = {key if isinstance(key, str) else shown(key): entry for key, entry in entries.items()}
+        raise ValueError(f"{section}: {entries!r} is not accepted; write entries by their keys")
+    named = {key if isinstance(key, str) else repr(key): entry for key, entry in entries.items()}
     for key, entry in named.items():
         if not isinstance(entry, dict) and not (entry is None and section == "claims"):
-            raise ValueError(f"{section}.{key}: {shown(entry)} is not accepted; write fields and their values")
+            raise ValueError(f"{section}.{key}: {entry!r} is not accepted; write fields and their values")
         if isinstance(entry, dict) and (variants := entry.get(VARIANTS)) is not None:
             _check_variants(f"{section}.{key}.{VARIANTS}", variants)
     return named
@@ -91,12 +91,12 @@ def _checked_entries(section: str, entries: Any) -> Entries:
 
 def _check_variants(place: str, variants: Any) -> None:
     if not isinstance(variants, dict) or not variants:
-        raise ValueError(f"{place}: {shown(variants)} is not accepted; write names and what each changes")
+        raise ValueError(f"{place}: {variants!r} is not accepted; write names and what each changes")
     for name, changes in variants.items():
         if not isinstance(name, str) or not KEY.fullmatch(name):
-            raise ValueError(f"{place}: {shown(name)} is no end of a key; use a to z, digits, _ and -")
+            raise ValueError(f"{place}: {name!r} is no end of a key; use a to z, digits, _ and -")
         if not isinstance(changes, dict):
-            raise ValueError(f"{place}.{name}: {shown(changes)} is not accepted; write what changes, {{}} if nothing")
+            raise ValueError(f"{place}.{name}: {changes!r} is not accepted; write what changes, {{}} if nothing")
 
 
 def write_out_entries(sections: Raw) -> None:
@@ -221,7 +221,7 @@ def _checked_defaults(defaults: Any) -> dict[str, Raw]:
     if defaults is None:
         return {}
     if not isinstance(defaults, dict):
-        raise ValueError(f"{DEFAULTS}: {shown(defaults)} is not accepted; write sections, as {{runs: {{seed: 1}}}}")
+        raise ValueError(f"{DEFAULTS}: {defaults!r} is not accepted; write sections, as {{runs: {{seed: 1}}}}")
     by_section = _without(defaults, "published")
     if isinstance(published := defaults.get("published", {}), dict):
         by_section |= {f"{PUBLISHED}{name}": fields for name, fields in published.items()}
@@ -233,7 +233,7 @@ def _checked_defaults(defaults: Any) -> dict[str, Raw]:
             known = sorted(kinds_of_entries())
             raise ValueError(f"{place}: is no section whose entries have defaults; {accepted(known, str(name))}")
         if not isinstance(fields, dict):
-            raise ValueError(f"{place}: {shown(fields)} is not accepted; write fields of its entries and their values")
+            raise ValueError(f"{place}: {fields!r} is not accepted; write fields of its entries and their values")
         for own in (LIKE, VARIANTS, SWEEP):
             if own in fields:
                 raise ValueError(f"{place}.{own}: is no default; an entry gives it itself")
@@ -274,9 +274,7 @@ def _likened(section: str, entries: Entries) -> Entries:
             if other is not None:
                 if not isinstance(other, str) or (other not in entries and other not in variants):
                     known = [name for name in (*entries, *variants) if name != key]
-                    raise ValueError(
-                        f"{section}.{key}.like: {shown(other)} is not there; {accepted(known, str(other))}"
-                    )
+                    raise ValueError(f"{section}.{key}.like: {other!r} is not there; {accepted(known, str(other))}")
                 model, changes = (other, {}) if other in entries else variants[other]
                 own = merged(_without(merged(whole(model, [*chain, key]), _nested(changes)), SWEEP, VARIANTS), own)
             done[key] = own
@@ -308,14 +306,14 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
         return
     place = f"{place}.{SWEEP}"
     if not isinstance(axes, dict) or not axes:
-        raise ValueError(f"{place}: {shown(axes)} is not accepted; write fields and lists of their values")
+        raise ValueError(f"{place}: {axes!r} is not accepted; write fields and lists of their values")
     for field, values in axes.items():
         if not isinstance(values, list) or not values:
-            raise ValueError(f"{place}.{field}: {shown(values)} is not accepted; a sweep needs a list of values")
+            raise ValueError(f"{place}.{field}: {values!r} is not accepted; a sweep needs a list of values")
         for value in values:
             if isinstance(value, dict) or not value_key(value):
                 raise ValueError(
-                    f"{place}.{field}: {shown(value)} is not accepted; values are numbers, words or lists of them"
+                    f"{place}.{field}: {value!r} is not accepted; values are numbers, words or lists of them"
                 )
     added = [ITERATION] if ITERATION in added_fields(section) else []
     _check_fields(place, _nested(axes), _classes_of(section), added)
@@ -347,7 +345,7 @@ class Models(NamedTuple):
             yield (), entry
             return
         if iteration is not None and (not isinstance(iteration, int) or isinstance(iteration, bool)):
-            raise ValueError(f"{place}.{ITERATION}: {shown(iteration)} is not accepted; write a whole number")
+            raise ValueError(f"{place}.{ITERATION}: {iteration!r} is not accepted; write a whole number")
         models = {(): name} if name in self.entries else self.family.get(name, {})
         if not models and iteration is not None:
             known = [*self.entries, *self.family]
@@ -384,7 +382,5 @@ def stops_of(key: str, model: Raw) -> list[int]:
     stops = model.get("checkpoints", [])
     if not isinstance(stops, list) or not all(isinstance(stop, int) for stop in stops):
         told = f", as [{stops}]" if isinstance(stops, int) else ""
-        raise ValueError(
-            f"models.{key}.checkpoints: {shown(stops)} is not accepted; write a list of whole numbers{told}"
-        )
+        raise ValueError(f"models.{key}.checkpoints: {stops!r} is not accepted; write a list of whole numbers{told}")
     return stops

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from adm.errors import accepted, shown
+from adm.errors import accepted
 from adm.params.claims import completed
 from adm.params.entries import PUBLISHED, ROLES, SCORED, Entries, split, stops_of, write_out_entries
 from adm.params.reading import Raw
@@ -55,7 +55,7 @@ def _write_whole_urls(written: Raw) -> None:
         return
     root = written.pop(f"{PUBLISHED}{ROOT}")
     if not (isinstance(root, str) and SCHEME.match(root) and root.endswith("/")):
-        raise ValueError(f"published.root: {shown(root)} is not accepted; write a URL that ends in '/'")
+        raise ValueError(f"published.root: {root!r} is not accepted; write a URL that ends in '/'")
     for name in (name for name in written if name.startswith(PUBLISHED)):
         for entry in written[name].values():
             if isinstance(url := entry.get("url"), str) and not SCHEME.match(url):
@@ -146,13 +146,13 @@ def _fill_in_views(datasets: Entries) -> None:
             continue
         if not isinstance(name, str) or name not in stores:
             raise ValueError(
-                f"datasets.{key}.of: {shown(name)} is no dataset with stored 'files', or is a view itself; "
+                f"datasets.{key}.of: {name!r} is no dataset with stored 'files', or is a view itself; "
                 f"{accepted(stores, str(name))}"
             )
         for field, value in view.items():
             if field not in {"of", "image_size"} and value != stores[name].get(field):
                 raise ValueError(
-                    f"datasets.{key}.{field}: {shown(value)} is not accepted; a view has the value of {name!r}, and "
+                    f"datasets.{key}.{field}: {value!r} is not accepted; a view has the value of {name!r}, and "
                     "gives of and image_size alone"
                 )
         datasets[key] = {**stores[name], **view}

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from adm.arithmetic.respacing import STEPS_PATTERN
-from adm.errors import UserError, shown
+from adm.errors import UserError
 from adm.params import checks, report_checks
 from adm.params.expansion import write_out
 from adm.params.reading import read
@@ -69,7 +69,7 @@ def line_of(error: dict[str, Any]) -> str:
     location = [part for part in error["loc"] if part != "[key]"]
     if location and location[0] in OF_KINDS:
         del location[2:3]
-    place = ".".join(part if isinstance(part, str) else shown(part) for part in location) or "the file as a whole"
+    place = ".".join(part if isinstance(part, str) else repr(part) for part in location) or "the file as a whole"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"].startswith("union_tag"):
         name, tag = str(error["ctx"]["discriminator"]).strip("'"), error["ctx"].get("tag")
@@ -83,7 +83,7 @@ def line_of(error: dict[str, Any]) -> str:
     if error.get("ctx", {}).get("pattern") == STEPS_PATTERN:
         message = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
     cure = _cure(error["type"], error["input"]) or f"{message[0].lower()}{message[1:]}"
-    return f"{place}: {shown(error['input'])} is not accepted: {cure}"
+    return f"{place}: {error['input']!r} is not accepted: {cure}"
 
 
 def _cure(kind: str, value: Any) -> str | None:

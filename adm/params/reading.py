@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from adm.errors import UserError, brief, shown
+from adm.errors import UserError, brief
 
 MOST_CHARACTERS = 1 << 20
 """Largest number of characters of all keys and values; those of an alias count at each of its uses."""
@@ -82,7 +82,7 @@ def _read(path: Path, below: list[Path]) -> Source:
         return Source(data, [path])
     base = data.pop(BASE)
     if not isinstance(base, str) or not base:
-        raise UserError(f"{path}: base: {shown(base)} is not accepted; write the path of a params file")
+        raise UserError(f"{path}: base: {base!r} is not accepted; write the path of a params file")
     where = path.parent / base
     chain = [*below, path]
     try:

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from pydantic import BaseModel, BeforeValidator, GetJsonSchemaHandler, StringConstraints
 
-from adm.errors import shown
 from adm.params.section import Key, Section
 
 Read = Literal["metrics", "samples", "data", "studies", "throughput", "sizes"]
@@ -104,7 +103,7 @@ def _source(value: Any) -> Any:
         return value
     if isinstance(value, dict) and set(value) == {"none"} and isinstance(value["none"], str):
         return value
-    raise ValueError(f"{shown(value)} is not accepted; write a key, or {{none: why there is none}}")
+    raise ValueError(f"{value!r} is not accepted; write a key, or {{none: why there is none}}")
 
 
 OrNone = BeforeValidator(_source)

@@ -18,7 +18,6 @@ from itertools import product
 from typing import Any
 
 from adm.config.models import TrainingSeeds, is_seed
-from adm.errors import shown
 from adm.params.entries import SCORED, SEEDED, SEEDS, Entries, stops_of
 from adm.params.reading import Raw
 from adm.params.references import RUNS, Named, references, visit
@@ -107,7 +106,7 @@ def _copied(section: str, entries: Entries, copies: Copies) -> Entries:
 def _checked(place: str, seeds: Any) -> list[int]:
     if not isinstance(seeds, list) or not seeds or not all(map(is_seed, seeds)) or len(set(seeds)) < len(seeds):
         raise ValueError(
-            f"{place}: {shown(seeds)} is not accepted; write a list of different whole numbers from 0 on, as [1, 2, 3]"
+            f"{place}: {seeds!r} is not accepted; write a list of different whole numbers from 0 on, as [1, 2, 3]"
         )
     return seeds
 
