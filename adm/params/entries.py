@@ -63,18 +63,19 @@ def split(data: Raw) -> Raw:
     Raises:
         ValueError: A section is unknown or holds no entries; the message names it.
     """
-    sections = dict(data)
     known = [*params_class().model_fields, BASE, DEFAULTS, ROLES]
     for name in data:
         if name not in known:
             raise ValueError(f"{name}: is no section of a params file; {accepted(known, str(name))}")
-    if isinstance(published := data.get("published"), dict):
-        sections |= {f"{PUBLISHED}{name}": part for name, part in published.items()}
-        del sections["published"]
-    for name, entries in sections.items():
-        if name in kinds_of_entries():
-            sections[name] = _checked_entries(name, entries)
-    return sections
+    kinds, sections = kinds_of_entries(), _parted(data)
+    return {name: _checked_entries(name, part) if name in kinds else part for name, part in sections.items()}
+
+
+def _parted(sections: Raw) -> Raw:
+    published = sections.get("published")
+    if not isinstance(published, dict):
+        return sections
+    return _without(sections, "published") | {f"{PUBLISHED}{name}": part for name, part in published.items()}
 
 
 def _checked_entries(section: str, entries: Any) -> Entries:
@@ -222,11 +223,7 @@ def _checked_defaults(defaults: Any) -> dict[str, Raw]:
         return {}
     if not isinstance(defaults, dict):
         raise ValueError(f"{DEFAULTS}: {defaults!r} is not accepted; write sections, as {{runs: {{seed: 1}}}}")
-    by_section = _without(defaults, "published")
-    if isinstance(published := defaults.get("published", {}), dict):
-        by_section |= {f"{PUBLISHED}{name}": fields for name, fields in published.items()}
-    else:
-        by_section["published"] = published
+    by_section = _parted(defaults)
     for name, fields in by_section.items():
         place = f"{DEFAULTS}.{name}"
         if name not in kinds_of_entries():
