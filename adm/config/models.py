@@ -138,6 +138,13 @@ class TrainingParams(Config):
 class _Model(Config):
     training: TrainingParams
 
+    @model_validator(mode="after")
+    def _labels_can_be_dropped(self) -> Self:
+        has_labels = isinstance(self, DiffusionModel) and self.network.num_classes
+        if (rate := self.training.label_dropout) and not has_labels:
+            raise ValueError(f"training.label_dropout {rate} is for diffusion models with classes; leave it out")
+        return self
+
 
 class _Denoiser(_Model):
     noise: ProcessParams = ProcessParams()
@@ -153,21 +160,11 @@ class _Denoiser(_Model):
         return self
 
 
-def _check_labels(model: _Model, num_classes: int | None = None) -> None:
-    if (rate := model.training.label_dropout) and not num_classes:
-        raise ValueError(f"training.label_dropout {rate} is for diffusion models with classes; leave it out")
-
-
 class DiffusionModel(_Denoiser):
     """A diffusion model."""
 
     kind: Literal["diffusion"]
     network: UNetParams
-
-    @model_validator(mode="after")
-    def _labels_can_be_dropped(self) -> Self:
-        _check_labels(self, self.network.num_classes)
-        return self
 
 
 class UpsamplerModel(_Denoiser):
@@ -176,11 +173,6 @@ class UpsamplerModel(_Denoiser):
     kind: Literal["upsampler"]
     network: UpsamplerParams
 
-    @model_validator(mode="after")
-    def _no_label_is_dropped(self) -> Self:
-        _check_labels(self)
-        return self
-
 
 class ClassifierModel(_Model):
     """A classifier of noised images, p(y | x_t)."""
@@ -188,11 +180,6 @@ class ClassifierModel(_Model):
     kind: Literal["classifier"]
     network: ClassifierParams
     noise: NoiseParams = NoiseParams()
-
-    @model_validator(mode="after")
-    def _no_label_is_dropped(self) -> Self:
-        _check_labels(self)
-        return self
 
 
 class Gan(Config):
