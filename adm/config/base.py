@@ -6,13 +6,24 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from adm.errors import accepted
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+def _increasing(values: list[Any]) -> list[Any]:
+    if sorted(set(values)) != values:
+        raise ValueError(f"{values} must increase")
+    return values
+
+
+Increasing = AfterValidator(_increasing)
+"""Marks a list whose values must increase."""
+
 INTRODUCED = Path(__file__).with_name("introduced.json")
 """By classes of sections, the defaults that their fields were introduced with. `adm schema` adds those of new fields,
 and changes none: so a result that was made with another default than today's is told from today's."""

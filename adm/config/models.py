@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from adm.config.base import Config, Fraction, PositiveInt, Seed
+from adm.config.base import Config, Fraction, Increasing, PositiveInt, Seed
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
@@ -44,14 +44,8 @@ class AveragesParams(Config):
     Source: Karras et al. (2024), EDM2, section 3.
     """
 
-    lengths: list[EmaLength] = [0.05, 0.1]
+    lengths: Annotated[list[EmaLength], Field(min_length=2), Increasing] = [0.05, 0.1]
     every: PositiveInt
-
-    @model_validator(mode="after")
-    def _several_lengths_increase(self) -> Self:
-        if len(self.lengths) < 2 or sorted(set(self.lengths)) != self.lengths:
-            raise ValueError(f"lengths {self.lengths} must be two or more, and increase")
-        return self
 
 
 class TrainingSeeds(Config):

@@ -1,7 +1,8 @@
 """The params file: one schema for every scale, checked as a whole before anything runs.
 
-This package imports no torch, so the engines can read it in an instant. Each module imports only from those before it:
-sections, `schema` with its look-ups, `checks`, `seeds`, `bases`, `sweeps`, `shorthand`, `expansion`, `load`.
+This package imports no torch, so the engines can read it in an instant. A file takes this way: `reading` merges it with
+its bases, `expansion` writes it out, with `entries` and `seeds`, `schema` validates it, `checks` and `report_checks`
+compare its sections.
 """
 
 from adm.errors import UserError

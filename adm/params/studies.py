@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.config.base import PositiveInt, Seed
+from adm.config.base import Increasing, PositiveInt, Seed
 from adm.config.models import Throughput
 from adm.config.sampling import (
     BitsPerDimension,
@@ -44,15 +44,9 @@ class VariationParams(Section):
     """A run's first `num_samples` seeds at several gradient scales; everything else is as in the run."""
 
     run: DiffusionRun
-    scales: Annotated[list[GradientScale], Field(min_length=1)]
+    scales: Annotated[list[GradientScale], Field(min_length=1), Increasing]
     num_samples: PositiveInt = 8
     threads: PositiveInt = 1
-
-    @model_validator(mode="after")
-    def _scales_increase(self) -> Self:
-        if sorted(set(self.scales)) != self.scales:
-            raise ValueError(f"scales {self.scales} must increase")
-        return self
 
 
 class BoundParams(Section, Bound):
