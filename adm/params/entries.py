@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from adm.config.marks import is_of, sections_of
 from adm.errors import accepted
 from adm.params.figures import kind_of_figure
 from adm.params.reading import BASE, SWEEP, VARIANTS, WHOLE, Raw, merged
-from adm.params.references import KEY, RUNS, Named, is_of, sections_of, visit
+from adm.params.references import KEY, RUNS, Named, visit
 from adm.params.schema import kinds_of_entries, params_class
 from adm.params.section import count_key, value_key
 from adm.params.tables import kind_of_table

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from adm.config.base import OWN, Config, introduced_defaults
+from adm.config.marks import sections_of
 from adm.config.models import TrainingSeeds
 from adm.paper import claims as claims_of_paper
 from adm.params.claims import roles_of_claim
@@ -20,7 +21,7 @@ from adm.params.entries import DEFAULTS, ITERATION, LIKE, PUBLISHED, ROLES, SEED
 from adm.params.expansion import ROOT
 from adm.params.figures import AnyFigureParams, ClassGridParams, RandomGridParams
 from adm.params.reading import BASE, SWEEP, VARIANTS, WHOLE
-from adm.params.references import KEY, NAMES, NoSource, sections_of
+from adm.params.references import KEY, NAMES, NoSource
 from adm.params.schema import Params, kinds_of_entries, params_class
 from adm.params.section import Section
 from adm.params.tables import KINDS, AnyTableParams

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import Field, create_model
 
 from adm.config.data import GraphParams
+from adm.config.marks import sections_of
 from adm.config.sampling import Evaluations
 from adm.errors import UserError, accepted, brief
 from adm.params.claims import ClaimParams
@@ -22,7 +23,7 @@ from adm.params.data import (
 from adm.params.execution import ExecutionParams, ResourcesParams
 from adm.params.figures import AnyFigureParams
 from adm.params.models import GanParams, ModelParams, SegmentParams
-from adm.params.references import Scored, sections_of
+from adm.params.references import Scored
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.section import Key, Section, count_key
 from adm.params.studies import (
