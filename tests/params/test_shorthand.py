@@ -188,6 +188,8 @@ def test_a_file_changes_adds_and_removes_variants_of_its_base(scale):
     params = scale(changes, small=base)
     assert {"ablation-base", "ablation-wide"} == {key for key in params.models if key.startswith("ablation")}
     assert params.models["ablation-base"].training.seed == 9
+    with pytest.raises(UserError, match=r"models\.ablation-base: .* change it there, models\.ablation\.variants\.base"):
+        scale("models: {ablation-base: {training: {seed: 9}}}", small=base)
 
 
 def test_a_variant_may_have_a_sweep_of_its_own(scale):
