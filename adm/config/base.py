@@ -38,7 +38,7 @@ class Config(BaseModel):
     """Fields that decide which jobs exist, but not what a job computes."""
 
     def values(self, by_name: bool = False) -> dict[str, Any]:
-        """The values that differ from the defaults that fields were introduced with, as plain values.
+        """Give the values that differ from the defaults that fields were introduced with, as plain values.
 
         Manifests and triggers hold them. A new field with a default does not change them; another default of a field
         does, wherever it is taken. Triggers have fields in the order of their names: engines compare their text, and a
@@ -47,7 +47,7 @@ class Config(BaseModel):
         return {name: value for name, value in self.told(by_name).items() if name not in self.DECLARED}
 
     def told(self, by_name: bool = False) -> dict[str, Any]:
-        """The same, with the fields that only decide which jobs exist."""
+        """Give the same, with the fields that only decide which jobs exist."""
         names = sorted(type(self).model_fields) if by_name else type(self).model_fields
         found = {name: _plain(vars(self)[name], by_name) for name in names if name in vars(self)}
         introduced = introduced_defaults(type(self))
@@ -69,7 +69,7 @@ OWN = ("adm.config.", "adm.params.")
 
 @cache
 def introduced_defaults(section: type[Config]) -> dict[str, Any]:
-    """The defaults that fields of a class were introduced with, as plain values; today's of fields not recorded yet."""
+    """Give the defaults that fields of a class were introduced with, as plain values; today's of new fields."""
     recorded = _recorded().get(section.__name__, {}) if section.__module__.startswith(OWN) else {}
     return {
         name: recorded.get(name, _plain(field.get_default(call_default_factory=True), by_name=False))

@@ -75,7 +75,7 @@ def is_of(section: type[BaseModel], value: Any) -> bool:
 
 @cache
 def _kinds(section: type[BaseModel]) -> tuple[Any, tuple[Any, ...]]:
-    """The kind of a class that an entry has without `kind`, and all that it may have; nothing if it has none."""
+    """Give the kind of a class that an entry has without `kind`, and all that it may have; nothing if it has none."""
     kind = section.model_fields.get("kind")
     return (None, ()) if kind is None else (kind.default, get_args(kind.annotation))
 

@@ -74,7 +74,7 @@ def _one_or_three(value: Any) -> Any:
 
 
 def is_seed(value: Any) -> bool:
-    """Whether a value from YAML is a seed: a whole number from 0 on."""
+    """Tell whether a value from YAML is a seed: a whole number from 0 on."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 

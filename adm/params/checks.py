@@ -197,7 +197,7 @@ def _check_images(place: str, dataset: DatasetParams, owner: str, network: UNetP
 
 
 def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) -> tuple[str, Model]:
-    """The model of a checkpoint, which must be of a kind, with its key."""
+    """Give the model of a checkpoint, which must be of a kind, with its key."""
     name = params.model_of(checkpoint)
     model = params.models[name]
     if not isinstance(model, wanted):
@@ -207,7 +207,7 @@ def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) 
 
 
 def _steps(place: str, timesteps: int, steps: str) -> int:
-    """The number of steps of a schedule that such a process has."""
+    """Give the number of steps of a schedule that such a process has."""
     try:
         return _number_of_steps(timesteps, steps)
     except ValueError as error:

@@ -195,7 +195,7 @@ CLASSES: dict[str, type[Section]] = {
 
 
 def roles_of_claim(claim: dict[str, Any]) -> list[str]:
-    """The roles that a claim of `adm/paper/claims.yaml` names, in order."""
+    """Give the roles that a claim of `adm/paper/claims.yaml` names, in order."""
     return [] if "none" in claim else [named.key for named in references(CLASSES[claim["kind"]], claim)]
 
 
@@ -241,7 +241,7 @@ def _checked(roles: Any) -> dict[str, Any]:
 
 
 def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A claim of the paper with what its roles are bound to, and whether the scale needs no entry for it.
+    """Give a claim of the paper with what its roles are bound to, and whether the scale needs no entry for it.
 
     Fields with a role that is not bound are left out, as are those of the scale's `own` entry. With a role that nothing
     can have, the claim is not tested.
@@ -266,7 +266,7 @@ def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str,
 
 
 def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
-    """The keys that a role is bound to."""
+    """Give the keys that a role is bound to."""
     found = roles[named.key]
     if isinstance(found, list) and len(found) > 1 and not named.listed:
         raise ValueError(f"roles.{named.key}: {found!r} are several; claims.{claim}.{named.field} needs one")
@@ -291,7 +291,7 @@ def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:
 
 
 def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
-    """Claims by the group that they are told in, in order; a group without claims is left out.
+    """Give claims by the group that they are told in, in order; a group without claims is left out.
 
     What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper" and
     from one's "own". Claims of `adm/paper/claims.yaml` that are not the paper's name a group: "later" work.

@@ -49,7 +49,7 @@ class DatasetParams(Section, ImageSource):
 
 
 def of_files(dataset: DatasetParams | None) -> dict[str, DatasetParams]:
-    """The section, by its name, of a dataset that stores files; nothing of others.
+    """Give the section, by its name, of a dataset that stores files; nothing of others.
 
     Who reads images of stored files notes it: the artifact of these does not tell at what size they were read.
     """

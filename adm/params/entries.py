@@ -134,7 +134,7 @@ def write_out_entries(sections: Raw) -> None:
 
 
 def _all_of(begun: Mapping[str, list[str]], named: Named) -> list[str]:
-    """The runs that stand for a key in a list."""
+    """Give the runs that stand for a key in a list."""
     return begun.get(named.key, [named.key]) if named.listed and named.ref.of in RUNS else [named.key]
 
 
@@ -177,7 +177,7 @@ def _without(entry: Raw, *names: str) -> Raw:
 
 
 def _nested(changes: Raw) -> Raw:
-    """Changes with dotted fields, as `network.channels`, in mappings."""
+    """Nest changes with dotted fields, as `network.channels`, in mappings."""
     result: Raw = {}
     for name, value in changes.items():
         whole = value
@@ -192,13 +192,13 @@ Classes = tuple[type[BaseModel], ...]
 
 @cache
 def _classes_of(section: str) -> Classes:
-    """The classes that entries of a section may be of."""
+    """Give the classes that entries of a section may be of."""
     return tuple(sections_of(kinds_of_entries()[section]))
 
 
 @cache
 def _fields_of(classes: Classes) -> dict[str, Classes]:
-    """The fields of some classes of sections, each with the classes of sections that it may hold."""
+    """Give the fields of some classes of sections, each with the classes of sections that it may hold."""
     fields: dict[str, Classes] = {}
     for section in classes:
         for name, field in section.model_fields.items():
@@ -219,7 +219,7 @@ def _check_fields(place: str, fields: Raw, classes: Classes, added: Sequence[str
 
 
 def _checked_defaults(defaults: Any) -> dict[str, Raw]:
-    """The defaults of entries, by the names of their sections."""
+    """Give the defaults of entries, by the names of their sections."""
     if defaults is None:
         return {}
     if not isinstance(defaults, dict):
@@ -240,7 +240,7 @@ def _checked_defaults(defaults: Any) -> dict[str, Raw]:
 
 
 def _with_defaults(classes: Classes, defaults: Raw, entry: Raw) -> Raw:
-    """An entry with the defaults of its section that its kind has fields for."""
+    """Add the defaults of a section to an entry, those that its kind has fields for."""
     if not defaults:
         return entry
     whole = merged(defaults, entry)
@@ -250,13 +250,13 @@ def _with_defaults(classes: Classes, defaults: Raw, entry: Raw) -> Raw:
 
 
 def _with_kind(section: str, key: str, entry: Raw) -> Raw:
-    """A table or a figure with the kind that follows from its key or its fields."""
+    """Add to a table or a figure the kind that follows from its key or its fields."""
     kind = kind_of_table(key) if section == "tables" else kind_of_figure(entry) if section == "figures" else None
     return entry if kind is None else {"kind": kind, **entry}
 
 
 def _likened(section: str, entries: Entries) -> Entries:
-    """Entries with the fields of those that they are like; sweeps and variants are not among these."""
+    """Add to entries the fields of those that they are like; sweeps and variants are not among these."""
     done: Entries = {}
     variants = {
         f"{key}-{name}": (key, changes)
@@ -282,7 +282,7 @@ def _likened(section: str, entries: Entries) -> Entries:
 
 
 def _varied(section: str, key: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
-    """The variants of an entry, by the ends of their keys; without any, the entry itself."""
+    """Give the variants of an entry, by the ends of their keys; without any, the entry itself."""
     rest = _without(entry, VARIANTS)
     if entry.get(VARIANTS) is None:
         yield (), rest
@@ -294,7 +294,7 @@ def _varied(section: str, key: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
 
 
 def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
-    """The entries from a sweep, by the ends of their keys; without one, the entry itself."""
+    """Give the entries from a sweep, by the ends of their keys; without one, the entry itself."""
     if SWEEP not in added_fields(section):
         yield (), entry
         return
@@ -357,7 +357,7 @@ class Models(NamedTuple):
             yield (), entry
 
     def _last_of_others(self, place: str, named: Named) -> list[str]:
-        """The last checkpoint of a model that another field than the first names."""
+        """Give the last checkpoint of a model that another field than the first names."""
         is_model = named.ref.of == "checkpoints" and named.key in self.entries and named.field != LEAD
         return [self._last(f"{place}.{named.field}", named.key) if is_model else named.key]
 

@@ -95,7 +95,7 @@ def _check_guided(written: Raw) -> None:
 
 
 def _known(written: Raw, section: str, key: Any, place: str) -> Raw:
-    """The entry that a key names; none of a value that is no key, which the schema refuses."""
+    """Give the entry that a key names; none of a value that is no key, which the schema refuses."""
     if not isinstance(key, str):
         return {}
     entries = written.get(section, {})
@@ -106,7 +106,7 @@ def _known(written: Raw, section: str, key: Any, place: str) -> Raw:
 
 
 def _dataset_of(written: Raw, section: str, key: str, entry: Raw) -> Any:
-    """The dataset that an entry's checkpoint or GAN is trained on."""
+    """Give the dataset that an entry's checkpoint or GAN is trained on."""
     field = "gan" if section == "gan_runs" else "checkpoint"
     name, place = entry.get(field), f"{section}.{key}.{field}"
     if name is None and section in SCORED:
@@ -126,7 +126,7 @@ def _dataset_of(written: Raw, section: str, key: str, entry: Raw) -> Any:
 
 
 def _reference_of(dataset: Any, references: Entries) -> str | None:
-    """The only reference of a dataset; of several, the one that is named like it."""
+    """Give the only reference of a dataset; of several, the one that is named like it."""
     if not isinstance(dataset, str):
         return None
     named = [key for key, entry in references.items() if entry.get("dataset") == dataset]

@@ -124,7 +124,7 @@ def introduced() -> str:
 
 
 def _classes(base: type[Config] = Config) -> dict[str, type[Config]]:
-    """All classes of sections, by their names."""
+    """Give all classes of sections, by their names."""
     subclasses = base.__subclasses__()
     inner = [_classes(section) for section in subclasses]
     return {section.__name__: section for section in subclasses} | {
@@ -133,13 +133,13 @@ def _classes(base: type[Config] = Config) -> dict[str, type[Config]]:
 
 
 def _description(section: type[Config]) -> str:
-    """What a section is, and what the classes are that it has its fields from."""
+    """Tell what a section is, and what the classes are that it has its fields from."""
     docs = [one.__doc__ for one in section.__mro__ if issubclass(one, Config) and one not in (Config, Section)]
     return " ".join(dict.fromkeys(" ".join(doc.split()) for doc in docs if doc))
 
 
 def _cleaned(part: Any) -> Any:
-    """A part of a schema without titles (they repeat names) and discriminators, for files as people write them."""
+    """Clean a part of a schema of titles (they repeat names) and discriminators, for files as people write them."""
     if isinstance(part, list):
         return [_cleaned(one) for one in part]
     if not isinstance(part, dict):
@@ -186,7 +186,7 @@ def _add_shorthand(section: str, kind: type[BaseModel], entry: Schema) -> None:
 
 
 def _mapping(description: str, properties: Schema, patterns: Schema) -> Schema:
-    """A mapping of one value or more."""
+    """Give a mapping of one value or more."""
     return {
         "description": description,
         "type": "object",
@@ -198,7 +198,7 @@ def _mapping(description: str, properties: Schema, patterns: Schema) -> Schema:
 
 
 def _defaults() -> Schema:
-    """The fields that a file may give to all entries of a section."""
+    """Give the fields that a file may give to all entries of a section."""
     sections: Schema = {}
     for section, kind in kinds_of_entries().items():
         own = [{"required": [field]} for field in (LIKE, VARIANTS, SWEEP)]
@@ -213,7 +213,7 @@ def _defaults() -> Schema:
 
 
 def _roles() -> Schema:
-    """Who plays the roles of the paper's claims, each with the claims that name it."""
+    """Tell who plays the roles of the paper's claims, each with the claims that name it."""
     claims: dict[str, list[str]] = {}
     for key, claim in claims_of_paper().items():
         for name in roles_of_claim(claim):

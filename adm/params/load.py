@@ -58,13 +58,13 @@ def check(data: Any, path: Path | str) -> Params:
 
 
 def write(params: Params) -> str:
-    """A written-out params file as YAML."""
+    """Write a written-out params file as YAML."""
     content = params.model_dump(mode="json")
     return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
 
 def line_of(error: dict[str, Any]) -> str:
-    """One of pydantic's errors as a line that names the key, the value and what is accepted."""
+    """Say one of pydantic's errors in a line that names the key, the value and what is accepted."""
     # In sections of several kinds the kind is part of pydantic's location, but it is no key of the file.
     location = [part for part in error["loc"] if part != "[key]"]
     if location and location[0] in OF_KINDS:
@@ -87,7 +87,7 @@ def line_of(error: dict[str, Any]) -> str:
 
 
 def _cure(kind: str, value: Any) -> str | None:
-    """What to write in place of a value of another type, where that is certain."""
+    """Tell what to write in place of a value of another type, where that is certain."""
     if kind == "list_type" and isinstance(value, str | int | float):
         return f"write a list, as [{value}]"
     if kind == "string_type" and isinstance(value, int | float):

@@ -32,14 +32,14 @@ class Needs:
     sizes: bool = False
 
     def items(self) -> Iterator[tuple[str, list[str]]]:
-        """Kinds and keys; the file of sizes has the key ""."""
+        """Give kinds and keys; the file of sizes has the key ""."""
         for each in fields(self):
             keys = getattr(self, each.name)
             yield each.name, ([""] if keys else []) if each.name == "sizes" else keys
 
 
 def needs_of(params: Sections, *shown: BaseModel) -> Needs:
-    """The artifacts that the references of tables, figures or claims name; of groups, those of their members."""
+    """Give the artifacts that the references of tables, figures or claims name; of groups, those of their members."""
     found = [named for one in shown for named in references(type(one), one)]
 
     def named(read: Read) -> list[str]:
@@ -60,7 +60,7 @@ def needs_of(params: Sections, *shown: BaseModel) -> Needs:
 
 
 def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
-    """The runs that a table or a claim has scored by judges, each with the judge."""
+    """Give the runs that a table or a claim has scored by judges, each with the judge."""
     judges: list[str] = []
     if isinstance(shown, OwnTableParams):
         judges = shown.judges
@@ -70,12 +70,12 @@ def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
 
 
 def needs_of_table(params: Params, table: str) -> Needs:
-    """The artifacts that a table is made from."""
+    """Give the artifacts that a table is made from."""
     return needs_of(params, params.tables[table])
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
-    """The artifacts that a figure is made from."""
+    """Give the artifacts that a figure is made from."""
     shown = params.figures[figure]
     needs = needs_of(params, shown)
     if isinstance(shown, AblationsParams):
@@ -96,7 +96,7 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
 
 
 def needs_of_claims(params: Params, group: str) -> Needs:
-    """What the claims of a group are tested on."""
+    """Tell what the claims of a group are tested on."""
     claims = grouped(params.claims)[group].values()
     pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
     found = [getattr(params.section_of(run), "schedule", None) for pair in pairs for run in pair]
@@ -105,12 +105,12 @@ def needs_of_claims(params: Params, group: str) -> Needs:
 
 
 def neighbours_dataset(params: Sections, study: str) -> str:
-    """The dataset in which a study looks for neighbours: that of its run's reference."""
+    """Give the dataset in which a study looks for neighbours: that of its run's reference."""
     return params.references[params.scored[params.neighbours[study].run].reference].dataset
 
 
 def members_of(params: Sections, keys: Iterable[str]) -> list[str]:
-    """The runs that keys of runs and of groups name, without repetition."""
+    """Give the runs that keys of runs and of groups name, without repetition."""
     return keys_in(run for key in keys for run in params.members(key))
 
 
@@ -189,7 +189,7 @@ def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iter
 
 
 def _named(params: Params, kind: str, key: str) -> Iterator[Entry]:
-    """What an entry names."""
+    """Tell what an entry names."""
     if kind == "checkpoint":
         yield "model", params.model_of(key)
         return

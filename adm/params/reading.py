@@ -99,7 +99,7 @@ def _read(path: Path, below: list[Path]) -> Source:
 
 
 def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
-    """A base with changes applied; null removes a section, an entry of one, or a variant of an entry."""
+    """Apply changes to a base; null removes a section, an entry of one, or a variant of an entry."""
     depth = 3 if place[:1] == ("published",) else 2
     removes = len(place) < depth or place[depth:] == (VARIANTS,)
     changed = dict(base)

@@ -73,13 +73,13 @@ def with_seeds(written: Raw) -> Raw:
 
 
 def _first(copies: Mapping[str, Copies], named: Named) -> list[str]:
-    """The first copy of what is named, if but one can be."""
+    """Give the first copy of what is named, if but one can be."""
     several = copies.get(named.ref.of, {}).get(named.key)
     return [several[0] if several and not named.ref.groups else named.key]
 
 
 def _copied(section: str, entries: Entries, copies: Copies) -> Entries:
-    """Entries with those that have seeds copied; `copies` gets the keys of the copies."""
+    """Copy the entries that have seeds; `copies` gets the keys of the copies."""
     result: Entries = {}
     for key, entry in entries.items():
         seeds, rest = entry.get(SEEDS), {name: value for name, value in entry.items() if name != SEEDS}
@@ -137,7 +137,7 @@ def _put(result: Raw, section: str, key: str, entry: Any) -> None:
 
 
 def _followed(section: str, entries: Entries, known: Mapping[str, Copies]) -> Entries:
-    """Entries of runs, one for each copy of what they name, the i-th with the i-th; `known` gets their keys."""
+    """Give entries of runs, one for each copy of what they name, the i-th with the i-th; `known` gets their keys."""
     kind, runs = kinds_of_entries()[section], known["runs"]
     result: Entries = {}
     for key, entry in entries.items():
