@@ -217,7 +217,7 @@ def completed(claims: dict[str, Any], roles: Any = None) -> dict[str, Any]:
         papers[key], is_whole = _cast(key, paper, bound, claims.get(key) or {})
         if is_whole:
             wanted.add(key)
-    if wanted & papers.keys():
+    if papers.keys() & {key for key in wanted if claims.get(key, {}) is not None}:
         wanted |= {key for key, paper in claims_of_paper().items() if "none" in paper}
     order = [*(key for key in papers if key in wanted), *(key for key in claims if key not in papers)]
     given = {key: claims.get(key, {}) for key in order}

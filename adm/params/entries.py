@@ -8,7 +8,7 @@ In a list of runs a key stands for all entries that it begins: that of a sweep, 
 of a model that has either.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import product
 from math import prod
@@ -39,6 +39,9 @@ SCORED = ("runs", "upsampled_runs", "gan_runs")
 
 LEAD = "checkpoint"
 """The field of a checkpoint by which a model with variants or a sweep makes an entry for each of its models."""
+
+MOST_ALIKE = 100
+"""Most entries of which each is like the next."""
 
 MOST_SWEPT = 1000
 """Largest number of entries from one sweep."""
@@ -111,6 +114,7 @@ def write_out_entries(sections: Raw) -> None:
     defaults = _checked_defaults(sections.pop(DEFAULTS, None))
     begun: dict[str, list[str]] = {}
     models = Models({}, {}, {})
+    own = {key for name in SCORED for key in _keys_of(sections.get(name, {}))}
     # Runs follow models and published checkpoints.
     kinds = kinds_of_entries()
     first = [name for name in kinds if name.startswith(PUBLISHED) or name == "models"]
@@ -118,7 +122,7 @@ def write_out_entries(sections: Raw) -> None:
         if section not in sections:
             continue
         follow = partial(models.followed, section) if ITERATION in added_fields(section) else None
-        entries, family = _written(section, sections[section], defaults.get(section, {}), follow)
+        entries, family = _written(section, sections[section], defaults.get(section, {}), follow, own)
         if section in WHOLE:
             runs = {key for name in SCORED for key in sections.get(name, {})}
             stand = {key: several for key, several in begun.items() if key not in runs}
@@ -128,7 +132,7 @@ def write_out_entries(sections: Raw) -> None:
             models = models._replace(adopted=entries)
         elif section == "models":
             models = models._replace(entries=entries, family=family)
-        elif section in SCORED:
+        elif section in (*SCORED, f"{PUBLISHED}samples"):
             for key, members in family.items():
                 begun.setdefault(key, []).extend(members.values())
 
@@ -141,8 +145,15 @@ def _all_of(begun: Mapping[str, list[str]], named: Named) -> list[str]:
 Follow = Callable[[str, Raw], Iterator[tuple[Ends, Raw]]]
 
 
-def _written(section: str, given: Entries, defaults: Raw, follow: Follow | None) -> tuple[Entries, Family]:
-    """Write out the entries of a section, and tell which a key stands for."""
+def _keys_of(entries: Entries) -> list[str]:
+    """List the keys of entries and of their variants."""
+    return [*entries, *(f"{key}-{name}" for key, entry in entries.items() for name in entry.get(VARIANTS) or ())]
+
+
+def _written(
+    section: str, given: Entries, defaults: Raw, follow: Follow | None, runs: Collection[str]
+) -> tuple[Entries, Family]:
+    """Write out the entries of a section, and tell which a key stands for; one of `runs` stands for its own alone."""
     made_by, entries, family = dict[str, str](), Entries(), Family()
     for key, entry in _likened(section, given).items():
         for variant, varied in _varied(section, key, entry):
@@ -156,7 +167,9 @@ def _written(section: str, given: Entries, defaults: Raw, follow: Follow | None)
                         raise ValueError(_conflict(section, full, made_by[full], key, given))
                     entries[full], made_by[full] = followed, key
                     for number in range(1, len(parts)):
-                        family.setdefault("-".join(parts[:number]), {})[parts[number:]] = full
+                        begin = "-".join(parts[:number])
+                        if begin in (key, name) or section not in SCORED or begin not in runs:
+                            family.setdefault(begin, {})[parts[number:]] = full
     return entries, family
 
 
@@ -244,9 +257,19 @@ def _with_defaults(classes: Classes, defaults: Raw, entry: Raw) -> Raw:
     if not defaults:
         return entry
     whole = merged(defaults, entry)
-    its = tuple(section for section in classes if is_of(section, whole)) or classes
-    lacking = _fields_of(classes).keys() - _fields_of(its).keys()
-    return {name: value for name, value in whole.items() if name not in lacking or name in entry}
+    its = tuple(section for section in classes if is_of(section, whole))
+    return merged(_had(classes, its, defaults), entry) if its else whole
+
+
+def _had(classes: Classes, its: Classes, fields: Raw) -> Raw:
+    """Keep the fields, also within others, that some classes have, of those that any of the classes have."""
+    known, own, result = _fields_of(classes), _fields_of(its), Raw()
+    for name, value in fields.items():
+        if name in own and isinstance(value, dict):
+            result[name] = _had(known[name], own[name], value)
+        elif name in own or name not in known:
+            result[name] = value
+    return result
 
 
 def _with_kind(section: str, key: str, entry: Raw) -> Raw:
@@ -267,6 +290,8 @@ def _likened(section: str, entries: Entries) -> Entries:
     def whole(key: str, chain: list[str]) -> Raw:
         if key in chain:
             raise ValueError(f"{section}.{chain[-1]}.like: {key!r} is a circle, {' -> '.join([*chain, key])}")
+        if len(chain) > MOST_ALIKE:
+            raise ValueError(f"{section}.{chain[0]}.like: is at the end of more than {MOST_ALIKE} entries like others")
         if key not in done:
             other, own = entries[key].get(LIKE), _without(entries[key], LIKE)
             if other is not None:
@@ -363,7 +388,7 @@ class Models(NamedTuple):
 
     def _last(self, place: str, model: str) -> str:
         if stops := stops_of(model, self.entries[model]):
-            return f"{model}-{count_key(stops[-1])}"
+            return f"{model}-{value_key(stops[-1])}"  # what is no number is refused where it stands
         adopted = [key for key, entry in self.adopted.items() if entry.get("model") == model]
         if len(adopted) == 1:
             return adopted[0]
@@ -371,14 +396,13 @@ class Models(NamedTuple):
         raise ValueError(f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {several}")
 
 
-def stops_of(key: str, model: Raw) -> list[int]:
+def stops_of(key: str, model: Raw) -> list[Any]:
     """List the iterations of a model's checkpoints.
 
     Raises:
-        ValueError: They are no list of whole numbers.
+        ValueError: They are no list.
     """
     stops = model.get("checkpoints", [])
-    if not isinstance(stops, list) or not all(isinstance(stop, int) for stop in stops):
-        told = f", as [{stops}]" if isinstance(stops, int) else ""
-        raise ValueError(f"models.{key}.checkpoints: {stops!r} is not accepted; write a list of whole numbers{told}")
+    if not isinstance(stops, list):
+        raise ValueError(f"models.{key}.checkpoints: {stops!r} is not accepted: write a list, as [{stops}]")
     return stops

@@ -11,7 +11,7 @@ from adm.errors import accepted
 from adm.params.claims import completed
 from adm.params.entries import PUBLISHED, ROLES, SCORED, Entries, split, stops_of, write_out_entries
 from adm.params.reading import Raw
-from adm.params.section import count_key
+from adm.params.section import value_key
 from adm.params.seeds import with_seeds
 
 ROOT = "root"
@@ -119,7 +119,7 @@ def _dataset_of(written: Raw, section: str, key: str, entry: Raw) -> Any:
         return _known(written, "models", model, f"{PUBLISHED}checkpoints.{name}.model").get("dataset")
     models: Entries = written.get("models", {})
     if isinstance(name, str) and (model := name.rpartition("-")[0]) not in models:
-        ends = {model: ["0", *map(count_key, stops_of(model, models[model]))] for model in models}
+        ends = {model: ["0", *map(value_key, stops_of(model, models[model]))] for model in models}
         known = [*models, *(f"{model}-{end}" for model in models for end in ends[model]), *adopted]
         raise ValueError(f"{place}: {name!r} is no model and no checkpoint; {accepted(known, name)}")
     return models[model].get("dataset") if isinstance(name, str) else None

@@ -22,7 +22,7 @@ from adm.params.entries import SCORED, SEEDED, SEEDS, Entries, stops_of
 from adm.params.reading import Raw
 from adm.params.references import RUNS, Named, references, visit
 from adm.params.schema import Groups, kinds_of_entries
-from adm.params.section import count_key
+from adm.params.section import value_key
 
 GROUPS = "groups"
 """The section that names groups of runs."""
@@ -53,7 +53,7 @@ def with_seeds(written: Raw) -> Raw:
     checkpoints = {
         f"{key}-{count}": [f"{copy}-{count}" for copy in keys]
         for key, keys in models.items()
-        for count in ("0", *map(count_key, stops_of(key, written["models"][key])))
+        for count in ("0", *map(value_key, stops_of(key, written["models"][key])))
     }
     known = {"checkpoints": checkpoints, "gans": copies["gans"], "runs": runs}
     for section in SCORED:  # a section may name those before it
