@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import sha256
-from adm.artifacts.reading import read_npz
-from adm.artifacts.streaming import names_in_npz, stream_npz
+from adm.artifacts.reading import names_in_npz, read_npz, stream_npz
 from adm.data.decoding import open_image
 from adm.data.sources.folders import ENDINGS
 from adm.errors import UserError
@@ -110,7 +109,7 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
 
     def chunks(length: int) -> Iterator[Pixels]:
         left = count
-        for chunk in array.chunks(length):
+        for chunk in array.rows(length):
             yield chunk[:left]
             left -= len(chunk)
             if left <= 0:

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor, nn
 
-from adm.artifacts.archives import check_entries
+from adm.artifacts.reading import check_entries
 from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UpsamplerParams
 from adm.errors import UserError
