@@ -17,7 +17,7 @@ from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import names_in_npz, read_npz, stream_npz
 from adm.data.decoding import open_image
 from adm.data.sources.folders import ENDINGS
-from adm.errors import UserError
+from adm.errors import UserError, brief
 
 Pixels = NDArray[np.uint8]
 
@@ -218,7 +218,7 @@ def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
             found = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
             pixels = np.asarray(image)
     except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
-        raise UserError(f"{path}: is no readable image ({' '.join(str(error).split())[:120]})") from error
+        raise UserError(f"{path}: is no readable image ({brief(error)})") from error
     if found != "RGB" or deep:
         held = f"of mode {found}" + (" with 16 bits" if deep else "")
         raise UserError(f"{path}: is {held}, not RGB with 8 bits a channel; convert the images first")
