@@ -211,18 +211,14 @@ class Upsampler(_Denoiser):
         """Run the network.
 
         Args:
-            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
-            t: (B,), timesteps of the original process, integer or floating point.
-            y: (B,) int64 class labels, each possibly NO_CLASS, or (B, 4 * base width) floating point class embeddings
-                themselves, such as interpolated ones; None if and only if the network is unconditional.
-            torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
+            x: As for `UNet.forward`, and so are the others.
+            t: Timesteps.
+            y: Class labels or embeddings.
+            torso: The precision of the torso.
             low_resolution: (B, C, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
 
         Returns:
             (B, out_channels, H, W), of x's dtype.
-
-        Raises:
-            ValueError: y is missing, was given to an unconditional network, or its embeddings have another shape.
         """
         stretched = F.interpolate(low_resolution, x.shape[2:], mode="bilinear", align_corners=False)
         return self._denoise(torch.cat([x, stretched.to(x.dtype)], dim=1), t, y, torso)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from adm.nets.fusion import AnyLayoutNorm, fuse
+from adm.nets.forward import AnyLayoutNorm, fuse
 from adm.nets.layers import GroupNorm
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
