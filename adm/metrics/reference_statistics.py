@@ -29,8 +29,8 @@ def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureSta
 
 def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     """The named arrays, as far as an npz holds them, of any dtype: the released files differ in theirs."""
-    names = set(names) & set(names_in_npz(path))
-    return {name: open_array(path, name).read() for name in names}
+    stored = names_in_npz(path)
+    return {name: open_array(path, name).read() for name in names if name in stored}
 
 
 def _required(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:

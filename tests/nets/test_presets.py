@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from adm.nets import PRESETS, from_released, to_released
-from adm.nets.release import preset_network
+from adm.nets import PRESETS
+from adm.nets.presets import preset_network
 
 NUM_PARAMETERS = {
     "imagenet64": 295_904_454,
@@ -33,16 +33,6 @@ def test_all_presets_are_counted():
 @pytest.mark.parametrize("name", NUM_PARAMETERS)
 def test_number_of_parameters(name):
     assert sum(math.prod(parameter.shape) for parameter in preset_network(name).parameters()) == NUM_PARAMETERS[name]
-
-
-@pytest.mark.parametrize("name", NUM_PARAMETERS)
-def test_adapter_round_trip(name):
-    state = preset_network(name).state_dict()
-    released = to_released(state)
-    assert len(released) == len(state)
-    back = from_released(released)
-    assert list(back) == list(state)
-    assert all(back[key] is state[key] for key in state)
 
 
 def test_flags_that_shapes_do_not_show():

@@ -11,8 +11,8 @@ from torch import nn
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
 from adm.nets import PRESETS, export_released, load_released, to_released
-from adm.nets.export import half_precision_names
-from adm.nets.release import preset_network, preset_shapes
+from adm.nets.presets import preset_network
+from adm.nets.release import half_precision_names, preset_shapes
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 SAME_SHAPES = ["imagenet256_unconditional", "lsun_bedroom", "lsun_cat", "lsun_horse", "lsun_horse_nodropout"]
