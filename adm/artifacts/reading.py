@@ -99,8 +99,9 @@ class StoredArray:
         with _readable(self.place, "cannot be read"), self.open() as stream:
             stream.seek(self.skip)
             for start in range(0, self.size, length):
-                content = stream.read(min(length, self.size - start) * self.dtype.itemsize)
-                if len(content) != min(length, self.size - start) * self.dtype.itemsize:
+                count = min(length, self.size - start)
+                content = stream.read(count * self.dtype.itemsize)
+                if len(content) != count * self.dtype.itemsize:
                     raise ValueError(f"ends after {start + len(content) // self.dtype.itemsize} of {self.size} numbers")
                 yield np.frombuffer(content, self.dtype)
 
@@ -209,7 +210,7 @@ def stream_npz(path: Path, name: str, expected: tuple[str, Shape] | None = None)
 
 
 def names_in_npz(path: Path) -> list[str]:
-    """The arrays that an npz holds.
+    """List the arrays that an npz holds.
 
     Raises:
         UserError: The file is missing, or no npz.

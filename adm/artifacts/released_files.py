@@ -14,13 +14,13 @@ FOLDER = "ADM_FILES"
 
 
 def released_folder() -> Path:
-    """The folder that keeps released files: that of the environment variable, else one in the user's cache."""
+    """Find the folder that keeps released files: that of the environment variable, else one in the user's cache."""
     given = os.environ.get(FOLDER)
     return Path(given) if given else user_cache_path("adm") / "files"
 
 
 def released_path(name: str, to: Path | None = None) -> Path:
-    """Where a released file lies, or would lie.
+    """Tell where a released file lies, or would lie.
 
     Args:
         name: A key of RELEASED, or the name of a file in it.
@@ -62,7 +62,7 @@ def fetch_released(name: str, to: Path | None = None) -> Path:
 
 
 def placed(path: Path) -> Path:
-    """A path as it is, or where there is nothing, but a released file has that name, that file, fetched if need be.
+    """Take a path as it is or, where there is nothing, as the name of a released file, which is fetched if need be.
 
     Raises:
         UserError: As `fetch_released`, or there is nothing, and the path looks like a name that no released file has.
@@ -79,7 +79,7 @@ def placed(path: Path) -> Path:
 
 
 def listing(to: Path | None = None) -> list[str]:
-    """Lines that tell every released file's name, size and place, and which are there already."""
+    """Write lines that tell every released file's name, size and place, and which are there already."""
     lines: list[str] = []
     kinds = {"Checkpoints": [*CHECKPOINTS], "References": [*REFERENCES], "Samples": [*SAMPLES], "Graphs": ["inception"]}
     for kind, names in kinds.items():

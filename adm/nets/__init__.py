@@ -1,8 +1,8 @@
-"""Networks: the UNet, the upsampler, the noisy classifier, a small GAN, and the format of released checkpoints."""
+"""Networks: the UNet, the noisy classifier, a small GAN, and the format of released checkpoints."""
 
 from adm.nets.classifier import Classifier
 from adm.nets.presets import PRESETS
 from adm.nets.release import export_released, load_released, to_released
-from adm.nets.unet import UNet, Upsampler
+from adm.nets.unet import UNet
 
-__all__ = ["PRESETS", "Classifier", "UNet", "Upsampler", "export_released", "load_released", "to_released"]
+__all__ = ["PRESETS", "Classifier", "UNet", "export_released", "load_released", "to_released"]

@@ -47,7 +47,7 @@ def load_network(
     checked: slice = EVERY,
     ema_length: float | None = None,
 ) -> nn.Module:
-    """The network of a checkpoint with its averaged weights, in evaluation mode.
+    """Load the network of a checkpoint with its averaged weights, in evaluation mode.
 
     Args:
         folder: The checkpoint.
@@ -70,7 +70,7 @@ def load_network(
 
 
 def snapshot_file(step: int) -> str:
-    """The name of the file with the averages at an iteration."""
+    """Name the file with the averages at an iteration."""
     return f"averages-{step:09d}.safetensors"
 
 
@@ -96,7 +96,7 @@ def read_snapshot(path: Path, like: Averages) -> Averages:
 def averaged_weights(
     folder: Path, averages: AveragesParams | None, step: int, length: float, like: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The average of any length at a checkpoint, summed in float64 from its snapshots.
+    """Combine the average of any length at a checkpoint, summed in float64 from its snapshots.
 
     Args:
         folder: The checkpoint.

@@ -34,12 +34,12 @@ class Cost(NamedTuple):
 
 
 def parameter_count(model: AnyModel) -> int:
-    """The number of a model's parameters. Source: "Model size" in Tables 11-13."""
+    """Count a model's parameters. Source: "Model size" in Tables 11-13."""
     return network_cost(model.network, output_channels(model)).parameters
 
 
 def forward_flops(model: AnyModel) -> int:
-    """Floating-point operations of a model's forward pass on one image; see `Cost`."""
+    """Count the floating-point operations of a model's forward pass on one image; see `Cost`."""
     return network_cost(model.network, output_channels(model)).flops
 
 

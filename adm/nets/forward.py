@@ -110,7 +110,7 @@ class Forward:
 
 
 def memory_format(device: torch.device, precision: Precision) -> torch.memory_format:
-    """The layout of feature maps: channels last for half precision on a GPU, which was not measured.
+    """Choose the layout of feature maps: channels last for half precision on a GPU, which was not measured.
 
     On a CPU the contiguous one, because there normalisations take 5 to 60 times as long channels last (docs/speed.md).
     """

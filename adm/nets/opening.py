@@ -105,7 +105,7 @@ def open_network(
 
 
 def checkpoint_model(folder: Path) -> AnyModel:
-    """The model of a checkpoint as its manifest describes it.
+    """Read the model of a checkpoint, as its manifest describes it.
 
     Raises:
         UserError: The folder is no checkpoint, a file of it changed, or its manifest describes no model.
@@ -155,7 +155,7 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
 
 
 def preset_of(path: Path) -> str | None:
-    """The preset in a file's metadata, or None.
+    """Read the preset in a file's metadata, or None.
 
     Raises:
         UserError: The file is missing or unreadable.

@@ -83,7 +83,7 @@ attention order of the ImageNet 64x64 model.
 
 
 def preset_network(preset: str) -> nn.Module:
-    """A released network on the meta device: names and shapes without values.
+    """Build a released network on the meta device: names and shapes without values.
 
     Raises:
         UserError: There is no such preset; names those that exist.
@@ -96,7 +96,7 @@ def preset_network(preset: str) -> nn.Module:
 
 
 def preset_model(preset: str) -> AnyModel:
-    """The section of a released network, with the noise that it was trained on, but nothing of its training.
+    """Describe a released network as a section, with the noise that it was trained on, but nothing of its training.
 
     Raises:
         UserError: There is no such preset.

@@ -68,7 +68,7 @@ LAYERS = {
 
 
 def released_name(name: str, names: Collection[str]) -> str:
-    """The name of one of our tensors in released checkpoints.
+    """Name one of our tensors as released checkpoints do.
 
     Args:
         name: A name of our state dict.
@@ -76,7 +76,7 @@ def released_name(name: str, names: Collection[str]) -> str:
             block has an attention.
 
     Raises:
-        ValueError: The tensor belongs to no UNet, upsampler or classifier.
+        ValueError: The tensor belongs to no UNet or classifier.
     """
     module, _, parameter = name.rpartition(".")
     numbers = re.findall(r"\d+", module)
@@ -99,7 +99,7 @@ def to_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the tensors of our state dict to the names of released checkpoints; the tensors are not changed.
 
     Raises:
-        ValueError: A tensor belongs to no UNet, upsampler or classifier.
+        ValueError: A tensor belongs to no UNet or classifier.
     """
     return {released_name(name, state): tensor for name, tensor in state.items()}
 
@@ -114,7 +114,7 @@ def load_released(path: Path, preset: str) -> nn.Module:
             dropout; a wrong preset of the same shapes loads without an error.
 
     Returns:
-        A `UNet`, `Upsampler` or `Classifier` in evaluation mode, with float32 parameters that require no gradient.
+        A `UNet` or `Classifier` in evaluation mode, with float32 parameters that require no gradient.
 
     Raises:
         UserError: There is no such preset, or `read_released_weights` refuses the file.
@@ -177,7 +177,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
 
 
 def compare_presets(found: Shapes) -> dict[str, list[str]]:
-    """The differences between tensors and those of every preset, as phrases from `differing`.
+    """Compare tensors with those of every preset, in phrases from `differing`.
 
     A preset that fits has no differences. Several may fit, such as all of LSUN.
     """
@@ -185,17 +185,17 @@ def compare_presets(found: Shapes) -> dict[str, list[str]]:
 
 
 def preset_shapes(preset: str) -> Shapes:
-    """The released names and shapes of a preset's tensors."""
+    """List the released names and shapes of a preset's tensors."""
     return shapes(to_released(preset_network(preset).state_dict()))
 
 
 def shapes(state: Mapping[str, Tensor]) -> Shapes:
-    """The shapes of tensors by name."""
+    """List the shapes of tensors by name."""
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def differing(wanted: Shapes, found: Shapes) -> list[str]:
-    """A phrase for each tensor whose shape differs, in the network's order, then in the file's."""
+    """Write a phrase for each tensor whose shape differs, in the network's order, then in the file's."""
     return [
         f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
         for name in dict.fromkeys([*wanted, *found])
@@ -214,7 +214,7 @@ def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDt
 
     Raises:
         UserError: A weight is NaN, infinite or beyond the dtype's range. Nothing is written.
-        ValueError: A tensor belongs to no UNet, upsampler or classifier.
+        ValueError: A tensor belongs to no UNet or classifier.
 
     Source: the half-precision conversion of the released code.
     """
@@ -233,7 +233,7 @@ def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDt
 
 
 def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
-    """Names of the tensors that the released code stores in half precision: weights and biases of TORSO's convolutions.
+    """Name the tensors that the released code stores in half precision: weights and biases of TORSO's convolutions.
 
     Args:
         state: The tensors of a network by their released names.

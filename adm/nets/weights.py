@@ -12,13 +12,13 @@ from adm.config.models import AnyModel, ClassifierModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import NotFiniteError, UserError, brief
 from adm.nets.classifier import Classifier
-from adm.nets.unet import UNet, Upsampler
+from adm.nets.unet import UNet
 
 NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
 
 
 def network_of(params: NetworkParams, out_channels: int) -> nn.Module:
-    """The network of a section; torch's global generator draws its initial weights.
+    """Build the network of a section; torch's global generator draws its initial weights.
 
     Args:
         params: The section of a UNet, an upsampler or a classifier.
@@ -26,24 +26,22 @@ def network_of(params: NetworkParams, out_channels: int) -> nn.Module:
     """
     if isinstance(params, ClassifierParams):
         return Classifier(params)
-    if isinstance(params, UpsamplerParams):
-        return Upsampler(params, out_channels)
     return UNet(params, out_channels)
 
 
 def build(model: AnyModel) -> nn.Module:
-    """The network of a model; torch's global generator draws its initial weights."""
+    """Build the network of a model; torch's global generator draws its initial weights."""
     return network_of(model.network, output_channels(model))
 
 
 def model_network(model: AnyModel) -> nn.Module:
-    """The network of a model on the meta device: names and shapes without values."""
+    """Build the network of a model on the meta device: names and shapes without values."""
     with torch.device("meta"):
         return build(model)
 
 
 def output_channels(model: AnyModel) -> int:
-    """Output channels: those of an image for the noise, and as many for a learned variance; a classifier's classes."""
+    """Count output channels: an image's for the noise, as many for a learned variance; a classifier's classes."""
     if isinstance(model, ClassifierModel):
         return model.network.num_classes
     return model.network.image_channels * (2 if model.noise.variance == "learned_range" else 1)
@@ -111,7 +109,7 @@ def require_finite(place: str, tensors: Mapping[str, Tensor]) -> None:
 
 
 def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the first tensor that holds NaN or infinity."""
+    """Name the first tensor that holds NaN or infinity."""
     bad = (name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all())
     return next(bad, None)
 

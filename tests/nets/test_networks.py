@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.nets import Classifier, UNet, Upsampler, to_released
+from adm.nets import Classifier, UNet, to_released
 from adm.nets.forward import Forward
 from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, sinusoids
 
@@ -85,7 +85,7 @@ def test_outputs_depend_on_the_timestep_and_on_the_class(options):
     groups = 32 if options["conditioning"] == "adagn" else 16
     narrow = {**options, "channels": 32, "channel_multiplier": [1.0, 1.0], "groups": groups}
     unet = perturbed(UNet(small(**narrow), 3)).eval()
-    upsampler = perturbed(Upsampler(small(UpsamplerParams, low_resolution=4, **narrow), 3)).eval()
+    upsampler = perturbed(UNet(small(UpsamplerParams, low_resolution=4, **narrow), 3)).eval()
     classifier = perturbed(Classifier(small(ClassifierParams, **narrow))).eval()
     for net in (partial(unet, X), partial(upsampler, X, low_resolution=noise(2, 3, 4, 4))):
         out, later, other = net(T, Y), net(T.flip(0), Y), net(T, Y.flip(0))
@@ -142,7 +142,7 @@ def test_structure(options, resampling):
 
 def test_upsampler_sees_the_low_resolution_image():
     params = small(UpsamplerParams, low_resolution=4)
-    net = perturbed(Upsampler(params, out_channels=6)).eval()
+    net = perturbed(UNet(params, out_channels=6)).eval()
     low = noise(2, 3, 4, 4, seed=3)
     out = net(X, T, Y, low_resolution=low)
     assert out.shape == (2, 6, 8, 8)
