@@ -1,4 +1,4 @@
-"""Scores of samples against a reference: metrics, intervals, values by class, a second extractor, and warnings."""
+"""Scores of samples against a reference: metrics, intervals, values by class, and warnings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from adm.config.metrics import METRICS, PAPER_METRICS
 from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.evaluation.reference import Reference
-from adm.evaluation.second_extractor import SecondExtractor
 from adm.metrics.blocks import Block, t_interval
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import Executor
@@ -49,13 +48,12 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Extractors:
-    """The extractors of features: the graph, how to run it, its provenance for a manifest, and a second network."""
+class Extractor:
+    """The extractor of features: the graph, how to run it, and its provenance for a manifest."""
 
     graph: Executor
     params: GraphParams
     made_by: dict[str, Any]
-    second: SecondExtractor | None
 
     def features(self, store: FeatureStore, images: Images) -> Features:
         """Features from the graph, through the store."""
@@ -67,28 +65,26 @@ class Extractors:
         return Features(**store.rows(images, self.made_by, compute, batch))
 
 
-def score(
-    extractors: Extractors, store: FeatureStore, fake: Images, real: Reference, options: Options
-) -> dict[str, Any]:
+def score(extractor: Extractor, store: FeatureStore, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
     """Compute all results that `options` select; features are computed once.
 
     Args:
-        extractors: The extractors of features.
+        extractor: The extractor of features.
         store: The store of features.
         fake: The samples.
         real: The reference; it must have images if `options` select results that statistics cannot give.
         options: The selected results.
 
     Returns:
-        "metrics" and "warnings" and, if selected, "intervals", "further", "per_class" and "second_extractor".
+        "metrics" and "warnings" and, if selected, "intervals", "further" and "per_class".
 
     Raises:
-        UserError: An image cannot be read, or the second extractor fails.
+        UserError: An image cannot be read.
         ValueError: Features are unusable, or do not fit the statistics.
     """
     measure = MEASURES[options.arithmetic]
-    samples = extractors.features(store, fake)
-    points = extractors.features(store, real.images) if real.images else None
+    samples = extractor.features(store, fake)
+    points = extractor.features(store, real.images) if real.images else None
     inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points, measure=measure)
     names = [*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
@@ -101,8 +97,6 @@ def score(
         found["further"] = {name: value for name, value in others.items() if value is not None}
     if points is not None and options.per_class:
         found["per_class"] = _per_class(points, samples, fake, real, measure)
-    if real.images is not None and extractors.second is not None:
-        found["second_extractor"] = extractors.second.scores(store, fake, real.images, measure)
     return {
         **found,
         "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
