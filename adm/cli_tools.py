@@ -30,10 +30,6 @@ def score(
     ] = Path("inception"),
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     num_samples: Annotated[int | None, typer.Option(min=1, help="Score the first so many; all if not given.")] = None,
-    arithmetic: Annotated[
-        Literal["exact", "float16"],
-        typer.Option(help="Of the distances for precision and recall; float16 is the released evaluator's."),
-    ] = "exact",
     intervals: Annotated[bool, typer.Option("--intervals", help="95 % intervals, and standard errors.")] = False,
     further: Annotated[bool, typer.Option("--further", help="KID, density, coverage and FID-infinity too.")] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Precision and recall of each class too.")] = False,
@@ -53,7 +49,7 @@ def score(
     against = reference or given
     if against is None or (reference and given):
         raise UserError("reference: give one, as REFERENCE or as --reference")
-    options = Options(num_samples, arithmetic, intervals, further, per_class, cache)
+    options = Options(num_samples, intervals, further, per_class, cache)
     how = measuring.graph_params(executor, device, compiled, batch, threads)
     tool.run(samples, against, graph, how, options, out)
 

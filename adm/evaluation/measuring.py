@@ -77,7 +77,6 @@ def measure(
             "samples": fake.describe(),
             "reference": real.describe(),
             "graph": {"name": graph.name, "sha256": sha256(graph), "resize": resize, **params.model_dump(mode="json")},
-            "arithmetic": options.arithmetic,
             "code": made_by["code"],
             "versions": library_versions(["adm", "numpy", "pillow", "scipy", *LIBRARIES[params.executor]]),
         },

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,9 @@ from adm.evaluation.reference import Reference
 from adm.metrics.blocks import Block, t_interval
 from adm.metrics.features import Features
 from adm.metrics.graph_contract import Executor
-from adm.metrics.half_precision import half_precision_recall
-from adm.metrics.manifold import precision_recall
-from adm.metrics.per_class import Measure, per_class_precision_recall
+from adm.metrics.manifold import per_class_precision_recall
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
-
-MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
-"""Functions for precision and recall, by the arithmetic of distances."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,6 @@ class Options:
 
     Attributes:
         num_samples: Score only this many samples from the start; None scores all.
-        arithmetic: Arithmetic of distances for precision and recall; "float16" is the released evaluator's.
         intervals: Whether to compute 95 % intervals, and standard errors of the further metrics.
         further: Whether to compute all other metrics of the registry.
         per_class: Whether to compute precision and recall of each class.
@@ -40,7 +34,6 @@ class Options:
     """
 
     num_samples: int | None = None
-    arithmetic: Literal["exact", "float16"] = "exact"
     intervals: bool = False
     further: bool = False
     per_class: bool = False
@@ -82,10 +75,9 @@ def score(extractor: Extractor, store: FeatureStore, fake: Images, real: Referen
         UserError: An image cannot be read.
         ValueError: Features are unusable, or do not fit the statistics.
     """
-    measure = MEASURES[options.arithmetic]
     samples = extractor.features(store, fake)
     points = extractor.features(store, real.images) if real.images else None
-    inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points, measure=measure)
+    inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points)
     names = [*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
     found: dict[str, Any] = {"metrics": {name: metrics[name] for name in PAPER_METRICS if name in metrics}}
@@ -96,7 +88,7 @@ def score(extractor: Extractor, store: FeatureStore, fake: Images, real: Referen
         others = {name: value for name, value in metrics.items() if name not in PAPER_METRICS}
         found["further"] = {name: value for name, value in others.items() if value is not None}
     if points is not None and options.per_class:
-        found["per_class"] = _per_class(points, samples, fake, real, measure)
+        found["per_class"] = _per_class(points, samples, fake, real)
     return {
         **found,
         "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
@@ -108,11 +100,11 @@ def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStat
     return feature_statistics(points.pool), feature_statistics(points.spatial)
 
 
-def _per_class(points: Features, samples: Features, fake: Images, real: Reference, measure: Measure) -> dict[str, Any]:
+def _per_class(points: Features, samples: Features, fake: Images, real: Reference) -> dict[str, Any]:
     assert real.images is not None
     assert real.images.labels is not None
     assert fake.labels is not None
-    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels, NEIGHBOURS, measure)
+    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels, NEIGHBOURS)
     return {
         str(label): None if manifold is None else {"precision": manifold.precision, "recall": manifold.recall}
         for label, manifold in found.items()

@@ -45,7 +45,6 @@ class MetricInputs:
         spatial_statistics: Statistics of its spatial features; None if features are pooled alone.
         real: Features of the reference's images; None if it has no images.
         held_out: Pooled features (M, D) of held-out images; None if there are none.
-        measure: Function that computes precision and recall (K = 3) from pooled features of reference and samples.
     """
 
     samples: Features
@@ -53,12 +52,11 @@ class MetricInputs:
     spatial_statistics: FeatureStatistics | None
     real: Features | None = None
     held_out: npt.NDArray[np.float32] | None = None
-    measure: Callable[..., PrecisionRecall] = precision_recall
 
     @cached_property
     def manifold(self) -> PrecisionRecall | None:
         """Which points lie in the other set's manifold; None if the reference has no images."""
-        return None if self.real is None else self.measure(self.real.pool, self.samples.pool, NEIGHBOURS)
+        return None if self.real is None else precision_recall(self.real.pool, self.samples.pool, NEIGHBOURS)
 
     @cached_property
     def held_out_statistics(self) -> FeatureStatistics:

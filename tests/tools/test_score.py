@@ -183,30 +183,12 @@ def test_precision_of_each_class(score, features, batches):
     assert found["per_class"]["1"] == {"precision": manifold.precision, "recall": manifold.recall}
 
 
-def test_arithmetic_is_that_of_classes_too(score, batches, tmp_path):
-    for name in ("samples", "images"):
-        with np.load(batches / f"{name}.npz") as arrays:
-            np.savez(tmp_path / f"{name}.npz", arr_0=arrays["arr_0"], arr_1=np.zeros(len(arrays["arr_0"]), np.int64))
-    flags = ["--per-class", "--arithmetic", "float16"]
-    found, _ = score(tmp_path / "samples.npz", tmp_path / "images.npz", *flags)
-    assert found["per_class"] == {"0": {name: found["metrics"][name] for name in ("precision", "recall")}}
-
-
 def test_classes_of_one_side_alone_are_told(score, batches, tmp_path):
     with np.load(batches / "samples.npz") as arrays:
         np.savez(tmp_path / "samples.npz", arr_0=arrays["arr_0"], arr_1=arrays["arr_1"] + 1)
     found, printed = score(tmp_path / "samples.npz", "images.npz", "--per-class")
     assert {label: scored is None for label, scored in found["per_class"].items()} == {"0": True, "1": False, "2": True}
     assert "2 of 3 classes have no more than 3 samples" in printed
-
-
-def test_the_released_evaluators_arithmetic_is_an_option(score):
-    exact, _ = score("samples.npz", "images.npz")
-    half, _ = score("samples.npz", "images.npz", "--arithmetic", "float16")
-    assert half["provenance"]["arithmetic"] == "float16"
-    for name in ("precision", "recall"):
-        assert half["metrics"][name] == pytest.approx(exact["metrics"][name], abs=0.1)
-    assert half["metrics"]["fid"] == exact["metrics"]["fid"]
 
 
 def test_both_executors_give_one_answer(score):
