@@ -19,8 +19,7 @@ from adm.evaluation.feature_store import FeatureStore, cache_folder
 from adm.evaluation.reference import Reference, open_reference
 from adm.evaluation.scoring import Extractor, Options, score
 from adm.metrics.executors import LIBRARIES, open_graph
-from adm.metrics.graph_contract import Executor
-from adm.metrics.graph_resize import resize_inside
+from adm.metrics.features import Executor
 from adm.metrics.scores import NEIGHBOURS
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
@@ -60,7 +59,7 @@ def measure(
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     try:
-        executor, resize = open_graph(params, graph, params.device), resize_inside(graph)
+        executor = open_graph(params, graph, params.device)
     except ValueError as error:
         raise UserError(str(error)) from error
     _check_dimensions(executor, params, fake, real, graph)
@@ -76,7 +75,12 @@ def measure(
         "provenance": {
             "samples": fake.describe(),
             "reference": real.describe(),
-            "graph": {"name": graph.name, "sha256": sha256(graph), "resize": resize, **params.model_dump(mode="json")},
+            "graph": {
+                "name": graph.name,
+                "sha256": sha256(graph),
+                "resize": executor.resize,
+                **params.model_dump(mode="json"),
+            },
             "code": made_by["code"],
             "versions": library_versions(["adm", "numpy", "pillow", "scipy", *LIBRARIES[params.executor]]),
         },

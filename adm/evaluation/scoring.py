@@ -14,8 +14,7 @@ from adm.data.images import Images
 from adm.evaluation.feature_store import FeatureStore, Rows
 from adm.evaluation.reference import Reference
 from adm.metrics.blocks import Block, t_interval
-from adm.metrics.features import Features
-from adm.metrics.graph_contract import Executor
+from adm.metrics.features import Executor, Features
 from adm.metrics.manifold import per_class_precision_recall
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import FeatureStatistics, feature_statistics

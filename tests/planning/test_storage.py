@@ -14,8 +14,7 @@ from adm.config.models import AveragesParams
 from adm.data.shards import write_shards
 from adm.metrics import neighbours
 from adm.metrics.batches import write_features
-from adm.metrics.features import LAYERS, Features
-from adm.metrics.graph_contract import Executor
+from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.manifold import precision_recall
 from adm.nets.weights import build
 from adm.params import check
@@ -139,10 +138,9 @@ def test_features_are_as_large_as_they_are(embedded, stored, tmp_path):
     extractor = embedded.extractors[embedded.extractor_of(run)]
     network = initial_network(extractor, embedded.datasets[extractor.dataset].num_classes)
     with torch.no_grad():
-        found = network.activations(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
-        logits = network(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
+        found = network.features(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
     count = embedded.runs[run].num_samples
-    widths = found.pool.shape[1], found.spatial[..., :7].numel(), logits.shape[1]
+    widths = [layer.shape[1] for layer in found]
     write_features(tmp_path, count, [Features(*(np.zeros((count, width), np.float32) for width in widths))])
     assert sum(np.load(tmp_path / f"{layer}.npy").nbytes for layer in LAYERS) == stored(f"features/{run}")
 

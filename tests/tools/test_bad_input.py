@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adm.metrics.torch_graph import TorchGraph
+from adm.metrics.executors import TorchGraph
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
 
@@ -308,12 +308,12 @@ def test_bad_graphs(adm, batches, tmp_path, case):
     check(adm("score", *arguments), message, tmp_path, before)
 
 
-def test_an_operation_that_is_unknown_is_named_with_its_node(adm, graph, batches, tmp_path):
+def test_a_graph_of_another_network_is_refused_with_its_node(adm, graph, batches, tmp_path):
     changed = tmp_path / "graph.pb"
     changed.write_bytes(graph.read_bytes().replace(b"\x04Relu", b"\x04Selu"))
     arguments = [batches / "samples.npz", batches / "both.npz", "--graph", changed, "--out", tmp_path / "out.json"]
     result = adm("score", *arguments)
-    check(result, "op Selu of node ", tmp_path, [changed])
+    check(result, "node conv is Selu of conv/BiasAdd, expected Relu", tmp_path, [changed])
     assert str(batches) not in result[2]
 
 

@@ -14,13 +14,13 @@ from adm.artifacts.manifest import sha256
 from adm.artifacts.streaming import StreamedArray
 from adm.evaluation.measuring import graph_params
 from adm.metrics.density_coverage import density_coverage
+from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.inception_score import inception_score
 from adm.metrics.kernel import kernel_distance
 from adm.metrics.manifold import precision_recall
 from adm.metrics.statistics import feature_statistics
-from adm.metrics.torch_graph import TorchGraph
 
 
 @pytest.fixture
