@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import read_npz
 from adm.artifacts.streaming import names_in_npz, stream_npz
-from adm.data.decoding import open_image
+from adm.data.decoding import read_image
 from adm.data.sources.folders import ENDINGS
 from adm.errors import UserError
 
@@ -211,18 +211,8 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
-    """Read an image that must be 8-bit RGB; other modes are refused, as the user must decide how to convert them."""
-    try:
-        with open_image(path) as image:
-            # Pillow silently reduces 16 bits per channel to 8, and stores a transparent colour apart from the mode.
-            deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-            found = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
-            pixels = np.asarray(image)
-    except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
-        raise UserError(f"{path}: is no readable image ({' '.join(str(error).split())[:120]})") from error
-    if found != "RGB" or deep:
-        held = f"of mode {found}" + (" with 16 bits" if deep else "")
-        raise UserError(f"{path}: is {held}, not RGB with 8 bits a channel; convert the images first")
+    """Read an image that must be of a size, if one is given."""
+    pixels = read_image(path, as_stored=True)
     if size is not None and pixels.shape[:2] != size:
         sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size[:2])]
         raise UserError(f"{path}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
-from adm.data.decoding import as_grey, decode
+from adm.data.decoding import as_grey, read_image
 from adm.data.shards import Encoded, Part
 from adm.errors import UserError
 
@@ -149,7 +149,7 @@ def encoded_chunks(source: Source, kept: NDArray[np.int64], shard_size: int) -> 
     def encoded(index: np.int64) -> Encoded:
         path = file(int(index))
         content = path.read_bytes()
-        height, width = decode(content, str(path)).shape[:2]
+        height, width = read_image(content, str(path)).shape[:2]
         return Encoded(content, height, width)
 
     # Pillow releases the GIL while it decodes, so threads are enough.
