@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +16,8 @@ from adm.config.data import PlacedGraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.data.images import Images, Pixels, images_of, open_images
 from adm.errors import UserError
-from adm.evaluation.feature_store import FeatureStore, cache_folder
-from adm.evaluation.reference import Reference, open_reference
-from adm.evaluation.scoring import Extractor, Options, score
-from adm.metrics.executors import LIBRARIES, open_graph
+from adm.evaluation.scoring import Extractor, Options, Reference, open_reference, score
+from adm.metrics.executors import libraries_of, open_graph
 from adm.metrics.features import Executor
 from adm.metrics.scores import NEIGHBOURS
 
@@ -63,11 +62,11 @@ def measure(
     except ValueError as error:
         raise UserError(str(error)) from error
     _check_dimensions(executor, params, fake, real, graph)
-    made_by = provenance("features", {"extractor": params}, {"graph": graph}, LIBRARIES[params.executor])
-    extractor = Extractor(executor, params, made_by)
+    made_by = provenance("features", {"extractor": params}, {"graph": graph}, libraries_of(params))
     try:
-        with threadpool_limits(params.threads), cache_folder(options.cache) as folder:
-            found = score(extractor, FeatureStore(folder), fake, real, options)
+        with threadpool_limits(params.threads), TemporaryDirectory(prefix="adm-features-") as folder:
+            extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
+            found = score(extractor, fake, real, options)
     except ValueError as error:
         raise UserError(f"{fake.path} against {real.path}: {error}") from error
     return {
@@ -82,7 +81,7 @@ def measure(
                 **params.model_dump(mode="json"),
             },
             "code": made_by["code"],
-            "versions": library_versions(["adm", "numpy", "pillow", "scipy", *LIBRARIES[params.executor]]),
+            "versions": library_versions(["adm", "numpy", "pillow", "scipy", *libraries_of(params)]),
         },
     }
 

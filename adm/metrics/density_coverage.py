@@ -83,8 +83,6 @@ def density_coverage(
 
     Source: Naeem et al. 2020, the definitions of density and coverage (k = 5).
     """
-    if neighbours < 1 or block < 1:
-        raise ValueError(f"neighbours is {neighbours} and block is {block}, expected at least 1")
     real = require_features(reference, "reference features")
     fake = require_features(samples, "sample features")
     if len(real) <= neighbours:

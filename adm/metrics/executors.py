@@ -20,13 +20,10 @@ from adm.metrics.small_extractor import ExtractorNetwork
 WEIGHTS = "weights.safetensors"
 """What an adopted network holds in place of a graph."""
 
-LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
-"""The Python distributions that an executor's results depend on."""
-
 
 def libraries_of(params: GraphParams) -> list[str]:
     """The Python distributions that features depend on."""
-    return [*LIBRARIES[params.executor], *(["pillow"] if network_of(params) else [])]
+    return [params.executor, *(["pillow"] if network_of(params) else [])]
 
 
 def network_of(params: GraphParams) -> str | None:

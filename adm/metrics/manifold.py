@@ -80,8 +80,6 @@ def precision_recall(
 
     Source: Appendix J (K = 3); Kynkäänniemi et al. 2019, Eqs. 1-2 and Algorithm 1.
     """
-    if neighbours < 1 or block < 1:
-        raise ValueError(f"neighbours is {neighbours} and block is {block}, expected at least 1")
     real = require_features(reference, "reference features")
     fake = require_features(samples, "sample features")
     for name, rows in (("reference", real), ("samples", fake)):

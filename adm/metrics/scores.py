@@ -1,24 +1,31 @@
-"""The metrics of a batch of samples, one function for each, from features that were computed before.
+"""The metrics of a batch of samples, one function for each, from features that were computed before; their file.
 
 `adm.config.metrics.METRICS` names the functions. Values that several metrics need are computed once.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
+from adm.artifacts.seal import write_sealed_json
+from adm.artifacts.writing import new_file
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
+from adm.config.sampling import Batch, GanSampling
+from adm.errors import NotFiniteError, UserError
 from adm.metrics.density_coverage import DensityCoverage, density_coverage
 from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fewest_samples, fid_infinity, fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.inception_score import inception_score, inception_score_without
-from adm.metrics.jackknife import Jackknife, Values, halves_of, jackknife, of_halves, parts_of, sets_left_out
+from adm.metrics.jackknife import Jackknife, Values, halves_of, jackknife, of_halves, parts_of, rounded, sets_left_out
 from adm.metrics.kernel import KernelDistance, kernel_distance
 from adm.metrics.manifold import PrecisionRecall, precision_recall, recall_of_halves
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
@@ -156,6 +163,56 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
     return found, spreads
 
 
+def write_score(
+    out: Path,
+    run: Batch | GanSampling,
+    found: MetricInputs,
+    names: Collection[str],
+    inputs: Mapping[str, Path],
+    made_by: Any,
+) -> None:
+    """Compute metrics and their jackknife, and write them with their provenance.
+
+    Args:
+        out: The file.
+        run: The section of the run.
+        found: The inputs of the metrics; the reference has images.
+        names: Keys of METRICS.
+        inputs: The "features" and the "reference", for messages.
+        made_by: The provenance.
+
+    Raises:
+        UserError: There are other numbers of samples than the run asks for, or features are unusable.
+        NotFiniteError: A metric is NaN or infinite.
+    """
+    assert found.real is not None
+    features, count = inputs["features"], len(found.samples.pool)
+    if count != run.num_samples:
+        raise UserError(f"{features}: holds {count} samples, but the run asks for {run.num_samples}")
+    place = f"{features} against {inputs['reference']}"
+    try:
+        with threadpool_limits(run.threads):
+            metrics, spreads = with_intervals(found, names)
+    except ValueError as error:
+        raise UserError(f"{place}: {error}") from error
+    if missing := [name for name, value in metrics.items() if value is not None and not math.isfinite(value)]:
+        raise NotFiniteError(f"{place}: {', '.join(missing)}: NaN or infinite")
+    with new_file(out) as path:
+        write_sealed_json(
+            path,
+            {
+                "metrics": metrics,
+                "num_samples": count,
+                "num_reference_images": len(found.real.pool),
+                "made_by": made_by,
+                "jackknife": {
+                    name: {"values": rounded(spread.values), "pairs": rounded(spread.pairs)}
+                    for name, spread in spreads.items()
+                },
+            },
+        )
+
+
 def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:
     """The jackknife of any metric."""
     parts = parts_of(len(inputs.samples.pool))
@@ -171,11 +228,6 @@ def function_of(name: str) -> Callable[[MetricInputs], Found]:
     module, function = METRICS[name].function.split(":")
     found: Callable[[MetricInputs], Found] = getattr(import_module(module), function)
     return found
-
-
-def lost(found: Scores) -> list[str]:
-    """The names of values that are NaN or infinite."""
-    return [name for name, value in found.items() if value is not None and not math.isfinite(value)]
 
 
 def inception(inputs: MetricInputs) -> float:
@@ -226,7 +278,7 @@ def fid_of_infinitely_many(inputs: MetricInputs) -> float | None:
     rows = require_features(inputs.samples.pool, "sample features")
     if len(rows) < fewest_samples(*rows.shape):
         return None
-    return fid_infinity(inputs.pool_statistics, rows, SEED).value
+    return fid_infinity(inputs.pool_statistics, rows, SEED)
 
 
 def fid_held_out(inputs: MetricInputs) -> float:

@@ -14,7 +14,7 @@ from adm.artifacts.reading import read_npy, read_npz
 from adm.artifacts.streaming import names_in_npz, stream_npz
 from adm.data.images import open_images
 from adm.data.sources.idx import read_idx
-from adm.metrics.reference_statistics import read_published_statistics
+from adm.metrics.statistics import read_published_statistics
 
 PIXELS = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
 GOOD = {
