@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import read_npz
-from adm.artifacts.streaming import names_in_npz, stream_npz
+from adm.artifacts.streaming import names_in_npz, stream_npz, stretches
 from adm.data.decoding import read_image
 from adm.data.sources.folders import ENDINGS
 from adm.errors import UserError
@@ -48,11 +48,6 @@ class Images:
     storage: str
     read_labels: Callable[[], NDArray[np.int64] | None]
     hashed: Callable[[], str]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, H, W, 3)."""
-        return (self.count, *self.size, 3)
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
@@ -137,17 +132,12 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
         raise UserError(f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)")
     count = _counted(name, len(array), limit)
-
-    def chunks(length: int) -> Iterator[Pixels]:
-        for start in range(0, count, length):
-            yield array[start : min(start + length, count)]
-
     return Images(
         path=Path(name),
         count=count,
         total=len(array),
         size=(array.shape[1], array.shape[2]),
-        chunks=chunks,
+        chunks=lambda length: stretches(array[:count], length),
         storage="uint8 in memory",
         read_labels=lambda: None,
         hashed=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),

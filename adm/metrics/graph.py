@@ -119,7 +119,7 @@ class Nodes:
         """
         tensor = self._node(name).attr["value"].tensor
         shape = [dimension.size for dimension in tensor.tensor_shape.dim]
-        if tensor.dtype not in VALUES or len(shape) != num_axes:
+        if self._node(name).op != "Const" or tensor.dtype not in VALUES or len(shape) != num_axes:
             raise ValueError(
                 f"constant {name} has data type {tensor.dtype} and shape {shape}, expected {num_axes} axes"
             )

@@ -37,12 +37,13 @@ def _branch(*names: str) -> Branch:
     return [Layer(name) for name in names]
 
 
-def _average(name: str) -> Branch:
-    return [Layer(f"{name}/pool", "AvgPool"), Layer(f"{name}/conv")]
+def _average(tower: str) -> Branch:
+    """Average, and convolve the averages."""
+    return [Layer(f"{tower}/pool", "AvgPool"), Layer(f"{tower}/conv")]
 
 
 def _halving(*layers: Layer) -> Branch:
-    """The last layer halves the map."""
+    """Halve the map in the last layer."""
     return [*layers[:-1], layers[-1]._replace(stride=2, valid=True)]
 
 
@@ -74,7 +75,7 @@ STRIPS: Sequence[Branch] = (
 
 
 def _forks(pooling: str) -> Sequence[Branch]:
-    """Of 8x8: windows of 1x3 and 3x1 stand side by side."""
+    """Return the branches of a block of 8x8; windows of 1x3 and 3x1 stand side by side."""
     first, second = ((Layer(f"{tower}/mixed/conv"), Layer(f"{tower}/mixed/conv_1")) for tower in ("tower", "tower_1"))
     return (
         _branch("conv"),
@@ -168,7 +169,7 @@ class Inception(nn.Module):
         require_channels(self._channels[SPATIAL])
 
     def _load(self, nodes: Nodes, layer: Layer, x: str) -> str:
-        """Make a layer that reads the node `x`; its own name is returned."""
+        """Make a layer, which reads the node `x`, and return its name."""
         name, inputs = layer.name, self._channels[x]
         padding = b"VALID" if layer.valid else b"SAME"
         moves = {"strides": (1, layer.stride, layer.stride, 1), "padding": padding}
@@ -183,8 +184,9 @@ class Inception(nn.Module):
         kernel = nodes.constant(f"{name}/conv2d_params", 4)
         mean, variance, beta, gamma = (nodes.constant(each, 1) for each in statistics)
         height, width, *channels = kernel.shape
-        if channels != [inputs, len(mean)] or len({each.shape for each in (mean, variance, beta, gamma)}) > 1:
-            raise ValueError(f"node {name} has kernels of {channels} channels, expected {[inputs, len(mean)]}")
+        lengths = {len(each) for each in (mean, variance, beta, gamma)}
+        if channels != [inputs, len(mean)] or len(lengths) > 1 or not height % 2 == width % 2 == 1:
+            raise ValueError(f"node {name} has kernels of shape {list(kernel.shape)}, expected {inputs} channels")
         scale = torch.rsqrt(variance + norm.attr["variance_epsilon"].f)
         if norm.attr["scale_after_normalization"].b:
             scale = scale * gamma

@@ -253,7 +253,7 @@ CASES = {
     "an input too few": (spoilt("mixed/conv/Conv2D", lambda node: node.input.pop()), OTHER, "cannot import it: "),
     "a kernel of other channels": (
         spoilt("conv_1/conv2d_params", with_values(lambda array: array[:, :, :3])),
-        "node conv_1 has kernels of .* channels, expected ",
+        "node conv_1 has kernels of shape .*, expected ",
         "cannot import it: ",
     ),
     "a constant cut off": (
