@@ -100,7 +100,7 @@ def density_coverage(
     return DensityCoverage(balls=balls, covered_by=covered_by, neighbours=neighbours)
 
 
-def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: slice, radii: Distances) -> BoolArray:
+def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: Rows, radii: Distances) -> BoolArray:
     """Return whether each row lies inside each ball, (rows, balls).
 
     Every ball counts, so every pair whose interval holds the radius is measured again. For pooled features that is
@@ -116,7 +116,7 @@ def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: slice, radii:
     doubtful = margins >= points.low[rows, None]
     doubtful &= ~inside
     i, j = np.nonzero(doubtful)
-    which = np.arange(len(points.features))[rows][i]
-    distances = squared_distances(points.features, which, centres.features, j + balls.start)
+    row, ball = np.arange(len(points.features))[rows][i], np.arange(len(centres.features))[balls][j]
+    distances = squared_distances(points.features, row, centres.features, ball)
     inside[i, j] = distances <= radii[j]
     return inside

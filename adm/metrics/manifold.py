@@ -13,7 +13,6 @@ from adm.metrics.density_coverage import inside_balls
 from adm.metrics.distances import (
     Cloud,
     Distances,
-    IndexArray,
     clouds,
     k_nearest,
     shown_slices,
@@ -108,24 +107,7 @@ def _covered(points: Cloud, centres: Cloud, radii: Distances, block: int) -> Boo
         balls = order[chunk]
         for some in slices(len(outside), block):
             rows = outside[some]
-            inside[rows] = _inside(points, rows, centres, balls, radii[balls])
-    return inside
-
-
-def _inside(points: Cloud, rows: IndexArray, centres: Cloud, balls: IndexArray, radii: Distances) -> BoolArray:
-    """Return whether any of the given balls holds each of the given rows of `points`, (rows,)."""
-    reach = (radii * centres.scale).astype(np.float32) - centres.high[balls]
-    width = centres.high[balls] - centres.low[balls]
-    # Certainly inside if reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
-    margins = (2.0 * points.points[rows]) @ centres.points[balls].T
-    margins += reach
-    best = margins.max(axis=1)
-    inside: BoolArray = best >= points.high[rows]
-    doubtful = np.flatnonzero(~inside & (best + width.max() >= points.low[rows]))
-    if len(doubtful) > 0:
-        i, j = np.nonzero(margins[doubtful] + width >= points.low[rows[doubtful], None])
-        distances = squared_distances(points.features, rows[doubtful[i]], centres.features, balls[j])
-        inside[doubtful[i[distances <= radii[j]]]] = True
+            inside[rows] = inside_balls(points, rows, centres, balls, radii[balls]).any(axis=1)
     return inside
 
 
