@@ -86,7 +86,7 @@ onstart:
     # few seconds, for ever: after 530 of 1,500 jobs it held half a core.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    bar.start(workflow.dag, FILE)
+    bar.start()
     minutes = PARAMS.execution.expected_minutes
     if minutes:
         print(f"{ROOT}: about {minutes} minutes on 2 cores, if nothing is there yet")
