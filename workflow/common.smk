@@ -38,7 +38,7 @@ IMAGE = "adm.sif"
 container: IMAGE
 
 
-# From how many jobs on a process with all libraries loaded is worth its start; see `adm.warm`.
+# From how many jobs on a process with all libraries loaded is worth its start; see `adm.fork_server`.
 MANY = 8
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from miniature import miniature_params, warmed
 
-from adm.warm import PLACE
+from adm.fork_server import PLACE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("locks")]
 
