@@ -21,8 +21,7 @@ import typer
 
 from adm.cli_tools import ParamsFile, tools
 from adm.config.released import KNOWN
-from adm.errors import some
-from adm.extras import extras_named
+from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
 from adm.params.execution import ExecutionParams
@@ -234,11 +233,12 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
 
 def _launched(job: Job, taken: ProcessResources) -> bool:
     """Run this command in as many processes as the params file says; False if this is one of them, or the only one."""
-    if taken.world_size == 1:
+    if taken.world_size == 1 or "WORLD_SIZE" in os.environ:
         return False
-    from adm.parallel import launch
+    from adm.launcher import launch
 
-    return launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+    launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+    return True
 
 
 def main() -> None:

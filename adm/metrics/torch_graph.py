@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
-from adm.compilation import compiled as compile_
 from adm.errors import one_line
+from adm.machine import compiled as compile_
 from adm.metrics.graph_contract import Executor, Images, Outputs, read_definition
 from adm.metrics.torch_program import FAILURES, TensorOutputs, TorchProgram, first_line
 

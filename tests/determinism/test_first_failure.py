@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from adm.parallel import LOST, SHUTDOWN, _first_failure
+from adm.launcher import SHUTDOWN, _first_failure
+from adm.parallel import LOST
 
 NOW = 1_700_000_000
 TERMINATED = 128 + signal.SIGTERM
