@@ -64,30 +64,10 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Images whose features, so many numbers each, get a mean and a covariance."""
+class Operations:
+    """Floating-point operations in float64 on the job's threads; those in float32 count half."""
 
-    images: int
-    widths: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Samples that are scored against images of a reference by features of these widths, pooled and spatial."""
-
-    samples: int
-    real: int
-    width: int
-    spatial: int
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """Samples whose nearest images are sought among real ones, and these images' among themselves."""
-
-    samples: int
-    real: int
-    width: int
+    count: float
 
 
 @dataclass(frozen=True)
@@ -113,9 +93,14 @@ class Files:
     images: int
 
 
-Quantity = Passes | Seen | Decoded | Fitted | Scored | Nearest | Weights | Bytes | Files
+Quantity = Passes | Seen | Decoded | Operations | Weights | Bytes | Files
 CostOf = Callable[[Any, Counts], Iterable[Quantity]]
 """The quantities of a job, an `adm.pipeline.Job`."""
+
+
+def fitted(images: int, *widths: int) -> Operations:
+    """What a mean and a covariance of features of images take, of each of several widths."""
+    return Operations(images * sum(width**2 for width in widths))
 
 
 def pixels(images: int, side: int) -> int:

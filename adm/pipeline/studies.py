@@ -17,7 +17,7 @@ from adm.pipeline.cost import (
     LABEL,
     Bytes,
     Counts,
-    Nearest,
+    Operations,
     Passes,
     Quantity,
     Seen,
@@ -63,7 +63,8 @@ def _neighbours_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     study, params = job.sections["neighbours"], counts.params
     samples, real = params.scored[study.run].num_samples, counts.trained_on(neighbours_dataset(params, job.key))
     width, *_ = features_of(params, params.graphs[params.extractor_of(study.run)])
-    yield Nearest(samples, real, width)
+    # float32 has twice the rate; distances within the dataset are symmetric.
+    yield Operations((2 * samples * real + real**2) * width / 2)
     yield Bytes(samples * (study.k * (LABEL + DOUBLE) + 1) + real * DOUBLE)
 
 

@@ -13,7 +13,7 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.training.throughput import update_seconds
 
 MULTIPLIERS = ([1], [1, 2], [1, 2, 2], [1, 2, 3, 4], [1, 1, 2, 3, 4], [1, 1, 2, 2, 4, 4], [0.5, 1, 1, 2, 2, 4, 4])
-"""Of the channels, by the number of levels. Those of four and more are the paper's."""
+"""Channel multipliers by the number of levels. Those of four and more are the paper's."""
 
 LOWEST = range(4, 9)
 """Sides that the lowest level may have."""
@@ -51,28 +51,28 @@ ENOUGH = 400_000
 """Images that training should see, repeated or not."""
 
 JOB_SECONDS = 2.5
-"""That a job takes to start."""
+"""Seconds that a job takes to start."""
 
 TRAINING, CLASSIFIER, SAMPLING = 0.55, 0.1, 0.25
 """Shares of the time that is left when jobs have started; the rest is for features and scores."""
 
 STEPS = (250, 100, 50, 25)
-"""Of sampling; the most that fit."""
+"""Numbers of sampling steps; the largest that fits is taken."""
 
 FEWEST_UPDATES = 80
-"""That training is worth anything with."""
+"""Minimum number of updates."""
 
 MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
-"""Of training, whatever the hours: updates, and how often each image is seen."""
+"""Maximum number of updates, and of passes over the images, whatever the hours."""
 
 WORTHWHILE = 0.9
-"""Of the time in float32, what an update in bfloat16 may take to be worth its rounding."""
+"""Share of the time in float32 that an update in bfloat16 may take to be worth its rounding."""
 
 MEASURED_FLOPS = 1.0e11
-"""Of an update on a CPU that is made to see how long one takes: some seconds at most."""
+"""Operations of the update that is timed on a CPU: some seconds at most."""
 
 FEWEST_SAMPLES = 50
-"""Of a run."""
+"""Minimum number of samples of a run."""
 
 SCALES = (0, 0.5, 1, 2, 4)
 """Gradient scales of the sweep."""
@@ -81,7 +81,7 @@ STAGES = 4
 """Checkpoints of the model: an eighth, a quarter, a half and all of training."""
 
 INCEPTION_FLOPS = 11.5e9
-"""Of the 2015 graph, for one image."""
+"""Operations of the 2015 graph for one image, in round numbers."""
 
 EMA_RATES = ((100_000, 0.9999), (5000, 0.999), (500, 0.99), (0, 0.95))
 """By the least iterations: the average is over a small part of training."""
