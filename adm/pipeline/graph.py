@@ -1,9 +1,12 @@
-"""The graph: from a params file to its jobs."""
+"""The graph: every kind of job, and from a params file to its jobs.
+
+A package beside this one declares a kind by an entry point of the group `adm.kinds`, which names a `Kind`.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,10 @@ from adm.params.judges import parts
 from adm.params.needs import Needs, needs_of, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import Named, keys_in, references
 from adm.params.resources import JobResources, ProcessResources
+from adm.params.schema import GROUP, declared
 from adm.params.section import Section
+from adm.pipeline import data, report, sampling, scoring, studies, training
 from adm.pipeline.jobs import Job, Kind
-from adm.pipeline.kinds import kinds
 
 Read = tuple[dict[str, Path], dict[str, Any]]
 """What a job reads: artifacts, and sections of the params file, by the names that its stage has for them."""
@@ -42,6 +46,22 @@ TAKEN = frozenset({"gans", "graphs", "all_references"})
 
 NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studies": STUDY}
 """By what tables, figures and claims need, the kind of job that makes it, if it has another name."""
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Every kind of job by its name, in the order of the pipeline: this package's, and those of packages beside it.
+
+    Raises:
+        UserError: Two have one name, or a package's cannot be loaded.
+    """
+    own = [kind for chapter in (data, training, sampling, scoring, studies, report) for kind in chapter.KINDS]
+    found: dict[str, Kind] = {}
+    for kind in [*own, *declared()]:
+        if kind.name in found:
+            raise UserError(f"{GROUP}: two packages declare a kind of job {kind.name!r}; uninstall one")
+        found[kind.name] = kind
+    return found
 
 
 class Pipeline:
