@@ -208,8 +208,8 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     return keyed
 
 
-for _verb in dict.fromkeys(kind.command for kind in kinds().values() if kind.name != "resolve"):
-    _kinds = [kind for kind in kinds().values() if kind.command == _verb]
+for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name != "resolve"):
+    _kinds = [kind for kind in kinds().values() if kind.verb == _verb]
     app.command(_verb.replace("_", "-"), help=_kinds[0].help)(_command(_verb, _kinds))
 
 # After the stages in the list of verbs.
@@ -226,7 +226,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
     with journal_of(job) as kept, extras_named():
-        stage = import_module(job.kind.module)
+        stage = import_module(job.kind.stage)
         if not (job.kind.in_several and isinstance(taken, ProcessResources) and _launched(job, taken)):
             stage.run(**arguments(stage.run, job, Environment(pipeline, job, kept.curves, file, is_current)))
 

@@ -139,5 +139,5 @@ def command(rule):
     key = f" {kind.prefix}{{wildcards.key}}" if "{key}" in kind.wildcards else ""
     shard = " --shard {wildcards.shard}" if "{shard}" in kind.wildcards else ""
     flag = f" {kind.flag}" if kind.flag else ""
-    adm = f"python -m adm {kind.command.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
+    adm = f"python -m adm {kind.verb.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
     return f"( {adm} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"

@@ -133,13 +133,13 @@ def _artifacts() -> Iterator[str]:
     """A row a kind of job."""
     yield from ("| Job | Verb | Writes, in the results folder | What it is |", "|---|---|---|---|")
     for name, kind in pipeline.kinds().items():
-        module = find_spec(kind.module)
+        module = find_spec(kind.stage)
         assert module is not None
         assert module.origin is not None
         about = ast.get_docstring(ast.parse(Path(module.origin).read_text())) or ""
         about = about.splitlines()[0].partition(": ")[2]
         written = "<br>".join(f"`{path}`" for path in kind.outputs.values())
-        verb = f"{kind.command.replace('_', '-')} {kind.prefix}"
+        verb = f"{kind.verb.replace('_', '-')} {kind.prefix}"
         yield f"| `{name}` | `adm {verb.strip()}` | {written} | {about[:1].upper()}{about[1:]} |"
 
 

@@ -99,7 +99,7 @@ class Pipeline:
         for key, entry in getattr(self.params, kind.section).items():
             inputs, sections = self.named(entry)
             sections |= {field: self.params.datasets[getattr(entry, field)] for field in kind.reads}
-            yield self.job(kind, key, inputs, **{kind.entry or kind.name: entry}, **sections)
+            yield self.job(kind, key, inputs, **{kind.entry: entry}, **sections)
 
     # What the kinds of jobs are made of.
 

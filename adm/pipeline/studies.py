@@ -90,7 +90,7 @@ def _vary_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 
 
 def _bound_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    study, model = job.sections[job.kind.entry or job.kind.name], job.sections["model"]
+    study, model = job.sections[job.kind.entry], job.sections["model"]
     steps = _steps(model, study.steps if isinstance(study, LikelihoodParams) else study.among)
     yield Passes(model, study.num_images * steps, study.precision)
 
