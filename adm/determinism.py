@@ -55,11 +55,7 @@ def make_deterministic(threads: int) -> None:
     torch.set_deterministic_debug_mode("error")
     # Filling new memory guards against kernels that read before they write. It takes time, and no kernel here does so.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    keep_freed_memory()
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep freed memory: fetching pages anew for each feature map takes a twentieth of the time."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        # The C library keeps freed memory: fetching pages anew for each feature map takes a twentieth of the time.
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_MMAP_THRESHOLD, 2**25)

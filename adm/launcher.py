@@ -7,7 +7,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing import SignalException
@@ -63,7 +62,7 @@ def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
     try:
         elastic_launch(config, sys.executable)(*command)
     except ChildFailedError as error:
-        raise UserError(_first_failure(error, processes * nodes)) from error
+        raise UserError(first_failure(error, processes * nodes)) from error
     except (RendezvousError, dist.DistError) as error:
         raise UserError(f"cannot meet the other launchers at {config.rdzv_endpoint}: {error}") from error
     except SignalException as error:
@@ -122,10 +121,13 @@ def _run_on_nodes(command: Sequence[str], nodes: int) -> None:
         raise UserError([*ours, *others, f"srun ended with exit code {srun.returncode}"][0])
 
 
-def _first_failure(error: Any, processes: int) -> str:
-    # The launcher also records the processes that it ended itself, and its timestamps are whole seconds. So a process
-    # that was ended, or lost another one, is reported only if no other kind of failure was recorded. A process that
-    # hangs is killed much later; then the one that lost it is reported. Among equals the first record is taken.
+def first_failure(error: ChildFailedError, processes: int) -> str:
+    """Name the process that gave the reason, and its error.
+
+    torch's agent also records the processes that it ended itself, and its timestamps are whole seconds. So a process
+    that was ended, or lost another one, is reported only if no other kind of failure was recorded. A process that hangs
+    is killed much later; then the one that lost it is reported. Among equals the first record is taken.
+    """
     failures = error.failures
     last = min(failure.timestamp for failure in failures.values()) + SHUTDOWN
     early = [rank for rank, failure in failures.items() if failure.timestamp < last]
