@@ -20,7 +20,7 @@ def generator(*path: int) -> torch.Generator:
 
 
 def seeds(rows: range, *path: int) -> list[int]:
-    """Seeds of independent streams for some rows of a batch; a row's depends on the path and on its number alone."""
+    """Draw seeds of independent streams for some rows of a batch; a row's depends on the path and its number alone."""
     root, *branch = path
     states = np.random.SeedSequence(root, spawn_key=branch).generate_state(rows.stop, np.uint64)
     found: list[int] = states[rows.start :].tolist()

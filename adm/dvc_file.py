@@ -27,12 +27,12 @@ SCORED = ("evaluate", "curve", "judge")
 
 
 def command_of(params: Path) -> str:
-    """The command that generates the file again."""
+    """Write the command that generates the file again."""
     return f"adm dvc --params {params}"
 
 
 def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
-    """The text of the dvc.yaml of a params file.
+    """Write the text of the dvc.yaml of a params file.
 
     Args:
         params: The params file, relative to the project's root.
@@ -94,7 +94,7 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
 
 
 def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
-    """What `dvc metrics` and `dvc plots` show: they read it where it is, so no stage has another output for them."""
+    """Declare what `dvc metrics` and `dvc plots` show where it is, so that no stage has another output for them."""
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
 
     def path(found: Path) -> str:
@@ -120,7 +120,7 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
 
 
 def _drawn(shown: Any) -> str | None:
-    """The first metric of an own table whose column holds numbers alone, by its heading; None if it has none."""
+    """Find the heading of an own table's first metric whose column holds numbers alone; None if it has none."""
     if not isinstance(shown, OwnTableParams) or shown.intervals:
         return None
     return next((METRICS[name].label for name in shown.metrics if METRICS[name].digits is None), None)

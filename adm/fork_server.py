@@ -173,7 +173,7 @@ def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 def _ended() -> list[tuple[int, int]]:
-    """The PIDs and states of jobs that have ended since the last call."""
+    """Collect the PIDs and states of jobs that have ended since the last call."""
     found = []
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -187,7 +187,7 @@ def _send(job: int, number: int) -> None:
 
 
 def _closed(stream: int) -> bool:
-    """Whether a pipe's other end is closed; nothing is ever written to it."""
+    """Tell whether a pipe's other end is closed; nothing is ever written to it."""
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         return bool(selector.select(0))

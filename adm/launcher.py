@@ -81,7 +81,7 @@ def _check_nodes(processes: int, nodes: int, place: str) -> None:
 
 
 def _meeting() -> str | None:
-    """Where the launchers of the nodes meet, as HOST:PORT; None if srun did not make this call."""
+    """Return where the launchers of the nodes meet, as HOST:PORT; None if srun did not make this call."""
     return f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{os.environ[PORT]}" if PORT in os.environ else None
 
 

@@ -24,19 +24,19 @@ _taken: list[tuple[int, Any]] = []
 
 
 def processor_name() -> str:
-    """The name of this machine's processor."""
+    """Name this machine's processor."""
     named = _processor_facts("model name"), platform.processor(), platform.machine()
     return next(filter(None, named), "unknown")
 
 
 def vector_instructions() -> str:
-    """The vector instructions of this machine's processor, such as "avx avx2 avx512f"; empty where it does not tell."""
+    """List the vector instructions of this processor, such as "avx avx2 avx512f"; none where it does not tell."""
     flags = _processor_facts("flags") or _processor_facts("Features")
     return " ".join(sorted(flag for flag in flags.split() if flag.startswith(("avx", "amx", "asimd", "sve", "sme"))))
 
 
 def cpp_compiler() -> str | None:
-    """The C++ compiler that CXX names, else g++, on macOS clang++, as it calls itself; None if there is none."""
+    """Name the C++ compiler that CXX names, else g++, on macOS clang++, as it calls itself; None if there is none."""
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     try:
         asked = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
@@ -46,7 +46,7 @@ def cpp_compiler() -> str | None:
 
 
 def _processor_facts(name: str) -> str:
-    """What Linux tells of the first processor under a name; elsewhere nothing."""
+    """Read what Linux tells of the first processor under a name; elsewhere nothing."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
@@ -118,7 +118,7 @@ class Usage:
 
     @classmethod
     def now(cls) -> Self:
-        """The usage up to now."""
+        """Return the usage up to now."""
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         unit = 1 if sys.platform == "darwin" else 1024
         return cls(

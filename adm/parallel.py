@@ -220,7 +220,7 @@ ALONE = Group()
 
 
 def resolve_device(device: str, number: int = 0) -> torch.device:
-    """The device of a process: the CPU, or for "cuda" a GPU that no other process holds.
+    """Choose the device of a process: the CPU, or for "cuda" a GPU that no other process holds.
 
     Args:
         device: "cpu" or "cuda".

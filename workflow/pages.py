@@ -95,7 +95,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _folder(uri: str) -> Path:
-    """The folder that the links of a page start from: of the file that it was made from."""
+    """Return the folder that the links of a page start from: of the file that it was made from."""
     own = DOCS / uri
     return ROOT if uri == "index.md" else (own if own.exists() else ROOT / uri).parent
 
@@ -118,7 +118,7 @@ def _mathml(found: re.Match[str]) -> str:
 
 
 def _verbs() -> Iterator[str]:
-    """The help of every verb."""
+    """Yield the help of every verb."""
     group = typer.main.get_command(app)
     context = group.make_context("adm", [], resilient_parsing=True)
     for name in sorted(group.list_commands(context)):
@@ -130,7 +130,7 @@ def _verbs() -> Iterator[str]:
 
 
 def _artifacts() -> Iterator[str]:
-    """A row a kind of job."""
+    """Yield a row a kind of job."""
     yield from ("| Job | Verb | Writes, in the results folder | What it is |", "|---|---|---|---|")
     for name, kind in pipeline.kinds().items():
         module = find_spec(kind.stage)
@@ -144,7 +144,7 @@ def _artifacts() -> Iterator[str]:
 
 
 def _params() -> Iterator[str]:
-    """Every section, and the kinds of entries that it holds, each where it is first met."""
+    """Yield every section, and the kinds of entries that it holds, each where it is first met."""
     schema = json.loads((ROOT / "params.schema.json").read_text())
     definitions: dict[str, Any] = schema["definitions"]
     seen: set[str] = set()
@@ -170,7 +170,7 @@ def _params() -> Iterator[str]:
 
 
 def _named(part: Any) -> list[str]:
-    """The definitions that a part of the schema refers to, in order."""
+    """Return the definitions that a part of the schema refers to, in order."""
     if isinstance(part, dict):
         own = [part["$ref"].split("/")[2]] if "$ref" in part else []
         return list(dict.fromkeys([*own, *(name for value in part.values() for name in _named(value))]))
@@ -178,7 +178,7 @@ def _named(part: Any) -> list[str]:
 
 
 def _values(part: Any) -> str:
-    """In words, what a part of the schema accepts."""
+    """Say in words what a part of the schema accepts."""
     match part:
         case {"$ref": reference}:
             name = reference.split("/")[2]
@@ -206,7 +206,7 @@ def _caption(key: str, shown: Any) -> str:
 
 
 def _figures(scale: str) -> Iterator[str]:
-    """Every figure of a scale that git holds, its caption and its command."""
+    """Yield every figure of a scale that git holds, its caption and its command."""
     for key, figure in load(ROOT / PARAMS[scale]).figures.items():
         if (path := _results(scale) / "figures" / f"{key}.png").exists():
             yield from ("", f"## {key}", "", f"![{key}](../{path.relative_to(ROOT).as_posix()})", "")
@@ -214,14 +214,14 @@ def _figures(scale: str) -> Iterator[str]:
 
 
 def _tables(scale: str) -> Iterator[str]:
-    """Every table of a scale that git holds, its caption and its command."""
+    """Yield every table of a scale that git holds, its caption and its command."""
     for key in load(ROOT / PARAMS[scale]).tables:
         if (path := _results(scale) / "tables" / f"{key}.md").exists():
             yield from ("", f"## {key}", "", path.read_text(), _command("table", key, scale))
 
 
 def _verdicts(scale: str) -> Iterator[str]:
-    """How many claims a scale found to hold or not, a row a group."""
+    """Count how many claims a scale found to hold or not, a row a group."""
     yield from ("| Group | Verdicts |", "|---|---|")
     for path in sorted((_results(scale) / "claims").glob("*.csv")):
         with path.open(newline="") as lines:
@@ -231,7 +231,7 @@ def _verdicts(scale: str) -> Iterator[str]:
 
 
 def _intervals() -> Iterator[str]:
-    """How true intervals are, a row a metric and comparison, and which cells are the worst."""
+    """Tell how true intervals are, a row a metric and comparison, and which cells are the worst."""
     with (DOCS / "intervals.csv").open(newline="") as lines:
         cells = list(csv.DictReader(lines))
     covered = [float(cell["coverage"]) for cell in cells]
@@ -269,7 +269,7 @@ def _command(verb: str, key: str, scale: str) -> str:
 
 @cache
 def _plan(scale: str) -> list[str]:
-    """What a scale costs."""
+    """Tell what a scale costs."""
     return list(plan.run(load(ROOT / PARAMS[scale])))
 
 

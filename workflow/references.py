@@ -48,12 +48,12 @@ HERE, HALF = ", here", ", ±"
 
 
 def pages() -> list[Path]:
-    """The pages that may refer to published results."""
+    """Return the pages that may refer to published results."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def filled(text: str, name: str) -> str:
-    """A page's text with every number as it is published.
+    """Fill in every number of a page's text as it is published.
 
     Args:
         text: The page's Markdown.
@@ -80,7 +80,7 @@ def filled(text: str, name: str) -> str:
 
 
 def without_comments(text: str) -> str:
-    """A page's text in which a number tells where it is from when it is pointed at, and no reference is seen."""
+    """Drop the references of a page's text; a number tells where it is from when it is pointed at."""
 
     def pointed(found: re.Match[str]) -> str:
         number, place = found["number"], f"{found['place']}{found['row']}"
@@ -137,7 +137,7 @@ def _of_claims(place: str, parts: list[str]) -> str:
 
 
 def _of_table(scale: str, table: str, parts: list[str]) -> tuple[str, str]:
-    """A cell, and half of its interval if the table has it."""
+    """Find a cell, and half of its interval if the table has it."""
     *words, column = parts
     rows = _rows(f"{scale}/tables/{table}" if table != SPENT else f"{scale}/{SPENT}")
     first = [row for row in rows if words == [next(iter(row.values()))]]
@@ -160,7 +160,7 @@ def _begins(cell: str, word: str) -> bool:
 
 
 def _printed(before: str, value: str, half: str) -> str:
-    """A value with the decimals, the interval and the unit that stand on the page."""
+    """Print a value with the decimals, the interval and the unit that stand on the page."""
     if before in VERDICTS or value in VERDICTS:
         return value
     first, _, second = before.removesuffix(" %").partition(" ± ")
@@ -188,7 +188,7 @@ def _excerpt(found: re.Match[str]) -> str:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    """The rows of a published csv; of what a scale took, which is Markdown alone, those of its table."""
+    """Read the rows of a published csv; of what a scale took, which is Markdown alone, those of its table."""
     if not name.endswith(f"/{SPENT}"):
         return list(csv.DictReader(_text(f"{name}.csv").splitlines()))
     heading, _, *rows = ([cell.strip() for cell in row] for row in _cells(f"{name}.md"))
@@ -196,7 +196,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def _cells(name: str) -> list[list[str]]:
-    """The cells of a Markdown table, a line a row, as they are padded."""
+    """Read the cells of a Markdown table, a line a row, as they are padded."""
     return [line.strip("|").split("|") for line in _text(name).splitlines() if line.startswith("|")]
 
 

@@ -18,7 +18,7 @@ USUAL = Path("params.yaml")
 
 
 def content_of_page(pipeline: Pipeline, file: Path, stale: Mapping[str, str]) -> Content:
-    """What the page of a params file shows.
+    """Gather what the page of a params file shows.
 
     Args:
         pipeline: Its jobs.
@@ -49,7 +49,7 @@ def content_of_page(pipeline: Pipeline, file: Path, stale: Mapping[str, str]) ->
 
 
 def _sections(pipeline: Pipeline, job: Job, texts: Mapping[int, tuple[str, str]]) -> str:
-    """The sections that a job, and all that it waits for, read, as YAML, an entry a line."""
+    """Write the sections that a job, and all that it waits for, read: as YAML, an entry a line."""
     waiting, seen, read = [job.name], set[str](), set[int]()
     while waiting:
         if (name := waiting.pop()) not in seen:
@@ -66,7 +66,7 @@ def _sections(pipeline: Pipeline, job: Job, texts: Mapping[int, tuple[str, str]]
 
 
 def _read(pipeline: Pipeline, job: Job) -> Iterator[int]:
-    """The identities of the sections that a job reads; `sizes`, which counts all models at once, is left out."""
+    """Return the identities of the sections that a job reads; `sizes`, which counts all models at once, is left out."""
     if job.kind.name == "prepare":
         yield id(pipeline.params.datasets[job.key])
     if job.kind.name != "sizes":
@@ -78,7 +78,7 @@ def _read(pipeline: Pipeline, job: Job) -> Iterator[int]:
 
 
 def _texts(params: Params) -> dict[int, tuple[str, str]]:
-    """By the identity of each section, in order: where it stands in the params file, and its key and values."""
+    """Return by the identity of each section, in order, where it stands in the params file, and its key and values."""
     found: dict[int, tuple[str, str]] = {}
     places = {name: getattr(params, name) for name in type(params).model_fields}
     places |= {f"published.{kind}": getattr(params.published, kind) for kind in type(params.published).model_fields}
@@ -89,6 +89,6 @@ def _texts(params: Params) -> dict[int, tuple[str, str]]:
 
 
 def _flow(section: Section | list[str]) -> str:
-    """A section, or the runs of a group, on one line, without what equals its defaults."""
+    """Write a section, or the runs of a group, on one line, without what equals its defaults."""
     content = section if isinstance(section, list) else section.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(content, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip()

@@ -50,7 +50,7 @@ NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studie
 
 @cache
 def kinds() -> dict[str, Kind]:
-    """Every kind of job by its name, in the order of the pipeline: this package's, and those of packages beside it.
+    """List every kind of job by its name, in the order of the pipeline: those of packages beside this one last.
 
     Raises:
         UserError: Two have one name, or a package's cannot be loaded.
@@ -104,20 +104,20 @@ class Pipeline:
     # What the kinds of jobs are made of.
 
     def job(self, kind: Kind, key: str, inputs: Mapping[str, Path], shard: str = "", /, **sections: Any) -> Job:
-        """A job; the first of its sections that tells threads tells its own."""
+        """Make a job; the first of its sections that tells threads tells its own."""
         threads = next((section.threads for section in sections.values() if hasattr(section, "threads")), 1)
         return Job(kind, key, self.root, inputs, sections, threads, shard)
 
     def path(self, kind: str, key: str) -> Path:
-        """The path of the artifact of a kind and a key."""
+        """Return the path of the artifact of a kind and a key."""
         return Job(kinds()[kind], key, self.root).outputs["out"]
 
     def kind(self, name: str) -> Kind:
-        """A kind by its name."""
+        """Return a kind by its name."""
         return kinds()[name]
 
     def named(self, entry: Section, *fields: str) -> Read:
-        """What a job reads for the references of an entry: of all, or of the given fields in their order.
+        """Return what a job reads for the references of an entry: of all, or of the given fields in their order.
 
         A checkpoint is an input with the name of its field, and its model the section `model`, or that of its field
         with `_model`. A dataset is the input `data`, a measured model the section `model`.
@@ -145,15 +145,15 @@ class Pipeline:
         return inputs, {name: getattr(params, of)[key]} if of in TAKEN else {}
 
     def dataset(self, key: str) -> Path:
-        """The path of a dataset's images; those of a view are of the dataset whose view it is."""
+        """Return the path of a dataset's images; those of a view are of the dataset whose view it is."""
         return self.path("prepare", self.params.datasets[key].of or key)
 
     def needed(self, needs: Needs) -> dict[str, Path]:
-        """The artifacts that a table, a figure or claims are made from."""
+        """Return the artifacts that a table, a figure or claims are made from."""
         return {f"{kind}/{key}": self.artifact(kind, key) for kind, keys in needs.items() for key in keys}
 
     def artifact(self, need: str, key: str) -> Path:
-        """The artifact that a table, a figure or claims read of something."""
+        """Return the artifact that a table, a figure or claims read of something."""
         if need == "data":
             return self.dataset(key)
         if need == "training":
@@ -176,7 +176,7 @@ class Pipeline:
         return keys_in(key for each in needs for key in each.judged)
 
     def asked(self, runs: Iterable[str]) -> dict[str, AskedParams]:
-        """The section of the metrics that runs are scored by beside those of every run; nothing if there are none."""
+        """Make the section of metrics that runs are scored by beside those of every run, if there are any."""
         names = sorted({name for run in runs for name in self._asked_of.get(run, ())})
         return {"asked": AskedParams(metrics=names)} if names else {}
 
@@ -199,11 +199,11 @@ class Pipeline:
     # What is asked of the graph.
 
     def after(self, job: Job) -> list[str]:
-        """The names of the jobs whose artifacts a job reads."""
+        """Return the names of the jobs whose artifacts a job reads."""
         return list(dict.fromkeys(self.maker(path).name for path in job.inputs.values()))
 
     def maker(self, path: Path) -> Job:
-        """The job that writes a file or folder."""
+        """Return the job that writes a file or folder."""
         return self._makers[path]
 
     @property
@@ -213,11 +213,11 @@ class Pipeline:
         return {name: job.triggers for name, job in jobs.items() if job.kind.name != "resolve"}
 
     def of_kind(self, name: str) -> list[Job]:
-        """The jobs of a kind, in the order of the params file."""
+        """Return the jobs of a kind, in the order of the params file."""
         return [job for job in self.jobs.values() if job.kind.name == name]
 
     def find(self, verb: str, argument: str, shard: str = "") -> Job:
-        """The job of a command line.
+        """Find the job of a command line.
 
         Raises:
             UserError: There is no such job; the message names those that exist.
@@ -236,7 +236,7 @@ class Pipeline:
         return found[argument]
 
     def resources(self, job: Job) -> JobResources | ProcessResources:
-        """The resources of a job."""
+        """Return the resources of a job."""
         taken = getattr(self.params.resources, job.kind.resources)
         entry = job.sections.get(job.kind.name)
         if isinstance(entry, ThroughputParams):  # it measures a device

@@ -67,7 +67,7 @@ class Kind:
         STAGES[self.verb] = self.stage
 
     def patterns(self, root: Path) -> list[tuple[str, bool]]:
-        """The paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
+        """Return the paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
         return [(f"{root}/{path.rstrip('/')}", path.endswith("/")) for path in self.outputs.values()]
 
     @property
@@ -77,7 +77,7 @@ class Kind:
         return [part for part in ("{key}", "{shard}") if part in written]
 
     def log_pattern(self, root: Path) -> str:
-        """The path of what its jobs print, with the same wildcards."""
+        """Return the path of what its jobs print, with the same wildcards."""
         return "/".join([f"{root}/logs", self.name, *self.wildcards]) + ".out"
 
 

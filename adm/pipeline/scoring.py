@@ -48,7 +48,7 @@ def _features_of_samples(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _references(graph: "Pipeline") -> Iterator[tuple[str, str, str]]:
-    """Every reference with its own extractor and with each judge, and the key of the features of both."""
+    """Yield every reference with its own extractor and with each judge, and the key of the features of both."""
     for key, reference in graph.params.all_references.items():
         yield key, reference.extractor, key
     for run, judge in map(parts, graph.judged):
@@ -124,7 +124,7 @@ def _scored(counts: Counts, run: str) -> Operations:
 
 
 def _evaluation(samples: int, real: int, width: int, spatial: int) -> Operations:
-    """What samples take that are scored against real images by features of these widths, pooled and spatial."""
+    """Count the operations of scoring samples against real images by features of these widths, pooled and spatial."""
     # Imported late: the graph is built without scipy.
     from adm.metrics.fid_infinity import SIZES  # noqa: PLC0415
     from adm.metrics.jackknife import PARTS, num_parts, sets_left_out  # noqa: PLC0415
@@ -143,7 +143,7 @@ def _evaluation(samples: int, real: int, width: int, spatial: int) -> Operations
 
 
 def _curves(graph: "Pipeline") -> Iterator[Job]:
-    """The jobs that sample and score the runs of a curve, one after another."""
+    """Yield the jobs that sample and score the runs of a curve, one after another."""
     params = graph.params
     for key, members in params.curves.items():
         runs = {run: params.runs[run] for run in members}
@@ -180,7 +180,7 @@ def _curve_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 
 
 def _judged(graph: "Pipeline") -> Iterator[Job]:
-    """What judges make of the runs that tables and claims ask for."""
+    """Yield the jobs of judges for the runs that tables and claims ask for."""
     params = graph.params
     for key in graph.judged:
         run, judge = parts(key)

@@ -69,7 +69,7 @@ def _neighbours_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 
 
 def _sampled_like(graph: "Pipeline", run: str) -> tuple[dict[str, Path], dict[str, Any]]:
-    """What a study reads that samples like a run."""
+    """Return what a study reads that samples like a run."""
     section = graph.params.runs[run]
     inputs, sections = graph.named(section, "checkpoint", "classifier", "schedule")
     return inputs, {"run": section, **sections}

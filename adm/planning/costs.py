@@ -70,7 +70,7 @@ class Work:
     single: bool
 
     def seconds(self, device: Device, relative: float) -> float:
-        """Seconds on one device.
+        """Estimate the seconds on one device.
 
         Args:
             device: The device.
@@ -137,12 +137,12 @@ class Machine:
     relative: float = 1.0
 
     def gpu_seconds(self, cost: Cost) -> float:
-        """Seconds that one of its GPUs computes for a job."""
+        """Estimate the seconds that one of its GPUs computes for a job."""
         return sum(work.seconds(self.device, self.relative) for work in cost.work)
 
 
 def costs_of(counts: ImageCounts) -> dict[str, Cost]:
-    """The cost of each job, by its name."""
+    """Count the cost of each job, by its name."""
     pipeline = counts.pipeline
     found = {name: _quantities(counts, job) for name, job in pipeline.jobs.items()}
     stored = {name: sum(map(_bytes, each)) for name, each in found.items()}
@@ -161,7 +161,7 @@ def costs_of(counts: ImageCounts) -> dict[str, Cost]:
 
 
 def stored_bytes(counts: ImageCounts, job: Job) -> int:
-    """The bytes of what a job writes; sizes, metrics, likelihoods, tables, figures and claims count as none."""
+    """Count the bytes that a job writes; sizes, metrics, likelihoods, tables, figures and claims count as none."""
     return sum(map(_bytes, _quantities(counts, job)))
 
 
@@ -170,7 +170,7 @@ def _quantities(counts: ImageCounts, job: Job) -> list[Quantity]:
 
 
 def _work(quantity: Quantity) -> Work | None:
-    """The work of a quantity on accelerators; training of GANs and of small extractors is not counted."""
+    """Return the work of a quantity on accelerators; training of GANs and of small extractors is not counted."""
     match quantity:
         case Passes(model, count, precision) if count:
             return Work(count * forward_flops(model), share_of(model, precision), precision in SINGLE)
@@ -200,7 +200,7 @@ def _bytes(quantity: Quantity) -> int:
 
 
 def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
-    """The chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
+    """Find the chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
 
     Args:
         costs: Of all jobs.
@@ -221,12 +221,12 @@ def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str
 
 
 def seconds_on(cost: Cost, machine: Machine, gpus: int) -> float:
-    """Seconds of a job whose work is spread over some GPUs."""
+    """Estimate the seconds of a job whose work is spread over some GPUs."""
     return machine.gpu_seconds(cost) / gpus + cost.processor_seconds + cost.hashing_seconds
 
 
 def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """The jobs that remain if all checkpoints exist; what only training reads is not needed."""
+    """Keep the jobs that remain if all checkpoints exist; what only training reads is not needed."""
     readers = Counter(before for cost in costs.values() if cost.job.kind.name != "train" for before in cost.after)
     gone = {name for name, cost in costs.items() if cost.job.kind.name == "train"}
     gone |= {name for name, cost in costs.items() if cost.job.kind.name == "prepare" and not readers[name]}
@@ -237,7 +237,7 @@ def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
 
 @cache
 def measured_shares() -> dict[tuple[str, int], float]:
-    """The share of a V100's peak that the paper's training reached, by kind of model and image size.
+    """Return the share of a V100's peak that the paper's training reached, by kind of model and image size.
 
     Source: Table 7, the optimised rows.
     """
@@ -268,7 +268,7 @@ def share_of(model: AnyModel, precision: Precision) -> float:
 
 
 def published_share(forward_flops: float) -> float:
-    """The share of an A100's peak that others published for training the 64x64 network, in (0, 1).
+    """Return the share of an A100's peak that others published for training the 64x64 network, in (0, 1).
 
     Args:
         forward_flops: Floating-point operations of that network's forward pass.

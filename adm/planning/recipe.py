@@ -146,7 +146,7 @@ class Recipe:
 
 
 def channel_multiplier(image_size: int) -> list[float]:
-    """The levels of a network for images of a side: halved until the lowest has 4 to 8 pixels.
+    """Choose the levels of a network for images of a side: halved until the lowest has 4 to 8 pixels.
 
     Raises:
         UserError: The side is not within SMALLEST and LARGEST, or does not halve so.
@@ -209,7 +209,7 @@ def choose(wanted: Request) -> Recipe:
 
 
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
-    """The widest model that sees enough images in some seconds, and what an update of it takes."""
+    """Find the widest model that sees enough images in some seconds, and the seconds of an update of it."""
     narrowest = _model(wanted, WIDTHS[-1])
     an_update = _measured(narrowest, wanted.device)
     cost = an_update / forward_flops(_section(narrowest)) / narrowest["training"]["batch_size"]
@@ -222,7 +222,7 @@ def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
 
 
 def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> tuple[dict[str, Any], float]:
-    """On a CPU, a model in bfloat16 where its updates are faster so, and what an update takes."""
+    """Return a model in bfloat16 where a CPU's updates are faster so, and the seconds of an update."""
     if device == "cuda":
         return model, seconds
     low = {**model, "training": {**model["training"], "precision": "bfloat16"}}
@@ -231,7 +231,7 @@ def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> 
 
 
 def _measured(model: dict[str, Any], device: str) -> float:
-    """What an update takes; on a CPU measured on as few images as are not too slow."""
+    """Measure the seconds of an update; on a CPU on as few images as are not too slow."""
     whole, section = model["training"]["batch_size"], _section(model)
     some = min(whole, max(1, int(MEASURED_FLOPS / (3 * forward_flops(section))))) if device == "cpu" else whole
     training = section.training.model_copy(update={"batch_size": some})
@@ -240,7 +240,7 @@ def _measured(model: dict[str, Any], device: str) -> float:
 
 
 def _halves(model: dict[str, Any]) -> bool:
-    """Whether each level has a number of channels that normalisation takes."""
+    """Tell whether each level has a number of channels that normalisation takes."""
     network = model["network"]
     return all(network["channels"] * factor % 32 == 0 for factor in network["channel_multiplier"])
 
@@ -299,6 +299,6 @@ def _samples(wanted: Request, seconds: float, of_step: float, of_features: float
 
 
 def _rounded(iterations: float) -> int:
-    """A number below, of two or three digits that count, and a multiple of eight: at least 80."""
+    """Round down to two or three digits that count and a multiple of eight, at least 80."""
     unit = 8 * int(10 ** max(round(math.log10(max(iterations, 10)) - 2.5), 1))
     return max(int(iterations / unit) * unit, unit)

@@ -58,7 +58,7 @@ def run(params: Params) -> Iterator[str]:
 
 
 def _published_relative() -> float:
-    """The published share of an A100's peak for the 64x64 network, divided by Table 7's share of a V100's peak."""
+    """Divide the published share of an A100's peak for the 64x64 network by Table 7's share of a V100's peak."""
     share = published_share(network_forward_flops(PRESETS["imagenet64"]))
     return share / measured_shares()["diffusion", 64]
 
@@ -97,7 +97,7 @@ def _machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) 
 
 
 def _chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
-    """The jobs of an hour and more of the longest chain on A100s, with the params file's GPUs for training."""
+    """List the jobs of an hour and more of the longest chain on A100s, with the params file's GPUs for training."""
     chain = longest_chain(costs, Machine(A100), {"train": train_gpus})
     return pd.DataFrame(
         [{"Job": name, "Days": _in_days(seconds)} for name, seconds in chain if seconds >= HOUR] or [{"Job": "none"}]
@@ -105,7 +105,7 @@ def _chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
 
 
 def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """Bytes of the artifacts, by their folder."""
+    """List the bytes of the artifacts, by their folder."""
     stored = {name: cost for name, cost in costs.items() if cost.writes}
     folders = _grouped(stored, lambda cost: f"{_folder(cost)}{'' if cost.is_kept else ', while sampling'}")
     kept = [cost for cost in stored.values() if cost.is_kept]
@@ -113,7 +113,7 @@ def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
 
 
 def _longest_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """The job of each kind that takes longest on one A100 and its threads, beside the minutes that it is granted."""
+    """Name the job of each kind that takes longest on one A100 and its threads."""
     rows = []
     for kind, found in _grouped(costs, lambda cost: cost.job.kind.name).items():
         seconds, cost = max(((seconds_on(cost, Machine(A100), 1), cost) for cost in found), key=lambda pair: pair[0])
