@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("locks")]
 
 DATA = "results/embedded/data/digits"
 ENGINES = {
-    "snakemake": ["snakemake", "--cores", "1", "--quiet", "rules", "--rerun-incomplete", "--", DATA],
+    "snakemake": ["snakemake", "--cores", "1", "--quiet", "rules", "--", DATA],
     # Without --force DVC takes from its cache what it made before.
     "dvc": ["dvc", "repro", "--force", "prepare-digits"],
 }
