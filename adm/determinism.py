@@ -23,8 +23,8 @@ def seeds(rows: range, *path: int) -> list[int]:
     """Draw seeds of independent streams for some rows of a batch; a row's depends on the path and its number alone."""
     root, *branch = path
     states = np.random.SeedSequence(root, spawn_key=branch).generate_state(rows.stop, np.uint64)
-    found: list[int] = states[rows.start :].tolist()
-    return found
+    own: list[int] = states[rows.start :].tolist()
+    return own
 
 
 def allow_tf32(allowed: bool) -> None:

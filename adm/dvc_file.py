@@ -68,10 +68,10 @@ def check_stages(path: Path, params: Path, pipeline: Pipeline) -> None:
         UserError: It differs or is missing; the message names the command that generates it.
     """
     try:
-        found = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        found = ""
-    if found != render(params, read(params).files, pipeline):
+        text = ""
+    if text != render(params, read(params).files, pipeline):
         raise UserError(f"{path}: its stages are not those of {params}; type: {command_of(params)}")
 
 
@@ -97,8 +97,8 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     """Declare what `dvc metrics` and `dvc plots` show where it is, so that no stage has another output for them."""
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
 
-    def path(found: Path) -> str:
-        return os.path.relpath(found, folder)
+    def path(target: Path) -> str:
+        return os.path.relpath(target, folder)
 
     # Of scores their folders: DVC looks for the files.
     metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
@@ -119,8 +119,8 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     return [line for name, entries in sections.items() if entries for line in (f"{name}:", *entries)]
 
 
-def _drawn(shown: Any) -> str | None:
+def _drawn(table: Any) -> str | None:
     """Find the heading of an own table's first metric whose column holds numbers alone; None if it has none."""
-    if not isinstance(shown, OwnTableParams) or shown.intervals:
+    if not isinstance(table, OwnTableParams) or table.intervals:
         return None
-    return next((METRICS[name].label for name in shown.metrics if METRICS[name].digits is None), None)
+    return next((METRICS[name].label for name in table.metrics if METRICS[name].digits is None), None)

@@ -174,11 +174,11 @@ def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 def _ended() -> list[tuple[int, int]]:
     """Collect the PIDs and states of jobs that have ended since the last call."""
-    found = []
+    jobs = []
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            found.append(ended)
-    return found
+            jobs.append(ended)
+    return jobs
 
 
 def _send(job: int, number: int) -> None:

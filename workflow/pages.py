@@ -75,8 +75,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Write the generated parts, and turn links and formulas into those of the site."""
     uri = page.file.src_uri
 
-    def localised(found: re.Match[str]) -> str:
-        picture, text, target, fragment = found.groups()
+    def localised(link: re.Match[str]) -> str:
+        picture, text, target, fragment = link.groups()
         path = (_folder(uri) / target).resolve()
         text = LINK.sub(localised, text)
         if path.is_dir() or not path.is_relative_to(ROOT):
@@ -101,20 +101,20 @@ def _folder(uri: str) -> Path:
 
 
 def _targets(text: str, folder: Path) -> list[Path]:
-    found = [(folder / match[3]).resolve() for match in LINK.finditer(text)]
+    own = [(folder / match[3]).resolve() for match in LINK.finditer(text)]
     inner = [path for match in LINK.finditer(text) for path in _targets(match[2], folder)]
-    return [path for path in (*found, *inner) if path.is_relative_to(ROOT)]
+    return [path for path in (*own, *inner) if path.is_relative_to(ROOT)]
 
 
 def _with_parts(text: str) -> str:
-    return GENERATED.sub(lambda found: "\n".join(PARTS[found[1]](*filter(None, [found[2]]))), text)
+    return GENERATED.sub(lambda comment: "\n".join(PARTS[comment[1]](*filter(None, [comment[2]]))), text)
 
 
-def _mathml(found: re.Match[str]) -> str:
-    if found["code"]:
-        return found["code"]
-    display = "block" if found["block"] else "inline"
-    return latex2mathml.converter.convert((found["block"] or found["inline"]).strip(), display=display)
+def _mathml(formula: re.Match[str]) -> str:
+    if formula["code"]:
+        return formula["code"]
+    display = "block" if formula["block"] else "inline"
+    return latex2mathml.converter.convert((formula["block"] or formula["inline"]).strip(), display=display)
 
 
 def _verbs() -> Iterator[str]:
@@ -156,8 +156,8 @@ def _params() -> Iterator[str]:
         if fields := definition.get("properties"):
             yield from ("| Field | Values | Default |", "|---|---|---|")
             for field, values in fields.items():
-                shown = f"`{json.dumps(values['default'], ensure_ascii=False)}`" if "default" in values else ""
-                yield f"| `{field}` | {_values(values)} | {shown} |"
+                default = f"`{json.dumps(values['default'], ensure_ascii=False)}`" if "default" in values else ""
+                yield f"| `{field}` | {_values(values)} | {default} |"
         for inner in _named(definition):
             if inner not in seen:
                 yield from described(inner)
@@ -221,12 +221,12 @@ def _tables(scale: str) -> Iterator[str]:
 
 
 def _verdicts(scale: str) -> Iterator[str]:
-    """Count how many claims a scale found to hold or not, a row a group."""
+    """Count how many claims of a scale are said to hold or not, a row a group."""
     yield from ("| Group | Verdicts |", "|---|---|")
     for path in sorted((_results(scale) / "claims").glob("*.csv")):
         with path.open(newline="") as lines:
-            found = [row["verdict"] for row in csv.DictReader(lines)]
-        counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys(found))
+            verdicts = [row["verdict"] for row in csv.DictReader(lines)]
+        counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
         yield f"| [{path.stem}](../{path.with_suffix('.md').relative_to(ROOT).as_posix()}) | {counts} |"
 
 
@@ -254,8 +254,8 @@ def _intervals() -> Iterator[str]:
         told, true, share = (float(cell[name]) for name in ("told", "true", "coverage"))
         text = f"{told:.3g} / {true:.3g}; {100 * share:.1f} %"
         rows.setdefault((cell["metric"], cell["comparison"]), {})[int(cell["samples"])] = text
-    for (metric, comparison), found in rows.items():
-        yield f"| {METRICS[metric].label} | {comparison} | {' | '.join(found.get(size, '') for size in sizes)} |"
+    for (metric, comparison), of_row in rows.items():
+        yield f"| {METRICS[metric].label} | {comparison} | {' | '.join(of_row.get(size, '') for size in sizes)} |"
 
 
 def _results(scale: str) -> Path:

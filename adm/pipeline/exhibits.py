@@ -79,13 +79,13 @@ def _read(pipeline: Pipeline, job: Job) -> Iterator[int]:
 
 def _texts(params: Params) -> dict[int, tuple[str, str]]:
     """Return by the identity of each section, in order, where it stands in the params file, and its key and values."""
-    found: dict[int, tuple[str, str]] = {}
+    texts: dict[int, tuple[str, str]] = {}
     places = {name: getattr(params, name) for name in type(params).model_fields}
     places |= {f"published.{kind}": getattr(params.published, kind) for kind in type(params.published).model_fields}
     for place, content in places.items():
         if isinstance(content, Mapping):
-            found |= {id(section): (place, f"{key}: {_flow(section)}") for key, section in content.items()}
-    return found
+            texts |= {id(section): (place, f"{key}: {_flow(section)}") for key, section in content.items()}
+    return texts
 
 
 def _flow(section: Section | list[str]) -> str:

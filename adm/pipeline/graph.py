@@ -56,12 +56,12 @@ def kinds() -> dict[str, Kind]:
         UserError: Two have one name, or a package's cannot be loaded.
     """
     own = [kind for chapter in (data, training, sampling, scoring, studies, report) for kind in chapter.KINDS]
-    found: dict[str, Kind] = {}
+    by_name: dict[str, Kind] = {}
     for kind in [*own, *declared()]:
-        if kind.name in found:
+        if kind.name in by_name:
             raise UserError(f"{GROUP}: two packages declare a kind of job {kind.name!r}; uninstall one")
-        found[kind.name] = kind
-    return found
+        by_name[kind.name] = kind
+    return by_name
 
 
 class Pipeline:
@@ -122,11 +122,11 @@ class Pipeline:
         A checkpoint is an input with the name of its field, and its model the section `model`, or that of its field
         with `_model`. A dataset is the input `data`, a measured model the section `model`.
         """
-        found = references(type(entry), entry)
+        names = references(type(entry), entry)
         if fields:
-            found = [named for field in fields for named in found if named.field == field]
+            names = [named for field in fields for named in names if named.field == field]
         inputs, sections = dict[str, Path](), dict[str, Any]()
-        for named in found:
+        for named in names:
             artifacts, read = self._read(named)
             inputs |= artifacts
             sections |= read
@@ -183,7 +183,7 @@ class Pipeline:
     @cached_property
     def _asked_of(self) -> dict[str, set[str]]:
         """By run, the metrics that tables, figures and claims ask for beside those of every run."""
-        params, found = self.params, dict[str, set[str]]()
+        params, asked_of = self.params, dict[str, set[str]]()
         needs: list[tuple[Any, Needs]] = [
             *((table, needs_of_table(params, key)) for key, table in params.tables.items()),
             *((figure, needs_of_figure(params, key)) for key, figure in params.figures.items()),
@@ -193,8 +193,8 @@ class Pipeline:
             rows = (row.partition(".") for row in rows_in(shown))
             if asked := {name for what, _, name in rows if what == METRICS.what} - {*METRICS.always}:
                 for run in (*need.metrics, *(parts(key)[0] for key in need.judged)):
-                    found.setdefault(run, set()).update(asked)
-        return found
+                    asked_of.setdefault(run, set()).update(asked)
+        return asked_of
 
     # What is asked of the graph.
 
@@ -222,18 +222,18 @@ class Pipeline:
         Raises:
             UserError: There is no such job; the message names those that exist.
         """
-        found = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
-        if verb == "sample" and (shard or argument not in found):
+        jobs = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
+        if verb == "sample" and (shard or argument not in jobs):
             # A whole run can be sampled even if the params file cuts it into shards, and the other way round.
             count = int(shard.rpartition("-")[2]) if shard else 1
             if count != self.shards:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
-        if verb == "prepare" and argument in self.params.datasets and argument not in found:
+        if verb == "prepare" and argument in self.params.datasets and argument not in jobs:
             of = self.params.datasets[argument].of
             raise UserError(f"prepare {argument!r}: is a view of {of!r}, which serves it; type: adm prepare {of}")
-        if argument not in found:
-            raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(found), argument)}")
-        return found[argument]
+        if argument not in jobs:
+            raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(jobs), argument)}")
+        return jobs[argument]
 
     def resources(self, job: Job) -> JobResources | ProcessResources:
         """Return the resources of a job."""

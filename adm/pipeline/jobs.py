@@ -149,11 +149,11 @@ class Job:
     @property
     def artifacts(self) -> dict[str, dict[str, Path]]:
         """The inputs by kind and key."""
-        found: dict[str, dict[str, Path]] = {}
+        by_kind: dict[str, dict[str, Path]] = {}
         for name, path in self.inputs.items():
             kind, _, key = name.partition("/")
-            found.setdefault(kind, {})[key] = path
-        return found
+            by_kind.setdefault(kind, {})[key] = path
+        return by_kind
 
     @property
     def code(self) -> str:

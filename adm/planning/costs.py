@@ -144,16 +144,16 @@ class Machine:
 def costs_of(counts: ImageCounts) -> dict[str, Cost]:
     """Count the cost of each job, by its name."""
     pipeline = counts.pipeline
-    found = {name: _quantities(counts, job) for name, job in pipeline.jobs.items()}
-    stored = {name: sum(map(_bytes, each)) for name, each in found.items()}
+    quantities = {name: _quantities(counts, job) for name, job in pipeline.jobs.items()}
+    stored = {name: sum(map(_bytes, each)) for name, each in quantities.items()}
     costs = {}
     for name, job in pipeline.jobs.items():
         after = tuple(pipeline.after(job))
         costs[name] = Cost(
             job=job,
             after=after,
-            work=tuple(work for one in found[name] if (work := _work(one)) is not None),
-            processor_seconds=sum(_seconds(one, job.threads) for one in found[name]),
+            work=tuple(work for one in quantities[name] if (work := _work(one)) is not None),
+            processor_seconds=sum(_seconds(one, job.threads) for one in quantities[name]),
             reads=sum(stored[before] for before in after),
             writes=stored[name],
         )
@@ -247,12 +247,12 @@ def measured_shares() -> dict[tuple[str, int], float]:
     for cells in rows:
         rates.setdefault(cells[group], {})[cells[row]] = float(cells[rate])
     measured = {}
-    for sizes, found in rates.items():
+    for sizes, rows_of_size in rates.items():
         # "64×64" is a diffusion model, "64→256" an upsampler.
         parts = re.fullmatch(r"(\d+)([×→])(\d+)", sizes)
         assert parts is not None, sizes
         kind = "diffusion" if parts[2] == "×" else "upsampler"
-        measured[kind, int(parts[3])] = found["Optimized"] / found["Theoretical"]
+        measured[kind, int(parts[3])] = rows_of_size["Optimized"] / rows_of_size["Theoretical"]
     return measured
 
 

@@ -115,8 +115,8 @@ def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
 def _longest_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
     """Name the job of each kind that takes longest on one A100 and its threads."""
     rows = []
-    for kind, found in _grouped(costs, lambda cost: cost.job.kind.name).items():
-        seconds, cost = max(((seconds_on(cost, Machine(A100), 1), cost) for cost in found), key=lambda pair: pair[0])
+    for kind, of_kind in _grouped(costs, lambda cost: cost.job.kind.name).items():
+        seconds, cost = max(((seconds_on(cost, Machine(A100), 1), cost) for cost in of_kind), key=lambda pair: pair[0])
         if seconds >= HOUR / 60:
             rows.append({"Kind": kind, "Job": cost.job.key, "Hours": f"{seconds / HOUR:.3g}"})
     return pd.DataFrame(rows or [{"Kind": "none of a minute"}])
