@@ -87,8 +87,6 @@ def serve() -> None:
     """Import the libraries, then fork once a caller, until the process that started this one has ended."""
     path = os.environ.pop(PLACE)
     for module in MODULES:
-        if _closed(0):
-            break
         import_module(module)
     # Else every job's garbage collector walks through, and thus copies, all that was imported: a quarter of a second.
     gc.collect()
@@ -184,13 +182,6 @@ def _ended() -> list[tuple[int, int]]:
 def _send(job: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(job, number)
-
-
-def _closed(stream: int) -> bool:
-    """Tell whether a pipe's other end is closed; nothing is ever written to it."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        return bool(selector.select(0))
 
 
 if __name__ == "__main__":
