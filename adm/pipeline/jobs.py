@@ -64,7 +64,9 @@ class Kind:
         told = {"verb": verb, "made_by": verb, "stage": f"adm.stages.{verb}", "entry": self.name}
         for name, value in told.items():
             object.__setattr__(self, name, getattr(self, name) or value)
-        STAGES[self.verb] = self.stage
+        # Their sections are code, too: a stage need not import what it is handed, nor are defaults recorded there.
+        declared = [each.__module__ for each in (self.params, self.jobs) if each is not None]
+        STAGES[self.verb] = (self.stage, *(name for name in declared if not name.startswith("adm.")))
 
     def patterns(self, root: Path) -> list[tuple[str, bool]]:
         """Return the paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pandas as pd
 
 from adm.nets import PRESETS
-from adm.nets.cost import network_forward_flops
+from adm.nets.cost import network_cost
 from adm.params import Params
 from adm.pipeline import Pipeline
 from adm.planning.costs import (
@@ -59,7 +59,7 @@ def run(params: Params) -> Iterator[str]:
 
 def _published_relative() -> float:
     """Divide the published share of an A100's peak for the 64x64 network by Table 7's share of a V100's peak."""
-    share = published_share(network_forward_flops(PRESETS["imagenet64"]))
+    share = published_share(network_cost(PRESETS["imagenet64"]).flops)
     return share / measured_shares()["diffusion", 64]
 
 
