@@ -21,8 +21,7 @@ import typer
 
 from adm.cli_tools import ParamsFile, tools
 from adm.config.released import RELEASED
-from adm.errors import some
-from adm.extras import extras_named
+from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
 from adm.params.execution import ExecutionParams
@@ -209,8 +208,8 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     return keyed
 
 
-for _verb in dict.fromkeys(kind.command for kind in kinds().values() if kind.name != "resolve"):
-    _kinds = [kind for kind in kinds().values() if kind.command == _verb]
+for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name != "resolve"):
+    _kinds = [kind for kind in kinds().values() if kind.verb == _verb]
     app.command(_verb.replace("_", "-"), help=_kinds[0].help)(_command(_verb, _kinds))
 
 # After the stages in the list of verbs.
@@ -227,18 +226,19 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
     with journal_of(job) as kept, extras_named():
-        stage = import_module(job.kind.module)
+        stage = import_module(job.kind.stage)
         if not (job.kind.in_several and isinstance(taken, ProcessResources) and _launched(job, taken)):
             stage.run(**arguments(stage.run, job, Environment(pipeline, job, kept.curves, file, is_current)))
 
 
 def _launched(job: Job, taken: ProcessResources) -> bool:
     """Run this command in as many processes as the params file says; False if this is one of them, or the only one."""
-    if taken.world_size == 1:
+    if taken.world_size == 1 or "WORLD_SIZE" in os.environ:
         return False
-    from adm.parallel import launch
+    from adm.launcher import launch
 
-    return launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+    launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+    return True
 
 
 def main() -> None:

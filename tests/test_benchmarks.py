@@ -90,21 +90,6 @@ def test_a_rival_that_is_not_installed_is_one_line(monkeypatch, capsys):
         show("training", smallest=True)
 
 
-def test_every_benchmark_has_a_name_and_no_other_name_is_taken(root, printed):
-    modules = {path.stem for path in (root / "benchmarks").glob("[a-z]*.py")} - {
-        "cases",
-        "clock",
-        "plain",
-        "table",
-        "gpu",
-        "intervals",
-        "memory",
-        "recipes",
-    }
-    assert modules == set(NAMES)
-    assert printed("no-such-benchmark", succeeds=False) == []
-
-
 def test_the_released_arithmetic_gives_the_same_numbers(randomised):
     """Both networks, a loss, and a guided step without noise."""
     case = SMALLEST[0]

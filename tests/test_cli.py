@@ -24,7 +24,7 @@ from adm.pipeline.arguments import arguments
 from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard, samples_of
 
-VERBS = {kind.command for kind in kinds().values()}
+VERBS = {kind.verb for kind in kinds().values()}
 KEYED = sorted(VERBS - {"resolve", "sizes", "report", "fetch"})
 
 
@@ -75,7 +75,7 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     if rule == "fetch" or rule.startswith("adopt"):
         found = Pipeline(load(root / "scales" / "released" / "params.yaml"))
     job = found.of_kind(rule)[0]
-    stage = import_module(job.kind.module)
+    stage = import_module(job.kind.stage)
     given = arguments(stage.run, job, cli.Environment(found, job, Path("curves")))
     outputs = [value for value in given.values() if isinstance(value, Path)]
     assert job.out in outputs

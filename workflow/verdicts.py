@@ -32,7 +32,7 @@ WIDE_95, WIDE_99 = 1.960, 2.576
 
 
 def summary(results: Path, seconds: int) -> list[str]:
-    """The time that a run took, how many claims got which verdict, where to read on, and what differs from before."""
+    """Tell how long a run took, how many claims got which verdict, where to read on, and what differs from before."""
     counts, wrong = Counter[str](), 0.0
     for path in results.glob("claims/*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
@@ -53,7 +53,7 @@ def summary(results: Path, seconds: int) -> list[str]:
 
 
 def _compared(results: Path) -> list[str]:
-    """As `comparison`; a run that ended well ends well, whatever is published."""
+    """Compare as `comparison` does; a run that ended well ends well, whatever is published."""
     try:
         return list(comparison(results, retraining(results)))
     except UserError as error:
@@ -68,7 +68,7 @@ def retraining(results: Path) -> float:
 
 
 def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
-    """Lines on how results compare with what is published of their scale.
+    """Tell how results compare with what is published of their scale.
 
     Args:
         results: A results folder, whole.
@@ -135,7 +135,7 @@ def within(ours: Number, theirs: Number, ratio: float = RETRAINING) -> bool:
 
 
 def _is_measured(path: Path) -> bool:
-    """Whether a file holds what is measured in seconds."""
+    """Tell whether a file holds what is measured in seconds."""
     return path.stem in MEASURED or path.parent.name in ("training", "throughput")
 
 

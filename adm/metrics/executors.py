@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
-from adm.compilation import compiled as compile_
+from adm.machine import compiled as compile_
 from adm.config.data import GraphParams, NetworkGraph
 from adm.errors import one_line
 from adm.metrics.batches import GRAPH

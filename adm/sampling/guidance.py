@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from adm.compilation import compiled
 from adm.config.sampling import GuidedSampling, Interpolation, Sampling
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Denoiser
 from adm.diffusion.samplers import Gradient, Slope, classifier_gradient, slope_of
+from adm.machine import compiled
 from adm.nets.forward import Forward
 from adm.nets.unet import NO_CLASS
 

@@ -23,7 +23,7 @@ def stages_of(pipeline: Pipeline, verb: str | None) -> list[str]:
     Raises:
         UserError: There is no such verb, or its artifacts do not tell what code made them; they are made in seconds.
     """
-    telling = dict.fromkeys(kind.maker for kind in kinds().values() if "out" in kind.outputs)
+    telling = dict.fromkeys(kind.made_by for kind in kinds().values() if "out" in kind.outputs)
     if verb is None:
         return [stage for stage in telling if _codes(pipeline, stage)]
     if (stage := verb.replace("-", "_")) not in telling:

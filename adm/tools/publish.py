@@ -185,7 +185,7 @@ def _has_images(job: Job) -> bool:
 
 def _make(job: Job, out: Path) -> None:
     """Carry out the job of a table, a figure or claims; errors name the published archive."""
-    stage: Any = import_module(job.kind.module)
+    stage: Any = import_module(job.kind.stage)
     try:
         stage.run(**arguments(stage.run, job, None))
     except UserError as error:
