@@ -21,7 +21,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class TrainingState:
-    """Weights, their moving averages, the optimiser's moments, the loss scale, the timestep histories and the step.
+    """Weights, their moving averages, the optimiser's moments, the loss scale and the step.
 
     Random numbers and the data's order are functions of seed and step, so the state does not store them.
     """
@@ -65,7 +65,6 @@ class TrainingState:
         write_tensors(folder / "ema.safetensors", self.ema)
         self.averages.save(folder, self.step)
         write_tensors(folder / "optimizer.safetensors", dict(self._moments()))
-        write_tensors(folder / "timesteps.safetensors", self.task.timesteps.state())
         write_json(folder / "progress.json", {"step": self.step, "log2_loss_scale": self.scale.log2})
 
     def load(self, folder: Path) -> None:
@@ -82,9 +81,6 @@ class TrainingState:
         self.averages.load(folder, self.step)
         if self.step:
             self._load_moments(folder / "optimizer.safetensors")
-            self.task.timesteps.restore(
-                read_tensors(folder / "timesteps.safetensors", like=self.task.timesteps.state())
-            )
 
     def tensors(self) -> Iterator[Tensor]:
         """All tensors that are saved."""
@@ -92,7 +88,6 @@ class TrainingState:
         yield from self.ema.values()
         yield from self.averages.tensors()
         yield from (moment for _, moment in self._moments())
-        yield from self.task.timesteps.state().values()
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:
         if not self.step:

@@ -65,10 +65,9 @@ class NaiveTraining:
 
     def step(self, x_0: Tensor, y: Tensor, noise: Noise) -> None:
         """Make one update on a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64, and its noise."""
-        drawn = noise.drawn(self.task)
-        loss = self.task.losses(self.forward, x_0, y, drawn)["loss"]
+        loss = self.task.losses(self.forward, x_0, y, *noise)["loss"]
         self.optimizer.zero_grad()
-        (loss * drawn.weights).mean().backward()  # type: ignore[no-untyped-call]
+        loss.mean().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         rate = self.training.ema_rate or 0.0
         with torch.no_grad():
@@ -164,8 +163,8 @@ def _batch(model: AnyModel, size: int, device: torch.device) -> Inputs:
     side, channels = model.network.image_size, model.network.image_channels
     x_0 = torch.rand(size, channels, side, side, generator=draws) * 2 - 1
     y = torch.randint(model.network.num_classes or 1, (size,), generator=draws)
-    u, eps = Noise.of(model.training.seeds.noise, 0, range(size), x_0.shape[1:])
-    return Inputs(x_0.to(device), y.to(device), Noise(u.to(device), eps.to(device)))
+    t, eps = Noise.of(model.training.seeds.noise, 0, range(size), x_0.shape[1:], model.noise.timesteps)
+    return Inputs(x_0.to(device), y.to(device), Noise(t.to(device), eps.to(device)))
 
 
 def _rate(work: Callable[[], object], times: int, device: torch.device) -> float:

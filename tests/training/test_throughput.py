@@ -74,7 +74,7 @@ def test_the_naive_step_is_the_update_of_training(randomised, tiny_model):
     x_0 = torch.rand(4, 3, 8, 8, generator=generator(1)) * 2 - 1
     y = torch.arange(4) % 2
     for step in range(3):
-        naive.step(x_0, y, Noise.of(model.training.seed, step, range(4), (3, 8, 8)))
+        naive.step(x_0, y, Noise.of(model.training.seed, step, range(4), (3, 8, 8), model.noise.timesteps))
         train_step(state, model.training, x_0, y)
     torch.testing.assert_close(naive.network.state_dict(), state.network.state_dict(), rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(dict(naive.average.state_dict()), state.ema, rtol=1e-5, atol=1e-7)
