@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 
 def processor_name() -> str:
@@ -64,3 +64,9 @@ class Usage:
             processor=sum(usage.ru_utime + usage.ru_stime for usage in used),
             peak=max(usage.ru_maxrss for usage in used) * unit,
         )
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use; not every system reports them, so else all."""
+    ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    return len(ours(0))

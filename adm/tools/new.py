@@ -1,6 +1,5 @@
 """`new`: a params file for images of one's own, from one look at their folder, and its dvc.yaml."""
 
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -18,6 +17,7 @@ from adm.data.survey import MODES, MOST_DECODED, SEEING_THROUGH, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
 from adm.errors import UserError
+from adm.machine import available_cores
 from adm.nets.cost import parameter_count
 from adm.params.load import check
 from adm.params.models import DiffusionModelParams
@@ -105,7 +105,7 @@ def run(
         num_images=trained_on,
         device=device,
         hours=hours,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=available_cores(),
         scored_by_inception=graph is not None,
     )
     recipe = choose(wanted)

@@ -69,7 +69,8 @@ def test_dropout_is_of_the_noise(new_run, tiny_model):
     losses = {}
     for kind, seed in (("noise", 3), ("noise", 9), ("data", 9)):
         run = new_run(tiny_model(seed=SEEDS | {kind: seed}, dropout=0.5))
-        ((x_0, y, noise),) = inputs(new_run(tiny_model()).batches, range(1), range(12), CPU, 3, run.model.noise.timesteps)
+        batches, timesteps = new_run(tiny_model()).batches, run.model.noise.timesteps
+        ((x_0, y, noise),) = inputs(batches, range(1), range(12), CPU, 3, timesteps)
         run.state.network.train()
         losses[kind, seed] = [train_step(run.state, run.training, x_0, y, noise=noise).values["loss"] for _ in range(4)]
     assert losses["noise", 3] == losses["data", 9] != losses["noise", 9]
