@@ -15,12 +15,8 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from adm.arithmetic.respacing import nearest
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import Noise, Shifted
-
-MOST_CHURN = math.sqrt(2) - 1
-"""The most that churn raises sigma by, as a share of it. Source: Karras et al. (2022), algorithm 2."""
 
 
 @dataclass(frozen=True)
@@ -153,33 +149,23 @@ class Heun(Solver):
     A step of Euler's method, DDIM, is taken anew with the mean of the slopes at its two ends. It evaluates the network
     twice, but for the last step, to sigma = 0, which is Euler's.
 
-    Args:
-        churn: S_churn: noise is added before each of N steps, which raises sigma by the share min(S_churn / N,
-            sqrt(2) - 1), to the nearest timestep that the network was trained on.
-        churn_range: Of sigma, where there is churn; None is everywhere.
-
-    Source: Karras et al. (2022), algorithms 1 and 2; `noise_temperature` is their S_noise.
+    Source: Karras et al. (2022), algorithm 1.
     """
 
-    churn: float = 0.0
-    churn_range: Sequence[float] | None = None
     whole: Diffusion = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "whole", self.diffusion.whole())
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """From x_t to x_{t-1}; draws no noise."""
         t = self.diffusion.original[step]
-        start, sigma = self._raised(t), self._sigmas[t]
-        x, raised = x_t / self._alpha(t), self._sigmas[start]
-        if start > t:
-            x = x + self.noise_temperature * math.sqrt(raised**2 - sigma**2) * noise()
-        x_0 = self._x_0(x, start)
+        x, sigma = x_t / self._alpha(t), self._sigmas[t]
+        x_0 = self._x_0(x, t)
         if step == 0:
             return x_0
         end = self.diffusion.original[step - 1]
-        slope, h = (x - x_0) / raised, self._sigmas[end] - raised
+        slope, h = (x - x_0) / sigma, self._sigmas[end] - sigma
         euler = x + h * slope
         slope_there = (euler - self._x_0(euler, end)) / self._sigmas[end]
         return self._alpha(end) * (x + h * (slope + slope_there) / 2)
@@ -189,14 +175,6 @@ class Heun(Solver):
 
     def _alpha(self, t: int) -> float:
         return math.sqrt(float(self.whole.alpha_bar[t]))
-
-    def _raised(self, t: int) -> int:
-        """The timestep that churn goes back to, t or a later one."""
-        low, high = self.churn_range or (0.0, math.inf)
-        sigma = self._sigmas[t]
-        if not low <= sigma <= high:
-            return t
-        return nearest(self._sigmas, sigma * (1 + min(self.churn / self.diffusion.num_timesteps, MOST_CHURN)))
 
     @cached_property
     def _sigmas(self) -> list[float]:

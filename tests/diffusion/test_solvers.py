@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from adm.arithmetic.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS
-from adm.diffusion.clipping import clipped
-from adm.diffusion.process import Diffusion
+from adm.diffusion.process import Diffusion, clipped
 from adm.diffusion.samplers import DDIM, DDPM, last, predict, sample
 from adm.diffusion.schedules import SCHEDULES
 from adm.diffusion.solvers import DPMSolverPP, Heun, UniPC
@@ -130,10 +129,8 @@ class Draws:
     [
         lambda *given: DPMSolverPP(*given, eta=1.0),
         lambda *given: DPMSolverPP(*given, eta=0.5),
-        lambda *given: Heun(*given, churn=20.0),
-        lambda *given: Heun(*given, churn=20.0, churn_range=[0.1, 5.0]),
     ],
-    ids=["SDE", "half the noise", "churn", "churn within a range"],
+    ids=["SDE", "half the noise"],
 )
 def test_what_draws_noise_keeps_the_distribution_of_the_data(solver):
     diffusion, draws = even_process(40), Draws((1, 1, 100, 300), dtype=torch.float64)

@@ -6,7 +6,7 @@ import lzma
 import pytest
 from dump import FILES, dumped, kept
 
-GONE = frozenset({"timestep_sampler"})
+GONE = frozenset({"churn", "churn_range", "timestep_sampler"})
 """Fields that are no more; all files left them at the only value that is still there."""
 
 
