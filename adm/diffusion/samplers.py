@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from adm.diffusion.clipping import Clipping, ClippingOrder, clipped
-from adm.diffusion.process import Denoiser, Diffusion, Prediction
+from adm.diffusion.process import Clipping, ClippingOrder, Denoiser, Diffusion, Prediction, clipped
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
 """s grad_x log p(y | x) of (x: (B, C, H, W), original timesteps: (B,)); returns (B, C, H, W)."""
@@ -22,16 +21,12 @@ Noise = Callable[[], Tensor]
 """Draws the standard normal (B, C, H, W) of one transition."""
 
 
-class Step(Protocol):
-    """One transition of a process, from x_t and its index to the next x."""
+class Sampler(Protocol):
+    """A step from x_t, (B, C, H, W), to x_{t-1} of a process."""
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """Return (B, C, H, W)."""
+        """Return x_{t-1}."""
         ...
-
-
-class Sampler(Step, Protocol):
-    """A step from x_t to x_{t-1} of a process."""
 
     @property
     def diffusion(self) -> Diffusion:
@@ -212,19 +207,20 @@ class DDIMReversed:
     diffusion: Diffusion
     denoiser: Denoiser
 
-    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
+    def __call__(self, x_t: Tensor, step: int) -> Tensor:
         """From x_t to x_{t+1}; draws no noise."""
         p = predict(self.diffusion, self.denoiser, x_t, step)
         following = self.diffusion.at("alpha_bar_next", step, x_t)
         return following.sqrt() * p.x_0 + (1 - following).sqrt() * p.eps
 
 
-def _no_noise() -> Tensor:
+def no_noise() -> Tensor:
+    """Refuse to draw: the noise of a sampler that needs none."""
     raise RuntimeError("this sampler draws noise; give it a source")
 
 
 @torch.no_grad()
-def sample(step: Sampler, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Tensor]:
+def sample(step: Sampler, x_T: Tensor, noise: Noise = no_noise) -> Iterator[Tensor]:
     """Denoise x_T step by step.
 
     Args:
@@ -248,23 +244,15 @@ def last(trajectory: Iterable[Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Iterator[Tensor]:
-    """Run DDIM from an image towards its latent.
-
-    Args:
-        step: The reversed sampler.
-        x_0: (B, C, H, W) in [-1, 1].
-        num_steps: How many steps to take; None takes all but the last, which reconstructs best.
-
-    Yields:
-        x_{t+1} for t = 0, 1, ...; the last one is the latent.
+def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Tensor:
+    """Run DDIM from an image to its latent, by default over all steps but the last, which reconstructs best.
 
     Source: Appendix H.
     """
     x_t = x_0
     for t in range(step.diffusion.num_timesteps - 1 if num_steps is None else num_steps):
-        x_t = step(x_t, t, _no_noise)
-        yield x_t
+        x_t = step(x_t, t)
+    return x_t
 
 
 def predict(
