@@ -27,10 +27,9 @@ from adm.sampling.batch import Images
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.found_schedules import draw_members, halving, searched
 from adm.sampling.guided import block_sampler, class_count
-from adm.sampling.likelihood import CHOICE
+from adm.sampling.likelihood import CHOICE, least_bounds
 from adm.sampling.store import BlockStore, block_store
 from adm.sampling.studies import write_study
-from adm.sampling.variational import measure
 
 
 def run(
@@ -93,7 +92,7 @@ def _by_bound(
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(schedule.seed, CHOICE, data, schedule.num_images, inputs["data"])
     try:
-        study = measure(schedule, model, network, data, np.sort(chosen))
+        study = least_bounds(schedule, model, network, data, np.sort(chosen))
     except ValueError as error:
         raise UserError(f"{inputs['checkpoint']}: {error}, in {schedule.precision}") from error
     write_study(out, study, inputs, schedule=schedule)

@@ -23,10 +23,9 @@ from adm.params.schedules import SearchParams, VariationalParams
 from adm.params.studies import LikelihoodParams, VariationParams
 from adm.sampling.batch import read_batch
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, draw_members, halving, winner
-from adm.sampling.likelihood import measure as measure_likelihood
+from adm.sampling.likelihood import least_bounds, measure
 from adm.sampling.studies import Variation, read_study, write_study
 from adm.sampling.timesteps import timesteps_of
-from adm.sampling.variational import measure
 from adm.stages import init, sample, schedule, vary
 
 T = 50
@@ -235,10 +234,10 @@ def test_with_all_timesteps_the_least_bound_is_the_likelihoods(tiny_model, rando
     model = tiny_model(variance=variance, timesteps=12, objective="hybrid" if variance == "learned_range" else "simple")
     network = randomised(model).eval().requires_grad_(False)
     indices = np.array([0, 3, 4, 9, 11, 12, 20])
-    found = measure(bound_section(among=steps), model, network, dataset, indices)
+    found = least_bounds(bound_section(among=steps), model, network, dataset, indices)
     same = {name: value for name, value in BOUND.items() if name != "kind"}
     section = LikelihoodParams.model_validate(same | {"steps": steps})
-    likelihood = measure_likelihood(section, model, network, dataset, indices)
+    likelihood = measure(section, model, network, dataset, indices)
     assert found.timesteps.tolist() == likelihood.timesteps.tolist()
     assert found.bounds[-1] == pytest.approx(likelihood.bits.mean(), rel=1e-9)
     assert found.uniform[-1] == found.bounds[-1]
@@ -368,6 +367,6 @@ def test_shown_labels_are_each_images_own(tiny_model, randomised, dataset):
     network = randomised(tiny_model()).eval().requires_grad_(False)
     network.register_forward_pre_hook(lambda _, __, named: given.append(named["y"].tolist()), with_kwargs=True)
     indices = np.array([3, 4, 8, 11])
-    measure(bound_section(among="2"), tiny_model(), network, dataset, indices)
+    least_bounds(bound_section(among="2"), tiny_model(), network, dataset, indices)
     assert given == [[1, 0, 0]] * 2 + [[1]] * 2
     assert isinstance(dataset, ImageShards)
