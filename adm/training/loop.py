@@ -15,11 +15,9 @@ from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.errors import NotFiniteError, UserError
 from adm.parallel import ALONE, Group
-from adm.training.ema import warmed_up
-from adm.training.finite import where_not_finite
 from adm.training.inputs import DROPOUT, Noise, inputs
-from adm.training.report import Report
 from adm.training.state import TrainingState
+from adm.training.updates import Report, warmed_up, where_not_finite
 
 
 def check_group(model: AnyModel, group: Group) -> None:

@@ -14,8 +14,8 @@ from adm.errors import UserError
 from adm.nets.forward import Forward
 from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.training.averages import PowerAverages
-from adm.training.loss_scale import LossScale
 from adm.training.tasks import Task
+from adm.training.updates import LossScale
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -123,13 +123,3 @@ def read_progress(path: Path) -> tuple[int, float]:
         return int(progress["step"]), float(progress["log2_loss_scale"])
     except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: is no progress of training ({error!r})") from error
-
-
-def check_step(state: TrainingState, expected: int, folder: Path) -> None:
-    """Refuse a checkpoint of another iteration.
-
-    Raises:
-        UserError: The state's step is not `expected`.
-    """
-    if state.step != expected:
-        raise UserError(f"{folder}: is a checkpoint of iteration {state.step}, not {expected}")
