@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -31,15 +30,6 @@ MEASURED_SECONDS = 3.0
 
 MATRIX_PRODUCTS = 3
 """Number of products in a repetition; the fastest one counts."""
-
-
-@dataclass(frozen=True)
-class Timings:
-    """One number for each repetition: the peak in operations per second, training in images per second."""
-
-    peak_flops: list[float] = field(default_factory=list)
-    naive: list[float] = field(default_factory=list)
-    optimised: list[float] = field(default_factory=list)
 
 
 class NaiveTraining:
@@ -75,7 +65,7 @@ class NaiveTraining:
                 average.mul_(rate).add_(parameter, alpha=1 - rate)
 
 
-def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU) -> Timings:
+def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU) -> dict[str, list[float]]:
     """Time both implementations on batches in memory, in turns: a machine that slows down then slows both.
 
     Each makes real updates on random images, labels and noise; its first update is not timed.
@@ -84,17 +74,34 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
         throughput: Batch sizes, precision, and the numbers of updates and repetitions.
         model: The model to train; its own batch size, accumulation, precision and averages are ignored.
         device: What computes.
+
+    Returns:
+        A number for each repetition, by name: "peak_flops" in operations per second, "naive" and "optimised" in images
+        per second.
     """
-    timings = Timings()
+    timings: dict[str, list[float]] = {"peak_flops": [], "naive": [], "optimised": []}
+    changes = {
+        "batch_size": throughput.optimised_batch,
+        "accumulation": 1,
+        "precision": throughput.optimised_precision,
+        "threads": throughput.threads,
+        "averages": None,  # the naive implementation keeps none either
+    }
     # Initial weights and the naive dropout draw from the global generator; the fork restores it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
-        naive, optimised = _naive(throughput, model, device), _optimised(throughput, model, device)
-        naive(), optimised()
+        plain, batch = NaiveTraining(build(model), model, device), _batch(model, throughput.naive_batch, device)
+        optimised = _updates(build(model), model, model.training.model_copy(update=changes), device)
+        turns: dict[str, tuple[int, Callable[[], object]]] = {
+            "naive": (throughput.naive_batch, lambda: plain.step(*batch)),
+            "optimised": (throughput.optimised_batch, optimised),
+        }
+        for _, update in turns.values():
+            update()
         for _ in progress(range(throughput.repetitions), unit="repetition"):
-            timings.peak_flops.append(peak_flops(device, throughput.optimised_precision))
-            timings.naive.append(throughput.naive_batch * _rate(naive, throughput.steps, device))
-            timings.optimised.append(throughput.optimised_batch * _rate(optimised, throughput.steps, device))
+            timings["peak_flops"].append(peak_flops(device, throughput.optimised_precision))
+            for name, (size, update) in turns.items():
+                timings[name].append(size * _rate(update, throughput.steps, device))
     return timings
 
 
@@ -129,24 +136,6 @@ def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> 
     product = torch.empty_like(a)
     fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1, device) for _ in range(MATRIX_PRODUCTS))
     return 2 * side**3 * fastest
-
-
-def _naive(throughput: Throughput, model: AnyModel, device: torch.device) -> Callable[[], object]:
-    training = NaiveTraining(build(model), model, device)
-    batch = _batch(model, throughput.naive_batch, device)
-    return lambda: training.step(*batch)
-
-
-def _optimised(throughput: Throughput, model: AnyModel, device: torch.device) -> Callable[[], object]:
-    changes = {
-        "batch_size": throughput.optimised_batch,
-        "accumulation": 1,
-        "precision": throughput.optimised_precision,
-        "threads": throughput.threads,
-        "averages": None,  # the naive implementation keeps none either
-    }
-    training: TrainingParams = model.training.model_copy(update=changes)
-    return _updates(build(model), model, training, device)
 
 
 def _updates(
