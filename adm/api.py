@@ -88,7 +88,7 @@ class Sampling:
         return range(first, min(first + self.run.micro_batch, self.run.num_samples))
 
     def sample(self, block: int, stepped: Callable[[], object] = lambda: None) -> Images:
-        """The images of a block, (B, H, W, 3) uint8; `stepped` is called after each step."""
+        """Sample the images of a block, (B, H, W, 3) uint8; `stepped` is called after each step."""
         for x in self.trajectory(block)[1]:
             x_0 = x
             stepped()
@@ -172,28 +172,16 @@ class Model:
         return _collected(self.sampling(classes, num, latents=latents, **how), progress)
 
     def upsample(
-        self,
-        images: Images,
-        classes: Classes = None,
-        *,
-        steps: str | int = "250",
-        sampler: str | None = None,
-        seed: int = 0,
-        batch: int | None = None,
-        progress: Progress | None = None,
-        **fields: Any,
+        self, images: Images, classes: Classes = None, *, progress: Progress | None = None, **how: Any
     ) -> Images:
         """Upsample images by an upsampler.
 
         Args:
             images: (N, h, w, 3) uint8, of the side that the upsampler was trained on.
             classes: Their classes, as for `sample`; not needed by an upsampler without classes.
-            steps: As for `sample`, as are the arguments below.
-            sampler: See `sample`.
-            seed: Give another one than the images were sampled with: their noise began alike.
-            batch: See `sample`.
-            progress: See `sample`.
-            fields: See `sample`.
+            progress: Is told of each step.
+            how: `steps`, `sampler`, `seed`, `batch` and further fields, as for `sample`. Give another seed than the
+                images were sampled with: their noise began alike.
 
         Returns:
             (N, H, W, 3) uint8.
@@ -201,7 +189,6 @@ class Model:
         Raises:
             UserError: As for `sample`, or the images do not fit.
         """
-        how = {"steps": steps, "sampler": sampler, "seed": seed, "batch": batch, **fields}
         return _collected(self.upsampling(images, classes, **how), progress)
 
     def trajectory(self, classes: Classes = None, num: int | None = None, **how: Any) -> Iterator[Latents]:
@@ -215,13 +202,13 @@ class Model:
         Raises:
             UserError: As for `sample`.
         """
-        found = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
-        return (x.cpu().numpy() for x in found.trajectory(0)[1])
+        sampling = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
+        return (x.cpu().numpy() for x in sampling.trajectory(0)[1])
 
     def encode(
         self, images: Images, classes: Classes = None, *, steps: str | int = "250", batch: int | None = None
     ) -> Latents:
-        """The latents of images: DDIM run towards noise, over all steps but the last.
+        """Encode images as latents: DDIM run towards noise, over all steps but the last.
 
         Args:
             images: (N, H, W, 3) uint8.
@@ -256,7 +243,7 @@ class Model:
         steps: str | int = "250",
         batch: int | None = None,
     ) -> Images:
-        """Images from latents by DDIM, guided if there is a classifier and a scale.
+        """Decode images from latents by DDIM, guided if there is a classifier and a scale.
 
         Args:
             latents: (N, C, H, W) float32.
@@ -287,7 +274,7 @@ class Model:
         seed: int = 0,
         batch: int | None = None,
     ) -> NDArray[np.float64]:
-        """The bound on -log2 p(image) per dimension of each image: the sum of the terms of L_vlb.
+        """Measure the bound on -log2 p(image) per dimension of each image: the sum of the terms of L_vlb.
 
         Args:
             images: (N, H, W, 3) uint8.
@@ -316,7 +303,7 @@ class Model:
         return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
 
     def default_scale(self, sampler: str = "ddpm") -> float:
-        """The gradient scale of Table 14 for a released model, by its size and sampler, else 1."""
+        """Look up the gradient scale of Table 14 for a released model, by its size and sampler, else 1."""
         if self.opened.preset == "imagenet256_unconditional":
             return UNCONDITIONAL_SCALE
         header, rows = table_cells("table_14")
@@ -385,9 +372,9 @@ class Model:
                 raise UserError(f"{name}: names an artifact of a params file; leave it out")
         sampler = sampler or ("ddim" if str(steps).startswith("ddim") else "ddpm")
         values = {"num_samples": num, "steps": str(steps), "sampler": sampler, "precision": self.precision, **fields}
-        if kind is GuidedSampling:
-            default = self.default_scale(sampler) if self.classifier else 0.0
-            values["gradient_scale"] = default if scale is None else float(scale)
+        if scale is None and kind is GuidedSampling:
+            scale = self.default_scale(sampler) if self.classifier else 0.0
+        values |= {} if scale is None else {"gradient_scale": float(scale)}
         return checked(kind, values | {"micro_batch": self._batch(batch, num)})
 
     def _batch(self, given: int | None, num: int) -> int:
@@ -402,7 +389,7 @@ class Model:
         return 1 if classes is None or isinstance(classes, int | str | np.integer) else len(classes)
 
     def _check_steps(self, steps: str | None) -> int:
-        """The number of steps of a schedule, which must fit the model."""
+        """Count the steps of a schedule, which must fit the model."""
         timesteps = self.params.noise.timesteps
         try:
             return timesteps if steps is None else number_of_steps(timesteps, steps)

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,17 +15,7 @@ VLB_WEIGHT = 0.001
 Objective = Literal["simple", "vlb", "hybrid"]
 
 
-@dataclass(frozen=True)
-class LossTerms:
-    """Losses of each image, (B,) float32. `loss` is the one to minimise; a term that the objective lacks is None."""
-
-    loss: Tensor
-    mse: Tensor | None
-    vlb: Tensor | None
-
-
-@dataclass(frozen=True)
-class BoundTerms:
+class BoundTerms(NamedTuple):
     """The terms of one timestep for each image, (B,) float64.
 
     Attributes:
@@ -95,8 +84,8 @@ def vlb_term(diffusion: Diffusion, p: Gaussian, x_0: Tensor, x_t: Tensor, t: Ind
 
 def training_loss(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, t: Tensor, eps: Tensor, objective: Objective
-) -> LossTerms:
-    """The loss of each image at its own timestep.
+) -> dict[str, Tensor]:
+    """Compute the loss of each image at its own timestep.
 
     Args:
         diffusion: The training process, T steps.
@@ -106,6 +95,9 @@ def training_loss(
         eps: (B, C, H, W) standard normal.
         objective: "simple" is ||eps - eps_theta||^2. "vlb" is T times the term of L_vlb at t. "hybrid" is their sum
             with weight lambda = 0.001 on L_vlb; there L_vlb does not train the mean.
+
+    Returns:
+        (B,) float32 each: "loss", the one to minimise, and those of "mse" and "vlb" that the objective has.
 
     Raises:
         ValueError: The objective is "hybrid" and the variance is fixed: L_vlb would have nothing to learn.
@@ -117,17 +109,17 @@ def training_loss(
     if objective == "vlb":
         p = diffusion.p_mean_variance(output, x_t, t, clipping="none")
         vlb = vlb_term(diffusion, p, x_0, x_t, t)
-        return LossTerms(loss=diffusion.num_timesteps * vlb, mse=None, vlb=vlb)
+        return {"loss": diffusion.num_timesteps * vlb, "vlb": vlb}
     channels = x_0.shape[1]
     mse = mean_over_pixels((eps - output[:, :channels]) ** 2)
     if objective == "simple":
-        return LossTerms(loss=mse, mse=mse, vlb=None)
+        return {"loss": mse, "mse": mse}
     if diffusion.variance != "learned_range":
         raise ValueError(f"objective 'hybrid' needs a learned variance, not {diffusion.variance!r}")
     frozen_mean = torch.cat([output[:, :channels].detach(), output[:, channels:]], dim=1)
     p = diffusion.p_mean_variance(frozen_mean, x_t, t, clipping="none")
     vlb = vlb_term(diffusion, p, x_0, x_t, t)
-    return LossTerms(loss=mse + VLB_WEIGHT * diffusion.num_timesteps * vlb, mse=mse, vlb=vlb)
+    return {"loss": mse + VLB_WEIGHT * diffusion.num_timesteps * vlb, "mse": mse, "vlb": vlb}
 
 
 def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:

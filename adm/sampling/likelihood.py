@@ -60,7 +60,7 @@ def measure(
             # The last timestep comes first; (3, B) each.
             terms = []
             for term in likelihood_terms(diffusion, denoiser, x_0, draws):
-                terms.append(torch.stack([term.vlb, term.x_0_mse, term.eps_mse]))
+                terms.append(torch.stack(term))
                 bar.update()
             found = torch.stack(terms, dim=1).cpu()
             prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())

@@ -43,9 +43,7 @@ class DenoisingTask:
 
     def losses(self, network: Forward, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> dict[str, Tensor]:
         """The loss, the mse and the term of L_vlb of each image, (B,)."""
-        terms = training_loss(self.diffusion, self.denoiser(network, x_0, y), x_0, t, eps, self.objective)
-        named = {"loss": terms.loss, "mse": terms.mse, "vlb": terms.vlb}
-        return {name: value for name, value in named.items() if value is not None}
+        return training_loss(self.diffusion, self.denoiser(network, x_0, y), x_0, t, eps, self.objective)
 
     def denoiser(self, network: Forward, x_0: Tensor, y: Tensor) -> Denoiser:
         """The network as a function of x_t and t."""

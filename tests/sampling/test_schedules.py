@@ -283,12 +283,11 @@ def test_inputs_that_do_not_fit_are_refused(bounded, tmp_path):
 
 def test_terms_that_are_no_numbers_are_refused(bounded, monkeypatch):
     def lost(*arguments):
-        terms = measured(*arguments)
+        terms = pair_terms(*arguments)
         terms.between[0, 2] = np.nan
         return terms
 
-    measured = schedule.measure.__globals__["pair_terms"]
-    monkeypatch.setitem(schedule.measure.__globals__, "pair_terms", lost)
+    monkeypatch.setattr("adm.sampling.likelihood.pair_terms", lost)
     with pytest.raises(
         UserError, match=r"model-0: terms of the bound are NaN or infinite at 1 timesteps, 20 first, in"
     ):
