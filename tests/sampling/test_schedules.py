@@ -13,6 +13,7 @@ from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.config.models import NoiseParams
 from adm.data.shards import ImageShards, write_shards
+from adm.diffusion.bound import pair_terms
 from adm.errors import UserError
 from adm.metrics.batches import write_reference
 from adm.metrics.features import Features
