@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 
 def processor_name() -> str:
@@ -31,6 +31,11 @@ def cpp_compiler() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return asked.stdout.partition("\n")[0]
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use; where the system does not tell, all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor_facts(name: str) -> str:
@@ -64,9 +69,3 @@ class Usage:
             processor=sum(usage.ru_utime + usage.ru_stime for usage in used),
             peak=max(usage.ru_maxrss for usage in used) * unit,
         )
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use; not every system reports them, so else all."""
-    ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
-    return len(ours(0))

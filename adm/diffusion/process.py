@@ -1,5 +1,7 @@
-"""The diffusion process: q(x_t | x_0), its posterior, and p(x_{t-1} | x_t) from a network's output."""
+"""The diffusion process: its betas, q(x_t | x_0), its posterior, and p(x_{t-1} | x_t) from a network's output."""
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -10,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adm.arithmetic.respacing import respaced_timesteps
-from adm.diffusion.schedules import SCHEDULES
 
 Index = Tensor | int
 """Indices into a process, (B,) int64, or one index for all images."""
@@ -27,6 +28,46 @@ PERCENTILE = 0.995
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """A network of (x_t: (B, C, H, W) float32, original timesteps: (B,) int64); returns (B, C or 2C, H, W)."""
+
+MAX_BETA = 0.999
+"""Cap of the cosine schedule's betas, which would reach 1 at the last step."""
+
+
+def linear_betas(num_timesteps: int) -> NDArray[np.float64]:
+    """Betas rising linearly from 1e-4 to 0.02 at T = 1000; other T keep the same total noise.
+
+    Args:
+        num_timesteps: T.
+
+    Returns:
+        (T,) float64 in (0, 1).
+
+    Source: Ho et al. (2020), section 4; Table 11, "linear".
+    """
+    scale = 1000 / num_timesteps
+    return np.linspace(scale * 1e-4, scale * 0.02, num_timesteps, dtype=np.float64)
+
+
+def cosine_betas(num_timesteps: int) -> NDArray[np.float64]:
+    """Betas whose alpha_bar follows a squared cosine.
+
+    Args:
+        num_timesteps: T.
+
+    Returns:
+        (T,) float64 in (0, MAX_BETA].
+
+    Source: Nichol & Dhariwal (2021), equation 17; Table 11, "cosine".
+    """
+
+    def alpha_bar(u: float) -> float:
+        return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    edges = [alpha_bar(t / num_timesteps) for t in range(num_timesteps + 1)]
+    return np.array([min(1 - after / before, MAX_BETA) for before, after in itertools.pairwise(edges)])
+
+
+SCHEDULES = {"linear": linear_betas, "cosine": cosine_betas}
 
 
 def clipped(x_0: Tensor, clipping: Clipping) -> Tensor:

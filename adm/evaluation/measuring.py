@@ -1,5 +1,6 @@
 """Scores of any samples against any reference, from files or arrays, with the provenance of what they rest on."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,6 @@ from adm.evaluation.feature_store import FeatureStore, cache_folder
 from adm.evaluation.reference import Reference, open_reference
 from adm.evaluation.scoring import Extractors, Options, score
 from adm.evaluation.second_extractor import SecondExtractor
-from adm.machine import available_cores
 from adm.metrics.executors import LIBRARIES, open_graph
 from adm.metrics.graph_contract import Executor
 from adm.metrics.graph_resize import resize_inside
@@ -147,7 +147,9 @@ def graph_params(
     Raises:
         UserError: The library cannot run it with these values.
     """
-    found = threads or available_cores()
+    # Not every system reports which of its cores this process may use.
+    ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    found = threads or len(ours(0))
     place = "cpu" if (executor, device) == ("tensorflow", AUTO) else _found(device)
     try:
         return PlacedGraphParams(executor=executor, device=place, compiled=compiled, feature_batch=batch, threads=found)

@@ -10,7 +10,7 @@ from typing import Any
 LOG_COLUMNS = frozenset({"seconds", "images_per_second"})
 """Columns of a training log that are measured."""
 
-THROUGHPUT = frozenset({"device", "images_per_second", "peak_flops", "peak_flops_of_repetitions"})
+THROUGHPUT = frozenset({"device", "images_per_second", "mfu", "peak_flops", "peak_flops_of_repetitions"})
 """Keys of a measured throughput."""
 
 TABLE = "table_7"

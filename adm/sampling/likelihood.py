@@ -17,8 +17,7 @@ from adm.data.shards import LabelledImages
 from adm.determinism import generator
 from adm.diffusion.bound import pair_terms
 from adm.diffusion.losses import likelihood_terms, prior_bits
-from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.schedules import SCHEDULES
+from adm.diffusion.process import SCHEDULES, Denoiser, Diffusion
 from adm.nets.forward import Forward
 from adm.progress import progress
 from adm.sampling.found_schedules import VariationalSchedules

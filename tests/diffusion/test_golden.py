@@ -6,9 +6,8 @@ import torch
 
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.diffusion.losses import likelihood_terms, training_loss
-from adm.diffusion.process import Diffusion
+from adm.diffusion.process import Diffusion, linear_betas
 from adm.diffusion.samplers import DDIM, DDPM, DDIMReversed, encode, predict, sample
-from adm.diffusion.schedules import linear_betas
 
 
 def draw(seed, shape):

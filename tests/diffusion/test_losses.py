@@ -18,8 +18,7 @@ from adm.diffusion.losses import (
     training_loss,
     vlb_term,
 )
-from adm.diffusion.process import Diffusion, Gaussian
-from adm.diffusion.schedules import linear_betas
+from adm.diffusion.process import Diffusion, Gaussian, linear_betas
 
 T = 100
 PIXEL_VALUES = torch.arange(256, dtype=torch.float64) / 127.5 - 1

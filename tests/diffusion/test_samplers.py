@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from adm.compilation import compiled
-from adm.diffusion.process import Diffusion
+from adm.diffusion.process import SCHEDULES, Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, DDIMReversed, classifier_gradient, encode, predict, sample, slope_of
-from adm.diffusion.schedules import SCHEDULES
 from adm.machine import cpp_compiler
 
 M = torch.tensor([-0.2, 0.0, 0.3]).view(1, 3, 1, 1)

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from adm.arithmetic.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS
-from adm.diffusion.process import Diffusion, clipped
+from adm.diffusion.process import SCHEDULES, Diffusion, clipped
 from adm.diffusion.samplers import DDIM, DDPM, last, predict, sample
-from adm.diffusion.schedules import SCHEDULES
 from adm.diffusion.solvers import DPMSolverPP, Heun, UniPC
 
 ABSENT = "diffusers is not installed: `make rivals`"
