@@ -63,8 +63,7 @@ class Sampling(Batch):
 
     `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
     null takes the average of its `ema_rate`.
-    `clipping` is that of the predicted image: "static" to [-1, 1], "dynamic" to a percentile of its own values, which
-    is then scaled to 1, or "none". `order` is UniPC's.
+    `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
 
     ema_length: EmaLength | None = None
@@ -73,7 +72,7 @@ class Sampling(Batch):
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: EpsilonTemperature = 1.0
-    clipping: Literal["static", "dynamic", "none"] = "static"
+    clipping: Literal["static", "none"] = "static"
     order: Literal[2, 3] = 2
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"

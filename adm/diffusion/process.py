@@ -18,13 +18,10 @@ Index = Tensor | int
 
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
 
-Clipping = Literal["static", "dynamic", "none"]
+Clipping = Literal["static", "none"]
 
 ClippingOrder = Literal["before", "after"]
 """Whether x_0 is clipped before guidance shifts it or after."""
-
-PERCENTILE = 0.995
-"""Of an image's absolute values. The source gives no number; this is the default of diffusers."""
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """A network of (x_t: (B, C, H, W) float32, original timesteps: (B,) int64); returns (B, C or 2C, H, W)."""
@@ -71,26 +68,8 @@ SCHEDULES = {"linear": linear_betas, "cosine": cosine_betas}
 
 
 def clipped(x_0: Tensor, clipping: Clipping) -> Tensor:
-    """Clip a predicted x_0.
-
-    Args:
-        x_0: (B, C, H, W).
-        clipping: "static" clips to [-1, 1]. "dynamic" clips each image to [-s, s] and divides it by s, the percentile
-            PERCENTILE of its absolute values, or 1 if that is larger. "none" changes nothing.
-
-    Returns:
-        (B, C, H, W).
-
-    Source: Saharia et al. (2022), section 2.3, "dynamic".
-    """
-    if clipping == "none":
-        return x_0
-    if clipping == "static":
-        return x_0.clamp(-1, 1)
-    # Image by image, because quantile takes no more than 2^24 values at a time.
-    sizes = torch.stack([image.abs().flatten().quantile(PERCENTILE) for image in x_0])
-    s = sizes.clamp(min=1).view(-1, *[1] * (x_0.ndim - 1))
-    return x_0.clamp(-s, s) / s
+    """Clip a predicted x_0 to [-1, 1], or leave it as it is."""
+    return x_0.clamp(-1, 1) if clipping == "static" else x_0
 
 
 @dataclass(frozen=True)

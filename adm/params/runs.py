@@ -31,8 +31,7 @@ class SamplingParams(ScoredParams, Sampling):
 
     `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
     null takes the average of its `ema_rate`.
-    `clipping` is that of the predicted image: "static" to [-1, 1], "dynamic" to a percentile of its own values, which
-    is then scaled to 1, or "none". `order` is UniPC's.
+    `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
 
     checkpoint: Checkpoint
