@@ -83,7 +83,7 @@ class Sampling:
         return range(-(-self.run.num_samples // self.run.micro_batch))
 
     def rows(self, block: int) -> range:
-        """The numbers of a block's images."""
+        """Number a block's images."""
         first = block * self.run.micro_batch
         return range(first, min(first + self.run.micro_batch, self.run.num_samples))
 
@@ -397,7 +397,7 @@ class Model:
             raise UserError(str(error)) from error
 
     def _numbers(self, classes: Classes, num: int) -> Labels:
-        """The classes of N images as numbers, (N,) int64."""
+        """Number the classes of N images, (N,) int64."""
         asked = [classes] if isinstance(classes, int | str | np.integer) else list(() if classes is None else classes)
         count = self.num_classes
         if count is None:
@@ -407,7 +407,7 @@ class Model:
         return np.resize(np.array([class_number(given, count) for given in asked], np.int64), num)
 
     def _labels_for(self, classes: Classes, num: int) -> Labels:
-        """The classes of images that are given, (N,) int64; zeros for a model without classes."""
+        """Number the classes of given images, (N,) int64; zeros for a model without classes."""
         if classes is not None:
             return self._numbers(classes, num)
         if self.params.network.num_classes is not None:

@@ -30,12 +30,12 @@ class BoundTerms(NamedTuple):
 
 
 def mean_over_pixels(x: Tensor) -> Tensor:
-    """Mean over every axis but the first."""
+    """Average over every axis but the first."""
     return x.flatten(1).mean(1)
 
 
 def normal_kl(q: Gaussian, p: Gaussian) -> Tensor:
-    """KL(q || p) of diagonal Gaussians, elementwise, in nats. Source: equation 10."""
+    """Compute KL(q || p) of diagonal Gaussians, elementwise, in nats. Source: equation 10."""
     return 0.5 * (
         p.log_variance
         - q.log_variance
@@ -46,7 +46,7 @@ def normal_kl(q: Gaussian, p: Gaussian) -> Tensor:
 
 
 def discretised_gaussian_nll(x_0: Tensor, p: Gaussian) -> Tensor:
-    """-log p(x_0) of 8-bit pixels rescaled to [-1, 1], elementwise, in nats; the end bins hold the tails.
+    """Compute -log p(x_0) of 8-bit pixels rescaled to [-1, 1], elementwise, in nats; the end bins hold the tails.
 
     Source: equation 9; Ho et al. (2020), equation 13.
     """
@@ -69,7 +69,7 @@ def _normal_cdf(x: Tensor) -> Tensor:
 
 
 def vlb_term(diffusion: Diffusion, p: Gaussian, x_0: Tensor, x_t: Tensor, t: Index) -> Tensor:
-    """The term of L_vlb at t, (B,), in bits per dimension: L_0 at t = 0, else L_t. Source: equations 8-10."""
+    """Compute the term of L_vlb at t, (B,), in bits per dimension: L_0 at t = 0, else L_t. Source: equations 8-10."""
     if isinstance(t, int) and t == 0:
         return mean_over_pixels(discretised_gaussian_nll(x_0, p)) / math.log(2.0)
     terms = mean_over_pixels(normal_kl(diffusion.q_posterior(x_0, x_t, t), p))
@@ -123,7 +123,7 @@ def training_loss(
 
 
 def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
-    """L_T, (B,), in bits per dimension: what x_T still reveals about x_0. Source: equation 11."""
+    """Compute L_T, (B,), in bits per dimension: what x_T still reveals about x_0. Source: equation 11."""
     last = diffusion.num_timesteps - 1
     zero = torch.zeros_like(x_0)
     kl = normal_kl(diffusion.q_mean_variance(x_0, last), Gaussian(zero, torch.ones_like(x_0), zero))
@@ -134,7 +134,7 @@ def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
 def likelihood_terms(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]
 ) -> Iterator[BoundTerms]:
-    """The terms of L_vlb from t = T-1 down to 0, without L_T (see `prior_bits`).
+    """Yield the terms of L_vlb from t = T-1 down to 0, without L_T (see `prior_bits`).
 
     Args:
         diffusion: The process, all or some of its steps.

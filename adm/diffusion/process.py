@@ -31,7 +31,7 @@ MAX_BETA = 0.999
 
 
 def linear_betas(num_timesteps: int) -> NDArray[np.float64]:
-    """Betas rising linearly from 1e-4 to 0.02 at T = 1000; other T keep the same total noise.
+    """Build betas that rise linearly from 1e-4 to 0.02 at T = 1000; other T keep the same total noise.
 
     Args:
         num_timesteps: T.
@@ -46,7 +46,7 @@ def linear_betas(num_timesteps: int) -> NDArray[np.float64]:
 
 
 def cosine_betas(num_timesteps: int) -> NDArray[np.float64]:
-    """Betas whose alpha_bar follows a squared cosine.
+    """Build betas whose alpha_bar follows a squared cosine.
 
     Args:
         num_timesteps: T.
@@ -81,7 +81,7 @@ class Gaussian:
     log_variance: Tensor
 
     def rows(self, rows: Tensor) -> "Gaussian":
-        """The Gaussian of some of the images."""
+        """Take the Gaussian of some of the images."""
         return Gaussian(self.mean[rows], self.variance[rows], self.log_variance[rows])
 
 
@@ -149,7 +149,7 @@ class Diffusion:
         return cls(betas, timesteps, variance)
 
     def whole(self) -> "Diffusion":
-        """The training process, with all of its timesteps."""
+        """Build the training process, with all of its timesteps."""
         return Diffusion(self._training_betas, None, self.variance).to(self.timesteps.device)
 
     @property
@@ -193,13 +193,13 @@ class Diffusion:
         return self._tables[name][t].to(like.dtype).view(-1, *[1] * (like.ndim - 1))
 
     def seen_at(self, t: Index, x_t: Tensor) -> Tensor:
-        """The original timesteps at t, (B,) int64: what a network sees beside `x_t`."""
+        """Look up the original timesteps at t, (B,) int64: what a network sees beside `x_t`."""
         if isinstance(t, int):
             return x_t.new_full((len(x_t),), self.original[t], dtype=torch.int64)
         return self.timesteps[t]
 
     def q_mean_variance(self, x_0: Tensor, t: Index) -> Gaussian:
-        """q(x_t | x_0). Source: equation 2."""
+        """Compute q(x_t | x_0). Source: equation 2."""
         return Gaussian(
             mean=self.at("sqrt_alpha_bar", t, x_0) * x_0,
             variance=self.at("one_minus_alpha_bar", t, x_0).expand_as(x_0),
@@ -207,11 +207,11 @@ class Diffusion:
         )
 
     def q_sample(self, x_0: Tensor, t: Index, eps: Tensor) -> Tensor:
-        """x_t from x_0 and standard normal eps. Source: equation 3."""
+        """Compute x_t from x_0 and standard normal eps. Source: equation 3."""
         return self.at("sqrt_alpha_bar", t, x_0) * x_0 + self.at("sqrt_one_minus_alpha_bar", t, x_0) * eps
 
     def q_posterior(self, x_0: Tensor, x_t: Tensor, t: Index) -> Gaussian:
-        """q(x_{t-1} | x_t, x_0). Source: equations 4-6."""
+        """Compute q(x_{t-1} | x_t, x_0). Source: equations 4-6."""
         return Gaussian(
             mean=self.at("posterior_x_0", t, x_t) * x_0 + self.at("posterior_x_t", t, x_t) * x_t,
             variance=self.at("beta_tilde", t, x_t).expand_as(x_t),
@@ -219,19 +219,19 @@ class Diffusion:
         )
 
     def x_0_from_eps(self, x_t: Tensor, t: Index, eps: Tensor) -> Tensor:
-        """x_0 from x_t and eps. Source: equation 3, solved for x_0."""
+        """Compute x_0 from x_t and eps. Source: equation 3, solved for x_0."""
         recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
         return self.at(recip, t, x_t) * x_t - self.at(recip_minus_one, t, x_t) * eps
 
     def eps_from_x_0(self, x_t: Tensor, t: Index, x_0: Tensor) -> Tensor:
-        """Eps from x_t and x_0. Source: equation 3, solved for epsilon."""
+        """Compute eps from x_t and x_0. Source: equation 3, solved for epsilon."""
         recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
         return (self.at(recip, t, x_t) * x_t - x_0) / self.at(recip_minus_one, t, x_t)
 
     def p_mean_variance(
         self, output: Tensor, x_t: Tensor, t: Index, clipping: Clipping = "static", epsilon_temperature: float = 1.0
     ) -> Prediction:
-        """p(x_{t-1} | x_t) from the network's output.
+        """Compute p(x_{t-1} | x_t) from the network's output.
 
         Args:
             output: (B, 2C, H, W) with a learned variance: eps, then the interpolation. Else (B, C, H, W): eps.

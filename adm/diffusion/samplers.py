@@ -75,7 +75,7 @@ def slope_of(classifier: Callable[[Tensor, Tensor], Tensor]) -> Slope:
 
 
 def _gradient_and_rest(function: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient at x of the first, scalar result of a function, and its second result."""
+    """Compute the gradient at x of the first, scalar result of a function, and its second result."""
     if torch.compiler.is_compiling():
         # What the compiler follows; uncompiled, it took 1.7 times as long (8x8, bfloat16).
         found: tuple[Tensor, Tensor] = torch.func.grad(function, has_aux=True)(x)
@@ -88,7 +88,7 @@ def _gradient_and_rest(function: Callable[[Tensor], tuple[Tensor, Tensor]], x: T
 
 
 def _factor(log_p: Tensor, weights: Tensor) -> Tensor:
-    """The factors of images, (B, 1), from their log probabilities and weights of classes, (B, num_classes)."""
+    """Choose the factors of images, (B, 1), from their log probabilities and weights of classes, (B, num_classes)."""
     residual = weights - weights.sum(dim=1, keepdim=True) * log_p.exp()
     # A residual of zero, as with one class, has a gradient of zero under any factor.
     size = residual.abs().amax(dim=1, keepdim=True).clamp(min=2.0**-100)
@@ -121,7 +121,7 @@ class DDPM:
     clipping: Clipping = "static"
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """Step from x_t to x_{t-1}."""
         p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature, self.clipping)
         mean = p.mean if self.gradient is None else p.mean + p.variance * self._gradient(p, x_t, step)
         if step == 0:
@@ -158,7 +158,7 @@ class Shifted:
     clipping_order: ClippingOrder = "before"
 
     def predicted(self, diffusion: Diffusion, x_t: Tensor, step: int) -> Prediction:
-        """The prediction at a step of the process or of the whole one: eps^ = eps - sqrt(1 - alpha_bar_t) s g.
+        """Predict at a step of the process or of the whole one: eps^ = eps - sqrt(1 - alpha_bar_t) s g.
 
         Source: Algorithm 2, equation 60.
         """
@@ -189,7 +189,7 @@ class DDIM(Shifted):
     eta: float = 0.0
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """Step from x_t to x_{t-1}."""
         p = self.predicted(self.diffusion, x_t, step)
         alpha_bar = self.diffusion.at("alpha_bar", step, x_t)
         previous = self.diffusion.at("alpha_bar_previous", step, x_t)
@@ -208,7 +208,7 @@ class DDIMReversed:
     denoiser: Denoiser
 
     def __call__(self, x_t: Tensor, step: int) -> Tensor:
-        """From x_t to x_{t+1}; draws no noise."""
+        """Step from x_t to x_{t+1}; draws no noise."""
         p = predict(self.diffusion, self.denoiser, x_t, step)
         following = self.diffusion.at("alpha_bar_next", step, x_t)
         return following.sqrt() * p.x_0 + (1 - following).sqrt() * p.eps
@@ -238,7 +238,7 @@ def sample(step: Sampler, x_T: Tensor, noise: Noise = no_noise) -> Iterator[Tens
 
 
 def last(trajectory: Iterable[Tensor]) -> Tensor:
-    """The last x of a trajectory; earlier ones are freed on the way."""
+    """Return the last x of a trajectory; earlier ones are freed on the way."""
     (x,) = deque(trajectory, maxlen=1)
     return x
 
@@ -263,6 +263,6 @@ def predict(
     epsilon_temperature: float = 1.0,
     clipping: Clipping = "static",
 ) -> Prediction:
-    """p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped."""
+    """Compute p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped."""
     output = denoiser(x_t, diffusion.seen_at(step, x_t))
     return diffusion.p_mean_variance(output, x_t, step, clipping, epsilon_temperature)

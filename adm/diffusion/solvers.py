@@ -32,7 +32,7 @@ class Solver(Shifted):
         return alpha, sigma, math.log(alpha / sigma)
 
     def advanced(self, x_t: Tensor, x_0: Tensor, step: int, eta: float = 0.0) -> Tensor:
-        """The mean of x_{t-1} if the predicted x_0 stayed what it is; exact, and with eta = 0 a step of DDIM.
+        """Compute the mean of x_{t-1} if the predicted x_0 stayed what it is; exact, and with eta = 0 a step of DDIM.
 
         Source: Lu et al. (2022b), proposition 4.1, and its counterpart for the SDE.
         """
@@ -60,7 +60,7 @@ class DPMSolverPP(Solver):
     past: list[Tensor] = field(default_factory=list, init=False, repr=False)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """Step from x_t to x_{t-1}."""
         predicted = self.predicted(self.diffusion, x_t, step).x_0
         if step == self.diffusion.num_timesteps - 1:
             self.past.clear()
@@ -96,7 +96,7 @@ class UniPC(Solver):
     past: list[tuple[Tensor, Tensor]] = field(default_factory=list, init=False, repr=False)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}; draws no noise."""
+        """Step from x_t to x_{t-1}; draws no noise."""
         predicted = self.predicted(self.diffusion, x_t, step).x_0
         if step == self.diffusion.num_timesteps - 1:
             self.past.clear()
@@ -106,7 +106,7 @@ class UniPC(Solver):
         return self._through(step)
 
     def _through(self, step: int, after: Tensor | None = None) -> Tensor:
-        """From the last x_t to x_{t-1}, with the prediction there if it is known."""
+        """Step from the last x_t to x_{t-1}, with the prediction there if it is known."""
         (x_t, x_0), *before = self.past[: step + 1]
         now = self.level(step)[2]
         h = self.level(step - 1)[2] - now
@@ -121,7 +121,7 @@ class UniPC(Solver):
 
 
 def weights(ratios: Sequence[float], h: float) -> list[float]:
-    """The a_k of UniPC: R(h) a B(h) = psi(h), for predictions of x_0 and B(h) = e^h - 1.
+    """Solve for the a_k of UniPC: R(h) a B(h) = psi(h), for predictions of x_0 and B(h) = e^h - 1.
 
     A single one is 1/2, as for orders up to two any B(h) allows.
 
@@ -158,7 +158,7 @@ class Heun(Solver):
         object.__setattr__(self, "whole", self.diffusion.whole())
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}; draws no noise."""
+        """Step from x_t to x_{t-1}; draws no noise."""
         t = self.diffusion.original[step]
         x, sigma = x_t / self._alpha(t), self._sigmas[t]
         x_0 = self._x_0(x, t)

@@ -81,7 +81,7 @@ class Trial(NamedTuple):
 
 
 def winner(trials: Sequence[Trial]) -> Trial:
-    """The trial with the least FID of those on the most images; the earliest of equals."""
+    """Choose the trial with the least FID of those on the most images; the earliest of equals."""
     most = max(trial.images for trial in trials)
     return min((trial for trial in trials if trial.images == most), key=lambda trial: trial.fid)
 
@@ -127,7 +127,7 @@ def halving(candidates: Sequence[str], rounds: Rounds, score: Callable[[str, int
 
 
 def searched(trials: Sequence[Trial], num_timesteps: int) -> SearchedSchedule:
-    """The artifact of a search over schedules of `num_timesteps` timesteps."""
+    """Make the artifact of a search over schedules of `num_timesteps` timesteps."""
     chosen = respaced_timesteps(num_timesteps, winner(trials).steps)
     return SearchedSchedule(
         timesteps=np.array(chosen),

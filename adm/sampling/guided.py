@@ -41,11 +41,11 @@ class SeededNoise:
         self.device = device
 
     def labels(self, num_classes: int) -> Tensor:
-        """A class for each image: (B,) int64."""
+        """Draw a class for each image: (B,) int64."""
         return torch.stack([torch.randint(num_classes, (), generator=g) for g in self.generators])
 
     def normal(self, *shape: int) -> Tensor:
-        """(B, *shape) float32."""
+        """Draw (B, *shape) float32."""
         drawn = torch.empty(len(self.generators), *shape)
         for row, draws in zip(drawn, self.generators, strict=True):
             row.normal_(generator=draws)
@@ -62,7 +62,7 @@ def block_sampler(
     timesteps: list[int] | None = None,
     guide: nn.Module | None = None,
 ) -> Callable[[int], Samples]:
-    """The function that samples block b of a run; the arguments are those of `block_trajectories`.
+    """Build the function that samples block b of a run; the arguments are those of `block_trajectories`.
 
     Returns:
         A function of a block's number. The run's last block is not cut to size.
@@ -88,7 +88,7 @@ def block_trajectories(
     labels: Labels | None = None,
     latents: NDArray[np.float32] | None = None,
 ) -> Callable[[int], tuple[Tensor, Iterator[Tensor]]]:
-    """The function that denoises block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
+    """Build the function that denoises block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
 
     Args:
         run: How to sample.
@@ -175,7 +175,7 @@ def guidance(
 
 
 def classifier_slope(how: GuidedSampling | Interpolation, classifier: nn.Module) -> Slope:
-    """The slope of a classifier's log p, in the precision asked for, compiled if asked for."""
+    """Build the slope of a classifier's log p, in the precision asked for, compiled if asked for."""
     forward = Forward.frozen(classifier, how.classifier_precision)
     if not how.compiled:
         return slope_of(forward)
@@ -189,7 +189,7 @@ def classifier_slope(how: GuidedSampling | Interpolation, classifier: nn.Module)
 
 
 def _rows(whole: NDArray[Any], first: int, count: int) -> Tensor:
-    """The rows of a block; copies of the last one fill a block beyond the end."""
+    """Take the rows of a block; copies of the last one fill a block beyond the end."""
     return torch.from_numpy(whole[np.minimum(np.arange(first, first + count), len(whole) - 1)])
 
 
@@ -203,7 +203,7 @@ def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: 
 
 
 def class_count(model: DiffusionModel | UpsamplerModel, classifier: ClassifierModel | None) -> int | None:
-    """The number of classes of a model, else of the classifier that guides it; None if neither has classes."""
+    """Count the classes of a model, else of the classifier that guides it; None if neither has classes."""
     count = model.network.num_classes
     if count is None and classifier is not None:
         count = classifier.network.num_classes

@@ -39,7 +39,7 @@ class LatentSpace:
 
     @classmethod
     def of(cls, params: Interpolation, model: DiffusionModel, network: nn.Module, classifier: nn.Module | None) -> Self:
-        """The latent space of a model's networks."""
+        """Build the latent space of a model's networks."""
         noise = model.noise
         diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)
         forward = Forward.frozen(network, params.precision, params.compiled)
@@ -98,7 +98,7 @@ class LatentSpace:
         return x_t
 
     def errors(self, x_0: Tensor, class_weights: Tensor) -> Tensor:
-        """Mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
+        """Measure mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
 
         Returns:
             (B, 3) float64: encoded over the first n - 1 steps and over all n, both decoded over all n; and over n - 1
@@ -113,7 +113,7 @@ class LatentSpace:
 
 
 def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
-    """cos(theta) a + sin(theta) b for evenly spaced theta from 0 to pi/2; the ends are a and b to the bit.
+    """Compute cos(theta) a + sin(theta) b for even theta from 0 to pi/2; the ends are a and b to the bit.
 
     Args:
         a: (B, ...) floating point.

@@ -16,7 +16,7 @@ FILE = "schedules.npz"
 
 
 def timesteps_of(run: Sampling, noise: NoiseParams, schedule: Path | None) -> list[int]:
-    """The timesteps that a run visits, increasing.
+    """List the timesteps that a run visits, increasing.
 
     Args:
         run: The run.

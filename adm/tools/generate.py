@@ -70,7 +70,7 @@ class Call(Section):
 
 
 def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
-    """A call from the command line.
+    """Make a call from the command line.
 
     Args:
         checkpoint: A checkpoint, or a `generate.json`, whose call is repeated.
@@ -90,7 +90,7 @@ def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
 
 
 def fields_of(settings: Sequence[str]) -> dict[str, Any]:
-    """Fields of a run that are written as KEY=VALUE, with values in YAML.
+    """Read fields of a run that are written as KEY=VALUE, with values in YAML.
 
     Raises:
         UserError: One is not written so.
@@ -108,7 +108,7 @@ def fields_of(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def classes_of(ranges: str) -> list[int | str]:
-    """Classes written as "0-9" or "1,207,985".
+    """Read classes written as "0-9" or "1,207,985".
 
     Raises:
         UserError: The text is no such list.
@@ -151,7 +151,7 @@ def run(call: Call, out: Path) -> None:
 
 
 def finished(out: Path) -> int:
-    """The number of images that an unfinished call has left."""
+    """Count the images that an unfinished call has left."""
     return len(list((out / FINAL).glob("*.png")))
 
 
@@ -192,7 +192,7 @@ def _sampling(call: Call, model: Model) -> Sampling:
 
 
 def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
-    """The call with what was found out, so that it can be repeated elsewhere."""
+    """Complete the call with what was found out, so that it can be repeated elsewhere."""
     classes = None if call.classes is None else [class_number(given, model.num_classes or 1) for given in call.classes]
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
@@ -226,7 +226,7 @@ def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None
 
 
 def _files(sampling: Sampling, num_classes: int | None) -> list[str]:
-    """The names of the PNGs: number and class."""
+    """Name the PNGs by number and class."""
     endings = [""] * len(sampling.labels)
     if num_classes is not None:
         names = (class_name(number, num_classes) for number in sampling.labels.tolist())

@@ -161,7 +161,7 @@ def _is_inception(folder: Path) -> bool:
 
 
 def _summary(images: Path, found: Survey, channels: int) -> list[str]:
-    """What was found, in some lines."""
+    """Tell what was found, in some lines."""
     classes = "" if found.source == "lsun" else f" in {len(found.counts)} classes"
     lines = [f"{images}: {found.num_images} images{classes}"]
     if classes:
@@ -187,7 +187,7 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
 
 
 def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> list[str]:
-    """What was chosen, and what to type."""
+    """Tell what was chosen, and what to type."""
     model = DiffusionModelParams.model_validate(recipe.model)
     network = recipe.model["network"]
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"
@@ -259,13 +259,13 @@ def _entry(value: dict[str, Any]) -> str:
 
 
 def _portable(root: Path) -> str:
-    """A folder, from the project's root where it is inside."""
+    """Name a folder, from the project's root where it is inside."""
     whole, here = root.resolve(), Path.cwd()
     return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
-    """The extractor that scores without the 2015 graph; what has no classes learns to tell rotations apart."""
+    """Describe the extractor that scores without the 2015 graph; what has no classes learns to tell rotations apart."""
     chance = 1 / (num_classes if num_classes > 1 else 4)
     return {
         **{"dataset": "images", "side": min(max(16, -(-wanted.image_size // 4) * 4), 64)},
@@ -275,7 +275,7 @@ def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
 
 
 def _grid(names: list[str], wanted: Request, recipe: Recipe, run: str) -> dict[str, Any]:
-    """The grid of a run: by classes, if each that is shown has several samples; their labels follow from the seeds."""
+    """Describe the grid of a run: by classes, if each that is shown has several samples, which their seeds tell."""
     most, columns = GRID
     if wanted.num_classes:
         drawn = Counter(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes).tolist())

@@ -68,7 +68,7 @@ class Inputs(NamedTuple):
 
 
 def dropped_labels(y: Tensor, rate: float, seed: int, step: int, rows: range) -> Tensor:
-    """Labels of which each is replaced by NO_CLASS with a probability; an image's draw is its own.
+    """Replace each label by NO_CLASS with a probability; an image's draw is its own.
 
     Args:
         y: (B,) int64.
@@ -95,7 +95,7 @@ def inputs(
     timesteps: int,
     label_dropout: float = 0.0,
 ) -> Iterator[Inputs]:
-    """The inputs of each step, on a device.
+    """Yield the inputs of each step, on a device.
 
     For a GPU a thread reads images and draws noise before they are needed, and pixels travel as bytes. On a CPU, whose
     cores would share the work, nothing is done ahead.

@@ -102,7 +102,7 @@ def train_step(
 
 
 def learning_rate(training: TrainingParams, step: int) -> float:
-    """The learning rate of an update: constant, or falling linearly to zero at step `annealing`."""
+    """Compute the learning rate of an update: constant, or falling linearly to zero at step `annealing`."""
     if training.annealing is None:
         return training.learning_rate
     return training.learning_rate * max(0.0, 1 - step / training.annealing)
@@ -124,7 +124,7 @@ class Share:
 
     @classmethod
     def of(cls, training: TrainingParams, group: Group) -> Self:
-        """The share of this process.
+        """Compute the share of this process.
 
         Raises:
             ValueError: The processes cannot share a batch evenly; `check_group` refuses them earlier.

@@ -83,7 +83,7 @@ class TrainingState:
             self._load_moments(folder / "optimizer.safetensors")
 
     def tensors(self) -> Iterator[Tensor]:
-        """All tensors that are saved."""
+        """Yield all tensors that are saved."""
         yield from self.weights
         yield from self.ema.values()
         yield from self.averages.tensors()
@@ -113,7 +113,7 @@ class TrainingState:
 
 
 def read_progress(path: Path) -> tuple[int, float]:
-    """The step of a state, and the binary logarithm of its loss scale.
+    """Read the step of a state, and the binary logarithm of its loss scale.
 
     Raises:
         UserError: The file is missing, or does not hold these numbers.

@@ -42,11 +42,11 @@ class DenoisingTask:
     objective: Objective
 
     def losses(self, network: Forward, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> dict[str, Tensor]:
-        """The loss, the mse and the term of L_vlb of each image, (B,)."""
+        """Compute the loss, the mse and the term of L_vlb of each image, (B,)."""
         return training_loss(self.diffusion, self.denoiser(network, x_0, y), x_0, t, eps, self.objective)
 
     def denoiser(self, network: Forward, x_0: Tensor, y: Tensor) -> Denoiser:
-        """The network as a function of x_t and t."""
+        """Condition the network: a function of x_t and t."""
         return network.conditioned(y)
 
 
@@ -57,7 +57,7 @@ class UpsamplingTask(DenoisingTask):
     low_resolution: int
 
     def denoiser(self, network: Forward, x_0: Tensor, y: Tensor) -> Denoiser:
-        """The network as a function of x_t and t; the low-resolution image is made from x_0."""
+        """Condition the network: a function of x_t and t; the low-resolution image is made from x_0."""
         low = F.interpolate(x_0, (self.low_resolution, self.low_resolution), mode="area")
         return network.conditioned(y, low_resolution=low)
 
@@ -69,7 +69,7 @@ class ClassifyingTask:
     diffusion: Diffusion
 
     def losses(self, network: Forward, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy in nats and accuracy (0 or 1) of each image, (B,)."""
+        """Compute cross-entropy in nats and accuracy (0 or 1) of each image, (B,)."""
         x_t = self.diffusion.q_sample(x_0, t, eps)
         logits = network(x_t, self.diffusion.seen_at(t, x_t))
         return {

@@ -106,7 +106,7 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
 
 
 def update_seconds(model: AnyModel, device: str = "cpu") -> float:
-    """What an update of a model takes on this machine, as training makes it: the fastest of the first few seconds."""
+    """Measure the seconds of an update as training makes it, on this machine: the fastest of the first few seconds."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
         network = build(model)
@@ -125,7 +125,7 @@ def update_seconds(model: AnyModel, device: str = "cpu") -> float:
 
 
 def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> float:
-    """Floating-point operations per second of a product of two square matrices (2 side^3 operations).
+    """Measure the floating-point operations per second of a product of two square matrices (2 side^3 operations).
 
     They are float32 on a CPU. On a GPU, whose tensor cores are several times as fast, they have the given precision.
     """
@@ -141,7 +141,7 @@ def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> 
 def _updates(
     network: nn.Module, model: AnyModel, training: TrainingParams, device: torch.device
 ) -> Callable[[], object]:
-    """A function that makes an update, as training does, on a batch that is in the device's memory."""
+    """Build a function that makes an update, as training does, on a batch that is in the device's memory."""
     state = TrainingState(network, build_task(model, device), training, device)
     x_0, y, noise = _batch(model, training.batch_size, device)
     return lambda: train_step(state, training, x_0, y, Group(device=device), noise)

@@ -27,7 +27,7 @@ class Report:
 
 
 def warmed_up(rate: float, step: int) -> float:
-    """The rate of an update, lower at the start of training: a short average soon forgets the untrained weights.
+    """Compute the rate of an update, lower at first: a short average soon forgets the untrained weights.
 
     Args:
         rate: The final rate, in [0, 1); it is reached after about 9 / (1 - rate) updates.
@@ -87,7 +87,7 @@ def require_finite_step(what: str, loss: Tensor, network: nn.Module) -> None:
 
 
 def where_not_finite(network: nn.Module) -> str:
-    """A phrase that names the first tensor whose gradient holds NaN or infinity."""
+    """Name, in a phrase, the first tensor whose gradient holds NaN or infinity."""
     parameters = network.named_parameters()
     first = first_not_finite({name: weight.grad for name, weight in parameters if weight.grad is not None})
     return f"first in {first}" if first else "in its norm alone"
