@@ -56,7 +56,7 @@ NAMES_WIDTH = 60
 TEMPLATE = Path(__file__).with_name("new_params.yaml")
 """The params file, in Jinja2."""
 
-WRAPPED = 100
+WRAPPED = 96
 """Columns after which an entry goes on in a new line."""
 
 COMMON = ("noise", "network")
