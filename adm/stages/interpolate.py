@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from adm.data.batches import to_uint8, to_unit_range
-from adm.data.selection import check_labels, choose
+from adm.data.batches import check_labels, choose, to_uint8, to_unit_range
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
