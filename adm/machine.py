@@ -45,6 +45,11 @@ def cpp_compiler() -> str | None:
     return asked.stdout.partition("\n")[0]
 
 
+def available_cores() -> int:
+    """Count the cores that this process may use; where the system does not tell, all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _processor_facts(name: str) -> str:
     """Read what Linux tells of the first processor under a name; elsewhere nothing."""
     information = Path("/proc/cpuinfo")

@@ -152,10 +152,6 @@ class Group:
             for arrays in islice(zip(*parts, strict=True), len(chunk)):
                 yield tuple(array.numpy() for array in arrays)
 
-    def all_gather(self, rows: Tensor) -> Tensor:
-        """Concatenate the rows of all processes by rank: (size x B, ...) from (B, ...), on this process's device."""
-        return rows if self.size == 1 else torch.cat(self._gather_parts(rows))
-
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors, all of one dtype, by their sums over the processes, in place.
 

@@ -31,9 +31,7 @@ class SamplingParams(ScoredParams, Sampling):
 
     `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
     null takes the average of its `ema_rate`.
-    `clipping` is that of the predicted image: "static" to [-1, 1], "dynamic" to a percentile of its own values, which
-    is then scaled to 1, or "none". `order` is UniPC's; `churn` is the noise that Heun's method adds back, where sigma
-    is within `churn_range`.
+    `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
 
     checkpoint: Checkpoint
