@@ -167,15 +167,11 @@ def accept(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Declare that code of today computes what artifacts hold, so that neither engine makes them again."""
-    from adm.journal import journal
     from adm.params import load
     from adm.pipeline import Pipeline
-    from adm.tools import accept as tool
+    from adm.tools import jobs as tool
 
-    pipeline = Pipeline(load(params))
-    for stage in tool.stages_of(pipeline, verb):
-        with journal(pipeline.root, f"accept/{stage}", f"accept {stage}", stage, {"reason": reason, "code": code}):
-            tool.run(pipeline, stage, reason, code)
+    tool.accept(Pipeline(load(params)), verb, reason, code)
 
 
 @tools.command()
