@@ -14,10 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from adm.artifacts.closeness import Tolerance
+from adm.artifacts.comparison import Kind, Tolerance, compare_files
 from adm.artifacts.writing import new_folder
 from adm.errors import brief
-from adm.evaluation.comparison import Kind, compare_files
 from adm.params import UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds

@@ -21,7 +21,7 @@ from adm.metrics.torch_graph import TorchGraph
 from adm.params import load
 from adm.params.section import Section
 from adm.pipeline import Pipeline
-from adm.tools import accept
+from adm.tools import jobs
 
 SIDE = 8
 
@@ -178,7 +178,7 @@ def fabricated_results(tmp_path_factory):
 def project(fabricated_results, root, tmp_path, monkeypatch):
     """The working folder: a params file, whole results of it, and a package whose code is today's and can change."""
     folder = shutil.copytree(fabricated_results, tmp_path / "project")
-    for module in (code, accept):
+    for module in (code, jobs):
         monkeypatch.setattr(module, "ACCEPTED", folder / "accepted.json")
     monkeypatch.chdir(folder)
     yield Project(folder, root / "adm", monkeypatch)

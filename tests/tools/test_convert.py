@@ -1,4 +1,4 @@
-"""`convert` and `identify`: released files to ours and back; a bad one is one line, and nothing is written."""
+"""`convert`: released files to ours and back; a bad one is one line, and nothing is written."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ def test_half_precision_back_and_forth(adm, tmp_path, tiny):
     ours, half = tmp_path / "a.safetensors", tmp_path / "half.pt"
     assert adm("convert", tmp_path / "tiny.pt", ours, "--preset", "tiny")[0] == 0
     assert adm("convert", ours, half, "--dtype", "float16")[0] == 0
-    code, out, _ = adm("identify", half)
+    code, out, _ = adm("convert", half)
     halved = sum(tensor.numel() for tensor in torch.load(half).values() if tensor.dtype == torch.float16)
     total = sum(tensor.numel() for tensor in tiny.values())
     assert (code, out) == (
@@ -104,7 +104,7 @@ def full_size(preset):
 @pytest.mark.parametrize("preset", ["lsun_cat", "upsampler_128_512"])
 def test_identify_at_full_size(adm, tmp_path, preset):
     torch.save(full_size(preset), tmp_path / "a.pt")
-    code, out, err = adm("identify", tmp_path / "a.pt")
+    code, out, err = adm("convert", tmp_path / "a.pt")
     first, *lines = out.splitlines()
     num = sum(tensor.numel() for tensor in preset_network(preset).parameters())
     assert (code, err, first) == (0, "", f"{tmp_path / 'a.pt'}: {num:,} parameters ({num:,} float32)")
@@ -118,7 +118,7 @@ def test_identify_names_the_nearest(adm, tmp_path):
     del state["out.0.bias"], state["out.0.weight"]
     state["time_embed.0.bias"] = torch.zeros(3)
     torch.save(state, tmp_path / "a.pt")
-    assert adm("identify", tmp_path / "a.pt")[1].splitlines()[1:] == [
+    assert adm("convert", tmp_path / "a.pt")[1].splitlines()[1:] == [
         "fits no preset; of the nearest, classifier_imagenet256, 3 tensors differ:",
         "time_embed.0.bias is (3,), not (512,)",
         "out.0.weight is missing, not (512,)",
@@ -196,7 +196,7 @@ def a_bare_pickle_of_code(path, state):
     path.write_bytes(pickle.dumps(Harmful(path.with_name("trace"))))
 
 
-@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "identify {source}")
+@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "convert {source}")
 def code_identified(path, state):
     torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
 
@@ -271,7 +271,9 @@ def unknown_preset(path, state):
     torch.save(state, path)
 
 
-@case("{source}: tells no preset, so one must be given; `adm identify` tells which fit", "convert {source} {out}")
+@case(
+    "{source}: tells no preset, so one must be given; `adm convert {source}` tells which fit", "convert {source} {out}"
+)
 def no_preset_given(path, state):
     torch.save(state, path)
 
@@ -354,7 +356,7 @@ def a_preset_for_a_checkpoint(path, state):
     path.mkdir()
 
 
-@case("{source}: is a folder, not a file", "identify {source}")
+@case("{source}: is a folder, not a file", "convert {source}")
 def a_folder_identified(path, state):
     path.mkdir()
 
