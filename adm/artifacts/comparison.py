@@ -28,6 +28,9 @@ CHUNK = 1 << 18
 CONTENT = "facts"
 """The key of a manifest that describes the content."""
 
+MADE_BY = "made_by"
+"""The key of a file that tells how it was made, or a part of it."""
+
 MADE = ("stage", "params", "code", "versions", "inputs")
 """The keys of a manifest that describe how the artifact was made; they are reported, but are no difference."""
 
@@ -279,9 +282,9 @@ def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
 
 def _split(content: dict[str, Any], is_manifest: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """The content of a JSON file, and how it was made."""
-    made = content if is_manifest else content.get("made_by", {})
-    made = made if isinstance(made, dict) else {"made_by": made}
-    said = {} if is_manifest else {key: value for key, value in content.items() if key not in ("made_by", SEAL)}
+    made = content if is_manifest else content.get(MADE_BY, {})
+    made = made if isinstance(made, dict) else {MADE_BY: made}
+    said = {} if is_manifest else {key: value for key, value in content.items() if key not in (MADE_BY, SEAL)}
     return {**said, CONTENT: made.get(CONTENT, {})}, {key: made[key] for key in MADE if key in made}
 
 
@@ -302,7 +305,8 @@ def compare_values(a: Any, b: Any, tolerance: Tolerance, stage: str = "") -> Ite
 
 def _compare_objects(a: dict[str, Any], b: dict[str, Any], tolerance: Tolerance, stage: str) -> Iterator[Difference]:
     measured = _measured_keys(stage, a)
-    for key in dict.fromkeys([*a, *b]):
+    # Each run of a curve tells how it was made.
+    for key in dict.fromkeys(name for name in [*a, *b] if name != MADE_BY):
         if key not in a or key not in b:
             yield Difference(key, f"is missing {'here' if key in b else 'there'}", is_measured=key in measured)
         else:

@@ -27,6 +27,9 @@ from adm.pipeline import Job, Pipeline, kinds
 CODE = "code"
 """The reason of a job whose stage's code changed."""
 
+BY_KEY = {"curve": "runs", "sizes": "models", "claims": "claims"}
+"""By kinds of jobs whose records tell entries each by its key, the name of what these are entries of."""
+
 SHORT = 12
 """Digits of a digest that messages show."""
 
@@ -118,8 +121,8 @@ def changes(
     code, values = job.triggers["code"], job.triggers["params"]
     if code_of_record(record.stage, record.code) != code:
         yield CODE
-    # A curve tells its runs each by its key, and the sizes their models.
-    values = {**values, **values.get({"curve": "runs", "sizes": "models"}.get(job.kind.name, ""), {})}
+    # A curve tells its runs each by its key, as the sizes their models, and claims themselves.
+    values = {**values, **values.get(BY_KEY.get(job.kind.name, ""), {})}
     yield from _other_values(record.params, {name: values.get(name, {}) for name in record.params})
     made_from = {name.rstrip("/"): path for name, path in job.inputs.items()}
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)

@@ -132,7 +132,7 @@ def results(tmp_path):
     )
     (folder / "metrics").mkdir()
     scored = {"features": samples, "reference_features": features}
-    content = {"metrics": {"fid": 3.25}, "jackknife": {"fid": [3.0, 3.5]}, "num_samples": 5}
+    content = {"metrics": {"fid": 3.25}, "jackknife": {"fid": {"values": [3.0, 3.5], "pairs": []}}, "num_samples": 5}
     write_sealed_json(
         folder / "metrics" / "run.json", {**content, "made_by": made_by("evaluate", scored, reference="digits")}
     )
@@ -157,7 +157,7 @@ def results(tmp_path):
     scratch = ("logs/train/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "jobs/train/m-9.json", "params.yaml")
     for name in (*scratch, "data/.digits.part"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("no result")
+        (folder / name).write_text(PARAMS if name == "params.yaml" else "no result")
     (data / ".snakemake_timestamp").touch()
     return folder
 
