@@ -22,7 +22,6 @@ from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.progress import progress
-from adm.report.spent import spent, table, trained
 
 ARCHIVE = "scores.tar.xz"
 
@@ -192,6 +191,9 @@ def _make(job: Job, out: Path) -> None:
 
 
 def _spent(root: Path) -> dict[str, str]:
+    # Imported late: what compares published results needs no pandas.
+    from adm.report.spent import spent, table, trained  # noqa: PLC0415
+
     return {
         "spent.md": "\n".join(table(spent(root))) + "\n",
         "training.csv": trained(root).to_csv(index=False, lineterminator="\n"),
