@@ -257,10 +257,10 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     pipeline = Pipeline(load(file))
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
-    with journal_of(job) as kept, extras_named():
+    with journal_of(job) as curves, extras_named():
         stage = import_module(job.kind.module)
         if not (job.kind.in_several and isinstance(taken, ProcessResources) and _launched(job, taken)):
-            stage.run(**arguments(stage.run, job, Environment(pipeline, job, kept.curves, file, is_current)))
+            stage.run(**arguments(stage.run, job, Environment(pipeline, job, curves, file, is_current)))
 
 
 def _launched(job: Job, taken: ProcessResources) -> bool:

@@ -35,33 +35,10 @@ class Artifact:
 
 
 def find_artifacts(results: Path) -> dict[str, Artifact]:
-    """Find all artifacts of a results folder by relative path, sorted; hidden files and `SCRATCH` are left out.
-
-    Raises:
-        UserError: There is no such folder, or it holds no artifact, or is itself one.
-    """
-    if not results.is_dir():
-        raise UserError(f"{results}: {'is a file, not a results folder' if results.exists() else 'does not exist'}")
+    """Find all artifacts of a results folder by relative path, sorted; hidden files and `SCRATCH` are left out."""
     entries = [entry for entry in _entries(results) if entry.name not in SCRATCH]
-    if _is_artifact(entries):
-        raise UserError(f"{results}: is a single artifact; give the results folder that holds it")
     artifacts = [artifact for entry in entries for artifact in _artifacts(entry)]
-    if not artifacts:
-        raise UserError(f"{results}: holds no artifact")
     return {artifact.path.relative_to(results).as_posix(): artifact for artifact in artifacts}
-
-
-def check_out(out: Path | None, *results: Path) -> None:
-    """Refuse a path for a report that is a folder or lies among the artifacts.
-
-    Raises:
-        UserError: `out` is a folder, or lies in a folder of results.
-    """
-    if out is not None and out.is_dir():
-        raise UserError(f"--out {out}: is a folder; the report is one json file")
-    for folder in results:
-        if out is not None and out.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"--out {out}: lies in {folder}, of which it is no result; write it elsewhere")
 
 
 def read_record_of(artifact: Artifact) -> Manifest:
@@ -97,24 +74,14 @@ def damage(artifact: Artifact, record: Manifest) -> list[str]:
 def _artifacts(path: Path) -> Iterator[Artifact]:
     if not path.is_dir():
         yield Artifact(path, False, {path.name: path})
-    elif _is_artifact(entries := _entries(path)):
-        files = [file for entry in entries for file in _files(entry)]
-        yield Artifact(path, True, {file.relative_to(path).as_posix(): file for file in files})
-    else:
-        for entry in entries:
-            yield from _artifacts(entry)
-
-
-def _is_artifact(entries: list[Path]) -> bool:
-    return any(entry.name == MANIFEST or entry.suffix not in LOOSE for entry in entries if not entry.is_dir())
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
         return
-    for entry in _entries(path):
-        yield from _files(entry)
+    entries = _entries(path)
+    if any(entry.name == MANIFEST or entry.suffix not in LOOSE for entry in entries if not entry.is_dir()):
+        files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if not file.is_dir()}
+        yield Artifact(path, True, {name: file for name, file in files.items() if not file.name.startswith(".")})
+        return
+    for entry in entries:
+        yield from _artifacts(entry)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -22,7 +22,7 @@ import numpy as np
 from tabulate import tabulate
 
 from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, compare_artifacts, judge_by_twin
-from adm.artifacts.inventory import check_out, find_artifacts
+from adm.artifacts.inventory import find_artifacts
 from adm.artifacts.manifest import DEFAULT, differing
 from adm.artifacts.seal import read_sealed_json
 from adm.artifacts.writing import new_file, write_json
@@ -33,7 +33,8 @@ from adm.metrics.blocks import Block, t_interval
 from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
-from adm.tools.publish import ARCHIVE, PARAMS, published, unpack
+from adm.tools.jobs import params_kept
+from adm.tools.publish import ARCHIVE, published, unpack
 
 HELD = (".csv", ".yaml", ".yml", ARCHIVE)
 """Endings of the files of a revision that are read: claims, scores, and params files with their bases."""
@@ -102,14 +103,13 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
 
     Raises:
         UserError: A side is neither, is a revision of a params file that today's code does not accept, is damaged, or
-            holds nothing to compare; or OUT lies in one or is a folder.
+            holds nothing to compare.
     """
     with TemporaryDirectory() as scratch:
         sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
     folders = [side.results for side in sides if side.results is not None]
-    check_out(out, *folders)
     for side in sides:
-        if len(folders) < 2 and not side.scores and not side.claims:
+        if not side.scores and not side.claims and not (side.results and find_artifacts(side.results)):
             raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
     artifacts = _compare_folders(*folders, tolerance) if len(folders) == 2 else {}
     for path, one in artifacts.items():
@@ -191,10 +191,9 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     if folder.is_dir():
         is_whole = not (folder / ARCHIVE).is_file()
         folder = folder if is_whole else unpack(folder, scratch)
-        if not (folder / PARAMS).is_file():
-            raise UserError(f"{folder}: is no results folder: it has no {PARAMS}, which `adm resolve` writes")
+        file = params_kept(folder)
         try:
-            found = load(folder / PARAMS)
+            found = load(file)
         except UserError as error:
             logger.warning("params are not compared: %s", error)
             found = None

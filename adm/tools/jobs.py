@@ -96,6 +96,18 @@ def states(pipeline: Pipeline) -> dict[str, State]:
     return found
 
 
+def params_kept(results: Path) -> Path:
+    """Name the params file that is kept with results: it tells what these are made from.
+
+    Raises:
+        UserError: This is no results folder.
+    """
+    file = results / kinds()["resolve"].outputs["params"]
+    if not file.is_file():
+        raise UserError(f"{results}: is no results folder: it has no {file.name}, which `adm resolve` writes")
+    return file
+
+
 def identity_if_any(path: Path) -> str | None:
     """Identify an artifact; None if it is not there or damaged."""
     try:

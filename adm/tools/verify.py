@@ -9,16 +9,16 @@ from functools import cache
 from pathlib import Path
 
 from adm.artifacts.code import acceptances, code_of_record
-from adm.artifacts.inventory import Artifact, check_out, damage, find_artifacts, read_record_of
+from adm.artifacts.inventory import Artifact, damage, find_artifacts, read_record_of
 from adm.artifacts.manifest import dump_sections, fingerprint
 from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_file, write_json
 from adm.config.base import Config
 from adm.errors import some
 from adm.params import Params, UserError, load
-from adm.pipeline import Job, Pipeline, kinds
+from adm.pipeline import Job, Pipeline
 from adm.progress import progress
-from adm.tools.jobs import CODE, changes, identity_if_any
+from adm.tools.jobs import CODE, changes, identity_if_any, params_kept
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,11 @@ def run(results: Path, out: Path | None) -> bool:
         no job of the params file makes, which is told.
 
     Raises:
-        UserError: RESULTS is no results folder or holds no params file, or OUT lies in it or is a folder.
+        UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
     """
-    check_out(out, results)
-    artifacts, pipeline, identify = find_artifacts(results), _pipeline(results), cache(identity_if_any)
+    # Of a run in shards, the whole remains.
+    pipeline = Pipeline(load(params_kept(results)), 1, results)
+    artifacts, identify = find_artifacts(results), cache(identity_if_any)
     jobs = {path: job for job in pipeline.jobs.values() for path in job.outputs.values()}
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = pool.map(lambda one: _check(one, jobs.get(one.path), pipeline.params, identify), artifacts.values())
@@ -85,16 +86,6 @@ def run(results: Path, out: Path | None) -> bool:
         with new_file(out) as partial:
             write_json(partial, {"counts": counts, "artifacts": {path: asdict(one) for path, one in checked.items()}})
     return not wrong
-
-
-def _pipeline(results: Path) -> Pipeline:
-    """The jobs of a results folder, wherever that lies, by the params file that is kept with it."""
-    file = results / kinds()["resolve"].outputs["params"]
-    if not file.is_file():
-        raise UserError(
-            f"{file}: does not exist; it tells what the artifacts are made from, and `adm resolve` writes it"
-        )
-    return Pipeline(load(file), 1, results)  # of a run in shards, the whole remains
 
 
 def _check(artifact: Artifact, job: Job | None, params: Params, identify: Callable[[Path], str | None]) -> Checked:

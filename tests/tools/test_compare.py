@@ -695,7 +695,7 @@ def gone(folder):
         (with_words, "metrics/a.json"),
         (with_other_claims, "claims/own.csv"),
         (without_params, "params.yaml"),
-        (empty, "holds no artifact"),
+        (empty, "nothing to compare"),
         (gone, "is neither a results folder nor a revision"),
     ],
 )
@@ -728,12 +728,6 @@ def test_a_revision_of_other_params_is_refused_in_one_line_that_names_it(adm, re
     exit_code, _, err = adm("compare", "HEAD", "--params", "nowhere.yaml")
     assert (exit_code, err.count("\n")) == (2, 1)
     assert "nowhere.yaml" in err
-
-
-def test_a_report_among_the_results_is_refused_in_one_line(adm, results, tmp_path):
-    exit_code, out, err = adm("compare", results, results, "--out", results / "report.json")
-    assert (exit_code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"error: --out {results / 'report.json'}: ")
 
 
 @pytest.mark.parametrize("option", ["--rtol", "--atol"])
