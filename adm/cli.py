@@ -40,7 +40,7 @@ RENAMED = {"diff": "adm compare", "identify": "adm convert FILE"}
 class Verbs(TyperGroup):
     """The verbs, which the help lists by what they are for."""
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""
         for panel in (START, LOOK, IMAGES, SCORE, SHARE, STAGES):
             verbs = {name: verb for name, verb in self.commands.items() if not verb.hidden}

@@ -204,10 +204,10 @@ def _differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]
     elif a.suffix == ".csv":
         yield from _csv_differences(a, b, tolerance)
     elif a.suffix == ".png":
-        x, y = _pixels(a), _pixels(b)
-        if x.shape != y.shape:
-            yield Difference("", f"an image of shape {x.shape}, there {y.shape}")
-        elif found := _largest([(x.ravel(), y.ravel())], x.shape, "C", tolerance):
+        ours, theirs = _pixels(a), _pixels(b)
+        if ours.shape != theirs.shape:
+            yield Difference("", f"an image of shape {ours.shape}, there {theirs.shape}")
+        elif found := _largest([(ours.ravel(), theirs.ravel())], ours.shape, "C", tolerance):
             yield found.inside("pixel", " ", is_measured=a.stem == FIGURE)
     elif a.suffix in (".md", ".tex"):
         for number, (x, y) in enumerate(zip_longest(_lines(a), _lines(b), fillvalue=""), start=1):

@@ -111,7 +111,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     for side in sides:
         if not side.scores and not side.claims and not (side.results and find_artifacts(side.results)):
             raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
-    artifacts = _compare_folders(*folders, tolerance) if len(folders) == 2 else {}
+    artifacts = _compare_folders(folders[0], folders[1], tolerance) if len(folders) == 2 else {}
     for path, one in artifacts.items():
         if one.kind != Kind.EQUAL:
             made = f" (made otherwise: {one.made})" if one.made and one.kind != Kind.REMADE else ""
@@ -191,13 +191,7 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     if folder.is_dir():
         is_whole = not (folder / ARCHIVE).is_file()
         folder = folder if is_whole else unpack(folder, scratch)
-        file = params_kept(folder)
-        try:
-            found = load(file)
-        except UserError as error:
-            logger.warning("params are not compared: %s", error)
-            found = None
-        return _read(name, found, folder, is_whole)
+        return _read(name, _load_kept(folder), folder, is_whole)
     # Results whose place a params file does not tell have the name of the folder of that file.
     project = scratch / Path.cwd().name
     _extract(name, project)
@@ -211,6 +205,16 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
         return _read(name, found, unpack(root, scratch / "results") if (root / ARCHIVE).is_file() else root)
     except UserError as error:
         raise UserError(str(error).replace(f"{project}/", f"{name}:")) from error
+
+
+def _load_kept(folder: Path) -> Params | None:
+    """Load the params file that lies with results; None if today's code does not accept it, which is told."""
+    file = params_kept(folder)
+    try:
+        return load(file)
+    except UserError as error:
+        logger.warning("params are not compared: %s", error)
+        return None
 
 
 def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
@@ -244,7 +248,7 @@ def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) 
 
     scores = {run: score for kind in SCORED for path in files(kind, "out") for run, score in _scores(path)}
     claims = {key: verdict for path in files("claims", "csv") for key, verdict in _claims(path)}
-    values = params and params.model_dump(mode="json", exclude_defaults=True, exclude={"paths"})
+    values = None if params is None else params.model_dump(mode="json", exclude_defaults=True, exclude={"paths"})
     return Held(name, values, scores, claims, root if is_whole else None)
 
 
