@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import pickle
-import zipfile
 
 import pytest
 import torch
@@ -159,36 +158,14 @@ def a_folder(path, state):
     path.mkdir()
 
 
-@case("{source}: is no readable checkpoint, truncated or of another format")
-def empty(path, state):
-    path.write_bytes(b"")
-
-
 @case("{source}: is no readable checkpoint; pickled code is never run")
 def text(path, state):
     path.write_text("<html>404: not found</html>\n")
 
 
-@case("{source}: is no readable checkpoint, truncated or of another format")
-def truncated(path, state):
-    torch.save(state, path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-@case("{source}: is no readable checkpoint, truncated or of another format")
-def a_zip_of_something_else(path, state):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/version", "3\n")
-
-
 @case("{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run")
 def code(path, state):
     torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
-
-
-@case("{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run")
-def code_of_the_old_format(path, state):
-    torch.save({**state, "a": Harmful(path.with_name("trace"))}, path, _use_new_zipfile_serialization=False)
 
 
 @case("{source}: is no")
@@ -209,16 +186,6 @@ def a_module(path, state):
 @case("{source}: holds dict 'state_dict'; accepted is a table of tensors by name")
 def nested(path, state):
     torch.save({"state_dict": state}, path)
-
-
-@case("{source}: holds Tensor 1; accepted is a table of tensors by name")
-def numbered(path, state):
-    torch.save({1: torch.zeros(1)}, path)
-
-
-@case("{source}: holds list, not a table of tensors by name")
-def a_list(path, state):
-    torch.save([*state.values()], path)
 
 
 @case("{source}: out.2.bias is torch.int64 (torch.strided, cpu), not a dense tensor of floats")
@@ -290,11 +257,6 @@ def unknown_suffix_of_source(path, state):
     torch.save(state, path)
 
 
-@case("{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors", out="out.bin")
-def unknown_suffix_of_out(path, state):
-    torch.save(state, path)
-
-
 @case("{out}: is a folder, but a file is to be written there")
 def out_is_a_folder(path, state):
     torch.save(state, path)
@@ -308,21 +270,6 @@ def out_in_a_file(path, state):
 
 
 OURS = {"source": "a.safetensors", "out": "out.pt"}
-
-
-@case("{source}: does not exist", **OURS)
-def missing_file_of_ours(path, state):
-    pass
-
-
-@case("{source}: is no readable safetensors file", **OURS)
-def text_for_ours(path, state):
-    path.write_text("no safetensors")
-
-
-@case("{source}: is no readable safetensors file", **OURS)
-def metadata_of_others(path, state):
-    save_file({"a": torch.zeros(1)}, path, metadata={"adm": "[1]"})
 
 
 @case("{source}: tells no preset, so one must be given", "convert {source} {out}", **OURS)
