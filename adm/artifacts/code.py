@@ -107,13 +107,13 @@ def _cached() -> Path:
 
 
 def code_of_record(verb: str, digest: str) -> str:
-    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
+    """Name the digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
     steps = acceptances(verb, digest)
     return steps[-1]["as"] if steps else digest
 
 
 def acceptances(verb: str, digest: str) -> list[dict[str, str]]:
-    """What was accepted between a stage's code and the code that stands for it, the newest first."""
+    """List what was accepted between a stage's code and the code that stands for it, the newest first."""
     accepted, steps = read_accepted().get(verb, {}), list[dict[str, str]]()
     while digest in accepted:
         steps.append(accepted.pop(digest))
@@ -122,7 +122,7 @@ def acceptances(verb: str, digest: str) -> list[dict[str, str]]:
 
 
 def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
-    """What was accepted: by verb and digest, the digest that it stands for ("as"), the day ("on") and the reason.
+    """Read what was accepted: by verb and digest, the digest that it stands for ("as"), the day ("on") and the reason.
 
     Raises:
         UserError: The file is no JSON, as after a merge that was left half-way.
@@ -135,7 +135,7 @@ def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
-    """The pieces of a stage's code by their names, sorted, each with its text; arguments are those of `code_digest`.
+    """Collect the pieces of a stage's code by their names, sorted, with texts; arguments are those of `code_digest`.
 
     A module has its name, a definition that of its module before a colon, and a row "row " before its own.
     """
@@ -190,7 +190,7 @@ def _row(row: Any) -> tuple[str, list[Piece]]:
 
 
 def declares(module: str) -> bool:
-    """Whether definitions of a module count one by one."""
+    """Tell whether definitions of a module count one by one."""
     return module.startswith(tuple(f"{package}." for package in DECLARATIONS)) or module in DECLARATIONS
 
 
@@ -341,7 +341,7 @@ def _is_section(module: str, node: ast.ClassDef) -> bool:
 
 
 def verbs() -> list[str]:
-    """The names of all stages."""
+    """List the names of all stages."""
     return sorted(path.stem for path in (PACKAGE / "stages").glob("[a-z]*.py"))
 
 

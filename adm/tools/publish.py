@@ -47,7 +47,7 @@ ROUNDING = Tolerance(rtol=1e-5, atol=1e-8)
 
 
 def published(results: Path) -> Path:
-    """The folder that publishes a results folder."""
+    """Name the folder that publishes a results folder."""
     return results.parent / "published" / results.name
 
 
@@ -132,7 +132,7 @@ def unpack(out: Path, into: Path) -> Path:
 
 
 def processors(results: Path) -> set[str]:
-    """The processors that jobs of a results folder ran on, by their journals, or as they were published."""
+    """List the processors that jobs of a results folder ran on, by their journals, or as they were published."""
     if (results / PROCESSORS).is_file():
         return set((results / PROCESSORS).read_text("utf-8").splitlines())
     return {name for path in (results / "logs").rglob("*.txt") for name in PROCESSOR.findall(path.read_text("utf-8"))}
