@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from adm.arithmetic.respacing import number_of_steps
-from adm.artifacts.known_files import placed
+from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
 from adm.config.sampling import BitsPerDimension, GuidedSampling, Interpolation

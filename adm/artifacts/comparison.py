@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from adm.artifacts.array_files import ARRAYS, open_arrays
 from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST
-from adm.artifacts.reading import read_json
+from adm.artifacts.reading import ARRAYS, open_arrays, read_json
 from adm.artifacts.seal import MADE_WITH, SEAL
 from adm.errors import UserError, brief
 
@@ -223,20 +222,18 @@ def _array_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Diffe
             yield Difference(name, f"is missing {'here' if name in theirs else 'there'}")
             continue
         x, y = ours[name], theirs[name]
-        orders = ["F" if one.is_fortran else "C" for one in (x, y)]
-        if (x.dtype, x.shape, orders[0]) != (y.dtype, y.shape, orders[1]):
-            here, there = (
-                f"{one.dtype} of shape {one.shape} in order {order}" for one, order in zip((x, y), orders, strict=True)
-            )
+        if (x.dtype, x.shape, x.order) != (y.dtype, y.shape, y.order):
+            here, there = (f"{one.dtype} of shape {one.shape} in order {one.order}" for one in (x, y))
             yield Difference(name, f"{here}, there {there}")
-        else:
-            pairs = zip(x.chunks(CHUNK), y.chunks(CHUNK), strict=True)
-            if found := _largest(pairs, x.shape, orders[0], tolerance):
-                yield found.inside(name, "") if name else found
+        elif found := _largest(zip(x.chunks(CHUNK), y.chunks(CHUNK), strict=True), x.shape, x.order, tolerance):
+            yield found.inside(name, "") if name else found
 
 
 def _largest(
-    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]], shape: tuple[int, ...], order: Any, tolerance: Tolerance
+    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+    shape: tuple[int, ...],
+    order: Literal["F", "C"],
+    tolerance: Tolerance,
 ) -> Difference | None:
     """The largest difference of two arrays, which come in flat chunks; one beyond the tolerance before any within."""
     found: Difference | None = None

@@ -10,7 +10,7 @@ from adm.arithmetic.families import rounds_of
 from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.manifest import identity, provenance, read_manifest
 from adm.config.data import GraphParams
-from adm.data.selection import check_labels, choose
+from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError

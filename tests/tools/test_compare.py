@@ -441,19 +441,6 @@ def test_closeness_is_numpys(tmp_path, apart):
     assert compare_arrays(tmp_path, a, b)[1] == np.isclose(a, b, rtol=1e-5, atol=1e-8).all() == (apart < 1)
 
 
-def test_bfloat16(tmp_path):
-    torch = pytest.importorskip("torch")
-    from safetensors.torch import save_file as save_torch  # noqa: PLC0415
-
-    a = torch.arange(6, dtype=torch.bfloat16).reshape(2, 3)
-    b = a.clone()
-    b[1, 0] = 3.5
-    save_torch({"a": a}, tmp_path / "a.safetensors")
-    save_torch({"a": b}, tmp_path / "b.safetensors")
-    found = compare_files(tmp_path / "a.safetensors", tmp_path / "b.safetensors", DEFAULT)
-    assert (str(found.kind), found.words) == ("different", "a[1, 0]: 3.0, there 3.5; 1 of 6 differ")
-
-
 TEXTS = {
     "FID 122.1 against 186.2: -64": ("FID 122.1000001 against 186.2: -64", True),
     "| a   |  1.5 |": ("| a |  1.5000001 |", True),
