@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from adm.config.metrics import METRICS
-from adm.metrics.blocks import Block, draws_of, freedom_of, with_least_spread
+from adm.metrics.blocks import Block, block_of, draws_of, freedom_of, with_least_spread
 from adm.metrics.intervals import (
     TAIL,
     Draws,
@@ -32,7 +32,6 @@ from adm.params.judges import judged
 from adm.params.references import keys_read
 from adm.report.decisions import Data, Unit, clearance, needed, risk
 from adm.report.evidence import Evidence, Score
-from adm.report.metrics import block_of
 from adm.report.verdicts import Finding, Verdict
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})

@@ -14,7 +14,7 @@ from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.config.base import Config
 from adm.config.metrics import METRICS
 from adm.errors import UserError
-from adm.metrics.blocks import Block, t_interval
+from adm.metrics.blocks import block_of, t_interval
 from adm.metrics.jackknife import Jackknife
 from adm.params.judges import judged
 from adm.params.schema import Sections
@@ -104,13 +104,6 @@ def read_intervals(params: Sections, runs: Sequence[str], inputs: Inputs, judge:
                 bounds[f"{name}_low"], bounds[f"{name}_high"] = t_interval(block_of([spread]))[1:]
         rows.append(bounds)
     return pd.DataFrame(rows, index=list(runs))
-
-
-def block_of(spreads: Sequence[Jackknife]) -> Block:
-    """The block of one metric of several runs whose samples are paired, or of several metrics of a run."""
-    most = max(len(spread.pairs) for spread in spreads)
-    pairs = [spread.pairs if len(spread.pairs) else np.zeros(most) for spread in spreads]
-    return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
 
 
 def read_score(path: Path, run: str, section: Config, extractor: Config | None = None) -> dict[str, Any]:
