@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
@@ -67,6 +68,19 @@ def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
     tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
     assert registered >= tools | {verb.replace("_", "-") for verb in stages}
     assert not tools & stages
+
+
+def test_every_verb_stands_in_the_help_uncut(adm):
+    _, out, _ = adm("--help")
+    listed = re.findall(r"^  ([a-z][a-z-]+)  ", out, flags=re.MULTILINE)
+    shown = {name for name, verb in typer.main.get_command(cli.app).commands.items() if not verb.hidden}
+    assert sorted(listed) == sorted(shown)
+    assert "..." not in out.partition("\n")[2]
+
+
+@pytest.mark.parametrize("verb", cli.RENAMED)
+def test_an_earlier_verb_names_the_one_of_today(refused, verb):
+    assert cli.RENAMED[verb] in refused(verb, "a", "--flag")
 
 
 @pytest.mark.parametrize("rule", [name for name in kinds() if name != "resolve"])

@@ -15,7 +15,7 @@ import numpy as np
 from adm.dvc_file import MEASURED
 from adm.errors import UserError, some
 from adm.report.lottery import ROWS
-from adm.tools.diff import Number, held
+from adm.tools.compare import Number, held
 from adm.tools.publish import ARCHIVE, NOTE, processors, published
 
 MOST_RISK = 0.025
@@ -101,8 +101,8 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
     lacking = sum(key not in ours.claims for key in theirs.claims)
     equal = len(files) - len(differ)
     yield f"{equal} of {len(files)} files of scores, tables and claims have the bytes of those in {out}"
-    if ours.params.model_dump(exclude={"paths"}) != theirs.params.model_dump(exclude={"paths"}):
-        yield f"the params file has changed since; adm diff {out} tells what"
+    if ours.values != theirs.values:
+        yield f"the params file has changed since; adm compare {out} tells what"
     if differ:
         yield f"{sum(scores)} of {len(scores)} scores lie within the 99 % interval of a difference of two trainings"
     moved = [
