@@ -12,12 +12,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # The whole appendix.
 all: $(READY)
-	@began=$$(date +%s) && snakemake --cores $(CORES) --rerun-incomplete --quiet rules && echo && \
+	@began=$$(date +%s) && snakemake --cores $(CORES) --quiet rules && echo && \
 	  python workflow/verdicts.py results/embedded $$(($$(date +%s) - began))
 
 # A first look, in two minutes: Table 6 and Figure 13.
 fast: $(READY)
-	snakemake fast --cores $(CORES) --rerun-incomplete --quiet rules
+	snakemake fast --cores $(CORES) --quiet rules
 	@echo
 	@cat results/embedded/tables/table_6.md
 	@echo "Table 6: results/embedded/tables/table_6.md, Figure 13: results/embedded/figures/figure_13.png"
@@ -50,11 +50,11 @@ cluster: $(CLUSTER)
 # The libraries that benchmarks compare with.
 rivals: $(RIVALS)
 
-# What is written from something else: the schema of params files, a dvc.yaml a scale, and numbers on pages.
+# What is written from something else: the schema of params files, the embedded scale's dvc.yaml, and numbers on pages.
 SCALES := params.yaml $(wildcard scales/*/params.yaml)
 generate: $(READY)
 	adm schema
-	for params in $(SCALES); do adm dvc --params $$params || exit; done
+	adm dvc
 	python workflow/references.py
 
 # Groups in the order that tests/conftest.py gives them: the slow ones first.
@@ -89,7 +89,8 @@ check: $(READY)
 	lint-imports
 	snakefmt --check --compact-diff Snakefile workflow
 	adm schema --check
-	for params in $(SCALES); do adm check --dvc --params $$params && adm publish --check --params $$params || exit; done
+	adm check --dvc
+	for params in $(SCALES); do adm check --params $$params && adm publish --check --params $$params || exit; done
 	python workflow/references.py --check
 	$(MAKE) --no-print-directory docs
 

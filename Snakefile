@@ -69,7 +69,7 @@ rule fast:
 
 
 onstart:
-    from adm import warm
+    from adm import fork_server
     from workflow import bar
     from workflow.locks import hold
 
@@ -81,12 +81,12 @@ onstart:
     # On a cluster, and in containers, jobs start by themselves; a few start sooner so.
     alone = not workflow.local_exec or workflow.deployment_settings.deployment_method
     if not alone and sum(1 for _ in workflow.dag.needrun_jobs()) >= MANY:
-        warm.start()
+        fork_server.start()
     # Here no rate of jobs needs a limit. With one, each job that ends has the scheduler look at all others again every
     # few seconds, for ever: after 530 of 1,500 jobs it held half a core.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    bar.start(workflow.dag, FILE)
+    bar.start()
     minutes = PARAMS.execution.expected_minutes
     if minutes:
         print(f"{ROOT}: about {minutes} minutes on 2 cores, if nothing is there yet")

@@ -2,7 +2,7 @@
 
 import sys
 
-from adm.warm import run_in_fork
+from adm.fork_server import run_in_fork
 
 if (code := run_in_fork(sys.argv[1:])) is not None:
     sys.exit(code)

@@ -8,9 +8,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -53,8 +52,11 @@ Device = Literal["auto", "cpu", "cuda"]
 UNCONDITIONAL_SCALE = 10.0
 """The gradient scale of the released unconditional model. Source: the flags published with it."""
 
-NAMES = ("checkpoint", "classifier", "reference", "base", "schedule", "guide", "curve")
+ARTIFACTS = ("checkpoint", "classifier", "reference", "base", "schedule", "guide", "curve")
 """Fields of runs that name artifacts, which this interface does not make."""
+
+ARGUMENTS = ("num_samples", "micro_batch", "precision", "gradient_scale")
+"""Fields of runs that arguments decide."""
 
 C = TypeVar("C", bound=Config)
 
@@ -81,12 +83,12 @@ class Sampling:
         return range(-(-self.run.num_samples // self.run.micro_batch))
 
     def rows(self, block: int) -> range:
-        """The numbers of a block's images."""
+        """Number a block's images."""
         first = block * self.run.micro_batch
         return range(first, min(first + self.run.micro_batch, self.run.num_samples))
 
     def sample(self, block: int, stepped: Callable[[], object] = lambda: None) -> Images:
-        """The images of a block, (B, H, W, 3) uint8; `stepped` is called after each step."""
+        """Sample the images of a block, (B, H, W, 3) uint8; `stepped` is called after each step."""
         for x in self.trajectory(block)[1]:
             x_0 = x
             stepped()
@@ -116,7 +118,8 @@ class Model:
     @property
     def num_classes(self) -> int | None:
         """Classes of the model, else of the classifier; None without classes."""
-        return class_count(self.params, self._classifier_params)
+        guiding = self.classifier.model if self.classifier else None
+        return class_count(self.params, guiding if isinstance(guiding, ClassifierModel) else None)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -169,28 +172,16 @@ class Model:
         return _collected(self.sampling(classes, num, latents=latents, **how), progress)
 
     def upsample(
-        self,
-        images: Images,
-        classes: Classes = None,
-        *,
-        steps: str | int = "250",
-        sampler: str | None = None,
-        seed: int = 0,
-        batch: int | None = None,
-        progress: Progress | None = None,
-        **fields: Any,
+        self, images: Images, classes: Classes = None, *, progress: Progress | None = None, **how: Any
     ) -> Images:
         """Upsample images by an upsampler.
 
         Args:
             images: (N, h, w, 3) uint8, of the side that the upsampler was trained on.
             classes: Their classes, as for `sample`; not needed by an upsampler without classes.
-            steps: As for `sample`, and so are the others.
-            sampler: As for `sample`.
-            seed: As for `sample`. Give another one than the images were sampled with: their noise began alike.
-            batch: As for `sample`.
-            progress: As for `sample`.
-            fields: As for `sample`.
+            progress: Is told of each step.
+            how: `steps`, `sampler`, `seed`, `batch` and further fields, as for `sample`. Give another seed than the
+                images were sampled with: their noise began alike.
 
         Returns:
             (N, H, W, 3) uint8.
@@ -198,7 +189,6 @@ class Model:
         Raises:
             UserError: As for `sample`, or the images do not fit.
         """
-        how = {"steps": steps, "sampler": sampler, "seed": seed, "batch": batch, **fields}
         return _collected(self.upsampling(images, classes, **how), progress)
 
     def trajectory(self, classes: Classes = None, num: int | None = None, **how: Any) -> Iterator[Latents]:
@@ -212,13 +202,13 @@ class Model:
         Raises:
             UserError: As for `sample`.
         """
-        found = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
-        return (x.cpu().numpy() for x in found.trajectory(0)[1])
+        sampling = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
+        return (x.cpu().numpy() for x in sampling.trajectory(0)[1])
 
     def encode(
         self, images: Images, classes: Classes = None, *, steps: str | int = "250", batch: int | None = None
     ) -> Latents:
-        """The latents of images: DDIM run towards noise, over all steps but the last.
+        """Encode images as latents: DDIM run towards noise, over all steps but the last.
 
         Args:
             images: (N, H, W, 3) uint8.
@@ -235,9 +225,13 @@ class Model:
 
         Source: Appendix H.
         """
-        x_0, weights = self._conditioned(images, classes)
+        channels, side, _ = self.image_shape
+        x_0 = to_unit_range(self._checked_images(images, side), channels)
+        weights = self._weights(self._labels_for(classes, len(images)))
         space = self._space(steps, 0.0)
-        latents: Latents = self._in_batches(space.encode, space, batch, x_0, weights).numpy()
+        latents: Latents = compute_in_batches(
+            space.encode, space.device, self._batch(batch, len(x_0)), x_0, weights
+        ).numpy()
         return latents
 
     def decode(
@@ -249,7 +243,7 @@ class Model:
         steps: str | int = "250",
         batch: int | None = None,
     ) -> Images:
-        """Images from latents by DDIM, guided if there is a classifier and a scale.
+        """Decode images from latents by DDIM, guided if there is a classifier and a scale.
 
         Args:
             latents: (N, C, H, W) float32.
@@ -269,7 +263,7 @@ class Model:
         x_T = torch.from_numpy(self._checked_latents(latents))
         weights = self._weights(self._labels_for(classes, len(x_T)))
         space = self._space(steps, scale or 0.0)
-        return to_uint8(self._in_batches(space.decode, space, batch, x_T, weights))
+        return to_uint8(compute_in_batches(space.decode, space.device, self._batch(batch, len(x_T)), x_T, weights))
 
     def bits_per_dim(
         self,
@@ -280,7 +274,7 @@ class Model:
         seed: int = 0,
         batch: int | None = None,
     ) -> NDArray[np.float64]:
-        """The bound on -log2 p(image) per dimension of each image: the sum of the terms of L_vlb.
+        """Measure the bound on -log2 p(image) per dimension of each image: the sum of the terms of L_vlb.
 
         Args:
             images: (N, H, W, 3) uint8.
@@ -303,13 +297,13 @@ class Model:
         labels = self._labels_for(classes, len(found))
         steps = None if steps is None else str(steps)
         values = {"steps": steps, "seed": seed, "micro_batch": self._batch(batch, len(found))}
-        study = _checked(BitsPerDimension, {"num_images": len(found), "precision": self.precision} | values)
+        study = checked(BitsPerDimension, {"num_images": len(found), "precision": self.precision} | values)
         self._check_steps(steps)
         given = Labelled(labels, found)
         return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
 
     def default_scale(self, sampler: str = "ddpm") -> float:
-        """The gradient scale of Table 14 for a released model, by its size and sampler, else 1."""
+        """Look up the gradient scale of Table 14 for a released model, by its size and sampler, else 1."""
         if self.opened.preset == "imagenet256_unconditional":
             return UNCONDITIONAL_SCALE
         header, rows = table_cells("table_14")
@@ -320,34 +314,16 @@ class Model:
         return float(ddim if sampler == "ddim" and ddim else plain)
 
     def sampling(
-        self,
-        classes: Classes = None,
-        num: int | None = None,
-        *,
-        scale: float | None = None,
-        steps: str | int = "250",
-        sampler: str | None = None,
-        seed: int = 0,
-        latents: Latents | None = None,
-        batch: int | None = None,
-        **fields: Any,
+        self, classes: Classes = None, num: int | None = None, *, latents: Latents | None = None, **how: Any
     ) -> Sampling:
-        """What `sample` samples, to be computed block by block; the arguments are those of `sample`."""
+        """Prepare what `sample` samples, to be computed block by block; `how` are its other arguments."""
         if isinstance(self.params, UpsamplerModel):
             raise UserError(f"{self.opened.path}: is an upsampler, which makes images from smaller ones: upsample")
         num = self._counted(classes, num, latents)
         if latents is not None:
             latents = self._checked_latents(latents, num)
         labels = None if classes is None else self._numbers(classes, num)
-        steps = str(steps)
-        chosen = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
-        if scale is None:
-            scale = self.default_scale(chosen) if self.classifier else 0.0
-        values = {
-            **{"num_samples": num, "seed": seed, "steps": steps, "sampler": chosen, "precision": self.precision},
-            **{"gradient_scale": float(scale), "micro_batch": self._batch(batch, num)},
-        }
-        run = _checked(GuidedSampling, _joined(values, fields))
+        run = self._run(GuidedSampling, num, **how)
         try:
             run.check_guided(self.classifier is not None)
         except ValueError as error:
@@ -359,39 +335,47 @@ class Model:
             )
         classifier = self.classifier.network if self.classifier else None
         count = self.num_classes or 1
-        made = partial(block_trajectories, run, self.params, self.opened.network, classifier, count)
-        drawn = SeededNoise(range(seed, seed + num)).labels(count).numpy() if labels is None else labels
-        return Sampling(run, drawn, self._check_steps(steps), made(labels=labels, latents=latents))
+        drawn = SeededNoise(range(run.seed, run.seed + num)).labels(count).numpy() if labels is None else labels
+        num_steps = self._check_steps(run.steps)
+        trajectory = block_trajectories(
+            run, self.params, self.opened.network, classifier, count, labels=labels, latents=latents
+        )
+        return Sampling(run, drawn, num_steps, trajectory)
 
-    def upsampling(
-        self,
-        images: Images,
-        classes: Classes = None,
-        *,
-        steps: str | int = "250",
-        sampler: str | None = None,
-        seed: int = 0,
-        batch: int | None = None,
-        **fields: Any,
-    ) -> Sampling:
-        """What `upsample` samples, to be computed block by block; the arguments are those of `upsample`."""
+    def upsampling(self, images: Images, classes: Classes = None, **how: Any) -> Sampling:
+        """Prepare what `upsample` samples, to be computed block by block; `how` are its other arguments."""
         if not isinstance(self.params, UpsamplerModel):
             raise UserError(f"{self.opened.path}: is no upsampler, but a model of images from noise")
         found = self._checked_images(images, self.params.network.low_resolution)
         labels = self._labels_for(classes, len(found))
-        steps = str(steps)
-        chosen = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
-        values = {
-            **{"num_samples": len(found), "seed": seed, "steps": steps, "sampler": chosen, "precision": self.precision},
-            "micro_batch": self._batch(batch, len(found)),
-        }
-        run = _checked(SamplingConfig, _joined(values, fields))
-        made = partial(block_trajectories, run, self.params, self.opened.network, None, self.num_classes or 1)
-        return Sampling(run, labels, self._check_steps(steps), made(base=Samples(found, labels)))
+        run, base = self._run(SamplingConfig, len(found), **how), Samples(found, labels)
+        num_steps = self._check_steps(run.steps)
+        trajectory = block_trajectories(run, self.params, self.opened.network, None, self.num_classes or 1, base)
+        return Sampling(run, labels, num_steps, trajectory)
 
-    @property
-    def _classifier_params(self) -> ClassifierModel | None:
-        return self.classifier.model if self.classifier and isinstance(self.classifier.model, ClassifierModel) else None
+    def _run(
+        self,
+        kind: type[C],
+        num: int,
+        *,
+        steps: str | int = "250",
+        sampler: str | None = None,
+        scale: float | None = None,
+        batch: int | None = None,
+        **fields: Any,
+    ) -> C:
+        """Check how N images are sampled; the keywords are those of `sample`."""
+        for name in fields:
+            if name in ARGUMENTS:
+                raise UserError(f"{name}: is given by an argument or an option of its own")
+            if name in ARTIFACTS:
+                raise UserError(f"{name}: names an artifact of a params file; leave it out")
+        sampler = sampler or ("ddim" if str(steps).startswith("ddim") else "ddpm")
+        values = {"num_samples": num, "steps": str(steps), "sampler": sampler, "precision": self.precision, **fields}
+        if scale is None and kind is GuidedSampling:
+            scale = self.default_scale(sampler) if self.classifier else 0.0
+        values |= {} if scale is None else {"gradient_scale": float(scale)}
+        return checked(kind, values | {"micro_batch": self._batch(batch, num)})
 
     def _batch(self, given: int | None, num: int) -> int:
         side = self.params.network.image_size
@@ -405,7 +389,7 @@ class Model:
         return 1 if classes is None or isinstance(classes, int | str | np.integer) else len(classes)
 
     def _check_steps(self, steps: str | None) -> int:
-        """The number of steps of a schedule, which must fit the model."""
+        """Count the steps of a schedule, which must fit the model."""
         timesteps = self.params.noise.timesteps
         try:
             return timesteps if steps is None else number_of_steps(timesteps, steps)
@@ -413,7 +397,7 @@ class Model:
             raise UserError(str(error)) from error
 
     def _numbers(self, classes: Classes, num: int) -> Labels:
-        """The classes of N images as numbers, (N,) int64."""
+        """Number the classes of N images, (N,) int64."""
         asked = [classes] if isinstance(classes, int | str | np.integer) else list(() if classes is None else classes)
         count = self.num_classes
         if count is None:
@@ -423,7 +407,7 @@ class Model:
         return np.resize(np.array([class_number(given, count) for given in asked], np.int64), num)
 
     def _labels_for(self, classes: Classes, num: int) -> Labels:
-        """The classes of images that are given, (N,) int64; zeros for a model without classes."""
+        """Number the classes of given images, (N,) int64; zeros for a model without classes."""
         if classes is not None:
             return self._numbers(classes, num)
         if self.params.network.num_classes is not None:
@@ -444,11 +428,6 @@ class Model:
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
         return latents
 
-    def _conditioned(self, images: Images, classes: Classes) -> tuple[Tensor, Tensor]:
-        channels, side, _ = self.image_shape
-        found = self._checked_images(images, side)
-        return to_unit_range(found, channels), self._weights(self._labels_for(classes, len(found)))
-
     def _weights(self, labels: Labels) -> Tensor:
         return one_hot(torch.from_numpy(labels), self.num_classes or 1).float()
 
@@ -460,14 +439,9 @@ class Model:
         if scale and self.classifier is None:
             raise UserError(f"gradient_scale {float(scale)} does nothing without a classifier; name one")
         values = {"steps": steps, "gradient_scale": float(scale), "precision": self.precision}
-        study = _checked(Interpolation, values | {"reconstructions": 1})
+        study = checked(Interpolation, values | {"reconstructions": 1})
         classifier: nn.Module | None = self.classifier.network if self.classifier else None
         return LatentSpace.of(study, self.params, self.opened.network, classifier)
-
-    def _in_batches(
-        self, function: Callable[..., Tensor], space: LatentSpace, batch: int | None, *rows: Tensor
-    ) -> Tensor:
-        return compute_in_batches(function, space.device, self._batch(batch, len(rows[0])), *rows)
 
 
 def load(
@@ -500,10 +474,11 @@ def load(
     """
     if threads is not None:
         make_deterministic(threads)
-    if device not in (known := ("auto", "cpu", "cuda")):
-        raise UserError(f"device {device!r}: is none; there are {', '.join(known)}")
-    name = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
-    place = resolve_device(name)
+    if device not in get_args(Device):
+        raise UserError(f"device {device!r}: is none; there are {', '.join(get_args(Device))}")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = resolve_device(device)
     opened = open_network(placed(Path(checkpoint)), preset, schedule, attention_order, place)
     if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
@@ -567,20 +542,16 @@ def score(
     return measuring.measure(fake, real, Path(graph or "inception"), how, options)
 
 
-def _joined(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    for name in fields:
-        if name in values:
-            raise UserError(f"{name}: is no further field of a run, but given by an argument or an option of its own")
-        if name in NAMES:
-            raise UserError(f"{name}: names an artifact of a params file, of which there is none here; leave it out")
-    return values | fields
+def checked(config: type[C], values: dict[str, Any], place: str = "") -> C:
+    """Make a configuration of values.
 
-
-def _checked(config: type[C], values: dict[str, Any]) -> C:
+    Raises:
+        UserError: One is not accepted; the message begins with `place`.
+    """
     try:
         return config.model_validate(values)
     except ValidationError as error:
-        raise UserError(line_of(dict(error.errors(include_url=False)[0]))) from error
+        raise UserError(place + line_of(dict(error.errors(include_url=False)[0]))) from error
 
 
 def _collected(sampling: Sampling, progress: Progress | None) -> Images:

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from adm.cli_tools import ParamsFile, tools
+from adm.cli_tools import IMAGES, LOOK, SCORE, SHARE, STAGES, START, ParamsFile, tools
 from adm.config.released import RELEASED
-from adm.errors import some
-from adm.extras import extras_named
+from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
 from adm.params.execution import ExecutionParams, ProcessResources
@@ -31,7 +31,27 @@ from adm.pipeline import Job, Kind, Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.sampling.blocks import Shard
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+RENAMED = {"diff": "adm compare", "identify": "adm convert FILE"}
+"""What earlier verbs are called now."""
+
+
+class Verbs(TyperGroup):
+    """The verbs, which the help lists by what they are for."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a list for each panel; helps are wrapped, not cut."""
+        for panel in (START, LOOK, IMAGES, SCORE, SHARE, STAGES):
+            verbs = {name: verb for name, verb in self.commands.items() if not verb.hidden}
+            rows = [
+                (name, verb.get_short_help_str(limit=200))
+                for name, verb in verbs.items()
+                if getattr(verb, "rich_help_panel", None) == panel
+            ]
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @dataclass(frozen=True)
@@ -103,7 +123,7 @@ def root(
     """Diffusion Models Beat GANs on Image Synthesis, stage by stage."""
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def resolve(
     params: ParamsFile = Path("params.yaml"),
     dvc: Annotated[Path | None, typer.Option(help="A dvc.yaml that must be of this params file.")] = None,
@@ -208,12 +228,22 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     return keyed
 
 
-for _verb in dict.fromkeys(kind.command for kind in kinds().values() if kind.name != "resolve"):
-    _kinds = [kind for kind in kinds().values() if kind.command == _verb]
-    app.command(_verb.replace("_", "-"), help=_kinds[0].help)(_command(_verb, _kinds))
+for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name != "resolve"):
+    _kinds = [kind for kind in kinds().values() if kind.verb == _verb]
+    _panel = IMAGES if _verb == "fetch" else STAGES
+    app.command(_verb.replace("_", "-"), help=_kinds[0].help, rich_help_panel=_panel)(_command(_verb, _kinds))
 
-# After the stages in the list of verbs.
 app.registered_commands += tools.registered_commands
+
+
+def _refuse(ctx: typer.Context) -> None:
+    raise UserError(f"{ctx.info_name}: is now `{RENAMED[str(ctx.info_name)]}`")
+
+
+for _verb in RENAMED:
+    app.command(_verb, hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(
+        _refuse
+    )
 
 
 def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool = True) -> None:
@@ -225,19 +255,20 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     pipeline = Pipeline(load(file))
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
-    with journal_of(job) as kept, extras_named():
-        stage = import_module(job.kind.module)
+    with journal_of(job) as curves, extras_named():
+        stage = import_module(job.kind.stage)
         if not (job.kind.in_several and isinstance(taken, ProcessResources) and _launched(job, taken)):
-            stage.run(**arguments(stage.run, job, Environment(pipeline, job, kept.curves, file, is_current)))
+            stage.run(**arguments(stage.run, job, Environment(pipeline, job, curves, file, is_current)))
 
 
 def _launched(job: Job, taken: ProcessResources) -> bool:
     """Run this command in as many processes as the params file says; False if this is one of them, or the only one."""
-    if taken.world_size == 1:
+    if taken.world_size == 1 or "WORLD_SIZE" in os.environ:
         return False
-    from adm.parallel import launch
+    from adm.launcher import launch
 
-    return launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+    launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+    return True
 
 
 def main() -> None:

@@ -12,10 +12,13 @@ import typer
 
 tools = typer.Typer()
 
+START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Score", "Share", "Stages"
+"""What verbs are for, in the order of the help."""
+
 ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 
 
-@tools.command()
+@tools.command(rich_help_panel=SCORE)
 def score(
     samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
     given: Annotated[
@@ -40,7 +43,7 @@ def score(
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
-    """Score samples against a reference, and write the numbers with their provenance."""
+    """Score samples against a reference, as the paper scores."""
     from adm.errors import UserError
     from adm.evaluation import measuring
     from adm.evaluation.scoring import Options
@@ -54,7 +57,7 @@ def score(
     tool.run(samples, against, graph, how, options, out)
 
 
-@tools.command()
+@tools.command(rich_help_panel=IMAGES)
 def generate(
     checkpoint: Annotated[
         str,
@@ -87,7 +90,7 @@ def generate(
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("generated"),
 ) -> None:
-    """Generate images from a checkpoint: PNGs, a grid, an npz for `adm score`, and a json that repeats the call."""
+    """Generate images from a checkpoint: PNGs, a grid and an npz."""
     from adm.tools import generate as tool
 
     names = "classifier scale steps sampler seed upsampler init device precision batch threads preset schedule"
@@ -103,10 +106,16 @@ def generate(
         raise typer.Exit(130) from error
 
 
-@tools.command()
+@tools.command(rich_help_panel=IMAGES)
 def convert(
     source: Annotated[Path, typer.Argument(help="A .pt, a .safetensors, or the folder of a checkpoint.")],
-    out: Annotated[Path, typer.Argument(help="A .safetensors for a .pt, a .pt for anything else, or a folder.")],
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A .safetensors for a .pt, a .pt for anything else, or a folder. Without it, the released networks "
+            "that a .pt fits are listed."
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="The network; not needed where SOURCE tells.")] = None,
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of a .pt's convolutions.")] = "float32",
     format_: Annotated[
@@ -114,36 +123,34 @@ def convert(
         typer.Option("--format", help="OUT is a folder that diffusers loads as UNet2DModel and DDPMScheduler."),
     ] = None,
 ) -> None:
-    """Convert weights from the released format to ours or back, or export them."""
+    """Convert weights from the released format or to it, or identify them."""
     from adm.tools import convert as tool
 
-    if format_ is None:
+    if out is None:
+        print(*tool.identify(source), sep="\n")
+    elif format_ is None:
         tool.run(source, out, preset, dtype)
     else:
         tool.run_diffusers(source, out, preset)
 
 
-@tools.command()
-def identify(file: Annotated[Path, typer.Argument(help="A .pt in the released format.")]) -> None:
-    """Print which released networks a file fits."""
-    from adm.tools import identify as tool
-
-    print(*tool.run(file), sep="\n")
-
-
-@tools.command()
+@tools.command(rich_help_panel=LOOK)
 def verify(
-    results: Annotated[Path, typer.Argument(help="A results folder, such as results/embedded.")],
+    results: Annotated[
+        Path | None, typer.Argument(help="A results folder; that of the params file if not given.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
+    params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Find artifacts that changed or were made from other parents than those that exist; exit code 1 if any."""
+    """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
+    from adm.params import load
     from adm.tools import verify as tool
 
-    if not tool.run(results, out):
+    if not tool.run(results or Path(load(params).paths.results), out):
         raise typer.Exit(1)
 
 
-@tools.command()
+@tools.command(rich_help_panel=SHARE)
 def accept(
     verb: Annotated[
         str | None,
@@ -153,62 +160,44 @@ def accept(
     code: Annotated[str, typer.Option("--code", help="Of several older digests, the first digits of one.")] = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Declare that code of today computes what artifacts hold, so that neither engine makes them again."""
-    from adm.journal import journal
+    """Declare that changed code computes the same: nothing runs again."""
     from adm.params import load
     from adm.pipeline import Pipeline
-    from adm.tools import accept as tool
+    from adm.tools import jobs as tool
 
-    pipeline = Pipeline(load(params))
-    for stage in tool.stages_of(pipeline, verb):
-        with journal(pipeline.root, f"accept/{stage}", f"accept {stage}", stage, {"reason": reason, "code": code}):
-            tool.run(pipeline, stage, reason, code)
+    tool.accept(Pipeline(load(params)), verb, reason, code)
 
 
-@tools.command()
+@tools.command(rich_help_panel=LOOK)
 def jobs(
     verb: Annotated[str | None, typer.Argument(help="Only the jobs of this verb.")] = None,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """List the jobs of a params file: there, missing, or stale and why; goes by manifests, and reads no large file."""
+    """List the jobs of a params file: there, missing, or stale and why."""
     from adm.params import load
     from adm.tools import jobs as tool
 
     tool.run(load(params), verb)
 
 
-@tools.command()
+@tools.command(rich_help_panel=LOOK)
 def compare(
-    results_a: Annotated[Path, typer.Argument(help="A results folder.")],
-    results_b: Annotated[Path, typer.Argument(help="Another one.")],
+    a: Annotated[str, typer.Argument(help="A results folder, published or not; or a git revision, as HEAD~3.")],
+    b: Annotated[str | None, typer.Argument(help="Another one; the results of the params file if not given.")] = None,
     rtol: Annotated[float, typer.Option(min=0.0, help="Of floats: a share of the larger number.")] = 1.0e-5,
     atol: Annotated[float, typer.Option(min=0.0, help="Of all numbers, whole ones too.")] = 1.0e-8,
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
-) -> None:
-    """Compare two results folders, artifact by artifact; exit code 1 if they differ."""
-    from adm.artifacts.closeness import Tolerance
-    from adm.tools import compare as tool
-
-    if not tool.run(results_a, results_b, Tolerance(rtol, atol), out):
-        raise typer.Exit(1)
-
-
-@tools.command()
-def diff(
-    a: Annotated[str, typer.Argument(help="A results folder, or a git revision such as HEAD~3.")],
-    b: Annotated[str | None, typer.Argument(help="Another one; the results of today if not given.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs.")] = False,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Show what differs between results: params, runs, numbers beyond their intervals, and verdicts."""
-    from adm.tools import diff as tool
+    """Compare two results: artifacts, params, scores, verdicts. Exit code 1 if they differ."""
+    from adm.artifacts.comparison import Tolerance
+    from adm.tools import compare as tool
 
-    if tool.run(a, b, params, as_json) and exit_code:
+    if not tool.run(a, b, params, Tolerance(rtol, atol), out):
         raise typer.Exit(1)
 
 
-@tools.command()
+@tools.command(rich_help_panel=SHARE)
 def publish(
     params: ParamsFile = Path("params.yaml"),
     again: Annotated[
@@ -218,7 +207,7 @@ def publish(
         bool, typer.Option("--check", help="Write nothing; fail if a table or claim does not follow from the scores.")
     ] = False,
 ) -> None:
-    """Write results/published/SCALE for git: tables, figures, claims, and the scores that they are made from."""
+    """Write what a scale shows, and its scores, to a folder for git."""
     from adm.params import load
     from adm.pipeline import Pipeline
     from adm.tools import publish as tool
@@ -234,16 +223,16 @@ def publish(
         raise typer.Exit(1)
 
 
-@tools.command()
+@tools.command(rich_help_panel=START)
 def plan(params: ParamsFile = Path("params.yaml")) -> None:
-    """Print what a params file costs: operations, days, the longest chain of jobs, and bytes."""
+    """Print what a params file costs: operations, days and bytes."""
     from adm.params import load
     from adm.tools import plan as tool
 
     print(*tool.run(load(params)), sep="\n")
 
 
-@tools.command()
+@tools.command(rich_help_panel=START)
 def new(
     name: Annotated[str, typer.Argument(help="Of the scale: scales/NAME/params.yaml is written.")],
     images: Annotated[Path, typer.Option(help="A folder with one folder of images a class.")],
@@ -253,18 +242,18 @@ def new(
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="What trains and samples.")] = "cpu",
     hours: Annotated[float, typer.Option(help="That all of it may take on this machine.")] = 1.0,
 ) -> None:
-    """Write a short params file for images of your own, and its dvc.yaml, from one look at their folder."""
+    """Write a params file for images of your own, from one look at them."""
     from adm.tools import new as tool
 
     tool.run(name, images, size, channels, not unlabelled, device, hours)
 
 
-@tools.command()
+@tools.command(rich_help_panel=START)
 def check(
     params: ParamsFile = Path("params.yaml"),
     dvc: Annotated[bool, typer.Option("--dvc", help="Fail if the dvc.yaml beside it is not of this file.")] = False,
 ) -> None:
-    """Check a params file; tell which claims it does not test, and whether the dvc.yaml beside it is of this file."""
+    """Check a params file, and tell which claims it does not test."""
     from adm.dvc_file import NAME, check_stages
     from adm.params import UserError, load
     from adm.params.claims import not_tested
@@ -288,7 +277,7 @@ def check(
             print(f"  for DVC: {error}")
 
 
-@tools.command()
+@tools.command(rich_help_panel=START)
 def dvc(params: ParamsFile = Path("params.yaml")) -> None:
     """Write the dvc.yaml of a params file beside it: the stages for DVC."""
     from adm.artifacts.writing import new_file
@@ -301,14 +290,14 @@ def dvc(params: ParamsFile = Path("params.yaml")) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-@tools.command()
+@tools.command(rich_help_panel=START)
 def schema(
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params.schema.json"),
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if the file is not as it would be.")
     ] = False,
 ) -> None:
-    """Write the JSON schema of params files, which editors use to complete them, and record defaults of new fields."""
+    """Write the JSON schema of params files, for editors."""
     from adm.artifacts.writing import new_file
     from adm.config.base import INTRODUCED
     from adm.params import UserError

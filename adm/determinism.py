@@ -20,11 +20,11 @@ def generator(*path: int) -> torch.Generator:
 
 
 def seeds(rows: range, *path: int) -> list[int]:
-    """Seeds of independent streams for some rows of a batch; a row's depends on the path and on its number alone."""
+    """Draw seeds of independent streams for some rows of a batch; a row's depends on the path and its number alone."""
     root, *branch = path
     states = np.random.SeedSequence(root, spawn_key=branch).generate_state(rows.stop, np.uint64)
-    found: list[int] = states[rows.start :].tolist()
-    return found
+    own: list[int] = states[rows.start :].tolist()
+    return own
 
 
 def allow_tf32(allowed: bool) -> None:
@@ -55,11 +55,7 @@ def make_deterministic(threads: int) -> None:
     torch.set_deterministic_debug_mode("error")
     # Filling new memory guards against kernels that read before they write. It takes time, and no kernel here does so.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    keep_freed_memory()
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep freed memory: fetching pages anew for each feature map takes a twentieth of the time."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        # The C library keeps freed memory: fetching pages anew for each feature map takes a twentieth of the time.
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_MMAP_THRESHOLD, 2**25)

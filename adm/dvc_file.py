@@ -27,12 +27,12 @@ SCORED = ("evaluate", "curve", "judge")
 
 
 def command_of(params: Path) -> str:
-    """The command that generates the file again."""
+    """Write the command that generates the file again."""
     return f"adm dvc --params {params}"
 
 
 def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
-    """The text of the dvc.yaml of a params file.
+    """Write the text of the dvc.yaml of a params file.
 
     Args:
         params: The params file, relative to the project's root.
@@ -68,10 +68,10 @@ def check_stages(path: Path, params: Path, pipeline: Pipeline) -> None:
         UserError: It differs or is missing; the message names the command that generates it.
     """
     try:
-        found = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        found = ""
-    if found != render(params, read(params).files, pipeline):
+        text = ""
+    if text != render(params, read(params).files, pipeline):
         raise UserError(f"{path}: its stages are not those of {params}; type: {command_of(params)}")
 
 
@@ -94,11 +94,11 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
 
 
 def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
-    """What `dvc metrics` and `dvc plots` show: they read it where it is, so no stage has another output for them."""
+    """Declare what `dvc metrics` and `dvc plots` show where it is, so that no stage has another output for them."""
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
 
-    def path(found: Path) -> str:
-        return os.path.relpath(found, folder)
+    def path(target: Path) -> str:
+        return os.path.relpath(target, folder)
 
     # Of scores their folders: DVC looks for the files.
     metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
@@ -119,8 +119,8 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     return [line for name, entries in sections.items() if entries for line in (f"{name}:", *entries)]
 
 
-def _drawn(shown: Any) -> str | None:
-    """The first metric of an own table whose column holds numbers alone, by its heading; None if it has none."""
-    if not isinstance(shown, OwnTableParams) or shown.intervals:
+def _drawn(table: Any) -> str | None:
+    """Find the heading of an own table's first metric whose column holds numbers alone; None if it has none."""
+    if not isinstance(table, OwnTableParams) or table.intervals:
         return None
-    return next((METRICS[name].label for name in shown.metrics if METRICS[name].digits is None), None)
+    return next((METRICS[name].label for name in table.metrics if METRICS[name].digits is None), None)

@@ -1,6 +1,7 @@
 """The errors that users see."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -54,3 +55,27 @@ def some(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
     """The first of several names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return separator.join(names[:most]) + more
+
+
+EXTRAS = {
+    **dict.fromkeys(("jinja2", "pandas", "sklearn"), "workflow"),
+    "tensorflow": "tensorflow",
+}
+"""By the name of a module that is installed only when it is asked for: the extra of `pyproject.toml` that brings it."""
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Name the extra of a module that the block imports, if it is not installed.
+
+    Raises:
+        UserError: The module is one that an extra brings.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        extra = EXTRAS[module]
+        raise UserError(f"{module}: is not installed, and this needs it; type: pip install 'adm[{extra}]'") from error

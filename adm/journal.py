@@ -10,13 +10,11 @@ import shlex
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
 
 import yaml
 from tqdm import tqdm
@@ -37,52 +35,24 @@ SIGTERM_CODE = 143
 """Exit code of a process that SIGTERM stopped."""
 
 
-@dataclass(frozen=True)
-class Journal:
-    """The paths of a job's journal.
-
-    Attributes:
-        path: The text file.
-        curves: The folder for TensorBoard's files, for a job that trains.
-    """
-
-    path: Path
-    curves: Path
-
-
-def journal_of(job: Job) -> AbstractContextManager[Journal]:
-    """Keep the journal of a job while the block runs; see `journal`."""
-    return journal(job.root, job.name, " ".join(job.command), job.code, job.values)
-
-
 @contextmanager
-def journal(results: Path, name: str, title: str, code: str, values: Mapping[str, Any]) -> Iterator[Journal]:
-    """Write a journal while the block runs, to `logs/<name>.txt` in a results folder.
+def journal_of(job: Job) -> Iterator[Path]:
+    """Write the journal of a job while the block runs, to `logs/<job>.txt` in its results folder.
 
     Of several processes of one job only rank 0 writes. If a launcher process has opened the journal already, rank 0
     appends its lines.
 
-    Args:
-        results: The results folder.
-        name: What the file is called, without its ending; slashes part folders.
-        title: What runs.
-        code: The digest of the code that it runs.
-        values: What it reads of the params file, or is told.
+    Yields:
+        The folder for TensorBoard's files, for a job that trains.
 
     Raises:
         UserError: The journal cannot be opened.
     """
-    logs = results / "logs"
-    path = logs / f"{name}.txt"
-    found = Journal(path, curves=logs / "tensorboard" / name)
-    token = progress.JOB.set(title)
+    logs = job.root / "logs"
+    token = progress.JOB.set(" ".join(job.command))
     try:
-        with ExitStack() as writing:
-            if is_main_process():
-                lines = writing.enter_context(_lines(path))
-                if os.environ.get(KEPT) != str(path):
-                    writing.enter_context(_framed(lines, path, _header(title, code, values)))
-            yield found
+        with _written(logs / f"{job.name}.txt", job) if is_main_process() else nullcontext():
+            yield logs / "tensorboard" / job.name
     finally:
         progress.JOB.reset(token)
 
@@ -104,79 +74,60 @@ def console() -> Iterator[None]:
 
 
 def is_main_process() -> bool:
-    """Whether this process is rank 0 of its job, or the only one."""
+    """Tell whether this process is rank 0 of its job, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def describe_error(error: UserError | OSError) -> str:
-    """One line for a user's mistake or a system error, such as a full disk."""
+    """Describe a user's mistake or a system error, such as a full disk, in one line."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
 
 @contextmanager
-def _lines(path: Path) -> Iterator["_File"]:
-    """Append log records to a file while the block runs."""
+def _written(path: Path, job: Job) -> Iterator[None]:
+    """Append log records to a file while the block runs, below a header and above how the block ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler, root = _File(path), logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield handler
-    finally:
-        root.removeHandler(handler)
-        handler.close()
-
-
-@contextmanager
-def _framed(lines: "_File", path: Path, header: str) -> Iterator[None]:
-    """Write a header before the block, and how the block ended after it."""
+    file, root, is_launched = _File(path), logging.getLogger(), os.environ.get(KEPT) == str(path)
+    root.addHandler(file)
     began, ended = Usage.now(), "finished"
-    # A blank line separates runs; a killed run may have left half a line.
-    lines.write(f"\n{header}" if path.stat().st_size else header)
-    os.environ[KEPT] = str(path)
+    if not is_launched:
+        # A blank line separates runs; a killed run may have left half a line.
+        file.write(f"\n{_header(job)}" if path.stat().st_size else _header(job))
+        os.environ[KEPT] = str(path)
     try:
         yield
     except BaseException as error:
         ended = _ended(error)
-        lines.write(_printed(error))
+        if not is_launched:
+            file.write(_printed(error))
         raise
     finally:
-        del os.environ[KEPT]
-        lines.write(_timed(ended, began, Usage.now()))
+        if not is_launched:
+            del os.environ[KEPT]
+            file.write(_timed(ended, began, Usage.now()))
+        root.removeHandler(file)
+        file.close()
 
 
-def _header(title: str, code: str, params: Mapping[str, Any]) -> str:
+def _header(job: Job) -> str:
+    versions: dict[str, str] = {}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions |= library_versions([library])
     content = {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["adm", *sys.argv[1:]]),
         "folder": str(Path.cwd()),
-        "code": code,
-        "params": dict(params),
-        "seeds": _named("seed", params),
-        "threads": _named("threads", params),
-        "versions": _versions(),
+        "code": job.code,
+        "params": job.values,
+        "versions": versions,
         "machine": {"host": platform.node(), "processor": processor_name(), "cores": os.cpu_count()},
         "process": os.getpid(),
     }
-    return f"=== {title}\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=sys.maxsize)}"
-
-
-def _named(name: str, params: Any, place: str = "") -> dict[str, Any]:
-    """All values under a key of that name, at any depth, by dotted path."""
-    found: dict[str, Any] = {}
-    for key, value in params.items() if isinstance(params, Mapping) else ():
-        path = f"{place}{key}"
-        found |= {path: value} if key == name else _named(name, value, f"{path}.")
-    return found
-
-
-def _versions() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for library in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found |= library_versions([library])
-    return found
+    written = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=sys.maxsize)
+    return f"=== {' '.join(job.command)}\n{written}"
 
 
 def _ended(error: BaseException) -> str:
@@ -196,12 +147,8 @@ def _printed(error: BaseException) -> str:
 
 def _timed(ended: str, began: Usage, now: Usage) -> str:
     wall, processor = now.wall - began.wall, now.processor - began.processor
-    memory = f"at most {now.peak / 2**20:.0f} MiB of memory"
-    return f"{_clock()} {ended} after {wall:.1f} s, with {processor:.1f} s of processor time and {memory}\n"
-
-
-def _clock() -> str:
-    return time.strftime(_File.CLOCK)
+    used = f"{processor:.1f} s of processor time and at most {now.peak / 2**20:.0f} MiB of memory"
+    return f"{time.strftime(_File.CLOCK)} {ended} after {wall:.1f} s, with {used}\n"
 
 
 class _File(logging.FileHandler):

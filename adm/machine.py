@@ -1,30 +1,42 @@
-"""The processor of this machine, and the resources that a process has used."""
+"""This machine: its processor, its GPUs, programs compiled for it, and the resources that a process has used."""
 
 import os
 import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar, cast
+
+from platformdirs import user_cache_path
+
+from adm.errors import UserError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_taken: list[tuple[int, Any]] = []
+"""The GPU of this process and its lock. The system releases the lock when the process ends in any way."""
 
 
 def processor_name() -> str:
-    """The name of this machine's processor."""
+    """Name this machine's processor."""
     named = _processor_facts("model name"), platform.processor(), platform.machine()
     return next(filter(None, named), "unknown")
 
 
 def vector_instructions() -> str:
-    """The vector instructions of this machine's processor, such as "avx avx2 avx512f"; empty where it does not tell."""
+    """List the vector instructions of this processor, such as "avx avx2 avx512f"; none where it does not tell."""
     flags = _processor_facts("flags") or _processor_facts("Features")
     return " ".join(sorted(flag for flag in flags.split() if flag.startswith(("avx", "amx", "asimd", "sve", "sme"))))
 
 
 def cpp_compiler() -> str | None:
-    """The C++ compiler that CXX names, else g++, on macOS clang++, as it calls itself; None if there is none."""
+    """Name the C++ compiler that CXX names, else g++, on macOS clang++, as it calls itself; None if there is none."""
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     try:
         asked = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
@@ -33,11 +45,66 @@ def cpp_compiler() -> str | None:
     return asked.stdout.partition("\n")[0]
 
 
+def available_cores() -> int:
+    """Count the cores that this process may use; where the system does not tell, all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _processor_facts(name: str) -> str:
-    """What Linux tells of the first processor under a name; elsewhere nothing."""
+    """Read what Linux tells of the first processor under a name; elsewhere nothing."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+
+
+def compiled(function: F) -> F:
+    """Compile a network, or another function of tensors, when it is first called, and for each shape of its arguments.
+
+    Its weights must not change any more: without gradients they become constants of the program. Code is kept in the
+    user's cache folder, from where other jobs with the same architecture and shapes take it. The program rounds
+    differently, and not alike on all kinds of processors.
+
+    Raises:
+        UserError: There is no C++ compiler.
+    """
+    if cpp_compiler() is None:
+        raise UserError("compiled true: needs a C++ compiler, g++ or what the variable CXX names; or leave it out")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("adm") / "compiled"))
+    # Importing torch takes a second, and its compiler another one.
+    import torch  # noqa: PLC0415
+    from torch._inductor import config  # noqa: PLC0415
+
+    config.freezing = True
+    config.compile_threads = 1  # a job takes the threads that it declares
+    return cast(F, torch.compile(function, fullgraph=True, dynamic=False))
+
+
+def take_gpu(names: Sequence[str], first: int = 0) -> int:
+    """Take the first GPU that no other process of this user holds, for the life of this process.
+
+    Args:
+        names: Names of the visible GPUs that are the same in every process, such as uuids.
+        first: The number of the GPU to try first, so that the processes of a job try different ones.
+
+    Returns:
+        The number of the GPU; repeated calls return the same.
+
+    Raises:
+        UserError: Other processes hold all of them.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    for number in () if _taken else [*range(first, len(names)), *range(first)]:
+        # The name holds the user id: other users cannot open the file.
+        lock = FileLock(Path(tempfile.gettempdir(), f"adm-{os.getuid()}-{names[number]}.lock"))
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            _taken.append((number, lock))
+            break
+    if not _taken:
+        count = len(names)
+        raise UserError(f"device 'cuda': other jobs hold all {count} GPUs here; give snakemake --resources gpu={count}")
+    return _taken[0][0]
 
 
 @dataclass(frozen=True)
@@ -56,7 +123,7 @@ class Usage:
 
     @classmethod
     def now(cls) -> Self:
-        """The usage up to now."""
+        """Return the usage up to now."""
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         unit = 1 if sys.platform == "darwin" else 1024
         return cls(

@@ -1,21 +1,21 @@
-"""Several processes of one job, on a node or more, each with its own device. torchrun starts them, or `launch`."""
+"""Several processes of one job, on a node or more, each with its own device; torchrun or `adm.launcher` starts them."""
 
 import ctypes
 import hashlib
 import json
-import logging
 import os
 import signal
+import socket
 import sys
+import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -24,29 +24,81 @@ from torch import Tensor
 
 from adm.determinism import allow_tf32
 from adm.errors import UserError, one_line
-from adm.gpus import take
-from adm.roll_call import RollCall
-from adm.slurm import has_nodes, meeting, run_on_nodes
+from adm.machine import take_gpu
 
 LOST = 3
 """Exit code of a process that lost contact with another one. The other one's error tells why."""
 
-ENDED = (LOST, 128 + signal.SIGTERM, -signal.SIGTERM)
-"""Exit codes that another process's failure causes: contact was lost, or the launcher ended this one."""
-
-SHUTDOWN = 10
-"""Seconds between asking a process to end and killing it."""
-
 RUN_ID = "adm-"
-"""Prefix of the ids of runs that `launch` starts."""
+"""Prefix of the ids of runs that `adm.launcher` starts."""
 
 PR_SET_PDEATHSIG = 1
 """Option of Linux's prctl(2): the signal that a process gets when its parent ends."""
+
+CALLED = "adm/called"
+"""Key of the job's store that asks every process to answer."""
+
+INTERVAL, PATIENCE = 0.5, 5.0
+"""Seconds between looks for a call, and from a call to the count of the answers."""
+
+TIMEOUT = timedelta(seconds=30)
+"""How long to wait for the job's store."""
 
 CPU = torch.device("cpu")
 
 T = TypeVar("T")
 Arrays = tuple[NDArray[Any], ...]
+
+
+class RollCall:
+    """Which processes of a job are gone, or hang, after an exchange has failed: who does not answer a call.
+
+    An exchange names at most a neighbour, which may itself have ended because it lost another one. All that live answer
+    the first call, so every process finds the same ones missing.
+
+    Args:
+        rank: The rank of this process.
+        size: The number of processes.
+
+    Raises:
+        RuntimeError: The job's store, whose address torchrun gives, cannot be reached.
+    """
+
+    def __init__(self, rank: int, size: int) -> None:
+        self._rank, self._size = rank, size
+        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        self._store = dist.TCPStore(host, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
+        self._store.set(f"adm/node/{rank}", os.environ.get("SLURMD_NODENAME", socket.gethostname()))
+        # The launcher of rank 0 keeps the store, and is itself missing if that is gone.
+        self._keeper = f"rank 0 on {self._node(0)}"
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+        self._thread.start()
+
+    def missing(self) -> str:
+        """Call all processes; return the ranks and nodes of those that do not answer, or "" if they all do."""
+        try:
+            self._store.set(CALLED, "")
+            time.sleep(PATIENCE)
+            silent = [rank for rank in range(self._size) if not self._store.check([f"adm/here/{rank}"])]
+            return " and ".join(f"rank {', '.join(map(str, r))} on {node}" for node, r in groupby(silent, self._node))
+        except RuntimeError:
+            return self._keeper
+
+    def end(self) -> None:
+        """Answer no more."""
+        self._ended.set()
+        self._thread.join()
+
+    def _node(self, rank: int) -> str:
+        return self._store.get(f"adm/node/{rank}").decode()
+
+    def _answer(self) -> None:
+        with suppress(RuntimeError):
+            while not self._ended.wait(INTERVAL):
+                if self._store.check([CALLED]):
+                    self._store.set(f"adm/here/{self._rank}", "")
+                    return
 
 
 @dataclass(frozen=True)
@@ -99,10 +151,6 @@ class Group:
             parts = [self._gather_parts(torch.from_numpy(value)) for value in own]
             for arrays in islice(zip(*parts, strict=True), len(chunk)):
                 yield tuple(array.numpy() for array in arrays)
-
-    def all_gather(self, rows: Tensor) -> Tensor:
-        """Concatenate the rows of all processes by rank: (size x B, ...) from (B, ...), on this process's device."""
-        return rows if self.size == 1 else torch.cat(self._gather_parts(rows))
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors, all of one dtype, by their sums over the processes, in place.
@@ -168,7 +216,7 @@ ALONE = Group()
 
 
 def resolve_device(device: str, number: int = 0) -> torch.device:
-    """The device of a process: the CPU, or for "cuda" a GPU that no other process holds.
+    """Choose the device of a process: the CPU, or for "cuda" a GPU that no other process holds.
 
     Args:
         device: "cpu" or "cuda".
@@ -183,7 +231,7 @@ def resolve_device(device: str, number: int = 0) -> torch.device:
     if number >= count:
         raise UserError(f"device {device!r}: process {number} has no GPU; there are {count} here")
     # Numbers count what CUDA_VISIBLE_DEVICES shows to this job; uuids are the same for all jobs.
-    number = take([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
+    number = take_gpu([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
     torch.cuda.set_device(number)
     # cuBLAS is deterministic only with workspaces of fixed sizes.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -193,7 +241,7 @@ def resolve_device(device: str, number: int = 0) -> torch.device:
 
 @contextmanager
 def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
-    """Join the process group of the job, if torchrun or `launch` started this process.
+    """Join the process group of the job, if torchrun or `adm.launcher` started this process.
 
     Args:
         device: "cpu", or "cuda" for a GPU of its own; see `resolve_device`.
@@ -228,75 +276,11 @@ def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
     dist.destroy_process_group()
 
 
-def launch(processes: int, nodes: int = 1, place: str = "nodes") -> bool:
-    """Run this command line in several processes, unless this is one of them, or one is enough.
-
-    On several nodes srun repeats this call, once on each, and the repeated calls start the processes of their nodes.
-
-    Args:
-        processes: The number of processes on each node.
-        nodes: The number of nodes.
-        place: The key of the params file that gives it, for messages.
-
-    Returns:
-        Whether it ran them, so that nothing is left to do here.
-
-    Raises:
-        UserError: A process failed; the message names it and its error, and the others are ended. Or there are to be
-            several nodes, and this is no job of Slurm that has them.
-    """
-    if processes * nodes == 1 or "WORLD_SIZE" in os.environ:
-        return False
-    command, met_at = ["-m", "adm", *sys.argv[1:]], meeting()
-    if nodes > 1 and met_at is None:
-        _check_nodes(processes, nodes, place)
-        run_on_nodes([sys.executable, *command], nodes)
-        return True
-    # Imported late: one process needs no launcher.
-    from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
-    from torch.distributed.elastic.rendezvous import RendezvousError  # noqa: PLC0415
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
-
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    config = LaunchConfig(
-        min_nodes=nodes,
-        max_nodes=nodes,
-        nproc_per_node=processes,
-        run_id=RUN_ID + (met_at or uuid.uuid4().hex),
-        rdzv_backend="c10d",
-        rdzv_endpoint=met_at or "localhost:0",
-        rdzv_configs={"is_host": met_at is None},
-        local_addr=None if met_at else "localhost",
-        max_restarts=0,
-        shutdown_timeout=SHUTDOWN,
-    )
-    try:
-        elastic_launch(config, sys.executable)(*command)
-    except ChildFailedError as error:
-        raise UserError(_first_failure(error, processes * nodes)) from error
-    except (RendezvousError, dist.DistError) as error:
-        raise UserError(f"cannot meet the other launchers at {config.rdzv_endpoint}: {error}") from error
-    except SignalException as error:
-        sys.exit(128 + error.sigval)
-    return True
-
-
-def _check_nodes(processes: int, nodes: int, place: str) -> None:
-    if not has_nodes(nodes):
-        verb = " ".join(["adm", *sys.argv[1:]])
-        each = f"--nnodes {nodes} --nproc-per-node {processes} --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500"
-        raise UserError(
-            f"{place}: this is no job of Slurm with {nodes} nodes; type `snakemake --workflow-profile "
-            f"workflow/profiles/slurm`, `salloc --nodes {nodes} {verb}`, or on each node `torchrun {each} -m {verb}`"
-        )
-
-
 def report_failure(message: str) -> bool:
-    """Tell `launch` why this process fails, so that the launcher alone prints it.
+    """Tell `adm.launcher` why this process fails, so that the launcher alone prints it.
 
     Returns:
-        Whether `launch` started this process.
+        Whether it started this process.
     """
     if not os.environ.get("TORCHELASTIC_RUN_ID", "").startswith(RUN_ID):
         return False
@@ -305,41 +289,19 @@ def report_failure(message: str) -> bool:
     return True
 
 
-def _first_failure(error: Any, processes: int) -> str:
-    # The launcher also records the processes that it ended itself, and its timestamps are whole seconds. So a process
-    # that was ended, or lost another one, is reported only if no other kind of failure was recorded. A process that
-    # hangs is killed much later; then the one that lost it is reported. Among equals the first record is taken.
-    failures = error.failures
-    last = min(failure.timestamp for failure in failures.values()) + SHUTDOWN
-    early = [rank for rank, failure in failures.items() if failure.timestamp < last]
-    rank = min(early, key=lambda rank: (failures[rank].exitcode in ENDED, failures[rank].timestamp))
-    failure = failures[rank]
-    if isinstance(failure.message, dict):
-        said = failure.message["message"]
-    elif failure.exitcode < 0:
-        said = f"was killed by {failure.signal_name()}"
-    else:
-        said = f"ended with exit code {failure.exitcode}"
-    return f"rank {rank} of {processes}: {said}"
-
-
 @contextmanager
 def _exit_if_lost(roll_call: RollCall | None = None) -> Iterator[None]:
     """Run an exchange with the other processes; end this process if one of them is lost."""
     try:
         yield
     except RuntimeError as error:
-        _exit_lost(error, roll_call)
-
-
-def _exit_lost(error: RuntimeError, roll_call: RollCall | None) -> NoReturn:
-    missing = roll_call.missing() if roll_call else ""
-    # The launcher shall record the failure of the other process first.
-    time.sleep(1)
-    message = f"had no answer from {missing or 'another process'}: {one_line(str(error))}"
-    if not report_failure(message):
-        print(f"error: {message}", file=sys.stderr)
-    sys.exit(LOST)
+        missing = roll_call.missing() if roll_call else ""
+        # The launcher shall record the failure of the other process first.
+        time.sleep(1)
+        message = f"had no answer from {missing or 'another process'}: {one_line(str(error))}"
+        if not report_failure(message):
+            print(f"error: {message}", file=sys.stderr)
+        sys.exit(LOST)
 
 
 def _die_with_parent() -> None:

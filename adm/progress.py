@@ -61,7 +61,7 @@ def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image", *, name: s
 
 
 def on_terminal() -> bool:
-    """Whether stderr is a terminal, on which bars can be drawn."""
+    """Tell whether stderr is a terminal, on which bars can be drawn."""
     return sys.stderr.isatty()
 
 

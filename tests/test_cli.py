@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
@@ -24,7 +25,7 @@ from adm.pipeline.arguments import arguments
 from adm.sampling.batch import Samples, write_batch, write_shard
 from adm.sampling.blocks import Shard, samples_of
 
-VERBS = {kind.command for kind in kinds().values()}
+VERBS = {kind.verb for kind in kinds().values()}
 KEYED = sorted(VERBS - {"resolve", "sizes", "report", "fetch"})
 
 
@@ -69,13 +70,26 @@ def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
     assert not tools & stages
 
 
+def test_every_verb_stands_in_the_help_uncut(adm):
+    _, out, _ = adm("--help")
+    listed = re.findall(r"^  ([a-z][a-z-]+)  ", out, flags=re.MULTILINE)
+    shown = {name for name, verb in typer.main.get_command(cli.app).commands.items() if not verb.hidden}
+    assert sorted(listed) == sorted(shown)
+    assert "..." not in out.partition("\n")[2]
+
+
+@pytest.mark.parametrize("verb", cli.RENAMED)
+def test_an_earlier_verb_names_the_one_of_today(refused, verb):
+    assert cli.RENAMED[verb] in refused(verb, "a", "--flag")
+
+
 @pytest.mark.parametrize("rule", [name for name in kinds() if name != "resolve"])
 def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     found = pipeline if not rule.endswith("_shard") and rule != "gather" else Pipeline(pipeline.params, 2)
     if rule == "fetch" or rule.startswith("adopt"):
         found = Pipeline(load(root / "scales" / "released" / "params.yaml"))
     job = found.of_kind(rule)[0]
-    stage = import_module(job.kind.module)
+    stage = import_module(job.kind.stage)
     given = arguments(stage.run, job, cli.Environment(found, job, Path("curves")))
     outputs = [value for value in given.values() if isinstance(value, Path)]
     assert job.out in outputs

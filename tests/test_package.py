@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 from packaging.requirements import Requirement
 
-from adm.extras import EXTRAS, extras_named
+from adm.errors import EXTRAS, extras_named
 from adm.params import UserError
 
 MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn", "tensorflow-cpu": "tensorflow"}
@@ -25,9 +25,9 @@ BROUGHT = {"cycler": "matplotlib", "google": "tensorboard", "markupsafe": "jinja
 WITHOUT_EXTRAS = """
 import sys
 from importlib import import_module
-from adm.extras import EXTRAS
+from adm.errors import EXTRAS
 sys.modules |= dict.fromkeys(EXTRAS)
-for name in ("adm.api", *(f"adm.tools.{tool}" for tool in ("score", "generate", "convert", "identify"))):
+for name in ("adm.api", *(f"adm.tools.{tool}" for tool in ("score", "generate", "convert", "compare", "verify"))):
     import_module(name)
 from adm.cli import main
 sys.argv = ["adm", "table", "table_14"]

@@ -38,7 +38,7 @@ IMAGE = "adm.sif"
 container: IMAGE
 
 
-# From how many jobs on a process with all libraries loaded is worth its start; see `adm.warm`.
+# From how many jobs on a process with all libraries loaded is worth its start; see `adm.fork_server`.
 MANY = 8
 
 
@@ -93,7 +93,7 @@ def log_of(rule):
 
 def keys(rule):
     """The wildcard constraint that accepts only the keys of a rule."""
-    return "|".join(dict.fromkeys(found.key for found in PIPELINE.of_kind(rule))) or "(?!)"
+    return "|".join(dict.fromkeys(one.key for one in PIPELINE.of_kind(rule))) or "(?!)"
 
 
 def threads_of(rule):
@@ -103,11 +103,11 @@ def threads_of(rule):
 
 def resources_of(rule):
     """The resources of a job, for clusters; each retry gets twice as much memory and time."""
-    found = PIPELINE.of_kind(rule)
-    if not found:
+    jobs = PIPELINE.of_kind(rule)
+    if not jobs:
         return {}
-    taken = PIPELINE.resources(found[0])
-    on_gpus = any(getattr(PIPELINE.resources(one), "device", "cpu") == "cuda" for one in found)
+    taken = PIPELINE.resources(jobs[0])
+    on_gpus = any(getattr(PIPELINE.resources(one), "device", "cpu") == "cuda" for one in jobs)
     nodes = getattr(taken, "nodes", 1)
     shape = {"gpu": taken.world_size} if on_gpus else {}
     if nodes > 1:
@@ -139,5 +139,5 @@ def command(rule):
     key = f" {kind.prefix}{{wildcards.key}}" if "{key}" in kind.wildcards else ""
     shard = " --shard {wildcards.shard}" if "{shard}" in kind.wildcards else ""
     flag = f" {kind.flag}" if kind.flag else ""
-    adm = f"python -m adm {kind.command.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
+    adm = f"python -m adm {kind.verb.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
     return f"( {adm} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"

@@ -6,11 +6,11 @@ can then name the process that is in the way. Entries name processes, so an entr
 """
 
 import atexit
+import re
 import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -18,16 +18,14 @@ from dvc.fs import localfs
 from dvc.lock import LockError, make_lock
 from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError, rwlock
 
-from adm.params import UserError
+from adm.errors import UserError, some
 
 DVC = Path(".dvc")
 RECORD = DVC / "tmp" / "rwlock"
 
-PROGRAMS = frozenset({"snakemake", "dvc", "adm"})
-"""Programs that write results."""
-
-LAUNCHERS = ("python", "torchrun")
-"""Programs that start them; a version may follow the name."""
+WRITER = re.compile(r"\S*(?:python|torchrun)\S* (?:(?:-\S+ )*(?:\S*/)?|.*-m (?:-- )?)(?:snakemake|dvc|adm)(?: |$)")
+"""Command lines of engines and stages, such as `python .venv/bin/dvc`, `python -u -m adm` and `torchrun -m -- adm`, and
+none of an editor with a file of such a name."""
 
 LEFT = ("results/*/work", "results/*/shards")
 """Remains of interrupted training, and of runs without all of their shards."""
@@ -52,7 +50,7 @@ def hold(results: str) -> None:
             held.enter_context(rwlock(str(scratch), localfs, command, [], [path], hardlink=False))
     except LockError as error:
         # A process on another machine is not visible here; the first lines of DVC's message name it.
-        who = _some(at_work(Path())) or " ".join(str(error).partition("\n\n")[0].split())
+        who = some(at_work(), 1) or " ".join(str(error).partition("\n\n")[0].split())
         raise UserError(f"{results}: is locked by {who}; wait for it, or `make unlock` if it was killed") from None
     except (RWLockFileCorruptedError, RWLockFileFormatError):
         # DVC writes the file in place, so a kill or a full disk can leave a part of it.
@@ -60,37 +58,17 @@ def hold(results: str) -> None:
     atexit.register(held.close)
 
 
-def at_work(folder: Path) -> list[str]:
-    """The engines and stages that run in a folder or below it, oldest first, without this process and its parents."""
+def at_work() -> list[str]:
+    """Tell of engines and stages that run in this folder or below it, oldest first, but for this process's parents."""
     ours = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
-    here, running = folder.resolve(), []
+    running = []
     for process in psutil.process_iter(["pid", "cwd", "cmdline", "create_time"]):
-        words, cwd = process.info["cmdline"] or [], process.info["cwd"]
+        line, cwd = " ".join(process.info["cmdline"] or []), process.info["cwd"]
         # DVC may run in the folder of any dvc.yaml.
-        is_here = cwd is not None and Path(cwd).is_relative_to(here) and process.info["pid"] not in ours
-        if is_here and _writes(words):
-            running.append((process.info["create_time"], f"{' '.join(words)[:100]} (PID {process.info['pid']})"))
+        is_here = cwd is not None and Path(cwd).is_relative_to(Path.cwd()) and process.info["pid"] not in ours
+        if is_here and WRITER.match(line):
+            running.append((process.info["create_time"], f"{line[:100]} (PID {process.info['pid']})"))
     return [described for _, described in sorted(running)]
-
-
-def _writes(words: list[str]) -> bool:
-    """Whether a command line starts an engine or a stage.
-
-    Examples are `python .venv/bin/dvc`, `python -u -m adm` and `torchrun --nproc-per-node 8 -m -- adm`. An editor with
-    a file of such a name is none.
-    """
-    named = [Path(word).name for word in words if word != "--"]
-    programs = set(named[:1])
-    if named and named[0].startswith(LAUNCHERS):
-        # The script or the module, before or after the launcher's own options.
-        programs.update([name for name in named[1:] if not name.startswith("-")][:1])
-        programs.update(after for before, after in pairwise(named) if before == "-m")
-    return not PROGRAMS.isdisjoint(programs)
-
-
-def _some(running: list[str]) -> str:
-    more = f" and {len(running) - 1} more" if len(running) > 1 else ""
-    return running[0] + more if running else ""
 
 
 def unlock() -> None:
@@ -110,8 +88,8 @@ def clean() -> None:
 
 def main(verb: str) -> None:
     """Unlock or clean this folder; refuse while an engine or a stage runs here."""
-    if running := at_work(Path()):
-        sys.exit(f"{verb}: {_some(running)} still runs here; wait for it, or stop it first")
+    if running := at_work():
+        sys.exit(f"{verb}: {some(running, 1)} still runs here; wait for it, or stop it first")
     try:
         {"unlock": unlock, "clean": clean}[verb]()
     except UserError as error:

@@ -75,8 +75,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Write the generated parts, and turn links and formulas into those of the site."""
     uri = page.file.src_uri
 
-    def localised(found: re.Match[str]) -> str:
-        picture, text, target, fragment = found.groups()
+    def localised(link: re.Match[str]) -> str:
+        picture, text, target, fragment = link.groups()
         path = (_folder(uri) / target).resolve()
         text = LINK.sub(localised, text)
         if path.is_dir() or not path.is_relative_to(ROOT):
@@ -95,30 +95,30 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _folder(uri: str) -> Path:
-    """The folder that the links of a page start from: of the file that it was made from."""
+    """Return the folder that the links of a page start from: of the file that it was made from."""
     own = DOCS / uri
     return ROOT if uri == "index.md" else (own if own.exists() else ROOT / uri).parent
 
 
 def _targets(text: str, folder: Path) -> list[Path]:
-    found = [(folder / match[3]).resolve() for match in LINK.finditer(text)]
+    own = [(folder / match[3]).resolve() for match in LINK.finditer(text)]
     inner = [path for match in LINK.finditer(text) for path in _targets(match[2], folder)]
-    return [path for path in (*found, *inner) if path.is_relative_to(ROOT)]
+    return [path for path in (*own, *inner) if path.is_relative_to(ROOT)]
 
 
 def _with_parts(text: str) -> str:
-    return GENERATED.sub(lambda found: "\n".join(PARTS[found[1]](*filter(None, [found[2]]))), text)
+    return GENERATED.sub(lambda comment: "\n".join(PARTS[comment[1]](*filter(None, [comment[2]]))), text)
 
 
-def _mathml(found: re.Match[str]) -> str:
-    if found["code"]:
-        return found["code"]
-    display = "block" if found["block"] else "inline"
-    return latex2mathml.converter.convert((found["block"] or found["inline"]).strip(), display=display)
+def _mathml(formula: re.Match[str]) -> str:
+    if formula["code"]:
+        return formula["code"]
+    display = "block" if formula["block"] else "inline"
+    return latex2mathml.converter.convert((formula["block"] or formula["inline"]).strip(), display=display)
 
 
 def _verbs() -> Iterator[str]:
-    """The help of every verb."""
+    """Yield the help of every verb."""
     group = typer.main.get_command(app)
     context = group.make_context("adm", [], resilient_parsing=True)
     for name in sorted(group.list_commands(context)):
@@ -130,21 +130,21 @@ def _verbs() -> Iterator[str]:
 
 
 def _artifacts() -> Iterator[str]:
-    """A row a kind of job."""
+    """Yield a row a kind of job."""
     yield from ("| Job | Verb | Writes, in the results folder | What it is |", "|---|---|---|---|")
     for name, kind in pipeline.kinds().items():
-        module = find_spec(kind.module)
+        module = find_spec(kind.stage)
         assert module is not None
         assert module.origin is not None
         about = ast.get_docstring(ast.parse(Path(module.origin).read_text())) or ""
         about = about.splitlines()[0].partition(": ")[2]
         written = "<br>".join(f"`{path}`" for path in kind.outputs.values())
-        verb = f"{kind.command.replace('_', '-')} {kind.prefix}"
+        verb = f"{kind.verb.replace('_', '-')} {kind.prefix}"
         yield f"| `{name}` | `adm {verb.strip()}` | {written} | {about[:1].upper()}{about[1:]} |"
 
 
 def _params() -> Iterator[str]:
-    """Every section, and the kinds of entries that it holds, each where it is first met."""
+    """Yield every section, and the kinds of entries that it holds, each where it is first met."""
     schema = json.loads((ROOT / "params.schema.json").read_text())
     definitions: dict[str, Any] = schema["definitions"]
     seen: set[str] = set()
@@ -156,8 +156,8 @@ def _params() -> Iterator[str]:
         if fields := definition.get("properties"):
             yield from ("| Field | Values | Default |", "|---|---|---|")
             for field, values in fields.items():
-                shown = f"`{json.dumps(values['default'], ensure_ascii=False)}`" if "default" in values else ""
-                yield f"| `{field}` | {_values(values)} | {shown} |"
+                default = f"`{json.dumps(values['default'], ensure_ascii=False)}`" if "default" in values else ""
+                yield f"| `{field}` | {_values(values)} | {default} |"
         for inner in _named(definition):
             if inner not in seen:
                 yield from described(inner)
@@ -170,7 +170,7 @@ def _params() -> Iterator[str]:
 
 
 def _named(part: Any) -> list[str]:
-    """The definitions that a part of the schema refers to, in order."""
+    """Return the definitions that a part of the schema refers to, in order."""
     if isinstance(part, dict):
         own = [part["$ref"].split("/")[2]] if "$ref" in part else []
         return list(dict.fromkeys([*own, *(name for value in part.values() for name in _named(value))]))
@@ -178,7 +178,7 @@ def _named(part: Any) -> list[str]:
 
 
 def _values(part: Any) -> str:
-    """In words, what a part of the schema accepts."""
+    """Say in words what a part of the schema accepts."""
     match part:
         case {"$ref": reference}:
             name = reference.split("/")[2]
@@ -206,7 +206,7 @@ def _caption(key: str, shown: Any) -> str:
 
 
 def _figures(scale: str) -> Iterator[str]:
-    """Every figure of a scale that git holds, its caption and its command."""
+    """Yield every figure of a scale that git holds, its caption and its command."""
     for key, figure in load(ROOT / PARAMS[scale]).figures.items():
         if (path := _results(scale) / "figures" / f"{key}.png").exists():
             yield from ("", f"## {key}", "", f"![{key}](../{path.relative_to(ROOT).as_posix()})", "")
@@ -214,24 +214,24 @@ def _figures(scale: str) -> Iterator[str]:
 
 
 def _tables(scale: str) -> Iterator[str]:
-    """Every table of a scale that git holds, its caption and its command."""
+    """Yield every table of a scale that git holds, its caption and its command."""
     for key in load(ROOT / PARAMS[scale]).tables:
         if (path := _results(scale) / "tables" / f"{key}.md").exists():
             yield from ("", f"## {key}", "", path.read_text(), _command("table", key, scale))
 
 
 def _verdicts(scale: str) -> Iterator[str]:
-    """How many claims a scale found to hold or not, a row a group."""
+    """Count how many claims of a scale are said to hold or not, a row a group."""
     yield from ("| Group | Verdicts |", "|---|---|")
     for path in sorted((_results(scale) / "claims").glob("*.csv")):
         with path.open(newline="") as lines:
-            found = [row["verdict"] for row in csv.DictReader(lines)]
-        counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys(found))
+            verdicts = [row["verdict"] for row in csv.DictReader(lines)]
+        counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
         yield f"| [{path.stem}](../{path.with_suffix('.md').relative_to(ROOT).as_posix()}) | {counts} |"
 
 
 def _intervals() -> Iterator[str]:
-    """How true intervals are, a row a metric and comparison, and which cells are the worst."""
+    """Tell how true intervals are, a row a metric and comparison, and which cells are the worst."""
     with (DOCS / "intervals.csv").open(newline="") as lines:
         cells = list(csv.DictReader(lines))
     covered = [float(cell["coverage"]) for cell in cells]
@@ -254,8 +254,8 @@ def _intervals() -> Iterator[str]:
         told, true, share = (float(cell[name]) for name in ("told", "true", "coverage"))
         text = f"{told:.3g} / {true:.3g}; {100 * share:.1f} %"
         rows.setdefault((cell["metric"], cell["comparison"]), {})[int(cell["samples"])] = text
-    for (metric, comparison), found in rows.items():
-        yield f"| {METRICS[metric].label} | {comparison} | {' | '.join(found.get(size, '') for size in sizes)} |"
+    for (metric, comparison), of_row in rows.items():
+        yield f"| {METRICS[metric].label} | {comparison} | {' | '.join(of_row.get(size, '') for size in sizes)} |"
 
 
 def _results(scale: str) -> Path:
@@ -269,7 +269,7 @@ def _command(verb: str, key: str, scale: str) -> str:
 
 @cache
 def _plan(scale: str) -> list[str]:
-    """What a scale costs."""
+    """Tell what a scale costs."""
     return list(plan.run(load(ROOT / PARAMS[scale])))
 
 

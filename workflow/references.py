@@ -48,12 +48,12 @@ HERE, HALF = ", here", ", ±"
 
 
 def pages() -> list[Path]:
-    """The pages that may refer to published results."""
+    """Return the pages that may refer to published results."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def filled(text: str, name: str) -> str:
-    """A page's text with every number as it is published.
+    """Fill in every number of a page's text as it is published.
 
     Args:
         text: The page's Markdown.
@@ -65,12 +65,12 @@ def filled(text: str, name: str) -> str:
     whole = text
 
     def at(change: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
-        def changed(found: re.Match[str]) -> str:
+        def changed(match: re.Match[str]) -> str:
             try:
-                return change(found)
+                return change(match)
             except ValueError as error:
-                line = whole.count("\n", 0, found.start("place")) + 1
-                raise ValueError(f"{name}:{line}: {found['place']}: {error}") from error
+                line = whole.count("\n", 0, match.start("place")) + 1
+                raise ValueError(f"{name}:{line}: {match['place']}: {error}") from error
 
         return changed
 
@@ -80,30 +80,30 @@ def filled(text: str, name: str) -> str:
 
 
 def without_comments(text: str) -> str:
-    """A page's text in which a number tells where it is from when it is pointed at, and no reference is seen."""
+    """Drop the references of a page's text; a number tells where it is from when it is pointed at."""
 
-    def pointed(found: re.Match[str]) -> str:
-        number, place = found["number"], f"{found['place']}{found['row']}"
+    def pointed(match: re.Match[str]) -> str:
+        number, place = match["number"], f"{match['place']}{match['row']}"
         return f'<span title="{escape(place)}">{number}</span>' if number else ""
 
     return REFERENCE.sub(pointed, text)
 
 
-def _reference(found: re.Match[str]) -> str:
-    number, parts = found["number"] or "", found["row"].removeprefix(": ").split("; ")
-    if not found["row"].startswith(": "):
+def _reference(match: re.Match[str]) -> str:
+    number, parts = match["number"] or "", match["row"].removeprefix(": ").split("; ")
+    if not match["row"].startswith(": "):
         raise ValueError("a colon and what is referred to must follow")
-    scale, _, table = found["place"].partition("/")
+    scale, _, table = match["place"].partition("/")
     if parts[-1] in VERDICTS and parts[0] != "count":
-        _require_verdict(_claim(found["place"], parts[0]), parts[-1])
-        return found[0]
+        _require_verdict(_claim(match["place"], parts[0]), parts[-1])
+        return match[0]
     if not number:
         raise ValueError("no number stands before the reference")
     if table.startswith("claims/"):
-        value, half = _of_claims(found["place"], parts), ""
+        value, half = _of_claims(match["place"], parts), ""
     else:
         value, half = _of_table(scale, table, parts)
-    return f"{_printed(number, value, half)}{found['comment']}"
+    return f"{_printed(number, value, half)}{match['comment']}"
 
 
 def _require_verdict(row: dict[str, str], verdict: str) -> None:
@@ -137,7 +137,7 @@ def _of_claims(place: str, parts: list[str]) -> str:
 
 
 def _of_table(scale: str, table: str, parts: list[str]) -> tuple[str, str]:
-    """A cell, and half of its interval if the table has it."""
+    """Find a cell, and half of its interval if the table has it."""
     *words, column = parts
     rows = _rows(f"{scale}/tables/{table}" if table != SPENT else f"{scale}/{SPENT}")
     first = [row for row in rows if words == [next(iter(row.values()))]]
@@ -160,7 +160,7 @@ def _begins(cell: str, word: str) -> bool:
 
 
 def _printed(before: str, value: str, half: str) -> str:
-    """A value with the decimals, the interval and the unit that stand on the page."""
+    """Print a value with the decimals, the interval and the unit that stand on the page."""
     if before in VERDICTS or value in VERDICTS:
         return value
     first, _, second = before.removesuffix(" %").partition(" ± ")
@@ -175,20 +175,20 @@ def _rounded(like: str, text: str, times: int) -> str:
     return f"{float(text) * times:,.{len(like.partition('.')[2])}f}"
 
 
-def _excerpt(found: re.Match[str]) -> str:
-    scale, _, table = found["place"].partition("/")
+def _excerpt(match: re.Match[str]) -> str:
+    scale, _, table = match["place"].partition("/")
     cells = _cells(f"{scale}/tables/{table}.md")
     headings = [heading.strip() for heading in cells[0]]
-    wanted = found["columns"].split(" | ")
+    wanted = match["columns"].split(" | ")
     if missing := [name for name in wanted if name not in headings]:
         raise ValueError(f"has no column {missing[0]!r}; columns are {' | '.join(headings)}")
     places = [headings.index(name) for name in wanted]
     made = "".join(f"|{'|'.join(row[place] for place in places)}|\n" for row in cells)
-    return found[0].removesuffix(found["table"]) + made
+    return match[0].removesuffix(match["table"]) + made
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    """The rows of a published csv; of what a scale took, which is Markdown alone, those of its table."""
+    """Read the rows of a published csv; of what a scale took, which is Markdown alone, those of its table."""
     if not name.endswith(f"/{SPENT}"):
         return list(csv.DictReader(_text(f"{name}.csv").splitlines()))
     heading, _, *rows = ([cell.strip() for cell in row] for row in _cells(f"{name}.md"))
@@ -196,7 +196,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def _cells(name: str) -> list[list[str]]:
-    """The cells of a Markdown table, a line a row, as they are padded."""
+    """Read the cells of a Markdown table, a line a row, as they are padded."""
     return [line.strip("|").split("|") for line in _text(name).splitlines() if line.startswith("|")]
 
 

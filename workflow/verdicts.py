@@ -15,7 +15,7 @@ import numpy as np
 from adm.dvc_file import MEASURED
 from adm.errors import UserError, some
 from adm.report.lottery import ROWS
-from adm.tools.diff import Number, held
+from adm.tools.compare import Number, held
 from adm.tools.publish import ARCHIVE, NOTE, processors, published
 
 MOST_RISK = 0.025
@@ -32,7 +32,7 @@ WIDE_95, WIDE_99 = 1.960, 2.576
 
 
 def summary(results: Path, seconds: int) -> list[str]:
-    """The time that a run took, how many claims got which verdict, where to read on, and what differs from before."""
+    """Tell how long a run took, how many claims got which verdict, where to read on, and what differs from before."""
     counts, wrong = Counter[str](), 0.0
     for path in results.glob("claims/*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
@@ -53,7 +53,7 @@ def summary(results: Path, seconds: int) -> list[str]:
 
 
 def _compared(results: Path) -> list[str]:
-    """As `comparison`; a run that ended well ends well, whatever is published."""
+    """Compare as `comparison` does; a run that ended well ends well, whatever is published."""
     try:
         return list(comparison(results, retraining(results)))
     except UserError as error:
@@ -68,7 +68,7 @@ def retraining(results: Path) -> float:
 
 
 def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
-    """Lines on how results compare with what is published of their scale.
+    """Tell how results compare with what is published of their scale.
 
     Args:
         results: A results folder, whole.
@@ -101,8 +101,8 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
     lacking = sum(key not in ours.claims for key in theirs.claims)
     equal = len(files) - len(differ)
     yield f"{equal} of {len(files)} files of scores, tables and claims have the bytes of those in {out}"
-    if ours.params.model_dump(exclude={"paths"}) != theirs.params.model_dump(exclude={"paths"}):
-        yield f"the params file has changed since; adm diff {out} tells what"
+    if ours.values != theirs.values:
+        yield f"the params file has changed since; adm compare {out} tells what"
     if differ:
         yield f"{sum(scores)} of {len(scores)} scores lie within the 99 % interval of a difference of two trainings"
     moved = [
@@ -135,7 +135,7 @@ def within(ours: Number, theirs: Number, ratio: float = RETRAINING) -> bool:
 
 
 def _is_measured(path: Path) -> bool:
-    """Whether a file holds what is measured in seconds."""
+    """Tell whether a file holds what is measured in seconds."""
     return path.stem in MEASURED or path.parent.name in ("training", "throughput")
 
 

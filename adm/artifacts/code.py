@@ -54,9 +54,6 @@ FOLLOWED: set[str] = set()
 """Packages beside this one that have stages, or that rows of registries name: their modules count as those of this
 one."""
 
-DIGITS = 64
-"""Hexadecimal digits of a digest."""
-
 ACCEPTED = PACKAGE / "accepted.json"
 """By verb, digests of code that was declared to compute the same, each with the digest that it stands for."""
 
@@ -85,13 +82,13 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
         64 hexadecimal digits.
     """
     kept = _cached() / hashlib.sha256("+".join([verb, *rows]).encode()).hexdigest()
-    found = kept.read_text(encoding="ascii") if kept.exists() else ""
-    if len(found) != DIGITS:
-        pieces = code_of(verb, rows)
-        found = hashlib.sha256("".join(f"{name}\n{text}\n" for name, text in pieces.items()).encode()).hexdigest()
-        if any(name.partition(".")[0] != "adm" for name in pieces if not name.startswith("row ")):
-            return found  # the cache knows the bytes of this package alone
-        with suppress(OSError):  # a home that cannot be written to costs time alone
+    if kept.exists():
+        return kept.read_text(encoding="ascii")
+    pieces = code_of(verb, rows)
+    found = hashlib.sha256("".join(f"{name}\n{text}\n" for name, text in pieces.items()).encode()).hexdigest()
+    # The cache knows the bytes of this package alone. A home that cannot be written to costs time.
+    if all(name.partition(".")[0] == "adm" for name in pieces if not name.startswith("row ")):
+        with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
             partial = kept.with_suffix(f".{os.getpid()}")
             partial.write_text(found, encoding="ascii")
@@ -110,13 +107,13 @@ def _cached() -> Path:
 
 
 def code_of_record(verb: str, digest: str) -> str:
-    """The digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
+    """Name the digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
     steps = acceptances(verb, digest)
     return steps[-1]["as"] if steps else digest
 
 
 def acceptances(verb: str, digest: str) -> list[dict[str, str]]:
-    """What was accepted between a stage's code and the code that stands for it, the newest first."""
+    """List what was accepted between a stage's code and the code that stands for it, the newest first."""
     accepted, steps = read_accepted().get(verb, {}), list[dict[str, str]]()
     while digest in accepted:
         steps.append(accepted.pop(digest))
@@ -125,7 +122,7 @@ def acceptances(verb: str, digest: str) -> list[dict[str, str]]:
 
 
 def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
-    """What was accepted: by verb and digest, the digest that it stands for ("as"), the day ("on") and the reason.
+    """Read what was accepted: by verb and digest, the digest that it stands for ("as"), the day ("on") and the reason.
 
     Raises:
         UserError: The file is no JSON, as after a merge that was left half-way.
@@ -138,7 +135,7 @@ def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
-    """The pieces of a stage's code by their names, sorted, each with its text; arguments are those of `code_digest`.
+    """Collect the pieces of a stage's code by their names, sorted, with texts; arguments are those of `code_digest`.
 
     A module has its name, a definition that of its module before a colon, and a row "row " before its own.
     """
@@ -157,10 +154,10 @@ def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
                 FOLLOWED.update(each.module.partition(".")[0] for each in used)
                 waiting += used
             continue
-        text = _text(piece)
+        text, used = _read(piece)
         if text is not None:
             texts[str(piece)] = text
-        waiting += [used for used in _uses(piece) if _is_followed(used.module)]
+        waiting += [each for each in used if _is_followed(each.module)]
     return dict(sorted(texts.items()))
 
 
@@ -193,36 +190,27 @@ def _row(row: Any) -> tuple[str, list[Piece]]:
 
 
 def declares(module: str) -> bool:
-    """Whether definitions of a module count one by one."""
+    """Tell whether definitions of a module count one by one."""
     return module.startswith(tuple(f"{package}." for package in DECLARATIONS)) or module in DECLARATIONS
 
 
 @cache
-def _text(piece: Piece) -> str | None:
-    """The text of a piece; None where it has none of its own: what is imported, and words of errors."""
-    if _file(piece.module) is None:
-        return None
-    if not piece.name:
-        return _normalised(_tree(piece.module))
-    node = _bindings(piece.module).get(piece.name)
-    if node is None or isinstance(node, ast.ImportFrom | ast.Import):
-        return None
-    return _normalised(_counted(piece.module, node))
+def _read(piece: Piece) -> tuple[str | None, list[Piece]]:
+    """The text of a piece, None where it has none of its own; and the pieces that it names.
 
-
-@cache
-def _uses(piece: Piece) -> list[Piece]:
-    """The pieces that a piece names: what a module imports, or what a definition mentions."""
+    A module names what it imports, a definition what it mentions. What is imported has no text.
+    """
     if _file(piece.module) is None:
-        return []
+        return None, []
     if not piece.name:
-        return _imported(piece.module, _tree(piece.module), _tree(piece.module))
+        tree = _tree(piece.module)
+        return _normalised(tree), _imported(piece.module, tree, tree)
     bindings = _bindings(piece.module)
     node = bindings.get(piece.name)
     if node is None:
-        return []
+        return None, []
     if isinstance(node, ast.ImportFrom | ast.Import):
-        return _imported(piece.module, node, None, piece.name)
+        return None, _imported(piece.module, node, None, piece.name)
     counted = _counted(piece.module, node)
     found = _imported(piece.module, counted, counted)
     for name in {each.id for each in ast.walk(counted) if isinstance(each, ast.Name)} - {piece.name}:
@@ -234,7 +222,7 @@ def _uses(piece: Piece) -> list[Piece]:
         # A section's values may be sections, whose methods whoever has it can call.
         fields = (each.annotation for each in node.body if isinstance(each, ast.AnnAssign))
         found += [used for field in fields for used in _classes(piece.module, field)]
-    return found
+    return _normalised(counted), found
 
 
 def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
@@ -311,19 +299,16 @@ def _bindings(module: str) -> dict[str, ast.stmt]:
     """The statement that binds each name of a module of declarations."""
     found: dict[str, ast.stmt] = {}
     for node in _tree(module).body:
-        match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                found[name] = node
-            case ast.AnnAssign(target=target):
-                found |= {each.id: node for each in ast.walk(target) if isinstance(each, ast.Name)}
-            case ast.Assign(targets=targets):
-                names = (each for target in targets for each in ast.walk(target) if isinstance(each, ast.Name))
-                found |= {each.id: node for each in names}
-            case ast.If() | ast.Try() | ast.With() | ast.For():
-                names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
-                found |= {each.id: node for each in names if isinstance(each.ctx, ast.Store)}
-            case ast.ImportFrom(names=aliases) | ast.Import(names=aliases):
-                found |= {alias.asname or alias.name: node for alias in aliases}
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            found |= {alias.asname or alias.name: node for alias in node.names}
+        else:
+            # Of an assignment its targets alone: its value may name variables of its own.
+            parts: list[ast.AST] = [*node.targets] if isinstance(node, ast.Assign) else [node]
+            parts = [node.target] if isinstance(node, ast.AnnAssign) else parts
+            names = (each for part in parts for each in ast.walk(part) if isinstance(each, ast.Name))
+            found |= {each.id: node for each in names if isinstance(each.ctx, ast.Store)}
     return found
 
 
@@ -356,7 +341,7 @@ def _is_section(module: str, node: ast.ClassDef) -> bool:
 
 
 def verbs() -> list[str]:
-    """The names of all stages."""
+    """List the names of all stages."""
     return sorted(path.stem for path in (PACKAGE / "stages").glob("[a-z]*.py"))
 
 

@@ -1,11 +1,11 @@
-"""The artifacts of a results folder: folders with a manifest, and single files."""
+"""The artifacts of a results folder, folders with a manifest and single files, and whether their bytes are intact."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adm.artifacts.manifest import MANIFEST
-from adm.errors import UserError
+from adm.artifacts.manifest import MANIFEST, Manifest, read_record, sha256
+from adm.errors import UserError, some
 
 SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "shards", "work"})
 """What a results folder holds beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""
@@ -28,41 +28,47 @@ class Artifact:
     is_folder: bool
     files: Mapping[str, Path]
 
+    @property
+    def tells(self) -> bool:
+        """Whether it should tell what made it: tables, figures and logs do not."""
+        return self.is_folder or self.path.suffix == ".json"
+
 
 def find_artifacts(results: Path) -> dict[str, Artifact]:
-    """All artifacts of a results folder by relative path, sorted; hidden files and `SCRATCH` are left out.
-
-    Raises:
-        UserError: There is no such folder, or it holds no artifact, or is itself one.
-    """
-    if not results.exists():
-        raise UserError(f"{results}: does not exist")
-    if not results.is_dir():
-        raise UserError(f"{results}: is a file, not a results folder")
+    """Find all artifacts of a results folder by relative path, sorted; hidden files and `SCRATCH` are left out."""
     entries = [entry for entry in _entries(results) if entry.name not in SCRATCH]
-    if _is_artifact(entries):
-        raise UserError(f"{results}: is a single artifact; give the results folder that holds it")
-    found = {
-        artifact.path.relative_to(results).as_posix(): artifact for entry in entries for artifact in _artifacts(entry)
-    }
-    if not found:
-        raise UserError(f"{results}: holds no artifact")
-    return dict(sorted(found.items()))
+    artifacts = [artifact for entry in entries for artifact in _artifacts(entry)]
+    return {artifact.path.relative_to(results).as_posix(): artifact for artifact in artifacts}
 
 
-def check_out(out: Path | None, *results: Path) -> None:
-    """Refuse a path for a report that is a folder or lies among the artifacts.
+def read_record_of(artifact: Artifact) -> Manifest:
+    """Read what made an artifact that tells it.
 
     Raises:
-        UserError: `out` is a folder, or lies in a folder of results.
+        UserError: Its record is missing, or is not what was written.
     """
-    if out is None:
-        return
-    if out.is_dir():
-        raise UserError(f"--out {out}: is a folder; the report is one json file")
-    for folder in results:
-        if out.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"--out {out}: lies in {folder}, of which it is no result; write it elsewhere")
+    if artifact.is_folder and MANIFEST not in artifact.files:
+        raise UserError(f"{artifact.path / MANIFEST}: does not exist; the folder holds {some(list(artifact.files))}")
+    return read_record(artifact.path)
+
+
+def damage(artifact: Artifact, record: Manifest) -> list[str]:
+    """List the files of a folder that are not those that its manifest names, or have other bytes."""
+    wrong = []
+    for name in dict.fromkeys([*record.files, *artifact.files]) if artifact.is_folder else ():
+        if name == MANIFEST:
+            continue
+        if name not in artifact.files:
+            wrong.append(f"{name}: does not exist, though the manifest names it")
+        elif name not in record.files:
+            wrong.append(f"{name}: is not in the manifest")
+        else:
+            try:
+                if sha256(artifact.files[name]) != record.files[name]:
+                    wrong.append(f"{name}: is not the file that was written: its sha256 differs from the manifest's")
+            except OSError as error:
+                wrong.append(f"{name}: cannot be read: {error.strerror or error}")
+    return wrong
 
 
 def _artifacts(path: Path) -> Iterator[Artifact]:
@@ -70,24 +76,12 @@ def _artifacts(path: Path) -> Iterator[Artifact]:
         yield Artifact(path, False, {path.name: path})
         return
     entries = _entries(path)
-    if _is_artifact(entries):
-        files = [file for entry in entries for file in _files(entry)]
-        yield Artifact(path, True, {file.relative_to(path).as_posix(): file for file in files})
+    if any(entry.name == MANIFEST or entry.suffix not in LOOSE for entry in entries if not entry.is_dir()):
+        files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if not file.is_dir()}
+        yield Artifact(path, True, {name: file for name, file in files.items() if not file.name.startswith(".")})
         return
     for entry in entries:
         yield from _artifacts(entry)
-
-
-def _is_artifact(entries: list[Path]) -> bool:
-    return any(entry.name == MANIFEST or entry.suffix not in LOOSE for entry in entries if not entry.is_dir())
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    for entry in _entries(path):
-        yield from _files(entry)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -112,7 +112,6 @@ class TrainingParams(Config):
     crop: Literal["centre", "random"] = "centre"
     flip: bool = False
     label_dropout: Fraction = 0.0
-    timestep_sampler: Literal["uniform", "loss_second_moment"] = "uniform"
     seed: Annotated[Seed | TrainingSeeds, BeforeValidator(_one_or_three)] = 0
     threads: PositiveInt = 1
 

@@ -46,9 +46,7 @@ SAMPLERS: Registry[Sampler] = Registry(
         "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", *SHIFTED)),
         "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", *SHIFTED)),
         "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", *SHIFTED)),
-        "heun": Sampler(
-            "Heun", "adm.diffusion.solvers:Heun", ("churn", "churn_range", *SHIFTED), twice_but_once_at_last
-        ),
+        "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", SHIFTED, twice_but_once_at_last),
     },
 )
 """Every sampler, by its name in a run."""

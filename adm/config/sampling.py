@@ -65,9 +65,7 @@ class Sampling(Batch):
 
     `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
     null takes the average of its `ema_rate`.
-    `clipping` is that of the predicted image: "static" to [-1, 1], "dynamic" to a percentile of its own values, which
-    is then scaled to 1, or "none". `order` is UniPC's; `churn` is the noise that Heun's method adds back, where sigma
-    is within `churn_range`.
+    `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
 
     ema_length: EmaLength | None = None
@@ -76,10 +74,8 @@ class Sampling(Batch):
     eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     noise_temperature: Temperature = 1.0
     epsilon_temperature: EpsilonTemperature = 1.0
-    clipping: Literal["static", "dynamic", "none"] = "static"
+    clipping: Literal["static", "none"] = "static"
     order: Literal[2, 3] = 2
-    churn: Annotated[float, Field(ge=0)] = 0.0
-    churn_range: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = None
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
     compiled: bool = False
@@ -95,12 +91,6 @@ class Sampling(Batch):
                 raise ValueError(
                     f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _range_increases(self) -> Self:
-        if self.churn_range is not None and self.churn_range[0] > self.churn_range[1]:
-            raise ValueError(f"churn_range {self.churn_range} must not fall; write the lower sigma first")
         return self
 
     def evaluations(self, timesteps: int) -> Evaluations:

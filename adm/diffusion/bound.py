@@ -38,15 +38,15 @@ class PairTerms:
     prior: Table
 
     def __add__(self, other: Self) -> Self:
-        """The sum of two tables of terms."""
+        """Add two tables of terms."""
         return type(self)(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
 
     def __truediv__(self, count: int) -> Self:
-        """The mean of a sum over `count` images."""
+        """Divide a sum over `count` images."""
         return type(self)(*(table / count for table in vars(self).values()))
 
     def lost(self) -> list[int]:
-        """The places at which a term is NaN or infinite."""
+        """Find the places at which a term is NaN or infinite."""
         pairs = np.triu_indices(len(self.prior), 1)
         between, decoder = np.zeros((2, *self.between.shape))
         between[pairs], decoder[pairs] = self.between[pairs], self.decoder[pairs]
@@ -55,14 +55,14 @@ class PairTerms:
         return np.flatnonzero(~np.isfinite(sums)).tolist()
 
     def bound(self, chosen: Sequence[int]) -> float:
-        """The bound of a process that visits the places `chosen`, increasing, at least one."""
+        """Add up the bound of a process that visits the places `chosen`, increasing, at least one."""
         last = self.prior[chosen[-1]]
         if len(chosen) == 1:
             return float(self.alone[chosen[0]] + last)
         return float(self.decoder[chosen[0], chosen[1]] + self.between[chosen[:-1], chosen[1:]].sum() + last)
 
     def optima(self) -> NDArray[np.bool_]:
-        """The schedules with the least bound, one of each number of steps.
+        """Find the schedules with the least bound, one of each number of steps.
 
         The least cost of k steps that end at t is the least, over s < t, of that of k - 1 steps that end at s and of
         the term between them.

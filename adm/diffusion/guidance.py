@@ -17,7 +17,7 @@ Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def in_one_batch(both: Denoiser) -> Pair:
-    """The outputs of one network under two conditions, computed as a batch of 2B images.
+    """Compute the outputs of one network under two conditions as a batch of 2B images.
 
     Args:
         both: The network, conditioned for the guided images first and then, in the same order, for the guide's.
@@ -31,7 +31,7 @@ def in_one_batch(both: Denoiser) -> Pair:
 
 
 def in_turn(guided: Denoiser, guide: Denoiser) -> Pair:
-    """The outputs of two networks; if the guide learned no variance, its output has C channels alone."""
+    """Compute the outputs of two networks; if the guide learned no variance, its output has C channels alone."""
     return lambda x, timesteps: (guided(x, timesteps), guide(x, timesteps))
 
 

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,17 +15,7 @@ VLB_WEIGHT = 0.001
 Objective = Literal["simple", "vlb", "hybrid"]
 
 
-@dataclass(frozen=True)
-class LossTerms:
-    """Losses of each image, (B,) float32. `loss` is the one to minimise; a term that the objective lacks is None."""
-
-    loss: Tensor
-    mse: Tensor | None
-    vlb: Tensor | None
-
-
-@dataclass(frozen=True)
-class BoundTerms:
+class BoundTerms(NamedTuple):
     """The terms of one timestep for each image, (B,) float64.
 
     Attributes:
@@ -41,12 +30,12 @@ class BoundTerms:
 
 
 def mean_over_pixels(x: Tensor) -> Tensor:
-    """Mean over every axis but the first."""
+    """Average over every axis but the first."""
     return x.flatten(1).mean(1)
 
 
 def normal_kl(q: Gaussian, p: Gaussian) -> Tensor:
-    """KL(q || p) of diagonal Gaussians, elementwise, in nats. Source: equation 10."""
+    """Compute KL(q || p) of diagonal Gaussians, elementwise, in nats. Source: equation 10."""
     return 0.5 * (
         p.log_variance
         - q.log_variance
@@ -57,7 +46,7 @@ def normal_kl(q: Gaussian, p: Gaussian) -> Tensor:
 
 
 def discretised_gaussian_nll(x_0: Tensor, p: Gaussian) -> Tensor:
-    """-log p(x_0) of 8-bit pixels rescaled to [-1, 1], elementwise, in nats; the end bins hold the tails.
+    """Compute -log p(x_0) of 8-bit pixels rescaled to [-1, 1], elementwise, in nats; the end bins hold the tails.
 
     Source: equation 9; Ho et al. (2020), equation 13.
     """
@@ -80,7 +69,7 @@ def _normal_cdf(x: Tensor) -> Tensor:
 
 
 def vlb_term(diffusion: Diffusion, p: Gaussian, x_0: Tensor, x_t: Tensor, t: Index) -> Tensor:
-    """The term of L_vlb at t, (B,), in bits per dimension: L_0 at t = 0, else L_t. Source: equations 8-10."""
+    """Compute the term of L_vlb at t, (B,), in bits per dimension: L_0 at t = 0, else L_t. Source: equations 8-10."""
     if isinstance(t, int) and t == 0:
         return mean_over_pixels(discretised_gaussian_nll(x_0, p)) / math.log(2.0)
     terms = mean_over_pixels(normal_kl(diffusion.q_posterior(x_0, x_t, t), p))
@@ -95,8 +84,8 @@ def vlb_term(diffusion: Diffusion, p: Gaussian, x_0: Tensor, x_t: Tensor, t: Ind
 
 def training_loss(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, t: Tensor, eps: Tensor, objective: Objective
-) -> LossTerms:
-    """The loss of each image at its own timestep.
+) -> dict[str, Tensor]:
+    """Compute the loss of each image at its own timestep.
 
     Args:
         diffusion: The training process, T steps.
@@ -106,6 +95,9 @@ def training_loss(
         eps: (B, C, H, W) standard normal.
         objective: "simple" is ||eps - eps_theta||^2. "vlb" is T times the term of L_vlb at t. "hybrid" is their sum
             with weight lambda = 0.001 on L_vlb; there L_vlb does not train the mean.
+
+    Returns:
+        (B,) float32 each: "loss", the one to minimise, and those of "mse" and "vlb" that the objective has.
 
     Raises:
         ValueError: The objective is "hybrid" and the variance is fixed: L_vlb would have nothing to learn.
@@ -117,21 +109,21 @@ def training_loss(
     if objective == "vlb":
         p = diffusion.p_mean_variance(output, x_t, t, clipping="none")
         vlb = vlb_term(diffusion, p, x_0, x_t, t)
-        return LossTerms(loss=diffusion.num_timesteps * vlb, mse=None, vlb=vlb)
+        return {"loss": diffusion.num_timesteps * vlb, "vlb": vlb}
     channels = x_0.shape[1]
     mse = mean_over_pixels((eps - output[:, :channels]) ** 2)
     if objective == "simple":
-        return LossTerms(loss=mse, mse=mse, vlb=None)
+        return {"loss": mse, "mse": mse}
     if diffusion.variance != "learned_range":
         raise ValueError(f"objective 'hybrid' needs a learned variance, not {diffusion.variance!r}")
     frozen_mean = torch.cat([output[:, :channels].detach(), output[:, channels:]], dim=1)
     p = diffusion.p_mean_variance(frozen_mean, x_t, t, clipping="none")
     vlb = vlb_term(diffusion, p, x_0, x_t, t)
-    return LossTerms(loss=mse + VLB_WEIGHT * diffusion.num_timesteps * vlb, mse=mse, vlb=vlb)
+    return {"loss": mse + VLB_WEIGHT * diffusion.num_timesteps * vlb, "mse": mse, "vlb": vlb}
 
 
 def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
-    """L_T, (B,), in bits per dimension: what x_T still reveals about x_0. Source: equation 11."""
+    """Compute L_T, (B,), in bits per dimension: what x_T still reveals about x_0. Source: equation 11."""
     last = diffusion.num_timesteps - 1
     zero = torch.zeros_like(x_0)
     kl = normal_kl(diffusion.q_mean_variance(x_0, last), Gaussian(zero, torch.ones_like(x_0), zero))
@@ -142,7 +134,7 @@ def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
 def likelihood_terms(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]
 ) -> Iterator[BoundTerms]:
-    """The terms of L_vlb from t = T-1 down to 0, without L_T (see `prior_bits`).
+    """Yield the terms of L_vlb from t = T-1 down to 0, without L_T (see `prior_bits`).
 
     Args:
         diffusion: The process, all or some of its steps.

@@ -1,5 +1,7 @@
-"""The diffusion process: q(x_t | x_0), its posterior, and p(x_{t-1} | x_t) from a network's output."""
+"""The diffusion process: its betas, q(x_t | x_0), its posterior, and p(x_{t-1} | x_t) from a network's output."""
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -10,16 +12,64 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adm.arithmetic.respacing import respaced_timesteps
-from adm.diffusion.clipping import Clipping, clipped
-from adm.diffusion.schedules import SCHEDULES
 
 Index = Tensor | int
 """Indices into a process, (B,) int64, or one index for all images."""
 
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
 
+Clipping = Literal["static", "none"]
+
+ClippingOrder = Literal["before", "after"]
+"""Whether x_0 is clipped before guidance shifts it or after."""
+
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """A network of (x_t: (B, C, H, W) float32, original timesteps: (B,) int64); returns (B, C or 2C, H, W)."""
+
+MAX_BETA = 0.999
+"""Cap of the cosine schedule's betas, which would reach 1 at the last step."""
+
+
+def linear_betas(num_timesteps: int) -> NDArray[np.float64]:
+    """Build betas that rise linearly from 1e-4 to 0.02 at T = 1000; other T keep the same total noise.
+
+    Args:
+        num_timesteps: T.
+
+    Returns:
+        (T,) float64 in (0, 1).
+
+    Source: Ho et al. (2020), section 4; Table 11, "linear".
+    """
+    scale = 1000 / num_timesteps
+    return np.linspace(scale * 1e-4, scale * 0.02, num_timesteps, dtype=np.float64)
+
+
+def cosine_betas(num_timesteps: int) -> NDArray[np.float64]:
+    """Build betas whose alpha_bar follows a squared cosine.
+
+    Args:
+        num_timesteps: T.
+
+    Returns:
+        (T,) float64 in (0, MAX_BETA].
+
+    Source: Nichol & Dhariwal (2021), equation 17; Table 11, "cosine".
+    """
+
+    def alpha_bar(u: float) -> float:
+        return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    edges = [alpha_bar(t / num_timesteps) for t in range(num_timesteps + 1)]
+    return np.array([min(1 - after / before, MAX_BETA) for before, after in itertools.pairwise(edges)])
+
+
+SCHEDULES = {"linear": linear_betas, "cosine": cosine_betas}
+
+
+def clipped(x_0: Tensor, clipping: Clipping) -> Tensor:
+    """Clip a predicted x_0 to [-1, 1], or leave it as it is."""
+    return x_0.clamp(-1, 1) if clipping == "static" else x_0
 
 
 @dataclass(frozen=True)
@@ -31,7 +81,7 @@ class Gaussian:
     log_variance: Tensor
 
     def rows(self, rows: Tensor) -> "Gaussian":
-        """The Gaussian of some of the images."""
+        """Take the Gaussian of some of the images."""
         return Gaussian(self.mean[rows], self.variance[rows], self.log_variance[rows])
 
 
@@ -99,7 +149,7 @@ class Diffusion:
         return cls(betas, timesteps, variance)
 
     def whole(self) -> "Diffusion":
-        """The training process, with all of its timesteps."""
+        """Build the training process, with all of its timesteps."""
         return Diffusion(self._training_betas, None, self.variance).to(self.timesteps.device)
 
     @property
@@ -143,13 +193,13 @@ class Diffusion:
         return self._tables[name][t].to(like.dtype).view(-1, *[1] * (like.ndim - 1))
 
     def seen_at(self, t: Index, x_t: Tensor) -> Tensor:
-        """The original timesteps at t, (B,) int64: what a network sees beside `x_t`."""
+        """Look up the original timesteps at t, (B,) int64: what a network sees beside `x_t`."""
         if isinstance(t, int):
             return x_t.new_full((len(x_t),), self.original[t], dtype=torch.int64)
         return self.timesteps[t]
 
     def q_mean_variance(self, x_0: Tensor, t: Index) -> Gaussian:
-        """q(x_t | x_0). Source: equation 2."""
+        """Compute q(x_t | x_0). Source: equation 2."""
         return Gaussian(
             mean=self.at("sqrt_alpha_bar", t, x_0) * x_0,
             variance=self.at("one_minus_alpha_bar", t, x_0).expand_as(x_0),
@@ -157,11 +207,11 @@ class Diffusion:
         )
 
     def q_sample(self, x_0: Tensor, t: Index, eps: Tensor) -> Tensor:
-        """x_t from x_0 and standard normal eps. Source: equation 3."""
+        """Compute x_t from x_0 and standard normal eps. Source: equation 3."""
         return self.at("sqrt_alpha_bar", t, x_0) * x_0 + self.at("sqrt_one_minus_alpha_bar", t, x_0) * eps
 
     def q_posterior(self, x_0: Tensor, x_t: Tensor, t: Index) -> Gaussian:
-        """q(x_{t-1} | x_t, x_0). Source: equations 4-6."""
+        """Compute q(x_{t-1} | x_t, x_0). Source: equations 4-6."""
         return Gaussian(
             mean=self.at("posterior_x_0", t, x_t) * x_0 + self.at("posterior_x_t", t, x_t) * x_t,
             variance=self.at("beta_tilde", t, x_t).expand_as(x_t),
@@ -169,19 +219,19 @@ class Diffusion:
         )
 
     def x_0_from_eps(self, x_t: Tensor, t: Index, eps: Tensor) -> Tensor:
-        """x_0 from x_t and eps. Source: equation 3, solved for x_0."""
+        """Compute x_0 from x_t and eps. Source: equation 3, solved for x_0."""
         recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
         return self.at(recip, t, x_t) * x_t - self.at(recip_minus_one, t, x_t) * eps
 
     def eps_from_x_0(self, x_t: Tensor, t: Index, x_0: Tensor) -> Tensor:
-        """Eps from x_t and x_0. Source: equation 3, solved for epsilon."""
+        """Compute eps from x_t and x_0. Source: equation 3, solved for epsilon."""
         recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
         return (self.at(recip, t, x_t) * x_t - x_0) / self.at(recip_minus_one, t, x_t)
 
     def p_mean_variance(
         self, output: Tensor, x_t: Tensor, t: Index, clipping: Clipping = "static", epsilon_temperature: float = 1.0
     ) -> Prediction:
-        """p(x_{t-1} | x_t) from the network's output.
+        """Compute p(x_{t-1} | x_t) from the network's output.
 
         Args:
             output: (B, 2C, H, W) with a learned variance: eps, then the interpolation. Else (B, C, H, W): eps.

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from adm.diffusion.clipping import Clipping, ClippingOrder, clipped
-from adm.diffusion.process import Denoiser, Diffusion, Prediction
+from adm.diffusion.process import Clipping, ClippingOrder, Denoiser, Diffusion, Prediction, clipped
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
 """s grad_x log p(y | x) of (x: (B, C, H, W), original timesteps: (B,)); returns (B, C, H, W)."""
@@ -22,16 +21,12 @@ Noise = Callable[[], Tensor]
 """Draws the standard normal (B, C, H, W) of one transition."""
 
 
-class Step(Protocol):
-    """One transition of a process, from x_t and its index to the next x."""
+class Sampler(Protocol):
+    """A step from x_t, (B, C, H, W), to x_{t-1} of a process."""
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """Return (B, C, H, W)."""
+        """Return x_{t-1}."""
         ...
-
-
-class Sampler(Step, Protocol):
-    """A step from x_t to x_{t-1} of a process."""
 
     @property
     def diffusion(self) -> Diffusion:
@@ -80,7 +75,7 @@ def slope_of(classifier: Callable[[Tensor, Tensor], Tensor]) -> Slope:
 
 
 def _gradient_and_rest(function: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient at x of the first, scalar result of a function, and its second result."""
+    """Compute the gradient at x of the first, scalar result of a function, and its second result."""
     if torch.compiler.is_compiling():
         # What the compiler follows; uncompiled, it took 1.7 times as long (8x8, bfloat16).
         found: tuple[Tensor, Tensor] = torch.func.grad(function, has_aux=True)(x)
@@ -93,7 +88,7 @@ def _gradient_and_rest(function: Callable[[Tensor], tuple[Tensor, Tensor]], x: T
 
 
 def _factor(log_p: Tensor, weights: Tensor) -> Tensor:
-    """The factors of images, (B, 1), from their log probabilities and weights of classes, (B, num_classes)."""
+    """Choose the factors of images, (B, 1), from their log probabilities and weights of classes, (B, num_classes)."""
     residual = weights - weights.sum(dim=1, keepdim=True) * log_p.exp()
     # A residual of zero, as with one class, has a gradient of zero under any factor.
     size = residual.abs().amax(dim=1, keepdim=True).clamp(min=2.0**-100)
@@ -126,7 +121,7 @@ class DDPM:
     clipping: Clipping = "static"
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """Step from x_t to x_{t-1}."""
         p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature, self.clipping)
         mean = p.mean if self.gradient is None else p.mean + p.variance * self._gradient(p, x_t, step)
         if step == 0:
@@ -163,7 +158,7 @@ class Shifted:
     clipping_order: ClippingOrder = "before"
 
     def predicted(self, diffusion: Diffusion, x_t: Tensor, step: int) -> Prediction:
-        """The prediction at a step of the process or of the whole one: eps^ = eps - sqrt(1 - alpha_bar_t) s g.
+        """Predict at a step of the process or of the whole one: eps^ = eps - sqrt(1 - alpha_bar_t) s g.
 
         Source: Algorithm 2, equation 60.
         """
@@ -194,7 +189,7 @@ class DDIM(Shifted):
     eta: float = 0.0
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """Step from x_t to x_{t-1}."""
         p = self.predicted(self.diffusion, x_t, step)
         alpha_bar = self.diffusion.at("alpha_bar", step, x_t)
         previous = self.diffusion.at("alpha_bar_previous", step, x_t)
@@ -212,19 +207,20 @@ class DDIMReversed:
     diffusion: Diffusion
     denoiser: Denoiser
 
-    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t+1}; draws no noise."""
+    def __call__(self, x_t: Tensor, step: int) -> Tensor:
+        """Step from x_t to x_{t+1}; draws no noise."""
         p = predict(self.diffusion, self.denoiser, x_t, step)
         following = self.diffusion.at("alpha_bar_next", step, x_t)
         return following.sqrt() * p.x_0 + (1 - following).sqrt() * p.eps
 
 
-def _no_noise() -> Tensor:
+def no_noise() -> Tensor:
+    """Refuse to draw: the noise of a sampler that needs none."""
     raise RuntimeError("this sampler draws noise; give it a source")
 
 
 @torch.no_grad()
-def sample(step: Sampler, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Tensor]:
+def sample(step: Sampler, x_T: Tensor, noise: Noise = no_noise) -> Iterator[Tensor]:
     """Denoise x_T step by step.
 
     Args:
@@ -242,29 +238,21 @@ def sample(step: Sampler, x_T: Tensor, noise: Noise = _no_noise) -> Iterator[Ten
 
 
 def last(trajectory: Iterable[Tensor]) -> Tensor:
-    """The last x of a trajectory; earlier ones are freed on the way."""
+    """Return the last x of a trajectory; earlier ones are freed on the way."""
     (x,) = deque(trajectory, maxlen=1)
     return x
 
 
 @torch.no_grad()
-def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Iterator[Tensor]:
-    """Run DDIM from an image towards its latent.
-
-    Args:
-        step: The reversed sampler.
-        x_0: (B, C, H, W) in [-1, 1].
-        num_steps: How many steps to take; None takes all but the last, which reconstructs best.
-
-    Yields:
-        x_{t+1} for t = 0, 1, ...; the last one is the latent.
+def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Tensor:
+    """Run DDIM from an image to its latent, by default over all steps but the last, which reconstructs best.
 
     Source: Appendix H.
     """
     x_t = x_0
     for t in range(step.diffusion.num_timesteps - 1 if num_steps is None else num_steps):
-        x_t = step(x_t, t, _no_noise)
-        yield x_t
+        x_t = step(x_t, t)
+    return x_t
 
 
 def predict(
@@ -275,6 +263,6 @@ def predict(
     epsilon_temperature: float = 1.0,
     clipping: Clipping = "static",
 ) -> Prediction:
-    """p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped."""
+    """Compute p(x_{t-1} | x_t) at one step for the whole batch, with x_0 clipped."""
     output = denoiser(x_t, diffusion.seen_at(step, x_t))
     return diffusion.p_mean_variance(output, x_t, step, clipping, epsilon_temperature)

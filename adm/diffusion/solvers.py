@@ -15,12 +15,8 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from adm.arithmetic.respacing import nearest
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import Noise, Shifted
-
-MOST_CHURN = math.sqrt(2) - 1
-"""The most that churn raises sigma by, as a share of it. Source: Karras et al. (2022), algorithm 2."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Solver(Shifted):
         return alpha, sigma, math.log(alpha / sigma)
 
     def advanced(self, x_t: Tensor, x_0: Tensor, step: int, eta: float = 0.0) -> Tensor:
-        """The mean of x_{t-1} if the predicted x_0 stayed what it is; exact, and with eta = 0 a step of DDIM.
+        """Compute the mean of x_{t-1} if the predicted x_0 stayed what it is; exact, and with eta = 0 a step of DDIM.
 
         Source: Lu et al. (2022b), proposition 4.1, and its counterpart for the SDE.
         """
@@ -64,7 +60,7 @@ class DPMSolverPP(Solver):
     past: list[Tensor] = field(default_factory=list, init=False, repr=False)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """Step from x_t to x_{t-1}."""
         predicted = self.predicted(self.diffusion, x_t, step).x_0
         if step == self.diffusion.num_timesteps - 1:
             self.past.clear()
@@ -100,7 +96,7 @@ class UniPC(Solver):
     past: list[tuple[Tensor, Tensor]] = field(default_factory=list, init=False, repr=False)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}; draws no noise."""
+        """Step from x_t to x_{t-1}; draws no noise."""
         predicted = self.predicted(self.diffusion, x_t, step).x_0
         if step == self.diffusion.num_timesteps - 1:
             self.past.clear()
@@ -110,7 +106,7 @@ class UniPC(Solver):
         return self._through(step)
 
     def _through(self, step: int, after: Tensor | None = None) -> Tensor:
-        """From the last x_t to x_{t-1}, with the prediction there if it is known."""
+        """Step from the last x_t to x_{t-1}, with the prediction there if it is known."""
         (x_t, x_0), *before = self.past[: step + 1]
         now = self.level(step)[2]
         h = self.level(step - 1)[2] - now
@@ -125,7 +121,7 @@ class UniPC(Solver):
 
 
 def weights(ratios: Sequence[float], h: float) -> list[float]:
-    """The a_k of UniPC: R(h) a B(h) = psi(h), for predictions of x_0 and B(h) = e^h - 1.
+    """Solve for the a_k of UniPC: R(h) a B(h) = psi(h), for predictions of x_0 and B(h) = e^h - 1.
 
     A single one is 1/2, as for orders up to two any B(h) allows.
 
@@ -153,33 +149,23 @@ class Heun(Solver):
     A step of Euler's method, DDIM, is taken anew with the mean of the slopes at its two ends. It evaluates the network
     twice, but for the last step, to sigma = 0, which is Euler's.
 
-    Args:
-        churn: S_churn: noise is added before each of N steps, which raises sigma by the share min(S_churn / N,
-            sqrt(2) - 1), to the nearest timestep that the network was trained on.
-        churn_range: Of sigma, where there is churn; None is everywhere.
-
-    Source: Karras et al. (2022), algorithms 1 and 2; `noise_temperature` is their S_noise.
+    Source: Karras et al. (2022), algorithm 1.
     """
 
-    churn: float = 0.0
-    churn_range: Sequence[float] | None = None
     whole: Diffusion = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "whole", self.diffusion.whole())
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """From x_t to x_{t-1}."""
+        """Step from x_t to x_{t-1}; draws no noise."""
         t = self.diffusion.original[step]
-        start, sigma = self._raised(t), self._sigmas[t]
-        x, raised = x_t / self._alpha(t), self._sigmas[start]
-        if start > t:
-            x = x + self.noise_temperature * math.sqrt(raised**2 - sigma**2) * noise()
-        x_0 = self._x_0(x, start)
+        x, sigma = x_t / self._alpha(t), self._sigmas[t]
+        x_0 = self._x_0(x, t)
         if step == 0:
             return x_0
         end = self.diffusion.original[step - 1]
-        slope, h = (x - x_0) / raised, self._sigmas[end] - raised
+        slope, h = (x - x_0) / sigma, self._sigmas[end] - sigma
         euler = x + h * slope
         slope_there = (euler - self._x_0(euler, end)) / self._sigmas[end]
         return self._alpha(end) * (x + h * (slope + slope_there) / 2)
@@ -189,14 +175,6 @@ class Heun(Solver):
 
     def _alpha(self, t: int) -> float:
         return math.sqrt(float(self.whole.alpha_bar[t]))
-
-    def _raised(self, t: int) -> int:
-        """The timestep that churn goes back to, t or a later one."""
-        low, high = self.churn_range or (0.0, math.inf)
-        sigma = self._sigmas[t]
-        if not low <= sigma <= high:
-            return t
-        return nearest(self._sigmas, sigma * (1 + min(self.churn / self.diffusion.num_timesteps, MOST_CHURN)))
 
     @cached_property
     def _sigmas(self) -> list[float]:

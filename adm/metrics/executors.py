@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
-from adm.compilation import compiled as compile_
 from adm.config.data import GraphParams, NetworkGraph
 from adm.errors import one_line
+from adm.machine import compiled as compile_
 from adm.metrics.batches import GRAPH
 from adm.metrics.features import Executor, Images, Outputs
 from adm.metrics.graph import FrozenGraph, Nodes, read_definition

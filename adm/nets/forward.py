@@ -6,9 +6,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from adm.compilation import compiled as compile_
 from adm.config.models import Precision
 from adm.determinism import allow_tf32
+from adm.machine import compiled as compile_
 from adm.nets.layers import Convolution, GroupNorm, ResidualBlock, TokenLinear
 
 DTYPES: dict[Precision, torch.dtype] = {
@@ -53,7 +53,7 @@ class Forward:
         Args:
             network: The network.
             precision: The precision of the torso.
-            compiled: Whether torch compiles it first; see `adm.compilation`.
+            compiled: Whether torch compiles it first; see `adm.machine.compiled`.
 
         Raises:
             UserError: It is to be compiled, and there is no C++ compiler.

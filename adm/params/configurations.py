@@ -44,9 +44,7 @@ def configuration(params: Sections, run: str) -> Configuration:
         found["base"] = configuration(params, section.base)
     if isinstance(section, RunParams):
         found |= _guidance(params, section)
-    if section.churn == 0:
-        found["churn_range"] = None
-    if section.eta == section.churn == 0 and section.sampler != "ddpm":
+    if section.eta == 0 and section.sampler != "ddpm":
         found["noise_temperature"] = 1.0
     if section.schedule is None and not section.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps

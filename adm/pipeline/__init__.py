@@ -6,8 +6,7 @@ sampling, scoring, studies, report. Snakemake's rules, the dvc.yaml files, the c
 stage's code.
 """
 
-from adm.pipeline.graph import Pipeline
+from adm.pipeline.graph import Pipeline, kinds
 from adm.pipeline.jobs import Job, Kind
-from adm.pipeline.kinds import kinds
 
 __all__ = ["Job", "Kind", "Pipeline", "kinds"]

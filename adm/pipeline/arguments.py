@@ -29,13 +29,13 @@ def arguments(stage: Callable[..., None], job: Any, environment: Any) -> dict[st
         **{"inputs": dict(job.inputs), "artifacts": job.artifacts},
     }
     places = (job.sections, job.inputs, job.outputs, own)
-    found: dict[str, Any] = {}
+    taken: dict[str, Any] = {}
     for name, parameter in signature(stage).parameters.items():
         place = next((place for place in places if name in place), None)
         if place is not None:
-            found[name] = place[name]
+            taken[name] = place[name]
         elif hasattr(environment, name):
-            found[name] = getattr(environment, name)
+            taken[name] = getattr(environment, name)
         else:
-            found[name] = None if parameter.default is Parameter.empty else parameter.default
-    return found
+            taken[name] = None if parameter.default is Parameter.empty else parameter.default
+    return taken

@@ -30,10 +30,10 @@ class Counts(Protocol):
     datasets: dict[str, int]
 
     def trained_on(self, dataset: str) -> int:
-        """The number of images that a dataset does not hold out."""
+        """Count the images that a dataset does not hold out."""
 
     def of_reference(self, reference: str) -> int:
-        """The number of a reference batch's images."""
+        """Count a reference batch's images."""
 
 
 @dataclass(frozen=True)
@@ -63,30 +63,10 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Images whose features, so many numbers each, get a mean and a covariance."""
+class Operations:
+    """Floating-point operations in float64 on the job's threads; those in float32 count half."""
 
-    images: int
-    widths: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Samples that are scored against images of a reference by features of these widths, pooled and spatial."""
-
-    samples: int
-    real: int
-    width: int
-    spatial: int
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """Samples whose nearest images are sought among real ones, and these images' among themselves."""
-
-    samples: int
-    real: int
-    width: int
+    count: float
 
 
 @dataclass(frozen=True)
@@ -112,18 +92,23 @@ class Files:
     images: int
 
 
-Quantity = Passes | Seen | Decoded | Fitted | Scored | Nearest | Weights | Bytes | Files
+Quantity = Passes | Seen | Decoded | Operations | Weights | Bytes | Files
 CostOf = Callable[[Any, Counts], Iterable[Quantity]]
 """The quantities of a job, an `adm.pipeline.Job`."""
 
 
+def fitted(images: int, *widths: int) -> Operations:
+    """Count the operations of a mean and a covariance of features of images, of each of several widths."""
+    return Operations(images * sum(width**2 for width in widths))
+
+
 def pixels(images: int, side: int) -> int:
-    """The bytes of RGB images of a side."""
+    """Count the bytes of RGB images of a side."""
     return images * 3 * side**2
 
 
 def features_of(params: Params, graph: GraphParams) -> tuple[int, int, int]:
-    """The numbers of pooled, spatial and logit features of an image from a graph."""
+    """Count the pooled, spatial and logit features of an image from a graph."""
     if isinstance(graph, ExtractorParams):
         # The network in `adm.metrics.small_extractor`.
         return 64, (graph.side // 4) ** 2 * 7, params.datasets[graph.dataset].num_classes
@@ -132,7 +117,7 @@ def features_of(params: Params, graph: GraphParams) -> tuple[int, int, int]:
 
 
 def reference_bytes(counts: Counts, reference: str, unseen: int = 0) -> int:
-    """The bytes of a reference batch: statistics, images, and the pooled features of held-out images."""
+    """Count the bytes of a reference batch: statistics, images, and the pooled features of held-out images."""
     params = counts.params
     pool, spatial, _ = features_of(params, params.graphs[params.all_references[reference].extractor])
     numbers = pool + pool**2 + spatial + spatial**2
@@ -147,7 +132,7 @@ def sampled(
     classifier: ClassifierModel | None = None,
     guide: DiffusionModel | None = None,
 ) -> Iterable[Passes]:
-    """The passes of sampling images as a run does, with the sections of its networks."""
+    """Count the passes of sampling images as a run does, with the sections of its networks."""
     evaluations = run.evaluations(model.noise.timesteps)
     yield Passes(model, images * evaluations.denoiser, run.precision)
     if isinstance(run, RunParams) and classifier is not None and evaluations.classifier:

@@ -1,9 +1,12 @@
-"""The graph: from a params file to its jobs."""
+"""The graph: every kind of job, and from a params file to its jobs.
+
+A package beside this one declares a kind by an entry point of the group `adm.kinds`, which names a `Kind`.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -16,10 +19,11 @@ from adm.params.claims import grouped
 from adm.params.execution import JobResources, ProcessResources
 from adm.params.needs import Needs, needs_of, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import Named, keys_in, references
+from adm.params.schema import GROUP, declared
 from adm.params.section import Section, parts
 from adm.params.studies import ThroughputParams
+from adm.pipeline import data, report, sampling, scoring, studies, training
 from adm.pipeline.jobs import Job, Kind
-from adm.pipeline.kinds import kinds
 
 Read = tuple[dict[str, Path], dict[str, Any]]
 """What a job reads: artifacts, and sections of the params file, by the names that its stage has for them."""
@@ -41,6 +45,22 @@ TAKEN = frozenset({"gans", "graphs", "all_references"})
 
 NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studies": STUDY}
 """By what tables, figures and claims need, the kind of job that makes it, if it has another name."""
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """List every kind of job by its name, in the order of the pipeline: those of packages beside this one last.
+
+    Raises:
+        UserError: Two have one name, or a package's cannot be loaded.
+    """
+    own = [kind for chapter in (data, training, sampling, scoring, studies, report) for kind in chapter.KINDS]
+    by_name: dict[str, Kind] = {}
+    for kind in [*own, *declared()]:
+        if kind.name in by_name:
+            raise UserError(f"{GROUP}: two packages declare a kind of job {kind.name!r}; uninstall one")
+        by_name[kind.name] = kind
+    return by_name
 
 
 class Pipeline:
@@ -78,34 +98,34 @@ class Pipeline:
         for key, entry in getattr(self.params, kind.section).items():
             inputs, sections = self.named(entry)
             sections |= {field: self.params.datasets[getattr(entry, field)] for field in kind.reads}
-            yield self.job(kind, key, inputs, **{kind.entry or kind.name: entry}, **sections)
+            yield self.job(kind, key, inputs, **{kind.entry: entry}, **sections)
 
     # What the kinds of jobs are made of.
 
     def job(self, kind: Kind, key: str, inputs: Mapping[str, Path], shard: str = "", /, **sections: Any) -> Job:
-        """A job; the first of its sections that tells threads tells its own."""
+        """Make a job; the first of its sections that tells threads tells its own."""
         threads = next((section.threads for section in sections.values() if hasattr(section, "threads")), 1)
         return Job(kind, key, self.root, inputs, sections, threads, shard)
 
     def path(self, kind: str, key: str) -> Path:
-        """The path of the artifact of a kind and a key."""
+        """Return the path of the artifact of a kind and a key."""
         return Job(kinds()[kind], key, self.root).outputs["out"]
 
     def kind(self, name: str) -> Kind:
-        """A kind by its name."""
+        """Return a kind by its name."""
         return kinds()[name]
 
     def named(self, entry: Section, *fields: str) -> Read:
-        """What a job reads for the references of an entry: of all, or of the given fields in their order.
+        """Return what a job reads for the references of an entry: of all, or of the given fields in their order.
 
         A checkpoint is an input with the name of its field, and its model the section `model`, or that of its field
         with `_model`. A dataset is the input `data`, a measured model the section `model`.
         """
-        found = references(type(entry), entry)
+        names = references(type(entry), entry)
         if fields:
-            found = [named for field in fields for named in found if named.field == field]
+            names = [named for field in fields for named in names if named.field == field]
         inputs, sections = dict[str, Path](), dict[str, Any]()
-        for named in found:
+        for named in names:
             artifacts, read = self._read(named)
             inputs |= artifacts
             sections |= read
@@ -124,15 +144,15 @@ class Pipeline:
         return inputs, {name: getattr(params, of)[key]} if of in TAKEN else {}
 
     def dataset(self, key: str) -> Path:
-        """The path of a dataset's images; those of a view are of the dataset whose view it is."""
+        """Return the path of a dataset's images; those of a view are of the dataset whose view it is."""
         return self.path("prepare", self.params.datasets[key].of or key)
 
     def needed(self, needs: Needs) -> dict[str, Path]:
-        """The artifacts that a table, a figure or claims are made from."""
+        """Return the artifacts that a table, a figure or claims are made from."""
         return {f"{kind}/{key}": self.artifact(kind, key) for kind, keys in needs.items() for key in keys}
 
     def artifact(self, need: str, key: str) -> Path:
-        """The artifact that a table, a figure or claims read of something."""
+        """Return the artifact that a table, a figure or claims read of something."""
         if need == "data":
             return self.dataset(key)
         if need == "training":
@@ -155,14 +175,14 @@ class Pipeline:
         return keys_in(key for each in needs for key in each.judged)
 
     def asked(self, runs: Iterable[str]) -> dict[str, AskedParams]:
-        """The section of the metrics that runs are scored by beside those of every run; nothing if there are none."""
+        """Make the section of metrics that runs are scored by beside those of every run, if there are any."""
         names = sorted({name for run in runs for name in self._asked_of.get(run, ())})
         return {"asked": AskedParams(metrics=names)} if names else {}
 
     @cached_property
     def _asked_of(self) -> dict[str, set[str]]:
         """By run, the metrics that tables, figures and claims ask for beside those of every run."""
-        params, found = self.params, dict[str, set[str]]()
+        params, asked_of = self.params, dict[str, set[str]]()
         needs: list[tuple[Any, Needs]] = [
             *((table, needs_of_table(params, key)) for key, table in params.tables.items()),
             *((figure, needs_of_figure(params, key)) for key, figure in params.figures.items()),
@@ -172,17 +192,17 @@ class Pipeline:
             rows = (row.partition(".") for row in rows_in(shown))
             if asked := {name for what, _, name in rows if what == METRICS.what} - {*METRICS.always}:
                 for run in (*need.metrics, *(parts(key)[0] for key in need.judged)):
-                    found.setdefault(run, set()).update(asked)
-        return found
+                    asked_of.setdefault(run, set()).update(asked)
+        return asked_of
 
     # What is asked of the graph.
 
     def after(self, job: Job) -> list[str]:
-        """The names of the jobs whose artifacts a job reads."""
+        """Return the names of the jobs whose artifacts a job reads."""
         return list(dict.fromkeys(self.maker(path).name for path in job.inputs.values()))
 
     def maker(self, path: Path) -> Job:
-        """The job that writes a file or folder."""
+        """Return the job that writes a file or folder."""
         return self._makers[path]
 
     @property
@@ -192,30 +212,30 @@ class Pipeline:
         return {name: job.triggers for name, job in jobs.items() if job.kind.name != "resolve"}
 
     def of_kind(self, name: str) -> list[Job]:
-        """The jobs of a kind, in the order of the params file."""
+        """Return the jobs of a kind, in the order of the params file."""
         return [job for job in self.jobs.values() if job.kind.name == name]
 
     def find(self, verb: str, argument: str, shard: str = "") -> Job:
-        """The job of a command line.
+        """Find the job of a command line.
 
         Raises:
             UserError: There is no such job; the message names those that exist.
         """
-        found = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
-        if verb == "sample" and (shard or argument not in found):
+        jobs = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
+        if verb == "sample" and (shard or argument not in jobs):
             # A whole run can be sampled even if the params file cuts it into shards, and the other way round.
             count = int(shard.rpartition("-")[2]) if shard else 1
             if count != self.shards:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
-        if verb == "prepare" and argument in self.params.datasets and argument not in found:
+        if verb == "prepare" and argument in self.params.datasets and argument not in jobs:
             of = self.params.datasets[argument].of
             raise UserError(f"prepare {argument!r}: is a view of {of!r}, which serves it; type: adm prepare {of}")
-        if argument not in found:
-            raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(found), argument)}")
-        return found[argument]
+        if argument not in jobs:
+            raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(jobs), argument)}")
+        return jobs[argument]
 
     def resources(self, job: Job) -> JobResources | ProcessResources:
-        """The resources of a job."""
+        """Return the resources of a job."""
         taken = getattr(self.params.resources, job.kind.resources)
         entry = job.sections.get(job.kind.name)
         if isinstance(entry, ThroughputParams):  # it measures a device

@@ -20,18 +20,18 @@ class Kind:
     """A kind of job: all that the project knows of it but its stage, a function `run` that takes keywords.
 
     Attributes:
-        name: Its name: that of its rule, and of its verb if `verb` gives no other.
+        name: Its name, and that of its rule.
         help: What it does, for the command line; of kinds with one verb the first has it.
         outputs: What it writes, by name: paths in the results folder, with `{key}` in them; folders end in a slash.
         section: The section of the params file with an entry for each of its jobs, if there is one.
         params: The class of the entries of a section that a package beside this one brings.
-        entry: The name by which its stage takes the entry; its own if not given.
+        entry: The name by which its stage takes the entry; by default its own.
         reads: Datasets whose sections the stage takes, too, by the fields of the entry that name them.
         jobs: Lists its jobs; if not given, there is one for each entry of the section, with what this names as inputs.
         cost: Lists the quantities that a job costs; nothing, if it takes no time.
-        verb: The stage that carries it out.
-        stage: The module of the stage, in a package beside this one.
-        made_by: The stage that its outputs name as their maker, if that is another than the verb.
+        verb: The verb that carries it out; by default its name.
+        stage: The module of the verb's stage; by default one of `adm.stages`.
+        made_by: The verb that its outputs name as their maker; by default its own.
         resources: The entry of the params file's `resources` that says what it takes.
         prefix: What stands before the key on the command line.
         flag: What an engine adds to the command line.
@@ -60,28 +60,16 @@ class Kind:
     shown: str = ""
 
     def __post_init__(self) -> None:
-        if self.stage:
-            # Their sections are code, too: a stage need not import what it is handed, nor are defaults recorded there.
-            declared = [each.__module__ for each in (self.params, self.jobs) if each is not None]
-            STAGES[self.command] = (self.stage, *(name for name in declared if not name.startswith("adm.")))
-
-    @property
-    def command(self) -> str:
-        """Its verb."""
-        return self.verb or self.name
-
-    @property
-    def maker(self) -> str:
-        """The stage that its outputs name as their maker, and whose code it runs."""
-        return self.made_by or self.command
-
-    @property
-    def module(self) -> str:
-        """The module of its stage."""
-        return self.stage or f"adm.stages.{self.command}"
+        verb = self.verb or self.name
+        told = {"verb": verb, "made_by": verb, "stage": f"adm.stages.{verb}", "entry": self.name}
+        for name, value in told.items():
+            object.__setattr__(self, name, getattr(self, name) or value)
+        # Their sections are code, too: a stage need not import what it is handed, nor are defaults recorded there.
+        declared = [each.__module__ for each in (self.params, self.jobs) if each is not None]
+        STAGES[self.verb] = (self.stage, *(name for name in declared if not name.startswith("adm.")))
 
     def patterns(self, root: Path) -> list[tuple[str, bool]]:
-        """The paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
+        """Return the paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
         return [(f"{root}/{path.rstrip('/')}", path.endswith("/")) for path in self.outputs.values()]
 
     @property
@@ -91,7 +79,7 @@ class Kind:
         return [part for part in ("{key}", "{shard}") if part in written]
 
     def log_pattern(self, root: Path) -> str:
-        """The path of what its jobs print, with the same wildcards."""
+        """Return the path of what its jobs print, with the same wildcards."""
         return "/".join([f"{root}/logs", self.name, *self.wildcards]) + ".out"
 
 
@@ -120,12 +108,12 @@ class Job:
     @property
     def verb(self) -> str:
         """The stage that executes it."""
-        return self.kind.command
+        return self.kind.verb
 
     @property
     def stage(self) -> str:
         """The stage that its outputs name as their maker."""
-        return self.kind.maker
+        return self.kind.made_by
 
     @property
     def argument(self) -> str:
@@ -163,11 +151,11 @@ class Job:
     @property
     def artifacts(self) -> dict[str, dict[str, Path]]:
         """The inputs by kind and key."""
-        found: dict[str, dict[str, Path]] = {}
+        by_kind: dict[str, dict[str, Path]] = {}
         for name, path in self.inputs.items():
             kind, _, key = name.partition("/")
-            found.setdefault(kind, {})[key] = path
-        return found
+            by_kind.setdefault(kind, {})[key] = path
+        return by_kind
 
     @property
     def code(self) -> str:

@@ -47,7 +47,7 @@ def _claims(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _page(graph: "Pipeline") -> Iterator[Job]:
-    """The job of the page, which shows all tables, figures and claims, the logs of training, and the params."""
+    """Yield the job of the page, which shows all tables, figures and claims, the logs of training, and the params."""
     if not any(graph.shown.values()):
         return
     shown = [Job(graph.kind(name), key, graph.root) for name, keys in graph.shown.items() for key in keys]
@@ -58,12 +58,12 @@ def _page(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _caption(key: str, shown: Any) -> str:
-    """The caption of a table or figure: its own, or the paper's."""
+    """Return the caption of a table or figure: its own, or the paper's."""
     return getattr(shown, "caption", None) or captions()[key]
 
 
 def _paper(table: str, shown: Any) -> str:
-    """A hash of the published values that a table shows; "" if it shows none."""
+    """Hash the published values that a table shows; "" if it shows none."""
     name = JUDGED if isinstance(shown, OwnTableParams) and shown.published is not None else table
     return hashlib.sha256(repr(table_cells(name)).encode()).hexdigest()[:16] if name in (*TABLES, JUDGED) else ""
 

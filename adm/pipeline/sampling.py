@@ -20,7 +20,7 @@ AnyRun = RunParams | UpsampledRunParams
 
 
 def _parts(graph: "Pipeline") -> Iterator[tuple[str, AnyRun, dict[str, Path], dict[str, Any]]]:
-    """The runs that are sampled one by one, with what each reads."""
+    """Yield the runs that are sampled one by one, with what each reads."""
     runs: dict[str, AnyRun] = {**graph.params.runs, **graph.params.upsampled_runs}
     for key, run in runs.items():
         if graph.params.curve_of(key) is None:

@@ -13,11 +13,11 @@ from adm.pipeline.cost import (
     Bytes,
     Counts,
     Decoded,
-    Fitted,
+    Operations,
     Quantity,
-    Scored,
     Seen,
     features_of,
+    fitted,
     reference_bytes,
     sampled,
 )
@@ -26,6 +26,10 @@ from adm.sampling.blocks import WHOLE, blocks_of
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
+
+EIGENVALUES = 3.15
+"""Operations for the eigenvalues of a symmetric matrix, as a multiple of its side cubed; derived from the time on the
+processor of `adm.planning.costs.FLOPS_OF_A_THREAD`."""
 
 
 def _features(graph: "Pipeline", kind: Kind, key: str, images: Path, extractor: str, **size: Section) -> Job:
@@ -43,7 +47,7 @@ def _features_of_samples(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _references(graph: "Pipeline") -> Iterator[tuple[str, str, str]]:
-    """Every reference with its own extractor and with each judge, and the key of the features of both."""
+    """Yield every reference with its own extractor and with each judge, and the key of the features of both."""
     for key, reference in graph.params.all_references.items():
         yield key, reference.extractor, key
     for run, judge in map(parts, graph.judged):
@@ -91,7 +95,7 @@ def _reference_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     reference = job.sections["reference"]
     pool, spatial, _ = features_of(counts.params, counts.params.graphs[reference.extractor])
     trained = counts.trained_on(reference.dataset)
-    yield Fitted(trained, (pool, spatial))
+    yield fitted(trained, pool, spatial)
     yield Bytes(reference_bytes(counts, job.key, unseen=counts.datasets[reference.dataset] - trained))
 
 
@@ -112,14 +116,33 @@ def _evaluate_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     yield _scored(counts, job.key)
 
 
-def _scored(counts: Counts, run: str) -> Scored:
+def _scored(counts: Counts, run: str) -> Operations:
     params = counts.params
     pool, spatial, _ = features_of(params, params.graphs[params.extractor_of(run)])
-    return Scored(params.scored[run].num_samples, counts.of_reference(params.scored[run].reference), pool, spatial)
+    return _evaluation(params.scored[run].num_samples, counts.of_reference(params.scored[run].reference), pool, spatial)
+
+
+def _evaluation(samples: int, real: int, width: int, spatial: int) -> Operations:
+    """Count the operations of scoring samples against real images by features of these widths, pooled and spatial."""
+    # Imported late: the graph is built without scipy.
+    from adm.metrics.fid_infinity import SIZES  # noqa: PLC0415
+    from adm.metrics.jackknife import PARTS, num_parts, sets_left_out  # noqa: PLC0415
+
+    kernels = (samples**2 + real**2 + 2 * samples * real) * width
+    # Of recall, neighbours and balls are computed once more, for halves of the samples.
+    manifolds = (2 * samples**2 + 2 * real**2 + 10 * samples * real) * width / 2
+    fits = samples * (width**2 + spatial**2) + EIGENVALUES * (width**3 + spatial**3)
+    subsets = SIZES * (0.55 * samples * width**2 + EIGENVALUES * width**3)
+    # Sets of parts are left out of FID, and each part of every subset of FID-infinity; sums of two parts of the samples
+    # are computed anew for each set.
+    sets, lines = len(sets_left_out(samples)), SIZES * num_parts(samples)
+    left_out = sets * (4 / PARTS * samples * width**2 + EIGENVALUES * width**3)
+    left_out += lines * (2.2 / PARTS * samples * width**2 + EIGENVALUES * width**3)
+    return Operations(kernels + manifolds + fits + subsets + left_out)
 
 
 def _curves(graph: "Pipeline") -> Iterator[Job]:
-    """The jobs that sample and score the runs of a curve, one after another."""
+    """Yield the jobs that sample and score the runs of a curve, one after another."""
     params = graph.params
     for key, members in params.curves.items():
         runs = {run: params.runs[run] for run in members}
@@ -156,7 +179,7 @@ def _curve_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 
 
 def _judged(graph: "Pipeline") -> Iterator[Job]:
-    """What judges make of the runs that tables and claims ask for."""
+    """Yield the jobs of judges for the runs that tables and claims ask for."""
     params = graph.params
     for key in graph.judged:
         run, judge = parts(key)
@@ -181,10 +204,9 @@ def _judge_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     run, reference = job.sections["run"], job.sections["reference"]
     width, *_ = features_of(counts.params, job.sections["extractor"])
     real = counts.of_reference(run.reference)
-    yield Scored(run.num_samples, real, width, 0)
+    yield _evaluation(run.num_samples, real, width, 0)
     # A judge also fits the reference's Gaussian, once a run.
-    fitted = counts.trained_on(reference.dataset) if isinstance(reference, ReferenceParams) else real
-    yield Fitted(fitted, (width,))
+    yield fitted(counts.trained_on(reference.dataset) if isinstance(reference, ReferenceParams) else real, width)
 
 
 FEATURES = Kind(

@@ -16,7 +16,7 @@ from adm.pipeline.cost import (
     LABEL,
     Bytes,
     Counts,
-    Nearest,
+    Operations,
     Passes,
     Quantity,
     Seen,
@@ -62,12 +62,13 @@ def _neighbours_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     study, params = job.sections["neighbours"], counts.params
     samples, real = params.scored[study.run].num_samples, counts.trained_on(neighbours_dataset(params, job.key))
     width, *_ = features_of(params, params.graphs[params.extractor_of(study.run)])
-    yield Nearest(samples, real, width)
+    # float32 has twice the rate; distances within the dataset are symmetric.
+    yield Operations((2 * samples * real + real**2) * width / 2)
     yield Bytes(samples * (study.k * (LABEL + DOUBLE) + 1) + real * DOUBLE)
 
 
 def _sampled_like(graph: "Pipeline", run: str) -> tuple[dict[str, Path], dict[str, Any]]:
-    """What a study reads that samples like a run."""
+    """Return what a study reads that samples like a run."""
     section = graph.params.runs[run]
     inputs, sections = graph.named(section, "checkpoint", "classifier", "schedule")
     return inputs, {"run": section, **sections}
@@ -88,7 +89,7 @@ def _vary_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 
 
 def _bound_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    study, model = job.sections[job.kind.entry or job.kind.name], job.sections["model"]
+    study, model = job.sections[job.kind.entry], job.sections["model"]
     steps = _steps(model, study.steps if isinstance(study, LikelihoodParams) else study.among)
     yield Passes(model, study.num_images * steps, study.precision)
 

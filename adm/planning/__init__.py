@@ -1,1 +1,1 @@
-"""Estimates of a scale from its params file: its jobs, their time and bytes, and a schedule on some GPUs."""
+"""Estimates of a scale from its params file, its jobs, their time and bytes; and recipes of training."""

@@ -1,11 +1,16 @@
 """Costs of all jobs of a params file: operations, seconds and bytes of the quantities that their kinds declare."""
 
+import math
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from graphlib import TopologicalSorter
 
+from adm.config.models import AnyModel, ClassifierModel, Precision
 from adm.nets.cost import forward_flops, parameter_count
+from adm.paper import table_cells
 from adm.params.data import PublishedGraphParams
 from adm.pipeline import Job
 from adm.pipeline.cost import (
@@ -15,19 +20,65 @@ from adm.pipeline.cost import (
     Bytes,
     Decoded,
     Files,
-    Fitted,
-    Nearest,
+    Operations,
     Passes,
     Quantity,
-    Scored,
     Seen,
     Weights,
 )
-from adm.planning.devices import FLOPS_OF_A_THREAD, GRAPH_FLOPS, HASH_RATE, NETWORK_FLOPS, SINGLE_SHARE
 from adm.planning.images import ImageCounts, bytes_of_files
-from adm.planning.processors import evaluation_flops, reading_seconds
-from adm.planning.work import SINGLE, Shares, Work
-from adm.report.accelerators import Device
+from adm.report.accelerators import A100, Device
+from adm.report.compute import SECONDS_PER_DAY, utilisation
+
+SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
+"""Precisions that are planned as float32; no share of a peak in TensorFloat-32 is published."""
+
+CLASSIFIER_SHARE = 0.11
+"""Share of a V100's peak in training a classifier: with it, Table 12's iterations give the days of Table 10."""
+
+SINGLE_SHARE = 0.6
+"""Share of a device's float32 peak that a network reaches. An assumption, because nothing is published."""
+
+GRAPH_FLOPS = 11.426e9
+"""Operations of the 2015 Inception graph's products for one image; a multiply-add counts as two."""
+
+NETWORK_FLOPS = {"dinov2-vitl14": 161.98e9}
+"""Operations of the products of other published networks for one image, counted by torch's own counter."""
+
+HASH_RATE = 0.9e9
+"""Bytes per second of sha256, measured on one core of an x86-64 server."""
+
+FLOPS_OF_A_THREAD = 22.5e9
+"""Float64 operations per second of a matrix product, measured on the same core; float32 is twice as fast."""
+
+DECODING, RESIZING = 2.0e-3, 1.33e-8
+"""Seconds to decode a JPEG of 500x375, and to crop it per pixel of the square, measured on the same core."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Operations of one kind.
+
+    Attributes:
+        flops: The number of operations.
+        share: The share of a device's peak that they reach, in (0, 1].
+        single: Whether they are in float32.
+    """
+
+    flops: float
+    share: float
+    single: bool
+
+    def seconds(self, device: Device, relative: float) -> float:
+        """Estimate the seconds on one device.
+
+        Args:
+            device: The device.
+            relative: The share of the device's peak in half precision, divided by `share`.
+        """
+        if self.single:
+            return self.flops / (device.single_flops * self.share)
+        return self.flops / (device.half_flops * self.share * relative)
 
 
 @dataclass(frozen=True)
@@ -53,7 +104,7 @@ class Cost:
 
     @property
     def group(self) -> str:
-        """What is summed up: its kind, with that of its model if there is one."""
+        """Its kind, with that of its model if there is one: what tables sum over."""
         model = getattr(self.job.sections.get("model"), "kind", "")
         return f"{self.job.kind.name}, {model}" if model else self.job.kind.name
 
@@ -86,61 +137,54 @@ class Machine:
     relative: float = 1.0
 
     def gpu_seconds(self, cost: Cost) -> float:
-        """Seconds that one of its GPUs computes for a job."""
+        """Estimate the seconds that one of its GPUs computes for a job."""
         return sum(work.seconds(self.device, self.relative) for work in cost.work)
 
 
 def costs_of(counts: ImageCounts) -> dict[str, Cost]:
-    """The cost of each job, by its name."""
-    pipeline, shares = counts.pipeline, Shares.read()
-    found = {name: quantities(counts, job) for name, job in pipeline.jobs.items()}
-    stored = {name: sum(map(_bytes, each)) for name, each in found.items()}
+    """Count the cost of each job, by its name."""
+    pipeline = counts.pipeline
+    quantities = {name: _quantities(counts, job) for name, job in pipeline.jobs.items()}
+    stored = {name: sum(map(_bytes, each)) for name, each in quantities.items()}
     costs = {}
     for name, job in pipeline.jobs.items():
         after = tuple(pipeline.after(job))
         costs[name] = Cost(
             job=job,
             after=after,
-            work=tuple(work for one in found[name] if (work := _work(shares, one)) is not None),
-            processor_seconds=sum(_seconds(one, job.threads) for one in found[name]),
+            work=tuple(work for one in quantities[name] if (work := _work(one)) is not None),
+            processor_seconds=sum(_seconds(one, job.threads) for one in quantities[name]),
             reads=sum(stored[before] for before in after),
             writes=stored[name],
         )
     return costs
 
 
-def quantities(counts: ImageCounts, job: Job) -> list[Quantity]:
-    """What a job costs."""
+def stored_bytes(counts: ImageCounts, job: Job) -> int:
+    """Count the bytes that a job writes; sizes, metrics, likelihoods, tables, figures and claims count as none."""
+    return sum(map(_bytes, _quantities(counts, job)))
+
+
+def _quantities(counts: ImageCounts, job: Job) -> list[Quantity]:
     return list(job.kind.cost(job, counts)) if job.kind.cost else []
 
 
-def stored_bytes(counts: ImageCounts, job: Job) -> int:
-    """The bytes of what a job writes; sizes, metrics, likelihoods, tables, figures and claims count as none."""
-    return sum(map(_bytes, quantities(counts, job)))
-
-
-def _work(shares: Shares, quantity: Quantity) -> Work | None:
-    """The work of a quantity on accelerators; training of GANs and of small extractors is not counted."""
+def _work(quantity: Quantity) -> Work | None:
+    """Return the work of a quantity on accelerators; training of GANs and of small extractors is not counted."""
     match quantity:
         case Passes(model, count, precision) if count:
-            return Work(count * forward_flops(model), shares.of(model, precision), precision in SINGLE)
+            return Work(count * forward_flops(model), share_of(model, precision), precision in SINGLE)
         case Seen(PublishedGraphParams() as graph, images) if images:
             return Work(images * NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS), SINGLE_SHARE, single=True)
     return None
 
 
 def _seconds(quantity: Quantity, threads: int) -> float:
-    rate = FLOPS_OF_A_THREAD * threads
     match quantity:
         case Decoded(dataset, images, several):
-            return images * reading_seconds(dataset) / several
-        case Fitted(images, widths):
-            return images * sum(width**2 for width in widths) / rate
-        case Scored(samples, real, width, spatial):
-            return evaluation_flops(samples, real, width, spatial) / rate
-        case Nearest(samples, real, width):
-            # float32 has twice the rate; distances within the dataset are symmetric.
-            return (2 * samples * real + real**2) * width / 2 / rate
+            return images * (DECODING + RESIZING * (dataset.image_size or 0) ** 2) / several
+        case Operations(count):
+            return count / (FLOPS_OF_A_THREAD * threads)
     return 0.0
 
 
@@ -156,7 +200,7 @@ def _bytes(quantity: Quantity) -> int:
 
 
 def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
-    """The chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
+    """Find the chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
 
     Args:
         costs: Of all jobs.
@@ -177,15 +221,59 @@ def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str
 
 
 def seconds_on(cost: Cost, machine: Machine, gpus: int) -> float:
-    """Seconds of a job whose work is spread over some GPUs."""
+    """Estimate the seconds of a job whose work is spread over some GPUs."""
     return machine.gpu_seconds(cost) / gpus + cost.processor_seconds + cost.hashing_seconds
 
 
 def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """The jobs that remain if all checkpoints exist; what only training reads is not needed."""
+    """Keep the jobs that remain if all checkpoints exist; what only training reads is not needed."""
     readers = Counter(before for cost in costs.values() if cost.job.kind.name != "train" for before in cost.after)
     gone = {name for name, cost in costs.items() if cost.job.kind.name == "train"}
     gone |= {name for name, cost in costs.items() if cost.job.kind.name == "prepare" and not readers[name]}
     left = {name: cost for name, cost in costs.items() if name not in gone}
     kept = {name: tuple(before for before in cost.after if before in left) for name, cost in left.items()}
-    return {name: Cost(**{**vars(cost), "after": kept[name]}) for name, cost in left.items()}
+    return {name: replace(cost, after=kept[name]) for name, cost in left.items()}
+
+
+@cache
+def measured_shares() -> dict[tuple[str, int], float]:
+    """Return the share of a V100's peak that the paper's training reached, by kind of model and image size.
+
+    Source: Table 7, the optimised rows.
+    """
+    header, rows = table_cells("table_7")
+    group, row, rate = (header.index(column) for column in ("group", "row", "images_per_v100_second"))
+    rates: dict[str, dict[str, float]] = {}
+    for cells in rows:
+        rates.setdefault(cells[group], {})[cells[row]] = float(cells[rate])
+    measured = {}
+    for sizes, rows_of_size in rates.items():
+        # "64×64" is a diffusion model, "64→256" an upsampler.
+        parts = re.fullmatch(r"(\d+)([×→])(\d+)", sizes)
+        assert parts is not None, sizes
+        kind = "diffusion" if parts[2] == "×" else "upsampler"
+        measured[kind, int(parts[3])] = rows_of_size["Optimized"] / rows_of_size["Theoretical"]
+    return measured
+
+
+def share_of(model: AnyModel, precision: Precision) -> float:
+    """Assume the share of a device's peak that training or sampling a model reaches: that of the nearest size."""
+    if precision in SINGLE:
+        return SINGLE_SHARE
+    if isinstance(model, ClassifierModel):
+        return CLASSIFIER_SHARE
+    side, measured = model.network.image_size, measured_shares()
+    sizes = [size for kind, size in measured if kind == model.kind]
+    return measured[model.kind, min(sizes, key=lambda size: abs(math.log(size / side)))]
+
+
+def published_share(forward_flops: float) -> float:
+    """Return the share of an A100's peak that others published for training the 64x64 network, in (0, 1).
+
+    Args:
+        forward_flops: Floating-point operations of that network's forward pass.
+
+    Source: NVlabs/edm, README: 2500 million images in about 13 days on 32 A100, at a batch of 4096 in float16.
+    """
+    images_per_second = 2500.0e6 / (13 * SECONDS_PER_DAY) / 32
+    return utilisation(images_per_second, forward_flops, A100.half_flops)

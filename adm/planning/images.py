@@ -53,12 +53,12 @@ class ImageCounts:
             self.datasets[key] = listed[same] if prepared is None else prepared
 
     def trained_on(self, dataset: str) -> int:
-        """The number of images that a dataset does not hold out, to within one per class."""
+        """Count the images that a dataset does not hold out, to within one per class."""
         count = self.datasets[dataset]
         return count - int(count * self.params.datasets[dataset].held_out)
 
     def of_reference(self, reference: str) -> int:
-        """The number of a reference batch's images."""
+        """Count a reference batch's images."""
         section = self.params.all_references[reference]
         if isinstance(section, PublishedReferenceParams):
             return section.num_images or PUBLISHED_REFERENCE
@@ -66,7 +66,7 @@ class ImageCounts:
 
 
 def images_of_dataset(key: str, dataset: DatasetParams) -> int:
-    """The number of images that a dataset keeps.
+    """Count the images that a dataset keeps.
 
     They are counted if the root exists. Otherwise the number is that of a dataset with a known name; if only some
     classes are kept, all classes are assumed to have equally many images.
@@ -93,7 +93,7 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
 
 
 def bytes_of_files(dataset: DatasetParams, count: int) -> int:
-    """The bytes of a dataset's image files: their sizes if the root exists, otherwise an average for each.
+    """Add up the bytes of a dataset's image files: their sizes if the root exists, otherwise an average for each.
 
     Args:
         dataset: The dataset's section, with `stored` "files".
@@ -108,7 +108,7 @@ def bytes_of_files(dataset: DatasetParams, count: int) -> int:
 
 
 def _prepared(folder: Path, dataset: DatasetParams) -> int | None:
-    """The number of images of a prepared dataset, from its manifest; None if it is missing or its section differs."""
+    """Read the number of images of a prepared dataset; None if there is none, or its section differs."""
     try:
         manifest = read_made_by(folder, "prepare")
     except UserError:

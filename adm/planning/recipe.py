@@ -13,7 +13,7 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.training.throughput import update_seconds
 
 MULTIPLIERS = ([1], [1, 2], [1, 2, 2], [1, 2, 3, 4], [1, 1, 2, 3, 4], [1, 1, 2, 2, 4, 4], [0.5, 1, 1, 2, 2, 4, 4])
-"""Of the channels, by the number of levels. Those of four and more are the paper's."""
+"""Channel multipliers by the number of levels. Those of four and more are the paper's."""
 
 LOWEST = range(4, 9)
 """Sides that the lowest level may have."""
@@ -51,28 +51,28 @@ ENOUGH = 400_000
 """Images that training should see, repeated or not."""
 
 JOB_SECONDS = 2.5
-"""That a job takes to start."""
+"""Seconds that a job takes to start."""
 
 TRAINING, CLASSIFIER, SAMPLING = 0.55, 0.1, 0.25
 """Shares of the time that is left when jobs have started; the rest is for features and scores."""
 
 STEPS = (250, 100, 50, 25)
-"""Of sampling; the most that fit."""
+"""Numbers of sampling steps; the largest that fits is taken."""
 
 FEWEST_UPDATES = 80
-"""That training is worth anything with."""
+"""Minimum number of updates."""
 
 MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
-"""Of training, whatever the hours: updates, and how often each image is seen."""
+"""Maximum number of updates, and of passes over the images, whatever the hours."""
 
 WORTHWHILE = 0.9
-"""Of the time in float32, what an update in bfloat16 may take to be worth its rounding."""
+"""Share of the time in float32 that an update in bfloat16 may take to be worth its rounding."""
 
 MEASURED_FLOPS = 1.0e11
-"""Of an update on a CPU that is made to see how long one takes: some seconds at most."""
+"""Operations of the update that is timed on a CPU: some seconds at most."""
 
 FEWEST_SAMPLES = 50
-"""Of a run."""
+"""Minimum number of samples of a run."""
 
 SCALES = (0, 0.5, 1, 2, 4)
 """Gradient scales of the sweep."""
@@ -81,7 +81,7 @@ STAGES = 4
 """Checkpoints of the model: an eighth, a quarter, a half and all of training."""
 
 INCEPTION_FLOPS = 11.5e9
-"""Of the 2015 graph, for one image."""
+"""Operations of the 2015 graph for one image, in round numbers."""
 
 EMA_RATES = ((100_000, 0.9999), (5000, 0.999), (500, 0.99), (0, 0.95))
 """By the least iterations: the average is over a small part of training."""
@@ -146,7 +146,7 @@ class Recipe:
 
 
 def channel_multiplier(image_size: int) -> list[float]:
-    """The levels of a network for images of a side: halved until the lowest has 4 to 8 pixels.
+    """Choose the levels of a network for images of a side: halved until the lowest has 4 to 8 pixels.
 
     Raises:
         UserError: The side is not within SMALLEST and LARGEST, or does not halve so.
@@ -209,7 +209,7 @@ def choose(wanted: Request) -> Recipe:
 
 
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
-    """The widest model that sees enough images in some seconds, and what an update of it takes."""
+    """Find the widest model that sees enough images in some seconds, and the seconds of an update of it."""
     narrowest = _model(wanted, WIDTHS[-1])
     an_update = _measured(narrowest, wanted.device)
     cost = an_update / forward_flops(_section(narrowest)) / narrowest["training"]["batch_size"]
@@ -222,7 +222,7 @@ def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
 
 
 def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> tuple[dict[str, Any], float]:
-    """On a CPU, a model in bfloat16 where its updates are faster so, and what an update takes."""
+    """Return a model in bfloat16 where a CPU's updates are faster so, and the seconds of an update."""
     if device == "cuda":
         return model, seconds
     low = {**model, "training": {**model["training"], "precision": "bfloat16"}}
@@ -231,7 +231,7 @@ def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> 
 
 
 def _measured(model: dict[str, Any], device: str) -> float:
-    """What an update takes; on a CPU measured on as few images as are not too slow."""
+    """Measure the seconds of an update; on a CPU on as few images as are not too slow."""
     whole, section = model["training"]["batch_size"], _section(model)
     some = min(whole, max(1, int(MEASURED_FLOPS / (3 * forward_flops(section))))) if device == "cpu" else whole
     training = section.training.model_copy(update={"batch_size": some})
@@ -240,7 +240,7 @@ def _measured(model: dict[str, Any], device: str) -> float:
 
 
 def _halves(model: dict[str, Any]) -> bool:
-    """Whether each level has a number of channels that normalisation takes."""
+    """Tell whether each level has a number of channels that normalisation takes."""
     network = model["network"]
     return all(network["channels"] * factor % 32 == 0 for factor in network["channel_multiplier"])
 
@@ -299,6 +299,6 @@ def _samples(wanted: Request, seconds: float, of_step: float, of_features: float
 
 
 def _rounded(iterations: float) -> int:
-    """A number below, of two or three digits that count, and a multiple of eight: at least 80."""
+    """Round down to two or three digits that count and a multiple of eight, at least 80."""
     unit = 8 * int(10 ** max(round(math.log10(max(iterations, 10)) - 2.5), 1))
     return max(int(iterations / unit) * unit, unit)

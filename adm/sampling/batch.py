@@ -99,7 +99,7 @@ def read_shard(path: Path, run: Sampling, inputs: dict[str, Path], shard: Shard)
 
 
 def made_by_shard(run: Config, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:
-    """Everything that decides the samples of a shard."""
+    """Collect everything that decides the samples of a shard."""
     return {**_made_by("sample", run, inputs), "shard": str(shard)}
 
 

@@ -34,12 +34,12 @@ WHOLE = Shard(1, 1)
 
 
 def blocks_of(shard: Shard, num_samples: int, micro_batch: int) -> range:
-    """The blocks of a shard. Block b holds the seeds [b, b + 1) x micro_batch; shards differ by at most one block."""
+    """Number a shard's blocks. Block b holds seeds [b, b + 1) x micro_batch; shards differ by at most one block."""
     num_blocks = -(-num_samples // micro_batch)
     return range(num_blocks * (shard.number - 1) // shard.count, num_blocks * shard.number // shard.count)
 
 
 def samples_of(shard: Shard, num_samples: int, micro_batch: int) -> range:
-    """The samples of a shard's blocks; a run's last block is computed whole, then cut to size."""
+    """Number the samples of a shard's blocks; a run's last block is computed whole, then cut to size."""
     blocks = blocks_of(shard, num_samples, micro_batch)
     return range(min(blocks.start * micro_batch, num_samples), min(blocks.stop * micro_batch, num_samples))

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adm.arithmetic.families import Rounds, family_member, family_size
 from adm.arithmetic.respacing import respaced_timesteps
-from adm.sampling.studies import Arrays, Study
-from adm.sampling.timesteps import FILE, FOUND
+from adm.sampling.studies import Array, Study
+from adm.sampling.timesteps import FILE
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +24,13 @@ class VariationalSchedules(Study):
         uniform: (G,) float64, the bounds of the uniform schedules "1" to "G" of the same timesteps.
     """
 
-    timesteps: NDArray[np.int64]
-    visited: NDArray[np.bool_]
-    bounds: NDArray[np.float64]
-    uniform: NDArray[np.float64]
+    timesteps: Annotated[NDArray[np.int64], Array("int64", (None,), "timesteps")]
+    visited: Annotated[NDArray[np.bool_], Array("bool", (None, None), "timesteps")]
+    bounds: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
+    uniform: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
 
     stage = "schedule"
     file = FILE
-    arrays: ClassVar[Arrays] = {**FOUND, **dict.fromkeys(("bounds", "uniform"), ("float64", (None,)))}
-    rows = (("timesteps", "visited", "bounds", "uniform"),)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -52,21 +50,14 @@ class SearchedSchedule(Study):
         fid: (E,) float64, their FID.
     """
 
-    timesteps: NDArray[np.int64]
-    visited: NDArray[np.bool_]
-    candidates: NDArray[np.int64]
-    images: NDArray[np.int64]
-    fid: NDArray[np.float64]
+    timesteps: Annotated[NDArray[np.int64], Array("int64", (None,), "timesteps")]
+    visited: Annotated[NDArray[np.bool_], Array("bool", (None, None), "schedules")]
+    candidates: Annotated[NDArray[np.int64], Array("int64", (None, None), "scores")]
+    images: Annotated[NDArray[np.int64], Array("int64", (None,), "scores")]
+    fid: Annotated[NDArray[np.float64], Array("float64", (None,), "scores")]
 
     stage = "schedule"
     file = FILE
-    arrays: ClassVar[Arrays] = {
-        **FOUND,
-        "candidates": ("int64", (None, None)),
-        "images": ("int64", (None,)),
-        "fid": ("float64", (None,)),
-    }
-    rows = (("candidates", "images", "fid"),)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -90,7 +81,7 @@ class Trial(NamedTuple):
 
 
 def winner(trials: Sequence[Trial]) -> Trial:
-    """The trial with the least FID of those on the most images; the earliest of equals."""
+    """Choose the trial with the least FID of those on the most images; the earliest of equals."""
     most = max(trial.images for trial in trials)
     return min((trial for trial in trials if trial.images == most), key=lambda trial: trial.fid)
 
@@ -136,7 +127,7 @@ def halving(candidates: Sequence[str], rounds: Rounds, score: Callable[[str, int
 
 
 def searched(trials: Sequence[Trial], num_timesteps: int) -> SearchedSchedule:
-    """The artifact of a search over schedules of `num_timesteps` timesteps."""
+    """Make the artifact of a search over schedules of `num_timesteps` timesteps."""
     chosen = respaced_timesteps(num_timesteps, winner(trials).steps)
     return SearchedSchedule(
         timesteps=np.array(chosen),

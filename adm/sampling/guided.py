@@ -12,15 +12,20 @@ from torch import Tensor, nn
 
 from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
 from adm.config.samplers import SAMPLERS
-from adm.config.sampling import Sampling
+from adm.config.sampling import GuidedSampling, Interpolation, Sampling
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
+from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import Gradient, Sampler, last, sample
+from adm.diffusion.samplers import Gradient, Sampler, Slope, classifier_gradient, last, sample, slope_of
+from adm.machine import compiled
 from adm.nets.forward import Forward
+from adm.nets.unet import NO_CLASS
 from adm.parallel import CPU
 from adm.sampling.batch import Labels, Samples
-from adm.sampling.guidance import guidance
+
+Guided = Callable[..., tuple[Denoiser, Gradient | None]]
+"""The denoiser and the classifier's gradient of (labels (B,) int64, further conditions of the network by keyword)."""
 
 
 class SeededNoise:
@@ -36,11 +41,11 @@ class SeededNoise:
         self.device = device
 
     def labels(self, num_classes: int) -> Tensor:
-        """A class for each image: (B,) int64."""
+        """Draw a class for each image: (B,) int64."""
         return torch.stack([torch.randint(num_classes, (), generator=g) for g in self.generators])
 
     def normal(self, *shape: int) -> Tensor:
-        """(B, *shape) float32."""
+        """Draw (B, *shape) float32."""
         drawn = torch.empty(len(self.generators), *shape)
         for row, draws in zip(drawn, self.generators, strict=True):
             row.normal_(generator=draws)
@@ -57,7 +62,7 @@ def block_sampler(
     timesteps: list[int] | None = None,
     guide: nn.Module | None = None,
 ) -> Callable[[int], Samples]:
-    """The function that samples block b of a run; the arguments are those of `block_trajectories`.
+    """Build the function that samples block b of a run; the arguments are those of `block_trajectories`.
 
     Returns:
         A function of a block's number. The run's last block is not cut to size.
@@ -83,7 +88,7 @@ def block_trajectories(
     labels: Labels | None = None,
     latents: NDArray[np.float32] | None = None,
 ) -> Callable[[int], tuple[Tensor, Iterator[Tensor]]]:
-    """The function that denoises block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
+    """Build the function that denoises block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
 
     Args:
         run: How to sample.
@@ -133,8 +138,58 @@ def block_trajectories(
     return trajectory
 
 
+def guidance(
+    run: Sampling, network: Forward, classifier: nn.Module | None, guide: nn.Module | None, timesteps: int
+) -> Guided:
+    """Build what conditions a run's networks on the labels of its images.
+
+    Args:
+        run: How to sample.
+        network: The network to guide.
+        classifier: The noisy classifier, on the same device; None for no such guidance.
+        guide: The weaker network, of the run's `guide`, on the same device; None for no such guidance.
+        timesteps: T of the training process.
+    """
+    if not isinstance(run, GuidedSampling):  # upsampled runs have no fields for guidance
+        return lambda y, **seen: (network.conditioned(y, **seen), None)
+    interval, scale = run.guided_in(timesteps), run.denoiser_scale
+    slope = weak = None
+    if classifier is not None and run.gradient_scale:
+        slope = classifier_slope(run, classifier)
+    if guide is not None and scale is not None:
+        weak = Forward.frozen(guide, run.precision, run.compiled)
+
+    def guided(y: Tensor, **seen: Tensor) -> tuple[Denoiser, Gradient | None]:
+        denoiser, gradient = network.conditioned(y, **seen), None
+        if slope is not None:
+            gradient = limited(classifier_gradient(slope, y, run.gradient_scale), interval)
+        if scale is None:
+            return denoiser, gradient
+        if weak is not None:
+            pair = in_turn(denoiser, weak.conditioned(y))
+        else:
+            pair = in_one_batch(network.conditioned(torch.cat([y, torch.full_like(y, NO_CLASS)])))
+        return extrapolated(denoiser, pair, scale, interval), gradient
+
+    return guided
+
+
+def classifier_slope(how: GuidedSampling | Interpolation, classifier: nn.Module) -> Slope:
+    """Build the slope of a classifier's log p, in the precision asked for, compiled if asked for."""
+    forward = Forward.frozen(classifier, how.classifier_precision)
+    if not how.compiled:
+        return slope_of(forward)
+    program = compiled(slope_of(forward.compute))
+
+    def slope(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
+        forward.allow_tf32()
+        return program(x, timesteps, y)
+
+    return slope
+
+
 def _rows(whole: NDArray[Any], first: int, count: int) -> Tensor:
-    """The rows of a block; copies of the last one fill a block beyond the end."""
+    """Take the rows of a block; copies of the last one fill a block beyond the end."""
     return torch.from_numpy(whole[np.minimum(np.arange(first, first + count), len(whole) - 1)])
 
 
@@ -148,7 +203,7 @@ def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: 
 
 
 def class_count(model: DiffusionModel | UpsamplerModel, classifier: ClassifierModel | None) -> int | None:
-    """The number of classes of a model, else of the classifier that guides it; None if neither has classes."""
+    """Count the classes of a model, else of the classifier that guides it; None if neither has classes."""
     count = model.network.num_classes
     if count is None and classifier is not None:
         count = classifier.network.num_classes

@@ -1,26 +1,21 @@
 """Real images to their DDIM latents and back, and interpolation on the arc between two latents."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from adm.config.models import DiffusionModel
 from adm.config.sampling import Interpolation
-from adm.data.batches import to_unit_range
-from adm.data.shards import ImageShards
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, classifier_gradient, encode
+from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, classifier_gradient, encode, no_noise
 from adm.nets.forward import Forward
 from adm.progress import progress
-from adm.sampling.guidance import classifier_slope
+from adm.sampling.guided import classifier_slope
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class LatentSpace:
 
     @classmethod
     def of(cls, params: Interpolation, model: DiffusionModel, network: nn.Module, classifier: nn.Module | None) -> Self:
-        """The latent space of a model's networks."""
+        """Build the latent space of a model's networks."""
         noise = model.noise
         diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)
         forward = Forward.frozen(network, params.precision, params.compiled)
@@ -79,11 +74,7 @@ class LatentSpace:
         Returns:
             The latents, (B, C, H, W) float32.
         """
-        step = DDIMReversed(self.diffusion, self.denoiser(class_weights))
-        latent = x_0
-        for x_t in encode(step, x_0, num_steps):
-            latent = x_t
-        return latent
+        return encode(DDIMReversed(self.diffusion, self.denoiser(class_weights)), x_0, num_steps)
 
     @torch.no_grad()
     def decode(self, latent: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
@@ -103,11 +94,11 @@ class LatentSpace:
         step = DDIM(self.diffusion, self.denoiser(class_weights), gradient)
         x_t = latent
         for t in reversed(range(self.diffusion.num_timesteps if num_steps is None else num_steps)):
-            x_t = step(x_t, t, _no_noise)
+            x_t = step(x_t, t, no_noise)
         return x_t
 
     def errors(self, x_0: Tensor, class_weights: Tensor) -> Tensor:
-        """Mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
+        """Measure mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
 
         Returns:
             (B, 3) float64: encoded over the first n - 1 steps and over all n, both decoded over all n; and over n - 1
@@ -122,7 +113,7 @@ class LatentSpace:
 
 
 def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
-    """cos(theta) a + sin(theta) b for evenly spaced theta from 0 to pi/2; the ends are a and b to the bit.
+    """Compute cos(theta) a + sin(theta) b for even theta from 0 to pi/2; the ends are a and b to the bit.
 
     Args:
         a: (B, ...) floating point.
@@ -139,24 +130,6 @@ def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
     shape = (1, points, *[1] * (a.ndim - 1))
     cos, sin = (((x * (math.pi / 2)).sin()).to(a).view(shape) for x in (1 - fractions, fractions))
     return cos * a[:, None] + sin * b[:, None]
-
-
-def load_conditioned(
-    data: ImageShards, indices: NDArray[np.int64], num_classes: int, channels: int = 3
-) -> tuple[Tensor, Tensor]:
-    """Images of a dataset and the class weights of their labels.
-
-    Args:
-        data: The dataset, N images.
-        indices: (B,) int64 in 0 .. N - 1.
-        num_classes: Number of classes; every label is below it.
-        channels: C, the number of the images' channels that the network sees.
-
-    Returns:
-        x_0 (B, C, H, W) float32 in [-1, 1], and class weights (B, num_classes) float32, one-hot.
-    """
-    labels = torch.from_numpy(data.labels[indices])
-    return to_unit_range(data[indices], channels), one_hot(labels, num_classes).float()
 
 
 def interpolate(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: int, micro_batch: int) -> Tensor:
@@ -183,16 +156,5 @@ def compute_in_batches(
     function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor
 ) -> Tensor:
     """Compute `function` of all rows on a device, one micro-batch at a time, with a progress bar."""
-    parts = in_micro_batches(function, micro_batch, *(tensor.to(device) for tensor in rows))
-    total = -(-len(rows[0]) // micro_batch)
-    return torch.cat([part.cpu() for part in progress(parts, total, "batch", name=function.__name__)])
-
-
-def in_micro_batches(function: Callable[..., Tensor], micro_batch: int, *rows: Tensor) -> Iterator[Tensor]:
-    """Yield `function` of `micro_batch` rows of every tensor at a time."""
-    for part in zip(*(torch.split(tensor, micro_batch) for tensor in rows), strict=True):
-        yield function(*part)
-
-
-def _no_noise() -> Tensor:
-    raise AssertionError("DDIM with eta 0 draws no noise")
+    parts = list(zip(*(torch.split(tensor.to(device), micro_batch) for tensor in rows), strict=True))
+    return torch.cat([function(*part).cpu() for part in progress(parts, unit="batch", name=function.__name__)])

@@ -1,21 +1,26 @@
-"""Bits per dimension of real images under a diffusion model: the terms of L_vlb."""
+"""The variational bound of real images under a diffusion model: bits per dimension, and the schedules of the least."""
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from adm.arithmetic.respacing import respaced_timesteps
 from adm.config.models import DiffusionModel
-from adm.config.sampling import BitsPerDimension
+from adm.config.sampling import BitsPerDimension, Bound, Variational
 from adm.data.batches import to_unit_range
 from adm.data.shards import LabelledImages
 from adm.determinism import generator
+from adm.diffusion.bound import pair_terms
 from adm.diffusion.losses import likelihood_terms, prior_bits
-from adm.diffusion.process import Denoiser, Diffusion
+from adm.diffusion.process import SCHEDULES, Denoiser, Diffusion
 from adm.nets.forward import Forward
-from adm.progress import Progress, progress
+from adm.progress import progress
+from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Likelihood
 
 CHOICE, NOISE = 0, 1
@@ -44,22 +49,22 @@ def measure(
     """
     noise = model.noise
     forward = Forward.frozen(network, study.precision, study.compiled)
-    device = forward.device
-    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance).to(device)
+    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance)
+    diffusion.to(forward.device)
     sums = np.zeros((3, diffusion.num_timesteps))
     bits, prior = [], []
-    blocks = [indices[start : start + study.micro_batch] for start in range(0, len(indices), study.micro_batch)]
-    bar = progress(total=len(blocks) * diffusion.num_timesteps)
-    for rows in blocks:
-        y = torch.from_numpy(data.labels[rows]).to(device)
-        x_0 = to_unit_range(data[rows], model.network.image_channels).to(device)
-        draws = (drawn.to(device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
-        terms = torch.stack(list(_terms(diffusion, forward.conditioned(y), x_0, draws, bar)), dim=1).cpu()
-        prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
-        bits.append(terms[0].sum(0).numpy() + prior[-1])
-        sums += terms.sum(2).numpy()
-    bar.close()
-    # `_terms` yields the last timestep first.
+    blocks = -(-len(indices) // study.micro_batch)
+    with progress(total=blocks * diffusion.num_timesteps) as bar:
+        for denoiser, x_0, draws in _blocks(study, forward, data, indices, model.network.image_channels):
+            # The last timestep comes first; (3, B) each.
+            terms = []
+            for term in likelihood_terms(diffusion, denoiser, x_0, draws):
+                terms.append(torch.stack(term))
+                bar.update()
+            found = torch.stack(terms, dim=1).cpu()
+            prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
+            bits.append(found[0].sum(0).numpy() + prior[-1])
+            sums += found.sum(2).numpy()
     vlb, x_0_mse, eps_mse = sums[:, ::-1] / len(indices)
     return Likelihood(
         timesteps=diffusion.timesteps.cpu().numpy(),
@@ -86,10 +91,41 @@ def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterat
         yield torch.stack([torch.randn(shape, generator=g) for g in generators])
 
 
-def _terms(
-    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor], bar: Progress
-) -> Iterator[Tensor]:
-    """Yield the term of L_vlb and both squared errors, (3, B) float64, of each timestep, the last one first."""
-    for term in likelihood_terms(diffusion, denoiser, x_0, noise):
-        bar.update()
-        yield torch.stack([term.vlb, term.x_0_mse, term.eps_mse])
+def least_bounds(
+    section: Variational,
+    model: DiffusionModel,
+    network: nn.Module,
+    data: LabelledImages,
+    indices: NDArray[np.int64],
+) -> VariationalSchedules:
+    """Measure the terms of images as `measure` does, and find the schedules with the least bound.
+
+    Raises:
+        ValueError: A term is NaN or infinite; the message names the first timestep.
+    """
+    forward, noise = Forward.frozen(network, section.precision, section.compiled), model.noise
+    timesteps = Diffusion.from_schedule(noise.schedule, noise.timesteps, section.among).original
+    betas = SCHEDULES[noise.schedule](noise.timesteps)
+    blocks = _blocks(section, forward, data, indices, model.network.image_channels)
+    terms = reduce(add, (pair_terms(betas, timesteps, noise.variance, *block) for block in blocks)) / len(indices)
+    if lost := terms.lost():
+        raise ValueError(f"terms of the bound are NaN or infinite at {len(lost)} timesteps, {timesteps[lost[0]]} first")
+    visited, places = terms.optima(), range(1, len(timesteps) + 1)
+    return VariationalSchedules(
+        timesteps=np.array(timesteps),
+        visited=visited,
+        bounds=np.array([terms.bound(np.flatnonzero(row).tolist()) for row in visited]),
+        uniform=np.array([terms.bound(respaced_timesteps(len(timesteps), str(count))) for count in places]),
+    )
+
+
+def _blocks(
+    bound: Bound, forward: Forward, data: LabelledImages, indices: NDArray[np.int64], channels: int
+) -> Iterator[tuple[Denoiser, Tensor, Iterator[Tensor]]]:
+    """Yield the denoiser, images and noise of `micro_batch` images at a time."""
+    for start in range(0, len(indices), bound.micro_batch):
+        rows = indices[start : start + bound.micro_batch]
+        y = torch.from_numpy(data.labels[rows]).to(forward.device)
+        x_0 = to_unit_range(data[rows], channels).to(forward.device)
+        draws = (drawn.to(forward.device) for drawn in noise_of(bound.seed, rows, x_0.shape[1:]))
+        yield forward.conditioned(y), x_0, draws

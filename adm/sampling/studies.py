@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,26 +14,33 @@ from adm.artifacts.writing import new_folder, write_npz
 from adm.config.base import Config
 from adm.errors import UserError
 
-Arrays = Mapping[str, tuple[str, Shape]]
-"""Dtype and shape of each array of a study, by name."""
+
+class Array(NamedTuple):
+    """An array of a study.
+
+    Attributes:
+        dtype: Of the array.
+        shape: Its shape; None is any length.
+        rows: What its rows are. Arrays of the same rows have the same length.
+    """
+
+    dtype: str
+    shape: Shape
+    rows: str
 
 
 class Study:
-    """The arrays of a study, and the layout of its artifact.
+    """The arrays of a study, each annotated by an `Array`, and the layout of its artifact.
 
     Attributes:
         stage: The stage that makes the artifact.
         file: The name of its npz.
         library: The Python distribution whose version can change the arrays.
-        arrays: The arrays that the npz must hold.
-        rows: Groups of arrays that must have the same length.
     """
 
     stage: ClassVar[str]
     file: ClassVar[str]
     library: ClassVar[str] = "torch"
-    arrays: ClassVar[Arrays]
-    rows: ClassVar[tuple[tuple[str, ...], ...]]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -55,29 +62,20 @@ class Interpolation(Study):
         error_skipped: (N,) float64, errors of the same images where decoding skips the last step, too.
     """
 
-    originals: NDArray[np.uint8]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    error_all_but_last: NDArray[np.float64]
-    error_all: NDArray[np.float64]
-    error_skipped: NDArray[np.float64]
+    originals: Annotated[NDArray[np.uint8], Array("uint8", (None, 2, None, None, 3), "pairs")]
+    images: Annotated[NDArray[np.uint8], Array("uint8", (None, None, None, None, 3), "pairs")]
+    labels: Annotated[NDArray[np.int64], Array("int64", (None, 2), "pairs")]
+    error_all_but_last: Annotated[NDArray[np.float64], Array("float64", (None,), "reconstructions")]
+    error_all: Annotated[NDArray[np.float64], Array("float64", (None,), "reconstructions")]
+    error_skipped: Annotated[NDArray[np.float64], Array("float64", (None,), "reconstructions")]
 
     stage = "interpolate"
     file = "interpolation.npz"
-    arrays: ClassVar[Arrays] = {
-        "originals": ("uint8", (None, 2, None, None, 3)),
-        "images": ("uint8", (None, None, None, None, 3)),
-        "labels": ("int64", (None, 2)),
-        "error_all_but_last": ("float64", (None,)),
-        "error_all": ("float64", (None,)),
-        "error_skipped": ("float64", (None,)),
-    }
-    rows = (("originals", "images", "labels"), ("error_all_but_last", "error_all", "error_skipped"))
 
     @property
     def facts(self) -> dict[str, Any]:
         """The means of the errors."""
-        return {name: float(getattr(self, name).mean()) for name in self.arrays if name.startswith("error")}
+        return {name: float(getattr(self, name).mean()) for name in vars(self) if name.startswith("error")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,21 +89,14 @@ class Neighbours(Study):
         pixel_copies: (M,) bool, whether a sample equals its nearest image byte for byte.
     """
 
-    indices: NDArray[np.int64]
-    distances: NDArray[np.float64]
-    dataset_distances: NDArray[np.float64]
-    pixel_copies: NDArray[np.bool_]
+    indices: Annotated[NDArray[np.int64], Array("int64", (None, None), "samples")]
+    distances: Annotated[NDArray[np.float64], Array("float64", (None, None), "samples")]
+    dataset_distances: Annotated[NDArray[np.float64], Array("float64", (None,), "images")]
+    pixel_copies: Annotated[NDArray[np.bool_], Array("bool", (None,), "samples")]
 
     stage = "neighbours"
     file = "neighbours.npz"
     library = "numpy"
-    arrays: ClassVar[Arrays] = {
-        "indices": ("int64", (None, None)),
-        "distances": ("float64", (None, None)),
-        "dataset_distances": ("float64", (None,)),
-        "pixel_copies": ("bool", (None,)),
-    }
-    rows = (("indices", "distances", "pixel_copies"),)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -123,18 +114,12 @@ class Variation(Study):
         labels: (M,) int64.
     """
 
-    images: NDArray[np.uint8]
-    scales: NDArray[np.float64]
-    labels: NDArray[np.int64]
+    images: Annotated[NDArray[np.uint8], Array("uint8", (None, None, None, None, 3), "samples")]
+    scales: Annotated[NDArray[np.float64], Array("float64", (None,), "scales")]
+    labels: Annotated[NDArray[np.int64], Array("int64", (None,), "samples")]
 
     stage = "vary"
     file = "variation.npz"
-    arrays: ClassVar[Arrays] = {
-        "images": ("uint8", (None, None, None, None, 3)),
-        "scales": ("float64", (None,)),
-        "labels": ("int64", (None,)),
-    }
-    rows = (("images", "labels"),)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -157,22 +142,17 @@ class Likelihood(Study):
         prior: (N,) float64, L_T of each image, in bits per dimension.
     """
 
-    timesteps: NDArray[np.int64]
-    vlb: NDArray[np.float64]
-    x_0_mse: NDArray[np.float64]
-    eps_mse: NDArray[np.float64]
-    indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    bits: NDArray[np.float64]
-    prior: NDArray[np.float64]
+    timesteps: Annotated[NDArray[np.int64], Array("int64", (None,), "timesteps")]
+    vlb: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
+    x_0_mse: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
+    eps_mse: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
+    indices: Annotated[NDArray[np.int64], Array("int64", (None,), "images")]
+    labels: Annotated[NDArray[np.int64], Array("int64", (None,), "images")]
+    bits: Annotated[NDArray[np.float64], Array("float64", (None,), "images")]
+    prior: Annotated[NDArray[np.float64], Array("float64", (None,), "images")]
 
     stage = "likelihood"
     file = "likelihood.npz"
-    arrays: ClassVar[Arrays] = {
-        **dict.fromkeys(("timesteps", "indices", "labels"), ("int64", (None,))),
-        **dict.fromkeys(("vlb", "x_0_mse", "eps_mse", "bits", "prior"), ("float64", (None,))),
-    }
-    rows = (("timesteps", "vlb", "x_0_mse", "eps_mse"), ("indices", "labels", "bits", "prior"))
 
     @property
     def standard_error(self) -> float:
@@ -221,9 +201,11 @@ def read_study(kind: type[S], folder: Path, **sections: Config) -> S:
         UserError: The folder holds no such study, it changed, a section differs, or arrays differ in length.
     """
     require_params(folder, read_manifest(folder, kind.stage).model_dump(), sections)
-    arrays = read_npz(folder / kind.file, kind.arrays)
-    for names in kind.rows:
-        lengths = {name: len(arrays[name]) for name in names}
+    hints = get_type_hints(kind, include_extras=True)
+    declared: dict[str, Array] = {name: hints[name].__metadata__[0] for name in kind.__annotations__}
+    arrays = read_npz(folder / kind.file, {name: (of.dtype, of.shape) for name, of in declared.items()})
+    for rows in dict.fromkeys(of.rows for of in declared.values()):
+        lengths = {name: len(array) for name, array in arrays.items() if declared[name].rows == rows}
         if len(set(lengths.values())) > 1:
             found = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise UserError(f"{folder / kind.file}: its arrays differ in length: {found}")

@@ -7,19 +7,16 @@ from numpy.typing import NDArray
 
 from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.manifest import read_manifest
-from adm.artifacts.reading import Shape, read_npz
+from adm.artifacts.reading import read_npz
 from adm.config.models import NoiseParams
 from adm.config.sampling import Sampling
 from adm.errors import UserError
 
 FILE = "schedules.npz"
 
-FOUND: dict[str, tuple[str, Shape]] = {"timesteps": ("int64", (None,)), "visited": ("bool", (None, None))}
-"""What every artifact of schedules holds: G timesteps, and which of them each schedule visits, a schedule a row."""
-
 
 def timesteps_of(run: Sampling, noise: NoiseParams, schedule: Path | None) -> list[int]:
-    """The timesteps that a run visits, increasing.
+    """List the timesteps that a run visits, increasing.
 
     Args:
         run: The run.
@@ -36,7 +33,7 @@ def timesteps_of(run: Sampling, noise: NoiseParams, schedule: Path | None) -> li
         return [int(t) for t in process.timesteps]
     count = number_of_steps(noise.timesteps, run.steps)
     read_manifest(schedule, "schedule")
-    found = read_npz(schedule / FILE, FOUND)
+    found = read_npz(schedule / FILE, {"timesteps": ("int64", (None,)), "visited": ("bool", (None, None))})
     visited: NDArray[np.bool_] = found["visited"]
     rows = np.flatnonzero(visited.sum(axis=1) == count)
     if visited.shape[1:] != found["timesteps"].shape or not len(rows):

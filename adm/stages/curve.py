@@ -44,36 +44,21 @@ def run(
     kept = work / fingerprint(made_by)
     scores = {}
     for key, section in runs.items():
-        score = kept / key / SCORE
+        folder = kept / key
+        score, samples, seen = (folder / name for name in (SCORE, "samples", "features"))
         if not score.exists():
-            _score(section, models, extractor, reference, inputs, device, timeout_seconds, kept / key, asked)
+            of = {name: models[network] for name, network in section.networks.items()}
+            given = {name: inputs[f"networks/{network}"] for name, network in section.networks.items()}
+            if section.schedule is not None:
+                given["schedule"] = inputs[f"schedules/{section.schedule}"]
+            sampled = given, samples, "", device, timeout_seconds, folder / "blocks"
+            sample.run(section, of["checkpoint"], of.get("classifier"), *sampled, of.get("guide"))
+            features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)
+            given = {name: inputs[name] for name in ("reference", "reference_features")}
+            evaluate.run(section, reference, {"samples": samples, "features": seen, **given}, score, asked)
+            shutil.rmtree(samples)
+            shutil.rmtree(seen)
         scores[key] = read_sealed_json(score)
     with new_file(out) as path:
         write_sealed_json(path, {"runs": scores, "made_by": made_by})
     remove_folder(work)
-
-
-def _score(
-    run: RunParams,
-    models: Mapping[str, Any],
-    extractor: GraphParams,
-    reference: ReferenceParams | PublishedReferenceParams,
-    inputs: dict[str, Path],
-    device: str,
-    timeout_seconds: int,
-    folder: Path,
-    asked: AskedParams | None,
-) -> None:
-    """Sample and score a run; of its folder, its score alone remains."""
-    of = {name: models[key] for name, key in run.networks.items()}
-    given = {name: inputs[f"networks/{key}"] for name, key in run.networks.items()}
-    if run.schedule is not None:
-        given["schedule"] = inputs[f"schedules/{run.schedule}"]
-    samples, seen, blocks = (folder / name for name in ("samples", "features", "blocks"))
-    sampled = given, samples, "", device, timeout_seconds, blocks
-    sample.run(run, of["checkpoint"], of.get("classifier"), *sampled, of.get("guide"))
-    features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)
-    given = {name: inputs[name] for name in ("reference", "reference_features")}
-    evaluate.run(run, reference, {"samples": samples, "features": seen, **given}, folder / SCORE, asked)
-    shutil.rmtree(samples)
-    shutil.rmtree(seen)

@@ -14,7 +14,7 @@ from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams, of_files
 from adm.training.extractor import accuracy, examples, initial_network, split, train_extractor
 from adm.training.log import log_reports
-from adm.training.report import Report
+from adm.training.updates import Report
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from adm.data.batches import check_labels, choose, to_uint8
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from adm.data.batches import check_labels, choose, to_uint8, to_unit_range
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
@@ -11,7 +17,7 @@ from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.studies import InterpolationParams
 from adm.sampling.guided import class_count
-from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpolate, load_conditioned
+from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpolate
 from adm.sampling.studies import Interpolation, write_study
 
 PAIRS, RECONSTRUCTIONS = 0, 1
@@ -46,11 +52,12 @@ def run(
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])
 
-    joined, alone = (
-        load_conditioned(data, rows, num_classes, model.network.image_channels) for rows in (ends, measured)
-    )
-    images = to_uint8(interpolate(space, *joined, points, micro_batch))
-    errors = compute_in_batches(space.errors, space.device, micro_batch, *alone).numpy()
+    def conditioned(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        weights = one_hot(torch.from_numpy(data.labels[rows]), num_classes).float()
+        return to_unit_range(data[rows], model.network.image_channels), weights
+
+    images = to_uint8(interpolate(space, *conditioned(ends), points, micro_batch))
+    errors = compute_in_batches(space.errors, space.device, micro_batch, *conditioned(measured)).numpy()
     study = Interpolation(
         originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
         images=images.reshape(pairs, points, *images.shape[1:]),

@@ -70,7 +70,7 @@ def run(
 
 
 def _no_block(side: int) -> Samples:
-    """The samples of a shard without blocks."""
+    """Make the samples of a shard without blocks."""
     return Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
 
 

@@ -1,6 +1,6 @@
 """`schedule`: the timesteps that runs visit, found by the variational bound or by a search on FID."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +22,14 @@ from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
-from adm.params.studies import AnyScheduleParams, SearchParams, VariationalParams
-from adm.sampling.batch import Images
+from adm.params.studies import AnyScheduleParams, VariationalParams
+from adm.sampling.batch import Images, Samples
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.found_schedules import draw_members, halving, searched
 from adm.sampling.guided import block_sampler, class_count
-from adm.sampling.likelihood import CHOICE
+from adm.sampling.likelihood import CHOICE, least_bounds
 from adm.sampling.store import BlockStore, block_store
 from adm.sampling.studies import write_study
-from adm.sampling.variational import measure
 
 
 def run(
@@ -64,7 +63,7 @@ def run(
     classifier = None
     if classifier_model is not None:
         classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
-    search = _Search(schedule, run, model, network, classifier, class_count(model, classifier_model) or 1)
+    networks = model, network, classifier, class_count(model, classifier_model) or 1
     read_manifest(inputs["graph"], "extractor", "adopt")
     if graph_of(inputs["reference"]) not in (None, identity(inputs["graph"])):
         raise UserError(f"{inputs['reference']}: is of another graph than {inputs['graph']}")
@@ -72,18 +71,38 @@ def run(
     sections = {"schedule": schedule, "run": run}
     libraries = ["torch", *libraries_of(extractor)]
     made_by = {**provenance("schedule", sections, inputs, libraries), "device": device}
+    total, most = len(respaced_timesteps(model.noise.timesteps, run.steps)), model.noise.timesteps // schedule.sections
+    candidates = draw_members(schedule.seed, schedule.candidates, total, schedule.sections, most, schedule.known)
+    like = run.model_copy(update={"seed": schedule.seed, "num_samples": schedule.num_samples})
     with block_store(work, made_by) as store:
         try:
             executor = open_graph(extractor, inputs["graph"] / GRAPH, device)
 
-            def fid(steps: str, images: int) -> float:
-                features = executor.features(search.images(store, steps, images), extractor.feature_batch)
+            def fid(steps: str, count: int) -> float:
+                # The store numbers the blocks of all candidates through.
+                first = candidates.index(steps) * len(blocks_of(WHOLE, like.num_samples, like.micro_batch))
+                sampled = block_sampler(like.model_copy(update={"steps": steps}), *networks)
+                images = _first_images(store, sampled, first, count, like.micro_batch)
+                features = executor.features(images, extractor.feature_batch)
                 return frechet_distance(real, feature_statistics(features.pool))
 
-            trials = halving(search.candidates, rounds_of(schedule.candidates, schedule.num_samples), fid)
+            trials = halving(candidates, rounds_of(schedule.candidates, schedule.num_samples), fid)
         except ValueError as error:
             raise UserError(f"{inputs['checkpoint']} through {inputs['graph']}: {error}") from error
         write_study(out, searched(trials, model.noise.timesteps), inputs, **sections)
+
+
+def _first_images(
+    store: BlockStore, sampled: Callable[[int], Samples], first: int, count: int, size: int
+) -> Iterator[Images]:
+    """Yield the first `count` images of a candidate, whose blocks are in the store from number `first` on.
+
+    Blocks that are there are not sampled again.
+    """
+    blocks = blocks_of(WHOLE, count, size)
+    store.fill([first + block for block in blocks], lambda number: sampled(number - first))
+    for block in blocks:
+        yield store.read(first + block).images[: count - block * size]
 
 
 def _by_bound(
@@ -93,41 +112,7 @@ def _by_bound(
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(schedule.seed, CHOICE, data, schedule.num_images, inputs["data"])
     try:
-        study = measure(schedule, model, network, data, np.sort(chosen))
+        study = least_bounds(schedule, model, network, data, np.sort(chosen))
     except ValueError as error:
         raise UserError(f"{inputs['checkpoint']}: {error}, in {schedule.precision}") from error
     write_study(out, study, inputs, schedule=schedule)
-
-
-class _Search:
-    """The candidates of a search, and the images that they sample."""
-
-    def __init__(
-        self,
-        schedule: SearchParams,
-        like: RunParams,
-        model: DiffusionModelParams,
-        network: nn.Module,
-        classifier: nn.Module | None,
-        num_classes: int,
-    ) -> None:
-        total = len(respaced_timesteps(model.noise.timesteps, like.steps))
-        sections, most = schedule.sections, model.noise.timesteps // schedule.sections
-        self.candidates: Sequence[str] = draw_members(
-            schedule.seed, schedule.candidates, total, sections, most, schedule.known
-        )
-        self.run = like.model_copy(update={"seed": schedule.seed, "num_samples": schedule.num_samples})
-        self.networks = model, network, classifier, num_classes
-
-    def images(self, store: BlockStore, steps: str, count: int) -> Iterator[Images]:
-        """Yield the first `count` images of a candidate; blocks of images that are in the store are not sampled again.
-
-        The store numbers the blocks of all candidates through.
-        """
-        size = self.run.micro_batch
-        first = self.candidates.index(steps) * len(blocks_of(WHOLE, self.run.num_samples, size))
-        blocks = blocks_of(WHOLE, count, size)
-        sampled = block_sampler(self.run.model_copy(update={"steps": steps}), *self.networks)
-        store.fill([first + block for block in blocks], lambda number: sampled(number - first))
-        for block in blocks:
-            yield store.read(first + block).images[: count - block * size]

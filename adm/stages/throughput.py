@@ -14,8 +14,6 @@ from adm.machine import processor_name
 from adm.nets.cost import forward_flops
 from adm.parallel import resolve_device
 from adm.params.studies import ThroughputParams
-from adm.report.accelerators import peak_flops
-from adm.report.compute import utilisation
 from adm.training.throughput import NAIVE_PRECISION, measure
 
 
@@ -23,28 +21,23 @@ def run(throughput: ThroughputParams, model: AnyModel, out: Path) -> None:
     """Measure, and write the numbers of every repetition.
 
     `peak_flops` is the fastest repetition's matrix product. Divided by three times `forward_flops`, it gives the
-    machine's theoretical throughput. `mfu` is the share of the peak on a GPU's data sheet, in the precision that was
-    used; it is left out where `adm.report.accelerators` knows no such peak, so for every CPU.
+    machine's theoretical throughput.
     """
     make_deterministic(throughput.threads)
     device = resolve_device(throughput.device)
-    name = processor_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
-    flops = forward_flops(model)
     made_by = provenance("throughput", {"throughput": throughput, "model": model}, {}, ["torch"])
     timings = measure(throughput, model, device)
 
-    def speed(batch_size: int, precision: Precision, rates: list[float]) -> dict[str, Any]:
-        peak = peak_flops(name, precision) if device.type == "cuda" else None
-        mfu = {"mfu": [utilisation(rate, flops, peak) for rate in rates]} if peak else {}
-        return {"batch_size": batch_size, "precision": precision, "images_per_second": rates, **mfu}
+    def speed(name: str, batch_size: int, precision: Precision) -> dict[str, Any]:
+        return {"batch_size": batch_size, "precision": precision, "images_per_second": timings[name]}
 
     content = {
-        "peak_flops": max(timings.peak_flops),
-        "peak_flops_of_repetitions": timings.peak_flops,
-        "naive": speed(throughput.naive_batch, NAIVE_PRECISION, timings.naive),
-        "optimised": speed(throughput.optimised_batch, throughput.optimised_precision, timings.optimised),
-        "forward_flops": flops,
-        "device": name,
+        "peak_flops": max(timings["peak_flops"]),
+        "peak_flops_of_repetitions": timings["peak_flops"],
+        "naive": speed("naive", throughput.naive_batch, NAIVE_PRECISION),
+        "optimised": speed("optimised", throughput.optimised_batch, throughput.optimised_precision),
+        "forward_flops": forward_flops(model),
+        "device": processor_name() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": throughput.threads,
         "made_by": made_by,
     }

@@ -10,6 +10,7 @@ from adm.config.models import AnyModel
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
+from adm.errors import UserError
 from adm.nets.checkpoints import check_checkpoint
 from adm.nets.weights import build
 from adm.parallel import process_group
@@ -19,7 +20,7 @@ from adm.params.models import SegmentParams
 from adm.training.log import log_reports
 from adm.training.loop import check_group, train
 from adm.training.rolling import LOG, link_state, name_last_good, newest, rolling_folder, save_rolling, state_at
-from adm.training.state import TrainingState, check_step
+from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
 
@@ -71,8 +72,8 @@ def run(
         state = TrainingState(build(model), build_task(model, group.device), training, group.device)
         saved = newest(rolling, group)
         state.load(saved or previous)
-        if saved is None:
-            check_step(state, start, previous)
+        if saved is None and state.step != start:
+            raise UserError(f"{previous}: is a checkpoint of iteration {state.step}, not {start}")
         reports = train(state, batches, training, segment.stop, group)
         if group.is_main:
             every, earlier = execution.log_every, saved and saved / LOG

@@ -13,7 +13,7 @@ from adm.params.data import DatasetParams, of_files
 from adm.params.models import GanParams
 from adm.training.gan import initial_networks, train_gan
 from adm.training.log import log_reports
-from adm.training.report import Report
+from adm.training.updates import Report
 
 
 def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:

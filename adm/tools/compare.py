@@ -1,75 +1,303 @@
-"""`compare`: whether two results folders have the same content, artifact by artifact."""
+"""`compare`: what differs between two results folders, or between what git holds of two revisions.
 
-import math
+Artifacts are compared within a tolerance, where both sides have them; scores of runs by their intervals. What is
+published, in a folder or in a revision, holds scores and verdicts and no other artifacts.
+"""
+
+import csv
+import io
+import logging
 import os
+import subprocess
+import tarfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
+import numpy as np
 from tabulate import tabulate
 
-from adm.artifacts.closeness import Tolerance
-from adm.artifacts.inventory import Artifact, check_out, find_artifacts
+from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, compare_artifacts, judge_by_twin
+from adm.artifacts.inventory import find_artifacts
+from adm.artifacts.manifest import DEFAULT, differing
+from adm.artifacts.seal import read_sealed_json
 from adm.artifacts.writing import new_file, write_json
-from adm.evaluation.comparison import MEANING, SOUND, Compared, Kind, compare_artifacts, judge_by_twin
+from adm.config.metrics import METRICS
+from adm.dvc_file import MEASURED, SCORED
+from adm.errors import one_line
+from adm.metrics.blocks import Block, t_interval
+from adm.params import Params, UserError, load
+from adm.pipeline import kinds
 from adm.progress import progress
+from adm.tools.jobs import params_kept
+from adm.tools.publish import ARCHIVE, published, unpack
+
+HELD = (".csv", ".yaml", ".yml", ARCHIVE)
+"""Endings of the files of a revision that are read: claims, scores, and params files with their bases."""
+
+logger = logging.getLogger(__name__)
+
+WIDE = 1.96
+"""Half of a 95 % interval, in standard errors."""
 
 
-def run(a: Path, b: Path, tolerance: Tolerance, out: Path | None) -> bool:
-    """Compare artifacts with the same path; print a line for each pair that is not equal, and counts by kind.
+class Number(NamedTuple):
+    """A measured number and its 95 % interval; one without an interval has itself as both ends."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g}" + (f" [{self.low:.4g}, {self.high:.4g}]" if self.low < self.high else "")
+
+
+class Difference(NamedTuple):
+    """A difference of a param, a metric or a claim; None is what one side does not have."""
+
+    kind: str
+    name: str
+    a: Any
+    b: Any
+    moved: float | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a results folder, a published one, or a revision, holds; what is measured in seconds is left out.
+
+    Attributes:
+        name: What the user calls it.
+        values: What the params file says beyond defaults, without where results lie; None if today's code refuses it.
+        scores: The scores of each run, by run and metric; none of a revision without published scores.
+        claims: The verdict of each claim, with its interval.
+        results: The results folder, if it is one that is not published.
+    """
+
+    name: str
+    values: Mapping[str, Any] | None
+    scores: Mapping[str, Mapping[str, Number]]
+    claims: Mapping[str, str]
+    results: Path | None = None
+
+
+def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | None) -> bool:
+    """Print each artifact that is not equal, then the params, metrics and verdicts that differ, and counts.
+
+    A metric differs if the two intervals have no point in common; one without an interval, if it differs in six digits.
+
+    Args:
+        a: A results folder, or a revision of git.
+        b: Another one; None is the results of the params file.
+        params: The params file, of a revision, too.
+        tolerance: Of the numbers of artifacts.
+        out: A JSON file to write.
 
     Returns:
-        Whether the folders agree within the tolerance, except for values that are measured in seconds.
+        Whether the sides agree: their artifacts within the tolerance, but for what is measured in seconds; of what is
+        published, whether nothing differs.
 
     Raises:
-        UserError: A or B is no results folder, or OUT lies in one or is a folder.
+        UserError: A side is neither, is a revision of a params file that today's code does not accept, is damaged, or
+            holds nothing to compare.
     """
-    check_out(out, a, b)
-    compared = _compare(find_artifacts(a), find_artifacts(b), tolerance)
-    for path, found in compared.items():
-        if found.kind != Kind.EQUAL:
-            print(f"{found.kind:<10}  {': '.join(filter(None, (path, found.words)))}{_made(found)}")
-    counts = Counter(found.kind for found in compared.values())
-    rows = [[str(kind), counts[kind], MEANING[kind]] for kind in Kind]
-    print(tabulate(rows, ["", "artifacts", f"A is {a}, B is {b}"], tablefmt="github"))
+    with TemporaryDirectory() as scratch:
+        sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
+    folders = [side.results for side in sides if side.results is not None]
+    for side in sides:
+        if not side.scores and not side.claims and not (side.results and find_artifacts(side.results)):
+            raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
+    artifacts = _compare_folders(folders[0], folders[1], tolerance) if len(folders) == 2 else {}
+    for path, one in artifacts.items():
+        if one.kind != Kind.EQUAL:
+            made = f" (made otherwise: {one.made})" if one.made and one.kind != Kind.REMADE else ""
+            print(f"{one.kind:<10}  {': '.join(filter(None, (path, one.words)))}{made}")
+    kinds_of = Counter(one.kind for one in artifacts.values())
+    names = [side.name for side in sides]
+    if artifacts:
+        rows = [[str(kind), kinds_of[kind], MEANING[kind]] for kind in Kind]
+        print(tabulate(rows, ["", "artifacts", f"A is {names[0]}, B is {names[1]}"], tablefmt="github"), end="\n\n")
+    differences, counts = differences_of(*sides)
+    if differences:
+        shown = [[one.kind, one.name, _text(one.a), _text(one.b), _moved(one)] for one in differences]
+        print(tabulate(shown, ["", "", *names, "moved"], "github", disable_numparse=True))
+    print(
+        f"{counts['numbers']} numbers of scores in both: {counts['beyond']} moved beyond their intervals, "
+        f"{counts['within']} within them; {counts['without']} that have none changed; "
+        f"{counts['alone']} on one side alone"
+    )
     if out is not None:
+        report = {
+            **dict(zip("ab", names, strict=True)),
+            "artifacts": {"counts": kinds_of, **{path: asdict(one) for path, one in artifacts.items()}},
+            "numbers": counts,
+            "differences": [{**one._asdict(), "a": _plain(one.a), "b": _plain(one.b)} for one in differences],
+        }
         with new_file(out) as partial:
-            write_json(partial, _report(compared, counts, tolerance))
-    return set(counts) <= SOUND
+            write_json(partial, report)
+    return set(kinds_of) <= SOUND if artifacts else not differences
 
 
-def _compare(a: Mapping[str, Artifact], b: Mapping[str, Artifact], tolerance: Tolerance) -> dict[str, Compared]:
-    both = sorted(a.keys() & b.keys())
-    found = {path: Compared(Kind.ONLY_A) for path in a} | {path: Compared(Kind.ONLY_B) for path in b}
-    with (
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-        progress(total=len(both), unit="artifact") as bar,
-    ):
-        pairs = pool.map(lambda path: compare_artifacts(a[path], b[path], tolerance), both)
-        for path, compared in zip(both, pairs, strict=True):
-            found[path] = compared
-            bar.update()
-    judged = {path: judge_by_twin(PurePosixPath(path), compared, found) for path, compared in found.items()}
-    return dict(sorted(judged.items()))
-
-
-def _made(found: Compared) -> str:
-    return f" (made otherwise: {found.made})" if found.made and found.kind != Kind.REMADE else ""
-
-
-def _report(compared: Mapping[str, Compared], counts: Counter[Kind], tolerance: Tolerance) -> dict[str, object]:
-    return {
-        "tolerance": {"rtol": tolerance.rtol, "atol": tolerance.atol},
-        "counts": {str(kind): counts[kind] for kind in Kind},
-        "artifacts": {
-            path: {
-                "kind": str(found.kind),
-                "words": found.words,
-                # JSON has no infinity; here it marks differences that are not numbers.
-                "apart": found.apart if math.isfinite(found.apart) else None,
-                "made": found.made,
-            }
-            for path, found in compared.items()
-        },
+def differences_of(a: Held, b: Held) -> tuple[list[Difference], dict[str, int]]:
+    """List what differs between two sides; count the numbers that both have, and those that moved and how."""
+    first, second = (
+        {f"{run}: {name}": number for run, named in side.scores.items() for name, number in named.items()}
+        for side in (a, b)
+    )
+    both = [(name, number, second[name]) for name, number in first.items() if name in second]
+    apart = [(name, x, y) for name, x, y in both if x.high < y.low or y.high < x.low]
+    params = [] if a.values is None or b.values is None else differing(a.values, b.values)
+    differences = [
+        *(
+            Difference("param", name, *(None if value is DEFAULT else value for value in values))
+            for name, *values in params
+        ),
+        *(Difference("metric", name, x, y, y.value - x.value) for name, x, y in apart),
+        *(
+            Difference("claim", key, a.claims.get(key), b.claims.get(key))
+            for key in dict.fromkeys([*a.claims, *b.claims])
+            if a.claims.get(key, "").partition(":")[0] != b.claims.get(key, "").partition(":")[0]
+        ),
+    ]
+    beyond = sum(x.low < x.high or y.low < y.high for _, x, y in apart)
+    return differences, {
+        "numbers": len(both),
+        "beyond": beyond,
+        "within": sum(x.value != y.value for _, x, y in both) - len(apart),
+        "without": len(apart) - beyond,
+        "alone": len(first) + len(second) - 2 * len(both),
     }
+
+
+def held(name: str | None, params: Path, scratch: Path) -> Held:
+    """Read a results folder, published or not; a revision; or the results of a params file.
+
+    Args:
+        name: The folder or the revision; None for the params file.
+        params: The params file.
+        scratch: A folder for what is unpacked.
+
+    Raises:
+        UserError: As of `run`.
+    """
+    if name is None:
+        found = load(params)
+        return _read(found.paths.results, found, Path(found.paths.results), is_whole=True)
+    folder = Path(name)
+    if folder.is_dir():
+        is_whole = not (folder / ARCHIVE).is_file()
+        folder = folder if is_whole else unpack(folder, scratch)
+        return _read(name, _load_kept(folder), folder, is_whole)
+    # Results whose place a params file does not tell have the name of the folder of that file.
+    project = scratch / Path.cwd().name
+    _extract(name, project)
+    if params.is_absolute():
+        raise UserError(f"--params {params}: of a revision it is a path in the project, such as params.yaml")
+    try:
+        found = load(project / params)
+        root = project / found.paths.results
+        # Results were once in git where they are made.
+        root = published(root) if published(root).is_dir() else root
+        return _read(name, found, unpack(root, scratch / "results") if (root / ARCHIVE).is_file() else root)
+    except UserError as error:
+        raise UserError(str(error).replace(f"{project}/", f"{name}:")) from error
+
+
+def _load_kept(folder: Path) -> Params | None:
+    """Load the params file that lies with results; None if today's code does not accept it, which is told."""
+    file = params_kept(folder)
+    try:
+        return load(file)
+    except UserError as error:
+        logger.warning("params are not compared: %s", error)
+        return None
+
+
+def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
+    """Compare the artifacts of two folders that have the same path, and tell which are of one alone."""
+    ours, theirs = find_artifacts(a), find_artifacts(b)
+    both = sorted(ours.keys() & theirs.keys())
+    found = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        pairs = pool.map(lambda path: compare_artifacts(ours[path], theirs[path], tolerance), both)
+        found |= zip(both, progress(pairs, total=len(both), unit="artifact"), strict=True)
+    return {path: judge_by_twin(PurePosixPath(path), found[path], found) for path in sorted(found)}
+
+
+def _extract(revision: str, folder: Path) -> None:
+    """Put what git holds of a revision's claims, scores and params files into a folder."""
+    try:
+        command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+        commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        archive = subprocess.run(["git", "archive", commit], check=True, capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise UserError(f"{revision}: is neither a results folder nor a revision of git here") from error
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        wanted = [file for file in files if file.isfile() and file.name.endswith(HELD)]
+        files.extractall(folder, wanted, filter="data")
+
+
+def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) -> Held:
+    def files(kind: str, output: str) -> list[Path]:
+        paths = sorted(root.glob(kinds()[kind].outputs[output].format(key="*")))
+        return [path for path in paths if path.stem not in MEASURED]
+
+    scores = {run: score for kind in SCORED for path in files(kind, "out") for run, score in _scores(path)}
+    claims = {key: verdict for path in files("claims", "csv") for key, verdict in _claims(path)}
+    values = None if params is None else params.model_dump(mode="json", exclude_defaults=True, exclude={"paths"})
+    return Held(name, values, scores, claims, root if is_whole else None)
+
+
+def _scores(path: Path) -> Iterator[tuple[str, dict[str, Number]]]:
+    """The runs of a score file, which is of one or of a curve, with their metrics."""
+    content = read_sealed_json(path)
+    try:
+        for run, scored in content.get("runs", {path.stem: content}).items():
+            yield run, dict(_metrics(scored["metrics"], scored["jackknife"]))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path}: is of another format: it holds no scored run with metrics and jackknife") from error
+
+
+def _metrics(
+    metrics: Mapping[str, float | None], spreads: Mapping[str, Mapping[str, list[float]]]
+) -> Iterator[tuple[str, Number]]:
+    errors = {metric.error for metric in METRICS.values()}
+    for name, value in metrics.items():
+        if value is None or name in errors:
+            continue
+        error = metrics.get((name in METRICS and METRICS[name].error) or "") or 0
+        interval: tuple[float, ...] = (value - WIDE * error, value + WIDE * error)
+        if name in spreads:
+            values, pairs = (np.array(spreads[name][part], np.float64)[:, None] for part in ("values", "pairs"))
+            interval = t_interval(Block(values, pairs))[1:]
+        yield name, Number(*(float(f"{number:.6g}") for number in (value, *interval)))
+
+
+def _claims(path: Path) -> Iterator[tuple[str, str]]:
+    """The claims of a csv, each with its verdict and its interval."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                estimate = [float(row[name]) for name in ("estimate", "low", "high") if row["estimate"]]
+                yield row["key"], f"{row['verdict']}: {Number(*estimate)}" if estimate else row["verdict"]
+            except (KeyError, ValueError) as error:
+                raise UserError(f"{path}: is of another format: it holds no claim with a verdict ({error})") from error
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, dict):
+        return "-" if value is None else "there"
+    text = one_line(str(value))
+    return text if len(text) <= 60 else f"{text[:56]} ..."
+
+
+def _moved(one: Difference) -> str:
+    return "" if one.moved is None else f"{one.moved:+.4g}"
+
+
+def _plain(value: Any) -> Any:
+    return value._asdict() if isinstance(value, Number) else value

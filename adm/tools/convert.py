@@ -1,5 +1,6 @@
-"""`convert`: the weights of one network from the released format to ours or back."""
+"""`convert`: the weights of one network from the released format to ours or back, and which network they are of."""
 
+from collections import Counter
 from pathlib import Path
 
 from adm.artifacts.manifest import sha256
@@ -7,7 +8,14 @@ from adm.errors import UserError, shown
 from adm.nets.diffusers_export import export_diffusers
 from adm.nets.opening import checkpoint_model, open_network, read_converted, write_converted
 from adm.nets.presets import preset_network
-from adm.nets.release import ReleasedDtype, export_released, read_released_weights
+from adm.nets.release import (
+    ReleasedDtype,
+    compare_presets,
+    export_released,
+    read_released,
+    read_released_weights,
+    shapes,
+)
 from adm.nets.weights import model_network, read_tensors
 
 RELEASED = {"groups": 32, "residual_rescaling": False}
@@ -71,8 +79,31 @@ def _convert_released(source: Path, out: Path, preset: str | None, dtype: Releas
     if preset is None:
         if not source.exists():
             raise UserError(f"{source}: does not exist")
-        raise UserError(f"{source}: tells no preset, so one must be given; `adm identify` tells which fit")
+        raise UserError(f"{source}: tells no preset, so one must be given; `adm convert {source}` tells which fit")
     if dtype != "float32":
         raise UserError(f"{out}: holds float32 alone; dtype {dtype!r} is for a .pt")
     weights = read_released_weights(source, preset_network(preset), f"preset {preset!r}")
     write_converted(out, weights, preset, sha256(source))
+
+
+def identify(file: Path) -> list[str]:
+    """Compare a file in the released format with every preset.
+
+    Returns:
+        Lines to print: the number of parameters by dtype, and the presets that the file fits. If it fits none, the
+        nearest preset and the first three tensors that differ.
+
+    Raises:
+        UserError: The file is no checkpoint in the released format.
+    """
+    state = read_released(file)
+    counts = Counter[str]()
+    for tensor in state.values():
+        counts[str(tensor.dtype).removeprefix("torch.")] += tensor.numel()
+    mix = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(counts.items()))
+    lines = [f"{file}: {sum(counts.values()):,} parameters ({mix})"]
+    differences = compare_presets(shapes(state))
+    if presets := [preset for preset, different in differences.items() if not different]:
+        return [*lines, *(f"fits {preset}" for preset in presets)]
+    nearest, different = min(differences.items(), key=lambda item: len(item[1]))
+    return [*lines, f"fits no preset; of the nearest, {nearest}, {len(different)} tensors differ:", *different[:3]]

@@ -1,6 +1,5 @@
 """`generate`: images from a checkpoint as PNGs, a grid and an npz, beside a json that repeats the call."""
 
-import os
 import re
 from collections.abc import Sequence
 from io import BytesIO
@@ -10,9 +9,9 @@ from typing import Any
 import numpy as np
 import yaml
 from PIL import Image
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from adm.api import Device, Model, Sampling, load
+from adm.api import Device, Model, Sampling, checked, load
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import differing, identity, library_versions
 from adm.artifacts.reading import read_json, read_npz
@@ -24,12 +23,12 @@ from adm.config.sampling import GuidedSampling
 from adm.data.class_names import class_name, class_number
 from adm.data.decoding import read_image
 from adm.errors import UserError
+from adm.machine import available_cores
 from adm.nets.opening import AttentionOrder, Schedule
-from adm.params.load import line_of
 from adm.params.section import Section
 from adm.progress import progress
 from adm.report.contact_sheet import contact_sheet
-from adm.sampling.batch import SAMPLES, Images, Labels
+from adm.sampling.batch import SAMPLES, Images
 
 FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
 """What a folder holds: images, those that were upsampled to them, and the grid."""
@@ -71,7 +70,7 @@ class Call(Section):
 
 
 def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
-    """A call from the command line.
+    """Make a call from the command line.
 
     Args:
         checkpoint: A checkpoint, or a `generate.json`, whose call is repeated.
@@ -81,24 +80,17 @@ def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
         UserError: An option is not accepted, the json is none, or options are given beside it.
     """
     if not checkpoint.endswith(".json"):
-        return _validated({"checkpoint": checkpoint, **options}, "")
+        return checked(Call, {"checkpoint": checkpoint, **options})
     if options:
         raise UserError(f"--{next(iter(options))}: is not accepted beside {checkpoint}, which tells all but --out")
     content = read_json(Path(checkpoint)).get("call")
     if not isinstance(content, dict):
         raise UserError(f"{checkpoint}: repeats no call: it holds no object `call`")
-    return _validated(content, f"{checkpoint}: ")
-
-
-def _validated(values: dict[str, Any], place: str) -> Call:
-    try:
-        return Call.model_validate(values)
-    except ValidationError as error:
-        raise UserError(place + line_of(dict(error.errors(include_url=False)[0]))) from error
+    return checked(Call, content, f"{checkpoint}: ")
 
 
 def fields_of(settings: Sequence[str]) -> dict[str, Any]:
-    """Fields of a run that are written as KEY=VALUE, with values in YAML.
+    """Read fields of a run that are written as KEY=VALUE, with values in YAML.
 
     Raises:
         UserError: One is not written so.
@@ -116,7 +108,7 @@ def fields_of(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def classes_of(ranges: str) -> list[int | str]:
-    """Classes written as "0-9" or "1,207,985".
+    """Read classes written as "0-9" or "1,207,985".
 
     Raises:
         UserError: The text is no such list.
@@ -141,7 +133,7 @@ def run(call: Call, out: Path) -> None:
     Raises:
         UserError: A file or a value does not fit, `out` holds images of another call, or the disk is full.
     """
-    call = call.model_copy(update={"threads": call.threads or _cores()})
+    call = call.model_copy(update={"threads": call.threads or available_cores()})
     model, upsampler = _loaded(call)
     sampling = _sampling(call, model)
     call = _resolved(call, model, sampling)
@@ -150,20 +142,17 @@ def run(call: Call, out: Path) -> None:
     first = out / (FINAL if upsampler is None else LOW)
     _complete(first, files, sampling)
     if upsampler is not None:
-        sampling = _upsampling(call, upsampler, _read(first, files), sampling.labels)
+        classes = None if upsampler.num_classes is None else sampling.labels
+        how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + APART}
+        sampling = upsampler.upsampling(_read(first, files), classes, **how, batch=call.batch)
         _complete(out / FINAL, files, sampling)
     _write(out, files, sampling, model.num_classes)
     print(out)
 
 
 def finished(out: Path) -> int:
-    """The number of images that an unfinished call has left."""
+    """Count the images that an unfinished call has left."""
     return len(list((out / FINAL).glob("*.png")))
-
-
-def _cores() -> int:
-    ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
-    return len(ours(0))
 
 
 def _loaded(call: Call) -> tuple[Model, Model | None]:
@@ -195,20 +184,15 @@ def _sampling(call: Call, model: Model) -> Sampling:
     if num is None and latents is None:
         turn = len(call.classes or [0])
         num = -(-FEWEST // turn) * turn
-    how: dict[str, Any] = {"scale": call.scale, "sampler": call.sampler, "seed": call.seed, "batch": call.batch}
-    if twice := how.keys() & call.fields:
-        raise UserError(f"--set {min(twice)}: has an option of its own, --{min(twice)}")
-    return model.sampling(call.classes, num, latents=latents, steps=call.steps, **how, **call.fields)
-
-
-def _upsampling(call: Call, upsampler: Model, images: Images, labels: Labels) -> Sampling:
-    classes = None if upsampler.num_classes is None else labels
-    how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + APART}
-    return upsampler.upsampling(images, classes, **how, batch=call.batch)
+    names = ("scale", "steps", "sampler", "seed", "batch")
+    if twice := sorted(call.fields.keys() & names):
+        raise UserError(f"--set {twice[0]}: has an option of its own, --{twice[0]}")
+    how = {name: getattr(call, name) for name in names}
+    return model.sampling(call.classes, num, latents=latents, **how, **call.fields)
 
 
 def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
-    """The call with what was found out, so that it can be repeated elsewhere."""
+    """Complete the call with what was found out, so that it can be repeated elsewhere."""
     classes = None if call.classes is None else [class_number(given, model.num_classes or 1) for given in call.classes]
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
@@ -242,7 +226,7 @@ def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None
 
 
 def _files(sampling: Sampling, num_classes: int | None) -> list[str]:
-    """The names of the PNGs: number and class."""
+    """Name the PNGs by number and class."""
     endings = [""] * len(sampling.labels)
     if num_classes is not None:
         names = (class_name(number, num_classes) for number in sampling.labels.tolist())
@@ -283,15 +267,11 @@ def _write(out: Path, files: list[str], sampling: Sampling, num_classes: int | N
     names = None
     if num_classes is not None:
         arrays["arr_1"] = (len(labels), [labels])
-        names = [_label(number, num_classes) for number in labels[:SHOWN].tolist()]
+        shown = [(str(number), class_name(number, num_classes)) for number in labels[:SHOWN].tolist()]
+        names = [name if name == number else f"{number}: {name}" for number, name in shown]
     with new_file(out / SAMPLES) as path:
         write_npz_rows(path, **arrays)
     drawn = BytesIO()
     contact_sheet(_read(out / FINAL, files[:SHOWN]), names).savefig(drawn, format="png", metadata={"Software": None})
     with new_file(out / GRID) as path:
         path.write_bytes(drawn.getvalue())
-
-
-def _label(number: int, num_classes: int) -> str:
-    name = class_name(number, num_classes)
-    return name if name == str(number) else f"{number}: {name}"

@@ -1,20 +1,37 @@
-"""`jobs`: which jobs of a params file are done, which are not, and which would be done again, and why."""
+"""`jobs` and `accept`: which jobs of a params file are done, which would be done again and why, and which need not.
+
+There is one notion of stale. An artifact tells in its record by which code, with which values of the params file and
+from which inputs it was made; it is stale where its job has others today. The code and the values are the job's
+triggers, which Snakemake compares and which `resolve` writes for DVC, so both engines do the stale jobs and no others.
+`adm verify` asks the same of each artifact by itself.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from adm.artifacts.code import code_of_record
-from adm.artifacts.manifest import MANIFEST, differing, identity, read_record
+from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
+from adm.artifacts.manifest import MANIFEST, Manifest, differing, identity, read_record
 from adm.artifacts.reading import read_json
+from adm.artifacts.writing import new_file, write_json
 from adm.errors import accepted, some
 from adm.params import Params, UserError
 from adm.params.load import write
-from adm.pipeline import Job, Pipeline
+from adm.pipeline import Job, Pipeline, kinds
+
+CODE = "code"
+"""The reason of a job whose stage's code changed."""
+
+BY_KEY = {"curve": "runs", "sizes": "models", "claims": "claims"}
+"""By kinds of jobs whose records tell entries each by its key, the name of what these are entries of."""
+
+SHORT = 12
+"""Digits of a digest that messages show."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +75,79 @@ def run(params: Params, verb: str | None) -> None:
 
 
 def states(pipeline: Pipeline) -> dict[str, State]:
-    """The state of each job, by its name, from what is there and from manifests; no large file is read."""
+    """Find the state of each job, by its name, from what is there and from records; no large file is read."""
     found: dict[str, State] = {}
-    identify = cache(identity)
+    identify = cache(identity_if_any)
     for name, job in pipeline.jobs.items():
         if not all(path.exists() for path in job.outputs.values()):
             found[name] = State("missing")
             continue
-        behind = {path: found[pipeline.maker(path).name].word for path in job.inputs.values()}
+        inputs = {path: found[pipeline.maker(path).name].word for path in job.inputs.values()}
         if job.kind.name == "resolve":
-            why = list(_changes_of_file(job, pipeline))
-        elif "out" in job.outputs:
-            why = list(_changes(job, behind, identify))
+            why = list(_changes_of_resolved(job, pipeline))
+        elif "out" not in job.outputs:
+            why = list(_changes_of_shown(job, inputs))
         else:
-            why = list(_changes_of_shown(job, behind))
+            try:
+                why = list(changes(job, read_record(job.outputs["out"]), identify, inputs))
+            except UserError as error:
+                why = [str(error)]
         found[name] = State("stale", why) if why else State("there")
     return found
 
 
-def _changes_of_file(job: Job, pipeline: Pipeline) -> Iterator[str]:
-    """Why the params file would be written out again."""
+def params_kept(results: Path) -> Path:
+    """Name the params file that is kept with results: it tells what these are made from.
+
+    Raises:
+        UserError: This is no results folder.
+    """
+    file = results / kinds()["resolve"].outputs["params"]
+    if not file.is_file():
+        raise UserError(f"{results}: is no results folder: it has no {file.name}, which `adm resolve` writes")
+    return file
+
+
+def identity_if_any(path: Path) -> str | None:
+    """Identify an artifact; None if it is not there or damaged."""
+    try:
+        return identity(path)
+    except UserError:
+        return None
+
+
+def changes(
+    job: Job, record: Manifest, identify: Callable[[Path], str | None], inputs: Mapping[Path, str] | None = None
+) -> Iterator[str]:
+    """Yield why an artifact is stale.
+
+    Args:
+        job: What makes it.
+        record: What made it.
+        identify: Identifies an artifact.
+        inputs: The words of the states of its inputs; those that are there are identified. All are if not given.
+    """
+    if record.stage != job.stage:
+        yield f"was made by {record.stage!r}, not by {job.stage!r}"
+        return
+    code, values = job.triggers["code"], job.triggers["params"]
+    if code_of_record(record.stage, record.code) != code:
+        yield CODE
+    # A curve tells its runs each by its key, as the sizes their models, and claims themselves.
+    values = {**values, **values.get(BY_KEY.get(job.kind.name, ""), {})}
+    yield from _other_values(record.params, {name: values.get(name, {}) for name in record.params})
+    made_from = {name.rstrip("/"): path for name, path in job.inputs.items()}
+    yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
+    for name, path in made_from.items():
+        word = (inputs or {}).get(path, "there")
+        if word == "there" and record.inputs.get(name) != identify(path):
+            word = "another one" if path.exists() else "missing"
+        if word != "there":
+            yield f"input {within(job, path)} is {word}"
+
+
+def _changes_of_resolved(job: Job, pipeline: Pipeline) -> Iterator[str]:
+    """Yield why the params file would be written out again."""
     if job.outputs["params"].read_text(encoding="utf-8") != write(pipeline.params):
         yield "params"
         return
@@ -90,55 +160,77 @@ def _changes_of_file(job: Job, pipeline: Pipeline) -> Iterator[str]:
         yield f"code of {some(changed)}"
 
 
-def _changes(job: Job, behind: Mapping[Path, str], identify: Any) -> Iterator[str]:
-    """Why an artifact that tells what made it would be made again."""
-    try:
-        made_by = read_record(job.outputs["out"])
-    except UserError as error:
-        yield str(error)
-        return
-    if made_by.stage != job.stage:
-        yield f"made by {made_by.stage!r}"
-        return
-    if code_of_record(job.stage, made_by.code) != job.code_of_record:
-        yield "code"
-    # A curve tells its runs each by its key, and the sizes their models.
-    values = {**job.values, **job.values.get({"curve": "runs", "sizes": "models"}.get(job.kind.name, ""), {})}
-    yield from _other_values(made_by.params, {name: values.get(name, {}) for name in made_by.params})
-    for name in made_by.inputs:
-        if name not in job.inputs:
-            yield f"input {name} is read no more"
-    for name, path in job.inputs.items():
-        if behind[path] != "there":
-            yield f"input {_within(job, path)} is {behind[path]}"
-        elif made_by.inputs.get(name) != identify(path):
-            yield f"input {_within(job, path)} is another one"
-
-
-def _changes_of_shown(job: Job, behind: Mapping[Path, str]) -> Iterator[str]:
-    """Why a table, a figure or the claims would be made again: by times, and by what `resolve` last wrote of them."""
+def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
+    """Yield why a table, a figure or the claims are stale: by times, and by what `resolve` last wrote of them."""
     trigger = job.root / "jobs" / f"{job.name}.json"
     if trigger.is_file():
         last = read_json(trigger)
         if last.get("code") != job.triggers["code"]:
-            yield "code"
+            yield CODE
         yield from _other_values(last.get("params", {}), _as_json(job.values))
     made = min(path.stat().st_mtime_ns for path in job.outputs.values())
-    for path, word in behind.items():
+    for path, word in inputs.items():
         file = path / MANIFEST if path.is_dir() else path
         if word != "there":
-            yield f"input {_within(job, path)} is {word}"
+            yield f"input {within(job, path)} is {word}"
         elif file.stat().st_mtime_ns > made:
-            yield f"input {_within(job, path)} is newer"
+            yield f"input {within(job, path)} is newer"
+
+
+def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> None:
+    """Have today's code of a stage stand for the code that its artifacts were made with.
+
+    Neither engine then runs it again for its code. What is recorded is part of the project, for all its params files.
+
+    Args:
+        pipeline: The jobs whose artifacts tell which code that was.
+        verb: The stage; None accepts the code of all.
+        reason: Why it computes the same, in words.
+        prefix: The first digits of the digest of that code, where artifacts were made with several.
+
+    Raises:
+        UserError: There is no artifact of the verb that tells its code, or they were made with the code of several
+            digests and `prefix` names none or several of them.
+    """
+    codes = dict[str, Counter[tuple[str, str]]]()
+    # Of a run in shards, the whole remains.
+    for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
+        if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == job.stage:
+            made = code_of_record(job.stage, made_by.code), job.code_of_record
+            codes.setdefault(job.stage, Counter())[made] += 1
+    stage = (verb or "").replace("-", "_")
+    if verb and stage not in codes:
+        telling = dict.fromkeys(kind.made_by for kind in kinds().values() if "out" in kind.outputs)
+        known = f"; {accepted(telling, verb)}" if stage not in telling else ""
+        raise UserError(f"{verb!r}: no artifact in {pipeline.root} tells that it was made by this verb{known}")
+    record, is_new = read_accepted(), False
+    for maker in [stage] if verb else codes:
+        others = [pair for pair in codes[maker] if pair[0] != pair[1]]
+        chosen = {today: code for code, today in others if code.startswith(prefix)}
+        # A stage has several digests today if its jobs name several rows of a registry: samplers, say.
+        if others and len(chosen) != max(1, sum(code.startswith(prefix) for code, _ in others)):
+            told = ", ".join(f"{code[:SHORT]} ({codes[maker][code, today]})" for code, today in others)
+            raise UserError(
+                f"{maker}: artifacts were made with code {told}; name one by --code PREFIX, given {prefix!r}"
+            )
+        for today, code in chosen.items():
+            record.setdefault(maker, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
+            is_new = True
+        count = sum(codes[maker][code, today] for today, code in chosen.items())
+        print(f"{maker}: today's code stands for that of {count} artifacts" if count else f"{maker}: nothing to accept")
+    if is_new:
+        with new_file(ACCEPTED) as path:
+            write_json(path, record)
+
+
+def within(job: Job, path: Path) -> str:
+    """Name a path by its place in the results folder."""
+    return path.relative_to(job.root).as_posix()
 
 
 def _other_values(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     for key, made_with, value in differing(found, wanted):
         yield f"params: {key} {made_with} -> {value}"
-
-
-def _within(job: Job, path: Path) -> str:
-    return path.relative_to(job.root).as_posix()
 
 
 def _as_json(content: Any) -> Any:

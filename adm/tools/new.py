@@ -1,7 +1,5 @@
 """`new`: a params file for images of one's own, from one look at their folder, and its dvc.yaml."""
 
-import json
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from jinja2 import Environment, StrictUndefined
 
 from adm.artifacts.released_files import released_folder
 from adm.artifacts.writing import new_files
@@ -18,6 +17,7 @@ from adm.data.survey import MODES, MOST_DECODED, SEEING_THROUGH, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
 from adm.errors import UserError
+from adm.machine import available_cores
 from adm.nets.cost import parameter_count
 from adm.params.load import check
 from adm.params.models import DiffusionModelParams
@@ -50,11 +50,14 @@ MOST_LISTED = 12
 GRID = (10, 8)
 """Classes and columns of a grid, at most."""
 
-WIDTH = 120
-"""Columns of a params file."""
+NAMES_WIDTH = 60
+"""Letters of the names of a grid's classes, at most, but for the first two."""
 
-PIECE = re.compile(r'(?:"(?:[^"\\\\]|\\\\.)*"|[^",])+,? ?')
-"""Of a line of YAML: up to a comma that is not in quotes."""
+TEMPLATE = Path(__file__).with_name("new_params.yaml")
+"""The params file, in Jinja2."""
+
+WRAPPED = 96
+"""Columns after which an entry goes on in a new line."""
 
 COMMON = ("noise", "network")
 """What the classifier has in common with the model that it guides."""
@@ -104,7 +107,7 @@ def run(
         num_images=trained_on,
         device=device,
         hours=hours,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=available_cores(),
         scored_by_inception=graph is not None,
     )
     recipe = choose(wanted)
@@ -160,7 +163,7 @@ def _is_inception(folder: Path) -> bool:
 
 
 def _summary(images: Path, found: Survey, channels: int) -> list[str]:
-    """What was found, in some lines."""
+    """Tell what was found, in some lines."""
     classes = "" if found.source == "lsun" else f" in {len(found.counts)} classes"
     lines = [f"{images}: {found.num_images} images{classes}"]
     if classes:
@@ -186,7 +189,7 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
 
 
 def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> list[str]:
-    """What was chosen, and what to type."""
+    """Tell what was chosen, and what to type."""
     model = DiffusionModelParams.model_validate(recipe.model)
     network = recipe.model["network"]
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"
@@ -212,169 +215,77 @@ def _duration(hours: float) -> str:
 
 
 def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | None) -> str:
-    """The params file."""
+    """Fill in the template of a params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
-    lines = _head(found, wanted)
-    lines += _features(found, wanted, graph)
-    lines += _defaults(recipe)
-    lines += _models(recipe, checkpoints)
-    lines.append(f"references: {{images: {{dataset: images, num_images: {min(wanted.num_images, 10_000)}}}}}")
-    lines += _runs(recipe, checkpoints)
-    lines += _report(found, wanted, recipe, checkpoints)
-    return "\n".join(lines) + "\n"
-
-
-def _head(found: Survey, wanted: Request) -> list[str]:
-    dataset: dict[str, Any] = {"source": found.source, "root": _portable(found.root), "image_size": wanted.image_size}
+    runs = [f"through-{value_key(iteration)}" for iteration in checkpoints]
+    guided = [f"scale-{value_key(scale)}" for scale in SCALES] if recipe.classifier else []
+    # Guided by scale 0 the last checkpoint is not guided; it is sampled once.
+    swept, runs[-1:] = (checkpoints[:-1], guided[:1]) if guided else (checkpoints, runs[-1:])
+    few = min(wanted.num_images, recipe.num_samples) < FEW
+    training = recipe.model["training"]
+    through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
+    through |= {name: value for name, value in training.items() if name == "precision"}
+    dataset = {"source": found.source, "root": _portable(found.root), "image_size": wanted.image_size}
     dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT}
-    dataset |= {"channels": 1} if wanted.image_channels == 1 else {}
-    device = {"device": wanted.device}
-    resources = [_entry("resources", dict.fromkeys(("train", "sample", "features"), device), 0)]
-    return [
-        "# yaml-language-server: $schema=../../params.schema.json",
-        f"# Written by `adm new` for {_duration(wanted.hours)}; change what you like. What is held out trains nothing.",
-        *(resources if wanted.device == "cuda" else []),
-        "datasets:",
-        _entry("images", dataset),
-    ]
+    template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
+    template.filters["entry"] = _entry
+    return template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        time=_duration(wanted.hours),
+        device=wanted.device,
+        dataset=dataset | ({"channels": 1} if wanted.image_channels == 1 else {}),
+        graph=graph,
+        md5=INCEPTION.md5,
+        extractor=_extractor(len(found.counts), wanted),
+        common={"dataset": "images", **{name: recipe.model[name] for name in COMMON if name in recipe.model}},
+        model={"kind": "diffusion", "checkpoints": checkpoints, "training": training},
+        classifier={
+            "kind": "classifier",
+            "checkpoints": [recipe.classifier_iterations],
+            "training": (recipe.classifier or {}).get("training"),
+        },
+        num_reference=min(wanted.num_images, 10_000),
+        through={**through, "sweep": {"iteration": swept}},
+        scales=list(SCALES),
+        metrics=["fid", "fid_held_out", "fid_floor", *(["kid"] if few else []), "precision", "recall"],
+        rows=[f"{count_key(one)} iterations: {run}" for one, run in zip(checkpoints, runs, strict=True)],
+        runs=runs,
+        guided=guided,
+        grid=_grid(list(found.counts), wanted, recipe, guided[SCALES.index(1)] if guided else runs[-1]),
+    )
+
+
+def _entry(value: dict[str, Any]) -> str:
+    """Write an entry of a section in YAML's flow style, its further lines indented below its key."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=WRAPPED)
+    return re.sub(r"\n +", "\n    ", text.strip()[1:-1])
 
 
 def _portable(root: Path) -> str:
-    """A folder, from the project's root where it is inside."""
+    """Name a folder, from the project's root where it is inside."""
     whole, here = root.resolve(), Path.cwd()
     return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
-def _features(found: Survey, wanted: Request, graph: Path | None) -> list[str]:
-    if graph is not None:
-        entry = {"url": graph.resolve().as_uri(), "md5": INCEPTION.md5, "feature_batch": 64}
-        return [
-            "# Features are those of the 2015 graph, as in papers.",
-            "published:",
-            _entry("graphs", {"inception": entry}),
-        ]
-    classes = len(found.counts) if len(found.counts) > 1 else 4
-    chance = 1 / classes
-    extractor: dict[str, Any] = {
-        "dataset": "images",
-        "side": min(max(16, -(-wanted.image_size // 4) * 4), 64),
-        "iterations": 300 if wanted.hours < 1 else 1000,
-        "least_accuracy": round(chance + 0.1 * (1 - chance), 2),
-        **({} if len(found.counts) > 1 else {"learns": "rotations"}),
+def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
+    """Describe the extractor that scores without the 2015 graph; what has no classes learns to tell rotations apart."""
+    chance = 1 / (num_classes if num_classes > 1 else 4)
+    return {
+        **{"dataset": "images", "side": min(max(16, -(-wanted.image_size // 4) * 4), 64)},
+        **{"iterations": 300 if wanted.hours < 1 else 1000, "least_accuracy": round(chance + 0.1 * (1 - chance), 2)},
+        **({} if num_classes > 1 else {"learns": "rotations"}),
     }
-    return [
-        "# Without the 2015 graph (adm fetch inception) an extractor of these images scores: compare no paper's.",
-        "extractors:",
-        _entry("features", extractor),
-    ]
 
 
-def _defaults(recipe: Recipe) -> list[str]:
-    """What models have in common."""
-    model = {name: recipe.model[name] for name in COMMON if name in recipe.model}
-    return ["defaults:", _entry("models", {"dataset": "images", **model})]
-
-
-def _models(recipe: Recipe, checkpoints: list[int]) -> list[str]:
-    own = {name: value for name, value in recipe.model.items() if name not in ("kind", *COMMON)}
-    lines = ["models:", _entry("model", {"kind": recipe.model["kind"], "checkpoints": checkpoints, **own})]
-    if recipe.classifier is not None:
-        of_classifier = {"kind": "classifier", "checkpoints": [recipe.classifier_iterations]}
-        lines.append(_entry("classifier", {**of_classifier, "training": recipe.classifier["training"]}))
-    return lines
-
-
-def _runs(recipe: Recipe, checkpoints: list[int]) -> list[str]:
-    run: dict[str, Any] = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
-    if precision := recipe.model["training"].get("precision"):
-        run["precision"] = precision
-    # Guided by scale 0 the last checkpoint is not guided; it is sampled once.
-    through = checkpoints[:-1] if recipe.classifier else checkpoints
-    lines = ["runs:", _entry("through", {**run, "sweep": {"iteration": through}})]
-    if recipe.classifier:
-        sweep = {"gradient_scale": list(SCALES)}
-        lines.append(_entry("scale", {"like": "through", "classifier": "classifier", "sweep": sweep}))
-    return lines
-
-
-def _report(found: Survey, wanted: Request, recipe: Recipe, checkpoints: list[int]) -> list[str]:
-    runs = [f"through-{value_key(iteration)}" for iteration in checkpoints]
-    if recipe.classifier:
-        runs[-1] = "scale-0"
-    few = min(wanted.num_images, recipe.num_samples) < FEW
-    metrics = ["fid", "fid_held_out", "fid_floor", *(["kid"] if few else []), "precision", "recall"]
-    rows = {f"{count_key(iteration)} iterations": run for iteration, run in zip(checkpoints, runs, strict=True)}
-    table = {"metrics": metrics, "caption": "Unguided samples through training.", "rows": rows}
-    grid = _grid(found, wanted, recipe, runs[-1])
-    if recipe.classifier:
-        curve: dict[str, Any] = {
-            "kind": "trade_offs",
-            "curves": {"guided": [f"scale-{value_key(scale)}" for scale in SCALES]},
-            "caption": "Fidelity against diversity as the gradient scale grows.",
-        }
-    else:
-        y = ["kid" if few else "fid", "precision", "recall"]
-        curve = {"kind": "curves", "x": "iterations", "y": y, "curves": {"model": runs}, "caption": "Through training."}
-    curve_key = "trade_off" if recipe.classifier else "training"
-    return ["tables:", _entry("training", table), "figures:", _entry("grid", grid), _entry(curve_key, curve)]
-
-
-def _grid(found: Survey, wanted: Request, recipe: Recipe, last: str) -> dict[str, Any]:
-    """Samples by classes, as far as each has some; the labels of samples follow from their seeds."""
-    classes, columns = GRID
+def _grid(names: list[str], wanted: Request, recipe: Recipe, run: str) -> dict[str, Any]:
+    """Describe the grid of a run: by classes, if each that is shown has several samples, which their seeds tell."""
+    most, columns = GRID
     if wanted.num_classes:
-        seeds = SeededNoise(range(recipe.num_samples))
-        drawn = Counter(seeds.labels(wanted.num_classes).tolist())
-        shown = range(min(classes, wanted.num_classes))
-        least = min(drawn[label] for label in shown)
+        drawn = Counter(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes).tolist())
+        names = names[:most]
+        least = min(drawn[label] for label in range(len(names)))
+        while len(names) > 2 and sum(map(len, names)) > NAMES_WIDTH:
+            names.pop()
         if least > 1:
-            names = [_Quoted(name) for name in list(found.counts)[: len(shown)]]
-            while len(names) > 2 and sum(map(len, names)) > WIDTH // 2:
-                names.pop()
-            shown = shown[: len(names)]
-            grid = {"run": f"scale-{value_key(1)}", "columns": min(columns, least)}
-            return {**grid, "classes": list(shown), "names": names, "caption": "Samples of each class."}
-        last = f"scale-{value_key(1)}"
-    rows = min(classes, recipe.num_samples // columns)
-    return {"run": last, "rows": rows, "columns": columns, "caption": "Samples."}
-
-
-class _Quoted(str):
-    """A text that stands in quotes whatever it is: "no" and "007" are names."""
-
-
-def _entry(key: str, value: dict[str, Any], indent: int = 2) -> str:
-    """An entry of YAML, `key: {...}`."""
-    return _wrapped(f"{' ' * indent}{key}: {_flow(value)}")
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(name)}: {_flow(one)}" for name, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
-    if not isinstance(value, str):
-        return str(value)
-    plain = re.fullmatch(r"[A-Za-z0-9./][A-Za-z0-9 ./_:-]*", value) and not re.search(r":( |$)", value)
-    if not isinstance(value, _Quoted) and plain and yaml.safe_load(value) == value:
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _wrapped(line: str) -> str:
-    """A line of YAML, on several where it is longer than WIDTH; they break behind commas, but for those in quotes."""
-    margin = " " * (len(line) - len(line.lstrip()) + 2)
-    lines = [""]
-    for piece in PIECE.findall(line):
-        if len(lines[-1]) + len(piece.rstrip()) > WIDTH and lines[-1].strip():
-            lines.append(margin)
-        lines[-1] += piece
-    return "\n".join(map(str.rstrip, lines))
+            classes = {"classes": list(range(len(names))), "names": names}
+            return {"run": run, "columns": min(columns, least), **classes, "caption": "Samples of each class."}
+    return {"run": run, "rows": min(most, recipe.num_samples // columns), "columns": columns, "caption": "Samples."}

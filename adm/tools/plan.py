@@ -1,16 +1,33 @@
-"""`plan`: what a params file costs, before anything runs."""
+"""`plan`: what a params file costs, before anything runs: work and time, the longest chain of jobs, and bytes."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+
+import pandas as pd
 
 from adm.nets import PRESETS
 from adm.nets.cost import network_cost
 from adm.params import Params
 from adm.pipeline import Pipeline
-from adm.planning import tables
-from adm.planning.costs import costs_of
-from adm.planning.devices import published_share
+from adm.planning.costs import (
+    Cost,
+    Machine,
+    costs_of,
+    longest_chain,
+    measured_shares,
+    published_share,
+    seconds_on,
+    without_training,
+)
 from adm.planning.images import ImageCounts
-from adm.planning.work import Shares
+from adm.report.accelerators import A100, DEVICES, H100
+from adm.report.compute import SECONDS_PER_DAY
+
+GIGABYTE = 1e9
+HOUR = 3600.0
+
+MACHINES = (8, 64)
+"""GPUs of one machine and of a cluster of eight."""
 
 
 def run(params: Params) -> Iterator[str]:
@@ -22,14 +39,14 @@ def run(params: Params) -> Iterator[str]:
     costs, train_gpus = costs_of(ImageCounts(Pipeline(params))), params.resources.train.world_size
     made = {
         "What the jobs compute, and days of one device at the shares of its peak that the paper reached": (
-            tables.time_table(costs)
+            _time_table(costs)
         ),
         f"Days that no schedule beats, with up to {train_gpus} GPUs a training job": (
-            tables.machine_table(costs, train_gpus, published_relative())
+            _machine_table(costs, train_gpus, _published_relative())
         ),
-        "The longest chain of jobs on A100s, of it those of an hour and more": tables.chain_table(costs, train_gpus),
-        "The longest job of each kind on one A100, if it takes a minute": tables.longest_table(costs),
-        "What lies in the results folder": tables.storage_table(costs),
+        "The longest chain of jobs on A100s, of it those of an hour and more": _chain_table(costs, train_gpus),
+        "The longest job of each kind on one A100, if it takes a minute": _longest_table(costs),
+        "What lies in the results folder": _storage_table(costs),
     }
     for caption, table in made.items():
         yield from (
@@ -40,7 +57,110 @@ def run(params: Params) -> Iterator[str]:
         )
 
 
-def published_relative() -> float:
-    """The published share of an A100's peak for the 64x64 network, divided by Table 7's share of a V100's peak."""
+def _published_relative() -> float:
+    """Divide the published share of an A100's peak for the 64x64 network by Table 7's share of a V100's peak."""
     share = published_share(network_cost(PRESETS["imagenet64"]).flops)
-    return share / Shares.read().measured["diffusion", 64]
+    return share / measured_shares()["diffusion", 64]
+
+
+def _time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
+    """Operations, days on one device, and hours on processors, by kind of work."""
+    groups = _grouped(costs, lambda cost: cost.group if cost.work else "processors alone")
+    rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == "processors alone")]
+    return pd.DataFrame([*rows, _times("all", list(costs.values()))])
+
+
+def _machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) -> pd.DataFrame:
+    """Days on some machines that no schedule beats: work over GPUs, and the longest chain.
+
+    Args:
+        costs: Costs of all jobs.
+        train_gpus: GPUs of a training job in the params file.
+        relative: The published share of an A100's peak, divided by that of a V100.
+    """
+    rows = []
+    sampled = without_training(costs)
+    for device in (A100, H100):
+        for shares, machine in (("as in Table 7", Machine(device)), ("as EDM's on A100", Machine(device, relative))):
+            for gpus in MACHINES:
+                most = {"train": min(train_gpus, gpus)}
+                rows.append(
+                    {
+                        "Machine": f"{device.name}, {gpus} GPUs",
+                        "Shares of the peak": shares,
+                        "Days of work": _in_days(_spread(costs, machine) / gpus),
+                        "Longest chain": _in_days(sum(seconds for _, seconds in longest_chain(costs, machine, most))),
+                        "Days without training": _in_days(_spread(sampled, machine) / gpus),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
+    """List the jobs of an hour and more of the longest chain on A100s, with the params file's GPUs for training."""
+    chain = longest_chain(costs, Machine(A100), {"train": train_gpus})
+    return pd.DataFrame(
+        [{"Job": name, "Days": _in_days(seconds)} for name, seconds in chain if seconds >= HOUR] or [{"Job": "none"}]
+    )
+
+
+def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
+    """List the bytes of the artifacts, by their folder."""
+    stored = {name: cost for name, cost in costs.items() if cost.writes}
+    folders = _grouped(stored, lambda cost: f"{_folder(cost)}{'' if cost.is_kept else ', while sampling'}")
+    kept = [cost for cost in stored.values() if cost.is_kept]
+    return pd.DataFrame([*(_stored(name, folders[name]) for name in sorted(folders)), _stored("all that stays", kept)])
+
+
+def _longest_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
+    """Name the job of each kind that takes longest on one A100 and its threads."""
+    rows = []
+    for kind, of_kind in _grouped(costs, lambda cost: cost.job.kind.name).items():
+        seconds, cost = max(((seconds_on(cost, Machine(A100), 1), cost) for cost in of_kind), key=lambda pair: pair[0])
+        if seconds >= HOUR / 60:
+            rows.append({"Kind": kind, "Job": cost.job.key, "Hours": f"{seconds / HOUR:.3g}"})
+    return pd.DataFrame(rows or [{"Kind": "none of a minute"}])
+
+
+def _grouped(costs: Mapping[str, Cost], name_of: Callable[[Cost], str]) -> dict[str, list[Cost]]:
+    groups: defaultdict[str, list[Cost]] = defaultdict(list)
+    for cost in costs.values():
+        groups[name_of(cost)].append(cost)
+    return groups
+
+
+def _folder(cost: Cost) -> str:
+    return cost.job.out.relative_to(cost.job.root).parts[0]
+
+
+def _spread(costs: Mapping[str, Cost], machine: Machine) -> float:
+    return sum(machine.gpu_seconds(cost) for cost in costs.values())
+
+
+def _times(group: str, costs: list[Cost]) -> dict[str, object]:
+    days = {
+        f"{device.name}-days": _in_days(sum(Machine(device).gpu_seconds(cost) for cost in costs)) for device in DEVICES
+    }
+    processors = sum(cost.processor_seconds + cost.hashing_seconds for cost in costs)
+    return {
+        "Work": group,
+        "Jobs": len(costs),
+        "EFLOP": f"{sum(cost.flops for cost in costs) / 1e18:.3g}",
+        **days,
+        "Hours of processors": f"{processors / HOUR:.1f}",
+    }
+
+
+def _in_days(seconds: float) -> str:
+    days = seconds / SECONDS_PER_DAY
+    return f"{days:.0f}" if days >= 100 else f"{days:.1f}"
+
+
+def _stored(folder: str, costs: list[Cost]) -> dict[str, object]:
+    sizes = [cost.writes for cost in costs]
+    return {
+        "Folder": folder,
+        "Artifacts": len(sizes),
+        "GB": f"{sum(sizes) / GIGABYTE:.4g}",
+        "Largest, GB": f"{max(sizes, default=0) / GIGABYTE:.4g}",
+    }

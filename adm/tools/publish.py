@@ -14,16 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from adm.artifacts.closeness import Tolerance
+from adm.artifacts.comparison import Kind, Tolerance, compare_files
 from adm.artifacts.writing import new_folder
 from adm.errors import brief
-from adm.evaluation.comparison import Kind, compare_files
 from adm.params import UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.progress import progress
-from adm.report.spent import spent, table, trained
 
 ARCHIVE = "scores.tar.xz"
 
@@ -42,12 +40,14 @@ PARAMS, PROCESSORS = kinds()["resolve"].outputs["params"], "processors.txt"
 PROCESSOR = re.compile(r"^  processor: (.+)$", re.MULTILINE)
 """A line of a journal; see `adm.journal`."""
 
+SAME = (Kind.EQUAL, Kind.CLOSE)
+
 ROUNDING = Tolerance(rtol=1e-5, atol=1e-8)
 """How far numbers of one score may lie apart on two kinds of processors: tables hold six digits."""
 
 
 def published(results: Path) -> Path:
-    """The folder that publishes a results folder."""
+    """Name the folder that publishes a results folder."""
     return results.parent / "published" / results.name
 
 
@@ -96,24 +96,17 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
     wrong: list[str] = []
     with TemporaryDirectory() as scratch:
         inside = Pipeline(pipeline.params, 1, unpack(out, Path(scratch) / "results"))
+        wanted = {path.relative_to(inside.root): job for job in _shown(inside) for path in _outputs(job)}
         jobs = [job for job in _shown(inside) if job.kind.name != "figure"]
         for job in jobs:
             _make(job, out)
-            made = {
-                str(path.relative_to(inside.root)): path for path in map(job.outputs.get, SHOWN[job.kind.name]) if path
-            }
-            found = {name: compare_files(out / name, path, ROUNDING) for name, path in made.items()}
-            wrong += [
-                f"{out / name}: does not follow from {ARCHIVE}: {compared.words}"
-                for name, compared in found.items()
-                if compared.kind not in (Kind.EQUAL, Kind.CLOSE)
-            ]
-        wanted = {
-            job.outputs[ending].relative_to(inside.root) for job in _shown(inside) for ending in SHOWN[job.kind.name]
-        }
+        for name, job in wanted.items():
+            is_figure = job.kind.name == "figure"
+            if not is_figure and (found := compare_files(out / name, inside.root / name, ROUNDING)).kind not in SAME:
+                wrong.append(f"{out / name}: does not follow from {ARCHIVE}: {found.words}")
     there = {path.relative_to(out) for path in out.glob("*/*")}
-    wrong += [f"{out / name}: is missing" for name in sorted(wanted - there)]
-    wrong += [f"{out / name}: is of no job of the params file" for name in sorted(there - wanted)]
+    wrong += [f"{out / name}: is missing" for name in sorted(wanted.keys() - there)]
+    wrong += [f"{out / name}: is of no job of the params file" for name in sorted(there - wanted.keys())]
     return wrong, f"{out}: {len(jobs)} tables and groups of claims made anew from {ARCHIVE}; {len(wrong)} files differ"
 
 
@@ -139,7 +132,7 @@ def unpack(out: Path, into: Path) -> Path:
 
 
 def processors(results: Path) -> set[str]:
-    """The processors that jobs of a results folder ran on, by their journals, or as they were published."""
+    """List the processors that jobs of a results folder ran on, by their journals, or as they were published."""
     if (results / PROCESSORS).is_file():
         return set((results / PROCESSORS).read_text("utf-8").splitlines())
     return {name for path in (results / "logs").rglob("*.txt") for name in PROCESSOR.findall(path.read_text("utf-8"))}
@@ -149,8 +142,7 @@ def _write(pipeline: Pipeline, out: Path, texts: dict[str, str]) -> None:
     root = pipeline.root
     with new_folder(out) as folder:
         for job in _shown(pipeline):
-            for ending in SHOWN[job.kind.name]:
-                path = job.outputs[ending]
+            for path in _outputs(job):
                 (folder / path.parent.name).mkdir(exist_ok=True)
                 shutil.copyfile(_there(path), folder / path.relative_to(root))
         for name, text in texts.items():
@@ -179,13 +171,18 @@ def _shown(pipeline: Pipeline) -> Iterator[Job]:
     return (job for job in pipeline.jobs.values() if job.kind.name in SHOWN)
 
 
+def _outputs(job: Job) -> list[Path]:
+    """What is published of what a job writes."""
+    return [job.outputs[ending] for ending in SHOWN[job.kind.name]]
+
+
 def _has_images(job: Job) -> bool:
     return not IMAGES.isdisjoint(job.artifacts)
 
 
 def _make(job: Job, out: Path) -> None:
     """Carry out the job of a table, a figure or claims; errors name the published archive."""
-    stage: Any = import_module(job.kind.module)
+    stage: Any = import_module(job.kind.stage)
     try:
         stage.run(**arguments(stage.run, job, None))
     except UserError as error:
@@ -193,6 +190,9 @@ def _make(job: Job, out: Path) -> None:
 
 
 def _spent(root: Path) -> dict[str, str]:
+    # Imported late: what compares published results needs no pandas.
+    from adm.report.spent import spent, table, trained  # noqa: PLC0415
+
     return {
         "spent.md": "\n".join(table(spent(root))) + "\n",
         "training.csv": trained(root).to_csv(index=False, lineterminator="\n"),

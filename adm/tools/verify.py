@@ -1,18 +1,45 @@
-"""`verify`: which artifacts of a results folder changed, or were made from other parents than those that exist."""
+"""`verify`: which artifacts of a results folder are damaged, or not what the params file kept with them would make."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
-from adm.artifacts.code import acceptances
-from adm.artifacts.inventory import Artifact, check_out, find_artifacts
-from adm.artifacts.soundness import Checked, Digests, Origin, check_artifacts, hash_files
+from adm.artifacts.code import acceptances, code_of_record
+from adm.artifacts.inventory import Artifact, damage, find_artifacts, read_record_of
+from adm.artifacts.manifest import dump_sections, fingerprint
+from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_file, write_json
+from adm.config.base import Config
 from adm.errors import some
-from adm.params import UserError, load
-from adm.pipeline import Pipeline, kinds
+from adm.params import Params, UserError, load
+from adm.pipeline import Job, Pipeline
 from adm.progress import progress
+from adm.tools.jobs import CODE, changes, identity_if_any, params_kept
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The findings about an artifact.
+
+    Attributes:
+        wrong: What is damaged, and why it is stale, but for its code; empty if it is sound.
+        stage: The stage that made it; None if it does not tell.
+        code: The digest of the code that made it.
+        today: That of the code that would make it today.
+        is_of_other_code: Whether the two differ, and neither was accepted as the other.
+        is_left_over: Whether no job of the params file makes it.
+    """
+
+    wrong: list[str] = field(default_factory=list)
+    stage: str | None = None
+    code: str = ""
+    today: str = ""
+    is_of_other_code: bool = False
+    is_left_over: bool = False
 
 
 def run(results: Path, out: Path | None) -> bool:
@@ -23,95 +50,87 @@ def run(results: Path, out: Path | None) -> bool:
         no job of the params file makes, which is told.
 
     Raises:
-        UserError: RESULTS is no results folder or holds no params file, or OUT lies in it or is a folder.
+        UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
     """
-    check_out(out, results)
-    artifacts = find_artifacts(results)
-    checked = check_artifacts(artifacts, _origins(results), _hashed(artifacts))
-    for path, found in checked.items():
-        if found.wrong:
-            print(f"{path}: {some(found.wrong, separator='; ')}")
-    for line in [*_other_code(checked), *_accepted_code(checked)]:
-        print(line)
-    if left_over := [path for path, found in checked.items() if found.is_left_over]:
-        print(f"made by no job of the params file: {some(left_over)}")
-    counts = _counts(checked)
-    print(
-        f"{counts['artifacts']} artifacts: {counts['sound']} sound, {counts['wrong']} wrong; "
-        f"{counts['other_code']} made by other code; {counts['left_over']} left over; "
-        f"{counts['unrecorded']} files of which no manifest tells"
-    )
-    if out is not None:
-        report = {"counts": counts, "artifacts": {path: asdict(found) for path, found in checked.items()}}
-        with new_file(out) as partial:
-            write_json(partial, report)
-    return not counts["wrong"]
-
-
-def _origins(results: Path) -> dict[str, Origin]:
-    """The job of each artifact of a results folder, wherever that lies, by the params file that is kept with it."""
-    file = results / kinds()["resolve"].outputs["params"]
-    if not file.is_file():
-        raise UserError(
-            f"{file}: does not exist; it tells what the artifacts are made from, and `adm resolve` writes it"
-        )
-    origins = {}
     # Of a run in shards, the whole remains.
-    for job in Pipeline(load(file), 1, results).jobs.values():
-        inputs = {name.rstrip("/"): _within(path, results) for name, path in job.inputs.items()}
-        for name, path in job.outputs.items():
-            log_of = _within(job.out, results) if name == "log" else None
-            origins[_within(path, results)] = Origin(job.stage, job.code, inputs, log_of)
-    return origins
-
-
-def _within(path: Path, results: Path) -> str:
-    return path.relative_to(results).as_posix()
-
-
-def _hashed(artifacts: Mapping[str, Artifact]) -> Digests:
-    files = [file for artifact in artifacts.values() for file in artifact.files.values()]
-    # A file that disappears meanwhile gets size 0; the error comes when it is read.
-    sizes = {file: file.stat().st_size if file.is_file() else 0 for file in files}
-    digests = {}
-    with progress(total=sum(sizes.values()), unit="B") as bar:
-        for file, digest in hash_files(files):
-            digests[file] = digest
-            bar.update(sizes[file])
-    return digests
-
-
-def _other_code(checked: Mapping[str, Checked]) -> list[str]:
-    made: defaultdict[str, list[Checked]] = defaultdict(list)
-    for found in checked.values():
-        if found.is_of_other_code:
-            made[str(found.stage)].append(found)
-    lines = []
-    for stage, of_stage in sorted(made.items()):
-        python = ", or by the same under another Python" if any(one.may_be_of_other_python for one in of_stage) else ""
-        lines.append(f"made by other code of {stage!r} than today's{python}: {len(of_stage)} artifacts")
-    return lines
-
-
-def _accepted_code(checked: Mapping[str, Checked]) -> list[str]:
-    found = Counter((str(one.stage), one.code, one.today) for one in checked.values() if one.is_of_accepted_code)
-    lines = []
-    for (stage, code, today), count in sorted(found.items()):
-        steps = [*acceptances(stage, today), *acceptances(stage, code)]
-        told = "; ".join(dict.fromkeys(f"on {step['on']}, {step['reason'] or 'for no reason given'}" for step in steps))
-        lines.append(f"made by code of {stage!r} that was accepted as equal to today's {told}: {count} artifacts")
-    return lines
-
-
-def _counts(checked: Mapping[str, Checked]) -> dict[str, int]:
-    unrecorded = sum(found.stage is None and not found.wrong for found in checked.values())
-    wrong = sum(bool(found.wrong) for found in checked.values())
-    return {
+    pipeline = Pipeline(load(params_kept(results)), 1, results)
+    artifacts, identify = find_artifacts(results), cache(identity_if_any)
+    jobs = {path: job for job in pipeline.jobs.values() for path in job.outputs.values()}
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = pool.map(lambda one: _check(one, jobs.get(one.path), pipeline.params, identify), artifacts.values())
+        checked = dict(zip(artifacts, progress(found, total=len(artifacts), unit="artifact"), strict=True))
+    for path, one in checked.items():
+        if one.wrong:
+            print(f"{path}: {some(one.wrong, separator='; ')}")
+    for line in _code(checked.values()):
+        print(line)
+    left_over = [path for path, one in checked.items() if one.is_left_over]
+    if left_over:
+        print(f"made by no job of the params file: {some(left_over)}")
+    unrecorded = sum(one.stage is None and not one.wrong for one in checked.values())
+    wrong = sum(bool(one.wrong) for one in checked.values())
+    counts = {
         "artifacts": len(checked) - unrecorded,
         "sound": len(checked) - unrecorded - wrong,
         "wrong": wrong,
-        "other_code": sum(found.is_of_other_code for found in checked.values()),
-        "accepted_code": sum(found.is_of_accepted_code for found in checked.values()),
-        "left_over": sum(found.is_left_over for found in checked.values()),
+        "other_code": sum(one.is_of_other_code for one in checked.values()),
+        "left_over": len(left_over),
         "unrecorded": unrecorded,
     }
+    print(
+        f"{counts['artifacts']} artifacts: {counts['sound']} sound, {wrong} wrong; "
+        f"{counts['other_code']} made by other code; {counts['left_over']} left over; "
+        f"{unrecorded} files of which no manifest tells"
+    )
+    if out is not None:
+        with new_file(out) as partial:
+            write_json(partial, {"counts": counts, "artifacts": {path: asdict(one) for path, one in checked.items()}})
+    return not wrong
+
+
+def _check(artifact: Artifact, job: Job | None, params: Params, identify: Callable[[Path], str | None]) -> Checked:
+    """Look for damage, and for what is stale by the record; what is wrong with a parent is told of the parent."""
+    if job is not None and artifact.path == job.outputs.get("log"):
+        return Checked(_wrong_log(artifact, params.sections_of_segment(job.key)))
+    if not artifact.tells:
+        return Checked(is_left_over=job is None)
+    try:
+        record = read_record_of(artifact)
+    except UserError as error:
+        return Checked([_by_name(artifact, error)], is_left_over=job is None)
+    wrong = damage(artifact, record)
+    if job is None:  # its stage may be one that is no more
+        return Checked(wrong, record.stage, record.code, is_left_over=True)
+    stale = list(changes(job, record, identify))
+    wrong += [reason for reason in stale if reason != CODE]
+    today = job.code if record.stage == job.stage else ""
+    return Checked(wrong, record.stage, record.code, today, CODE in stale)
+
+
+def _wrong_log(log: Artifact, sections: Mapping[str, Config]) -> list[str]:
+    """Check that a training log is what was written, with the sections of its segment."""
+    try:
+        is_of_job = read_made_with(log.path) == fingerprint(dump_sections(sections))
+    except UserError as error:
+        return [_by_name(log, error)]
+    return [] if is_of_job else [f"{log.path.name}: is of another training: the params differ"]
+
+
+def _by_name(artifact: Artifact, error: UserError) -> str:
+    """Shorten an error that names a whole path, which stands at the head of the line already."""
+    return str(error).removeprefix(f"{artifact.path if artifact.is_folder else artifact.path.parent}/")
+
+
+def _code(checked: Iterable[Checked]) -> Iterator[str]:
+    """Tell of each stage how many artifacts are of other code than today's, and of code that was accepted and why."""
+    counts = Counter((one.stage or "", one.code, one.today) for one in checked if one.today and one.code != one.today)
+    other = Counter[str]()
+    for (stage, code, today), count in sorted(counts.items()):
+        if code_of_record(stage, code) != code_of_record(stage, today):
+            other[stage] += count
+            continue
+        steps = [*acceptances(stage, today), *acceptances(stage, code)]
+        told = "; ".join(dict.fromkeys(f"on {step['on']}, {step['reason'] or 'for no reason given'}" for step in steps))
+        yield f"made by code of {stage!r} that was accepted as equal to today's {told}: {count} artifacts"
+    for stage, count in other.items():
+        yield f"made by other code of {stage!r} than today's, or by the same under another Python: {count} artifacts"

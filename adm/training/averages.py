@@ -41,11 +41,11 @@ class PowerAverages:
             torch._foreach_lerp_(list(average.values()), list(weights), 1 - rate_of(exponent, step))
 
     def is_due(self, step: int) -> bool:
-        """Whether the state must be saved at a step, lest a snapshot be missing later."""
+        """Tell whether the state must be saved at a step, lest a snapshot be missing later."""
         return self.every is not None and step % self.every == 0
 
     def tensors(self) -> Iterator[Tensor]:
-        """All averages."""
+        """Yield all averages."""
         for average in self.by_length.values():
             yield from average.values()
 

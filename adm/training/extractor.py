@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adm.config.data import Extractor
 from adm.determinism import generator
 from adm.metrics.small_extractor import ExtractorNetwork
-from adm.training.finite import require_finite_step
+from adm.training.updates import require_finite_step
 
 SPLIT, INIT, ORDER = 0, 1, 2
 """Random streams of an extractor's training."""

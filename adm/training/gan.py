@@ -11,8 +11,7 @@ from adm.config.models import Gan
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.gan import Discriminator, Generator
-from adm.training.ema import warmed_up
-from adm.training.finite import require_finite_step
+from adm.training.updates import require_finite_step, warmed_up
 
 DISCRIMINATOR, GENERATOR = 2, 3
 """Random streams of a GAN's training; `adm.data.batches` uses 0 and 1."""

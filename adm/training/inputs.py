@@ -11,7 +11,6 @@ from torch import Tensor
 from adm.data.batches import Batches, to_unit_range
 from adm.determinism import seeds
 from adm.nets.unet import NO_CLASS
-from adm.training.tasks import Draw, Task
 
 NOISE, DROPOUT, LABELS = 2, 3, 4
 """Random streams of a training run; `adm.data.batches` uses 0 and 1."""
@@ -23,41 +22,41 @@ T = TypeVar("T")
 
 
 class Noise(NamedTuple):
-    """Random numbers of some images of a batch.
+    """The timesteps and the noise of some images of a batch.
 
     Each image has a seed of its own, so no process draws those of another one's images.
 
     Attributes:
-        u: (B,) float64, uniform in [0, 1): a sampler of timesteps turns them into t.
+        t: (B,) int64, each timestep with equal probability. Source: equation 12.
         eps: (B, C, H, W) float32, standard normal.
     """
 
-    u: Tensor
+    t: Tensor
     eps: Tensor
 
     @classmethod
-    def of(cls, seed: int, step: int, rows: range, shape: Sequence[int], pinned: bool = False) -> "Noise":
-        """The numbers of a step.
+    def of(
+        cls, seed: int, step: int, rows: range, shape: Sequence[int], timesteps: int, pinned: bool = False
+    ) -> "Noise":
+        """Draw the noise of a step.
 
         Args:
             seed: The training run's seed of the noise.
             step: The number of updates made before.
             rows: The images' numbers in the whole batch.
             shape: Of an image, (C, H, W).
+            timesteps: T of the process.
             pinned: Whether they are to be copied to a GPU.
         """
-        u = torch.empty(len(rows), dtype=torch.float64, pin_memory=pinned)
+        u = torch.empty(len(rows), dtype=torch.float64)
         eps = torch.empty(len(rows), *shape, pin_memory=pinned)
         draws = torch.Generator()
         for place, own in enumerate(seeds(rows, seed, step, NOISE)):
             draws.manual_seed(own)
             u[place].uniform_(generator=draws)
             eps[place].normal_(generator=draws)
-        return cls(u, eps)
-
-    def drawn(self, task: Task) -> Draw:
-        """Timesteps, their weights, and the noise, as a task draws them now."""
-        return Draw(*task.timesteps.draw(self.u), self.eps)
+        t = (u * timesteps).long()
+        return cls(t.pin_memory() if pinned else t, eps)
 
 
 class Inputs(NamedTuple):
@@ -69,7 +68,7 @@ class Inputs(NamedTuple):
 
 
 def dropped_labels(y: Tensor, rate: float, seed: int, step: int, rows: range) -> Tensor:
-    """Labels of which each is replaced by NO_CLASS with a probability; an image's draw is its own.
+    """Replace each label by NO_CLASS with a probability; an image's draw is its own.
 
     Args:
         y: (B,) int64.
@@ -88,9 +87,15 @@ def dropped_labels(y: Tensor, rate: float, seed: int, step: int, rows: range) ->
 
 
 def inputs(
-    batches: Batches, steps: range, rows: range, device: torch.device, seed: int, label_dropout: float = 0.0
+    batches: Batches,
+    steps: range,
+    rows: range,
+    device: torch.device,
+    seed: int,
+    timesteps: int,
+    label_dropout: float = 0.0,
 ) -> Iterator[Inputs]:
-    """The inputs of each step, on a device.
+    """Yield the inputs of each step, on a device.
 
     For a GPU a thread reads images and draws noise before they are needed, and pixels travel as bytes. On a CPU, whose
     cores would share the work, nothing is done ahead.
@@ -101,6 +106,7 @@ def inputs(
         rows: This process's rows of each batch.
         device: Where the inputs are needed.
         seed: The training run's seed of the noise.
+        timesteps: T of the process.
         label_dropout: The probability with which an image's label is NO_CLASS.
     """
     pinned = device.type == "cuda"
@@ -109,12 +115,12 @@ def inputs(
         pixels, y = batches.pixels_at(step, slice(rows.start, rows.stop))
         if label_dropout:
             y = dropped_labels(y, label_dropout, seed, step, rows)
-        noise = Noise.of(seed, step, rows, (batches.channels, *pixels.shape[1:3]), pinned)
+        noise = Noise.of(seed, step, rows, (batches.channels, *pixels.shape[1:3]), timesteps, pinned)
         return (pixels.pin_memory(), y.pin_memory(), *noise) if pinned else (pixels, y, *noise)
 
     for tensors in ahead(made, steps, AHEAD) if pinned else map(made, steps):
-        pixels, y, u, eps = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        yield Inputs(to_unit_range(pixels), y, Noise(u, eps))
+        pixels, y, t, eps = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        yield Inputs(to_unit_range(pixels), y, Noise(t, eps))
 
 
 def ahead(make: Callable[[int], T], steps: Iterable[int], depth: int) -> Iterator[T]:

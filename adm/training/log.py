@@ -4,19 +4,77 @@ import csv
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, TextIO
 
+from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
+from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
+from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+
 from adm.artifacts.writing import new_file
 from adm.progress import progress
-from adm.training.events import EventFile
-from adm.training.report import Report
+from adm.training.updates import Report
 
 logger = logging.getLogger(__name__)
 
 NO_CURVES = ("step", "seconds")
 """Columns that TensorBoard uses as x axes; they get no curves."""
+
+
+PATTERN = "events.out.tfevents.*"
+"""TensorBoard finds event files by this name."""
+
+
+class EventFile:
+    """Scalars by step for TensorBoard, whose own writer would import TensorFlow; one file in the run's folder.
+
+    Event files of earlier tries are removed. No result depends on the file: if it cannot be written, a warning says so
+    and training goes on without it.
+
+    Args:
+        folder: The run's folder; TensorBoard shows its name as the run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: RecordWriter | None = None
+        with self._optional():
+            folder.mkdir(parents=True, exist_ok=True)
+            for earlier in folder.glob(PATTERN):
+                earlier.unlink()
+            # A new name that sorts after all earlier ones: a running TensorBoard then switches to this file.
+            path = folder / PATTERN.replace("*", f"{time.time_ns()}.{os.getpid()}")
+            self._file = RecordWriter(path.open("wb", buffering=0))
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def add(self, step: int, wall_time: float, values: Mapping[str, float]) -> None:
+        """Write the values of a step; `wall_time` in seconds since 1970."""
+        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self._write(Event(step=step, wall_time=wall_time, summary=Summary(value=scalars)))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            with self._optional():
+                self._file.close()
+
+    def _write(self, event: Event) -> None:
+        if self._file:
+            with self._optional():
+                self._file.write(event.SerializeToString())
+                self._file.flush()
+
+    @contextmanager
+    def _optional(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self._file:
+                self._file.close()
+                self._file = None
+            logger.warning("warning: %s: no more curves for TensorBoard: %s", self._folder, error.strerror or error)
 
 
 class TrainingLog:
@@ -34,10 +92,11 @@ class TrainingLog:
     """
 
     def __init__(self, path: Path, earlier: Path | None, every: int, batch_size: int, curves: Path) -> None:
-        kept = _read(earlier) if earlier else []
+        text = earlier.read_text(encoding="utf-8") if earlier else ""
+        kept = list(csv.DictReader(text.splitlines()))
         self._earlier = float(kept[-1]["seconds"]) if kept else 0.0
         with new_file(path) as partial:
-            _write(partial, kept)
+            partial.write_text(text, encoding="utf-8")
         self._file: TextIO = path.open("a", encoding="utf-8", newline="")
         self._empty = not kept
         self._every, self._batch_size = every, batch_size
@@ -106,16 +165,3 @@ def log_reports(
             log.add(report, last=report.step == stop)
             bar.update()
             yield report
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _write(path: Path, rows: list[dict[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        if rows:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)

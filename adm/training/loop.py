@@ -15,12 +15,9 @@ from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.errors import NotFiniteError, UserError
 from adm.parallel import ALONE, Group
-from adm.training.ema import warmed_up
-from adm.training.finite import where_not_finite
 from adm.training.inputs import DROPOUT, Noise, inputs
-from adm.training.report import Report
 from adm.training.state import TrainingState
-from adm.training.tasks import Draw
+from adm.training.updates import Report, warmed_up, where_not_finite
 
 
 def check_group(model: AnyModel, group: Group) -> None:
@@ -60,7 +57,7 @@ def train(
     """
     state.network.train()
     rows = Share.of(training, group).rows
-    drawn = training.seeds.noise, training.label_dropout
+    drawn = training.seeds.noise, state.task.diffusion.num_timesteps, training.label_dropout
     for x_0, y, noise in inputs(batches, range(state.step, stop), rows, group.device, *drawn):
         yield train_step(state, training, x_0, y, group, noise)
 
@@ -84,11 +81,12 @@ def train_step(
         noise: The share's noise, if it was drawn before; None draws it now.
     """
     share = Share.of(training, group)
-    own = (noise or Noise.of(training.seeds.noise, state.step, share.rows, x_0.shape[1:])).drawn(state.task)
+    timesteps = state.task.diffusion.num_timesteps
+    noise = noise or Noise.of(training.seeds.noise, state.step, share.rows, x_0.shape[1:], timesteps)
     rate = learning_rate(training, state.step)
     # An overflow repeats the step with a smaller scale. Skipping it would leave schedules, data and EMA out of step.
     for attempt in count():
-        values, losses = _gradients(state, training, x_0, y, own, share)
+        values = _gradients(state, training, x_0, y, noise, share)
         _share(state, values, group)
         values["gradient_norm"] = _unscaled_norm(state).double()
         # All numbers in one copy: the only time in a step that a GPU is waited for.
@@ -98,15 +96,13 @@ def train_step(
         if not state.scale.shrink():
             raise NotFiniteError(_not_finite(state, numbers, attempt))
     _update(state, training, rate)
-    if state.task.timesteps.learns:
-        state.task.timesteps.update(group.all_gather(own.t).cpu(), group.all_gather(losses).cpu())
     state.scale.grow()
     state.step += 1
     return Report(state.step, {**numbers, "learning_rate": rate, "log2_loss_scale": state.scale.log2})
 
 
 def learning_rate(training: TrainingParams, step: int) -> float:
-    """The learning rate of an update: constant, or falling linearly to zero at step `annealing`."""
+    """Compute the learning rate of an update: constant, or falling linearly to zero at step `annealing`."""
     if training.annealing is None:
         return training.learning_rate
     return training.learning_rate * max(0.0, 1 - step / training.annealing)
@@ -128,7 +124,7 @@ class Share:
 
     @classmethod
     def of(cls, training: TrainingParams, group: Group) -> Self:
-        """The share of this process.
+        """Compute the share of this process.
 
         Raises:
             ValueError: The processes cannot share a batch evenly; `check_group` refuses them earlier.
@@ -144,26 +140,23 @@ class Share:
 
 
 def _gradients(
-    state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, drawn: Draw, share: Share
-) -> tuple[dict[str, Tensor], Tensor]:
-    """Accumulate the scaled gradients of a share; return its part of the mean values, and its losses (B,)."""
+    state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, noise: Noise, share: Share
+) -> dict[str, Tensor]:
+    """Accumulate the scaled gradients of a share; return its part of the mean values."""
     state.optimizer.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
-    losses = []
     with torch.random.fork_rng(devices=[]):
         for number, rows in share.micro_batches():
             # Dropout takes no generator. Seeding the global one makes it a function of seed, step and micro-batch.
             path = (training.seeds.noise, state.step, DROPOUT, *([number] if number else []))
             torch.manual_seed(generator(*path).initial_seed())
-            part = drawn.part(rows)
-            values = state.task.losses(state.forward, x_0[rows], y[rows], part)
-            loss = (values["loss"] * part.weights).mean() / share.parts
+            values = state.task.losses(state.forward, x_0[rows], y[rows], noise.t[rows], noise.eps[rows])
+            loss = values["loss"].mean() / share.parts
             (loss * state.scale.factor).backward()  # type: ignore[no-untyped-call]
-            losses.append(values["loss"].detach())
             for name, value in values.items():
                 mean = value.detach().mean().double() / share.parts
                 sums[name] = sums[name] + mean if name in sums else mean
-    return sums, torch.cat(losses)
+    return sums
 
 
 def _share(state: TrainingState, values: dict[str, Tensor], group: Group) -> None:

@@ -106,7 +106,7 @@ def save_rolling(state: TrainingState, folder: Path) -> None:
 
 
 def state_at(folder: Path, step: int) -> Path:
-    """The folder of a step's state."""
+    """Name the folder of a step's state."""
     return folder / f"step-{step:09d}"
 
 
@@ -118,7 +118,7 @@ def link_state(state: Path, folder: Path) -> None:
 
 
 def newest(folder: Path, group: Group = ALONE) -> Path | None:
-    """The newest undamaged state that `save_rolling` wrote, or None; the first process looks for all.
+    """Find the newest undamaged state that `save_rolling` wrote, or None; the first process looks for all.
 
     A damaged state is skipped with a warning: training from an earlier one gives the same bytes.
     """

@@ -14,14 +14,14 @@ from adm.errors import UserError
 from adm.nets.forward import Forward, fuse
 from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.training.averages import PowerAverages
-from adm.training.loss_scale import LossScale
 from adm.training.tasks import Task
+from adm.training.updates import LossScale
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class TrainingState:
-    """Weights, their moving averages, the optimiser's moments, the loss scale, the timestep histories and the step.
+    """Weights, their moving averages, the optimiser's moments, the loss scale and the step.
 
     Random numbers and the data's order are functions of seed and step, so the state does not store them.
     """
@@ -63,7 +63,6 @@ class TrainingState:
         write_tensors(folder / "ema.safetensors", self.ema)
         self.averages.save(folder, self.step)
         write_tensors(folder / "optimizer.safetensors", dict(self._moments()))
-        write_tensors(folder / "timesteps.safetensors", self.task.timesteps.state())
         write_json(folder / "progress.json", {"step": self.step, "log2_loss_scale": self.scale.log2})
 
     def load(self, folder: Path) -> None:
@@ -80,17 +79,13 @@ class TrainingState:
         self.averages.load(folder, self.step)
         if self.step:
             self._load_moments(folder / "optimizer.safetensors")
-            self.task.timesteps.restore(
-                read_tensors(folder / "timesteps.safetensors", like=self.task.timesteps.state())
-            )
 
     def tensors(self) -> Iterator[Tensor]:
-        """All tensors that are saved."""
+        """Yield all tensors that are saved."""
         yield from self.weights
         yield from self.ema.values()
         yield from self.averages.tensors()
         yield from (moment for _, moment in self._moments())
-        yield from self.task.timesteps.state().values()
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:
         if not self.step:
@@ -116,7 +111,7 @@ class TrainingState:
 
 
 def read_progress(path: Path) -> tuple[int, float]:
-    """The step of a state, and the binary logarithm of its loss scale.
+    """Read the step of a state, and the binary logarithm of its loss scale.
 
     Raises:
         UserError: The file is missing, or does not hold these numbers.
@@ -126,13 +121,3 @@ def read_progress(path: Path) -> tuple[int, float]:
         return int(progress["step"]), float(progress["log2_loss_scale"])
     except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: is no progress of training ({error!r})") from error
-
-
-def check_step(state: TrainingState, expected: int, folder: Path) -> None:
-    """Refuse a checkpoint of another iteration.
-
-    Raises:
-        UserError: The state's step is not `expected`.
-    """
-    if state.step != expected:
-        raise UserError(f"{folder}: is a checkpoint of iteration {state.step}, not {expected}")

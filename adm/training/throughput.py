@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -32,15 +31,6 @@ MATRIX_PRODUCTS = 3
 """Number of products in a repetition; the fastest one counts."""
 
 
-@dataclass(frozen=True)
-class Timings:
-    """One number for each repetition: the peak in operations per second, training in images per second."""
-
-    peak_flops: list[float] = field(default_factory=list)
-    naive: list[float] = field(default_factory=list)
-    optimised: list[float] = field(default_factory=list)
-
-
 class NaiveTraining:
     """A first, simple implementation: float32, with AdamW and the moving average updated tensor by tensor.
 
@@ -64,10 +54,9 @@ class NaiveTraining:
 
     def step(self, x_0: Tensor, y: Tensor, noise: Noise) -> None:
         """Make one update on a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64, and its noise."""
-        drawn = noise.drawn(self.task)
-        loss = self.task.losses(self.forward, x_0, y, drawn)["loss"]
+        loss = self.task.losses(self.forward, x_0, y, *noise)["loss"]
         self.optimizer.zero_grad()
-        (loss * drawn.weights).mean().backward()  # type: ignore[no-untyped-call]
+        loss.mean().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         rate = self.training.ema_rate or 0.0
         with torch.no_grad():
@@ -75,7 +64,7 @@ class NaiveTraining:
                 average.mul_(rate).add_(parameter, alpha=1 - rate)
 
 
-def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU) -> Timings:
+def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU) -> dict[str, list[float]]:
     """Time both implementations on batches in memory, in turns: a machine that slows down then slows both.
 
     Each makes real updates on random images, labels and noise; its first update is not timed.
@@ -84,22 +73,39 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
         throughput: Batch sizes, precision, and the numbers of updates and repetitions.
         model: The model to train; its own batch size, accumulation, precision and averages are ignored.
         device: What computes.
+
+    Returns:
+        A number for each repetition, by name: "peak_flops" in operations per second, "naive" and "optimised" in images
+        per second.
     """
-    timings = Timings()
+    timings: dict[str, list[float]] = {"peak_flops": [], "naive": [], "optimised": []}
+    changes = {
+        "batch_size": throughput.optimised_batch,
+        "accumulation": 1,
+        "precision": throughput.optimised_precision,
+        "threads": throughput.threads,
+        "averages": None,  # the naive implementation keeps none either
+    }
     # Initial weights and the naive dropout draw from the global generator; the fork restores it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
-        naive, optimised = _naive(throughput, model, device), _optimised(throughput, model, device)
-        naive(), optimised()
+        plain, batch = NaiveTraining(build(model), model, device), _batch(model, throughput.naive_batch, device)
+        optimised = _updates(build(model), model, model.training.model_copy(update=changes), device)
+        turns: dict[str, tuple[int, Callable[[], object]]] = {
+            "naive": (throughput.naive_batch, lambda: plain.step(*batch)),
+            "optimised": (throughput.optimised_batch, optimised),
+        }
+        for _, update in turns.values():
+            update()
         for _ in progress(range(throughput.repetitions), unit="repetition"):
-            timings.peak_flops.append(peak_flops(device, throughput.optimised_precision))
-            timings.naive.append(throughput.naive_batch * _rate(naive, throughput.steps, device))
-            timings.optimised.append(throughput.optimised_batch * _rate(optimised, throughput.steps, device))
+            timings["peak_flops"].append(peak_flops(device, throughput.optimised_precision))
+            for name, (size, update) in turns.items():
+                timings[name].append(size * _rate(update, throughput.steps, device))
     return timings
 
 
 def update_seconds(model: AnyModel, device: str = "cpu") -> float:
-    """What an update of a model takes on this machine, as training makes it: the fastest of the first few seconds."""
+    """Measure the seconds of an update as training makes it, on this machine: the fastest of the first few seconds."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
         network = build(model)
@@ -118,7 +124,7 @@ def update_seconds(model: AnyModel, device: str = "cpu") -> float:
 
 
 def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> float:
-    """Floating-point operations per second of a product of two square matrices (2 side^3 operations).
+    """Measure the floating-point operations per second of a product of two square matrices (2 side^3 operations).
 
     They are float32 on a CPU. On a GPU, whose tensor cores are several times as fast, they have the given precision.
     """
@@ -131,28 +137,10 @@ def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> 
     return 2 * side**3 * fastest
 
 
-def _naive(throughput: Throughput, model: AnyModel, device: torch.device) -> Callable[[], object]:
-    training = NaiveTraining(build(model), model, device)
-    batch = _batch(model, throughput.naive_batch, device)
-    return lambda: training.step(*batch)
-
-
-def _optimised(throughput: Throughput, model: AnyModel, device: torch.device) -> Callable[[], object]:
-    changes = {
-        "batch_size": throughput.optimised_batch,
-        "accumulation": 1,
-        "precision": throughput.optimised_precision,
-        "threads": throughput.threads,
-        "averages": None,  # the naive implementation keeps none either
-    }
-    training: TrainingParams = model.training.model_copy(update=changes)
-    return _updates(build(model), model, training, device)
-
-
 def _updates(
     network: nn.Module, model: AnyModel, training: TrainingParams, device: torch.device
 ) -> Callable[[], object]:
-    """A function that makes an update, as training does, on a batch that is in the device's memory."""
+    """Build a function that makes an update, as training does, on a batch that is in the device's memory."""
     state = TrainingState(network, build_task(model, device), training, device)
     x_0, y, noise = _batch(model, training.batch_size, device)
     return lambda: train_step(state, training, x_0, y, Group(device=device), noise)
@@ -163,8 +151,8 @@ def _batch(model: AnyModel, size: int, device: torch.device) -> Inputs:
     side, channels = model.network.image_size, model.network.image_channels
     x_0 = torch.rand(size, channels, side, side, generator=draws) * 2 - 1
     y = torch.randint(model.network.num_classes or 1, (size,), generator=draws)
-    u, eps = Noise.of(model.training.seeds.noise, 0, range(size), x_0.shape[1:])
-    return Inputs(x_0.to(device), y.to(device), Noise(u.to(device), eps.to(device)))
+    t, eps = Noise.of(model.training.seeds.noise, 0, range(size), x_0.shape[1:], model.noise.timesteps)
+    return Inputs(x_0.to(device), y.to(device), Noise(t.to(device), eps.to(device)))
 
 
 def _rate(work: Callable[[], object], times: int, device: torch.device) -> float:

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from adm.parallel import LOST, SHUTDOWN, _first_failure
+from adm.launcher import SHUTDOWN, first_failure
+from adm.parallel import LOST
 
 NOW = 1_700_000_000
 TERMINATED = 128 + signal.SIGTERM
@@ -26,7 +27,7 @@ def named(tmp_path):
                 path.write_text(json.dumps({"message": message}))
             failures[rank] = ProcessFailure(local_rank=rank, pid=1, exitcode=exitcode, error_file=str(path))
             failures[rank].timestamp = NOW + second
-        return _first_failure(SimpleNamespace(failures=failures), 4)
+        return first_failure(SimpleNamespace(failures=failures), 4)
 
     return said
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from adm import gpus
+from adm import machine
 from adm.errors import UserError
 from adm.parallel import resolve_device
 
@@ -16,8 +16,8 @@ NAMES = ["GPU-a", "GPU-b", "GPU-c"]
 
 HOLDER = """
 import sys
-from adm.gpus import take
-print(take({names!r}, {first}), flush=True)
+from adm.machine import take_gpu
+print(take_gpu({names!r}, {first}), flush=True)
 sys.stdin.read()
 """
 
@@ -27,7 +27,7 @@ def other(tmp_path, monkeypatch):
     """Start another process that takes a GPU and keeps it; returns the process and which it took."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(gpus, "_taken", {})
+    monkeypatch.setattr(machine, "_taken", [])
     started = []
 
     def start(first=0, names=NAMES):
@@ -52,12 +52,12 @@ def test_the_last_that_is_free_is_found_before_the_one_that_was_tried_first(othe
 
 def test_a_process_keeps_the_one_it_has(other):
     other()
-    assert [gpus.take(NAMES), gpus.take(NAMES)] == [1, 1]
+    assert [machine.take_gpu(NAMES), machine.take_gpu(NAMES)] == [1, 1]
 
 
 def test_gpus_are_known_by_name_however_they_are_numbered(other):
     assert other()[1] == 0
-    assert gpus.take(NAMES[::-1], 2) == 0
+    assert machine.take_gpu(NAMES[::-1], 2) == 0
 
 
 def test_when_all_are_held_one_line_says_how_to_start_fewer(other):
@@ -65,7 +65,7 @@ def test_when_all_are_held_one_line_says_how_to_start_fewer(other):
         other()
     message = "device 'cuda': other jobs hold all 3 GPUs here; give snakemake --resources gpu=3"
     with pytest.raises(UserError, match=message):
-        gpus.take(NAMES)
+        machine.take_gpu(NAMES)
 
 
 def test_the_device_of_a_process_is_the_gpu_that_it_took(other, monkeypatch):
@@ -90,4 +90,4 @@ def test_one_that_was_killed_leaves_its_own(other):
     process, _ = other()
     process.kill()
     process.communicate()
-    assert gpus.take(NAMES) == 0
+    assert machine.take_gpu(NAMES) == 0

@@ -41,7 +41,7 @@ def small_params():
     params["references"] = {"digits": whole["references"]["digits"]}
     params["models"] = {key: whole["models"][key] for key in ("adm-128", "classifier")}
     params["models"]["adm-128"]["checkpoints"] = [STOP, 9999]
-    params["models"]["adm-128"]["training"].update(timestep_sampler="loss_second_moment", learning_rate=1.0e-4)
+    params["models"]["adm-128"]["training"].update(learning_rate=1.0e-4)
     run = {"checkpoint": "adm-128-0", "classifier": "classifier-0", "gradient_scale": 2.0}
     run |= {"num_samples": SAMPLES, "micro_batch": MICRO_BATCH}
     params["runs"] = {"short": {**run, "steps": "3"}, "long": {**run, "steps": "30"}}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from adm.warm import PLACE
+from adm.fork_server import PLACE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 

@@ -6,8 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.diffusion.process import Diffusion
-from adm.diffusion.schedules import MAX_BETA, SCHEDULES, cosine_betas, linear_betas
+from adm.diffusion.process import MAX_BETA, SCHEDULES, Diffusion, cosine_betas, linear_betas
 
 T = 50
 GRID = np.linspace(-8, 8, 200_001)

@@ -20,7 +20,6 @@ import torch
 
 from adm import cli
 from adm.artifacts.code import code_digest, verbs
-from adm.journal import Journal
 from adm.params import UserError
 
 # What every child would do again.
@@ -63,7 +62,7 @@ def status_of(child, seconds):
 def work(arguments, folder, printed, fault, journalled):
     """Be the child."""
     if not journalled:
-        cli.journal_of = lambda job: nullcontext(Journal(job.root / "logs", job.root / "logs"))
+        cli.journal_of = lambda job: nullcontext(job.root / "logs")
     descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

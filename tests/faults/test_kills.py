@@ -83,7 +83,7 @@ def contents(folder):
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def job(request, faulty, write_params, tmp_path_factory):
-    """A job of which every part of the state matters: dropout, a history of losses, a moving average, a loss scale."""
+    """A job of which every part of the state matters: dropout, a moving average, a loss scale."""
     variant = VARIANTS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     whole = miniature_params()
@@ -92,11 +92,7 @@ def job(request, faulty, write_params, tmp_path_factory):
     model = whole["models"]["adm-128"]
     params["models"] = {"adm-128": {**model, "checkpoints": [variant["stop"]]}}
     model["network"]["dropout"] = 0.1
-    # Of so few timesteps that their histories fill up, and losses decide what is drawn.
-    model["noise"]["timesteps"] = 4
-    model["training"].update(
-        batch_size=variant["batch_size"], timestep_sampler="loss_second_moment", precision=request.param
-    )
+    model["training"].update(batch_size=variant["batch_size"], precision=request.param)
     write_params(folder, params)
     for command in ("prepare digits", "init adm-128"):
         ended = faulty.run(*command.split(), folder=folder)

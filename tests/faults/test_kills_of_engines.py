@@ -22,7 +22,7 @@ CHECKPOINT = ROOT / "checkpoints" / SEGMENT
 
 ENGINES = {
     "snakemake": (
-        ["snakemake", "--cores", "1", "--rerun-incomplete", "--quiet", "all", "--", str(CHECKPOINT)],
+        ["snakemake", "--cores", "1", "--quiet", "all", "--", str(CHECKPOINT)],
         ["snakemake", "--unlock"],
     ),
     "dvc": (["dvc", "repro", f"train-{SEGMENT}"], None),

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import pytest
 from miniature import miniature_params, warmed
 
-from adm.warm import PLACE
+from adm.fork_server import PLACE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("locks")]
 
 DATA = "results/embedded/data/digits"
 ENGINES = {
-    "snakemake": ["snakemake", "--cores", "1", "--quiet", "rules", "--rerun-incomplete", "--", DATA],
+    "snakemake": ["snakemake", "--cores", "1", "--quiet", "rules", "--", DATA],
     # Without --force DVC takes from its cache what it made before.
     "dvc": ["dvc", "repro", "--force", "prepare-digits"],
 }

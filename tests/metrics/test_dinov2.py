@@ -11,7 +11,7 @@ from torchvision import transforms
 from adm.metrics import dinov2
 from adm.metrics.dinov2 import SIDE, Dinov2, VisionTransformer, empty_network, prepare
 from adm.params import load
-from adm.planning.devices import NETWORK_FLOPS
+from adm.planning.costs import NETWORK_FLOPS
 
 SMALL = {"width": 12, "depth": 3, "heads": 3, "patch": 14, "trained_side": 70}
 

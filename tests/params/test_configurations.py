@@ -73,7 +73,6 @@ NOTHING = {
 }
 NOTHING_OF_SOLVERS = {
     "the order of clipping without guidance": {"sampler": "ddim", "clipping_order": "after"},
-    "the range of no churn": {"sampler": "heun", "churn_range": [0.1, 1.0]},
 }
 SOMETHING = {
     "another checkpoint": {"checkpoint": "adm-100"},

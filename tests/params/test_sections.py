@@ -112,12 +112,6 @@ UNFIT = {
         "clipping_order 'after'",
         "'ddim' and 'dpm_solver_pp' and 'unipc' and 'heun'",
     ),
-    "churn without heun": ({"runs.scale-2.churn": 40.0}, "runs.scale-2", "churn 40.0", "'heun'"),
-    "churn in a range that falls": (
-        {"runs.scale-2.sampler": "heun", "runs.scale-2.churn_range": [50.0, 0.05]},
-        "runs.scale-2",
-        "[50.0, 0.05]",
-    ),
     "eta without ddim in a stack": ({f"{STACK}.eta": 0.5}, STACK, "eta 0.5", "'ddpm'"),
     "ddim at the mean": (
         {"runs.scale-2.sampler": "ddim", "runs.scale-2.gradient_at": "mean"},

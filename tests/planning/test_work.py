@@ -15,9 +15,17 @@ from adm.nets.weights import build
 from adm.paper import table_cells
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline.cost import GRADIENT
-from adm.planning.costs import Machine, longest_chain, seconds_on, without_training
-from adm.planning.devices import GRAPH_FLOPS, SINGLE_SHARE, published_share
-from adm.planning.work import Shares
+from adm.planning.costs import (
+    GRAPH_FLOPS,
+    SINGLE_SHARE,
+    Machine,
+    longest_chain,
+    measured_shares,
+    published_share,
+    seconds_on,
+    share_of,
+    without_training,
+)
 from adm.report.accelerators import A100, H100, V100
 from adm.report.compute import PASSES, SECONDS_PER_DAY
 
@@ -76,7 +84,7 @@ def test_classifiers_take_the_v100_days_of_table_10(paper, costs):
 
 def test_shares_are_those_that_table_7_prints(paper):
     printed = [row["utilisation"] for row in rows_of("table_7") if row["row"] == "Optimized"]
-    found = Shares.read().measured
+    found = measured_shares()
     assert [round(100 * share) for share in found.values()] == [int(share) for share in printed]
     assert list(found) == [
         ("diffusion", 64),
@@ -88,10 +96,10 @@ def test_shares_are_those_that_table_7_prints(paper):
 
 
 def test_a_size_that_was_not_measured_has_the_nearest_ones_share(paper):
-    shares = Shares.read()
-    assert shares.of(paper.models["adm-512"], "float16") == shares.measured["diffusion", 256]
-    assert shares.of(paper.models["adm-u-512"], "float16") == shares.measured["upsampler", 512]
-    assert shares.of(paper.models["adm-512"], "float32") == SINGLE_SHARE
+    measured = measured_shares()
+    assert share_of(paper.models["adm-512"], "float16") == measured["diffusion", 256]
+    assert share_of(paper.models["adm-u-512"], "float16") == measured["upsampler", 512]
+    assert share_of(paper.models["adm-512"], "float32") == SINGLE_SHARE
 
 
 def test_what_others_published_of_an_a100_is_a_seventh_of_its_peak(paper):

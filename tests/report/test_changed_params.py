@@ -7,11 +7,11 @@ import pytest
 import yaml
 from damage import swap
 
+from adm.artifacts.comparison import TABLE_COLUMNS
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
-from adm.evaluation.timings import TABLE_COLUMNS
 from adm.params import UserError
 from adm.params.load import load, write
 from adm.params.needs import needs_of_figure, needs_of_table

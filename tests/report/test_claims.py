@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from scipy import stats
 
+from adm.artifacts.comparison import FINDINGS, SPEED
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.seal import write_sealed_json
 from adm.config.models import TrainingParams
 from adm.errors import UserError
-from adm.evaluation.timings import FINDINGS, SPEED
 from adm.metrics import blocks
 from adm.metrics.intervals import (
     interval,

@@ -1,11 +1,12 @@
 """What a scale took is the sum over its journals, as they are written."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from adm.artifacts.seal import write_sealed_csv
-from adm.journal import journal
+from adm.journal import journal_of
 from adm.report.spent import spent, table, trained
 
 
@@ -15,17 +16,22 @@ def busy(seconds):
         pass
 
 
+def journal(root, name):
+    """The journal of a job of this name."""
+    return journal_of(SimpleNamespace(root=root, name=name, command=name.split("/"), code="", values={}))
+
+
 def failing(seconds):
     busy(seconds)
     raise KeyError
 
 
 def test_every_try_counts_however_it_ended(tmp_path):
-    with journal(tmp_path, "train/a-100", "train a-100", "train", {}):
+    with journal(tmp_path, "train/a-100"):
         busy(0.3)
-    with pytest.raises(KeyError), journal(tmp_path, "train/a-100", "train a-100", "train", {}):
+    with pytest.raises(KeyError), journal(tmp_path, "train/a-100"):
         failing(0.3)
-    with journal(tmp_path, "sample/run/0-of-2", "sample run", "sample", {}):
+    with journal(tmp_path, "sample/run/0-of-2"):
         busy(0.2)
     found = spent(tmp_path)
     assert list(found) == ["train", "sample"]

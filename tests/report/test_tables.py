@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from adm.artifacts.comparison import TABLE_COLUMNS
 from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
-from adm.evaluation.timings import TABLE_COLUMNS
 from adm.paper import TABLES
 from adm.params import UserError
 from adm.params.references import NoSource

@@ -13,6 +13,7 @@ from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.config.models import NoiseParams
 from adm.data.shards import ImageShards, write_shards
+from adm.diffusion.bound import pair_terms
 from adm.errors import UserError
 from adm.metrics.batches import write_reference
 from adm.metrics.features import Features
@@ -22,10 +23,9 @@ from adm.params.runs import RunParams
 from adm.params.studies import LikelihoodParams, SearchParams, VariationalParams, VariationParams
 from adm.sampling.batch import read_batch
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, draw_members, halving, winner
-from adm.sampling.likelihood import measure as measure_likelihood
+from adm.sampling.likelihood import least_bounds, measure
 from adm.sampling.studies import Variation, read_study, write_study
 from adm.sampling.timesteps import timesteps_of
-from adm.sampling.variational import measure
 from adm.stages import init, sample, schedule, vary
 
 T = 50
@@ -234,10 +234,10 @@ def test_with_all_timesteps_the_least_bound_is_the_likelihoods(tiny_model, rando
     model = tiny_model(variance=variance, timesteps=12, objective="hybrid" if variance == "learned_range" else "simple")
     network = randomised(model).eval().requires_grad_(False)
     indices = np.array([0, 3, 4, 9, 11, 12, 20])
-    found = measure(bound_section(among=steps), model, network, dataset, indices)
+    found = least_bounds(bound_section(among=steps), model, network, dataset, indices)
     same = {name: value for name, value in BOUND.items() if name != "kind"}
     section = LikelihoodParams.model_validate(same | {"steps": steps})
-    likelihood = measure_likelihood(section, model, network, dataset, indices)
+    likelihood = measure(section, model, network, dataset, indices)
     assert found.timesteps.tolist() == likelihood.timesteps.tolist()
     assert found.bounds[-1] == pytest.approx(likelihood.bits.mean(), rel=1e-9)
     assert found.uniform[-1] == found.bounds[-1]
@@ -283,12 +283,11 @@ def test_inputs_that_do_not_fit_are_refused(bounded, tmp_path):
 
 def test_terms_that_are_no_numbers_are_refused(bounded, monkeypatch):
     def lost(*arguments):
-        terms = measured(*arguments)
+        terms = pair_terms(*arguments)
         terms.between[0, 2] = np.nan
         return terms
 
-    measured = schedule.measure.__globals__["pair_terms"]
-    monkeypatch.setitem(schedule.measure.__globals__, "pair_terms", lost)
+    monkeypatch.setattr("adm.sampling.likelihood.pair_terms", lost)
     with pytest.raises(
         UserError, match=r"model-0: terms of the bound are NaN or infinite at 1 timesteps, 20 first, in"
     ):
@@ -367,6 +366,6 @@ def test_shown_labels_are_each_images_own(tiny_model, randomised, dataset):
     network = randomised(tiny_model()).eval().requires_grad_(False)
     network.register_forward_pre_hook(lambda _, __, named: given.append(named["y"].tolist()), with_kwargs=True)
     indices = np.array([3, 4, 8, 11])
-    measure(bound_section(among="2"), tiny_model(), network, dataset, indices)
+    least_bounds(bound_section(among="2"), tiny_model(), network, dataset, indices)
     assert given == [[1, 0, 0]] * 2 + [[1]] * 2
     assert isinstance(dataset, ImageShards)

@@ -23,7 +23,7 @@ FILES = {
     **{path.parent.name: path for path in sorted((ROOT / "scales").glob("*/params.yaml"))},
 }
 BESIDE = [name for name in FILES if name != "embedded"]
-"""Scales with a dvc.yaml of their own."""
+"""The other scales."""
 
 OF_THE_PAPER = ["paper", "released"]
 """Scales whose numbers are the paper's."""

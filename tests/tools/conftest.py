@@ -20,7 +20,7 @@ from adm.metrics.statistics import feature_statistics
 from adm.params import load
 from adm.params.section import Section
 from adm.pipeline import Pipeline
-from adm.tools import accept
+from adm.tools import jobs
 
 SIDE = 8
 
@@ -131,7 +131,7 @@ def results(tmp_path):
     )
     (folder / "metrics").mkdir()
     scored = {"features": samples, "reference_features": features}
-    content = {"metrics": {"fid": 3.25}, "jackknife": {"fid": [3.0, 3.5]}, "num_samples": 5}
+    content = {"metrics": {"fid": 3.25}, "jackknife": {"fid": {"values": [3.0, 3.5], "pairs": []}}, "num_samples": 5}
     write_sealed_json(
         folder / "metrics" / "run.json", {**content, "made_by": made_by("evaluate", scored, reference="digits")}
     )
@@ -156,7 +156,7 @@ def results(tmp_path):
     scratch = ("logs/train/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "jobs/train/m-9.json", "params.yaml")
     for name in (*scratch, "data/.digits.part"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("no result")
+        (folder / name).write_text(PARAMS if name == "params.yaml" else "no result")
     (data / ".snakemake_timestamp").touch()
     return folder
 
@@ -177,7 +177,7 @@ def fabricated_results(tmp_path_factory):
 def project(fabricated_results, root, tmp_path, monkeypatch):
     """The working folder: a params file, whole results of it, and a package whose code is today's and can change."""
     folder = shutil.copytree(fabricated_results, tmp_path / "project")
-    for module in (code, accept):
+    for module in (code, jobs):
         monkeypatch.setattr(module, "ACCEPTED", folder / "accepted.json")
     monkeypatch.chdir(folder)
     yield Project(folder, root / "adm", monkeypatch)

@@ -71,6 +71,8 @@ def make(job, pipeline):
             (path / "content.bin").write_bytes(job.name.encode())
             write_manifest(path, made_by)
         elif name == "log":
-            write_sealed_csv(path, "step\n1\n", fingerprint(dump_sections(sections)))
+            write_sealed_csv(
+                path, "step\n1\n", fingerprint(dump_sections(pipeline.params.sections_of_segment(job.key)))
+            )
         else:
             path.write_text(job.name)

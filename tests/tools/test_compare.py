@@ -1,19 +1,21 @@
-"""`compare`: equal, close, measured in seconds, or different and where; artifact by artifact."""
+"""`compare`: artifacts equal, close, measured in seconds, or different; and what moved beyond its interval."""
 
 import csv
 import json
 import shutil
+import subprocess
+import tarfile
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from damage import sealed_json
+from fabricated import PARAMS
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from adm.artifacts.closeness import CHUNK, Tolerance, compare_arrays, compare_texts
-from adm.artifacts.reading import open_arrays
-from adm.evaluation.timings import LOG_COLUMNS
+from adm.artifacts.comparison import CHUNK, LOG_COLUMNS, Tolerance, compare_files, compare_texts
+from adm.tools import publish
 from adm.training.log import TrainingLog
 
 DEFAULT = Tolerance(1.0e-5, 1.0e-8)
@@ -30,15 +32,22 @@ def pair(results, tmp_path):
     return SimpleNamespace(a=results, b=other)
 
 
-def compared(adm, pair, *options):
-    """The exit code, the lines that name what is not equal, and the counts by kind that are not 0."""
-    exit_code, out, err = adm("compare", pair.a, pair.b, *options)
-    assert err == ""
-    lines = out.splitlines()
-    cells = [[cell.strip() for cell in line.split("|")[1:3]] for line in lines if line.startswith("|")][2:]
-    counts = {kind: int(count) for kind, count in cells if count != "0"}
-    assert sum(counts.values()) - counts.get("equal", 0) == len([line for line in lines if not line.startswith("|")])
-    return exit_code, [" ".join(line.split()) for line in lines if not line.startswith("|")], counts
+@pytest.fixture
+def compared(adm, pair, tmp_path):
+    """Compare the pair: the exit code, and by its path the kind and the words of each artifact that is not equal."""
+
+    def run(*options):
+        exit_code, out, err = adm("compare", pair.a, pair.b, "--out", tmp_path / "report.json", *options)
+        assert err == ""
+        artifacts = json.loads((tmp_path / "report.json").read_text())["artifacts"]
+        found = {path: one for path, one in artifacts.items() if path != "counts" and one["kind"] != "equal"}
+        assert all(any(path in line for line in out.splitlines()) for path in found)
+        return exit_code, {
+            path: (one["kind"], " ".join(filter(None, (one["words"], one["made"] if one["kind"] != "remade" else ""))))
+            for path, one in found.items()
+        }
+
+    return run
 
 
 def edit_json(path, change):
@@ -70,31 +79,22 @@ def edit_text(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
-def test_a_folder_equals_itself_and_its_copy(adm, pair, tmp_path):
-    assert compared(adm, pair) == (0, [], {"equal": 23})
-    assert compared(adm, SimpleNamespace(a=pair.a, b=pair.a)) == (0, [], {"equal": 23})
-    assert compared(adm, pair, "--out", tmp_path / "report.json")[0] == 0
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["tolerance"] == {"rtol": 1e-5, "atol": 1e-8}
-    assert report["counts"]["equal"] == len(report["artifacts"]) == 23
-    assert report["artifacts"]["claims.json"] == {"kind": "equal", "words": "", "apart": 0.0, "made": ""}
+def test_a_folder_equals_itself_and_its_copy(adm, pair, compared):
+    assert compared() == (0, {})
+    assert adm("compare", pair.a, pair.a)[0] == 0
 
 
-def test_what_is_no_result_is_left_out(adm, pair):
+def test_what_is_no_result_is_left_out(pair, compared):
     for name in ("work", "logs", "shards", "jobs"):
         shutil.rmtree(pair.b / name)
     (pair.b / "data" / ".digits.part").write_text("more")
-    assert compared(adm, pair) == (0, [], {"equal": 23})
+    assert compared() == (0, {})
 
 
-def test_what_is_on_one_side_only(adm, pair):
+def test_what_is_on_one_side_only(pair, compared):
     shutil.rmtree(pair.b / "samples")
     (pair.a / "figures" / "figure_6.png").unlink()
-    assert compared(adm, pair) == (
-        1,
-        ["only in B figures/figure_6.png", "only in A samples/run"],
-        {"equal": 21, "only in A": 1, "only in B": 1},
-    )
+    assert compared() == (1, {"figures/figure_6.png": ("only in B", ""), "samples/run": ("only in A", "")})
 
 
 def scaled(name, factor):
@@ -130,51 +130,52 @@ ARRAYS = {
     "floats beyond": (CHECKPOINT, scaled("a.weight", 1 + 1e-3), "different", "a.weight["),
     "NaN on one side": (CHECKPOINT, with_value("b", 0, 0.0), "different", "b[0]: nan, there 0.0; 1 of 3 differ"),
     "infinity on one side": (CHECKPOINT, with_value("b", 1, np.inf), "different", "b[1]: 2.0, there inf; 1 of 3"),
-    "another dtype": (CHECKPOINT, replaced("b", np.float32), "different", "b: float64"),
-    "another shape": (CHECKPOINT, replaced("a.weight", lambda array: array.T.copy()), "different", "a.weight: float32"),
+    "another dtype": (CHECKPOINT, replaced("b", np.float32), "different", "b: "),
+    "another shape": (CHECKPOINT, replaced("a.weight", lambda array: array.T.copy()), "different", "a.weight: "),
     "an array less": (SAMPLES, without("arr_1"), "different", "arr_1: is missing there"),
-    "another order of axes": (SAMPLES, replaced("arr_0", np.asfortranarray), "different", "arr_0: its axes"),
+    "another order of axes": (SAMPLES, replaced("arr_0", np.asfortranarray), "different", "arr_0: "),
     "pixels one apart": (DATA, replaced("", lambda array: array + np.uint8(1)), "different", "[0, 0, 0, 0]: "),
 }
 
 
 @pytest.mark.parametrize("case", ARRAYS)
-def test_arrays(adm, pair, case):
+def test_arrays(pair, compared, case):
     name, change, kind, words = ARRAYS[case]
     edit_arrays(pair.b / name, change)
-    exit_code, (line,), counts = compared(adm, pair)
     folder, file = name.rsplit("/", 1)
-    assert (exit_code, counts) == (int(kind == "different"), {"equal": 22, kind: 1})
-    assert line.startswith(f"{kind} {folder}: {file}: {words}")
+    exit_code, found = compared()
+    assert (exit_code, [*found]) == (int(kind == "different"), [folder])
+    assert found[folder][0] == kind
+    assert found[folder][1].startswith(f"{file}: {words}")
 
 
-def test_the_largest_difference_is_the_one_told(adm, pair):
+def test_the_largest_difference_is_the_one_told(pair, compared):
     edit_arrays(pair.b / SAMPLES, lambda arrays: arrays["arr_1"].__setitem__([2, 4], [90, 5]))
-    assert compared(adm, pair)[1] == ["different samples/run: samples.npz: arr_1[2]: 2, there 90; 2 of 5 differ"]
+    assert compared()[1]["samples/run"][1] == "samples.npz: arr_1[2]: 2, there 90; 2 of 5 differ"
 
 
-def test_tolerances_are_options(adm, pair):
+def test_tolerances_are_options(pair, compared):
     edit_arrays(pair.b / CHECKPOINT, scaled("a.weight", 1 + 1e-3))
-    assert compared(adm, pair)[0] == 1
-    assert compared(adm, pair, "--rtol", "1e-2")[2] == {"equal": 22, "close": 1}
-    assert compared(adm, pair, "--atol", "1e-2", "--rtol", 0)[2] == {"equal": 22, "close": 1}
+    assert compared()[0] == 1
+    for options in (["--rtol", "1e-2"], ["--atol", "1e-2", "--rtol", 0]):
+        exit_code, found = compared(*options)
+        assert (exit_code, found["checkpoints/m-9"][0]) == (0, "close")
 
 
-def test_of_whole_numbers_atol_alone_is_tolerated(adm, pair):
+def test_of_whole_numbers_atol_alone_is_tolerated(pair, compared):
     edit_arrays(pair.b / DATA, replaced("", lambda array: array + np.uint8(1)))
-    assert compared(adm, pair, "--rtol", 10)[2] == {"equal": 22, "different": 1}
-    assert compared(adm, pair, "--atol", 1)[2] == {"equal": 22, "close": 1}
+    assert compared("--rtol", 10)[0] == 1
+    assert compared("--atol", 1)[0] == 0
 
 
-def test_the_same_numbers_in_other_bytes_are_close(adm, pair):
+def test_the_same_numbers_in_other_bytes_are_close(pair, compared):
     with np.load(pair.b / SAMPLES) as arrays:
         np.savez_compressed(pair.b / SAMPLES, **arrays)
     save_file(load_file(pair.b / CHECKPOINT), pair.b / CHECKPOINT, metadata={"by": "another"})
-    words = "the same content, stored in other bytes"
-    assert compared(adm, pair) == (
+    exit_code, found = compared()
+    assert (exit_code, {path: kind for path, (kind, _) in found.items()}) == (
         0,
-        [f"close checkpoints/m-9: ema.safetensors: {words}", f"close samples/run: samples.npz: {words}"],
-        {"equal": 21, "close": 2},
+        {"checkpoints/m-9": "close", "samples/run": "close"},
     )
 
 
@@ -182,8 +183,8 @@ JSON = {
     "a metric within": (lambda c: c["metrics"].update(fid=3.2500001), "close", "metrics.fid: 3.25, there 3.2500001"),
     "a metric": (lambda c: c["metrics"].update(fid=3.3), "different", "metrics.fid: 3.25, there 3.3"),
     "no number": (lambda c: c["metrics"].update(fid=None), "different", "metrics.fid"),
-    "a part": (lambda c: c["jackknife"]["fid"].__setitem__(1, 4.0), "different", "jackknife.fid[1]"),
-    "a part more": (lambda c: c["jackknife"]["fid"].append(4.0), "different", "jackknife.fid"),
+    "a part": (lambda c: c["jackknife"]["fid"]["values"].__setitem__(1, 4.0), "different", "jackknife.fid.values[1]"),
+    "a part more": (lambda c: c["jackknife"]["fid"]["values"].append(4.0), "different", "jackknife.fid"),
     "a metric more": (lambda c: c["metrics"].update(sfid=1.0), "different", "metrics.sfid"),
     "a metric less": (lambda c: c["metrics"].clear(), "different", "metrics.fid"),
     "a truth for a number": (lambda c: c.update(num_samples=True), "different", "num_samples"),
@@ -191,74 +192,78 @@ JSON = {
 
 
 @pytest.mark.parametrize("case", JSON)
-def test_numbers_of_json(adm, pair, case):
+def test_numbers_of_json(pair, compared, case):
     change, kind, words = JSON[case]
     edit_json(pair.b / "metrics" / "run.json", change)
-    exit_code, (line,), counts = compared(adm, pair)
-    assert (exit_code, counts) == (int(kind == "different"), {"equal": 22, kind: 1})
-    assert line.startswith(f"{kind} metrics/run.json: {words}")
+    exit_code, found = compared()
+    assert (exit_code, [*found]) == (int(kind == "different"), ["metrics/run.json"])
+    assert found["metrics/run.json"][0] == kind
+    assert found["metrics/run.json"][1].startswith(words)
 
 
-def test_other_versions_code_and_parents_are_told_and_no_difference(adm, pair):
-    def change(content):
-        content["versions"]["numpy"] = "1.0"
-
-    edit_json(pair.b / "data" / "digits" / "manifest.json", change)
+def test_other_versions_code_and_parents_are_told_and_no_difference(pair, compared):
+    edit_json(pair.b / "data" / "digits" / "manifest.json", lambda content: content["versions"].update(numpy="1.0"))
     edit_json(pair.b / "checkpoints" / "m-0" / "manifest.json", lambda content: content.update(code="0"))
     edit_json(pair.b / "metrics" / "run.json", lambda content: content["made_by"]["inputs"].update(features="0"))
-    exit_code, (first, second, third), counts = compared(adm, pair)
-    assert (exit_code, counts) == (0, {"equal": 20, "remade": 3})
-    assert first.startswith("remade checkpoints/m-0: manifest.json: code: ")
-    assert second.startswith("remade data/digits: manifest.json: versions.numpy: ")
-    assert second.endswith("there '1.0'")
-    assert third.startswith("remade metrics/run.json: inputs.features: ")
+    exit_code, found = compared()
+    assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"remade"})
+    assert found["checkpoints/m-0"][1].startswith("manifest.json: code: ")
+    assert found["data/digits"][1].startswith("manifest.json: versions.numpy: ")
+    assert found["data/digits"][1].endswith("there '1.0'")
+    assert found["metrics/run.json"][1].startswith("inputs.features: ")
 
 
-def test_other_params_are_told_beside_what_they_led_to(adm, pair):
-    edit_json(
-        pair.b / "checkpoints" / "m-9" / "manifest.json",
-        lambda content: content["params"]["run"].update(dataset="cats"),
-    )
+def test_how_the_runs_of_a_curve_were_made_is_no_difference(pair, compared):
+    for folder, code in ((pair.a, "0"), (pair.b, "1")):
+        (folder / "curves").mkdir()
+        content = {"runs": {"c": {**score(fid=1.0), "made_by": {"stage": "evaluate", "code": code}}}}
+        (folder / "curves" / "k.json").write_bytes(sealed_json(content))
+    exit_code, found = compared()
+    assert (exit_code, found["curves/k.json"][0]) == (0, "remade")
+
+
+def test_other_params_are_told_beside_what_they_led_to(pair, compared):
+    path = pair.b / "checkpoints" / "m-9" / "manifest.json"
+    edit_json(path, lambda content: content["params"]["run"].update(dataset="cats"))
     edit_arrays(pair.b / CHECKPOINT, with_value("b", 2, 9.0))
-    (line,) = compared(adm, pair)[1]
-    assert line.startswith("different checkpoints/m-9: ema.safetensors: b[2]: 3.0, there 9.0")
-    assert "params.run.dataset" in line
+    kind, words = compared()[1]["checkpoints/m-9"]
+    assert kind == "different"
+    assert words.startswith("ema.safetensors: b[2]: 3.0, there 9.0")
+    assert "params.run.dataset" in words
 
 
-def test_facts_are_content(adm, pair):
+def test_facts_are_content(pair, compared):
     path = pair.b / "extractors" / "digits" / "manifest.json"
     edit_json(path, lambda content: content["facts"].update(held_out_accuracy=0.5))
-    assert compared(adm, pair)[:2] == (
-        1,
-        ["different extractors/digits: manifest.json: facts.held_out_accuracy: 0.9, there 0.5"],
-    )
+    words = "manifest.json: facts.held_out_accuracy: 0.9, there 0.5"
+    assert compared() == (1, {"extractors/digits": ("different", words)})
 
 
-def test_a_file_more_or_less_in_an_artifact(adm, pair):
+def test_a_file_more_or_less_in_an_artifact(pair, compared):
     (pair.a / "checkpoints" / "m-9" / "progress.json").unlink()
     (pair.b / "samples" / "run" / "samples.npz").unlink()
     (pair.b / "data" / "digits" / "manifest.json").unlink()
-    assert compared(adm, pair)[1] == [
-        "different checkpoints/m-9: progress.json: is missing here",
-        "different data/digits: manifest.json: is missing there",
-        "different samples/run: samples.npz: is missing there",
-    ]
+    assert compared()[1] == {
+        "checkpoints/m-9": ("different", "progress.json: is missing here"),
+        "data/digits": ("different", "manifest.json: is missing there"),
+        "samples/run": ("different", "samples.npz: is missing there"),
+    }
 
 
-def test_a_file_where_a_folder_was(adm, pair):
+def test_a_file_where_a_folder_was(pair, compared):
     shutil.rmtree(pair.b / "samples" / "run")
     (pair.b / "samples" / "run").write_text("")
     # A folder with a file that may not stand alone is an artifact without a manifest.
-    assert compared(adm, pair)[:2] == (1, ["only in B samples", "only in A samples/run"])
+    assert compared() == (1, {"samples": ("only in B", ""), "samples/run": ("only in A", "")})
 
 
-def test_numbers_of_csv(adm, pair):
+def test_numbers_of_csv(pair, compared):
     edit_text(pair.b / "training" / "m-9.csv", "0.25", "0.250000001")
     edit_text(pair.b / "tables" / "table_8.csv", "3.25", "3.5")
-    assert compared(adm, pair)[1] == [
-        "different tables/table_8.csv: row 1, FID, here: 3.25, there 3.5",
-        "close training/m-9.csv: row 2, loss: 0.25, there 0.250000001",
-    ]
+    assert compared()[1] == {
+        "tables/table_8.csv": ("different", "row 1, FID, here: 3.25, there 3.5"),
+        "training/m-9.csv": ("close", "row 2, loss: 0.25, there 0.250000001"),
+    }
 
 
 CSV = {
@@ -271,20 +276,22 @@ CSV = {
 
 
 @pytest.mark.parametrize("case", CSV)
-def test_other_changes_of_csv(adm, pair, case):
+def test_other_changes_of_csv(pair, compared, case):
     old, new, words = CSV[case]
     edit_text(pair.b / "training" / "m-9.csv", old, new)
-    exit_code, (line,), _ = compared(adm, pair)
-    assert exit_code == 1
-    assert line.startswith(f"different training/m-9.csv: {words}")
+    exit_code, found = compared()
+    kind, told = found["training/m-9.csv"]
+    assert (exit_code, kind) == (1, "different")
+    assert told.startswith(words)
 
 
-def test_what_a_table_shows_is_as_close_as_its_csv(adm, pair):
+def test_what_a_table_shows_is_as_close_as_its_csv(pair, compared):
     for ending, number in ((".csv", "3.2500001"), (".md", "3.26"), (".tex", "3.26")):
         edit_text(pair.b / "tables" / f"table_8{ending}", "3.25", number)
-    assert compared(adm, pair)[::2] == (0, {"equal": 20, "close": 3})
+    exit_code, found = compared()
+    assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"close"})
     edit_text(pair.b / "tables" / "table_8.csv", "3.2500001", "3.25")
-    assert compared(adm, pair)[::2] == (1, {"equal": 21, "different": 2})
+    assert compared()[0] == 1
 
 
 def edit_pixel(path, value):
@@ -294,20 +301,20 @@ def edit_pixel(path, value):
     Image.fromarray(pixels).save(path)
 
 
-def test_images_are_compared_by_pixels(adm, pair):
+def test_images_are_compared_by_pixels(pair, compared):
     with Image.open(pair.a / "figures" / "figure_6.png") as image:
         image.save(pair.b / "figures" / "figure_6.png", compress_level=0)
-        image.load()
     (pair.b / "figures" / "figure_6.pdf").write_bytes(b"%PDF other")
-    assert compared(adm, pair)[::2] == (0, {"equal": 21, "close": 2})
+    exit_code, found = compared()
+    assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"close"})
     edit_pixel(pair.b / "figures" / "figure_6.png", 3)
-    exit_code, lines, _ = compared(adm, pair)
-    assert (exit_code, len(lines)) == (1, 2)
-    assert lines[1].startswith("different figures/figure_6.png: pixel [2, 1, 0]: ")
-    assert compared(adm, pair, "--atol", 3)[0] == 0
+    exit_code, found = compared()
+    assert exit_code == 1
+    assert found["figures/figure_6.png"][1].startswith("pixel [2, 1, 0]: ")
+    assert compared("--atol", 3)[0] == 0
 
 
-def test_what_is_measured_in_seconds_may_differ(adm, pair):
+def test_what_is_measured_in_seconds_may_differ(pair, compared):
     edit_text(pair.b / "training" / "m-9.csv", "2.5,", "99,")
     edit_json(pair.b / "throughput" / "t.json", lambda content: content["naive"].update(images_per_second=[1.5, 2.5]))
     for ending in (".csv", ".md", ".tex"):
@@ -316,7 +323,8 @@ def test_what_is_measured_in_seconds_may_differ(adm, pair):
     edit_json(pair.b / "claims.json", lambda content: content["claims"]["speed"].update(effect="1", estimate="1"))
     edit_pixel(pair.b / "figures" / "figure_5_seconds.png", 3)
     (pair.b / "figures" / "figure_5_seconds.pdf").write_bytes(b"%PDF other")
-    assert compared(adm, pair)[::2] == (0, {"equal": 12, "measured": 11})
+    exit_code, found = compared()
+    assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"measured"})
 
 
 BESIDE_MEASURED = {
@@ -330,14 +338,14 @@ BESIDE_MEASURED = {
 
 
 @pytest.mark.parametrize("case", BESIDE_MEASURED)
-def test_what_stands_beside_measured_numbers_may_not(adm, pair, case):
+def test_what_stands_beside_measured_numbers_may_not(pair, compared, case):
     name, old, new = BESIDE_MEASURED[case]
     edit_text(pair.b / "training" / "m-9.csv", "2.5,", "99,")
     edit_json(pair.b / "throughput" / "t.json", lambda content: content.update(peak_flops=1.5))
     edit_text(pair.b / name, old, new)
-    exit_code, lines, counts = compared(adm, pair)
-    assert (exit_code, counts["different"]) == (1, 1)
-    assert any(line.startswith(f"different {name}: ") for line in lines)
+    exit_code, found = compared()
+    assert exit_code == 1
+    assert [path for path, (kind, _) in found.items() if kind == "different"] == [name]
 
 
 def test_the_measured_columns_of_a_log_are_written(tmp_path):
@@ -353,37 +361,40 @@ DAMAGED = {
     "npz": (SAMPLES, 300),
     "safetensors": (CHECKPOINT, -8),
     "safetensors' header": (CHECKPOINT, 30),
-    "json": ("metrics/run.json", 40),
+    "json": ("throughput/t.json", 40),
     "png": ("figures/figure_6.png", 60),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGED)
-def test_a_damaged_file_is_one_line_that_names_it(adm, pair, case):
+def test_a_damaged_file_is_a_difference_that_names_it(pair, compared, case):
     name, length = DAMAGED[case]
     (pair.b / name).write_bytes((pair.b / name).read_bytes()[:length])
-    exit_code, (line,), counts = compared(adm, pair)
-    assert (exit_code, counts) == (1, {"equal": 22, "unreadable": 1})
-    assert line.startswith("unreadable ")
-    assert str(pair.b / name) in line
+    exit_code, found = compared()
+    ((kind, words),) = found.values()
+    assert (exit_code, kind) == (1, "different")
+    assert str(pair.b / name) in words
 
 
-def test_pickled_objects_are_never_loaded(adm, pair):
+def test_pickled_objects_are_never_loaded(pair, compared):
     np.savez(pair.b / SAMPLES, arr_0=np.array([object], dtype=object))
-    assert "arr_0: holds pickled Python objects, which are never loaded" in compared(adm, pair)[1][0]
+    assert "pickled Python objects, which are never loaded" in compared()[1]["samples/run"][1]
 
 
-def test_bytes_that_are_no_text_are_one_line(adm, pair):
+def test_bytes_that_are_no_text_are_one_line(pair, compared):
     for name in ("tables/table_8.md", "training/m-9.csv"):
         (pair.b / name).write_bytes(b"\xff\xfe\n")
-    _, lines, counts = compared(adm, pair)
-    assert counts == {"equal": 21, "unreadable": 2}
-    assert all(": is no readable " in line for line in lines)
+    exit_code, found = compared()
+    assert exit_code == 1
+    assert all(": is no readable text" in words for _, words in found.values())
 
 
-def written(path, array):
-    np.save(path, array)
-    return open_arrays(path)[""]
+def compare_arrays(folder, a, b):
+    """How two arrays compare: the words of their difference, and whether it is within the tolerance."""
+    for name, array in (("a", a), ("b", b)):
+        np.save(folder / f"{name}.npy", array)
+    found = compare_files(folder / "a.npy", folder / "b.npy", DEFAULT)
+    return found.words, found.kind in ("equal", "close")
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?"])
@@ -391,17 +402,15 @@ def test_every_dtype_against_numpy(tmp_path, dtype):
     draws = np.random.default_rng(1)
     a = draws.integers(0, 2, (7, 11)).astype(dtype)
     b = a.copy()
-    assert compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT) is None
+    assert compare_arrays(tmp_path, a, b) == ("", True)
     b[3, 4] = not a[3, 4]
-    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
-    assert (found.where, found.is_close) == ("[3, 4]", False)
-    assert found.words == f"{a[3, 4]}, there {b[3, 4]}; 1 of 77 differ"
+    assert compare_arrays(tmp_path, a, b) == (f"[3, 4]: {a[3, 4]}, there {b[3, 4]}; 1 of 77 differ", False)
 
 
 def test_whole_numbers_that_float64_cannot_tell_apart(tmp_path):
-    a = np.array([2**62, 0])
-    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", a + np.array([1, 0])), DEFAULT)
-    assert (found.where, found.is_close, found.apart) == ("[0]", False, 1.0)
+    words, is_close = compare_arrays(tmp_path, np.array([2**62, 0]), np.array([2**62 + 1, 0]))
+    assert words.startswith("[0]: ")
+    assert not is_close
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -412,17 +421,16 @@ def test_places_of_arrays_longer_than_what_is_read_at_a_time(tmp_path, order, pl
     index = np.unravel_index(place, a.shape)
     b[index] = 1
     b[1, 1] = 1e-9
-    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
-    assert found.where == f"[{index[0]}, {index[1]}]"
-    assert (found.apart, found.is_close) == (1.0, False)
+    words, is_close = compare_arrays(tmp_path, a, b)
+    assert words.startswith(f"[{index[0]}, {index[1]}]: 0.0, there 1.0")
+    assert not is_close
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,)])
 def test_small_and_empty_arrays(tmp_path, shape):
-    a, b = (written(tmp_path / f"{value}.npy", np.full(shape, float(value))) for value in (1, 2))
-    assert compare_arrays(a, a, DEFAULT) is None
-    found = compare_arrays(a, b, DEFAULT)
-    assert (found is None) == (0 in shape)
+    a, b = (np.full(shape, float(value)) for value in (1, 2))
+    assert compare_arrays(tmp_path, a, a) == ("", True)
+    assert compare_arrays(tmp_path, a, b)[1] == (0 in shape)
 
 
 @pytest.mark.parametrize("apart", [0.5, 2.0])
@@ -430,14 +438,14 @@ def test_closeness_is_numpys(tmp_path, apart):
     draws = np.random.default_rng(2)
     a = draws.normal(size=1000) * 10.0 ** draws.integers(-9, 9, 1000)
     b = a + apart * (1e-8 + 1e-5 * np.abs(a)) * draws.uniform(0.9, 1.0, 1000)
-    found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
-    assert found.is_close == np.isclose(a, b, rtol=1e-5, atol=1e-8).all() == (apart < 1)
+    assert compare_arrays(tmp_path, a, b)[1] == np.isclose(a, b, rtol=1e-5, atol=1e-8).all() == (apart < 1)
 
 
 TEXTS = {
     "FID 122.1 against 186.2: -64": ("FID 122.1000001 against 186.2: -64", True),
     "| a   |  1.5 |": ("| a |  1.5000001 |", True),
     "|:----|-----:|": ("|:-------|---:|", None),
+    "[1.5, 2.5]": ("[1.5, 2.5000001]", True),
     "a & 1.5 \\\\": ("a & 1.7 \\\\", False),
     "−1.5": ("1.5", False),
     "20%": ("21%", False),
@@ -456,24 +464,257 @@ def test_numbers_within_texts(text):
     assert [one.is_close for one in found] == ([] if is_close is None else [is_close])
 
 
-USAGE = {
-    "missing folder": ("{tmp}/results {tmp}/none", "{tmp}/none: "),
-    "a file": ("{tmp}/results {tmp}/results/claims.json", "{tmp}/results/claims.json: "),
-    "an empty folder": ("{tmp}/empty {tmp}/results", "{tmp}/empty: "),
-    "a report among the results": (
-        "{tmp}/results {tmp}/empty --out {tmp}/results/report.json",
-        "--out {tmp}/results/report.json: ",
-    ),
-}
+SPREAD = np.array([-1, 1]) * 0.95 / 12.7062047
+"""Two values around their mean: the 95 % interval is of 0.95 to either side."""
+
+CLAIMS = "key,statement,source,verdict,effect,estimate,low,high,measure,note\nbetter,x,y,{},z,{},{},{},FID,\n"
 
 
-@pytest.mark.parametrize("case", USAGE)
-def test_bad_usage_is_one_line_and_exit_code_2(adm, results, tmp_path, case):
-    (tmp_path / "empty").mkdir()
-    arguments, message = (text.format(tmp=tmp_path) for text in USAGE[case])
-    exit_code, out, err = adm("compare", *arguments.split())
+def score(**metrics):
+    """A score of a run: metrics and the jackknife of `fid`."""
+    values = {"values": (metrics["fid"] + SPREAD).tolist(), "pairs": []}
+    return {"metrics": metrics, "jackknife": {"fid": values}, "num_samples": 8}
+
+
+def write_results(folder, scores, params=PARAMS, claim=("holds", -2, -3, -1)):
+    """A results folder: its params file, scores of runs, and the verdict of its claim."""
+    for name in ("metrics", "claims", "tables"):
+        (folder / name).mkdir(parents=True)
+    (folder / "params.yaml").write_text(params)
+    for run, content in scores.items():
+        (folder / "metrics" / f"{run}.json").write_bytes(sealed_json(content))
+    (folder / "claims" / "own.csv").write_text(CLAIMS.format(*claim))
+    return folder
+
+
+@pytest.fixture
+def differences(adm, tmp_path):
+    """Compare two sides; return what differs beside artifacts by kind and name, and the counts."""
+
+    def run(*arguments):
+        adm("compare", *arguments, "--out", tmp_path / "report.json")
+        report = json.loads((tmp_path / "report.json").read_text())
+        found = {(one["kind"], one["name"]): (one["a"], one["b"], one["moved"]) for one in report["differences"]}
+        return found, report["numbers"]
+
+    return run
+
+
+def test_a_metric_differs_beyond_its_interval_alone(differences, adm, tmp_path):
+    a = write_results(tmp_path / "a", {"a": score(fid=10.0), "b": score(fid=10.0)})
+    b = write_results(tmp_path / "b", {"a": score(fid=11.5), "b": score(fid=12.0)})
+    found, counts = differences(a, b)
+    assert found == {
+        ("metric", "b: fid"): (
+            {"value": 10.0, "low": pytest.approx(9.05), "high": pytest.approx(10.95)},
+            {"value": 12.0, "low": pytest.approx(11.05), "high": pytest.approx(12.95)},
+            2.0,
+        )
+    }
+    assert counts == {"numbers": 2, "beyond": 1, "within": 1, "without": 0, "alone": 0}
+    exit_code, out, _ = adm("compare", a, b)
+    assert exit_code == 1
+    assert "10 [9.05, 10.95]" in out
+
+
+def test_a_standard_error_makes_an_interval_and_what_has_neither_differs_as_it_changes(differences, tmp_path):
+    def scored(kid, error, density):
+        return {"a": score(fid=10.0, kid=kid, kid_standard_error=error, density=density)}
+
+    base = write_results(tmp_path / "a", scored(5.0, 1.0, 0.5))
+    near = write_results(tmp_path / "near", scored(8.0, 1.0, 0.5 + 1e-9))
+    far = write_results(tmp_path / "far", scored(9.0, 1.0, 0.51))
+    assert differences(base, near) == ({}, {"numbers": 3, "beyond": 0, "within": 1, "without": 0, "alone": 0})
+    found, counts = differences(base, far)
+    assert [name for _, name in found] == ["a: kid", "a: density"]
+    assert counts == {"numbers": 3, "beyond": 1, "within": 0, "without": 1, "alone": 0}
+
+
+def test_runs_of_curves_and_judges_are_compared_too(differences, tmp_path):
+    params = PARAMS.replace("  b: {<<: *a", "  c: {<<: *a, curve: k}\n  b: {<<: *a")
+    for name, fid in (("a", 1.0), ("b", 5.0)):
+        folder = write_results(tmp_path / name, {}, params)
+        (folder / "curves").mkdir()
+        (folder / "curves" / "k.json").write_bytes(sealed_json({"runs": {"c": score(fid=fid)}}))
+    assert differences(tmp_path / "a", tmp_path / "b")[0].keys() == {("metric", "c: fid")}
+
+
+def test_params_and_runs_that_differ(differences, tmp_path):
+    both = {"a": score(fid=1.0), "b": score(fid=1.0)}
+    a = write_results(tmp_path / "a", both)
+    # A default that is written down is no difference, and neither is where results lie.
+    same = PARAMS.replace("results/tiny", "results/other").replace('steps: "3"', 'steps: "3", eta: 0.0')
+    assert differences(a, write_results(tmp_path / "same", both, same))[0] == {}
+    other = PARAMS.replace("learning_rate: 1.0e-3", "learning_rate: 2.0e-3").replace("  b: {", "  c: {<<: *a}\n  b: {")
+    found, counts = differences(a, write_results(tmp_path / "b", {"a": score(fid=1.0), "c": score(fid=1.0)}, other))
+    assert found.pop(("param", "runs.c"))[0] is None
+    assert found == {
+        ("param", "models.m.training.learning_rate"): (1e-3, 2e-3, None),
+        ("param", "models.n.training.learning_rate"): (1e-3, 2e-3, None),
+    }
+    assert (counts["numbers"], counts["alone"]) == (1, 2)
+
+
+def test_results_of_params_that_are_refused_today_are_compared_by_the_rest(adm, tmp_path):
+    scores = {"a": score(fid=1.0)}
+    a = write_results(tmp_path / "a", scores)
+    b = write_results(tmp_path / "b", scores, PARAMS + "novel: {}\n")
+    exit_code, out, err = adm("compare", a, b)
+    assert (exit_code, err.count("\n")) == (0, 1)
+    assert "novel" in err
+    assert "1 numbers" in out
+
+
+def test_verdicts_that_differ(differences, tmp_path):
+    scores = {"a": score(fid=1.0)}
+    a = write_results(tmp_path / "a", scores)
+    moved = write_results(tmp_path / "moved", scores, claim=("holds", -2.5, -4, -1))
+    assert differences(a, moved)[0] == {}
+    other = write_results(tmp_path / "other", scores, claim=("undecided", -2, -5, 1))
+    found = differences(a, other)[0]
+    assert found == {("claim", "better"): ("holds: -2 [-3, -1]", "undecided: -2 [-5, 1]", None)}
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A project in git of two commits: a scale on a base, with its claims and without scores."""
+    (folder := tmp_path / "project").mkdir()
+    monkeypatch.chdir(folder)
+    results = write_results(folder / "results" / "tiny", {})
+    (results / "params.yaml").unlink()
+    (folder / "base.yaml").write_text(PARAMS)
+    (folder / "params.yaml").write_text("{base: base.yaml, paths: {results: results/tiny}}")
+
+    def git(*arguments):
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x@x", *arguments], check=True, capture_output=True
+        )
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    (folder / "base.yaml").write_text(PARAMS.replace("num_images: 50", "num_images: 60", 1))
+    (results / "claims" / "own.csv").write_text(CLAIMS.format("undecided", -2, -5, 1))
+    git("add", ".")
+    git("commit", "-m", "second")
+    return folder
+
+
+def test_a_revision_without_scores_by_its_claims_and_params(differences, repository):
+    expected = {
+        ("param", "references.x.num_images"): (50, 60, None),
+        ("claim", "better"): ("holds: -2 [-3, -1]", "undecided: -2 [-5, 1]", None),
+    }
+    assert differences("HEAD~1")[0] == differences("HEAD~1", "HEAD")[0] == expected
+    assert differences("HEAD")[0] == {}
+    # What is there now need not be committed.
+    (repository / "results" / "tiny" / "claims" / "own.csv").write_text(CLAIMS.format("holds", -2, -3, -1))
+    assert differences("HEAD")[0].keys() == {("claim", "better")}
+
+
+def test_results_where_no_params_file_tells_their_place(differences, repository):
+    (repository / "scales" / "tiny").mkdir(parents=True)
+    (repository / "scales" / "tiny" / "params.yaml").write_text("base: ../../base.yaml")
+    subprocess.run(["git", "add", "."], check=True)
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "third"], check=True)
+    assert differences("HEAD", "--params", "scales/tiny/params.yaml")[0] == {}
+
+
+def publish_results(results):
+    """What git holds of a results folder: its claims, and an archive of its scores and params."""
+    out = publish.published(results)
+    shutil.copytree(results / "claims", out / "claims")
+    with tarfile.open(out / publish.ARCHIVE, "w:xz") as archive:
+        for name in ("params.yaml", "metrics"):
+            archive.add(results / name, name)
+    return out
+
+
+def test_what_is_published_is_compared_by_its_scores_in_a_folder_and_in_git(differences, repository):
+    results = write_results(repository / "results" / "more", {"a": score(fid=10.0)}, claim=("undecided", -2, -5, 1))
+    out = publish_results(results)
+    (repository / "params.yaml").write_text("{base: base.yaml, paths: {results: results/more}}")
+    subprocess.run(["git", "add", out, "params.yaml"], check=True)
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "third"], check=True)
+    assert differences("HEAD")[0] == {}
+    (results / "metrics" / "a.json").write_bytes(sealed_json(score(fid=12.0)))
+    for side in (out, "HEAD"):
+        found, counts = differences(side)
+        assert ("metric", "a: fid") in found
+        assert (counts["numbers"], counts["beyond"]) == (1, 1)
+
+
+def damaged(folder):
+    (folder / "metrics" / "a.json").write_bytes(sealed_json(score(fid=1.0))[:-9])
+
+
+def without_metrics(folder):
+    (folder / "metrics" / "a.json").write_bytes(sealed_json({"scores": {"fid": 1.0}}))
+
+
+def with_words(folder):
+    (folder / "metrics" / "a.json").write_bytes(sealed_json({"metrics": {"fid": "low"}, "jackknife": {}}))
+
+
+def with_other_claims(folder):
+    (folder / "claims" / "own.csv").write_text("name,says\nbetter,yes\n")
+
+
+def without_params(folder):
+    (folder / "params.yaml").unlink()
+
+
+def empty(folder):
+    (folder / "metrics" / "a.json").unlink()
+    (folder / "claims" / "own.csv").unlink()
+
+
+def gone(folder):
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (damaged, "metrics/a.json"),
+        (without_metrics, "metrics/a.json"),
+        (with_words, "metrics/a.json"),
+        (with_other_claims, "claims/own.csv"),
+        (without_params, "params.yaml"),
+        (empty, "nothing to compare"),
+        (gone, "is neither a results folder nor a revision"),
+    ],
+)
+def test_folders_that_cannot_be_compared_are_refused_in_one_line(adm, tmp_path, damage, named):
+    scores = {"a": score(fid=1.0)}
+    a, b = (write_results(tmp_path / name, scores) for name in ("a", "b"))
+    damage(b)
+    exit_code, out, err = adm("compare", a, b)
     assert (exit_code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"error: {message}")
+    assert str(b) in err
+    assert named in err
+
+
+def test_what_is_neither_folder_nor_revision_is_refused_in_one_line(adm, repository):
+    for name in ("nowhere", "HEAD~9", "base.yaml", "--output=x"):
+        exit_code, out, err = adm("compare", "--", name)
+        assert (exit_code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(f"error: {name}: is neither")
+
+
+def test_a_revision_of_other_params_is_refused_in_one_line_that_names_it(adm, repository):
+    (repository / "base.yaml").write_text(PARAMS + "novel: {}\n")
+    subprocess.run(["git", "add", "."], check=True)
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "third"], check=True)
+    (repository / "base.yaml").write_text(PARAMS)
+    exit_code, _, err = adm("compare", "HEAD")
+    assert (exit_code, err.count("\n")) == (2, 1)
+    assert err.startswith("error: HEAD:params.yaml: ")
+    assert "novel" in err
+    exit_code, _, err = adm("compare", "HEAD", "--params", "nowhere.yaml")
+    assert (exit_code, err.count("\n")) == (2, 1)
+    assert "nowhere.yaml" in err
 
 
 @pytest.mark.parametrize("option", ["--rtol", "--atol"])

@@ -1,10 +1,9 @@
-"""`convert` and `identify`: released files to ours and back; a bad one is one line, and nothing is written."""
+"""`convert`: released files to ours and back; a bad one is one line, and nothing is written."""
 
 import hashlib
 import json
 import os
 import pickle
-import zipfile
 
 import pytest
 import torch
@@ -66,7 +65,7 @@ def test_half_precision_back_and_forth(adm, tmp_path, tiny):
     ours, half = tmp_path / "a.safetensors", tmp_path / "half.pt"
     assert adm("convert", tmp_path / "tiny.pt", ours, "--preset", "tiny")[0] == 0
     assert adm("convert", ours, half, "--dtype", "float16")[0] == 0
-    code, out, _ = adm("identify", half)
+    code, out, _ = adm("convert", half)
     halved = sum(tensor.numel() for tensor in torch.load(half).values() if tensor.dtype == torch.float16)
     total = sum(tensor.numel() for tensor in tiny.values())
     assert (code, out) == (
@@ -105,7 +104,7 @@ def full_size(preset):
 @pytest.mark.parametrize("preset", ["lsun_cat", "upsampler_128_512"])
 def test_identify_at_full_size(adm, tmp_path, preset):
     torch.save(full_size(preset), tmp_path / "a.pt")
-    code, out, err = adm("identify", tmp_path / "a.pt")
+    code, out, err = adm("convert", tmp_path / "a.pt")
     first, *lines = out.splitlines()
     num = sum(tensor.numel() for tensor in preset_network(preset).parameters())
     assert (code, err, first) == (0, "", f"{tmp_path / 'a.pt'}: {num:,} parameters ({num:,} float32)")
@@ -119,7 +118,7 @@ def test_identify_names_the_nearest(adm, tmp_path):
     del state["out.0.bias"], state["out.0.weight"]
     state["time_embed.0.bias"] = torch.zeros(3)
     torch.save(state, tmp_path / "a.pt")
-    assert adm("identify", tmp_path / "a.pt")[1].splitlines()[1:] == [
+    assert adm("convert", tmp_path / "a.pt")[1].splitlines()[1:] == [
         "fits no preset; of the nearest, classifier_imagenet256, 3 tensors differ:",
         "time_embed.0.bias is (3,), not (512,)",
         "out.0.weight is missing, not (512,)",
@@ -160,26 +159,9 @@ def a_folder(path, state):
     path.mkdir()
 
 
-@case("{source}: is no readable checkpoint, truncated or of another format")
-def empty(path, state):
-    path.write_bytes(b"")
-
-
 @case("{source}: is no readable checkpoint; pickled code is never run")
 def text(path, state):
     path.write_text("<html>404: not found</html>\n")
-
-
-@case("{source}: is no readable checkpoint, truncated or of another format")
-def truncated(path, state):
-    torch.save(state, path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-@case("{source}: is no readable checkpoint, truncated or of another format")
-def a_zip_of_something_else(path, state):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/version", "3\n")
 
 
 @case("{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run")
@@ -187,17 +169,12 @@ def code(path, state):
     torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
 
 
-@case("{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run")
-def code_of_the_old_format(path, state):
-    torch.save({**state, "a": Harmful(path.with_name("trace"))}, path, _use_new_zipfile_serialization=False)
-
-
 @case("{source}: is no")
 def a_bare_pickle_of_code(path, state):
     path.write_bytes(pickle.dumps(Harmful(path.with_name("trace"))))
 
 
-@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "identify {source}")
+@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "convert {source}")
 def code_identified(path, state):
     torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
 
@@ -210,16 +187,6 @@ def a_module(path, state):
 @case("{source}: holds dict 'state_dict'; accepted is a table of tensors by name")
 def nested(path, state):
     torch.save({"state_dict": state}, path)
-
-
-@case("{source}: holds Tensor 1; accepted is a table of tensors by name")
-def numbered(path, state):
-    torch.save({1: torch.zeros(1)}, path)
-
-
-@case("{source}: holds list, not a table of tensors by name")
-def a_list(path, state):
-    torch.save([*state.values()], path)
 
 
 @case("{source}: out.2.bias is torch.int64 (torch.strided, cpu), not a dense tensor of floats")
@@ -272,7 +239,9 @@ def unknown_preset(path, state):
     torch.save(state, path)
 
 
-@case("{source}: tells no preset, so one must be given; `adm identify` tells which fit", "convert {source} {out}")
+@case(
+    "{source}: tells no preset, so one must be given; `adm convert {source}` tells which fit", "convert {source} {out}"
+)
 def no_preset_given(path, state):
     torch.save(state, path)
 
@@ -289,11 +258,6 @@ def unknown_suffix_of_source(path, state):
     torch.save(state, path)
 
 
-@case("{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors", out="out.bin")
-def unknown_suffix_of_out(path, state):
-    torch.save(state, path)
-
-
 @case("{out}: is a folder, but a file is to be written there")
 def out_is_a_folder(path, state):
     torch.save(state, path)
@@ -307,21 +271,6 @@ def out_in_a_file(path, state):
 
 
 OURS = {"source": "a.safetensors", "out": "out.pt"}
-
-
-@case("{source}: does not exist", **OURS)
-def missing_file_of_ours(path, state):
-    pass
-
-
-@case("{source}: is no readable safetensors file", **OURS)
-def text_for_ours(path, state):
-    path.write_text("no safetensors")
-
-
-@case("{source}: is no readable safetensors file", **OURS)
-def metadata_of_others(path, state):
-    save_file({"a": torch.zeros(1)}, path, metadata={"adm": "[1]"})
 
 
 @case("{source}: tells no preset, so one must be given", "convert {source} {out}", **OURS)
@@ -355,7 +304,7 @@ def a_preset_for_a_checkpoint(path, state):
     path.mkdir()
 
 
-@case("{source}: is no readable checkpoint", "identify {source}")
+@case("{source}: is no readable checkpoint", "convert {source}")
 def a_folder_identified(path, state):
     path.mkdir()
 

@@ -52,7 +52,7 @@ def test_sound_results_wherever_they_lie(project, verify, tmp_path):
     report, _ = verify(moved)
     counts = report["counts"]
     assert counts["sound"] == counts["artifacts"] > 20
-    assert not any(counts[name] for name in ("wrong", "other_code", "accepted_code", "left_over"))
+    assert not any(counts[name] for name in ("wrong", "other_code", "left_over"))
     assert report["artifacts"]["checkpoints/m-9"]["stage"] == "train"
 
 
@@ -88,7 +88,7 @@ def test_a_change_of_a_manifest_shows_in_its_children(project, wrong):
     edit_json(project.results / "checkpoints" / "m-0" / MANIFEST, lambda content: content["facts"].update(step=1))
     ((path, words),) = wrong(project.results).items()
     assert path == "checkpoints/m-4"
-    assert "previous (checkpoints/m-0)" in words
+    assert "checkpoints/m-0" in words
 
 
 def test_a_changed_number_of_a_metric_shows_in_the_claims(project, wrong):
@@ -109,12 +109,13 @@ SWAPPED = {
     "samples/a samples/b": "samples/a samples/b features/a features/b metrics/a.json metrics/b.json",
     "samples/a samples/old": "samples/a samples/old features/a features/old metrics/a.json metrics/old.json",
     "training/m-9.csv training/n-4.csv": "training/m-9.csv training/n-4.csv",
-    "checkpoints/m-0 checkpoints/m-4": "checkpoints/m-0 checkpoints/m-4 checkpoints/m-9 training/m-4.csv",
-    "data/x data/y": "extractors/g features/dataset/x features/dataset/y references/x references/y "
+    "checkpoints/m-0 checkpoints/m-4": "checkpoints/m-0 checkpoints/m-4 checkpoints/m-9",
+    "data/x data/y": "data/x data/y extractors/g features/dataset/x features/dataset/y references/x references/y "
     "checkpoints/m-4 checkpoints/m-9 checkpoints/n-4",
     "references/x references/y": "references/x references/y features/reference/x features/reference/y "
     "metrics/a.json metrics/b.json metrics/old.json metrics/new.json",
-    "downloads/samples/old downloads/samples/new": "samples/old samples/new",
+    "downloads/samples/old downloads/samples/new": "downloads/samples/old downloads/samples/new "
+    "samples/old samples/new",
 }
 """What is wrong when two artifacts have changed places."""
 
@@ -195,16 +196,6 @@ def test_a_change_of_code_is_told_of_its_stage_and_is_no_mistake(project, verify
     assert "'train'" in out
 
 
-def test_another_python_may_be_why_the_code_differs(project, verify):
-    def change(content):
-        content["made_by"].update(code="0" * 64, versions={"python": "3.99.1"})
-
-    edit_json(project.results / "claims/own.json", change)
-    found = verify(project.results)[0]["artifacts"]["claims/own.json"]
-    assert found["is_of_other_code"]
-    assert found["may_be_of_other_python"]
-
-
 def test_verify_agrees_with_what_the_stages_check(project):
     """Every folder that is sound here is one that a stage would read."""
     for path in FOLDERS:
@@ -212,27 +203,22 @@ def test_verify_agrees_with_what_the_stages_check(project):
         assert read_manifest(project.results / path, stage).stage == stage
 
 
+def test_the_results_of_the_params_file_are_meant_where_none_are_given(project, adm):
+    assert adm("verify") == adm("verify", project.results)
+
+
 USAGE = {
     "missing folder": ("none", "none"),
-    "a file": ("results/tiny/claims/own.json", "results/tiny/claims/own.json"),
-    "an empty folder": ("empty", "empty"),
     "a single artifact": ("results/tiny/data/x", "results/tiny/data/x"),
-    "results without params": ("older", "older/params.yaml"),
     "results of params that are broken": ("broken", "broken/params.yaml"),
-    "a report among the results": ("results/tiny --out results/tiny/report.json", "--out results/tiny/report.json"),
-    "a folder for the report": ("results/tiny --out empty", "--out empty"),
 }
 
 
 @pytest.mark.parametrize("case", USAGE)
 def test_bad_usage_is_one_line_and_exit_code_2(adm, project, case):
-    (project.folder / "empty").mkdir()
-    (project.folder / "empty" / ".hidden").touch()
-    for name in ("older", "broken"):
-        shutil.copytree(project.results / "data", project.folder / name / "data")
+    (project.folder / "broken").mkdir()
     (project.folder / "broken" / "params.yaml").write_text("paths: 3\n")
     arguments, named = USAGE[case]
-    exit_code, out, err = adm("verify", *arguments.split())
+    exit_code, out, err = adm("verify", arguments)
     assert (exit_code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"error: {named}: ")
-    assert not (project.results / "report.json").exists()

@@ -16,26 +16,26 @@ SHAPE = (3, 8, 8)
 
 @pytest.mark.parametrize("parts", [1, 2, 5])
 def test_noise_of_parts_put_together_is_that_of_the_batch(parts):
-    whole, share = Noise.of(7, 4, range(10), SHAPE), 10 // parts
-    pieces = [Noise.of(7, 4, range(start, start + share), SHAPE) for start in range(0, 10, share)]
+    whole, share = Noise.of(7, 4, range(10), SHAPE, 1000), 10 // parts
+    pieces = [Noise.of(7, 4, range(start, start + share), SHAPE, 1000) for start in range(0, 10, share)]
     for index, expected in enumerate(whole):
         assert torch.equal(torch.cat([piece[index] for piece in pieces]), expected)
 
 
 def test_noise_differs_by_seed_step_and_row_and_leaves_the_global_generator_alone():
     state = torch.random.get_rng_state()
-    drawn = [Noise.of(seed, step, range(3), SHAPE) for seed, step in ((7, 4), (7, 5), (8, 4))]
+    drawn = [Noise.of(seed, step, range(3), SHAPE, 10**9) for seed, step in ((7, 4), (7, 5), (8, 4))]
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert len({float(u) for noise in drawn for u in noise.u}) == 9
+    assert len({int(t) for noise in drawn for t in noise.t}) == 9
     assert len({tuple(eps.flatten().tolist()) for noise in drawn for eps in noise.eps}) == 9
 
 
 def test_noise_is_uniform_and_normal():
-    noise = Noise.of(0, 0, range(4000), (1, 4, 4))
-    assert noise.u.dtype == torch.float64
+    noise = Noise.of(0, 0, range(4000), (1, 4, 4), 5)
+    assert noise.t.dtype == torch.int64
     assert noise.eps.dtype == torch.float32
     # Five standard deviations of a mean, and of a variance.
-    assert float(noise.u.mean()) == pytest.approx(0.5, abs=5 / (12 * 4000) ** 0.5)
+    assert noise.t.bincount().tolist() == pytest.approx([800] * 5, abs=5 * (4000 * 0.2 * 0.8) ** 0.5)
     assert float(noise.eps.mean()) == pytest.approx(0.0, abs=5 / noise.eps.numel() ** 0.5)
     assert float(noise.eps.var()) == pytest.approx(1.0, abs=5 * (2 / noise.eps.numel()) ** 0.5)
 
@@ -43,13 +43,13 @@ def test_noise_is_uniform_and_normal():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_inputs_are_the_rows_of_each_step_with_their_noise(dataset, channels):
     batches = Batches(dataset, 8, 10, "centre", True, seed=4, channels=channels)
-    made = list(inputs(batches, range(2, 5), range(4, 8), CPU, 4))
+    made = list(inputs(batches, range(2, 5), range(4, 8), CPU, 4, 1000))
     assert len(made) == 3
     for step, (x_0, y, noise) in enumerate(made, start=2):
         expected, labels = batches.at(step, slice(4, 8))
         assert torch.equal(x_0, expected)
         assert torch.equal(y, labels)
-        for a, b in zip(noise, Noise.of(4, step, range(4, 8), (channels, 8, 8)), strict=True):
+        for a, b in zip(noise, Noise.of(4, step, range(4, 8), (channels, 8, 8), 1000), strict=True):
             assert torch.equal(a, b)
 
 

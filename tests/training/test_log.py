@@ -13,7 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from adm.training.log import TrainingLog
-from adm.training.report import Report
+from adm.training.updates import Report
 
 
 def write(path, steps, every=2, earlier=None):
@@ -130,7 +130,7 @@ def test_curves_tell_the_seconds_of_training_up_to_now(path):
 def test_curves_need_no_tensorflow(path, root):
     script = (
         "import sys\nfrom pathlib import Path\nfrom adm.training.log import TrainingLog\n"
-        "from adm.training.report import Report\n"
+        "from adm.training.updates import Report\n"
         f"with TrainingLog(Path({str(path)!r}), None, 1, 8, Path({str(path.parent / 'curves')!r})) as log:\n"
         "    log.add(Report(1, {'loss': 1.0}))\n"
         "print('tensorflow' in sys.modules)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from adm.diffusion.timesteps import HISTORY, UniformTimesteps
+from adm.diffusion.process import Diffusion
 from adm.errors import NotFiniteError, UserError
 from adm.nets.forward import Forward
 from adm.parallel import Group
@@ -14,7 +14,6 @@ from adm.training.inputs import Noise
 from adm.training.loop import Share, check_group
 
 PRECISIONS = ["float32", "bfloat16", "float16"]
-SAMPLERS = ["uniform", "loss_second_moment"]
 
 
 def snapshot(tensors):
@@ -26,26 +25,22 @@ class Penalty:
     """A task whose loss is a multiple of the sum of all parameters, so that every gradient is that number."""
 
     factor: float
-    timesteps = UniformTimesteps(3)
+    diffusion = Diffusion.from_schedule("cosine", 3)
 
-    def losses(self, network, x_0, y, draw):
+    def losses(self, network, x_0, y, t, eps):
         total = sum(parameter.sum() for parameter in network.network.parameters())
         return {"loss": self.factor * total.expand(len(x_0))}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, sampler, precision):
-    # Three timesteps, so that their histories are full and importance sampling is on when the run is cut.
-    model = tiny_model(timesteps=3, dropout=0.3, timestep_sampler=sampler, precision=precision, ema_warmup=True)
+def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, precision):
+    model = tiny_model(dropout=0.3, precision=precision, ema_warmup=True)
     straight = new_run(model)
     straight.to(7)
     first = new_run(model)
     first.to(4)
     first.files(tmp_path / "cut")
-    if sampler == "loss_second_moment":
-        assert (first.state.task.timesteps.counts == HISTORY).all()
     torch.manual_seed(12345)  # a fresh process stands elsewhere
     resumed = new_run(model)
     resumed.state.load(tmp_path / "cut")
@@ -86,9 +81,9 @@ def test_dropout_masks_differ_from_step_to_step_and_between_parts_of_a_batch(new
     seen = []
 
     class Watcher(Penalty):
-        def losses(self, network, x_0, y, draw):
+        def losses(self, network, x_0, y, t, eps):
             seen.append(torch.nn.functional.dropout(torch.ones(256), 0.5))
-            return super().losses(network, x_0, y, draw)
+            return super().losses(network, x_0, y, t, eps)
 
     run.state.task = Watcher(1.0)
     run.to(2)
@@ -96,15 +91,11 @@ def test_dropout_masks_differ_from_step_to_step_and_between_parts_of_a_batch(new
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "classifier", "upsampler"])
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_accumulated_micro_batches_make_the_same_gradient(new_run, tiny_model, randomised, kind, sampler):
+def test_accumulated_micro_batches_make_the_same_gradient(new_run, tiny_model, randomised, kind):
     moments = []
     for accumulation in (1, 4):
-        model = tiny_model(kind, accumulation=accumulation, timestep_sampler=sampler, timesteps=3)
+        model = tiny_model(kind, accumulation=accumulation)
         run = new_run(model, randomised(model))
-        # Uneven weights must be accumulated too.
-        for _ in range(HISTORY):
-            run.state.task.timesteps.update(torch.arange(3), torch.tensor([0.1, 1.0, 5.0]))
         (report,) = run.to(1)
         moments.append(({name: s.clone() for name, s in run.state._moments()}, report.values))
     (whole, values), (parts, other_values) = moments
@@ -116,33 +107,25 @@ def test_accumulated_micro_batches_make_the_same_gradient(new_run, tiny_model, r
     assert other_values == pytest.approx(values, rel=1e-4)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_first_moment_is_a_tenth_of_the_gradient_of_the_weighted_mean_loss(new_run, tiny_model, randomised, sampler):
+def test_first_moment_is_a_tenth_of_the_gradient_of_the_mean_loss(new_run, tiny_model, randomised):
     # The oracle is a plain backward pass over the batch that the report speaks of.
-    model = tiny_model(timesteps=3, timestep_sampler=sampler)
+    model = tiny_model()
     run = new_run(model, randomised(model))
-    for _ in range(HISTORY):
-        run.state.task.timesteps.update(torch.arange(3), torch.tensor([0.1, 1.0, 5.0]))
     x_0, y = run.batches.at(0)
     task, reference = run.state.task, randomised(model)
-    drawn = {}
+    drawn = []
 
     class Recording:
-        timesteps = task.timesteps
+        diffusion = task.diffusion
 
-        def losses(self, network, x_0, y, draw):
-            drawn["it"] = draw
-            return task.losses(network, x_0, y, draw)
+        def losses(self, network, x_0, y, t, eps):
+            drawn[:] = t, eps
+            return task.losses(network, x_0, y, t, eps)
 
     run.state.task = Recording()
     (report,) = run.to(1)
-    losses = task.losses(Forward(reference), x_0, y, drawn["it"])["loss"]
-    t, weights = drawn["it"].t, torch.ones(len(x_0))
-    if sampler == "loss_second_moment":
-        p = 0.999 * torch.tensor([0.1, 1.0, 5.0]) / 6.1 + 0.001 / 3
-        weights = 1 / (3 * p[t])
-        assert len(weights.unique()) > 1
-    (losses * weights).mean().backward()
+    losses = task.losses(Forward(reference), x_0, y, *drawn)["loss"]
+    losses.mean().backward()
     assert report.values["loss"] == pytest.approx(float(losses.detach().mean()), rel=1e-5)
     gradients = {name: parameter.grad for name, parameter in reference.named_parameters()}
     norm = float(torch.stack([g.norm() for g in gradients.values()]).norm())
@@ -211,7 +194,7 @@ def test_weight_decay_is_decoupled_from_the_gradient(new_run, tiny_model):
 def test_an_overflow_repeats_the_step_at_a_smaller_scale_and_moves_nothing_else(
     new_run, tiny_model, randomised, tmp_path
 ):
-    model = tiny_model(precision="float16", annealing=100, dropout=0.2, timestep_sampler="loss_second_moment")
+    model = tiny_model(precision="float16", annealing=100, dropout=0.2)
     # The last convolution, which is zero at first, is float32; the gradients before it would all be zero.
     too_high = new_run(model, randomised(model))
     too_high.state.scale.log2 = 40.0
@@ -273,8 +256,8 @@ def test_a_gradient_whose_norm_alone_overflows_is_a_users_error_too(new_run, tin
 @pytest.mark.parametrize("lost", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_ends_training_though_its_gradient_is(new_run, tiny_model, lost):
     class Lost(Penalty):
-        def losses(self, network, x_0, y, draw):
-            return {"loss": super().losses(network, x_0, y, draw)["loss"] + lost}
+        def losses(self, network, x_0, y, t, eps):
+            return {"loss": super().losses(network, x_0, y, t, eps)["loss"] + lost}
 
     run = new_run(tiny_model())
     run.state.task = Lost(1.0)
@@ -334,22 +317,19 @@ def test_with_dropout_micro_batches_stay_those_of_one_process_or_are_refused(tin
 @pytest.mark.parametrize(("accumulation", "dropout"), [(1, 0.0), (2, 0.0), (2, 0.3), (4, 0.3)])
 def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, randomised, accumulation, dropout):
     """What two processes exchange is played here one after the other."""
-    sampler = "loss_second_moment"
-    model = tiny_model(batch_size=8, accumulation=accumulation, timestep_sampler=sampler, dropout=dropout)
+    model = tiny_model(batch_size=8, accumulation=accumulation, dropout=dropout)
     run = new_run(model, randomised(model))
     x_0, y = run.batches.at(0)
 
     def gradients(rank, processes):
         share = Share.of(model.training, Group(rank, processes))
         rows = slice(share.rows.start, share.rows.stop)
-        drawn = Noise.of(model.training.seed, 0, share.rows, x_0.shape[1:]).drawn(run.state.task)
-        part = (x_0[rows], y[rows], drawn)
-        values, losses = loop._gradients(run.state, model.training, *part, share)
-        return [parameter.grad.clone() for parameter in run.state.network.parameters()], values, losses
+        noise = Noise.of(model.training.seed, 0, share.rows, x_0.shape[1:], model.noise.timesteps)
+        values = loop._gradients(run.state, model.training, x_0[rows], y[rows], noise, share)
+        return [parameter.grad.clone() for parameter in run.state.network.parameters()], values
 
     whole, (first, second) = gradients(0, 1), (gradients(rank, 2) for rank in (0, 1))
     for of_all, a, b in zip(whole[0], first[0], second[0], strict=True):
         torch.testing.assert_close(a + b, of_all, rtol=1e-5, atol=1e-7)
     for name, value in whole[1].items():
         torch.testing.assert_close(first[1][name] + second[1][name], value, rtol=1e-6, atol=0)
-    torch.testing.assert_close(torch.cat([first[2], second[2]]), whole[2], rtol=1e-5, atol=1e-6)

@@ -24,7 +24,7 @@ def seen(new_run, tiny_model, tmp_path):
         init.run(model, folder)
         initial = (folder / "network.safetensors").read_bytes()
         run = new_run(model)
-        drawn = model.training.seeds.noise, model.training.label_dropout
+        drawn = model.training.seeds.noise, model.noise.timesteps, model.training.label_dropout
         made = list(inputs(run.batches, range(3), range(8), CPU, *drawn))
         run.to(3)
         end = torch.cat([value.flatten() for value in run.state.weights])
@@ -32,7 +32,7 @@ def seen(new_run, tiny_model, tmp_path):
             "initial": initial,
             "images": torch.stack([step.x_0 for step in made]),
             "dropped": torch.stack([step.y for step in made]) < 0,
-            "u": torch.stack([step.noise.u for step in made]),
+            "t": torch.stack([step.noise.t for step in made]),
             "eps": torch.stack([step.noise.eps for step in made]),
             "end": end.detach(),
         }
@@ -50,8 +50,8 @@ def same(one, other):
     ("kind", "unmoved"),
     [
         # Training here starts from the same weights, whatever the seed.
-        ("weights", {"images", "dropped", "u", "eps", "end"}),
-        ("data", {"initial", "dropped", "u", "eps"}),
+        ("weights", {"images", "dropped", "t", "eps", "end"}),
+        ("data", {"initial", "dropped", "t", "eps"}),
         ("noise", {"initial", "images"}),
     ],
 )
@@ -69,7 +69,8 @@ def test_dropout_is_of_the_noise(new_run, tiny_model):
     losses = {}
     for kind, seed in (("noise", 3), ("noise", 9), ("data", 9)):
         run = new_run(tiny_model(seed=SEEDS | {kind: seed}, dropout=0.5))
-        ((x_0, y, noise),) = inputs(new_run(tiny_model()).batches, range(1), range(12), CPU, 3)
+        batches, timesteps = new_run(tiny_model()).batches, run.model.noise.timesteps
+        ((x_0, y, noise),) = inputs(batches, range(1), range(12), CPU, 3, timesteps)
         run.state.network.train()
         losses[kind, seed] = [train_step(run.state, run.training, x_0, y, noise=noise).values["loss"] for _ in range(4)]
     assert losses["noise", 3] == losses["data", 9] != losses["noise", 9]

@@ -8,13 +8,12 @@ from safetensors.torch import load_file, save_file
 
 from adm.errors import UserError
 from adm.training.rolling import LOG, newest, rolling_folder, save_rolling
-from adm.training.state import check_step
 
 
 @pytest.fixture
 def saved(new_run, tiny_model, tmp_path):
     """A run of two steps, and the folder of its state."""
-    run = new_run(tiny_model(timestep_sampler="loss_second_moment", precision="float16"))
+    run = new_run(tiny_model(precision="float16"))
     run.to(2)
     folder = tmp_path / "saved"
     run.files(folder)
@@ -76,9 +75,7 @@ def test_a_state_of_another_kind_of_model_is_refused(saved, new_run, tiny_model)
     assert "another architecture" in refusal(new_run(tiny_model("classifier")), saved[1])
 
 
-@pytest.mark.parametrize(
-    "name", ["network.safetensors", "ema.safetensors", "optimizer.safetensors", "timesteps.safetensors"]
-)
+@pytest.mark.parametrize("name", ["network.safetensors", "ema.safetensors", "optimizer.safetensors"])
 def test_a_damaged_or_missing_file_is_named(saved, name):
     run, folder = saved
     path = folder / name
@@ -90,11 +87,6 @@ def test_a_damaged_or_missing_file_is_named(saved, name):
     assert refusal(run, folder) == f"{path}: does not exist"
 
 
-def test_a_timestep_history_of_another_length_is_refused(saved, new_run, tiny_model):
-    model = tiny_model(timestep_sampler="loss_second_moment", precision="float16", timesteps=51)
-    assert "timesteps.safetensors: " in refusal(new_run(model), saved[1])
-
-
 def test_damaged_progress_is_named(saved):
     run, folder = saved
     (folder / "progress.json").write_text("{")
@@ -104,16 +96,9 @@ def test_damaged_progress_is_named(saved):
 def test_the_loss_scale_is_of_float16_alone(saved, new_run, tiny_model):
     run, folder = saved
     assert json.loads((folder / "progress.json").read_text())["log2_loss_scale"] == run.state.scale.log2 > 1
-    other = new_run(tiny_model(timestep_sampler="loss_second_moment", precision="float32"))
+    other = new_run(tiny_model(precision="float32"))
     other.state.load(folder)
     assert other.state.scale.factor == 1
-
-
-def test_a_checkpoint_of_another_iteration_is_refused(saved):
-    run, folder = saved
-    check_step(run.state, 2, folder)
-    with pytest.raises(UserError, match="is a checkpoint of iteration 2, not 5"):
-        check_step(run.state, 5, folder)
 
 
 def test_weights_that_are_not_finite_are_refused(saved, new_run, tiny_model):

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from adm.nets.forward import Forward
-from adm.training.inputs import Noise
-from adm.training.tasks import Draw, build_task
+from adm.training.tasks import build_task
 
 
 def first_and_last(reports, name, count=15):
@@ -55,46 +54,39 @@ class Spy(torch.nn.Module):
 def batch():
     generator = torch.Generator().manual_seed(0)
     x_0 = torch.rand(6, 3, 8, 8, generator=generator) * 2 - 1
-    return x_0, torch.arange(6) % 2, Draw(torch.arange(6), torch.ones(6), torch.randn(x_0.shape, generator=generator))
+    return x_0, torch.arange(6) % 2, torch.arange(6), torch.randn(x_0.shape, generator=generator)
 
 
 @pytest.mark.parametrize("num_classes", [None, 2])
 def test_the_class_is_shown_to_a_conditional_model_alone(tiny_model, batch, num_classes):
-    x_0, y, drawn = batch
+    x_0, y, t, eps = batch
     spy = Spy(6, num_classes)
-    build_task(tiny_model(num_classes=num_classes)).losses(Forward(spy), x_0, y, drawn)
+    build_task(tiny_model(num_classes=num_classes)).losses(Forward(spy), x_0, y, t, eps)
     assert spy.conditions == {} if num_classes is None else torch.equal(spy.conditions["y"], y)
 
 
 def test_an_upsampler_sees_the_mean_of_each_block_of_pixels(tiny_model, batch):
-    x_0, y, drawn = batch
+    x_0, y, t, eps = batch
     spy = Spy(6, 2)
-    build_task(tiny_model("upsampler")).losses(Forward(spy), x_0, y, drawn)
+    build_task(tiny_model("upsampler")).losses(Forward(spy), x_0, y, t, eps)
     means = x_0.view(6, 3, 4, 2, 4, 2).mean((3, 5))
     torch.testing.assert_close(spy.conditions["low_resolution"], means)
 
 
 def test_a_classifier_sees_the_noised_image_and_its_loss_is_the_cross_entropy(tiny_model, batch):
-    x_0, y, drawn = batch
+    x_0, y, t, eps = batch
     logits = torch.randn(6, 2, generator=torch.Generator().manual_seed(1))
     task = build_task(tiny_model("classifier"))
     seen = []
 
-    def network(x, t):
-        seen.append((x, t))
+    def network(*arguments):
+        seen.append(arguments)
         return logits
 
-    values = task.losses(network, x_0, y, drawn)
-    ((x, t),) = seen
-    alpha_bar = torch.from_numpy(task.diffusion.alpha_bar)[drawn.t].view(-1, 1, 1, 1).float()
-    torch.testing.assert_close(x, alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * drawn.eps)
-    assert torch.equal(t, drawn.t)
+    values = task.losses(network, x_0, y, t, eps)
+    ((x_t, seen_t),) = seen
+    alpha_bar = torch.from_numpy(task.diffusion.alpha_bar)[t].view(-1, 1, 1, 1).float()
+    torch.testing.assert_close(x_t, alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps)
+    assert torch.equal(seen_t, t)
     torch.testing.assert_close(values["loss"], -F.one_hot(y).mul(logits.log_softmax(1)).sum(1))
     assert values["accuracy"].tolist() == [float(row[k] == row.max()) for row, k in zip(logits, y, strict=True)]
-
-
-def test_part_picks_rows(tiny_model):
-    drawn = Noise.of(3, 0, range(6), (3, 8, 8)).drawn(build_task(tiny_model()))
-    for whole, part in zip(drawn, drawn.part(slice(2, 4)), strict=True):
-        assert len(whole) == 6
-        assert torch.equal(whole[2:4], part)

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from adm.dvc_file import stage_name
+from adm.fork_server import PLACE
 from adm.params import load
 from adm.pipeline import Pipeline
-from adm.warm import PLACE
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 1800
@@ -205,7 +205,7 @@ def warmed(package, folder, environment=os.environ):
         environment: Of this process, and to be added to.
     """
     given = {**environment, PLACE: str(folder / "socket")}
-    with subprocess.Popen([sys.executable, "-m", "adm.warm"], cwd=package, env=given, stdin=PIPE) as process:
+    with subprocess.Popen([sys.executable, "-m", "adm.fork_server"], cwd=package, env=given, stdin=PIPE) as process:
         while not Path(given[PLACE]).exists():
             assert process.poll() is None
             time.sleep(0.05)

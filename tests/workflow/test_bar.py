@@ -1,29 +1,13 @@
-"""The bar over all jobs of a run: its share is of planned work, and it is drawn on a terminal alone."""
+"""The bar over all jobs of a run: it counts them, makes way for messages, and is drawn on a terminal alone."""
 
 import io
 import logging
 import sys
-import threading
-from types import SimpleNamespace
 
-import pytest
+from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from adm.params import load
-from adm.pipeline import Pipeline
 from workflow import bar
-
-PLAN = """
-paths: {results: results/x}
-datasets: {digits: {source: digits, image_size: 8, num_classes: 10}}
-models:
-  m:
-    kind: diffusion
-    dataset: digits
-    checkpoints: [100, 400]
-    network: {image_size: 8, channels: 32, channel_multiplier: [1], heads: 1, num_classes: 10}
-    training: {batch_size: 4}
-"""
 
 
 class Terminal(io.StringIO):
@@ -33,49 +17,35 @@ class Terminal(io.StringIO):
         return True
 
 
-def message(event):
-    record = logging.LogRecord("snakemake", logging.INFO, "", 0, "", None, None)
-    record.event = event
+def message(text="", **told):
+    record = logging.LogRecord("snakemake", logging.INFO, "", 0, text, None, None)
+    vars(record).update(told)
     return record
 
 
-def test_the_share_and_the_time_left_are_of_planned_work(monkeypatch):
-    now = 1.0e6
+def test_jobs_are_counted_and_other_messages_printed_on_a_line_that_the_bar_has_left(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    monkeypatch.setattr("tqdm.std.time", lambda: now)
-    finished = set()
-    shown = bar.Bar({1: 50.0, 2: 30.0, 3: 20.0}, lambda: finished | {99}, now)
-    for seconds, job, event, begins, ends in (
-        (100, 1, LogEvent.PROGRESS, " 50%|", "1/3 jobs, 01:40 so far, 01:40 left"),
-        (60, 2, LogEvent.JOB_FINISHED, " 80%|", "2/3 jobs, 02:40 so far, 00:40 left"),
-    ):
-        now += seconds
-        finished.add(job)
-        assert not shown.filter(message(event))
-        last = terminal.getvalue().rpartition("\r")[2].rstrip()
-        assert (last[: len(begins)], last[-len(ends) :]) == (begins, ends)
-    # Any other message is printed, on a line that the bar has left.
-    assert shown.filter(message(LogEvent.ERROR))
-    assert shown.filter(message(None))
+    shown = bar.Bar()
+    assert not shown.filter(message("Execute 1 jobs..."))
+    assert not shown.filter(message(event=LogEvent.PROGRESS, done=1, total=4))
+    assert not shown.filter(message(event=LogEvent.JOB_FINISHED))
+    last = terminal.getvalue().rpartition("\r")[2]
+    assert last.startswith(" 25%|")
+    assert "1/4 jobs, " in last
+    assert shown.filter(message("error", event=LogEvent.ERROR))
     assert terminal.getvalue().rpartition("\r")[2] == ""
     shown.shown.close()
 
 
-def test_nothing_is_drawn_and_no_plan_made_where_there_is_no_terminal(monkeypatch, capsys):
-    dag = SimpleNamespace(needrun_jobs=lambda: pytest.fail("asked for jobs"))
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    before = threading.active_count()
-    bar.start(dag, "params.yaml")
-    assert threading.active_count() == before
-    assert sys.stderr.getvalue() == ""
-
-
-def test_the_plan_has_every_job_and_weighs_training_by_its_iterations(tmp_path):
-    file = tmp_path / "params.yaml"
-    file.write_text(PLAN)
-    seconds = bar.planned_seconds(str(file))
-    assert seconds.keys() == Pipeline(load(file)).jobs.keys()
-    assert min(seconds.values()) >= bar.STARTUP
-    short, long = (seconds[name] - bar.STARTUP for name in ("train/m-100", "train/m-400"))
-    assert long == pytest.approx(3 * short)
-    assert short > 0
+def test_it_filters_what_goes_to_a_terminal_and_nothing_elsewhere(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    on_terminal = logging.StreamHandler(terminal)
+    monkeypatch.setattr(logger, "handlers", [on_terminal, in_file := logging.StreamHandler(io.StringIO())])
+    bar.start()
+    assert (len(on_terminal.filters), len(in_file.filters)) == (1, 0)
+    on_terminal.filters[0].shown.close()
+    monkeypatch.setattr(sys, "stderr", plain := io.StringIO())
+    monkeypatch.setattr(logger, "handlers", [redirected := logging.StreamHandler(plain)])
+    bar.start()
+    assert redirected.filters == []
+    assert plain.getvalue() == ""

@@ -16,7 +16,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.params import load
 from adm.pipeline import Pipeline
 from adm.tools import publish
-from adm.tools.diff import Number
+from adm.tools.compare import Number
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,9 +92,14 @@ def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
 
 
 @pytest.fixture(scope="module")
-def dvc_plan():
-    """The stages of each dvc.yaml of the project."""
-    return plan(ROOT, "dvc")
+def in_dvc(new_project):
+    """A project with the params file of every scale and its dvc.yaml, and the stages of each."""
+    folder = (project := new_project("scales", {})).folder
+    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "scales", folder / "scales")
+    for scale in SCALES:
+        project.run("python", "-m", "adm", "dvc", "--params", scale)
+    return folder, plan(folder, "dvc")
 
 
 def check_dvc(file, pipeline, found):
@@ -125,9 +131,10 @@ def ignored_of(paths):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
-def test_dvc_has_the_graphs_jobs_and_edges(dvc_plan, scale, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    check_dvc(Path(scale), Pipeline(load(Path(scale)), 1), dvc_plan[str(Path(scale).with_name("dvc.yaml"))])
+def test_dvc_has_the_graphs_jobs_and_edges(in_dvc, scale, monkeypatch):
+    folder, planned = in_dvc
+    monkeypatch.chdir(folder)
+    check_dvc(Path(scale), Pipeline(load(Path(scale)), 1), planned[str(Path(scale).with_name("dvc.yaml"))])
 
 
 def test_dvc_has_the_jobs_of_a_small_file_on_a_base_whole(new_project, monkeypatch):

@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-PLACE = "ADM_WARM"
+PLACE = "ADM_FORK_SERVER"
 """Environment variable with the path of the socket at which the process listens."""
 
 MODULES = (
@@ -40,8 +40,8 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STARTED: list[subprocess.Popen[bytes]] = []
 """Keeps the pipe open that tells the process that this one lives."""
 
-FOUR = 4
-"""Bytes of a number between the processes."""
+LENGTH_BYTES = 4
+"""Bytes of a number between the processes: of a length, a PID or an exit status."""
 
 
 def start() -> None:
@@ -50,7 +50,7 @@ def start() -> None:
     os.environ[PLACE] = str(Path(folder) / "socket")
     # Its input stays open as long as this process lives. It has a session of its own: a terminal's Ctrl-C reaches the
     # callers, which hand it on.
-    command = [sys.executable, "-m", "adm.warm"]
+    command = [sys.executable, "-m", "adm.fork_server"]
     STARTED.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True))
 
 
@@ -63,9 +63,8 @@ def run_in_fork(arguments: list[str]) -> int | None:
         return None
     umask = os.umask(0)
     os.umask(umask)
-    ignored = (
-        signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    )  # as for commands that a script starts in the background
+    # It is ignored by commands that a script starts in the background.
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     request = {
         "arguments": arguments,
         "folder": str(Path.cwd()),
@@ -74,12 +73,12 @@ def run_in_fork(arguments: list[str]) -> int | None:
         "interruptible": not ignored,
     }
     message = json.dumps(request).encode()
-    socket.send_fds(connection, [len(message).to_bytes(FOUR)], [0, 1, 2])
+    socket.send_fds(connection, [len(message).to_bytes(LENGTH_BYTES)], [0, 1, 2])
     connection.sendall(message)
-    job = int.from_bytes(connection.recv(FOUR, socket.MSG_WAITALL))
+    job = int.from_bytes(connection.recv(LENGTH_BYTES, socket.MSG_WAITALL))
     for number in FORWARDED:
         signal.signal(number, lambda number, _: _send(job, number))
-    ended = connection.recv(FOUR, socket.MSG_WAITALL)
+    ended = connection.recv(LENGTH_BYTES, socket.MSG_WAITALL)
     code = os.waitstatus_to_exitcode(int.from_bytes(ended)) if ended else -signal.SIGKILL
     return code if code >= 0 else 128 - code
 
@@ -88,8 +87,6 @@ def serve() -> None:
     """Import the libraries, then fork once a caller, until the process that started this one has ended."""
     path = os.environ.pop(PLACE)
     for module in MODULES:
-        if _closed(0):
-            break
         import_module(module)
     # Else every job's garbage collector walks through, and thus copies, all that was imported: a quarter of a second.
     gc.collect()
@@ -118,7 +115,7 @@ def serve() -> None:
                         with suppress(OSError), callers.pop(job) as connection:
                             with suppress(KeyError):
                                 selector.unregister(connection)
-                            connection.sendall(status.to_bytes(FOUR))
+                            connection.sendall(status.to_bytes(LENGTH_BYTES))
                 elif key.fileobj == 0:
                     selector.unregister(0)
                     selector.unregister(listening)
@@ -131,7 +128,7 @@ def serve() -> None:
 
 def _fork(connection: socket.socket, others: list[socket.socket]) -> int:
     """Start the job that a caller asks for; return its PID, which the caller is told, too."""
-    length, streams, _, _ = socket.recv_fds(connection, FOUR, 3)
+    length, streams, _, _ = socket.recv_fds(connection, LENGTH_BYTES, 3)
     message = connection.recv(int.from_bytes(length), socket.MSG_WAITALL)
     job = os.fork()
     if not job:
@@ -141,7 +138,7 @@ def _fork(connection: socket.socket, others: list[socket.socket]) -> int:
     for stream in streams:
         os.close(stream)
     with suppress(OSError):
-        connection.sendall(job.to_bytes(FOUR))
+        connection.sendall(job.to_bytes(LENGTH_BYTES))
     return job
 
 
@@ -174,24 +171,17 @@ def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 def _ended() -> list[tuple[int, int]]:
-    """The PIDs and states of jobs that have ended since the last call."""
-    found = []
+    """Collect the PIDs and states of jobs that have ended since the last call."""
+    jobs = []
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            found.append(ended)
-    return found
+            jobs.append(ended)
+    return jobs
 
 
 def _send(job: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(job, number)
-
-
-def _closed(stream: int) -> bool:
-    """Whether a pipe's other end is closed; nothing is ever written to it."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        return bool(selector.select(0))
 
 
 if __name__ == "__main__":

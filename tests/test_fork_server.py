@@ -13,11 +13,11 @@ pytestmark = pytest.mark.slow
 
 STARTER = """
 import os, sys, time
-from adm import warm
-warm.start()
-while not os.path.exists(os.environ[warm.PLACE]):
+from adm import fork_server
+fork_server.start()
+while not os.path.exists(os.environ[fork_server.PLACE]):
     time.sleep(0.01)
-print(os.environ[warm.PLACE], flush=True)
+print(os.environ[fork_server.PLACE], flush=True)
 sys.stdin.read()
 """
 
@@ -28,7 +28,7 @@ def starter(root):
     with subprocess.Popen(
         [sys.executable, "-c", STARTER], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield process, {**os.environ, "ADM_WARM": process.stdout.readline().strip()}
+        yield process, {**os.environ, "ADM_FORK_SERVER": process.stdout.readline().strip()}
         process.kill()
 
 
@@ -57,7 +57,7 @@ def test_a_fork_is_in_its_callers_folder_with_its_callers_environment(starter, r
 
 
 def test_without_such_a_process_a_job_starts_by_itself(root, tmp_path):
-    environment = {**os.environ, "ADM_WARM": str(tmp_path / "nobody")}
+    environment = {**os.environ, "ADM_FORK_SERVER": str(tmp_path / "nobody")}
     assert adm("check", folder=root, environment=environment)[0] == 0
 
 

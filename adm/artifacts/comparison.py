@@ -1,0 +1,388 @@
+"""Comparison of artifacts: equal, close, apart in nothing but seconds, or different, and where."""
+
+import csv
+import filecmp
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import zip_longest
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from adm.artifacts.inventory import Artifact
+from adm.artifacts.manifest import MANIFEST
+from adm.artifacts.reading import ARRAYS, open_arrays, read_json
+from adm.artifacts.seal import MADE_WITH, SEAL
+from adm.errors import UserError, brief
+
+CHUNK = 1 << 18
+"""Numbers compared at a time: about 10 MB with all that is computed from them."""
+
+CONTENT = "facts"
+"""The key of a manifest that describes the content."""
+
+MADE_BY = "made_by"
+"""The key of a file that tells how it was made, or a part of it."""
+
+MADE = ("stage", "params", "code", "versions", "inputs")
+"""The keys of a manifest that describe how the artifact was made; they are reported, but are no difference."""
+
+RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
+"""Endings of files that show the same content as the file of another ending beside them."""
+
+NUMBER = re.compile(r"(?<![\w.+\-−])[-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.])")
+"""A number that stands alone in a text: no part of a key or of a version."""
+
+# Numbers that are measured in seconds, and therefore differ between runs.
+
+LOG_COLUMNS = frozenset({"seconds", "images_per_second"})
+"""Columns of a training log that are measured."""
+
+THROUGHPUT = frozenset({"device", "images_per_second", "mfu", "peak_flops", "peak_flops_of_repetitions"})
+"""Keys of a measured throughput."""
+
+TABLE, FIGURE = "table_7", "figure_5_seconds"
+
+TABLE_COLUMNS = frozenset({"Here", "Images/s, here", "Utilisation, here"})
+"""The measured columns of the table; the others come from the paper and the params file."""
+
+SPEED = "images a second"
+"""Text that the `measure` of a claim about speed contains."""
+
+FINDINGS = frozenset({"verdict", "effect", "estimate", "low", "high", "note", "needs", "risk"})
+"""Keys of a claim that hold measured results; the other keys describe the claim."""
+
+
+class Kind(StrEnum):
+    """How two artifacts compare, from best to worst."""
+
+    EQUAL = "equal"
+    REMADE = "remade"
+    CLOSE = "close"
+    MEASURED = "measured"
+    DIFFERENT = "different"
+    ONLY_A = "only in A"
+    ONLY_B = "only in B"
+
+
+MEANING = {
+    Kind.EQUAL: "the same bytes",
+    Kind.REMADE: "the same content, by other params, code, versions or parents",
+    Kind.CLOSE: "within the tolerance",
+    Kind.MEASURED: "apart in nothing but what is measured in seconds",
+    Kind.DIFFERENT: "beyond the tolerance, of another kind, or damaged",
+    Kind.ONLY_A: "missing in B",
+    Kind.ONLY_B: "missing in A",
+}
+
+SOUND = frozenset({Kind.EQUAL, Kind.REMADE, Kind.CLOSE, Kind.MEASURED})
+"""The kinds of results that agree."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Numbers a and b are close where |a - b| <= atol + rtol max(|a|, |b|).
+
+    Whole numbers are counts, classes or pixels; for them atol alone counts.
+    """
+
+    rtol: float
+    atol: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How two artifacts, or two files, compare.
+
+    Attributes:
+        kind: The worst of their files' kinds.
+        words: The place of the largest difference, and its values; "" if they are equal.
+        made: The first difference in how they were made; "" if there is none.
+    """
+
+    kind: Kind
+    words: str = ""
+    made: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where two things differ.
+
+    Attributes:
+        where: The place; "" for the whole.
+        words: What was found.
+        apart: How far apart the numbers are; infinity for anything else.
+        is_close: Whether that is within the tolerance.
+        is_measured: Whether it is of what is measured in seconds.
+    """
+
+    where: str
+    words: str
+    apart: float = math.inf
+    is_close: bool = False
+    is_measured: bool = False
+
+    def inside(self, place: str, separator: str = ": ", is_measured: bool = False) -> "Difference":
+        """Place the same difference inside something larger."""
+        where = f"{place}{separator}{self.where}" if self.where else place
+        return replace(self, where=where, is_measured=self.is_measured or is_measured)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.words}" if self.where else self.words
+
+
+def compare_artifacts(a: Artifact, b: Artifact, tolerance: Tolerance) -> Compared:
+    """Compare two artifacts file by file; a file that cannot be read is a difference, not an error."""
+    if a.is_folder != b.is_folder:
+        here, there = ("a folder" if one.is_folder else "a file" for one in (a, b))
+        return Compared(Kind.DIFFERENT, f"is {here}, there {there}")
+    found = []
+    for name in sorted(a.files.keys() | b.files.keys()):
+        if name not in a.files or name not in b.files:
+            compared = Compared(Kind.DIFFERENT, f"is missing {'here' if name in b.files else 'there'}")
+        else:
+            compared = compare_files(a.files[name], b.files[name], tolerance)
+        within = a.is_folder and compared.words
+        found.append(replace(compared, words=f"{name}: {compared.words}") if within else compared)
+    made = next((one.made for one in found if one.made), "")
+    return replace(max(found, key=lambda one: [*Kind].index(one.kind)), made=made)
+
+
+def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
+    """Compare the content of two files."""
+    try:
+        if filecmp.cmp(a, b, shallow=False):
+            return Compared(Kind.EQUAL)
+        if a.suffix == ".json":
+            return _compare_json(a, b, tolerance)
+        return _judge(_differences(a, b, tolerance))
+    except UserError as error:
+        return Compared(Kind.DIFFERENT, str(error))
+    except OSError as error:
+        return Compared(Kind.DIFFERENT, f"{error.filename}: cannot be read: {error.strerror}")
+
+
+def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
+    """Give a table's other files the kind of its csv, and a figure's that of its png, if close or measured.
+
+    Args:
+        path: The file's path in its results folder.
+        compared: How it compares by itself.
+        others: Every artifact of the folder by its path.
+    """
+    twin = path.with_suffix(RENDERED.get(path.suffix, path.suffix))
+    judge = others.get(twin.as_posix())
+    if judge is None or compared.kind != Kind.DIFFERENT or judge.kind not in (Kind.CLOSE, Kind.MEASURED):
+        return compared
+    return Compared(judge.kind, f"shows {twin.name}, which is {judge.kind}")
+
+
+def _judge(differences: Iterable[Difference]) -> Compared:
+    """The kind of two files whose bytes differ, with the worst of their differences."""
+    found = list(differences)
+    for kind, which in (
+        (Kind.DIFFERENT, [one for one in found if not one.is_measured and not one.is_close]),
+        (Kind.MEASURED, [one for one in found if one.is_measured]),
+        (Kind.CLOSE, found),
+    ):
+        if which:
+            return Compared(kind, str(max(which, key=lambda one: one.apart)))
+    return Compared(Kind.CLOSE, "the same content, stored in other bytes")
+
+
+def _differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
+    if a.suffix in ARRAYS:
+        yield from _array_differences(a, b, tolerance)
+    elif a.suffix == ".csv":
+        yield from _csv_differences(a, b, tolerance)
+    elif a.suffix == ".png":
+        ours, theirs = _pixels(a), _pixels(b)
+        if ours.shape != theirs.shape:
+            yield Difference("", f"an image of shape {ours.shape}, there {theirs.shape}")
+        elif found := _largest([(ours.ravel(), theirs.ravel())], ours.shape, "C", tolerance):
+            yield found.inside("pixel", " ", is_measured=a.stem == FIGURE)
+    elif a.suffix in (".md", ".tex"):
+        for number, (x, y) in enumerate(zip_longest(_lines(a), _lines(b), fillvalue=""), start=1):
+            yield from (found.inside(f"line {number}") for found in compare_texts(x, y, tolerance))
+    else:
+        yield Difference("", "its bytes differ")
+
+
+def _array_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
+    ours, theirs = open_arrays(a), open_arrays(b)
+    for name in sorted(ours.keys() | theirs.keys()):
+        if name not in ours or name not in theirs:
+            yield Difference(name, f"is missing {'here' if name in theirs else 'there'}")
+            continue
+        x, y = ours[name], theirs[name]
+        if (x.dtype, x.shape, x.order) != (y.dtype, y.shape, y.order):
+            here, there = (f"{one.dtype} of shape {one.shape} in order {one.order}" for one in (x, y))
+            yield Difference(name, f"{here}, there {there}")
+        elif found := _largest(zip(x.chunks(CHUNK), y.chunks(CHUNK), strict=True), x.shape, x.order, tolerance):
+            yield found.inside(name, "") if name else found
+
+
+def _largest(
+    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+    shape: tuple[int, ...],
+    order: Literal["F", "C"],
+    tolerance: Tolerance,
+) -> Difference | None:
+    """The largest difference of two arrays, which come in flat chunks; one beyond the tolerance before any within."""
+    found: Difference | None = None
+    num_different = start = 0
+    for x, y in pairs:
+        apart, is_close = _apart(x, y, tolerance)
+        num_different += int(np.count_nonzero(apart))
+        most = int(np.argmax(apart if is_close.all() else np.where(is_close, -1.0, apart)))
+        index = [int(place) for place in np.unravel_index(start + most, shape, order=order)] if shape else ""
+        here = Difference(str(index), f"{x[most]}, there {y[most]}", float(apart[most]), bool(is_close[most]))
+        if apart[most] and (found is None or (not here.is_close, here.apart) > (not found.is_close, found.apart)):
+            found = here
+        start += len(x)
+    return found and replace(found, words=f"{found.words}; {num_different} of {math.prod(shape)} differ")
+
+
+def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Differences of two arrays, infinite where one of two numbers is not finite, and whether each pair is close."""
+    same: NDArray[np.bool_] = x == y
+    if is_float := x.dtype.kind in "fc":
+        same |= np.isnan(x) & np.isnan(y)
+    wide = np.complex128 if x.dtype.kind == "c" else np.float64
+    x, y = x.astype(wide), y.astype(wide)
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(x - y)
+        limit = tolerance.atol + (tolerance.rtol * np.maximum(np.abs(x), np.abs(y)) if is_float else 0.0)
+    # float64 cannot tell all whole numbers apart.
+    apart = apart if is_float else np.maximum(apart, 1.0)
+    apart = np.where(same, 0.0, np.where(np.isfinite(apart), apart, np.inf))
+    return apart, same | (np.isfinite(apart) & (apart <= limit))
+
+
+def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
+    """Compare the content of two files, and separately how they were made."""
+    (content, made), (other, other_made) = (_split(read_json(path), path.name == MANIFEST) for path in (a, b))
+    differences = list(compare_values(content, other, tolerance, str(made.get("stage"))))
+    making = next(compare_values(made, other_made, Tolerance(0.0, 0.0)), None)
+    made_otherwise = "" if making is None else str(making)
+    if not differences:
+        return Compared(Kind.REMADE, made_otherwise or "the hashes of its files, or its layout", made_otherwise)
+    return replace(_judge(differences), made=made_otherwise)
+
+
+def _split(content: dict[str, Any], is_manifest: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The content of a JSON file, and how it was made."""
+    made = content if is_manifest else content.get(MADE_BY, {})
+    made = made if isinstance(made, dict) else {MADE_BY: made}
+    said = {} if is_manifest else {key: value for key, value in content.items() if key not in (MADE_BY, SEAL)}
+    return {**said, CONTENT: made.get(CONTENT, {})}, {key: made[key] for key in MADE if key in made}
+
+
+def compare_values(a: Any, b: Any, tolerance: Tolerance, stage: str = "") -> Iterator[Difference]:
+    """Compare two JSON values recursively, down to their numbers; `stage` made them."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        yield from _compare_objects(a, b, tolerance, stage)
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        for number, (x, y) in enumerate(zip(a, b, strict=True)):
+            yield from (_within(f"[{number}]", found) for found in compare_values(x, y, tolerance, stage))
+    elif isinstance(a, str) and isinstance(b, str):
+        yield from compare_texts(a, b, tolerance)
+    elif {type(a), type(b)} <= {int, float}:
+        yield from _compare_numbers(a, b, tolerance)
+    elif type(a) is not type(b) or a != b:
+        yield Difference("", f"{_short(a)}, there {_short(b)}")
+
+
+def _compare_objects(a: dict[str, Any], b: dict[str, Any], tolerance: Tolerance, stage: str) -> Iterator[Difference]:
+    measured = _measured_keys(stage, a)
+    # Each run of a curve tells how it was made.
+    for key in dict.fromkeys(name for name in [*a, *b] if name != MADE_BY):
+        if key not in a or key not in b:
+            yield Difference(key, f"is missing {'here' if key in b else 'there'}", is_measured=key in measured)
+        else:
+            for found in compare_values(a[key], b[key], tolerance, stage):
+                yield _within(key, found, key in measured)
+
+
+def _within(place: str, found: Difference, is_measured: bool = False) -> Difference:
+    return found.inside(place, "" if found.where.startswith("[") else ".", is_measured)
+
+
+def _measured_keys(stage: str, content: Mapping[str, Any]) -> frozenset[str]:
+    if stage == "throughput":
+        return THROUGHPUT
+    return FINDINGS if stage == "claims" and SPEED in str(content.get("measure", "")) else frozenset()
+
+
+def _csv_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
+    try:
+        (columns, *rows), (others, *there) = (csv.reader(_lines(path)) for path in (a, b))
+    except (csv.Error, ValueError) as error:
+        raise UserError(f"{a}: is no readable csv, or {b} ({brief(error)})") from error
+    if columns != others:
+        yield Difference("its columns", f"{', '.join(columns)}; there {', '.join(others)}")
+        return
+    for number, (x, y) in enumerate(zip_longest(rows, there), start=1):
+        if x is None or y is None or len(x) != len(y):
+            yield Difference(f"row {number}", "is missing or longer on one side")
+            return
+        row = dict(zip(columns, x, strict=False))
+        for column, ours, theirs in zip(columns, x, y, strict=False):
+            measured = column in FINDINGS if SPEED in row.get("measure", "") else column in LOG_COLUMNS
+            measured |= a.stem == TABLE and column in TABLE_COLUMNS
+            for found in compare_texts(ours, theirs, tolerance):
+                yield found.inside(f"row {number}, {column}", is_measured=measured)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text; the last ones of a log are not data: the fingerprint of its params, and its seal."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except UnicodeError as error:
+        raise UserError(f"{path}: is no readable text ({brief(error)})") from error
+    return [line for line in lines if not line.startswith((f"# {MADE_WITH} ", f"# {SEAL} "))]
+
+
+def _pixels(path: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGBA"))
+    except Exception as error:  # damaged bytes make PIL raise nearly anything
+        raise UserError(f"{path}: is no readable png ({brief(error)})") from error
+
+
+def compare_texts(a: str, b: str, tolerance: Tolerance) -> Iterator[Difference]:
+    """Compare words exactly and numbers by value; blanks and the rules of tables are ignored."""
+    a, b = (re.sub("-{2,}", "--", " ".join(text.split())) for text in (a, b))
+    if NUMBER.sub("0", a) != NUMBER.sub("0", b):
+        yield Difference("", f"{_short(a)}, there {_short(b)}")
+        return
+    for x, y in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
+        if x != y:
+            yield from _compare_numbers(_parse(x), _parse(y), tolerance)
+
+
+def _compare_numbers(a: float, b: float, tolerance: Tolerance) -> Iterator[Difference]:
+    if a == b or (math.isnan(a) and math.isnan(b)):
+        return
+    apart = abs(a - b)
+    is_whole = isinstance(a, int) and isinstance(b, int)
+    limit = tolerance.atol + (0.0 if is_whole else tolerance.rtol * max(abs(a), abs(b)))
+    yield Difference("", f"{a}, there {b}", float(apart), math.isfinite(apart) and apart <= limit)
+
+
+def _parse(number: str) -> float:
+    plain = number.replace("−", "-")
+    return int(plain) if plain.lstrip("+-").isdigit() else float(plain)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
