@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.respacing import respaced_timesteps
 from adm.diffusion.clipping import Clipping, clipped
 from adm.diffusion.schedules import SCHEDULES
 

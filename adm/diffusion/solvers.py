@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from adm.arithmetic.respacing import nearest
+from adm.config.respacing import nearest
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import Noise, Shifted
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from adm.arithmetic.power_ema import check_combined, combination, snapshot_steps
+from adm.config.averages import check_combined, combination, snapshot_steps
 from adm.config.models import AveragesParams
 from adm.errors import UserError
 from adm.nets.weights import read_tensors, write_tensors

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from adm.arithmetic.respacing import respaced_timesteps
 from adm.config.models import DiffusionModel
+from adm.config.respacing import respaced_timesteps
 from adm.config.sampling import Variational
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.respacing import respaced_timesteps
 from adm.diffusion.timesteps import HISTORY, UNIFORM_SHARE, LossSecondMomentTimesteps, UniformTimesteps
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.respacing import respaced_timesteps
 from adm.params import UserError, check
 from adm.params.needs import needs_of_figure
 from adm.report.artwork import draw, remark

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.respacing import respaced_timesteps
 from adm.nets import PRESETS
 from adm.nets.cost import forward_flops
 from adm.paper import FIGURES, JUDGED, TABLES, claims, table_cells
