@@ -1,7 +1,7 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -38,15 +38,11 @@ from adm.params.schema import ScoredSection, Sections
 from adm.report import curves, grids
 from adm.report.compute import training_flops
 from adm.report.lottery import read_draws
-from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
-from adm.report.paper_tables import describe
-from adm.report.visited import visited_timesteps
+from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds, visited_timesteps
+from adm.report.run_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AXES = {
     "iterations": "Training iterations",
@@ -121,10 +117,6 @@ def _measured(params: Sections, study: str, inputs: Inputs) -> str:
     return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
 
 
-def _with_intervals(params: Sections, runs: Sequence[str], names: Sequence[str], inputs: Inputs) -> "pd.DataFrame":
-    return read_metrics(params, runs, names, inputs).join(read_intervals(params, runs, inputs))
-
-
 def _samples_of(params: Sections, run: str, inputs: Inputs) -> tuple[Images, Labels]:
     folder = inputs["samples"][run]
     require_section(folder, params.scored[run], *SAMPLERS)
@@ -144,7 +136,7 @@ def _ablations(params: Sections, shown: AblationsParams, inputs: Inputs) -> Figu
     for title, panel in shown.panels.items():
         panels[title] = {}
         for label, runs in panel.items():
-            frame = _with_intervals(params, runs, ["fid"], inputs)
+            frame = read_metrics(params, runs, ["fid"], inputs)
             frame[shown.x] = [_taken(params, params.checkpoint_of(run), shown.x, inputs) for run in runs]
             panels[title][label] = frame
     return curves.ablation_curves(panels, shown.x)
@@ -165,7 +157,7 @@ def _evaluations(params: Sections, shown: EvaluationsParams, inputs: Inputs) -> 
     for title, panel in shown.panels.items():
         panels[title] = {}
         for label, runs in panel.items():
-            frame = _with_intervals(params, runs, ["fid"], inputs)
+            frame = read_metrics(params, runs, ["fid"], inputs)
             frame["evaluations"] = [params.evaluations_of(run).denoiser for run in runs]
             panels[title][label] = frame
     return curves.ablation_curves(panels, "evaluations")
@@ -176,8 +168,9 @@ def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Fig
     frames, parameter = {}, {}
     for label, runs in shown.curves.items():
         parameter[label], values = _varied([params.section_of(run) for run in runs])
-        has_seeds = any(run in params.groups for run in runs)
-        frames[label] = (_with_intervals if has_seeds else read_metrics)(params, runs, names, inputs)
+        frames[label] = read_metrics(params, runs, names, inputs)
+        if not any(run in params.groups for run in runs):  # bars of single runs would hide the curves
+            frames[label] = frames[label][names]
         frames[label]["value"] = values
     return curves.trade_off(frames, parameter, shown.panels)
 
@@ -196,7 +189,7 @@ def _temperatures(params: Sections, shown: TemperaturesParams, inputs: Inputs) -
     frames = {}
     for label, runs in shown.curves.items():
         sections = [params.runs[params.members(run)[0]] for run in runs]
-        frames[label] = _with_intervals(params, runs, curves.TEMPERATURE_METRICS, inputs)
+        frames[label] = read_metrics(params, runs, curves.TEMPERATURE_METRICS, inputs)
         # One of them is 1.
         frames[label]["value"] = [s.noise_temperature * s.epsilon_temperature for s in sections]
     return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
@@ -205,7 +198,7 @@ def _temperatures(params: Sections, shown: TemperaturesParams, inputs: Inputs) -
 def _curves(params: Sections, shown: CurvesParams, inputs: Inputs) -> Figure:
     frames = {}
     for label, runs in shown.curves.items():
-        frames[label] = _with_intervals(params, runs, shown.y, inputs)
+        frames[label] = read_metrics(params, runs, shown.y, inputs)
         frames[label]["value"] = [_abscissa(params, run, shown.x) for run in runs]
     return curves.along(frames, shown.y, AXES[shown.x])
 

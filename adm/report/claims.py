@@ -2,7 +2,7 @@
 
 Metrics of runs have intervals that cover the draw of the samples; those of metrics of groups of runs cover the seeds of
 training, too. An undecided claim says how much more data would decide it
-(`adm.report.decisions`).
+(`adm.report.verdicts`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,10 +30,9 @@ from adm.metrics.intervals import (
 from adm.params import claims as params
 from adm.params.judges import judged
 from adm.params.references import keys_read
-from adm.report.decisions import Data, Unit, clearance, needed, risk
 from adm.report.evidence import Evidence, Score
 from adm.report.metrics import block_of
-from adm.report.verdicts import Finding, Verdict
+from adm.report.verdicts import Data, Finding, Unit, Verdict, clearance, needed, risk
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})
 """Metrics that are shares of samples or of the reference's images, or means of such."""

@@ -21,8 +21,7 @@ from adm.params.references import keys_in, keys_read
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.studies import InterpolationParams, NeighboursParams
-from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
-from adm.report.visited import visited_timesteps
+from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers, visited_timesteps
 from adm.sampling import studies
 
 

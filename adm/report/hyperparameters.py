@@ -15,7 +15,7 @@ from adm.params.schema import Sections
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
 from adm.report.metrics import Inputs, read_sizes
-from adm.report.paper_tables import HERE, labels, printed_steps
+from adm.report.run_tables import HERE, labels, printed_steps
 from adm.report.tables import iterations, plain
 
 ROWS_A_MODEL = 3

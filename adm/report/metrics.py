@@ -1,7 +1,8 @@
-"""Metrics, their intervals and training times as data frames, read from the artifacts of other stages."""
+"""Metrics with their intervals, sizes, training times and timesteps, read from the artifacts of other stages."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,63 @@ from adm.errors import UserError
 from adm.metrics.blocks import Block, t_interval
 from adm.metrics.jackknife import Jackknife
 from adm.params.judges import judged
+from adm.params.runs import SamplingParams
+from adm.params.schedules import SearchParams
 from adm.params.schema import Sections
-from adm.report.seeds import OverSeeds, over_seeds
+from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
+from adm.sampling.studies import read_study
+from adm.sampling.timesteps import timesteps_of
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
 
 
+@dataclass(frozen=True)
+class OverSeeds:
+    """A metric over seeds of training.
+
+    Attributes:
+        mean: The mean over seeds.
+        spread: The standard deviation between seeds, with n - 1 in its denominator.
+        half_width: Half the width of the mean's 95 % interval.
+        seeds: n, the number of seeds.
+        digits: Significant digits in print; None prints as many decimals as for other numbers.
+    """
+
+    mean: float
+    spread: float
+    half_width: float
+    seeds: int
+    digits: int | None = None
+
+
+def over_seeds(values: NDArray[np.float64], digits: int | None = None) -> OverSeeds:
+    """Average a metric over seeds, with the interval of its mean: mean ± t(n-1; 0.975) s / sqrt(n).
+
+    Each seed of training has a run of its own, whose samples are drawn apart. So the variance between runs holds both
+    what another training and what another draw of samples would change, and the interval covers both.
+
+    Args:
+        values: (n,), one for each seed, n >= 2.
+        digits: Of what is returned.
+
+    Raises:
+        ValueError: There is only one value.
+
+    Source: Student (1908).
+    """
+    found = t_interval(Block(values[:, None]))
+    # The mean of equal numbers may differ from them in its last bit.
+    spread = float(values.std(ddof=1)) if np.ptp(values) else 0.0
+    return OverSeeds(found.estimate, spread, found.high - found.estimate, len(values), digits)
+
+
 def read_metrics(
     params: Sections, runs: Sequence[str], names: Iterable[str], inputs: Inputs, judge: str | None = None
 ) -> pd.DataFrame:
-    """Read metrics of runs, with their standard errors if they have one; of a group of runs their means.
+    """Read metrics of runs with their standard errors and 95 % intervals; of a group of runs their means over seeds.
+
+    The interval of a run is over draws of its samples, that of a group over seeds of training.
 
     Args:
         params: The sections that it rests on.
@@ -37,73 +84,51 @@ def read_metrics(
         judge: The extractor that scored the runs; None is that of their reference.
 
     Returns:
-        One row for each key, in order, indexed by it; one column for each metric or error, NaN if a run has too few
-        samples.
+        One row for each key, in order, indexed by it. Of each metric one column, NaN if a run has too few samples, and
+        one of its error if it has one; `<metric>_low` and `<metric>_high` if a run has an interval of it, and
+        `<metric>_seeds` with `OverSeeds` if there is a group.
 
     Raises:
         UserError: A file is missing, has other metrics, or belongs to a run with another section.
     """
-    columns = [name for metric in names for name in (metric, METRICS[metric].error) if name is not None]
-    rows = [_values(params, key, columns, inputs, judge).mean(axis=0) for key in runs]
-    return pd.DataFrame(rows, index=list(runs), columns=columns, dtype=float)
+    names = list(names)
+    rows = [_row(params, key, names, inputs, judge) for key in runs]
+    always = [column for name in names for column in _columns(name)]
+    further = [f"{name}_{end}" for name in names for end in ("low", "high", "seeds")]
+    columns = always + [column for column in further if any(column in row for row in rows)]
+    return pd.DataFrame(rows, index=list(runs), columns=columns).astype(dict.fromkeys(always, float))
 
 
-def read_over_seeds(
-    params: Sections, group: str, names: Sequence[str], inputs: Inputs, judge: str | None = None
-) -> dict[str, OverSeeds]:
-    """Read metrics of a group of runs, by their names; one is left out if a run has too few samples for it.
-
-    Raises:
-        UserError: `read_metrics` would raise it.
-    """
-    values = _values(params, group, names, inputs, judge)
-    return {
-        name: over_seeds(column) for name, column in zip(names, values.T, strict=True) if not np.isnan(column).any()
-    }
+def _columns(name: str) -> list[str]:
+    """The names of a metric's numbers in the file of a score: its own, and that of its error."""
+    return [name, error] if (error := METRICS[name].error) else [name]
 
 
-def _values(
-    params: Sections, key: str, columns: Sequence[str], inputs: Inputs, judge: str | None
-) -> NDArray[np.float64]:
-    """Metrics of a run or of the runs of a group, a run a row."""
-    rows = []
+def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge: str | None) -> dict[str, Any]:
+    """A row of `read_metrics`."""
+    is_group, contents = key in params.groups, []
     for run in params.members(key):
-        path, content = _score_of(params, run, inputs, judge)
+        path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
+        content = read_score(path, run, params.scored[run], None if judge is None else params.graphs[judge])
         found = content["metrics"]
-        if missing := [name for name in columns if name not in found]:
+        if missing := [column for name in names for column in _columns(name) if column not in found]:
             raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
-        rows.append([found[name] for name in columns])
-    return np.array(rows, dtype=float)
-
-
-def _score_of(params: Sections, run: str, inputs: Inputs, judge: str | None) -> tuple[Path, dict[str, Any]]:
-    path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
-    return path, read_score(path, run, params.scored[run], None if judge is None else params.graphs[judge])
-
-
-def read_intervals(params: Sections, runs: Sequence[str], inputs: Inputs, judge: str | None = None) -> pd.DataFrame:
-    """Read the 95 % intervals of metrics of runs, over draws of their samples; for the arguments see `read_metrics`.
-
-    The intervals of a group of runs are of the mean over seeds, of the same metrics.
-
-    Returns:
-        One row for each key, indexed by it, with the columns `<metric>_low` and `<metric>_high`.
-
-    Raises:
-        UserError: `read_metrics` would raise it.
-    """
-    rows = []
-    for key in runs:
-        _, content = _score_of(params, params.members(key)[0], inputs, judge)
-        bounds: dict[str, float] = {}
-        if key in params.groups:
-            for name, over in read_over_seeds(params, key, list(content["jackknife"]), inputs, judge).items():
-                bounds |= {f"{name}_low": over.mean - over.half_width, f"{name}_high": over.mean + over.half_width}
+        contents.append(content)
+    row: dict[str, Any] = {}
+    for name in names:
+        values = {column: np.array([one["metrics"][column] for one in contents], float) for column in _columns(name)}
+        row |= {column: each.mean() for column, each in values.items()}
+        spread = contents[0]["jackknife"].get(name)
+        if is_group and not np.isnan(values[name]).any():
+            over = row[f"{name}_seeds"] = over_seeds(values[name], METRICS[name].digits)
+            low, high = over.mean - over.half_width, over.mean + over.half_width
+        elif spread and not is_group:
+            _, low, high = t_interval(block_of([spread]))
         else:
-            for name, spread in content["jackknife"].items():
-                bounds[f"{name}_low"], bounds[f"{name}_high"] = t_interval(block_of([spread]))[1:]
-        rows.append(bounds)
-    return pd.DataFrame(rows, index=list(runs))
+            continue
+        if spread:
+            row |= {f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def block_of(spreads: Sequence[Jackknife]) -> Block:
@@ -209,3 +234,26 @@ def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> 
         except (ValueError, KeyError, IndexError) as error:
             raise UserError(f"{path}: is no training log with a column 'seconds'") from error
     return total
+
+
+def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
+    """List the timesteps that a run, or the first run of a group, visits.
+
+    Args:
+        params: The params file.
+        run: A run of a diffusion model.
+        inputs: Artifacts that include, among "studies", the schedule of the run.
+
+    Raises:
+        UserError: The schedule is missing, or was found with other sections than the params file has now.
+    """
+    section = params.section_of(run)
+    assert isinstance(section, SamplingParams), run
+    folder = None if section.schedule is None else inputs["studies"][section.schedule]
+    if section.schedule is not None and folder is not None:
+        schedule = params.schedules[section.schedule]
+        if isinstance(schedule, SearchParams):
+            read_study(SearchedSchedule, folder, schedule=schedule, run=params.runs[schedule.run])
+        else:
+            read_study(VariationalSchedules, folder, schedule=schedule)
+    return timesteps_of(section, params.models[params.model_of(section.checkpoint)].noise, folder)

@@ -7,8 +7,7 @@ from adm.params.needs import needs_of, needs_of_figure
 from adm.params.runs import RunParams
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import draw
-from adm.report.own_table import own_table
-from adm.report.paper_tables import describe
+from adm.report.run_tables import describe, own_table
 
 
 @pytest.fixture

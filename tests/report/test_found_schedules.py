@@ -8,7 +8,7 @@ from adm.config.respacing import respaced_timesteps
 from adm.params import UserError, check
 from adm.params.needs import needs_of_figure
 from adm.report.artwork import draw, remark
-from adm.report.paper_tables import describe
+from adm.report.run_tables import describe
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
 from adm.sampling.studies import write_study
 

@@ -9,8 +9,7 @@ from adm.params.claims import grouped
 from adm.params.references import keys_read
 from adm.params.tables import OwnTableParams
 from adm.report import artwork, curves
-from adm.report.own_table import own_table
-from adm.report.paper_tables import describe
+from adm.report.run_tables import describe, own_table
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from adm.params.references import NoSource
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
 from adm.report.evidence import Evidence, Score, read_evidence
-from adm.report.own_table import own_table
+from adm.report.run_tables import own_table
 from adm.stages import table as stage
 
 RUNS = ["gan-1", "scale-0", "scale-2"]

@@ -13,7 +13,7 @@ import torch
 import adm.paper
 from adm.config.networks import ClassifierParams, UpsamplerParams
 from adm.nets import PRESETS, Classifier, UNet, Upsampler
-from adm.report.paper import read_paper_table
+from adm.report.run_tables import read_paper_table
 
 TABLES = tuple(range(6, 17))
 FIGURES = (*map(str, range(5, 10)), "10a", "10b", "10c", *map(str, range(11, 28)))

@@ -12,13 +12,12 @@ from markupsafe import Markup
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL
-from adm.report.html_tables import html_table, table_in
 from adm.report.page.content import Content, Exhibit
 from adm.report.page.methods import machine, methods, software
 from adm.report.page.parts import FOLDER, TEMPLATE
 from adm.report.page.pictures import Picture, drawn, picture
 from adm.report.page.training import read_log, training_curves, training_row
-from adm.report.tables import title
+from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, expected_errors, read_verdicts, verdict_table
 
 MOST = 15_000_000
@@ -134,7 +133,7 @@ def _plain_table(path: Path, caption: str) -> str:
         printed = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: is no readable csv ({brief(error)})") from error
-    return html_table(printed, caption, [True] * len(printed.columns), pd.DataFrame(), pd.DataFrame())
+    return html_table(printed, caption, [True] * len(printed.columns))
 
 
 def _figure(exhibit: Exhibit, most: int) -> Shown:
@@ -161,5 +160,5 @@ def _trainings(content: Content) -> tuple[list[Trained], Markup]:
     if not rows:
         return [], Markup()
     caption = "Training as its logs tell it: time is measured, and differs from machine to machine."
-    table = html_table(pd.DataFrame(rows), caption, [True, True] + [False] * 4, pd.DataFrame(), pd.DataFrame())
+    table = html_table(pd.DataFrame(rows), caption, [True, True] + [False] * 4)
     return trained, Markup(table)  # noqa: S704

@@ -1,23 +1,23 @@
-"""The paper's tables of runs: its values and those measured here, in the paper's rows."""
+"""Tables of runs: the paper's, with its values and those measured here in its rows, and the user's own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from adm.config.metrics import METRICS
+from adm.config.metrics import METRICS, POOLED
 from adm.config.samplers import SAMPLERS, USUAL
+from adm.paper import JUDGED, table_cells
 from adm.params.gans import GanRunParams
 from adm.params.references import NoSource, keys_in
 from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.params.tables import ComputeParams, RowsParams, SweepsParams
+from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.compute import theoretical_throughput, v100_days
-from adm.report.metrics import Inputs, read_metrics, read_over_seeds, read_sizes
-from adm.report.tables import plain
+from adm.report.metrics import Inputs, OverSeeds, read_metrics, read_sizes
+from adm.report.tables import DECIMALS, INTERVALS, plain, significant
 
-Rows = Sequence[str | NoSource]
+_Shown = RowsParams | SweepsParams | ComputeParams
 
 SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
 """How spacings that have a name are printed."""
@@ -25,8 +25,8 @@ SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
 HERE = "Here"
 """The column that names the run of a row, or says why there is none."""
 
-METRIC_COLUMNS = "columns of metrics"
-"""The attribute of a table that tells its columns of measured metrics, by the metrics."""
+DIGITS_OF_ERROR = 2
+"""Significant digits of a standard error."""
 
 LABELS = {"group": "Group", "row": "Row"}
 """Names of the columns that label rows; `named` replaces them by the headings of their table."""
@@ -34,15 +34,10 @@ LABELS = {"group": "Group", "row": "Row"}
 ROWS = {
     "table_6": "Operation",
     "table_7": "Implementation",
-    "table_8": "Iterations",
-    "table_9": "Iterations",
+    **dict.fromkeys(("table_8", "table_9"), "Iterations"),
     "table_10": "Model",
-    "table_11": "Hyperparameter",
-    "table_12": "Hyperparameter",
-    "table_13": "Hyperparameter",
-    "table_14": "Hyperparameter",
-    "table_15": "Schedule",
-    "table_16": "Schedule",
+    **dict.fromkeys(("table_11", "table_12", "table_13", "table_14"), "Hyperparameter"),
+    **dict.fromkeys(("table_15", "table_16"), "Schedule"),
 }
 """Heading of the rows of each table."""
 
@@ -64,7 +59,7 @@ def run_table(paper: pd.DataFrame, params: Sections, shown: RowsParams, inputs: 
     """
     table = labels(paper)
     table[HERE] = [describe(params, source) for source in shown.rows]
-    return beside_metrics(table, paper, params, shown.rows, inputs)
+    return _with_further(table, shown, _beside(table, paper, params, shown, inputs))
 
 
 def compute_table(paper: pd.DataFrame, params: Sections, shown: ComputeParams, inputs: Inputs) -> pd.DataFrame:
@@ -92,9 +87,9 @@ def compute_table(paper: pd.DataFrame, params: Sections, shown: ComputeParams, i
         printed = [each if isinstance(each, str) else plain(each) for each in paper[f"{name}_compute"]]
         table[f"{name.capitalize()} compute, paper"] = printed
         table[f"{name.capitalize()} compute, here"] = ["" if each is None else f"{each[number]:.3g}" for each in spent]
-    table = beside_metrics(table, paper, params, shown.rows, inputs)
+    found = _beside(table, paper, params, shown, inputs)
     table["Note"] = paper["note"]
-    return table
+    return _with_further(table, shown, found)
 
 
 def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
@@ -163,60 +158,142 @@ def sweep_table(paper: pd.DataFrame, params: Sections, shown: SweepsParams, inpu
     table[HERE] = [describe(params, source) for source in shown.rows]
     runs = [params.runs[params.members(source)[0]] if isinstance(source, str) else None for source in shown.rows]
     table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
-    table["FID, here"] = metrics_of(params, shown.rows, ["fid"], inputs)["fid"].to_numpy()
+    found = _metrics_of(params, shown, ["fid"], inputs)
+    table["FID, here"] = found["fid"].to_numpy()
     sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
-    return with_seeds(table, {"fid": "FID, here"}, params, shown.rows, inputs)
+    table["FID, here"] = _over_seeds(found, "fid", found["fid"])
+    return _with_further(table, shown, found)
 
 
-def beside_metrics(
-    table: pd.DataFrame, paper: pd.DataFrame, params: Sections, sources: Rows, inputs: Inputs
-) -> pd.DataFrame:
-    """Append two columns for each metric of the paper's table: the paper's values and ours."""
-    names = [name for name in METRICS if name in paper]
-    found = metrics_of(params, sources, names, inputs)
-    for name in names:
-        table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
-        table[f"{METRICS[name].label}, here"] = found[name].to_numpy()
-    return with_seeds(table, {name: f"{METRICS[name].label}, here" for name in names}, params, sources, inputs)
+def own_table(params: Sections, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
+    """Build a table of the user's own: metrics of runs, a row a run and a column for each metric and judge.
 
-
-def with_seeds(
-    table: pd.DataFrame, columns: Mapping[str, str], params: Sections, sources: Rows, inputs: Inputs
-) -> pd.DataFrame:
-    """A table in which metrics over seeds of training replace the means of groups of runs, unless no seed changes them.
-
-    It tells which columns are of which metrics, in `METRIC_COLUMNS`.
+    ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
+    its cells. The column of evaluations is empty for runs that no denoiser samples.
 
     Args:
-        table: A row for each source.
-        columns: The columns of metrics, by the metrics.
         params: The sections that it rests on.
-        sources: Runs, groups of runs, or reasons why there is none.
-        inputs: Artifacts that include the "metrics" of the groups' runs.
+        shown: The table's section.
+        inputs: Artifacts that include the "metrics" of its runs, and what is "judged" of them.
+
+    Raises:
+        UserError: Metrics are missing, or belong to a run with another section.
     """
-    table.attrs[METRIC_COLUMNS] = dict(columns)
-    found = {
-        row: read_over_seeds(params, source, list(columns), inputs)
-        for row, source in enumerate(sources)
-        if isinstance(source, str) and source in params.groups
-    }
-    for name, column in columns.items() if found else ():
-        cells: list[Any] = [
-            replace(over, digits=METRICS[name].digits)
-            if (over := found.get(row, {}).get(name)) and over.spread
-            else cell
-            for row, cell in enumerate(table[column])
+    labels, runs = list(shown.rows), list(shown.rows.values())
+    found = read_metrics(params, runs, shown.metrics, inputs)
+    opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in shown.judges}
+    table = pd.DataFrame({"Run": labels, HERE: [describe(params, run) for run in runs]})
+    if shown.evaluations:
+        table["Evaluations"] = [
+            str(params.evaluations_of(run).denoiser) if isinstance(params.section_of(run), SamplingParams) else ""
+            for run in runs
         ]
-        table[column] = cells
+    columns = {name: METRICS[name].label for name in shown.metrics}
+    for name, column in columns.items():
+        table[column] = _over_seeds(found, name, _printed(found, name, shown.intervals))
+        for judge, opinion in opinions.items() if name in POOLED else ():
+            # The I of FID and KID stands for Inception.
+            label = f"{column.replace('FID', 'FD').replace('KID', 'KD')}, {judge}"
+            if judge == shown.published:
+                paper = read_paper_table(JUDGED)
+                values = paper[paper["judge"] == judge].set_index("row")[name].reindex(labels)
+                table[f"{label}, published"] = [float(value) for value in values]
+            table[label] = _printed(opinion, name, shown.intervals)
+    table.attrs[INTERVALS] = _intervals(found, columns)
     return table
 
 
-def metrics_of(params: Sections, sources: Rows, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
-    """Metrics of sources, one row for each; NaN if the source is no run."""
-    found = read_metrics(params, keys_in(sources), names, inputs)
-    return found.reindex([source if isinstance(source, str) else None for source in sources])
+def read_paper_table(name: str) -> pd.DataFrame:
+    """Read a table transcribed from the paper, with the paper's rows in their order.
+
+    Args:
+        name: One of `adm.paper.TABLES`.
+
+    Returns:
+        A column of numbers and empty cells is float64, with NaN for empty cells. A column of `true` and `false` is
+        bool. Every other column holds stripped strings, with "" for empty cells.
+    """
+    header, rows = table_cells(name)
+    table = pd.DataFrame(rows, columns=list(header), dtype=str)
+    return pd.DataFrame({column: _typed(table[column]) for column in header})
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """A column as bool or float64 if all its cells allow it, else unchanged."""
+    filled = column[column != ""]
+    if column.isin(["true", "false"]).all() and not column.empty:
+        return column == "true"
+    numbers = pd.to_numeric(column, errors="coerce")
+    if filled.empty or numbers[filled.index].isna().any():
+        return column
+    return numbers.astype("float64")
+
+
+def _metrics_of(params: Sections, shown: _Shown, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
+    """Metrics of a table's rows, those that it asks for beside the paper's, too; NaN where a row has no run."""
+    found = read_metrics(params, keys_in(shown.rows), list(dict.fromkeys([*names, *shown.further])), inputs)
+    return found.reindex([source if isinstance(source, str) else None for source in shown.rows])
+
+
+def _beside(table: pd.DataFrame, paper: pd.DataFrame, params: Sections, shown: _Shown, inputs: Inputs) -> pd.DataFrame:
+    """Append two columns for each metric of the paper's table, the paper's values and ours; return the metrics."""
+    names = [name for name in METRICS if name in paper]
+    found = _metrics_of(params, shown, names, inputs)
+    for name in names:
+        table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
+        table[f"{METRICS[name].label}, here"] = _over_seeds(found, name, found[name])
+    return found
+
+
+def _with_further(table: pd.DataFrame, shown: _Shown, found: pd.DataFrame) -> pd.DataFrame:
+    """Append the further metrics that a table asks for behind the paper's columns."""
+    for name in shown.further:
+        table[f"{METRICS[name].label}, here"] = _printed(found, name)
+    columns = {name: column for name in METRICS if (column := f"{METRICS[name].label}, here") in table}
+    table.attrs[INTERVALS] = _intervals(found, columns)
+    return table
+
+
+def _over_seeds(found: pd.DataFrame, name: str, cells: Sequence[Any]) -> list[Any]:
+    """Cells of a metric, with that over seeds of training in the place of a group's mean, unless no seed changes it."""
+    groups = found.get(f"{name}_seeds", [None] * len(found))
+    return [
+        over if isinstance(over, OverSeeds) and over.spread else cell for over, cell in zip(groups, cells, strict=True)
+    ]
+
+
+def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[float] | list[str]:
+    """Cells of a metric, "" if there are too few samples: numbers, or texts with ± or with intervals in brackets."""
+    metric, low, high = METRICS[name], f"{name}_low", f"{name}_high"
+    if metric.error is None and intervals and low in found:
+        texts = ["" if pd.isna(value) else f"{value:.{DECIMALS}f}" for value in found[name]]
+        return [
+            text if pd.isna(a) else f"{text} [{a:.{DECIMALS}f}, {b:.{DECIMALS}f}]"
+            for text, a, b in zip(texts, found[low], found[high], strict=True)
+        ]
+    if metric.digits is None:
+        return [float(value) for value in found[name]]
+    texts = ["" if pd.isna(value) else significant(value, metric.digits) for value in found[name]]
+    if metric.error is None:
+        return texts
+    return [
+        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text and not pd.isna(error) else text
+        for text, error in zip(texts, found[metric.error], strict=True)
+    ]
+
+
+def _intervals(found: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, list[str]]:
+    """The 95 % intervals of the columns of metrics that have some, as text; "" for a cell that has none."""
+    return {
+        column: [
+            "" if pd.isna(low) else f"95 %: {low:.3g} to {high:.3g}"
+            for low, high in zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
+        ]
+        for name, column in columns.items()
+        if f"{name}_low" in found
+    }
 
 
 def labels(paper: pd.DataFrame) -> pd.DataFrame:
