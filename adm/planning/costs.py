@@ -27,7 +27,7 @@ from adm.planning.devices import FLOPS_OF_A_THREAD, GRAPH_FLOPS, HASH_RATE, NETW
 from adm.planning.images import ImageCounts, bytes_of_files
 from adm.planning.processors import evaluation_flops, reading_seconds
 from adm.planning.work import SINGLE, Shares, Work
-from adm.report.accelerators import Device
+from adm.report.compute import Device
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Shares of peaks that accelerators reach, and speeds of processors, from publications and measurements."""
 
-from adm.report.accelerators import A100
-from adm.report.compute import SECONDS_PER_DAY, utilisation
+from adm.report.compute import A100, SECONDS_PER_DAY, utilisation
 
 CLASSIFIER_SHARE = 0.11
 """Share of a V100's peak in training a classifier: with it, Table 12's iterations give the days of Table 10."""

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from adm.planning.costs import Cost, Machine, longest_chain, seconds_on, without_training
-from adm.report.accelerators import A100, DEVICES, H100
-from adm.report.compute import SECONDS_PER_DAY
+from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY
 
 GIGABYTE = 1e9
 HOUR = 3600.0

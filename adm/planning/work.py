@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from adm.config.models import AnyModel, ClassifierModel, Precision
 from adm.paper import table_cells
 from adm.planning.devices import CLASSIFIER_SHARE, SINGLE_SHARE
-from adm.report.accelerators import Device
+from adm.report.compute import Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
 """Precisions that are planned as float32; no share of a peak in TensorFloat-32 is published."""

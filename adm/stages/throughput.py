@@ -14,8 +14,7 @@ from adm.machine import processor_name
 from adm.nets.cost import forward_flops
 from adm.parallel import resolve_device
 from adm.params.compute import ThroughputParams
-from adm.report.accelerators import peak_flops
-from adm.report.compute import utilisation
+from adm.report.compute import peak_flops, utilisation
 from adm.training.throughput import NAIVE_PRECISION, measure
 
 
@@ -24,7 +23,7 @@ def run(throughput: ThroughputParams, model: AnyModel, out: Path) -> None:
 
     `peak_flops` is the fastest repetition's matrix product. Divided by three times `forward_flops`, it gives the
     machine's theoretical throughput. `mfu` is the share of the peak on a GPU's data sheet, in the precision that was
-    used; it is left out where `adm.report.accelerators` knows no such peak, so for every CPU.
+    used; it is left out where `adm.report.compute` knows no such peak, so for every CPU.
     """
     make_deterministic(throughput.threads)
     device = resolve_device(throughput.device)

@@ -11,7 +11,7 @@ import torch
 import yaml
 from miniature import TIMEOUT, miniature_params
 
-from adm.report.accelerators import peak_flops
+from adm.report.compute import peak_flops
 
 SEGMENT = "adm-128-8"
 

@@ -18,8 +18,7 @@ from adm.pipeline.cost import GRADIENT
 from adm.planning.costs import Machine, longest_chain, seconds_on, without_training
 from adm.planning.devices import GRAPH_FLOPS, SINGLE_SHARE, published_share
 from adm.planning.work import Shares
-from adm.report.accelerators import A100, H100, V100
-from adm.report.compute import PASSES, SECONDS_PER_DAY
+from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
 
 pytestmark = pytest.mark.xdist_group("planning")
 
