@@ -28,7 +28,7 @@ from adm.nets.opening import AttentionOrder, Schedule
 from adm.params.load import line_of
 from adm.params.section import Section
 from adm.progress import progress
-from adm.report.contact_sheet import contact_sheet
+from adm.report.grids import contact_sheet
 from adm.sampling.batch import SAMPLES, Images, Labels
 
 FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
