@@ -1,28 +1,22 @@
 """Tables 7 and 11 to 14: throughput and hyperparameters, the paper's and those of the params file."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pandas as pd
 
-from adm.artifacts.manifest import require_params
-from adm.artifacts.seal import read_sealed_json
 from adm.config.models import ClassifierModel
 from adm.errors import UserError
 from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
-from adm.report.metrics import Inputs, read_sizes
+from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes, read_throughput
 from adm.report.run_tables import HERE, labels, printed_steps
 from adm.report.tables import iterations, plain
 
 ROWS_A_MODEL = 3
 """Rows of Table 7 for each model: theoretical, naive, optimised."""
-
-IMPLEMENTATIONS = ("naive", "optimised")
-"""Names of the implementations in a measured throughput."""
 
 
 def throughput_table(
@@ -58,15 +52,13 @@ def throughput_table(
 def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * ROWS_A_MODEL
-    path: Path = inputs["throughput"][source]
-    found = read_sealed_json(path)
+    found = read_throughput(params, source, inputs)
     try:
         flops, peak = found["forward_flops"], found["peak_flops"]
         place = f"{found['device']}, threads: {found['threads']}"
         measured = [(found[name]["batch_size"], median(found[name]["images_per_second"])) for name in IMPLEMENTATIONS]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: holds no throughput that was measured ({error!r})") from error
-    require_params(path, found.get("made_by"), params.sections_of_throughput(source))
+        raise UserError(f"{inputs['throughput'][source]}: holds no throughput that was measured ({error!r})") from error
     rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(theoretical_throughput(flops, peak)), "100%"]]
     for batch, rate in measured:
         rows.append([place, str(batch), "", _rate(rate), f"{utilisation(rate, flops, peak):.0%}"])

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
-from adm.config.base import Config
 from adm.config.metrics import METRICS
-from adm.errors import UserError
+from adm.errors import UserError, brief
 from adm.metrics.blocks import Block, t_interval
 from adm.metrics.jackknife import Jackknife
-from adm.params.judges import judged
+from adm.params.judges import judged, parts
 from adm.params.runs import SamplingParams
 from adm.params.schedules import SearchParams
 from adm.params.schema import Sections
@@ -27,6 +26,23 @@ from adm.sampling.timesteps import timesteps_of
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
+
+
+IMPLEMENTATIONS = ("naive", "optimised")
+"""Names of the implementations in a measured throughput."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run's metrics, the jackknife of those with intervals, and the samples behind them.
+
+    Sample i of runs with the same `seed` has the same noise and class; a published run has None.
+    """
+
+    metrics: Mapping[str, float | None]
+    jackknife: Mapping[str, Jackknife]
+    num_samples: int
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,19 +122,18 @@ def _columns(name: str) -> list[str]:
 
 def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge: str | None) -> dict[str, Any]:
     """A row of `read_metrics`."""
-    is_group, contents = key in params.groups, []
-    for run in params.members(key):
-        path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
-        content = read_score(path, run, params.scored[run], None if judge is None else params.graphs[judge])
-        found = content["metrics"]
-        if missing := [column for name in names for column in _columns(name) if column not in found]:
-            raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
-        contents.append(content)
+    is_group = key in params.groups
+    keys = [judged(run, judge) if judge else run for run in params.members(key)]
+    scores = [read_score(params, one, inputs) for one in keys]
+    for one, score in zip(keys, scores, strict=True):
+        if missing := [column for name in names for column in _columns(name) if column not in score.metrics]:
+            path = inputs["judged" if judge else "metrics"][one]
+            raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(score.metrics)}")
     row: dict[str, Any] = {}
     for name in names:
-        values = {column: np.array([one["metrics"][column] for one in contents], float) for column in _columns(name)}
+        values = {column: np.array([one.metrics[column] for one in scores], float) for column in _columns(name)}
         row |= {column: each.mean() for column, each in values.items()}
-        spread = contents[0]["jackknife"].get(name)
+        spread = scores[0].jackknife.get(name)
         if is_group and not np.isnan(values[name]).any():
             over = row[f"{name}_seeds"] = over_seeds(values[name], METRICS[name].digits)
             low, high = over.mean - over.half_width, over.mean + over.half_width
@@ -138,62 +153,64 @@ def block_of(spreads: Sequence[Jackknife]) -> Block:
     return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
 
 
-def read_score(path: Path, run: str, section: Config, extractor: Config | None = None) -> dict[str, Any]:
-    """Read a run's score: "metrics", the "jackknife" of those with intervals, and "num_samples".
+def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
+    """Read the score of a run.
 
     Args:
-        path: What `evaluate` or `judge` wrote of the run, or `curve` of several.
-        run: The key of the run.
-        section: Its section.
-        extractor: The section of the judge; None for the score by the extractor of the run's reference.
+        params: The sections that it rests on.
+        key: The key of the run, or RUN@JUDGE for its score by a judge.
+        inputs: Artifacts that include its "metrics", or what is "judged" of it: what `evaluate` or `judge` wrote of the
+            run, or `curve` of several.
 
     Raises:
         UserError: The file is missing, holds no score, or belongs to a run or a judge with another section.
     """
+    run, judge = parts(key)
+    path = inputs["judged" if judge else "metrics"][key]
     content = read_sealed_json(path)
     if isinstance(curve := content.get("runs"), dict):
         content = curve.get(run, {})
-    metrics, spreads, count = (content.get(name) for name in ("metrics", "jackknife", "num_samples"))
-    if not isinstance(metrics, dict) or not isinstance(spreads, dict) or not isinstance(count, int):
-        raise UserError(f"{path}: holds no scored run; it needs metrics, jackknife and num_samples")
-    for name, value in metrics.items():
-        if value is not None:
-            require_numbers(f"{path}: metrics.{name}", [value])
-    content = {**content, "jackknife": {name: _jackknife(path, name, found) for name, found in spreads.items()}}
-    for name in spreads:
-        if metrics.get(name) is None:
-            raise UserError(f"{path}: jackknife.{name}: has no metric of the same name")
-    require_params(path, content.get("made_by"), {"run": section, **({"extractor": extractor} if extractor else {})})
-    if extractor is None and "extractor" in content["made_by"]["params"]:
+    section = params.scored[run]
+    try:
+        score = Score(
+            metrics={name: None if value is None else _finite(value) for name, value in content["metrics"].items()},
+            jackknife={
+                name: Jackknife(*(np.array([*map(_finite, spread[part])]) for part in ("values", "pairs")))
+                for name, spread in content["jackknife"].items()
+            },
+            num_samples=content["num_samples"],
+            seed=getattr(section, "seed", None),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: holds no scored run as this version writes it ({brief(error)})") from error
+    sections = {"run": section, "extractor": params.graphs[judge]} if judge else {"run": section}
+    require_params(path, content.get("made_by"), sections)
+    if not judge and "extractor" in content["made_by"]["params"]:
         raise UserError(f"{path}: is the score by a judge, not by the extractor of the run's reference")
-    return content
+    return score
 
 
-def _jackknife(path: Path, name: str, found: Any) -> Jackknife:
-    """A metric's jackknife from a score file."""
-    parts = {part: found.get(part) if isinstance(found, dict) else None for part in ("values", "pairs")}
-    for part, numbers in parts.items():
-        if part == "values" or numbers != []:
-            require_numbers(f"{path}: jackknife.{name}.{part}", numbers)
-    values, pairs = (np.array(numbers, np.float64) for numbers in parts.values())
-    if len(values) < 2 or len(pairs) not in (0, len(values) * (len(values) - 1) // 2):
-        raise UserError(f"{path}: jackknife.{name}: {len(values)} values and {len(pairs)} pairs do not fit together")
-    return Jackknife(values, pairs)
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no finite number")
+    return float(number)
 
 
-def require_numbers(place: str, numbers: Any) -> None:
-    """Refuse everything but a list of finite numbers.
+def read_throughput(params: Sections, key: str, inputs: Inputs) -> dict[str, Any]:
+    """Read a measured throughput; each of IMPLEMENTATIONS has its "images_per_second", of all repetitions.
 
     Raises:
-        UserError: It is none; names the place and what was found.
+        UserError: The file is missing, holds no such numbers, or was measured with other sections.
     """
-    if not isinstance(numbers, list) or not numbers:
-        raise UserError(
-            f"{place}: {'is missing' if numbers is None else 'holds no numbers'}; a list of numbers is needed"
-        )
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            raise UserError(f"{place}: {number!r} is not accepted; it needs a finite number")
+    path = inputs["throughput"][key]
+    content = read_sealed_json(path)
+    try:
+        for name in IMPLEMENTATIONS:
+            content[name]["images_per_second"] = [*map(_finite, content[name]["images_per_second"])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: holds no throughput that was measured ({error!r})") from error
+    require_params(path, content.get("made_by"), params.sections_of_throughput(key))
+    return content
 
 
 def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
@@ -213,7 +230,6 @@ def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Input
             found[model] = content["models"][model][name]
         except (KeyError, TypeError) as error:
             raise UserError(f"{path}: does not hold the {name} of model {model!r}") from error
-        require_numbers(f"{path}: models.{model}.{name}", [found[model]])
         require_params(path, content.get("made_by"), {model: params.models[model]})
     return found
 

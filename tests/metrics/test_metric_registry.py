@@ -23,7 +23,8 @@ from adm.params.figures import CurvesParams
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import draw
 from adm.report.claims import judge
-from adm.report.evidence import Evidence, Score
+from adm.report.evidence import Evidence
+from adm.report.metrics import Score
 from adm.sampling.batch import write_batch
 from adm.stages import evaluate, reference, table
 

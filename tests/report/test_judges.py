@@ -19,7 +19,8 @@ from adm.params.published import PublishedGraphParams, PublishedSection
 from adm.params.references import NoSource
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
-from adm.report.evidence import Evidence, Score, read_evidence
+from adm.report.evidence import Evidence, read_evidence
+from adm.report.metrics import Score
 from adm.report.run_tables import own_table
 from adm.stages import table as stage
 

@@ -447,17 +447,14 @@ def test_metrics_come_in_the_order_asked_for_with_their_errors(params, fid, inpu
         {"metrics": [1], "jackknife": {}, "num_samples": 4},
         {"metrics": {"fid": "x"}, "jackknife": {}, "num_samples": 4},
         {"metrics": {"sfid": 1.0}, "jackknife": {}, "num_samples": 4},
-        {"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1.0, 2.0], "pairs": [1.0, 2.0]}}, "num_samples": 4},
-        {"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1.0], "pairs": []}}, "num_samples": 4},
         {"metrics": {"fid": 1.0}, "jackknife": {"fid": [1.0, 2.0]}, "num_samples": 4},
-        {"metrics": {"sfid": 1.0}, "jackknife": {"fid": {"values": [1.0, 2.0], "pairs": []}}, "num_samples": 4},
     ],
 )
 def test_what_holds_no_such_metrics_is_refused(params, score, tmp_path, content):
     whole = score(params, "scale-0")
     path = tmp_path / "a.json"
     write_sealed_json(path, content | {"made_by": whole["made_by"]})
-    with pytest.raises(UserError, match=r"a\.json: (holds no|metrics\.fid|jackknife\.fid)"):
+    with pytest.raises(UserError, match=r"a\.json: holds no"):
         read_metrics(params, ["scale-0"], ["fid"], {"metrics": {"scale-0": path}})
 
 

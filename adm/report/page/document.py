@@ -12,11 +12,9 @@ from markupsafe import Markup
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL
-from adm.report.page.content import Content, Exhibit
+from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.methods import machine, methods, software
-from adm.report.page.parts import FOLDER, TEMPLATE
-from adm.report.page.pictures import Picture, drawn, picture
-from adm.report.page.training import read_log, training_curves, training_row
+from adm.report.page.pictures import Picture, picture, read_log, training_curves, training_row
 from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, expected_errors, read_verdicts, verdict_table
 
@@ -86,7 +84,7 @@ def document(content: Content) -> str:
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
     shown = [*claims, *tables, *pictures]
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template(TEMPLATE).render(
+    text = environment.get_template("page.html.j2").render(
         content=content,
         claims=claims,
         tables=tables,
@@ -156,7 +154,7 @@ def _trainings(content: Content) -> tuple[list[Trained], Markup]:
                 f"Loss {first['loss']:.3g} up to iteration {first['step']:.0f}, {last['loss']:.3g} at the end, "
                 f"iteration {last['step']:.0f}."
             )
-            trained.append(Trained(model, drawn(training_curves(log)), told))
+            trained.append(Trained(model, training_curves(log), told))
     if not rows:
         return [], Markup()
     caption = "Training as its logs tell it: time is measured, and differs from machine to machine."
