@@ -44,7 +44,11 @@ from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
 
+TEMPERATURE_METRICS = ("fid", "precision", "recall")
+"""The metrics of a figure of temperatures."""
+
 AXES = {
+    "temperature": "Temperature",
     "iterations": "Training iterations",
     "gradient_scale": "Gradient scale",
     "noise_temperature": "Temperature of the noise",
@@ -73,7 +77,7 @@ def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Figure:
 
 
 def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
-    """The caption's remark about this scale; "" if the figure itself shows it."""
+    """Add to a caption what holds of this scale; "" if the figure itself shows it."""
     told = ""
     match shown:
         case ClassGridParams() | RandomGridParams():
@@ -131,36 +135,28 @@ def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(folder, section.side)
 
 
-def _ablations(params: Sections, shown: AblationsParams, inputs: Inputs) -> Figure:
+def _ablations(params: Sections, shown: AblationsParams | EvaluationsParams, inputs: Inputs) -> Figure:
+    x = shown.x if isinstance(shown, AblationsParams) else "evaluations"
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in shown.panels.items():
         panels[title] = {}
         for label, runs in panel.items():
             frame = read_metrics(params, runs, ["fid"], inputs)
-            frame[shown.x] = [_taken(params, params.checkpoint_of(run), shown.x, inputs) for run in runs]
+            frame[x] = [_taken(params, run, x, inputs) for run in runs]
             panels[title][label] = frame
-    return curves.ablation_curves(panels, shown.x)
+    return curves.ablation_curves(panels, x)
 
 
-def _taken(params: Sections, checkpoint: str, x: str, inputs: Inputs) -> float:
-    """FLOPs or seconds that a checkpoint took to train."""
+def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
+    """Count the evaluations that a run takes for an image, or FLOPs or seconds that its checkpoint took to train."""
+    if x == "evaluations":
+        return params.evaluations_of(run).denoiser
+    checkpoint = params.checkpoint_of(run)
     if x == "seconds":
         return read_training_seconds(params, checkpoint, inputs)
     model = params.model_of(checkpoint)
-    batch_size = params.models[model].training.batch_size
     (forward,) = read_sizes(params, [model], "forward_flops", inputs).values()
-    return training_flops(params.iteration_of(checkpoint), batch_size, forward)
-
-
-def _evaluations(params: Sections, shown: EvaluationsParams, inputs: Inputs) -> Figure:
-    panels: dict[str, dict[str, Any]] = {}
-    for title, panel in shown.panels.items():
-        panels[title] = {}
-        for label, runs in panel.items():
-            frame = read_metrics(params, runs, ["fid"], inputs)
-            frame["evaluations"] = [params.evaluations_of(run).denoiser for run in runs]
-            panels[title][label] = frame
-    return curves.ablation_curves(panels, "evaluations")
+    return training_flops(params.iteration_of(checkpoint), params.models[model].training.batch_size, forward)
 
 
 def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Figure:
@@ -169,14 +165,14 @@ def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Fig
     for label, runs in shown.curves.items():
         parameter[label], values = _varied([params.section_of(run) for run in runs])
         frames[label] = read_metrics(params, runs, names, inputs)
-        if not any(run in params.groups for run in runs):  # bars of single runs would hide the curves
+        if not any(run in params.groups for run in runs):  # bars are of seeds of training
             frames[label] = frames[label][names]
         frames[label]["value"] = values
     return curves.trade_off(frames, parameter, shown.panels)
 
 
 def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
-    """What varies along a trade-off, and its value for each run; without a second denoiser its scale is 1."""
+    """Tell what varies along a trade-off, and its value for each run; without a second denoiser its scale is 1."""
     if isinstance(sections[0], GanRunParams):
         return "truncation", [getattr(section, "truncation", np.nan) for section in sections]
     scales = [section.denoiser_scale if isinstance(section, RunParams) else None for section in sections]
@@ -185,28 +181,23 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _temperatures(params: Sections, shown: TemperaturesParams, inputs: Inputs) -> Figure:
+def _curves(params: Sections, shown: CurvesParams | TemperaturesParams, inputs: Inputs) -> Figure:
+    of_temperatures = isinstance(shown, TemperaturesParams)
+    names, x = (TEMPERATURE_METRICS, "temperature") if of_temperatures else (shown.y, shown.x)
     frames = {}
     for label, runs in shown.curves.items():
-        sections = [params.runs[params.members(run)[0]] for run in runs]
-        frames[label] = read_metrics(params, runs, curves.TEMPERATURE_METRICS, inputs)
-        # One of them is 1.
-        frames[label]["value"] = [s.noise_temperature * s.epsilon_temperature for s in sections]
-    return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
-
-
-def _curves(params: Sections, shown: CurvesParams, inputs: Inputs) -> Figure:
-    frames = {}
-    for label, runs in shown.curves.items():
-        frames[label] = read_metrics(params, runs, shown.y, inputs)
-        frames[label]["value"] = [_abscissa(params, run, shown.x) for run in runs]
-    return curves.along(frames, shown.y, AXES[shown.x])
+        frames[label] = read_metrics(params, runs, names, inputs)
+        frames[label]["value"] = [_abscissa(params, run, x) for run in runs]
+    return curves.along(frames, names, AXES[x])
 
 
 def _abscissa(params: Sections, run: str, axis: str) -> float:
+    section: Any = params.section_of(run)
     if axis == "iterations":
         return params.iteration_of(params.checkpoint_of(run))
-    return float(getattr(params.section_of(run), axis))
+    if axis == "temperature":  # one of the two is 1
+        return float(section.noise_temperature * section.epsilon_temperature)
+    return float(getattr(section, axis))
 
 
 def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
@@ -281,9 +272,9 @@ def _random_grids(params: Sections, shown: RandomGridParams, inputs: Inputs) -> 
 
 ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
     "ablations": _ablations,
-    "evaluations": _evaluations,
+    "evaluations": _ablations,
     "trade_offs": _trade_offs,
-    "temperatures": _temperatures,
+    "temperatures": _curves,
     "curves": _curves,
     "neighbours": _neighbours,
     "variation": _variations,

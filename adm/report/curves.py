@@ -5,10 +5,11 @@ If a frame has the columns `<metric>_low` and `<metric>_high`, they are drawn as
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -18,15 +19,9 @@ from numpy.typing import NDArray
 
 from adm.config.metrics import METRICS
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
-
-if TYPE_CHECKING:  # its import takes longer than matplotlib's
-    import pandas as pd
-
-    from adm.report.lottery import Draws
-    from adm.sampling.found_schedules import VariationalSchedules
-    from adm.sampling.studies import Likelihood
-
-TEMPERATURE_METRICS = ("fid", "precision", "recall")
+from adm.report.lottery import Draws
+from adm.sampling.found_schedules import VariationalSchedules
+from adm.sampling.studies import Likelihood
 
 TAKEN = {
     "flops": ("Training compute", {"GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15, "EFLOP": 1e18, "ZFLOP": 1e21}),
@@ -60,8 +55,8 @@ SIDES = ((7, 0), (-7, 0))
 """More of them, for the end of a curve, which always has its label, where none of those is free."""
 
 
-def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) -> Figure:
-    """FID against what training or sampling took.
+def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) -> Figure:
+    """Draw FID against what training or sampling took.
 
     Args:
         panels: By title, curves by label: frames with the columns `x` and `fid`, a row a checkpoint or a run.
@@ -108,21 +103,17 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) 
 
 
 def trade_off(
-    curves: Mapping[str, "pd.DataFrame"], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
+    curves: Mapping[str, pd.DataFrame], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
 ) -> Figure:
-    """Metrics against each other while a parameter varies.
+    """Draw metrics against each other while a parameter varies.
 
     Args:
         curves: By label, frames with the columns that `pairs` names and `value`, the value of the parameter.
         parameter: The parameter of each curve by its label, such as "gradient scale" or "truncation".
         pairs: The metrics on the x axis and on the y axis of each panel.
 
-    Raises:
-        ValueError: There is no curve.
-
     Source: Figure 6.
     """
-    _check_curves(curves)
     with mpl.rc_context(STYLE):
         figure, panels = _panels(len(pairs), 3.6)
         for axes, (x, y) in zip(panels, pairs, strict=True):
@@ -139,20 +130,16 @@ def trade_off(
     return figure
 
 
-def along(curves: Mapping[str, "pd.DataFrame"], metrics: Sequence[str], xlabel: str) -> Figure:
-    """Metrics against a parameter of the runs, one panel for each metric.
+def along(curves: Mapping[str, pd.DataFrame], metrics: Sequence[str], xlabel: str) -> Figure:
+    """Draw metrics against a parameter of the runs, one panel for each metric.
 
     Args:
         curves: By label, frames with the columns `value`, the parameter, and `metrics`.
         metrics: The metric on the y axis of each panel.
         xlabel: The parameter's label.
 
-    Raises:
-        ValueError: There is no curve.
-
     Source: Figure 11.
     """
-    _check_curves(curves)
     with mpl.rc_context(STYLE):
         figure, panels = _panels(len(metrics), 3.3)
         for axes, metric in zip(panels, metrics, strict=True):
@@ -164,18 +151,14 @@ def along(curves: Mapping[str, "pd.DataFrame"], metrics: Sequence[str], xlabel: 
     return figure
 
 
-def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
-    """The terms of L_vlb over the timestep, and their running sum from t = 0, with the prior added at the end.
+def likelihood(curves: Mapping[str, Likelihood]) -> Figure:
+    """Draw the terms of L_vlb over the timestep, and their running sum from t = 0, with the prior added at the end.
 
     Args:
         curves: Likelihoods by label.
 
-    Raises:
-        ValueError: There is no curve.
-
     Source: equations 8-11; Nichol & Dhariwal (2021), figure 2.
     """
-    _check_curves(curves)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         terms, sums = figure.subplots(1, 2)
@@ -197,8 +180,8 @@ def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
     return figure
 
 
-def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]]) -> Figure:
-    """The bound against the number of steps, and the timesteps that schedules visit.
+def schedules(study: VariationalSchedules, visited: Mapping[str, Sequence[int]]) -> Figure:
+    """Draw the bound against the number of steps, and the timesteps that schedules visit.
 
     Args:
         study: The schedules with the least bound.
@@ -225,8 +208,8 @@ def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]
     return figure
 
 
-def lottery(draws: "Draws", label: str) -> Figure:
-    """A metric by each kind of seed, in a panel each, and the standard deviation that each kind makes.
+def lottery(draws: Draws, label: str) -> Figure:
+    """Draw a metric by each kind of seed, in a panel each, and the standard deviation that each kind makes.
 
     A model's draws of samples are dots on a line; a bar is the mean of the models of one seed. The same models stand in
     all three panels.
@@ -286,13 +269,13 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, grid[:count]
 
 
-def _scale_distance(axes: Axes, curves: Mapping[str, "pd.DataFrame"], metric: str) -> None:
+def _scale_distance(axes: Axes, curves: Mapping[str, pd.DataFrame], metric: str) -> None:
     """Make the y axis logarithmic for distances that differ widely; it stays linear for shares and scores."""
     if METRICS[metric].better == "lower":
         _scale(axes, [value for frame in curves.values() for value in frame[metric].dropna()])
 
 
-def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index: int) -> None:
+def _curve(axes: Axes, frame: pd.DataFrame, x: str, y: str, label: str, index: int) -> None:
     """Draw a curve through the rows that have both numbers, in the style of its index, with bars for known bounds."""
     rows = frame.dropna(subset=[x, y])
     if x not in METRICS:
@@ -342,11 +325,11 @@ def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:
 
 
 def _unit(amount: float, units: Mapping[str, float]) -> str:
-    """The largest unit of which an amount has at least two; the smallest where it has two of none."""
+    """Find the largest unit in which the amount is at least 2, else the smallest."""
     return next((unit for unit, size in reversed(list(units.items())) if amount / size >= 2), next(iter(units)))
 
 
-def _label_points(axes: Axes, frames: Iterable["pd.DataFrame"], x: str, y: str) -> None:
+def _label_points(axes: Axes, frames: Iterable[pd.DataFrame], x: str, y: str) -> None:
     """Write `value` beside the end points of each curve, and beside other points if there is room."""
     curves = [frame.dropna(subset=[x, y, "value"]) for frame in frames]
     point = axes.figure.dpi / 72
@@ -413,8 +396,3 @@ def _is_astray(box: Bbox, at: NDArray[np.float64], points: NDArray[np.float64]) 
     """Whether a label is nearer to another point than to its own."""
     middle = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
     return bool(np.hypot(*(points - middle).T).min() < np.hypot(*(at - middle)))
-
-
-def _check_curves(curves: Mapping[str, Any]) -> None:
-    if not curves:
-        raise ValueError("curves: none given; at least one is needed")

@@ -1,4 +1,7 @@
-"""Tables 7 and 11 to 14: throughput and hyperparameters, the paper's and those of the params file."""
+"""Tables 7 and 11 to 14: throughput and hyperparameters, the paper's and those of the params file.
+
+What builds a table takes and raises the same as in `adm.report.run_tables`.
+"""
 
 from statistics import median
 from typing import Any
@@ -22,16 +25,7 @@ ROWS_A_MODEL = 3
 def throughput_table(
     paper: pd.DataFrame, params: Sections, shown: ThroughputTableParams, inputs: Inputs
 ) -> pd.DataFrame:
-    """Table 7: training images per second, in theory and measured on this machine.
-
-    Args:
-        paper: The paper's table, three rows for each model.
-        params: The sections that it rests on.
-        shown: The table's section, with as many models as the paper's table.
-        inputs: Artifacts that include the "throughput" of its models.
-
-    Raises:
-        UserError: A throughput is missing, malformed, or was measured with other sections.
+    """Build Table 7, of three rows a model: training images per second, in theory and measured on this machine.
 
     Source: Appendix B.1.
     """
@@ -66,21 +60,12 @@ def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[
 
 
 def _rate(images_per_second: float) -> str:
-    """A rate as the paper prints it; rates below ten get three significant digits."""
+    """Print a rate as the paper does; rates below ten get three significant digits."""
     return f"{images_per_second:.1f}" if images_per_second >= 10 else f"{images_per_second:.3g}"
 
 
 def model_table(paper: pd.DataFrame, params: Sections, shown: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
-    """Tables 11 to 13: hyperparameters of models, one column for each model.
-
-    Args:
-        paper: The paper's table: one column for each model, `row` and `note`.
-        params: The sections that it rests on.
-        shown: The table's section, with as many columns as the paper's table.
-        inputs: Artifacts that include "sizes".
-
-    Raises:
-        UserError: A model is missing from the sizes, or its section differs.
+    """Build Tables 11 to 13: hyperparameters of models, one column for each model.
 
     Source: Appendix K.
     """
@@ -125,13 +110,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
 
 
 def scale_table(paper: pd.DataFrame, params: Sections, shown: ScalesParams, inputs: Inputs) -> pd.DataFrame:
-    """Table 14: the chosen gradient scales, one row for each sampler.
-
-    Args:
-        paper: The paper's table: one column for each model, and `row`.
-        params: The sections that it rests on.
-        shown: The table's section, with as many columns as the paper's table.
-        inputs: Not read: the params file has the scales.
+    """Build Table 14: the chosen gradient scales, one row for each sampler; the params file alone has them.
 
     Source: Appendix K.
     """

@@ -1,4 +1,9 @@
-"""Tables of runs: the paper's, with its values and those measured here in its rows, and the user's own."""
+"""Tables of runs: the paper's, with its values and those measured here in its rows, and the user's own.
+
+What builds a table of the paper takes the paper's table, the sections of the params file that it rests on, the table's
+own section, with as many rows as the paper's table, and the artifacts that `adm.params.needs` names. It raises a
+UserError if an artifact is missing, or was made with other sections.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,33 +51,14 @@ GROUPS = {"table_7": "Model", "table_10": "Dataset", "table_16": "Dataset", "app
 
 
 def run_table(paper: pd.DataFrame, params: Sections, shown: RowsParams, inputs: Inputs) -> pd.DataFrame:
-    """Tables 6, 8, 9, 15, 16: metrics of runs.
-
-    Args:
-        paper: The paper's table: `group` if it has groups, `row`, and metrics.
-        params: The sections that it rests on.
-        shown: The table's section, with as many rows as the paper's table.
-        inputs: Artifacts that include the "metrics" of its runs.
-
-    Raises:
-        UserError: Metrics are missing, or belong to a run with another section.
-    """
+    """Build Tables 6, 8, 9, 15 and 16: metrics of runs."""
     table = labels(paper)
     table[HERE] = [describe(params, source) for source in shown.rows]
     return _with_further(table, shown, _beside(table, paper, params, shown, inputs))
 
 
 def compute_table(paper: pd.DataFrame, params: Sections, shown: ComputeParams, inputs: Inputs) -> pd.DataFrame:
-    """Table 10: training compute of generator and classifier in V100-days, and metrics.
-
-    Args:
-        paper: The paper's table.
-        params: The sections that it rests on.
-        shown: The table's section, with as many rows as the paper's table.
-        inputs: Artifacts that include the "metrics" of its runs, and "sizes".
-
-    Raises:
-        UserError: Metrics or sizes are missing, or belong to a run or model with another section.
+    """Build Table 10: training compute of generator and classifier in V100-days, and metrics.
 
     Source: Appendix B.3.
     """
@@ -93,7 +79,7 @@ def compute_table(paper: pd.DataFrame, params: Sections, shown: ComputeParams, i
 
 
 def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
-    """The checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none.
+    """List the checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none.
 
     Those of a group are its first run's: seeds do not change what training costs.
     A run of gradient scale zero needs no classifier.
@@ -116,7 +102,7 @@ def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
 def compute_of(
     params: Sections, shown: ComputeParams, run: str, flops: dict[str, int]
 ) -> tuple[float, float, float] | None:
-    """V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
+    """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
     generators, classifiers = trained_for(params, run)
     if not generators:
         return None
@@ -128,7 +114,7 @@ def compute_of(
 
 
 def days_of(params: Sections, shown: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
-    """V100-days of a checkpoint's training, at the measured throughput of its model or else at the theoretical one."""
+    """Count V100-days of a checkpoint's training, at its model's measured throughput, or else at the theoretical one."""
     name = params.model_of(checkpoint)
     rate = shown.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
     training = params.models[name].training
@@ -136,18 +122,9 @@ def days_of(params: Sections, shown: ComputeParams, checkpoint: str, flops: dict
 
 
 def sweep_table(paper: pd.DataFrame, params: Sections, shown: SweepsParams, inputs: Inputs) -> pd.DataFrame:
-    """Appendix K: the gradient scales of sweeps, with the chosen one of each sweep marked.
+    """Build Appendix K's table: the gradient scales of sweeps, with the chosen one of each sweep marked.
 
     The chosen one here has the lowest FID; a sweep with a single run has no chosen one.
-
-    Args:
-        paper: The paper's table.
-        params: The sections that it rests on.
-        shown: The table's section, with as many rows as the paper's table; all runs are guided.
-        inputs: Artifacts that include the "metrics" of its runs.
-
-    Raises:
-        UserError: Metrics are missing, or belong to a run with another section.
 
     Source: Appendix K.
     """
@@ -172,14 +149,6 @@ def own_table(params: Sections, shown: OwnTableParams, inputs: Inputs) -> pd.Dat
 
     ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
     its cells. The column of evaluations is empty for runs that no denoiser samples.
-
-    Args:
-        params: The sections that it rests on.
-        shown: The table's section.
-        inputs: Artifacts that include the "metrics" of its runs, and what is "judged" of them.
-
-    Raises:
-        UserError: Metrics are missing, or belong to a run with another section.
     """
     labels, runs = list(shown.rows), list(shown.rows.values())
     found = read_metrics(params, runs, shown.metrics, inputs)
@@ -297,18 +266,18 @@ def _intervals(found: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, lis
 
 
 def labels(paper: pd.DataFrame) -> pd.DataFrame:
-    """The columns that label rows, under their printed headings."""
+    """Begin a table with the columns that label rows, under their printed headings."""
     names = [name for name in LABELS if name in paper]
     return paper[names].rename(columns=LABELS)
 
 
 def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """A table with the headings of the table `name` for its rows and groups."""
+    """Give rows and groups the headings of the table `name`."""
     return table.rename(columns={"Row": ROWS.get(name, "Row"), "Group": GROUPS.get(name, "Group")})
 
 
 def describe(params: Sections, source: str | NoSource) -> str:
-    """A short description of the run or the group of runs of a row, or the reason why there is none."""
+    """Describe the run or the group of runs of a row in short, or say why there is none."""
     if isinstance(source, NoSource):
         return source.none
     if source in params.groups:
@@ -340,7 +309,7 @@ def _way(run: SamplingParams) -> str:
 
 
 def printed_steps(steps: str) -> str:
-    """A schedule of sampling steps in words."""
+    """Print a schedule of sampling steps in words."""
     for form, spacing in SPACINGS.items():
         if steps.startswith(form):
             return f"{steps.removeprefix(form)} steps{spacing}"
