@@ -114,7 +114,7 @@ def compute_of(
 
 
 def days_of(params: Sections, shown: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
-    """Count V100-days of a checkpoint's training, at its model's measured throughput, or else at the theoretical one."""
+    """Count V100-days of a checkpoint's training, at the measured throughput of its model, else in theory."""
     name = params.model_of(checkpoint)
     rate = shown.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
     training = params.models[name].training
