@@ -1,7 +1,7 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,7 +23,6 @@ from adm.params.figures import (
     NeighboursFigureParams,
     PanelParams,
     RandomGridParams,
-    RunCurvesParams,
     SchedulesFigureParams,
     TemperaturesParams,
     TradeOffsParams,
@@ -61,7 +60,14 @@ AXES = {
 """Labels of the x axis of curves, by axis."""
 
 
-def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Figure:
+class Drawn(NamedTuple):
+    """A figure, and what its caption adds about this scale; "" if the figure itself shows it."""
+
+    figure: Figure
+    remark: str = ""
+
+
+def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Drawn:
     """Draw a figure.
 
     Args:
@@ -76,49 +82,10 @@ def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Figure:
     return ARTISTS[shown.kind](params, shown, inputs)
 
 
-def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
-    """Add to a caption what holds of this scale; "" if the figure itself shows it."""
-    told = ""
-    match shown:
-        case ClassGridParams() | RandomGridParams():
-            run = params.scored[shown.run]
-            guided = isinstance(run, RunParams) and run.gradient_scale
-            return f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
-        case InterpolationFigureParams():
-            section = params.interpolations[shown.study]
-            study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=section)
-            return (
-                f"Here: gradient scale {section.gradient_scale:g}; mean squared error of {len(study.error_all)} "
-                f"reconstructions {study.error_all_but_last.mean():.2g} if encoded over all steps but the last, "
-                f"{study.error_all.mean():.2g} over all; {study.error_skipped.mean():.2g} if decoding skips it, too."
-            )
-        case LikelihoodsFigureParams():
-            found = {label: _measured(params, study, inputs) for label, study in shown.curves.items()}
-            alike = len(set(found.values())) == 1
-            return f"Here: {'; '.join(dict.fromkeys(w if alike else f'{label}, {w}' for label, w in found.items()))}."
-        case SchedulesFigureParams():
-            bound = params.schedules[shown.study]
-            assert isinstance(bound, VariationalParams)
-            return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
-        case LotteryFigureParams():
-            draws = read_draws(params, shown.runs, shown.metric, inputs)
-            ratio = draws.analysed.ratio
-            told = (
-                f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with "
-                f"{draws.num_samples} samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples "
-                f"again (95 %: {ratio.low:.3g} to {ratio.high:.3g})."
-            )
-        case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & keys_read(
-            shown, "metrics"
-        ):
-            told = "Here: means over seeds of training, with bars over their 95 % t-intervals."
-    return told
-
-
-def _measured(params: Sections, study: str, inputs: Inputs) -> str:
-    section = params.likelihoods[study]
-    found = read_study(Likelihood, inputs["studies"][study], likelihood=section)
-    return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
+def _of_seeds(params: Sections, shown: AnyFigureParams) -> str:
+    """Say what the bars of a figure of groups are; "" without a group."""
+    has_groups = params.groups.keys() & keys_read(shown, "metrics")
+    return "Here: means over seeds of training, with bars over their 95 % t-intervals." if has_groups else ""
 
 
 def _samples_of(params: Sections, run: str, inputs: Inputs) -> tuple[Images, Labels]:
@@ -135,7 +102,7 @@ def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(folder, section.side)
 
 
-def _ablations(params: Sections, shown: AblationsParams | EvaluationsParams, inputs: Inputs) -> Figure:
+def _ablations(params: Sections, shown: AblationsParams | EvaluationsParams, inputs: Inputs) -> Drawn:
     x = shown.x if isinstance(shown, AblationsParams) else "evaluations"
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in shown.panels.items():
@@ -144,7 +111,7 @@ def _ablations(params: Sections, shown: AblationsParams | EvaluationsParams, inp
             frame = read_metrics(params, runs, ["fid"], inputs)
             frame[x] = [_taken(params, run, x, inputs) for run in runs]
             panels[title][label] = frame
-    return curves.ablation_curves(panels, x)
+    return Drawn(curves.ablation_curves(panels, x), _of_seeds(params, shown))
 
 
 def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
@@ -159,7 +126,7 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
     return training_flops(params.iteration_of(checkpoint), params.models[model].training.batch_size, forward)
 
 
-def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Figure:
+def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Drawn:
     names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
     frames, parameter = {}, {}
     for label, runs in shown.curves.items():
@@ -168,7 +135,7 @@ def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Fig
         if not any(run in params.groups for run in runs):  # bars are of seeds of training
             frames[label] = frames[label][names]
         frames[label]["value"] = values
-    return curves.trade_off(frames, parameter, shown.panels)
+    return Drawn(curves.trade_off(frames, parameter, shown.panels), _of_seeds(params, shown))
 
 
 def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
@@ -181,14 +148,14 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _curves(params: Sections, shown: CurvesParams | TemperaturesParams, inputs: Inputs) -> Figure:
+def _curves(params: Sections, shown: CurvesParams | TemperaturesParams, inputs: Inputs) -> Drawn:
     of_temperatures = isinstance(shown, TemperaturesParams)
     names, x = (TEMPERATURE_METRICS, "temperature") if of_temperatures else (shown.y, shown.x)
     frames = {}
     for label, runs in shown.curves.items():
         frames[label] = read_metrics(params, runs, names, inputs)
         frames[label]["value"] = [_abscissa(params, run, x) for run in runs]
-    return curves.along(frames, names, AXES[x])
+    return Drawn(curves.along(frames, names, AXES[x]), _of_seeds(params, shown))
 
 
 def _abscissa(params: Sections, run: str, axis: str) -> float:
@@ -200,7 +167,7 @@ def _abscissa(params: Sections, run: str, axis: str) -> float:
     return float(getattr(section, axis))
 
 
-def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
+def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs) -> Drawn:
     blocks = {}
     for title, study in shown.blocks.items():
         pair = params.neighbours[study]
@@ -208,47 +175,64 @@ def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs)
         samples = _samples_of(params, pair.run, inputs)[0][: len(nearest)]
         real = _images_of(params, neighbours_dataset(params, study), inputs)
         blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
-    return grids.neighbour_grid(blocks)
+    return Drawn(grids.neighbour_grid(blocks))
 
 
-def _variations(params: Sections, shown: VariationFigureParams, inputs: Inputs) -> Figure:
+def _variations(params: Sections, shown: VariationFigureParams, inputs: Inputs) -> Drawn:
     section = params.variations[shown.study]
     study = read_study(Variation, inputs["studies"][shown.study], variation=section, run=params.runs[section.run])
-    return grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels])
+    return Drawn(grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels]))
 
 
-def _interpolations(params: Sections, shown: InterpolationFigureParams, inputs: Inputs) -> Figure:
-    study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=params.interpolations[shown.study])
-    return grids.interpolation_grid(study.originals, study.images)
-
-
-def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Inputs) -> Figure:
-    return curves.likelihood(
-        {
-            label: read_study(Likelihood, inputs["studies"][study], likelihood=params.likelihoods[study])
-            for label, study in shown.curves.items()
-        }
+def _interpolations(params: Sections, shown: InterpolationFigureParams, inputs: Inputs) -> Drawn:
+    section = params.interpolations[shown.study]
+    study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=section)
+    return Drawn(
+        grids.interpolation_grid(study.originals, study.images),
+        f"Here: gradient scale {section.gradient_scale:g}; mean squared error of {len(study.error_all)} "
+        f"reconstructions {study.error_all_but_last.mean():.2g} if encoded over all steps but the last, "
+        f"{study.error_all.mean():.2g} over all; {study.error_skipped.mean():.2g} if decoding skips it, too.",
     )
 
 
-def _schedules(params: Sections, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
-    section = params.schedules[shown.study]
-    study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=section)
+def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Inputs) -> Drawn:
+    studies, sizes = {}, {}
+    for label, key in shown.curves.items():
+        section = params.likelihoods[key]
+        study = studies[label] = read_study(Likelihood, inputs["studies"][key], likelihood=section)
+        sizes[label] = f"{len(study.bits)} images of {section.dataset} at {len(study.timesteps)} timesteps"
+    alike = len(set(sizes.values())) == 1
+    told = dict.fromkeys(size if alike else f"{label}, {size}" for label, size in sizes.items())
+    return Drawn(curves.likelihood(studies), f"Here: {'; '.join(told)}.")
+
+
+def _schedules(params: Sections, shown: SchedulesFigureParams, inputs: Inputs) -> Drawn:
+    bound = params.schedules[shown.study]
+    assert isinstance(bound, VariationalParams)
+    study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=bound)
     visited = {label: visited_timesteps(params, run, inputs) for label, run in shown.runs.items()}
-    return curves.schedules(study, visited)
+    remark = f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
+    return Drawn(curves.schedules(study, visited), remark)
 
 
-def _lottery(params: Sections, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
-    return curves.lottery(read_draws(params, shown.runs, shown.metric, inputs), METRICS[shown.metric].label)
+def _lottery(params: Sections, shown: LotteryFigureParams, inputs: Inputs) -> Drawn:
+    draws = read_draws(params, shown.runs, shown.metric, inputs)
+    ratio = draws.analysed.ratio
+    return Drawn(
+        curves.lottery(draws, METRICS[shown.metric].label),
+        f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with {draws.num_samples} "
+        f"samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples again (95 %: "
+        f"{ratio.low:.3g} to {ratio.high:.3g}).",
+    )
 
 
-def _comparisons(params: Sections, shown: ComparisonParams, inputs: Inputs) -> Figure:
+def _comparisons(params: Sections, shown: ComparisonParams, inputs: Inputs) -> Drawn:
     count = shown.columns * shown.lines
     rows = {
         title: {name: _panel(params, panel, count, inputs) for name, panel in row.items()}
         for title, row in shown.rows.items()
     }
-    return grids.comparison(rows, shown.columns)
+    return Drawn(grids.comparison(rows, shown.columns))
 
 
 def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
@@ -260,17 +244,17 @@ def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> 
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
-def _class_grids(params: Sections, shown: ClassGridParams, inputs: Inputs) -> Figure:
+def _grids(params: Sections, shown: ClassGridParams | RandomGridParams, inputs: Inputs) -> Drawn:
     images, labels = _samples_of(params, shown.run, inputs)
-    return grids.class_grid(images, labels, shown.classes, shown.columns, shown.names)
+    run = params.scored[shown.run]
+    guided = isinstance(run, RunParams) and run.gradient_scale
+    remark = f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
+    if isinstance(shown, RandomGridParams):
+        return Drawn(grids.random_grid(images, shown.rows, shown.columns), remark)
+    return Drawn(grids.class_grid(images, labels, shown.classes, shown.columns, shown.names), remark)
 
 
-def _random_grids(params: Sections, shown: RandomGridParams, inputs: Inputs) -> Figure:
-    images, _ = _samples_of(params, shown.run, inputs)
-    return grids.random_grid(images, shown.rows, shown.columns)
-
-
-ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
+ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {
     "ablations": _ablations,
     "evaluations": _ablations,
     "trade_offs": _trade_offs,
@@ -283,7 +267,7 @@ ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
     "schedules": _schedules,
     "lottery": _lottery,
     "comparison": _comparisons,
-    "class_grid": _class_grids,
-    "random_grid": _random_grids,
+    "class_grid": _grids,
+    "random_grid": _grids,
 }
 """The function that draws each kind of figure."""

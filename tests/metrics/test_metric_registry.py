@@ -106,7 +106,7 @@ def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evalu
 
     curve = {"kind": "curves", "x": "gradient_scale", "y": ["spread"], "curves": {"a": ["scale-0", "scale-2"]}}
     figures = {"spreads": CurvesParams.model_validate({**curve, "caption": "Spreads."})}
-    (axes,) = draw(params, figures["spreads"], inputs).axes
+    (axes,) = draw(params, figures["spreads"], inputs).figure.axes
     assert axes.get_ylabel() == "Spread (higher is better)"
     assert axes.lines[0].get_ydata()[1] == pytest.approx(value)
 

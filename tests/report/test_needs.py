@@ -9,7 +9,7 @@ from adm.params.claims import grouped
 from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import Needs, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import NoSource, keys_in, keys_read
-from adm.report.artwork import draw, remark
+from adm.report.artwork import draw
 from adm.sampling.batch import write_batch
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
@@ -147,7 +147,7 @@ def test_a_figure_of_curves_is_made_from_its_needs_alone(params, placed, write_s
     for segment, path in inputs["training"].items():
         made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
-    assert draw(params, params.figures[name], inputs).axes
+    assert draw(params, params.figures[name], inputs).figure.axes
 
 
 def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, placed, write_scores, write_sizes, tmp_path):
@@ -156,7 +156,7 @@ def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, place
     params = params.model_copy(update={"figures": {"mine": shown}})
     write_scores(tmp_path, params, runs)
     write_sizes(tmp_path, params, forward_flops=10**9)
-    (axes,) = draw(params, params.figures["mine"], placed(needs_of_figure(params, "mine"), tmp_path)).axes
+    (axes,) = draw(params, params.figures["mine"], placed(needs_of_figure(params, "mine"), tmp_path)).figure.axes
     assert axes.get_xlabel() == "Training compute (TFLOP)"
     expected = [3 * batch_size * iterations / 1000 for iterations in (250, 500, 4360)]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)
@@ -172,7 +172,7 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
     needs = needs_of_figure(params, "mine")
     assert (needed(needs), needs.metrics) == ({"metrics"}, runs)
     write_scores(tmp_path, params, runs)
-    first, second = draw(params, params.figures["mine"], placed(needs, tmp_path)).axes
+    first, second = draw(params, params.figures["mine"], placed(needs, tmp_path)).figure.axes
     assert first.lines[0].get_xdata().tolist() == values
     assert second.get_ylabel() == "FID (lower is better)"
     figure_stage.run("mine", params.figures["mine"], params, placed(needs, tmp_path), tmp_path / "mine")
@@ -191,11 +191,11 @@ def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_
     inputs, (early, late) = placed(needs, tmp_path), needs.studies
     for study in (early, late):
         write_likelihood_of(inputs["studies"][study], params.likelihoods[study], 4)
-    assert [len(axes.lines) for axes in draw(params, params.figures["likelihood"], inputs).axes] == [2, 2]
-    assert remark(params, params.figures["likelihood"], inputs) == "Here: 4 images of digits at 3 timesteps."
+    assert [len(axes.lines) for axes in draw(params, params.figures["likelihood"], inputs).figure.axes] == [2, 2]
+    assert draw(params, params.figures["likelihood"], inputs).remark == "Here: 4 images of digits at 3 timesteps."
     write_likelihood_of(inputs["studies"][late], params.likelihoods[late], 5)
     first, second = params.figures["likelihood"].curves
-    assert remark(params, params.figures["likelihood"], inputs) == (
+    assert draw(params, params.figures["likelihood"], inputs).remark == (
         f"Here: {first}, 4 images of digits at 3 timesteps; {second}, 5 images of digits at 3 timesteps."
     )
 
