@@ -46,7 +46,7 @@ DEVICES = (V100, A100, H100)
 
 
 def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> float:
-    """Training images per second at full utilisation.
+    """Compute training images per second at full utilisation.
 
     Args:
         forward_flops: Floating-point operations of a forward pass on one image, at least 1.
@@ -58,7 +58,7 @@ def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> fl
 
 
 def training_flops(iterations: int, batch_size: int, forward_flops: float) -> float:
-    """Floating-point operations that training takes.
+    """Count the floating-point operations that training takes.
 
     Args:
         iterations: Updates.
@@ -69,12 +69,12 @@ def training_flops(iterations: int, batch_size: int, forward_flops: float) -> fl
 
 
 def utilisation(images_per_second: float, forward_flops: float, peak: float = V100_FLOPS) -> float:
-    """Measured training throughput as a share of the theoretical one. Source: Table 7."""
+    """Divide the measured training throughput by the theoretical one. Source: Table 7."""
     return images_per_second / theoretical_throughput(forward_flops, peak)
 
 
 def v100_days(iterations: int, batch_size: int, images_per_second: float) -> float:
-    """Days of one V100 that training takes.
+    """Count the days of one V100 that training takes.
 
     Args:
         iterations: Number of updates.

@@ -98,7 +98,7 @@ def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) ->
             _legend_below(axes)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
-        _scale(grid.flat[0], [value for frame in frames for value in frame["fid"]])
+        _scale(grid.flat[0], frames, "fid")
     return figure
 
 
@@ -122,7 +122,7 @@ def trade_off(
                 _curve(axes, frame.sort_values("value", kind="stable"), x, y, name, index)
             axes.set(xlabel=axis_label(x), ylabel=axis_label(y))
             axes.margins(0.12)
-            _scale_distance(axes, curves, y)
+            _scale(axes, curves.values(), y)
         _legend_above(figure, panels[0])
         figure.draw_without_rendering()  # labels can avoid each other only when the layout is known
         for axes, (x, y) in zip(panels, pairs, strict=True):
@@ -146,7 +146,7 @@ def along(curves: Mapping[str, pd.DataFrame], metrics: Sequence[str], xlabel: st
             for index, (label, frame) in enumerate(curves.items()):
                 _curve(axes, frame, "value", metric, label, index)
             axes.set(xlabel=xlabel, ylabel=axis_label(metric))
-            _scale_distance(axes, curves, metric)
+            _scale(axes, curves.values(), metric)
         _legend_above(figure, panels[0])
     return figure
 
@@ -269,10 +269,10 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, grid[:count]
 
 
-def _scale_distance(axes: Axes, curves: Mapping[str, pd.DataFrame], metric: str) -> None:
+def _scale(axes: Axes, curves: Iterable[pd.DataFrame], metric: str) -> None:
     """Make the y axis logarithmic for distances that differ widely; it stays linear for shares and scores."""
-    if METRICS[metric].better == "lower":
-        _scale(axes, [value for frame in curves.values() for value in frame[metric].dropna()])
+    if METRICS[metric].better == "lower" and _is_wide([value for frame in curves for value in frame[metric].dropna()]):
+        _logarithmic(axes, "y")
 
 
 def _curve(axes: Axes, frame: pd.DataFrame, x: str, y: str, label: str, index: int) -> None:
@@ -306,17 +306,13 @@ def _legend_below(axes: Axes) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + drop, ncols=2)
 
 
-def _scale(axes: Axes, values: Iterable[float]) -> None:
-    """Make the y axis logarithmic if values differ widely, with ticks at 1, 2 and 5 of each decade."""
-    if _is_wide(list(values)):
-        _logarithmic(axes, "y")
-
-
 def _is_wide(values: Sequence[float]) -> bool:
+    """Whether values differ so widely that an axis is logarithmic."""
     return bool(values) and min(values) > 0 and max(values) / min(values) >= LOGARITHMIC
 
 
 def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, with ticks at 1, 2 and 5 of each decade."""
     axes.set(**{f"{name}scale": "log"})
     axis = axes.xaxis if name == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -73,18 +73,18 @@ td:hover .interval {{ display: block; }}
 
 
 def title(key: str) -> str:
-    """The printed name of a table or figure: "Table 8" for "table_8"."""
+    """Print the name of a table or figure: "Table 8" for "table_8"."""
     words = key.replace("_", " ")
     return words.title() if key == "appendix_k" else words.capitalize()
 
 
 def iterations(count: int) -> str:
-    """An iteration count as the paper writes it: whole thousands from 10,000 on with K, others in full."""
+    """Print an iteration count as the paper does: whole thousands from 10,000 on with K, others in full."""
     return f"{count // 1000}K" if count >= 10_000 and count % 1000 == 0 else str(count)
 
 
 def plain(number: float) -> str:
-    """A number without unnecessary digits, as the paper writes batch sizes and days; "" for NaN."""
+    """Print a number without unnecessary digits, as the paper does batch sizes and days; "" for NaN."""
     return "" if pd.isna(number) else f"{number:g}"
 
 
@@ -93,7 +93,7 @@ SEEDS = "Here, a metric over seeds of training is: mean ± half the width of its
 
 
 def significant(value: float, digits: int) -> str:
-    """A number with `digits` significant digits and no exponent."""
+    """Print a number with `digits` significant digits and no exponent."""
     return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
 
 
@@ -115,7 +115,7 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
     printed = table.map(_print)
     words = [_is_text(table[column]) for column in table]
     alignment = ["left" if is_words else "right" for is_words in words]
-    values = table.select_dtypes("float").map(_sorted_by).to_dict("list")
+    values = table.select_dtypes("float").map(lambda value: "" if pd.isna(value) else f"{value:.6g}").to_dict("list")
     html = html_table(printed, caption, words, values, table.attrs.get(INTERVALS, {}))
     texts = {
         ".csv": csv_of(_apart(table)),
@@ -123,11 +123,6 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         ".tex": latex(printed, caption, "".join(side[0] for side in alignment)),
         ".html": html_document(name, html),
     }
-    write_texts(stem, texts)
-
-
-def write_texts(stem: Path, texts: Mapping[str, str]) -> None:
-    """Write texts as the files `<stem><ending>`, by their endings."""
     with new_files(*map(stem.with_suffix, texts)) as paths:
         for path, text in zip(paths, texts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
@@ -255,10 +250,6 @@ def _print(value: Any) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
-
-
-def _sorted_by(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.6g}"
 
 
 def _in_markdown(text: str) -> str:

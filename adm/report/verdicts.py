@@ -96,7 +96,7 @@ class Data:
 
 
 def clearance(found: Interval, threshold: float) -> float:
-    """The distance of the estimate from the threshold, in units of the arm of the interval on that side.
+    """Measure the distance of the estimate from the threshold in units of the arm of the interval on that side.
 
     Above 1 the interval decides. It is infinite for a point that is not on the threshold.
     """
@@ -106,7 +106,7 @@ def clearance(found: Interval, threshold: float) -> float:
 
 
 def risk(cleared: float | None, freedom: float) -> float:
-    """The probability that the truth lies on the other side of the threshold than the verdict says, at most 2.5 %.
+    """Estimate how probable it is that the truth lies on the other side of the threshold than the verdict says.
 
     It takes the interval's distribution, normal or Student's, as one of the truth. That is right on average over truths
     that are spread evenly around the threshold (Fisher 1930).
@@ -121,7 +121,7 @@ def risk(cleared: float | None, freedom: float) -> float:
 
 
 def needed(cleared: float | None, data: Data) -> str:
-    """How much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
+    """Say how much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
 
     Intervals of n images shrink as 1 / sqrt(n), those of n seeds or repetitions as t(df; 0.975) / sqrt(n), with df in
     proportion to n - 1. The number of images is rounded up to two digits.
@@ -152,7 +152,7 @@ def _rounded_up(exact: float) -> int:
 
 
 def expected_errors(verdicts: Iterable[Verdict]) -> float:
-    """The number of verdicts that are expected to be wrong by chance: the sum of their risks."""
+    """Sum up the risks of verdicts: how many are expected to be wrong by chance."""
     return sum(verdict.risk or 0.0 for verdict in verdicts)
 
 
@@ -190,7 +190,7 @@ def _caption(verdicts: Sequence[Verdict], group: str) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict], group: str) -> str:
-    """The verdicts of a group of claims as a `<table>` element, those first that do not hold."""
+    """Print the verdicts of a group of claims as a `<table>` element, those first that do not hold."""
     ranked = sorted(verdicts, key=lambda verdict: WORST_FIRST.index(verdict.verdict))
     printed = pd.DataFrame([_printed(verdict) for verdict in ranked], columns=list(COLUMNS))
     values = {"Verdict": [str(WORST_FIRST.index(verdict.verdict)) for verdict in ranked]}
