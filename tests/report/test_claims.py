@@ -703,14 +703,6 @@ def test_evidence_of_two_runs_that_changed_places_is_refused(scale):
         write(scale)
 
 
-@pytest.mark.parametrize("made_by", [None, [], {}, {"params": None}, {"params": {"run": []}}])
-def test_metrics_that_tell_of_no_section_are_refused(scale, made_by):
-    path = scale / "metrics" / "a.json"
-    path.write_bytes(sealed_json(json.loads(path.read_bytes()) | {"made_by": made_by}))
-    with pytest.raises(UserError, match=r"a\.json: does not tell which section 'run' of the params file it was made"):
-        write(scale)
-
-
 def test_verdicts_need_no_torch():
     code = "import sys, adm.stages.claims; sys.exit(bool({'torch', 'tensorflow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -246,17 +246,6 @@ def test_crowded_values_are_thinned() -> None:
         assert len(shown) < 45
 
 
-def test_a_trade_off_has_the_papers_panels() -> None:
-    figure = _trade_off()
-    labels = [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
-    assert labels == [
-        ("IS (higher is better)", "FID (lower is better)"),
-        ("IS (higher is better)", "sFID (lower is better)"),
-        ("Recall (higher is better)", "Precision (higher is better)"),
-    ]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BigGAN-deep (truncation)", "ADM-G (scale)"]
-
-
 def test_curves_of_an_ablation_differ_in_colour_and_marker_and_a_shared_one_keeps_its_own() -> None:
     figure = _ablations()
     first, second = figure.axes

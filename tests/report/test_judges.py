@@ -8,11 +8,9 @@ from scipy import stats
 
 from adm.artifacts.manifest import provenance
 from adm.artifacts.seal import write_sealed_json
-from adm.config.metrics import POOLED
 from adm.metrics.jackknife import Jackknife
-from adm.paper import claims as claims_of_paper
 from adm.params import UserError
-from adm.params.claims import ClaimParams, Claims, grouped
+from adm.params.claims import ClaimParams
 from adm.params.judges import judged
 from adm.params.needs import needs_of_table
 from adm.params.published import PublishedGraphParams, PublishedSection
@@ -171,16 +169,3 @@ def test_a_claim_reads_both_scores(two, inputs):
         **{run: float(number) for number, run in enumerate(RUNS, start=1)},
         **{f"{run}@dinov2": 10.0 * number for number, run in enumerate(RUNS, start=1)},
     }
-
-
-def test_claims_of_later_work_stand_in_a_group_apart():
-    later = [key for key, claim in claims_of_paper().items() if claim.get("group") == "later"]
-    assert "judges-rank-alike" in later
-    given = {"judges-rank-alike": {"runs": RUNS, "judge": "dinov2"}, "adagn": {"none": "no time"}}
-    groups = grouped(TypeAdapter(Claims).validate_python(given))
-    assert list(groups["later"]) == ["judges-rank-alike"]
-    assert "judges-rank-alike" not in groups["paper"]
-
-
-def test_a_judges_metrics_need_pooled_features_alone():
-    assert {"fid", "precision", "recall", "density", "coverage", "kid", "fid_infinity"} == set(POOLED)

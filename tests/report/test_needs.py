@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 
-from adm.artifacts.manifest import dump_sections, fingerprint
-from adm.artifacts.seal import write_sealed_csv
 from adm.params.claims import grouped
 from adm.params.figures import AblationsParams, CurvesParams
-from adm.params.needs import Needs, needs_of_claims, needs_of_figure, needs_of_table
-from adm.params.references import NoSource, keys_in, keys_read
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.references import NoSource, keys_read
 from adm.report.artwork import draw
 from adm.sampling.batch import write_batch
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
-from adm.stages import table as stage
 
 NONE = NoSource(none="no time")
 
@@ -21,20 +18,6 @@ NONE = NoSource(none="no time")
 def needed(needs):
     """The kinds of which something is needed."""
     return {kind for kind, keys in needs.items() if keys}
-
-
-def test_keys_stand_once_and_in_order():
-    assert keys_in(["b", NONE, "a", "b", "c", "a"]) == ["b", "a", "c"]
-    assert keys_in([NONE]) == []
-
-
-def test_needs_are_listed_by_kind():
-    assert {kind: keys for kind, keys in Needs(metrics=["a"], data=["b"], sizes=True).items() if keys} == {
-        "metrics": ["a"],
-        "data": ["b"],
-        "sizes": [""],
-    }
-    assert needed(Needs()) == set()
 
 
 EXPECTED_KINDS = {
@@ -124,30 +107,6 @@ def test_claims_need_what_each_of_their_group_names(params, group):
 
 
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
-
-
-@pytest.mark.parametrize("name", [name for name in EXPECTED_KINDS if "throughput" not in EXPECTED_KINDS[name]])
-def test_a_table_is_made_from_its_needs_alone(params, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of_table(params, name)
-    write_scores(tmp_path, params, needs.metrics)
-    if needs.sizes:
-        write_sizes(tmp_path, params, parameters=1, forward_flops=1)
-    stage.run(name, params.tables[name], params, placed(needs, tmp_path), tmp_path / "out")
-    assert (tmp_path / "out.tex").exists()
-
-
-@pytest.mark.parametrize("name", ["figure_5", "figure_5_seconds", "figure_6", "figure_11"])
-def test_a_figure_of_curves_is_made_from_its_needs_alone(params, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of_figure(params, name)
-    inputs = placed(needs, tmp_path)
-    write_scores(tmp_path, params, needs.metrics)
-    if needs.sizes:
-        write_sizes(tmp_path, params, forward_flops=1)
-    (tmp_path / "training").mkdir()
-    for segment, path in inputs["training"].items():
-        made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
-        write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
-    assert draw(params, params.figures[name], inputs).figure.axes
 
 
 def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, placed, write_scores, write_sizes, tmp_path):
