@@ -92,7 +92,7 @@ def _alike(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> list
 
 
 def images_seen(params: Sections) -> dict[str, int]:
-    """The number of images in the whole training of each model, with repetition: iterations times batch size."""
+    """Count the images in the whole training of each model, with repetition: iterations times batch size."""
     images: dict[str, int] = {}
     for checkpoint in (*params.segments, *params.published.checkpoints):
         name = params.model_of(checkpoint)

@@ -147,7 +147,7 @@ def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge
 
 
 def block_of(spreads: Sequence[Jackknife]) -> Block:
-    """The block of one metric of several runs whose samples are paired, or of several metrics of a run."""
+    """Pair one metric of several runs whose samples are paired, or several metrics of a run, in a block."""
     most = max(len(spread.pairs) for spread in spreads)
     pairs = [spread.pairs if len(spread.pairs) else np.zeros(most) for spread in spreads]
     return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
@@ -220,8 +220,7 @@ def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Input
         UserError: A model is missing from the file, or its section differs.
     """
     found: dict[str, int] = {}
-    wanted = list(dict.fromkeys(models))
-    if not wanted:
+    if not (wanted := list(dict.fromkeys(models))):
         return found
     path = inputs["sizes"][""]
     content = read_sealed_json(path)
@@ -235,7 +234,7 @@ def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Input
 
 
 def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> float:
-    """Seconds that a checkpoint took to train, from the logs of all segments that lead to it.
+    """Sum up the seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
         UserError: A log is missing, was changed, has no seconds, or belongs to a segment with other sections.
@@ -265,9 +264,10 @@ def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
     """
     section = params.section_of(run)
     assert isinstance(section, SamplingParams), run
-    folder = None if section.schedule is None else inputs["studies"][section.schedule]
-    if section.schedule is not None and folder is not None:
-        schedule = params.schedules[section.schedule]
+    folder = None
+    if section.schedule is not None:
+        folder, schedule = inputs["studies"][section.schedule], params.schedules[section.schedule]
+        # To read a study checks which sections it was made with.
         if isinstance(schedule, SearchParams):
             read_study(SearchedSchedule, folder, schedule=schedule, run=params.runs[schedule.run])
         else:
