@@ -43,7 +43,7 @@ from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
 
-TEMPERATURE_METRICS = ("fid", "precision", "recall")
+TEMPERATURE_METRICS = ["fid", "precision", "recall"]
 """The metrics of a figure of temperatures."""
 
 AXES = {
@@ -149,8 +149,9 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
 
 
 def _curves(params: Sections, shown: CurvesParams | TemperaturesParams, inputs: Inputs) -> Drawn:
-    of_temperatures = isinstance(shown, TemperaturesParams)
-    names, x = (TEMPERATURE_METRICS, "temperature") if of_temperatures else (shown.y, shown.x)
+    names, x = TEMPERATURE_METRICS, "temperature"
+    if isinstance(shown, CurvesParams):
+        names, x = shown.y, shown.x
     frames = {}
     for label, runs in shown.curves.items():
         frames[label] = read_metrics(params, runs, names, inputs)

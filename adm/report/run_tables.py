@@ -5,7 +5,7 @@ own section, with as many rows as the paper's table, and the artifacts that `adm
 UserError if an artifact is missing, or was made with other sections.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -225,7 +225,7 @@ def _with_further(table: pd.DataFrame, shown: _Shown, found: pd.DataFrame) -> pd
     return table
 
 
-def _over_seeds(found: pd.DataFrame, name: str, cells: Sequence[Any]) -> list[Any]:
+def _over_seeds(found: pd.DataFrame, name: str, cells: Iterable[Any]) -> list[Any]:
     """Cells of a metric, with that over seeds of training in the place of a group's mean, unless no seed changes it."""
     groups = found.get(f"{name}_seeds", [None] * len(found))
     return [

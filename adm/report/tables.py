@@ -115,7 +115,10 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
     printed = table.map(_print)
     words = [_is_text(table[column]) for column in table]
     alignment = ["left" if is_words else "right" for is_words in words]
-    values = table.select_dtypes("float").map(lambda value: "" if pd.isna(value) else f"{value:.6g}").to_dict("list")
+    values = {
+        str(name): ["" if pd.isna(value) else f"{value:.6g}" for value in column]
+        for name, column in table.select_dtypes("float").items()
+    }
     html = html_table(printed, caption, words, values, table.attrs.get(INTERVALS, {}))
     texts = {
         ".csv": csv_of(_apart(table)),
