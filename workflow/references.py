@@ -48,12 +48,12 @@ HERE, HALF = ", here", ", ±"
 
 
 def pages() -> list[Path]:
-    """The pages that may refer to published results."""
+    """List the pages that may refer to published results."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def filled(text: str, name: str) -> str:
-    """A page's text with every number as it is published.
+    """Fill in a page's text with every number as it is published.
 
     Args:
         text: The page's Markdown.

@@ -79,7 +79,7 @@ def respaced_timesteps(num_timesteps: int, steps: str, sigmas: Sequence[float] =
 
 
 def number_of_steps(num_timesteps: int, steps: str) -> int:
-    """How many timesteps a schedule visits, whatever the noise of each.
+    """Count the timesteps that a schedule visits, whatever the noise of each.
 
     Raises:
         ValueError: As in `respaced_timesteps`.
@@ -140,21 +140,21 @@ def _evenly(sigmas: Sequence[float], count: int, warp: Callable[[float], float])
 
 
 def nearest(levels: Sequence[float], level: float) -> int:
-    """The index of the nearest of increasing levels."""
+    """Find the index of the nearest of increasing levels."""
     after = min(max(bisect_left(levels, level), 1), len(levels) - 1)
     return after if len(levels) == 1 or levels[after] - level < level - levels[after - 1] else after - 1
 
 
 @cache
 def family_size(total: int, sections: int, most: int) -> int:
-    """The number of ways to give `total` steps to `sections`, each at most `most`."""
+    """Count the ways to give `total` steps to `sections`, each at most `most`."""
     if sections == 0:
         return int(total == 0)
     return sum(family_size(total - part, sections - 1, most) for part in range(min(most, total) + 1))
 
 
 def family_member(rank: int, total: int, sections: int, most: int) -> list[int]:
-    """The steps of each section of the `rank`-th member, from 0 to `family_size` - 1, in lexicographic order."""
+    """List the steps of each section of the `rank`-th member, from 0 to `family_size` - 1, in lexicographic order."""
     parts: list[int] = []
     for left in reversed(range(sections)):
         part = 0
@@ -167,7 +167,7 @@ def family_member(rank: int, total: int, sections: int, most: int) -> list[int]:
 
 
 def rounds_of(members: int, num_images: int) -> Rounds:
-    """The rounds of successive halving, here quartering: all have about the same cost.
+    """Plan the rounds of successive halving, here quartering: all have about the same cost.
 
     The last one scores at most KEPT members, each on all images.
 

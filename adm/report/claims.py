@@ -65,7 +65,7 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
 
 
 def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
-    """What the claim's interval is of; None if nothing is drawn."""
+    """Count what the claim's interval is of; None if nothing is drawn."""
     if runs := keys_read(claim, "metrics"):
         blocks = _metric_blocks(claim.metric, runs, evidence)  # type: ignore[attr-defined]
         freedom = freedom_of([*blocks.values()])
@@ -147,7 +147,7 @@ def _require_equal_counts(metric: str, scores: Mapping[str, Score]) -> None:
 def _found(
     found: Interval, side: Literal["above", "below"], threshold: float, effect: str, measure: str, note: str = ""
 ) -> Finding:
-    """The verdict from an interval: true or false if it lies wholly on one side of the threshold, else undecided."""
+    """Decide from an interval: true or false if it lies wholly on one side of the threshold, else undecided."""
     above, below = found.low > threshold, found.high < threshold
     holds, fails = (above, below) if side == "above" else (below, above)
     return Finding(

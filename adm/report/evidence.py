@@ -102,7 +102,7 @@ def images_seen(params: Sections) -> dict[str, int]:
 
 
 def _trained(params: Sections, run: str) -> str:
-    """The model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
+    """Name the model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
     match params.scored[run]:
         case RunParams() | UpsampledRunParams() as sampled:
             return params.model_of(sampled.checkpoint)
@@ -112,7 +112,7 @@ def _trained(params: Sections, run: str) -> str:
 
 
 def _iterations(params: Sections, claims: Sequence[AnyClaim]) -> dict[str, int]:
-    """The iteration of the checkpoint of runs or groups, of claims on the course of training."""
+    """Count the iterations of the checkpoint of runs or groups, of claims on the course of training."""
     runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
 

@@ -296,7 +296,7 @@ def _make_room(figure: Figure, axes: Axes) -> None:
 
 
 def _sized(cells: Images, gaps_down: int, gaps_across: int) -> Images:
-    """Images enlarged by a whole factor to at least CELL pixels, or reduced to fit the page."""
+    """Enlarge images by a whole factor to at least CELL pixels, or reduce them to fit the page."""
     rows, columns, height, width = cells.shape[:4]
     room = min((EXTENT[0] - gaps_down) / (rows * height), (EXTENT[1] - gaps_across) / (columns * width))
     if room >= 1:
@@ -311,7 +311,7 @@ def _sized(cells: Images, gaps_down: int, gaps_across: int) -> Images:
 
 
 def _cells(rows: Sequence[Images], columns: int) -> Images:
-    """Rows of images as (R, columns, H, W, 3), with white images at the end of shorter rows."""
+    """Lay rows of images out as (R, columns, H, W, 3), with white images at the end of shorter rows."""
     shape = rows[0].shape[1:] if rows else (0, 0, 3)
     if len(sizes := {images.shape[1:3] for images in rows}) > 1:
         found = " and ".join(f"{height} x {width}" for height, width in sorted(sizes))
@@ -323,7 +323,7 @@ def _cells(rows: Sequence[Images], columns: int) -> Images:
 
 
 def _split(images: NDArray[Any], columns: int) -> list[NDArray[Any]]:
-    """Rows of at most so many images, in order."""
+    """Split images into rows of at most so many, in order."""
     return [images[first : first + columns] for first in range(0, len(images), max(1, columns))]
 
 
@@ -332,7 +332,7 @@ def _gaps(count: int) -> list[int]:
 
 
 def _each(labels: Sequence[str]) -> list[Span]:
-    """One label for each row, or for each column."""
+    """Give each row, or each column, one label."""
     return [(index, index, label) for index, label in enumerate(labels)]
 
 

@@ -116,12 +116,12 @@ def read_metrics(
 
 
 def _columns(name: str) -> list[str]:
-    """The names of a metric's numbers in the file of a score: its own, and that of its error."""
+    """Name a metric's numbers in the file of a score: its own, and that of its error."""
     return [name, error] if (error := METRICS[name].error) else [name]
 
 
 def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge: str | None) -> dict[str, Any]:
-    """A row of `read_metrics`."""
+    """Read a row of `read_metrics`."""
     is_group = key in params.groups
     keys = [judged(run, judge) if judge else run for run in params.members(key)]
     scores = [read_score(params, one, inputs) for one in keys]

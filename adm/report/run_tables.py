@@ -190,7 +190,7 @@ def read_paper_table(name: str) -> pd.DataFrame:
 
 
 def _typed(column: pd.Series) -> pd.Series:
-    """A column as bool or float64 if all its cells allow it, else unchanged."""
+    """Turn a column into bool or float64 if all its cells allow it, else unchanged."""
     filled = column[column != ""]
     if column.isin(["true", "false"]).all() and not column.empty:
         return column == "true"
@@ -226,7 +226,7 @@ def _with_further(table: pd.DataFrame, shown: _Shown, found: pd.DataFrame) -> pd
 
 
 def _over_seeds(found: pd.DataFrame, name: str, cells: Iterable[Any]) -> list[Any]:
-    """Cells of a metric, with that over seeds of training in the place of a group's mean, unless no seed changes it."""
+    """Put a metric over seeds of training in the place of a group's mean, unless no seed changes it."""
     groups = found.get(f"{name}_seeds", [None] * len(found))
     return [
         over if isinstance(over, OverSeeds) and over.spread else cell for over, cell in zip(groups, cells, strict=True)
@@ -234,7 +234,7 @@ def _over_seeds(found: pd.DataFrame, name: str, cells: Iterable[Any]) -> list[An
 
 
 def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[float] | list[str]:
-    """Cells of a metric, "" if there are too few samples: numbers, or texts with ± or with intervals in brackets."""
+    """Print a metric, "" if there are too few samples: numbers, or texts with ± or with intervals in brackets."""
     metric, low, high = METRICS[name], f"{name}_low", f"{name}_high"
     if metric.error is None and intervals and low in found:
         texts = ["" if pd.isna(value) else f"{value:.{DECIMALS}f}" for value in found[name]]
@@ -254,7 +254,7 @@ def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[fl
 
 
 def _intervals(found: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, list[str]]:
-    """The 95 % intervals of the columns of metrics that have some, as text; "" for a cell that has none."""
+    """Print the 95 % intervals of the columns of metrics that have some, as text; "" for a cell that has none."""
     return {
         column: [
             "" if pd.isna(low) else f"95 %: {low:.3g} to {high:.3g}"
@@ -300,7 +300,7 @@ def describe(params: Sections, source: str | NoSource) -> str:
 
 
 def _way(run: SamplingParams) -> str:
-    """The sampler with its own fields, and the number of steps."""
+    """Name the sampler with its own fields, and the number of steps."""
     sampler = SAMPLERS[run.sampler]
     given = run.values()
     own = ", ".join(f"{name} {given[name]}" for name in sampler.fields if name in given)

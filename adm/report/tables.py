@@ -210,7 +210,7 @@ def table_in(path: Path) -> str:
 
 
 def _headings(names: list[str], words: list[bool]) -> list[list[str]]:
-    """The cells of the rows of headings: one row, or two if some columns stand in pairs."""
+    """Lay out the cells of headings: one row, or two if some columns stand in pairs."""
     found = [PAIRED.fullmatch(name) for name in names]
     kinds = ["" if is_words else ' class="number"' for is_words in words]
     if not any(found):
@@ -229,7 +229,7 @@ def _headings(names: list[str], words: list[bool]) -> list[list[str]]:
 
 
 def _apart(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose metrics over seeds have a column for each of their numbers; other tables as they are."""
+    """Give each number of a metric over seeds a column of its own; leave other tables as they are."""
     columns: dict[str, Any] = {}
     for name, column in table.items():
         if not column.map(_is_over_seeds).any():

@@ -141,7 +141,7 @@ def needed(cleared: float | None, data: Data) -> str:
 
 
 def _width(n: int, data: Data) -> float:
-    """The width of a t-interval of n values, relative to their spread."""
+    """Compute the width of a t-interval of n values, relative to their spread."""
     freedom = data.freedom * (n - 1) / (data.count - 1)
     return float(stats.t.ppf(1 - TAIL, freedom)) / math.sqrt(n)
 

@@ -68,7 +68,7 @@ class Content:
     everything: str
 
     def of_kind(self, kind: str) -> list[Exhibit]:
-        """The exhibits of a kind."""
+        """List the exhibits of a kind."""
         return [exhibit for exhibit in self.exhibits if exhibit.kind == kind]
 
 

@@ -65,7 +65,7 @@ class Trained:
 
 
 def document(content: Content) -> str:
-    """The page as HTML.
+    """Write the page as HTML.
 
     Args:
         content: What it shows. What does not exist is named in the page.
@@ -126,7 +126,7 @@ def _table(exhibit: Exhibit) -> Shown:
 
 
 def _plain_table(path: Path, caption: str) -> str:
-    """A table from its csv, without intervals and with more digits."""
+    """Print a table from its csv, without intervals and with more digits."""
     try:
         printed = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
@@ -142,7 +142,7 @@ def _figure(exhibit: Exhibit, most: int) -> Shown:
 
 
 def _trainings(content: Content) -> tuple[list[Trained], Markup]:
-    """Each model's curves, and the table of all; of a model whose logs are missing in part, those that are there."""
+    """Show each model's curves, and the table of all; of a model whose logs are missing in part, those there are."""
     trained, rows = list[Trained](), list[Mapping[str, str]]()
     for model, paths in content.logs.items():
         logs = [read_log(path) for path in paths if path.is_file()]

@@ -78,7 +78,7 @@ def picture(files: Mapping[str, Path], most: int) -> Picture | None:
 
 
 def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
-    """A drawing as an image of a page, and whether it holds pixels."""
+    """Show a drawing as an image of a page; tell whether it holds pixels."""
     try:
         root = ElementTree.fromstring(content)  # noqa: S314
         width, height = (round(float(root.attrib[side].removesuffix("pt")) * POINT) for side in ("width", "height"))
@@ -89,7 +89,7 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
 
 
 def _of_png(path: Path, most: int) -> Picture:
-    """A png as an image of a page, reduced if it has more than `most` bytes."""
+    """Show a png as an image of a page, reduced if it has more than `most` bytes."""
     try:
         content = path.read_bytes()
         is_reduced = len(content) > most
