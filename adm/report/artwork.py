@@ -67,24 +67,24 @@ class Drawn(NamedTuple):
     remark: str = ""
 
 
-def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Drawn:
+def draw(params: Sections, figure: AnyFigureParams, inputs: Inputs) -> Drawn:
     """Draw a figure.
 
     Args:
         params: The sections that it rests on.
-        shown: The figure's section.
+        figure: The figure's section.
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
 
     Raises:
         UserError: An artifact is missing, or was made with other sections.
         ValueError: The artifacts do not fit together.
     """
-    return ARTISTS[shown.kind](params, shown, inputs)
+    return ARTISTS[figure.kind](params, figure, inputs)
 
 
-def _of_seeds(params: Sections, shown: AnyFigureParams) -> str:
+def _of_seeds(params: Sections, figure: AnyFigureParams) -> str:
     """Say what the bars of a figure of groups are; "" without a group."""
-    has_groups = params.groups.keys() & keys_read(shown, "metrics")
+    has_groups = params.groups.keys() & keys_read(figure, "metrics")
     return "Here: means over seeds of training, with bars over their 95 % t-intervals." if has_groups else ""
 
 
@@ -102,16 +102,16 @@ def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(folder, section.side)
 
 
-def _ablations(params: Sections, shown: AblationsParams | EvaluationsParams, inputs: Inputs) -> Drawn:
-    x = shown.x if isinstance(shown, AblationsParams) else "evaluations"
+def _ablations(params: Sections, figure: AblationsParams | EvaluationsParams, inputs: Inputs) -> Drawn:
+    x = figure.x if isinstance(figure, AblationsParams) else "evaluations"
     panels: dict[str, dict[str, Any]] = {}
-    for title, panel in shown.panels.items():
+    for title, panel in figure.panels.items():
         panels[title] = {}
         for label, runs in panel.items():
             frame = read_metrics(params, runs, ["fid"], inputs)
             frame[x] = [_taken(params, run, x, inputs) for run in runs]
             panels[title][label] = frame
-    return Drawn(curves.ablation_curves(panels, x), _of_seeds(params, shown))
+    return Drawn(curves.ablation_curves(panels, x), _of_seeds(params, figure))
 
 
 def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
@@ -126,16 +126,16 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
     return training_flops(params.iteration_of(checkpoint), params.models[model].training.batch_size, forward)
 
 
-def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Drawn:
-    names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
+def _trade_offs(params: Sections, figure: TradeOffsParams, inputs: Inputs) -> Drawn:
+    names = list(dict.fromkeys(name for pair in figure.panels for name in pair))
     frames, parameter = {}, {}
-    for label, runs in shown.curves.items():
+    for label, runs in figure.curves.items():
         parameter[label], values = _varied([params.section_of(run) for run in runs])
         frames[label] = read_metrics(params, runs, names, inputs)
         if not any(run in params.groups for run in runs):  # bars are of seeds of training
             frames[label] = frames[label][names]
         frames[label]["value"] = values
-    return Drawn(curves.trade_off(frames, parameter, shown.panels), _of_seeds(params, shown))
+    return Drawn(curves.trade_off(frames, parameter, figure.panels), _of_seeds(params, figure))
 
 
 def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
@@ -148,15 +148,15 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _curves(params: Sections, shown: CurvesParams | TemperaturesParams, inputs: Inputs) -> Drawn:
+def _curves(params: Sections, figure: CurvesParams | TemperaturesParams, inputs: Inputs) -> Drawn:
     names, x = TEMPERATURE_METRICS, "temperature"
-    if isinstance(shown, CurvesParams):
-        names, x = shown.y, shown.x
+    if isinstance(figure, CurvesParams):
+        names, x = figure.y, figure.x
     frames = {}
-    for label, runs in shown.curves.items():
+    for label, runs in figure.curves.items():
         frames[label] = read_metrics(params, runs, names, inputs)
         frames[label]["value"] = [_abscissa(params, run, x) for run in runs]
-    return Drawn(curves.along(frames, names, AXES[x]), _of_seeds(params, shown))
+    return Drawn(curves.along(frames, names, AXES[x]), _of_seeds(params, figure))
 
 
 def _abscissa(params: Sections, run: str, axis: str) -> float:
@@ -168,26 +168,26 @@ def _abscissa(params: Sections, run: str, axis: str) -> float:
     return float(getattr(section, axis))
 
 
-def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs) -> Drawn:
+def _neighbours(params: Sections, figure: NeighboursFigureParams, inputs: Inputs) -> Drawn:
     blocks = {}
-    for title, study in shown.blocks.items():
+    for title, study in figure.blocks.items():
         pair = params.neighbours[study]
-        nearest = read_study(Neighbours, inputs["studies"][study], neighbours=pair).indices[: shown.columns]
+        nearest = read_study(Neighbours, inputs["studies"][study], neighbours=pair).indices[: figure.columns]
         samples = _samples_of(params, pair.run, inputs)[0][: len(nearest)]
         real = _images_of(params, neighbours_dataset(params, study), inputs)
         blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
     return Drawn(grids.neighbour_grid(blocks))
 
 
-def _variations(params: Sections, shown: VariationFigureParams, inputs: Inputs) -> Drawn:
-    section = params.variations[shown.study]
-    study = read_study(Variation, inputs["studies"][shown.study], variation=section, run=params.runs[section.run])
+def _variations(params: Sections, figure: VariationFigureParams, inputs: Inputs) -> Drawn:
+    section = params.variations[figure.study]
+    study = read_study(Variation, inputs["studies"][figure.study], variation=section, run=params.runs[section.run])
     return Drawn(grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels]))
 
 
-def _interpolations(params: Sections, shown: InterpolationFigureParams, inputs: Inputs) -> Drawn:
-    section = params.interpolations[shown.study]
-    study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=section)
+def _interpolations(params: Sections, figure: InterpolationFigureParams, inputs: Inputs) -> Drawn:
+    section = params.interpolations[figure.study]
+    study = read_study(Interpolation, inputs["studies"][figure.study], interpolation=section)
     return Drawn(
         grids.interpolation_grid(study.originals, study.images),
         f"Here: gradient scale {section.gradient_scale:g}; mean squared error of {len(study.error_all)} "
@@ -196,9 +196,9 @@ def _interpolations(params: Sections, shown: InterpolationFigureParams, inputs: 
     )
 
 
-def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Inputs) -> Drawn:
+def _likelihoods(params: Sections, figure: LikelihoodsFigureParams, inputs: Inputs) -> Drawn:
     studies, sizes = {}, {}
-    for label, key in shown.curves.items():
+    for label, key in figure.curves.items():
         section = params.likelihoods[key]
         study = studies[label] = read_study(Likelihood, inputs["studies"][key], likelihood=section)
         sizes[label] = f"{len(study.bits)} images of {section.dataset} at {len(study.timesteps)} timesteps"
@@ -207,33 +207,33 @@ def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Input
     return Drawn(curves.likelihood(studies), f"Here: {'; '.join(told)}.")
 
 
-def _schedules(params: Sections, shown: SchedulesFigureParams, inputs: Inputs) -> Drawn:
-    bound = params.schedules[shown.study]
+def _schedules(params: Sections, figure: SchedulesFigureParams, inputs: Inputs) -> Drawn:
+    bound = params.schedules[figure.study]
     assert isinstance(bound, VariationalParams)
-    study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=bound)
-    visited = {label: visited_timesteps(params, run, inputs) for label, run in shown.runs.items()}
+    study = read_study(VariationalSchedules, inputs["studies"][figure.study], schedule=bound)
+    visited = {label: visited_timesteps(params, run, inputs) for label, run in figure.runs.items()}
     remark = f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
     return Drawn(curves.schedules(study, visited), remark)
 
 
-def _lottery(params: Sections, shown: LotteryFigureParams, inputs: Inputs) -> Drawn:
-    draws = read_draws(params, shown.runs, shown.metric, inputs)
+def _lottery(params: Sections, figure: LotteryFigureParams, inputs: Inputs) -> Drawn:
+    draws = read_draws(params, figure.runs, figure.metric, inputs)
     ratio = draws.analysed.ratio
     return Drawn(
-        curves.lottery(draws, METRICS[shown.metric].label),
+        curves.lottery(draws, METRICS[figure.metric].label),
         f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with {draws.num_samples} "
         f"samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples again (95 %: "
         f"{ratio.low:.3g} to {ratio.high:.3g}).",
     )
 
 
-def _comparisons(params: Sections, shown: ComparisonParams, inputs: Inputs) -> Drawn:
-    count = shown.columns * shown.lines
+def _comparisons(params: Sections, figure: ComparisonParams, inputs: Inputs) -> Drawn:
+    count = figure.columns * figure.lines
     rows = {
         title: {name: _panel(params, panel, count, inputs) for name, panel in row.items()}
-        for title, row in shown.rows.items()
+        for title, row in figure.rows.items()
     }
-    return Drawn(grids.comparison(rows, shown.columns))
+    return Drawn(grids.comparison(rows, figure.columns))
 
 
 def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
@@ -245,14 +245,14 @@ def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> 
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
-def _grids(params: Sections, shown: ClassGridParams | RandomGridParams, inputs: Inputs) -> Drawn:
-    images, labels = _samples_of(params, shown.run, inputs)
-    run = params.scored[shown.run]
+def _grids(params: Sections, figure: ClassGridParams | RandomGridParams, inputs: Inputs) -> Drawn:
+    images, labels = _samples_of(params, figure.run, inputs)
+    run = params.scored[figure.run]
     guided = isinstance(run, RunParams) and run.gradient_scale
-    remark = f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
-    if isinstance(shown, RandomGridParams):
-        return Drawn(grids.random_grid(images, shown.rows, shown.columns), remark)
-    return Drawn(grids.class_grid(images, labels, shown.classes, shown.columns, shown.names), remark)
+    remark = f"Here: {describe(params, figure.run)}{f', gradient scale {guided:g}' if guided else ''}."
+    if isinstance(figure, RandomGridParams):
+        return Drawn(grids.random_grid(images, figure.rows, figure.columns), remark)
+    return Drawn(grids.class_grid(images, labels, figure.classes, figure.columns, figure.names), remark)
 
 
 ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {

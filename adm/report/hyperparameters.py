@@ -23,14 +23,14 @@ ROWS_A_MODEL = 3
 
 
 def throughput_table(
-    paper: pd.DataFrame, params: Sections, shown: ThroughputTableParams, inputs: Inputs
+    paper: pd.DataFrame, params: Sections, section: ThroughputTableParams, inputs: Inputs
 ) -> pd.DataFrame:
     """Build Table 7, of three rows a model: training images per second, in theory and measured on this machine.
 
     Source: Appendix B.1.
     """
     table = labels(paper)
-    rows = [row for source in shown.models for row in _measured(params, source, inputs)]
+    rows = [row for source in section.models for row in _measured(params, source, inputs)]
     ours = pd.DataFrame(rows, columns=[HERE, "Batch", "V100", "Images", "Utilisation"])
     table[HERE] = ours[HERE]
     table["Batch, paper"] = [plain(batch) for batch in paper["batch_size_per_gpu"]]
@@ -64,15 +64,15 @@ def _rate(images_per_second: float) -> str:
     return f"{images_per_second:.1f}" if images_per_second >= 10 else f"{images_per_second:.3g}"
 
 
-def model_table(paper: pd.DataFrame, params: Sections, shown: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
+def model_table(paper: pd.DataFrame, params: Sections, section: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
     """Build Tables 11 to 13: hyperparameters of models, one column for each model.
 
     Source: Appendix K.
     """
     columns = [name for name in paper if name not in ("row", "note")]
-    parameters = read_sizes(params, keys_in(shown.columns), "parameters", inputs)
+    parameters = read_sizes(params, keys_in(section.columns), "parameters", inputs)
     table = labels(paper)
-    for column, source in zip(columns, shown.columns, strict=True):
+    for column, source in zip(columns, section.columns, strict=True):
         ours = _hyperparameters(params, source, parameters) if isinstance(source, str) else {}
         table[f"{column}, paper"] = paper[column]
         table[f"{column}, here"] = [ours.get(row.lower(), "") for row in paper["row"]]
@@ -109,14 +109,14 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
     return {name: str(value) for name, value in rows.items()}
 
 
-def scale_table(paper: pd.DataFrame, params: Sections, shown: ScalesParams, inputs: Inputs) -> pd.DataFrame:
+def scale_table(paper: pd.DataFrame, params: Sections, section: ScalesParams, inputs: Inputs) -> pd.DataFrame:
     """Build Table 14: the chosen gradient scales, one row for each sampler; the params file alone has them.
 
     Source: Appendix K.
     """
     table = labels(paper)
     columns = [name for name in paper if name != "row"]
-    for column, ddpm, ddim in zip(columns, shown.ddpm, shown.ddim, strict=True):
+    for column, ddpm, ddim in zip(columns, section.ddpm, section.ddim, strict=True):
         table[f"{column}, paper"] = [plain(scale) for scale in paper[column]]
         table[f"{column}, here"] = [_scale(params, ddpm), _scale(params, ddim)]
     return table

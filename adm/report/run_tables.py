@@ -22,7 +22,7 @@ from adm.report.compute import theoretical_throughput, v100_days
 from adm.report.metrics import Inputs, OverSeeds, read_metrics, read_sizes
 from adm.report.tables import DECIMALS, INTERVALS, plain, significant
 
-_Shown = RowsParams | SweepsParams | ComputeParams
+_PaperTable = RowsParams | SweepsParams | ComputeParams
 
 SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
 """How spacings that have a name are printed."""
@@ -50,32 +50,32 @@ GROUPS = {"table_7": "Model", "table_10": "Dataset", "table_16": "Dataset", "app
 """Heading of the groups of rows of each table."""
 
 
-def run_table(paper: pd.DataFrame, params: Sections, shown: RowsParams, inputs: Inputs) -> pd.DataFrame:
+def run_table(paper: pd.DataFrame, params: Sections, section: RowsParams, inputs: Inputs) -> pd.DataFrame:
     """Build Tables 6, 8, 9, 15 and 16: metrics of runs."""
     table = labels(paper)
-    table[HERE] = [describe(params, source) for source in shown.rows]
-    return _with_further(table, shown, _beside(table, paper, params, shown, inputs))
+    table[HERE] = [describe(params, source) for source in section.rows]
+    return _with_further(table, section, _beside(table, paper, params, section, inputs))
 
 
-def compute_table(paper: pd.DataFrame, params: Sections, shown: ComputeParams, inputs: Inputs) -> pd.DataFrame:
+def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams, inputs: Inputs) -> pd.DataFrame:
     """Build Table 10: training compute of generator and classifier in V100-days, and metrics.
 
     Source: Appendix B.3.
     """
-    checkpoints = {key: trained_for(params, key) for key in keys_in(shown.rows)}
+    checkpoints = {key: trained_for(params, key) for key in keys_in(section.rows)}
     models = [params.model_of(point) for pair in checkpoints.values() for points in pair for point in points]
     flops = read_sizes(params, models, "forward_flops", inputs)
     table = labels(paper)
-    table[HERE] = [describe(params, source) for source in shown.rows]
-    days = {key: compute_of(params, shown, key, flops) for key in checkpoints}
-    spent = [days[source] if isinstance(source, str) else None for source in shown.rows]
+    table[HERE] = [describe(params, source) for source in section.rows]
+    days = {key: compute_of(params, section, key, flops) for key in checkpoints}
+    spent = [days[source] if isinstance(source, str) else None for source in section.rows]
     for number, name in enumerate(("generator", "classifier", "total")):
         printed = [each if isinstance(each, str) else plain(each) for each in paper[f"{name}_compute"]]
         table[f"{name.capitalize()} compute, paper"] = printed
         table[f"{name.capitalize()} compute, here"] = ["" if each is None else f"{each[number]:.3g}" for each in spent]
-    found = _beside(table, paper, params, shown, inputs)
+    found = _beside(table, paper, params, section, inputs)
     table["Note"] = paper["note"]
-    return _with_further(table, shown, found)
+    return _with_further(table, section, found)
 
 
 def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
@@ -100,28 +100,28 @@ def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
 
 
 def compute_of(
-    params: Sections, shown: ComputeParams, run: str, flops: dict[str, int]
+    params: Sections, section: ComputeParams, run: str, flops: dict[str, int]
 ) -> tuple[float, float, float] | None:
     """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
     generators, classifiers = trained_for(params, run)
     if not generators:
         return None
     generator, classifier = (
-        sum(days_of(params, shown, checkpoint, flops) for checkpoint in checkpoints)
+        sum(days_of(params, section, checkpoint, flops) for checkpoint in checkpoints)
         for checkpoints in (generators, classifiers)
     )
     return generator, classifier, generator + classifier
 
 
-def days_of(params: Sections, shown: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
+def days_of(params: Sections, section: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
     """Count V100-days of a checkpoint's training, at the measured throughput of its model, else in theory."""
     name = params.model_of(checkpoint)
-    rate = shown.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
+    rate = section.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
     training = params.models[name].training
     return v100_days(params.iteration_of(checkpoint), training.batch_size, rate)
 
 
-def sweep_table(paper: pd.DataFrame, params: Sections, shown: SweepsParams, inputs: Inputs) -> pd.DataFrame:
+def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, inputs: Inputs) -> pd.DataFrame:
     """Build Appendix K's table: the gradient scales of sweeps, with the chosen one of each sweep marked.
 
     The chosen one here has the lowest FID; a sweep with a single run has no chosen one.
@@ -132,44 +132,44 @@ def sweep_table(paper: pd.DataFrame, params: Sections, shown: SweepsParams, inpu
     table["Sampler"] = paper["sampler"]
     table["Scale, paper"] = [f"{scale:g}" for scale in paper["gradient_scale"]]
     table["Chosen, paper"] = ["chosen" if chosen else "" for chosen in paper["chosen"]]
-    table[HERE] = [describe(params, source) for source in shown.rows]
-    runs = [params.runs[params.members(source)[0]] if isinstance(source, str) else None for source in shown.rows]
+    table[HERE] = [describe(params, source) for source in section.rows]
+    runs = [params.runs[params.members(source)[0]] if isinstance(source, str) else None for source in section.rows]
     table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
-    found = _metrics_of(params, shown, ["fid"], inputs)
+    found = _metrics_of(params, section, ["fid"], inputs)
     table["FID, here"] = found["fid"].to_numpy()
     sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
     table["FID, here"] = _over_seeds(found, "fid", found["fid"])
-    return _with_further(table, shown, found)
+    return _with_further(table, section, found)
 
 
-def own_table(params: Sections, shown: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
+def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
     """Build a table of the user's own: metrics of runs, a row a run and a column for each metric and judge.
 
     ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
     its cells. The column of evaluations is empty for runs that no denoiser samples.
     """
-    labels, runs = list(shown.rows), list(shown.rows.values())
-    found = read_metrics(params, runs, shown.metrics, inputs)
-    opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in shown.judges}
+    labels, runs = list(section.rows), list(section.rows.values())
+    found = read_metrics(params, runs, section.metrics, inputs)
+    opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in section.judges}
     table = pd.DataFrame({"Run": labels, HERE: [describe(params, run) for run in runs]})
-    if shown.evaluations:
+    if section.evaluations:
         table["Evaluations"] = [
             str(params.evaluations_of(run).denoiser) if isinstance(params.section_of(run), SamplingParams) else ""
             for run in runs
         ]
-    columns = {name: METRICS[name].label for name in shown.metrics}
+    columns = {name: METRICS[name].label for name in section.metrics}
     for name, column in columns.items():
-        table[column] = _over_seeds(found, name, _printed(found, name, shown.intervals))
+        table[column] = _over_seeds(found, name, _printed(found, name, section.intervals))
         for judge, opinion in opinions.items() if name in POOLED else ():
             # The I of FID and KID stands for Inception.
             label = f"{column.replace('FID', 'FD').replace('KID', 'KD')}, {judge}"
-            if judge == shown.published:
+            if judge == section.published:
                 paper = read_paper_table(JUDGED)
                 values = paper[paper["judge"] == judge].set_index("row")[name].reindex(labels)
                 table[f"{label}, published"] = [float(value) for value in values]
-            table[label] = _printed(opinion, name, shown.intervals)
+            table[label] = _printed(opinion, name, section.intervals)
     table.attrs[INTERVALS] = _intervals(found, columns)
     return table
 
@@ -200,25 +200,27 @@ def _typed(column: pd.Series) -> pd.Series:
     return numbers.astype("float64")
 
 
-def _metrics_of(params: Sections, shown: _Shown, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
+def _metrics_of(params: Sections, section: _PaperTable, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
     """Metrics of a table's rows, those that it asks for beside the paper's, too; NaN where a row has no run."""
-    found = read_metrics(params, keys_in(shown.rows), list(dict.fromkeys([*names, *shown.further])), inputs)
-    return found.reindex([source if isinstance(source, str) else None for source in shown.rows])
+    found = read_metrics(params, keys_in(section.rows), list(dict.fromkeys([*names, *section.further])), inputs)
+    return found.reindex([source if isinstance(source, str) else None for source in section.rows])
 
 
-def _beside(table: pd.DataFrame, paper: pd.DataFrame, params: Sections, shown: _Shown, inputs: Inputs) -> pd.DataFrame:
+def _beside(
+    table: pd.DataFrame, paper: pd.DataFrame, params: Sections, section: _PaperTable, inputs: Inputs
+) -> pd.DataFrame:
     """Append two columns for each metric of the paper's table, the paper's values and ours; return the metrics."""
     names = [name for name in METRICS if name in paper]
-    found = _metrics_of(params, shown, names, inputs)
+    found = _metrics_of(params, section, names, inputs)
     for name in names:
         table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
         table[f"{METRICS[name].label}, here"] = _over_seeds(found, name, found[name])
     return found
 
 
-def _with_further(table: pd.DataFrame, shown: _Shown, found: pd.DataFrame) -> pd.DataFrame:
+def _with_further(table: pd.DataFrame, section: _PaperTable, found: pd.DataFrame) -> pd.DataFrame:
     """Append the further metrics that a table asks for behind the paper's columns."""
-    for name in shown.further:
+    for name in section.further:
         table[f"{METRICS[name].label}, here"] = _printed(found, name)
     columns = {name: column for name in METRICS if (column := f"{METRICS[name].label}, here") in table}
     table.attrs[INTERVALS] = _intervals(found, columns)
