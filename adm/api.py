@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from adm.artifacts.known_files import placed
+from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
 from adm.config.respacing import number_of_steps

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from adm.cli_tools import ParamsFile, tools
-from adm.config.released import KNOWN
+from adm.config.released import RELEASED
 from adm.errors import some
 from adm.extras import extras_named
 from adm.journal import console, describe_error, journal_of
@@ -140,7 +140,7 @@ def _key_of(verb: str) -> Any:
 
 def _files(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of released files, and the keys of the params file, that begin with the typed text."""
-    return [name for name in KNOWN if name.startswith(incomplete)] + _keys("fetch", ctx.params, incomplete)
+    return [name for name in RELEASED if name.startswith(incomplete)] + _keys("fetch", ctx.params, incomplete)
 
 
 def _fetch(
@@ -162,9 +162,9 @@ def _fetch(
 ) -> None:
     # A key of a params file has a slash in it, and no released file's name has.
     if "/" not in key:
-        from adm.artifacts.known_files import fetch_known, listing
+        from adm.artifacts.released_files import fetch_released, listing
 
-        print(fetch_known(key, to) if key else "\n".join(listing(to)))
+        print(fetch_released(key, to) if key else "\n".join(listing(to)))
         return
     if to is not None:
         raise UserError(f"--to '{to}': is for released files; what a params file names goes to its results")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.array_files import StoredArray
+from adm.artifacts.reading import StoredArray
 
 CHUNK = 1 << 18
 """Numbers compared at a time: about 10 MB with all that is computed from them."""

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,8 +47,8 @@ NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
 PARTS = {"sample": ("adm.stages.gather",), "report": ("adm.pipeline.exhibits",)}
 """Modules that are part of a stage's code, though it does not import them: what writes in its name, or for it."""
 
-STAGES: dict[str, str] = {}
-"""By verb, the modules of stages that packages beside this one declare."""
+STAGES: dict[str, tuple[str, ...]] = {}
+"""By verb, the modules of stages that packages beside this one declare, and of the sections that these are handed."""
 
 FOLLOWED: set[str] = set()
 """Packages beside this one that have stages, or that rows of registries name: their modules count as those of this
@@ -141,7 +142,7 @@ def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
 
     A module has its name, a definition that of its module before a colon, and a row "row " before its own.
     """
-    roots = (STAGES.get(verb, f"adm.stages.{verb}"), ARGUMENTS, *PARTS.get(verb, ()))
+    roots = (*STAGES.get(verb, (f"adm.stages.{verb}",)), ARGUMENTS, *PARTS.get(verb, ()))
     FOLLOWED.update(root.partition(".")[0] for root in roots)
     waiting, seen, texts = [Piece(module) for module in roots], set[Piece](), dict[str, str]()
     while waiting:
@@ -172,6 +173,7 @@ def _registry(piece: Piece) -> Any:
     what = value.args[0]
     assert isinstance(what, ast.Constant)
     assert isinstance(what.value, str), piece
+    import_module(piece.module)  # which adds it to all registries
     return REGISTRIES[what.value]
 
 

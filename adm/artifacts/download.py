@@ -1,12 +1,8 @@
 """Downloads that resume after an interruption. A file appears under its name only after its checks."""
 
-import errno
 import hashlib
-import re
 import shutil
 import time
-from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,8 +11,9 @@ from requests.exceptions import ChunkedEncodingError, HTTPError, RequestExceptio
 from requests.exceptions import ConnectionError as NotConnectedError
 
 from adm.artifacts.writing import flush
-from adm.errors import UserError
-from adm.progress import Progress, progress
+from adm.config.files import PublishedFile
+from adm.errors import UserError, brief
+from adm.progress import progress
 
 TRIES = 5
 """Number of tries in a row without a new byte before giving up."""
@@ -30,90 +27,65 @@ TIMEOUT = (15, 60)
 PIECE = 1 << 16
 """Bytes written at a time. An incomplete piece is lost if the connection breaks."""
 
-NUMBER = "[0-9]{1,18}"
-"""How headers write a number of bytes."""
-
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 """HTTP statuses after which a new try may succeed."""
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What is known of a file beforehand: its size in bytes and hexadecimal checksums."""
-
-    size: int | None = None
-    sha256: str | None = None
-    md5: str | None = None
-
-
-def download(url: str, out: Path, size: int | None = None, sha256: str | None = None, md5: str | None = None) -> None:
+def download(file: PublishedFile, out: Path) -> None:
     """Download a file, or copy it if its URL is of scheme `file`.
 
     The bytes are kept beside `out` under the ending `.part` until the file is complete. A later call resumes from
     there, if the server says that its file has not changed.
 
     Args:
-        url: Of scheme http, https or file.
+        file: Its URL, and what is known of its size and its checksums.
         out: The file to write. An existing file is replaced, unless it has the checksums.
-        size: Its size in bytes, if known.
-        sha256: Its checksum, if known.
-        md5: Another checksum, if known.
 
     Raises:
         UserError: The host cannot be reached, it has no such file, it sends from https to http for a file of which no
-            checksum is known, the disk is full, or the file has another size or checksum than expected; then it was
-            removed.
+            checksum is known, or the file has another size or checksum than expected; then it was removed.
+        OSError: The disk is full.
     """
-    expected = Expected(size, sha256, md5)
-    if out.is_file() and (sha256 or md5) and _difference(out, expected) is None:
+    if out.is_file() and (file.sha256 or file.md5) and _difference(out, file) is None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
-    if urlsplit(url).scheme == "file":
-        _copy(url, part, expected)
+    if urlsplit(file.url).scheme == "file":
+        source = Path(unquote(urlsplit(file.url).path))
+        if not source.is_file():
+            raise UserError(f"{file.url}: there is no such file")
+        shutil.copyfile(source, part)
     else:
-        _receive(url, part, expected)
-    if difference := _difference(part, expected):
+        _receive(file, part)
+    if difference := _difference(part, file):
         _discard(part)
-        raise UserError(f"{url}: has {difference}; what was downloaded is removed")
+        raise UserError(f"{file.url}: has {difference}; what was downloaded is removed")
     flush(part)
     part.replace(out)
     flush(out.parent)
     _discard(part)
 
 
-def _copy(url: str, part: Path, expected: Expected) -> None:
-    source = Path(unquote(urlsplit(url).path))
-    if not source.is_file():
-        raise UserError(f"{url}: there is no such file")
-    size = source.stat().st_size
-    _check_size(url, size, expected)
-    _discard(part)
-    _check_space(part, size)
-    with source.open("rb") as read, part.open("wb", buffering=0) as write, _bar(part, 0, size) as bar:
-        while piece := read.read(PIECE):
-            _write(write, piece, part)
-            bar.update(len(piece))
-
-
-def _receive(url: str, part: Path, expected: Expected) -> None:
+def _receive(file: PublishedFile, part: Path) -> None:
     failures = 0
     while True:
         before = _length(part)
         try:
-            _receive_once(url, part, expected)
+            _receive_once(file, part)
+            return
         except RequestException as error:
             failures = 1 if _length(part) > before else failures + 1
             if not _may_pass(error):
-                raise UserError(f"{url}: {_brief(error)}") from error
+                raise UserError(f"{file.url}: {brief(error)}") from error
             if failures == TRIES:
-                raise UserError(_last_words(url, part, error)) from error
+                raise UserError(
+                    f"{file.url}: {brief(error)}, {TRIES} times; {_length(part)} bytes are here; run again, or "
+                    f"download it elsewhere, and give url: file:///folder/{file.filename} in a params file"
+                ) from error
             time.sleep(PAUSE * 2 ** (failures - 1))
-        else:
-            return
 
 
-def _receive_once(url: str, part: Path, expected: Expected) -> None:
+def _receive_once(file: PublishedFile, part: Path) -> None:
     """Request the missing bytes and append them.
 
     The version that the server gave is stored beside the part and sent with the request, so that a server whose file
@@ -121,62 +93,45 @@ def _receive_once(url: str, part: Path, expected: Expected) -> None:
     """
     mark = _mark(part).read_text(encoding="utf-8") if _mark(part).is_file() else ""
     start = _length(part) if mark else 0
-    if start and start == expected.size:
+    if start and start == file.size:
         return
     # With another encoding the declared length would not be the length of the file.
-    headers = {"Accept-Encoding": "identity"}
-    if start:
-        headers |= {"Range": f"bytes={start}-", "If-Range": mark}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        _check_way(url, response, expected)
-        if response.status_code == 416 or _starts_elsewhere(response, start):
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-", "If-Range": mark} if start else {})}
+    with requests.get(file.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        _check_way(file, response)
+        extent, _, total = response.headers.get("Content-Range", "").partition("/")
+        resumed = response.status_code == 206
+        if response.status_code == 416 or (resumed and not extent.startswith(f"bytes {start}-")):
             # The server has no bytes after `start`, or sends another part than requested: start again.
             _discard(part)
             raise ChunkedEncodingError("the server has nothing to add to what was downloaded")
-        response.raise_for_status()
-        if response.status_code != 206:
-            start = 0
-        total = _total(response)
-        if total is not None:
-            _check_size(url, total, expected)
-            _check_space(part, total - start)
+        if not response.ok:
+            raise HTTPError(f"the server answers {response.status_code} {response.reason}", response=response)
+        if not resumed:
+            start, total = 0, response.headers.get("Content-Length", "")
+        size = int(total) if total.isdigit() else None
+        if None not in (size, file.size) and size != file.size:
+            raise UserError(f"{file.url}: has {size} bytes, not {file.size}; nothing was downloaded")
         if start == 0:
             _discard(part)
             _mark(part).write_text(_version(response), encoding="utf-8")
-        with part.open("ab", buffering=0) as file, _bar(part, start, total) as bar:
+        bar = progress(total=size, unit="B", name=part.name.removesuffix(".part"), initial=start)
+        with part.open("ab") as opened, bar:
             for piece in response.iter_content(PIECE):
-                _write(file, piece, part)
+                opened.write(piece)
                 bar.update(len(piece))
-                if expected.size is not None and file.tell() > expected.size:
-                    break
-    if total is not None and _length(part) != total:
-        raise ChunkedEncodingError(f"{_length(part)} of {total} bytes came")
+    # A server may send less of a range than it was asked for; that the rest of it came, requests has checked.
+    if size is not None and _length(part) < size:
+        raise ChunkedEncodingError(f"{_length(part)} of {size} bytes came")
 
 
-def _check_way(url: str, response: requests.Response, expected: Expected) -> None:
+def _check_way(file: PublishedFile, response: requests.Response) -> None:
     """Refuse a redirect from https to plain http, unless a checksum is known."""
     ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
-    if urlsplit(url).scheme == "https" and "http" in ways and not (expected.sha256 or expected.md5):
-        raise UserError(f"{url}: leads to {response.url} by plain http, where anyone may change it; give its sha256")
-
-
-def _starts_elsewhere(response: requests.Response, start: int) -> bool:
-    extent = _extent(response)
-    return response.status_code == 206 and (extent is None or int(extent[1]) != start)
-
-
-def _total(response: requests.Response) -> int | None:
-    """The size of the whole file; for a part of unknown total, the position where the part ends."""
-    if response.status_code == 206 and (extent := _extent(response)):
-        return int(extent[2]) + 1 if extent[3] == "*" else int(extent[3])
-    length = response.headers.get("Content-Length", "")
-    return int(length) if re.fullmatch(NUMBER, length) else None
-
-
-def _extent(response: requests.Response) -> re.Match[str] | None:
-    """First byte, last byte and total size of a partial response."""
-    told = response.headers.get("Content-Range", "")
-    return re.fullmatch(rf"bytes ({NUMBER})-({NUMBER})/({NUMBER}|\*)", told)
+    if urlsplit(file.url).scheme == "https" and "http" in ways and not (file.sha256 or file.md5):
+        raise UserError(
+            f"{file.url}: leads to {response.url} by plain http, where anyone may change it; give its sha256"
+        )
 
 
 def _version(response: requests.Response) -> str:
@@ -185,65 +140,23 @@ def _version(response: requests.Response) -> str:
     return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 
 
-def _difference(path: Path, expected: Expected) -> str | None:
-    found = path.stat().st_size
-    if expected.size not in (None, found):
-        return f"{found} bytes, not {expected.size}"
-    for name in ("sha256", "md5"):
-        wanted = getattr(expected, name)
+def _difference(path: Path, file: PublishedFile) -> str | None:
+    size = path.stat().st_size
+    if file.size not in (None, size):
+        return f"{size} bytes, not {file.size}"
+    for name, wanted in (("sha256", file.sha256), ("md5", file.md5)):
         if wanted is not None:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, name).hexdigest()
+            with path.open("rb") as opened:
+                digest = hashlib.file_digest(opened, name).hexdigest()
             if digest != wanted:
                 return f"{name} {digest}, not {wanted}"
     return None
-
-
-def _check_size(url: str, found: int, expected: Expected) -> None:
-    if expected.size not in (None, found):
-        raise UserError(f"{url}: has {found} bytes, not {expected.size}; nothing was downloaded")
-
-
-def _check_space(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if free < needed:
-        raise UserError(f"{part}: needs {needed} bytes more, but the disk has {free} left; free some and run again")
-
-
-def _write(file: FileIO, piece: bytes, part: Path) -> None:
-    try:
-        while piece:
-            piece = piece[file.write(piece) :]
-    except OSError as error:
-        hint = "; free some space and run again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        raise UserError(f"{part}: cannot be written: {error.strerror}{hint}") from error
 
 
 def _may_pass(error: RequestException) -> bool:
     if isinstance(error, HTTPError):
         return error.response is not None and error.response.status_code in PASSING
     return isinstance(error, (NotConnectedError, Timeout, ChunkedEncodingError)) and not isinstance(error, SSLError)
-
-
-def _last_words(url: str, part: Path, error: RequestException) -> str:
-    if isinstance(error, HTTPError):
-        return f"{url}: {_brief(error)}, {TRIES} times; try again later"
-    if _length(part) or isinstance(error, ChunkedEncodingError):
-        return f"{url}: the connection broke {TRIES} times; run again, {_length(part)} bytes are here"
-    host = urlsplit(url).hostname
-    return (
-        f"{url}: cannot reach {host}; download it elsewhere; in a params file give url: file:///folder/{Path(url).name}"
-    )
-
-
-def _brief(error: RequestException) -> str:
-    if isinstance(error, HTTPError) and error.response is not None:
-        return f"the server answers {error.response.status_code} {error.response.reason}".rstrip()
-    return " ".join(str(error).split())[:120]
-
-
-def _bar(part: Path, start: int, total: int | None) -> Progress:
-    return progress(total=total, unit="B", name=part.name.removesuffix(".part"), initial=start)
 
 
 def _length(part: Path) -> int:

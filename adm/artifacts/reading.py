@@ -1,29 +1,166 @@
-"""Reading of arrays and JSON with checks; an error names the file in one line."""
+"""Reading of JSON and of arrays: an error is one line that names the file, and comes before memory is taken."""
 
 import json
-from collections.abc import Collection, Mapping
+import math
+import struct
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import (
-    Shape,
-    array_names,
-    check_header,
-    map_values,
-    offset_of_values,
-    open_archive,
-    open_array,
-    read_header,
-    read_values,
-)
 from adm.artifacts.streaming import stretches
-from adm.errors import UserError, brief
+from adm.errors import UserError, brief, shown
+
+MOST_INFLATED = {ZIP_STORED: 1, ZIP_DEFLATED: 1032}
+"""Accepted methods of compression, those that numpy and torch write, and the most bytes that one byte expands to."""
+
+LOCAL_HEADER = struct.Struct("<26x2H")
+"""The beginning of an entry of a zip: it ends with the lengths of the entry's name and of the extra field behind it."""
+
+SAFETENSORS = {
+    "BOOL": "?",
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "UI" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+}
+"""Numpy's dtypes by those of safetensors; numpy has no other of them."""
+
+ARRAYS = frozenset({".npy", ".npz", ".safetensors"})
+"""Endings of the files that `open_arrays` takes."""
+
+PIECE = 1 << 18
+"""Numbers read at a time."""
 
 STRETCH = 4096
 """Number of rows checked at once."""
+
+Shape = tuple[int | None, ...]
+"""An expected shape; None stands for any length."""
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array in a file, whose header is checked and whose numbers are read on demand.
+
+    Attributes:
+        place: The file, and the array's name in it.
+        dtype: Its dtype, of numbers.
+        shape: Its shape.
+        is_fortran: Whether its first axis is the fastest, as stored.
+        open: Opens a stream in which the array's bytes begin after `skip` bytes.
+        skip: How many bytes come first.
+        offset: The byte of the file at which the array begins; None if it is compressed.
+    """
+
+    place: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    is_fortran: bool
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    skip: int = 0
+    offset: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @property
+    def order(self) -> Literal["F", "C"]:
+        """The order of its axes, as numpy calls it."""
+        return "F" if self.is_fortran else "C"
+
+    def require(self, dtype: str, shape: Shape) -> None:
+        """Check dtype and shape before numbers are read.
+
+        Raises:
+            UserError: Names the place, what was found and what is accepted.
+        """
+        if self.dtype != np.dtype(dtype):
+            raise UserError(f"{self.place}: has dtype {self.dtype}, not {dtype}")
+        if len(self.shape) != len(shape) or any(w not in (None, n) for n, w in zip(self.shape, shape, strict=True)):
+            wanted = ", ".join("any" if length is None else str(length) for length in shape)
+            raise UserError(f"{self.place}: has shape {self.shape}, not ({wanted})")
+
+    def chunks(self, length: int) -> Iterator[NDArray[Any]]:
+        """Yield its numbers in the order stored, flat, `length` at a time; the last chunk may be shorter.
+
+        Raises:
+            UserError: The file is truncated or damaged.
+        """
+        with _readable(self.place, "cannot be read"), self.open() as stream:
+            stream.seek(self.skip)
+            for start in range(0, self.size, length):
+                count = min(length, self.size - start)
+                content = stream.read(count * self.dtype.itemsize)
+                if len(content) != count * self.dtype.itemsize:
+                    raise ValueError(f"ends after {start + len(content) // self.dtype.itemsize} of {self.size} numbers")
+                yield np.frombuffer(content, self.dtype)
+
+    def rows(self, length: int) -> Iterator[NDArray[Any]]:
+        """Yield its rows in order, `length` at a time; the last chunk may be shorter.
+
+        Raises:
+            UserError: The file is truncated or damaged.
+        """
+        for chunk in self.chunks(length * math.prod(self.shape[1:])):
+            yield chunk.reshape(-1, *self.shape[1:])
+
+    def read(self) -> NDArray[Any]:
+        """Read it whole.
+
+        Raises:
+            UserError: The file is truncated or damaged.
+        """
+        with _readable(self.place, "cannot be read"):
+            values = np.empty(self.size, self.dtype)
+            for number, chunk in enumerate(self.chunks(PIECE)):
+                values[number * PIECE : number * PIECE + len(chunk)] = chunk
+            return values.reshape(self.shape, order=self.order)
+
+    def map(self, path: Path) -> NDArray[Any]:
+        """Map it into memory, read-only, from its file.
+
+        Raises:
+            UserError: The file ends before it.
+        """
+        assert self.offset is not None
+        with _readable(self.place, "cannot be read"):
+            return np.memmap(path, self.dtype, "r", self.offset, self.shape, self.order)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: The file is missing or holds no JSON object.
+    """
+    with _readable(path, "is no readable JSON"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a JSON {type(content).__name__}, not an object")
+    return content
+
+
+def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
+    """Map an npy file into memory, read-only.
+
+    Raises:
+        UserError: As `read_npz`.
+    """
+    array = _open_npy(path)
+    array.require(dtype, shape)
+    values = array.map(path)
+    _require_finite(array.place, values)
+    return values
 
 
 def read_npz(
@@ -41,60 +178,183 @@ def read_npz(
         UserError: The file is missing, truncated or no npz, lacks an array, or holds one of another dtype or shape,
             or one with NaN or infinity.
     """
-    with open_archive(path) as archive:
-        names = array_names(archive)
-        arrays = {}
-        for name, (dtype, shape) in expected.items():
-            if name not in names:
-                raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
-            place = f"{path}: {name}"
-            with open_array(archive, path, name) as (header, stream):
-                check_header(place, header, dtype, shape)
-                offset = offset_of_values(archive, path, name, header) if name in mapped else None
-                arrays[name] = read_values(header, stream) if offset is None else map_values(path, header, offset)
-            _check_finite(place, arrays[name])
+    arrays = {}
+    for name, (dtype, shape) in expected.items():
+        array = open_array(path, name)
+        array.require(dtype, shape)
+        arrays[name] = array.map(path) if name in mapped and array.offset is not None else array.read()
+        _require_finite(array.place, arrays[name])
     return arrays
 
 
-def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
-    """Map an npy file into memory, read-only.
+def stream_npz(path: Path, name: str, expected: tuple[str, Shape] | None = None) -> StoredArray:
+    """Open an array of an npz, whose rows are to be read a stretch at a time.
+
+    Args:
+        path: The file.
+        name: The array's name in it.
+        expected: Its dtype and shape; None accepts any.
 
     Raises:
-        UserError: As `read_npz`.
+        UserError: `open_array` raises it, or the array has another dtype or shape, or an order of axes that cannot be
+            streamed.
     """
-    try:
-        with path.open("rb") as file:
-            header = read_header(file)
-            offset = file.tell()
-        header.require_exactly(path.stat().st_size - offset)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: is no readable npy, truncated or of another format ({brief(error)})") from error
-    check_header(str(path), header, dtype, shape)
-    array = map_values(path, header, offset)
-    _check_finite(str(path), array)
+    array = open_array(path, name)
+    if expected is not None:
+        array.require(*expected)
+    if not array.shape:
+        raise UserError(f"{array.place}: is a single value, not an array of rows")
+    if array.is_fortran:
+        raise UserError(f"{array.place}: is in Fortran order; store numpy.ascontiguousarray of it")
     return array
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def names_in_npz(path: Path) -> list[str]:
+    """List the arrays that an npz holds.
 
     Raises:
-        UserError: The file is missing or holds no JSON object.
+        UserError: The file is missing, or no npz.
     """
+    with _open_npz(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def open_array(path: Path, name: str) -> StoredArray:
+    """Read and check the header of an array of an npz.
+
+    Raises:
+        UserError: The file is missing, truncated or no npz, lacks the array, or holds one that is none of numbers, or
+            has fewer or more bytes than it declares.
+    """
+    if name not in (names := names_in_npz(path)):
+        raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
+    place = f"{path}: {name}"
+
+    @contextmanager
+    def open_entry() -> Iterator[IO[bytes]]:
+        with ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            yield stream
+
+    with _open_npz(path) as archive, path.open("rb") as file:
+        entry = archive.getinfo(f"{name}.npy")
+        offset = None
+        if entry.compress_type == ZIP_STORED:
+            file.seek(entry.header_offset)
+            offset = entry.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size)))
+        with archive.open(entry) as stream:
+            return _stored(place, stream, entry.file_size, open_entry, offset)
+
+
+def open_arrays(path: Path) -> dict[str, StoredArray]:
+    """Open all arrays of an npy, npz or safetensors file, by name; the one of an npy is called "".
+
+    Raises:
+        UserError: The file is missing, damaged or of another format, or holds Python objects.
+    """
+    if path.suffix == ".npy":
+        return {"": _open_npy(path)}
+    if path.suffix == ".npz":
+        return {name: open_array(path, name) for name in names_in_npz(path)}
+    return _open_safetensors(path)
+
+
+def check_entries(archive: ZipFile, length: int) -> None:
+    """Check that a file can hold what its directory declares; `MOST_INFLATED` bounds what reading it can take.
+
+    Args:
+        archive: The archive.
+        length: The file's size in bytes.
+
+    Raises:
+        BadZipFile: An entry is of a method that is not accepted, or declares too much, or entries overlap.
+    """
+    for entry in archive.infolist():
+        ratio = MOST_INFLATED.get(entry.compress_type)
+        if ratio is None:
+            raise BadZipFile(f"entry {entry.filename} is of compression method {entry.compress_type}, not 0 or 8")
+        if entry.file_size > ratio * entry.compress_size:
+            raise BadZipFile(f"entry {entry.filename} declares {entry.file_size} bytes in {entry.compress_size}")
+    if (total := sum(entry.compress_size for entry in archive.infolist())) > length:
+        raise BadZipFile(f"its entries declare {total} bytes, but it has {length}")
+
+
+@contextmanager
+def _readable(place: Path | str, otherwise: str) -> Iterator[None]:
+    """Turn whatever damaged bytes make a library raise into one line."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        yield
+    except UserError:
+        raise
     except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no readable JSON ({brief(error)})") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds a JSON {type(content).__name__}, not an object")
-    return content
+        raise UserError(f"{place}: does not exist") from error
+    except Exception as error:
+        raise UserError(f"{place}: {otherwise} ({brief(error)})") from error
 
 
-def _check_finite(place: str, array: NDArray[Any]) -> None:
+@contextmanager
+def _open_npz(path: Path) -> Iterator[ZipFile]:
+    """Open an npz whose entries are no larger than the file can hold."""
+    with _readable(path, "is no readable npz, truncated or of another format"), ZipFile(path) as archive:
+        check_entries(archive, path.stat().st_size)
+        yield archive
+
+
+def _open_npy(path: Path) -> StoredArray:
+    with _readable(path, "is no readable npy, truncated or of another format"), path.open("rb") as file:
+        return _stored(str(path), file, path.stat().st_size, lambda: path.open("rb"), 0)
+
+
+def _open_safetensors(path: Path) -> dict[str, StoredArray]:
+    # Imported here: stages that read npz alone need not wait for it.
+    from safetensors import safe_open  # noqa: PLC0415
+
+    def content(name: str) -> BytesIO:
+        with safe_open(path, "np") as file:
+            return BytesIO(file.get_tensor(name).tobytes())
+
+    arrays = {}
+    with _readable(path, "is no readable safetensors, truncated or of another format"), safe_open(path, "np") as file:
+        for name in file.keys():  # noqa: SIM118, for a file is no dictionary
+            view = file.get_slice(name)
+            dtype = np.dtype(SAFETENSORS[view.get_dtype()])
+            arrays[name] = StoredArray(f"{path}: {name}", dtype, tuple(view.get_shape()), False, partial(content, name))
+    return arrays
+
+
+def _stored(
+    place: str,
+    stream: IO[bytes],
+    length: int,
+    reopen: Callable[[], AbstractContextManager[IO[bytes]]],
+    offset: int | None,
+) -> StoredArray:
+    """Read the header of an npy, at the head of a stream of so many bytes, and check it."""
+    try:
+        version = npy.read_magic(stream)
+        if version != (1, 0):
+            raise ValueError(f"it is of version {version}, and numbers are stored in 1.0")
+        shape, is_fortran, dtype = npy.read_array_header_1_0(stream)
+    except (MemoryError, RecursionError) as error:  # of Python's parser, whose stack is small
+        raise UserError(f"{place}: is no array (its header is nested too deeply)") from error
+    except Exception as error:  # damaged bytes make numpy's parser raise nearly anything
+        raise UserError(f"{place}: is no array ({brief(error)})") from error
+    if dtype.hasobject:
+        raise UserError(f"{place}: holds pickled Python objects, which are never loaded; store numbers")
+    if dtype.kind not in "biufc":
+        raise UserError(f"{place}: has dtype {dtype}, not one of numbers")
+    # An axis of length 0 must not hide the others from this check, since numpy multiplies them.
+    absurd = math.prod(max(axis, 1) for axis in shape) * dtype.itemsize > sys.maxsize
+    if absurd or min(shape, default=0) < 0:
+        raise UserError(f"{place}: declares shape {shown(shape)[:120]}, which no array has")
+    skip = stream.tell()
+    wanted = math.prod(shape) * dtype.itemsize
+    if length - skip != wanted:
+        raise UserError(f"{place}: holds {length - skip} bytes of numbers, but shape {shape} takes {wanted}")
+    shape = tuple(map(int, shape))
+    return StoredArray(place, dtype, shape, is_fortran, reopen, skip, None if offset is None else offset + skip)
+
+
+def _require_finite(place: str, array: NDArray[Any]) -> None:
     if array.dtype.kind == "f":
         bad = sum(int(part.size - np.isfinite(part).sum()) for part in stretches(np.atleast_1d(array), STRETCH))
         if bad:

@@ -1,4 +1,4 @@
-"""Published files that users can fetch by name, without a params file."""
+"""Released files, which users can fetch by name, without a params file."""
 
 from typing import NamedTuple
 
@@ -88,7 +88,7 @@ SHA256 = {"256x256_diffusion_uncond": "a37c32fffd316cd494cf3f35b339936debdc1576d
 SIZES = {"256x256_diffusion_uncond": 2_211_383_297}
 """Sizes in bytes. Source: as of the checksums."""
 
-KNOWN: dict[str, PublishedFile] = {
+RELEASED: dict[str, PublishedFile] = {
     "inception": INCEPTION,
     **{
         name: PublishedFile(url=f"{ROOT}{name}.pt", size=SIZES.get(name), sha256=SHA256.get(name))
@@ -96,7 +96,7 @@ KNOWN: dict[str, PublishedFile] = {
     },
     **{name: PublishedFile(url=f"{ROOT}ref_batches/{batch.path}") for name, batch in (REFERENCES | SAMPLES).items()},
 }
-"""What `adm fetch NAME` fetches, by name."""
+"""The released files that `adm fetch NAME` fetches, by name."""
 
 IMAGES_OF_REFERENCE, IMAGES_OF_SAMPLES = 10_000, 50_000
 """How many images a released batch holds."""
@@ -106,8 +106,8 @@ STATISTICS = 8 * (2048**2 + 2023**2)
 
 
 def about(name: str) -> int:
-    """The size of a known file in bytes, else what its weights or its pixels take."""
-    if (size := KNOWN[name].size) is not None:
+    """The size of a released file in bytes, else what its weights or its pixels take."""
+    if (size := RELEASED[name].size) is not None:
         return size
     if name in CHECKPOINTS:
         return 4 * CHECKPOINTS[name].parameters

@@ -18,7 +18,9 @@ Portion = Annotated[float, Field(ge=0, le=1)]
 
 def _as_text(steps: Any) -> Any:
     """A number of steps that stands without quotes."""
-    return str(steps) if isinstance(steps, int) and not isinstance(steps, bool) else steps
+    if isinstance(steps, float | bool):
+        raise ValueError(f"{steps!r} is not accepted; write a whole number, or a text, as 'ddim25'")
+    return str(steps) if isinstance(steps, int) else steps
 
 
 Steps = Annotated[

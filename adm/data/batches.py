@@ -1,7 +1,8 @@
-"""Training batches. Each is a function of the seed of the data and the step, so training can resume at any step."""
+"""Training batches, each a function of the seed of the data and the step; and the choice of images of a study."""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from adm.data.crops import draw_crop
 from adm.data.shards import ImageShards
 from adm.determinism import generator
-from adm.errors import NotFiniteError
+from adm.errors import NotFiniteError, UserError
 
 ORDER, AUGMENTATION = 0, 1
 """Streams of random numbers of a training run; `adm.training` owns those from 2 on."""
@@ -112,3 +113,36 @@ def _integer(draws: torch.Generator, low: int, high: int) -> int:
 def _permutation(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
     order: NDArray[np.int64] = torch.randperm(length, generator=generator(seed, epoch, ORDER)).numpy()
     return order
+
+
+def choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -> NDArray[np.int64]:
+    """Choose distinct images at random; a smaller count gives the first ones of a larger count.
+
+    Args:
+        seed: The study's seed.
+        stream: The number of the random stream within the study.
+        data: The dataset.
+        count: How many.
+        place: The dataset's folder, for messages.
+
+    Returns:
+        (count,) int64, indices into the dataset.
+
+    Raises:
+        UserError: The dataset has fewer images.
+    """
+    if count > len(data):
+        raise UserError(f"{place}: has {len(data)} images, but the study needs {count} different ones")
+    chosen: NDArray[np.int64] = torch.randperm(len(data), generator=generator(seed, stream))[:count].numpy()
+    return chosen
+
+
+def check_labels(data: ImageShards, num_classes: int | None, place: Path) -> None:
+    """Refuse a dataset with labels that are no class of the networks; None accepts all labels.
+
+    Raises:
+        UserError: Names the folder, the label and how many classes there are.
+    """
+    largest = int(data.labels.max())
+    if num_classes is not None and largest >= num_classes:
+        raise UserError(f"{place}: holds label {largest}, but the networks have {num_classes} classes")

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import sha256
-from adm.artifacts.reading import read_npz
-from adm.artifacts.streaming import names_in_npz, stream_npz
+from adm.artifacts.reading import names_in_npz, read_npz, stream_npz
 from adm.data.decoding import open_image
 from adm.data.sources.folders import ENDINGS
-from adm.errors import UserError
+from adm.errors import UserError, brief
 
 Pixels = NDArray[np.uint8]
 
@@ -110,7 +109,7 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
 
     def chunks(length: int) -> Iterator[Pixels]:
         left = count
-        for chunk in array.chunks(length):
+        for chunk in array.rows(length):
             yield chunk[:left]
             left -= len(chunk)
             if left <= 0:
@@ -219,7 +218,7 @@ def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
             found = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
             pixels = np.asarray(image)
     except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
-        raise UserError(f"{path}: is no readable image ({' '.join(str(error).split())[:120]})") from error
+        raise UserError(f"{path}: is no readable image ({brief(error)})") from error
     if found != "RGB" or deep:
         held = f"of mode {found}" + (" with 16 bits" if deep else "")
         raise UserError(f"{path}: is {held}, not RGB with 8 bits a channel; convert the images first")

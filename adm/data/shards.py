@@ -11,9 +11,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import EVERY, read_manifest
-from adm.artifacts.reading import read_npy
+from adm.artifacts.reading import Shape, read_npy
 from adm.artifacts.streaming import CHUNK, release, stretches, write_npy
 from adm.data.crops import Crop, centre_crop, cut
 from adm.data.decoding import as_grey, decode

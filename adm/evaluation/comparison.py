@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from adm.artifacts.array_files import ARRAYS, StoredArray, open_arrays
 from adm.artifacts.closeness import Difference, Tolerance, compare_arrays, compare_texts, compare_values, worst
 from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST
-from adm.artifacts.reading import read_json
+from adm.artifacts.reading import ARRAYS, StoredArray, open_arrays, read_json
 from adm.artifacts.seal import MADE_WITH, SEAL
 from adm.errors import UserError, brief
 from adm.evaluation.timings import FIGURE, drop_measured, is_measured_cell
@@ -224,7 +223,7 @@ def _pixels(path: Path) -> StoredArray:
     except Exception as error:  # damaged bytes make PIL raise nearly anything
         raise UserError(f"{path}: is no readable png ({brief(error)})") from error
     content = pixels.tobytes()
-    return StoredArray(str(path), pixels.dtype.str, pixels.shape, False, lambda: BytesIO(content), 0)
+    return StoredArray(str(path), pixels.dtype, pixels.shape, False, lambda: BytesIO(content))
 
 
 def _text_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:

@@ -9,8 +9,8 @@ import torch
 from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
-from adm.artifacts.known_files import placed
 from adm.artifacts.manifest import library_versions, provenance, sha256
+from adm.artifacts.released_files import placed
 from adm.config.data import PlacedGraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.data.images import Images, Pixels, images_of, open_images

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from adm.artifacts.manifest import sha256
-from adm.artifacts.streaming import names_in_npz
+from adm.artifacts.reading import names_in_npz
 from adm.data.images import Images, open_images, open_npz
 from adm.errors import UserError
 from adm.metrics.reference_statistics import STATISTICS, read_published_statistics

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import identity, read_made_by, read_manifest
-from adm.artifacts.reading import read_npy, read_npz
-from adm.artifacts.streaming import names_in_npz, write_npys, write_npz_rows
+from adm.artifacts.reading import names_in_npz, read_npy, read_npz
+from adm.artifacts.streaming import write_npys, write_npz_rows
 from adm.errors import UserError
 from adm.metrics.features import LAYERS, Features
 from adm.metrics.statistics import FeatureStatistics

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import array_names, open_archive, open_array, read_values
+from adm.artifacts.reading import names_in_npz, open_array
 from adm.errors import UserError
 from adm.metrics.statistics import FeatureStatistics
 
@@ -29,13 +29,8 @@ def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureSta
 
 def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     """The named arrays, as far as an npz holds them, of any dtype: the released files differ in theirs."""
-    with open_archive(path) as archive:
-        arrays = {}
-        for name in names:
-            if name in array_names(archive):
-                with open_array(archive, path, name) as (header, stream):
-                    arrays[name] = read_values(header, stream)
-    return arrays
+    stored = names_in_npz(path)
+    return {name: open_array(path, name).read() for name in names if name in stored}
 
 
 def _required(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:

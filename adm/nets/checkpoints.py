@@ -1,15 +1,19 @@
-"""Checkpoint folders: checks of their model, and the network with its averaged weights."""
+"""Checkpoint folders: checks of their model, the network with its averaged weights, and snapshots of averages."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from adm.artifacts.manifest import EVERY, Manifest, read_manifest
-from adm.config.models import AnyModel
+from adm.config.averages import check_combined, combination, snapshot_steps
+from adm.config.models import AnyModel, AveragesParams
 from adm.errors import UserError
-from adm.nets.averages import averaged_weights
-from adm.nets.weights import build, load_weights
+from adm.nets.weights import build, load_weights, read_tensors, write_tensors
+
+Averages = Mapping[float, Mapping[str, Tensor]]
+"""Averaged weights by the length of the average and the name of the tensor."""
 
 
 def check_checkpoint(folder: Path, model: AnyModel, checked: slice = EVERY) -> Manifest:
@@ -43,7 +47,7 @@ def load_network(
     checked: slice = EVERY,
     ema_length: float | None = None,
 ) -> nn.Module:
-    """The network of a checkpoint with its averaged weights, in evaluation mode.
+    """Load the network of a checkpoint with its averaged weights, in evaluation mode.
 
     Args:
         folder: The checkpoint.
@@ -63,3 +67,69 @@ def load_network(
         kept, step = model.training.averages, manifest.facts["step"]
         network.load_state_dict(averaged_weights(folder, kept, step, ema_length, network.state_dict()))
     return network.to(device).eval().requires_grad_(False)
+
+
+def snapshot_file(step: int) -> str:
+    """Name the file with the averages at an iteration."""
+    return f"averages-{step:09d}.safetensors"
+
+
+def write_snapshot(path: Path, averages: Averages) -> None:
+    """Write the averages at an iteration.
+
+    Raises:
+        NotFiniteError: A tensor holds NaN or infinity.
+    """
+    write_tensors(path, _named(averages))
+
+
+def read_snapshot(path: Path, like: Averages) -> Averages:
+    """Read averages with exactly the lengths, names, shapes and dtypes of `like`.
+
+    Raises:
+        UserError: The file is missing or unreadable, or its averages differ.
+    """
+    found = read_tensors(path, _named(like))
+    return {length: {name: found[_name(length, name)] for name in tensors} for length, tensors in like.items()}
+
+
+def averaged_weights(
+    folder: Path, averages: AveragesParams | None, step: int, length: float, like: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Combine the average of any length at a checkpoint, summed in float64 from its snapshots.
+
+    Args:
+        folder: The checkpoint.
+        averages: What its model keeps.
+        step: Its iteration.
+        length: sigma_rel of the average.
+        like: Tensors with the names, shapes and dtypes of the network's.
+
+    Raises:
+        UserError: The model keeps no averages, a snapshot is missing, or snapshots cannot represent the length.
+
+    Source: Karras et al. (2024), EDM2, section 3.2.
+    """
+    if averages is None:
+        raise UserError(f"{folder}: has no averages for ema_length {length:g}; its model keeps none")
+    try:
+        check_combined(averages.every, step, averages.lengths, length)
+    except ValueError as error:
+        raise UserError(f"{folder}: ema_length {error}") from error
+    steps = snapshot_steps(averages.every, step)
+    sums = {name: torch.zeros(tensor.shape, dtype=torch.float64) for name, tensor in like.items()}
+    kept = dict.fromkeys(averages.lengths, like)
+    for at, coefficients in zip(steps, combination(steps, averages.lengths, length)[0].tolist(), strict=True):
+        snapshot = read_snapshot(folder / snapshot_file(at), kept)
+        for tensors, coefficient in zip(snapshot.values(), coefficients, strict=True):
+            for name, tensor in tensors.items():
+                sums[name].add_(tensor, alpha=coefficient)
+    return {name: total.to(like[name].dtype) for name, total in sums.items()}
+
+
+def _named(averages: Averages) -> dict[str, Tensor]:
+    return {_name(length, name): tensor for length, tensors in averages.items() for name, tensor in tensors.items()}
+
+
+def _name(length: float, name: str) -> str:
+    return f"{length}/{name}"

@@ -8,70 +8,60 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from adm.config.models import AnyModel, ClassifierModel
-from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.nets.classifier import Classifier
+from adm.config.models import AnyModel
+from adm.config.networks import ClassifierParams, UpsamplerParams
 from adm.nets.layers import GroupNorm
-from adm.nets.unet import UNet, Upsampler
-from adm.nets.weights import output_channels
-
-NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
+from adm.nets.weights import NetworkParams, network_of, output_channels
 
 
-def parameter_count(model: AnyModel) -> int:
-    """The number of a model's parameters. Source: "Model size" in Tables 11-13."""
-    return network_parameter_count(model.network, _out_channels(model))
-
-
-def forward_flops(model: AnyModel) -> int:
-    """Floating-point operations of a model's forward pass on one image; see `network_forward_flops`."""
-    return network_forward_flops(model.network, _out_channels(model))
-
-
-def network_parameter_count(network: NetworkParams, out_channels: int | None = None) -> int:
-    """The number of a network's parameters; `out_channels` as in `network_forward_flops`."""
-    return _cost(network, out_channels).parameters
-
-
-def network_forward_flops(network: NetworkParams, out_channels: int | None = None) -> int:
-    """Floating-point operations of a network's forward pass on one image.
+class Cost(NamedTuple):
+    """Parameters of a network, and floating-point operations of its forward pass on one image.
 
     A multiply-add counts as two operations, a bias added by a convolution over images as one; nothing else counts.
     This reproduces all five theoretical throughputs of Table 7; without the biases the first would print as 182.4.
+
+    Source: Appendix B.1, the theoretical FLOPs of Table 7.
+    """
+
+    parameters: int
+    product_flops: int
+    bias_flops: int
+
+    @property
+    def flops(self) -> int:
+        """All operations."""
+        return self.product_flops + self.bias_flops
+
+
+def parameter_count(model: AnyModel) -> int:
+    """Count a model's parameters. Source: "Model size" in Tables 11-13."""
+    return network_cost(model.network, output_channels(model)).parameters
+
+
+def forward_flops(model: AnyModel) -> int:
+    """Count the floating-point operations of a model's forward pass on one image; see `Cost`."""
+    return network_cost(model.network, output_channels(model)).flops
+
+
+def network_cost(network: NetworkParams, out_channels: int | None = None) -> Cost:
+    """Count a network's parameters and operations.
 
     Args:
         network: The section of a UNet, an upsampler or a classifier.
         out_channels: Output channels of a UNet or an upsampler, ignored for a classifier. None means twice those of
             an image, because all of the paper's networks learn the variance, too.
-
-    Source: Appendix B.1, the theoretical FLOPs of Table 7.
     """
-    cost = _cost(network, out_channels)
-    return cost.product_flops + cost.bias_flops
-
-
-def network_product_flops(network: NetworkParams, out_channels: int | None = None) -> int:
-    """The part of `network_forward_flops` that is products, without biases."""
-    return _cost(network, out_channels).product_flops
-
-
-class _Cost(NamedTuple):
-    parameters: int
-    product_flops: int
-    bias_flops: int
-
-
-def _cost(network: NetworkParams, out_channels: int | None) -> _Cost:
     if out_channels is None:
         out_channels = 2 * network.image_channels
     # Dropout costs nothing; without it, several of the paper's networks are the same and are counted once.
-    return _cost_of(type(network), network.model_copy(update={"dropout": 0.0}).model_dump_json(), out_channels)
+    return _cost(type(network), network.model_copy(update={"dropout": 0.0}).model_dump_json(), out_channels)
 
 
 @cache
-def _cost_of(section: type[NetworkParams], description: str, out_channels: int) -> _Cost:
+def _cost(section: type[NetworkParams], description: str, out_channels: int) -> Cost:
     network = section.model_validate_json(description)
-    module = _on_meta(network, out_channels)
+    with torch.device("meta"):
+        module = network_of(network, out_channels)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     _drop_norms(module)
     biases = _count_biases(module)
@@ -79,16 +69,7 @@ def _cost_of(section: type[NetworkParams], description: str, out_channels: int) 
     # The counter knows the products of plain attention, but not of every fused kernel.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         module(*arguments, **named)
-    return _Cost(parameters, int(counter.get_total_flops()) + _unprojected_flops(network), sum(biases))
-
-
-def _on_meta(network: NetworkParams, out_channels: int) -> nn.Module:
-    with torch.device("meta"):
-        if isinstance(network, ClassifierParams):
-            return Classifier(network)
-        if isinstance(network, UpsamplerParams):
-            return Upsampler(network, out_channels)
-        return UNet(network, out_channels)
+    return Cost(parameters, int(counter.get_total_flops()) + _unprojected_flops(network), sum(biases))
 
 
 def _drop_norms(module: nn.Module) -> None:
@@ -132,8 +113,3 @@ def _unprojected_flops(network: NetworkParams) -> int:
         dropped_tokens = network.resolutions[-1] ** 2
         return 2 * dropped_tokens * network.level_channels[-1] * network.num_classes
     return 0
-
-
-def _out_channels(model: AnyModel) -> int | None:
-    """Output channels of a model's network; None for a classifier."""
-    return None if isinstance(model, ClassifierModel) else output_channels(model)

@@ -1,35 +1,34 @@
 """Networks from any file that holds one: a released `.pt`, a `.safetensors` of ours, or the folder of a checkpoint."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import TypeAdapter, ValidationError
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from adm.artifacts.manifest import MANIFEST, read_manifest
+from adm.artifacts.writing import new_file
 from adm.config.models import AnyModel
-from adm.config.networks import ClassifierParams, UpsamplerParams
 from adm.config.released import CHECKPOINTS
-from adm.errors import UserError, some
-from adm.nets.conversion import preset_of, read_converted
-from adm.nets.presets import PRESETS
+from adm.errors import UserError, brief, some
+from adm.nets.presets import PRESETS, preset_model, preset_network
 from adm.nets.release import (
     compare_presets,
     differing,
-    model_network,
-    preset_network,
     preset_shapes,
     read_released,
     read_released_weights,
     shapes,
 )
-from adm.nets.weights import read_tensors
+from adm.nets.weights import model_network, read_tensors, write_tensors
 
-COSINE = ("imagenet64", "classifier_imagenet64")
-"""The presets that were trained with the cosine schedule; all others were with the linear one. Source: Table 11."""
+ORIGIN = "adm"
+"""Metadata entry of a converted file: JSON with the preset and the sha256 of the file that it was converted from."""
 
 Schedule = Literal["linear", "cosine"]
 AttentionOrder = Literal["legacy", "new"]
@@ -91,53 +90,84 @@ def open_network(
         if not (path / MANIFEST).exists():
             raise UserError(f"{path}: is no checkpoint: it holds no {MANIFEST}; give results/NAME/checkpoints/KEY")
         model = _changed(checkpoint_model(path), schedule, attention_order)
-        network = model_network(model)
-        return _opened(path, network, read_tensors(path / "ema.safetensors", network.state_dict()), model, None, device)
-    if path.suffix == ".safetensors":
-        preset = preset or preset_of(path)
-        weights = read_converted(path, preset)
+        weights = read_tensors(path / "ema.safetensors", model_network(model).state_dict())
     else:
-        preset = preset or _identified(path)
-        weights = read_released_weights(path, preset_network(preset), f"preset {preset!r}")
-    assert preset is not None
-    model = _changed(preset_model(preset), schedule, attention_order)
-    return _opened(path, model_network(model), weights, model, preset, device)
-
-
-def preset_model(preset: str) -> AnyModel:
-    """The section of a released network, with the noise that it was trained on, but nothing of its training.
-
-    Raises:
-        UserError: There is no such preset.
-    """
-    preset_network(preset)
-    params = PRESETS[preset]
-    kind = "diffusion"
-    if isinstance(params, ClassifierParams):
-        kind = "classifier"
-    elif isinstance(params, UpsamplerParams):
-        kind = "upsampler"
-    noise = {"schedule": "cosine" if preset in COSINE else "linear"}
-    # A section must tell of training; of this one nothing is trained.
-    return _model({"kind": kind, "network": params, "noise": noise, "training": {"batch_size": 1}})
+        if path.suffix == ".safetensors":
+            preset = preset or preset_of(path)
+            weights = read_converted(path, preset)
+        else:
+            preset = preset or _identified(path)
+            weights = read_released_weights(path, preset_network(preset), f"preset {preset!r}")
+        model = _changed(preset_model(str(preset)), schedule, attention_order)
+    network = model_network(model)
+    network.load_state_dict(weights, assign=True)
+    return Opened(path, network.to(device).eval().requires_grad_(False), model, preset)
 
 
 def checkpoint_model(folder: Path) -> AnyModel:
-    """The model of a checkpoint as its manifest describes it.
+    """Read the model of a checkpoint, as its manifest describes it.
 
     Raises:
         UserError: The folder is no checkpoint, a file of it changed, or its manifest describes no model.
     """
     section = read_manifest(folder, "init", "train", "adopt").params.get("model")
     try:
-        return _model(section)
+        model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
+        return model
     except ValidationError as error:
         raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
 
 
-def _model(section: Any) -> AnyModel:
-    model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
-    return model
+def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
+    """Write the weights of a preset; the bytes depend only on the arguments.
+
+    Args:
+        path: The `.safetensors` file to write.
+        weights: Float32 tensors under our names.
+        preset: The network's name, a key of `PRESETS`.
+        source_sha256: 64 hexadecimal digits, of the file that they were converted from.
+    """
+    # One entry only: the library writes several in an order that differs between processes.
+    origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
+    with new_file(path) as partial:
+        write_tensors(partial, weights, {ORIGIN: origin})
+
+
+def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
+    """Read the weights of a preset.
+
+    Args:
+        path: A `.safetensors` file of float32 tensors under our names.
+        preset: The network that they must belong to; None takes the preset that the file names.
+
+    Raises:
+        UserError: The file is missing or unreadable, is of another or an unknown preset, or fails the checks of
+            `read_tensors`.
+    """
+    found = preset_of(path)
+    if preset is None and found is None:
+        raise UserError(f"{path}: tells no preset, so one must be given")
+    if found is not None and found not in PRESETS:
+        raise UserError(f"{path}: is of preset {found!r}, which is unknown; there are {', '.join(PRESETS)}")
+    if None not in (preset, found) and preset != found:
+        raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
+    return read_tensors(path, preset_network(str(preset or found)).state_dict())
+
+
+def preset_of(path: Path) -> str | None:
+    """Read the preset in a file's metadata, or None.
+
+    Raises:
+        UserError: The file is missing or unreadable.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else None
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist") from error
+    except Exception as error:  # as in `read_tensors`
+        raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
 
 
 def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:
@@ -161,15 +191,3 @@ def _identified(path: Path) -> str:
     nearest, different = min(differences.items(), key=lambda item: len(item[1]))
     first = some(different, separator="; ")
     raise UserError(f"{path}: fits no preset; of the nearest, {nearest}, {len(different)} tensors differ: {first}")
-
-
-def _opened(
-    path: Path,
-    network: nn.Module,
-    weights: Mapping[str, Tensor],
-    model: AnyModel,
-    preset: str | None,
-    device: torch.device | str,
-) -> Opened:
-    network.load_state_dict(dict(weights), assign=True)
-    return Opened(path, network.to(device).eval().requires_grad_(False), model, preset)

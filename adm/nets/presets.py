@@ -1,8 +1,22 @@
 """The fifteen released networks, by name (Tables 11-13 and the flags published with the checkpoints)."""
 
+from difflib import get_close_matches
 from typing import Any
 
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+
+from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
+from adm.errors import UserError
+from adm.nets.weights import network_of
+
+COSINE = ("imagenet64", "classifier_imagenet64")
+"""The presets that were trained with the cosine schedule; all others were with the linear one. Source: Table 11."""
+
+RELEASED_CHANNELS = 6
+"""Output channels of the released diffusion models and upsamplers: three of noise and three of learned variance."""
 
 NUM_CLASSES = 1000
 """Classes of ImageNet."""
@@ -66,3 +80,36 @@ PRESETS: dict[str, UNetParams | UpsamplerParams | ClassifierParams] = {
 Source: Table 11 (diffusion models), Table 12 (classifiers), Table 13 (upsamplers). Only its published flags tell the
 attention order of the ImageNet 64x64 model.
 """
+
+
+def preset_network(preset: str) -> nn.Module:
+    """Build a released network on the meta device: names and shapes without values.
+
+    Raises:
+        UserError: There is no such preset; names those that exist.
+    """
+    if preset not in PRESETS:
+        (nearest,) = get_close_matches(preset, PRESETS, n=1, cutoff=0.0)
+        raise UserError(f"preset {preset!r}: is unknown; there are {', '.join(PRESETS)}; nearest is {nearest}")
+    with torch.device("meta"):
+        return network_of(PRESETS[preset], RELEASED_CHANNELS)
+
+
+def preset_model(preset: str) -> AnyModel:
+    """Describe a released network as a section, with the noise that it was trained on, but nothing of its training.
+
+    Raises:
+        UserError: There is no such preset.
+    """
+    preset_network(preset)
+    params = PRESETS[preset]
+    kind = "diffusion"
+    if isinstance(params, ClassifierParams):
+        kind = "classifier"
+    elif isinstance(params, UpsamplerParams):
+        kind = "upsampler"
+    noise = {"schedule": "cosine" if preset in COSINE else "linear"}
+    # A section must tell of training; of this one nothing is trained.
+    section = {"kind": kind, "network": params, "noise": noise, "training": {"batch_size": 1}}
+    model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
+    return model

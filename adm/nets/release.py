@@ -1,4 +1,4 @@
-"""Published checkpoints in the released format: their weights under our names, and whole networks.
+"""The format of released checkpoints: the names of their tensors, and files read and written.
 
 The attention order, the number of heads and the dropout do not show in any tensor's shape. They come from the preset or
 the params file and cannot be checked: a file loads without an error as any network of the same shapes.
@@ -8,30 +8,100 @@ import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Collection, Mapping
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from adm.artifacts.archives import check_entries
-from adm.config.models import AnyModel
-from adm.config.networks import ClassifierParams, UpsamplerParams
-from adm.errors import UserError
-from adm.nets.classifier import Classifier
-from adm.nets.presets import PRESETS
-from adm.nets.release_names import from_released, to_released
-from adm.nets.unet import UNet, Upsampler
-from adm.nets.weights import build
+from adm.artifacts.reading import check_entries
+from adm.artifacts.writing import new_file
+from adm.errors import UserError, brief
+from adm.nets.presets import PRESETS, preset_network
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors, by their released names."""
 
-RELEASED_CHANNELS = 6
-"""Output channels of the released diffusion models and upsamplers: three of noise and three of learned variance."""
+ReleasedDtype = Literal["float32", "float16"]
+"""Precisions in which released checkpoints are stored."""
+
+TORSO = ("input_blocks.", "middle_block.", "output_blocks.")
+"""The released code stores the convolutions of these modules (released names) in half precision."""
+
+BLOCKS = {
+    "time_embedding.first": "time_embed.0",
+    "time_embedding.second": "time_embed.2",
+    "class_embedding": "label_emb",
+    "encoder.blocks.{n}.convolution": "input_blocks.{n}.0",
+    "encoder.blocks.{n}.residual": "input_blocks.{n}.0",
+    "encoder.blocks.{n}.attention": "input_blocks.{n}.1",
+    "encoder.blocks.{n}.downsampling": "input_blocks.{n}.0.op",
+    "encoder.middle.residual_in": "middle_block.0",
+    "encoder.middle.attention": "middle_block.1",
+    "encoder.middle.residual_out": "middle_block.2",
+    "decoder.blocks.{n}.residual": "output_blocks.{n}.0",
+    "decoder.blocks.{n}.attention": "output_blocks.{n}.1",
+    "decoder.blocks.{n}.upsampling": "output_blocks.{n}.{last}",
+    "output.{n}": "out.{n}",
+    "output.{n}.qkv": "out.{n}.qkv_proj",
+    "output.{n}.projection": "out.{n}.c_proj",
+}
+"""Our blocks' names, and the released ones.
+
+`{n}` is any number, `{last}` the position of a decoder block's upsampling: 2 after an attention, else 1.
+"""
+
+LAYERS = {
+    "norm_in": "in_layers.0",
+    "convolution_in": "in_layers.2",
+    "embedding": "emb_layers.1",
+    "norm_out": "out_layers.0",
+    "convolution_out": "out_layers.3",
+    "skip": "skip_connection",
+    "norm": "norm",
+    "qkv": "qkv",
+    "projection": "proj_out",
+}
+"""The names of layers in blocks, ours and the released ones."""
+
+
+def released_name(name: str, names: Collection[str]) -> str:
+    """Name one of our tensors as released checkpoints do.
+
+    Args:
+        name: A name of our state dict.
+        names: All names of that state dict; the position of a decoder block's upsampling depends on whether the
+            block has an attention.
+
+    Raises:
+        ValueError: The tensor belongs to no UNet or classifier.
+    """
+    module, _, parameter = name.rpartition(".")
+    numbers = re.findall(r"\d+", module)
+    block = re.sub(r"\d+", "{n}", module)
+    layer = ""
+    if block not in BLOCKS:
+        block, _, layer = block.rpartition(".")
+    if block not in BLOCKS or layer not in ("", *LAYERS) or parameter not in ("weight", "bias", "positional_embedding"):
+        raise ValueError(
+            f"tensor {name!r} is unknown; accepted are the tensors of a UNet, an upsampler or a classifier"
+        )
+    n = numbers[0] if numbers else ""
+    last = 2 if f"decoder.blocks.{n}.attention.norm.weight" in names else 1
+    # An upsampling of a block's kind has layers, and a plain one is a module around its convolution.
+    plain = "conv" if block.endswith(".upsampling") and not layer else ""
+    return ".".join(filter(None, (BLOCKS[block].format(n=n, last=last), LAYERS.get(layer, plain), parameter)))
+
+
+def to_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of our state dict to the names of released checkpoints; the tensors are not changed.
+
+    Raises:
+        ValueError: A tensor belongs to no UNet or classifier.
+    """
+    return {released_name(name, state): tensor for name, tensor in state.items()}
 
 
 def load_released(path: Path, preset: str) -> nn.Module:
@@ -44,7 +114,7 @@ def load_released(path: Path, preset: str) -> nn.Module:
             dropout; a wrong preset of the same shapes loads without an error.
 
     Returns:
-        A `UNet`, `Upsampler` or `Classifier` in evaluation mode, with float32 parameters that require no gradient.
+        A `UNet` or `Classifier` in evaluation mode, with float32 parameters that require no gradient.
 
     Raises:
         UserError: There is no such preset, or `read_released_weights` refuses the file.
@@ -52,47 +122,6 @@ def load_released(path: Path, preset: str) -> nn.Module:
     network = preset_network(preset)
     network.load_state_dict(read_released_weights(path, network, f"preset {preset!r}"), assign=True)
     return network.eval().requires_grad_(False)
-
-
-def preset_network(preset: str) -> nn.Module:
-    """A released network on the meta device: names and shapes without values.
-
-    Raises:
-        UserError: There is no such preset; names those that exist.
-    """
-    if preset not in PRESETS:
-        (nearest,) = get_close_matches(preset, PRESETS, n=1, cutoff=0.0)
-        raise UserError(f"preset {preset!r}: is unknown; there are {', '.join(PRESETS)}; nearest is {nearest}")
-    params = PRESETS[preset]
-    with torch.device("meta"):
-        if isinstance(params, ClassifierParams):
-            return Classifier(params)
-        if isinstance(params, UpsamplerParams):
-            return Upsampler(params, RELEASED_CHANNELS)
-        return UNet(params, RELEASED_CHANNELS)
-
-
-def model_network(model: AnyModel) -> nn.Module:
-    """The network of a model of a params file on the meta device."""
-    with torch.device("meta"):
-        return build(model)
-
-
-def read_published(path: Path, model: AnyModel, name: str) -> dict[str, Tensor]:
-    """Read the weights of a model of a params file from a file in the released format.
-
-    Args:
-        path: The file.
-        model: The section of the model that they must belong to.
-        name: The model's key, for messages.
-
-    Returns:
-        The result of `read_released_weights`.
-
-    Raises:
-        UserError: `read_released_weights` refuses the file.
-    """
-    return read_released_weights(path, model_network(model), f"model {name!r}")
 
 
 def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
@@ -113,30 +142,9 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
             their released names).
     """
     state = read_released(path)
-    _check_fit(path, owner, shapes(to_released(network.state_dict())), shapes(state))
-    _require_stored(path, state)
-    ours = from_released(state)
-    weights = {name: ours[name].to(torch.float32).contiguous() for name in network.state_dict()}
-    for released, name in zip(to_released(weights), weights, strict=True):
-        if not weights[name].isfinite().all():
-            raise UserError(f"{path}: {released} holds NaN or infinity")
-    return weights
-
-
-def read_released(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a file in the released format, for any network, mapped and under their released names.
-
-    Raises:
-        UserError: The file is missing or damaged, would run code, or holds anything but dense tensors of floats under
-            the names of released networks.
-    """
-    state = _read_table(path)
-    try:
-        from_released(state)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
-    _require_floats(path, state)
-    return state
+    released = to_released(network.state_dict())
+    weights = _fitting(path, owner, shapes(released), state)
+    return {name: weights[key] for name, key in zip(network.state_dict(), released, strict=True)}
 
 
 def read_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
@@ -151,43 +159,25 @@ def read_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor
         Float32 tensors in the order of the network's state dict.
 
     Raises:
-        UserError: The file is no such table of tensors, would run code, or does not fit the network.
+        UserError: As `read_released_weights`.
     """
     wanted = shapes(network.state_dict())
-    state = {name: tensor for name, tensor in _read_table(path).items() if name in wanted}
+    return _fitting(path, owner, wanted, {name: tensor for name, tensor in _read_table(path).items() if name in wanted})
+
+
+def read_released(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a file in the released format, for any network, mapped and under their released names.
+
+    Raises:
+        UserError: The file is missing or damaged, would run code, or holds anything but dense tensors of floats.
+    """
+    state = _read_table(path)
     _require_floats(path, state)
-    if different := differing(wanted, shapes(state)):
-        raise UserError(f"{path}: does not fit {owner}; {len(different)} tensors differ: {'; '.join(different[:3])}")
-    _require_stored(path, state)
-    return {name: state[name].to(torch.float32).contiguous() for name in wanted}
-
-
-def _read_table(path: Path) -> dict[str, Tensor]:
-    state = _load(path)
-    if not isinstance(state, Mapping):
-        raise UserError(f"{path}: holds {type(state).__name__}, not a table of tensors by name")
-    for name, tensor in state.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise UserError(f"{path}: holds {type(tensor).__name__} {name!r}; accepted is a table of tensors by name")
-    return dict(state)
-
-
-def _require_floats(path: Path, state: Mapping[str, Tensor]) -> None:
-    for name, tensor in state.items():
-        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
-            found = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
-            raise UserError(f"{path}: {name} is {found}, not a dense tensor of floats")
-
-
-def _require_stored(path: Path, state: Mapping[str, Tensor]) -> None:
-    for name, tensor in state.items():
-        # With a stride of zero, one stored value could stand for any number of values.
-        if tensor.nbytes > tensor.untyped_storage().nbytes():
-            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
+    return state
 
 
 def compare_presets(found: Shapes) -> dict[str, list[str]]:
-    """The differences between tensors and those of every preset, as phrases from `differing`.
+    """Compare tensors with those of every preset, in phrases from `differing`.
 
     A preset that fits has no differences. Several may fit, such as all of LSUN.
     """
@@ -195,17 +185,17 @@ def compare_presets(found: Shapes) -> dict[str, list[str]]:
 
 
 def preset_shapes(preset: str) -> Shapes:
-    """The released names and shapes of a preset's tensors."""
+    """List the released names and shapes of a preset's tensors."""
     return shapes(to_released(preset_network(preset).state_dict()))
 
 
 def shapes(state: Mapping[str, Tensor]) -> Shapes:
-    """The shapes of tensors by name."""
+    """List the shapes of tensors by name."""
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def differing(wanted: Shapes, found: Shapes) -> list[str]:
-    """A phrase for each tensor whose shape differs, in the network's order, then in the file's."""
+    """Write a phrase for each tensor whose shape differs, in the network's order, then in the file's."""
     return [
         f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
         for name in dict.fromkeys([*wanted, *found])
@@ -213,16 +203,79 @@ def differing(wanted: Shapes, found: Shapes) -> list[str]:
     ]
 
 
-def _check_fit(path: Path, owner: str, wanted: Shapes, found: Shapes) -> None:
-    if different := differing(wanted, found):
-        presets = [preset for preset, others in compare_presets(found).items() if not others]
-        if not presets:
-            why = f"{len(different)} tensors differ: {'; '.join(different[:3])}"
-        elif len(presets) == 1:
-            why = f"the file fits preset {presets[0]}"
-        else:
-            why = f"the file fits presets {', '.join(presets)}, which share their shapes"
+def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDtype = "float32") -> None:
+    """Write the weights of a network in the released format; the bytes depend only on the arguments.
+
+    Args:
+        path: The `.pt` file to write: tensors by their released names, in the released order.
+        weights: The network's state dict, under our names, of any floating dtype.
+        dtype: "float16" stores the torso's convolutions in half precision, attention projections included, and
+            leaves normalisations, embeddings and the output in float32, as the released code does.
+
+    Raises:
+        UserError: A weight is NaN, infinite or beyond the dtype's range. Nothing is written.
+        ValueError: A tensor belongs to no UNet or classifier.
+
+    Source: the half-precision conversion of the released code.
+    """
+    state = to_released(weights)
+    halved = half_precision_names(state) if dtype == "float16" else set()
+    stored = {}
+    for name, weight in state.items():
+        tensor = weight.detach().to("cpu", torch.float16 if name in halved else torch.float32).contiguous()
+        if not tensor.isfinite().all():
+            raise UserError(f"{path}: cannot be written: {name} holds NaN, infinity or what {tensor.dtype} cannot hold")
+        # For a view, torch would write the whole storage behind it.
+        stored[name] = tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+    # An open file, not a path: torch would write the path's name into the file.
+    with new_file(path) as partial, partial.open("wb") as file:
+        torch.save(stored, file)
+
+
+def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
+    """Name the tensors that the released code stores in half precision: weights and biases of TORSO's convolutions.
+
+    Args:
+        state: The tensors of a network by their released names.
+    """
+    # A convolution's weight, even over tokens, has more than two axes; a linear layer's has two.
+    modules = {name.removesuffix(".weight") for name, tensor in state.items() if tensor.ndim > 2}
+    return {name for name in state if name.startswith(TORSO) and name.rpartition(".")[0] in modules}
+
+
+def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as float32, in the order of the wanted ones, if they are these."""
+    _require_floats(path, state)
+    if different := differing(wanted, shapes(state)):
+        why = f"{len(different)} tensors differ: {'; '.join(different[:3])}"
+        if presets := [preset for preset, others in compare_presets(shapes(state)).items() if not others]:
+            same = ", which share their shapes" if len(presets) > 1 else ""
+            why = f"the file fits preset{'s' if same else ''} {', '.join(presets)}{same}"
         raise UserError(f"{path}: does not fit {owner}; {why}")
+    for name, tensor in state.items():
+        # With a stride of zero, one stored value could stand for any number of values.
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
+        if not tensor.isfinite().all():
+            raise UserError(f"{path}: {name} holds NaN or infinity")
+    return {name: state[name].to(torch.float32).contiguous() for name in wanted}
+
+
+def _require_floats(path: Path, state: Mapping[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+            kind = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
+            raise UserError(f"{path}: {name} is {kind}, not a dense tensor of floats")
+
+
+def _read_table(path: Path) -> dict[str, Tensor]:
+    state = _load(path)
+    if not isinstance(state, Mapping):
+        raise UserError(f"{path}: holds {type(state).__name__}, not a table of tensors by name")
+    for name, tensor in state.items():
+        if not (isinstance(name, str) and name.isprintable() and isinstance(tensor, Tensor)):
+            raise UserError(f"{path}: holds {type(tensor).__name__} {name!r}; accepted is a table of tensors by name")
+    return dict(state)
 
 
 def _load(path: Path) -> Any:
@@ -230,15 +283,14 @@ def _load(path: Path) -> Any:
         return _load_mapped(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path}: is a folder, not a file") from error
     except pickle.UnpicklingError as error:
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
-        found = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
-        raise UserError(f"{path}: is {found}; pickled code is never run") from error
+        why = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
+        raise UserError(f"{path}: is {why}; pickled code is never run") from error
     except Exception as error:  # damaged bytes make torch's reader raise nearly anything
-        found = " ".join(f"{type(error).__name__} {error}".split())[:120]
-        raise UserError(f"{path}: is no readable checkpoint, truncated or of another format ({found})") from error
+        raise UserError(
+            f"{path}: is no readable checkpoint, truncated or of another format ({brief(error)})"
+        ) from error
 
 
 def _load_mapped(path: Path) -> Any:
@@ -270,11 +322,9 @@ def _check_legacy(path: Path) -> None:
             if content.tell() == len(content) or content[:2] == b"PK":
                 return  # a pickle of something else, or a zip cut short; torch's own error says so
             try:
-                numbers = [
-                    found for _, found, _ in pickletools.genops(cast(IO[bytes], content)) if isinstance(found, int)
-                ]
+                values = [value for _, value, _ in pickletools.genops(cast(IO[bytes], content))]
             except Exception as error:  # damaged bytes can raise nearly any exception
                 raise pickle.UnpicklingError(str(error)) from error
-            most = max(map(abs, numbers), default=0)
+            most = max((abs(value) for value in values if isinstance(value, int)), default=0)
             if kind == "tensors" and most > len(content):
                 raise ValueError(f"declares {most:.3g} values in {len(content)} bytes")

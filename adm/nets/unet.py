@@ -116,17 +116,27 @@ class Decoder(nn.Module):
         return h
 
 
-class _Denoiser(nn.Module):
-    """The common part of UNet and upsampler; they differ only in the number of input channels."""
+class UNet(nn.Module):
+    """The diffusion network: predicts the noise of a noisy image and, if it is learned, the variance.
 
-    def __init__(self, params: UNetParams, in_channels: int, out_channels: int) -> None:
+    That of an upsampler also sees a low-resolution image, stretched to the same size.
+
+    Args:
+        params: The network's section, or an upsampler's.
+        out_channels: C for the noise only, 2C if the variance is learned, too.
+
+    Source: Section 3; Tables 11 and 13; Nichol and Dhariwal (2021).
+    """
+
+    def __init__(self, params: UNetParams, out_channels: int) -> None:
         super().__init__()
         self.params = params
+        self.upsamples = isinstance(params, UpsamplerParams)
         self.time_embedding = TimeEmbedding(params.channels)
         self.class_embedding = (
             None if params.num_classes is None else nn.Embedding(params.num_classes, 4 * params.channels)
         )
-        self.encoder = Encoder(params, in_channels)
+        self.encoder = Encoder(params, params.image_channels * (2 if self.upsamples else 1))
         self.decoder = Decoder(params, self.encoder.feature_channels)
         channels = params.level_channels[0]
         self.output = nn.Sequential(
@@ -134,6 +144,44 @@ class _Denoiser(nn.Module):
             nn.SiLU(),
             zero_parameters(nn.Conv2d(channels, out_channels, 3, padding=1)),
         )
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        y: Tensor | None = None,
+        torso: torch.dtype | None = None,
+        *,
+        low_resolution: Tensor | None = None,
+    ) -> Tensor:
+        """Run the network.
+
+        Args:
+            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
+            t: (B,), timesteps of the original process, integer or floating point.
+            y: (B,) int64 class labels, each possibly NO_CLASS, or (B, 4 * base width) floating point class embeddings
+                themselves, such as interpolated ones; None if and only if the network is unconditional.
+            torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
+            low_resolution: (B, C, h, w), the images to upsample, in [-1, 1]; stretched bilinearly. None if and only if
+                the network is no upsampler.
+
+        Returns:
+            (B, out_channels, H, W), of x's dtype.
+
+        Raises:
+            ValueError: y or low_resolution is missing, was given to a network that has none, or embeddings have
+                another shape.
+        """
+        if (low_resolution is not None) != self.upsamples:
+            raise ValueError("low_resolution is for upsamplers, and for each of them")
+        dtype = x.dtype
+        if low_resolution is not None:
+            stretched = F.interpolate(low_resolution, x.shape[2:], mode="bilinear", align_corners=False)
+            x = torch.cat([x, stretched.to(dtype)], dim=1)
+        embedding = self._embed(t, y)
+        h = self.decoder(self.encoder(x.to(torso or dtype), embedding), embedding)
+        output: Tensor = self.output(h.to(dtype))
+        return output
 
     def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:
         """Timestep and class embedding after SiLU, `(B, 4 * base width)`."""
@@ -152,77 +200,3 @@ class _Denoiser(nn.Module):
         else:
             embedding = embedding + y.to(embedding.dtype)
         return F.silu(embedding)
-
-    def _denoise(self, x: Tensor, t: Tensor, y: Tensor | None, torso: torch.dtype | None) -> Tensor:
-        embedding = self._embed(t, y)
-        h = self.decoder(self.encoder(x.to(torso or x.dtype), embedding), embedding)
-        output: Tensor = self.output(h.to(x.dtype))
-        return output
-
-
-class UNet(_Denoiser):
-    """The diffusion network: predicts the noise of a noisy image and, if it is learned, the variance.
-
-    Args:
-        params: the network's section.
-        out_channels: C for the noise only, 2C if the variance is learned, too.
-
-    Source: Section 3; Table 11.
-    """
-
-    def __init__(self, params: UNetParams, out_channels: int) -> None:
-        super().__init__(params, params.image_channels, out_channels)
-
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None, torso: torch.dtype | None = None) -> Tensor:
-        """Run the network.
-
-        Args:
-            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
-            t: (B,), timesteps of the original process, integer or floating point.
-            y: (B,) int64 class labels, each possibly NO_CLASS, or (B, 4 * base width) floating point class embeddings
-                themselves, such as interpolated ones; None if and only if the network is unconditional.
-            torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
-
-        Returns:
-            (B, out_channels, H, W), of x's dtype.
-
-        Raises:
-            ValueError: y is missing, was given to an unconditional network, or its embeddings have another shape.
-        """
-        return self._denoise(x, t, y, torso)
-
-
-class Upsampler(_Denoiser):
-    """A UNet whose input is the noisy image and a low-resolution image, stretched to the same size.
-
-    Args:
-        params: the network's section.
-        out_channels: C for the noise only, 2C if the variance is learned, too.
-
-    Source: Section 3 and Table 13; Nichol and Dhariwal (2021).
-    """
-
-    def __init__(self, params: UpsamplerParams, out_channels: int) -> None:
-        super().__init__(params, 2 * params.image_channels, out_channels)
-
-    def forward(
-        self, x: Tensor, t: Tensor, y: Tensor | None = None, torso: torch.dtype | None = None, *, low_resolution: Tensor
-    ) -> Tensor:
-        """Run the network.
-
-        Args:
-            x: (B, C, H, W), noisy images, nominally in [-1, 1] plus noise.
-            t: (B,), timesteps of the original process, integer or floating point.
-            y: (B,) int64 class labels, each possibly NO_CLASS, or (B, 4 * base width) floating point class embeddings
-                themselves, such as interpolated ones; None if and only if the network is unconditional.
-            torso: The precision of the convolutions between the embeddings and the output; None is that of `x`.
-            low_resolution: (B, C, h, w), the images to upsample, in [-1, 1]; stretched bilinearly.
-
-        Returns:
-            (B, out_channels, H, W), of x's dtype.
-
-        Raises:
-            ValueError: y is missing, was given to an unconditional network, or its embeddings have another shape.
-        """
-        stretched = F.interpolate(low_resolution, x.shape[2:], mode="bilinear", align_corners=False)
-        return self._denoise(torch.cat([x, stretched.to(x.dtype)], dim=1), t, y, torso)

@@ -3,27 +3,47 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.config.models import AnyModel, ClassifierModel
+from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import NotFiniteError, UserError, brief
 from adm.nets.classifier import Classifier
-from adm.nets.unet import UNet, Upsampler
+from adm.nets.unet import UNet
+
+NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
 
 
-def build(model: DiffusionModel | UpsamplerModel | ClassifierModel) -> nn.Module:
-    """The network of a model; torch's global generator draws its initial weights."""
+def network_of(params: NetworkParams, out_channels: int) -> nn.Module:
+    """Build the network of a section; torch's global generator draws its initial weights.
+
+    Args:
+        params: The section of a UNet, an upsampler or a classifier.
+        out_channels: Output channels of a UNet or an upsampler; a classifier has its own.
+    """
+    if isinstance(params, ClassifierParams):
+        return Classifier(params)
+    return UNet(params, out_channels)
+
+
+def build(model: AnyModel) -> nn.Module:
+    """Build the network of a model; torch's global generator draws its initial weights."""
+    return network_of(model.network, output_channels(model))
+
+
+def model_network(model: AnyModel) -> nn.Module:
+    """Build the network of a model on the meta device: names and shapes without values."""
+    with torch.device("meta"):
+        return build(model)
+
+
+def output_channels(model: AnyModel) -> int:
+    """Count output channels: an image's for the noise, as many for a learned variance; a classifier's classes."""
     if isinstance(model, ClassifierModel):
-        return Classifier(model.network)
-    if isinstance(model, UpsamplerModel):
-        return Upsampler(model.network, output_channels(model))
-    return UNet(model.network, output_channels(model))
-
-
-def output_channels(model: DiffusionModel | UpsamplerModel) -> int:
-    """Output channels of a network: those of an image for the noise, and as many for a learned variance."""
+        return model.network.num_classes
     return model.network.image_channels * (2 if model.noise.variance == "learned_range" else 1)
 
 
@@ -89,7 +109,7 @@ def require_finite(place: str, tensors: Mapping[str, Tensor]) -> None:
 
 
 def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the first tensor that holds NaN or infinity."""
+    """Name the first tensor that holds NaN or infinity."""
     bad = (name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all())
     return next(bad, None)
 

@@ -221,7 +221,7 @@ def completed(claims: Any, roles: Any = None) -> Any:
         papers[key], is_whole = _cast(key, paper, bound, own if isinstance(own, dict) else {})
         if is_whole:
             given.setdefault(key, {})
-    if papers.keys() & given.keys():
+    if papers.keys() & {key for key, claim in given.items() if claim is not None}:
         untestable: dict[str, Any] = {key: {} for key, paper in claims_of_paper().items() if "none" in paper}
         joined = {**untestable, **given}
         given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}

@@ -89,7 +89,7 @@ def _cure(kind: str, value: Any) -> str | None:
     """What to write in place of a value of another type, where that is certain."""
     if kind == "list_type" and isinstance(value, str | int | float):
         return f"write a list, as [{value}]"
-    if kind == "string_type" and isinstance(value, int | float):
+    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
         return f"write '{value}', in quotes"
     if kind in ("float_type", "int_type") and isinstance(value, str) and (found := NUMBER.fullmatch(value.strip())):
         if not found["exponent"]:

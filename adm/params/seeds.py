@@ -158,9 +158,10 @@ def _followed(section: str, entries: Raw, known: Mapping[str, Copies]) -> Raw:
     kind, runs = kind_of_entries(section), known["runs"]
     result: Raw = {}
     for key, entry in entries.items():
+        named_first = sorted(references(kind, entry), key=lambda named: "." in named.field)  # its own before a guide's
         copied = {
             named.field: (named.key, known[named.ref.of][named.key])
-            for named in references(kind, entry)
+            for named in named_first
             if named.key in known.get(named.ref.of, ())
         }
         if not copied:

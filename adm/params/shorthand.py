@@ -20,6 +20,9 @@ from adm.params.tables import with_kinds as with_kinds_of_tables
 DEFAULTS, LIKE, ROLES = "defaults", "like", "roles"
 """Keys of a params file that a written-out file does not have."""
 
+MOST_ALIKE = 100
+"""Most entries of which each is like the next."""
+
 Raw = dict[str, Any]
 Place = tuple[str, ...]
 
@@ -117,7 +120,9 @@ def _checked_defaults(defaults: Any) -> dict[Place, Raw]:
 def _parts(name: str, fields: Any, known: Mapping[Place, Any]) -> dict[Place, Raw]:
     """The defaults of the parts of a section, by their places."""
     parts = [place[1] for place in known if place[0] == name]
-    for part in fields if isinstance(fields, dict) else [fields]:
+    if not isinstance(fields, dict):
+        raise ValueError(f"{DEFAULTS}.{name}: {shown(fields)} is not accepted; write parts of it: {', '.join(parts)}")
+    for part in fields:
         if part not in parts:
             raise ValueError(f"{DEFAULTS}.{name}: {shown(part)} is no part of it; {_near(parts, part)}")
     return {(name, part): inner for part, inner in fields.items()}
@@ -156,8 +161,18 @@ def _with_defaults(kind: Any, defaults: Raw, entries: Raw) -> Raw:
             continue
         whole = merged(defaults, entry)
         classes = [one for one in sections_of(kind) if is_of(one, whole)]
-        lacking = set(fields_of(kind)) - set(fields_of(*classes)) if classes else set()
-        result[key] = {name: value for name, value in whole.items() if name not in lacking or name in entry}
+        result[key] = merged(_had(fields_of(kind), fields_of(*classes), defaults), entry) if classes else whole
+    return result
+
+
+def _had(known: dict[str, list[Any]], own: dict[str, list[Any]], fields: Raw) -> Raw:
+    """The fields, also within others, that sections of a kind have, of those that sections of any kind have."""
+    result: Raw = {}
+    for name, value in fields.items():
+        if name in own and isinstance(value, dict):
+            result[name] = _had(fields_of(*known[name]), fields_of(*own[name]), value)
+        elif name in own or name not in known:
+            result[name] = value
     return result
 
 
@@ -174,6 +189,8 @@ def _likened(section: str, entries: Raw) -> Raw:
     def whole(key: str, chain: list[str]) -> Any:
         if key in chain:
             raise ValueError(f"{section}.{chain[-1]}.like: {key!r} is a circle, {' -> '.join([*chain, key])}")
+        if len(chain) > MOST_ALIKE:
+            raise ValueError(f"{section}.{chain[0]}.like: is at the end of more than {MOST_ALIKE} entries like others")
         if key not in done:
             entry = entries[key]
             own = {name: value for name, value in entry.items() if name != LIKE} if isinstance(entry, dict) else entry

@@ -66,7 +66,7 @@ def write_out_sweeps(written: Raw, variants: Mapping[str, Mapping[str, list[str]
     for section in (name for name in params_class().model_fields if name not in {"models", *NOT_SWEPT}):
         if not isinstance(entries := written.get(section), dict):
             continue
-        made = begun if section in SCORED else {}
+        made: dict[str, list[str]] = {}
         if names_checkpoints(section):
             written[section] = follow.entries(section, entries, made)
         else:
@@ -75,6 +75,9 @@ def write_out_sweeps(written: Raw, variants: Mapping[str, Mapping[str, list[str]
             made |= {key: list(members.values()) for key, members in of_sweeps.items()}
         for key, several in variants.get(section, {}).items():
             made[key] = [full for one in several for full in made.get(one, [one])]
+        if section in SCORED:
+            begun |= made
+    begun |= variants.get("published.samples", {})
     runs = {str(key) for name in SCORED for key in _mapping(written.get(name))}
     stand = {key: several for key, several in begun.items() if key not in runs}
     for section in WHOLE:
@@ -179,6 +182,7 @@ class _Follower:
         published = written.get("published")
         adopted = published.get("checkpoints") if isinstance(published, dict) else None
         self.published = adopted if isinstance(adopted, dict) else {}
+        self.runs = {str(key) for name in SCORED for key in _mapping(written.get(name))}
 
     def entries(self, section: str, entries: Raw, begun: dict[str, list[str]]) -> Raw:
         """The entries of a section, one for each checkpoint; `begun` gets the keys that each begin of theirs gives."""
@@ -193,8 +197,9 @@ class _Follower:
                 for model_ends, followed in self._followed(section, place, one):
                     parts = [part for part in (str(key), *model_ends, end) if part]
                     full = "-".join(parts)
-                    for number in range(1, len(parts)):
-                        begun.setdefault("-".join(parts[:number]), []).append(full)
+                    for begin in ("-".join(parts[:number]) for number in range(1, len(parts))):
+                        if begin == str(key) or begin not in self.runs:  # else it is an entry of its own
+                            begun.setdefault(begin, []).append(full)
                     _put(written, section, full, followed, f"the sweep of {place}" if _is_swept(entry) else "")
         return written
 
@@ -234,8 +239,8 @@ class _Follower:
             raise ValueError(
                 f"models.{model}.checkpoints: {shown(stops)} is not accepted: write a list, as [{one_line(str(stops))}]"
             )
-        if isinstance(stops, list) and stops and isinstance(stops[-1], int):
-            return f"{model}-{count_key(stops[-1])}"
+        if isinstance(stops, list) and stops:
+            return f"{model}-{value_key(stops[-1])}"  # what is no number is refused where it stands
         adopted = [key for key, one in self.published.items() if isinstance(one, dict) and one.get("model") == model]
         if len(adopted) != 1:
             found = f"{len(adopted)} published ones" if adopted else "no published one"

@@ -61,7 +61,9 @@ class Kind:
 
     def __post_init__(self) -> None:
         if self.stage:
-            STAGES[self.command] = self.stage
+            # Their sections are code, too: a stage need not import what it is handed, nor are defaults recorded there.
+            declared = [each.__module__ for each in (self.params, self.jobs) if each is not None]
+            STAGES[self.command] = (self.stage, *(name for name in declared if not name.startswith("adm.")))
 
     @property
     def command(self) -> str:

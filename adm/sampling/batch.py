@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import EVERY, fingerprint, provenance, read_manifest, write_manifest
-from adm.artifacts.reading import read_npz
-from adm.artifacts.streaming import CHUNK, stream_npz, stretches, write_npz_rows
+from adm.artifacts.reading import Shape, read_npz, stream_npz
+from adm.artifacts.streaming import CHUNK, stretches, write_npz_rows
 from adm.artifacts.writing import new_file, new_folder
 from adm.config.base import Config
 from adm.config.sampling import Sampling
@@ -96,7 +95,7 @@ def read_shard(path: Path, run: Sampling, inputs: dict[str, Path], shard: Shard)
             f"{path}: is not shard {shard} of this run: it is another one, or was sampled by another run, from other "
             "checkpoints or by other code; sample it again"
         )
-    return map(Samples, images.chunks(CHUNK), stretches(arrays["arr_1"], CHUNK))
+    return map(Samples, images.rows(CHUNK), stretches(arrays["arr_1"], CHUNK))
 
 
 def made_by_shard(run: Config, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.archives import Shape
 from adm.artifacts.manifest import provenance, read_manifest, require_params, write_manifest
-from adm.artifacts.reading import read_npz
+from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
 from adm.config.base import Config
 from adm.errors import UserError

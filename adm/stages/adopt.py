@@ -16,8 +16,8 @@ from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.dinov2 import empty_network
 from adm.metrics.executors import WEIGHTS
 from adm.metrics.reference_statistics import read_published_statistics
-from adm.nets.release import read_published, read_weights
-from adm.nets.weights import write_tensors
+from adm.nets.release import read_released_weights, read_weights
+from adm.nets.weights import model_network, write_tensors
 from adm.params.models import ModelParams
 from adm.params.published import (
     PublishedCheckpointParams,
@@ -53,7 +53,7 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
     match published:
         case PublishedCheckpointParams():
             assert model is not None
-            weights = read_published(path, model, published.model)
+            weights = read_released_weights(path, model_network(model), f"model {published.model!r}")
             write_tensors(folder / "ema.safetensors", weights)
             return {"step": published.iteration, "num_parameters": sum(tensor.numel() for tensor in weights.values())}
         case PublishedSamplesParams():

@@ -17,7 +17,7 @@ def run(published: PublishedFile, out: Path) -> None:
     made_by = provenance("fetch", {"published": published.file}, {}, [])
     # Beside the folder, because the folder is removed when a try fails.
     waiting = out.with_name(f".{out.name}.{published.filename}")
-    download(published.url, waiting, published.size, published.sha256, published.md5)
+    download(published, waiting)
     with new_folder(out) as folder:
         path = folder / published.filename
         # The first name stays until the folder is in place: after a full disk or a kill, no second download is needed.

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from adm.data.batches import to_uint8
-from adm.data.selection import check_labels, choose
+from adm.data.batches import check_labels, choose, to_uint8
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.data.selection import check_labels, choose
+from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError

@@ -7,7 +7,7 @@ import numpy as np
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_encoded_shard, write_shards
-from adm.data.sources import SOURCES, chunks, encoded_chunks, parts_of
+from adm.data.sources import SOURCES, cropped, encoded, parts_of
 from adm.params.data import DatasetParams
 from adm.progress import progress
 
@@ -28,14 +28,14 @@ def run(dataset: DatasetParams, out: Path) -> None:
     kept = np.concatenate(list(parts.values()))
     with new_folder(out) as folder, progress(total=len(kept), unit="image") as bar:
         for part, indices in parts.items():
-            if dataset.stored == "files":
-                for number, (files, labels) in enumerate(encoded_chunks(source, indices, dataset.shard_size)):
-                    write_encoded_shard(folder, files, labels, number, part)
-                    bar.update(len(labels))
-            else:
-                for number, (images, labels) in enumerate(chunks(source, indices, dataset)):
-                    write_shards(folder, images, labels, dataset.shard_size, number, part)
-                    bar.update(len(images))
+            for number, start in enumerate(range(0, len(indices), dataset.shard_size)):
+                shard = indices[start : start + dataset.shard_size]
+                labels = source.labels[shard]
+                if dataset.stored == "files":
+                    write_encoded_shard(folder, encoded(source, shard), labels, number, part)
+                else:
+                    write_shards(folder, cropped(source, shard, dataset), labels, dataset.shard_size, number, part)
+                bar.update(len(shard))
         counts = np.bincount(source.labels[kept], minlength=dataset.num_classes)
         held_out = {"held_out_images": len(parts["held_out"])} if "held_out" in parts else {}
         write_manifest(folder, made_by, {"num_images": len(kept), "images_per_class": counts.tolist(), **held_out})

@@ -9,7 +9,7 @@ from torch import nn
 from adm.artifacts.manifest import identity, provenance, read_manifest
 from adm.config.data import GraphParams
 from adm.config.respacing import respaced_timesteps, rounds_of
-from adm.data.selection import check_labels, choose
+from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError

@@ -4,12 +4,11 @@ from pathlib import Path
 
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, shown
-from adm.nets.conversion import read_converted, write_converted
 from adm.nets.diffusers_export import export_diffusers
-from adm.nets.export import ReleasedDtype, export_released
-from adm.nets.opening import checkpoint_model, open_network
-from adm.nets.release import model_network, preset_network, read_released_weights
-from adm.nets.weights import read_tensors
+from adm.nets.opening import checkpoint_model, open_network, read_converted, write_converted
+from adm.nets.presets import preset_network
+from adm.nets.release import ReleasedDtype, export_released, read_released_weights
+from adm.nets.weights import model_network, read_tensors
 
 RELEASED = {"groups": 32, "residual_rescaling": False}
 """What the released code fixes and no tensor tells: it would load other networks, and make wrong images."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import yaml
 
-from adm.artifacts.known_files import known_folder
+from adm.artifacts.released_files import released_folder
 from adm.artifacts.writing import new_files
 from adm.config.released import INCEPTION
 from adm.data.survey import MODES, MOST_DECODED, SEEING_THROUGH, Survey, survey
@@ -93,7 +93,9 @@ def run(
     found = survey(images, image_size, is_labelled)
     print("\n".join(_summary(images, found, channels)))
     _check_images(images, found, image_size)
-    graph = next((folder / INCEPTION.filename for folder in (*GRAPHS, known_folder()) if _is_inception(folder)), None)
+    graph = next(
+        (folder / INCEPTION.filename for folder in (*GRAPHS, released_folder()) if _is_inception(folder)), None
+    )
     trained_on = found.num_images - int(np.floor(found.num_images * HELD_OUT))
     wanted = Request(
         image_size=image_size,

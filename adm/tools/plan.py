@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from adm.nets import PRESETS
-from adm.nets.cost import network_forward_flops
+from adm.nets.cost import network_cost
 from adm.params import Params
 from adm.pipeline import Pipeline
 from adm.planning import tables
@@ -42,5 +42,5 @@ def run(params: Params) -> Iterator[str]:
 
 def published_relative() -> float:
     """The published share of an A100's peak for the 64x64 network, divided by Table 7's share of a V100's peak."""
-    share = published_share(network_forward_flops(PRESETS["imagenet64"]))
+    share = published_share(network_cost(PRESETS["imagenet64"]).flops)
     return share / Shares.read().measured["diffusion", 64]

@@ -9,7 +9,7 @@ from torch import Tensor
 from adm.artifacts.writing import link_or_copy
 from adm.config.averages import exponent_of, rate_of, snapshot_steps
 from adm.config.models import AveragesParams
-from adm.nets.averages import read_snapshot, snapshot_file, write_snapshot
+from adm.nets.checkpoints import read_snapshot, snapshot_file, write_snapshot
 
 
 class PowerAverages:

@@ -11,7 +11,7 @@ from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
 from adm.config.models import TrainingParams
 from adm.errors import UserError
-from adm.nets.forward import Forward
+from adm.nets.forward import Forward, fuse
 from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.training.averages import PowerAverages
 from adm.training.loss_scale import LossScale
@@ -31,8 +31,6 @@ class TrainingState:
     ) -> None:
         self.network = network.to(device)
         if training.fused:
-            from adm.nets.fusion import fuse  # noqa: PLC0415, since it imports torch's compiler
-
             fuse(self.network)
         self.forward = Forward(self.network, training.precision)
         self.task = task

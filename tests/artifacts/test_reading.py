@@ -2,13 +2,10 @@
 
 import pickle
 import zipfile
-from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import save
 
 from adm.artifacts.reading import read_json, read_npy, read_npz
@@ -134,46 +131,7 @@ def test_npz_and_npy_are_not_taken_for_each_other(npz, npy):
     assert "no readable npz" in refusal(read_npz, npz, EXPECTED)
     with npy.open("wb") as file:
         np.savez(file, x=GOOD)
-    assert "no readable npy" in refusal(read_npy, npy, *EXPECTED["x"])
-
-
-def save_npy(file, x):
-    np.save(file, x)
-
-
-SAVE = {"npz": np.savez, "npz compressed": np.savez_compressed, "npy": save_npy}
-
-
-@pytest.fixture(scope="module", params=SAVE)
-def victim(request, tmp_path_factory):
-    """A good file to damage, its bytes, and how it is read."""
-    path = tmp_path_factory.mktemp(request.param) / f"a.{request.param[:3]}"
-    with path.open("wb") as file:
-        SAVE[request.param](file, x=GOOD)
-    content = path.read_bytes()
-    if request.param == "npy":
-        return path, content, lambda: read_npy(path, *EXPECTED["x"])
-    return path, content, lambda: read_npz(path, EXPECTED)["x"]
-
-
-@given(keep=st.floats(0, 1, exclude_max=True))
-def test_a_truncated_file_is_refused(victim, keep):
-    path, content, read = victim
-    path.write_bytes(content[: int(len(content) * keep)])
-    with pytest.raises(UserError, match=r"a\.np[yz]: "):
-        read()
-
-
-@given(position=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-def test_a_flipped_byte_never_ends_in_another_error(victim, position, flip):
-    path, content, read = victim
-    damaged = bytearray(content)
-    damaged[int(len(content) * position)] ^= flip
-    path.write_bytes(damaged)
-    with suppress(UserError):
-        array = read()
-        assert array.dtype == GOOD.dtype
-        assert array.shape[1:] == (3,)
+    assert "no array" in refusal(read_npy, npy, *EXPECTED["x"])
 
 
 @pytest.mark.parametrize(
@@ -218,11 +176,3 @@ def test_other_tensors_are_described(tmp_path, tensors, message):
     path = tmp_path / "a.safetensors"
     path.write_bytes(save(tensors))
     assert refusal(read_tensors, path, LIKE) == f"is of another architecture; {message}"
-
-
-@given(keep=st.floats(0, 1, exclude_max=True))
-def test_truncated_tensors_are_refused(tmp_path_factory, keep):
-    path = tmp_path_factory.mktemp("tensors") / "a.safetensors"
-    content = save(LIKE)
-    path.write_bytes(content[: int(len(content) * keep)])
-    assert "safetensors" in refusal(read_tensors, path, LIKE)

@@ -9,9 +9,9 @@ import torch
 from adm.artifacts.manifest import read_manifest
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH, REFERENCE, read_reference_statistics
-from adm.nets import release
+from adm.nets import presets, release
 from adm.nets.checkpoints import load_network
-from adm.nets.release_names import to_released
+from adm.nets.release import to_released
 from adm.params.published import (
     PublishedCheckpointParams,
     PublishedGraphParams,
@@ -105,7 +105,8 @@ def test_tensors_that_differ_are_named(tmp_path, refused, tiny_model, randomised
 
 def test_a_preset_that_fits_is_named(tmp_path, refused, tiny_model, randomised, monkeypatch):
     kinds = {kind: tiny_model(kind, num_classes=7).network for kind in KINDS}
-    monkeypatch.setattr(release, "PRESETS", {f"a_{kind}": network for kind, network in kinds.items()})
+    for module in (presets, release):
+        monkeypatch.setattr(module, "PRESETS", {f"a_{kind}": network for kind, network in kinds.items()})
     for kind in KINDS:
         torch.save(to_released(randomised(tiny_model(kind, num_classes=7)).state_dict()), tmp_path / "a.pt")
         assert refused("checkpoint", "a.pt", tiny_model()).endswith(f"; the file fits preset a_{kind}")
@@ -128,7 +129,7 @@ def damaged_checkpoints(state):
     return {
         "a list": ([1, 2], "holds list, not a table"),
         "other values": ({"a": 1}, "holds int 'a'; accepted is a table of tensors by name"),
-        "other names": ({"conv1.weight": torch.zeros(2)}, "'conv1.weight' is unknown"),
+        "other names": ({"conv1.weight": torch.zeros(2)}, "tensors differ"),
         "integers": ({**state, first: torch.zeros(2, dtype=torch.int64)}, "not a dense tensor of floats"),
         "nan": ({**state, first: torch.full_like(state[first], torch.nan)}, "holds NaN or infinity"),
     }

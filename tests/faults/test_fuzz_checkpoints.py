@@ -16,10 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from adm.nets.conversion import read_converted
-from adm.nets.release import model_network, read_released, read_released_weights
-from adm.nets.release_names import to_released
-from adm.nets.weights import build, read_tensors
+from adm.nets.opening import read_converted
+from adm.nets.release import read_released, read_released_weights, to_released
+from adm.nets.weights import build, model_network, read_tensors
 from adm.params.models import DiffusionModelParams
 
 MODEL = DiffusionModelParams.model_validate(
@@ -270,7 +269,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import torch
-from adm.nets.conversion import read_converted
+from adm.nets.opening import read_converted
 from adm.nets.release import read_released
 from adm.errors import UserError
 

@@ -9,8 +9,7 @@ from adm.artifacts.reading import read_json
 from adm.nets import PRESETS
 from adm.nets.cost import (
     forward_flops,
-    network_parameter_count,
-    network_product_flops,
+    network_cost,
     parameter_count,
 )
 from adm.nets.weights import build
@@ -80,12 +79,12 @@ def test_all_presets_are_counted():
 
 @pytest.mark.parametrize("name", GFLOPS)
 def test_flops_of_the_published_networks(name):
-    assert f"{network_product_flops(PRESETS[name]) / 1e9:.3f}" == f"{GFLOPS[name]:.3f}"
+    assert f"{network_cost(PRESETS[name]).product_flops / 1e9:.3f}" == f"{GFLOPS[name]:.3f}"
 
 
 def test_model_sizes_of_tables_11_to_13():
     # LSUN's 552.81 M stands as 552M in Table 11, where every other size is rounded.
-    counted = {name: network_parameter_count(PRESETS[name]) / 1e6 for name in MILLIONS}
+    counted = {name: network_cost(PRESETS[name]).parameters / 1e6 for name in MILLIONS}
     assert int(counted.pop("lsun_bedroom")) == MILLIONS["lsun_bedroom"]
     assert {name: round(count) for name, count in counted.items()} == {
         name: MILLIONS[name] for name in MILLIONS if name != "lsun_bedroom"
@@ -132,7 +131,7 @@ def test_a_batch_that_is_really_computed_takes_as_many_flops_an_image(tiny_model
     # The counter knows the products of the plain attention, not those of the processor's fused kernel.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(torch.zeros(batch, 3, 8, 8), torch.zeros(batch), torch.zeros(batch, dtype=torch.int64))
-    assert counter.get_total_flops() == batch * network_product_flops(model.network)
+    assert counter.get_total_flops() == batch * network_cost(model.network).product_flops
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])

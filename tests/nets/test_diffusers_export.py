@@ -11,8 +11,7 @@ from adm.diffusion.samplers import sample as denoise
 from adm.errors import UserError
 from adm.nets import PRESETS
 from adm.nets.diffusers_export import FILES, export_diffusers, inexpressible, renamed, unet_config
-from adm.nets.opening import preset_model
-from adm.nets.release import RELEASED_CHANNELS, preset_network
+from adm.nets.presets import RELEASED_CHANNELS, preset_model, preset_network
 from adm.stages import init
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: see requirements-rivals.lock")

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.nets import Classifier, UNet, Upsampler, from_released, released_name, to_released
+from adm.nets import Classifier, UNet, to_released
 from adm.nets.forward import Forward
 from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, sinusoids
 
@@ -76,7 +76,7 @@ def test_unet(options):
     assert out.shape == (2, 6, 8, 8)
     assert not out.any()
     assert not unreached(perturbed(net), net(X, T, Y))
-    assert from_released(to_released(net.state_dict())).keys() == net.state_dict().keys()
+    assert len(to_released(net.state_dict())) == len(net.state_dict())
 
 
 @every_combination
@@ -85,7 +85,7 @@ def test_outputs_depend_on_the_timestep_and_on_the_class(options):
     groups = 32 if options["conditioning"] == "adagn" else 16
     narrow = {**options, "channels": 32, "channel_multiplier": [1.0, 1.0], "groups": groups}
     unet = perturbed(UNet(small(**narrow), 3)).eval()
-    upsampler = perturbed(Upsampler(small(UpsamplerParams, low_resolution=4, **narrow), 3)).eval()
+    upsampler = perturbed(UNet(small(UpsamplerParams, low_resolution=4, **narrow), 3)).eval()
     classifier = perturbed(Classifier(small(ClassifierParams, **narrow))).eval()
     for net in (partial(unet, X), partial(upsampler, X, low_resolution=noise(2, 3, 4, 4))):
         out, later, other = net(T, Y), net(T.flip(0), Y), net(T, Y.flip(0))
@@ -116,7 +116,7 @@ def test_classifier(options, pooling):
     logits = perturbed(net)(X, T)
     assert logits.shape == (2, 5)
     assert not unreached(net, logits)
-    assert from_released(to_released(net.state_dict())).keys() == net.state_dict().keys()
+    assert len(to_released(net.state_dict())) == len(net.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -136,16 +136,13 @@ def test_structure(options, resampling):
     assert [feature.shape[2] for feature in features] == (
         [8] * (1 + depth) + [4] * (1 + depth) + [2] * (1 + depth) + [2]
     )
-    state = net.state_dict()
-    back = from_released(to_released(state))
-    assert list(back) == list(state)
-    assert all(torch.equal(back[name], state[name]) for name in state)
+    assert len(to_released(net.state_dict())) == len(net.state_dict())
     assert net(X, T, Y).shape == X.shape
 
 
 def test_upsampler_sees_the_low_resolution_image():
     params = small(UpsamplerParams, low_resolution=4)
-    net = perturbed(Upsampler(params, out_channels=6)).eval()
+    net = perturbed(UNet(params, out_channels=6)).eval()
     low = noise(2, 3, 4, 4, seed=3)
     out = net(X, T, Y, low_resolution=low)
     assert out.shape == (2, 6, 8, 8)
@@ -387,23 +384,9 @@ def test_spatial_pooling_sees_every_feature_map():
 
 
 @pytest.mark.parametrize("name", ["unet.encoder.blocks.1.residual.skip.weight", "encoder.blocks.0.residual.x", ""])
-def test_adapter_refuses_our_unknown_names(name):
+def test_names_of_other_networks_are_refused(name):
     with pytest.raises(ValueError, match=f"tensor '{name}' is unknown"):
-        released_name(name, [name])
-
-
-def test_adapter_refuses_released_unknown_names():
-    state = to_released(UNet(small(), out_channels=3).state_dict())
-    with pytest.raises(ValueError, match=r"tensor 'module.out.0.bias' is unknown"):
-        from_released(state | {"module.out.0.bias": X})
-
-
-def test_adapter_refuses_tensors_out_of_place():
-    state = to_released(UNet(small(), out_channels=3).state_dict())
-    name = "output_blocks.1.2.in_layers.0.weight"  # behind an attention, so 1 is where it cannot stand
-    state["output_blocks.1.1.in_layers.0.weight"] = state.pop(name)
-    with pytest.raises(ValueError, match=r"'output_blocks.1.1.in_layers.0.weight' is out of place.*'output_blocks.1.2"):
-        from_released(state)
+        to_released({name: X})
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

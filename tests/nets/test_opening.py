@@ -10,7 +10,8 @@ from adm.config.networks import UNetParams
 from adm.config.released import CHECKPOINTS, Released
 from adm.errors import UserError
 from adm.nets import PRESETS, load_released
-from adm.nets.opening import open_network, preset_model
+from adm.nets.opening import open_network
+from adm.nets.presets import preset_model
 from adm.nets.release import preset_shapes
 from adm.params import load
 from adm.stages import init

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
+from adm.config.released import CHECKPOINTS
 from adm.errors import UserError
 from adm.nets import PRESETS, export_released, load_released, to_released
-from adm.nets.export import half_precision_names
-from adm.nets.release import preset_network, preset_shapes
+from adm.nets.presets import preset_network
+from adm.nets.release import half_precision_names, preset_shapes
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 SAME_SHAPES = ["imagenet256_unconditional", "lsun_bedroom", "lsun_cat", "lsun_horse", "lsun_horse_nodropout"]
@@ -171,6 +172,25 @@ def test_the_oracle_lists_what_the_reference_has(entry):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_names_shapes_and_order_of_every_preset_at_full_size(preset):
     assert [*preset_shapes(preset).items()] == [*Oracle(PRESETS[preset]).items()]
+
+
+def test_number_of_parameters():
+    """Counted without allocating one weight."""
+    counted = {preset: sum(p.numel() for p in preset_network(preset).parameters()) for preset in PRESETS}
+    assert counted == {released.preset: released.parameters for released in CHECKPOINTS.values()}
+
+
+def test_flags_that_shapes_do_not_show():
+    assert [name for name, params in PRESETS.items() if params.attention_order == "new"] == ["imagenet64"]
+    assert {name for name, params in PRESETS.items() if params.dropout} == {
+        "imagenet64",
+        "lsun_bedroom",
+        "lsun_cat",
+        "lsun_horse",
+    }
+    assert all(params.resampling == "biggan" and params.conditioning == "adagn" for params in PRESETS.values())
+    assert not any(params.residual_rescaling for params in PRESETS.values())
+    assert {name for name, params in PRESETS.items() if params.heads} == {"imagenet128", "upsampler_64_256"}
 
 
 def test_presets_of_the_same_shapes():

@@ -108,6 +108,7 @@ def test_where_the_papers_claims_are_tested_those_that_none_can_test_stand_in_it
     assert (found["adagn"].kind, found["adagn"].none) == ("none", "no time")
     assert list(SECTION.validate_python({"own": own})) == ["own"]
     assert SECTION.validate_python({}) == {}
+    assert SECTION.validate_python({"adagn": None}) == {}  # left out, as a base's only claim may be
 
 
 def test_claims_of_later_papers_stand_apart_and_bring_their_words_too():

@@ -146,6 +146,18 @@ def test_what_has_seeds_on_both_sides_is_paired():
     assert [params.gan_runs[run].gan for run in params.groups["gan-0_5"]] == ["rival-seed-1", "rival-seed-2"]
 
 
+def test_keys_of_copies_have_the_seeds_of_the_model_and_not_of_its_guide():
+    data = yaml.safe_load(SMALL)
+    data["models"]["weak"] = {**data["models"]["adm"], "seeds": [8, 9]}
+    data["models"]["adm"]["seeds"] = [1, 2]
+    data["runs"] = {"pulled": {"checkpoint": "adm", "guide": {"checkpoint": "weak", "scale": 2}, "num_samples": 8}}
+    params = check({name: data[name] for name in ("datasets", "extractors", "references", "models", "runs")}, "a.yaml")
+    assert {key: run.guide.checkpoint for key, run in params.runs.items()} == {
+        "pulled-seed-1": "weak-seed-8-20k",
+        "pulled-seed-2": "weak-seed-9-20k",
+    }
+
+
 @pytest.mark.parametrize("seeded_model", ["half", "up"])
 def test_one_side_alone_may_have_seeds(seeded_model):
     params = seeded(**{seeded_model: [3, 4]})

@@ -78,6 +78,10 @@ def test_an_entry_takes_the_defaults_that_its_kind_has(scale):
     params = scale("defaults: {models: {objective: vlb}}")
     assert params.models["adm"].objective == "vlb"
     assert params.models["judge"].kind == "classifier"
+    # Of what sections hold, too: a classifier's noise has no variance.
+    params = scale("defaults: {models: {objective: simple, noise: {schedule: cosine, variance: beta}}}")
+    assert params.models["adm"].noise.variance == "beta"
+    assert params.models["judge"].noise.schedule == "cosine"
 
 
 def test_parts_of_published_files_have_defaults_too(scale):
@@ -206,6 +210,18 @@ def test_variants_may_have_seeds(scale):
     assert "all-deep" in params.runs
 
 
+def test_variants_of_published_samples_stand_in_lists(scale):
+    samples = (
+        "{num_samples: 8, image_size: 8, variants: {a: {url: 'https://a.org/a.npz'}, b: {url: 'https://a.org/b.npz'}}}"
+    )
+    params = scale(f"""
+defaults: {{published: {{samples: {{reference: real}}}}}}
+published: {{samples: {{theirs: {samples}}}}}
+tables: {{mine: {{rows: [plain, theirs], metrics: [fid], caption: Mine.}}}}
+""")
+    assert list(params.tables["mine"].rows) == ["plain", "theirs-a", "theirs-b"]
+
+
 def test_a_figure_of_one_run_is_a_grid(scale):
     figures = (
         "figures: {a: {run: plain, caption: A.}, b: {like: a, classes: [1, 2]}, c: {run: plain, rows: 1, columns: 2, "
@@ -277,6 +293,7 @@ BAD = {
     "default sweep": ("defaults: {runs: {sweep: {seed: [1]}}}", "defaults.runs.sweep: "),
     "default likeness": ("defaults: {runs: {like: plain}}", "defaults.runs.like: "),
     "defaults that are a number": ("defaults: {runs: 5}", "defaults.runs: 5 "),
+    "parts that are a text": ("defaults: {published: samples}", "defaults.published: 'samples' ", "graphs"),
     "default of no part": ("defaults: {published: {graph: {threads: 1}}}", "defaults.published: 'graph'", "graphs"),
     "like nothing": ("runs: {more: {like: plian}}", "runs.more.like: 'plian'", "plain"),
     "like a number": ("runs: {more: {like: 3}}", "runs.more.like: 3"),
@@ -285,6 +302,10 @@ BAD = {
         "runs.c.like: 'a' is a circle, a -> b -> c -> a",
     ),
     "like itself": ("runs: {a: {like: a}}", "runs.a.like: 'a' is a circle, a -> a"),
+    "a long chain": (
+        f"runs: {{{', '.join(f'r{n}: {{like: r{n + 1}}}' for n in range(1000))}, r1000: {{checkpoint: adm}}}}",
+        "runs.r0.like: ",
+    ),
     "like its own variant": ("runs: {a: {like: a-b, variants: {b: {}}}}", "runs.a.like: ", "circle", "a -> a"),
     "variant that is an entry": (
         "models: {adm: {variants: {a: {}}}, adm-a: {}}",
@@ -328,6 +349,12 @@ BAD = {
         "models.adm.training.learning_rate: '1e-4' ",
         "1.0e-4",
     ),
+    "last checkpoint that YAML reads as text": (
+        "models: {adm: {checkpoints: [1e4]}}",
+        "models.adm.checkpoints.0: '1e4' ",
+        "10000",
+    ),
+    "steps that are no whole number": ("runs: {plain: {steps: 2.5}}", "runs.plain.steps: 2.5 ", "whole number"),
     "whole number that YAML reads as text": ("runs: {plain: {num_samples: 1e3}}", "runs.plain.num_samples: ", "1000"),
     "number in quotes": ("runs: {plain: {num_samples: '8'}}", "runs.plain.num_samples: '8' ", "write 8"),
     "text that is a number": ("figures: {a: {run: plain, rows: 1, columns: 1, caption: 7}}", "figures.a.caption: 7 "),

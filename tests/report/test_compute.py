@@ -3,7 +3,7 @@
 import pytest
 
 from adm.nets import PRESETS
-from adm.nets.cost import network_forward_flops
+from adm.nets.cost import network_cost
 from adm.report.compute import A100, H100, V100, peak_flops, theoretical_throughput, utilisation, v100_days
 
 TABLE_7 = {
@@ -18,7 +18,7 @@ TABLE_7 = {
 
 @pytest.mark.parametrize("name", TABLE_7)
 def test_theoretical_throughput_of_table_7(name):
-    throughput = theoretical_throughput(network_forward_flops(PRESETS[name]))
+    throughput = theoretical_throughput(network_cost(PRESETS[name]).flops)
     assert f"{throughput:.1f}" == f"{TABLE_7[name][0]:.1f}"
 
 
@@ -27,7 +27,7 @@ def test_theoretical_throughput_of_table_7(name):
     [(name, *measured) for name, (_, rows) in TABLE_7.items() for measured in rows],
 )
 def test_utilisation_of_table_7(name, images_per_second, percent):
-    share = utilisation(images_per_second, network_forward_flops(PRESETS[name]))
+    share = utilisation(images_per_second, network_cost(PRESETS[name]).flops)
     assert round(100 * share) == percent
 
 

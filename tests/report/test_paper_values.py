@@ -8,11 +8,10 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
-import torch
 
 import adm.paper
-from adm.config.networks import ClassifierParams, UpsamplerParams
-from adm.nets import PRESETS, Classifier, UNet, Upsampler
+from adm.nets import PRESETS
+from adm.nets.presets import preset_network
 from adm.report.run_tables import read_paper_table
 
 TABLES = tuple(range(6, 17))
@@ -220,15 +219,7 @@ def test_schedules_have_250_steps_and_agree_with_table_16(table):
 
 
 def million_parameters(name):
-    params = PRESETS[name]
-    with torch.device("meta"):
-        if isinstance(params, ClassifierParams):
-            network = Classifier(params)
-        elif isinstance(params, UpsamplerParams):
-            network = Upsampler(params, out_channels=6)
-        else:
-            network = UNet(params, out_channels=6)
-    return sum(math.prod(parameter.shape) for parameter in network.parameters()) / 1e6
+    return sum(parameter.numel() for parameter in preset_network(name).parameters()) / 1e6
 
 
 @pytest.mark.parametrize(

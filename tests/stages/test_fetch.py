@@ -9,9 +9,9 @@ from typing import ClassVar
 import pytest
 
 from adm.artifacts import download
-from adm.artifacts.known_files import fetch_known, known_path
+from adm.artifacts.released_files import fetch_released, released_path
 from adm.config.files import PublishedFile
-from adm.config.released import CHECKPOINTS, KNOWN
+from adm.config.released import CHECKPOINTS, RELEASED
 from adm.nets import PRESETS
 from adm.params import load
 
@@ -25,7 +25,7 @@ def known(tmp_path, monkeypatch):
     path = tmp_path / "published" / "graph.pb"
     path.write_bytes(CONTENT)
     file = PublishedFile(url=path.as_uri(), size=len(CONTENT), md5=hashlib.md5(CONTENT).hexdigest())
-    monkeypatch.setitem(KNOWN, "graph", file)
+    monkeypatch.setitem(RELEASED, "graph", file)
     return path
 
 
@@ -38,16 +38,16 @@ def test_it_is_kept_where_the_user_says(adm, known, tmp_path, monkeypatch):
         assert (tmp_path / path).read_bytes() == CONTENT
     monkeypatch.delenv("ADM_FILES")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert known_path("graph").is_relative_to(tmp_path / "cache") == (sys.platform == "linux")
+    assert released_path("graph").is_relative_to(tmp_path / "cache") == (sys.platform == "linux")
 
 
 @pytest.mark.parametrize("is_summed", [True, False])
 def test_what_is_there_already_is_not_asked_for_again(known, tmp_path, monkeypatch, is_summed):
     if not is_summed:
-        monkeypatch.setitem(KNOWN, "graph", PublishedFile(url=known.as_uri()))
-    path = fetch_known("graph", tmp_path / "g.pb")
+        monkeypatch.setitem(RELEASED, "graph", PublishedFile(url=known.as_uri()))
+    path = fetch_released("graph", tmp_path / "g.pb")
     known.unlink()
-    assert fetch_known("graph", tmp_path / "g.pb") == path
+    assert fetch_released("graph", tmp_path / "g.pb") == path
     assert path.read_bytes() == CONTENT
 
 
@@ -56,9 +56,9 @@ def test_the_released_files_are_listed_and_those_that_are_there_marked(adm, tmp_
     code, out, _ = adm("fetch", "--to", tmp_path)
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line.startswith(" ")}
-    assert lines.keys() == KNOWN.keys()
+    assert lines.keys() == RELEASED.keys()
     assert str(tmp_path / "lsun_cat.pt") in lines["lsun_cat"]
-    assert KNOWN["lsun_horse"].url in lines["lsun_horse"]
+    assert RELEASED["lsun_horse"].url in lines["lsun_horse"]
     assert "about 2.22 GB" in lines["256x256_diffusion"]
 
 
@@ -98,7 +98,7 @@ def test_a_download_that_was_cut_goes_on(adm, tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/64x64_diffusion.pt"
-    monkeypatch.setitem(KNOWN, "64x64_diffusion", PublishedFile(url=url))
+    monkeypatch.setitem(RELEASED, "64x64_diffusion", PublishedFile(url=url))
     try:
         code, out, _ = adm("fetch", "64x64_diffusion", "--to", tmp_path)
     finally:
@@ -121,7 +121,7 @@ def test_another_file_than_the_published_one_is_refused(adm, known, tmp_path, co
 
 @pytest.mark.parametrize("scale", ["released", "paper"])
 def test_the_scales_fetch_the_same_graph(root, scale):
-    assert load(root / "scales" / scale / "params.yaml").published.graphs["inception"].file == KNOWN["inception"]
+    assert load(root / "scales" / scale / "params.yaml").published.graphs["inception"].file == RELEASED["inception"]
 
 
 def test_all_that_the_released_scale_fetches_is_known_by_name(root):
@@ -129,5 +129,5 @@ def test_all_that_the_released_scale_fetches_is_known_by_name(root):
     urls = {
         file.url for kind in (published.checkpoints, published.samples, published.references) for file in kind.values()
     }
-    assert urls | {KNOWN["inception"].url} == {file.url for file in KNOWN.values()}
+    assert urls | {RELEASED["inception"].url} == {file.url for file in RELEASED.values()}
     assert {released.preset for released in CHECKPOINTS.values()} == PRESETS.keys()

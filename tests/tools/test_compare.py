@@ -11,9 +11,8 @@ from damage import sealed_json
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from adm.artifacts.array_files import open_arrays
 from adm.artifacts.closeness import CHUNK, Tolerance, compare_arrays, compare_texts
-from adm.evaluation.comparison import compare_files
+from adm.artifacts.reading import open_arrays
 from adm.evaluation.timings import LOG_COLUMNS
 from adm.training.log import TrainingLog
 
@@ -131,8 +130,8 @@ ARRAYS = {
     "floats beyond": (CHECKPOINT, scaled("a.weight", 1 + 1e-3), "different", "a.weight["),
     "NaN on one side": (CHECKPOINT, with_value("b", 0, 0.0), "different", "b[0]: nan, there 0.0; 1 of 3 differ"),
     "infinity on one side": (CHECKPOINT, with_value("b", 1, np.inf), "different", "b[1]: 2.0, there inf; 1 of 3"),
-    "another dtype": (CHECKPOINT, replaced("b", np.float32), "different", "b: <f8"),
-    "another shape": (CHECKPOINT, replaced("a.weight", lambda array: array.T.copy()), "different", "a.weight: <f4"),
+    "another dtype": (CHECKPOINT, replaced("b", np.float32), "different", "b: float64"),
+    "another shape": (CHECKPOINT, replaced("a.weight", lambda array: array.T.copy()), "different", "a.weight: float32"),
     "an array less": (SAMPLES, without("arr_1"), "different", "arr_1: is missing there"),
     "another order of axes": (SAMPLES, replaced("arr_0", np.asfortranarray), "different", "arr_0: its axes"),
     "pixels one apart": (DATA, replaced("", lambda array: array + np.uint8(1)), "different", "[0, 0, 0, 0]: "),
@@ -433,19 +432,6 @@ def test_closeness_is_numpys(tmp_path, apart):
     b = a + apart * (1e-8 + 1e-5 * np.abs(a)) * draws.uniform(0.9, 1.0, 1000)
     found = compare_arrays(written(tmp_path / "a.npy", a), written(tmp_path / "b.npy", b), DEFAULT)
     assert found.is_close == np.isclose(a, b, rtol=1e-5, atol=1e-8).all() == (apart < 1)
-
-
-def test_bfloat16(tmp_path):
-    torch = pytest.importorskip("torch")
-    from safetensors.torch import save_file as save_torch  # noqa: PLC0415
-
-    a = torch.arange(6, dtype=torch.bfloat16).reshape(2, 3)
-    b = a.clone()
-    b[1, 0] = 3.5
-    save_torch({"a": a}, tmp_path / "a.safetensors")
-    save_torch({"a": b}, tmp_path / "b.safetensors")
-    found = compare_files(tmp_path / "a.safetensors", tmp_path / "b.safetensors", DEFAULT)
-    assert (str(found.kind), found.words) == ("different", "a[1, 0]: 3.0, there 3.5; 1 of 6 differ")
 
 
 TEXTS = {

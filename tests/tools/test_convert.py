@@ -15,7 +15,8 @@ from torch import nn
 from adm.artifacts.manifest import provenance, write_manifest
 from adm.config.networks import UNetParams
 from adm.nets import PRESETS, load_released, to_released
-from adm.nets.release import preset_network, preset_shapes
+from adm.nets.presets import preset_network
+from adm.nets.release import preset_shapes
 from adm.stages import init
 
 TINY = UNetParams(
@@ -231,12 +232,12 @@ def nan(path, state):
     torch.save({**state, "out.2.bias": torch.full((6,), torch.nan)}, path)
 
 
-@case("{source}: tensor 'module.out.2.bias' is unknown; accepted are the tensors of the released")
+@case("{source}: does not fit preset 'tiny'; 1 tensors differ: module.out.2.bias is (6,), not expected")
 def unknown_tensor(path, state):
     torch.save({**state, "module.out.2.bias": torch.zeros(6)}, path)
 
 
-@case("{source}: tensor 'output_blocks.0.1.conv.bias' is out of place")
+@case("{source}: does not fit preset 'tiny'; 1 tensors differ: output_blocks.0.1.conv.bias is (6,), not expected")
 def tensor_out_of_place(path, state):
     torch.save({**state, "output_blocks.0.1.conv.bias": torch.zeros(6)}, path)
 
@@ -354,7 +355,7 @@ def a_preset_for_a_checkpoint(path, state):
     path.mkdir()
 
 
-@case("{source}: is a folder, not a file", "identify {source}")
+@case("{source}: is no readable checkpoint", "identify {source}")
 def a_folder_identified(path, state):
     path.mkdir()
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
-from adm.artifacts.streaming import StreamedArray
+from adm.artifacts.reading import StoredArray
 from adm.errors import UserError
 from adm.evaluation.measuring import graph_params
 from adm.metrics.density_coverage import density_coverage
@@ -109,8 +109,8 @@ def test_a_reference_without_images_gives_no_precision_and_says_so(score):
 
 def test_images_are_in_memory_a_batch_at_a_time(score, monkeypatch):
     asked = []
-    chunks = StreamedArray.chunks
-    monkeypatch.setattr(StreamedArray, "chunks", lambda self, length: asked.append(length) or chunks(self, length))
+    rows = StoredArray.rows
+    monkeypatch.setattr(StoredArray, "rows", lambda self, length: asked.append(length) or rows(self, length))
     score("samples.npz", "images.npz", "--batch", 8)
     assert asked == [8, 8]
 

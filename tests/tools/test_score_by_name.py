@@ -8,7 +8,7 @@ import pytest
 
 import adm as package
 from adm.config.files import PublishedFile
-from adm.config.released import KNOWN
+from adm.config.released import RELEASED
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def published(graph, batches, tmp_path, monkeypatch):
     files = {"inception": graph, "imagenet256": batches / "both.npz"}
     for name, path in files.items():
         sums = {"md5": hashlib.md5(path.read_bytes()).hexdigest()} if name == "inception" else {}
-        monkeypatch.setitem(KNOWN, name, PublishedFile(url=path.as_uri(), **sums))
+        monkeypatch.setitem(RELEASED, name, PublishedFile(url=path.as_uri(), **sums))
     monkeypatch.setenv("ADM_FILES", str(tmp_path / "kept"))
     return tmp_path / "kept"
 

@@ -7,7 +7,7 @@ import torch
 from adm.config.averages import combination, exponent_of, rate_of, snapshot_steps
 from adm.config.models import AveragesParams
 from adm.errors import UserError
-from adm.nets.averages import averaged_weights, read_snapshot, snapshot_file, write_snapshot
+from adm.nets.checkpoints import averaged_weights, read_snapshot, snapshot_file, write_snapshot
 from adm.training.averages import PowerAverages
 from adm.training.rolling import LOG, save_rolling, state_at
 

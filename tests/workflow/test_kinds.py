@@ -61,7 +61,19 @@ def test_what_they_rest_on_has_them_run_again(by_snakemake):
         assert needed() == {"sheet/grid"}
 
 
-def test_another_text_of_their_stages_is_another_digest(tmp_path):
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ("127.5 - 1", "255", {"subspace/plane-2", "subspace/plane-3"}),
+        # The stage names no class of what it is handed.
+        (
+            "columns: PositiveInt = 4",
+            "columns: PositiveInt = 6",
+            {"subspace/plane-2", "subspace/plane-3", "sheet/grid"},
+        ),
+    ],
+)
+def test_another_text_of_their_stages_or_sections_is_another_digest(tmp_path, before, after, changed):
     code = f"""
 import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]
 from adm.pipeline import Pipeline, kinds
@@ -74,16 +86,15 @@ print({{name: job.code for name, job in Pipeline(params).jobs.items() if job.ver
         folder = tmp_path / "beside"
         for path in (BESIDE / "beside").glob("*.py"):
             folder.mkdir(exist_ok=True)
-            text = path.read_text()
-            (folder / path.name).write_text(text.replace("127.5 - 1", "255") if change else text)
+            text = path.read_text().replace("from beside.kinds import SheetParams\n", "").replace(": SheetParams", "")
+            (folder / path.name).write_text(text.replace(before, after) if change else text)
         return run_python(code, tmp_path)
 
     (tmp_path / "beside-1.dist-info").mkdir()
     for path in (BESIDE / "beside-1.dist-info").iterdir():
         (tmp_path / "beside-1.dist-info" / path.name).write_bytes(path.read_bytes())
-    before, after = digests(change=False), digests(change=True)
-    changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"subspace/plane-2", "subspace/plane-3"}
+    old, new = digests(change=False), digests(change=True)
+    assert {name for name in old if old[name] != new[name]} == changed
 
 
 def run_python(code, path):

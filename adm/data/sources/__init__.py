@@ -3,9 +3,9 @@
 from adm.data.sources.digits import digits
 from adm.data.sources.folders import class_folders, flat_folder
 from adm.data.sources.idx import idx_files
-from adm.data.sources.source import Chunk, Source, chunks, encoded_chunks, parts_of
+from adm.data.sources.source import Source, cropped, encoded, parts_of
 
-__all__ = ["SOURCES", "Chunk", "Source", "chunks", "encoded_chunks", "parts_of"]
+__all__ = ["SOURCES", "Source", "cropped", "encoded", "parts_of"]
 
 SOURCES = {"digits": digits, "idx": idx_files, "folder": class_folders, "lsun": flat_folder}
 """The function that opens each source of the params file."""

@@ -14,12 +14,6 @@ from adm.data.decoding import as_grey, decode
 from adm.data.shards import Encoded, Part
 from adm.errors import UserError
 
-Chunk = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Images (n, H, W, 3) uint8 and their labels (n,) int64."""
-
-EncodedChunk = tuple[Iterator[Encoded], NDArray[np.int64]]
-"""Encoded images, one after the other, and their labels (n,) int64."""
-
 FEWEST = 2
 """Fewest images of a part of a dataset: a covariance needs two."""
 
@@ -100,45 +94,35 @@ def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
     return held_out
 
 
-def chunks(source: Source, kept: NDArray[np.int64], dataset: ImageSource) -> Iterator[Chunk]:
-    """Read and crop images shard by shard; only one shard is in memory.
+def cropped(source: Source, indices: NDArray[np.int64], dataset: ImageSource) -> NDArray[np.uint8]:
+    """Read and crop images, several at once.
 
     Args:
         source: The source.
-        kept: (n,) the indices to read, in order.
-        dataset: Gives the side of the crops, the images of a shard, and whether images become grey (three equal
-            channels of luminance).
+        indices: (n,) which images.
+        dataset: Gives the side of the crops, and whether images become grey (three equal channels of luminance).
 
-    Yields:
-        Images (shard_size, image_size, image_size, 3) uint8 and labels (shard_size,) int64; the last shard may be
-        shorter.
+    Returns:
+        (n, side, side, 3) uint8.
 
     Raises:
         UserError: An image cannot be read.
     """
 
-    def cropped(index: np.int64) -> NDArray[np.uint8]:
-        image = centre_crop(source.read(int(index)), side)
+    def crop(index: np.int64) -> NDArray[np.uint8]:
+        image = centre_crop(source.read(int(index)), dataset.side)
         return image if dataset.channels == 3 else as_grey(image)
 
-    side, length = dataset.side, dataset.shard_size
+    images = np.empty((len(indices), dataset.side, dataset.side, 3), np.uint8)
     # Pillow releases the GIL while it decodes and resizes, so threads are enough.
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(kept), length):
-            indices = kept[start : start + length]
-            images = np.empty((len(indices), side, side, 3), np.uint8)
-            for row, image in enumerate(pool.map(cropped, indices)):
-                images[row] = image
-            yield images, source.labels[indices]
+        for row, image in enumerate(pool.map(crop, indices)):
+            images[row] = image
+    return images
 
 
-def encoded_chunks(source: Source, kept: NDArray[np.int64], shard_size: int) -> Iterator[EncodedChunk]:
-    """Read the files of images shard by shard; each is decoded once, as a check.
-
-    Args:
-        source: The source; its images are files.
-        kept: (n,) the indices to read, in order.
-        shard_size: The images of a shard; the last shard may be shorter.
+def encoded(source: Source, indices: NDArray[np.int64]) -> Iterator[Encoded]:
+    """Read the files of images, several at once; each is decoded once, as a check.
 
     Raises:
         UserError: A file is no readable image.
@@ -146,14 +130,11 @@ def encoded_chunks(source: Source, kept: NDArray[np.int64], shard_size: int) -> 
     assert source.file is not None
     file = source.file
 
-    def encoded(index: np.int64) -> Encoded:
+    def read(index: np.int64) -> Encoded:
         path = file(int(index))
         content = path.read_bytes()
         height, width = decode(content, str(path)).shape[:2]
         return Encoded(content, height, width)
 
-    # Pillow releases the GIL while it decodes, so threads are enough.
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(kept), shard_size):
-            indices = kept[start : start + shard_size]
-            yield pool.map(encoded, indices), source.labels[indices]
+        yield from pool.map(read, indices)
