@@ -561,10 +561,10 @@ def score(
     from adm.evaluation import measuring  # noqa: PLC0415
     from adm.evaluation.scoring import Options  # noqa: PLC0415
 
-    options = Options(num_samples, "exact", intervals, further, False, None if cache is None else Path(cache))
+    options = Options(num_samples, intervals, further, False, None if cache is None else Path(cache))
     how = measuring.graph_params("torch", device, False, batch, threads)
     fake, real = (Path(one) if isinstance(one, str | Path) else np.asarray(one) for one in (samples, reference))
-    return measuring.measure(fake, real, Path(graph or "inception"), how, options, None)
+    return measuring.measure(fake, real, Path(graph or "inception"), how, options)
 
 
 def _joined(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:

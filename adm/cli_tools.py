@@ -30,22 +30,10 @@ def score(
     ] = Path("inception"),
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     num_samples: Annotated[int | None, typer.Option(min=1, help="Score the first so many; all if not given.")] = None,
-    arithmetic: Annotated[
-        Literal["exact", "float16"],
-        typer.Option(help="Of the distances for precision and recall; float16 is the released evaluator's."),
-    ] = "exact",
     intervals: Annotated[bool, typer.Option("--intervals", help="95 % intervals, and standard errors.")] = False,
     further: Annotated[bool, typer.Option("--further", help="KID, density, coverage and FID-infinity too.")] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Precision and recall of each class too.")] = False,
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
-    module: Annotated[
-        Path | None,
-        typer.Option(help="A second extractor: TorchScript, or .pt2 of torch.export."),
-    ] = None,
-    resize: Annotated[str | None, typer.Option(help="Of images for the second extractor, such as bicubic-224.")] = None,
-    scaling: Annotated[
-        Literal["imagenet", "unit", "symmetric", "bytes"], typer.Option(help="Of pixels for the second extractor.")
-    ] = "imagenet",
     executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
     device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1; auto: a GPU if any.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compiled", help="Compile the graph by torch: minutes, once.")] = False,
@@ -61,10 +49,9 @@ def score(
     against = reference or given
     if against is None or (reference and given):
         raise UserError("reference: give one, as REFERENCE or as --reference")
-    second = measuring.second_extractor(module, resize, scaling, device, batch)
-    options = Options(num_samples, arithmetic, intervals, further, per_class, cache)
+    options = Options(num_samples, intervals, further, per_class, cache)
     how = measuring.graph_params(executor, device, compiled, batch, threads)
-    tool.run(samples, against, graph, how, options, second, out)
+    tool.run(samples, against, graph, how, options, out)
 
 
 @tools.command()

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torchvision.models import inception_v3
 
+from adm.metrics.executors import TorchGraph
 from adm.metrics.graph import FrozenGraph
-from adm.metrics.torch_graph import TorchGraph
 from benchmarks.clock import Timing, paired
 
 BUILDER = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "metrics" / "inception_2015.py"))

@@ -16,8 +16,8 @@ from adm.artifacts.code import verbs
 from adm.config.metrics import METRICS
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of
+from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
-from adm.metrics.torch_graph import TorchGraph
 from adm.nets.forward import Forward
 from adm.training.tasks import Draw, build_task
 from benchmarks import features, frechet

@@ -28,26 +28,31 @@ MOST_PIXELS = 89_478_485
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(file: Path | bytes, place: str = "", *, as_stored: bool = False) -> NDArray[np.uint8]:
     """Read an image file as (H, W, 3) uint8: grey becomes RGB, transparency is dropped, no orientation is applied.
 
+    Args:
+        file: The file, or its content.
+        place: What errors call it; the file's path if empty.
+        as_stored: Whether to refuse images that are not RGB with 8 bits a channel, because there the user must decide
+            how to convert them.
+
     Raises:
-        UserError: The file is no image, is damaged, or is larger than Pillow considers safe.
+        UserError: The file is no image, is damaged, is larger than Pillow considers safe, or is refused.
     """
-    return _decoded(path, str(path))
-
-
-def decode(content: bytes, place: str) -> NDArray[np.uint8]:
-    """Decode the content of an image file as `read_image` does; errors name `place`."""
-    return _decoded(content, place)
-
-
-def _decoded(file: Path | bytes, place: str) -> NDArray[np.uint8]:
+    where = place or str(file)
     try:
         with open_image(file) as image:
-            return np.asarray(image.convert("RGB"))
+            # Pillow silently reduces 16 bits per channel to 8, and stores a transparent colour apart from the mode.
+            deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+            mode = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
+            pixels = np.asarray(image.convert("RGB"))
     except Exception as error:  # for damaged bytes, Pillow's decoders raise nearly any exception
-        raise UserError(f"{place}: is no readable image ({' '.join(str(error).split())[:120]})") from error
+        raise UserError(f"{where}: is no readable image ({' '.join(str(error).split())[:120]})") from error
+    if as_stored and (mode != "RGB" or deep):
+        found = f"of mode {mode}" + (" with 16 bits" if deep else "")
+        raise UserError(f"{where}: is {found}, not RGB with 8 bits a channel; convert the images first")
+    return pixels
 
 
 @contextmanager

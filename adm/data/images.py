@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import names_in_npz, read_npz, stream_npz
-from adm.data.decoding import open_image
+from adm.artifacts.streaming import stretches
+from adm.data.decoding import read_image
 from adm.data.sources.folders import ENDINGS
-from adm.errors import UserError, brief
+from adm.errors import UserError
 
 Pixels = NDArray[np.uint8]
 
@@ -47,11 +48,6 @@ class Images:
     storage: str
     read_labels: Callable[[], NDArray[np.int64] | None]
     hashed: Callable[[], str]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, H, W, 3)."""
-        return (self.count, *self.size, 3)
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
@@ -136,17 +132,12 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
         raise UserError(f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)")
     count = _counted(name, len(array), limit)
-
-    def chunks(length: int) -> Iterator[Pixels]:
-        for start in range(0, count, length):
-            yield array[start : min(start + length, count)]
-
     return Images(
         path=Path(name),
         count=count,
         total=len(array),
         size=(array.shape[1], array.shape[2]),
-        chunks=chunks,
+        chunks=lambda length: stretches(array[:count], length),
         storage="uint8 in memory",
         read_labels=lambda: None,
         hashed=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
@@ -210,18 +201,8 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
-    """Read an image that must be 8-bit RGB; other modes are refused, as the user must decide how to convert them."""
-    try:
-        with open_image(path) as image:
-            # Pillow silently reduces 16 bits per channel to 8, and stores a transparent colour apart from the mode.
-            deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-            found = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
-            pixels = np.asarray(image)
-    except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
-        raise UserError(f"{path}: is no readable image ({brief(error)})") from error
-    if found != "RGB" or deep:
-        held = f"of mode {found}" + (" with 16 bits" if deep else "")
-        raise UserError(f"{path}: is {held}, not RGB with 8 bits a channel; convert the images first")
+    """Read an image that must be of a size, if one is given."""
+    pixels = read_image(path, as_stored=True)
     if size is not None and pixels.shape[:2] != size:
         sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size[:2])]
         raise UserError(f"{path}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size")

@@ -15,7 +15,7 @@ from adm.artifacts.manifest import EVERY, read_manifest
 from adm.artifacts.reading import Shape, read_npy
 from adm.artifacts.streaming import CHUNK, release, stretches, write_npy
 from adm.data.crops import Crop, centre_crop, cut
-from adm.data.decoding import as_grey, decode
+from adm.data.decoding import as_grey, read_image
 from adm.errors import UserError
 
 Part = Literal["training", "held_out"]
@@ -127,7 +127,7 @@ class _Files:
 
     def read(self, row: int) -> NDArray[np.uint8]:
         start = self._index[row - 1, 0] if row else 0
-        return decode(self._bytes[start : self._index[row, 0]].tobytes(), f"{self._path}: image {row}")
+        return read_image(self._bytes[start : self._index[row, 0]].tobytes(), f"{self._path}: image {row}")
 
     def release(self) -> None:
         release(self._bytes)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -15,14 +16,9 @@ from adm.config.data import PlacedGraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.data.images import Images, Pixels, images_of, open_images
 from adm.errors import UserError
-from adm.evaluation.feature_store import FeatureStore, cache_folder
-from adm.evaluation.reference import Reference, open_reference
-from adm.evaluation.scoring import Extractors, Options, score
-from adm.evaluation.second_extractor import SecondExtractor
-from adm.metrics.executors import LIBRARIES, open_graph
-from adm.metrics.graph_contract import Executor
-from adm.metrics.graph_resize import resize_inside
-from adm.metrics.module_features import Resize, Scaling
+from adm.evaluation.scoring import Extractor, Options, Reference, open_reference, score
+from adm.metrics.executors import libraries_of, open_graph
+from adm.metrics.features import Executor
 from adm.metrics.scores import NEIGHBOURS
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
@@ -38,7 +34,6 @@ def measure(
     graph: Path,
     params: PlacedGraphParams,
     options: Options,
-    second: SecondExtractor | None,
 ) -> dict[str, Any]:
     """Score samples.
 
@@ -48,7 +43,6 @@ def measure(
         graph: The frozen graph of features, or "inception".
         params: How to run it; see `graph_params`.
         options: What to compute.
-        second: A second extractor; see `second_extractor`.
 
     Returns:
         The scores by name, warnings, and the provenance of what they rest on.
@@ -58,21 +52,21 @@ def measure(
     """
     # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
     fake, real = _opened(samples, options.num_samples), _opened_reference(reference)
-    _check_inputs(fake, real, options, second)
+    _check_inputs(fake, real, options)
     graph = placed(graph)
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     try:
-        executor, resize = open_graph(params, graph, params.device), resize_inside(graph)
+        executor = open_graph(params, graph, params.device)
     except ValueError as error:
         raise UserError(str(error)) from error
     _check_dimensions(executor, params, fake, real, graph)
-    made_by = provenance("features", {"extractor": params}, {"graph": graph}, LIBRARIES[params.executor])
-    extractors = Extractors(executor, params, made_by, second)
+    made_by = provenance("features", {"extractor": params}, {"graph": graph}, libraries_of(params))
     try:
-        with threadpool_limits(params.threads), cache_folder(options.cache) as folder:
-            found = score(extractors, FeatureStore(folder), fake, real, options)
+        with threadpool_limits(params.threads), TemporaryDirectory(prefix="adm-features-") as folder:
+            extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
+            found = score(extractor, fake, real, options)
     except ValueError as error:
         raise UserError(f"{fake.path} against {real.path}: {error}") from error
     return {
@@ -80,10 +74,14 @@ def measure(
         "provenance": {
             "samples": fake.describe(),
             "reference": real.describe(),
-            "graph": {"name": graph.name, "sha256": sha256(graph), "resize": resize, **params.model_dump(mode="json")},
-            "arithmetic": options.arithmetic,
+            "graph": {
+                "name": graph.name,
+                "sha256": sha256(graph),
+                "resize": executor.resize,
+                **params.model_dump(mode="json"),
+            },
             "code": made_by["code"],
-            "versions": library_versions(["adm", "numpy", "pillow", "scipy", *LIBRARIES[params.executor]]),
+            "versions": library_versions(["adm", "numpy", "pillow", "scipy", *libraries_of(params)]),
         },
     }
 
@@ -98,9 +96,9 @@ def _opened_reference(given: Path | Pixels) -> Reference:
     return Reference(Path("reference"), None, images_of(given, "reference"))
 
 
-def _check_inputs(fake: Images, real: Reference, options: Options, second: SecondExtractor | None) -> None:
+def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
     """Check early what would otherwise fail only after hours."""
-    fewest = FEWEST_FURTHER if options.further or second else FEWEST
+    fewest = FEWEST_FURTHER if options.further else FEWEST
     if options.num_samples is not None and options.num_samples < fewest:
         raise UserError(f"--num-samples {options.num_samples}: is too few; what is asked for takes {fewest} or more")
     if options.intervals and fake.count < FEWEST_FOR_INTERVALS:
@@ -108,14 +106,12 @@ def _check_inputs(fake: Images, real: Reference, options: Options, second: Secon
     for images in (fake, *([real.images] if real.images else [])):
         if images.count < fewest:
             raise UserError(f"{images.path}: holds {images.count} images, fewer than {fewest}")
-    if real.images is None and (options.further or options.per_class or second):
+    if real.images is None and (options.further or options.per_class):
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
     if options.per_class:
         for labelled in (fake, real.images):
             if labelled is not None and labelled.labels is None:
                 raise UserError(f"{labelled.path}: has no labels arr_1, which --per-class needs")
-    if second is not None:
-        second.try_on(fake.size)
 
 
 def _check_dimensions(
@@ -157,23 +153,6 @@ def graph_params(
         first = error.errors()[0]
         place = f"--{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
         raise UserError(place + first["msg"].removeprefix("Value error, ")) from error
-
-
-def second_extractor(
-    module: Path | None, resize: str | None, scaling: Scaling, device: str, batch: int
-) -> SecondExtractor | None:
-    """The network that the user provides, or None.
-
-    Raises:
-        UserError: A resize without a network, or a network without one: its input size must be given.
-    """
-    if module is None:
-        if resize is not None:
-            raise UserError(f"--resize {resize!r}: is for --module; the graph resizes by itself")
-        return None
-    if resize is None:
-        raise UserError(f"--module {module}: needs --resize, such as bicubic-224")
-    return SecondExtractor(module, Resize.parse(resize), scaling, _found(device), batch)
 
 
 def _found(device: str) -> str:

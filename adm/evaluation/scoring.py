@@ -1,30 +1,27 @@
-"""Scores of samples against a reference: metrics, intervals, values by class, a second extractor, and warnings."""
+"""Scores of samples against a reference: metrics, intervals, values by class, and warnings."""
 
-from collections.abc import Iterator
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.lib.format import open_memmap
 
+from adm.artifacts.manifest import library_versions, read_manifest, sha256, write_manifest
+from adm.artifacts.reading import names_in_npz
+from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
 from adm.config.metrics import METRICS, PAPER_METRICS
-from adm.data.images import Images
-from adm.evaluation.feature_store import FeatureStore, Rows
-from adm.evaluation.reference import Reference
-from adm.evaluation.second_extractor import SecondExtractor
-from adm.metrics.blocks import Block, t_interval
-from adm.metrics.features import Features
-from adm.metrics.graph_contract import Executor
-from adm.metrics.half_precision import half_precision_recall
-from adm.metrics.manifold import precision_recall
-from adm.metrics.per_class import Measure, per_class_precision_recall
+from adm.data.images import Images, open_images, open_npz
+from adm.errors import UserError
+from adm.metrics.batches import write_features
+from adm.metrics.blocks import block_of, t_interval
+from adm.metrics.features import LAYERS, Executor, Features
+from adm.metrics.manifold import per_class_precision_recall
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
-from adm.metrics.statistics import FeatureStatistics, feature_statistics
-
-MEASURES: dict[str, Measure] = {"exact": precision_recall, "float16": half_precision_recall}
-"""Functions for precision and recall, by the arithmetic of distances."""
+from adm.metrics.statistics import STATISTICS, FeatureStatistics, feature_statistics, read_published_statistics
+from adm.progress import rows_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,6 @@ class Options:
 
     Attributes:
         num_samples: Score only this many samples from the start; None scores all.
-        arithmetic: Arithmetic of distances for precision and recall; "float16" is the released evaluator's.
         intervals: Whether to compute 95 % intervals, and standard errors of the further metrics.
         further: Whether to compute all other metrics of the registry.
         per_class: Whether to compute precision and recall of each class.
@@ -41,7 +37,6 @@ class Options:
     """
 
     num_samples: int | None = None
-    arithmetic: Literal["exact", "float16"] = "exact"
     intervals: bool = False
     further: bool = False
     per_class: bool = False
@@ -49,60 +44,110 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Extractors:
-    """The extractors of features: the graph, how to run it, its provenance for a manifest, and a second network."""
+class Extractor:
+    """The extractor of features: the graph, how to run it, and its provenance; and the folder that keeps features."""
 
     graph: Executor
     params: GraphParams
     made_by: dict[str, Any]
-    second: SecondExtractor | None
+    folder: Path
 
-    def features(self, store: FeatureStore, images: Images) -> Features:
-        """Features from the graph, through the store."""
-        batch = self.params.feature_batch
+    def features(self, images: Images) -> Features:
+        """Features of all images, mapped read-only from disk; missing ones are computed first.
 
-        def compute(chunks: Iterator[NDArray[np.uint8]]) -> Iterator[Rows]:
-            return map(vars, self.graph.batches(chunks, batch))
+        They are stored under a hash of the images and the extractor, whole or not at all, and written while they are
+        computed: memory does not grow with the number of images. If two processes compute the same features at once,
+        both write them; an existing mapping stays valid.
 
-        return Features(**store.rows(images, self.made_by, compute, batch))
+        Raises:
+            UserError: An image cannot be read, or the stored features were changed.
+            ValueError: The features cannot be computed.
+        """
+        facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
+        key = hashlib.sha256(json.dumps([self.made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
+        folder, batch = self.folder / key, self.params.feature_batch
+        if not folder.is_dir():
+            with new_folder(folder) as partial:
+                chunks = rows_of(images.chunks(batch), images.count, name=images.path.name)
+                write_features(partial, images.count, self.graph.batches(chunks, batch))
+                write_manifest(partial, self.made_by, facts)
+        read_manifest(folder, "features")
+        return Features(*(open_memmap(folder / f"{layer}.npy", mode="r") for layer in LAYERS))
 
 
-def score(
-    extractors: Extractors, store: FeatureStore, fake: Images, real: Reference, options: Options
-) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Stored statistics, images, or both; stored statistics may come from many more images.
+
+    Attributes:
+        path: The npz or the folder.
+        stored: Statistics of pooled and of spatial features; None if they must be computed from the images.
+        images: The images; None if there are only statistics.
+    """
+
+    path: Path
+    stored: tuple[FeatureStatistics, FeatureStatistics] | None
+    images: Images | None
+
+    def describe(self) -> dict[str, Any]:
+        """Facts about the reference for the record of a score."""
+        images = self.images
+        return {
+            **(images.describe() if images else {"name": self.path.name, "sha256": sha256(self.path), "num_images": 0}),
+            "statistics": "stored" if self.stored else "of the images",
+        }
+
+
+def open_reference(path: Path) -> Reference:
+    """Open a reference; statistics in an npz are used and not computed again.
+
+    Raises:
+        UserError: It holds neither images nor statistics, only some of the statistics, or statistics that do not fit.
+    """
+    if path.is_dir() or not path.is_file():
+        return Reference(path, None, open_images(path))
+    names = names_in_npz(path)
+    found = [name for name in STATISTICS if name in names]
+    if not found and "arr_0" not in names:
+        raise UserError(
+            f"{path}: holds {', '.join(names) or 'nothing'}; a reference has {', '.join(STATISTICS)} or arr_0"
+        )
+    if missing := [name for name in STATISTICS if found and name not in names]:
+        raise UserError(f"{path}: holds {', '.join(found)}, but not {', '.join(missing)}; statistics need all four")
+    stored = read_published_statistics(path) if found else None
+    return Reference(path, stored, open_npz(path) if "arr_0" in names else None)
+
+
+def score(extractor: Extractor, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
     """Compute all results that `options` select; features are computed once.
 
     Args:
-        extractors: The extractors of features.
-        store: The store of features.
+        extractor: The extractor of features.
         fake: The samples.
         real: The reference; it must have images if `options` select results that statistics cannot give.
         options: The selected results.
 
     Returns:
-        "metrics" and "warnings" and, if selected, "intervals", "further", "per_class" and "second_extractor".
+        "metrics" and "warnings" and, if selected, "intervals", "further" and "per_class".
 
     Raises:
-        UserError: An image cannot be read, or the second extractor fails.
+        UserError: An image cannot be read.
         ValueError: Features are unusable, or do not fit the statistics.
     """
-    measure = MEASURES[options.arithmetic]
-    samples = extractors.features(store, fake)
-    points = extractors.features(store, real.images) if real.images else None
-    inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points, measure=measure)
+    samples = extractor.features(fake)
+    points = extractor.features(real.images) if real.images else None
+    inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points)
     names = [*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
     found: dict[str, Any] = {"metrics": {name: metrics[name] for name in PAPER_METRICS if name in metrics}}
     if options.intervals:
-        ends = {name: t_interval(Block(each.values[:, None], each.pairs[:, None])) for name, each in spreads.items()}
+        ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         found["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if points is not None and options.further:
         others = {name: value for name, value in metrics.items() if name not in PAPER_METRICS}
         found["further"] = {name: value for name, value in others.items() if value is not None}
     if points is not None and options.per_class:
-        found["per_class"] = _per_class(points, samples, fake, real, measure)
-    if real.images is not None and extractors.second is not None:
-        found["second_extractor"] = extractors.second.scores(store, fake, real.images, measure)
+        found["per_class"] = _per_class(points, samples, fake, real)
     return {
         **found,
         "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
@@ -114,11 +159,11 @@ def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStat
     return feature_statistics(points.pool), feature_statistics(points.spatial)
 
 
-def _per_class(points: Features, samples: Features, fake: Images, real: Reference, measure: Measure) -> dict[str, Any]:
+def _per_class(points: Features, samples: Features, fake: Images, real: Reference) -> dict[str, Any]:
     assert real.images is not None
     assert real.images.labels is not None
     assert fake.labels is not None
-    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels, NEIGHBOURS, measure)
+    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels, NEIGHBOURS)
     return {
         str(label): None if manifold is None else {"precision": manifold.precision, "recall": manifold.recall}
         for label, manifold in found.items()

@@ -1,8 +1,8 @@
 """Sample quality: feature statistics, FID and sFID, Inception Score, improved precision and recall.
 
-Beyond the paper: KID, FID-infinity, density and coverage, precision and recall by class and in half precision.
+Beyond the paper: KID, FID-infinity, density and coverage, precision and recall by class.
 
 Import the modules one by one: scoring then imports neither torch nor TensorFlow, because most modules need only numpy
-and scipy. `torch_graph`, `torch_operations` and `small_extractor` need torch. `graph` and `freeze` need TensorFlow, and
-import it when they are called.
+and scipy. `executors` and the networks, `inception`, `small_extractor` and `dinov2`, need torch. TensorFlow is imported
+when it runs or writes a graph.
 """

@@ -16,7 +16,7 @@ from scipy import special, stats
 from scipy.stats import qmc
 
 from adm.metrics.intervals import TAIL, Draws, Interval
-from adm.metrics.jackknife import LARGEST_SHARE
+from adm.metrics.jackknife import LARGEST_SHARE, Jackknife
 
 POINTS = 1 << 15
 """Draws of means: a power of two, which Sobol's points need. They give widths of intervals to 2 %."""
@@ -88,6 +88,13 @@ class Block:
         whole = float((self.values @ weights).var(ddof=1)) / n
         left = max(min(self.variance(weights) / whole, 1.0), LARGEST_SHARE) if whole > 0 else 1.0
         return (n - 1) * left**2
+
+
+def block_of(spreads: Sequence[Jackknife]) -> Block:
+    """The block of one metric of several runs whose samples are paired, or of several metrics of a run."""
+    most = max(len(spread.pairs) for spread in spreads)
+    pairs = [spread.pairs if len(spread.pairs) else np.zeros(most) for spread in spreads]
+    return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
 
 
 def with_least_spread(block: Block, least: float) -> Block:

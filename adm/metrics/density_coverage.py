@@ -83,8 +83,6 @@ def density_coverage(
 
     Source: Naeem et al. 2020, the definitions of density and coverage (k = 5).
     """
-    if neighbours < 1 or block < 1:
-        raise ValueError(f"neighbours is {neighbours} and block is {block}, expected at least 1")
     real = require_features(reference, "reference features")
     fake = require_features(samples, "sample features")
     if len(real) <= neighbours:
@@ -102,7 +100,7 @@ def density_coverage(
     return DensityCoverage(balls=balls, covered_by=covered_by, neighbours=neighbours)
 
 
-def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: slice, radii: Distances) -> BoolArray:
+def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: Rows, radii: Distances) -> BoolArray:
     """Return whether each row lies inside each ball, (rows, balls).
 
     Every ball counts, so every pair whose interval holds the radius is measured again. For pooled features that is
@@ -118,7 +116,7 @@ def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: slice, radii:
     doubtful = margins >= points.low[rows, None]
     doubtful &= ~inside
     i, j = np.nonzero(doubtful)
-    which = np.arange(len(points.features))[rows][i]
-    distances = squared_distances(points.features, which, centres.features, j + balls.start)
+    row, ball = np.arange(len(points.features))[rows][i], np.arange(len(centres.features))[balls][j]
+    distances = squared_distances(points.features, row, centres.features, ball)
     inside[i, j] = distances <= radii[j]
     return inside

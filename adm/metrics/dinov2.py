@@ -1,5 +1,6 @@
-"""Features of DINOv2, with the preprocessing of dgm-eval."""
+"""Features of DINOv2, with the preprocessing of dgm-eval: a vision transformer whose class token is the features."""
 
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from adm.metrics.graph_contract import Executor, Images, Outputs
-from adm.metrics.torch_graph import full_precision, present
-from adm.metrics.vision_transformer import VisionTransformer
+from adm.metrics.executors import full_precision, present
+from adm.metrics.features import Executor, Images, Outputs
 
 NETWORKS = {"dinov2-vitl14": {"width": 1024, "depth": 24, "heads": 16, "patch": 14, "trained_side": 518}}
 """Published networks by name. Source: the code that Oquab et al. 2023 published."""
@@ -21,6 +22,106 @@ SIDE = 224
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation of red, green and blue in [0, 1]."""
+
+EPSILON = 1.0e-6
+"""Of all layer norms."""
+
+OFFSET = 0.1
+"""Added to the number of patches a side before position embeddings are resized: it shifts them a little. Source: the
+published code of Oquab et al. 2023."""
+
+
+class VisionTransformer(nn.Module):
+    """A transformer over patches of square images.
+
+    Args:
+        width: Numbers of a token, a multiple of `heads`.
+        depth: Blocks.
+        heads: Heads of attention.
+        patch: Side of a patch in pixels.
+        trained_side: Side of the images that the position embeddings are of, in pixels.
+
+    Source: Dosovitskiy et al. 2021 (the network); Oquab et al. 2023, by their published code (DINOv2).
+    """
+
+    def __init__(self, width: int, depth: int, heads: int, patch: int, trained_side: int) -> None:
+        super().__init__()
+        self.grid = trained_side // patch
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid**2, width))
+        self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, width, patch, patch)))
+        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.norm = nn.LayerNorm(width, EPSILON)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The class token behind the last norm.
+
+        Args:
+            images: (N, 3, side, side) float32, normalised; the side is a multiple of that of a patch.
+
+        Returns:
+            (N, width) float32.
+        """
+        patches: Tensor = self.patch_embed(images)
+        tokens = patches.flatten(2).transpose(1, 2) + self._positions(patches.shape[-1])
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(images), -1, -1)
+        found: Tensor = self.norm(self.blocks(torch.cat([first, tokens], dim=1))[:, 0])
+        return found
+
+    def _positions(self, side: int) -> Tensor:
+        """The position embeddings (1, side squared, width) of as many patches."""
+        learned = self.pos_embed[:, 1:]
+        if side == self.grid:
+            return learned
+        square = learned.reshape(1, self.grid, self.grid, -1).permute(0, 3, 1, 2)
+        resized = F.interpolate(square, scale_factor=(side + OFFSET) / self.grid, mode="bicubic")
+        return resized.flatten(2).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """Attention and a perceptron, each behind a norm, scaled by channel and added to the tokens (N, T, width)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width, EPSILON), nn.LayerNorm(width, EPSILON)
+        self.attn = Attention(width, heads)
+        self.mlp = nn.Sequential(
+            OrderedDict(fc1=nn.Linear(width, 4 * width), act=nn.GELU(), fc2=nn.Linear(4 * width, width))
+        )
+        self.ls1, self.ls2 = Scale(width), Scale(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, T, width) float32 to the same."""
+        tokens = tokens + self.ls1(self.attn(self.norm1(tokens)))
+        found: Tensor = tokens + self.ls2(self.mlp(self.norm2(tokens)))
+        return found
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads over tokens (N, T, width)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, T, width) float32 to the same."""
+        q, k, v = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        found: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return found
+
+
+class Scale(nn.Module):
+    """A factor a channel, (width,) float32."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, T, width) float32 to the same."""
+        return tokens * self.gamma
 
 
 def empty_network(name: str) -> VisionTransformer:

@@ -7,12 +7,12 @@ float64, from the differences.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.features import FloatArray
+from adm.metrics.features import FloatArray, require_features
 from adm.progress import progress
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -35,6 +35,9 @@ CROWDED = 16
 
 NARROW = 64
 """Blocks up to this width are merged at once, however many candidates they have."""
+
+BLOCK = 2048
+"""Number of queries and of points whose distances `nearest` holds at once."""
 
 IndexArray = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.float64]
@@ -138,6 +141,39 @@ def _lower_bounds(a: Cloud, rows: Rows, b: Cloud, columns: Rows) -> Bounds:
     bounds += b.low[columns]
     bounds += a.low[rows, None]
     return bounds
+
+
+def nearest(
+    queries: npt.ArrayLike, points: npt.ArrayLike, k: int, exclude_self: bool = False
+) -> tuple[IndexArray, Distances]:
+    """Find the k nearest points of every query by Euclidean distance.
+
+    The order is that of float64 distances; equal distances are ordered by index. Memory grows with M k and N, never
+    with M N.
+
+    Args:
+        queries: (M, D), real, finite, M >= 2.
+        points: (N, D), real, finite, N >= 2.
+        k: in [1, N], or in [1, N - 1] with `exclude_self`.
+        exclude_self: the queries are the points, the same array, and query i must not find point i; it still finds
+            copies of it.
+
+    Returns:
+        Indices (M, k) int64 into the points and distances (M, k) float64, nearest first.
+
+    Raises:
+        ValueError: features are unusable, their dimensions disagree, or k is out of its range.
+    """
+    asked = require_features(queries, "query features")
+    given = asked if points is queries else require_features(points, "point features")
+    most = len(given) - exclude_self
+    if not 1 <= k <= most:
+        raise ValueError(f"k is {k}, expected 1 to {most}")
+    query_cloud, point_cloud = clouds(asked, given)
+    if not exclude_self and query_cloud is point_cloud:
+        query_cloud = replace(point_cloud)  # another object: within one cloud, no point would find itself
+    indices, squares = k_nearest(query_cloud, point_cloud, k, BLOCK)
+    return indices, np.sqrt(squares)
 
 
 def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool = True) -> tuple[IndexArray, Distances]:

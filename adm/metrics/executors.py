@@ -1,21 +1,29 @@
-"""What computes features: the libraries that run a frozen graph, by their names in the params file, and networks."""
+"""What computes features, by names in the params file: torch, TensorFlow, or a published network."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import torch
+from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
+
+from adm.compilation import compiled as compile_
 from adm.config.data import GraphParams, NetworkGraph
+from adm.errors import one_line
 from adm.metrics.batches import GRAPH
-from adm.metrics.graph_contract import Executor
+from adm.metrics.features import Executor, Images, Outputs
+from adm.metrics.graph import FrozenGraph, Nodes, read_definition
+from adm.metrics.inception import Inception
+from adm.metrics.small_extractor import ExtractorNetwork
 
 WEIGHTS = "weights.safetensors"
 """What an adopted network holds in place of a graph."""
 
-LIBRARIES = {"torch": ["torch"], "tensorflow": ["tensorflow"]}
-"""The Python distributions that an executor's results depend on."""
-
 
 def libraries_of(params: GraphParams) -> list[str]:
     """The Python distributions that features depend on."""
-    return [*LIBRARIES[params.executor], *(["pillow"] if network_of(params) else [])]
+    return [params.executor, *(["pillow"] if network_of(params) else [])]
 
 
 def network_of(params: GraphParams) -> str | None:
@@ -35,15 +43,83 @@ def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
         ValueError: The file is no graph that the library can run.
         OSError: The file cannot be read.
     """
-    # Imported here: TensorFlow takes seconds to import, and a machine that runs graphs with torch may not have it.
     if params.executor == "tensorflow":
-        from adm.metrics.graph import FrozenGraph  # noqa: PLC0415
-
         return FrozenGraph(path, params.threads)
     if (network := network_of(params)) is not None:
-        from adm.metrics.dinov2 import Dinov2  # noqa: PLC0415
+        from adm.metrics.dinov2 import Dinov2  # noqa: PLC0415 -- it is an executor of this module's kind
 
         return Dinov2(path, network, params.threads, device)
-    from adm.metrics.torch_graph import TorchGraph  # noqa: PLC0415
-
     return TorchGraph(path, params.threads, device, compiled=params.compiled)
+
+
+class TorchGraph(Executor):
+    """The Inception graph of 2015, or one that `freeze` wrote, as a network; it gives the features of `FrozenGraph`.
+
+    Each batch goes to the device as bytes, and its features come back before the next batch starts.
+
+    Args:
+        path: a binary GraphDef.
+        threads: torch's threads on the CPU, >= 1; set for the whole process.
+        device: a name for `torch.device` of a device that this machine has.
+        compiled: whether torch compiles the network, once for each size of images and of batches. This takes minutes
+            for the 2015 graph, needs a C++ compiler (on a GPU: Triton), and changes only the rounding.
+
+    Raises:
+        ValueError: there is no such device, or the file is no such graph.
+        OSError: the file cannot be read.
+
+    Source: Appendix J (no resizing before the graph); Nash et al. 2021 (spatial features).
+    """
+
+    def __init__(self, path: Path, threads: int = 1, device: str = "cpu", *, compiled: bool = False) -> None:
+        if threads < 1:
+            raise ValueError(f"threads is {threads}, expected at least 1")
+        torch.set_num_threads(threads)
+        self._device = present(device)
+        nodes = Nodes(read_definition(GraphDef(), path))
+        super().__init__(path, nodes.resize())
+        try:
+            network = ExtractorNetwork.of_graph(nodes) if "conv/biases" in nodes else Inception(nodes)
+        except ValueError as error:
+            raise ValueError(one_line(f"{path}: {error}; executor tensorflow runs graphs of other networks")) from error
+        network.eval().requires_grad_(False).to(self._device)
+        run = network.features if isinstance(network, ExtractorNetwork) else network
+        # Compiled for one size: a program for all sizes would be slower, and all images of a folder have one size.
+        self._run = compile_(run) if compiled else run
+
+    def _outputs(self, batch: Images) -> Outputs:
+        try:
+            with torch.inference_mode(), full_precision():
+                pool, spatial, logits = self._run(torch.from_numpy(batch).to(self._device))
+                return pool.cpu().numpy(), spatial.cpu().numpy(), logits.cpu().numpy()
+        except RuntimeError as error:  # torch's messages end with stack traces and advice
+            raise ValueError(one_line(f"{self._path}: {str(error).strip().partition(chr(10))[0]}")) from error
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Switch TensorFloat-32 off inside the context.
+
+    By torch's default, a GPU's convolutions round their factors to the ten bits of TensorFloat-32, which would change
+    features by about 1e-3. Matrix products do the same if the process has switched it on for them.
+    """
+    all_of_them: Any = torch.backends
+    backends = (all_of_them.cuda.matmul, all_of_them.cudnn.conv, all_of_them.mkldnn.matmul, all_of_them.mkldnn.conv)
+    before = [backend.fp32_precision for backend in backends]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "ieee"
+        yield
+    finally:
+        for backend, precision in zip(backends, before, strict=True):
+            backend.fp32_precision = precision
+
+
+def present(name: str) -> torch.device:
+    """Return a device after putting a tensor on it, because torch's other checks differ between kinds of devices."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device {name!r} is not there: {str(error).strip().partition(chr(10))[0]}") from error
+    return device

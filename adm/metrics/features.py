@@ -1,6 +1,9 @@
-"""The features that metrics are computed from, and checks of them."""
+"""The features that metrics are computed from, checks of them, and what computes them a batch at a time."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,11 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 STRETCH = 4096
 """Number of rows checked at once."""
+
+Images = npt.NDArray[np.uint8]
+Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Mapping = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""The builtin `map`, or the same function over several processes."""
 
 LAYERS = ("pool", "spatial", "logits")
 """The arrays of `Features`, in order."""
@@ -58,3 +66,95 @@ def require_features(features: npt.ArrayLike, name: str) -> FloatArray:
     if not all(np.isfinite(part).all() for part in stretches(array, STRETCH)):
         raise ValueError(f"{name} hold NaN or infinity, expected finite numbers")
     return array
+
+
+class Executor(ABC):
+    """A loaded graph or network, which computes features of images.
+
+    Args:
+        path: Its file, for errors.
+        resize: How it resizes images, for the record.
+    """
+
+    def __init__(self, path: Path, resize: str = "") -> None:
+        self._path = path
+        self.resize = resize
+
+    @abstractmethod
+    def _outputs(self, batch: Images) -> Outputs:
+        """Run the graph on (batch_size, H, W, 3) uint8; return pool, spatial and logits.
+
+        Raises:
+            ValueError: It cannot be run.
+        """
+
+    def batches(
+        self, images: Images | Iterable[Images], batch_size: int = 64, mapping: Mapping = map
+    ) -> Iterator[Features]:
+        """Compute the features of images a batch at a time, in their order; none is kept.
+
+        Every batch has `batch_size` images. Black images fill the last one, and their features are dropped. Kernels
+        that are chosen by shape are then the same for any number of images.
+
+        Args:
+            images: (N, H, W, 3) uint8, or an iterable of such arrays of any lengths and one size; N >= 1.
+            batch_size: number of images in a batch, >= 1.
+            mapping: applies a function to every batch.
+
+        Yields:
+            pool (n, D), spatial (n, H' W' 7) and logits (n, C), float32, of the next n <= batch_size images.
+
+        Raises:
+            ValueError: wrong shape or dtype, no image, a batch size that is not positive, or features with NaN or
+                infinity, as broken weights give them.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch size is {batch_size}, expected at least 1")
+        chunks = [images] if isinstance(images, np.ndarray) else images
+
+        def computed(batch: tuple[Images, int]) -> tuple[npt.NDArray[Any], ...]:
+            return *self._outputs(batch[0]), np.array(batch[1])
+
+        found: list[npt.NDArray[Any]] = []
+        for *found, num_valid in mapping(computed, _batches(chunks, batch_size)):
+            for layer, output in zip(LAYERS, found, strict=True):
+                if len(output) != batch_size:
+                    raise ValueError(
+                        f"{self._path}: its {layer} features are of {len(output)} images, expected {batch_size}"
+                    )
+                if not np.isfinite(output[:num_valid]).all():
+                    raise ValueError(
+                        f"{self._path}: its {layer} features hold NaN or infinity, expected finite numbers"
+                    )
+            yield Features(*(output[:num_valid] for output in found))
+        if not found:
+            raise ValueError("no images, expected at least 1")
+
+    def features(self, images: Images | Iterable[Images], batch_size: int = 64) -> Features:
+        """Compute the features of images and keep all of them; see `batches`."""
+        found = list(self.batches(images, batch_size))
+        return Features(*(np.concatenate([getattr(batch, layer) for batch in found]) for layer in LAYERS))
+
+
+def _batches(chunks: Iterable[Images], batch_size: int) -> Iterator[tuple[Images, int]]:
+    """Yield (batch_size, H, W, 3) uint8 batches and how many of their images are real."""
+    pending: list[Images] = []
+    size: tuple[int, ...] | None = None
+    for chunk in chunks:
+        if chunk.ndim != 4 or chunk.shape[-1] != 3 or 0 in chunk.shape[1:] or chunk.dtype != np.uint8:
+            raise ValueError(f"images are {chunk.dtype} of shape {chunk.shape}, expected uint8 of (N, H, W, 3)")
+        if size is not None and chunk.shape[1:] != size:
+            raise ValueError(f"images of shape {chunk.shape[1:]} follow those of {size}, expected one size")
+        size = chunk.shape[1:]
+        start = 0
+        while start < len(chunk):
+            room = batch_size - sum(map(len, pending))
+            pending.append(chunk[start : start + room])
+            start += room
+            if sum(map(len, pending)) == batch_size:
+                yield np.concatenate(pending), batch_size
+                pending = []
+    if pending:
+        last = np.concatenate(pending)
+        filling = np.zeros((batch_size - len(last), *last.shape[1:]), dtype=np.uint8)
+        yield np.concatenate([last, filling]), len(last)

@@ -1,23 +1,235 @@
-"""Execution of a frozen graph by TensorFlow, with the tensor names of the 2015 Inception graph."""
+"""Frozen graphs with the tensor names of the 2015 Inception graph: their nodes, and their execution by TensorFlow."""
 
+import math
+import os
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
+import torch
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
 from adm.errors import one_line
-from adm.metrics.graph_contract import (
-    INPUT,
-    LOGITS,
-    NUM_SPATIAL_CHANNELS,
-    POOL,
-    SPATIAL,
-    Executor,
-    Images,
-    Outputs,
-    read_definition,
-    require_channels,
-)
-from adm.metrics.tensorflow_loader import load_tensorflow
+from adm.metrics.features import Executor, Images, Outputs
+
+INPUT = "ExpandDims"
+POOL = "pool_3"
+SPATIAL = "mixed_6/conv"
+LOGITS = "softmax/logits/MatMul"
+NUM_SPATIAL_CHANNELS = 7
+
+MOST_FILLED = 1 << 21
+"""Number of values that all constants together may leave out; TensorFlow repeats the last value given."""
+
+PASSING = ("CheckNumerics", "Identity")
+"""Operations whose output is their input."""
+
+RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
+
+LAYOUT = {"data_format": b"NHWC", "dilations": (1, 1, 1, 1)}
+"""Attributes of convolutions and poolings, and the values that all networks here have."""
+
+VALUES = {1: (np.float32, "float_val"), 3: (np.int32, "int_val")}
+"""By TensorFlow's number of a data type: numpy's type, and the field that holds single values."""
+
+
+def read_definition(definition: Any, path: Path) -> Any:
+    """Parse a file into an empty GraphDef message, and check that it has the nodes that readers need.
+
+    Args:
+        definition: an empty GraphDef, TensorFlow's own or TensorBoard's copy of it.
+        path: a binary GraphDef.
+
+    Returns:
+        `definition`, filled.
+
+    Raises:
+        ValueError: the file is no GraphDef, a node is missing, or constants declare far more values than they hold.
+        OSError: the file cannot be read.
+    """
+    try:
+        definition.ParseFromString(Path(path).read_bytes())
+    except DecodeError as error:
+        raise ValueError(f"{path}: not a frozen TensorFlow graph (a binary GraphDef)") from error
+    present = {node.name for node in definition.node}
+    if not present:
+        raise ValueError(f"{path}: holds no nodes, expected a frozen TensorFlow graph (a binary GraphDef)")
+    missing = [name for name in (INPUT, SPATIAL, POOL, LOGITS) if name not in present]
+    if missing:
+        raise ValueError(f"{path}: no node {', '.join(missing)}, expected those of the 2015 Inception graph")
+    room = MOST_FILLED
+    for node in definition.node:
+        if node.op == "Const":
+            tensor = node.attr["value"].tensor
+            shape = [dimension.size for dimension in tensor.tensor_shape.dim]
+            # A value takes at least one byte, so this bound holds for every data type.
+            room -= max(math.prod(shape) - tensor.ByteSize(), 0)
+            if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank or room < 0:
+                raise ValueError(
+                    one_line(
+                        f"{path}: constant {node.name} has shape {shape} and holds {tensor.ByteSize()} bytes, expected "
+                        f"at most {MOST_FILLED} values to be left out of all constants"
+                    )
+                )
+    return definition
+
+
+class Nodes:
+    """The nodes of a graph by name, for a network that is filled from them.
+
+    Args:
+        definition: a GraphDef, TensorFlow's own or TensorBoard's copy of it.
+    """
+
+    def __init__(self, definition: Any) -> None:
+        self._nodes = {node.name: node for node in definition.node}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._nodes
+
+    def require(self, name: str, op: str, *inputs: str, **attributes: Any) -> Any:
+        """Check that a node is the one that a network has in its place, and return it.
+
+        Args:
+            name: its name.
+            op: its operation.
+            inputs: the nodes that it reads; one of `PASSING` in between does not count, nor do control inputs.
+            attributes: its attributes: tuples of integers, bytes or truth values. One that it lacks is false.
+
+        Raises:
+            ValueError: it is another one.
+        """
+        node = self._node(name)
+        read = tuple(self._origin(each) for each in node.input if not each.startswith("^"))
+        expected = {**LAYOUT, **attributes}
+        found = {each: _attribute(node, each, LAYOUT.get(each, False)) for each in expected}
+        if (node.op, read, found) != (op, inputs, expected):
+            wrong = [f"{each} {found[each]!r}" for each in expected if found[each] != expected[each]]
+            what = " with ".join([", ".join(read), *wrong])
+            raise ValueError(f"node {name} is {node.op} of {what}, expected {op} of {', '.join(inputs)}")
+        return node
+
+    def constant(self, name: str, num_axes: int) -> torch.Tensor:
+        """Return a constant, float32 or int32; values that it leaves out are the last one that it gives.
+
+        Raises:
+            ValueError: it is no such constant, has another number of axes, or holds too many or too few values.
+        """
+        tensor = self._node(name).attr["value"].tensor
+        shape = [dimension.size for dimension in tensor.tensor_shape.dim]
+        if self._node(name).op != "Const" or tensor.dtype not in VALUES or len(shape) != num_axes:
+            raise ValueError(
+                f"constant {name} has data type {tensor.dtype} and shape {shape}, expected {num_axes} axes"
+            )
+        dtype, field = VALUES[tensor.dtype]
+        if tensor.tensor_content:
+            values = np.frombuffer(tensor.tensor_content, dtype)
+        else:
+            values = np.array(getattr(tensor, field), dtype)
+            values = np.pad(
+                values, (0, max(math.prod(shape) - len(values), 0)), mode="edge" if len(values) else "constant"
+            )
+        if len(values) != math.prod(shape):
+            raise ValueError(f"constant {name} holds {len(values)} values, expected {math.prod(shape)}")
+        return torch.from_numpy(values.reshape(shape).copy())
+
+    def require_value(self, name: str, value: float | list[int]) -> None:
+        """Check a constant.
+
+        Raises:
+            ValueError: it has another value.
+        """
+        if (found := self.constant(name, np.ndim(value)).tolist()) != value:
+            raise ValueError(f"constant {name} is {found}, expected {value}")
+
+    def resize(self) -> str:
+        """Describe how the graph resizes images; nothing resizes them earlier, and scores depend on it (Appendix J)."""
+        return "; ".join(map(self._resized, (node for node in self._nodes.values() if node.op in RESIZES))) or "none"
+
+    def _resized(self, node: Any) -> str:
+        try:
+            height, width = self.constant(node.input[1], 1).tolist()
+        except (ValueError, LookupError):
+            height, width = "?", "?"
+        aligned = "aligned" if _attribute(node, "align_corners", False) else "not aligned"
+        centres = ", half-pixel centres" if _attribute(node, "half_pixel_centers", False) else ""
+        return f"{node.op} to {height}x{width} inside the graph, corners {aligned}{centres}"
+
+    def _node(self, name: str) -> Any:
+        if name not in self._nodes:
+            raise ValueError(f"there is no node {name}")
+        return self._nodes[name]
+
+    def _origin(self, name: str) -> str:
+        """The name of the node that computes an input; `name:0` is a node's first output."""
+        node = self._nodes.get(name.removesuffix(":0"))
+        if node is not None and node.op in PASSING and node.input:
+            return str(node.input[0]).removesuffix(":0")
+        return name.removesuffix(":0")
+
+
+def _attribute(node: Any, name: str, default: Any) -> Any:
+    """An attribute's value, lists as tuples."""
+    if name not in node.attr:
+        return default
+    value = node.attr[name]
+    kind = value.WhichOneof("value")
+    if kind == "list":
+        return tuple(value.list.i)
+    return None if kind is None else getattr(value, kind)
+
+
+def require_channels(num_channels: int | None) -> None:
+    """Check that a feature map has enough channels for the spatial features, if their number is known.
+
+    Raises:
+        ValueError: it has too few.
+    """
+    if num_channels is not None and num_channels < NUM_SPATIAL_CHANNELS:
+        raise ValueError(f"{SPATIAL} has {num_channels} channels, expected at least {NUM_SPATIAL_CHANNELS}")
+
+
+def require_scaling(nodes: Nodes, side: int) -> None:
+    """Check that images are resized to a side, and pixels x become (x - 128) / 128, in the node `Mul`.
+
+    Raises:
+        ValueError: they are not.
+    """
+    grid = {"align_corners": False, "half_pixel_centers": False}
+    nodes.require("ResizeBilinear", "ResizeBilinear", INPUT, "ResizeBilinear/size", **grid)
+    nodes.require("Sub", "Sub", "ResizeBilinear", "Sub/y")
+    nodes.require("Mul", "Mul", "Sub", "Mul/y")
+    for name, value in (("ResizeBilinear/size", [side, side]), ("Sub/y", 128.0), ("Mul/y", 1 / 128)):
+        nodes.require_value(name, value)
+
+
+def require_head(nodes: Nodes, last: str, side: int) -> torch.Tensor:
+    """Check that logits are of the mean of a node's map of a side, and return their weights (D, C).
+
+    Raises:
+        ValueError: they are not.
+    """
+    nodes.require(POOL, "AvgPool", last, ksize=(1, side, side, 1), strides=(1, 1, 1, 1), padding=b"VALID")
+    nodes.require("pool_3/_reshape", "Reshape", POOL, "pool_3/_reshape/shape")
+    nodes.require(LOGITS, "MatMul", "pool_3/_reshape", "softmax/weights", transpose_a=False, transpose_b=False)
+    return nodes.constant("softmax/weights", 2)
+
+
+def load_tensorflow() -> ModuleType:
+    """Import TensorFlow without its start-up messages.
+
+    The import takes seconds, so only code that runs or writes a graph calls this. TensorFlow's C++ code reads its
+    settings once, at import; settings of the user are kept. oneDNN's kernels are off: the order of their sums depends
+    on the processor, and they are only about 15 % faster.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import tensorflow  # noqa: PLC0415
+
+    module: ModuleType = tensorflow
+    return module
 
 
 class FrozenGraph(Executor):
@@ -41,9 +253,9 @@ class FrozenGraph(Executor):
     def __init__(self, path: Path, threads: int = 1) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}, expected at least 1")
-        super().__init__(path)
         self._tf: Any = load_tensorflow().compat.v1
         definition = read_definition(self._tf.GraphDef(), path)
+        super().__init__(path, Nodes(definition).resize())
         graph = self._tf.Graph()
         with graph.as_default():
             self._input = self._tf.placeholder(self._tf.float32, [None, None, None, 3], name="images")
@@ -63,11 +275,10 @@ class FrozenGraph(Executor):
             raise ValueError(
                 one_line(f"{path}: TensorFlow cannot import it: {str(error).partition(chr(10))[0]}")
             ) from error
-        if spatial.shape[-1] is not None:
-            try:
-                require_channels(spatial.shape[-1])
-            except ValueError as error:
-                raise ValueError(f"{path}: {error}") from error
+        try:
+            require_channels(spatial.shape[-1])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         # The 2015 graph's own MatMul reads a reshaped pool with a fixed batch size of one, so it cannot be used.
         weight = matmul.inputs[1]
         flat = tf.reshape(pool, [-1, tf.shape(weight)[0]])

@@ -26,13 +26,11 @@ def inception_score(logits: npt.ArrayLike, split_size: int = SPLIT_SIZE) -> floa
         The score, in [1, C].
 
     Raises:
-        ValueError: logits are unusable (see `require_features`), or split_size is not positive.
+        ValueError: logits are unusable (see `require_features`).
 
     Source: Appendix J; Salimans et al. 2016, Section 4.
     """
     rows = require_features(logits, "logits")
-    if split_size < 1:
-        raise ValueError(f"split size is {split_size}, expected at least 1")
     return float(np.mean([_chunk_score(chunk) for chunk in stretches(rows, split_size)]))
 
 

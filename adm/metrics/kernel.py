@@ -70,8 +70,6 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int
 
     Source: Bińkowski et al. 2018, Section 4; Gretton et al. 2012, Eq. 3, for the unbiased estimator.
     """
-    if block < 1:
-        raise ValueError(f"block is {block}, expected at least 1")
     real = require_features(reference, "reference features")
     fake = require_features(samples, "sample features")
     if real.shape[1] != fake.shape[1]:

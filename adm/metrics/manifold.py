@@ -13,7 +13,6 @@ from adm.metrics.density_coverage import inside_balls
 from adm.metrics.distances import (
     Cloud,
     Distances,
-    IndexArray,
     clouds,
     k_nearest,
     shown_slices,
@@ -80,8 +79,6 @@ def precision_recall(
 
     Source: Appendix J (K = 3); Kynkäänniemi et al. 2019, Eqs. 1-2 and Algorithm 1.
     """
-    if neighbours < 1 or block < 1:
-        raise ValueError(f"neighbours is {neighbours} and block is {block}, expected at least 1")
     real = require_features(reference, "reference features")
     fake = require_features(samples, "sample features")
     for name, rows in (("reference", real), ("samples", fake)):
@@ -110,24 +107,7 @@ def _covered(points: Cloud, centres: Cloud, radii: Distances, block: int) -> Boo
         balls = order[chunk]
         for some in slices(len(outside), block):
             rows = outside[some]
-            inside[rows] = _inside(points, rows, centres, balls, radii[balls])
-    return inside
-
-
-def _inside(points: Cloud, rows: IndexArray, centres: Cloud, balls: IndexArray, radii: Distances) -> BoolArray:
-    """Return whether any of the given balls holds each of the given rows of `points`, (rows,)."""
-    reach = (radii * centres.scale).astype(np.float32) - centres.high[balls]
-    width = centres.high[balls] - centres.low[balls]
-    # Certainly inside if reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
-    margins = (2.0 * points.points[rows]) @ centres.points[balls].T
-    margins += reach
-    best = margins.max(axis=1)
-    inside: BoolArray = best >= points.high[rows]
-    doubtful = np.flatnonzero(~inside & (best + width.max() >= points.low[rows]))
-    if len(doubtful) > 0:
-        i, j = np.nonzero(margins[doubtful] + width >= points.low[rows[doubtful], None])
-        distances = squared_distances(points.features, rows[doubtful[i]], centres.features, balls[j])
-        inside[doubtful[i[distances <= radii[j]]]] = True
+            inside[rows] = inside_balls(points, rows, centres, balls, radii[balls]).any(axis=1)
     return inside
 
 
@@ -196,3 +176,37 @@ def _radii_of_halves(cloud: Cloud, halves: BoolArray, neighbours: int, block: in
             measured = squared_distances(cloud.features, np.full(len(others), row), cloud.features, others)
             radii[half, row] = np.partition(measured, neighbours - 1)[neighbours - 1]
     return radii
+
+
+def per_class_precision_recall(
+    reference: npt.ArrayLike,
+    reference_labels: npt.NDArray[np.int64],
+    samples: npt.ArrayLike,
+    sample_labels: npt.NDArray[np.int64],
+    neighbours: int = 3,
+) -> dict[int, PrecisionRecall | None]:
+    """Compute precision and recall between the reference and the samples of each class.
+
+    Every class has its own manifolds, with fewer points and so larger balls. Values are therefore not comparable with
+    those of all images, or between classes of different sizes.
+
+    Args:
+        reference: (N, D), as for `precision_recall`.
+        reference_labels: (N,), their classes.
+        samples: (M, D).
+        sample_labels: (M,), their classes.
+        neighbours: k, >= 1.
+
+    Returns:
+        Precision and recall of every class in either set, in ascending order of classes. None for a class without more
+        than `neighbours` points in both sets.
+
+    Source: Appendix J, applied to one class at a time.
+    """
+    real, fake = require_features(reference, "reference features"), require_features(samples, "sample features")
+
+    def of_class(label: int) -> PrecisionRecall | None:
+        points = real[reference_labels == label], fake[sample_labels == label]
+        return precision_recall(*points, neighbours) if min(map(len, points)) > neighbours else None
+
+    return {int(label): of_class(label) for label in np.union1d(reference_labels, sample_labels)}

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.metrics.neighbours import nearest
+from adm.metrics.distances import nearest
 from adm.metrics.scores import MetricInputs
 
 SEED = 0

@@ -1,24 +1,31 @@
-"""The metrics of a batch of samples, one function for each, from features that were computed before.
+"""The metrics of a batch of samples, one function for each, from features that were computed before; their file.
 
 `adm.config.metrics.METRICS` names the functions. Values that several metrics need are computed once.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
+from adm.artifacts.seal import write_sealed_json
+from adm.artifacts.writing import new_file
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
+from adm.config.sampling import Batch, GanSampling
+from adm.errors import NotFiniteError, UserError
 from adm.metrics.density_coverage import DensityCoverage, density_coverage
 from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fewest_samples, fid_infinity, fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.inception_score import inception_score, inception_score_without
-from adm.metrics.jackknife import Jackknife, Values, halves_of, jackknife, of_halves, parts_of, sets_left_out
+from adm.metrics.jackknife import Jackknife, Values, halves_of, jackknife, of_halves, parts_of, rounded, sets_left_out
 from adm.metrics.kernel import KernelDistance, kernel_distance
 from adm.metrics.manifold import PrecisionRecall, precision_recall, recall_of_halves
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
@@ -45,7 +52,6 @@ class MetricInputs:
         spatial_statistics: Statistics of its spatial features; None if features are pooled alone.
         real: Features of the reference's images; None if it has no images.
         held_out: Pooled features (M, D) of held-out images; None if there are none.
-        measure: Function that computes precision and recall (K = 3) from pooled features of reference and samples.
     """
 
     samples: Features
@@ -53,12 +59,11 @@ class MetricInputs:
     spatial_statistics: FeatureStatistics | None
     real: Features | None = None
     held_out: npt.NDArray[np.float32] | None = None
-    measure: Callable[..., PrecisionRecall] = precision_recall
 
     @cached_property
     def manifold(self) -> PrecisionRecall | None:
         """Which points lie in the other set's manifold; None if the reference has no images."""
-        return None if self.real is None else self.measure(self.real.pool, self.samples.pool, NEIGHBOURS)
+        return None if self.real is None else precision_recall(self.real.pool, self.samples.pool, NEIGHBOURS)
 
     @cached_property
     def held_out_statistics(self) -> FeatureStatistics:
@@ -158,6 +163,56 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
     return found, spreads
 
 
+def write_score(
+    out: Path,
+    run: Batch | GanSampling,
+    found: MetricInputs,
+    names: Collection[str],
+    inputs: Mapping[str, Path],
+    made_by: Any,
+) -> None:
+    """Compute metrics and their jackknife, and write them with their provenance.
+
+    Args:
+        out: The file.
+        run: The section of the run.
+        found: The inputs of the metrics; the reference has images.
+        names: Keys of METRICS.
+        inputs: The "features" and the "reference", for messages.
+        made_by: The provenance.
+
+    Raises:
+        UserError: There are other numbers of samples than the run asks for, or features are unusable.
+        NotFiniteError: A metric is NaN or infinite.
+    """
+    assert found.real is not None
+    features, count = inputs["features"], len(found.samples.pool)
+    if count != run.num_samples:
+        raise UserError(f"{features}: holds {count} samples, but the run asks for {run.num_samples}")
+    place = f"{features} against {inputs['reference']}"
+    try:
+        with threadpool_limits(run.threads):
+            metrics, spreads = with_intervals(found, names)
+    except ValueError as error:
+        raise UserError(f"{place}: {error}") from error
+    if missing := [name for name, value in metrics.items() if value is not None and not math.isfinite(value)]:
+        raise NotFiniteError(f"{place}: {', '.join(missing)}: NaN or infinite")
+    with new_file(out) as path:
+        write_sealed_json(
+            path,
+            {
+                "metrics": metrics,
+                "num_samples": count,
+                "num_reference_images": len(found.real.pool),
+                "made_by": made_by,
+                "jackknife": {
+                    name: {"values": rounded(spread.values), "pairs": rounded(spread.pairs)}
+                    for name, spread in spreads.items()
+                },
+            },
+        )
+
+
 def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:
     """The jackknife of any metric."""
     parts = parts_of(len(inputs.samples.pool))
@@ -173,11 +228,6 @@ def function_of(name: str) -> Callable[[MetricInputs], Found]:
     module, function = METRICS[name].function.split(":")
     found: Callable[[MetricInputs], Found] = getattr(import_module(module), function)
     return found
-
-
-def lost(found: Scores) -> list[str]:
-    """The names of values that are NaN or infinite."""
-    return [name for name, value in found.items() if value is not None and not math.isfinite(value)]
 
 
 def inception(inputs: MetricInputs) -> float:
@@ -228,7 +278,7 @@ def fid_of_infinitely_many(inputs: MetricInputs) -> float | None:
     rows = require_features(inputs.samples.pool, "sample features")
     if len(rows) < fewest_samples(*rows.shape):
         return None
-    return fid_infinity(inputs.pool_statistics, rows, SEED).value
+    return fid_infinity(inputs.pool_statistics, rows, SEED)
 
 
 def fid_held_out(inputs: MetricInputs) -> float:

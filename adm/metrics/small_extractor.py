@@ -1,13 +1,15 @@
-"""A small classifier whose features replace Inception's for tiny images.
+"""A small classifier whose features replace Inception's for tiny images, and its graph.
 
 Its layers have the names of the 2015 graph, so evaluation reads the graph that `freeze` writes just like the real one.
 """
 
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from adm.metrics.graph import NUM_SPATIAL_CHANNELS, SPATIAL, Nodes, load_tensorflow, require_head, require_scaling
 
 CONVOLUTIONS = ("conv", "conv_1", "conv_2", "mixed_6/conv", "mixed_7/conv")
 """The convolutions in order; each is 3x3 with zero padding, followed by a ReLU."""
@@ -15,22 +17,8 @@ CONVOLUTIONS = ("conv", "conv_1", "conv_2", "mixed_6/conv", "mixed_7/conv")
 POOLED = ("conv_1", "conv_2")
 """Convolutions with 2x2 max-pooling after them; `mixed_6/conv` therefore sees a quarter of the side."""
 
-SPATIAL = "mixed_6/conv"
 CENTRE = 128.0
 """Pixels 0-255 are normalised as (x - CENTRE) / CENTRE, as in the 2015 graph."""
-
-
-@dataclass(frozen=True, eq=False)
-class Activations:
-    """The features of the network.
-
-    Attributes:
-        spatial: (N, side / 4, side / 4, 2 width) float32, >= 0: the output of `mixed_6/conv`.
-        pool: (N, num_features) float32, >= 0: the global average of the last feature map.
-    """
-
-    spatial: torch.Tensor
-    pool: torch.Tensor
 
 
 class ExtractorNetwork(nn.Module):
@@ -81,30 +69,62 @@ class ExtractorNetwork(nn.Module):
             else:
                 nn.init.zeros_(parameter)
 
-    def activations(self, images: torch.Tensor) -> Activations:
-        """Compute the spatial and the pooled features.
+    @classmethod
+    def of_graph(cls, nodes: Nodes) -> "ExtractorNetwork":
+        """Read the network that `freeze` wrote.
+
+        Raises:
+            ValueError: the nodes are of another network.
+        """
+        side = int(nodes.constant("ResizeBilinear/size", 1)[0])
+        require_scaling(nodes, side)
+        state, last = {}, "Mul"
+        for name in CONVOLUTIONS:
+            step = {"strides": (1, 1, 1, 1), "padding": b"SAME"}
+            nodes.require(f"{name}/Conv2D", "Conv2D", last, f"{name}/conv2d_params", **step)
+            nodes.require(f"{name}/BiasAdd", "BiasAdd", f"{name}/Conv2D", f"{name}/biases")
+            nodes.require(name, "Relu", f"{name}/BiasAdd")
+            kernel = nodes.constant(f"{name}/conv2d_params", 4).permute(3, 2, 0, 1)
+            state[f"convolutions.{name}.weight"] = kernel.contiguous(memory_format=torch.channels_last)
+            state[f"convolutions.{name}.bias"] = nodes.constant(f"{name}/biases", 1)
+            last = name
+            if name in POOLED:
+                last = f"pool_{POOLED.index(name)}"
+                nodes.require(last, "MaxPool", name, ksize=(1, 2, 2, 1), strides=(1, 2, 2, 1), padding=b"VALID")
+        state["logits.weight"] = require_head(nodes, last, side // 4).T
+        state["logits.bias"] = nodes.constant("softmax/biases", 1)
+        width, num_features = (len(state[f"convolutions.{name}.bias"]) for name in (CONVOLUTIONS[0], CONVOLUTIONS[-1]))
+        network = cls(len(state["logits.bias"]), side, width, num_features, torch.Generator())
+        try:
+            network.load_state_dict(state, assign=True)
+        except RuntimeError as error:
+            raise ValueError(
+                f"its weights have shapes of another network: {str(error).splitlines()[1].strip()}"
+            ) from error
+        return network
+
+    def features(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Compute the features of a batch, by the steps of the graph.
 
         Args:
             images: (N, H, W, 3) float32 or uint8, in [0, 255].
 
         Returns:
-            Both feature arrays.
-
-        Raises:
-            ValueError: wrong shape.
+            pool (N, num_features), spatial (N, side / 4 * side / 4 * 7) and logits without a bias (N, num_classes), all
+            float32.
         """
-        if images.ndim != 4 or images.shape[-1] != 3:
-            raise ValueError(f"images have shape {tuple(images.shape)}, expected (N, H, W, 3)")
-        resized = legacy_resize_bilinear(images.float(), self.side)
-        x = ((resized - CENTRE) / CENTRE).permute(0, 3, 1, 2)
-        spatial = x
+        x = spatial = scaled(images, self.side)
         for name, convolution in self.convolutions.items():
-            x = F.relu(convolution(x))
+            weight, bias = convolution.parameters()
+            # Not with the bias in one step, which rounds otherwise.
+            product = F.conv2d(x, weight, padding=1)
+            x = F.relu_(product + bias[:, None, None])
             if name in POOLED:
                 x = F.max_pool2d(x, 2)
             if name == SPATIAL:
-                spatial = x.permute(0, 2, 3, 1)
-        return Activations(spatial=spatial, pool=x.mean(dim=(2, 3)))
+                spatial = x
+        pool = F.avg_pool2d(x, self.side // 4).flatten(1)
+        return pool, first_channels(spatial), pool @ self.logits.weight.T
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Classify images.
@@ -114,12 +134,24 @@ class ExtractorNetwork(nn.Module):
 
         Returns:
             (N, num_classes) float32 logits, with the bias.
-
-        Raises:
-            ValueError: wrong shape.
         """
-        logits: torch.Tensor = self.logits(self.activations(images).pool)
+        x = scaled(images, self.side)
+        for name, convolution in self.convolutions.items():
+            x = F.relu(convolution(x))
+            if name in POOLED:
+                x = F.max_pool2d(x, 2)
+        logits: torch.Tensor = self.logits(x.mean(dim=(2, 3)))
         return logits
+
+
+def scaled(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Resize images (N, H, W, 3) in [0, 255] and scale them to [-1, 1): (N, 3, side, side) float32, channels last."""
+    return ((legacy_resize_bilinear(images.float(), side) - CENTRE) / CENTRE).permute(0, 3, 1, 2)
+
+
+def first_channels(x: torch.Tensor) -> torch.Tensor:
+    """Spatial features (N, H W 7) of a feature map (N, C, H, W)."""
+    return x[:, :NUM_SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
 
 
 def legacy_resize_bilinear(images: torch.Tensor, side: int) -> torch.Tensor:
@@ -151,3 +183,49 @@ def _grid(length: int, side: int, device: torch.device) -> tuple[torch.Tensor, t
     before = position.floor().long().clamp(max=length - 1)
     after = (before + 1).clamp(max=length - 1)
     return before, after, position - before
+
+
+def freeze(network: ExtractorNetwork) -> bytes:
+    """Serialise a network, with weights as constants and `ExpandDims` as a placeholder for (N, H, W, 3) images.
+
+    Args:
+        network: a network on any device; it is not changed.
+
+    Returns:
+        A binary GraphDef. The same weights give the same bytes with the same version of TensorFlow.
+
+    Source: Appendix J; `adm.metrics.graph` reads these names.
+    """
+    tf: Any = load_tensorflow().compat.v1
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.placeholder(tf.float32, [None, None, None, 3], name="ExpandDims")
+        side = [network.side, network.side]
+        resized = tf.raw_ops.ResizeBilinear(images=images, size=side, name="ResizeBilinear")
+        x = tf.multiply(tf.subtract(resized, CENTRE, name="Sub"), 1.0 / CENTRE, name="Mul")
+        for name, layer in network.convolutions.items():
+            assert isinstance(layer, nn.Conv2d)
+            x = _convolution(tf, name, layer, x)
+            if name in POOLED:
+                x = tf.nn.max_pool2d(x, ksize=2, strides=2, padding="VALID", name=f"pool_{POOLED.index(name)}")
+        pool = tf.nn.avg_pool2d(x, ksize=network.side // 4, strides=1, padding="VALID", name="pool_3")
+        flat = tf.reshape(pool, [-1, network.logits.in_features], name="pool_3/_reshape")
+        weight = tf.constant(_array(network.logits.weight).T, name="softmax/weights")
+        bias = tf.constant(_array(network.logits.bias), name="softmax/biases")
+        logits = tf.matmul(flat, weight, name="softmax/logits/MatMul")
+        tf.nn.softmax(tf.nn.bias_add(logits, bias, name="softmax/logits/BiasAdd"), name="softmax")
+    frozen: bytes = graph.as_graph_def().SerializeToString(deterministic=True)
+    return frozen
+
+
+def _convolution(tf: Any, name: str, layer: nn.Conv2d, x: Any) -> Any:
+    """Add a convolution, its bias and its ReLU; the ReLU's node gets the name."""
+    kernel = tf.constant(_array(layer.weight).transpose(2, 3, 1, 0), name=f"{name}/conv2d_params")
+    assert layer.bias is not None
+    bias = tf.constant(_array(layer.bias), name=f"{name}/biases")
+    product = tf.nn.conv2d(x, kernel, strides=1, padding="SAME", name=f"{name}/Conv2D")
+    return tf.nn.relu(tf.nn.bias_add(product, bias, name=f"{name}/BiasAdd"), name=name)
+
+
+def _array(parameter: Any) -> Any:
+    return parameter.detach().cpu().numpy()

@@ -1,15 +1,25 @@
-"""Mean and covariance of features; FID and sFID depend on nothing else."""
+"""Mean and covariance of features, on which alone FID and sFID depend; those that were published."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from adm.artifacts.reading import names_in_npz, open_array
 from adm.artifacts.streaming import stretches
+from adm.errors import UserError
 from adm.metrics.features import require_features
 
 CHUNK = 4096
 """Number of rows summed at once; a constant, because the order of summation affects the last bits."""
+
+
+STATISTICS = ("mu", "sigma", "mu_s", "sigma_s")
+"""Arrays with the statistics of a whole training set: mean and covariance of pooled and of spatial features."""
+
+ROUNDING = 1.0e-5
+"""Accepted asymmetry of a covariance, relative to its largest entry: some were stored as float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +77,31 @@ def feature_statistics(features: npt.ArrayLike) -> FeatureStatistics:
         scatter += centred.T @ centred
         del centred  # before the next one is made
     return FeatureStatistics(mu=mu, sigma=scatter / (num_rows - 1))
+
+
+def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureStatistics]:
+    """Read the statistics of pooled and of spatial features of a reference batch in the released npz format.
+
+    Raises:
+        UserError: The file is no reference batch, an array is missing, or the arrays do not fit each other.
+    """
+    stored, arrays = names_in_npz(path), {}
+    for name in STATISTICS:
+        if name not in stored:
+            raise UserError(f"{path}: holds no array {name!r}")
+        array = open_array(path, name).read()
+        if array.dtype.kind != "f":  # the released files differ in theirs
+            raise UserError(f"{path}: {name}: has dtype {array.dtype}, not floats")
+        arrays[name] = array.astype(np.float64)
+    return _fitted(path, arrays, "mu", "sigma"), _fitted(path, arrays, "mu_s", "sigma_s")
+
+
+def _fitted(path: Path, arrays: dict[str, npt.NDArray[np.float64]], mu: str, sigma: str) -> FeatureStatistics:
+    try:
+        statistics = FeatureStatistics(arrays[mu], arrays[sigma])
+    except ValueError as error:
+        raise UserError(f"{path}: {mu} and {sigma}: {error}") from error
+    variances = statistics.sigma.diagonal()
+    if (variances < 0).any() or np.abs(statistics.sigma - statistics.sigma.T).max() > ROUNDING * variances.max():
+        raise UserError(f"{path}: {sigma}: is no covariance; it must be symmetric, with no negative variance")
+    return statistics

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from adm.config.metrics import METRICS
-from adm.metrics.blocks import Block, draws_of, freedom_of, with_least_spread
+from adm.metrics.blocks import Block, block_of, draws_of, freedom_of, with_least_spread
 from adm.metrics.intervals import (
     TAIL,
     Draws,
@@ -31,7 +31,7 @@ from adm.params import claims as params
 from adm.params.judges import judged
 from adm.params.references import keys_read
 from adm.report.evidence import Evidence
-from adm.report.metrics import Score, block_of
+from adm.report.metrics import Score
 from adm.report.verdicts import Data, Finding, Unit, Verdict, clearance, needed, risk
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})

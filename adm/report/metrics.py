@@ -14,7 +14,7 @@ from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
-from adm.metrics.blocks import Block, t_interval
+from adm.metrics.blocks import Block, block_of, t_interval
 from adm.metrics.jackknife import Jackknife
 from adm.params.judges import judged, parts
 from adm.params.runs import SamplingParams
@@ -144,13 +144,6 @@ def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge
         if spread:
             row |= {f"{name}_low": low, f"{name}_high": high}
     return row
-
-
-def block_of(spreads: Sequence[Jackknife]) -> Block:
-    """Pair one metric of several runs whose samples are paired, or several metrics of a run, in a block."""
-    most = max(len(spread.pairs) for spread in spreads)
-    pairs = [spread.pairs if len(spread.pairs) else np.zeros(most) for spread in spreads]
-    return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
 
 
 def read_score(params: Sections, key: str, inputs: Inputs) -> Score:

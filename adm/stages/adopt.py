@@ -15,7 +15,7 @@ from adm.errors import UserError
 from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.dinov2 import empty_network
 from adm.metrics.executors import WEIGHTS
-from adm.metrics.reference_statistics import read_published_statistics
+from adm.metrics.statistics import read_published_statistics
 from adm.nets.release import read_released_weights, read_weights
 from adm.nets.weights import model_network, write_tensors
 from adm.params.models import ModelParams

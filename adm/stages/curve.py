@@ -10,7 +10,7 @@ from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.artifacts.writing import new_file, remove_folder
 from adm.config.data import GraphParams
 from adm.config.metrics import AskedParams
-from adm.metrics.executors import LIBRARIES
+from adm.metrics.executors import libraries_of
 from adm.params.data import ReferenceParams
 from adm.params.published import PublishedReferenceParams
 from adm.params.runs import RunParams
@@ -41,7 +41,7 @@ def run(
         UserError: One of the stages `sample`, `features` and `evaluate` would raise it.
     """
     sections = {**runs, **({} if asked is None else {"asked": asked})}
-    made_by = provenance("curve", sections, inputs, ["torch", "numpy", "scipy", *LIBRARIES[extractor.executor]])
+    made_by = provenance("curve", sections, inputs, ["torch", "numpy", "scipy", *libraries_of(extractor)])
     kept = work / fingerprint(made_by)
     scores = {}
     for key, section in runs.items():

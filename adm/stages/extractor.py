@@ -9,7 +9,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH
-from adm.metrics.freeze import freeze
+from adm.metrics.small_extractor import freeze
 from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams, of_files
 from adm.training.extractor import accuracy, examples, initial_network, split, train_extractor

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import identity, provenance, read_made_by, read_manifest, require_section
 from adm.config.data import GraphParams
 from adm.config.metrics import AskedParams, computed
+from adm.config.sampling import Batch, GanSampling
 from adm.errors import UserError
 from adm.metrics.batches import read_features, require_same_graph
-from adm.metrics.score_file import ScoredRun, write_score
-from adm.metrics.scores import MetricInputs
+from adm.metrics.scores import MetricInputs, write_score
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import DatasetParams, ReferenceParams, of_files
 from adm.params.published import PublishedReferenceParams
 
 
 def run(
-    run: ScoredRun,
+    run: Batch | GanSampling,
     extractor: GraphParams,
     reference: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],

@@ -9,7 +9,7 @@ from adm.artifacts.streaming import CHUNK, stretches
 from adm.data.shards import ImageShards
 from adm.errors import UserError
 from adm.metrics.batches import read_features, require_same_graph
-from adm.metrics.neighbours import nearest
+from adm.metrics.distances import nearest
 from adm.params.studies import NeighboursParams
 from adm.sampling.batch import read_batch
 from adm.sampling.studies import Neighbours, write_study

@@ -14,7 +14,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH, graph_of, read_reference_statistics
-from adm.metrics.executors import LIBRARIES, open_graph
+from adm.metrics.executors import libraries_of, open_graph
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
 from adm.nets.checkpoints import load_network
@@ -69,7 +69,7 @@ def run(
         raise UserError(f"{inputs['reference']}: is of another graph than {inputs['graph']}")
     real, _ = read_reference_statistics(inputs["reference"])
     sections = {"schedule": schedule, "run": run}
-    libraries = ["torch", *LIBRARIES[extractor.executor]]
+    libraries = ["torch", *libraries_of(extractor)]
     made_by = {**provenance("schedule", sections, inputs, libraries), "device": device}
     with block_store(work, made_by) as store:
         try:

@@ -2,14 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
 
 from adm.artifacts.writing import new_file, write_json
 from adm.config.data import PlacedGraphParams
+from adm.config.metrics import METRICS
 from adm.errors import UserError
 from adm.evaluation.measuring import measure
 from adm.evaluation.scoring import Options
-from adm.evaluation.second_extractor import SecondExtractor
-from adm.report.score_printing import print_scores
 
 
 def run(
@@ -18,7 +21,6 @@ def run(
     graph: Path,
     params: PlacedGraphParams,
     options: Options,
-    second: SecondExtractor | None,
     out: Path | None,
 ) -> None:
     """Score samples, print the metrics, and write them with their provenance; the arguments are those of `measure`.
@@ -27,8 +29,8 @@ def run(
         UserError: As `measure`, or `out` cannot be written. Nothing is written.
     """
     _check_place(out)
-    report = measure(samples, reference, graph, params, options, second)
-    print_scores(f"{samples.name} against {reference.name}", report)
+    report = measure(samples, reference, graph, params, options)
+    _print_scores(f"{samples.name} against {reference.name}", report)
     if out is not None:
         with new_file(out) as path:
             write_json(path, report)
@@ -43,3 +45,39 @@ def _check_place(out: Path | None) -> None:
     there = next(folder for folder in out.absolute().parents if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"--out {out}: cannot be written; {there} is {'no folder' if there.is_file() else 'read-only'}")
+
+
+def _print_scores(title: str, report: dict[str, Any]) -> None:
+    """Print the report as it is written, under the names of the samples and of the reference."""
+    metrics, intervals = report["metrics"], report.get("intervals", {})
+    columns = [name for name in METRICS if name in metrics]
+    rows = [["", *(f"{metrics[name]:.4f}" for name in columns)]]
+    if intervals:
+        ends = [intervals.get(name) for name in columns]
+        rows.append(["95 %", *("" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}" for pair in ends)])
+    print(f"{title}: {report['provenance']['samples']['num_images']} samples")
+    print(tabulate(rows, ["", *(METRICS[name].label for name in columns)], tablefmt="github", disable_numparse=True))
+    _print_further(report.get("further", {}))
+    _print_classes([found for found in report.get("per_class", {}).values() if found])
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")
+
+
+def _print_further(found: dict[str, Any]) -> None:
+    rows = [
+        ["further", metric.label, f"{found[name]:.5g}", _error(found.get(str(metric.error)))]
+        for name, metric in METRICS.items()
+        if found.get(name) is not None
+    ]
+    if rows:
+        print(tabulate(rows, tablefmt="plain", disable_numparse=True))
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f"± {value:.2g}"
+
+
+def _print_classes(found: list[dict[str, float]]) -> None:
+    if found:
+        precision, recall = (float(np.mean([each[name] for each in found])) for name in ("precision", "recall"))
+        print(f"per class: mean precision {precision:.4f}, mean recall {recall:.4f} of {len(found)} classes")

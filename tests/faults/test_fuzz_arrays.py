@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adm.artifacts.reading import names_in_npz, read_npy, read_npz, stream_npz
 from adm.data.images import open_images
 from adm.data.sources.idx import read_idx
-from adm.metrics.reference_statistics import read_published_statistics
+from adm.metrics.statistics import read_published_statistics
 
 PIXELS = np.arange(6 * 4 * 4 * 3, dtype=np.uint8).reshape(6, 4, 4, 3)
 GOOD = {

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from adm.config.samplers import SAMPLERS
-from adm.metrics.freeze import freeze
-from adm.metrics.small_extractor import ExtractorNetwork
-from adm.metrics.torch_graph import TorchGraph
+from adm.metrics.executors import TorchGraph
+from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.parallel import CPU
 from adm.params.runs import RunParams
 from adm.sampling.guided import block_sampler

@@ -12,7 +12,7 @@ from tensorboard.compat.proto.attr_value_pb2 import AttrValue
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_INT32, DT_STRING, DT_UINT8
 
-from adm.metrics.torch_operations import constant
+from adm.metrics.graph import Nodes
 
 CLASSES = 1008
 STEM = (
@@ -113,14 +113,14 @@ def inception_2015(width=1.0):
 
 def weights(definition):
     """Every weight in the order of the convolutions; shapes then show whether the order is right."""
-    nodes = {node.name: node for node in definition.node}
+    nodes = Nodes(definition)
     for node in definition.node:
         if node.op == "Conv2D":
-            yield constant(nodes[node.input[1]]).permute(3, 2, 0, 1)
+            yield nodes.constant(node.input[1], 4).permute(3, 2, 0, 1)
             for key in ("gamma", "beta", "moving_mean", "moving_variance"):
-                yield constant(nodes[node.name.replace("Conv2D", f"batchnorm/{key}")])
-    yield constant(nodes["softmax/weights"]).T
-    yield constant(nodes["softmax/biases"])
+                yield nodes.constant(node.name.replace("Conv2D", f"batchnorm/{key}"), 1)
+    yield nodes.constant("softmax/weights", 2).T
+    yield nodes.constant("softmax/biases", 1)
 
 
 class _Graph:

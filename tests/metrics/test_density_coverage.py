@@ -137,8 +137,6 @@ def test_few_pairs_are_measured_again(monkeypatch, copies):
         (np.zeros((6, 2)), np.zeros((1, 2)), {}, "at least 2"),
         (np.zeros((6, 2)), np.full((6, 2), np.nan), {}, "sample features hold NaN"),
         (np.full((6, 2), -1e200), np.zeros((6, 2)), {}, "features hold values beyond"),
-        (np.zeros((6, 2)), np.zeros((6, 2)), {"neighbours": 0}, "neighbours is 0"),
-        (np.zeros((6, 2)), np.zeros((6, 2)), {"block": 0}, "block is 0"),
     ],
 )
 def test_bad_input_is_refused(real, fake, options, message):

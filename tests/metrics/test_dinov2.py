@@ -9,8 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from adm.metrics import dinov2
-from adm.metrics.dinov2 import SIDE, Dinov2, empty_network, prepare
-from adm.metrics.vision_transformer import VisionTransformer
+from adm.metrics.dinov2 import SIDE, Dinov2, VisionTransformer, empty_network, prepare
 from adm.params import load
 from adm.planning.devices import NETWORK_FLOPS
 

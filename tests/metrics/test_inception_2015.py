@@ -7,12 +7,11 @@ from inception_2015 import weights
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
+from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
-from adm.metrics.graph import FrozenGraph
+from adm.metrics.graph import FrozenGraph, load_tensorflow
 from adm.metrics.small_extractor import legacy_resize_bilinear
 from adm.metrics.statistics import feature_statistics
-from adm.metrics.tensorflow_loader import load_tensorflow
-from adm.metrics.torch_graph import TorchGraph
 
 FEATURES = ("pool", "spatial", "logits")
 BATCH = 4

@@ -96,7 +96,6 @@ def test_points_without_a_spread():
         (np.zeros((1, 2)), np.zeros((5, 2)), 9, "reference features hold 1 samples, expected at least 2"),
         (np.zeros((5, 2)), np.full((5, 2), np.nan), 9, "sample features hold NaN"),
         (np.zeros((5, 2)), np.full((5, 2), -1.0e21), 9, r"features hold values beyond 1e\+20, expected kernels"),
-        (np.zeros((5, 2)), np.zeros((5, 2)), 0, "block is 0, expected at least 1"),
     ],
 )
 def test_bad_input_is_refused(real, fake, block, message):

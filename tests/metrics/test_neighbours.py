@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
-from adm.metrics import neighbours
-from adm.metrics.neighbours import nearest
+from adm.metrics import distances
+from adm.metrics.distances import nearest
 
 
 def brute_force(queries, points, k, exclude_self=False):
@@ -32,7 +32,7 @@ def gaussian(num, dimension, seed, dtype=np.float32):
 
 @pytest.fixture(params=[7, 64, 2048])
 def block(request, monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK", request.param)
+    monkeypatch.setattr(distances, "BLOCK", request.param)
 
 
 @pytest.mark.usefixtures("block")
@@ -71,7 +71,7 @@ def test_copies_are_at_distance_zero_and_in_order(exclude_self):
     rng = np.random.default_rng(5)
     pool = 10 + gaussian(12, 48, 6)
     points = pool[rng.integers(0, 12, 200)]
-    queries = points.copy() if exclude_self else np.concatenate([pool, np.nextafter(pool, np.float32(np.inf))])
+    queries = points if exclude_self else np.concatenate([pool, np.nextafter(pool, np.float32(np.inf))])
     for k in (1, 3, 40):
         got = nearest(queries, points, k, exclude_self)
         assert_same(got, brute_force(queries, points, k, exclude_self))
@@ -97,7 +97,7 @@ def test_far_from_the_origin_and_at_any_magnitude(offset, spread):
 @pytest.mark.parametrize("ascending", [True, False])
 def test_points_sorted_by_distance(monkeypatch, ascending):
     """The worst order for a search that keeps the best so far."""
-    monkeypatch.setattr(neighbours, "BLOCK", 256)
+    monkeypatch.setattr(distances, "BLOCK", 256)
     points = np.sort(np.abs(gaussian(1000, 1, 9)), axis=0)[:: 1 if ascending else -1]
     queries = np.linspace(-0.1, 0.1, 200, dtype=np.float32)[:, None]
     assert_same(nearest(queries, points, 5), brute_force(queries, points, 5))
@@ -123,7 +123,6 @@ def test_ties_everywhere(queries, points, k, exclude_self):
         (np.zeros((5, 2)), np.zeros((4, 2)), {"k": 5}, "k is 5, expected 1 to 4"),
         (np.zeros((5, 2)), np.zeros((5, 2)), {"k": 5, "exclude_self": True}, "k is 5, expected 1 to 4"),
         (np.zeros((5, 2)), np.zeros((5, 2)), {"k": 0}, "k is 0"),
-        (np.zeros((5, 2)), np.ones((5, 2)), {"k": 1, "exclude_self": True}, "queries differ from the points"),
         (np.full((5, 2), np.nan), np.zeros((5, 2)), {"k": 1}, "query features hold NaN"),
         (np.zeros((5, 2)), np.zeros(5), {"k": 1}, "point features have shape"),
         (np.full((5, 2), 1e200), np.zeros((5, 2)), {"k": 1}, "features hold values beyond"),

@@ -12,10 +12,9 @@ from adm.artifacts.reading import read_npy
 from adm.artifacts.writing import new_folder
 from adm.config.models import AveragesParams
 from adm.data.shards import write_shards
-from adm.metrics import neighbours
+from adm.metrics import distances
 from adm.metrics.batches import write_features
-from adm.metrics.features import LAYERS, Features
-from adm.metrics.graph_contract import Executor
+from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.manifold import precision_recall
 from adm.nets.weights import build
 from adm.params import check
@@ -139,10 +138,9 @@ def test_features_are_as_large_as_they_are(embedded, stored, tmp_path):
     extractor = embedded.extractors[embedded.extractor_of(run)]
     network = initial_network(extractor, embedded.datasets[extractor.dataset].num_classes)
     with torch.no_grad():
-        found = network.activations(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
-        logits = network(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
+        found = network.features(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
     count = embedded.runs[run].num_samples
-    widths = found.pool.shape[1], found.spatial[..., :7].numel(), logits.shape[1]
+    widths = [layer.shape[1] for layer in found]
     write_features(tmp_path, count, [Features(*(np.zeros((count, width), np.float32) for width in widths))])
     assert sum(np.load(tmp_path / f"{layer}.npy").nbytes for layer in LAYERS) == stored(f"features/{run}")
 
@@ -236,11 +234,11 @@ def test_fitting_a_reference_holds_no_more_of_a_larger_dataset(tmp_path):
 
 def test_neighbours_and_manifolds_hold_pooled_features_once(monkeypatch):
     """4 bytes a pooled feature of either set; a point's neighbours and bounds come on top."""
-    monkeypatch.setattr(neighbours, "BLOCK", 256)
+    monkeypatch.setattr(distances, "BLOCK", 256)
     width, held = 1024, {}
     for count in (100, 1000, 2000):
         first, second = (np.random.default_rng(seed).random((count, width), np.float32) for seed in (0, 1))
-        held["neighbours", count] = peak_of(lambda a=first, b=second: neighbours.nearest(a, b, 3))
+        held["neighbours", count] = peak_of(lambda a=first, b=second: distances.nearest(a, b, 3))
         held["manifolds", count] = peak_of(lambda a=first, b=second: precision_recall(a, b, block=256))
     for what in ("neighbours", "manifolds"):
         grown = held[what, 2000] - held[what, 1000]

@@ -8,9 +8,9 @@ from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards, write_shards
 from adm.metrics.batches import GRAPH, REFERENCE, read_features
+from adm.metrics.executors import TorchGraph
 from adm.metrics.features import LAYERS
-from adm.metrics.freeze import freeze
-from adm.metrics.torch_graph import TorchGraph
+from adm.metrics.small_extractor import freeze
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.runs import RunParams
 from adm.params.studies import NeighboursParams

@@ -14,9 +14,9 @@ from adm.data.shards import write_shards
 from adm.errors import UserError
 from adm.metrics import dinov2
 from adm.metrics.batches import GRAPH, read_features, write_reference
-from adm.metrics.freeze import freeze
+from adm.metrics.dinov2 import VisionTransformer
+from adm.metrics.small_extractor import freeze
 from adm.metrics.statistics import FeatureStatistics
-from adm.metrics.vision_transformer import VisionTransformer
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.published import PublishedGraphParams, PublishedReferenceParams
 from adm.params.runs import RunParams

@@ -9,7 +9,7 @@ from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH, REFERENCE, read_features
-from adm.metrics.freeze import freeze
+from adm.metrics.small_extractor import freeze
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.stages import features, prepare, reference
 from adm.training.extractor import initial_network

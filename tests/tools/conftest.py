@@ -14,10 +14,9 @@ from adm.artifacts import code
 from adm.artifacts.manifest import fingerprint, provenance, read_made_by, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import write_json
-from adm.metrics.freeze import freeze
-from adm.metrics.small_extractor import ExtractorNetwork
+from adm.metrics.executors import TorchGraph
+from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.metrics.statistics import feature_statistics
-from adm.metrics.torch_graph import TorchGraph
 from adm.params import load
 from adm.params.section import Section
 from adm.pipeline import Pipeline

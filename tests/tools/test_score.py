@@ -12,17 +12,15 @@ from PIL import Image
 from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
-from adm.errors import UserError
 from adm.evaluation.measuring import graph_params
 from adm.metrics.density_coverage import density_coverage
+from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.inception_score import inception_score
 from adm.metrics.kernel import kernel_distance
 from adm.metrics.manifold import precision_recall
-from adm.metrics.module_features import ModuleExtractor, Resize
 from adm.metrics.statistics import feature_statistics
-from adm.metrics.torch_graph import TorchGraph
 
 
 @pytest.fixture
@@ -163,7 +161,7 @@ def test_further_metrics_of_the_same_features(score, features):
         "kid": kernel.value,
         "density": balls.density,
         "coverage": balls.coverage,
-        "fid_infinity": fid_infinity(feature_statistics(real), fake, 0).value,
+        "fid_infinity": fid_infinity(feature_statistics(real), fake, 0),
     }
     assert found["further"] == pytest.approx(values, rel=1e-6)
     with_errors, _ = score("samples.npz", "images.npz", "--further", "--intervals")
@@ -185,30 +183,12 @@ def test_precision_of_each_class(score, features, batches):
     assert found["per_class"]["1"] == {"precision": manifold.precision, "recall": manifold.recall}
 
 
-def test_arithmetic_is_that_of_classes_too(score, batches, tmp_path):
-    for name in ("samples", "images"):
-        with np.load(batches / f"{name}.npz") as arrays:
-            np.savez(tmp_path / f"{name}.npz", arr_0=arrays["arr_0"], arr_1=np.zeros(len(arrays["arr_0"]), np.int64))
-    flags = ["--per-class", "--arithmetic", "float16"]
-    found, _ = score(tmp_path / "samples.npz", tmp_path / "images.npz", *flags)
-    assert found["per_class"] == {"0": {name: found["metrics"][name] for name in ("precision", "recall")}}
-
-
 def test_classes_of_one_side_alone_are_told(score, batches, tmp_path):
     with np.load(batches / "samples.npz") as arrays:
         np.savez(tmp_path / "samples.npz", arr_0=arrays["arr_0"], arr_1=arrays["arr_1"] + 1)
     found, printed = score(tmp_path / "samples.npz", "images.npz", "--per-class")
     assert {label: scored is None for label, scored in found["per_class"].items()} == {"0": True, "1": False, "2": True}
     assert "2 of 3 classes have no more than 3 samples" in printed
-
-
-def test_the_released_evaluators_arithmetic_is_an_option(score):
-    exact, _ = score("samples.npz", "images.npz")
-    half, _ = score("samples.npz", "images.npz", "--arithmetic", "float16")
-    assert half["provenance"]["arithmetic"] == "float16"
-    for name in ("precision", "recall"):
-        assert half["metrics"][name] == pytest.approx(exact["metrics"][name], abs=0.1)
-    assert half["metrics"]["fid"] == exact["metrics"]["fid"]
 
 
 def test_both_executors_give_one_answer(score):
@@ -281,122 +261,6 @@ def test_the_cache_tells_images_graphs_and_batches_apart(score, tmp_path):
     for flags in ([], ["--num-samples", 60], ["--batch", 32], ["--executor", "tensorflow"]):
         score("samples.npz", "images.npz", "--cache", cache, *flags)
     assert len(list(cache.iterdir())) == 7
-
-
-class Projection(torch.nn.Module):
-    """Stands for any network: a fixed linear map of what it sees."""
-
-    def __init__(self):
-        super().__init__()
-        weight = torch.randn(3 * 16 * 16, 5, generator=torch.Generator().manual_seed(0))
-        self.weight = torch.nn.Parameter(weight / 28, requires_grad=False)
-
-    def forward(self, x):
-        return x.flatten(1) @ self.weight
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("modules")
-    torch.jit.script(Projection()).save(str(folder / "network.pt"))
-    dynamic = ({0: torch.export.Dim("batch", min=2)},)
-    program = torch.export.export(Projection(), (torch.zeros(4, 3, 16, 16),), dynamic_shapes=dynamic)
-    torch.export.save(program, folder / "network.pt2")
-    return folder
-
-
-class Conditional(torch.nn.Module):
-    """Has about all that programs hold: sizes of sizes, guards on them, parts without gradients, and dropout."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = torch.nn.ModuleDict({"block-1": torch.nn.Conv2d(3, 4, 3), "norm": torch.nn.BatchNorm2d(4)})
-        self.register_buffer("scale", torch.tensor(2.0))
-
-    def forward(self, x):
-        with torch.no_grad():
-            x = self.layers["norm"](self.layers["block-1"](x))
-        if x.shape[2] % 2 == 0 and x.shape[0] * x.shape[2] // 3 > 5:
-            x = torch.nn.functional.dropout(x, 0.5, self.training) * self.scale
-        batch, _, height, width = x.shape
-        rows = x.reshape(batch, -1, 2).reshape(batch * 2, -1).reshape(batch, -1)[:, : height * width // 4 + 1]
-        return torch.einsum("ni,nj->nij", rows[:, :3], rows[:, :2]).flatten(1) / batch
-
-
-def test_a_program_of_many_parts_is_taken_as_it_is(tmp_path):
-    network = Conditional().eval()
-    auto = torch.export.Dim.AUTO
-    program = torch.export.export(network, (torch.zeros(8, 3, 16, 16),), dynamic_shapes=({0: auto, 2: auto, 3: auto},))
-    assert program._guards_code, "nothing is guarded"
-    torch.export.save(program, tmp_path / "network.pt2")
-    images = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3)).astype(np.uint8)
-    found = ModuleExtractor(tmp_path / "network.pt2", Resize.parse("bilinear-24"), "unit").features(images, 4)
-    expected = network(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
-    np.testing.assert_allclose(found, expected.detach(), rtol=1e-5, atol=1e-6)
-    with pytest.raises(UserError, match="Guard failed"):
-        ModuleExtractor(tmp_path / "network.pt2", Resize.parse("bilinear-25"), "unit").features(images, 4)
-
-
-@pytest.mark.parametrize(
-    ("resize", "scaling", "seen"),
-    [
-        ("nearest-16", "bytes", lambda x: x.repeat_interleave(2, -1).repeat_interleave(2, -2)),
-        ("nearest-16", "symmetric", lambda x: x.repeat_interleave(2, -1).repeat_interleave(2, -2) / 127.5 - 1),
-        ("area-4", "unit", lambda x: x.unflatten(-1, (4, 2)).mean(-1).unflatten(-2, (4, 2)).mean(-2) / 255),
-        ("bilinear-8", "unit", lambda x: x / 255),
-        (
-            "bicubic-8",
-            "imagenet",
-            lambda x: (
-                (x / 255 - torch.tensor([0.485, 0.456, 0.406])[:, None, None])
-                / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-            ),
-        ),
-    ],
-)
-def test_what_a_network_sees(tmp_path, resize, scaling, seen):
-    class Sees(torch.nn.Module):
-        def forward(self, x):
-            return x.flatten(1)
-
-    torch.jit.script(Sees()).save(str(tmp_path / "network.pt"))
-    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
-    found = ModuleExtractor(tmp_path / "network.pt", Resize.parse(resize), scaling).features(images, 2)
-    expected = seen(torch.from_numpy(images).permute(0, 3, 1, 2).float()).flatten(1)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_features_of_a_network_are_cached_too(score, modules, tmp_path, monkeypatch):
-    flags = ["--module", modules / "network.pt", "--resize", "area-16", "--cache", tmp_path / "cache"]
-    first, _ = score("samples.npz", "images.npz", *flags)
-    tried = []
-    features = ModuleExtractor.features
-    monkeypatch.setattr(
-        ModuleExtractor,
-        "features",
-        lambda self, images, batch: tried.append(len(images)) or features(self, images, batch),
-    )
-    assert score("samples.npz", "images.npz", *flags)[0] == first
-    assert tried == [1]
-    score("samples.npz", "images.npz", *flags[:3], "area-16", "--scaling", "unit", *flags[4:])
-    assert sum(tried) == 1 + 1 + 90 + 120
-
-
-@pytest.mark.parametrize("name", ["network.pt", "network.pt2"])
-def test_a_network_of_the_users_own_is_a_second_extractor(score, batches, modules, name):
-    flags = ["--module", modules / name, "--resize", "nearest-16", "--scaling", "unit"]
-    found, printed = score("samples.npz", "images.npz", *flags)
-    features = []
-    for batch in ("images", "samples"):
-        with np.load(batches / f"{batch}.npz") as arrays:
-            seen = torch.from_numpy(arrays["arr_0"]).permute(0, 3, 1, 2).float() / 255
-        features.append(Projection()(seen.repeat_interleave(2, -1).repeat_interleave(2, -2)).numpy())
-    expected = frechet_distance(*map(feature_statistics, features))
-    second = found["second_extractor"]
-    assert second["frechet_distance"] == pytest.approx(expected, rel=1e-4)
-    assert (second["resize"], second["scaling"], second["dimensions"]) == ("nearest-16", "unit", 5)
-    assert second["sha256"] == sha256(modules / name)
-    assert "second extractor" in printed
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
-from adm.data.decoding import as_grey, decode
+from adm.data.decoding import as_grey, read_image
 from adm.data.shards import Encoded, Part
 from adm.errors import UserError
 
@@ -133,7 +133,7 @@ def encoded(source: Source, indices: NDArray[np.int64]) -> Iterator[Encoded]:
     def read(index: np.int64) -> Encoded:
         path = file(int(index))
         content = path.read_bytes()
-        height, width = decode(content, str(path)).shape[:2]
+        height, width = read_image(content, str(path)).shape[:2]
         return Encoded(content, height, width)
 
     with ThreadPoolExecutor() as pool:

@@ -1,0 +1,225 @@
+"""The Inception network of 2015 in torch, filled from its frozen graph.
+
+It differs from torchvision's network in what TensorFlow did: how images are resized, pixels scaled by 128, averages
+that leave out padding, and a maximum in the place of an average in the last block.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adm.metrics.graph import SPATIAL, Nodes, require_channels, require_head, require_scaling
+from adm.metrics.small_extractor import first_channels, scaled
+
+SIDE = 299
+"""Side to which images are resized."""
+
+X = TypeVar("X")
+
+
+class Layer(NamedTuple):
+    """A convolution with its batch norm and ReLU, or a 3x3 pooling; with `valid` it has no padding."""
+
+    name: str
+    op: str = "Conv2D"
+    stride: int = 1
+    valid: bool = False
+
+
+Branch = Sequence[Layer | tuple[Layer, Layer]]
+"""Layers one after the other; a pair at the end reads the same map, and both are joined to the other branches."""
+
+
+def _branch(*names: str) -> Branch:
+    return [Layer(name) for name in names]
+
+
+def _average(tower: str) -> Branch:
+    """Average, and convolve the averages."""
+    return [Layer(f"{tower}/pool", "AvgPool"), Layer(f"{tower}/conv")]
+
+
+def _halving(*layers: Layer) -> Branch:
+    """Halve the map in the last layer."""
+    return [*layers[:-1], layers[-1]._replace(stride=2, valid=True)]
+
+
+STEM = (
+    Layer("conv", stride=2, valid=True),
+    Layer("conv_1", valid=True),
+    Layer("conv_2"),
+    Layer("pool", "MaxPool", stride=2, valid=True),
+    Layer("conv_3", valid=True),
+    Layer("conv_4", valid=True),
+    Layer("pool_1", "MaxPool", stride=2, valid=True),
+)
+
+SQUARES: Sequence[Branch] = (
+    _branch("conv"),
+    _branch("tower/conv", "tower/conv_1"),
+    _branch("tower_1/conv", "tower_1/conv_1", "tower_1/conv_2"),
+    _average("tower_2"),
+)
+"""Of 35x35: the second branch has 5x5 windows, the third 3x3."""
+
+STRIPS: Sequence[Branch] = (
+    _branch("conv"),
+    _branch("tower/conv", "tower/conv_1", "tower/conv_2"),
+    _branch("tower_1/conv", *(f"tower_1/conv_{number}" for number in range(1, 5))),
+    _average("tower_2"),
+)
+"""Of 17x17: windows of 1x7 and 7x1 take turns."""
+
+
+def _forks(pooling: str) -> Sequence[Branch]:
+    """Return the branches of a block of 8x8; windows of 1x3 and 3x1 stand side by side."""
+    first, second = ((Layer(f"{tower}/mixed/conv"), Layer(f"{tower}/mixed/conv_1")) for tower in ("tower", "tower_1"))
+    return (
+        _branch("conv"),
+        [Layer("tower/conv"), first],
+        [Layer("tower_1/conv"), Layer("tower_1/conv_1"), second],
+        [Layer("tower_2/pool", pooling), Layer("tower_2/conv")],
+    )
+
+
+POOLING = _halving(Layer("pool", "MaxPool"))
+
+BLOCKS: dict[str, Sequence[Branch]] = {
+    "mixed": SQUARES,
+    "mixed_1": SQUARES,
+    "mixed_2": SQUARES,
+    "mixed_3": (
+        _halving(Layer("conv")),
+        _halving(Layer("tower/conv"), Layer("tower/conv_1"), Layer("tower/conv_2")),
+        POOLING,
+    ),
+    "mixed_4": STRIPS,
+    "mixed_5": STRIPS,
+    "mixed_6": STRIPS,
+    "mixed_7": STRIPS,
+    "mixed_8": (
+        _halving(Layer("tower/conv"), Layer("tower/conv_1")),
+        _halving(*(Layer(f"tower_1/{name}") for name in ("conv", "conv_1", "conv_2", "conv_3"))),
+        POOLING,
+    ),
+    "mixed_9": _forks("AvgPool"),
+    "mixed_10": _forks("MaxPool"),
+}
+"""The branches of each block, in the order in which they are joined."""
+
+
+def traverse(x: X, layer: Callable[[Layer, X], X], join: Callable[[str, list[X]], X]) -> X:
+    """Go through all layers, which get their full names, and all blocks.
+
+    Args:
+        x: what the first layer reads.
+        layer: gives what a layer makes of what it reads.
+        join: gives what a block makes of the ends of its branches.
+
+    Returns:
+        The end of the last block.
+    """
+    for first in STEM:
+        x = layer(first, x)
+    for block, branches in BLOCKS.items():
+        ends = []
+        for branch in branches:
+            end = x
+            for each in branch:
+                if isinstance(each, Layer):
+                    end = layer(each._replace(name=f"{block}/{each.name}"), end)
+                else:
+                    ends += [layer(fork._replace(name=f"{block}/{fork.name}"), end) for fork in each]
+            ends += [end] if isinstance(branch[-1], Layer) else []
+        x = join(block, ends)
+    return x
+
+
+class Inception(nn.Module):
+    """The network, with each batch norm folded into its convolution.
+
+    Args:
+        nodes: the nodes of the graph.
+
+    Raises:
+        ValueError: they are of another network.
+
+    Source: Szegedy et al. 2015 as released; the names are those of the released graph's nodes.
+    """
+
+    def __init__(self, nodes: Nodes) -> None:
+        super().__init__()
+        self._channels = {"Mul": 3}
+        self.convolutions = nn.ModuleDict()
+        require_scaling(nodes, SIDE)
+
+        def join(block: str, ends: list[str]) -> str:
+            nodes.require(f"{block}/join", "Concat", f"{block}/join/concat_dim", *ends)
+            nodes.require_value(f"{block}/join/concat_dim", 3)
+            self._channels[f"{block}/join"] = sum(self._channels[end] for end in ends)
+            return f"{block}/join"
+
+        last = traverse("Mul", lambda layer, x: self._load(nodes, layer, x), join)
+        self.weights = nn.Parameter(require_head(nodes, last, 8))
+        if len(self.weights) != self._channels[last]:
+            raise ValueError(f"softmax/weights are of {len(self.weights)} features, expected {self._channels[last]}")
+        require_channels(self._channels[SPATIAL])
+
+    def _load(self, nodes: Nodes, layer: Layer, x: str) -> str:
+        """Make a layer, which reads the node `x`, and return its name."""
+        name, inputs = layer.name, self._channels[x]
+        padding = b"VALID" if layer.valid else b"SAME"
+        moves = {"strides": (1, layer.stride, layer.stride, 1), "padding": padding}
+        if layer.op != "Conv2D":
+            nodes.require(name, layer.op, x, ksize=(1, 3, 3, 1), **moves)
+            self._channels[name] = inputs
+            return name
+        statistics = [f"{name}/batchnorm/{part}" for part in ("moving_mean", "moving_variance", "beta", "gamma")]
+        nodes.require(f"{name}/Conv2D", "Conv2D", x, f"{name}/conv2d_params", **moves)
+        norm = nodes.require(f"{name}/batchnorm", "BatchNormWithGlobalNormalization", f"{name}/Conv2D", *statistics)
+        nodes.require(name, "Relu", f"{name}/batchnorm")
+        kernel = nodes.constant(f"{name}/conv2d_params", 4)
+        mean, variance, beta, gamma = (nodes.constant(each, 1) for each in statistics)
+        height, width, *channels = kernel.shape
+        lengths = {len(each) for each in (mean, variance, beta, gamma)}
+        if channels != [inputs, len(mean)] or len(lengths) > 1 or not height % 2 == width % 2 == 1:
+            raise ValueError(f"node {name} has kernels of shape {list(kernel.shape)}, expected {inputs} channels")
+        scale = torch.rsqrt(variance + norm.attr["variance_epsilon"].f)
+        if norm.attr["scale_after_normalization"].b:
+            scale = scale * gamma
+        around = 0 if layer.valid else (height // 2, width // 2)
+        made = nn.Conv2d(inputs, len(mean), (height, width), layer.stride, around, device="meta")
+        weight = (kernel * scale).permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+        made.load_state_dict({"weight": weight, "bias": beta - mean * scale}, assign=True)
+        self.convolutions[name] = made
+        self._channels[name] = len(mean)
+        return name
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the features of a batch.
+
+        Args:
+            images: (N, H, W, 3) uint8 or float32, in [0, 255].
+
+        Returns:
+            pool (N, 2048), spatial (N, 17 * 17 * 7) and logits without a bias (N, 1008), float32.
+        """
+        spatial: list[Tensor] = []
+
+        def run(layer: Layer, x: Tensor) -> Tensor:
+            window, around = 3, 0 if layer.valid else 1
+            if layer.op == "MaxPool":
+                return F.max_pool2d(x, window, layer.stride, around)
+            if layer.op == "AvgPool":
+                return F.avg_pool2d(x, window, layer.stride, around, count_include_pad=False)
+            x = F.relu_(self.convolutions[layer.name](x))
+            if layer.name == SPATIAL:
+                spatial.append(x)
+            return x
+
+        last = traverse(scaled(images, SIDE), run, lambda _, ends: torch.cat(ends, dim=1))
+        pool = F.avg_pool2d(last, 8).flatten(1)
+        return pool, first_channels(spatial[0]), pool @ self.weights

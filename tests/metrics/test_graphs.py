@@ -1,0 +1,417 @@
+"""Graphs by torch and by TensorFlow: one answer, on any device, and one line for a graph that is none or another."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from inception_2015 import inception_2015
+from placement import META, OnlyOn
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+
+from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.writing import new_folder
+from adm.data.shards import write_shards
+from adm.metrics.batches import GRAPH
+from adm.metrics.executors import TorchGraph, full_precision
+from adm.metrics.features import LAYERS
+from adm.metrics.graph import FrozenGraph, Nodes
+from adm.metrics.inception import Inception
+from adm.metrics.small_extractor import ExtractorNetwork, freeze
+from adm.params import load
+from adm.params.data import DatasetParams
+from adm.pipeline import Pipeline
+
+EXECUTORS = {"torch": TorchGraph, "tensorflow": FrozenGraph}
+
+
+def images(num, side, width=None):
+    return np.random.default_rng(0).integers(0, 256, (num, side, width or side, 3), dtype=np.uint8)
+
+
+def network(**sizes):
+    made = ExtractorNetwork(num_classes=10, generator=torch.Generator().manual_seed(0), **sizes)
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if name.endswith("bias"):  # zero at the start, and a bias left out would not show
+                parameter.uniform_(-0.5, 0.5, generator=torch.Generator().manual_seed(0))
+    return made
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory):
+    path = tmp_path_factory.mktemp("graph") / "extractor.pb"
+    path.write_bytes(freeze(network()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory, narrow_definition):
+    path = tmp_path_factory.mktemp("narrow") / "narrow.pb"
+    path.write_bytes(narrow_definition)
+    return path
+
+
+def test_frozen_bytes_are_deterministic(frozen):
+    assert freeze(network()) == frozen.read_bytes()
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("side", [5, 8, 16, 33, 299])
+def test_a_graph_computes_what_the_network_does(frozen, executor, side):
+    made, batch = network(), images(5, side, side + 1)
+    with torch.no_grad():
+        expected = made.features(torch.from_numpy(batch))
+        biased = made(torch.from_numpy(batch))
+    got = EXECUTORS[executor](frozen).features(batch, batch_size=3)
+    assert (got.pool.shape, got.spatial.shape, got.logits.shape) == ((5, 64), (5, 4 * 4 * 7), (5, 10))
+    for layer, theirs in zip(LAYERS, expected, strict=True):
+        assert getattr(got, layer).dtype == np.float32
+        np.testing.assert_allclose(getattr(got, layer), theirs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got.logits + made.logits.bias.detach().numpy(), biased, rtol=1e-4, atol=1e-5)
+
+
+def test_other_sizes_of_network(tmp_path):
+    made, path = network(side=8, width=7, num_features=5), tmp_path / "small.pb"
+    path.write_bytes(freeze(made))
+    by_torch, by_tensorflow = (executor(path).features(images(2, 8)) for executor in EXECUTORS.values())
+    assert (by_torch.pool.shape, by_torch.spatial.shape) == ((2, 5), (2, 2 * 2 * 7))
+    for layer in LAYERS:
+        np.testing.assert_allclose(getattr(by_torch, layer), getattr(by_tensorflow, layer), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_features_do_not_depend_on_how_images_come(frozen, executor):
+    graph, batch = EXECUTORS[executor](frozen), images(11, 8)
+    whole = graph.features(batch, batch_size=4)
+    pieces = graph.features((batch[i:j] for i, j in ((0, 1), (1, 1), (1, 7), (7, 11))), batch_size=4)
+    some = graph.features(batch[:5], batch_size=4)
+    for layer in LAYERS:
+        np.testing.assert_array_equal(getattr(whole, layer), getattr(pieces, layer))
+        np.testing.assert_array_equal(getattr(whole, layer)[:5], getattr(some, layer))
+
+
+def test_torch_needs_no_tensorflow(frozen):
+    code = (
+        "import sys, pathlib, numpy as np\n"
+        "from adm.metrics.executors import TorchGraph\n"
+        "TorchGraph(pathlib.Path(sys.argv[1])).features(np.zeros((1, 8, 8, 3), np.uint8))\n"
+        "print([name for name in sys.modules if name.partition('.')[0] in ('tensorflow', 'keras')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(frozen)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("make", [Inception, lambda nodes: ExtractorNetwork.of_graph(nodes).features])
+@pytest.mark.parametrize(("num", "side"), [(2, 8), (1, 512)])
+def test_every_tensor_is_made_on_the_device(narrow, frozen, make, num, side):
+    """The meta device computes shapes alone, and refuses any tensor that is elsewhere, as a GPU would."""
+    path = narrow if make is Inception else frozen
+    run = make(Nodes(GraphDef.FromString(path.read_bytes())))
+    (run if make is Inception else run.__self__).to(META)
+    with torch.inference_mode(), OnlyOn(META) as watched:
+        outputs = run(torch.empty(num, side, side, 3, dtype=torch.uint8, device=META))
+    expected = TorchGraph(path).features(images(num, side))
+    assert [tuple(output.shape) for output in outputs] == [getattr(expected, layer).shape for layer in LAYERS]
+    assert watched.calls > 30
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu:99", "meta", ""])
+def test_a_device_that_is_not_there_is_refused(frozen, device):
+    with pytest.raises(ValueError, match=f"device '{device}' is not there: ") as caught:
+        TorchGraph(frozen, device=device)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("asked_for", ["highest", "high", "medium"])
+def test_products_are_of_float32_whatever_the_process_asked_for(asked_for):
+    backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.mkldnn.matmul)
+    usual = torch.get_float32_matmul_precision(), torch.backends.cudnn.conv.fp32_precision
+    try:
+        torch.set_float32_matmul_precision(asked_for)
+        torch.backends.cudnn.conv.fp32_precision = "tf32"  # PyTorch's default
+        before = [backend.fp32_precision for backend in backends]
+        with full_precision():
+            assert [backend.fp32_precision for backend in backends] == ["ieee"] * 3
+        assert [backend.fp32_precision for backend in backends] == before
+        with pytest.raises(KeyError), full_precision():
+            raise KeyError
+        assert [backend.fp32_precision for backend in backends] == before
+    finally:
+        torch.set_float32_matmul_precision(usual[0])
+        torch.backends.cudnn.conv.fp32_precision = usual[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch's compiler needs g++ on a CPU")
+def test_a_compiled_graph_gives_the_same_features(frozen, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "kernels"))
+    expected, got = (TorchGraph(frozen, compiled=compiled).features(images(5, 8), 4) for compiled in (False, True))
+    for layer in LAYERS:
+        np.testing.assert_allclose(getattr(got, layer), getattr(expected, layer), rtol=1e-5, atol=1e-5)
+    assert list((tmp_path / "kernels").rglob("*.cpp"))
+
+
+def spoilt(name, change):
+    """Change one node of the graph."""
+
+    def spoil(definition):
+        change(next(node for node in definition.node if node.name == name))
+        return definition.SerializeToString()
+
+    return spoil
+
+
+def with_op(op):
+    return lambda node: setattr(node, "op", op)
+
+
+def with_attribute(key, **value):
+    def change(node):
+        node.attr[key].Clear()
+        for kind, given in value.items():
+            setattr(node.attr[key], kind, given)
+
+    return change
+
+
+def reading(position, name):
+    return lambda node: node.input.__setitem__(position, name)
+
+
+def with_values(change):
+    """Change a constant's floats, which may change their number and shape."""
+
+    def spoil(node):
+        tensor = node.attr["value"].tensor
+        shape = [axis.size for axis in tensor.tensor_shape.dim]
+        array = change(np.frombuffer(tensor.tensor_content, np.float32).reshape(shape).copy())
+        tensor.tensor_content = array.tobytes()
+        if array.ndim == len(shape):
+            for axis, size in zip(tensor.tensor_shape.dim, array.shape, strict=True):
+                axis.size = size
+
+    return spoil
+
+
+def broken(array):
+    array.flat[7] = np.nan
+    return array
+
+
+OTHER = "executor tensorflow runs graphs of other networks"
+NOT_FINITE = "its {} features hold NaN or infinity, expected finite numbers"
+
+# What is done to the graph; what torch's executor says; what TensorFlow's says, None where it can run the graph.
+CASES = {
+    "empty file": (lambda _: b"", "holds no nodes", "holds no nodes"),
+    "text file": (lambda _: b"<html>not found</html>\n", "not a frozen TensorFlow graph", "not a frozen TensorFlow"),
+    "truncated": (lambda d: d.SerializeToString()[:-100], "not a frozen TensorFlow graph", "not a frozen TensorFlow"),
+    "no nodes": (lambda _: GraphDef(versions={"producer": 8}).SerializeToString(), "holds no nodes", "holds no nodes"),
+    **{
+        f"no {name}": (
+            spoilt(name, lambda node: setattr(node, "name", "something")),
+            f"no node {name}, expected those of",
+            f"no node {name}, expected those of",
+        )
+        for name in ("ExpandDims", "mixed_6/conv", "pool_3", "softmax/logits/MatMul")
+    },
+    "another activation": (
+        spoilt("mixed_5/tower/conv_1", with_op("Selu")),
+        f"node mixed_5/tower/conv_1 is Selu of mixed_5/tower/conv_1/batchnorm, expected Relu .*{OTHER}",
+        None,
+    ),
+    "an operation that nobody knows": (spoilt("conv_1/Conv2D", with_op("Conv4D")), OTHER, "cannot import it: .*Conv4D"),
+    "another pooling": (spoilt("mixed_9/tower_2/pool", with_op("MaxPool")), f"is MaxPool of .*{OTHER}", None),
+    "another padding": (
+        spoilt("conv_3/Conv2D", with_attribute("padding", s=b"SAME")),
+        f"node conv_3/Conv2D is Conv2D of .* with padding b'SAME', expected Conv2D.*{OTHER}",
+        None,
+    ),
+    "channels first": (
+        spoilt("pool_1", with_attribute("data_format", s=b"NCHW")),
+        f"data_format b'NCHW'.*{OTHER}",
+        "cannot run it: node pool_1: .* only supports NHWC",
+    ),
+    "aligned corners": (
+        spoilt("ResizeBilinear", with_attribute("align_corners", b=True)),
+        f"ResizeBilinear is .* with align_corners True.*{OTHER}",
+        None,
+    ),
+    "pixels scaled otherwise": (
+        spoilt("Sub/y", lambda node: node.attr["value"].tensor.float_val.__setitem__(0, 127.5)),
+        f"constant Sub/y is 127.5, expected 128.0; {OTHER}",
+        None,
+    ),
+    "a cycle": (spoilt("mixed_2/conv/Conv2D", reading(0, "mixed_4/conv")), OTHER, "cannot import it: "),
+    "a layer skipped": (spoilt("mixed_2/tower/conv_1/Conv2D", reading(0, "mixed_1/tower/conv")), OTHER, None),
+    "a node that is not there": (spoilt("pool", reading(0, "conv_9")), OTHER, "cannot import it: .*conv_9"),
+    "an input too few": (spoilt("mixed/conv/Conv2D", lambda node: node.input.pop()), OTHER, "cannot import it: "),
+    "a kernel of other channels": (
+        spoilt("conv_1/conv2d_params", with_values(lambda array: array[:, :, :3])),
+        "node conv_1 has kernels of shape .*, expected ",
+        "cannot import it: ",
+    ),
+    "a constant cut off": (
+        spoilt("conv_4/conv2d_params", with_values(lambda array: array.ravel()[:-1])),
+        "constant conv_4/conv2d_params holds [0-9]+ values, expected [0-9]+",
+        "cannot import it: |cannot run it: ",
+    ),
+    "too few channels": (
+        lambda _: inception_2015(width=1 / 64).SerializeToString(),
+        "mixed_6/conv has 3 channels, expected at least 7",
+        "mixed_6/conv has 3 channels, expected at least 7",
+    ),
+    "NaN among the weights": (
+        spoilt("mixed_3/conv/conv2d_params", with_values(broken)),
+        NOT_FINITE.format("pool"),
+        "cannot run it: node mixed_3/conv/CheckNumerics: .*NaN",
+    ),
+    "NaN among the last weights": (
+        spoilt("softmax/weights", with_values(broken)),
+        NOT_FINITE.format("logits"),
+        NOT_FINITE.format("logits"),
+    ),
+}
+
+
+@pytest.fixture
+def bad_graph(tmp_path, narrow_definition):
+    """Write the graph of a case; return its path."""
+
+    def write(case):
+        path = tmp_path / "bad.pb"
+        path.write_bytes(CASES[case][0](GraphDef.FromString(narrow_definition)))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_graph_is_refused_in_one_line(bad_graph, case, executor):
+    path, message = bad_graph(case), CASES[case][1 + list(EXECUTORS).index(executor)]
+    if message is None:
+        assert len(EXECUTORS[executor](path).features(images(1, 8), 1).pool) == 1
+        return
+    with pytest.raises(ValueError, match=message) as caught:
+        EXECUTORS[executor](path).features(images(1, 8), 1)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+FOUR = images(4, 8)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        (FOUR[:0], {}, "no images, expected at least 1"),
+        (FOUR.astype(np.float32), {}, r"images are float32 of shape \(4, 8, 8, 3\), expected uint8 of \(N, H, W, 3\)"),
+        (FOUR.transpose(0, 3, 1, 2), {}, r"shape \(4, 3, 8, 8\), expected uint8 of \(N, H, W, 3\)"),
+        (FOUR[0], {}, r"shape \(8, 8, 3\)"),
+        ([FOUR, FOUR[:, :7]], {}, r"images of shape \(7, 8, 3\) follow those of \(8, 8, 3\), expected one size"),
+        (FOUR, {"batch_size": 0}, "batch size is 0, expected at least 1"),
+    ],
+)
+def test_bad_images_are_refused(frozen, executor, given, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        EXECUTORS[executor](frozen).features(given, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_threads_must_be_positive(frozen, executor):
+    with pytest.raises(ValueError, match="threads is 0"):
+        EXECUTORS[executor](frozen, threads=0)
+
+
+@pytest.fixture
+def features(adm, tmp_path, root):
+    """Run the verb on a graph file: `features(path, executor="tensorflow")`; return the job, code, stdout, stderr."""
+
+    def run(graph, device="cpu", **section):
+        content = yaml.safe_load((root / "params.yaml").read_text())
+        content["extractors"]["digits"] |= {"feature_batch": 2} | section
+        content["resources"]["features"] = {"device": device}
+        content["paths"] = {"results": str(tmp_path / "results")}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+        job = Pipeline(load(tmp_path / "params.yaml")).find("features", "dataset/digits")
+        dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=4)
+        for path in job.inputs.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(job.inputs["images"]) as folder:
+            write_shards(folder, FOUR, np.zeros(4, np.int64), 4)
+            write_manifest(folder, provenance("prepare", {"dataset": dataset}, {}, []))
+        with new_folder(job.inputs["graph"]) as folder:
+            (folder / GRAPH).write_bytes(graph.read_bytes())
+            write_manifest(folder, provenance("adopt", {"dataset": dataset}, {}, []))
+        return job, *adm(*job.command, "--params", tmp_path / "params.yaml")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("case", "section"),
+    [
+        ("truncated", {}),
+        ("another activation", {}),
+        ("a cycle", {"executor": "tensorflow"}),
+        ("NaN among the weights", {}),
+        ("NaN among the weights", {"executor": "tensorflow"}),
+        ("too few channels", {"compiled": True}),
+    ],
+)
+def test_the_verb_writes_one_line_and_nothing_else(bad_graph, features, case, section):
+    path = bad_graph(case)
+    job, code, out, err = features(path, **section)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {job.inputs['images']} through {job.inputs['graph']}: ")
+    assert len(err.splitlines()) == 1
+    assert re.search(CASES[case][2 if section.get("executor") else 1], err)
+    # Beside what it reads stands nothing but the journal.
+    assert {each.name for each in job.root.iterdir()} <= {"data", "extractors", "features", "logs"}
+    assert [path for path in (job.root / "features").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_verb_refuses_a_device_that_is_not_there(features, narrow):
+    job, code, out, err = features(narrow, device="cuda")
+    assert (code, out) == (2, "")
+    assert "device 'cuda': process 0 has no GPU; there are 0 here" in err
+    assert len(err.splitlines()) == 1
+    assert not job.out.exists()
+    assert features(narrow)[1] == 0
+    assert job.out.exists()
+
+
+def test_tensorflow_runs_any_graph_of_these_names(tmp_path):
+    """One as old as Inception's: an image decoder in front, a batch of one baked in, an operation now removed."""
+    tf = pytest.importorskip("tensorflow").compat.v1
+    kernel, weights = (np.random.default_rng(0).standard_normal(shape) for shape in ((3, 3, 3, 8), (8, 6)))
+    with tf.Graph().as_default() as made:
+        image = tf.image.decode_jpeg(tf.constant(b"", name="contents"), channels=3)
+        x = tf.expand_dims(tf.cast(image, tf.float32), 0, name="ExpandDims")
+        x = tf.nn.relu(tf.nn.conv2d(x / 128.0 - 1.0, kernel.astype(np.float32), 1, "VALID"), name="mixed_6/conv")
+        x = tf.nn.avg_pool2d(x, 7, 1, "VALID", name="pool_3")
+        tf.matmul(tf.reshape(x, [1, 8]), tf.constant(weights.astype(np.float32)), name="softmax/logits/MatMul")
+        definition = made.as_graph_def()
+    definition.versions.producer = 8
+    definition.versions.min_consumer = 0
+    path = tmp_path / "old.pb"
+    path.write_bytes(definition.SerializeToString())
+    batch = images(5, 9)
+    got = FrozenGraph(path).features(batch, batch_size=4)
+    pixels = torch.from_numpy(batch).double().permute(0, 3, 1, 2) / 128 - 1
+    spatial = torch.relu(torch.nn.functional.conv2d(pixels, torch.from_numpy(kernel).permute(3, 2, 0, 1))).numpy()
+    pool = spatial.mean(axis=(2, 3))
+    np.testing.assert_allclose(got.spatial, spatial.transpose(0, 2, 3, 1)[..., :7].reshape(5, -1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got.pool, pool, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got.logits, pool @ weights, rtol=1e-4, atol=1e-3)
+    with pytest.raises(ValueError, match=OTHER):
+        TorchGraph(path)
