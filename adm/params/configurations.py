@@ -3,8 +3,8 @@
 from itertools import combinations
 from typing import Any
 
-from adm.arithmetic.respacing import WARPS, respaced_timesteps
 from adm.config.base import Config
+from adm.config.respacing import WARPS, respaced_timesteps
 from adm.params.claims import AnyClaim, SimilarClaim
 from adm.params.gans import GanRunParams
 from adm.params.references import keys_read
