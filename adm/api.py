@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
+from adm.config.respacing import number_of_steps
 from adm.config.sampling import BitsPerDimension, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
 from adm.data.batches import to_uint8, to_unit_range

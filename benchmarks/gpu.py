@@ -15,8 +15,7 @@ from adm.nets.cost import forward_flops
 from adm.nets.weights import build
 from adm.parallel import resolve_device
 from adm.params import Params, load
-from adm.report.accelerators import peak_flops
-from adm.report.compute import utilisation
+from adm.report.compute import peak_flops, utilisation
 from adm.sampling.guided import block_sampler, class_count
 from adm.training.throughput import update_seconds
 

@@ -4,7 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.arithmetic.levels import level_channels, level_sides
 from adm.config.base import Config, Fraction, PositiveInt
 
 
@@ -49,12 +48,12 @@ class EncoderParams(Config):
     @property
     def level_channels(self) -> list[int]:
         """Channels of each level, from the full resolution down."""
-        return level_channels(self.channels, self.channel_multiplier)
+        return [int(factor * self.channels) for factor in self.channel_multiplier]
 
     @property
     def resolutions(self) -> list[int]:
         """Side of each level's feature maps, from the full resolution down."""
-        return level_sides(self.image_size, len(self.channel_multiplier))
+        return [self.image_size >> level for level in range(len(self.channel_multiplier))]
 
     @model_validator(mode="after")
     def _resolutions_exist(self) -> Self:

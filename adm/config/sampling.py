@@ -4,10 +4,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from adm.arithmetic.interval import Interval
-from adm.arithmetic.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
 from adm.config.base import Config, PositiveInt, Seed
 from adm.config.models import EmaLength, Precision
+from adm.config.respacing import STEPS_PATTERN, Interval, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
 
 Temperature = Annotated[float, Field(gt=0, le=1)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from adm.arithmetic.interval import Interval
+from adm.config.respacing import Interval
 from adm.diffusion.process import Denoiser
 from adm.diffusion.samplers import Gradient
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from adm.arithmetic.power_ema import check_combined, combination, snapshot_steps
 from adm.artifacts.manifest import EVERY, Manifest, read_manifest
+from adm.config.averages import check_combined, combination, snapshot_steps
 from adm.config.models import AnyModel, AveragesParams
 from adm.errors import UserError
 from adm.nets.weights import build, load_weights, read_tensors, write_tensors

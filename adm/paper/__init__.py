@@ -25,7 +25,7 @@ FIGURES = tuple(f"figure_{number}" for number in (*range(5, 10), "10a", "10b", "
 
 @cache
 def table_cells(name: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The names of the columns of a table of TABLES, and its rows of as many cells, in the paper's order; "" for none.
+    """Read the names of the columns of a table of TABLES, and its rows of as many cells, in order; "" for none.
 
     JUDGED is read likewise.
 
@@ -41,13 +41,13 @@ def table_cells(name: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]
 
 @cache
 def captions() -> dict[str, str]:
-    """What a table or figure shows, in our own words, by its key."""
+    """Read what each table or figure shows, in our own words, by its key."""
     return _mapping("captions.yaml")
 
 
 @cache
 def claims() -> dict[str, dict[str, Any]]:
-    """What the appendix states: statement, source, and all of the comparison but the runs, by the claim's key."""
+    """Read what the appendix states: statement, source, and all of the comparison but the runs, by the claim's key."""
     return _mapping("claims.yaml")
 
 

@@ -4,11 +4,9 @@ from collections.abc import Collection
 from functools import cache
 from typing import TypeVar, get_args
 
-from adm.arithmetic.families import family_size, rounds_of
-from adm.arithmetic.respacing import number_of_steps
-from adm.arithmetic.sharing import check_shared
-from adm.config.models import check_equal, check_fits
+from adm.config.models import check_equal, check_fits, check_shared
 from adm.config.networks import UNetParams
+from adm.config.respacing import family_size, number_of_steps, rounds_of
 from adm.config.samplers import SAMPLERS
 from adm.errors import accepted
 from adm.params.data import DatasetParams
@@ -272,7 +270,7 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
     if checkpoint not in params.segments:
         raise ValueError(f"{place}: {length:g} needs averages, but {checkpoint!r} is not trained here")
     # Imported late: most params files ask for no length, and then they are read without numpy.
-    from adm.arithmetic.power_ema import check_combined  # noqa: PLC0415
+    from adm.config.averages import check_combined  # noqa: PLC0415
 
     try:
         check_combined(kept.every, params.iteration_of(checkpoint), kept.lengths, length)

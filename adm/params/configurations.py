@@ -4,8 +4,8 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
-from adm.arithmetic.respacing import WARPS, respaced_timesteps
 from adm.config.base import Config
+from adm.config.respacing import WARPS, respaced_timesteps
 from adm.params.claims import AnyClaim
 from adm.params.references import keys_read
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams

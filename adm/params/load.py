@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from adm.arithmetic.respacing import STEPS_PATTERN
+from adm.config.respacing import STEPS_PATTERN
 from adm.errors import UserError, shown
 from adm.params import checks, report_checks
 from adm.params.expansion import write_out

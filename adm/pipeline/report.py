@@ -11,7 +11,7 @@ from adm.params.needs import excerpt, needs_of_claims, needs_of_figure, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
 from adm.pipeline.jobs import Job, Kind
-from adm.report.page.parts import digest_of_parts
+from adm.report.page.content import digest_of_parts
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adm.arithmetic.families import rounds_of
-from adm.arithmetic.respacing import number_of_steps
+from adm.config.respacing import number_of_steps, rounds_of
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import neighbours_dataset
 from adm.params.studies import LikelihoodParams, SearchParams

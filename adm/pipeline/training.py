@@ -36,7 +36,7 @@ def _trained(graph: "Pipeline") -> Iterator[Job]:
 
 def _train_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     # Imported late: the graph is built without numpy.
-    from adm.arithmetic.power_ema import snapshot_steps  # noqa: PLC0415
+    from adm.config.averages import snapshot_steps  # noqa: PLC0415
 
     segment, model, start = (job.sections[name] for name in ("segment", "model", "start"))
     training = model.training

@@ -27,8 +27,7 @@ from adm.pipeline.cost import (
     Weights,
 )
 from adm.planning.images import ImageCounts, bytes_of_files
-from adm.report.accelerators import A100, Device
-from adm.report.compute import SECONDS_PER_DAY, utilisation
+from adm.report.compute import A100, SECONDS_PER_DAY, Device, utilisation
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
 """Precisions that are planned as float32; no share of a peak in TensorFloat-32 is published."""

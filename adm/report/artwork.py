@@ -1,7 +1,7 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,7 +23,6 @@ from adm.params.figures import (
     NeighboursFigureParams,
     PanelParams,
     RandomGridParams,
-    RunCurvesParams,
     SchedulesFigureParams,
     TemperaturesParams,
     TradeOffsParams,
@@ -37,17 +36,17 @@ from adm.params.studies import VariationalParams
 from adm.report import curves, grids
 from adm.report.compute import training_flops
 from adm.report.lottery import read_draws
-from adm.report.metrics import Inputs, read_intervals, read_metrics, read_sizes, read_training_seconds
-from adm.report.paper_tables import describe
-from adm.report.visited import visited_timesteps
+from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds, visited_timesteps
+from adm.report.run_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
 
-if TYPE_CHECKING:
-    import pandas as pd
+TEMPERATURE_METRICS = ["fid", "precision", "recall"]
+"""The metrics of a figure of temperatures."""
 
 AXES = {
+    "temperature": "Temperature",
     "iterations": "Training iterations",
     "gradient_scale": "Gradient scale",
     "noise_temperature": "Temperature of the noise",
@@ -60,68 +59,32 @@ AXES = {
 """Labels of the x axis of curves, by axis."""
 
 
-def draw(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> Figure:
+class Drawn(NamedTuple):
+    """A figure, and what its caption adds about this scale; "" if the figure itself shows it."""
+
+    figure: Figure
+    remark: str = ""
+
+
+def draw(params: Sections, figure: AnyFigureParams, inputs: Inputs) -> Drawn:
     """Draw a figure.
 
     Args:
         params: The sections that it rests on.
-        shown: The figure's section.
+        figure: The figure's section.
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
 
     Raises:
         UserError: An artifact is missing, or was made with other sections.
         ValueError: The artifacts do not fit together.
     """
-    return ARTISTS[shown.kind](params, shown, inputs)
+    return ARTISTS[figure.kind](params, figure, inputs)
 
 
-def remark(params: Sections, shown: AnyFigureParams, inputs: Inputs) -> str:
-    """The caption's remark about this scale; "" if the figure itself shows it."""
-    told = ""
-    match shown:
-        case ClassGridParams() | RandomGridParams():
-            run = params.scored[shown.run]
-            guided = isinstance(run, RunParams) and run.gradient_scale
-            return f"Here: {describe(params, shown.run)}{f', gradient scale {guided:g}' if guided else ''}."
-        case InterpolationFigureParams():
-            section = params.interpolations[shown.study]
-            study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=section)
-            return (
-                f"Here: gradient scale {section.gradient_scale:g}; mean squared error of {len(study.error_all)} "
-                f"reconstructions {study.error_all_but_last.mean():.2g} if encoded over all steps but the last, "
-                f"{study.error_all.mean():.2g} over all; {study.error_skipped.mean():.2g} if decoding skips it, too."
-            )
-        case LikelihoodsFigureParams():
-            found = {label: _measured(params, study, inputs) for label, study in shown.curves.items()}
-            alike = len(set(found.values())) == 1
-            return f"Here: {'; '.join(dict.fromkeys(w if alike else f'{label}, {w}' for label, w in found.items()))}."
-        case SchedulesFigureParams():
-            bound = params.schedules[shown.study]
-            assert isinstance(bound, VariationalParams)
-            return f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
-        case LotteryFigureParams():
-            draws = read_draws(params, shown.runs, shown.metric, inputs)
-            ratio = draws.analysed.ratio
-            told = (
-                f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with "
-                f"{draws.num_samples} samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples "
-                f"again (95 %: {ratio.low:.3g} to {ratio.high:.3g})."
-            )
-        case AblationsParams() | EvaluationsParams() | RunCurvesParams() if params.groups.keys() & keys_read(
-            shown, "metrics"
-        ):
-            told = "Here: means over seeds of training, with bars over their 95 % t-intervals."
-    return told
-
-
-def _measured(params: Sections, study: str, inputs: Inputs) -> str:
-    section = params.likelihoods[study]
-    found = read_study(Likelihood, inputs["studies"][study], likelihood=section)
-    return f"{len(found.bits)} images of {section.dataset} at {len(found.timesteps)} timesteps"
-
-
-def _with_intervals(params: Sections, runs: Sequence[str], names: Sequence[str], inputs: Inputs) -> "pd.DataFrame":
-    return read_metrics(params, runs, names, inputs).join(read_intervals(params, runs, inputs))
+def _of_seeds(params: Sections, figure: AnyFigureParams) -> str:
+    """Say what the bars of a figure of groups are; "" without a group."""
+    has_groups = params.groups.keys() & keys_read(figure, "metrics")
+    return "Here: means over seeds of training, with bars over their 95 % t-intervals." if has_groups else ""
 
 
 def _samples_of(params: Sections, run: str, inputs: Inputs) -> tuple[Images, Labels]:
@@ -138,51 +101,44 @@ def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(folder, section.side)
 
 
-def _ablations(params: Sections, shown: AblationsParams, inputs: Inputs) -> Figure:
+def _ablations(params: Sections, figure: AblationsParams | EvaluationsParams, inputs: Inputs) -> Drawn:
+    x = figure.x if isinstance(figure, AblationsParams) else "evaluations"
     panels: dict[str, dict[str, Any]] = {}
-    for title, panel in shown.panels.items():
+    for title, panel in figure.panels.items():
         panels[title] = {}
         for label, runs in panel.items():
-            frame = _with_intervals(params, runs, ["fid"], inputs)
-            frame[shown.x] = [_taken(params, params.checkpoint_of(run), shown.x, inputs) for run in runs]
+            frame = read_metrics(params, runs, ["fid"], inputs)
+            frame[x] = [_taken(params, run, x, inputs) for run in runs]
             panels[title][label] = frame
-    return curves.ablation_curves(panels, shown.x)
+    return Drawn(curves.ablation_curves(panels, x), _of_seeds(params, figure))
 
 
-def _taken(params: Sections, checkpoint: str, x: str, inputs: Inputs) -> float:
-    """FLOPs or seconds that a checkpoint took to train."""
+def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
+    """Count the evaluations that a run takes for an image, or FLOPs or seconds that its checkpoint took to train."""
+    if x == "evaluations":
+        return params.evaluations_of(run).denoiser
+    checkpoint = params.checkpoint_of(run)
     if x == "seconds":
         return read_training_seconds(params, checkpoint, inputs)
     model = params.model_of(checkpoint)
-    batch_size = params.models[model].training.batch_size
     (forward,) = read_sizes(params, [model], "forward_flops", inputs).values()
-    return training_flops(params.iteration_of(checkpoint), batch_size, forward)
+    return training_flops(params.iteration_of(checkpoint), params.models[model].training.batch_size, forward)
 
 
-def _evaluations(params: Sections, shown: EvaluationsParams, inputs: Inputs) -> Figure:
-    panels: dict[str, dict[str, Any]] = {}
-    for title, panel in shown.panels.items():
-        panels[title] = {}
-        for label, runs in panel.items():
-            frame = _with_intervals(params, runs, ["fid"], inputs)
-            frame["evaluations"] = [params.evaluations_of(run).denoiser for run in runs]
-            panels[title][label] = frame
-    return curves.ablation_curves(panels, "evaluations")
-
-
-def _trade_offs(params: Sections, shown: TradeOffsParams, inputs: Inputs) -> Figure:
-    names = list(dict.fromkeys(name for pair in shown.panels for name in pair))
+def _trade_offs(params: Sections, figure: TradeOffsParams, inputs: Inputs) -> Drawn:
+    names = list(dict.fromkeys(name for pair in figure.panels for name in pair))
     frames, parameter = {}, {}
-    for label, runs in shown.curves.items():
+    for label, runs in figure.curves.items():
         parameter[label], values = _varied([params.section_of(run) for run in runs])
-        has_seeds = any(run in params.groups for run in runs)
-        frames[label] = (_with_intervals if has_seeds else read_metrics)(params, runs, names, inputs)
+        frames[label] = read_metrics(params, runs, names, inputs)
+        if not any(run in params.groups for run in runs):  # bars are of seeds of training
+            frames[label] = frames[label][names]
         frames[label]["value"] = values
-    return curves.trade_off(frames, parameter, shown.panels)
+    return Drawn(curves.trade_off(frames, parameter, figure.panels), _of_seeds(params, figure))
 
 
 def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
-    """What varies along a trade-off, and its value for each run; without a second denoiser its scale is 1."""
+    """Tell what varies along a trade-off, and its value for each run; without a second denoiser its scale is 1."""
     if isinstance(sections[0], GanRunParams):
         return "truncation", [getattr(section, "truncation", np.nan) for section in sections]
     scales = [section.denoiser_scale if isinstance(section, RunParams) else None for section in sections]
@@ -191,79 +147,92 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _temperatures(params: Sections, shown: TemperaturesParams, inputs: Inputs) -> Figure:
+def _curves(params: Sections, figure: CurvesParams | TemperaturesParams, inputs: Inputs) -> Drawn:
+    names, x = TEMPERATURE_METRICS, "temperature"
+    if isinstance(figure, CurvesParams):
+        names, x = figure.y, figure.x
     frames = {}
-    for label, runs in shown.curves.items():
-        sections = [params.runs[params.members(run)[0]] for run in runs]
-        frames[label] = _with_intervals(params, runs, curves.TEMPERATURE_METRICS, inputs)
-        # One of them is 1.
-        frames[label]["value"] = [s.noise_temperature * s.epsilon_temperature for s in sections]
-    return curves.along(frames, curves.TEMPERATURE_METRICS, "Temperature")
-
-
-def _curves(params: Sections, shown: CurvesParams, inputs: Inputs) -> Figure:
-    frames = {}
-    for label, runs in shown.curves.items():
-        frames[label] = _with_intervals(params, runs, shown.y, inputs)
-        frames[label]["value"] = [_abscissa(params, run, shown.x) for run in runs]
-    return curves.along(frames, shown.y, AXES[shown.x])
+    for label, runs in figure.curves.items():
+        frames[label] = read_metrics(params, runs, names, inputs)
+        frames[label]["value"] = [_abscissa(params, run, x) for run in runs]
+    return Drawn(curves.along(frames, names, AXES[x]), _of_seeds(params, figure))
 
 
 def _abscissa(params: Sections, run: str, axis: str) -> float:
+    section: Any = params.section_of(run)
     if axis == "iterations":
         return params.iteration_of(params.checkpoint_of(run))
-    return float(getattr(params.section_of(run), axis))
+    if axis == "temperature":  # one of the two is 1
+        return float(section.noise_temperature * section.epsilon_temperature)
+    return float(getattr(section, axis))
 
 
-def _neighbours(params: Sections, shown: NeighboursFigureParams, inputs: Inputs) -> Figure:
+def _neighbours(params: Sections, figure: NeighboursFigureParams, inputs: Inputs) -> Drawn:
     blocks = {}
-    for title, study in shown.blocks.items():
+    for title, study in figure.blocks.items():
         pair = params.neighbours[study]
-        nearest = read_study(Neighbours, inputs["studies"][study], neighbours=pair).indices[: shown.columns]
+        nearest = read_study(Neighbours, inputs["studies"][study], neighbours=pair).indices[: figure.columns]
         samples = _samples_of(params, pair.run, inputs)[0][: len(nearest)]
         real = _images_of(params, neighbours_dataset(params, study), inputs)
         blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
-    return grids.neighbour_grid(blocks)
+    return Drawn(grids.neighbour_grid(blocks))
 
 
-def _variations(params: Sections, shown: VariationFigureParams, inputs: Inputs) -> Figure:
-    section = params.variations[shown.study]
-    study = read_study(Variation, inputs["studies"][shown.study], variation=section, run=params.runs[section.run])
-    return grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels])
+def _variations(params: Sections, figure: VariationFigureParams, inputs: Inputs) -> Drawn:
+    section = params.variations[figure.study]
+    study = read_study(Variation, inputs["studies"][figure.study], variation=section, run=params.runs[section.run])
+    return Drawn(grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels]))
 
 
-def _interpolations(params: Sections, shown: InterpolationFigureParams, inputs: Inputs) -> Figure:
-    study = read_study(Interpolation, inputs["studies"][shown.study], interpolation=params.interpolations[shown.study])
-    return grids.interpolation_grid(study.originals, study.images)
-
-
-def _likelihoods(params: Sections, shown: LikelihoodsFigureParams, inputs: Inputs) -> Figure:
-    return curves.likelihood(
-        {
-            label: read_study(Likelihood, inputs["studies"][study], likelihood=params.likelihoods[study])
-            for label, study in shown.curves.items()
-        }
+def _interpolations(params: Sections, figure: InterpolationFigureParams, inputs: Inputs) -> Drawn:
+    section = params.interpolations[figure.study]
+    study = read_study(Interpolation, inputs["studies"][figure.study], interpolation=section)
+    return Drawn(
+        grids.interpolation_grid(study.originals, study.images),
+        f"Here: gradient scale {section.gradient_scale:g}; mean squared error of {len(study.error_all)} "
+        f"reconstructions {study.error_all_but_last.mean():.2g} if encoded over all steps but the last, "
+        f"{study.error_all.mean():.2g} over all; {study.error_skipped.mean():.2g} if decoding skips it, too.",
     )
 
 
-def _schedules(params: Sections, shown: SchedulesFigureParams, inputs: Inputs) -> Figure:
-    section = params.schedules[shown.study]
-    study = read_study(VariationalSchedules, inputs["studies"][shown.study], schedule=section)
-    visited = {label: visited_timesteps(params, run, inputs) for label, run in shown.runs.items()}
-    return curves.schedules(study, visited)
+def _likelihoods(params: Sections, figure: LikelihoodsFigureParams, inputs: Inputs) -> Drawn:
+    studies, sizes = {}, {}
+    for label, key in figure.curves.items():
+        section = params.likelihoods[key]
+        study = studies[label] = read_study(Likelihood, inputs["studies"][key], likelihood=section)
+        sizes[label] = f"{len(study.bits)} images of {section.dataset} at {len(study.timesteps)} timesteps"
+    alike = len(set(sizes.values())) == 1
+    told = dict.fromkeys(size if alike else f"{label}, {size}" for label, size in sizes.items())
+    return Drawn(curves.likelihood(studies), f"Here: {'; '.join(told)}.")
 
 
-def _lottery(params: Sections, shown: LotteryFigureParams, inputs: Inputs) -> Figure:
-    return curves.lottery(read_draws(params, shown.runs, shown.metric, inputs), METRICS[shown.metric].label)
+def _schedules(params: Sections, figure: SchedulesFigureParams, inputs: Inputs) -> Drawn:
+    bound = params.schedules[figure.study]
+    assert isinstance(bound, VariationalParams)
+    study = read_study(VariationalSchedules, inputs["studies"][figure.study], schedule=bound)
+    visited = {label: visited_timesteps(params, run, inputs) for label, run in figure.runs.items()}
+    remark = f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
+    return Drawn(curves.schedules(study, visited), remark)
 
 
-def _comparisons(params: Sections, shown: ComparisonParams, inputs: Inputs) -> Figure:
-    count = shown.columns * shown.lines
+def _lottery(params: Sections, figure: LotteryFigureParams, inputs: Inputs) -> Drawn:
+    draws = read_draws(params, figure.runs, figure.metric, inputs)
+    ratio = draws.analysed.ratio
+    return Drawn(
+        curves.lottery(draws, METRICS[figure.metric].label),
+        f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with {draws.num_samples} "
+        f"samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples again (95 %: "
+        f"{ratio.low:.3g} to {ratio.high:.3g}).",
+    )
+
+
+def _comparisons(params: Sections, figure: ComparisonParams, inputs: Inputs) -> Drawn:
+    count = figure.columns * figure.lines
     rows = {
         title: {name: _panel(params, panel, count, inputs) for name, panel in row.items()}
-        for title, row in shown.rows.items()
+        for title, row in figure.rows.items()
     }
-    return grids.comparison(rows, shown.columns)
+    return Drawn(grids.comparison(rows, figure.columns))
 
 
 def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
@@ -275,21 +244,21 @@ def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> 
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
-def _class_grids(params: Sections, shown: ClassGridParams, inputs: Inputs) -> Figure:
-    images, labels = _samples_of(params, shown.run, inputs)
-    return grids.class_grid(images, labels, shown.classes, shown.columns, shown.names)
+def _grids(params: Sections, figure: ClassGridParams | RandomGridParams, inputs: Inputs) -> Drawn:
+    images, labels = _samples_of(params, figure.run, inputs)
+    run = params.scored[figure.run]
+    guided = isinstance(run, RunParams) and run.gradient_scale
+    remark = f"Here: {describe(params, figure.run)}{f', gradient scale {guided:g}' if guided else ''}."
+    if isinstance(figure, RandomGridParams):
+        return Drawn(grids.random_grid(images, figure.rows, figure.columns), remark)
+    return Drawn(grids.class_grid(images, labels, figure.classes, figure.columns, figure.names), remark)
 
 
-def _random_grids(params: Sections, shown: RandomGridParams, inputs: Inputs) -> Figure:
-    images, _ = _samples_of(params, shown.run, inputs)
-    return grids.random_grid(images, shown.rows, shown.columns)
-
-
-ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
+ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {
     "ablations": _ablations,
-    "evaluations": _evaluations,
+    "evaluations": _ablations,
     "trade_offs": _trade_offs,
-    "temperatures": _temperatures,
+    "temperatures": _curves,
     "curves": _curves,
     "neighbours": _neighbours,
     "variation": _variations,
@@ -298,7 +267,7 @@ ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Figure]] = {
     "schedules": _schedules,
     "lottery": _lottery,
     "comparison": _comparisons,
-    "class_grid": _class_grids,
-    "random_grid": _random_grids,
+    "class_grid": _grids,
+    "random_grid": _grids,
 }
 """The function that draws each kind of figure."""

@@ -2,7 +2,7 @@
 
 Metrics of runs have intervals that cover the draw of the samples; those of metrics of groups of runs cover the seeds of
 training, too. An undecided claim says how much more data would decide it
-(`adm.report.decisions`).
+(`adm.report.verdicts`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +30,9 @@ from adm.metrics.intervals import (
 from adm.params import claims as params
 from adm.params.references import keys_read
 from adm.params.section import judged
-from adm.report.decisions import Data, Unit, clearance, needed, risk
-from adm.report.evidence import Evidence, Score
-from adm.report.verdicts import Finding, Verdict
+from adm.report.evidence import Evidence
+from adm.report.metrics import Score
+from adm.report.verdicts import Data, Finding, Unit, Verdict, clearance, needed, risk
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})
 """Metrics that are shares of samples or of the reference's images, or means of such."""
@@ -65,18 +65,17 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
 
 
 def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
-    """What the claim's interval is of; None if nothing is drawn."""
+    """Count what the claim's interval is of; None if nothing is drawn."""
     if runs := keys_read(claim, "metrics"):
         blocks = _metric_blocks(claim.metric, runs, evidence)  # type: ignore[attr-defined]
         freedom = freedom_of([*blocks.values()])
         if groups := [run for run in runs if run in evidence.groups]:
             return Data("seeds a model", min(len(evidence.groups[group]) for group in groups), freedom)
         return Data("images a run", min(evidence.scores[run].num_samples for run in runs), freedom)
+    studies = keys_read(claim, "studies")
     counts: dict[Unit, list[int]] = {
-        "images": [len(evidence.errors[key]) for key in keys_read(claim, "studies") if key in evidence.errors],
-        "samples a run": [
-            len(evidence.neighbours[key].copies) for key in keys_read(claim, "studies") if key in evidence.neighbours
-        ],
+        "images": [len(evidence.errors[key]) for key in studies if key in evidence.errors],
+        "samples a run": [len(evidence.neighbours[key].distances) for key in studies if key in evidence.neighbours],
         "repetitions": [len(rates) for key in keys_read(claim, "throughput") for rates in evidence.throughputs[key]],
     }
     for unit, found in counts.items():
@@ -148,7 +147,7 @@ def _require_equal_counts(metric: str, scores: Mapping[str, Score]) -> None:
 def _found(
     found: Interval, side: Literal["above", "below"], threshold: float, effect: str, measure: str, note: str = ""
 ) -> Finding:
-    """The verdict from an interval: true or false if it lies wholly on one side of the threshold, else undecided."""
+    """Decide from an interval: true or false if it lies wholly on one side of the threshold, else undecided."""
     above, below = found.low > threshold, found.high < threshold
     holds, fails = (above, below) if side == "above" else (below, above)
     return Finding(
@@ -287,12 +286,12 @@ def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
     rng, found = np.random.default_rng(0), [evidence.neighbours[key] for key in claim.neighbours]
     to_samples, of_dataset = (
         np.stack([median_draws(values, rng) for values in distances], axis=1)
-        for distances in ([each.nearest for each in found], [each.dataset for each in found])
+        for distances in ([each.distances.min(axis=1) for each in found], [each.dataset_distances for each in found])
     )
     if of_dataset.min() <= 0:
         raise ValueError("the median distance between the dataset's images is 0; half of them have a twin")
     ratios = to_samples / of_dataset
-    tests = [stats.binomtest(int(each.copies.sum()), len(each.copies)) for each in found]
+    tests = [stats.binomtest(int(each.pixel_copies.sum()), len(each.pixel_copies)) for each in found]
     copies = Interval(
         max(test.statistic for test in tests),
         # As in `band`: any of the studies could have too many copies by chance.
@@ -301,7 +300,7 @@ def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
     )
     effect = (
         f"median distance to the nearest image {', '.join(f'{ratio:.3g}' for ratio in ratios[0])} of the dataset's; "
-        f"copies {', '.join(f'{each.copies.sum()} of {len(each.copies)}' for each in found)}"
+        f"copies {', '.join(f'{each.pixel_copies.sum()} of {len(each.pixel_copies)}' for each in found)}"
     )
     parts = [
         _found(interval_of_least(ratios), "above", claim.ratio, effect, "least ratio of median distances"),

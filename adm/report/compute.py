@@ -1,4 +1,8 @@
-"""Compute in the paper's units: throughput, utilisation and V100-days."""
+"""Compute in the paper's units, throughput, utilisation and V100-days, and the peaks of accelerators."""
+
+from dataclasses import dataclass
+
+from adm.config.models import Precision
 
 V100_FLOPS = 120.0e12
 """Peak of an NVIDIA Tesla V100, in floating-point operations per second. Source: Appendix B.1."""
@@ -9,8 +13,40 @@ PASSES = 3
 SECONDS_PER_DAY = 86_400
 
 
+@dataclass(frozen=True)
+class Device:
+    """An accelerator.
+
+    Attributes:
+        name: Its name.
+        driver_name: A part of the name that its driver gives it, which no slower model has.
+        half_flops: Peak of dense products in half precision, in floating-point operations per second.
+        single_flops: Peak in float32, without TensorFloat-32, in the same unit.
+        tf32_flops: Peak in TensorFloat-32; that of float32 where a device has none.
+    """
+
+    name: str
+    driver_name: str
+    half_flops: float
+    single_flops: float
+    tf32_flops: float
+
+
+V100 = Device("V100", "V100-SXM2", V100_FLOPS, 15.7e12, 15.7e12)
+"""Source: Appendix B.1 for half precision (the data sheet of the SXM2 has 125e12), NVIDIA V100 data sheet, SXM2."""
+
+A100 = Device("A100", "A100", 312.0e12, 19.5e12, 156.0e12)
+"""Source: NVIDIA A100 data sheet, SXM; the PCIe card has the same peaks."""
+
+H100 = Device("H100", "H100 80GB HBM3", 989.5e12, 67.0e12, 494.5e12)
+"""Source: NVIDIA H100 data sheet, SXM; in half precision and TensorFloat-32 it prints 1,979e12 and 989e12 with
+sparsity, twice these values."""
+
+DEVICES = (V100, A100, H100)
+
+
 def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> float:
-    """Training images per second at full utilisation.
+    """Compute training images per second at full utilisation.
 
     Args:
         forward_flops: Floating-point operations of a forward pass on one image, at least 1.
@@ -22,7 +58,7 @@ def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> fl
 
 
 def training_flops(iterations: int, batch_size: int, forward_flops: float) -> float:
-    """Floating-point operations that training takes.
+    """Count the floating-point operations that training takes.
 
     Args:
         iterations: Updates.
@@ -33,12 +69,12 @@ def training_flops(iterations: int, batch_size: int, forward_flops: float) -> fl
 
 
 def utilisation(images_per_second: float, forward_flops: float, peak: float = V100_FLOPS) -> float:
-    """Measured training throughput as a share of the theoretical one. Source: Table 7."""
+    """Divide the measured training throughput by the theoretical one. Source: Table 7."""
     return images_per_second / theoretical_throughput(forward_flops, peak)
 
 
 def v100_days(iterations: int, batch_size: int, images_per_second: float) -> float:
-    """Days of one V100 that training takes.
+    """Count the days of one V100 that training takes.
 
     Args:
         iterations: Number of updates.
@@ -50,17 +86,10 @@ def v100_days(iterations: int, batch_size: int, images_per_second: float) -> flo
     return iterations * batch_size / images_per_second / SECONDS_PER_DAY
 
 
-def implied_range(iterations: int, batch_size: int, images_per_second: float, decimals: int = 1) -> tuple[float, float]:
-    """The range of V100-days for a throughput that is known only as printed, rounded to `decimals`.
-
-    Returns:
-        The least and the most days, for the largest and the smallest throughput that are printed like this.
-
-    Raises:
-        ValueError: The throughput is so small that the true one may be 0.
-    """
-    half = 0.5 * 10.0**-decimals
-    if images_per_second <= half:
-        raise ValueError(f"images_per_second: {images_per_second} is not above {half}, which rounding may hide")
-    least = v100_days(iterations, batch_size, images_per_second + half)
-    return least, v100_days(iterations, batch_size, images_per_second - half)
+def peak_flops(driver_name: str, precision: Precision) -> float | None:
+    """Look up the peak of a device in a precision, in operations per second; None if it is not known here."""
+    for device in DEVICES:
+        if device.driver_name in driver_name:
+            peaks = {"float32": device.single_flops, "tf32": device.tf32_flops}
+            return peaks.get(precision, device.half_flops)
+    return None

@@ -5,10 +5,11 @@ If a frame has the columns `<metric>_low` and `<metric>_high`, they are drawn as
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -18,15 +19,9 @@ from numpy.typing import NDArray
 
 from adm.config.metrics import METRICS
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
-
-if TYPE_CHECKING:  # its import takes longer than matplotlib's
-    import pandas as pd
-
-    from adm.report.lottery import Draws
-    from adm.sampling.found_schedules import VariationalSchedules
-    from adm.sampling.studies import Likelihood
-
-TEMPERATURE_METRICS = ("fid", "precision", "recall")
+from adm.report.lottery import Draws
+from adm.sampling.found_schedules import VariationalSchedules
+from adm.sampling.studies import Likelihood
 
 TAKEN = {
     "flops": ("Training compute", {"GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15, "EFLOP": 1e18, "ZFLOP": 1e21}),
@@ -60,8 +55,8 @@ SIDES = ((7, 0), (-7, 0))
 """More of them, for the end of a curve, which always has its label, where none of those is free."""
 
 
-def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) -> Figure:
-    """FID against what training or sampling took.
+def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) -> Figure:
+    """Draw FID against what training or sampling took.
 
     Args:
         panels: By title, curves by label: frames with the columns `x` and `fid`, a row a checkpoint or a run.
@@ -103,26 +98,22 @@ def ablation_curves(panels: Mapping[str, Mapping[str, "pd.DataFrame"]], x: str) 
             _legend_below(axes)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
-        _scale(grid.flat[0], [value for frame in frames for value in frame["fid"]])
+        _scale(grid.flat[0], frames, "fid")
     return figure
 
 
 def trade_off(
-    curves: Mapping[str, "pd.DataFrame"], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
+    curves: Mapping[str, pd.DataFrame], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
 ) -> Figure:
-    """Metrics against each other while a parameter varies.
+    """Draw metrics against each other while a parameter varies.
 
     Args:
         curves: By label, frames with the columns that `pairs` names and `value`, the value of the parameter.
         parameter: The parameter of each curve by its label, such as "gradient scale" or "truncation".
         pairs: The metrics on the x axis and on the y axis of each panel.
 
-    Raises:
-        ValueError: There is no curve.
-
     Source: Figure 6.
     """
-    _check_curves(curves)
     with mpl.rc_context(STYLE):
         figure, panels = _panels(len(pairs), 3.6)
         for axes, (x, y) in zip(panels, pairs, strict=True):
@@ -131,7 +122,7 @@ def trade_off(
                 _curve(axes, frame.sort_values("value", kind="stable"), x, y, name, index)
             axes.set(xlabel=axis_label(x), ylabel=axis_label(y))
             axes.margins(0.12)
-            _scale_distance(axes, curves, y)
+            _scale(axes, curves.values(), y)
         _legend_above(figure, panels[0])
         figure.draw_without_rendering()  # labels can avoid each other only when the layout is known
         for axes, (x, y) in zip(panels, pairs, strict=True):
@@ -139,43 +130,35 @@ def trade_off(
     return figure
 
 
-def along(curves: Mapping[str, "pd.DataFrame"], metrics: Sequence[str], xlabel: str) -> Figure:
-    """Metrics against a parameter of the runs, one panel for each metric.
+def along(curves: Mapping[str, pd.DataFrame], metrics: Sequence[str], xlabel: str) -> Figure:
+    """Draw metrics against a parameter of the runs, one panel for each metric.
 
     Args:
         curves: By label, frames with the columns `value`, the parameter, and `metrics`.
         metrics: The metric on the y axis of each panel.
         xlabel: The parameter's label.
 
-    Raises:
-        ValueError: There is no curve.
-
     Source: Figure 11.
     """
-    _check_curves(curves)
     with mpl.rc_context(STYLE):
         figure, panels = _panels(len(metrics), 3.3)
         for axes, metric in zip(panels, metrics, strict=True):
             for index, (label, frame) in enumerate(curves.items()):
                 _curve(axes, frame, "value", metric, label, index)
             axes.set(xlabel=xlabel, ylabel=axis_label(metric))
-            _scale_distance(axes, curves, metric)
+            _scale(axes, curves.values(), metric)
         _legend_above(figure, panels[0])
     return figure
 
 
-def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
-    """The terms of L_vlb over the timestep, and their running sum from t = 0, with the prior added at the end.
+def likelihood(curves: Mapping[str, Likelihood]) -> Figure:
+    """Draw the terms of L_vlb over the timestep, and their running sum from t = 0, with the prior added at the end.
 
     Args:
         curves: Likelihoods by label.
 
-    Raises:
-        ValueError: There is no curve.
-
     Source: equations 8-11; Nichol & Dhariwal (2021), figure 2.
     """
-    _check_curves(curves)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         terms, sums = figure.subplots(1, 2)
@@ -197,8 +180,8 @@ def likelihood(curves: Mapping[str, "Likelihood"]) -> Figure:
     return figure
 
 
-def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]]) -> Figure:
-    """The bound against the number of steps, and the timesteps that schedules visit.
+def schedules(study: VariationalSchedules, visited: Mapping[str, Sequence[int]]) -> Figure:
+    """Draw the bound against the number of steps, and the timesteps that schedules visit.
 
     Args:
         study: The schedules with the least bound.
@@ -225,8 +208,8 @@ def schedules(study: "VariationalSchedules", visited: Mapping[str, Sequence[int]
     return figure
 
 
-def lottery(draws: "Draws", label: str) -> Figure:
-    """A metric by each kind of seed, in a panel each, and the standard deviation that each kind makes.
+def lottery(draws: Draws, label: str) -> Figure:
+    """Draw a metric by each kind of seed, in a panel each, and the standard deviation that each kind makes.
 
     A model's draws of samples are dots on a line; a bar is the mean of the models of one seed. The same models stand in
     all three panels.
@@ -286,13 +269,13 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, grid[:count]
 
 
-def _scale_distance(axes: Axes, curves: Mapping[str, "pd.DataFrame"], metric: str) -> None:
+def _scale(axes: Axes, curves: Iterable[pd.DataFrame], metric: str) -> None:
     """Make the y axis logarithmic for distances that differ widely; it stays linear for shares and scores."""
-    if METRICS[metric].better == "lower":
-        _scale(axes, [value for frame in curves.values() for value in frame[metric].dropna()])
+    if METRICS[metric].better == "lower" and _is_wide([value for frame in curves for value in frame[metric].dropna()]):
+        _logarithmic(axes, "y")
 
 
-def _curve(axes: Axes, frame: "pd.DataFrame", x: str, y: str, label: str, index: int) -> None:
+def _curve(axes: Axes, frame: pd.DataFrame, x: str, y: str, label: str, index: int) -> None:
     """Draw a curve through the rows that have both numbers, in the style of its index, with bars for known bounds."""
     rows = frame.dropna(subset=[x, y])
     if x not in METRICS:
@@ -323,17 +306,13 @@ def _legend_below(axes: Axes) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + drop, ncols=2)
 
 
-def _scale(axes: Axes, values: Iterable[float]) -> None:
-    """Make the y axis logarithmic if values differ widely, with ticks at 1, 2 and 5 of each decade."""
-    if _is_wide(list(values)):
-        _logarithmic(axes, "y")
-
-
 def _is_wide(values: Sequence[float]) -> bool:
+    """Whether values differ so widely that an axis is logarithmic."""
     return bool(values) and min(values) > 0 and max(values) / min(values) >= LOGARITHMIC
 
 
 def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, with ticks at 1, 2 and 5 of each decade."""
     axes.set(**{f"{name}scale": "log"})
     axis = axes.xaxis if name == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -342,11 +321,11 @@ def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:
 
 
 def _unit(amount: float, units: Mapping[str, float]) -> str:
-    """The largest unit of which an amount has at least two; the smallest where it has two of none."""
+    """Find the largest unit in which the amount is at least 2, else the smallest."""
     return next((unit for unit, size in reversed(list(units.items())) if amount / size >= 2), next(iter(units)))
 
 
-def _label_points(axes: Axes, frames: Iterable["pd.DataFrame"], x: str, y: str) -> None:
+def _label_points(axes: Axes, frames: Iterable[pd.DataFrame], x: str, y: str) -> None:
     """Write `value` beside the end points of each curve, and beside other points if there is room."""
     curves = [frame.dropna(subset=[x, y, "value"]) for frame in frames]
     point = axes.figure.dpi / 72
@@ -413,8 +392,3 @@ def _is_astray(box: Bbox, at: NDArray[np.float64], points: NDArray[np.float64]) 
     """Whether a label is nearer to another point than to its own."""
     middle = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
     return bool(np.hypot(*(points - middle).T).min() < np.hypot(*(at - middle)))
-
-
-def _check_curves(curves: Mapping[str, Any]) -> None:
-    if not curves:
-        raise ValueError("curves: none given; at least one is needed")

@@ -3,48 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import require_params
-from adm.artifacts.seal import read_sealed_json
-from adm.config.base import Config
-from adm.errors import UserError
-from adm.metrics.jackknife import Jackknife
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.configurations import told_apart_by_schedules
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.params.section import parts
-from adm.params.studies import InterpolationParams, NeighboursParams
-from adm.report.metrics import Inputs, read_score, read_sizes, require_numbers
-from adm.report.visited import visited_timesteps
+from adm.params.studies import InterpolationParams
+from adm.report.metrics import (
+    IMPLEMENTATIONS,
+    Inputs,
+    Score,
+    read_score,
+    read_sizes,
+    read_throughput,
+    visited_timesteps,
+)
 from adm.sampling import studies
-
-
-@dataclass(frozen=True)
-class Score:
-    """A run's metrics, the jackknife of those with intervals, and the samples behind them.
-
-    Sample i of runs with the same `seed` has the same noise and class; a published run has None.
-    """
-
-    metrics: Mapping[str, float | None]
-    jackknife: Mapping[str, Jackknife]
-    num_samples: int
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Distances (M,) of samples to their nearest images, which samples are copies (M,), and images' distances (N,)."""
-
-    nearest: NDArray[np.float64]
-    copies: NDArray[np.bool_]
-    dataset: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,8 +43,8 @@ class Evidence:
     trained: Mapping[str, str] = field(default_factory=dict)
     iterations: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
-    throughputs: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
+    neighbours: Mapping[str, studies.Neighbours] = field(default_factory=dict)
+    throughputs: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     alike: Sequence[tuple[str, str]] = ()
 
@@ -91,20 +71,15 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
         if key in params.interpolations:
             errors[key] = _errors(path, params.interpolations[key])
         else:
-            neighbours[key] = _neighbours(path, params.neighbours[key])
+            neighbours[key] = studies.read_study(studies.Neighbours, path, neighbours=params.neighbours[key])
     return Evidence(
-        scores={
-            **{key: _score(inputs["metrics"][key], key, params.scored[key]) for key in needs.metrics},
-            **{key: _judged(params, key, inputs["judged"][key]) for key in needs.judged},
-        },
+        scores={key: read_score(params, key, inputs) for key in (*needs.metrics, *needs.judged)},
         groups=groups,
         trained={run: _trained(params, run) for run in members_of(params, groups)},
         iterations=_iterations(params, claims),
         errors=errors,
         neighbours=neighbours,
-        throughputs={
-            key: _rates(inputs["throughput"][key], params.sections_of_throughput(key)) for key in needs.throughput
-        },
+        throughputs={key: _rates(read_throughput(params, key, inputs)) for key in needs.throughput},
         costs={model: float(images[model] * count) for model, count in flops.items()},
         alike=_alike(params, claims, inputs),
     )
@@ -116,7 +91,7 @@ def _alike(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> list
 
 
 def images_seen(params: Sections) -> dict[str, int]:
-    """The number of images in the whole training of each model, with repetition: iterations times batch size."""
+    """Count the images in the whole training of each model, with repetition: iterations times batch size."""
     images: dict[str, int] = {}
     for checkpoint in (*params.segments, *params.published.checkpoints):
         name = params.model_of(checkpoint)
@@ -126,7 +101,7 @@ def images_seen(params: Sections) -> dict[str, int]:
 
 
 def _trained(params: Sections, run: str) -> str:
-    """The model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
+    """Name the model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
     match params.scored[run]:
         case RunParams() | UpsampledRunParams() as sampled:
             return params.model_of(sampled.checkpoint)
@@ -136,19 +111,9 @@ def _trained(params: Sections, run: str) -> str:
 
 
 def _iterations(params: Sections, claims: Sequence[AnyClaim]) -> dict[str, int]:
-    """The iteration of the checkpoint of runs or groups, of claims on the course of training."""
+    """Count the iterations of the checkpoint of runs or groups, of claims on the course of training."""
     runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
     return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
-
-
-def _judged(params: Sections, key: str, path: Path) -> Score:
-    run, judge = parts(key)
-    return _score(path, run, params.scored[run], params.graphs[judge])
-
-
-def _score(path: Path, run: str, section: Config, extractor: Config | None = None) -> Score:
-    content = read_score(path, run, section, extractor)
-    return Score(content["metrics"], content["jackknife"], content["num_samples"], getattr(section, "seed", None))
 
 
 def _errors(folder: Path, section: InterpolationParams) -> NDArray[np.float64]:
@@ -156,21 +121,5 @@ def _errors(folder: Path, section: InterpolationParams) -> NDArray[np.float64]:
     return np.stack([study.error_all_but_last, study.error_all], axis=1)
 
 
-def _neighbours(folder: Path, section: NeighboursParams) -> Neighbours:
-    study = studies.read_study(studies.Neighbours, folder, neighbours=section)
-    if not study.distances.size:
-        raise UserError(f"{folder}: distances has shape {study.distances.shape}, without a sample or a neighbour")
-    return Neighbours(study.distances.min(axis=1), study.pixel_copies, study.dataset_distances)
-
-
-def _rates(path: Path, sections: Mapping[str, Config]) -> tuple[list[float], list[float]]:
-    """Images per second of the naive and of the optimised implementation."""
-    content = read_sealed_json(path)
-    found = []
-    for implementation in ("naive", "optimised"):
-        measured = content.get(implementation)
-        rates = measured.get("images_per_second") if isinstance(measured, dict) else None
-        require_numbers(f"{path}: {implementation}.images_per_second", rates)
-        found.append([float(rate) for rate in rates or []])
-    require_params(path, content.get("made_by"), sections)
-    return found[0], found[1]
+def _rates(measured: Mapping[str, Any]) -> list[list[float]]:
+    return [measured[name]["images_per_second"] for name in IMPLEMENTATIONS]

@@ -59,7 +59,7 @@ CHARACTERS_AN_INCH = 16.5
 
 
 def axis_label(metric: str) -> str:
-    """The label of a metric's axis, such as "FID (lower is better)"."""
+    """Label a metric's axis, such as "FID (lower is better)"."""
     found = METRICS[metric]
     return f"{found.label} ({found.better} is better)"
 

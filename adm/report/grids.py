@@ -1,19 +1,67 @@
-"""Figures of images: samples by class or at random, with neighbours, along a scale, and interpolations."""
+"""Figures of images: samples by class or at random, with neighbours, along a scale, and interpolations.
+
+A grid is one mosaic in the png's own pixels; labels are those of its axes.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import fill
+from types import MappingProxyType
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
-from adm.report.mosaic import TITLE_GAP, WHITE, Images, Sheet, Span, draw
+from adm.report.figures import STYLE
+
+Images = NDArray[np.uint8]
+"""Images, channels last."""
+
+DPI: int = STYLE["savefig.dpi"]
+"""Pixels per inch, in the png and in the pdf."""
+
+EXTENT = (int(11.0 * DPI), int(8.5 * DPI))
+"""Largest height and width of a mosaic in pixels: a page without the room for labels."""
+
+CELL = int(0.42 * DPI)
+"""Smaller images are enlarged to at least this many pixels."""
+
+TITLE_GAP = int(0.3 * DPI)
+"""Pixels above a block, including the room for its title."""
+
+MARGIN = int(0.05 * DPI)
+"""Pixels around a figure."""
+
+LABEL_SIZE = 8
+"""Font size of the text beside images, in points."""
+
+ROW_LABEL = 22
+"""Characters after which a row's label is wrapped."""
+
+CHARACTER = 0.6 * LABEL_SIZE / 72 * DPI
+"""Approximate width of a character in pixels."""
+
+WHITE = 255
+"""The background of a mosaic."""
+
+Span = tuple[int, int, str]
+"""The first and the last row (or column) of a label, which is centred between them, and the label."""
 
 GAP = 3
 """Pixels between images of a group."""
 
 WIDE_GAP = 16
 """Pixels between a sample and its neighbours, between real and decoded images, and between panels."""
+
+FEW = 2
+"""Images of a class that get no row of their own, if no class has more."""
+
+WIDEST = 10
+"""Images in a row, at most, where classes have rows of their own."""
 
 
 def class_grid(
@@ -23,7 +71,7 @@ def class_grid(
     columns: int,
     names: Sequence[str] | None = None,
 ) -> Figure:
-    """The first samples of each class, one row for each class.
+    """Show the first samples of each class, one row for each class.
 
     Args:
         images: (N, H, W, 3) uint8.
@@ -34,16 +82,15 @@ def class_grid(
 
     Source: Figures 13-17 and 20-22.
     """
-    _check(images, 4)
     titles = [f"class {number}" for number in classes]
     if names is not None:
         titles = [f"{number}: {name}" for number, name in zip(classes, names, strict=True)]
     rows = [images[np.flatnonzero(labels == number)[:columns]] for number in classes]
-    return draw(Sheet(_cells(rows, columns), _gaps(len(rows)), _gaps(columns), rows=_each(titles)))
+    return _mosaic(_cells(rows, columns), rows=_each(titles))
 
 
 def random_grid(images: Images, rows: int, columns: int) -> Figure:
-    """The first samples, in order, row by row; with too few samples there are fewer rows.
+    """Show the first samples, in order, row by row; with too few samples there are fewer rows.
 
     Args:
         images: (N, H, W, 3) uint8, N > 0.
@@ -52,15 +99,13 @@ def random_grid(images: Images, rows: int, columns: int) -> Figure:
 
     Source: Figures 18, 19 and 23-27.
     """
-    _check(images, 4)
     shown = images[: rows * columns]
     columns = min(columns, len(shown))
-    split = [shown[start : start + columns] for start in range(0, len(shown), max(1, columns))]
-    return draw(Sheet(_cells(split, columns), _gaps(len(split)), _gaps(columns)))
+    return _mosaic(_cells(_split(shown, columns), columns))
 
 
 def neighbour_grid(blocks: Mapping[str, tuple[Images, Images]]) -> Figure:
-    """Samples, each above its nearest neighbours in the dataset.
+    """Show samples, each above its nearest neighbours in the dataset.
 
     Args:
         blocks: By title, samples (M, H, W, 3) uint8 and their neighbours (M, k, H, W, 3) uint8, nearest first.
@@ -73,18 +118,16 @@ def neighbour_grid(blocks: Mapping[str, tuple[Images, Images]]) -> Figure:
     names: list[str] = []
     titles: dict[int, str] = {}
     for title, (samples, neighbours) in blocks.items():
-        _check(samples, 4)
-        _check(neighbours, 5)
         count = neighbours.shape[1]
         titles[len(rows)] = title
         rows += [samples, *neighbours.swapaxes(0, 1)]
         gaps += [TITLE_GAP if gaps else 0, *([WIDE_GAP] + [GAP] * (count - 1))[:count]]
         names += ["sample", *(_ordinal(rank) for rank in range(1, count + 1))]
-    return draw(Sheet(_cells(rows, columns), gaps, _gaps(columns), rows=_each(names), titles=titles))
+    return _mosaic(_cells(rows, columns), gaps, rows=_each(names), titles=titles)
 
 
 def scale_grid(images: Images, scales: Sequence[float], labels: Sequence[str]) -> Figure:
-    """Samples as the gradient scale grows, one row for each seed.
+    """Show samples as the gradient scale grows, one row for each seed.
 
     Args:
         images: (rows, scales, H, W, 3) uint8.
@@ -93,24 +136,16 @@ def scale_grid(images: Images, scales: Sequence[float], labels: Sequence[str]) -
 
     Source: Figure 8.
     """
-    _check(images, 5)
-    if images.shape[:2] != (len(labels), len(scales)):
-        found = f"{images.shape[0]} x {images.shape[1]} images"
-        raise ValueError(f"images: found {found} for {len(labels)} labels and {len(scales)} scales")
-    return draw(
-        Sheet(
-            images,
-            _gaps(len(labels)),
-            _gaps(len(scales)),
-            rows=_each(labels),
-            columns=_each([f"{scale:g}" for scale in scales]),
-            heading="Gradient scale",
-        )
+    return _mosaic(
+        images,
+        rows=_each(labels),
+        columns=_each([f"{scale:g}" for scale in scales]),
+        heading="Gradient scale",
     )
 
 
 def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int) -> Figure:
-    """Bands of panels of samples side by side.
+    """Show bands of panels of samples side by side.
 
     Args:
         rows: Panels by the name of their band; the name may be empty. A band's panels are images (n, H, W, 3) uint8 by
@@ -120,8 +155,6 @@ def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int)
     Source: Figures 9 and 12.
     """
     shown = [images for panels in rows.values() for images in panels.values()]
-    for images in shown:
-        _check(images, 4)
     titles = list(dict.fromkeys(title for panels in rows.values() for title in panels))
     chunks: list[Images] = []
     gaps: list[int] = []
@@ -136,19 +169,17 @@ def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int)
     cells = _cells(chunks, columns_per_panel)
     last = columns_per_panel - 1
     starts = range(0, len(titles) * columns_per_panel, columns_per_panel)
-    return draw(
-        Sheet(
-            cells.reshape(len(gaps), len(titles) * columns_per_panel, *cells.shape[2:]),
-            gaps,
-            [gap for start in starts for gap in (WIDE_GAP if start else 0, *[GAP] * last)],
-            rows=spans,
-            columns=[(start, start + last, title) for start, title in zip(starts, titles, strict=True)],
-        )
+    return _mosaic(
+        cells.reshape(len(gaps), len(titles) * columns_per_panel, *cells.shape[2:]),
+        gaps,
+        [gap for start in starts for gap in (WIDE_GAP if start else 0, *[GAP] * last)],
+        rows=spans,
+        columns=[(start, start + last, title) for start, title in zip(starts, titles, strict=True)],
     )
 
 
 def interpolation_grid(originals: Images, images: Images) -> Figure:
-    """Decoded interpolations between pairs of real images, which are at the left and the right.
+    """Show decoded interpolations between pairs of real images, which are at the left and the right.
 
     Args:
         originals: (P, 2, H, W, 3) uint8, the real images of each pair.
@@ -156,23 +187,131 @@ def interpolation_grid(originals: Images, images: Images) -> Figure:
 
     Source: Figure 10.
     """
-    _check(originals, 5)
-    _check(images, 5)
     last = images.shape[1]
     # Non-breaking spaces keep a label in one line.
     labels = {0: "real", 1: "θ\u00a0=\u00a00", last: "θ\u00a0=\u00a0π/2", last + 1: "real"}
-    return draw(
-        Sheet(
-            np.concatenate([originals[:, :1], images, originals[:, 1:]], axis=1),
-            _gaps(len(images)),
-            [0, WIDE_GAP, *[GAP] * (last - 1), WIDE_GAP],
-            columns=[(column, column, label) for column, label in labels.items()],
-        )
+    return _mosaic(
+        np.concatenate([originals[:, :1], images, originals[:, 1:]], axis=1),
+        column_gaps=[0, WIDE_GAP, *[GAP] * (last - 1), WIDE_GAP],
+        columns=[(column, column, label) for column, label in labels.items()],
     )
 
 
+def contact_sheet(images: Images, names: Sequence[str] | None = None) -> Figure:
+    """Draw images in a grid: a class in rows of its own, or where each has few images, a square in their own order.
+
+    Args:
+        images: (N, H, W, 3) uint8, N > 0.
+        names: The name of each image's class; None for images without classes.
+    """
+    square = math.ceil(math.sqrt(len(images)))
+    labels = np.array(names or [""] * len(images), object)
+    groups = {name: images[labels == name] for name in dict.fromkeys(labels)}
+    largest = max(map(len, groups.values()))
+    if len(groups) > 1 and largest <= FEW:
+        return _mosaic(
+            _cells(_split(images, square), square),
+            rows=_each([", ".join(dict.fromkeys(each)) for each in _split(labels, square)]),
+        )
+    columns = square if len(groups) == 1 else min(largest, WIDEST)
+    rows, spans = list[Images](), list[Span]()
+    for name, members in groups.items():
+        split = _split(members, columns)
+        if name:
+            spans.append((len(rows), len(rows) + len(split) - 1, name))
+        rows += split
+    return _mosaic(_cells(rows, columns), rows=spans)
+
+
+def _mosaic(
+    cells: Images,
+    row_gaps: Sequence[int] | None = None,
+    column_gaps: Sequence[int] | None = None,
+    rows: Sequence[Span] = (),
+    columns: Sequence[Span] = (),
+    titles: Mapping[int, str] = MappingProxyType({}),
+    heading: str = "",
+) -> Figure:
+    """Draw images of one size as one mosaic; each of its pixels is a whole pixel of the png.
+
+    Args:
+        cells: (R, C, H, W, 3) uint8; an empty cell is white.
+        row_gaps: (R,) pixels above each row; GAP between rows if not given.
+        column_gaps: (C,) pixels before each column; likewise.
+        rows: Labels at the left.
+        columns: Labels at the top.
+        titles: Titles above rows, by the row's number.
+        heading: The name of the labels at the top.
+
+    Raises:
+        ValueError: There is no image.
+    """
+    if cells.size == 0:
+        raise ValueError("images: none given; at least one is needed")
+    row_gaps, column_gaps = row_gaps or _gaps(cells.shape[0]), column_gaps or _gaps(cells.shape[1])
+    cells = _sized(cells, sum(row_gaps), sum(column_gaps))
+    height, width = cells.shape[2:4]
+    tops = np.cumsum(row_gaps) + height * np.arange(len(cells))
+    lefts = np.cumsum(column_gaps) + width * np.arange(cells.shape[1])
+    mosaic = np.full((tops[-1] + height, lefts[-1] + width, 3), WHITE, np.uint8)
+    for line, top in zip(cells, tops, strict=True):
+        for cell, left in zip(line, lefts, strict=True):
+            mosaic[top : top + height, left : left + width] = cell
+    # Axes of the mosaic's size: each pixel of the mosaic is then one pixel of the png.
+    with mpl.rc_context({**STYLE, "axes.grid": False, "font.size": LABEL_SIZE}):
+        figure = Figure(figsize=(mosaic.shape[1] / DPI, mosaic.shape[0] / DPI), dpi=DPI)
+        axes = figure.add_axes((0, 0, 1, 1), frameon=False)
+        axes.imshow(mosaic, interpolation="nearest", aspect="auto")
+        axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
+        axes.set_yticks(*_ticks(rows, tops, height, ROW_LABEL * CHARACTER))
+        axes.set_xticks(*_ticks(columns, lefts, width, 0))
+        axes.xaxis.set_label_position("top")
+        axes.set_xlabel(heading)
+        for row, title in titles.items():
+            axes.text(0, tops[row] - TITLE_GAP / 5, title, va="bottom", fontsize=LABEL_SIZE + 1)
+        _make_room(figure, axes)
+    return figure
+
+
+def _ticks(spans: Sequence[Span], starts: NDArray[np.int64], size: int, room: float) -> tuple[list[float], list[str]]:
+    """Find positions and texts of labels, wrapped to the larger of their span and `room`, in pixels."""
+    places = [(starts[first] + starts[last] + size - 1) / 2 for first, last, _ in spans]
+    texts = []
+    for first, last, text in spans:
+        characters = int(max(room, starts[last] + size - starts[first]) / CHARACTER)
+        texts.append(fill(text, max(1, characters), break_long_words=False, break_on_hyphens=False))
+    return places, texts
+
+
+def _make_room(figure: Figure, axes: Axes) -> None:
+    """Enlarge the figure by the room of the labels around the axes, in whole pixels."""
+    width, height = (round(inches * DPI) for inches in figure.get_size_inches())
+    bounds = figure.get_tightbbox()
+    left, below = (math.ceil(max(0.0, -inches) * DPI) + MARGIN for inches in (bounds.x0, bounds.y0))
+    right = math.ceil(max(0.0, bounds.x1 * DPI - width)) + MARGIN
+    above = math.ceil(max(0.0, bounds.y1 * DPI - height)) + MARGIN
+    across, down = left + width + right, below + height + above
+    figure.set_size_inches(across / DPI, down / DPI)
+    axes.set_position((left / across, below / down, width / across, height / down))
+
+
+def _sized(cells: Images, gaps_down: int, gaps_across: int) -> Images:
+    """Enlarge images by a whole factor to at least CELL pixels, or reduce them to fit the page."""
+    rows, columns, height, width = cells.shape[:4]
+    room = min((EXTENT[0] - gaps_down) / (rows * height), (EXTENT[1] - gaps_across) / (columns * width))
+    if room >= 1:
+        factor = min(int(room), math.ceil(CELL / max(height, width)))
+        return cells.repeat(factor, axis=2).repeat(factor, axis=3)
+    size = (max(1, int(width * room)), max(1, int(height * room)))
+    reduced = [
+        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+        for image in cells.reshape(-1, height, width, 3)
+    ]
+    return np.stack(reduced).reshape(rows, columns, size[1], size[0], 3)
+
+
 def _cells(rows: Sequence[Images], columns: int) -> Images:
-    """Rows of images as (R, columns, H, W, 3), with white images at the end of shorter rows."""
+    """Lay rows of images out as (R, columns, H, W, 3), with white images at the end of shorter rows."""
     shape = rows[0].shape[1:] if rows else (0, 0, 3)
     if len(sizes := {images.shape[1:3] for images in rows}) > 1:
         found = " and ".join(f"{height} x {width}" for height, width in sorted(sizes))
@@ -183,21 +322,19 @@ def _cells(rows: Sequence[Images], columns: int) -> Images:
     return cells
 
 
+def _split(images: NDArray[Any], columns: int) -> list[NDArray[Any]]:
+    """Split images into rows of at most so many, in order."""
+    return [images[first : first + columns] for first in range(0, len(images), max(1, columns))]
+
+
 def _gaps(count: int) -> list[int]:
     return [0, *[GAP] * (count - 1)]
 
 
 def _each(labels: Sequence[str]) -> list[Span]:
-    """One label for each row, or for each column."""
+    """Give each row, or each column, one label."""
     return [(index, index, label) for index, label in enumerate(labels)]
 
 
 def _ordinal(rank: int) -> str:
     return {1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th")
-
-
-def _check(images: Images, ndim: int) -> None:
-    if images.dtype != np.uint8 or images.ndim != ndim or images.shape[-1] != 3:
-        axes = ("N", "K")[: ndim - 3]
-        accepted = f"({', '.join(axes)}, H, W, 3) uint8"
-        raise ValueError(f"images: found {images.shape} {images.dtype}; accepted are {accepted}")

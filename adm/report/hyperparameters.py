@@ -1,48 +1,36 @@
-"""Tables 7 and 11 to 14: throughput and hyperparameters, the paper's and those of the params file."""
+"""Tables 7 and 11 to 14: throughput and hyperparameters, the paper's and those of the params file.
 
-from pathlib import Path
+What builds a table takes and raises the same as in `adm.report.run_tables`.
+"""
+
 from statistics import median
 from typing import Any
 
 import pandas as pd
 
-from adm.artifacts.manifest import require_params
-from adm.artifacts.seal import read_sealed_json
 from adm.config.models import ClassifierModel
 from adm.errors import UserError
 from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
-from adm.report.metrics import Inputs, read_sizes
-from adm.report.paper_tables import HERE, labels, printed_steps
+from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes, read_throughput
+from adm.report.run_tables import HERE, labels, printed_steps
 from adm.report.tables import iterations, plain
 
 ROWS_A_MODEL = 3
 """Rows of Table 7 for each model: theoretical, naive, optimised."""
 
-IMPLEMENTATIONS = ("naive", "optimised")
-"""Names of the implementations in a measured throughput."""
-
 
 def throughput_table(
-    paper: pd.DataFrame, params: Sections, shown: ThroughputTableParams, inputs: Inputs
+    paper: pd.DataFrame, params: Sections, section: ThroughputTableParams, inputs: Inputs
 ) -> pd.DataFrame:
-    """Table 7: training images per second, in theory and measured on this machine.
-
-    Args:
-        paper: The paper's table, three rows for each model.
-        params: The sections that it rests on.
-        shown: The table's section, with as many models as the paper's table.
-        inputs: Artifacts that include the "throughput" of its models.
-
-    Raises:
-        UserError: A throughput is missing, malformed, or was measured with other sections.
+    """Build Table 7, of three rows a model: training images per second, in theory and measured on this machine.
 
     Source: Appendix B.1.
     """
     table = labels(paper)
-    rows = [row for source in shown.models for row in _measured(params, source, inputs)]
+    rows = [row for source in section.models for row in _measured(params, source, inputs)]
     ours = pd.DataFrame(rows, columns=[HERE, "Batch", "V100", "Images", "Utilisation"])
     table[HERE] = ours[HERE]
     table["Batch, paper"] = [plain(batch) for batch in paper["batch_size_per_gpu"]]
@@ -58,15 +46,13 @@ def throughput_table(
 def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * ROWS_A_MODEL
-    path: Path = inputs["throughput"][source]
-    found = read_sealed_json(path)
+    found = read_throughput(params, source, inputs)
     try:
         flops, peak = found["forward_flops"], found["peak_flops"]
         place = f"{found['device']}, threads: {found['threads']}"
         measured = [(found[name]["batch_size"], median(found[name]["images_per_second"])) for name in IMPLEMENTATIONS]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: holds no throughput that was measured ({error!r})") from error
-    require_params(path, found.get("made_by"), params.sections_of_throughput(source))
+        raise UserError(f"{inputs['throughput'][source]}: holds no throughput that was measured ({error!r})") from error
     rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(theoretical_throughput(flops, peak)), "100%"]]
     for batch, rate in measured:
         rows.append([place, str(batch), "", _rate(rate), f"{utilisation(rate, flops, peak):.0%}"])
@@ -74,28 +60,19 @@ def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[
 
 
 def _rate(images_per_second: float) -> str:
-    """A rate as the paper prints it; rates below ten get three significant digits."""
+    """Print a rate as the paper does; rates below ten get three significant digits."""
     return f"{images_per_second:.1f}" if images_per_second >= 10 else f"{images_per_second:.3g}"
 
 
-def model_table(paper: pd.DataFrame, params: Sections, shown: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
-    """Tables 11 to 13: hyperparameters of models, one column for each model.
-
-    Args:
-        paper: The paper's table: one column for each model, `row` and `note`.
-        params: The sections that it rests on.
-        shown: The table's section, with as many columns as the paper's table.
-        inputs: Artifacts that include "sizes".
-
-    Raises:
-        UserError: A model is missing from the sizes, or its section differs.
+def model_table(paper: pd.DataFrame, params: Sections, section: HyperparametersParams, inputs: Inputs) -> pd.DataFrame:
+    """Build Tables 11 to 13: hyperparameters of models, one column for each model.
 
     Source: Appendix K.
     """
     columns = [name for name in paper if name not in ("row", "note")]
-    parameters = read_sizes(params, keys_in(shown.columns), "parameters", inputs)
+    parameters = read_sizes(params, keys_in(section.columns), "parameters", inputs)
     table = labels(paper)
-    for column, source in zip(columns, shown.columns, strict=True):
+    for column, source in zip(columns, section.columns, strict=True):
         ours = _hyperparameters(params, source, parameters) if isinstance(source, str) else {}
         table[f"{column}, paper"] = paper[column]
         table[f"{column}, here"] = [ours.get(row.lower(), "") for row in paper["row"]]
@@ -132,20 +109,14 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
     return {name: str(value) for name, value in rows.items()}
 
 
-def scale_table(paper: pd.DataFrame, params: Sections, shown: ScalesParams, inputs: Inputs) -> pd.DataFrame:
-    """Table 14: the chosen gradient scales, one row for each sampler.
-
-    Args:
-        paper: The paper's table: one column for each model, and `row`.
-        params: The sections that it rests on.
-        shown: The table's section, with as many columns as the paper's table.
-        inputs: Not read: the params file has the scales.
+def scale_table(paper: pd.DataFrame, params: Sections, section: ScalesParams, inputs: Inputs) -> pd.DataFrame:
+    """Build Table 14: the chosen gradient scales, one row for each sampler; the params file alone has them.
 
     Source: Appendix K.
     """
     table = labels(paper)
     columns = [name for name in paper if name != "row"]
-    for column, ddpm, ddim in zip(columns, shown.ddpm, shown.ddim, strict=True):
+    for column, ddpm, ddim in zip(columns, section.ddpm, section.ddim, strict=True):
         table[f"{column}, paper"] = [plain(scale) for scale in paper[column]]
         table[f"{column}, here"] = [_scale(params, ddpm), _scale(params, ddim)]
     return table

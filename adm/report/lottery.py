@@ -66,7 +66,7 @@ class Difference:
     mean: float
 
     def quantile(self, coverage: float) -> float:
-        """The size that the difference stays below with this probability, which counts that `sd` is an estimate."""
+        """Find the size that the difference stays below with this probability; it counts that `sd` is an estimate."""
         return float(stats.t.ppf((1 + coverage) / 2, self.freedom)) * self.sd
 
 

@@ -1,7 +1,8 @@
-"""Metrics, their intervals and training times as data frames, read from the artifacts of other stages."""
+"""Metrics with their intervals, sizes, training times and timesteps, read from the artifacts of other stages."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,85 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
-from adm.config.base import Config
 from adm.config.metrics import METRICS
-from adm.errors import UserError
-from adm.metrics.blocks import block_of, t_interval
+from adm.errors import UserError, brief
+from adm.metrics.blocks import Block, block_of, t_interval
 from adm.metrics.jackknife import Jackknife
+from adm.params.runs import SamplingParams
 from adm.params.schema import Sections
-from adm.params.section import judged
-from adm.report.seeds import OverSeeds, over_seeds
+from adm.params.section import judged, parts
+from adm.params.studies import SearchParams
+from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
+from adm.sampling.studies import read_study
+from adm.sampling.timesteps import timesteps_of
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
 
 
+IMPLEMENTATIONS = ("naive", "optimised")
+"""Names of the implementations in a measured throughput."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run's metrics, the jackknife of those with intervals, and the samples behind them.
+
+    Sample i of runs with the same `seed` has the same noise and class; a published run has None.
+    """
+
+    metrics: Mapping[str, float | None]
+    jackknife: Mapping[str, Jackknife]
+    num_samples: int
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """A metric over seeds of training.
+
+    Attributes:
+        mean: The mean over seeds.
+        spread: The standard deviation between seeds, with n - 1 in its denominator.
+        half_width: Half the width of the mean's 95 % interval.
+        seeds: n, the number of seeds.
+        digits: Significant digits in print; None prints as many decimals as for other numbers.
+    """
+
+    mean: float
+    spread: float
+    half_width: float
+    seeds: int
+    digits: int | None = None
+
+
+def over_seeds(values: NDArray[np.float64], digits: int | None = None) -> OverSeeds:
+    """Average a metric over seeds, with the interval of its mean: mean ± t(n-1; 0.975) s / sqrt(n).
+
+    Each seed of training has a run of its own, whose samples are drawn apart. So the variance between runs holds both
+    what another training and what another draw of samples would change, and the interval covers both.
+
+    Args:
+        values: (n,), one for each seed, n >= 2.
+        digits: Of what is returned.
+
+    Raises:
+        ValueError: There is only one value.
+
+    Source: Student (1908).
+    """
+    found = t_interval(Block(values[:, None]))
+    # The mean of equal numbers may differ from them in its last bit.
+    spread = float(values.std(ddof=1)) if np.ptp(values) else 0.0
+    return OverSeeds(found.estimate, spread, found.high - found.estimate, len(values), digits)
+
+
 def read_metrics(
     params: Sections, runs: Sequence[str], names: Iterable[str], inputs: Inputs, judge: str | None = None
 ) -> pd.DataFrame:
-    """Read metrics of runs, with their standard errors if they have one; of a group of runs their means.
+    """Read metrics of runs with their standard errors and 95 % intervals; of a group of runs their means over seeds.
+
+    The interval of a run is over draws of its samples, that of a group over seeds of training.
 
     Args:
         params: The sections that it rests on.
@@ -37,131 +100,110 @@ def read_metrics(
         judge: The extractor that scored the runs; None is that of their reference.
 
     Returns:
-        One row for each key, in order, indexed by it; one column for each metric or error, NaN if a run has too few
-        samples.
+        One row for each key, in order, indexed by it. Of each metric one column, NaN if a run has too few samples, and
+        one of its error if it has one; `<metric>_low` and `<metric>_high` if a run has an interval of it, and
+        `<metric>_seeds` with `OverSeeds` if there is a group.
 
     Raises:
         UserError: A file is missing, has other metrics, or belongs to a run with another section.
     """
-    columns = [name for metric in names for name in (metric, METRICS[metric].error) if name is not None]
-    rows = [_values(params, key, columns, inputs, judge).mean(axis=0) for key in runs]
-    return pd.DataFrame(rows, index=list(runs), columns=columns, dtype=float)
+    names = list(names)
+    rows = [_row(params, key, names, inputs, judge) for key in runs]
+    always = [column for name in names for column in _columns(name)]
+    further = [f"{name}_{end}" for name in names for end in ("low", "high", "seeds")]
+    columns = always + [column for column in further if any(column in row for row in rows)]
+    return pd.DataFrame(rows, index=list(runs), columns=columns).astype(dict.fromkeys(always, float))
 
 
-def read_over_seeds(
-    params: Sections, group: str, names: Sequence[str], inputs: Inputs, judge: str | None = None
-) -> dict[str, OverSeeds]:
-    """Read metrics of a group of runs, by their names; one is left out if a run has too few samples for it.
-
-    Raises:
-        UserError: `read_metrics` would raise it.
-    """
-    values = _values(params, group, names, inputs, judge)
-    return {
-        name: over_seeds(column) for name, column in zip(names, values.T, strict=True) if not np.isnan(column).any()
-    }
+def _columns(name: str) -> list[str]:
+    """Name a metric's numbers in the file of a score: its own, and that of its error."""
+    return [name, error] if (error := METRICS[name].error) else [name]
 
 
-def _values(
-    params: Sections, key: str, columns: Sequence[str], inputs: Inputs, judge: str | None
-) -> NDArray[np.float64]:
-    """Metrics of a run or of the runs of a group, a run a row."""
-    rows = []
-    for run in params.members(key):
-        path, content = _score_of(params, run, inputs, judge)
-        found = content["metrics"]
-        if missing := [name for name in columns if name not in found]:
-            raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(found)}")
-        rows.append([found[name] for name in columns])
-    return np.array(rows, dtype=float)
-
-
-def _score_of(params: Sections, run: str, inputs: Inputs, judge: str | None) -> tuple[Path, dict[str, Any]]:
-    path = inputs["metrics"][run] if judge is None else inputs["judged"][judged(run, judge)]
-    return path, read_score(path, run, params.scored[run], None if judge is None else params.graphs[judge])
-
-
-def read_intervals(params: Sections, runs: Sequence[str], inputs: Inputs, judge: str | None = None) -> pd.DataFrame:
-    """Read the 95 % intervals of metrics of runs, over draws of their samples; for the arguments see `read_metrics`.
-
-    The intervals of a group of runs are of the mean over seeds, of the same metrics.
-
-    Returns:
-        One row for each key, indexed by it, with the columns `<metric>_low` and `<metric>_high`.
-
-    Raises:
-        UserError: `read_metrics` would raise it.
-    """
-    rows = []
-    for key in runs:
-        _, content = _score_of(params, params.members(key)[0], inputs, judge)
-        bounds: dict[str, float] = {}
-        if key in params.groups:
-            for name, over in read_over_seeds(params, key, list(content["jackknife"]), inputs, judge).items():
-                bounds |= {f"{name}_low": over.mean - over.half_width, f"{name}_high": over.mean + over.half_width}
+def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge: str | None) -> dict[str, Any]:
+    """Read a row of `read_metrics`."""
+    is_group = key in params.groups
+    keys = [judged(run, judge) if judge else run for run in params.members(key)]
+    scores = [read_score(params, one, inputs) for one in keys]
+    for one, score in zip(keys, scores, strict=True):
+        if missing := [column for name in names for column in _columns(name) if column not in score.metrics]:
+            path = inputs["judged" if judge else "metrics"][one]
+            raise UserError(f"{path}: holds no metric {missing[0]!r}; it has {', '.join(score.metrics)}")
+    row: dict[str, Any] = {}
+    for name in names:
+        values = {column: np.array([one.metrics[column] for one in scores], float) for column in _columns(name)}
+        row |= {column: each.mean() for column, each in values.items()}
+        spread = scores[0].jackknife.get(name)
+        if is_group and not np.isnan(values[name]).any():
+            over = row[f"{name}_seeds"] = over_seeds(values[name], METRICS[name].digits)
+            low, high = over.mean - over.half_width, over.mean + over.half_width
+        elif spread and not is_group:
+            _, low, high = t_interval(block_of([spread]))
         else:
-            for name, spread in content["jackknife"].items():
-                bounds[f"{name}_low"], bounds[f"{name}_high"] = t_interval(block_of([spread]))[1:]
-        rows.append(bounds)
-    return pd.DataFrame(rows, index=list(runs))
+            continue
+        if spread:
+            row |= {f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
-def read_score(path: Path, run: str, section: Config, extractor: Config | None = None) -> dict[str, Any]:
-    """Read a run's score: "metrics", the "jackknife" of those with intervals, and "num_samples".
+def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
+    """Read the score of a run.
 
     Args:
-        path: What `evaluate` or `judge` wrote of the run, or `curve` of several.
-        run: The key of the run.
-        section: Its section.
-        extractor: The section of the judge; None for the score by the extractor of the run's reference.
+        params: The sections that it rests on.
+        key: The key of the run, or RUN@JUDGE for its score by a judge.
+        inputs: Artifacts that include its "metrics", or what is "judged" of it: what `evaluate` or `judge` wrote of the
+            run, or `curve` of several.
 
     Raises:
         UserError: The file is missing, holds no score, or belongs to a run or a judge with another section.
     """
+    run, judge = parts(key)
+    path = inputs["judged" if judge else "metrics"][key]
     content = read_sealed_json(path)
     if isinstance(curve := content.get("runs"), dict):
         content = curve.get(run, {})
-    metrics, spreads, count = (content.get(name) for name in ("metrics", "jackknife", "num_samples"))
-    if not isinstance(metrics, dict) or not isinstance(spreads, dict) or not isinstance(count, int):
-        raise UserError(f"{path}: holds no scored run; it needs metrics, jackknife and num_samples")
-    for name, value in metrics.items():
-        if value is not None:
-            require_numbers(f"{path}: metrics.{name}", [value])
-    content = {**content, "jackknife": {name: _jackknife(path, name, found) for name, found in spreads.items()}}
-    for name in spreads:
-        if metrics.get(name) is None:
-            raise UserError(f"{path}: jackknife.{name}: has no metric of the same name")
-    require_params(path, content.get("made_by"), {"run": section, **({"extractor": extractor} if extractor else {})})
-    if extractor is None and "extractor" in content["made_by"]["params"]:
+    section = params.scored[run]
+    try:
+        score = Score(
+            metrics={name: None if value is None else _finite(value) for name, value in content["metrics"].items()},
+            jackknife={
+                name: Jackknife(*(np.array([*map(_finite, spread[part])]) for part in ("values", "pairs")))
+                for name, spread in content["jackknife"].items()
+            },
+            num_samples=content["num_samples"],
+            seed=getattr(section, "seed", None),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: holds no scored run as this version writes it ({brief(error)})") from error
+    sections = {"run": section, "extractor": params.graphs[judge]} if judge else {"run": section}
+    require_params(path, content.get("made_by"), sections)
+    if not judge and "extractor" in content["made_by"]["params"]:
         raise UserError(f"{path}: is the score by a judge, not by the extractor of the run's reference")
-    return content
+    return score
 
 
-def _jackknife(path: Path, name: str, found: Any) -> Jackknife:
-    """A metric's jackknife from a score file."""
-    parts = {part: found.get(part) if isinstance(found, dict) else None for part in ("values", "pairs")}
-    for part, numbers in parts.items():
-        if part == "values" or numbers != []:
-            require_numbers(f"{path}: jackknife.{name}.{part}", numbers)
-    values, pairs = (np.array(numbers, np.float64) for numbers in parts.values())
-    if len(values) < 2 or len(pairs) not in (0, len(values) * (len(values) - 1) // 2):
-        raise UserError(f"{path}: jackknife.{name}: {len(values)} values and {len(pairs)} pairs do not fit together")
-    return Jackknife(values, pairs)
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no finite number")
+    return float(number)
 
 
-def require_numbers(place: str, numbers: Any) -> None:
-    """Refuse everything but a list of finite numbers.
+def read_throughput(params: Sections, key: str, inputs: Inputs) -> dict[str, Any]:
+    """Read a measured throughput; each of IMPLEMENTATIONS has its "images_per_second", of all repetitions.
 
     Raises:
-        UserError: It is none; names the place and what was found.
+        UserError: The file is missing, holds no such numbers, or was measured with other sections.
     """
-    if not isinstance(numbers, list) or not numbers:
-        raise UserError(
-            f"{place}: {'is missing' if numbers is None else 'holds no numbers'}; a list of numbers is needed"
-        )
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            raise UserError(f"{place}: {number!r} is not accepted; it needs a finite number")
+    path = inputs["throughput"][key]
+    content = read_sealed_json(path)
+    try:
+        for name in IMPLEMENTATIONS:
+            content[name]["images_per_second"] = [*map(_finite, content[name]["images_per_second"])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: holds no throughput that was measured ({error!r})") from error
+    require_params(path, content.get("made_by"), params.sections_of_throughput(key))
+    return content
 
 
 def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
@@ -171,8 +213,7 @@ def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Input
         UserError: A model is missing from the file, or its section differs.
     """
     found: dict[str, int] = {}
-    wanted = list(dict.fromkeys(models))
-    if not wanted:
+    if not (wanted := list(dict.fromkeys(models))):
         return found
     path = inputs["sizes"][""]
     content = read_sealed_json(path)
@@ -181,13 +222,12 @@ def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Input
             found[model] = content["models"][model][name]
         except (KeyError, TypeError) as error:
             raise UserError(f"{path}: does not hold the {name} of model {model!r}") from error
-        require_numbers(f"{path}: models.{model}.{name}", [found[model]])
         require_params(path, content.get("made_by"), {model: params.models[model]})
     return found
 
 
 def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> float:
-    """Seconds that a checkpoint took to train, from the logs of all segments that lead to it.
+    """Sum up the seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
         UserError: A log is missing, was changed, has no seconds, or belongs to a segment with other sections.
@@ -202,3 +242,27 @@ def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> 
         except (ValueError, KeyError, IndexError) as error:
             raise UserError(f"{path}: is no training log with a column 'seconds'") from error
     return total
+
+
+def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
+    """List the timesteps that a run, or the first run of a group, visits.
+
+    Args:
+        params: The params file.
+        run: A run of a diffusion model.
+        inputs: Artifacts that include, among "studies", the schedule of the run.
+
+    Raises:
+        UserError: The schedule is missing, or was found with other sections than the params file has now.
+    """
+    section = params.section_of(run)
+    assert isinstance(section, SamplingParams), run
+    folder = None
+    if section.schedule is not None:
+        folder, schedule = inputs["studies"][section.schedule], params.schedules[section.schedule]
+        # To read a study checks which sections it was made with.
+        if isinstance(schedule, SearchParams):
+            read_study(SearchedSchedule, folder, schedule=schedule, run=params.runs[schedule.run])
+        else:
+            read_study(VariationalSchedules, folder, schedule=schedule)
+    return timesteps_of(section, params.models[params.model_of(section.checkpoint)].noise, folder)

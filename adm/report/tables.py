@@ -1,5 +1,9 @@
 """Tables as csv, Markdown, LaTeX and HTML."""
 
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from adm.artifacts.writing import new_files
-from adm.report.html_tables import html_document, html_table
-from adm.report.seeds import OverSeeds
+from adm.errors import UserError, brief
+from adm.report.metrics import OverSeeds
 
 DECIMALS = 2
 """Decimals of a number in print, as in the paper."""
@@ -33,19 +37,54 @@ LONGEST_WORD = 10
 """A column with texts of more characters holds words, not numbers."""
 
 
+PAIRED = re.compile(r"(?P<name>.+), (?P<side>paper|here)")
+"""The heading of a column that stands beside the paper's, or beside ours."""
+
+LONGEST_NUMBER = 24
+"""In HTML a column with texts of more characters holds words, whatever it begins with."""
+
+INTERVALS = "intervals"
+"""The attribute of a table that holds intervals of its cells as text, by column."""
+
+DOCUMENT = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1rem; }}
+table {{ border-collapse: collapse; }}
+caption {{ text-align: left; padding-bottom: .6rem; }}
+th, td {{ text-align: left; vertical-align: top; padding: .25rem .6rem; border-bottom: 1px solid #ccc; }}
+.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.interval {{ display: none; font-size: .8em; color: #555; }}
+td:hover .interval {{ display: block; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{table}
+</body>
+</html>
+"""
+"""A document that holds a table; the page of a scale takes the table over from there."""
+
+
 def title(key: str) -> str:
-    """The printed name of a table or figure: "Table 8" for "table_8"."""
+    """Print the name of a table or figure: "Table 8" for "table_8"."""
     words = key.replace("_", " ")
     return words.title() if key == "appendix_k" else words.capitalize()
 
 
 def iterations(count: int) -> str:
-    """An iteration count as the paper writes it: whole thousands from 10,000 on with K, others in full."""
+    """Print an iteration count as the paper does: whole thousands from 10,000 on with K, others in full."""
     return f"{count // 1000}K" if count >= 10_000 and count % 1000 == 0 else str(count)
 
 
 def plain(number: float) -> str:
-    """A number without unnecessary digits, as the paper writes batch sizes and days; "" for NaN."""
+    """Print a number without unnecessary digits, as the paper does batch sizes and days; "" for NaN."""
     return "" if pd.isna(number) else f"{number:g}"
 
 
@@ -54,50 +93,143 @@ SEEDS = "Here, a metric over seeds of training is: mean ± half the width of its
 
 
 def significant(value: float, digits: int) -> str:
-    """A number with `digits` significant digits and no exponent."""
+    """Print a number with `digits` significant digits and no exponent."""
     return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
 
 
-def write_table(
-    stem: Path, table: pd.DataFrame, name: str, caption: str, intervals: pd.DataFrame | None = None
-) -> None:
-    """Write a table as `<stem>.csv` with six significant digits, and as `.md` and `.tex` with printed values.
+def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
+    """Write a table as `<stem>.csv` with six significant digits, and as `.md`, `.tex` and `.html` with printed values.
 
     In print, floats are rounded to DECIMALS. A metric over seeds is one cell in print; in csv its column holds means,
     and columns of their own hold half-widths, spreads and numbers of seeds.
 
     Args:
         stem: The path without its ending.
-        table: The table, with printed headings; cells are texts, floats or `OverSeeds`.
-        name: The table's name, such as "Table 8". Only Markdown shows it, because LaTeX numbers tables itself.
+        table: The table, with printed headings; cells are texts, floats or `OverSeeds`. Its attribute INTERVALS, if it
+            has one, holds intervals by column.
+        name: The table's name, such as "Table 8". LaTeX does not show it, because LaTeX numbers tables itself.
         caption: The caption.
-        intervals: Of its cells, for `.html`, which is written too; see `html_table`. None writes no `.html`.
     """
     if table.map(_is_over_seeds).to_numpy().any():
         caption = f"{caption} {SEEDS}"
     printed = table.map(_print)
     words = [_is_text(table[column]) for column in table]
     alignment = ["left" if is_words else "right" for is_words in words]
-    cells = printed.map(_in_markdown).rename(columns=_in_markdown)
-    markdown = cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
-    style = printed.style.hide(axis="index").format(_in_latex).format_index(_in_latex, axis="columns")
-    columns = "".join(side[0] for side in alignment)
-    latex = style.to_latex(hrules=True, column_format=columns, caption=_in_latex(caption))
-    texts = {
-        ".csv": _apart(table).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        ".md": f"{name}: {caption}\n\n{markdown}\n",
-        ".tex": latex,
+    values = {
+        str(name): ["" if pd.isna(value) else f"{value:.6g}" for value in column]
+        for name, column in table.select_dtypes("float").items()
     }
-    if intervals is not None:
-        values = table.select_dtypes("float").map(_sorted_by)
-        texts[".html"] = html_document(name, html_table(printed, caption, words, values, intervals))
+    html = html_table(printed, caption, words, values, table.attrs.get(INTERVALS, {}))
+    texts = {
+        ".csv": csv_of(_apart(table)),
+        ".md": f"{name}: {caption}\n\n{markdown(printed, alignment)}\n",
+        ".tex": latex(printed, caption, "".join(side[0] for side in alignment)),
+        ".html": html_document(name, html),
+    }
     with new_files(*map(stem.with_suffix, texts)) as paths:
         for path, text in zip(paths, texts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
 
 
+def csv_of(table: pd.DataFrame) -> str:
+    """Print a table as csv, numbers with six significant digits."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def markdown(printed: pd.DataFrame, alignment: Sequence[str]) -> str:
+    """Print a table of texts as Markdown, whose columns are aligned "left" or "right"."""
+    cells = printed.map(_in_markdown).rename(columns=_in_markdown)
+    return cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+
+
+def latex(printed: pd.DataFrame, caption: str, columns: str, environment: str | None = None) -> str:
+    """Print a table of texts as LaTeX, with a format of columns as "lrr", in an environment other than `table`."""
+    style = printed.style.hide(axis="index").format(_in_latex).format_index(_in_latex, axis="columns")
+    caption = _in_latex(caption)
+    return style.to_latex(hrules=True, column_format=columns, caption=caption, environment=environment)
+
+
+def html_document(title: str, table: str) -> str:
+    """Lay out a whole document with one table of `html_table`."""
+    return DOCUMENT.format(title=escape(title), table=table)
+
+
+def html_table(
+    printed: pd.DataFrame,
+    caption: str,
+    words: Sequence[bool],
+    values: Mapping[str, Sequence[str]] | None = None,
+    intervals: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """Print a table as a `<table>` element; the columns "FID, paper" and "FID, here" share a heading.
+
+    Args:
+        printed: The text of every cell; its first column names the rows.
+        caption: The caption.
+        words: For each column whether it holds words, which are aligned to the left.
+        values: By column name, what a column is sorted by, as text; columns that are missing are sorted by their text.
+        intervals: By column name, intervals of the cells as text; "" for a cell that has none.
+    """
+    values, intervals = values or {}, intervals or {}
+    names = list(map(str, printed.columns))
+    longest = [max((len(str(text)) for text in printed[name]), default=0) for name in printed]
+    words = [one or length > LONGEST_NUMBER for one, length in zip(words, longest, strict=True)]
+    rows = []
+    for number in range(len(printed)):
+        cells = []
+        for place, name in enumerate(names):
+            text = escape(str(printed.iloc[number, place]))
+            if name in intervals and (interval := intervals[name][number]):
+                text += f'<span class="interval">{escape(interval)}</span>'
+            tag = '<th scope="row"' if place == 0 else "<td"
+            kind = "" if words[place] else ' class="number"'
+            value = f' data-value="{escape(values[name][number])}"' if name in values else ""
+            cells.append(f"{tag}{kind}{value}>{text}</{'th' if place == 0 else 'td'}>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    head = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in _headings(names, words))
+    body = "\n".join(rows)
+    return (
+        f"<table>\n<caption>{escape(caption)}</caption>\n<thead>\n{head}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    )
+
+
+def table_in(path: Path) -> str:
+    """Read the `<table>` element of a document that was written here.
+
+    Raises:
+        UserError: The file cannot be read, or holds no such table.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"{path}: cannot be read ({brief(error)})") from error
+    start, end = text.find("<table>"), text.rfind("</table>")
+    if not text.startswith(DOCUMENT.partition("\n")[0]) or not 0 <= start < end:
+        raise UserError(f"{path}: holds no table as this version writes it; make it again: adm table {path.stem}")
+    return text[start:end] + "</table>"
+
+
+def _headings(names: list[str], words: list[bool]) -> list[list[str]]:
+    """Lay out the cells of headings: one row, or two if some columns stand in pairs."""
+    found = [PAIRED.fullmatch(name) for name in names]
+    kinds = ["" if is_words else ' class="number"' for is_words in words]
+    if not any(found):
+        return [[f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, names, strict=True)]]
+    upper, lower = [], []
+    columns = list(zip(names, found, kinds, strict=True))
+    for pair, group in groupby(enumerate(columns), key=lambda one: one[1][1]["name"] if one[1][1] else one[0]):
+        inside = [column for _, column in group]
+        if isinstance(pair, int):
+            ((name, _, kind),) = inside
+            upper.append(f'<th scope="col" rowspan="2"{kind}>{escape(name)}</th>')
+            continue
+        upper.append(f'<th scope="colgroup" colspan="{len(inside)}">{escape(pair)}</th>')
+        lower += [f'<th scope="col"{kind}>{match["side"]}</th>' for _, match, kind in inside if match]
+    return [upper, lower]
+
+
 def _apart(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose metrics over seeds have a column for each of their numbers; other tables as they are."""
+    """Give each number of a metric over seeds a column of its own; leave other tables as they are."""
     columns: dict[str, Any] = {}
     for name, column in table.items():
         if not column.map(_is_over_seeds).any():
@@ -121,10 +253,6 @@ def _print(value: Any) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
-
-
-def _sorted_by(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.6g}"
 
 
 def _in_markdown(text: str) -> str:

@@ -1,17 +1,20 @@
-"""Findings about claims, and the verdicts as csv, Markdown, LaTeX, HTML and JSON."""
+"""Verdicts on claims: what an interval says, the risk that it errs, the data that would decide it, and their files."""
 
 import csv
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 from adm.errors import UserError, brief
-from adm.report.html_tables import html_document, html_table
+from adm.metrics.intervals import TAIL, Interval
+from adm.report.tables import csv_of, html_document, html_table, latex, markdown
 
 WHOSE = {"later": "later work", "own": "this params file"}
 """Whose claims a group holds, if not the paper's appendix."""
@@ -28,6 +31,14 @@ CAPTION_OVER_SEEDS = (
 COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "Verdict": 2.0}
 """Headings, and the width of their columns in LaTeX in centimetres."""
 
+Unit = Literal["images a run", "images", "samples a run", "repetitions", "seeds a model"]
+"""What a claim has a number of."""
+
+MOST: dict[Unit, int] = {"repetitions": 100, "seeds a model": 100}
+"""Beyond so many, no effect is to be expected that anyone would measure."""
+
+MOST_IMAGES = 100_000
+"""As MOST, of images: twice as many as the paper's FIDs are of."""
 
 WORST_FIRST = ("does not hold", "undecided", "not tested", "holds")
 """Every verdict, in the order in which a reader looks for them."""
@@ -45,7 +56,7 @@ class Finding:
     measure: str = ""
     note: str = ""
     clearance: float | None = None
-    """Of `adm.report.decisions`; files do not hold it."""
+    """Of the function of this name; files do not hold it."""
 
     @property
     def is_decided(self) -> bool:
@@ -68,8 +79,80 @@ class Verdict(Finding):
     """The probability that a decided claim is decided wrongly."""
 
 
+@dataclass(frozen=True)
+class Data:
+    """What an interval is of.
+
+    Attributes:
+        unit: What is counted.
+        count: How many there are, the least of what is compared.
+        freedom: Degrees of freedom of a t-interval, those of the interval itself; infinite for any other. They grow
+            with the number of repetitions and of seeds; of images, they are of parts, whose number stays.
+    """
+
+    unit: Unit
+    count: int
+    freedom: float = math.inf
+
+
+def clearance(found: Interval, threshold: float) -> float:
+    """Measure the distance of the estimate from the threshold in units of the arm of the interval on that side.
+
+    Above 1 the interval decides. It is infinite for a point that is not on the threshold.
+    """
+    gap = abs(found.estimate - threshold)
+    arm = found.estimate - found.low if found.estimate > threshold else found.high - found.estimate
+    return gap / arm if arm > 0 else math.inf if gap > 0 else 0.0
+
+
+def risk(cleared: float | None, freedom: float) -> float:
+    """Estimate how probable it is that the truth lies on the other side of the threshold than the verdict says.
+
+    It takes the interval's distribution, normal or Student's, as one of the truth. That is right on average over truths
+    that are spread evenly around the threshold (Fisher 1930).
+
+    Args:
+        cleared: The `clearance` of a decided claim; None takes 2.5 %.
+        freedom: Degrees of freedom of a t-interval; infinite for any other.
+    """
+    if cleared is None:
+        return TAIL
+    return min(TAIL, float(stats.t.sf(cleared * stats.t.ppf(1 - TAIL, freedom), freedom)))
+
+
+def needed(cleared: float | None, data: Data) -> str:
+    """Say how much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
+
+    Intervals of n images shrink as 1 / sqrt(n), those of n seeds or repetitions as t(df; 0.975) / sqrt(n), with df in
+    proportion to n - 1. The number of images is rounded up to two digits.
+    """
+    if cleared is None or cleared > 1:
+        return ""
+    most = MOST.get(data.unit, MOST_IMAGES)
+    if data.unit in MOST:
+        wanted = cleared * _width(data.count, data)
+        count = next((n for n in range(data.count + 1, most + 1) if _width(n, data) < wanted), None)
+    else:
+        exact = data.count / cleared**2 if cleared > 0 else math.inf
+        count = _rounded_up(exact) if exact <= most else None
+    if count is None:
+        return f"more than {most:,} {data.unit}: no effect is to be expected"
+    return f"about {count:,} {data.unit}"
+
+
+def _width(n: int, data: Data) -> float:
+    """Compute the width of a t-interval of n values, relative to their spread."""
+    freedom = data.freedom * (n - 1) / (data.count - 1)
+    return float(stats.t.ppf(1 - TAIL, freedom)) / math.sqrt(n)
+
+
+def _rounded_up(exact: float) -> int:
+    unit: int = 10 ** max(0, math.floor(math.log10(exact)) - 1)
+    return math.ceil(exact / unit) * unit
+
+
 def expected_errors(verdicts: Iterable[Verdict]) -> float:
-    """The number of verdicts that are expected to be wrong by chance: the sum of their risks."""
+    """Sum up the risks of verdicts: how many are expected to be wrong by chance."""
     return sum(verdict.risk or 0.0 for verdict in verdicts)
 
 
@@ -88,14 +171,11 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
     first = ["key", "statement", "source", "verdict"]
     table = pd.DataFrame(rows, columns=first + [name for name in rows[0] if name not in first])
     printed = pd.DataFrame([_printed(verdict) for verdict in verdicts], columns=list(COLUMNS))
-    markdown = printed.map(lambda text: text.replace("|", "\\|")).to_markdown(index=False, disable_numparse=True)
-    style = printed.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     widths = "".join(f"p{{{width}cm}}" for width in COLUMNS.values())
-    latex = style.to_latex(hrules=True, environment="longtable", column_format=widths, caption=caption)
     texts = {
-        ".csv": table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-        ".md": f"{caption}\n\n{markdown}\n",
-        ".tex": latex,
+        ".csv": csv_of(table),
+        ".md": f"{caption}\n\n{markdown(printed, ['left'] * len(COLUMNS))}\n",
+        ".tex": latex(printed, caption, widths, "longtable"),
         ".html": html_document("Claims", verdict_table(verdicts, stem.name)),
     }
     with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
@@ -110,11 +190,11 @@ def _caption(verdicts: Sequence[Verdict], group: str) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict], group: str) -> str:
-    """The verdicts of a group of claims as a `<table>` element, those first that do not hold."""
+    """Print the verdicts of a group of claims as a `<table>` element, those first that do not hold."""
     ranked = sorted(verdicts, key=lambda verdict: WORST_FIRST.index(verdict.verdict))
     printed = pd.DataFrame([_printed(verdict) for verdict in ranked], columns=list(COLUMNS))
-    values = pd.DataFrame({"Verdict": [str(WORST_FIRST.index(verdict.verdict)) for verdict in ranked]})
-    return html_table(printed, _caption(verdicts, group), [True] * len(COLUMNS), values, pd.DataFrame())
+    values = {"Verdict": [str(WORST_FIRST.index(verdict.verdict)) for verdict in ranked]}
+    return html_table(printed, _caption(verdicts, group), [True] * len(COLUMNS), values)
 
 
 def read_verdicts(path: Path) -> list[Verdict]:

@@ -7,8 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.arithmetic.families import Rounds, family_member, family_size
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.respacing import Rounds, family_member, family_size, respaced_timesteps
 from adm.sampling.studies import Array, Study
 from adm.sampling.timesteps import FILE
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.arithmetic.respacing import respaced_timesteps
 from adm.config.models import DiffusionModel
+from adm.config.respacing import respaced_timesteps
 from adm.config.sampling import BitsPerDimension, Bound, Variational
 from adm.data.batches import to_unit_range
 from adm.data.shards import LabelledImages

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.arithmetic.respacing import number_of_steps
 from adm.artifacts.manifest import read_manifest
 from adm.artifacts.reading import read_npz
 from adm.config.models import NoiseParams
+from adm.config.respacing import number_of_steps
 from adm.config.sampling import Sampling
 from adm.errors import UserError
 

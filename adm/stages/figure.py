@@ -6,7 +6,7 @@ from adm.errors import UserError
 from adm.paper import captions
 from adm.params.figures import AnyFigureParams
 from adm.params.schema import Sections
-from adm.report.artwork import draw, remark
+from adm.report.artwork import draw
 from adm.report.figures import captioned, write_figure
 from adm.report.metrics import Inputs
 from adm.report.tables import title
@@ -27,8 +27,8 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
     """
     words = figure.caption or captions()[key]
     try:
-        drawn, added = draw(read, figure, artifacts), remark(read, figure, artifacts)
+        drawn, remark = draw(read, figure, artifacts)
     except ValueError as error:
         raise UserError(f"figures.{key}: {error}") from error
-    caption = f"{title(key)}: {words} {added}".strip()
+    caption = f"{title(key)}: {words} {remark}".strip()
     write_figure(out, captioned(drawn, caption), caption)

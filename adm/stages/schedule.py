@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from adm.arithmetic.families import rounds_of
-from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.manifest import identity, provenance, read_manifest
 from adm.config.data import GraphParams
+from adm.config.respacing import respaced_timesteps, rounds_of
 from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic

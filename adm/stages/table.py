@@ -9,21 +9,11 @@ import pandas as pd
 from adm.errors import UserError
 from adm.paper import captions
 from adm.params.schema import Sections
-from adm.params.tables import (
-    AnyTableParams,
-    ComputeParams,
-    LotteryTableParams,
-    OwnTableParams,
-    RowsParams,
-    SweepsParams,
-)
-from adm.report.cell_intervals import cell_intervals
+from adm.params.tables import AnyTableParams, LotteryTableParams, OwnTableParams
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
 from adm.report.lottery import lottery_table
 from adm.report.metrics import Inputs
-from adm.report.own_table import own_table, with_further
-from adm.report.paper import read_paper_table
-from adm.report.paper_tables import compute_table, named, run_table, sweep_table
+from adm.report.run_tables import compute_table, named, own_table, read_paper_table, run_table, sweep_table
 from adm.report.tables import title, write_table
 
 BUILDERS: dict[str, Callable[[pd.DataFrame, Sections, Any, Inputs], pd.DataFrame]] = {
@@ -34,7 +24,7 @@ BUILDERS: dict[str, Callable[[pd.DataFrame, Sections, Any, Inputs], pd.DataFrame
     "hyperparameters": model_table,
     "scales": scale_table,
 }
-"""The function that makes each kind of table."""
+"""The function that makes each kind of table of the paper."""
 
 
 def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out: Path) -> None:
@@ -56,10 +46,8 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         elif isinstance(table, LotteryTableParams):
             made, caption = lottery_table(read, table.runs, table.metric, artifacts), table.caption
         else:
-            made, caption = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts), captions()[key]
-            if isinstance(table, RowsParams | SweepsParams | ComputeParams):
-                made = with_further(made, read, table, artifacts)
-            made = named(made, key)
+            made = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts)
+            made, caption = named(made, key), captions()[key]
     except ValueError as error:
         raise UserError(f"tables.{key}: {error}") from error
-    write_table(out, made, title(key), caption, cell_intervals(read, table, made, artifacts))
+    write_table(out, made, title(key), caption)

@@ -27,7 +27,7 @@ from adm.machine import available_cores
 from adm.nets.opening import AttentionOrder, Schedule
 from adm.params.section import Section
 from adm.progress import progress
-from adm.report.contact_sheet import contact_sheet
+from adm.report.grids import contact_sheet
 from adm.sampling.batch import SAMPLES, Images
 
 FINAL, LOW, GRID = "images", "low_resolution", "grid.png"

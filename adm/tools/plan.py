@@ -20,8 +20,7 @@ from adm.planning.costs import (
     without_training,
 )
 from adm.planning.images import ImageCounts
-from adm.report.accelerators import A100, DEVICES, H100
-from adm.report.compute import SECONDS_PER_DAY
+from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY
 
 GIGABYTE = 1e9
 HOUR = 3600.0

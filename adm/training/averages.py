@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from adm.arithmetic.power_ema import exponent_of, rate_of, snapshot_steps
 from adm.artifacts.writing import link_or_copy
+from adm.config.averages import exponent_of, rate_of, snapshot_steps
 from adm.config.models import AveragesParams
 from adm.nets.checkpoints import read_snapshot, snapshot_file, write_snapshot
 

@@ -9,8 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from adm.arithmetic.sharing import check_shared, parts_of
-from adm.config.models import AnyModel, TrainingParams
+from adm.config.models import AnyModel, TrainingParams, check_shared, parts_of
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.errors import NotFiniteError, UserError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.respacing import respaced_timesteps
 from adm.diffusion.losses import likelihood_terms, training_loss
 from adm.diffusion.process import Diffusion, linear_betas
 from adm.diffusion.samplers import DDIM, DDPM, DDIMReversed, encode, predict, sample

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adm.arithmetic.interval import Interval
+from adm.config.respacing import Interval
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.arithmetic.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
+from adm.config.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS
 from adm.diffusion.process import SCHEDULES, Diffusion
 from adm.diffusion.samplers import DDIM, last, sample

@@ -3,7 +3,7 @@
 import pytest
 
 from adm.nets.cost import forward_flops
-from adm.report.paper_tables import trained_for
+from adm.report.run_tables import trained_for
 
 pytestmark = pytest.mark.xdist_group("planning")
 

@@ -26,8 +26,7 @@ from adm.planning.costs import (
     share_of,
     without_training,
 )
-from adm.report.accelerators import A100, H100, V100
-from adm.report.compute import PASSES, SECONDS_PER_DAY
+from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
 
 pytestmark = pytest.mark.xdist_group("planning")
 

@@ -15,7 +15,7 @@ from adm.data.shards import write_shards
 from adm.params import UserError
 from adm.params.load import load, write
 from adm.params.needs import needs_of_figure, needs_of_table
-from adm.report.artwork import draw, remark
+from adm.report.artwork import draw
 from adm.sampling.batch import write_batch
 from adm.sampling.studies import (
     Interpolation,
@@ -144,7 +144,7 @@ def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, 
     for segment, path in inputs["training"].items():
         made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
         write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
-    assert draw(params, params.figures["figure_5_seconds"], inputs).axes
+    assert draw(params, params.figures["figure_5_seconds"], inputs).figure.axes
     first, second, *_ = inputs["training"].values()
     swap(first, second)
     assert refusal(lambda: draw(params, params.figures["figure_5_seconds"], inputs)).startswith(
@@ -158,7 +158,7 @@ def test_a_figure_of_the_samples_of_another_run_is_refused(params, placed, chang
     run = needs.samples[0]
     write_samples(tmp_path, params, needs.samples)
     inputs = placed(needs, tmp_path)
-    assert draw(params, params.figures[name], inputs).axes
+    assert draw(params, params.figures[name], inputs).figure.axes
     (kind,) = (kind for kind in ("runs", "upsampled_runs", "gan_runs") if run in getattr(params, kind))
     other = changed(params, kind, run, seed=99)
     assert_refused(lambda: draw(other, other.figures[name], inputs), inputs["samples"][run], "seed", 99)
@@ -173,7 +173,7 @@ def test_a_figure_of_the_images_of_another_dataset_is_refused(params, placed, ch
             write_shards(folder, images(500), np.arange(500) % 10, section.shard_size)
             write_manifest(folder, provenance("prepare", {"dataset": section}, {}, []))
     write_samples(tmp_path, params, needs.samples)
-    assert draw(params, params.figures["figure_9"], inputs).axes
+    assert draw(params, params.figures["figure_9"], inputs).figure.axes
     other = changed(params, "datasets", needs.data[0], limit=99)
     assert_refused(lambda: draw(other, other.figures["figure_9"], inputs), inputs["data"][needs.data[0]], "limit", 99)
 
@@ -225,8 +225,7 @@ def test_a_figure_of_a_study_that_was_made_otherwise_is_refused(params, placed, 
     for study, path in inputs["studies"].items():
         write_nothing(path, params, kind, study)
     if kind != "neighbours":  # of which more would have to be there
-        assert draw(params, params.figures[figure], inputs).axes
-        remark(params, params.figures[figure], inputs)
+        assert draw(params, params.figures[figure], inputs).figure.axes
     first = needs.studies[0]
     other = changed(params, kind, first, **STUDIES[kind])
     ((name, value),) = STUDIES[kind].items()

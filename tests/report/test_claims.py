@@ -38,7 +38,9 @@ from adm.params.runs import RunParams
 from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, NeighboursParams, ThroughputParams
 from adm.report.claims import judge, metric_draws
-from adm.report.evidence import Evidence, Neighbours, Score, read_evidence
+from adm.report.evidence import Evidence, read_evidence
+from adm.report.metrics import Score
+from adm.sampling.studies import Neighbours
 from adm.stages import claims as stage
 
 CLAIM = TypeAdapter(ClaimParams)
@@ -225,10 +227,15 @@ def images(means, seed=0, count=40, spread=0.05):
     return 1 + rng.exponential(size=(count, 1)) + np.asarray(means) + spread * rng.standard_normal((count, 2))
 
 
+def nearest(distances, copies, dataset):
+    two = np.stack([distances, distances + 1], axis=1)
+    return Neighbours(np.zeros(two.shape, np.int64), two, dataset, copies)
+
+
 def neighbours(ratio, copies=0, count=500, seed=0):
     rng = np.random.default_rng(seed)
     dataset = rng.gamma(9, size=count)
-    return {"n": Neighbours(ratio * dataset, np.arange(count) < copies, dataset)}
+    return {"n": nearest(ratio * dataset, np.arange(count) < copies, dataset)}
 
 
 def rates(ratio, spread=0.02):
@@ -415,7 +422,7 @@ def test_what_is_identical_is_never_better():
         (NO_COPIES, {"neighbours": neighbours(1.0, count=5)}, "5 distances.*at least 6"),
         (
             NO_COPIES,
-            {"neighbours": {"n": Neighbours(np.ones(9), np.zeros(9, bool), np.zeros(9))}},
+            {"neighbours": {"n": nearest(np.ones(9), np.zeros(9, bool), np.zeros(9))}},
             "is 0; half of them",
         ),
         (LIGHTER, {"costs": {"classifier": 0.0, "adm": 1.0}}, "'classifier' costs 0"),
@@ -502,10 +509,10 @@ def scale(tmp_path):
         "neighbours",
         {"neighbours": PARAMS.neighbours["n"]},
         "neighbours.npz",
-        indices=np.zeros((500, 2), np.int64),
-        distances=np.stack([near.nearest, near.nearest + 1], axis=1),
-        dataset_distances=near.dataset,
-        pixel_copies=near.copies,
+        indices=near.indices,
+        distances=near.distances,
+        dataset_distances=near.dataset_distances,
+        pixel_copies=near.pixel_copies,
     )
     (tmp_path / "throughput").mkdir()
     measured = {
@@ -622,14 +629,10 @@ BROKEN = {
     "metrics/a.json": [
         (None, "does not exist"),
         ("{}", "holds no scored run"),
-        ('{"metrics": {"fid": NaN}, "jackknife": {}, "num_samples": 5}', "metrics.fid: nan is not accepted"),
+        ('{"metrics": {"fid": NaN}, "jackknife": {}, "num_samples": 5}', "nan is no finite number"),
         (
             '{"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1, "x"], "pairs": []}}, "num_samples": 5}',
-            "jackknife.fid.values: 'x'",
-        ),
-        (
-            '{"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [], "pairs": []}}, "num_samples": 5}',
-            "jackknife.fid.values: holds no numbers",
+            "holds no scored run",
         ),
         ('{"metrics": {"fid": 1.0}, "jackknife": {}, "num_samples": 5}', "run 'a' of 5 samples has no interval"),
     ],
@@ -637,8 +640,7 @@ BROKEN = {
     "studies/n/neighbours.npz": [(None, "does not exist")],
     "throughput/t.json": [
         (None, "does not exist"),
-        ("{}", "naive.images_per_second: is missing"),
-        ('{"naive": {"images_per_second": [1.0, true]}}', "True is not accepted"),
+        ("{}", "holds no throughput that was measured"),
     ],
     "sizes.json": [
         (None, "does not exist"),
@@ -697,14 +699,6 @@ def test_evidence_made_with_another_section_is_refused_in_one_line(scale, case):
 def test_evidence_of_two_runs_that_changed_places_is_refused(scale):
     swap(scale / "metrics" / "a.json", scale / "metrics" / "b.json")
     with pytest.raises(UserError, match=r"metrics/a\.json: was made with checkpoint adm-200, but .* adm-100"):
-        write(scale)
-
-
-@pytest.mark.parametrize("made_by", [None, [], {}, {"params": None}, {"params": {"run": []}}])
-def test_metrics_that_tell_of_no_section_are_refused(scale, made_by):
-    path = scale / "metrics" / "a.json"
-    path.write_bytes(sealed_json(json.loads(path.read_bytes()) | {"made_by": made_by}))
-    with pytest.raises(UserError, match=r"a\.json: does not tell which section 'run' of the params file it was made"):
         write(scale)
 
 

@@ -12,9 +12,9 @@ from adm.metrics import blocks
 from adm.metrics.jackknife import PARTS, Jackknife
 from adm.params.claims import ClaimParams
 from adm.report.claims import judge
-from adm.report.decisions import Data, needed, risk
-from adm.report.evidence import Evidence, Score
-from adm.report.verdicts import expected_errors
+from adm.report.evidence import Evidence
+from adm.report.metrics import Score
+from adm.report.verdicts import Data, expected_errors, needed, risk
 
 CLAIM = TypeAdapter(ClaimParams)
 LOWER = CLAIM.validate_python(

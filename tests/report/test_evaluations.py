@@ -7,8 +7,7 @@ from adm.params.needs import needs_of, needs_of_figure
 from adm.params.runs import RunParams
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import draw
-from adm.report.own_table import own_table
-from adm.report.paper_tables import describe
+from adm.report.run_tables import describe, own_table
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_a_figure_stands_over_evaluations_on_a_logarithmic_axis(solved, placed, 
     needs = needs_of_figure(solved, "solvers")
     assert needs.metrics == ["more", "few", "euler", "heun"]
     write_scores(tmp_path, solved, needs.metrics)
-    guided, heun = draw(solved, solved.figures["solvers"], placed(needs, tmp_path)).axes
+    guided, heun = draw(solved, solved.figures["solvers"], placed(needs, tmp_path)).figure.axes
     assert guided.get_xscale() == heun.get_xscale() == "log"
     assert [line.get_xdata().tolist() for line in guided.lines] == [[5, 20], [10]]
     assert [line.get_ydata().tolist() for line in guided.lines] == [[2.0, 1.0], [3.0]]
@@ -52,7 +51,7 @@ def test_temperatures_stand_in_their_order_on_either_side_of_1(solved, placed, w
     figure = TemperaturesParams(kind="temperatures", curves=curves)
     params = solved.model_copy(update={"runs": solved.runs | runs, "figures": {"figure_11": figure}})
     write_scores(tmp_path, params, runs)
-    for axes in draw(params, figure, placed(needs_of_figure(params, "figure_11"), tmp_path)).axes:
+    for axes in draw(params, figure, placed(needs_of_figure(params, "figure_11"), tmp_path)).figure.axes:
         assert [line.get_xdata().tolist() for line in axes.lines] == [[0.9, 1.0, 1.017], [0.98, 1.0]]
 
 

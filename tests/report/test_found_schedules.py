@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import yaml
 
-from adm.arithmetic.respacing import respaced_timesteps
+from adm.config.respacing import respaced_timesteps
 from adm.params import UserError, check
 from adm.params.needs import needs_of_figure
-from adm.report.artwork import draw, remark
-from adm.report.paper_tables import describe
+from adm.report.artwork import draw
+from adm.report.run_tables import describe
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
 from adm.sampling.studies import write_study
 
@@ -58,11 +58,11 @@ def test_it_needs_its_study_and_the_schedules_of_its_runs(params, placed, tmp_pa
 
 
 def test_it_marks_the_timesteps_that_each_run_visits(params, inputs):
-    bounds, marks = draw(params, params.figures["found"], inputs).axes
+    bounds, marks = draw(params, params.figures["found"], inputs).figure.axes
     assert bounds.lines[0].get_ydata()[-1] == 2
     visited = [list(line.get_xdata()) for line in marks.lines]
     assert visited == [respaced_timesteps(100, "5,5,5,5,5"), [0, 1, 2], respaced_timesteps(100, "2,1,0,0,0")]
-    assert remark(params, params.figures["found"], inputs) == "Here: 8 images of bedroom under lsun-bedroom-800."
+    assert draw(params, params.figures["found"], inputs).remark == "Here: 8 images of bedroom under lsun-bedroom-800."
 
 
 @pytest.mark.parametrize(

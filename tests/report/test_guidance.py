@@ -7,10 +7,8 @@ from adm.paper import claims as claims_of_paper
 from adm.params import load
 from adm.params.claims import grouped
 from adm.params.references import keys_read
-from adm.params.tables import OwnTableParams
 from adm.report import artwork, curves
-from adm.report.own_table import own_table
-from adm.report.paper_tables import describe
+from adm.report.run_tables import describe
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +44,6 @@ def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, mon
         "classifier-free": "guidance scale",
         "autoguidance": "guidance scale",
     }
-
-
-def test_intervals_stand_beside_the_metrics_that_have_them(params, score, tmp_path):
-    paths = {run: tmp_path / f"{run}.json" for run in ("gan-1", "scale-0")}
-    for run, value in (("gan-1", 2.0), ("scale-0", None)):
-        intervals = ["fid"] if value else []
-        write_sealed_json(paths[run], score(params, run, 0.5, intervals, fid=value))
-    table = OwnTableParams(rows=list(paths), metrics=["fid", "fid_held_out"], intervals=True, caption="C.")
-    shown = own_table(params, table, {"metrics": paths})
-    assert shown["FID"].tolist() == ["2.00 [1.50, 2.50]", ""]
-    assert shown["FID, held out"].tolist() == [0.5, 0.5]
 
 
 def test_claims_of_later_papers_are_told_apart_from_the_papers(guided):

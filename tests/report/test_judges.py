@@ -8,19 +8,18 @@ from scipy import stats
 
 from adm.artifacts.manifest import provenance
 from adm.artifacts.seal import write_sealed_json
-from adm.config.metrics import POOLED
 from adm.metrics.jackknife import Jackknife
-from adm.paper import claims as claims_of_paper
 from adm.params import UserError
-from adm.params.claims import ClaimParams, completed, grouped
+from adm.params.claims import ClaimParams
 from adm.params.data import PublishedGraphParams, PublishedSection
 from adm.params.needs import needs_of_table
 from adm.params.references import NoSource
 from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
-from adm.report.evidence import Evidence, Score, read_evidence
-from adm.report.own_table import own_table
+from adm.report.evidence import Evidence, read_evidence
+from adm.report.metrics import Score
+from adm.report.run_tables import own_table
 from adm.stages import table as stage
 
 RUNS = ["gan-1", "scale-0", "scale-2"]
@@ -170,16 +169,3 @@ def test_a_claim_reads_both_scores(two, inputs):
         **{run: float(number) for number, run in enumerate(RUNS, start=1)},
         **{f"{run}@dinov2": 10.0 * number for number, run in enumerate(RUNS, start=1)},
     }
-
-
-def test_claims_of_later_work_stand_in_a_group_apart():
-    later = [key for key, claim in claims_of_paper().items() if claim.get("group") == "later"]
-    assert "judges-rank-alike" in later
-    given = {"judges-rank-alike": {"runs": RUNS, "judge": "dinov2"}, "adagn": {"none": "no time"}}
-    groups = grouped(TypeAdapter(dict[str, ClaimParams]).validate_python(completed(given)))
-    assert list(groups["later"]) == ["judges-rank-alike"]
-    assert "judges-rank-alike" not in groups["paper"]
-
-
-def test_a_judges_metrics_need_pooled_features_alone():
-    assert {"fid", "precision", "recall", "density", "coverage", "kid", "fid_infinity"} == set(POOLED)

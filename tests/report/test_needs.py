@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 
-from adm.artifacts.manifest import dump_sections, fingerprint
-from adm.artifacts.seal import write_sealed_csv
 from adm.params.claims import grouped
 from adm.params.figures import AblationsParams, CurvesParams
-from adm.params.needs import Needs, needs_of_claims, needs_of_figure, needs_of_table
-from adm.params.references import NoSource, keys_in, keys_read
-from adm.report.artwork import draw, remark
+from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.references import NoSource, keys_read
+from adm.report.artwork import draw
 from adm.sampling.batch import write_batch
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
-from adm.stages import table as stage
 
 NONE = NoSource(none="no time")
 
@@ -21,20 +18,6 @@ NONE = NoSource(none="no time")
 def needed(needs):
     """The kinds of which something is needed."""
     return {kind for kind, keys in needs.items() if keys}
-
-
-def test_keys_stand_once_and_in_order():
-    assert keys_in(["b", NONE, "a", "b", "c", "a"]) == ["b", "a", "c"]
-    assert keys_in([NONE]) == []
-
-
-def test_needs_are_listed_by_kind():
-    assert {kind: keys for kind, keys in Needs(metrics=["a"], data=["b"], sizes=True).items() if keys} == {
-        "metrics": ["a"],
-        "data": ["b"],
-        "sizes": [""],
-    }
-    assert needed(Needs()) == set()
 
 
 EXPECTED_KINDS = {
@@ -126,37 +109,13 @@ def test_claims_need_what_each_of_their_group_names(params, group):
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
 
 
-@pytest.mark.parametrize("name", [name for name in EXPECTED_KINDS if "throughput" not in EXPECTED_KINDS[name]])
-def test_a_table_is_made_from_its_needs_alone(params, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of_table(params, name)
-    write_scores(tmp_path, params, needs.metrics)
-    if needs.sizes:
-        write_sizes(tmp_path, params, parameters=1, forward_flops=1)
-    stage.run(name, params.tables[name], params, placed(needs, tmp_path), tmp_path / "out")
-    assert (tmp_path / "out.tex").exists()
-
-
-@pytest.mark.parametrize("name", ["figure_5", "figure_5_seconds", "figure_6", "figure_11"])
-def test_a_figure_of_curves_is_made_from_its_needs_alone(params, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of_figure(params, name)
-    inputs = placed(needs, tmp_path)
-    write_scores(tmp_path, params, needs.metrics)
-    if needs.sizes:
-        write_sizes(tmp_path, params, forward_flops=1)
-    (tmp_path / "training").mkdir()
-    for segment, path in inputs["training"].items():
-        made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
-        write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
-    assert draw(params, params.figures[name], inputs).axes
-
-
 def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, placed, write_scores, write_sizes, tmp_path):
     runs, batch_size = ["adm-128-250", "adm-128-500", "adm-128-4360"], params.models["adm-128"].training.batch_size
     shown = AblationsParams(kind="ablations", panels={"": {"one": runs}}, caption="Mine.")
     params = params.model_copy(update={"figures": {"mine": shown}})
     write_scores(tmp_path, params, runs)
     write_sizes(tmp_path, params, forward_flops=10**9)
-    (axes,) = draw(params, params.figures["mine"], placed(needs_of_figure(params, "mine"), tmp_path)).axes
+    (axes,) = draw(params, params.figures["mine"], placed(needs_of_figure(params, "mine"), tmp_path)).figure.axes
     assert axes.get_xlabel() == "Training compute (TFLOP)"
     expected = [3 * batch_size * iterations / 1000 for iterations in (250, 500, 4360)]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)
@@ -172,7 +131,7 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
     needs = needs_of_figure(params, "mine")
     assert (needed(needs), needs.metrics) == ({"metrics"}, runs)
     write_scores(tmp_path, params, runs)
-    first, second = draw(params, params.figures["mine"], placed(needs, tmp_path)).axes
+    first, second = draw(params, params.figures["mine"], placed(needs, tmp_path)).figure.axes
     assert first.lines[0].get_xdata().tolist() == values
     assert second.get_ylabel() == "FID (lower is better)"
     figure_stage.run("mine", params.figures["mine"], params, placed(needs, tmp_path), tmp_path / "mine")
@@ -191,11 +150,11 @@ def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_
     inputs, (early, late) = placed(needs, tmp_path), needs.studies
     for study in (early, late):
         write_likelihood_of(inputs["studies"][study], params.likelihoods[study], 4)
-    assert [len(axes.lines) for axes in draw(params, params.figures["likelihood"], inputs).axes] == [2, 2]
-    assert remark(params, params.figures["likelihood"], inputs) == "Here: 4 images of digits at 3 timesteps."
+    assert [len(axes.lines) for axes in draw(params, params.figures["likelihood"], inputs).figure.axes] == [2, 2]
+    assert draw(params, params.figures["likelihood"], inputs).remark == "Here: 4 images of digits at 3 timesteps."
     write_likelihood_of(inputs["studies"][late], params.likelihoods[late], 5)
     first, second = params.figures["likelihood"].curves
-    assert remark(params, params.figures["likelihood"], inputs) == (
+    assert draw(params, params.figures["likelihood"], inputs).remark == (
         f"Here: {first}, 4 images of digits at 3 timesteps; {second}, 5 images of digits at 3 timesteps."
     )
 

@@ -20,7 +20,7 @@ from adm.cli import carry_out
 from adm.params import UserError, load
 from adm.pipeline import Pipeline
 from adm.pipeline.exhibits import content_of_page
-from adm.report.metrics import read_intervals
+from adm.report.metrics import read_metrics
 from adm.report.page.document import MOST, document
 from adm.report.page.pictures import picture
 from adm.sampling.batch import write_batch
@@ -181,7 +181,7 @@ def test_captions_are_text(parsed):
 def test_intervals_are_those_of_the_metrics(made, parsed):
     pipeline = Pipeline(load(made / "params.yaml"))
     inputs = {"metrics": {run: pipeline.path("evaluate", run) for run in pipeline.params.runs}}
-    bounds = read_intervals(pipeline.params, list(pipeline.params.runs), inputs)
+    bounds = read_metrics(pipeline.params, list(pipeline.params.runs), ["fid"], inputs)
     told = [re.findall(r"[\d.]+", one["text"])[1:] for one in parsed.of("span") if one.get("class") == "interval"]
     assert np.array(told, float) == pytest.approx(bounds[["fid_low", "fid_high"]].to_numpy(), rel=5e-3)
 

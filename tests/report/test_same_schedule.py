@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.seal import write_sealed_json
+from adm.config.respacing import respaced_timesteps
 from adm.params import check
 from adm.params.needs import needs_of_claims
 from adm.pipeline import Pipeline

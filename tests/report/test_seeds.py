@@ -20,14 +20,11 @@ from adm.params.configurations import told_apart_by_schedules
 from adm.params.needs import needs_of, needs_of_claims, needs_of_figure, needs_of_table, opinions_in
 from adm.params.references import keys_read
 from adm.params.tables import OwnTableParams, RowsParams
-from adm.report.artwork import draw, remark
+from adm.report.artwork import draw
 from adm.report.claims import judge
-from adm.report.evidence import Evidence, Score, read_evidence
-from adm.report.metrics import read_intervals, read_metrics
-from adm.report.own_table import own_table
-from adm.report.paper import read_paper_table
-from adm.report.paper_tables import run_table
-from adm.report.seeds import over_seeds
+from adm.report.evidence import Evidence, read_evidence
+from adm.report.metrics import Score, over_seeds, read_metrics
+from adm.report.run_tables import own_table, read_paper_table, run_table
 from adm.report.tables import write_table
 from adm.stages import claims as claims_stage
 from adm.stages import table as table_stage
@@ -363,23 +360,24 @@ def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
     inputs = measured(needs_of_figure(params, "curve"))
     means = read_metrics(params, ["run-100", "run-400"], ["fid"], inputs)["fid"]
     assert means.to_list() == [12, 7]
-    ends = read_intervals(params, ["run-100"], inputs).loc["run-100"]
+    ends = read_metrics(params, ["run-100"], ["fid"], inputs)[["fid_low", "fid_high"]]
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
-    np.testing.assert_allclose(ends[["fid_low", "fid_high"]], [12 - half, 12 + half])
+    np.testing.assert_allclose(ends.loc["run-100"], [12 - half, 12 + half])
 
 
 def test_curves_go_through_means_with_bars(params, measured):
     inputs = measured(needs_of_figure(params, "curve"))
-    (axes,) = draw(params, params.figures["curve"], inputs).axes
+    figure, remark = draw(params, params.figures["curve"], inputs)
+    (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[100, 12], [200, 10], [400, 7]]
     (bars,) = axes.collections
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     np.testing.assert_allclose(bars.get_segments()[2][:, 1], [7 - half, 7 + half])
-    assert "t-interval" in remark(params, params.figures["curve"], inputs)
+    assert "t-interval" in remark
 
 
 def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
-    (axes,) = draw(params, params.figures["trade"], measured(needs_of_figure(params, "trade"))).axes
+    (axes,) = draw(params, params.figures["trade"], measured(needs_of_figure(params, "trade"))).figure.axes
     assert len(axes.collections) == 2
 
 
@@ -416,7 +414,7 @@ def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_s
     needs = needs_of_figure(digits, name)
     write_scores(tmp_path, digits, needs.metrics)
     write_sizes(tmp_path, digits, forward_flops=1)
-    assert draw(digits, digits.figures[name], placed(needs, tmp_path)).axes
+    assert draw(digits, digits.figures[name], placed(needs, tmp_path)).figure.axes
 
 
 def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):

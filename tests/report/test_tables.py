@@ -17,11 +17,10 @@ from adm.paper import TABLES
 from adm.params import UserError
 from adm.params.references import NoSource
 from adm.params.tables import HyperparametersParams, OwnTableParams, RowsParams, SweepsParams, ThroughputTableParams
-from adm.report import hyperparameters, paper_tables
-from adm.report.metrics import read_intervals, read_metrics, read_training_seconds
-from adm.report.own_table import own_table
-from adm.report.paper import read_paper_table
-from adm.report.tables import iterations, plain, write_table
+from adm.report import hyperparameters, run_tables
+from adm.report.metrics import read_metrics, read_training_seconds
+from adm.report.run_tables import own_table, read_paper_table
+from adm.report.tables import INTERVALS, iterations, plain, write_table
 from adm.stages import table as stage
 
 DAY = 24 * 60 * 60
@@ -105,8 +104,8 @@ def test_every_cell_comes_back_from_html(tmp_path):
     names = [*NASTY, "<script>alert('x')</script>"]
     numbers = [1.005, np.nan, 12.0, 3.14159, 1e-9, 1234.5678, -0.5, 7.0]
     table = pd.DataFrame({"Row": names, "FID, paper": numbers, "FID, here": numbers, "Note": ["<b>", *[""] * 7]})
-    intervals = pd.DataFrame({"FID, here": ["1 < 2", *[""] * 7]})
-    write_table(tmp_path / "t", table, "Table <1>", "A & caption.", intervals)
+    table.attrs[INTERVALS] = {"FID, here": ["1 < 2", *[""] * 7]}
+    write_table(tmp_path / "t", table, "Table <1>", "A & caption.")
     found = Cells((tmp_path / "t.html").read_text(encoding="utf-8"))
     upper, lower, *rows = found.rows
     assert (upper, lower) == (["Row", "FID", "Note"], ["paper", "here"])
@@ -172,7 +171,7 @@ def inputs(params, fid, score, write_sizes, tmp_path_factory):
 @pytest.mark.parametrize("name", ["table_6", "table_8", "table_9", "table_15", "table_16"])
 def test_a_table_of_runs_keeps_every_row_and_number_of_the_paper(params, inputs, fid, name):
     printed, shown = read_paper_table(name), params.tables[name]
-    table = paper_tables.run_table(printed, params, shown, inputs)
+    table = run_tables.run_table(printed, params, shown, inputs)
     assert table["Row"].tolist() == printed["row"].tolist()
     assert table["FID, paper"].tolist() == printed["fid"].tolist()
     assert table["FID, here"].tolist() == [fid[source] for source in shown.rows]
@@ -185,7 +184,7 @@ def test_a_table_of_runs_keeps_every_row_and_number_of_the_paper(params, inputs,
 def test_a_row_without_a_run_keeps_the_papers_numbers_and_says_why(params, inputs, fid):
     printed = read_paper_table("table_8")
     sources = ["gan-1", REASON, "stack-540-500", NoSource(none="only half as long here"), REASON]
-    table = paper_tables.run_table(printed, params, RowsParams(rows=sources), inputs)
+    table = run_tables.run_table(printed, params, RowsParams(rows=sources), inputs)
     assert len(table) == len(printed) == 5
     assert table["FID, paper"].tolist() == printed["fid"].tolist()
     assert table["Here"].tolist()[1::2] == [REASON.none, "only half as long here"]
@@ -201,8 +200,8 @@ def test_what_fills_a_row_is_described(params):
         "gan-0_5": "GAN digits, truncation 0.5",
         "stack-540-150": "adm-64-540 + adm-u-150, 25 steps",
     }
-    assert {source: paper_tables.describe(params, source) for source in described} == described
-    assert paper_tables.describe(params, REASON) == REASON.none
+    assert {source: run_tables.describe(params, source) for source in described} == described
+    assert run_tables.describe(params, REASON) == REASON.none
 
 
 def test_every_table_of_the_embedded_scale_is_written(params, inputs, tmp_path):
@@ -227,7 +226,7 @@ FLOPS = {"adm-128": 10**10, "classifier-128": 10**9, "adm-64": 2 * 10**9, "class
 
 
 def compute_of(params, run, flops):
-    return paper_tables.compute_of(params, params.tables["table_10"], run, flops)
+    return run_tables.compute_of(params, params.tables["table_10"], run, flops)
 
 
 def days(iterations, batch, rate):
@@ -263,7 +262,7 @@ def test_compute_uses_the_measured_rate_where_there_is_one(params, changed):
 
 def test_the_compute_table_prints_the_papers_days_as_they_are(params, inputs):
     printed, shown = read_paper_table("table_10"), params.tables["table_10"]
-    table = paper_tables.compute_table(printed, params, shown, inputs)
+    table = run_tables.compute_table(printed, params, shown, inputs)
     assert table["Generator compute, paper"].tolist()[:5] == ["", "116", "116", "", "92"]
     assert table["Classifier compute, paper"].tolist()[:7] == ["", "-", "-", "", "-", "", "9"]
     assert table["Total compute, paper"].tolist() == printed["total_compute"].tolist()
@@ -295,7 +294,7 @@ def test_the_lowest_fid_of_each_sweep_is_marked_and_none_where_one_run_stands_al
     for run, value in fids.items():
         write_sealed_json(paths[run], score(params, run, value))
     sources = ["scale-0_5", "scale-2", "scale-4", "ddim-1", REASON, "scale-256-2", REASON, "scale-256-4"]
-    table = paper_tables.sweep_table(SWEEP, params, SweepsParams(rows=sources), {"metrics": paths})
+    table = run_tables.sweep_table(SWEEP, params, SweepsParams(rows=sources), {"metrics": paths})
     assert table["Chosen, here"].tolist() == ["", "chosen", "", "", "", "chosen", "", ""]
     assert table["Chosen, paper"].tolist() == ["chosen", "", "", "", "chosen", "", "", "chosen"]
     assert table["Scale, here"].tolist() == ["0.5", "2", "4", "1", "", "2", "", "4"]
@@ -305,7 +304,7 @@ def test_the_lowest_fid_of_each_sweep_is_marked_and_none_where_one_run_stands_al
 
 
 def test_nothing_is_marked_where_nothing_was_swept(params):
-    table = paper_tables.sweep_table(SWEEP, params, SweepsParams(rows=[REASON] * len(SWEEP)), {"metrics": {}})
+    table = run_tables.sweep_table(SWEEP, params, SweepsParams(rows=[REASON] * len(SWEEP)), {"metrics": {}})
     assert set(table["Chosen, here"]) == {""}
     assert table["FID, here"].isna().all()
 
@@ -429,7 +428,7 @@ def test_intervals_are_students_around_the_measured_value(params, score, tmp_pat
     values = np.random.default_rng(0).normal(10.0, 2.0, 16)
     content = score(params, "scale-0", 10.0) | {"jackknife": {"fid": {"values": values.tolist(), "pairs": []}}}
     write_sealed_json(tmp_path / "run.json", content)
-    bounds = read_intervals(params, ["scale-0"], {"metrics": {"scale-0": tmp_path / "run.json"}}).loc["scale-0"]
+    bounds = read_metrics(params, ["scale-0"], ["fid"], {"metrics": {"scale-0": tmp_path / "run.json"}}).loc["scale-0"]
     expected = stats.ttest_1samp(values, 0).confidence_interval()
     assert (bounds["fid_low"], bounds["fid_high"]) == pytest.approx((expected.low, expected.high))
 
@@ -448,17 +447,14 @@ def test_metrics_come_in_the_order_asked_for_with_their_errors(params, fid, inpu
         {"metrics": [1], "jackknife": {}, "num_samples": 4},
         {"metrics": {"fid": "x"}, "jackknife": {}, "num_samples": 4},
         {"metrics": {"sfid": 1.0}, "jackknife": {}, "num_samples": 4},
-        {"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1.0, 2.0], "pairs": [1.0, 2.0]}}, "num_samples": 4},
-        {"metrics": {"fid": 1.0}, "jackknife": {"fid": {"values": [1.0], "pairs": []}}, "num_samples": 4},
         {"metrics": {"fid": 1.0}, "jackknife": {"fid": [1.0, 2.0]}, "num_samples": 4},
-        {"metrics": {"sfid": 1.0}, "jackknife": {"fid": {"values": [1.0, 2.0], "pairs": []}}, "num_samples": 4},
     ],
 )
 def test_what_holds_no_such_metrics_is_refused(params, score, tmp_path, content):
     whole = score(params, "scale-0")
     path = tmp_path / "a.json"
     write_sealed_json(path, content | {"made_by": whole["made_by"]})
-    with pytest.raises(UserError, match=r"a\.json: (holds no|metrics\.fid|jackknife\.fid)"):
+    with pytest.raises(UserError, match=r"a\.json: holds no"):
         read_metrics(params, ["scale-0"], ["fid"], {"metrics": {"scale-0": path}})
 
 

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.arithmetic.families import family_member, family_size, rounds_of
-from adm.arithmetic.respacing import respaced_timesteps
 from adm.artifacts.manifest import provenance, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.config.models import NoiseParams
+from adm.config.respacing import family_member, family_size, respaced_timesteps, rounds_of
 from adm.data.shards import ImageShards, write_shards
 from adm.diffusion.bound import pair_terms
 from adm.errors import UserError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adm.arithmetic.power_ema import combination, exponent_of, rate_of, snapshot_steps
+from adm.config.averages import combination, exponent_of, rate_of, snapshot_steps
 from adm.config.models import AveragesParams
 from adm.errors import UserError
 from adm.nets.checkpoints import averaged_weights, read_snapshot, snapshot_file, write_snapshot

@@ -9,7 +9,7 @@ from adm.params import load
 from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of, seconds_on
 from adm.planning.images import ImageCounts
-from adm.report.accelerators import V100
+from adm.report.compute import V100
 
 pytestmark = pytest.mark.xdist_group("planning")
 

@@ -1,11 +1,15 @@
 """What a page shows, before any file is read."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from adm.params.schema import Sections
+
+FOLDER = Path(__file__).with_name("templates")
+"""The folder of the page's template, style sheet and script."""
 
 
 @dataclass(frozen=True)
@@ -64,5 +68,13 @@ class Content:
     everything: str
 
     def of_kind(self, kind: str) -> list[Exhibit]:
-        """The exhibits of a kind."""
+        """List the exhibits of a kind."""
         return [exhibit for exhibit in self.exhibits if exhibit.kind == kind]
+
+
+def digest_of_parts() -> str:
+    """Hash the template, style sheet and script, which the digest of the code does not cover."""
+    digest = hashlib.sha256()
+    for path in sorted(FOLDER.iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -12,13 +12,10 @@ from markupsafe import Markup
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL
-from adm.report.html_tables import html_table, table_in
-from adm.report.page.content import Content, Exhibit
+from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.methods import machine, methods, software
-from adm.report.page.parts import FOLDER, TEMPLATE
-from adm.report.page.pictures import Picture, drawn, picture
-from adm.report.page.training import read_log, training_curves, training_row
-from adm.report.tables import title
+from adm.report.page.pictures import Picture, picture, read_log, training_curves, training_row
+from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, expected_errors, read_verdicts, verdict_table
 
 MOST = 15_000_000
@@ -68,7 +65,7 @@ class Trained:
 
 
 def document(content: Content) -> str:
-    """The page as HTML.
+    """Write the page as HTML.
 
     Args:
         content: What it shows. What does not exist is named in the page.
@@ -87,7 +84,7 @@ def document(content: Content) -> str:
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
     shown = [*claims, *tables, *pictures]
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template(TEMPLATE).render(
+    text = environment.get_template("page.html.j2").render(
         content=content,
         claims=claims,
         tables=tables,
@@ -129,12 +126,12 @@ def _table(exhibit: Exhibit) -> Shown:
 
 
 def _plain_table(path: Path, caption: str) -> str:
-    """A table from its csv, without intervals and with more digits."""
+    """Print a table from its csv, without intervals and with more digits."""
     try:
         printed = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: is no readable csv ({brief(error)})") from error
-    return html_table(printed, caption, [True] * len(printed.columns), pd.DataFrame(), pd.DataFrame())
+    return html_table(printed, caption, [True] * len(printed.columns))
 
 
 def _figure(exhibit: Exhibit, most: int) -> Shown:
@@ -145,7 +142,7 @@ def _figure(exhibit: Exhibit, most: int) -> Shown:
 
 
 def _trainings(content: Content) -> tuple[list[Trained], Markup]:
-    """Each model's curves, and the table of all; of a model whose logs are missing in part, those that are there."""
+    """Show each model's curves, and the table of all; of a model whose logs are missing in part, those there are."""
     trained, rows = list[Trained](), list[Mapping[str, str]]()
     for model, paths in content.logs.items():
         logs = [read_log(path) for path in paths if path.is_file()]
@@ -157,9 +154,9 @@ def _trainings(content: Content) -> tuple[list[Trained], Markup]:
                 f"Loss {first['loss']:.3g} up to iteration {first['step']:.0f}, {last['loss']:.3g} at the end, "
                 f"iteration {last['step']:.0f}."
             )
-            trained.append(Trained(model, drawn(training_curves(log)), told))
+            trained.append(Trained(model, training_curves(log), told))
     if not rows:
         return [], Markup()
     caption = "Training as its logs tell it: time is measured, and differs from machine to machine."
-    table = html_table(pd.DataFrame(rows), caption, [True, True] + [False] * 4, pd.DataFrame(), pd.DataFrame())
+    table = html_table(pd.DataFrame(rows), caption, [True, True] + [False] * 4)
     return trained, Markup(table)  # noqa: S704

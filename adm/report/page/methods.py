@@ -21,7 +21,7 @@ KINDS = {"diffusion": "diffusion model", "upsampler": "upsampler", "classifier":
 
 
 def software() -> dict[str, str]:
-    """The versions of Python and of the installed libraries here."""
+    """List the versions of Python and of the installed libraries here."""
     found: dict[str, str] = {"adm": "unknown"}
     for library in ("adm", *LIBRARIES):
         with suppress(PackageNotFoundError):
@@ -30,12 +30,12 @@ def software() -> dict[str, str]:
 
 
 def machine() -> str:
-    """The processor and the system of this machine."""
+    """Name the processor and the system of this machine."""
     return f"{processor_name()}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def methods(params: Sections) -> str:
-    """A paragraph on what was trained, sampled and scored, and with what, to be pasted into a text."""
+    """Write a paragraph on what was trained, sampled and scored, and with what, to be pasted into a text."""
     sentences = [_data(params), *_training(params), *_sampling(params), *_scoring(params), _software()]
     return " ".join(filter(None, sentences))
 

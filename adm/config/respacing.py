@@ -1,9 +1,11 @@
-"""Respacing: which of the training timesteps a sampler visits; here, so that the params file is checked by it."""
+"""Respacing: which of the training timesteps a sampler visits, which of them are guided, and families of schedules."""
 
 import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 STEPS_PATTERN = r"^((ddim|logsnr|rho)[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
 """What a schedule of sampling steps looks like."""
@@ -19,8 +21,38 @@ Images are lost in it, and the last timesteps of a cosine schedule have up to 20
 Source: Karras et al. (2022), table 1, sigma_max.
 """
 
-WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": lambda sigma: sigma ** (1 / RHO)}
+
+def root_of(sigma: float) -> float:
+    """Compute sigma^(1/RHO)."""
+    return float(sigma ** (1 / RHO))
+
+
+WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
+
+KEPT = 4
+"""A round of a search keeps one of so many members for the next, which looks at so many times as many images."""
+
+Rounds = list[tuple[int, int]]
+"""For each round, how many members take part, and how many images each is scored on."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The timesteps t of a process of T with low <= t / T <= high.
+
+    Attributes:
+        low: In [0, 1].
+        high: In [0, 1].
+        num_timesteps: T.
+    """
+
+    low: float
+    high: float
+    num_timesteps: int
+
+    def __contains__(self, t: float) -> bool:
+        return self.low <= t / self.num_timesteps <= self.high
 
 
 def respaced_timesteps(num_timesteps: int, steps: str, sigmas: Sequence[float] = ()) -> list[int]:
@@ -53,7 +85,7 @@ def respaced_timesteps(num_timesteps: int, steps: str, sigmas: Sequence[float] =
 
 
 def number_of_steps(num_timesteps: int, steps: str) -> int:
-    """How many timesteps a schedule visits, whatever the noise of each.
+    """Count the timesteps that a schedule visits, whatever the noise of each.
 
     Raises:
         ValueError: As in `respaced_timesteps`.
@@ -114,6 +146,41 @@ def _evenly(sigmas: Sequence[float], count: int, warp: Callable[[float], float])
 
 
 def nearest(levels: Sequence[float], level: float) -> int:
-    """The index of the nearest of increasing levels."""
+    """Find the index of the nearest of increasing levels."""
     after = min(max(bisect_left(levels, level), 1), len(levels) - 1)
     return after if len(levels) == 1 or levels[after] - level < level - levels[after - 1] else after - 1
+
+
+@cache
+def family_size(total: int, sections: int, most: int) -> int:
+    """Count the ways to give `total` steps to `sections`, each at most `most`."""
+    if sections == 0:
+        return int(total == 0)
+    return sum(family_size(total - part, sections - 1, most) for part in range(min(most, total) + 1))
+
+
+def family_member(rank: int, total: int, sections: int, most: int) -> list[int]:
+    """List the steps of each section of the `rank`-th member, from 0 to `family_size` - 1, in lexicographic order."""
+    parts: list[int] = []
+    for left in reversed(range(sections)):
+        part = 0
+        while rank >= (count := family_size(total - part, left, most)):
+            rank -= count
+            part += 1
+        parts.append(part)
+        total -= part
+    return parts
+
+
+def rounds_of(members: int, num_images: int) -> Rounds:
+    """Plan the rounds of successive halving, here quartering: all have about the same cost.
+
+    The last one scores at most KEPT members, each on all images.
+
+    Source: successive halving of Jamieson & Talwalkar (2016), with a factor of KEPT instead of 2.
+    """
+    rounds = [(members, num_images)]
+    while rounds[-1][0] > KEPT:
+        rounds.append((math.ceil(rounds[-1][0] / KEPT), num_images))
+    last = len(rounds) - 1
+    return [(count, images // KEPT ** (last - place)) for place, (count, images) in enumerate(rounds)]

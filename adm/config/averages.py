@@ -18,7 +18,7 @@ LARGEST_ERROR = 0.1
 
 
 def exponent_of(length: float) -> float:
-    """The exponent gamma of the average of a length, sigma_rel = (gamma + 1)^0.5 (gamma + 2)^-1 (gamma + 3)^-0.5.
+    """Compute the exponent gamma of an average's length, sigma_rel = (gamma + 1)^0.5 (gamma + 2)^-1 (gamma + 3)^-0.5.
 
     Args:
         length: In (0, 12^-0.5), so that gamma is positive.
@@ -30,7 +30,7 @@ def exponent_of(length: float) -> float:
 
 
 def rate_of(exponent: float, step: int) -> float:
-    """The share beta that an average keeps of itself at an update.
+    """Compute the share beta that an average keeps of itself at an update.
 
     Args:
         exponent: gamma.
@@ -43,12 +43,12 @@ def rate_of(exponent: float, step: int) -> float:
 
 
 def snapshot_steps(every: int, step: int) -> list[int]:
-    """The iterations whose snapshots a checkpoint at iteration `step` holds: each multiple of `every`, and its own."""
+    """List the iterations whose snapshots a checkpoint at `step` holds: each multiple of `every`, and its own."""
     return [*range(every, step, every), step]
 
 
 def combination(steps: Sequence[int], lengths: Sequence[float], length: float) -> tuple[NDArray[np.float64], float]:
-    """The average of any length as the combination of snapshots whose profile is nearest to its own.
+    """Express the average of any length as the combination of snapshots whose profile is nearest to its own.
 
     Coefficients sum to 1, so that weights that did not change are their own average. The paper leaves the sum free;
     with few snapshots it then falls short of 1, and all weights shrink.
@@ -100,7 +100,7 @@ def check_combined(every: int, step: int, lengths: Sequence[float], length: floa
 
 
 def _product(t_a: ArrayLike, gamma_a: ArrayLike, t_b: ArrayLike, gamma_b: ArrayLike) -> NDArray[np.float64]:
-    """The integral of the product of two profiles, of which each is zero after its own t."""
+    """Integrate the product of two profiles, of which each is zero after its own t."""
     t_a, gamma_a, t_b, gamma_b = (np.asarray(values, np.float64) for values in (t_a, gamma_a, t_b, gamma_b))
     # Powers of a ratio below 1 do not overflow, as those of t would.
     overlap = np.where(t_a < t_b, (np.minimum(t_a, t_b) / t_b) ** gamma_b, (np.minimum(t_a, t_b) / t_a) ** gamma_a)

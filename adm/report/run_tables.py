@@ -1,0 +1,317 @@
+"""Tables of runs: the paper's, with its values and those measured here in its rows, and the user's own.
+
+What builds a table of the paper takes the paper's table, the sections of the params file that it rests on, the table's
+own section, with as many rows as the paper's table, and the artifacts that `adm.params.needs` names. It raises a
+UserError if an artifact is missing, or was made with other sections.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from adm.config.metrics import METRICS, POOLED
+from adm.config.samplers import SAMPLERS, USUAL
+from adm.paper import JUDGED, table_cells
+from adm.params.references import NoSource, keys_in
+from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
+from adm.params.schema import Sections
+from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
+from adm.report.compute import theoretical_throughput, v100_days
+from adm.report.metrics import Inputs, OverSeeds, read_metrics, read_sizes
+from adm.report.tables import DECIMALS, INTERVALS, plain, significant
+
+_PaperTable = RowsParams | SweepsParams | ComputeParams
+
+SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
+"""How spacings that have a name are printed."""
+
+HERE = "Here"
+"""The column that names the run of a row, or says why there is none."""
+
+DIGITS_OF_ERROR = 2
+"""Significant digits of a standard error."""
+
+LABELS = {"group": "Group", "row": "Row"}
+"""Names of the columns that label rows; `named` replaces them by the headings of their table."""
+
+ROWS = {
+    "table_6": "Operation",
+    "table_7": "Implementation",
+    **dict.fromkeys(("table_8", "table_9"), "Iterations"),
+    "table_10": "Model",
+    **dict.fromkeys(("table_11", "table_12", "table_13", "table_14"), "Hyperparameter"),
+    **dict.fromkeys(("table_15", "table_16"), "Schedule"),
+}
+"""Heading of the rows of each table."""
+
+GROUPS = {"table_7": "Model", "table_10": "Dataset", "table_16": "Dataset", "appendix_k": "Model"}
+"""Heading of the groups of rows of each table."""
+
+
+def run_table(paper: pd.DataFrame, params: Sections, section: RowsParams, inputs: Inputs) -> pd.DataFrame:
+    """Build Tables 6, 8, 9, 15 and 16: metrics of runs."""
+    table = labels(paper)
+    table[HERE] = [describe(params, source) for source in section.rows]
+    return _with_further(table, section, _beside(table, paper, params, section, inputs))
+
+
+def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams, inputs: Inputs) -> pd.DataFrame:
+    """Build Table 10: training compute of generator and classifier in V100-days, and metrics.
+
+    Source: Appendix B.3.
+    """
+    checkpoints = {key: trained_for(params, key) for key in keys_in(section.rows)}
+    models = [params.model_of(point) for pair in checkpoints.values() for points in pair for point in points]
+    flops = read_sizes(params, models, "forward_flops", inputs)
+    table = labels(paper)
+    table[HERE] = [describe(params, source) for source in section.rows]
+    days = {key: compute_of(params, section, key, flops) for key in checkpoints}
+    spent = [days[source] if isinstance(source, str) else None for source in section.rows]
+    for number, name in enumerate(("generator", "classifier", "total")):
+        printed = [each if isinstance(each, str) else plain(each) for each in paper[f"{name}_compute"]]
+        table[f"{name.capitalize()} compute, paper"] = printed
+        table[f"{name.capitalize()} compute, here"] = ["" if each is None else f"{each[number]:.3g}" for each in spent]
+    found = _beside(table, paper, params, section, inputs)
+    table["Note"] = paper["note"]
+    return _with_further(table, section, found)
+
+
+def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
+    """List the checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none.
+
+    Those of a group are its first run's: seeds do not change what training costs.
+    A run of gradient scale zero needs no classifier.
+    """
+    section = params.section_of(run)
+    if isinstance(section, UpsampledRunParams):
+        generators, classifiers = trained_for(params, section.base)
+        return [section.checkpoint, *generators], classifiers
+    if not isinstance(section, RunParams):
+        return [], []
+    classifier = section.classifier if section.gradient_scale else None
+    generators = [section.checkpoint]
+    guide = section.guide
+    # An earlier checkpoint of the same model takes no training beside the later one's.
+    if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
+        generators.append(guide.checkpoint)
+    return generators, [] if classifier is None else [classifier]
+
+
+def compute_of(
+    params: Sections, section: ComputeParams, run: str, flops: dict[str, int]
+) -> tuple[float, float, float] | None:
+    """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
+    generators, classifiers = trained_for(params, run)
+    if not generators:
+        return None
+    generator, classifier = (
+        sum(days_of(params, section, checkpoint, flops) for checkpoint in checkpoints)
+        for checkpoints in (generators, classifiers)
+    )
+    return generator, classifier, generator + classifier
+
+
+def days_of(params: Sections, section: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
+    """Count V100-days of a checkpoint's training, at the measured throughput of its model, else in theory."""
+    name = params.model_of(checkpoint)
+    rate = section.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
+    training = params.models[name].training
+    return v100_days(params.iteration_of(checkpoint), training.batch_size, rate)
+
+
+def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, inputs: Inputs) -> pd.DataFrame:
+    """Build Appendix K's table: the gradient scales of sweeps, with the chosen one of each sweep marked.
+
+    The chosen one here has the lowest FID; a sweep with a single run has no chosen one.
+
+    Source: Appendix K.
+    """
+    table = labels(paper)
+    table["Sampler"] = paper["sampler"]
+    table["Scale, paper"] = [f"{scale:g}" for scale in paper["gradient_scale"]]
+    table["Chosen, paper"] = ["chosen" if chosen else "" for chosen in paper["chosen"]]
+    table[HERE] = [describe(params, source) for source in section.rows]
+    runs = [params.runs[params.members(source)[0]] if isinstance(source, str) else None for source in section.rows]
+    table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
+    found = _metrics_of(params, section, ["fid"], inputs)
+    table["FID, here"] = found["fid"].to_numpy()
+    sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
+    best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
+    table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
+    table["FID, here"] = _over_seeds(found, "fid", found["fid"])
+    return _with_further(table, section, found)
+
+
+def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
+    """Build a table of the user's own: metrics of runs, a row a run and a column for each metric and judge.
+
+    ± is a standard error, and brackets hold a 95 % interval. A group of runs has the metric over seeds of training in
+    its cells. The column of evaluations is empty for runs that no denoiser samples.
+    """
+    labels, runs = list(section.rows), list(section.rows.values())
+    found = read_metrics(params, runs, section.metrics, inputs)
+    opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in section.judges}
+    table = pd.DataFrame({"Run": labels, HERE: [describe(params, run) for run in runs]})
+    if section.evaluations:
+        table["Evaluations"] = [
+            str(params.evaluations_of(run).denoiser) if isinstance(params.section_of(run), SamplingParams) else ""
+            for run in runs
+        ]
+    columns = {name: METRICS[name].label for name in section.metrics}
+    for name, column in columns.items():
+        table[column] = _over_seeds(found, name, _printed(found, name, section.intervals))
+        for judge, opinion in opinions.items() if name in POOLED else ():
+            # The I of FID and KID stands for Inception.
+            label = f"{column.replace('FID', 'FD').replace('KID', 'KD')}, {judge}"
+            if judge == section.published:
+                paper = read_paper_table(JUDGED)
+                values = paper[paper["judge"] == judge].set_index("row")[name].reindex(labels)
+                table[f"{label}, published"] = [float(value) for value in values]
+            table[label] = _printed(opinion, name, section.intervals)
+    table.attrs[INTERVALS] = _intervals(found, columns)
+    return table
+
+
+def read_paper_table(name: str) -> pd.DataFrame:
+    """Read a table transcribed from the paper, with the paper's rows in their order.
+
+    Args:
+        name: One of `adm.paper.TABLES`.
+
+    Returns:
+        A column of numbers and empty cells is float64, with NaN for empty cells. A column of `true` and `false` is
+        bool. Every other column holds stripped strings, with "" for empty cells.
+    """
+    header, rows = table_cells(name)
+    table = pd.DataFrame(rows, columns=list(header), dtype=str)
+    return pd.DataFrame({column: _typed(table[column]) for column in header})
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Turn a column into bool or float64 if all its cells allow it, else unchanged."""
+    filled = column[column != ""]
+    if column.isin(["true", "false"]).all() and not column.empty:
+        return column == "true"
+    numbers = pd.to_numeric(column, errors="coerce")
+    if filled.empty or numbers[filled.index].isna().any():
+        return column
+    return numbers.astype("float64")
+
+
+def _metrics_of(params: Sections, section: _PaperTable, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
+    """Metrics of a table's rows, those that it asks for beside the paper's, too; NaN where a row has no run."""
+    found = read_metrics(params, keys_in(section.rows), list(dict.fromkeys([*names, *section.further])), inputs)
+    return found.reindex([source if isinstance(source, str) else None for source in section.rows])
+
+
+def _beside(
+    table: pd.DataFrame, paper: pd.DataFrame, params: Sections, section: _PaperTable, inputs: Inputs
+) -> pd.DataFrame:
+    """Append two columns for each metric of the paper's table, the paper's values and ours; return the metrics."""
+    names = [name for name in METRICS if name in paper]
+    found = _metrics_of(params, section, names, inputs)
+    for name in names:
+        table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
+        table[f"{METRICS[name].label}, here"] = _over_seeds(found, name, found[name])
+    return found
+
+
+def _with_further(table: pd.DataFrame, section: _PaperTable, found: pd.DataFrame) -> pd.DataFrame:
+    """Append the further metrics that a table asks for behind the paper's columns."""
+    for name in section.further:
+        table[f"{METRICS[name].label}, here"] = _printed(found, name)
+    columns = {name: column for name in METRICS if (column := f"{METRICS[name].label}, here") in table}
+    table.attrs[INTERVALS] = _intervals(found, columns)
+    return table
+
+
+def _over_seeds(found: pd.DataFrame, name: str, cells: Iterable[Any]) -> list[Any]:
+    """Put a metric over seeds of training in the place of a group's mean, unless no seed changes it."""
+    groups = found.get(f"{name}_seeds", [None] * len(found))
+    return [
+        over if isinstance(over, OverSeeds) and over.spread else cell for over, cell in zip(groups, cells, strict=True)
+    ]
+
+
+def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[float] | list[str]:
+    """Print a metric, "" if there are too few samples: numbers, or texts with ± or with intervals in brackets."""
+    metric, low, high = METRICS[name], f"{name}_low", f"{name}_high"
+    if metric.error is None and intervals and low in found:
+        texts = ["" if pd.isna(value) else f"{value:.{DECIMALS}f}" for value in found[name]]
+        return [
+            text if pd.isna(a) else f"{text} [{a:.{DECIMALS}f}, {b:.{DECIMALS}f}]"
+            for text, a, b in zip(texts, found[low], found[high], strict=True)
+        ]
+    if metric.digits is None:
+        return [float(value) for value in found[name]]
+    texts = ["" if pd.isna(value) else significant(value, metric.digits) for value in found[name]]
+    if metric.error is None:
+        return texts
+    return [
+        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text and not pd.isna(error) else text
+        for text, error in zip(texts, found[metric.error], strict=True)
+    ]
+
+
+def _intervals(found: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, list[str]]:
+    """Print the 95 % intervals of the columns of metrics that have some, as text; "" for a cell that has none."""
+    return {
+        column: [
+            "" if pd.isna(low) else f"95 %: {low:.3g} to {high:.3g}"
+            for low, high in zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
+        ]
+        for name, column in columns.items()
+        if f"{name}_low" in found
+    }
+
+
+def labels(paper: pd.DataFrame) -> pd.DataFrame:
+    """Begin a table with the columns that label rows, under their printed headings."""
+    names = [name for name in LABELS if name in paper]
+    return paper[names].rename(columns=LABELS)
+
+
+def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Give rows and groups the headings of the table `name`."""
+    return table.rename(columns={"Row": ROWS.get(name, "Row"), "Group": GROUPS.get(name, "Group")})
+
+
+def describe(params: Sections, source: str | NoSource) -> str:
+    """Describe the run or the group of runs of a row in short, or say why there is none."""
+    if isinstance(source, NoSource):
+        return source.none
+    if source in params.groups:
+        first, *_ = runs = params.groups[source]
+        ending = first.removeprefix(source) if first.startswith(f"{source}-") else ""
+        return f"{describe(params, first).replace(ending, '')}, {len(runs)} seeds"
+    run = params.scored[source]
+    if isinstance(run, GanRunParams):
+        return f"GAN {run.gan}, truncation {run.truncation:g}"
+    if isinstance(run, UpsampledRunParams):
+        return f"{params.runs[run.base].checkpoint} + {run.checkpoint}, {_way(run)}"
+    if isinstance(run, RunParams):
+        found = "" if run.schedule is None else f" of {run.schedule}"
+        limited = ""
+        if run.guidance_interval is not None:
+            timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
+            limited = f", {run.guided_steps(timesteps)} guided"
+        return f"{run.checkpoint}, {_way(run)}{found}{limited}"
+    return run.filename
+
+
+def _way(run: SamplingParams) -> str:
+    """Name the sampler with its own fields, and the number of steps."""
+    sampler = SAMPLERS[run.sampler]
+    given = run.values()
+    own = ", ".join(f"{name} {given[name]}" for name in sampler.fields if name in given)
+    words = ["" if run.sampler == USUAL else sampler.label, f"({own})" if own else "", printed_steps(run.steps)]
+    return " ".join(filter(None, words))
+
+
+def printed_steps(steps: str) -> str:
+    """Print a schedule of sampling steps in words."""
+    for form, spacing in SPACINGS.items():
+        if steps.startswith(form):
+            return f"{steps.removeprefix(form)} steps{spacing}"
+    return f"{steps} steps"
