@@ -25,9 +25,8 @@ from adm.config.released import RELEASED
 from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
-from adm.params.execution import ExecutionParams
+from adm.params.execution import ExecutionParams, ProcessResources
 from adm.params.load import write
-from adm.params.resources import ProcessResources
 from adm.pipeline import Job, Kind, Pipeline, kinds
 from adm.pipeline.arguments import arguments
 from adm.sampling.blocks import Shard

@@ -6,7 +6,7 @@ from typing import Any
 
 from adm.config.metrics import METRICS
 from adm.params import UserError, read
-from adm.params.judges import AT
+from adm.params.section import AT
 from adm.params.tables import OwnTableParams
 from adm.pipeline import Job, Pipeline
 

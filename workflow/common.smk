@@ -11,7 +11,7 @@ if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
 
 from adm.params import UserError, load
-from adm.params.parsing import read_yaml
+from adm.params.reading import read_yaml
 from adm.pipeline import Pipeline, kinds
 
 if not workflow.configfiles:

@@ -6,13 +6,24 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from adm.errors import accepted, shown
+from adm.errors import accepted
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+def _increasing(values: list[Any]) -> list[Any]:
+    if sorted(set(values)) != values:
+        raise ValueError(f"{values} must increase")
+    return values
+
+
+Increasing = AfterValidator(_increasing)
+"""Marks a list whose values must increase."""
+
 INTRODUCED = Path(__file__).with_name("introduced.json")
 """By classes of sections, the defaults that their fields were introduced with. `adm schema` adds those of new fields,
 and changes none: so a result that was made with another default than today's is told from today's."""
@@ -27,7 +38,7 @@ class Config(BaseModel):
     """Fields that decide which jobs exist, but not what a job computes."""
 
     def values(self, by_name: bool = False) -> dict[str, Any]:
-        """The values that differ from the defaults that fields were introduced with, as plain values.
+        """Give the values that differ from the defaults that fields were introduced with, as plain values.
 
         Manifests and triggers hold them. A new field with a default does not change them; another default of a field
         does, wherever it is taken. Triggers have fields in the order of their names: engines compare their text, and a
@@ -36,7 +47,7 @@ class Config(BaseModel):
         return {name: value for name, value in self.told(by_name).items() if name not in self.DECLARED}
 
     def told(self, by_name: bool = False) -> dict[str, Any]:
-        """The same, with the fields that only decide which jobs exist."""
+        """Give the same, with the fields that only decide which jobs exist."""
         names = sorted(type(self).model_fields) if by_name else type(self).model_fields
         found = {name: _plain(vars(self)[name], by_name) for name in names if name in vars(self)}
         introduced = introduced_defaults(type(self))
@@ -48,7 +59,7 @@ class Config(BaseModel):
         if isinstance(data, dict):
             for key in data:
                 if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {shown(key)}; {accepted(list(cls.model_fields), str(key))}")
+                    raise ValueError(f"unknown key {key!r}; {accepted(list(cls.model_fields), str(key))}")
         return data
 
 
@@ -58,7 +69,7 @@ OWN = ("adm.config.", "adm.params.")
 
 @cache
 def introduced_defaults(section: type[Config]) -> dict[str, Any]:
-    """The defaults that fields of a class were introduced with, as plain values; today's of fields not recorded yet."""
+    """Give the defaults that fields of a class were introduced with, as plain values; today's of new fields."""
     recorded = _recorded().get(section.__name__, {}) if section.__module__.startswith(OWN) else {}
     return {
         name: recorded.get(name, _plain(field.get_default(call_default_factory=True), by_name=False))

@@ -1,12 +1,11 @@
-"""What a model is: its noise, its network, and how it is trained."""
+"""What a model and a GAN are and how they are trained, and timings of training."""
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from adm.config.base import Config, Fraction, PositiveInt, Seed
+from adm.config.base import Config, Fraction, Increasing, PositiveInt, Seed
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.errors import shown
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Of a network's arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
@@ -45,14 +44,8 @@ class AveragesParams(Config):
     Source: Karras et al. (2024), EDM2, section 3.
     """
 
-    lengths: list[EmaLength] = [0.05, 0.1]
+    lengths: Annotated[list[EmaLength], Field(min_length=2), Increasing] = [0.05, 0.1]
     every: PositiveInt
-
-    @model_validator(mode="after")
-    def _several_lengths_increase(self) -> Self:
-        if len(self.lengths) < 2 or sorted(set(self.lengths)) != self.lengths:
-            raise ValueError(f"lengths {self.lengths} must be two or more, and increase")
-        return self
 
 
 class TrainingSeeds(Config):
@@ -75,13 +68,13 @@ def _one_or_three(value: Any) -> Any:
     if isinstance(value, TrainingSeeds) or all(is_seed(one) for one in given):
         return value
     raise ValueError(
-        f"{shown(value)} is not accepted; write a whole number from 0 on, or three by name: "
+        f"{value!r} is not accepted; write a whole number from 0 on, or three by name: "
         "{weights: 1, data: 2, noise: 3}"
     )
 
 
 def is_seed(value: Any) -> bool:
-    """Whether a value from YAML is a seed: a whole number from 0 on."""
+    """Tell whether a value from YAML is a seed: a whole number from 0 on."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -138,6 +131,13 @@ class TrainingParams(Config):
 class _Model(Config):
     training: TrainingParams
 
+    @model_validator(mode="after")
+    def _labels_can_be_dropped(self) -> Self:
+        has_labels = isinstance(self, DiffusionModel) and self.network.num_classes
+        if (rate := self.training.label_dropout) and not has_labels:
+            raise ValueError(f"training.label_dropout {rate} is for diffusion models with classes; leave it out")
+        return self
+
 
 class _Denoiser(_Model):
     noise: ProcessParams = ProcessParams()
@@ -153,21 +153,11 @@ class _Denoiser(_Model):
         return self
 
 
-def _check_labels(model: _Model, num_classes: int | None = None) -> None:
-    if (rate := model.training.label_dropout) and not num_classes:
-        raise ValueError(f"training.label_dropout {rate} is for diffusion models with classes; leave it out")
-
-
 class DiffusionModel(_Denoiser):
     """A diffusion model."""
 
     kind: Literal["diffusion"]
     network: UNetParams
-
-    @model_validator(mode="after")
-    def _labels_can_be_dropped(self) -> Self:
-        _check_labels(self, self.network.num_classes)
-        return self
 
 
 class UpsamplerModel(_Denoiser):
@@ -175,11 +165,6 @@ class UpsamplerModel(_Denoiser):
 
     kind: Literal["upsampler"]
     network: UpsamplerParams
-
-    @model_validator(mode="after")
-    def _no_label_is_dropped(self) -> Self:
-        _check_labels(self)
-        return self
 
 
 class ClassifierModel(_Model):
@@ -189,10 +174,41 @@ class ClassifierModel(_Model):
     network: ClassifierParams
     noise: NoiseParams = NoiseParams()
 
-    @model_validator(mode="after")
-    def _no_label_is_dropped(self) -> Self:
-        _check_labels(self)
-        return self
+
+class Gan(Config):
+    """A class-conditional GAN and its training: hinge loss, Adam, an averaged generator.
+
+    Image size and classes are the dataset's. `channels` is the width at full resolution; each halving doubles it. An
+    iteration updates the discriminator `discriminator_steps` times, each time on a new batch, and the generator once.
+    `discriminator_rate` and `generator_rate` are learning rates; both fall linearly to zero at the last iteration.
+    """
+
+    latent: PositiveInt = 16
+    channels: Annotated[int, Field(ge=8, multiple_of=8)] = 16
+    iterations: PositiveInt
+    batch_size: PositiveInt = 64
+    discriminator_steps: PositiveInt = 1
+    generator_rate: Annotated[float, Field(gt=0)] = 1.0e-3
+    discriminator_rate: Annotated[float, Field(gt=0)] = 1.0e-3
+    ema_rate: Fraction = 0.995
+    seed: Seed = 0
+    threads: PositiveInt = 1
+
+
+class Throughput(Config):
+    """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
+
+    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32. `device` is
+    what computes: it is what is measured, so it stands here and not under `resources`.
+    """
+
+    naive_batch: PositiveInt
+    optimised_batch: PositiveInt
+    optimised_precision: Precision = "float32"
+    steps: PositiveInt = 5
+    repetitions: PositiveInt = 5
+    threads: PositiveInt = 1
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 AnyModel = Annotated[DiffusionModel | UpsamplerModel | ClassifierModel, Field(discriminator="kind")]

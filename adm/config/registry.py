@@ -4,13 +4,12 @@ A row is code to whom it matters: its values, and the modules of the functions t
 code holds the rows that a job's sections name, and those that `always` count, so that a new row has nothing run again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 
-from adm.errors import shown
+from adm.config.marks import marked
 
 Row = TypeVar("Row")
 
@@ -52,56 +51,18 @@ class OneOf:
 
     def _known(self, name: str) -> str:
         if name not in self.registry:
-            raise ValueError(f"{shown(name)} is no {self.registry.what}; there are {', '.join(self.registry)}")
+            raise ValueError(f"{name!r} is no {self.registry.what}; there are {', '.join(self.registry)}")
         return name
 
 
 def rows_in(content: Any) -> list[str]:
-    """The rows that sections name, as "sampler.ddim", sorted.
+    """List the rows that sections name, as "sampler.ddim", sorted.
 
     Args:
         content: A section, or mappings and lists of sections; anything else names none.
     """
-    return sorted(set(_rows(content)))
-
-
-def _rows(content: Any) -> Iterator[str]:
     if isinstance(content, BaseModel):
-        marked = _marked(type(content))
-        for field in type(content).model_fields:
-            value = getattr(content, field, None)
-            yield from _rows(value)
-            for registry in marked.get(field, ()):
-                yield from (f"{registry.what}.{name}" for name in _texts(value) if name in registry)
-    elif isinstance(content, Mapping):
-        for value in content.values():
-            yield from _rows(value)
-    elif isinstance(content, list | tuple):
-        for value in content:
-            yield from _rows(value)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _texts(one)
-
-
-@cache
-def _marked(section: type[BaseModel]) -> dict[str, list[Registry[Any]]]:
-    """By the fields of a class of sections that name rows, the registries of these."""
-    found = {
-        name: [mark.registry for mark in [*field.metadata, *_marks(field.annotation)] if isinstance(mark, OneOf)]
-        for name, field in section.model_fields.items()
-    }
-    return {name: registries for name, registries in found.items() if registries}
-
-
-def _marks(annotation: Any) -> Iterator[Any]:
-    """All that stands in `Annotated` within an annotation."""
-    yield from getattr(annotation, "__metadata__", ())
-    for part in get_args(annotation):
-        if not isinstance(part, type) or get_args(part):
-            yield from _marks(part)
+        named = marked(OneOf, type(content), content)
+        return sorted({f"{row.ref.registry.what}.{row.key}" for row in named if row.key in row.ref.registry})
+    values = content.values() if isinstance(content, Mapping) else content if isinstance(content, list | tuple) else ()
+    return sorted({row for value in values for row in rows_in(value)})

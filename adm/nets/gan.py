@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from adm.config.gans import Gan
+from adm.config.models import Gan
 from adm.nets.layers import M, plain_resampling
 
 WEIGHTS = "generator.safetensors"

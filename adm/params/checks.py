@@ -1,58 +1,105 @@
 """Checks across sections of a params file: every name resolves, and sections that belong together fit."""
 
 from collections.abc import Collection
+from functools import cache
+from typing import TypeVar, get_args
 
 from adm.config.models import check_equal, check_fits, check_shared
+from adm.config.networks import UNetParams
 from adm.config.respacing import family_size, number_of_steps, rounds_of
 from adm.config.samplers import SAMPLERS
+from adm.errors import accepted
 from adm.params.data import DatasetParams
-from adm.params.gans import GanRunParams
-from adm.params.guidance_checks import check_guides
-from adm.params.keys import check_class, check_kept, check_known, check_references
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, ModelParams, UpsamplerModelParams
-from adm.params.report_checks import check_report
-from adm.params.runs import RunParams, SamplingParams
-from adm.params.schedules import SearchParams, VariationalParams
-from adm.params.schema import Params
-from adm.params.studies import BoundParams
+from adm.params.references import Named, references
+from adm.params.runs import GanRunParams, RunParams, SamplingParams
+from adm.params.schema import Params, ScoredSection
+from adm.params.studies import BoundParams, SearchParams, VariationalParams
 
 FEWEST_SCORED = 4
 """Images of a score, as of a run."""
 
+_number_of_steps = cache(number_of_steps)
+"""Hundreds of runs share few schedules."""
+
+Model = TypeVar("Model", DiffusionModelParams, UpsamplerModelParams, ClassifierModelParams)
+
 
 def check(params: Params) -> None:
-    """Check all cross references.
+    """Check all cross references but those of tables, figures and claims.
 
     Raises:
         ValueError: A reference is wrong; the message names the key, the value and what is accepted.
     """
-    check_references(params)
-    for key, extractor in params.extractors.items():
-        if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
-            raise ValueError(
-                f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
-            )
-    _check_devices(params)
+    for named in references(type(params), params):
+        _check_reference(params, named)
     _check_names(params)
-    _check_extractors(params)
-    _check_sizes(params)
-    for key in params.models:
-        _check_training(params, key)
-    _check_schedules(params)
+    _check_features(params)
+    for key, model in params.models.items():
+        if model.dataset is not None:
+            _check_training(params, f"models.{key}", model, params.datasets[model.dataset])
+    for key, schedule in params.schedules.items():
+        if isinstance(schedule, VariationalParams):
+            _check_bound(params, f"schedules.{key}", schedule, "among", schedule.among)
+        else:
+            _check_search(params, f"schedules.{key}", schedule)
     _check_runs(params)
-    _check_groups(params)
+    for key, runs in params.groups.items():
+        if repeated := [run for run in runs if runs.count(run) > 1]:
+            raise ValueError(f"groups.{key}: {repeated[0]!r} stands twice; each run must differ")
     _check_studies(params)
     for key, likelihood in params.likelihoods.items():
-        _check_likelihood(params, f"likelihoods.{key}", likelihood, "steps")
-    check_report(params)
+        _check_bound(params, f"likelihoods.{key}", likelihood, "steps", likelihood.steps)
 
 
-def _check_devices(params: Params) -> None:
-    device = params.resources.features.device
-    for key, graph in params.graphs.items():
-        if device != "cpu" and graph.executor == "tensorflow":
-            place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
-            raise ValueError(f"{place}: 'tensorflow' runs only on 'cpu', not on resources.features.device {device!r}")
+def check_known(section: Collection[str], key: str, place: str, among: str = "") -> None:
+    """Refuse a key that is not in a section.
+
+    Args:
+        section: The keys that are accepted.
+        key: The one found.
+        place: Where it was found.
+        among: The section's name, needed if the key may be defined in another section.
+
+    Raises:
+        ValueError: The key is not in the section; the message names the place, the key and what is accepted.
+    """
+    if key not in section:
+        lacking = f"among {among}" if among else "defined"
+        raise ValueError(f"{place}: {key!r} is not {lacking}; {accepted(section, key)}")
+
+
+def check_kept(params: Params, run: str, place: str) -> None:
+    """Refuse a run whose images are not kept, because the job of a curve samples it.
+
+    Raises:
+        ValueError: The message names the place, the run and its curve.
+    """
+    curve = params.curve_of(run)
+    if curve is not None:
+        raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
+
+
+def check_class(place: str, number: int, num_classes: int) -> None:
+    """Refuse a class number that is not below `num_classes`.
+
+    Raises:
+        ValueError: The number is too large; the message names both.
+    """
+    if number >= num_classes:
+        raise ValueError(f"{place}: {number} is no class; there are {num_classes}, from 0 on")
+
+
+def _check_reference(params: Params, named: Named) -> None:
+    """Refuse a reference to what is not there, or cannot be what its field needs."""
+    place, ref, key = named.field, named.ref, named.key
+    for one in params.members(key) if ref.groups else [key]:
+        check_known(getattr(params, ref.of), one, place, ref.sections)
+    if ref.of == "datasets" and params.datasets[key].image_size is None:
+        sized = [name for name, dataset in params.datasets.items() if dataset.image_size is not None]
+        raise ValueError(f"{place}: {key!r} has no image_size; name a view of it: {accepted(sized, key)}")
+    if "samples" in ref.reads:
+        check_kept(params, key, place)
 
 
 def _check_names(params: Params) -> None:
@@ -66,18 +113,13 @@ def _check_names(params: Params) -> None:
         "graph": {"extractors": params.extractors, "published.graphs": published.graphs},
         "reference": {"references": params.references, "published.references": published.references},
         "run": {
-            "runs": params.runs,
-            "upsampled_runs": params.upsampled_runs,
-            "gan_runs": params.gan_runs,
+            **{name: getattr(params, name) for name in ("runs", "upsampled_runs", "gan_runs")},
             "published.samples": published.samples,
             "groups": params.groups,
         },
         "study": {
-            "interpolations": params.interpolations,
-            "neighbours": params.neighbours,
-            "variations": params.variations,
-            "likelihoods": params.likelihoods,
-            "schedules": params.schedules,
+            name: getattr(params, name)
+            for name in ("interpolations", "neighbours", "variations", "likelihoods", "schedules")
         },
     }
     for kind, sections in shared.items():
@@ -89,14 +131,32 @@ def _check_names(params: Params) -> None:
                 seen[key] = f"a {kind} of {name}"
     for key in set(params.scored) & {"reference", "dataset"}:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
-    for checkpoints in shared["checkpoint"].values():
-        for key in checkpoints:
-            if key in params.models:
-                owner = params.model_of(key)
-                raise ValueError(f"models.{key}: {key!r} names a checkpoint of {owner!r}; take another key")
+    for key in params.models:
+        if key in params.checkpoints:
+            raise ValueError(
+                f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another key"
+            )
 
 
-def _check_sizes(params: Params) -> None:
+def _check_features(params: Params) -> None:
+    """Check what extracts features, and the references whose features these are."""
+    device = params.resources.features.device
+    for key, extractor in params.extractors.items():
+        if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
+            raise ValueError(
+                f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
+            )
+    for key, graph in params.graphs.items():
+        if device != "cpu" and graph.executor == "tensorflow":
+            place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
+            raise ValueError(f"{place}: 'tensorflow' runs only on 'cpu', not on resources.features.device {device!r}")
+    for key, batch in params.all_references.items():
+        if getattr(params.graphs[batch.extractor], "network", None) is not None:
+            name = "references" if key in params.references else "published.references"
+            raise ValueError(
+                f"{name}.{key}.extractor: {batch.extractor!r} gives pooled features alone; name a graph here, and it "
+                "among a table's judges"
+            )
     for key, reference in params.references.items():
         dataset = params.datasets[reference.dataset]
         most, of_them = dataset.most_images, " that are not held out" if dataset.held_out else ""
@@ -107,22 +167,8 @@ def _check_sizes(params: Params) -> None:
             )
 
 
-def _check_extractors(params: Params) -> None:
-    for key, reference in params.all_references.items():
-        if getattr(params.graphs[reference.extractor], "network", None) is not None:
-            name = "references" if key in params.references else "published.references"
-            raise ValueError(
-                f"{name}.{key}.extractor: {reference.extractor!r} gives pooled features alone; name a graph here, and "
-                "it among a table's judges"
-            )
-
-
-def _check_training(params: Params, key: str) -> None:
-    model, place = params.models[key], f"models.{key}"
-    if model.dataset is None:
-        return
-    dataset, training, network = params.datasets[model.dataset], model.training, model.network
-    taken = params.resources.train
+def _check_training(params: Params, place: str, model: ModelParams, dataset: DatasetParams) -> None:
+    training, network, taken = model.training, model.network, params.resources.train
     try:
         check_shared(training.batch_size, training.accumulation, network.dropout, taken.world_size)
     except ValueError as error:
@@ -138,55 +184,82 @@ def _check_training(params: Params, key: str) -> None:
     has_room = training.crop == "random" and dataset.stored == "pixels" and dataset.side > network.image_size
     if not has_room:
         check_equal(f"{place}.dataset", "image_size", dataset.image_size, "the network", network.image_size)
-    _check_channels(f"{place}.dataset", dataset, "the network", model)
+    check_equal(f"{place}.dataset", "channels", dataset.channels, "the network", network.image_channels)
     if network.num_classes is not None:
         check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, "the network", network.num_classes)
 
 
-def _check_channels(place: str, dataset: DatasetParams, named: str, model: ModelParams) -> None:
-    check_equal(place, "channels", dataset.channels, named, model.network.image_channels)
+def _check_images(place: str, dataset: DatasetParams, owner: str, network: UNetParams) -> None:
+    check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, network.image_size)
+    check_equal(f"{place}.dataset", "channels", dataset.channels, owner, network.image_channels)
+
+
+def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) -> tuple[str, Model]:
+    """Give the model of a checkpoint, which must be of a kind, with its key."""
+    name = params.model_of(checkpoint)
+    model = params.models[name]
+    if not isinstance(model, wanted):
+        (kind,) = get_args(wanted.model_fields["kind"].annotation)
+        raise ValueError(f"{place}: {checkpoint!r} is of kind {model.kind!r}, not {kind!r}")
+    return name, model
+
+
+def _steps(place: str, timesteps: int, steps: str) -> int:
+    """Give the number of steps of a schedule that such a process has."""
+    try:
+        return _number_of_steps(timesteps, steps)
+    except ValueError as error:
+        raise ValueError(f"{place}: {str(error).removeprefix('steps: ')}") from error
 
 
 def _check_runs(params: Params) -> None:
-    for key in params.scored:
-        _check_run(params, key)
+    for section in ("runs", "upsampled_runs", "gan_runs"):
+        for key, run in getattr(params, section).items():
+            place = f"{section}.{key}"
+            if isinstance(run, GanRunParams):
+                dataset = params.datasets[params.gans[run.gan].dataset]
+                for number in run.classes or []:
+                    check_class(f"{place}.classes", number, dataset.num_classes)
+            else:
+                _check_sampling(params, key, place, run)
+            _check_scored(params, key, place, run)
+    for key, samples in params.published.samples.items():
+        _check_scored(params, key, f"published.samples.{key}", samples)
     for curve, (first, *others) in params.curves.items():
         reference = params.runs[first].reference
         for key in others:
             check_equal(f"runs.{key}.curve", "reference", params.runs[key].reference, f"{curve!r}", reference)
 
 
-def _check_run(params: Params, key: str) -> None:
-    run, place = params.scored[key], _place(params, key)
-    if isinstance(run, GanRunParams):
-        dataset = params.datasets[params.gans[run.gan].dataset]
-        for number in run.classes or []:
-            check_class(f"{place}.classes", number, dataset.num_classes)
-    if isinstance(run, SamplingParams):
-        _check_sampling(params, key, run)
-    _check_reference(params, key)
+def _check_scored(params: Params, key: str, place: str, run: ScoredSection) -> None:
+    side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
+    if side != size:
+        raise ValueError(
+            f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images have {size}"
+        )
 
 
-def _check_sampling(params: Params, key: str, run: SamplingParams) -> None:
-    place = _place(params, key)
-    name = params.model_of(run.checkpoint)
-    model = params.models[name]
-    wanted = DiffusionModelParams if isinstance(run, RunParams) else UpsamplerModelParams
-    if not isinstance(model, wanted):
-        kind = "diffusion" if isinstance(run, RunParams) else "upsampler"
-        raise ValueError(f"{place}.checkpoint: {run.checkpoint!r} is of kind {model.kind!r}, not {kind!r}")
-    assert isinstance(model, DiffusionModelParams | UpsamplerModelParams)
-    _respaces(place, model.noise.timesteps, run.steps)
-    _check_order(place, run, model.noise.timesteps)
-    _check_scheduled(params, place, run, model.noise.timesteps)
+def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -> None:
+    model: DiffusionModelParams | UpsamplerModelParams
+    if isinstance(run, RunParams):
+        name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
+    else:
+        name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", UpsamplerModelParams)
+    timesteps = model.noise.timesteps
+    count = _steps(f"{place}.steps", timesteps, run.steps)
+    if "order" in SAMPLERS[run.sampler].fields and run.order > count:
+        raise ValueError(f"{place}.order: {run.order} needs as many steps, but steps {run.steps!r} are {count}")
+    if run.schedule is not None:
+        _check_scheduled(params, place, run, run.schedule, timesteps)
     if run.ema_length is not None:
         _check_ema_length(params, run.checkpoint, run.ema_length, f"{place}.ema_length")
     if isinstance(run, RunParams):
         assert isinstance(model, DiffusionModelParams)
-        _check_guidance(params, place, run.classifier, name)
-        check_guides(params, place, run, name)
+        _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
+        _check_guides(params, place, run, name, model)
     else:
-        _check_base(params, key, name)
+        assert isinstance(model, UpsamplerModelParams)
+        _check_base(params, key, f"{place}.base", name, model)
 
 
 def _check_ema_length(params: Params, checkpoint: str, length: float, place: str) -> None:
@@ -205,18 +278,10 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
         raise ValueError(f"{place}: {error}") from error
 
 
-def _check_order(place: str, run: SamplingParams, timesteps: int) -> None:
-    count = number_of_steps(timesteps, run.steps)
-    if "order" in SAMPLERS[run.sampler].fields and run.order > count:
-        raise ValueError(f"{place}.order: {run.order} needs as many steps, but steps {run.steps!r} are {count}")
-
-
-def _check_base(params: Params, key: str, name: str) -> None:
-    run, place, upsampler = params.upsampled_runs[key], f"upsampled_runs.{key}.base", params.models[name]
-    assert isinstance(upsampler, UpsamplerModelParams)
+def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:
+    run, owner, network = params.upsampled_runs[key], f"model {name!r}", upsampler.network
     check_kept(params, run.base, place)
     side = params.image_size_of(run.base)
-    owner, network = f"model {name!r}", upsampler.network
     check_equal(place, "image_size", side, f"{owner} at low resolution", network.low_resolution)
     base = params.models[params.model_of(params.runs[run.base].checkpoint)]
     check_equal(place, "image_channels", base.network.image_channels, owner, network.image_channels)
@@ -225,50 +290,77 @@ def _check_base(params: Params, key: str, name: str) -> None:
         raise ValueError(f"{place}: {run.base!r} has {count} samples, fewer than the {run.num_samples} to upsample")
 
 
-def _check_reference(params: Params, key: str) -> None:
-    run, place = params.scored[key], _place(params, key)
-    side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
-    if side != size:
+def _check_classifier(
+    params: Params, place: str, checkpoint: str | None, name: str, model: DiffusionModelParams
+) -> None:
+    if checkpoint is not None:
+        _, classifier = _model_of(params, checkpoint, place, ClassifierModelParams)
+        check_fits(place, classifier, f"model {name!r}", model)
+
+
+def _check_guides(params: Params, place: str, run: RunParams, name: str, model: DiffusionModelParams) -> None:
+    """Check what guides a run beside a classifier: a model that can, and steps to guide."""
+    if run.cfg_scale is not None and not model.training.label_dropout:
         raise ValueError(
-            f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images have {size}"
+            f"{place}.cfg_scale: model {name!r} is trained without label_dropout, so it predicts nothing without a "
+            "class; give its training label_dropout, or leave cfg_scale out"
+        )
+    if run.guide is not None:
+        at, owner = f"{place}.guide.checkpoint", f"model {name!r}"
+        _, guide = _model_of(params, run.guide.checkpoint, at, DiffusionModelParams)
+        if run.guide.checkpoint == run.checkpoint:
+            raise ValueError(f"{at}: {run.checkpoint!r} cannot guide itself; name a weaker one, such as an earlier one")
+        for field in (field for field in type(model.noise).model_fields if field != "variance"):  # which is not used
+            check_equal(at, field, getattr(guide.noise, field), owner, getattr(model.noise, field))
+        for field in ("image_size", "image_channels", "num_classes"):
+            check_equal(at, field, getattr(guide.network, field), owner, getattr(model.network, field))
+    if run.guidance_interval is not None and not run.guided_steps(model.noise.timesteps):
+        raise ValueError(
+            f"{place}.guidance_interval: {run.guidance_interval} holds none of the steps {run.steps!r} of "
+            f"{model.noise.timesteps}; widen it"
         )
 
 
-def _check_guidance(params: Params, place: str, checkpoint: str | None, name: str) -> None:
-    if checkpoint is None:
-        return
-    model = params.models[name]
-    assert isinstance(model, DiffusionModelParams)
-    classifier = params.models[params.model_of(checkpoint)]
-    place = f"{place}.classifier"
-    if not isinstance(classifier, ClassifierModelParams):
-        raise ValueError(f"{place}: {checkpoint!r} is of kind {classifier.kind!r}, not 'classifier'")
-    check_fits(place, classifier, f"model {name!r}", model)
-
-
-def _check_groups(params: Params) -> None:
-    for key, runs in params.groups.items():
-        for run in runs:
-            if runs.count(run) > 1:
-                raise ValueError(f"groups.{key}: {run!r} stands twice; each run must differ")
+def _check_scheduled(params: Params, place: str, run: SamplingParams, key: str, timesteps: int) -> None:
+    """Check that the schedule of a run has one of so many steps, of a process as long, and no seed of the run."""
+    if not run.steps.isdigit():
+        raise ValueError(f"{place}.steps: {run.steps!r} chooses timesteps; with a schedule write their number alone")
+    schedule = params.schedules[key]
+    if isinstance(schedule, VariationalParams):
+        source, steps = schedule.checkpoint, schedule.among
+    else:
+        source, steps = params.runs[schedule.run].checkpoint, params.runs[schedule.run].steps
+    _, model = _model_of(params, source, f"schedules.{key}.checkpoint", DiffusionModelParams)
+    if model.noise.timesteps != timesteps:
+        raise ValueError(
+            f"{place}.schedule: {key!r} is of {model.noise.timesteps} timesteps, but the run's model has {timesteps}"
+        )
+    most = _number_of_steps(timesteps, steps or str(timesteps))
+    if isinstance(schedule, VariationalParams):
+        if int(run.steps) > most:
+            raise ValueError(f"{place}.steps: {run.steps} is more than the {most} that {key!r} chooses from")
+    elif int(run.steps) != most:
+        raise ValueError(f"{place}.steps: {run.steps} is not the {most} that {key!r} is searched for")
+    elif run.seed < schedule.seed + schedule.num_samples and schedule.seed < run.seed + run.num_samples:
+        raise ValueError(
+            f"{place}.seed: images {run.seed} to {run.seed + run.num_samples - 1} share seeds with the search "
+            f"{key!r}, from {schedule.seed} on; the winner would be its own judge"
+        )
 
 
 def _check_studies(params: Params) -> None:
     for key, interpolation in params.interpolations.items():
         place = f"interpolations.{key}"
-        name, model = _diffusion_model_of(params, interpolation.checkpoint, f"{place}.checkpoint")
-        _respaces(place, model.noise.timesteps, interpolation.steps)
-        _check_guidance(params, place, interpolation.classifier, name)
-        dataset = params.datasets[interpolation.dataset]
-        check_equal(f"{place}.dataset", "image_size", dataset.image_size, f"model {name!r}", model.network.image_size)
-        _check_channels(f"{place}.dataset", dataset, f"model {name!r}", model)
+        name, model = _model_of(params, interpolation.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
+        _steps(f"{place}.steps", model.noise.timesteps, interpolation.steps)
+        _check_classifier(params, f"{place}.classifier", interpolation.classifier, name, model)
+        _check_images(place, params.datasets[interpolation.dataset], f"model {name!r}", model.network)
     for key, pair in params.neighbours.items():
         check_kept(params, pair.run, f"neighbours.{key}.run")
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
     for key, variation in params.variations.items():
-        place, name = f"variations.{key}", variation.run
-        varied = params.runs[name]
+        place, name, varied = f"variations.{key}", variation.run, params.runs[variation.run]
         if varied.classifier is None:
             raise ValueError(f"{place}.run: {name!r} has no classifier, so scales {variation.scales} do nothing")
         if varied.guide is not None:
@@ -278,45 +370,34 @@ def _check_studies(params: Params) -> None:
             raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")
 
 
-def _check_likelihood(params: Params, place: str, likelihood: BoundParams, field: str) -> None:
-    name, model = _diffusion_model_of(params, likelihood.checkpoint, f"{place}.checkpoint")
-    if (steps := getattr(likelihood, field)) is not None:
-        _respaces(place, model.noise.timesteps, steps, field)
-    dataset, owner = params.datasets[likelihood.dataset], f"model {name!r}"
-    check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, model.network.image_size)
-    _check_channels(f"{place}.dataset", dataset, owner, model)
+def _check_bound(params: Params, place: str, bound: BoundParams, field: str, steps: str | None) -> None:
+    name, model = _model_of(params, bound.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
+    if steps is not None:
+        _steps(f"{place}.{field}", model.noise.timesteps, steps)
+    dataset, owner = params.datasets[bound.dataset], f"model {name!r}"
+    _check_images(place, dataset, owner, model.network)
     if model.network.num_classes is not None:
         check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, owner, model.network.num_classes)
-    if likelihood.part == "held_out" and not dataset.held_out:
-        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {likelihood.dataset!r} has held_out 0.0")
+    if bound.part == "held_out" and not dataset.held_out:
+        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {bound.dataset!r} has held_out 0.0")
     # The number of a dataset's images is known here only if its section limits it.
-    if dataset.limit is not None and likelihood.num_images > dataset.limit:
-        many = f"exceeds the limit {dataset.limit} of dataset {likelihood.dataset!r}"
-        raise ValueError(f"{place}.num_images: {likelihood.num_images} {many}")
+    if dataset.limit is not None and bound.num_images > dataset.limit:
+        many = f"exceeds the limit {dataset.limit} of dataset {bound.dataset!r}"
+        raise ValueError(f"{place}.num_images: {bound.num_images} {many}")
 
 
-def _check_schedules(params: Params) -> None:
-    for key, schedule in params.schedules.items():
-        if isinstance(schedule, VariationalParams):
-            _check_likelihood(params, f"schedules.{key}", schedule, "among")
-        else:
-            _check_search(params, key, schedule)
-
-
-def _check_search(params: Params, key: str, search: SearchParams) -> None:
-    place = f"schedules.{key}"
+def _check_search(params: Params, place: str, search: SearchParams) -> None:
     run = params.runs[search.run]
     if run.schedule is not None:
         raise ValueError(f"{place}.run: {search.run!r} has a schedule itself, {run.schedule!r}; name one without")
     for field in ("guide", "ema_length"):
         if getattr(run, field) is not None:
             raise ValueError(f"{place}.run: {search.run!r} has a {field}, which no search takes; name one without")
-    name, model = _diffusion_model_of(params, run.checkpoint, f"runs.{search.run}.checkpoint")
+    name, model = _model_of(params, run.checkpoint, f"runs.{search.run}.checkpoint", DiffusionModelParams)
     timesteps = model.noise.timesteps
     if timesteps % search.sections:
         raise ValueError(f"{place}.sections: {search.sections} does not divide the {timesteps} of model {name!r}")
-    _respaces(f"runs.{search.run}", timesteps, run.steps)
-    total, most = number_of_steps(timesteps, run.steps), timesteps // search.sections
+    total, most = _steps(f"runs.{search.run}.steps", timesteps, run.steps), timesteps // search.sections
     for steps in search.known:
         parts = [int(part) for part in steps.split(",")] if steps[0].isdigit() else []
         if len(parts) != search.sections or sum(parts) != total or max(parts) > most:
@@ -335,56 +416,3 @@ def _check_search(params: Params, key: str, search: SearchParams) -> None:
             f"{place}.num_samples: {search.num_samples} leaves {first} for the first round; at least {FEWEST_SCORED} "
             "are needed there, or fewer candidates"
         )
-
-
-def _check_scheduled(params: Params, place: str, run: SamplingParams, timesteps: int) -> None:
-    """Check that the schedule of a run has one of so many steps, of a process as long, and no seed of the run."""
-    if run.schedule is None:
-        return
-    if not run.steps.isdigit():
-        raise ValueError(f"{place}.steps: {run.steps!r} chooses timesteps; with a schedule write their number alone")
-    schedule, owner = params.schedules[run.schedule], f"{place}.schedule: {run.schedule!r}"
-    if isinstance(schedule, VariationalParams):
-        source, steps = schedule.checkpoint, schedule.among
-    else:
-        source, steps = params.runs[schedule.run].checkpoint, params.runs[schedule.run].steps
-    _, model = _diffusion_model_of(params, source, f"schedules.{run.schedule}.checkpoint")
-    if model.noise.timesteps != timesteps:
-        raise ValueError(f"{owner} is of {model.noise.timesteps} timesteps, but the run's model has {timesteps}")
-    most = number_of_steps(timesteps, steps or str(timesteps))
-    if isinstance(schedule, VariationalParams):
-        if int(run.steps) > most:
-            raise ValueError(f"{place}.steps: {run.steps} is more than the {most} that {run.schedule!r} chooses from")
-        return
-    if int(run.steps) != most:
-        raise ValueError(f"{place}.steps: {run.steps} is not the {most} that {run.schedule!r} is searched for")
-    if run.seed < schedule.seed + schedule.num_samples and schedule.seed < run.seed + run.num_samples:
-        raise ValueError(
-            f"{place}.seed: images {run.seed} to {run.seed + run.num_samples - 1} share seeds with the search "
-            f"{run.schedule!r}, from {schedule.seed} on; the winner would be its own judge"
-        )
-
-
-def _diffusion_model_of(params: Params, checkpoint: str, place: str) -> tuple[str, DiffusionModelParams]:
-    name = params.model_of(checkpoint)
-    model = params.models[name]
-    if not isinstance(model, DiffusionModelParams):
-        raise ValueError(f"{place}: {checkpoint!r} is of kind {model.kind!r}, not 'diffusion'")
-    return name, model
-
-
-def _respaces(place: str, timesteps: int, steps: str, field: str = "steps") -> None:
-    try:
-        number_of_steps(timesteps, steps)
-    except ValueError as error:
-        raise ValueError(f"{place}.{field}: {str(error).removeprefix('steps: ')}") from error
-
-
-def _place(params: Params, run: str) -> str:
-    sections: dict[str, Collection[str]] = {
-        "runs": params.runs,
-        "upsampled_runs": params.upsampled_runs,
-        "gan_runs": params.gan_runs,
-        "published.samples": params.published.samples,
-    }
-    return next(f"{name}.{run}" for name, section in sections.items() if run in section)

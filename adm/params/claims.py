@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from adm.config.metrics import ClaimMetric
-from adm.errors import accepted, shown
+from adm.errors import accepted
 from adm.paper import claims as claims_of_paper
 from adm.params.references import (
     Graph,
@@ -22,7 +22,7 @@ from adm.params.references import (
     references,
     visit,
 )
-from adm.params.section import Key, Section
+from adm.params.section import Section
 
 Margin = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -195,36 +195,32 @@ CLASSES: dict[str, type[Section]] = {
 
 
 def roles_of_claim(claim: dict[str, Any]) -> list[str]:
-    """The roles that a claim of `adm/paper/claims.yaml` names, in order."""
+    """Give the roles that a claim of `adm/paper/claims.yaml` names, in order."""
     return [] if "none" in claim else [named.key for named in references(CLASSES[claim["kind"]], claim)]
 
 
-def completed(claims: Any, roles: Any = None) -> Any:
-    """Claims completed with the paper's values; a file gives only the runs, or `none`.
+def completed(claims: dict[str, Any], roles: Any = None) -> dict[str, Any]:
+    """Complete claims with the paper's values; a file gives only the runs, or `none`.
 
     A claim whose roles are all bound needs no entry; null leaves it out. If there are any of the paper's claims, those
     that no scale can test are added. All are in the paper's order.
 
     Args:
-        claims: The section from YAML.
+        claims: The entries from YAML.
         roles: What the scale binds the paper's roles to: a key, a list of keys, or `{none: why there is none}`.
 
     Raises:
         ValueError: A role is unknown or bound to something else; the message names it.
     """
-    if not isinstance(claims, dict):
-        return claims
-    bound, papers = _checked(roles), dict[str, dict[str, Any]]()
-    given = dict(claims)
+    bound, papers, wanted = _checked(roles), dict[str, dict[str, Any]](), set(claims)
     for key, paper in claims_of_paper().items():
-        own = claims.get(key)
-        papers[key], is_whole = _cast(key, paper, bound, own if isinstance(own, dict) else {})
+        papers[key], is_whole = _cast(key, paper, bound, claims.get(key) or {})
         if is_whole:
-            given.setdefault(key, {})
-    if papers.keys() & {key for key, claim in given.items() if claim is not None}:
-        untestable: dict[str, Any] = {key: {} for key, paper in claims_of_paper().items() if "none" in paper}
-        joined = {**untestable, **given}
-        given = {key: joined[key] for key in (*(key for key in papers if key in joined), *claims)}
+            wanted.add(key)
+    if papers.keys() & {key for key in wanted if claims.get(key, {}) is not None}:
+        wanted |= {key for key, paper in claims_of_paper().items() if "none" in paper}
+    order = [*(key for key in papers if key in wanted), *(key for key in claims if key not in papers)]
+    given = {key: claims.get(key, {}) for key in order}
     return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items() if claim is not None}
 
 
@@ -232,7 +228,7 @@ def _checked(roles: Any) -> dict[str, Any]:
     if roles is None:
         return {}
     if not isinstance(roles, dict):
-        raise ValueError(f"roles: {shown(roles)} is not accepted; write roles and the runs that have them")
+        raise ValueError(f"roles: {roles!r} is not accepted; write roles and the runs that have them")
     known = list(dict.fromkeys(role for claim in claims_of_paper().values() for role in roles_of_claim(claim)))
     for name, given in roles.items():
         if name not in known:
@@ -240,14 +236,12 @@ def _checked(roles: Any) -> dict[str, Any]:
         several = given if isinstance(given, list) else [given]
         is_none = isinstance(given, dict) and set(given) == {"none"} and isinstance(given["none"], str)
         if not is_none and not (several and all(isinstance(one, str) for one in several)):
-            raise ValueError(
-                f"roles.{name}: {shown(given)} is not accepted; write a key, a list of keys, or {{none: why}}"
-            )
+            raise ValueError(f"roles.{name}: {given!r} is not accepted; write a key, a list of keys, or {{none: why}}")
     return roles
 
 
 def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A claim of the paper with what its roles are bound to, and whether the scale needs no entry for it.
+    """Give a claim of the paper with what its roles are bound to, and whether the scale needs no entry for it.
 
     Fields with a role that is not bound are left out, as are those of the scale's `own` entry. With a role that nothing
     can have, the claim is not tested.
@@ -272,25 +266,19 @@ def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str,
 
 
 def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
-    """The keys that a role is bound to."""
+    """Give the keys that a role is bound to."""
     found = roles[named.key]
     if isinstance(found, list) and len(found) > 1 and not named.listed:
-        raise ValueError(f"roles.{named.key}: {shown(found)} are several; claims.{claim}.{named.field} needs one")
+        raise ValueError(f"roles.{named.key}: {found!r} are several; claims.{claim}.{named.field} needs one")
     return found if isinstance(found, list) else [found]
 
 
-def _whole(claim: Any, paper: dict[str, Any]) -> Any:
-    if not isinstance(claim, dict):
-        return claim
+def _whole(claim: dict[str, Any], paper: dict[str, Any]) -> dict[str, Any]:
     if "none" not in claim and ("none" not in paper or "kind" in claim):
         return {**{name: value for name, value in paper.items() if name not in ("none", "group")}, **claim}
     # Nothing is compared, so the paper's fields for a comparison are dropped.
     told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
     return {**told, **claim, "kind": "none"}
-
-
-Claims = Annotated[dict[Key, ClaimParams], BeforeValidator(completed)]
-"""The claims by their keys."""
 
 
 def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:
@@ -303,7 +291,7 @@ def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:
 
 
 def grouped(claims: Mapping[str, AnyClaim]) -> dict[str, dict[str, AnyClaim]]:
-    """Claims by the group that they are told in, in order; a group without claims is left out.
+    """Give claims by the group that they are told in, in order; a group without claims is left out.
 
     What is measured in seconds differs from run to run: "speed" keeps it apart from the other claims of the "paper" and
     from one's "own". Claims of `adm/paper/claims.yaml` that are not the paper's name a group: "later" work.

@@ -1,14 +1,14 @@
 """What makes a run's images, as far as a params file tells; runs of one configuration differ in their seeds alone."""
 
+from functools import cache
 from itertools import combinations
 from typing import Any
 
 from adm.config.base import Config
 from adm.config.respacing import WARPS, respaced_timesteps
-from adm.params.claims import AnyClaim, SimilarClaim
-from adm.params.gans import GanRunParams
+from adm.params.claims import AnyClaim
 from adm.params.references import keys_read
-from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
+from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
 
 SEEDS = frozenset({"seed"})
@@ -21,6 +21,9 @@ TIMESTEPS = frozenset({"steps", "schedule"})
 """Fields of a configuration that tell which timesteps a run visits."""
 
 Configuration = dict[str, Any]
+
+_timesteps = cache(respaced_timesteps)
+"""Hundreds of runs share few schedules."""
 
 
 def configuration(params: Sections, run: str) -> Configuration:
@@ -45,7 +48,7 @@ def configuration(params: Sections, run: str) -> Configuration:
         found["noise_temperature"] = 1.0
     if section.schedule is None and not section.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps
-        found["steps"] = respaced_timesteps(timesteps, section.steps)
+        found["steps"] = _timesteps(timesteps, section.steps)
     return found
 
 
@@ -77,17 +80,8 @@ def _values(section: Config) -> Configuration:
     return section.model_dump(mode="json", exclude=set(SEEDS | NO_IMAGE))
 
 
-def same_configurations(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
-    """List the pairs of runs of a claim that are of one configuration; if runs are to be similar, seeds count, too."""
-    runs = keys_read(claim, "metrics")
-    found = {run: configuration(params, run) for run in runs}
-    pairs = [(a, b) for a, b in combinations(runs, 2) if found[a] == found[b]]
-    if isinstance(claim, SimilarClaim):
-        return [(a, b) for a, b in pairs if _seeds(params, a) == _seeds(params, b)]
-    return pairs
-
-
-def _seeds(params: Sections, run: str) -> Any:
+def seeds_of(params: Sections, run: str) -> Any:
+    """List the seeds of sampling and of training of a run, or of the runs of a group."""
     sections = [params.scored[member] for member in params.members(run)]
     models = [params.models[params.model_of(one.checkpoint)] for one in sections if isinstance(one, SamplingParams)]
     return [getattr(one, "seed", None) for one in sections], [model.training.seed for model in models]

@@ -1,12 +1,14 @@
-"""Sections of the data: datasets, feature graphs, reference batches."""
+"""Sections of the data: datasets, feature graphs, reference batches, and published files of all kinds."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
-from adm.config.data import Extractor, ImageSource
-from adm.params.references import Dataset, Graph
+from adm.config.data import Extractor, ImageSource, NetworkGraph
+from adm.config.files import PublishedFile
+from adm.params.references import Dataset, Graph, Model
+from adm.params.runs import ScoredParams
 from adm.params.section import Key, Section
 
 DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
@@ -14,19 +16,10 @@ DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 
 
 class DatasetParams(Section, ImageSource):
-    """A labelled dataset: the source of its images, and the side to which they are prepared.
+    """A labelled dataset, or a view of one.
 
-    `root` is the folder of the raw files, absolute or relative to the project. `classes` keeps only images of these
-    classes, with their labels; `limit` keeps only the first images of the rest. With `channels` 1 images become grey,
-    and networks see one channel; on disk they are RGB with three equal channels.
-
-    `held_out` is a share of every class on which nothing is trained; samples can be compared with these images, which
-    no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
-    same images.
-
-    With `stored` "files" the images' own files are kept, and each image is decoded and cropped when it is read. Such a
-    dataset serves all sizes: a view of it, `{of: KEY, image_size: 64}`, reads the same files at its own size and has no
-    other value of its own. A dataset that views alone read needs no `image_size`.
+    A dataset with `stored` "files" serves all sizes: a view of it, `{of: KEY, image_size: 64}`, reads the same files at
+    its own size and has no other value of its own. A dataset that views alone read needs no `image_size`.
     """
 
     of: Key | None = None
@@ -56,7 +49,7 @@ class DatasetParams(Section, ImageSource):
 
 
 def of_files(dataset: DatasetParams | None) -> dict[str, DatasetParams]:
-    """The section, by its name, of a dataset that stores files; nothing of others.
+    """Give the section, by its name, of a dataset that stores files; nothing of others.
 
     Who reads images of stored files notes it: the artifact of these does not tell at what size they were read.
     """
@@ -64,12 +57,7 @@ def of_files(dataset: DatasetParams | None) -> dict[str, DatasetParams]:
 
 
 class ExtractorParams(Section, Extractor):
-    """A small classifier that is trained on a dataset and frozen into a feature graph.
-
-    It learns the images' classes, or, where they have none, by which of four rotations each was turned. The share
-    `held_out` of the images is not trained on. Where fewer of them than `least_accuracy` are told right, the features
-    say little about images, and so would the metrics that rest on them: the stage refuses them.
-    """
+    """An extractor that is trained on a dataset."""
 
     dataset: Dataset
 
@@ -81,3 +69,47 @@ class ReferenceParams(Section):
     extractor: Graph
     num_images: Annotated[int, Field(ge=4)]
     threads: PositiveInt = 1
+
+
+class PublishedCheckpointParams(Section, PublishedFile):
+    """The averaged weights of a model in the released format, and their iteration."""
+
+    model: Model
+    iteration: PositiveInt
+
+
+class PublishedSamplesParams(ScoredParams, PublishedFile):
+    """A batch of samples in the released format; the first `num_samples` are scored."""
+
+    image_size: PositiveInt
+
+
+class PublishedReferenceParams(Section, PublishedFile):
+    """A reference batch in the released format.
+
+    Precision and recall use its first `num_images` images; null means all.
+    """
+
+    image_size: PositiveInt
+    extractor: Graph
+    num_images: Annotated[int, Field(ge=4)] | None = None
+    threads: PositiveInt = 1
+
+
+class PublishedGraphParams(Section, NetworkGraph, PublishedFile):
+    """A frozen feature graph, such as the Inception graph of 2015, or the weights of a `network`.
+
+    A network gives pooled features alone: it can be a judge, and no reference's own extractor.
+    """
+
+
+class PublishedSection(Section):
+    """All published files, by kind.
+
+    A params file may also give `root` here: a URL that ends in "/" and is put before every URL without a scheme.
+    """
+
+    checkpoints: dict[Key, PublishedCheckpointParams] = {}
+    samples: dict[Key, PublishedSamplesParams] = {}
+    references: dict[Key, PublishedReferenceParams] = {}
+    graphs: dict[Key, PublishedGraphParams] = {}

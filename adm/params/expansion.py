@@ -4,15 +4,15 @@ It works on the values from YAML, before any check, so the schema only describes
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from adm.errors import accepted, shown
-from adm.params.bases import Raw
+from adm.errors import accepted
 from adm.params.claims import completed
-from adm.params.keys import check_known
+from adm.params.entries import PUBLISHED, ROLES, SCORED, Entries, split, stops_of, write_out_entries
+from adm.params.reading import Raw
+from adm.params.section import value_key
 from adm.params.seeds import with_seeds
-from adm.params.shorthand import ROLES, check_sections, write_out_shorthand
-from adm.params.sweeps import write_out_sweeps
 
 ROOT = "root"
 """A key of published files that a written-out file does not have."""
@@ -33,120 +33,126 @@ def write_out(data: Any, results: str) -> Any:
     """
     if not isinstance(data, dict):
         return data
-    check_sections(data)
-    written = dict(data)
+    written = split(data)
     if isinstance(paths := data.get("paths", {}), dict):
         written["paths"] = {"results": results, **paths}
     roles = written.pop(ROLES, None)
     if "claims" in written or roles:
         written["claims"] = completed(written.get("claims", {}), roles)
-    variants = write_out_shorthand(written)
-    write_out_sweeps(written, variants)
-    if isinstance(published := written.get("published"), dict):
-        written["published"] = _with_whole_urls(published)
+    write_out_entries(written)
+    _write_whole_urls(written)
     _fill_in(written)
-    return with_seeds(written)
+    written = with_seeds(written)
+    parts = {name: part for name, part in written.items() if name.startswith(PUBLISHED)}
+    if parts:
+        written["published"] = {name.removeprefix(PUBLISHED): part for name, part in parts.items()}
+    return {name: section for name, section in written.items() if name not in parts}
 
 
-def _with_whole_urls(published: Raw) -> Raw:
-    """The published files without `root`, which is put before every URL without a scheme."""
-    root = published.get(ROOT, "")
-    if ROOT in published and not (isinstance(root, str) and SCHEME.match(root) and root.endswith("/")):
-        raise ValueError(f"published.root: {shown(root)} is not accepted; write a URL that ends in '/'")
-
-    def whole(entry: Any) -> Any:
-        url = entry.get("url") if isinstance(entry, dict) else None
-        return {**entry, "url": root + url} if isinstance(url, str) and not SCHEME.match(url) else entry
-
-    parts = {name: part for name, part in published.items() if name != ROOT}
-    return {
-        name: {key: whole(entry) for key, entry in part.items()} if isinstance(part, dict) else part
-        for name, part in parts.items()
-    }
+def _write_whole_urls(written: Raw) -> None:
+    """Put the `root` of published files before every URL without a scheme."""
+    if f"{PUBLISHED}{ROOT}" not in written:
+        return
+    root = written.pop(f"{PUBLISHED}{ROOT}")
+    if not (isinstance(root, str) and SCHEME.match(root) and root.endswith("/")):
+        raise ValueError(f"published.root: {root!r} is not accepted; write a URL that ends in '/'")
+    for name in (name for name in written if name.startswith(PUBLISHED)):
+        for entry in written[name].values():
+            if isinstance(url := entry.get("url"), str) and not SCHEME.match(url):
+                entry["url"] = root + url
 
 
 def _fill_in(written: Raw) -> None:
     """Fill in values that follow from others: of views, the first extractor, a run's reference, a study's dataset."""
-    sections = {name: section for name, section in written.items() if isinstance(section, dict)}
-    published = {name: part for name, part in sections.get("published", {}).items() if isinstance(part, dict)}
-    _fill_in_views(sections.get("datasets", {}))
-    graphs = [*sections.get("extractors", {}), *published.get("graphs", {})]
-    if graphs:
-        for entries in (sections.get("references", {}), published.get("references", {})):
-            _default(entries, "extractor", lambda _: graphs[0])
-    _check_datasets(sections)
-    references = sections.get("references", {})
-
-    def dataset_of(entry: Raw) -> str | None:
-        """The dataset that an entry's checkpoint or GAN is trained on."""
-        if isinstance(gan := entry.get("gan"), str):
-            owner = sections.get("gans", {}).get(gan)
-        else:
-            name = str(entry.get("checkpoint"))
-            adopted = published.get("checkpoints", {}).get(name)
-            model = adopted.get("model") if isinstance(adopted, dict) else name.rpartition("-")[0]
-            owner = sections.get("models", {}).get(model) if isinstance(model, str) else None
-        dataset = owner.get("dataset") if isinstance(owner, dict) else None
-        return dataset if isinstance(dataset, str) else None
-
-    for name in ("runs", "upsampled_runs", "gan_runs"):
-        _default(sections.get(name, {}), "reference", lambda entry: _reference_of(dataset_of(entry), references))
-    for name in ("interpolations", "likelihoods", "schedules"):
-        _default(sections.get(name, {}), "dataset", dataset_of)
-    _check_guided(sections)
+    _fill_in_views(written.get("datasets", {}))
+    graphs = [*written.get("extractors", {}), *written.get(f"{PUBLISHED}graphs", {})]
+    for section in ("references", f"{PUBLISHED}references"):
+        _default(written, section, "extractor", lambda *_: next(iter(graphs), None))
+    # A name of nothing is told here, before a run lacks its reference for want of it.
+    for section in ("models", "gans", "references"):
+        for key, entry in written.get(section, {}).items():
+            _known(written, "datasets", entry.get("dataset"), f"{section}.{key}.dataset")
+    references = written.get("references", {})
+    for section in SCORED:
+        _default(written, section, "reference", lambda *of: _reference_of(_dataset_of(written, *of), references))
+    for section in ("interpolations", "likelihoods", "schedules"):
+        _default(written, section, "dataset", lambda *of: _dataset_of(written, *of))
+    _check_guided(written)
 
 
-def _reference_of(dataset: str | None, references: Raw) -> str | None:
-    """The only reference of a dataset; of several, the one that is named like it."""
-    if dataset is None:
+def _default(written: Raw, section: str, field: str, value_of: Callable[[str, str, Raw], Any]) -> None:
+    for key, entry in written.get(section, {}).items():
+        if field not in entry and (value := value_of(section, key, entry)) is not None:
+            entry[field] = value
+
+
+def _check_guided(written: Raw) -> None:
+    """Refuse an entry with a classifier and no gradient scale: the default, none, would be a surprise."""
+    for section in ("runs", "interpolations"):
+        for key, entry in written.get(section, {}).items():
+            if entry.get("classifier") is not None and "gradient_scale" not in entry:
+                raise ValueError(f"{section}.{key}: gradient_scale is missing; the classifier guides by it")
+
+
+def _known(written: Raw, section: str, key: Any, place: str) -> Raw:
+    """Give the entry that a key names; none of a value that is no key, which the schema refuses."""
+    if not isinstance(key, str):
+        return {}
+    entries = written.get(section, {})
+    if key not in entries:
+        raise ValueError(f"{place}: {key!r} is not among {section}; {accepted(entries, key)}")
+    entry: Raw = entries[key]
+    return entry
+
+
+def _dataset_of(written: Raw, section: str, key: str, entry: Raw) -> Any:
+    """Give the dataset that an entry's checkpoint or GAN is trained on."""
+    field = "gan" if section == "gan_runs" else "checkpoint"
+    name, place = entry.get(field), f"{section}.{key}.{field}"
+    if name is None and section in SCORED:
+        raise ValueError(f"{place}: is missing")
+    if field == "gan":
+        return _known(written, "gans", name, place).get("dataset")
+    adopted = written.get(f"{PUBLISHED}checkpoints", {})
+    if isinstance(name, str) and name in adopted:
+        model = adopted[name].get("model")
+        return _known(written, "models", model, f"{PUBLISHED}checkpoints.{name}.model").get("dataset")
+    models: Entries = written.get("models", {})
+    if isinstance(name, str) and (model := name.rpartition("-")[0]) not in models:
+        ends = {model: ["0", *map(value_key, stops_of(model, models[model]))] for model in models}
+        known = [*models, *(f"{model}-{end}" for model in models for end in ends[model]), *adopted]
+        raise ValueError(f"{place}: {name!r} is no model and no checkpoint; {accepted(known, name)}")
+    return models[model].get("dataset") if isinstance(name, str) else None
+
+
+def _reference_of(dataset: Any, references: Entries) -> str | None:
+    """Give the only reference of a dataset; of several, the one that is named like it."""
+    if not isinstance(dataset, str):
         return None
-    found = [key for key, entry in references.items() if isinstance(entry, dict) and entry.get("dataset") == dataset]
-    if len(found) > 1 and dataset not in found:
+    named = [key for key, entry in references.items() if entry.get("dataset") == dataset]
+    if len(named) > 1 and dataset not in named:
         raise ValueError(
-            f"references: {' and '.join(found)} are of the dataset {dataset!r}; give one of them its name, or the runs "
+            f"references: {' and '.join(named)} are of the dataset {dataset!r}; give one of them its name, or the runs "
             "their field reference"
         )
-    return dataset if dataset in found else next(iter(found), None)
+    return dataset if dataset in named else next(iter(named), None)
 
 
-def _check_datasets(sections: Raw) -> None:
-    """Refuse a dataset that is not there, before a run lacks its reference for want of it."""
-    for name in ("models", "gans"):
-        for key, entry in sections.get(name, {}).items():
-            if isinstance(entry, dict) and isinstance(dataset := entry.get("dataset"), str):
-                check_known(sections.get("datasets", {}), dataset, f"{name}.{key}.dataset")
-
-
-def _fill_in_views(datasets: Raw) -> None:
+def _fill_in_views(datasets: Entries) -> None:
     """Give each view of a dataset that dataset's values; a view has a size alone of its own."""
-    named = {key: entry for key, entry in datasets.items() if isinstance(entry, dict)}
-    stores = {key: entry for key, entry in named.items() if entry.get("stored") == "files" and entry.get("of") is None}
-    for key, view in named.items():
+    stores = {key: one for key, one in datasets.items() if one.get("stored") == "files" and one.get("of") is None}
+    for key, view in datasets.items():
         if (name := view.get("of")) is None:
             continue
         if not isinstance(name, str) or name not in stores:
             raise ValueError(
-                f"datasets.{key}.of: {shown(name)} is no dataset with stored 'files', or is a view itself; "
+                f"datasets.{key}.of: {name!r} is no dataset with stored 'files', or is a view itself; "
                 f"{accepted(stores, str(name))}"
             )
         for field, value in view.items():
             if field not in {"of", "image_size"} and value != stores[name].get(field):
                 raise ValueError(
-                    f"datasets.{key}.{field}: {shown(value)} is not accepted; a view has the value of {name!r}, and "
+                    f"datasets.{key}.{field}: {value!r} is not accepted; a view has the value of {name!r}, and "
                     "gives of and image_size alone"
                 )
         datasets[key] = {**stores[name], **view}
-
-
-def _check_guided(sections: dict[str, Raw]) -> None:
-    """Refuse an entry with a classifier and no gradient scale: the default, none, would be a surprise."""
-    for name in ("runs", "interpolations"):
-        for key, entry in sections.get(name, {}).items():
-            if isinstance(entry, dict) and entry.get("classifier") is not None and "gradient_scale" not in entry:
-                raise ValueError(f"{name}.{key}: gradient_scale is missing; the classifier guides by it")
-
-
-def _default(entries: Raw, field: str, value_of: Any) -> None:
-    for key, entry in entries.items():
-        if isinstance(entry, dict) and field not in entry and (value := value_of(entry)) is not None:
-            entries[key] = {**entry, field: value}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
 from adm.config.metrics import ClaimMetric, MetricName
@@ -19,7 +19,7 @@ from adm.params.references import (
     Variation,
     Words,
 )
-from adm.params.section import Key, Section
+from adm.params.section import Section
 
 Runs = Annotated[list[DiffusionScores], Field(min_length=1)]
 Panels = Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
@@ -204,19 +204,8 @@ AnyFigureParams = (
 )
 
 
-def with_kinds_of_grids(figures: Any) -> Any:
-    """Figures with the kinds of those that name but a run: grids of its first samples, or, with `classes`, of these."""
-    if not isinstance(figures, dict):
-        return figures
-    return {
-        key: {"kind": "class_grid" if "classes" in figure else "random_grid", **figure}
-        if isinstance(figure, dict) and "run" in figure
-        else figure
-        for key, figure in figures.items()
-    }
-
-
-Figures = Annotated[
-    dict[Key, Annotated[AnyFigureParams, Field(discriminator="kind")]], BeforeValidator(with_kinds_of_grids)
-]
-"""The figures by their keys. A figure of the paper that a file leaves out is not drawn."""
+def kind_of_figure(figure: dict[str, Any]) -> str | None:
+    """Tell the kind of a figure of one run that gives none: a grid of its first samples, or of those of `classes`."""
+    if "run" not in figure:
+        return None
+    return "class_grid" if "classes" in figure else "random_grid"

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from adm.config.respacing import STEPS_PATTERN
 from adm.errors import UserError, shown
-from adm.params import checks
-from adm.params.bases import read
+from adm.params import checks, report_checks
 from adm.params.expansion import write_out
+from adm.params.reading import read
 from adm.params.schema import Params, params_class
 
 OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})
@@ -47,6 +47,7 @@ def check(data: Any, path: Path | str) -> Params:
         written = write_out(data, f"results/{Path(path).resolve().parent.name}")
         params = params_class().model_validate(written)
         checks.check(params)
+        report_checks.check_report(params)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         more = f" (and {len(others)} more)" if others else ""
@@ -57,18 +58,18 @@ def check(data: Any, path: Path | str) -> Params:
 
 
 def write(params: Params) -> str:
-    """A written-out params file as YAML."""
+    """Write a written-out params file as YAML."""
     content = params.model_dump(mode="json")
     return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
 
 def line_of(error: dict[str, Any]) -> str:
-    """One of pydantic's errors as a line that names the key, the value and what is accepted."""
+    """Say one of pydantic's errors in a line that names the key, the value and what is accepted."""
     # In sections of several kinds the kind is part of pydantic's location, but it is no key of the file.
     location = [part for part in error["loc"] if part != "[key]"]
     if location and location[0] in OF_KINDS:
         del location[2:3]
-    place = ".".join(part if isinstance(part, str) else shown(part) for part in location) or "the file as a whole"
+    place = ".".join(part if isinstance(part, str) else repr(part) for part in location) or "the file as a whole"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"].startswith("union_tag"):
         name, tag = str(error["ctx"]["discriminator"]).strip("'"), error["ctx"].get("tag")
@@ -86,7 +87,7 @@ def line_of(error: dict[str, Any]) -> str:
 
 
 def _cure(kind: str, value: Any) -> str | None:
-    """What to write in place of a value of another type, where that is certain."""
+    """Tell what to write in place of a value of another type, where that is certain."""
     if kind == "list_type" and isinstance(value, str | int | float):
         return f"write a list, as [{value}]"
     if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):

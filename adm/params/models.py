@@ -1,11 +1,11 @@
-"""Sections of models, and of the segments of their training."""
+"""Sections of models and GANs, and of the segments of their training."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from adm.config.base import PositiveInt
-from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.config.base import Increasing, PositiveInt
+from adm.config.models import ClassifierModel, DiffusionModel, Gan, UpsamplerModel
 from adm.params.references import Checkpoint, Dataset, Model
 from adm.params.section import Section
 
@@ -20,12 +20,10 @@ class TrainedParams(Section):
     DECLARED = frozenset({"dataset", "checkpoints"})
 
     dataset: Dataset | None = None
-    checkpoints: list[PositiveInt] = []
+    checkpoints: Annotated[list[PositiveInt], Increasing] = []
 
     @model_validator(mode="after")
-    def _checkpoints_increase(self) -> Self:
-        if sorted(set(self.checkpoints)) != self.checkpoints:
-            raise ValueError(f"checkpoints {self.checkpoints} must increase")
+    def _checkpoints_need_a_dataset(self) -> Self:
         if self.checkpoints and self.dataset is None:
             raise ValueError("dataset is missing; a model with checkpoints is trained on one")
         return self
@@ -47,6 +45,12 @@ ModelParams = Annotated[
     DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams,
     Field(discriminator="kind"),
 ]
+
+
+class GanParams(Section, Gan):
+    """A GAN that is trained on a dataset."""
+
+    dataset: Dataset
 
 
 class SegmentParams(Section):

@@ -1,16 +1,20 @@
-"""What each table, figure and group of claims is made from: keys of artifacts."""
+"""What each table, figure and group of claims is made from: keys of artifacts, and the part of the params file."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from pydantic import BaseModel
 
 from adm.params.claims import RanksAlikeClaim, grouped
 from adm.params.configurations import told_apart_by_schedules
+from adm.params.data import PublishedSection
 from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
-from adm.params.judges import judged
 from adm.params.references import Read, keys_in, keys_read, references
 from adm.params.schema import Params, Sections
+from adm.params.section import Section, count_key, judged, parts
+from adm.params.studies import NeighboursParams
 from adm.params.tables import OwnTableParams
 
 
@@ -28,14 +32,14 @@ class Needs:
     sizes: bool = False
 
     def items(self) -> Iterator[tuple[str, list[str]]]:
-        """Kinds and keys; the file of sizes has the key ""."""
+        """Give kinds and keys; the file of sizes has the key ""."""
         for each in fields(self):
             keys = getattr(self, each.name)
             yield each.name, ([""] if keys else []) if each.name == "sizes" else keys
 
 
 def needs_of(params: Sections, *shown: BaseModel) -> Needs:
-    """The artifacts that the references of tables, figures or claims name; of groups, those of their members."""
+    """Give the artifacts that the references of tables, figures or claims name; of groups, those of their members."""
     found = [named for one in shown for named in references(type(one), one)]
 
     def named(read: Read) -> list[str]:
@@ -56,7 +60,7 @@ def needs_of(params: Sections, *shown: BaseModel) -> Needs:
 
 
 def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
-    """The runs that a table or a claim has scored by judges, each with the judge."""
+    """Give the runs that a table or a claim has scored by judges, each with the judge."""
     judges: list[str] = []
     if isinstance(shown, OwnTableParams):
         judges = shown.judges
@@ -66,12 +70,12 @@ def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
 
 
 def needs_of_table(params: Params, table: str) -> Needs:
-    """The artifacts that a table is made from."""
+    """Give the artifacts that a table is made from."""
     return needs_of(params, params.tables[table])
 
 
 def needs_of_figure(params: Params, figure: str) -> Needs:
-    """The artifacts that a figure is made from."""
+    """Give the artifacts that a figure is made from."""
     shown = params.figures[figure]
     needs = needs_of(params, shown)
     if isinstance(shown, AblationsParams):
@@ -92,7 +96,7 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
 
 
 def needs_of_claims(params: Params, group: str) -> Needs:
-    """What the claims of a group are tested on."""
+    """Tell what the claims of a group are tested on."""
     claims = grouped(params.claims)[group].values()
     pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
     found = [getattr(params.section_of(run), "schedule", None) for pair in pairs for run in pair]
@@ -101,10 +105,99 @@ def needs_of_claims(params: Params, group: str) -> Needs:
 
 
 def neighbours_dataset(params: Sections, study: str) -> str:
-    """The dataset in which a study looks for neighbours: that of its run's reference."""
+    """Give the dataset in which a study looks for neighbours: that of its run's reference."""
     return params.references[params.scored[params.neighbours[study].run].reference].dataset
 
 
 def members_of(params: Sections, keys: Iterable[str]) -> list[str]:
-    """The runs that keys of runs and of groups name, without repetition."""
+    """Give the runs that keys of runs and of groups name, without repetition."""
     return keys_in(run for key in keys for run in params.members(key))
+
+
+Entry = tuple[str, str]
+"""What an entry is, "run" or "dataset" say, and its key."""
+
+
+OF = {
+    "checkpoints": "checkpoint",
+    "models": "model",
+    **dict.fromkeys(("runs", "scored"), "run"),
+    "schedules": "study",
+}
+"""What a reference names, by its type, where tables, figures and claims read on from one entry to another."""
+
+SECTIONS = {
+    **dict.fromkeys(("runs", "upsampled_runs", "gan_runs"), "run"),
+    **dict.fromkeys(("interpolations", "neighbours", "variations", "likelihoods", "schedules"), "study"),
+    **{"datasets": "dataset", "extractors": "graph", "references": "reference", "throughput": "throughput"},
+}
+"""Sections whose entries are taken as they are, and what they are."""
+
+PUBLISHED = {"samples": "run", "graphs": "graph"}
+"""The same, of published files."""
+
+
+def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iterable[str] = ()) -> Sections:
+    """Take out the sections that some artifacts were made with, and all that these name.
+
+    Of a model only the checkpoints stay that are named: another one that is kept changes no excerpt.
+
+    Args:
+        params: The whole.
+        needs: The artifacts.
+        runs: Further runs.
+        models: Models with all of their checkpoints.
+    """
+    judged, whole = [parts(key) for key in needs.judged], list(models)
+    waiting: list[Entry] = [
+        *(("run", run) for run in (*needs.metrics, *needs.samples, *runs, *(run for run, _ in judged))),
+        *(("graph", judge) for _, judge in judged),
+        *(("dataset", key) for key in needs.data),
+        *(("checkpoint", key) for key in needs.training),
+        *(("study", key) for key in needs.studies),
+        *(("throughput", key) for key in needs.throughput),
+        *(("model", key) for key in whole),
+    ]
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    while waiting:
+        kind, key = waiting.pop()
+        if key not in found[kind]:
+            found[kind].add(key)
+            waiting += _named(params, kind, key)
+    kept = {}
+    for key in (key for key in params.models if key in found["model"]):
+        stops = params.models[key].checkpoints
+        named = [stop for stop in stops if key in whole or f"{key}-{count_key(stop)}" in found["checkpoint"]]
+        kept[key] = params.models[key].model_copy(update={"checkpoints": named})
+    sections: dict[str, Any] = {
+        name: {key: entry for key, entry in getattr(params, name).items() if key in found[kind]}
+        for name, kind in SECTIONS.items()
+    }
+    published: dict[str, Any] = {
+        name: {key: entry for key, entry in getattr(params.published, name).items() if key in found[kind]}
+        for name, kind in PUBLISHED.items()
+    }
+    # The last iteration of an adopted model is that of its checkpoints.
+    adopted = {
+        key: entry
+        for key, entry in params.published.checkpoints.items()
+        if key in found["checkpoint"] or entry.model in whole
+    }
+    groups = {key: members for key, members in params.groups.items() if found["run"].issuperset(members)}
+    whole_section = PublishedSection.model_construct(checkpoints=adopted, **published)
+    return Sections.model_construct(models=kept, published=whole_section, groups=groups, **sections)
+
+
+def _named(params: Params, kind: str, key: str) -> Iterator[Entry]:
+    """Tell what an entry names."""
+    if kind == "checkpoint":
+        yield "model", params.model_of(key)
+        return
+    entries: dict[str, Mapping[str, Section]] = {
+        **{"run": params.scored, "study": params.studies, "throughput": params.throughput},
+    }
+    entry = entries.get(kind, {}).get(key)
+    if isinstance(entry, NeighboursParams):  # whose images are of its run's reference
+        yield "reference", params.scored[entry.run].reference
+    if entry is not None:
+        yield from ((OF[named.ref.of], named.key) for named in references(type(entry), entry) if named.ref.of in OF)

@@ -4,14 +4,17 @@ They need the whole params file; a section knows only itself.
 """
 
 from collections.abc import Collection, Sequence
+from itertools import combinations, pairwise
 from typing import Any
 
 from pydantic import BaseModel
 
 from adm.config.metrics import FEWEST_FOR_INTERVALS
+from adm.config.models import TrainingSeeds
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
-from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim
-from adm.params.configurations import same_configurations
+from adm.params.checks import check_class, check_kept, check_known
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
+from adm.params.configurations import Configuration, configuration, seeds_of
 from adm.params.figures import (
     AblationsParams,
     AnyFigureParams,
@@ -21,12 +24,11 @@ from adm.params.figures import (
     RunCurvesParams,
     SchedulesFigureParams,
 )
-from adm.params.keys import check_class, check_kept, check_known
-from adm.params.lottery_checks import check_lottery
 from adm.params.needs import members_of, opinions_in
 from adm.params.references import keys_read
-from adm.params.schedules import VariationalParams
-from adm.params.schema import Params
+from adm.params.runs import SamplingParams
+from adm.params.schema import Params, Sections
+from adm.params.studies import VariationalParams
 from adm.params.tables import (
     HyperparametersParams,
     LotteryTableParams,
@@ -38,6 +40,12 @@ from adm.params.tables import (
 
 ROWS_A_MODEL = 3
 """Rows of Table 7 for each model."""
+
+FEWEST_SEEDS = 3
+"""Of each kind, of a lottery: with two, nothing is left to tell the seeds' own effects from what they do together."""
+
+FEWEST_DRAWS = 2
+"""Of samples of each model of a lottery, which then have a spread."""
 
 
 def check_report(params: Params) -> None:
@@ -52,7 +60,9 @@ def check_report(params: Params) -> None:
         _check_figure(params, key, figure)
         if isinstance(figure, AblationsParams | RunCurvesParams):
             _check_seeds(params, f"figures.{key}", keys_read(figure, "metrics"))
+    configurations: dict[str, Configuration] = {}
     for key, claim in params.claims.items():
+        _check_compared(params, f"claims.{key}", claim, configurations)
         _check_claim(params, f"claims.{key}", claim)
 
 
@@ -69,7 +79,7 @@ def _check_table(params: Params, key: str) -> None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
         check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
     if isinstance(table, LotteryTableParams):
-        check_lottery(params, f"{place}.runs", table.runs)
+        _check_lottery(params, f"{place}.runs", table.runs)
     _check_judged(params, table, f"{place}.judges")
 
 
@@ -120,7 +130,7 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
         case SchedulesFigureParams():
             _check_visited(params, place, figure)
         case LotteryFigureParams():
-            check_lottery(params, f"{place}.runs", figure.runs)
+            _check_lottery(params, f"{place}.runs", figure.runs)
 
 
 def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
@@ -150,22 +160,27 @@ def _check_visited(params: Params, place: str, figure: SchedulesFigureParams) ->
             raise ValueError(f"{place}.runs: {run!r} is of {found} timesteps, but {figure.study!r} is of {expected}")
 
 
-def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
+def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = keys_read(claim, "metrics")
     runs = members_of(params, compared)
     _check_seeds(params, place, compared)
     _check_seeds_of_all(params, place, compared)
     _check_counts(params, place, runs, over_seeds=any(run in params.groups for run in compared))
-    for run, other in same_configurations(params, claim):
-        raise ValueError(
-            f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs that "
-            "differ in more than seeds"
-        )
+    for run in compared:
+        if run not in configurations:
+            configurations[run] = configuration(params, run)
+    for run, other in combinations(compared, 2):
+        # Runs that are to be similar may differ in their seeds alone.
+        differ = isinstance(claim, SimilarClaim) and seeds_of(params, run) != seeds_of(params, other)
+        if configurations[run] == configurations[other] and not differ:
+            raise ValueError(
+                f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs "
+                "that differ in more than seeds"
+            )
 
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
-    _check_compared(params, place, claim)
     _check_judged(params, claim, f"{place}.judge")
     for model in keys_read(claim, "sizes"):
         _check_trained(params, model, place)
@@ -214,3 +229,53 @@ def _check_same_images(params: Params, place: str, first: str, other: str) -> No
         raise ValueError(
             f"{place}: {first!r} and {other!r} are of one configuration; compare interpolations that differ"
         )
+
+
+def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
+    """List the seeds of weights, data and noise that each run of a group is trained from."""
+    models = [params.models[params.model_of(params.checkpoint_of(run))] for run in params.members(group)]
+    return [(seeds.weights, seeds.data, seeds.noise) for seeds in (model.training.seeds for model in models)]
+
+
+def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
+    """Check that groups of runs, a draw of samples each, are of enough seeds of each kind, and share no image."""
+    for group in groups:
+        if not all(isinstance(params.scored[run], SamplingParams) for run in params.members(group)):
+            raise ValueError(f"{place}: {group!r} is sampled from no trained model; name runs of a diffusion model")
+    _check_seeds_of_lottery(params, place, groups[0])
+    if len(groups) < FEWEST_DRAWS:
+        raise ValueError(
+            f"{place}: {groups[0]!r} is one draw of samples of each model; a lottery needs {FEWEST_DRAWS} or more, as "
+            "from a run with sweep: {seed: [0, 1000]}"
+        )
+    first, *others = ([params.checkpoint_of(run) for run in params.members(group)] for group in groups)
+    for group, checkpoints in zip(groups[1:], others, strict=True):
+        if checkpoints != first:
+            raise ValueError(f"{place}: {group!r} is of other checkpoints than {groups[0]!r}; draws are of the same")
+    _check_draws(params, place, [run for group in groups for run in params.members(group)])
+
+
+def _check_seeds_of_lottery(params: Params, place: str, group: str) -> None:
+    levels, kinds = levels_of(params, group), tuple(TrainingSeeds.model_fields)
+    for kind, seeds in zip(kinds, zip(*levels, strict=True), strict=True):
+        if (many := len(set(seeds))) < FEWEST_SEEDS:
+            raise ValueError(
+                f"{place}: {group!r} is of {many} {'seed' if many == 1 else 'seeds'} of {kind}; a lottery needs "
+                f"{FEWEST_SEEDS} or more of each of {', '.join(kinds)}, as from a model with "
+                "seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
+            )
+    pairs = [len(set(zip(a, b, strict=True))) for a, b in combinations(zip(*levels, strict=True), 2)]
+    if {*pairs, *(len(set(seeds)) ** 2 for seeds in zip(*levels, strict=True))} != {len(levels)}:
+        raise ValueError(f"{place}: {group!r} is no Latin square; any two seeds of two kinds must meet in one model")
+
+
+def _check_draws(params: Params, place: str, runs: Sequence[str]) -> None:
+    """Check that no two draws share an image's seed, and that all have as many."""
+    drawn = sorted((params.scored[run].seed, params.scored[run].num_samples, run) for run in runs)  # type: ignore[union-attr]
+    for (seed, count, run), (start, many, other) in pairwise(drawn):
+        if many != count:
+            raise ValueError(f"{place}: {run!r} has {count} samples, but {other!r} has {many}; draws have equally many")
+        if seed + count > start:
+            raise ValueError(
+                f"{place}: {run!r} and {other!r} share seeds of images, from {start} on; draws need seeds of their own"
+            )

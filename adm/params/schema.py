@@ -8,24 +8,34 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import Field, create_model
 
 from adm.config.data import GraphParams
+from adm.config.marks import sections_of
 from adm.config.sampling import Evaluations
 from adm.errors import UserError, accepted, brief
-from adm.params.claims import Claims
-from adm.params.compute import ThroughputParams
-from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
-from adm.params.execution import ExecutionParams
-from adm.params.figures import Figures
-from adm.params.gans import GanParams, GanRunParams
-from adm.params.models import ModelParams, SegmentParams
-from adm.params.naming import count_key
-from adm.params.published import PublishedReferenceParams, PublishedSamplesParams, PublishedSection
+from adm.params.claims import ClaimParams
+from adm.params.data import (
+    DatasetParams,
+    ExtractorParams,
+    PublishedReferenceParams,
+    PublishedSamplesParams,
+    PublishedSection,
+    ReferenceParams,
+)
+from adm.params.execution import ExecutionParams, ResourcesParams
+from adm.params.figures import AnyFigureParams
+from adm.params.models import GanParams, ModelParams, SegmentParams
 from adm.params.references import Scored
-from adm.params.resources import ResourcesParams
-from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
-from adm.params.schedules import AnyScheduleParams, ScheduleParams
-from adm.params.section import Key, Section
-from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, VariationParams
-from adm.params.tables import Tables
+from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
+from adm.params.section import Key, Section, count_key
+from adm.params.studies import (
+    AnyScheduleParams,
+    InterpolationParams,
+    LikelihoodParams,
+    NeighboursParams,
+    ScheduleParams,
+    ThroughputParams,
+    VariationParams,
+)
+from adm.params.tables import TableParams
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
 StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams | AnyScheduleParams
@@ -72,7 +82,7 @@ class Sections(Section):
     throughput: dict[Key, ThroughputParams] = {}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy whose look-ups are made anew: those that were made are of the sections before."""
+        """Copy with look-ups that are made anew: those that were made are of the sections before."""
         copy = super().model_copy(update=update, deep=deep)
         for name in [name for name in vars(copy) if name not in type(self).model_fields]:
             del copy.__dict__[name]
@@ -84,11 +94,11 @@ class Sections(Section):
         return {**self.runs, **self.upsampled_runs, **self.gan_runs, **self.published.samples}
 
     def members(self, key: str) -> list[str]:
-        """The runs of a group, or the run itself."""
+        """Give the runs of a group, or the run itself."""
         return self.groups.get(key, [key])
 
     def section_of(self, key: str) -> ScoredSection:
-        """The section of a run, or of the first run of a group."""
+        """Give the section of a run, or of the first run of a group."""
         return self.scored[self.members(key)[0]]
 
     @cached_property
@@ -101,7 +111,7 @@ class Sections(Section):
         return found
 
     def curve_of(self, run: str) -> str | None:
-        """The curve whose job scores a run; None if the run has jobs of its own."""
+        """Give the curve whose job scores a run; None if the run has jobs of its own."""
         return self.runs[run].curve if run in self.runs else None
 
     @cached_property
@@ -141,7 +151,7 @@ class Sections(Section):
         }
 
     def model_of(self, checkpoint: str) -> str:
-        """The key of a checkpoint's model; `<model>-0` is the initial checkpoint.
+        """Give the key of a checkpoint's model; `<model>-0` is the initial checkpoint.
 
         Raises:
             ValueError: There is no such checkpoint.
@@ -151,31 +161,31 @@ class Sections(Section):
         return self.checkpoints[checkpoint]
 
     def reference_of(self, run: str) -> ReferenceSection:
-        """The reference that a run is scored against."""
+        """Give the reference that a run is scored against."""
         return self.all_references[self.scored[run].reference]
 
     def extractor_of(self, run: str) -> str:
-        """The key of the graph for a run's features: that of its reference."""
+        """Give the key of the graph for a run's features: that of its reference."""
         return self.reference_of(run).extractor
 
     def sections_of_segment(self, segment: str) -> dict[str, Section]:
-        """The sections that `train` reads for a segment, by their names and in their order in its manifest."""
+        """Give the sections that `train` reads for a segment, by their names and in their order in its manifest."""
         section = self.segments[segment]
         return {"segment": section, "model": self.models[section.model]}
 
     def sections_of_throughput(self, key: str) -> dict[str, Section]:
-        """The sections that `throughput` reads for a measurement, by their names in its record."""
+        """Give the sections that `throughput` reads for a measurement, by their names in its record."""
         section = self.throughput[key]
         return {"throughput": section, "model": self.models[section.model]}
 
     def iteration_of(self, checkpoint: str) -> int:
-        """The training iteration of a checkpoint."""
+        """Give the training iteration of a checkpoint."""
         if checkpoint in self.published.checkpoints:
             return self.published.checkpoints[checkpoint].iteration
         return self.segments[checkpoint].stop if checkpoint in self.segments else 0
 
     def chain(self, checkpoint: str) -> list[str]:
-        """The segments that lead to a checkpoint, first to last; an initial or published checkpoint has none."""
+        """Give the segments that lead to a checkpoint, first to last; an initial or published checkpoint has none."""
         found: list[str] = []
         while checkpoint in self.segments:
             found.insert(0, checkpoint)
@@ -183,7 +193,7 @@ class Sections(Section):
         return found
 
     def checkpoint_of(self, run: str) -> str:
-        """The checkpoint that a run, or the first run of a group, samples.
+        """Give the checkpoint that a run, or the first run of a group, samples.
 
         Raises:
             ValueError: The run has none, because it belongs to a GAN or is published.
@@ -194,7 +204,7 @@ class Sections(Section):
         raise ValueError(f"run {run!r} is sampled from no checkpoint")
 
     def evaluations_of(self, run: str) -> Evaluations:
-        """How often sampling an image of a run, or of the first run of a group, evaluates its networks.
+        """Tell how often sampling an image of a run, or of the first run of a group, evaluates its networks.
 
         Those of the run that it upsamples are not among them.
 
@@ -207,7 +217,7 @@ class Sections(Section):
         return section.evaluations(model.noise.timesteps)
 
     def image_size_of(self, run: str) -> int:
-        """The side of a run's images."""
+        """Give the side of a run's images."""
         owner = self.scored[run]
         if isinstance(owner, PublishedSamplesParams):
             return owner.image_size
@@ -216,7 +226,7 @@ class Sections(Section):
         return self.models[self.model_of(owner.checkpoint)].network.image_size
 
     def image_size_of_reference(self, reference: str) -> int:
-        """The side of a reference's images."""
+        """Give the side of a reference's images."""
         section = self.all_references[reference]
         if isinstance(section, PublishedReferenceParams):
             return section.image_size
@@ -229,7 +239,7 @@ GROUP = "adm.kinds"
 
 @cache
 def declared() -> list[Any]:
-    """The kinds of jobs, each an `adm.pipeline.Kind`, that packages beside this one declare.
+    """Give the kinds of jobs, each an `adm.pipeline.Kind`, that packages beside this one declare.
 
     Raises:
         UserError: One cannot be loaded.
@@ -245,7 +255,7 @@ def declared() -> list[Any]:
 
 @cache
 def params_class() -> "type[Params]":
-    """The class of whole params files: `Params`, and the sections that packages beside this one bring."""
+    """Give the class of whole params files: `Params`, and the sections that packages beside this one bring."""
     brought: dict[str, Any] = {
         kind.section: (dict[Key, kind.params], {})  # type: ignore[name-defined]
         for kind in declared()
@@ -254,19 +264,21 @@ def params_class() -> "type[Params]":
     return create_model(Params.__name__, __base__=Params, __doc__=Params.__doc__, **brought) if brought else Params
 
 
-def kind_of(section: str) -> Any:
-    """The annotation of a section of params files."""
-    return params_class().model_fields[section].annotation
-
-
-def kind_of_entries(section: str) -> Any:
-    """The annotation of a section's entries."""
-    return get_args(kind_of(section))[1]
+@cache
+def kinds_of_entries() -> dict[str, Any]:
+    """Give the annotations of the entries of every section that holds sections, by names such as `published.graphs`."""
+    kinds: dict[str, Any] = {}
+    fields = params_class().model_fields
+    parts = {f"published.{name}": field for name, field in PublishedSection.model_fields.items()}
+    for name, field in {**fields, **parts}.items():
+        if len(arguments := get_args(field.annotation)) == 2 and sections_of(arguments[1]):
+            kinds[name] = arguments[1]
+    return kinds
 
 
 class Params(Sections, Setup):
     """A whole written-out params file: one schema for every scale. Sections that a file leaves out are empty."""
 
-    tables: Tables = {}
-    figures: Figures = {}
-    claims: Claims = {}
+    tables: dict[Key, TableParams] = {}
+    figures: dict[Key, Annotated[AnyFigureParams, Field(discriminator="kind")]] = {}
+    claims: dict[Key, ClaimParams] = {}

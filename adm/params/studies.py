@@ -1,22 +1,26 @@
-"""Sections of studies: interpolations, neighbours, variations of the gradient scale, likelihoods."""
+"""Sections of studies: interpolations, neighbours, variations, likelihoods, schedules that are found, and timings."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.config.base import PositiveInt
-from adm.config.sampling import BitsPerDimension, Bound, GradientScale, Interpolation, check_gradient_scale
-from adm.params.references import Checkpoint, Dataset, DiffusionRun, Scored
+from adm.config.base import Increasing, PositiveInt, Seed
+from adm.config.models import Throughput
+from adm.config.sampling import (
+    BitsPerDimension,
+    Bound,
+    GradientScale,
+    Interpolation,
+    Steps,
+    Variational,
+    check_gradient_scale,
+)
+from adm.params.references import Checkpoint, Dataset, DiffusionRun, Model, Scored
 from adm.params.section import Section
 
 
 class InterpolationParams(Section, Interpolation):
-    """Interpolations between real images in DDIM's latent space, and errors of reconstruction.
-
-    `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
-    reconstructions of both ends. `reconstructions` other images are encoded and decoded to measure the error.
-    `classifier_precision` and `compiled` are as for runs.
-    """
+    """Interpolations between images of a dataset."""
 
     checkpoint: Checkpoint
     classifier: Checkpoint | None = None
@@ -40,23 +44,16 @@ class VariationParams(Section):
     """A run's first `num_samples` seeds at several gradient scales; everything else is as in the run."""
 
     run: DiffusionRun
-    scales: Annotated[list[GradientScale], Field(min_length=1)]
+    scales: Annotated[list[GradientScale], Field(min_length=1), Increasing]
     num_samples: PositiveInt = 8
     threads: PositiveInt = 1
-
-    @model_validator(mode="after")
-    def _scales_increase(self) -> Self:
-        if sorted(set(self.scales)) != self.scales:
-            raise ValueError(f"scales {self.scales} must increase")
-        return self
 
 
 class BoundParams(Section, Bound):
     """Terms of the variational bound L_vlb of a checkpoint on images of a dataset.
 
     The seed chooses `num_images` different images, from the `part` of the dataset for training or from the part that is
-    held out. Each has its own noise, which does not depend on the other images: the same seed gives the same terms. No
-    image is mirrored. `compiled` is as for runs.
+    held out.
     """
 
     checkpoint: Checkpoint
@@ -66,7 +63,39 @@ class BoundParams(Section, Bound):
 
 
 class LikelihoodParams(BoundParams, BitsPerDimension):
-    """Bits per dimension: the sum of the terms at the timesteps of `steps`.
+    """Bits per dimension of a checkpoint on images of a dataset."""
 
-    If `steps` is null, all T timesteps are used; fewer give a less tight bound.
+
+class VariationalParams(BoundParams, Variational):
+    """Schedules by the bound of a checkpoint on images of a dataset."""
+
+    kind: Literal["variational"]
+
+
+class SearchParams(Section):
+    """The schedule with the least FID of some that divide a run's number of steps among equal `sections`.
+
+    The `known` schedules take part, and others drawn by the seed, together `candidates`. All are sampled as the run is,
+    with the same seeds, from `seed` on. Round by round a quarter of them stays, scored on four times as many images, at
+    last on `num_samples`. Runs that take the schedule need other seeds, else the search would judge itself.
     """
+
+    kind: Literal["search"]
+    run: DiffusionRun
+    sections: Annotated[int, Field(ge=1, le=5)] = 5
+    known: list[Steps] = []
+    candidates: PositiveInt = 16
+    num_samples: Annotated[int, Field(ge=4)]
+    seed: Seed = 2_000_000_000
+    threads: PositiveInt = 1
+
+
+AnyScheduleParams = VariationalParams | SearchParams
+
+ScheduleParams = Annotated[AnyScheduleParams, Field(discriminator="kind")]
+
+
+class ThroughputParams(Section, Throughput):
+    """How fast a model of the params file trains."""
+
+    model: Model

@@ -143,19 +143,5 @@ TableParams = Annotated[AnyTableParams, Field(discriminator="kind")]
 
 
 def kind_of_table(key: str) -> str:
-    """The kind of a table that gives none, by its key."""
+    """Tell the kind of a table that gives none, by its key."""
     return KINDS.get(key, "own")
-
-
-def with_kinds(tables: Any) -> Any:
-    """Tables with the kinds that belong to their keys; a file need not give them."""
-    if not isinstance(tables, dict):
-        return tables
-    return {
-        key: {"kind": kind_of_table(key), **table} if isinstance(table, dict) and isinstance(key, str) else table
-        for key, table in tables.items()
-    }
-
-
-Tables = Annotated[dict[Key, TableParams], BeforeValidator(with_kinds)]
-"""The tables by their keys. A table of the paper that a file leaves out is not made."""

@@ -7,8 +7,7 @@ from typing import Any, Protocol
 from adm.config.data import GraphParams
 from adm.config.models import AnyModel, ClassifierModel, DiffusionModel, Precision, UpsamplerModel
 from adm.params import Params
-from adm.params.data import DatasetParams, ExtractorParams
-from adm.params.published import PublishedGraphParams
+from adm.params.data import DatasetParams, ExtractorParams, PublishedGraphParams
 from adm.params.runs import RunParams, SamplingParams
 
 GRADIENT = 2

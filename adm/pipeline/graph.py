@@ -16,13 +16,12 @@ from adm.config.registry import rows_in
 from adm.errors import accepted
 from adm.params import Params, UserError
 from adm.params.claims import grouped
-from adm.params.compute import ThroughputParams
-from adm.params.judges import parts
+from adm.params.execution import JobResources, ProcessResources
 from adm.params.needs import Needs, needs_of, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import Named, keys_in, references
-from adm.params.resources import JobResources, ProcessResources
 from adm.params.schema import GROUP, declared
-from adm.params.section import Section
+from adm.params.section import Section, parts
+from adm.params.studies import ThroughputParams
 from adm.pipeline import data, report, sampling, scoring, studies, training
 from adm.pipeline.jobs import Job, Kind
 

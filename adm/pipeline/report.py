@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params.claims import grouped
-from adm.params.excerpt import excerpt
 from adm.params.figures import SchedulesFigureParams
-from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.needs import excerpt, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import keys_in, keys_read
 from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
 from adm.pipeline.jobs import Job, Kind

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adm.params.data import ReferenceParams, of_files
-from adm.params.judges import judged, parts
 from adm.params.references import keys_in
-from adm.params.section import Section
+from adm.params.section import Section, judged, parts
 from adm.pipeline.cost import (
     FLOAT,
     Bytes,

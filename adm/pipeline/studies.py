@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from adm.config.respacing import number_of_steps, rounds_of
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import neighbours_dataset
-from adm.params.schedules import SearchParams
-from adm.params.studies import LikelihoodParams
+from adm.params.studies import LikelihoodParams, SearchParams
 from adm.pipeline.cost import (
     DOUBLE,
     GRADIENT,

@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from adm.config.models import AnyModel, ClassifierModel, Precision
 from adm.nets.cost import forward_flops, parameter_count
 from adm.paper import table_cells
-from adm.params.published import PublishedGraphParams
+from adm.params.data import PublishedGraphParams
 from adm.pipeline import Job
 from adm.pipeline.cost import (
     FLOAT,

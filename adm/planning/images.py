@@ -7,8 +7,7 @@ import numpy as np
 from adm.artifacts.manifest import read_made_by
 from adm.data.sources import SOURCES, parts_of
 from adm.params import Params, UserError
-from adm.params.data import DatasetParams
-from adm.params.published import PublishedReferenceParams
+from adm.params.data import DatasetParams, PublishedReferenceParams
 from adm.pipeline import Pipeline
 
 FIXED = {"digits": 1_797, "idx": 60_000}

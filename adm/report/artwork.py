@@ -28,12 +28,11 @@ from adm.params.figures import (
     TradeOffsParams,
     VariationFigureParams,
 )
-from adm.params.gans import GanRunParams
 from adm.params.needs import neighbours_dataset
 from adm.params.references import keys_read
-from adm.params.runs import RunParams
-from adm.params.schedules import VariationalParams
+from adm.params.runs import GanRunParams, RunParams
 from adm.params.schema import ScoredSection, Sections
+from adm.params.studies import VariationalParams
 from adm.report import curves, grids
 from adm.report.compute import training_flops
 from adm.report.lottery import read_draws

@@ -28,8 +28,8 @@ from adm.metrics.intervals import (
     median_draws,
 )
 from adm.params import claims as params
-from adm.params.judges import judged
 from adm.params.references import keys_read
+from adm.params.section import judged
 from adm.report.evidence import Evidence
 from adm.report.metrics import Score
 from adm.report.verdicts import Data, Finding, Unit, Verdict, clearance, needed, risk

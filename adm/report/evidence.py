@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.configurations import told_apart_by_schedules
-from adm.params.gans import GanRunParams
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
-from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.studies import InterpolationParams
 from adm.report.metrics import (

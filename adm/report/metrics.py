@@ -16,10 +16,10 @@ from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
 from adm.metrics.blocks import Block, block_of, t_interval
 from adm.metrics.jackknife import Jackknife
-from adm.params.judges import judged, parts
 from adm.params.runs import SamplingParams
-from adm.params.schedules import SearchParams
 from adm.params.schema import Sections
+from adm.params.section import judged, parts
+from adm.params.studies import SearchParams
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
 from adm.sampling.studies import read_study
 from adm.sampling.timesteps import timesteps_of

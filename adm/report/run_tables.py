@@ -13,9 +13,8 @@ import pandas as pd
 from adm.config.metrics import METRICS, POOLED
 from adm.config.samplers import SAMPLERS, USUAL
 from adm.paper import JUDGED, table_cells
-from adm.params.gans import GanRunParams
 from adm.params.references import NoSource, keys_in
-from adm.params.runs import RunParams, SamplingParams, UpsampledRunParams
+from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.compute import theoretical_throughput, v100_days

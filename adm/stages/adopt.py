@@ -18,13 +18,13 @@ from adm.metrics.executors import WEIGHTS
 from adm.metrics.statistics import read_published_statistics
 from adm.nets.release import read_released_weights, read_weights
 from adm.nets.weights import model_network, write_tensors
-from adm.params.models import ModelParams
-from adm.params.published import (
+from adm.params.data import (
     PublishedCheckpointParams,
     PublishedGraphParams,
     PublishedReferenceParams,
     PublishedSamplesParams,
 )
+from adm.params.models import ModelParams
 from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 

@@ -11,8 +11,7 @@ from adm.artifacts.writing import new_file, remove_folder
 from adm.config.data import GraphParams
 from adm.config.metrics import AskedParams
 from adm.metrics.executors import libraries_of
-from adm.params.data import ReferenceParams
-from adm.params.published import PublishedReferenceParams
+from adm.params.data import PublishedReferenceParams, ReferenceParams
 from adm.params.runs import RunParams
 from adm.stages import evaluate, features, sample
 

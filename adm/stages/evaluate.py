@@ -12,8 +12,7 @@ from adm.metrics.batches import (
     require_same_graph,
 )
 from adm.metrics.scores import MetricInputs, write_score
-from adm.params.data import ReferenceParams
-from adm.params.published import PublishedReferenceParams
+from adm.params.data import PublishedReferenceParams, ReferenceParams
 
 
 def run(

@@ -13,8 +13,7 @@ from adm.errors import UserError
 from adm.metrics.batches import read_features, require_same_graph
 from adm.metrics.scores import MetricInputs, write_score
 from adm.metrics.statistics import feature_statistics
-from adm.params.data import DatasetParams, ReferenceParams, of_files
-from adm.params.published import PublishedReferenceParams
+from adm.params.data import DatasetParams, PublishedReferenceParams, ReferenceParams, of_files
 
 
 def run(

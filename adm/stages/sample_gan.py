@@ -9,7 +9,8 @@ from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS, Generator
 from adm.nets.weights import load_weights
 from adm.params.data import DatasetParams
-from adm.params.gans import GanParams, GanRunParams
+from adm.params.models import GanParams
+from adm.params.runs import GanRunParams
 from adm.progress import progress
 from adm.sampling.batch import write_batch
 from adm.sampling.blocks import WHOLE, blocks_of

@@ -21,7 +21,7 @@ from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
-from adm.params.schedules import AnyScheduleParams, VariationalParams
+from adm.params.studies import AnyScheduleParams, VariationalParams
 from adm.sampling.batch import Images, Samples
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.found_schedules import draw_members, halving, searched

@@ -10,7 +10,7 @@ from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS
 from adm.nets.weights import write_tensors
 from adm.params.data import DatasetParams, of_files
-from adm.params.gans import GanParams
+from adm.params.models import GanParams
 from adm.training.gan import initial_networks, train_gan
 from adm.training.log import log_reports
 from adm.training.updates import Report

@@ -21,7 +21,7 @@ from adm.machine import available_cores
 from adm.nets.cost import parameter_count
 from adm.params.load import check
 from adm.params.models import DiffusionModelParams
-from adm.params.naming import count_key, value_key
+from adm.params.section import count_key, value_key
 from adm.pipeline import Pipeline
 from adm.planning.recipe import SCALES, STAGES, Recipe, Request, channel_multiplier, choose
 from adm.sampling.guided import SeededNoise

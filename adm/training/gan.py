@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.config.gans import Gan
+from adm.config.models import Gan
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.gan import Discriminator, Generator

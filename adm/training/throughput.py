@@ -8,8 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from adm.config.models import AnyModel, Precision, TrainingParams
-from adm.config.throughput import Throughput
+from adm.config.models import AnyModel, Precision, Throughput, TrainingParams
 from adm.determinism import allow_tf32, generator
 from adm.nets.forward import DTYPES, Forward
 from adm.nets.weights import build

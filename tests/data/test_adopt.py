@@ -12,7 +12,7 @@ from adm.metrics.batches import GRAPH, REFERENCE, read_reference_statistics
 from adm.nets import presets, release
 from adm.nets.checkpoints import load_network
 from adm.nets.release import to_released
-from adm.params.published import (
+from adm.params.data import (
     PublishedCheckpointParams,
     PublishedGraphParams,
     PublishedReferenceParams,

@@ -19,8 +19,7 @@ from adm.metrics import scores
 from adm.metrics.batches import graph_of
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.execution import ExecutionParams
-from adm.params.gans import GanParams
-from adm.params.models import SegmentParams
+from adm.params.models import GanParams, SegmentParams
 from adm.params.runs import RunParams
 from adm.sampling.batch import write_batch
 from adm.stages import evaluate, extractor, init, reference, train, train_gan

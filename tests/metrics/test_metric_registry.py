@@ -17,7 +17,7 @@ from adm.data.shards import write_shards
 from adm.metrics.jackknife import Jackknife
 from adm.metrics.scores import function_of
 from adm.params import load
-from adm.params.claims import Claims
+from adm.params.claims import ClaimParams
 from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.figures import CurvesParams
 from adm.params.tables import OwnTableParams
@@ -111,7 +111,7 @@ def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evalu
     assert axes.lines[0].get_ydata()[1] == pytest.approx(value)
 
     claim = {"statement": "S.", "source": "Mine", "kind": "higher", "metric": "spread", "run": "a", "than": "b"}
-    (higher,) = TypeAdapter(Claims).validate_python({"mine": claim}).values()
+    higher = TypeAdapter(ClaimParams).validate_python(claim)
     scores = {
         run: Score({"spread": at}, {"spread": Jackknife(at + np.linspace(-0.1, 0.1, 16), np.zeros(0))}, 40)
         for run, at in (("a", 9.0), ("b", 1.0))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from adm.nets.gan import Discriminator, Generator, start_side
-from adm.params.gans import GanParams
+from adm.params.models import GanParams
 
 NUM_CLASSES = 3
 

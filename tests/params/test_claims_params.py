@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from adm.paper import claims as claims_of_paper
-from adm.params.claims import ClaimParams, Claims, grouped
+from adm.params.claims import ClaimParams, completed, grouped
 from adm.params.references import keys_read
 
 CLAIM = TypeAdapter(ClaimParams)
@@ -91,38 +91,42 @@ def test_a_claim_written_wrongly_is_refused(claim, message):
         CLAIM.validate_python(claim)
 
 
-SECTION = TypeAdapter(Claims)
+SECTION = TypeAdapter(dict[str, ClaimParams])
+
+
+def checked(given):
+    """Claims of a file, completed with the paper's values and checked."""
+    return SECTION.validate_python(completed(given))
 
 
 def test_a_scale_gives_the_runs_of_the_papers_claims_alone():
-    found = SECTION.validate_python({"early-128": {"runs": ["a", "b"], "than": "c"}})["early-128"]
+    found = checked({"early-128": {"runs": ["a", "b"], "than": "c"}})["early-128"]
     paper = claims_of_paper()["early-128"]
     assert found.model_dump() == paper | {"runs": ["a", "b"], "than": "c"}
 
 
 def test_where_the_papers_claims_are_tested_those_that_none_can_test_stand_in_its_order():
     own = COMMON | CLAIMS[0][0]
-    found = SECTION.validate_python({"own": own, "ddim-worse": {"run": "a", "than": "b"}, "adagn": {"none": "no time"}})
+    found = checked({"own": own, "ddim-worse": {"run": "a", "than": "b"}, "adagn": {"none": "no time"}})
     untestable = [key for key, claim in claims_of_paper().items() if "none" in claim]
     assert list(found) == ["adagn", *untestable, "ddim-worse", "own"]
     assert (found["adagn"].kind, found["adagn"].none) == ("none", "no time")
-    assert list(SECTION.validate_python({"own": own})) == ["own"]
-    assert SECTION.validate_python({}) == {}
-    assert SECTION.validate_python({"adagn": None}) == {}  # left out, as a base's only claim may be
+    assert list(checked({"own": own})) == ["own"]
+    assert checked({}) == {}
+    assert checked({"adagn": None}) == {}  # left out, as a base's only claim may be
 
 
 def test_claims_of_later_papers_stand_apart_and_bring_their_words_too():
-    found = SECTION.validate_python({"ema-longer": {"run": "a", "than": "b"}, "ddim-worse": {"run": "a", "than": "b"}})
+    found = checked({"ema-longer": {"run": "a", "than": "b"}, "ddim-worse": {"run": "a", "than": "b"}})
     assert found["ema-longer"].statement == claims_of_paper()["ema-longer"]["statement"]
     assert list(grouped(found)["later"]) == ["ema-longer"]
     assert "ddim-worse" in grouped(found)["paper"]
 
 
 def test_claims_that_were_read_are_read_again_as_they_are():
-    found = SECTION.validate_python({"adagn": {"run": "a", "than": "b"}, "own": COMMON | CLAIMS[0][0]})
-    assert SECTION.validate_python(found) == found
-    assert SECTION.validate_python(SECTION.dump_python(found)) == found
-    assert SECTION.validate_python(SECTION.dump_python(found, exclude_defaults=True)) == found
+    found = checked({"adagn": {"run": "a", "than": "b"}, "own": COMMON | CLAIMS[0][0]})
+    assert checked(SECTION.dump_python(found)) == found
+    assert checked(SECTION.dump_python(found, exclude_defaults=True)) == found
 
 
 @pytest.mark.parametrize(
@@ -135,13 +139,13 @@ def test_claims_that_were_read_are_read_again_as_they_are():
 )
 def test_a_claim_of_a_scale_is_refused_at_its_key(claims, place, message):
     with pytest.raises(ValidationError, match=message) as refused:
-        SECTION.validate_python(claims)
+        checked(claims)
     assert refused.value.errors()[0]["loc"] == place
 
 
 def test_claims_of_later_papers_have_their_words_and_stand_apart():
     given = {"solver-2m": {"run": "a", "than": "b"}, "solver-heun": {"none": "no time"}, "own": COMMON | CLAIMS[0][0]}
-    found = SECTION.validate_python(given)
+    found = checked(given)
     known = {name: value for name, value in claims_of_paper()["solver-2m"].items() if name != "group"}
     assert found["solver-2m"].model_dump() == known | {"run": "a", "than": "b", "by": 0.0}
     groups = grouped(found)

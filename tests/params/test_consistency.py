@@ -132,7 +132,7 @@ CONTRADICTIONS = {
         "17%",
         "10%",
     ),
-    "averages of one length": ({AVERAGES: {"every": 10, "lengths": [0.1]}}, AVERAGES, "[0.1]", "two"),
+    "averages of one length": ({AVERAGES: {"every": 10, "lengths": [0.1]}}, f"{AVERAGES}.lengths", "[0.1]", "2"),
     "averages without snapshots": ({AVERAGES: {"lengths": [0.05, 0.1]}}, f"{AVERAGES}.every", "missing"),
     "curve over the length of runs that have none": (
         {f"{RUN}.ema_length": 0.1, AVERAGES: {"every": 200}}

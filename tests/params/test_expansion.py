@@ -218,7 +218,7 @@ def written(entry, others=()):
     ("entry", "expected"),
     [
         ({"sweep": {"gradient": [1, 2]}}, ["runs.more.sweep.gradient", "gradient_scale"]),
-        ({"sweep": {"network.heads": [1, 2]}}, ["runs.more.sweep.network.heads", "'network'"]),
+        ({"sweep": {"network.heads": [1, 2]}}, ["runs.more.sweep.network: is no field"]),
         ({"sweep": {"seed": 5}}, ["runs.more.sweep.seed", "5"]),
         ({"sweep": {"seed": []}}, ["runs.more.sweep.seed", "[]"]),
         ({"sweep": {"seed": [{}]}}, ["runs.more.sweep.seed", "{}"]),

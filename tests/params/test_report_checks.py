@@ -235,9 +235,3 @@ def test_tables_figures_and_claims_of_ones_own_stand_under_any_key(checked):
     assert found.tables["mine"].rows == {"gan-1": "gan-1", "scale-2": "scale-2"}
     assert found.figures["mine"].y == ["kid"]
     assert found.claims["mine"].statement == "Mine."
-
-
-def test_what_was_read_is_read_again_as_it_is(checked):
-    params = checked({"tables.mine": OWN, "figures.mine": MINE})
-    for options in ({}, {"exclude_defaults": True}):
-        assert type(params).model_validate(params.model_dump(mode="json", **options)) == params

@@ -192,6 +192,8 @@ def test_a_file_changes_adds_and_removes_variants_of_its_base(scale):
     params = scale(changes, small=base)
     assert {"ablation-base", "ablation-wide"} == {key for key in params.models if key.startswith("ablation")}
     assert params.models["ablation-base"].training.seed == 9
+    with pytest.raises(UserError, match=r"models\.ablation-base: .* change it there, models\.ablation\.variants\.base"):
+        scale("models: {ablation-base: {training: {seed: 9}}}", small=base)
 
 
 def test_a_variant_may_have_a_sweep_of_its_own(scale):
@@ -293,8 +295,12 @@ BAD = {
     "default sweep": ("defaults: {runs: {sweep: {seed: [1]}}}", "defaults.runs.sweep: "),
     "default likeness": ("defaults: {runs: {like: plain}}", "defaults.runs.like: "),
     "defaults that are a number": ("defaults: {runs: 5}", "defaults.runs: 5 "),
-    "parts that are a text": ("defaults: {published: samples}", "defaults.published: 'samples' ", "graphs"),
-    "default of no part": ("defaults: {published: {graph: {threads: 1}}}", "defaults.published: 'graph'", "graphs"),
+    "parts that are a text": ("defaults: {published: samples}", "defaults.published: ", "published.graphs"),
+    "default of no part": (
+        "defaults: {published: {graph: {threads: 1}}}",
+        "defaults.published.graph: ",
+        "published.graphs",
+    ),
     "like nothing": ("runs: {more: {like: plian}}", "runs.more.like: 'plian'", "plain"),
     "like a number": ("runs: {more: {like: 3}}", "runs.more.like: 3"),
     "circle": (
@@ -309,15 +315,27 @@ BAD = {
     "like its own variant": ("runs: {a: {like: a-b, variants: {b: {}}}}", "runs.a.like: ", "circle", "a -> a"),
     "variant that is an entry": (
         "models: {adm: {variants: {a: {}}}, adm-a: {}}",
-        "models.adm-a: ",
-        "'adm-a'",
-        "variant",
+        "models.adm-a: models.adm gives this key, too",
+        "change it there, models.adm.variants.a",
     ),
     "variants of one key": (
         "models: {adm: {variants: {a-b: {}}}, adm-a: {like: adm, variants: {b: {}}}}",
-        "models.adm-a.variants.b: ",
-        "'adm-a-b'",
+        "models.adm-a-b: models.adm gives this key, too",
     ),
+    "run of no model": ("runs: {more: {checkpoint: adn}}", "runs.more.checkpoint: 'adn'", "adm"),
+    "run of a checkpoint of no model": (
+        "runs: {more: {checkpoint: adn-200}}",
+        "runs.more.checkpoint: 'adn-200'",
+        "adm-200",
+    ),
+    "run of no GAN": ("gan_runs: {more: {gan: gam, num_samples: 8}}", "gan_runs.more.gan: 'gam'", "there are none"),
+    "run of nothing": ("runs: {more: {seed: 1}}", "runs.more.checkpoint: is missing"),
+    "study of no model": (
+        "likelihoods: {l: {checkpoint: adn, num_images: 4}}",
+        "likelihoods.l.checkpoint: 'adn'",
+        "adm",
+    ),
+    "reference of no dataset": ("references: {real: {dataset: digit}}", "references.real.dataset: 'digit'", "digits"),
     "variant of an unknown field": (
         "models: {adm: {variants: {a: {network.chanels: 3}}}}",
         "models.adm.variants.a.network.chanels: ",

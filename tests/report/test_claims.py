@@ -32,12 +32,11 @@ from adm.metrics.intervals import (
 )
 from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_left_out
 from adm.params.claims import ClaimParams, grouped
-from adm.params.compute import ThroughputParams
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import needs_of_claims
 from adm.params.runs import RunParams
 from adm.params.schema import Params
-from adm.params.studies import InterpolationParams, NeighboursParams
+from adm.params.studies import InterpolationParams, NeighboursParams, ThroughputParams
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, read_evidence
 from adm.report.metrics import Score

@@ -11,10 +11,10 @@ from adm.artifacts.seal import write_sealed_json
 from adm.metrics.jackknife import Jackknife
 from adm.params import UserError
 from adm.params.claims import ClaimParams
-from adm.params.judges import judged
+from adm.params.data import PublishedGraphParams, PublishedSection
 from adm.params.needs import needs_of_table
-from adm.params.published import PublishedGraphParams, PublishedSection
 from adm.params.references import NoSource
+from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
 from adm.report.evidence import Evidence, read_evidence

@@ -19,8 +19,7 @@ from adm.metrics.features import Features
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.runs import RunParams
-from adm.params.schedules import SearchParams, VariationalParams
-from adm.params.studies import LikelihoodParams, VariationParams
+from adm.params.studies import LikelihoodParams, SearchParams, VariationalParams, VariationParams
 from adm.sampling.batch import read_batch
 from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, draw_members, halving, winner
 from adm.sampling.likelihood import least_bounds, measure

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 from scipy import stats
 
 from adm.nets.gan import Generator
-from adm.params.gans import GanParams, GanRunParams
+from adm.params.models import GanParams
+from adm.params.runs import GanRunParams
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.truncation import sample_blocks, truncated_normal
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adm.errors import UserError
-from adm.params.published import PublishedGraphParams
+from adm.params.data import PublishedGraphParams
 from adm.stages import features
 
 

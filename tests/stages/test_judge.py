@@ -17,8 +17,13 @@ from adm.metrics.batches import GRAPH, read_features, write_reference
 from adm.metrics.dinov2 import VisionTransformer
 from adm.metrics.small_extractor import freeze
 from adm.metrics.statistics import FeatureStatistics
-from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
-from adm.params.published import PublishedGraphParams, PublishedReferenceParams
+from adm.params.data import (
+    DatasetParams,
+    ExtractorParams,
+    PublishedGraphParams,
+    PublishedReferenceParams,
+    ReferenceParams,
+)
 from adm.params.runs import RunParams
 from adm.sampling.batch import write_batch
 from adm.stages import adopt, evaluate, features, fetch, judge, reference

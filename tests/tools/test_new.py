@@ -16,7 +16,7 @@ from adm.dvc_file import check_stages
 from adm.nets.cost import forward_flops
 from adm.params import load
 from adm.params.json_schema import render
-from adm.params.parsing import read_yaml
+from adm.params.reading import read_yaml
 from adm.pipeline import Pipeline
 from adm.planning import recipe
 from adm.sampling.guided import SeededNoise

@@ -10,7 +10,8 @@ from adm.data.batches import Batches
 from adm.data.shards import write_shards
 from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.gans import GanParams, GanRunParams
+from adm.params.models import GanParams
+from adm.params.runs import GanRunParams
 from adm.sampling.batch import SAMPLES, read_batch
 from adm.stages import sample_gan, train_gan
 from adm.training.gan import initial_networks

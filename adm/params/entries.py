@@ -1,0 +1,408 @@
+"""Entries of a params file as people write them, and the entries that they stand for.
+
+`defaults` gives fields to all entries of a section. `like: KEY` gives an entry the fields of another one. `variants`
+writes an entry once for each change of it, `sweep` once for each value of a field, and a checkpoint that is a model
+with either once for each of its models. An entry's own fields win, and mappings are merged.
+
+In a list of runs a key stands for all entries that it begins: that of a sweep, of an entry with variants, or of a run
+of a model that has either.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, partial
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from adm.config.marks import is_of, sections_of
+from adm.errors import accepted
+from adm.params.figures import kind_of_figure
+from adm.params.reading import BASE, SWEEP, VARIANTS, WHOLE, Raw, merged
+from adm.params.references import KEY, RUNS, Named, visit
+from adm.params.schema import kinds_of_entries, params_class
+from adm.params.section import count_key, value_key
+from adm.params.tables import kind_of_table
+
+DEFAULTS, LIKE, ROLES, ITERATION, SEEDS = "defaults", "like", "roles", "iteration", "seeds"
+"""Keys of a params file that a written-out file does not have."""
+
+PUBLISHED = "published."
+"""Stands before the names of the parts of the section `published`, where sections are told by their names."""
+
+SEEDED = ("models", "gans")
+"""Sections whose entries may have seeds."""
+
+SCORED = ("runs", "upsampled_runs", "gan_runs")
+"""Sections of runs that are sampled."""
+
+LEAD = "checkpoint"
+"""The field of a checkpoint by which a model with variants or a sweep makes an entry for each of its models."""
+
+MOST_ALIKE = 100
+"""Most entries of which each is like the next."""
+
+MOST_SWEPT = 1000
+"""Largest number of entries from one sweep."""
+
+Entries = dict[str, Raw]
+Ends = tuple[str, ...]
+Family = dict[str, dict[Ends, str]]
+"""The entries that a key stands for, each by what follows the key in its own."""
+
+
+@cache
+def added_fields(section: str) -> tuple[str, ...]:
+    """List what an entry of a section may have beside the fields of a written-out entry and the shorthand of all."""
+    swept = not section.startswith(PUBLISHED) and section not in WHOLE
+    follows = swept and LEAD in _fields_of(_classes_of(section))
+    may_have = {ITERATION: follows, SEEDS: section in SEEDED, SWEEP: swept}
+    return tuple(name for name, may in may_have.items() if may)
+
+
+def split(data: Raw) -> Raw:
+    """Give the sections of a file by their names, with the parts of `published` as sections of their own.
+
+    Raises:
+        ValueError: A section is unknown or holds no entries; the message names it.
+    """
+    known = [*params_class().model_fields, BASE, DEFAULTS, ROLES]
+    for name in data:
+        if name not in known:
+            raise ValueError(f"{name}: is no section of a params file; {accepted(known, str(name))}")
+    kinds, sections = kinds_of_entries(), _parted(data)
+    return {name: _checked_entries(name, part) if name in kinds else part for name, part in sections.items()}
+
+
+def _parted(sections: Raw) -> Raw:
+    published = sections.get("published")
+    if not isinstance(published, dict):
+        return sections
+    return _without(sections, "published") | {f"{PUBLISHED}{name}": part for name, part in published.items()}
+
+
+def _checked_entries(section: str, entries: Any) -> Entries:
+    if not isinstance(entries, dict):
+        raise ValueError(f"{section}: {entries!r} is not accepted; write entries by their keys")
+    named = {key if isinstance(key, str) else repr(key): entry for key, entry in entries.items()}
+    for key, entry in named.items():
+        if not isinstance(entry, dict) and not (entry is None and section == "claims"):
+            raise ValueError(f"{section}.{key}: {entry!r} is not accepted; write fields and their values")
+        if isinstance(entry, dict) and (variants := entry.get(VARIANTS)) is not None:
+            _check_variants(f"{section}.{key}.{VARIANTS}", variants)
+    return named
+
+
+def _check_variants(place: str, variants: Any) -> None:
+    if not isinstance(variants, dict) or not variants:
+        raise ValueError(f"{place}: {variants!r} is not accepted; write names and what each changes")
+    for name, changes in variants.items():
+        if not isinstance(name, str) or not KEY.fullmatch(name):
+            raise ValueError(f"{place}: {name!r} is no end of a key; use a to z, digits, _ and -")
+        if not isinstance(changes, dict):
+            raise ValueError(f"{place}.{name}: {changes!r} is not accepted; write what changes, {{}} if nothing")
+
+
+def write_out_entries(sections: Raw) -> None:
+    """Write out the entries of all sections, in place.
+
+    Raises:
+        ValueError: A default, likeness, a variant, a sweep, a checkpoint or an iteration is invalid; the message names
+            the place.
+    """
+    defaults = _checked_defaults(sections.pop(DEFAULTS, None))
+    begun: dict[str, list[str]] = {}
+    models = Models({}, {}, {})
+    own = {key for name in SCORED for key in _keys_of(sections.get(name, {}))}
+    # Runs follow models and published checkpoints.
+    kinds = kinds_of_entries()
+    first = [name for name in kinds if name.startswith(PUBLISHED) or name == "models"]
+    for section in (*first, *(name for name in kinds if name not in first)):
+        if section not in sections:
+            continue
+        follow = partial(models.followed, section) if ITERATION in added_fields(section) else None
+        entries, family = _written(section, sections[section], defaults.get(section, {}), follow, own)
+        if section in WHOLE:
+            runs = {key for name in SCORED for key in sections.get(name, {})}
+            stand = {key: several for key, several in begun.items() if key not in runs}
+            entries = {key: visit(kinds[section], entry, partial(_all_of, stand)) for key, entry in entries.items()}
+        sections[section] = entries
+        if section == f"{PUBLISHED}checkpoints":
+            models = models._replace(adopted=entries)
+        elif section == "models":
+            models = models._replace(entries=entries, family=family)
+        elif section in (*SCORED, f"{PUBLISHED}samples"):
+            for key, members in family.items():
+                begun.setdefault(key, []).extend(members.values())
+
+
+def _all_of(begun: Mapping[str, list[str]], named: Named) -> list[str]:
+    """Give the runs that stand for a key in a list."""
+    return begun.get(named.key, [named.key]) if named.listed and named.ref.of in RUNS else [named.key]
+
+
+Follow = Callable[[str, Raw], Iterator[tuple[Ends, Raw]]]
+
+
+def _keys_of(entries: Entries) -> list[str]:
+    """List the keys of entries and of their variants."""
+    return [*entries, *(f"{key}-{name}" for key, entry in entries.items() for name in entry.get(VARIANTS) or ())]
+
+
+def _written(
+    section: str, given: Entries, defaults: Raw, follow: Follow | None, runs: Collection[str]
+) -> tuple[Entries, Family]:
+    """Write out the entries of a section, and tell which a key stands for; one of `runs` stands for its own alone."""
+    made_by, entries, family = dict[str, str](), Entries(), Family()
+    for key, entry in _likened(section, given).items():
+        for variant, varied in _varied(section, key, entry):
+            name = "-".join([key, *variant])
+            whole = _with_defaults(_classes_of(section), defaults, _with_kind(section, name, varied))
+            for swept, single in _swept(section, f"{section}.{name}", whole):
+                for model, followed in follow(f"{section}.{name}", single) if follow else [((), single)]:
+                    parts = (key, *variant, *model, *swept)
+                    full = "-".join(parts)
+                    if full in entries:
+                        raise ValueError(_conflict(section, full, made_by[full], key, given))
+                    entries[full], made_by[full] = followed, key
+                    for number in range(1, len(parts)):
+                        begin = "-".join(parts[:number])
+                        if begin in (key, name) or section not in SCORED or begin not in runs:
+                            family.setdefault(begin, {})[parts[number:]] = full
+    return entries, family
+
+
+def _conflict(section: str, full: str, one: str, other: str, given: Entries) -> str:
+    if one == other:
+        return f"{section}.{full}: {section}.{one} gives this key twice; give each value once"
+    maker = other if one == full else one
+    variant = full.removeprefix(f"{maker}-")
+    if full in given and variant in (given[maker].get(VARIANTS) or {}):
+        cure = f"change it there, {section}.{maker}.{VARIANTS}.{variant}"
+    else:
+        cure = "take another key"
+    return f"{section}.{full}: {section}.{maker} gives this key, too; {cure}"
+
+
+def _without(entry: Raw, *names: str) -> Raw:
+    return {name: value for name, value in entry.items() if name not in names}
+
+
+def _nested(changes: Raw) -> Raw:
+    """Nest changes with dotted fields, as `network.channels`, in mappings."""
+    result: Raw = {}
+    for name, value in changes.items():
+        whole = value
+        for part in reversed(str(name).split(".")):
+            whole = {part: whole}
+        result = merged(result, whole)
+    return result
+
+
+Classes = tuple[type[BaseModel], ...]
+
+
+@cache
+def _classes_of(section: str) -> Classes:
+    """Give the classes that entries of a section may be of."""
+    return tuple(sections_of(kinds_of_entries()[section]))
+
+
+@cache
+def _fields_of(classes: Classes) -> dict[str, Classes]:
+    """Give the fields of some classes of sections, each with the classes of sections that it may hold."""
+    fields: dict[str, Classes] = {}
+    for section in classes:
+        for name, field in section.model_fields.items():
+            fields[name] = (*fields.get(name, ()), *sections_of(field.annotation))
+    return fields
+
+
+def _check_fields(place: str, fields: Raw, classes: Classes, added: Sequence[str]) -> None:
+    """Refuse a field that sections of these classes have not, also within the sections that they hold."""
+    known = _fields_of(classes)
+    for name, value in fields.items():
+        if name in added:
+            continue
+        if name not in known:
+            raise ValueError(f"{place}.{name}: is no field there; {accepted([*known, *added], str(name))}")
+        if isinstance(value, dict) and known[name]:
+            _check_fields(f"{place}.{name}", value, known[name], ())
+
+
+def _checked_defaults(defaults: Any) -> dict[str, Raw]:
+    """Give the defaults of entries, by the names of their sections."""
+    if defaults is None:
+        return {}
+    if not isinstance(defaults, dict):
+        raise ValueError(f"{DEFAULTS}: {defaults!r} is not accepted; write sections, as {{runs: {{seed: 1}}}}")
+    by_section = _parted(defaults)
+    for name, fields in by_section.items():
+        place = f"{DEFAULTS}.{name}"
+        if name not in kinds_of_entries():
+            known = sorted(kinds_of_entries())
+            raise ValueError(f"{place}: is no section whose entries have defaults; {accepted(known, str(name))}")
+        if not isinstance(fields, dict):
+            raise ValueError(f"{place}: {fields!r} is not accepted; write fields of its entries and their values")
+        for own in (LIKE, VARIANTS, SWEEP):
+            if own in fields:
+                raise ValueError(f"{place}.{own}: is no default; an entry gives it itself")
+        _check_fields(place, fields, _classes_of(name), added_fields(name))
+    return by_section
+
+
+def _with_defaults(classes: Classes, defaults: Raw, entry: Raw) -> Raw:
+    """Add the defaults of a section to an entry, those that its kind has fields for."""
+    if not defaults:
+        return entry
+    whole = merged(defaults, entry)
+    its = tuple(section for section in classes if is_of(section, whole))
+    return merged(_had(classes, its, defaults), entry) if its else whole
+
+
+def _had(classes: Classes, its: Classes, fields: Raw) -> Raw:
+    """Keep the fields, also within others, that some classes have, of those that any of the classes have."""
+    known, own, result = _fields_of(classes), _fields_of(its), Raw()
+    for name, value in fields.items():
+        if name in own and isinstance(value, dict):
+            result[name] = _had(known[name], own[name], value)
+        elif name in own or name not in known:
+            result[name] = value
+    return result
+
+
+def _with_kind(section: str, key: str, entry: Raw) -> Raw:
+    """Add to a table or a figure the kind that follows from its key or its fields."""
+    kind = kind_of_table(key) if section == "tables" else kind_of_figure(entry) if section == "figures" else None
+    return entry if kind is None else {"kind": kind, **entry}
+
+
+def _likened(section: str, entries: Entries) -> Entries:
+    """Add to entries the fields of those that they are like; sweeps and variants are not among these."""
+    done: Entries = {}
+    variants = {
+        f"{key}-{name}": (key, changes)
+        for key, entry in entries.items()
+        for name, changes in (entry.get(VARIANTS) or {}).items()
+    }
+
+    def whole(key: str, chain: list[str]) -> Raw:
+        if key in chain:
+            raise ValueError(f"{section}.{chain[-1]}.like: {key!r} is a circle, {' -> '.join([*chain, key])}")
+        if len(chain) > MOST_ALIKE:
+            raise ValueError(f"{section}.{chain[0]}.like: is at the end of more than {MOST_ALIKE} entries like others")
+        if key not in done:
+            other, own = entries[key].get(LIKE), _without(entries[key], LIKE)
+            if other is not None:
+                if not isinstance(other, str) or (other not in entries and other not in variants):
+                    known = [name for name in (*entries, *variants) if name != key]
+                    raise ValueError(f"{section}.{key}.like: {other!r} is not there; {accepted(known, str(other))}")
+                model, changes = (other, {}) if other in entries else variants[other]
+                own = merged(_without(merged(whole(model, [*chain, key]), _nested(changes)), SWEEP, VARIANTS), own)
+            done[key] = own
+        return done[key]
+
+    return {key: whole(key, []) for key in entries}
+
+
+def _varied(section: str, key: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
+    """Give the variants of an entry, by the ends of their keys; without any, the entry itself."""
+    rest = _without(entry, VARIANTS)
+    if entry.get(VARIANTS) is None:
+        yield (), rest
+        return
+    for name, changes in entry[VARIANTS].items():
+        own = _nested(changes)
+        _check_fields(f"{section}.{key}.{VARIANTS}.{name}", own, _classes_of(section), added_fields(section))
+        yield (name,), merged(rest, own)
+
+
+def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
+    """Give the entries from a sweep, by the ends of their keys; without one, the entry itself."""
+    if SWEEP not in added_fields(section):
+        yield (), entry
+        return
+    axes, rest = entry.get(SWEEP), _without(entry, SWEEP)
+    if axes is None:  # null removes a sweep that the entry has from an alias
+        yield (), rest
+        return
+    place = f"{place}.{SWEEP}"
+    if not isinstance(axes, dict) or not axes:
+        raise ValueError(f"{place}: {axes!r} is not accepted; write fields and lists of their values")
+    for field, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"{place}.{field}: {values!r} is not accepted; a sweep needs a list of values")
+        for value in values:
+            if isinstance(value, dict) or not value_key(value):
+                raise ValueError(
+                    f"{place}.{field}: {value!r} is not accepted; values are numbers, words or lists of them"
+                )
+    added = [ITERATION] if ITERATION in added_fields(section) else []
+    _check_fields(place, _nested(axes), _classes_of(section), added)
+    many = prod(map(len, axes.values()))
+    if many > MOST_SWEPT:
+        raise ValueError(f"{place}: gives {many} entries; at most {MOST_SWEPT} are accepted")
+    for values in product(*axes.values()):
+        yield ("-".join(map(value_key, values)),), merged(rest, _nested(dict(zip(axes, values, strict=True))))
+
+
+class Models(NamedTuple):
+    """The models and checkpoints that entries may name: a model means its last checkpoint, or that at `iteration`.
+
+    Attributes:
+        entries: The models, written out.
+        family: The models that a key stands for, of variants or a sweep.
+        adopted: The published checkpoints.
+    """
+
+    entries: Entries
+    family: Family
+    adopted: Entries
+
+    def followed(self, section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
+        """Yield an entry with checkpoints in place of models, once for each model that its checkpoint stands for."""
+        iteration, name = entry.get(ITERATION), entry.get(LEAD)
+        entry = visit(kinds_of_entries()[section], _without(entry, ITERATION), partial(self._last_of_others, place))
+        if not isinstance(name, str):
+            yield (), entry
+            return
+        if iteration is not None and (not isinstance(iteration, int) or isinstance(iteration, bool)):
+            raise ValueError(f"{place}.{ITERATION}: {iteration!r} is not accepted; write a whole number")
+        models = {(): name} if name in self.entries else self.family.get(name, {})
+        if not models and iteration is not None:
+            known = [*self.entries, *self.family]
+            raise ValueError(
+                f"{place}.{LEAD}: {name!r} is no model, which `{ITERATION}` needs; {accepted(known, name)}"
+            )
+        for ends, model in models.items():
+            end = self._last(f"{place}.{LEAD}", model) if iteration is None else f"{model}-{count_key(iteration)}"
+            yield ends, {**entry, LEAD: end}
+        if not models:
+            yield (), entry
+
+    def _last_of_others(self, place: str, named: Named) -> list[str]:
+        """Give the last checkpoint of a model that another field than the first names."""
+        is_model = named.ref.of == "checkpoints" and named.key in self.entries and named.field != LEAD
+        return [self._last(f"{place}.{named.field}", named.key) if is_model else named.key]
+
+    def _last(self, place: str, model: str) -> str:
+        if stops := stops_of(model, self.entries[model]):
+            return f"{model}-{value_key(stops[-1])}"  # what is no number is refused where it stands
+        adopted = [key for key, entry in self.adopted.items() if entry.get("model") == model]
+        if len(adopted) == 1:
+            return adopted[0]
+        several = f"{len(adopted)} published ones" if adopted else "no published one"
+        raise ValueError(f"{place}: model {model!r} has no last checkpoint: it lists no checkpoints, and has {several}")
+
+
+def stops_of(key: str, model: Raw) -> list[Any]:
+    """List the iterations of a model's checkpoints.
+
+    Raises:
+        ValueError: They are no list.
+    """
+    stops = model.get("checkpoints", [])
+    if not isinstance(stops, list):
+        raise ValueError(f"models.{key}.checkpoints: {stops!r} is not accepted: write a list, as [{stops}]")
+    return stops

@@ -1,0 +1,169 @@
+"""Reading of params files: safe YAML, and bases, of which a file says what differs."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from adm.errors import UserError, brief
+
+MOST_CHARACTERS = 1 << 20
+"""Largest number of characters of all keys and values; those of an alias count at each of its uses."""
+
+DEEPEST = 64
+"""Largest number of levels of nesting, also through aliases."""
+
+BASE, SWEEP, VARIANTS = "base", "sweep", "variants"
+"""Keys of a params file that a written-out file does not have."""
+
+WHOLE = frozenset({"tables", "figures", "claims"})
+"""Sections whose entries replace a base's entries as a whole; entries of other sections change single values."""
+
+NOT_INHERITED = "paths"
+"""The section that is not inherited from a base."""
+
+Raw = dict[str, Any]
+
+
+class Source(NamedTuple):
+    """The content of a params file, merged with its bases, and the paths of these files, its own first."""
+
+    data: Any
+    files: list[Path]
+
+
+def read(path: Path | str) -> Source:
+    """Read a params file and its bases, without checking them.
+
+    Raises:
+        UserError: A file is missing or no YAML, or a base is based on itself.
+    """
+    return _read(Path(path), [])
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file of plain values: aliases cannot multiply a small file, and numbers cannot exceed 64 bits.
+
+    Raises:
+        OSError: The file cannot be opened.
+        UserError: It is no YAML in UTF-8, gives a key twice, or holds a whole number beyond 64 bits, more than
+            `DEEPEST` levels, or aliases that make it larger than `MOST_CHARACTERS`.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except OSError:
+        raise
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        line = "" if mark is None else f"line {mark.line + 1}: "
+        raise UserError(f"{path}: {line}is no YAML: {' '.join(str(problem or error).split())}") from error
+    except Exception as error:  # for invalid dates and tags, PyYAML raises nearly any exception
+        raise UserError(f"{path}: is no YAML: {brief(error)}") from error
+
+
+def merged(base: Raw, changes: Raw) -> Raw:
+    """Apply changes to a mapping, also within the mappings that it holds; null is a value, and a sweep is whole."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict) and key != SWEEP
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def _read(path: Path, below: list[Path]) -> Source:
+    try:
+        data = read_yaml(path)
+    except OSError as error:
+        place = f"{below[-1]}: base: " if below else ""
+        raise UserError(f"{place}{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(data, dict) or BASE not in data:
+        return Source(data, [path])
+    base = data.pop(BASE)
+    if not isinstance(base, str) or not base:
+        raise UserError(f"{path}: base: {base!r} is not accepted; write the path of a params file")
+    where = path.parent / base
+    chain = [*below, path]
+    try:
+        is_circle = where.resolve() in [file.resolve() for file in chain]
+    except (OSError, RuntimeError, ValueError) as error:  # circular links, or characters that no path may have
+        raise UserError(f"{path}: base: {base!r} is no path: {error}") from error
+    if is_circle:
+        raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
+    inherited = _read(where, chain)
+    if not isinstance(inherited.data, dict):
+        raise UserError(f"{path}: base: {where} holds no sections")
+    kept = {name: section for name, section in inherited.data.items() if name != NOT_INHERITED}
+    return Source(_changed(kept, data, ()), [path, *inherited.files])
+
+
+def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
+    """Apply changes to a base; null removes a section, an entry of one, or a variant of an entry."""
+    depth = 3 if place[:1] == ("published",) else 2
+    removes = len(place) < depth or place[depth:] == (VARIANTS,)
+    changed = dict(base)
+    for key, value in changes.items():
+        whole = key == SWEEP or (len(place) == 1 and place[0] in WHOLE)
+        if value is None and removes and place != ("claims",):  # there null leaves out a claim that roles bring
+            changed.pop(key, None)
+        elif isinstance(value, dict) and isinstance(changed.get(key), dict) and not whole:
+            changed[key] = _changed(changed[key], value, (*place, str(key)))
+        else:
+            changed[key] = value
+    return changed
+
+
+class _Loader(yaml.CSafeLoader):
+    """PyYAML's safe loader that also refuses repeated keys, which PyYAML accepts silently, and absurd sizes."""
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        self._measure(node, {})
+        return super().construct_document(node)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise _refusal(f"key {key.value!r} stands twice", key)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
+        number = int(self.construct_yaml_int(node))
+        if abs(number) >= 1 << 63:
+            raise _refusal(f"the whole number {node.value[:20]}... is beyond 64 bits", node)
+        return number
+
+    def _measure(self, node: yaml.Node, known: dict[int, tuple[int, int] | None], level: int = 0) -> tuple[int, int]:
+        """Count characters and levels of a node with aliases written out; None marks a node that is being measured."""
+        if level > DEEPEST:
+            raise _refusal(f"is nested deeper than {DEEPEST} levels", node)
+        if id(node) not in known:
+            known[id(node)] = None
+            parts: list[yaml.Node] = [] if isinstance(node, yaml.ScalarNode) else node.value
+            if isinstance(node, yaml.MappingNode):
+                parts = [part for pair in node.value for part in pair]
+            inner = [self._measure(part, known, level + 1) for part in parts]
+            own = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+            known[id(node)] = (
+                1 + own + sum(size for size, _ in inner),
+                1 + max((depth for _, depth in inner), default=0),
+            )
+        measured = known[id(node)]
+        if measured is None:
+            raise _refusal("an alias stands for what it is part of", node)
+        size, depth = measured
+        if size > MOST_CHARACTERS:
+            raise _refusal(f"holds more than {MOST_CHARACTERS} characters, its aliases written out", node)
+        if depth > DEEPEST:
+            raise _refusal(f"is nested deeper than {DEEPEST} levels", node)
+        return measured
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
