@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.distances import Cloud, Distances, Rows, clouds, k_nearest, shown_slices, slices, squared_distances
+from adm.metrics.distances import ball_radii, clouds, inside_balls, shown_slices, slices
 from adm.metrics.features import require_features
-from adm.metrics.jackknife import num_parts, sets_left_out, sums_by_part, without
+from adm.metrics.jackknife import Values, means_without, num_parts, sets_left_out
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -46,13 +46,11 @@ class DensityCoverage:
         """The share of reference points whose ball holds a sample, in [0, 1]."""
         return float(self.covered.mean())
 
-    def density_without(self) -> npt.NDArray[np.float64]:
+    def density_without(self) -> Values:
         """Density without each part of the samples, (1 + G,); it is a mean, so its second order is zero."""
-        sums, counts = (sums_by_part(each) for each in (self.balls, np.ones_like(self.balls)))
-        num = len(self.balls)
-        return without(sums, num, False) / without(counts, num, False) / self.neighbours
+        return means_without(self.balls) / self.neighbours
 
-    def coverage_without(self) -> npt.NDArray[np.float64]:
+    def coverage_without(self) -> Values:
         """Coverage without each set of `sets_left_out`, (S,)."""
         held = self.covered_by.sum(axis=0)
         sets = sets_left_out(len(self.balls))
@@ -60,20 +58,17 @@ class DensityCoverage:
         return np.array([each.mean() for each in covered])
 
 
-def density_coverage(
-    reference: npt.ArrayLike, samples: npt.ArrayLike, neighbours: int = 5, block: int = 2048
-) -> DensityCoverage:
+def density_coverage(reference: npt.ArrayLike, samples: npt.ArrayLike, neighbours: int = 5) -> DensityCoverage:
     """Compute density and coverage with squared Euclidean distances.
 
     A ball reaches to its centre's k-th neighbour and includes its boundary, as for precision and recall. The centre
     itself is excluded; a copy of it is not. The authors' own code excludes the boundary, which only matters for ties.
-    Memory grows with N + M and with `block` squared, never with N M. The result does not depend on `block`.
+    Memory grows with N + M, never with N M.
 
     Args:
         reference: (N, D), real, finite, N > neighbours: features of real images.
         samples: (M, D), real, finite, M >= 2: features of generated images.
         neighbours: k, >= 1.
-        block: rows and columns of the largest matrix of distances held, >= 1.
 
     Returns:
         Density and coverage, equal to what float64 differences between all pairs give.
@@ -88,35 +83,12 @@ def density_coverage(
     if len(real) <= neighbours:
         raise ValueError(f"reference hold {len(real)} points, expected more than {neighbours} (neighbours)")
     centres, points = clouds(real, fake)
-    radii: Distances = k_nearest(centres, centres, neighbours, block, by_index=False)[1][:, -1]
-    parts = num_parts(len(fake))
+    radii, parts = ball_radii(centres, neighbours), num_parts(len(fake))
     balls, covered_by = np.zeros(len(fake), dtype=np.int64), np.zeros((parts, len(real)), dtype=np.bool_)
-    for rows in shown_slices(len(fake), block, "density and coverage"):
-        for columns in slices(len(real), block):
+    for rows in shown_slices(len(fake), "density and coverage"):
+        for columns in slices(len(real)):
             inside = inside_balls(points, rows, centres, columns, radii[columns])
             balls[rows] += np.count_nonzero(inside, axis=1)
             for first in range(min(parts, rows.stop - rows.start)):
                 covered_by[(rows.start + first) % parts, columns] |= inside[first::parts].any(axis=0)
     return DensityCoverage(balls=balls, covered_by=covered_by, neighbours=neighbours)
-
-
-def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: Rows, radii: Distances) -> BoolArray:
-    """Return whether each row lies inside each ball, (rows, balls).
-
-    Every ball counts, so every pair whose interval holds the radius is measured again. For pooled features that is
-    one pair in ten thousand.
-    """
-    reach = (radii * centres.scale).astype(np.float32) - centres.high[balls]
-    width = centres.high[balls] - centres.low[balls]
-    # Certainly inside if reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
-    margins = (2.0 * points.points[rows]) @ centres.points[balls].T
-    margins += reach
-    inside: BoolArray = margins >= points.high[rows, None]
-    margins += width
-    doubtful = margins >= points.low[rows, None]
-    doubtful &= ~inside
-    i, j = np.nonzero(doubtful)
-    row, ball = np.arange(len(points.features))[rows][i], np.arange(len(centres.features))[balls][j]
-    distances = squared_distances(points.features, row, centres.features, ball)
-    inside[i, j] = distances <= radii[j]
-    return inside

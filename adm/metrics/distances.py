@@ -7,16 +7,13 @@ float64, from the differences.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from adm.metrics.features import FloatArray, require_features
 from adm.progress import progress
-
-UNIT_ROUNDOFF = 2.0**-24
-"""The unit roundoff of float32."""
 
 FLOOR = 1.0e-30
 """Added to every interval: the most that float32 may lose to underflow when the largest norm is scaled to one."""
@@ -27,17 +24,8 @@ SPARE_CANDIDATES = 4
 LARGEST = 1.0e150
 """Largest feature: its squares, summed over all dimensions, are still finite in float64."""
 
-PAIR_ELEMENTS = 2**21
-"""Numbers held at once while pairs are measured in float64."""
-
-CROWDED = 16
-"""From this many new candidates per point on average, a part of a block is merged before the rest."""
-
-NARROW = 64
-"""Blocks up to this width are merged at once, however many candidates they have."""
-
 BLOCK = 2048
-"""Number of queries and of points whose distances `nearest` holds at once."""
+"""Rows and columns of the largest matrix that is held; no distance depends on it."""
 
 IndexArray = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.float64]
@@ -88,9 +76,7 @@ def clouds(first: FloatArray, second: FloatArray) -> tuple[Cloud, Cloud]:
             raise ValueError(f"features hold values beyond {LARGEST:g}, expected squares that fit float64")
     centre = first.mean(axis=0, dtype=np.float64)
     peak = max(
-        np.sqrt(np.square(rows[i] - centre).sum(axis=1).max())
-        for rows in (first, second)
-        for i in slices(len(rows), 2048)
+        np.sqrt(np.square(rows[i] - centre).sum(axis=1).max()) for rows in (first, second) for i in slices(len(rows))
     )
     scale = 2.0 ** -np.ceil(np.log2(peak)) if peak > 0 else 1.0
     cloud = _cloud(first, centre, scale)
@@ -100,12 +86,12 @@ def clouds(first: FloatArray, second: FloatArray) -> tuple[Cloud, Cloud]:
 def _cloud(features: FloatArray, centre: Distances, scale: float) -> Cloud:
     points = np.empty(features.shape, dtype=np.float32)
     norms = np.empty(len(features), dtype=np.float64)
-    for rows in slices(len(features), 2048):
+    for rows in slices(len(features)):
         points[rows] = (features[rows] - centre) * scale
         norms[rows] = np.square(points[rows], dtype=np.float64).sum(axis=1)
     # A dot product of D terms has an error of at most D units of |x| |y| <= (|x|^2 + |y|^2) / 2, whatever the order of
     # its sums, and it counts twice. Rounding the points and adding the norms adds less than 32 units.
-    error = (features.shape[1] + 32) * UNIT_ROUNDOFF
+    error = (features.shape[1] + 32) * 2.0**-24  # the unit roundoff of float32
     error /= 1.0 - error
     return Cloud(
         features=features,
@@ -116,20 +102,21 @@ def _cloud(features: FloatArray, centre: Distances, scale: float) -> Cloud:
     )
 
 
-def slices(length: int, step: int) -> Iterator[slice]:
-    """Cut `range(length)` into slices of `step`, the last one shorter."""
+def slices(length: int, step: int | None = None) -> Iterator[slice]:
+    """Cut `range(length)` into slices of `step`, BLOCK by default, the last one shorter."""
+    step = step or BLOCK
     return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
 
-def shown_slices(length: int, step: int, name: str) -> Iterable[slice]:
+def shown_slices(length: int, name: str, step: int | None = None) -> Iterable[slice]:
     """Like `slices`, with a progress bar of that name."""
-    return progress(slices(length, step), -(-length // step), "block", name=name)
+    return progress(slices(length, step), -(-length // (step or BLOCK)), "block", name=name)
 
 
 def squared_distances(a: FloatArray, i: IndexArray, b: FloatArray, j: IndexArray) -> Distances:
     """Measure the pairs (a[i], b[j]) in float64; equal pairs of rows get equal distances, to the bit."""
     distances = np.empty(len(i), dtype=np.float64)
-    for chunk in slices(len(i), max(PAIR_ELEMENTS // a.shape[1], 1)):
+    for chunk in slices(len(i), max(2**21 // a.shape[1], 1)):
         difference = a[i[chunk]].astype(np.float64) - b[j[chunk]].astype(np.float64)
         distances[chunk] = np.square(difference, out=difference).sum(axis=1)
     return distances
@@ -143,20 +130,16 @@ def _lower_bounds(a: Cloud, rows: Rows, b: Cloud, columns: Rows) -> Bounds:
     return bounds
 
 
-def nearest(
-    queries: npt.ArrayLike, points: npt.ArrayLike, k: int, exclude_self: bool = False
-) -> tuple[IndexArray, Distances]:
+def nearest(queries: npt.ArrayLike, points: npt.ArrayLike, k: int) -> tuple[IndexArray, Distances]:
     """Find the k nearest points of every query by Euclidean distance.
 
     The order is that of float64 distances; equal distances are ordered by index. Memory grows with M k and N, never
-    with M N.
+    with M N. If both are the same array, query i does not find point i; it still finds copies of it.
 
     Args:
         queries: (M, D), real, finite, M >= 2.
         points: (N, D), real, finite, N >= 2.
-        k: in [1, N], or in [1, N - 1] with `exclude_self`.
-        exclude_self: the queries are the points, the same array, and query i must not find point i; it still finds
-            copies of it.
+        k: in [1, N], or in [1, N - 1] if both are the same array.
 
     Returns:
         Indices (M, k) int64 into the points and distances (M, k) float64, nearest first.
@@ -166,24 +149,20 @@ def nearest(
     """
     asked = require_features(queries, "query features")
     given = asked if points is queries else require_features(points, "point features")
-    most = len(given) - exclude_self
+    most = len(given) - (asked is given)
     if not 1 <= k <= most:
         raise ValueError(f"k is {k}, expected 1 to {most}")
-    query_cloud, point_cloud = clouds(asked, given)
-    if not exclude_self and query_cloud is point_cloud:
-        query_cloud = replace(point_cloud)  # another object: within one cloud, no point would find itself
-    indices, squares = k_nearest(query_cloud, point_cloud, k, BLOCK)
+    indices, squares = k_nearest(*clouds(asked, given), k)
     return indices, np.sqrt(squares)
 
 
-def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
+def k_nearest(queries: Cloud, points: Cloud, k: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
     """Find the k nearest points of every query; if both are the same cloud, no point is its own neighbour.
 
     Args:
         queries: M points.
         points: N points, made by the same call of `clouds`; N >= k, and N > k if they are the queries.
         k: >= 1.
-        block: rows and columns of the largest matrix of distances held, >= 1; no result depends on it.
         by_index: sort equal distances by index. Without it, any of the points at the k-th distance may be found, and
             large sets of copies cost less.
 
@@ -194,7 +173,7 @@ def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool 
     num_queries = len(queries.features)
     num_others = len(points.features) - (queries is points)
     num_kept = min(k + SPARE_CANDIDATES, num_others)
-    bounds, candidates = _candidates(queries, points, num_kept, block)
+    bounds, candidates = _candidates(queries, points, num_kept)
     rows = np.repeat(np.arange(num_queries), num_kept)
     exact = squared_distances(queries.features, rows, points.features, candidates.ravel())
     indices, distances = _first(candidates, exact.reshape(num_queries, num_kept), k)
@@ -203,22 +182,50 @@ def k_nearest(queries: Cloud, points: Cloud, k: int, block: int, by_index: bool 
         excluded = np.maximum(bounds[:, -1], 0.0)
         furthest = distances[:, -1] * queries.scale
         open_rows = np.flatnonzero(furthest >= excluded if by_index else furthest > excluded)
-        for chunk in slices(len(open_rows), block):
+        for chunk in slices(len(open_rows)):
             some = open_rows[chunk]
-            indices[some], distances[some] = _measured(queries, some, points, distances[some], block)
+            indices[some], distances[some] = _measured(queries, some, points, distances[some])
     return indices, distances
 
 
-def _candidates(queries: Cloud, points: Cloud, num_kept: int, block: int) -> tuple[Bounds, IndexArray]:
+def ball_radii(cloud: Cloud, k: int) -> Distances:
+    """Return each point's squared distance to its k-th neighbour, (N,) float64, in the features' units."""
+    radii: Distances = k_nearest(cloud, cloud, k, by_index=False)[1][:, -1]
+    return radii
+
+
+def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: Rows, radii: Distances) -> npt.NDArray[np.bool_]:
+    """Return whether each row lies inside each ball, (rows, balls).
+
+    Every ball counts, so every pair whose interval holds the radius is measured again. For pooled features that is
+    one pair in ten thousand.
+    """
+    reach = (radii * centres.scale).astype(np.float32) - centres.high[balls]
+    width = centres.high[balls] - centres.low[balls]
+    # Certainly inside if reach - high_y + 2 x.y >= high_x: the radius exceeds the distance's upper bound.
+    margins = (2.0 * points.points[rows]) @ centres.points[balls].T
+    margins += reach
+    inside: npt.NDArray[np.bool_] = margins >= points.high[rows, None]
+    margins += width
+    doubtful = margins >= points.low[rows, None]
+    doubtful &= ~inside
+    i, j = np.nonzero(doubtful)
+    row, ball = np.arange(len(points.features))[rows][i], np.arange(len(centres.features))[balls][j]
+    distances = squared_distances(points.features, row, centres.features, ball)
+    inside[i, j] = distances <= radii[j]
+    return inside
+
+
+def _candidates(queries: Cloud, points: Cloud, num_kept: int) -> tuple[Bounds, IndexArray]:
     """Return the smallest lower bounds on each query's distances, in ascending order, and the points' indices.
 
     Distances within one cloud are symmetric: each block above the diagonal is computed once, for rows and columns.
     """
     num_queries, num_points = len(queries.features), len(points.features)
-    if num_points <= block and num_kept < num_points:  # all bounds of a query fit into a block: no merging
+    if num_points <= BLOCK and num_kept < num_points:  # all bounds of a query fit into a block: no merging
         indices = np.empty((num_queries, num_kept), dtype=np.int64)
         bounds = np.empty((num_queries, num_kept), dtype=np.float32)
-        for rows in shown_slices(num_queries, max(1, block**2 // num_points), "neighbours"):
+        for rows in shown_slices(num_queries, "neighbours", max(1, BLOCK**2 // num_points)):
             of_rows = _lower_bounds(queries, rows, points, slice(None))
             if queries is points:
                 of_rows[np.arange(len(of_rows)), np.arange(rows.start, rows.stop)] = np.inf
@@ -230,9 +237,9 @@ def _candidates(queries: Cloud, points: Cloud, num_kept: int, block: int) -> tup
         return bounds, indices
     bounds = np.full((num_queries, num_kept), np.inf, dtype=np.float32)
     indices = np.zeros((num_queries, num_kept), dtype=np.int64)
-    for rows in shown_slices(num_queries, block, "neighbours"):
+    for rows in shown_slices(num_queries, "neighbours"):
         start = rows.start if queries is points else 0
-        for columns in slices(num_points - start, block):
+        for columns in slices(num_points - start):
             others = slice(start + columns.start, start + columns.stop)
             distances = _lower_bounds(queries, rows, points, others)
             if queries is points and others == rows:
@@ -251,7 +258,7 @@ def _merge(bounds: Bounds, indices: IndexArray, distances: Bounds, offset: int) 
     num_rows, num_columns = distances.shape
     near = distances < bounds[:, -1:]
     count = np.count_nonzero(near)
-    if count > CROWDED * num_rows and num_columns > NARROW:
+    if count > 16 * num_rows and num_columns > 64:  # crowded: a part is merged before the rest
         part = num_columns // 8
         _merge(bounds, indices, distances[:, :part], offset)
         _merge(bounds, indices, distances[:, part:], offset + part)
@@ -277,9 +284,7 @@ def _first(indices: IndexArray, distances: Distances, k: int) -> tuple[IndexArra
     return np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1)
 
 
-def _measured(
-    queries: Cloud, rows: IndexArray, points: Cloud, upper: Distances, block: int
-) -> tuple[IndexArray, Distances]:
+def _measured(queries: Cloud, rows: IndexArray, points: Cloud, upper: Distances) -> tuple[IndexArray, Distances]:
     """Find the k nearest points of some queries by measuring every pair whose distance may be at most `upper`.
 
     These queries have more near ties than there are spare candidates. Points come in the order of their indices, so a
@@ -288,7 +293,7 @@ def _measured(
     k = upper.shape[1]
     indices = np.zeros((len(rows), k), dtype=np.int64)
     distances = np.full((len(rows), k), np.inf)
-    for columns in slices(len(points.features), block):
+    for columns in slices(len(points.features)):
         todo = np.flatnonzero(distances[:, -1] > 0.0)
         some, others = rows[todo], np.arange(columns.start, columns.stop)
         near = _lower_bounds(queries, some, points, columns) <= (upper[todo, -1:] * queries.scale)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,19 +42,14 @@ class Jackknife:
     @property
     def variance(self) -> float:
         """The variance of the metric between sets of samples, >= 0."""
-        return variance(self.values, self.pairs)
+        first = float(self.values.var(ddof=1)) / len(self.values) if np.ptp(self.values) else 0.0
+        return first - min(float(self.pairs @ self.pairs), LARGEST_SHARE * first)
 
     def folded(self) -> "Jackknife":
         """The same variance from values alone: for a metric whose second order is so large that its share is known."""
-        whole, mean = variance(self.values, np.zeros(0)), self.values.mean()
+        whole, mean = Jackknife(self.values, np.zeros(0)).variance, self.values.mean()
         ratio = math.sqrt(self.variance / whole) if whole > 0 else 1.0
         return Jackknife(mean + ratio * (self.values - mean), np.zeros(0))
-
-
-def variance(values: Values, pairs: Values) -> float:
-    """The variance of the mean of values, less that of the second order, >= 0."""
-    first = float(values.var(ddof=1)) / len(values) if np.ptp(values) else 0.0
-    return first - min(float(pairs @ pairs), LARGEST_SHARE * first)
 
 
 def num_parts(num_samples: int) -> int:
@@ -72,22 +68,11 @@ def sets_left_out(num_samples: int, pairs: bool = True) -> list[tuple[int, ...]]
     return [(), *((part,) for part in parts), *(combinations(parts, 2) if pairs else ())]
 
 
-def without(sums: npt.ArrayLike, num_samples: int, pairs: bool = True) -> Values:
-    """What is left of sums over all samples if parts are left out.
-
-    Args:
-        sums: (G, ...), the sum over the samples of each part.
-        num_samples: N.
-        pairs: Whether two parts are left out, too.
-
-    Returns:
-        (S, ...) float64, one for each of `sets_left_out`.
-    """
-    each = np.asarray(sums, np.float64)
-    first, second = np.triu_indices(len(each), 1) if pairs else (np.array([], int), np.array([], int))
-    gone = np.concatenate([np.zeros_like(each[:1]), each, each[first] + each[second]])
-    remaining: Values = each.sum(axis=0) - gone
-    return remaining
+def means_without(numbers: npt.NDArray[Any]) -> Values:
+    """The mean of numbers (N,) over all samples, then without each part, (1 + G,)."""
+    sums, counts = sums_by_part(numbers), sums_by_part(np.ones(len(numbers)))
+    means: Values = (sums.sum() - np.append(0.0, sums)) / (counts.sum() - np.append(0.0, counts))
+    return means
 
 
 def sums_by_part(numbers: npt.ArrayLike) -> Values:

@@ -7,12 +7,10 @@ import numpy.typing as npt
 
 from adm.metrics.distances import shown_slices, slices
 from adm.metrics.features import FloatArray, require_features
-from adm.metrics.jackknife import num_parts, parts_of, sets_left_out, sums_by_part
+from adm.metrics.jackknife import Values, num_parts, parts_of, sets_left_out, sums_by_part
 
 LARGEST = 1.0e20
 """Largest feature: its kernels, which grow with its sixth power, have squares that are finite in float64."""
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,7 @@ class KernelDistance:
         return distances
 
 
-def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int = 2048) -> KernelDistance:
+def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike) -> KernelDistance:
     """Compute the unbiased squared MMD of all points with the kernel k(x, y) = (x.y / D + 1)^3.
 
     It is the sum of the mean kernels within each set (without pairs of a point with itself) minus twice the mean
@@ -60,7 +58,6 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int
     Args:
         reference: (N, D), real, finite, N >= 2, no entry beyond LARGEST: features of real images.
         samples: (M, D), likewise: features of generated images.
-        block: rows and columns of the largest matrix of kernels held, >= 1; it affects only the last bits.
 
     Returns:
         The distance, and what it is without parts of the samples.
@@ -77,9 +74,9 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike, block: int
     for rows in (real, fake):
         if max(float(rows.max()), -float(rows.min())) > LARGEST:
             raise ValueError(f"features hold values beyond {LARGEST:g}, expected kernels that fit float64")
-    real_to_fake, fake_to_real = _between(real, fake, block)
-    real_within, _ = _within(real, block)
-    fake_within, by_part = _within(fake, block)
+    real_to_fake, fake_to_real = _between(real, fake)
+    real_within, _ = _within(real)
+    fake_within, by_part = _within(fake)
     real_terms, fake_terms = real_within - real_to_fake, fake_within - fake_to_real
     value = float(real_terms.mean() + fake_terms.mean())
     return KernelDistance(value, float(real_within.mean()), by_part, fake_to_real)
@@ -95,15 +92,15 @@ def _kernels(a: FloatArray, b: FloatArray) -> Values:
     return kernels
 
 
-def _within(points: FloatArray, block: int) -> tuple[Values, Values]:
+def _within(points: FloatArray) -> tuple[Values, Values]:
     """Return each point's mean kernel to the others of its set, (N,), and the sums of kernels by parts, (G, G).
 
     A block off the diagonal serves both sides.
     """
     sums, by_part = np.zeros(len(points)), np.zeros((num_parts(len(points)),) * 2)
     members = np.eye(len(by_part))[parts_of(len(points))]
-    for rows in shown_slices(len(points), block, "kernels"):
-        for columns in slices(rows.stop, block):
+    for rows in shown_slices(len(points), "kernels"):
+        for columns in slices(rows.stop):
             kernels = _kernels(points[rows], points[columns])
             if columns == rows:
                 np.fill_diagonal(kernels, 0.0)
@@ -115,11 +112,11 @@ def _within(points: FloatArray, block: int) -> tuple[Values, Values]:
     return sums / (len(points) - 1), by_part
 
 
-def _between(a: FloatArray, b: FloatArray, block: int) -> tuple[Values, Values]:
+def _between(a: FloatArray, b: FloatArray) -> tuple[Values, Values]:
     """Return each row's mean kernel to the other set, (N,) and (M,)."""
     sums_a, sums_b = np.zeros(len(a)), np.zeros(len(b))
-    for rows in shown_slices(len(a), block, "kernels"):
-        for columns in slices(len(b), block):
+    for rows in shown_slices(len(a), "kernels"):
+        for columns in slices(len(b)):
             kernels = _kernels(a[rows], b[columns])
             sums_a[rows] += kernels.sum(axis=1)
             sums_b[columns] += kernels.sum(axis=0)

@@ -9,23 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.density_coverage import inside_balls
 from adm.metrics.distances import (
     Cloud,
     Distances,
+    ball_radii,
     clouds,
+    inside_balls,
     k_nearest,
     shown_slices,
     slices,
     squared_distances,
 )
 from adm.metrics.features import require_features
-from adm.metrics.jackknife import Values, sums_by_part, without
+from adm.metrics.jackknife import Values
 
 BoolArray = npt.NDArray[np.bool_]
-
-NEIGHBOURS_OF_HALVES = 5
-"""Neighbours found of each sample, as a multiple of k: few have fewer than k of them in any half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,26 +48,17 @@ class PrecisionRecall:
         """The share of reference points inside the samples' manifold, in [0, 1] (diversity)."""
         return float(self.inside_samples.mean())
 
-    def precision_without(self) -> Values:
-        """Precision without each part of the samples, (1 + G,); it is a mean, so its second order is zero."""
-        inside = self.inside_reference
-        sums, counts = sums_by_part(inside), sums_by_part(np.ones(len(inside)))
-        return without(sums, len(inside), False) / without(counts, len(inside), False)
 
-
-def precision_recall(
-    reference: npt.ArrayLike, samples: npt.ArrayLike, neighbours: int = 3, block: int = 2048
-) -> PrecisionRecall:
+def precision_recall(reference: npt.ArrayLike, samples: npt.ArrayLike, neighbours: int = 3) -> PrecisionRecall:
     """Compute improved precision and recall with squared Euclidean distances.
 
     A ball reaches to its centre's k-th neighbour and includes its boundary. The centre itself is excluded; a copy of
-    it is not. Memory grows with N + M and with `block` squared, never with N M. The result does not depend on `block`.
+    it is not. Memory grows with N + M, never with N M.
 
     Args:
         reference: (N, D), real, finite, N > neighbours: features of real images.
         samples: (M, D), real, finite, M > neighbours: features of generated images.
         neighbours: k, >= 1.
-        block: rows and columns of the largest matrix of distances held, >= 1.
 
     Returns:
         Precision and recall, equal to what float64 differences between all pairs give.
@@ -86,26 +75,20 @@ def precision_recall(
             raise ValueError(f"{name} hold {len(rows)} points, expected more than {neighbours} (neighbours)")
     real_cloud, fake_cloud = clouds(real, fake)
     return PrecisionRecall(
-        inside_reference=_covered(fake_cloud, real_cloud, _radii(real_cloud, neighbours, block), block),
-        inside_samples=_covered(real_cloud, fake_cloud, _radii(fake_cloud, neighbours, block), block),
+        inside_reference=_covered(fake_cloud, real_cloud, ball_radii(real_cloud, neighbours)),
+        inside_samples=_covered(real_cloud, fake_cloud, ball_radii(fake_cloud, neighbours)),
     )
 
 
-def _radii(cloud: Cloud, neighbours: int, block: int) -> Distances:
-    """Return each point's squared distance to its k-th neighbour, (N,) float64, in the features' units."""
-    radii: Distances = k_nearest(cloud, cloud, neighbours, block, by_index=False)[1][:, -1]
-    return radii
-
-
-def _covered(points: Cloud, centres: Cloud, radii: Distances, block: int) -> BoolArray:
+def _covered(points: Cloud, centres: Cloud, radii: Distances) -> BoolArray:
     """Return whether any of the balls around `centres` holds each point, (points,)."""
     # The largest balls come first: most points lie in one of them and are then finished.
     order = np.argsort(-radii, kind="stable")
     inside = np.zeros(len(points.features), dtype=np.bool_)
-    for chunk in shown_slices(len(order), block, "manifold"):
+    for chunk in shown_slices(len(order), "manifold"):
         outside = np.flatnonzero(~inside)
         balls = order[chunk]
-        for some in slices(len(outside), block):
+        for some in slices(len(outside)):
             rows = outside[some]
             inside[rows] = inside_balls(points, rows, centres, balls, radii[balls]).any(axis=1)
     return inside
@@ -117,7 +100,6 @@ def recall_of_halves(
     halves: BoolArray,
     halves_of_reference: BoolArray,
     neighbours: int = 3,
-    block: int = 2048,
 ) -> Values:
     """Compute recall of several halves of the samples and of the reference, with the balls that these samples span.
 
@@ -133,18 +115,17 @@ def recall_of_halves(
         halves: (H, M) bool, which samples belong to each half, more than `neighbours`.
         halves_of_reference: (H, N) bool, which points of the reference are asked for.
         neighbours: k, >= 1.
-        block: rows and columns of the largest matrix of distances held, >= 1.
 
     Returns:
         Recall of each half, (H,), as `precision_recall` of its samples gives it for its points.
     """
     real, fake = clouds(require_features(reference, "reference features"), require_features(samples, "sample features"))
-    radii = _radii_of_halves(fake, halves, neighbours, block)
+    radii = _radii_of_halves(fake, halves, neighbours)
     covered = np.zeros((len(halves), len(real.features)), dtype=np.bool_)
     # A ball's least radius leaves few points to be measured: those that it does not cover in every half.
     for radius, is_least in ((np.where(halves, radii, np.inf).min(axis=0), True), (radii.max(axis=0), False)):
-        for some in shown_slices(len(real.features), block, "manifold"):
-            for columns in slices(len(fake.features), block):
+        for some in shown_slices(len(real.features), "manifold"):
+            for columns in slices(len(fake.features)):
                 rows = np.arange(some.start, some.stop)[~covered[:, some].all(axis=0)]
                 if not len(rows):
                     break
@@ -161,10 +142,11 @@ def recall_of_halves(
     return shares
 
 
-def _radii_of_halves(cloud: Cloud, halves: BoolArray, neighbours: int, block: int) -> Distances:
+def _radii_of_halves(cloud: Cloud, halves: BoolArray, neighbours: int) -> Distances:
     """Return the squared distance of each point to its k-th neighbour within each half, (H, N); -1 outside the half."""
     num_points = len(cloud.features)
-    indices, distances = k_nearest(cloud, cloud, min(NEIGHBOURS_OF_HALVES * neighbours, num_points - 1), block)
+    # Few points have fewer than k of so many neighbours in any half.
+    indices, distances = k_nearest(cloud, cloud, min(5 * neighbours, num_points - 1))
     radii = np.full(halves.shape, -1.0)
     for half, members in enumerate(halves):
         rows = np.flatnonzero(members)

@@ -6,15 +6,10 @@ from numpy.typing import NDArray
 from adm.metrics.distances import nearest
 from adm.metrics.scores import MetricInputs
 
-SEED = 0
-"""Seed of the halves of held-out images."""
-
 
 def nearer_to_training(inputs: MetricInputs) -> tuple[float, float]:
     """The `nearer` share of the samples, of the reference's images against held-out ones, and its standard error."""
-    assert inputs.real is not None
-    assert inputs.held_out is not None
-    return nearer(inputs.samples.pool, inputs.real.pool, inputs.held_out)
+    return nearer(inputs.samples.pool, inputs.real_pool, inputs.unseen)
 
 
 def nearer_of_real(inputs: MetricInputs) -> tuple[float, float] | None:
@@ -22,13 +17,11 @@ def nearer_of_real(inputs: MetricInputs) -> tuple[float, float] | None:
 
     Off 0.5 it tells of the extractor, which has seen the training images, too. None for fewer than four images.
     """
-    assert inputs.real is not None
-    assert inputs.held_out is not None
-    if len(inputs.held_out) < 4:
+    if len(inputs.unseen) < 4:
         return None
-    order = np.random.default_rng(SEED).permutation(len(inputs.held_out))
-    first, second = np.array_split(inputs.held_out[order], 2)
-    return nearer(first, inputs.real.pool, second)
+    order = np.random.default_rng(0).permutation(len(inputs.unseen))
+    first, second = np.array_split(inputs.unseen[order], 2)
+    return nearer(first, inputs.real_pool, second)
 
 
 def distance_ratio(inputs: MetricInputs) -> float | None:
@@ -39,10 +32,8 @@ def distance_ratio(inputs: MetricInputs) -> float | None:
 
     Source: Meehan, Chaudhuri & Dasgupta (2020), whose test compares the same two sets of distances by their ranks.
     """
-    assert inputs.real is not None
-    assert inputs.held_out is not None
     samples, unseen = (
-        float(np.median(nearest(rows, inputs.real.pool, 1)[1])) for rows in (inputs.samples.pool, inputs.held_out)
+        float(np.median(nearest(rows, inputs.real_pool, 1)[1])) for rows in (inputs.samples.pool, inputs.unseen)
     )
     return samples / unseen if unseen > 0 else None
 

@@ -25,7 +25,17 @@ from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fewest_samples, fid_infinity, fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.inception_score import inception_score, inception_score_without
-from adm.metrics.jackknife import Jackknife, Values, halves_of, jackknife, of_halves, parts_of, rounded, sets_left_out
+from adm.metrics.jackknife import (
+    Jackknife,
+    Values,
+    halves_of,
+    jackknife,
+    means_without,
+    of_halves,
+    parts_of,
+    rounded,
+    sets_left_out,
+)
 from adm.metrics.kernel import KernelDistance, kernel_distance
 from adm.metrics.manifold import PrecisionRecall, precision_recall, recall_of_halves
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
@@ -60,28 +70,37 @@ class MetricInputs:
     real: Features | None = None
     held_out: npt.NDArray[np.float32] | None = None
 
+    @property
+    def real_pool(self) -> npt.NDArray[np.float32]:
+        """Pooled features of the reference's images, for metrics that need them."""
+        assert self.real is not None
+        return self.real.pool
+
+    @property
+    def unseen(self) -> npt.NDArray[np.float32]:
+        """Pooled features of held-out images, for metrics that need them."""
+        assert self.held_out is not None
+        return self.held_out
+
     @cached_property
-    def manifold(self) -> PrecisionRecall | None:
-        """Which points lie in the other set's manifold; None if the reference has no images."""
-        return None if self.real is None else precision_recall(self.real.pool, self.samples.pool, NEIGHBOURS)
+    def manifold(self) -> PrecisionRecall:
+        """Which points lie in the other set's manifold."""
+        return precision_recall(self.real_pool, self.samples.pool, NEIGHBOURS)
 
     @cached_property
     def held_out_statistics(self) -> FeatureStatistics:
         """Statistics of the held-out images' features."""
-        assert self.held_out is not None
-        return feature_statistics(self.held_out)
+        return feature_statistics(self.unseen)
 
     @cached_property
     def balls(self) -> DensityCoverage:
         """The balls around the reference's images."""
-        assert self.real is not None
-        return density_coverage(self.real.pool, self.samples.pool)
+        return density_coverage(self.real_pool, self.samples.pool)
 
     @cached_property
     def kernels(self) -> KernelDistance:
         """The kernel distance."""
-        assert self.real is not None
-        return kernel_distance(self.real.pool, self.samples.pool)
+        return kernel_distance(self.real_pool, self.samples.pool)
 
     @cached_property
     def pool_factor(self) -> Values:
@@ -185,7 +204,6 @@ def write_score(
         UserError: There are other numbers of samples than the run asks for, or features are unusable.
         NotFiniteError: A metric is NaN or infinite.
     """
-    assert found.real is not None
     features, count = inputs["features"], len(found.samples.pool)
     if count != run.num_samples:
         raise UserError(f"{features}: holds {count} samples, but the run asks for {run.num_samples}")
@@ -203,7 +221,7 @@ def write_score(
             {
                 "metrics": metrics,
                 "num_samples": count,
-                "num_reference_images": len(found.real.pool),
+                "num_reference_images": len(found.real_pool),
                 "made_by": made_by,
                 "jackknife": {
                     name: {"values": rounded(spread.values), "pairs": rounded(spread.pairs)}
@@ -248,13 +266,11 @@ def sfid(inputs: MetricInputs) -> float:
 
 def precision(inputs: MetricInputs) -> float:
     """Improved precision."""
-    assert inputs.manifold is not None
     return inputs.manifold.precision
 
 
 def recall(inputs: MetricInputs) -> float:
     """Improved recall."""
-    assert inputs.manifold is not None
     return inputs.manifold.recall
 
 
@@ -295,6 +311,10 @@ def fid_floor(inputs: MetricInputs) -> float:
     return frechet_distance(inputs.pool_statistics, inputs.held_out_statistics)
 
 
+def _spread(inputs: MetricInputs, value: float, without: Values) -> Jackknife:
+    return jackknife(value, without, len(inputs.samples.pool))
+
+
 def _spread_of_distances(
     features: npt.NDArray[np.float32], statistics: FeatureStatistics, factor: Values, value: float
 ) -> Jackknife:
@@ -311,23 +331,12 @@ def _sfid_spread(inputs: MetricInputs, value: float) -> Jackknife | None:
     return _spread_of_distances(inputs.samples.spatial, statistics, factor_of(statistics.sigma), value)
 
 
-def _inception_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    logits = inputs.samples.logits
-    return jackknife(value, inception_score_without(logits), len(logits))
-
-
-def _precision_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    assert inputs.manifold is not None
-    return jackknife(value, inputs.manifold.precision_without(), len(inputs.samples.pool))
-
-
 def _recall_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    assert inputs.real is not None
     rows = inputs.samples.pool
-    halves, points = halves_of(len(rows)), halves_of(len(inputs.real.pool))
+    halves, points = halves_of(len(rows)), halves_of(len(inputs.real_pool))
     # Halves of samples that complement each other are compared on the same points.
     points = np.tile(points[np.arange(len(halves) // 2) % (len(points) // 2)], (2, 1))
-    return of_halves(value, recall_of_halves(inputs.real.pool, rows, halves, points, NEIGHBOURS), len(rows))
+    return of_halves(value, recall_of_halves(inputs.real_pool, rows, halves, points, NEIGHBOURS), len(rows))
 
 
 def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
@@ -342,28 +351,16 @@ def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
     return Jackknife(own.values, fid_itself.pairs * (own.values.std() / spread if spread > 0 else 0.0))
 
 
-def _kid_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    return jackknife(value, inputs.kernels.without(), len(inputs.samples.pool))
-
-
-def _density_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    return jackknife(value, inputs.balls.density_without(), len(inputs.samples.pool))
-
-
-def _coverage_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    return jackknife(value, inputs.balls.coverage_without(), len(inputs.samples.pool)).folded()
-
-
 SPREADS: dict[str, Callable[[MetricInputs, float], Jackknife | None]] = {
     "fid": lambda inputs, value: inputs.fid_spread,
     "sfid": _sfid_spread,
-    "inception_score": _inception_spread,
-    "precision": _precision_spread,
+    "inception_score": lambda inputs, value: _spread(inputs, value, inception_score_without(inputs.samples.logits)),
+    "precision": lambda inputs, value: _spread(inputs, value, means_without(inputs.manifold.inside_reference)),
     "recall": _recall_spread,
     "fid_infinity": _fid_infinity_spread,
-    "kid": _kid_spread,
-    "density": _density_spread,
-    "coverage": _coverage_spread,
+    "kid": lambda inputs, value: _spread(inputs, value, inputs.kernels.without()),
+    "density": lambda inputs, value: _spread(inputs, value, inputs.balls.density_without()),
+    "coverage": lambda inputs, value: _spread(inputs, value, inputs.balls.coverage_without()).folded(),
 }
 """The jackknife of each metric, in less time than by computing it anew; None if it takes too long. Metrics that are not
 here are computed anew."""

@@ -33,7 +33,7 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> Non
     try:
         with threadpool_limits(neighbours.threads):
             indices, distances = nearest(fake.pool, real, neighbours.k)
-            _, spacing = nearest(real, real, 1, exclude_self=True)
+            _, spacing = nearest(real, real, 1)  # an image is not its own neighbour
     except ValueError as error:
         raise UserError(f"{inputs['features']} against {inputs['dataset_features']}: {error}") from error
     study = Neighbours(

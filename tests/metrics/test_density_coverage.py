@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,9 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
-from adm.metrics import density_coverage as module
+from adm.metrics import distances
 from adm.metrics.density_coverage import density_coverage
 from adm.metrics.manifold import precision_recall
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(distances, "BLOCK", 50)
 
 
 def oracle(reference, samples, neighbours=5):
@@ -31,15 +38,16 @@ def gaussian(num, dimension, seed, dtype=np.float32):
 
 @pytest.mark.parametrize("block", [7, 50, 64, 2048])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_equals_brute_force_and_the_block_does_not_matter(block, dtype):
+def test_equals_brute_force_and_the_block_does_not_matter(monkeypatch, block, dtype):
+    monkeypatch.setattr(distances, "BLOCK", block)
     real, fake = gaussian(150, 16, 0, dtype), 0.9 * gaussian(170, 16, 1, dtype)
-    assert_same(density_coverage(real, fake, block=block), oracle(real, fake))
+    assert_same(density_coverage(real, fake), oracle(real, fake))
 
 
 @pytest.mark.parametrize("neighbours", [1, 3, 99])
 def test_equals_brute_force_at_other_neighbour_counts(neighbours):
     real, fake = gaussian(100, 8, 2), gaussian(90, 8, 3)
-    assert_same(density_coverage(real, fake, neighbours, block=33), oracle(real, fake, neighbours), neighbours)
+    assert_same(density_coverage(real, fake, neighbours), oracle(real, fake, neighbours), neighbours)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.0e3, 1.0e6])
@@ -47,13 +55,13 @@ def test_equals_brute_force_at_other_neighbour_counts(neighbours):
 def test_equals_brute_force_far_from_the_origin_and_at_any_magnitude(offset, spread):
     real = (offset + gaussian(120, 32, 4, np.float64)) * spread
     fake = (offset + gaussian(130, 32, 5, np.float64)) * spread
-    assert_same(density_coverage(real, fake, block=50), oracle(real, fake))
+    assert_same(density_coverage(real, fake), oracle(real, fake))
 
 
 def test_equals_brute_force_at_two_magnitudes_at_once():
     real = np.concatenate([gaussian(60, 8, 6), 1e-4 * gaussian(60, 8, 7)])
     fake = np.concatenate([gaussian(60, 8, 8), 1e-4 * gaussian(60, 8, 9)])
-    assert_same(density_coverage(real, fake, block=50), oracle(real, fake))
+    assert_same(density_coverage(real, fake), oracle(real, fake))
 
 
 def test_equals_brute_force_with_copies():
@@ -62,7 +70,7 @@ def test_equals_brute_force_with_copies():
     real = pool[rng.integers(0, 25, 200)]
     nearly = np.nextafter(pool[:5], np.float32(np.inf))  # off by a bit: outside every ball of radius zero
     fake = np.concatenate([pool[rng.integers(0, 25, 100)], nearly, gaussian(20, 48, 12)])
-    got = density_coverage(real, fake, block=64)
+    got = density_coverage(real, fake)
     assert_same(got, oracle(real, fake))
     assert got.balls[100:105].sum() < got.balls[:5].sum()
 
@@ -75,7 +83,8 @@ def points_on_a_grid(min_rows):
 @settings(max_examples=150)
 @given(points_on_a_grid(4), points_on_a_grid(2), st.integers(1, 3), st.integers(1, 15))
 def test_equals_brute_force_with_ties_everywhere(real, fake, neighbours, block):
-    assert_same(density_coverage(real, fake, neighbours, block), oracle(real, fake, neighbours), neighbours)
+    with patch.object(distances, "BLOCK", block):
+        assert_same(density_coverage(real, fake, neighbours), oracle(real, fake, neighbours), neighbours)
 
 
 def test_the_boundary_belongs_to_the_ball():
@@ -115,30 +124,31 @@ def test_one_distribution_has_density_one_and_the_coverage_of_chance():
 @pytest.mark.parametrize("copies", [False, True])
 def test_few_pairs_are_measured_again(monkeypatch, copies):
     counts = []
-    squared_distances = module.squared_distances
+    squared_distances = distances.squared_distances
 
     def counted(a, i, b, j):
         counts.append(len(i))
         return squared_distances(a, i, b, j)
 
-    monkeypatch.setattr(module, "squared_distances", counted)
+    monkeypatch.setattr(distances, "squared_distances", counted)
     real, fake = np.abs(gaussian(400, 64, 18)), np.abs(gaussian(400, 64, 19))
     if copies:  # of one image, from a generator that collapsed
         fake[:] = fake[0]
-    density_coverage(real, fake, block=128)
-    assert sum(counts) < 400
+    monkeypatch.setattr(distances, "BLOCK", 128)
+    density_coverage(real, fake)
+    assert sum(counts) < 400 * (5 + distances.SPARE_CANDIDATES) + 400
 
 
 @pytest.mark.parametrize(
-    ("real", "fake", "options", "message"),
+    ("real", "fake", "message"),
     [
-        (np.zeros((6, 2)), np.zeros((6, 3)), {}, "2 and 3 dimensions"),
-        (np.zeros((5, 2)), np.zeros((6, 2)), {}, "reference hold 5 points, expected more than 5"),
-        (np.zeros((6, 2)), np.zeros((1, 2)), {}, "at least 2"),
-        (np.zeros((6, 2)), np.full((6, 2), np.nan), {}, "sample features hold NaN"),
-        (np.full((6, 2), -1e200), np.zeros((6, 2)), {}, "features hold values beyond"),
+        (np.zeros((6, 2)), np.zeros((6, 3)), "2 and 3 dimensions"),
+        (np.zeros((5, 2)), np.zeros((6, 2)), "reference hold 5 points, expected more than 5"),
+        (np.zeros((6, 2)), np.zeros((1, 2)), "at least 2"),
+        (np.zeros((6, 2)), np.full((6, 2), np.nan), "sample features hold NaN"),
+        (np.full((6, 2), -1e200), np.zeros((6, 2)), "features hold values beyond"),
     ],
 )
-def test_bad_input_is_refused(real, fake, options, message):
+def test_bad_input_is_refused(real, fake, message):
     with pytest.raises(ValueError, match=message):
-        density_coverage(real, fake, **options)
+        density_coverage(real, fake)

@@ -9,8 +9,9 @@ from adm.metrics import distances
 from adm.metrics.distances import nearest
 
 
-def brute_force(queries, points, k, exclude_self=False):
+def brute_force(queries, points, k):
     """Every difference between every pair, in float64; a stable sort leaves equal distances in order."""
+    exclude_self = queries is points
     queries, points = (np.asarray(x, dtype=np.float64) for x in (queries, points))
     squares = np.stack([np.square(query - points).sum(axis=1) for query in queries])
     if exclude_self:
@@ -55,14 +56,12 @@ def test_equals_scipy():
 @pytest.mark.parametrize("k", [1, 6, 99])
 def test_a_point_is_not_its_own_neighbour(k):
     points = gaussian(100, 16, 4)
-    assert_same(nearest(points, points, k, exclude_self=True), brute_force(points, points, k, exclude_self=True))
+    assert_same(nearest(points, points, k), brute_force(points, points, k))
 
 
-def test_without_exclusion_a_point_finds_itself():
+def test_a_copy_finds_its_point():
     points = gaussian(100, 16, 4)
-    for queries in (points, points.copy()):
-        assert_same(nearest(queries, points, 3), brute_force(points, points, 3))
-    np.testing.assert_array_equal(nearest(points, points, 1)[0][:, 0], np.arange(100))
+    np.testing.assert_array_equal(nearest(points.copy(), points, 1)[0][:, 0], np.arange(100))
 
 
 @pytest.mark.usefixtures("block")
@@ -73,15 +72,15 @@ def test_copies_are_at_distance_zero_and_in_order(exclude_self):
     points = pool[rng.integers(0, 12, 200)]
     queries = points if exclude_self else np.concatenate([pool, np.nextafter(pool, np.float32(np.inf))])
     for k in (1, 3, 40):
-        got = nearest(queries, points, k, exclude_self)
-        assert_same(got, brute_force(queries, points, k, exclude_self))
+        got = nearest(queries, points, k)
+        assert_same(got, brute_force(queries, points, k))
     assert got[1][0, 0] == 0.0
 
 
 @pytest.mark.usefixtures("block")
 def test_all_points_alike():
     points = np.tile(np.float32([0.1, 0.7, 1.0e3]), (300, 1))
-    indices, distances = nearest(points, points, 2, exclude_self=True)
+    indices, distances = nearest(points, points, 2)
     np.testing.assert_array_equal(indices[:3], [[1, 2], [0, 2], [0, 1]])
     assert (distances == 0.0).all()
 
@@ -113,21 +112,26 @@ def grid(min_rows, max_rows):
 def test_ties_everywhere(queries, points, k, exclude_self):
     if exclude_self:
         queries = points
-    assert_same(nearest(queries, points, k, exclude_self), brute_force(queries, points, k, exclude_self))
+    assert_same(nearest(queries, points, k), brute_force(queries, points, k))
 
 
 @pytest.mark.parametrize(
-    ("queries", "points", "options", "message"),
+    ("queries", "points", "k", "message"),
     [
-        (np.zeros((5, 2)), np.zeros((5, 3)), {"k": 1}, "2 and 3 dimensions"),
-        (np.zeros((5, 2)), np.zeros((4, 2)), {"k": 5}, "k is 5, expected 1 to 4"),
-        (np.zeros((5, 2)), np.zeros((5, 2)), {"k": 5, "exclude_self": True}, "k is 5, expected 1 to 4"),
-        (np.zeros((5, 2)), np.zeros((5, 2)), {"k": 0}, "k is 0"),
-        (np.full((5, 2), np.nan), np.zeros((5, 2)), {"k": 1}, "query features hold NaN"),
-        (np.zeros((5, 2)), np.zeros(5), {"k": 1}, "point features have shape"),
-        (np.full((5, 2), 1e200), np.zeros((5, 2)), {"k": 1}, "features hold values beyond"),
+        (np.zeros((5, 2)), np.zeros((5, 3)), 1, "2 and 3 dimensions"),
+        (np.zeros((5, 2)), np.zeros((4, 2)), 5, "k is 5, expected 1 to 4"),
+        (np.zeros((5, 2)), np.zeros((5, 2)), 0, "k is 0"),
+        (np.full((5, 2), np.nan), np.zeros((5, 2)), 1, "query features hold NaN"),
+        (np.zeros((5, 2)), np.zeros(5), 1, "point features have shape"),
+        (np.full((5, 2), 1e200), np.zeros((5, 2)), 1, "features hold values beyond"),
     ],
 )
-def test_bad_input_is_refused(queries, points, options, message):
+def test_bad_input_is_refused(queries, points, k, message):
     with pytest.raises(ValueError, match=message):
-        nearest(queries, points, **options)
+        nearest(queries, points, k)
+
+
+def test_a_point_has_no_more_neighbours_than_there_are_others():
+    points = np.zeros((5, 2))
+    with pytest.raises(ValueError, match="k is 5, expected 1 to 4"):
+        nearest(points, points, 5)

@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch_fidelity import metric_prc
 
-from adm.metrics import distances, manifold
+from adm.metrics import distances
 from adm.metrics.manifold import PrecisionRecall, per_class_precision_recall, precision_recall
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(distances, "BLOCK", 50)
 
 
 def oracle(reference, samples, neighbours=3):
@@ -42,15 +49,16 @@ def gaussian(num, dimension, seed, dtype=np.float32):
 
 @pytest.mark.parametrize("block", [7, 50, 64, 2048])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_equals_brute_force_on_random_points(block, dtype):
+def test_equals_brute_force_on_random_points(monkeypatch, block, dtype):
+    monkeypatch.setattr(distances, "BLOCK", block)
     real, fake = gaussian(150, 16, 0, dtype), 0.9 * gaussian(170, 16, 1, dtype)
-    assert_same(precision_recall(real, fake, block=block), oracle(real, fake))
+    assert_same(precision_recall(real, fake), oracle(real, fake))
 
 
 @pytest.mark.parametrize("neighbours", [1, 3, 9])
 def test_equals_brute_force_at_other_neighbour_counts(neighbours):
     real, fake = gaussian(100, 8, 2), gaussian(100, 8, 3)
-    assert_same(precision_recall(real, fake, neighbours, block=33), oracle(real, fake, neighbours))
+    assert_same(precision_recall(real, fake, neighbours), oracle(real, fake, neighbours))
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.0e3, 1.0e6])
@@ -58,13 +66,13 @@ def test_equals_brute_force_at_other_neighbour_counts(neighbours):
 def test_equals_brute_force_far_from_the_origin_and_at_any_magnitude(offset, spread):
     real = (offset + gaussian(120, 32, 4, np.float64)) * spread
     fake = (offset + gaussian(130, 32, 5, np.float64)) * spread
-    assert_same(precision_recall(real, fake, block=50), oracle(real, fake))
+    assert_same(precision_recall(real, fake), oracle(real, fake))
 
 
 def test_equals_brute_force_at_two_magnitudes_at_once():
     real = np.concatenate([gaussian(60, 8, 6), 1e-4 * gaussian(60, 8, 7)])
     fake = np.concatenate([gaussian(60, 8, 8), 1e-4 * gaussian(60, 8, 9)])
-    assert_same(precision_recall(real, fake, block=50), oracle(real, fake))
+    assert_same(precision_recall(real, fake), oracle(real, fake))
 
 
 def test_equals_brute_force_with_copies():
@@ -73,7 +81,7 @@ def test_equals_brute_force_with_copies():
     real = pool[rng.integers(0, 25, 200)]
     nearly = np.nextafter(pool[:5], np.float32(np.inf))  # off by a bit: outside every ball of radius zero
     fake = np.concatenate([pool[rng.integers(0, 25, 100)], nearly, gaussian(20, 48, 12)])
-    got = precision_recall(real, fake, block=64)
+    got = precision_recall(real, fake)
     assert_same(got, oracle(real, fake))
     assert 0.75 < got.precision < 1.0
 
@@ -112,7 +120,8 @@ def points_on_a_grid(min_rows):
 @settings(max_examples=150, deadline=None)
 @given(points_on_a_grid(4), points_on_a_grid(4), st.integers(1, 3), st.integers(1, 15))
 def test_equals_brute_force_with_ties_everywhere(real, fake, neighbours, block):
-    assert_same(precision_recall(real, fake, neighbours, block), oracle(real, fake, neighbours))
+    with patch.object(distances, "BLOCK", block):
+        assert_same(precision_recall(real, fake, neighbours), oracle(real, fake, neighbours))
 
 
 def test_ties_beyond_the_spare_candidates_are_measured_again(monkeypatch):
@@ -121,7 +130,7 @@ def test_ties_beyond_the_spare_candidates_are_measured_again(monkeypatch):
     asked = []
     measured = distances._measured
     monkeypatch.setattr(distances, "_measured", lambda *args: asked.append(len(args[1])) or measured(*args))
-    assert_same(precision_recall(real, fake, block=70), oracle(real, fake))
+    assert_same(precision_recall(real, fake), oracle(real, fake))
     assert asked
 
 
@@ -135,11 +144,11 @@ def test_few_pairs_are_measured_again(monkeypatch, copies):
         return squared_distances(a, i, b, j)
 
     monkeypatch.setattr(distances, "squared_distances", counted)
-    monkeypatch.setattr(manifold, "squared_distances", counted)
     real, fake = np.abs(gaussian(400, 64, 18)), np.abs(gaussian(400, 64, 19))
     if copies:  # of one image, from a generator that collapsed
         fake[:] = fake[0]
-    precision_recall(real, fake, block=128)
+    monkeypatch.setattr(distances, "BLOCK", 128)
+    precision_recall(real, fake)
     assert sum(counts) < 800 * (3 + distances.SPARE_CANDIDATES) + 100
 
 
@@ -172,20 +181,20 @@ def test_equals_torch_fidelity():
 
 
 @pytest.mark.parametrize(
-    ("real", "fake", "options", "message"),
+    ("real", "fake", "message"),
     [
-        (np.zeros((5, 2)), np.zeros((5, 3)), {}, "2 and 3 dimensions"),
-        (np.zeros((3, 2)), np.zeros((5, 2)), {}, "reference hold 3 points, expected more than 3"),
-        (np.zeros((5, 2)), np.zeros((3, 2)), {}, "samples hold 3 points, expected more than 3"),
-        (np.zeros((1, 2)), np.zeros((5, 2)), {}, "at least 2"),
-        (np.zeros((5, 2)), np.full((5, 2), np.nan), {}, "sample features hold NaN"),
-        (np.zeros(5), np.zeros((5, 2)), {}, "reference features have shape"),
-        (np.full((5, 2), -1e200), np.zeros((5, 2)), {}, "features hold values beyond"),
+        (np.zeros((5, 2)), np.zeros((5, 3)), "2 and 3 dimensions"),
+        (np.zeros((3, 2)), np.zeros((5, 2)), "reference hold 3 points, expected more than 3"),
+        (np.zeros((5, 2)), np.zeros((3, 2)), "samples hold 3 points, expected more than 3"),
+        (np.zeros((1, 2)), np.zeros((5, 2)), "at least 2"),
+        (np.zeros((5, 2)), np.full((5, 2), np.nan), "sample features hold NaN"),
+        (np.zeros(5), np.zeros((5, 2)), "reference features have shape"),
+        (np.full((5, 2), -1e200), np.zeros((5, 2)), "features hold values beyond"),
     ],
 )
-def test_bad_input_is_refused(real, fake, options, message):
+def test_bad_input_is_refused(real, fake, message):
     with pytest.raises(ValueError, match=message):
-        precision_recall(real, fake, **options)
+        precision_recall(real, fake)
 
 
 def labelled(num, seed, spread=1.0):

@@ -239,7 +239,7 @@ def test_neighbours_and_manifolds_hold_pooled_features_once(monkeypatch):
     for count in (100, 1000, 2000):
         first, second = (np.random.default_rng(seed).random((count, width), np.float32) for seed in (0, 1))
         held["neighbours", count] = peak_of(lambda a=first, b=second: distances.nearest(a, b, 3))
-        held["manifolds", count] = peak_of(lambda a=first, b=second: precision_recall(a, b, block=256))
+        held["manifolds", count] = peak_of(lambda a=first, b=second: precision_recall(a, b))
     for what in ("neighbours", "manifolds"):
         grown = held[what, 2000] - held[what, 1000]
         assert 2 * 1000 * 4 * width < grown < 1.5 * 2 * 1000 * 4 * width, what
