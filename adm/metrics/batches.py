@@ -11,7 +11,7 @@ from adm.artifacts.reading import names_in_npz, read_npy, read_npz
 from adm.artifacts.streaming import write_npys, write_npz_rows
 from adm.errors import UserError
 from adm.metrics.features import LAYERS, Features
-from adm.metrics.statistics import FeatureStatistics
+from adm.metrics.statistics import FeatureStatistics, read_published_statistics
 
 GRAPH = "graph.pb"
 REFERENCE = "reference.npz"
@@ -96,10 +96,7 @@ def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureS
         UserError: The folder holds no reference batch, or it changed.
     """
     read_manifest(folder, "reference", "adopt")
-    vector, matrix = ("float64", (None,)), ("float64", (None, None))
-    arrays = read_npz(folder / REFERENCE, {"mu": vector, "sigma": matrix, "mu_s": vector, "sigma_s": matrix})
-    pool = FeatureStatistics(arrays["mu"], arrays["sigma"])
-    return pool, FeatureStatistics(arrays["mu_s"], arrays["sigma_s"])
+    return read_published_statistics(folder / REFERENCE)
 
 
 def read_held_out(folder: Path) -> NDArray[np.float32] | None:

@@ -11,19 +11,14 @@ from functools import cached_property, lru_cache
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.stats import qmc
 
 from adm.metrics.intervals import TAIL, Draws, Interval
-from adm.metrics.jackknife import LARGEST_SHARE, Jackknife
+from adm.metrics.jackknife import LARGEST_SHARE, Jackknife, Values
 
 POINTS = 1 << 15
 """Draws of means: a power of two, which Sobol's points need. They give widths of intervals to 2 %."""
-
-NONE: NDArray[np.float64] = np.zeros(0)
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +31,7 @@ class Block:
     """
 
     values: Values
-    pairs: Values = field(default_factory=lambda: NONE)
+    pairs: Values = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if len(self.values) < 2:
@@ -47,8 +42,7 @@ class Block:
     @property
     def mean(self) -> Values:
         """The means, (k,)."""
-        mean: Values = self.values.mean(axis=0)
-        return mean
+        return np.asarray(self.values.mean(axis=0))
 
     @cached_property
     def spread(self) -> Values:

@@ -72,8 +72,6 @@ class TorchGraph(Executor):
     """
 
     def __init__(self, path: Path, threads: int = 1, device: str = "cpu", *, compiled: bool = False) -> None:
-        if threads < 1:
-            raise ValueError(f"threads is {threads}, expected at least 1")
         torch.set_num_threads(threads)
         self._device = present(device)
         nodes = Nodes(read_definition(GraphDef(), path))

@@ -13,9 +13,6 @@ from adm.artifacts.streaming import stretches
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-STRETCH = 4096
-"""Number of rows checked at once."""
-
 Images = npt.NDArray[np.uint8]
 Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 Mapping = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -63,7 +60,7 @@ def require_features(features: npt.ArrayLike, name: str) -> FloatArray:
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     # In stretches: checking all rows at once would take a quarter of the features' own memory.
-    if not all(np.isfinite(part).all() for part in stretches(array, STRETCH)):
+    if not all(np.isfinite(part).all() for part in stretches(array, 4096)):
         raise ValueError(f"{name} hold NaN or infinity, expected finite numbers")
     return array
 
@@ -118,14 +115,11 @@ class Executor(ABC):
         found: list[npt.NDArray[Any]] = []
         for *found, num_valid in mapping(computed, _batches(chunks, batch_size)):
             for layer, output in zip(LAYERS, found, strict=True):
+                place = f"{self._path}: its {layer} features"
                 if len(output) != batch_size:
-                    raise ValueError(
-                        f"{self._path}: its {layer} features are of {len(output)} images, expected {batch_size}"
-                    )
+                    raise ValueError(f"{place} are of {len(output)} images, expected {batch_size}")
                 if not np.isfinite(output[:num_valid]).all():
-                    raise ValueError(
-                        f"{self._path}: its {layer} features hold NaN or infinity, expected finite numbers"
-                    )
+                    raise ValueError(f"{place} hold NaN or infinity, expected finite numbers")
             yield Features(*(output[:num_valid] for output in found))
         if not found:
             raise ValueError("no images, expected at least 1")

@@ -7,14 +7,12 @@ import numpy.typing as npt
 
 from adm.metrics.features import require_features
 from adm.metrics.frechet import distances_without, frechet_distance
-from adm.metrics.jackknife import parts_of, sets_left_out
+from adm.metrics.jackknife import Values, parts_of, sets_left_out
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.progress import progress
 
 SIZES = 15
 """Number of sizes, as in the source; they are evenly spaced."""
-
-Values = npt.NDArray[np.float64]
 
 
 def fid_infinity(reference: FeatureStatistics, samples: npt.ArrayLike, seed: int) -> float:

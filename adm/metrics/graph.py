@@ -23,11 +23,6 @@ NUM_SPATIAL_CHANNELS = 7
 MOST_FILLED = 1 << 21
 """Number of values that all constants together may leave out; TensorFlow repeats the last value given."""
 
-PASSING = ("CheckNumerics", "Identity")
-"""Operations whose output is their input."""
-
-RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
-
 LAYOUT = {"data_format": b"NHWC", "dilations": (1, 1, 1, 1)}
 """Attributes of convolutions and poolings, and the values that all networks here have."""
 
@@ -54,10 +49,7 @@ def read_definition(definition: Any, path: Path) -> Any:
     except DecodeError as error:
         raise ValueError(f"{path}: not a frozen TensorFlow graph (a binary GraphDef)") from error
     present = {node.name for node in definition.node}
-    if not present:
-        raise ValueError(f"{path}: holds no nodes, expected a frozen TensorFlow graph (a binary GraphDef)")
-    missing = [name for name in (INPUT, SPATIAL, POOL, LOGITS) if name not in present]
-    if missing:
+    if missing := [name for name in (INPUT, SPATIAL, POOL, LOGITS) if name not in present]:
         raise ValueError(f"{path}: no node {', '.join(missing)}, expected those of the 2015 Inception graph")
     room = MOST_FILLED
     for node in definition.node:
@@ -67,12 +59,8 @@ def read_definition(definition: Any, path: Path) -> Any:
             # A value takes at least one byte, so this bound holds for every data type.
             room -= max(math.prod(shape) - tensor.ByteSize(), 0)
             if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank or room < 0:
-                raise ValueError(
-                    one_line(
-                        f"{path}: constant {node.name} has shape {shape} and holds {tensor.ByteSize()} bytes, expected "
-                        f"at most {MOST_FILLED} values to be left out of all constants"
-                    )
-                )
+                complaint = f"{path}: constant {node.name} of shape {shape} holds {tensor.ByteSize()} bytes"
+                raise ValueError(one_line(f"{complaint}; at most {MOST_FILLED} may be left out of all constants"))
     return definition
 
 
@@ -95,7 +83,7 @@ class Nodes:
         Args:
             name: its name.
             op: its operation.
-            inputs: the nodes that it reads; one of `PASSING` in between does not count, nor do control inputs.
+            inputs: the nodes that it reads. Operations that pass their input on do not count, nor do control inputs.
             attributes: its attributes: tuples of integers, bytes or truth values. One that it lacks is false.
 
         Raises:
@@ -146,7 +134,8 @@ class Nodes:
 
     def resize(self) -> str:
         """Describe how the graph resizes images; nothing resizes them earlier, and scores depend on it (Appendix J)."""
-        return "; ".join(map(self._resized, (node for node in self._nodes.values() if node.op in RESIZES))) or "none"
+        ops = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
+        return "; ".join(self._resized(node) for node in self._nodes.values() if node.op in ops) or "none"
 
     def _resized(self, node: Any) -> str:
         try:
@@ -165,7 +154,7 @@ class Nodes:
     def _origin(self, name: str) -> str:
         """The name of the node that computes an input; `name:0` is a node's first output."""
         node = self._nodes.get(name.removesuffix(":0"))
-        if node is not None and node.op in PASSING and node.input:
+        if node is not None and node.op in ("CheckNumerics", "Identity") and node.input:
             return str(node.input[0]).removesuffix(":0")
         return name.removesuffix(":0")
 
@@ -251,8 +240,6 @@ class FrozenGraph(Executor):
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        if threads < 1:
-            raise ValueError(f"threads is {threads}, expected at least 1")
         self._tf: Any = load_tensorflow().compat.v1
         definition = read_definition(self._tf.GraphDef(), path)
         super().__init__(path, Nodes(definition).resize())
@@ -271,14 +258,10 @@ class FrozenGraph(Executor):
             pool, spatial, matmul = tf.import_graph_def(
                 definition, input_map={f"{INPUT}:0": self._input}, return_elements=names, name="frozen"
             )
-        except (ValueError, tf.errors.OpError) as error:
-            raise ValueError(
-                one_line(f"{path}: TensorFlow cannot import it: {str(error).partition(chr(10))[0]}")
-            ) from error
-        try:
             require_channels(spatial.shape[-1])
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        except (ValueError, tf.errors.OpError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(one_line(f"{path}: TensorFlow cannot import it: {reason}")) from error
         # The 2015 graph's own MatMul reads a reshaped pool with a fixed batch size of one, so it cannot be used.
         weight = matmul.inputs[1]
         flat = tf.reshape(pool, [-1, tf.shape(weight)[0]])

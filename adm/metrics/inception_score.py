@@ -12,15 +12,14 @@ SPLIT_SIZE = 5000
 """Rows in a chunk."""
 
 
-def inception_score(logits: npt.ArrayLike, split_size: int = SPLIT_SIZE) -> float:
+def inception_score(logits: npt.ArrayLike) -> float:
     """Compute exp(mean KL(p(y|x) || p(y))) of consecutive chunks, averaged over the chunks.
 
-    The rows are not shuffled. The last chunk is shorter if N is no multiple of `split_size`; it has the same weight as
+    The rows are not shuffled. The last chunk is shorter if N is no multiple of SPLIT_SIZE; it has the same weight as
     the others. Probabilities are float64 logarithms, because the probability of an unlikely class may underflow.
 
     Args:
         logits: (N, C), real, finite, N >= 2: class logits without the classifier's bias.
-        split_size: rows in a chunk, >= 1.
 
     Returns:
         The score, in [1, C].
@@ -31,7 +30,7 @@ def inception_score(logits: npt.ArrayLike, split_size: int = SPLIT_SIZE) -> floa
     Source: Appendix J; Salimans et al. 2016, Section 4.
     """
     rows = require_features(logits, "logits")
-    return float(np.mean([_chunk_score(chunk) for chunk in stretches(rows, split_size)]))
+    return float(np.mean([_chunk_score(chunk) for chunk in stretches(rows, SPLIT_SIZE)]))
 
 
 def _chunk_score(logits: npt.NDArray[np.floating]) -> float:
@@ -41,7 +40,7 @@ def _chunk_score(logits: npt.NDArray[np.floating]) -> float:
     return float(np.exp(divergence.mean()))
 
 
-def inception_score_without(logits: npt.ArrayLike, split_size: int = SPLIT_SIZE) -> npt.NDArray[np.float64]:
+def inception_score_without(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Compute the score without each set of `sets_left_out`, (S,); chunks keep the samples that remain of them.
 
     The mean divergence from the marginal is the marginal's entropy minus the mean entropy, so sums over the parts of a
@@ -54,8 +53,8 @@ def inception_score_without(logits: npt.ArrayLike, split_size: int = SPLIT_SIZE)
     for number, left_out in enumerate(sets):
         kept[number, list(left_out)] = 0.0
     total, num_chunks = np.zeros(len(sets)), np.zeros(len(sets))
-    for start in range(0, len(rows), split_size):
-        chunk = slice(start, start + split_size)
+    for start in range(0, len(rows), SPLIT_SIZE):
+        chunk = slice(start, start + SPLIT_SIZE)
         log_conditional = log_softmax(rows[chunk].astype(np.float64), axis=1)
         conditional, members = np.exp(log_conditional), of_part[chunk].T
         mass = kept @ members.sum(axis=1)

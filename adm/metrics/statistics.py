@@ -18,9 +18,6 @@ CHUNK = 4096
 STATISTICS = ("mu", "sigma", "mu_s", "sigma_s")
 """Arrays with the statistics of a whole training set: mean and covariance of pooled and of spatial features."""
 
-ROUNDING = 1.0e-5
-"""Accepted asymmetry of a covariance, relative to its largest entry: some were stored as float32."""
-
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
@@ -102,6 +99,7 @@ def _fitted(path: Path, arrays: dict[str, npt.NDArray[np.float64]], mu: str, sig
     except ValueError as error:
         raise UserError(f"{path}: {mu} and {sigma}: {error}") from error
     variances = statistics.sigma.diagonal()
-    if (variances < 0).any() or np.abs(statistics.sigma - statistics.sigma.T).max() > ROUNDING * variances.max():
+    asymmetry = np.abs(statistics.sigma - statistics.sigma.T).max()
+    if (variances < 0).any() or asymmetry > 1.0e-5 * variances.max():  # some were stored as float32
         raise UserError(f"{path}: {sigma}: is no covariance; it must be symmetric, with no negative variance")
     return statistics

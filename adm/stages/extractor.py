@@ -29,18 +29,17 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     shards = ImageShards(data, dataset.side, threads=extractor.threads)
     sections = {"extractor": extractor, **of_files(dataset)}
     made_by = provenance("extractor", sections, {"data": data}, ["torch", "tensorflow"])
-    parts = split(extractor, len(shards))
-    if not len(parts.held_out) or not len(parts.train):
+    train, unseen = split(extractor, len(shards))
+    if not len(unseen) or not len(train):
         raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")
     network = initial_network(extractor, dataset.num_classes)
-    steps = train_extractor(extractor, network, *examples(extractor, shards[parts.train], shards.labels[parts.train]))
+    steps = train_extractor(extractor, network, *examples(extractor, shards[train], shards.labels[train]))
     reports = (Report(step, {"loss": loss}) for step, loss in enumerate(steps, start=1))
     for _ in log_reports(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
         pass
     require_finite("extractor", network.state_dict())
-    unseen = examples(extractor, shards[parts.held_out], shards.labels[parts.held_out])
-    held_out = accuracy(network, *unseen)
-    logger.info("held-out accuracy %.4f on %d images", held_out, len(parts.held_out))
+    held_out = accuracy(network, *examples(extractor, shards[unseen], shards.labels[unseen]))
+    logger.info("held-out accuracy %.4f on %d images", held_out, len(unseen))
     if held_out < extractor.least_accuracy:
         raise UserError(
             f"extractor: its held-out accuracy {held_out:.4f} is below least_accuracy {extractor.least_accuracy}; "
@@ -48,4 +47,4 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
         )
     with new_folder(out) as folder:
         (folder / GRAPH).write_bytes(freeze(network))
-        write_manifest(folder, made_by, {"held_out_accuracy": held_out, "held_out_images": len(parts.held_out)})
+        write_manifest(folder, made_by, {"held_out_accuracy": held_out, "held_out_images": len(unseen)})

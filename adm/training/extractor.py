@@ -1,7 +1,6 @@
 """Training of a small feature extractor on one part of a labelled dataset; the other part is held out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,29 +15,18 @@ from adm.training.updates import require_finite_step
 SPLIT, INIT, ORDER = 0, 1, 2
 """Random streams of an extractor's training."""
 
-ROTATIONS = 4
-"""By no, one, two and three quarters of a turn."""
 
-
-@dataclass(frozen=True)
-class Split:
-    """Indices of the training images and of the held-out images."""
-
-    train: NDArray[np.int64]
-    held_out: NDArray[np.int64]
-
-
-def split(extractor: Extractor, num_images: int) -> Split:
-    """Split a dataset at random."""
+def split(extractor: Extractor, num_images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split a dataset at random: the indices of its training images, and of the held-out images."""
     order = torch.randperm(num_images, generator=generator(extractor.seed, SPLIT)).numpy()
     size = round(num_images * extractor.held_out)
-    return Split(train=order[size:], held_out=order[:size])
+    return order[size:], order[:size]
 
 
 def initial_network(extractor: Extractor, num_classes: int) -> ExtractorNetwork:
     """An untrained extractor of a dataset of so many classes."""
     draws = generator(extractor.seed, INIT)
-    told = num_classes if extractor.learns == "classes" else ROTATIONS
+    told = num_classes if extractor.learns == "classes" else 4
     return ExtractorNetwork(told, extractor.side, extractor.channels, generator=draws)
 
 
@@ -56,8 +44,8 @@ def examples(
     """
     if extractor.learns == "classes":
         return images, labels
-    turned = [np.rot90(images, quarters, axes=(1, 2)) for quarters in range(ROTATIONS)]
-    return np.concatenate(turned), np.repeat(np.arange(ROTATIONS), len(images))
+    turned = [np.rot90(images, quarters, axes=(1, 2)) for quarters in range(4)]
+    return np.concatenate(turned), np.repeat(np.arange(4), len(images))
 
 
 def train_extractor(

@@ -286,7 +286,7 @@ def test_classes_need_labels(adm, graph, batches, tmp_path, case):
 BAD_GRAPHS = {
     "missing": (None, "graph.pb: No such file"),
     "text": (b"no graph", "graph.pb: not a frozen TensorFlow graph"),
-    "empty": (b"", "graph.pb: holds no nodes"),
+    "empty": (b"", "graph.pb: no node ExpandDims, "),
 }
 
 
