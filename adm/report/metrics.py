@@ -20,9 +20,8 @@ from adm.params.runs import SamplingParams
 from adm.params.schema import Sections
 from adm.params.section import judged, parts
 from adm.params.studies import SearchParams
-from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules
+from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, timesteps_of
 from adm.sampling.studies import read_study
-from adm.sampling.timesteps import timesteps_of
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""

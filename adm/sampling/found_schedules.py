@@ -1,15 +1,25 @@
-"""Artifacts of schedules that are found: those with the least variational bound, and the winner of a search on FID."""
+"""Artifacts of schedules that are found: those with the least variational bound, and the winner of a search on FID.
+
+They tell which timesteps a run visits.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.config.respacing import Rounds, family_member, family_size, respaced_timesteps
-from adm.sampling.studies import Array, Study
-from adm.sampling.timesteps import FILE
+from adm.artifacts.manifest import read_manifest
+from adm.artifacts.reading import read_npz
+from adm.config.models import NoiseParams
+from adm.config.respacing import Rounds, family_member, family_size, number_of_steps, respaced_timesteps
+from adm.config.sampling import Sampling
+from adm.errors import UserError
+from adm.sampling.studies import Study
+
+FILE = "schedules.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +33,10 @@ class VariationalSchedules(Study):
         uniform: (G,) float64, the bounds of the uniform schedules "1" to "G" of the same timesteps.
     """
 
-    timesteps: Annotated[NDArray[np.int64], Array("int64", (None,), "timesteps")]
-    visited: Annotated[NDArray[np.bool_], Array("bool", (None, None), "timesteps")]
-    bounds: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
-    uniform: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
+    timesteps: Annotated[NDArray[np.int64], "timesteps"]
+    visited: Annotated[NDArray[np.bool_], "timesteps _"]
+    bounds: Annotated[NDArray[np.float64], "timesteps"]
+    uniform: Annotated[NDArray[np.float64], "timesteps"]
 
     stage = "schedule"
     file = FILE
@@ -49,11 +59,11 @@ class SearchedSchedule(Study):
         fid: (E,) float64, their FID.
     """
 
-    timesteps: Annotated[NDArray[np.int64], Array("int64", (None,), "timesteps")]
-    visited: Annotated[NDArray[np.bool_], Array("bool", (None, None), "schedules")]
-    candidates: Annotated[NDArray[np.int64], Array("int64", (None, None), "scores")]
-    images: Annotated[NDArray[np.int64], Array("int64", (None,), "scores")]
-    fid: Annotated[NDArray[np.float64], Array("float64", (None,), "scores")]
+    timesteps: Annotated[NDArray[np.int64], "timesteps"]
+    visited: Annotated[NDArray[np.bool_], "schedules _"]
+    candidates: Annotated[NDArray[np.int64], "scores _"]
+    images: Annotated[NDArray[np.int64], "scores"]
+    fid: Annotated[NDArray[np.float64], "scores"]
 
     stage = "schedule"
     file = FILE
@@ -135,3 +145,29 @@ def searched(trials: Sequence[Trial], num_timesteps: int) -> SearchedSchedule:
         images=np.array([trial.images for trial in trials]),
         fid=np.array([trial.fid for trial in trials]),
     )
+
+
+def timesteps_of(run: Sampling, noise: NoiseParams, schedule: Path | None) -> list[int]:
+    """List the timesteps that a run visits, increasing.
+
+    Args:
+        run: The run.
+        noise: The noise that its model is trained on.
+        schedule: The artifact of its schedule; None takes the timesteps of its steps.
+
+    Raises:
+        UserError: The artifact is missing, changed, or has no schedule of that many steps.
+    """
+    if schedule is None:
+        from adm.diffusion.process import Diffusion  # noqa: PLC0415 -- figures of found schedules need no torch
+
+        process = Diffusion.from_schedule(noise.schedule, noise.timesteps, run.steps)
+        return [int(t) for t in process.timesteps]
+    count = number_of_steps(noise.timesteps, run.steps)
+    read_manifest(schedule, "schedule")
+    found = read_npz(schedule / FILE, {"timesteps": ("int64", (None,)), "visited": ("bool", (None, None))})
+    visited: NDArray[np.bool_] = found["visited"]
+    rows = np.flatnonzero(visited.sum(axis=1) == count)
+    if visited.shape[1:] != found["timesteps"].shape or not len(rows):
+        raise UserError(f"{schedule}: has no schedule of {count} steps")
+    return [int(t) for t in found["timesteps"][visited[rows[0]]]]

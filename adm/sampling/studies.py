@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,11 @@ from adm.config.base import Config
 from adm.errors import UserError
 
 
-class Array(NamedTuple):
-    """An array of a study.
-
-    Attributes:
-        dtype: Of the array.
-        shape: Its shape; None is any length.
-        rows: What its rows are. Arrays of the same rows have the same length.
-    """
-
-    dtype: str
-    shape: Shape
-    rows: str
-
-
 class Study:
-    """The arrays of a study, each annotated by an `Array`, and the layout of its artifact.
+    """The arrays of a study, each annotated by its axes, and the layout of its artifact.
+
+    The first axis says what the rows are: arrays of the same rows have the same length. Others are a length, or "_" for
+    any length.
 
     Attributes:
         stage: The stage that makes the artifact.
@@ -62,12 +51,12 @@ class Interpolation(Study):
         error_skipped: (N,) float64, errors of the same images where decoding skips the last step, too.
     """
 
-    originals: Annotated[NDArray[np.uint8], Array("uint8", (None, 2, None, None, 3), "pairs")]
-    images: Annotated[NDArray[np.uint8], Array("uint8", (None, None, None, None, 3), "pairs")]
-    labels: Annotated[NDArray[np.int64], Array("int64", (None, 2), "pairs")]
-    error_all_but_last: Annotated[NDArray[np.float64], Array("float64", (None,), "reconstructions")]
-    error_all: Annotated[NDArray[np.float64], Array("float64", (None,), "reconstructions")]
-    error_skipped: Annotated[NDArray[np.float64], Array("float64", (None,), "reconstructions")]
+    originals: Annotated[NDArray[np.uint8], "pairs 2 _ _ 3"]
+    images: Annotated[NDArray[np.uint8], "pairs _ _ _ 3"]
+    labels: Annotated[NDArray[np.int64], "pairs 2"]
+    error_all_but_last: Annotated[NDArray[np.float64], "reconstructions"]
+    error_all: Annotated[NDArray[np.float64], "reconstructions"]
+    error_skipped: Annotated[NDArray[np.float64], "reconstructions"]
 
     stage = "interpolate"
     file = "interpolation.npz"
@@ -89,10 +78,10 @@ class Neighbours(Study):
         pixel_copies: (M,) bool, whether a sample equals its nearest image byte for byte.
     """
 
-    indices: Annotated[NDArray[np.int64], Array("int64", (None, None), "samples")]
-    distances: Annotated[NDArray[np.float64], Array("float64", (None, None), "samples")]
-    dataset_distances: Annotated[NDArray[np.float64], Array("float64", (None,), "images")]
-    pixel_copies: Annotated[NDArray[np.bool_], Array("bool", (None,), "samples")]
+    indices: Annotated[NDArray[np.int64], "samples _"]
+    distances: Annotated[NDArray[np.float64], "samples _"]
+    dataset_distances: Annotated[NDArray[np.float64], "images"]
+    pixel_copies: Annotated[NDArray[np.bool_], "samples"]
 
     stage = "neighbours"
     file = "neighbours.npz"
@@ -114,9 +103,9 @@ class Variation(Study):
         labels: (M,) int64.
     """
 
-    images: Annotated[NDArray[np.uint8], Array("uint8", (None, None, None, None, 3), "samples")]
-    scales: Annotated[NDArray[np.float64], Array("float64", (None,), "scales")]
-    labels: Annotated[NDArray[np.int64], Array("int64", (None,), "samples")]
+    images: Annotated[NDArray[np.uint8], "samples _ _ _ 3"]
+    scales: Annotated[NDArray[np.float64], "scales"]
+    labels: Annotated[NDArray[np.int64], "samples"]
 
     stage = "vary"
     file = "variation.npz"
@@ -142,14 +131,14 @@ class Likelihood(Study):
         prior: (N,) float64, L_T of each image, in bits per dimension.
     """
 
-    timesteps: Annotated[NDArray[np.int64], Array("int64", (None,), "timesteps")]
-    vlb: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
-    x_0_mse: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
-    eps_mse: Annotated[NDArray[np.float64], Array("float64", (None,), "timesteps")]
-    indices: Annotated[NDArray[np.int64], Array("int64", (None,), "images")]
-    labels: Annotated[NDArray[np.int64], Array("int64", (None,), "images")]
-    bits: Annotated[NDArray[np.float64], Array("float64", (None,), "images")]
-    prior: Annotated[NDArray[np.float64], Array("float64", (None,), "images")]
+    timesteps: Annotated[NDArray[np.int64], "timesteps"]
+    vlb: Annotated[NDArray[np.float64], "timesteps"]
+    x_0_mse: Annotated[NDArray[np.float64], "timesteps"]
+    eps_mse: Annotated[NDArray[np.float64], "timesteps"]
+    indices: Annotated[NDArray[np.int64], "images"]
+    labels: Annotated[NDArray[np.int64], "images"]
+    bits: Annotated[NDArray[np.float64], "images"]
+    prior: Annotated[NDArray[np.float64], "images"]
 
     stage = "likelihood"
     file = "likelihood.npz"
@@ -201,11 +190,17 @@ def read_study(kind: type[S], folder: Path, **sections: Config) -> S:
         UserError: The folder holds no such study, it changed, a section differs, or arrays differ in length.
     """
     require_params(folder, read_manifest(folder, kind.stage).model_dump(), sections)
-    hints = get_type_hints(kind, include_extras=True)
-    declared: dict[str, Array] = {name: hints[name].__metadata__[0] for name in kind.__annotations__}
-    arrays = read_npz(folder / kind.file, {name: (of.dtype, of.shape) for name, of in declared.items()})
-    for rows in dict.fromkeys(of.rows for of in declared.values()):
-        lengths = {name: len(array) for name, array in arrays.items() if declared[name].rows == rows}
+    expected: dict[str, tuple[str, Shape]] = {}
+    same_rows: dict[str, list[str]] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if name in kind.__annotations__:
+            (_, dtype), axes = get_args(hint.__origin__), hint.__metadata__[0].split()
+            lengths_of_axes = (int(axis) if axis.isdigit() else None for axis in axes)
+            expected[name] = np.dtype(*get_args(dtype)).name, tuple(lengths_of_axes)
+            same_rows.setdefault(axes[0], []).append(name)
+    arrays = read_npz(folder / kind.file, expected)
+    for names in same_rows.values():
+        lengths = {name: len(arrays[name]) for name in names}
         if len(set(lengths.values())) > 1:
             found = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise UserError(f"{folder / kind.file}: its arrays differ in length: {found}")

@@ -12,9 +12,9 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Upsam
 from adm.params.runs import SamplingParams
 from adm.sampling.batch import Samples, made_by_shard, read_batch, write_blocks, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of
+from adm.sampling.found_schedules import timesteps_of
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.store import block_store
-from adm.sampling.timesteps import timesteps_of
 
 
 def run(

@@ -11,9 +11,9 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
 from adm.progress import progress
+from adm.sampling.found_schedules import timesteps_of
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.studies import Variation, write_study
-from adm.sampling.timesteps import timesteps_of
 
 
 def run(

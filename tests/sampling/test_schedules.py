@@ -21,10 +21,16 @@ from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.runs import RunParams
 from adm.params.studies import LikelihoodParams, SearchParams, VariationalParams, VariationParams
 from adm.sampling.batch import read_batch
-from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, draw_members, halving, winner
+from adm.sampling.found_schedules import (
+    SearchedSchedule,
+    VariationalSchedules,
+    draw_members,
+    halving,
+    timesteps_of,
+    winner,
+)
 from adm.sampling.likelihood import least_bounds, measure
 from adm.sampling.studies import Variation, read_study, write_study
-from adm.sampling.timesteps import timesteps_of
 from adm.stages import init, sample, schedule, vary
 
 T = 50
