@@ -24,9 +24,6 @@ from adm.metrics.scores import NEIGHBOURS
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
 """Fewest images of samples and reference: a point and its neighbours (five for coverage)."""
 
-AUTO = "auto"
-"""The name of whichever device there is."""
-
 
 def measure(
     samples: Path | Pixels,
@@ -51,7 +48,12 @@ def measure(
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
     # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
-    fake, real = _opened(samples, options.num_samples), _opened_reference(reference)
+    limit = options.num_samples
+    fake = open_images(samples, limit) if isinstance(samples, Path) else images_of(samples, "samples", limit)
+    if isinstance(reference, Path):
+        real = open_reference(placed(reference))
+    else:
+        real = Reference(Path("reference"), None, images_of(reference, "reference"))
     _check_inputs(fake, real, options)
     graph = placed(graph)
     largest = max(images.count for images in (fake, real.images) if images is not None)
@@ -84,16 +86,6 @@ def measure(
             "versions": library_versions(["adm", "numpy", "pillow", "scipy", *libraries_of(params)]),
         },
     }
-
-
-def _opened(given: Path | Pixels, limit: int | None) -> Images:
-    return open_images(given, limit) if isinstance(given, Path) else images_of(given, "samples", limit)
-
-
-def _opened_reference(given: Path | Pixels) -> Reference:
-    if isinstance(given, Path):
-        return open_reference(placed(given))
-    return Reference(Path("reference"), None, images_of(given, "reference"))
 
 
 def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
@@ -138,7 +130,7 @@ def _check_dimensions(
 def graph_params(
     executor: Literal["torch", "tensorflow"], device: str, compiled: bool, batch: int, threads: int | None
 ) -> PlacedGraphParams:
-    """How to run a graph; `threads` None means all cores.
+    """How to run a graph; `threads` None means all cores, `device` "auto" a GPU where torch finds one, else the CPU.
 
     Raises:
         UserError: The library cannot run it with these values.
@@ -146,17 +138,13 @@ def graph_params(
     # Not every system reports which of its cores this process may use.
     ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     found = threads or len(ours(0))
-    place = "cpu" if (executor, device) == ("tensorflow", AUTO) else _found(device)
+    if device == "auto":
+        device = "cuda" if executor == "torch" and torch.cuda.is_available() else "cpu"
     try:
-        return PlacedGraphParams(executor=executor, device=place, compiled=compiled, feature_batch=batch, threads=found)
+        return PlacedGraphParams(
+            executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=found
+        )
     except ValidationError as error:
         first = error.errors()[0]
         place = f"--{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
         raise UserError(place + first["msg"].removeprefix("Value error, ")) from error
-
-
-def _found(device: str) -> str:
-    """The device, or for "auto" a GPU where torch finds one, else the CPU."""
-    if device != AUTO:
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"

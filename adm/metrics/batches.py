@@ -27,10 +27,10 @@ def write_features(folder: Path, count: int, batches: Iterable[Features]) -> Non
 
 
 def read_features(folder: Path, images: Path, side: int | None = None) -> Features:
-    """Map the features of images into memory, read-only.
+    """Map the features of images into memory, read-only, from the artifact of the stage `features`.
 
     Args:
-        folder: The artifact of the stage `features`.
+        folder: The artifact.
         images: The artifact or file of images that the features must belong to.
         side: The side of the images, where `images` does not tell it because it stores files.
 
@@ -75,13 +75,8 @@ def write_reference(
 ) -> None:
     """Write a reference batch in the format of the released files: mu, sigma, mu_s, sigma_s and arr_0.
 
-    Args:
-        folder: An existing folder.
-        pool: The statistics of pooled features.
-        spatial: The statistics of spatial features.
-        count: The number of images.
-        images: The images, a stretch (n, H, W, 3) at a time.
-        held_out: The pooled features (M, D) of held-out images, for pool_held_out.
+    The `count` images come a stretch (n, H, W, 3) at a time. The pooled features (M, D) of held-out images, if there
+    are any, become pool_held_out. The folder exists.
     """
     fitted = {"mu": pool.mu, "sigma": pool.sigma, "mu_s": spatial.mu, "sigma_s": spatial.sigma}
     unseen = {} if held_out is None else {HELD_OUT: held_out}

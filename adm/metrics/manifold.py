@@ -111,7 +111,7 @@ def recall_of_halves(
 
     Args:
         reference: (N, D), as for `precision_recall`.
-        samples: (M, D).
+        samples: (M, D), likewise.
         halves: (H, M) bool, which samples belong to each half, more than `neighbours`.
         halves_of_reference: (H, N) bool, which points of the reference are asked for.
         neighbours: k, >= 1.

@@ -125,9 +125,7 @@ Found = float | tuple[float, float] | None
 def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
     """Compute metrics, without intervals and the standard errors that come from them.
 
-    Args:
-        inputs: The inputs of the metrics.
-        names: Keys of METRICS. Metrics that need missing images, of the reference or held out, are skipped.
+    Metrics that need missing images, of the reference or held out, are skipped.
 
     Returns:
         Values by the names of metrics, and of errors that are no spread of samples; None if there are too few samples.
@@ -153,11 +151,7 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
 
 
 def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, dict[str, Jackknife]]:
-    """Compute metrics with their standard errors, and the jackknife of those that have intervals.
-
-    Args:
-        inputs: As for `scores`.
-        names: Likewise.
+    """Compute metrics as `scores` does, with their standard errors, and the jackknife of those that have intervals.
 
     Returns:
         The result of `scores` with all errors, and the jackknife of each metric with intervals: none if there are fewer
@@ -190,15 +184,9 @@ def write_score(
     inputs: Mapping[str, Path],
     made_by: Any,
 ) -> None:
-    """Compute metrics and their jackknife, and write them with their provenance.
+    """Compute metrics of a run and their jackknife, and write them with their provenance.
 
-    Args:
-        out: The file.
-        run: The section of the run.
-        found: The inputs of the metrics; the reference has images.
-        names: Keys of METRICS.
-        inputs: The "features" and the "reference", for messages.
-        made_by: The provenance.
+    The reference in `found` has images. `inputs` are the "features" and the "reference", for messages.
 
     Raises:
         UserError: There are other numbers of samples than the run asks for, or features are unusable.

@@ -42,15 +42,8 @@ def write_blocks(
 ) -> None:
     """Write a whole run block by block, with one block in memory at a time.
 
-    The bytes do not depend on the block size or on whether shards were gathered.
-
-    Args:
-        out: The run's artifact.
-        stage: The stage that made it.
-        run: The run's section.
-        inputs: The artifacts that it was made from, by name.
-        count: The run's number of images; images of the last block beyond it are cut off.
-        blocks: The blocks, in order.
+    The bytes do not depend on the block size or on whether shards were gathered. `stage` made the blocks, from `inputs`
+    by name. Images of the last block beyond `count`, the run's number of images, are cut off.
     """
     with new_folder(out) as folder:
         _write(folder / SAMPLES, count, blocks)

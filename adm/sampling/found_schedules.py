@@ -96,18 +96,10 @@ def winner(trials: Sequence[Trial]) -> Trial:
 
 
 def draw_members(seed: int, count: int, total: int, sections: int, most: int, known: Sequence[str] = ()) -> list[str]:
-    """Choose different members of a family: the known ones, then others at random, each as likely as any.
+    """Choose `count` different members of a family: the known ones, then others at random, each as likely as any.
 
-    Args:
-        seed: Of the choice.
-        count: How many, the known ones included; at most `family_size`.
-        total: The steps of each member.
-        sections: The number of its sections.
-        most: The most steps of a section.
-        known: Members that are chosen in any case.
-
-    Returns:
-        Schedules "a,b,c,...".
+    Members are schedules "a,b,c,..." of `total` steps in `sections` sections, of at most `most` steps each. There are
+    no more than `family_size` of them.
     """
     ranks = np.random.default_rng(seed).choice(family_size(total, sections, most), count, replace=False)
     drawn = (",".join(map(str, family_member(int(rank), total, sections, most))) for rank in ranks)
@@ -115,15 +107,9 @@ def draw_members(seed: int, count: int, total: int, sections: int, most: int, kn
 
 
 def halving(candidates: Sequence[str], rounds: Rounds, score: Callable[[str, int], float]) -> list[Trial]:
-    """Score candidates round by round; the best of each round take part in the next.
+    """Score schedules round by round, and return every trial in order of time; the best of a round are in the next.
 
-    Args:
-        candidates: Schedules.
-        rounds: How many take part in each round, and on how many images; see `rounds_of`.
-        score: The FID of a schedule over a number of images.
-
-    Returns:
-        Every trial, in order of time.
+    `rounds` are those of `rounds_of`. `score` gives the FID of a schedule over a number of images.
     """
     trials: list[Trial] = []
     left = list(candidates)
@@ -148,12 +134,7 @@ def searched(trials: Sequence[Trial], num_timesteps: int) -> SearchedSchedule:
 
 
 def timesteps_of(run: Sampling, noise: NoiseParams, schedule: Path | None) -> list[int]:
-    """List the timesteps that a run visits, increasing.
-
-    Args:
-        run: The run.
-        noise: The noise that its model is trained on.
-        schedule: The artifact of its schedule; None takes the timesteps of its steps.
+    """List the timesteps that a run visits, increasing: those of the artifact of its schedule, or of its steps.
 
     Raises:
         UserError: The artifact is missing, changed, or has no schedule of that many steps.

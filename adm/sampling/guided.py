@@ -141,14 +141,9 @@ def block_trajectories(
 def guidance(
     run: Sampling, network: Forward, classifier: nn.Module | None, guide: nn.Module | None, timesteps: int
 ) -> Guided:
-    """Build what conditions a run's networks on the labels of its images.
+    """Build what conditions a run's networks on the labels of its images; `timesteps` is T of the training process.
 
-    Args:
-        run: How to sample.
-        network: The network to guide.
-        classifier: The noisy classifier, on the same device; None for no such guidance.
-        guide: The weaker network, of the run's `guide`, on the same device; None for no such guidance.
-        timesteps: T of the training process.
+    `classifier` and `guide` are those of `block_trajectories`.
     """
     if not isinstance(run, GuidedSampling):  # upsampled runs have no fields for guidance
         return lambda y, **seen: (network.conditioned(y, **seen), None)

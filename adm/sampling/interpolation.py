@@ -58,11 +58,6 @@ class LatentSpace:
         """The device of its networks."""
         return self.diffusion.timesteps.device
 
-    @property
-    def all_but_last(self) -> int:
-        """The number of steps whose encoding reconstructs best: n - 1."""
-        return self.diffusion.num_timesteps - 1
-
     def encode(self, x_0: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
         """Run DDIM towards noise, unguided, over the steps 0 .. num_steps - 1.
 
@@ -106,7 +101,7 @@ class LatentSpace:
         """
         columns = []
         every = self.diffusion.num_timesteps
-        for encoded, taken in ((self.all_but_last, every), (every, every), (self.all_but_last, self.all_but_last)):
+        for encoded, taken in ((every - 1, every), (every, every), (every - 1, every - 1)):
             decoded = self.decode(self.encode(x_0, class_weights, encoded), class_weights, taken)
             columns.append(mean_over_pixels((decoded.double() - x_0.double()) ** 2))
         return torch.stack(columns, dim=1)

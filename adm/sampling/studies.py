@@ -164,14 +164,7 @@ S = TypeVar("S", bound=Study)
 
 
 def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections: Config) -> None:
-    """Write a study into a folder.
-
-    Args:
-        out: The folder.
-        study: The arrays.
-        inputs: The artifacts that they were computed from, by name.
-        sections: The sections of the params file that they were computed with, by their names in the manifest.
-    """
+    """Write a study that was computed from artifacts and with sections of the params file, both by name."""
     made_by = provenance(study.stage, sections, inputs, [study.library])
     with new_folder(out) as folder:
         write_npz(folder / study.file, **vars(study))
@@ -179,12 +172,7 @@ def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections:
 
 
 def read_study(kind: type[S], folder: Path, **sections: Config) -> S:
-    """Read a study that was made with these sections.
-
-    Args:
-        kind: The class of the study.
-        folder: Its artifact.
-        sections: The sections given to `write_study`.
+    """Read a study of a kind that was made with these sections.
 
     Raises:
         UserError: The folder holds no such study, it changed, a section differs, or arrays differ in length.
