@@ -144,8 +144,8 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         found["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if points is not None and options.further:
-        others = {name: value for name, value in metrics.items() if name not in PAPER_METRICS}
-        found["further"] = {name: value for name, value in others.items() if value is not None}
+        others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
+        found["further"] = {name: value for name, value in others if value is not None}
     if points is not None and options.per_class:
         found["per_class"] = _per_class(points, samples, fake, real)
     return {
@@ -195,12 +195,8 @@ def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) ->
     if "intervals" in found and "sfid" not in found["intervals"]:
         warnings.append(f"no interval of sFID: spatial features have more than {MOST_SPATIAL_DIMENSIONS} dimensions")
     if "further" in found:
-        lacking = [
-            metric.label
-            for name, metric in METRICS.items()
-            if not {name} & (found["metrics"] | found["further"]).keys()
-        ]
-        if lacking:
+        computed = found["metrics"] | found["further"]
+        if lacking := [metric.label for name, metric in METRICS.items() if name not in computed]:
             warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
     classes = found.get("per_class", {})
     if missing := [label for label, scored in classes.items() if scored is None]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from adm.artifacts.writing import new_file
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.config.sampling import Batch, GanSampling
 from adm.errors import NotFiniteError, UserError
-from adm.metrics.density_coverage import DensityCoverage, density_coverage
 from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fewest_samples, fid_infinity, fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
@@ -37,7 +37,13 @@ from adm.metrics.jackknife import (
     sets_left_out,
 )
 from adm.metrics.kernel import KernelDistance, kernel_distance
-from adm.metrics.manifold import PrecisionRecall, precision_recall, recall_of_halves
+from adm.metrics.manifold import (
+    DensityCoverage,
+    PrecisionRecall,
+    density_coverage,
+    precision_recall,
+    recall_of_halves,
+)
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 
 Scores = dict[str, float | None]
@@ -222,11 +228,8 @@ def write_score(
 def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:
     """The jackknife of any metric."""
     parts = parts_of(len(inputs.samples.pool))
-    values = [
-        function_of(name)(inputs.kept(np.flatnonzero(~np.isin(parts, left_out))))
-        for left_out in sets_left_out(len(parts))
-    ]
-    return jackknife(value, np.array(values, dtype=np.float64), len(parts))
+    kept = (np.flatnonzero(~np.isin(parts, left_out)) for left_out in sets_left_out(len(parts)))
+    return _spread(inputs, value, np.array([function_of(name)(inputs.kept(rows)) for rows in kept], dtype=np.float64))
 
 
 def function_of(name: str) -> Callable[[MetricInputs], Found]:
@@ -252,29 +255,9 @@ def sfid(inputs: MetricInputs) -> float:
     return frechet_distance(inputs.spatial_statistics, feature_statistics(inputs.samples.spatial))
 
 
-def precision(inputs: MetricInputs) -> float:
-    """Improved precision."""
-    return inputs.manifold.precision
-
-
-def recall(inputs: MetricInputs) -> float:
-    """Improved recall."""
-    return inputs.manifold.recall
-
-
-def kid(inputs: MetricInputs) -> float:
-    """The kernel distance (KID)."""
-    return inputs.kernels.value
-
-
-def density(inputs: MetricInputs) -> float:
-    """Density."""
-    return inputs.balls.density
-
-
-def coverage(inputs: MetricInputs) -> float:
-    """Coverage."""
-    return inputs.balls.coverage
+precision, recall = attrgetter("manifold.precision"), attrgetter("manifold.recall")
+density, coverage = attrgetter("balls.density"), attrgetter("balls.coverage")
+kid = attrgetter("kernels.value")
 
 
 def fid_of_infinitely_many(inputs: MetricInputs) -> float | None:

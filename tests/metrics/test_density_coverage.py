@@ -8,8 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import cdist
 
 from adm.metrics import distances
-from adm.metrics.density_coverage import density_coverage
-from adm.metrics.manifold import precision_recall
+from adm.metrics.manifold import density_coverage, precision_recall
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,12 @@ from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
 from adm.evaluation.measuring import graph_params
-from adm.metrics.density_coverage import density_coverage
 from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.inception_score import inception_score
 from adm.metrics.kernel import kernel_distance
-from adm.metrics.manifold import precision_recall
+from adm.metrics.manifold import density_coverage, precision_recall
 from adm.metrics.statistics import feature_statistics
 
 
