@@ -112,8 +112,6 @@ def open_reference(path: Path) -> Reference:
         raise UserError(
             f"{path}: holds {', '.join(names) or 'nothing'}; a reference has {', '.join(STATISTICS)} or arr_0"
         )
-    if missing := [name for name in STATISTICS if found and name not in names]:
-        raise UserError(f"{path}: holds {', '.join(found)}, but not {', '.join(missing)}; statistics need all four")
     stored = read_published_statistics(path) if found else None
     return Reference(path, stored, open_npz(path) if "arr_0" in names else None)
 

@@ -112,15 +112,9 @@ BLOCKS: dict[str, Sequence[Branch]] = {
 
 
 def traverse(x: X, layer: Callable[[Layer, X], X], join: Callable[[str, list[X]], X]) -> X:
-    """Go through all layers, which get their full names, and all blocks.
+    """Go from what the first layer reads through all layers, which get their full names, and all blocks, to their end.
 
-    Args:
-        x: what the first layer reads.
-        layer: gives what a layer makes of what it reads.
-        join: gives what a block makes of the ends of its branches.
-
-    Returns:
-        The end of the last block.
+    `layer` gives what a layer makes of what it reads, `join` what a block makes of the ends of its branches.
     """
     for first in STEM:
         x = layer(first, x)

@@ -22,7 +22,6 @@ LARGEST_SHARE = 0.5
 """The largest part of a variance that the second order can have: the jackknife counts the second order twice."""
 
 Values = npt.NDArray[np.float64]
-Parts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,7 @@ def num_parts(num_samples: int) -> int:
     return PARTS if num_samples >= PARTS else PARTS // 2
 
 
-def parts_of(num_samples: int) -> Parts:
+def parts_of(num_samples: int) -> npt.NDArray[np.int64]:
     """The part of each sample, (N,) in [0, G)."""
     return np.arange(num_samples) % num_parts(num_samples)
 

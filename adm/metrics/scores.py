@@ -37,13 +37,7 @@ from adm.metrics.jackknife import (
     sets_left_out,
 )
 from adm.metrics.kernel import KernelDistance, kernel_distance
-from adm.metrics.manifold import (
-    DensityCoverage,
-    PrecisionRecall,
-    density_coverage,
-    precision_recall,
-    recall_of_halves,
-)
+from adm.metrics.manifold import DensityCoverage, PrecisionRecall, density_coverage, precision_recall, recall_of_halves
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 
 Scores = dict[str, float | None]

@@ -46,12 +46,9 @@ class ExtractorNetwork(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if num_classes < 2 or num_features < 1:
-            raise ValueError(f"{num_classes} classes and {num_features} features, expected at least 2 and 1")
-        if side < 4 or side % 4:
-            raise ValueError(f"side is {side}, expected a positive multiple of 4")
-        if width < 4:
-            raise ValueError(f"width is {width}, expected at least 4 (the spatial features are 7 channels)")
+        if num_classes < 2 or num_features < 1 or side < 4 or side % 4 or width < 4:
+            sizes = f"{num_classes} classes, {num_features} features, side {side} and width {width}"
+            raise ValueError(f"{sizes}, expected at least 2, 1, 4 (a multiple of 4) and 4")
         self.side = side
         channels = (3, width, width, 2 * width, 2 * width, num_features)
         # Made without storage first, because layers initialise themselves from the global generator.

@@ -5,12 +5,7 @@ from pathlib import Path
 from adm.artifacts.manifest import provenance, require_section
 from adm.config.metrics import AskedParams, computed
 from adm.config.sampling import Batch, GanSampling
-from adm.metrics.batches import (
-    read_features,
-    read_held_out,
-    read_reference_statistics,
-    require_same_graph,
-)
+from adm.metrics.batches import read_features, read_held_out, read_reference_statistics, require_same_graph
 from adm.metrics.scores import MetricInputs, write_score
 from adm.params.data import PublishedReferenceParams, ReferenceParams
 

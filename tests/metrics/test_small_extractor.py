@@ -48,9 +48,9 @@ def test_gradients_reach_every_parameter():
     [
         ({"num_classes": 1}, "1 classes"),
         ({"num_classes": 3, "num_features": 0}, "0 features"),
-        ({"num_classes": 3, "side": 18}, "side is 18"),
-        ({"num_classes": 3, "side": 0}, "side is 0"),
-        ({"num_classes": 3, "width": 3}, "width is 3"),
+        ({"num_classes": 3, "side": 18}, "side 18"),
+        ({"num_classes": 3, "side": 0}, "side 0"),
+        ({"num_classes": 3, "width": 3}, "width 3"),
     ],
 )
 def test_bad_sizes_are_refused(sizes, message):

@@ -175,10 +175,10 @@ EYE = np.eye(7)
 BAD_REFERENCES = {
     "no such file": (lambda p, b: p / "none.npz", "none.npz: does not exist"),
     "nothing of use": (lambda p, b: npz(p / "r.npz", other=PIXELS), "r.npz: holds other; a reference has mu, sigma"),
-    "no sigma": (lambda p, b: reference(p / "r.npz", b, sigma=None), "but not sigma; statistics need all four"),
+    "no sigma": (lambda p, b: reference(p / "r.npz", b, sigma=None), "r.npz: holds no array 'sigma'"),
     "no spatial statistics": (
         lambda p, b: reference(p / "r.npz", b, mu_s=None, sigma_s=None),
-        "holds mu, sigma, but not mu_s, sigma_s",
+        "r.npz: holds no array 'mu_s'",
     ),
     "NaN in mu": (lambda p, b: reference(p / "r.npz", b, **with_nan(b, "mu")), "mu and sigma: mean or covariance hold"),
     "NaN in sigma_s": (lambda p, b: reference(p / "r.npz", b, **with_nan(b, "sigma_s")), "mu_s and sigma_s: mean or"),
