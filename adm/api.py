@@ -533,13 +533,12 @@ def score(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
-    from adm.evaluation import measuring  # noqa: PLC0415
-    from adm.evaluation.scoring import Options  # noqa: PLC0415
+    from adm import evaluation  # noqa: PLC0415
 
-    options = Options(num_samples, intervals, further, False, None if cache is None else Path(cache))
-    how = measuring.graph_params("torch", device, False, batch, threads)
+    options = evaluation.Options(num_samples, intervals, further, False, None if cache is None else Path(cache))
+    how = evaluation.graph_params("torch", device, False, batch, threads)
     fake, real = (Path(one) if isinstance(one, str | Path) else np.asarray(one) for one in (samples, reference))
-    return measuring.measure(fake, real, Path(graph or "inception"), how, options)
+    return evaluation.measure(fake, real, Path(graph or "inception"), how, options)
 
 
 def checked(config: type[C], values: dict[str, Any], place: str = "") -> C:

@@ -44,16 +44,15 @@ def score(
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
     """Score samples against a reference, as the paper scores."""
+    from adm import evaluation
     from adm.errors import UserError
-    from adm.evaluation import measuring
-    from adm.evaluation.scoring import Options
     from adm.tools import score as tool
 
     against = reference or given
     if against is None or (reference and given):
         raise UserError("reference: give one, as REFERENCE or as --reference")
-    options = Options(num_samples, intervals, further, per_class, cache)
-    how = measuring.graph_params(executor, device, compiled, batch, threads)
+    options = evaluation.Options(num_samples, intervals, further, per_class, cache)
+    how = evaluation.graph_params(executor, device, compiled, batch, threads)
     tool.run(samples, against, graph, how, options, out)
 
 

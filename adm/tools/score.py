@@ -11,8 +11,7 @@ from adm.artifacts.writing import new_file, write_json
 from adm.config.data import PlacedGraphParams
 from adm.config.metrics import METRICS
 from adm.errors import UserError
-from adm.evaluation.measuring import measure
-from adm.evaluation.scoring import Options
+from adm.evaluation import Options, measure
 
 
 def run(

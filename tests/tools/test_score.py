@@ -12,7 +12,7 @@ from PIL import Image
 from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
-from adm.evaluation.measuring import graph_params
+from adm.evaluation import graph_params
 from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
