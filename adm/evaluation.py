@@ -23,9 +23,9 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import Images, Pixels, images_of, open_images, open_npz
 from adm.errors import UserError
 from adm.metrics.batches import write_features
-from adm.metrics.blocks import block_of, t_interval
 from adm.metrics.executors import libraries_of, open_graph
 from adm.metrics.features import LAYERS, Executor, Features
+from adm.metrics.intervals import block_of, t_interval
 from adm.metrics.manifold import per_class_precision_recall
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import STATISTICS, FeatureStatistics, feature_statistics, read_published_statistics

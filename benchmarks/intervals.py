@@ -6,7 +6,7 @@ mixtures of ten classes, not normal, correlated and often zero. Samples are draw
 
 Two models are sampled. The first is the reference's own distribution, so its FID is at the floor that the number of
 samples sets. The second has other weights, so that the same latents give samples that differ a little. A run's
-interval is `adm.metrics.scores.with_intervals`, what a claim compares is `adm.metrics.blocks`, as in the pipeline.
+interval is `adm.metrics.scores.with_intervals`, what a claim compares is `adm.metrics.intervals`, as in the pipeline.
 """
 
 import argparse
@@ -23,9 +23,8 @@ from scipy import stats
 
 from adm.config.metrics import METRICS
 from adm.determinism import make_deterministic
-from adm.metrics.blocks import Block, freedom_of
 from adm.metrics.features import Features
-from adm.metrics.intervals import TAIL
+from adm.metrics.intervals import TAIL, Block, freedom_of
 from adm.metrics.jackknife import Jackknife
 from adm.metrics.scores import MetricInputs, scores, with_intervals
 from adm.metrics.statistics import feature_statistics

@@ -15,17 +15,21 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from adm.config.metrics import METRICS
-from adm.metrics.blocks import Block, block_of, draws_of, freedom_of, with_least_spread
 from adm.metrics.intervals import (
     TAIL,
+    Block,
     Draws,
     Interval,
     band,
+    block_of,
+    draws_of,
+    freedom_of,
     interval,
     interval_of_greatest,
     interval_of_least,
     mean_draws,
     median_draws,
+    with_least_spread,
 )
 from adm.params import claims as params
 from adm.params.references import keys_read

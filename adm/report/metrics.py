@@ -14,7 +14,7 @@ from adm.artifacts.manifest import dump_sections, fingerprint, require_params
 from adm.artifacts.seal import read_made_with, read_sealed_json
 from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
-from adm.metrics.blocks import Block, block_of, t_interval
+from adm.metrics.intervals import Block, block_of, t_interval
 from adm.metrics.jackknife import Jackknife
 from adm.params.runs import SamplingParams
 from adm.params.schema import Sections

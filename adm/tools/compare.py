@@ -29,7 +29,7 @@ from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
 from adm.errors import one_line
-from adm.metrics.blocks import Block, t_interval
+from adm.metrics.intervals import Block, t_interval
 from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress

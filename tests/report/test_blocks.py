@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adm.metrics.blocks import Block, with_least_spread
+from adm.metrics.intervals import Block, with_least_spread
 
 
 def test_shares_that_are_alike_in_every_part_get_the_error_of_one_sample_each_apart_from_the_others():

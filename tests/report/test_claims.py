@@ -22,7 +22,6 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.artifacts.seal import write_sealed_json
 from adm.config.models import TrainingParams
 from adm.errors import UserError
-from adm.metrics import blocks
 from adm.metrics.intervals import (
     interval,
     interval_of_greatest,
@@ -92,7 +91,7 @@ def scored_normals(samples, seed):
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
     """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr(blocks, "POINTS", 1 << 10)
+    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -576,7 +575,7 @@ def test_the_stage_writes_every_verdict_in_order(scale):
 
 
 def test_runs_of_separate_score_files_are_paired_by_their_seeds(scale, monkeypatch):
-    monkeypatch.setattr(blocks, "POINTS", 1 << 15)
+    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 15)
     claims = {"adagn": CLAIMS["adagn"]}
     inputs = {"metrics": {run: scale / "metrics" / f"{run}.json" for run in "ab"}}
     evidence = read_evidence(with_sections(claims=claims), list(claims.values()), inputs)

@@ -8,7 +8,6 @@ import pytest
 from pydantic import TypeAdapter
 from scipy import stats
 
-from adm.metrics import blocks
 from adm.metrics.jackknife import PARTS, Jackknife
 from adm.params.claims import ClaimParams
 from adm.report.claims import judge
@@ -39,7 +38,7 @@ def drawn_run(rng, truth):
 @pytest.fixture
 def coarse(monkeypatch):
     """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr(blocks, "POINTS", 1 << 10)
+    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
 
 
 def compared(difference, count, noise=1.0):

@@ -11,9 +11,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
-from adm.metrics import blocks
-from adm.metrics.blocks import Block, draws_of
-from adm.metrics.intervals import interval
+from adm.metrics.intervals import Block, draws_of, interval
 from adm.params import check, load
 from adm.params.claims import ClaimParams, grouped
 from adm.params.configurations import told_apart_by_schedules
@@ -68,7 +66,7 @@ def test_the_interval_of_a_mean_covers_the_truth_where_the_plain_bootstrap_does_
 @pytest.fixture
 def coarse(monkeypatch):
     """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr(blocks, "POINTS", 1 << 10)
+    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
 
 
 @pytest.mark.usefixtures("coarse")
