@@ -84,24 +84,14 @@ def write_reference(
     write_npz_rows(folder / REFERENCE, **whole, arr_0=(count, images), **behind)
 
 
-def read_reference_statistics(folder: Path) -> tuple[FeatureStatistics, FeatureStatistics]:
-    """Read the statistics of pooled and of spatial features.
+def read_reference(folder: Path) -> tuple[FeatureStatistics, FeatureStatistics, NDArray[np.float32] | None]:
+    """Read the statistics of pooled and of spatial features, and the pooled features (M, D) of held-out images, if any.
 
     Raises:
         UserError: The folder holds no reference batch, or it changed.
     """
     read_manifest(folder, "reference", "adopt")
-    return read_published_statistics(folder / REFERENCE)
-
-
-def read_held_out(folder: Path) -> NDArray[np.float32] | None:
-    """Read the pooled features (M, D) of held-out images; None if the reference's dataset has none.
-
-    This does not check the folder against its manifest; `read_reference_statistics` does.
-
-    Raises:
-        UserError: The array cannot be read.
-    """
-    if HELD_OUT not in names_in_npz(folder / REFERENCE):
-        return None
-    return read_npz(folder / REFERENCE, {HELD_OUT: ("float32", (None, None))})[HELD_OUT]
+    pool, spatial = read_published_statistics(path := folder / REFERENCE)
+    if HELD_OUT not in names_in_npz(path):
+        return pool, spatial, None
+    return pool, spatial, read_npz(path, {HELD_OUT: ("float32", (None, None))})[HELD_OUT]

@@ -145,13 +145,10 @@ def nearest(queries: npt.ArrayLike, points: npt.ArrayLike, k: int) -> tuple[Inde
         Indices (M, k) int64 into the points and distances (M, k) float64, nearest first.
 
     Raises:
-        ValueError: features are unusable, their dimensions disagree, or k is out of its range.
+        ValueError: features are unusable, or their dimensions disagree.
     """
     asked = require_features(queries, "query features")
     given = asked if points is queries else require_features(points, "point features")
-    most = len(given) - (asked is given)
-    if not 1 <= k <= most:
-        raise ValueError(f"k is {k}, expected 1 to {most}")
     indices, squares = k_nearest(*clouds(asked, given), k)
     return indices, np.sqrt(squares)
 

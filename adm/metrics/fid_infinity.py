@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.features import require_features
+from adm.metrics.features import FloatArray, require_features
 from adm.metrics.frechet import distances_without, frechet_distance
 from adm.metrics.jackknife import Values, parts_of, sets_left_out
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
@@ -15,7 +15,7 @@ SIZES = 15
 """Number of sizes, as in the source; they are evenly spaced."""
 
 
-def fid_infinity(reference: FeatureStatistics, samples: npt.ArrayLike, seed: int) -> float:
+def fid_infinity(reference: FeatureStatistics, samples: npt.ArrayLike, seed: int) -> float | None:
     """Estimate the FID that infinitely many samples would have; a small one may be below zero.
 
     FID is biased upwards by about c/N. The constant c depends on the model, so at one N the better of two models may
@@ -24,35 +24,38 @@ def fid_infinity(reference: FeatureStatistics, samples: npt.ArrayLike, seed: int
 
     Args:
         reference: statistics of the real images' features, D dimensions.
-        samples: (N, D), real, finite, N >= `fewest_samples`: features of generated images.
+        samples: (N, D), real, finite: features of generated images.
         seed: >= 0; it decides the subsets.
 
+    Returns:
+        The estimate; None of fewer samples than `fewest_samples`.
+
     Raises:
-        ValueError: features are unusable or too few, or their dimension disagrees.
+        ValueError: features are unusable, or their dimension disagrees.
 
     Source: Chong & Forsyth 2020, FID-infinity (15 points, from 5000 of 50000 samples).
     """
-    return extrapolate(*distances_by_size(reference, samples, seed))
+    rows = require_features(samples, "sample features")
+    if len(rows) < fewest_samples(*rows.shape):
+        return None
+    return extrapolate(*distances_by_size(reference, rows, seed))
 
 
 def distances_by_size(
-    reference: FeatureStatistics, samples: npt.ArrayLike, seed: int
+    reference: FeatureStatistics, rows: FloatArray, seed: int
 ) -> tuple[npt.NDArray[np.int64], Values]:
     """Return numbers of samples (SIZES,), ascending, and FID of each.
 
     Each takes its own random subset, without replacement. The first has a tenth of the samples, but at least D + 1:
     with fewer the covariance is singular and FID no longer follows the line. The last takes all samples, so its
-    distance is FID itself. For arguments and errors see `fid_infinity`.
+    distance is FID itself. For the arguments see `fid_infinity`.
     """
-    rows = require_features(samples, "sample features")
-    if len(rows) < fewest_samples(*rows.shape):
-        raise ValueError(f"samples hold {len(rows)} points, expected at least {fewest_samples(*rows.shape)}")
     subsets = progress(_subsets(len(rows), rows.shape[1], seed), SIZES, "size", name="FID-infinity")
     distances = [frechet_distance(reference, feature_statistics(rows[chosen])) for chosen in subsets]
     return _sizes(*rows.shape), np.array(distances)
 
 
-def fid_infinity_without(reference: FeatureStatistics, factor: Values, samples: npt.ArrayLike, seed: int) -> Values:
+def fid_infinity_without(reference: FeatureStatistics, factor: Values, rows: FloatArray, seed: int) -> Values:
     """Compute `fid_infinity` without each part of the samples, (G,).
 
     Every subset loses its samples of that part, and the line goes through the distances of what remains.
@@ -60,10 +63,9 @@ def fid_infinity_without(reference: FeatureStatistics, factor: Values, samples: 
     Args:
         reference: Statistics of the real images' features, D dimensions.
         factor: `factor_of` its covariance.
-        samples: (N, D), as for `fid_infinity`.
+        rows: (N, D), the samples, as for `fid_infinity`.
         seed: As of `fid_infinity`.
     """
-    rows = require_features(samples, "sample features")
     parts, sets = parts_of(len(rows)), sets_left_out(len(rows), pairs=False)[1:]
     left, distances = np.zeros((2, SIZES, len(sets)))
     for number, chosen in enumerate(_subsets(len(rows), rows.shape[1], seed)):

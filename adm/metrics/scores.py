@@ -22,7 +22,7 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.config.sampling import Batch, GanSampling
 from adm.errors import NotFiniteError, UserError
 from adm.metrics.features import Features, require_features
-from adm.metrics.fid_infinity import fewest_samples, fid_infinity, fid_infinity_without
+from adm.metrics.fid_infinity import fid_infinity, fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.inception_score import inception_score, inception_score_without
 from adm.metrics.jackknife import (
@@ -256,10 +256,7 @@ kid = attrgetter("kernels.value")
 
 def fid_of_infinitely_many(inputs: MetricInputs) -> float | None:
     """FID extrapolated to infinitely many samples; None if there are too few samples."""
-    rows = require_features(inputs.samples.pool, "sample features")
-    if len(rows) < fewest_samples(*rows.shape):
-        return None
-    return fid_infinity(inputs.pool_statistics, rows, SEED)
+    return fid_infinity(inputs.pool_statistics, inputs.samples.pool, SEED)
 
 
 def fid_held_out(inputs: MetricInputs) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 from adm.artifacts.manifest import provenance, require_section
 from adm.config.metrics import AskedParams, computed
 from adm.config.sampling import Batch, GanSampling
-from adm.metrics.batches import read_features, read_held_out, read_reference_statistics, require_same_graph
+from adm.metrics.batches import read_features, read_reference, require_same_graph
 from adm.metrics.scores import MetricInputs, write_score
 from adm.params.data import PublishedReferenceParams, ReferenceParams
 
@@ -33,5 +33,6 @@ def run(
     require_same_graph(features, inputs["reference_features"], batch)
     samples = read_features(features, inputs["samples"])
     real = read_features(inputs["reference_features"], batch)
-    found = MetricInputs(samples, *read_reference_statistics(batch), real, read_held_out(batch))
+    pool, spatial, held_out = read_reference(batch)
+    found = MetricInputs(samples, pool, spatial, real, held_out)
     write_score(out, run, found, computed(asked), inputs, made_by)

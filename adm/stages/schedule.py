@@ -13,7 +13,7 @@ from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
-from adm.metrics.batches import GRAPH, graph_of, read_reference_statistics
+from adm.metrics.batches import GRAPH, graph_of, read_reference
 from adm.metrics.executors import libraries_of, open_graph
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
@@ -66,7 +66,7 @@ def run(
     read_manifest(inputs["graph"], "extractor", "adopt")
     if graph_of(inputs["reference"]) not in (None, identity(inputs["graph"])):
         raise UserError(f"{inputs['reference']}: is of another graph than {inputs['graph']}")
-    real, _ = read_reference_statistics(inputs["reference"])
+    real, *_ = read_reference(inputs["reference"])
     sections = {"schedule": schedule, "run": run}
     libraries = ["torch", *libraries_of(extractor)]
     made_by = {**provenance("schedule", sections, inputs, libraries), "device": device}

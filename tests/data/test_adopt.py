@@ -8,7 +8,7 @@ import torch
 
 from adm.artifacts.manifest import read_manifest
 from adm.errors import UserError
-from adm.metrics.batches import GRAPH, REFERENCE, read_reference_statistics
+from adm.metrics.batches import GRAPH, REFERENCE, read_reference
 from adm.nets import presets, release
 from adm.nets.checkpoints import load_network
 from adm.nets.release import to_released
@@ -199,7 +199,7 @@ def test_a_reference_is_read_as_ours_are(tmp_path, adopted, dtype, num_images):
     given = statistics(dtype)
     np.savez(tmp_path / "a.npz", arr_0=IMAGES, **given)
     out = adopted("reference", "a.npz", num_images=num_images)
-    pool, spatial = read_reference_statistics(out)
+    pool, spatial, _ = read_reference(out)
     found = {"mu": pool.mu, "sigma": pool.sigma, "mu_s": spatial.mu, "sigma_s": spatial.sigma}
     assert all(np.array_equal(found[name], given[name]) for name in given)
     assert all(array.dtype == np.float64 for array in found.values())
