@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from adm.config.data import GraphParams, PlacedGraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import Images, Pixels, images_of, open_images, open_npz
 from adm.errors import UserError
+from adm.machine import available_cores
 from adm.metrics.batches import write_features
 from adm.metrics.executors import libraries_of, open_graph
 from adm.metrics.features import LAYERS, Executor, Features
@@ -237,14 +237,12 @@ def graph_params(
     Raises:
         UserError: The library cannot run it with these values.
     """
-    # Not every system reports which of its cores this process may use.
-    ours: Any = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
-    found = threads or len(ours(0))
+    threads = threads or available_cores()
     if device == "auto":
         device = "cuda" if executor == "torch" and torch.cuda.is_available() else "cpu"
     try:
         return PlacedGraphParams(
-            executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=found
+            executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=threads
         )
     except ValidationError as error:
         first = error.errors()[0]
