@@ -114,10 +114,6 @@ def members_of(params: Sections, keys: Iterable[str]) -> list[str]:
     return keys_in(run for key in keys for run in params.members(key))
 
 
-Entry = tuple[str, str]
-"""What an entry is, "run" or "dataset" say, and its key."""
-
-
 OF = {
     "checkpoints": "checkpoint",
     "models": "model",
@@ -149,7 +145,7 @@ def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iter
         models: Models with all of their checkpoints.
     """
     judged, whole = [parts(key) for key in needs.judged], list(models)
-    waiting: list[Entry] = [
+    waiting = [
         *(("run", run) for run in (*needs.metrics, *needs.samples, *runs, *(run for run, _ in judged))),
         *(("graph", judge) for _, judge in judged),
         *(("dataset", key) for key in needs.data),
@@ -188,11 +184,10 @@ def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iter
     return Sections.model_construct(models=kept, published=whole_section, groups=groups, **sections)
 
 
-def _named(params: Params, kind: str, key: str) -> Iterator[Entry]:
-    """Tell what an entry names."""
+def _named(params: Params, kind: str, key: str) -> Iterator[tuple[str, str]]:
+    """Tell what an entry names: what each is, and its key."""
     if kind == "checkpoint":
         yield "model", params.model_of(key)
-        return
     entries: dict[str, Mapping[str, Section]] = {
         **{"run": params.scored, "study": params.studies, "throughput": params.throughput},
     }
