@@ -364,7 +364,7 @@ BAD = {
     "number that YAML reads as text": (
         "models: {adm: {training: {learning_rate: 1e-4}}}",
         "models.adm.training.learning_rate: '1e-4' ",
-        "1.0e-4",
+        "write 0.0001",
     ),
     "last checkpoint that YAML reads as text": (
         "models: {adm: {checkpoints: [1e4]}}",
