@@ -1,11 +1,11 @@
 """Checks across sections of a params file: every name resolves, and sections that belong together fit."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TypeVar, get_args
 
 from adm.config.models import check_equal, check_fits, check_shared
-from adm.config.networks import UNetParams
+from adm.config.networks import ClassifierParams, UNetParams
 from adm.config.respacing import family_size, number_of_steps, rounds_of
 from adm.config.samplers import SAMPLERS
 from adm.errors import accepted
@@ -16,8 +16,8 @@ from adm.params.runs import GanRunParams, RunParams, SamplingParams
 from adm.params.schema import Params, ScoredSection
 from adm.params.studies import BoundParams, SearchParams, VariationalParams
 
-FEWEST_SCORED = 4
-"""Images of a score, as of a run."""
+IMAGES = ("image_size", "channels", "num_classes")
+"""What images and a network have in common."""
 
 _number_of_steps = cache(number_of_steps)
 """Hundreds of runs share few schedules."""
@@ -182,16 +182,20 @@ def _check_training(params: Params, place: str, model: ModelParams, dataset: Dat
         )
     # Squares may be larger than the network's images where crops are cut from them.
     has_room = training.crop == "random" and dataset.stored == "pixels" and dataset.side > network.image_size
-    if not has_room:
-        check_equal(f"{place}.dataset", "image_size", dataset.image_size, "the network", network.image_size)
-    check_equal(f"{place}.dataset", "channels", dataset.channels, "the network", network.image_channels)
-    if network.num_classes is not None:
-        check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, "the network", network.num_classes)
+    _check_images(place, dataset, "the network", network, IMAGES[1:] if has_room else IMAGES)
 
 
-def _check_images(place: str, dataset: DatasetParams, owner: str, network: UNetParams) -> None:
-    check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, network.image_size)
-    check_equal(f"{place}.dataset", "channels", dataset.channels, owner, network.image_channels)
+def _check_images(
+    place: str, dataset: DatasetParams, owner: str, network: UNetParams | ClassifierParams, names: Sequence[str]
+) -> None:
+    of_network = {
+        "image_size": network.image_size,
+        "channels": network.image_channels,
+        "num_classes": network.num_classes,
+    }
+    for name in names:
+        if of_network[name] is not None:
+            check_equal(f"{place}.dataset", name, getattr(dataset, name), owner, of_network[name])
 
 
 def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) -> tuple[str, Model]:
@@ -280,7 +284,6 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
 
 def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:
     run, owner, network = params.upsampled_runs[key], f"model {name!r}", upsampler.network
-    check_kept(params, run.base, place)
     side = params.image_size_of(run.base)
     check_equal(place, "image_size", side, f"{owner} at low resolution", network.low_resolution)
     base = params.models[params.model_of(params.runs[run.base].checkpoint)]
@@ -354,9 +357,8 @@ def _check_studies(params: Params) -> None:
         name, model = _model_of(params, interpolation.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
         _steps(f"{place}.steps", model.noise.timesteps, interpolation.steps)
         _check_classifier(params, f"{place}.classifier", interpolation.classifier, name, model)
-        _check_images(place, params.datasets[interpolation.dataset], f"model {name!r}", model.network)
+        _check_images(place, params.datasets[interpolation.dataset], f"model {name!r}", model.network, IMAGES[:2])
     for key, pair in params.neighbours.items():
-        check_kept(params, pair.run, f"neighbours.{key}.run")
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
     for key, variation in params.variations.items():
@@ -374,10 +376,8 @@ def _check_bound(params: Params, place: str, bound: BoundParams, field: str, ste
     name, model = _model_of(params, bound.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
     if steps is not None:
         _steps(f"{place}.{field}", model.noise.timesteps, steps)
-    dataset, owner = params.datasets[bound.dataset], f"model {name!r}"
-    _check_images(place, dataset, owner, model.network)
-    if model.network.num_classes is not None:
-        check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, owner, model.network.num_classes)
+    dataset = params.datasets[bound.dataset]
+    _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
     if bound.part == "held_out" and not dataset.held_out:
         raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {bound.dataset!r} has held_out 0.0")
     # The number of a dataset's images is known here only if its section limits it.
@@ -411,8 +411,6 @@ def _check_search(params: Params, place: str, search: SearchParams) -> None:
             f"{place}.candidates: {search.candidates} is not accepted; there are {size} schedules, of which "
             f"{len(search.known)} are known, each of which stands once"
         )
-    if (first := rounds_of(search.candidates, search.num_samples)[0][1]) < FEWEST_SCORED:
-        raise ValueError(
-            f"{place}.num_samples: {search.num_samples} leaves {first} for the first round; at least {FEWEST_SCORED} "
-            "are needed there, or fewer candidates"
-        )
+    if (first := rounds_of(search.candidates, search.num_samples)[0][1]) < 4:  # as few as a run may have
+        many = f"{search.num_samples} leaves {first} for the first round"
+        raise ValueError(f"{place}.num_samples: {many}; at least 4 are needed there, or fewer candidates")

@@ -38,14 +38,8 @@ from adm.params.tables import (
     kind_of_table,
 )
 
-ROWS_A_MODEL = 3
-"""Rows of Table 7 for each model."""
-
 FEWEST_SEEDS = 3
 """Of each kind, of a lottery: with two, nothing is left to tell the seeds' own effects from what they do together."""
-
-FEWEST_DRAWS = 2
-"""Of samples of each model of a lottery, which then have a spread."""
 
 
 def check_report(params: Params) -> None:
@@ -90,15 +84,6 @@ def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
             raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
 
 
-def _check_seeds_of_all(params: Params, place: str, keys: Collection[str]) -> None:
-    seeded, single = ([key for key in keys if (key in params.groups) is found] for found in (True, False))
-    if seeded and single:
-        raise ValueError(
-            f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one; an interval over "
-            "seeds needs several of each"
-        )
-
-
 def _check_lengths(place: str, key: str, table: Any) -> None:
     """Check that there are as many sources as places in the paper's table."""
     header, rows = table_cells(key)
@@ -106,7 +91,7 @@ def _check_lengths(place: str, key: str, table: Any) -> None:
     places: dict[str, tuple[Sequence[Any], int]]
     match table:
         case ThroughputTableParams():
-            places = {"models": (table.models, len(rows) // ROWS_A_MODEL)}
+            places = {"models": (table.models, len(rows) // 3)}  # each has three rows
         case HyperparametersParams():
             places = {"columns": (table.columns, len(columns))}
         case ScalesParams():
@@ -163,10 +148,14 @@ def _check_visited(params: Params, place: str, figure: SchedulesFigureParams) ->
 def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = keys_read(claim, "metrics")
-    runs = members_of(params, compared)
     _check_seeds(params, place, compared)
-    _check_seeds_of_all(params, place, compared)
-    _check_counts(params, place, runs, over_seeds=any(run in params.groups for run in compared))
+    seeded, single = ([key for key in compared if (key in params.groups) is found] for found in (True, False))
+    if seeded and single:
+        raise ValueError(
+            f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one; an interval over "
+            "seeds needs several of each"
+        )
+    _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
     for run in compared:
         if run not in configurations:
             configurations[run] = configuration(params, run)
@@ -183,7 +172,8 @@ def _check_compared(params: Params, place: str, claim: AnyClaim, configurations:
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
     _check_judged(params, claim, f"{place}.judge")
     for model in keys_read(claim, "sizes"):
-        _check_trained(params, model, place)
+        if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
+            raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
     match claim:
         case ReconstructionOrderClaim():
             first, *others = claim.interpolations
@@ -215,11 +205,6 @@ def _check_judged(params: Params, shown: BaseModel, place: str) -> None:
                 )
 
 
-def _check_trained(params: Params, model: str, place: str) -> None:
-    if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
-        raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
-
-
 def _check_same_images(params: Params, place: str, first: str, other: str) -> None:
     for name in ("dataset", "reconstructions", "seed"):
         found, expected = (getattr(params.interpolations[key], name) for key in (other, first))
@@ -243,10 +228,10 @@ def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
         if not all(isinstance(params.scored[run], SamplingParams) for run in params.members(group)):
             raise ValueError(f"{place}: {group!r} is sampled from no trained model; name runs of a diffusion model")
     _check_seeds_of_lottery(params, place, groups[0])
-    if len(groups) < FEWEST_DRAWS:
+    if len(groups) < 2:
         raise ValueError(
-            f"{place}: {groups[0]!r} is one draw of samples of each model; a lottery needs {FEWEST_DRAWS} or more, as "
-            "from a run with sweep: {seed: [0, 1000]}"
+            f"{place}: {groups[0]!r} is one draw of samples of each model; a lottery needs two or more, as from a run "
+            "with sweep: {seed: [0, 1000]}"
         )
     first, *others = ([params.checkpoint_of(run) for run in params.members(group)] for group in groups)
     for group, checkpoints in zip(groups[1:], others, strict=True):
@@ -260,9 +245,8 @@ def _check_seeds_of_lottery(params: Params, place: str, group: str) -> None:
     for kind, seeds in zip(kinds, zip(*levels, strict=True), strict=True):
         if (many := len(set(seeds))) < FEWEST_SEEDS:
             raise ValueError(
-                f"{place}: {group!r} is of {many} {'seed' if many == 1 else 'seeds'} of {kind}; a lottery needs "
-                f"{FEWEST_SEEDS} or more of each of {', '.join(kinds)}, as from a model with "
-                "seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
+                f"{place}: {group!r} has seeds of {kind}: {many}; a lottery needs {FEWEST_SEEDS} or more of "
+                "each kind, as from a model with seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
             )
     pairs = [len(set(zip(a, b, strict=True))) for a, b in combinations(zip(*levels, strict=True), 2)]
     if {*pairs, *(len(set(seeds)) ** 2 for seeds in zip(*levels, strict=True))} != {len(levels)}:

@@ -366,10 +366,10 @@ def test_a_lottery_reads_all_draws_of_all_models():
     [
         (
             {"sweep": None},
-            "tables.lottery.runs: 'drawn' is one draw of samples of each model; a lottery needs 2",
+            "tables.lottery.runs: 'drawn' is one draw of samples of each model; a lottery needs two",
         ),
-        ({"kinds": {"data": [1]}}, "is of 1 seed of data; a lottery needs 3 or more of each of weights, data, noise"),
-        ({"seeds": [1, 2]}, "is of 2 seeds of weights; a lottery needs 3"),
+        ({"kinds": {"data": [1]}}, "has seeds of data: 1; a lottery needs 3 or more of each kind"),
+        ({"seeds": [1, 2]}, "has seeds of weights: 2; a lottery needs 3"),
         ({"sweep": {"seed": [0, 7]}}, "share seeds of images, from 7 on; draws need seeds of their own"),
         ({"runs": ["drawn-0", "plain"]}, "'plain-seed-w1-d1-n1' share seeds of images"),
         ({"runs": ["drawn-0", "early"]}, "'early' is of other checkpoints than 'drawn-0'"),
