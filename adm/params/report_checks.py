@@ -41,6 +41,9 @@ from adm.params.tables import (
 FEWEST_SEEDS = 3
 """Of each kind, of a lottery: with two, nothing is left to tell the seeds' own effects from what they do together."""
 
+FEWEST_DRAWS = 2
+"""Of samples of each model of a lottery, which then have a spread."""
+
 
 def check_report(params: Params) -> None:
     """Check tables, figures and claims.
@@ -228,10 +231,10 @@ def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
         if not all(isinstance(params.scored[run], SamplingParams) for run in params.members(group)):
             raise ValueError(f"{place}: {group!r} is sampled from no trained model; name runs of a diffusion model")
     _check_seeds_of_lottery(params, place, groups[0])
-    if len(groups) < 2:
+    if len(groups) < FEWEST_DRAWS:
         raise ValueError(
-            f"{place}: {groups[0]!r} is one draw of samples of each model; a lottery needs two or more, as from a run "
-            "with sweep: {seed: [0, 1000]}"
+            f"{place}: {groups[0]!r} is one draw of samples of each model; a lottery needs {FEWEST_DRAWS} or more, as "
+            "from a run with sweep: {seed: [0, 1000]}"
         )
     first, *others = ([params.checkpoint_of(run) for run in params.members(group)] for group in groups)
     for group, checkpoints in zip(groups[1:], others, strict=True):

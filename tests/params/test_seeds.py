@@ -366,7 +366,7 @@ def test_a_lottery_reads_all_draws_of_all_models():
     [
         (
             {"sweep": None},
-            "tables.lottery.runs: 'drawn' is one draw of samples of each model; a lottery needs two",
+            "tables.lottery.runs: 'drawn' is one draw of samples of each model; a lottery needs 2",
         ),
         ({"kinds": {"data": [1]}}, "has seeds of data: 1; a lottery needs 3 or more of each kind"),
         ({"seeds": [1, 2]}, "has seeds of weights: 2; a lottery needs 3"),
