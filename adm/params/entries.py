@@ -43,8 +43,8 @@ LEAD = "checkpoint"
 MOST_ALIKE = 100
 """Most entries of which each is like the next."""
 
-MOST_SWEPT = 1000
-"""Largest number of entries from one sweep."""
+MOST_ENTRIES = 1000
+"""Largest number of entries from one sweep, or from the seeds of one."""
 
 Entries = dict[str, Raw]
 Ends = tuple[str, ...]
@@ -323,8 +323,8 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
     added = [ITERATION] if ITERATION in added_fields(section) else []
     _check_fields(place, _nested(axes), _classes_of(section), added)
     many = prod(map(len, axes.values()))
-    if many > MOST_SWEPT:
-        raise ValueError(f"{place}: gives {many} entries; at most {MOST_SWEPT} are accepted")
+    if many > MOST_ENTRIES:
+        raise ValueError(f"{place}: gives {many} entries; at most {MOST_ENTRIES} are accepted")
     for values in product(*axes.values()):
         yield ("-".join(map(value_key, values)),), merged(rest, _nested(dict(zip(axes, values, strict=True))))
 

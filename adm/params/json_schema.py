@@ -25,9 +25,6 @@ from adm.params.tables import KINDS, AnyTableParams
 
 Schema = dict[str, Any]
 
-DIALECT = "http://json-schema.org/draft-07/schema#"
-"""The dialect that most editors support."""
-
 DOTTED = "^[a-z_]+([.][a-z_]+)+$"
 """Fields within fields, as `network.channels`."""
 
@@ -81,7 +78,7 @@ def render() -> str:
         ROOT: {"type": "string", "pattern": "/$", "description": "Stands before every URL that has no scheme."},
     }
     whole = {
-        "$schema": DIALECT,
+        "$schema": "http://json-schema.org/draft-07/schema#",  # the dialect that most editors support
         "title": "A params file",
         "type": "object",
         "properties": {
@@ -105,11 +102,10 @@ def introduced() -> str:
 
 def _classes(base: type[Config] = Config) -> dict[str, type[Config]]:
     """Give all classes of sections, by their names."""
-    subclasses = base.__subclasses__()
-    inner = [_classes(section) for section in subclasses]
-    return {section.__name__: section for section in subclasses} | {
-        name: section for sections in inner for name, section in sections.items()
-    }
+    classes = {section.__name__: section for section in base.__subclasses__()}
+    for section in list(classes.values()):
+        classes |= _classes(section)
+    return classes
 
 
 def _description(section: type[Config]) -> str:
