@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from adm.config.base import Config, PositiveInt, Seed
+from adm.config.base import Classes, Config, PositiveInt, Seed
 from adm.config.models import EmaLength, Precision
 from adm.config.respacing import STEPS_PATTERN, Interval, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
@@ -198,16 +198,9 @@ class GanSampling(Batch):
     """
 
     truncation: Truncation = 1.0
-    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    classes: Classes | None = None
     micro_batch: PositiveInt = 64
     seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _classes_once(self) -> Self:
-        repeated = sorted({label for label in self.classes or [] if (self.classes or []).count(label) > 1})
-        if repeated:
-            raise ValueError(f"classes holds {', '.join(map(str, repeated))} more than once")
-        return self
 
 
 class Interpolation(Config):

@@ -44,9 +44,6 @@ def check(params: Params) -> None:
         else:
             _check_search(params, f"schedules.{key}", schedule)
     _check_runs(params)
-    for key, runs in params.groups.items():
-        if repeated := [run for run in runs if runs.count(run) > 1]:
-            raise ValueError(f"groups.{key}: {repeated[0]!r} stands twice; each run must differ")
     _check_studies(params)
     for key, likelihood in params.likelihoods.items():
         _check_bound(params, f"likelihoods.{key}", likelihood, "steps", likelihood.steps)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, create_model
 
+from adm.config.base import Distinct
 from adm.config.data import GraphParams
 from adm.config.marks import sections_of
 from adm.config.sampling import Evaluations
@@ -42,7 +43,7 @@ StudySection = InterpolationParams | NeighboursParams | VariationParams | Likeli
 ReferenceSection = ReferenceParams | PublishedReferenceParams
 
 
-Groups = dict[Key, Annotated[list[Scored], Field(min_length=1)]]
+Groups = dict[Key, Annotated[list[Scored], Field(min_length=1), Distinct]]
 """Runs that differ only in the seed of training and in that of sampling, by a key that tables, curves and claims may
 name in place of a run. `seeds` of models and GANs make them."""
 
