@@ -42,7 +42,5 @@ class PublishedFile(Config):
         if not self.url.isprintable() or not (is_local or is_remote):
             raise ValueError(f"url {self.url!r} is not accepted; write https://host/name or file:///folder/name")
         if not FILENAME.fullmatch(self.filename) or self.filename == "manifest.json":
-            raise ValueError(
-                f"url {self.url!r} must end in the name of a file, of letters, digits and _.+-; found {self.filename!r}"
-            )
+            raise ValueError(f"url {self.url!r} ends in {self.filename!r}; write a name of letters, digits and _.+-")
         return self

@@ -67,10 +67,7 @@ def _one_or_three(value: Any) -> Any:
         given = list(value.values())
     if isinstance(value, TrainingSeeds) or all(is_seed(one) for one in given):
         return value
-    raise ValueError(
-        f"{value!r} is not accepted; write a whole number from 0 on, or three by name: "
-        "{weights: 1, data: 2, noise: 3}"
-    )
+    raise ValueError(f"{value!r} is not accepted; write a whole number from 0 on, or {{weights: 1, data: 2, noise: 3}}")
 
 
 def is_seed(value: Any) -> bool:

@@ -87,9 +87,7 @@ class Sampling(Batch):
             field = type(self).model_fields.get(name)
             if field is not None and name not in own and getattr(self, name) != field.default:
                 owners = " and ".join(repr(key) for key, sampler in SAMPLERS.items() if name in sampler.fields)
-                raise ValueError(
-                    f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
-                )
+                raise ValueError(f"{name} {getattr(self, name)!r} is for sampler {owners}, not {self.sampler!r}")
         return self
 
     def evaluations(self, timesteps: int) -> Evaluations:
@@ -139,10 +137,7 @@ class GuidedSampling(Sampling):
         """
         check_gradient_scale(by_classifier, self.gradient_scale)
         if self.guidance_interval and not by_classifier and self.guide is None and self.cfg_scale is None:
-            raise ValueError(
-                f"guidance_interval {self.guidance_interval} does nothing without guidance; give a classifier, "
-                "cfg_scale or guide"
-            )
+            raise ValueError(f"guidance_interval {self.guidance_interval} does nothing without guidance")
 
     @property
     def denoiser_scale(self) -> float | None:

@@ -130,9 +130,7 @@ def _check_names(params: Params) -> None:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
     for key in params.models:
         if key in params.checkpoints:
-            raise ValueError(
-                f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another key"
-            )
+            raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another")
 
 
 def _check_features(params: Params) -> None:
@@ -140,9 +138,7 @@ def _check_features(params: Params) -> None:
     device = params.resources.features.device
     for key, extractor in params.extractors.items():
         if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
-            raise ValueError(
-                f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
-            )
+            raise ValueError(f"extractors.{key}.learns: {extractor.dataset!r} has one of 'classes'; learn 'rotations'")
     for key, graph in params.graphs.items():
         if device != "cpu" and graph.executor == "tensorflow":
             place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
@@ -150,10 +146,7 @@ def _check_features(params: Params) -> None:
     for key, batch in params.all_references.items():
         if getattr(params.graphs[batch.extractor], "network", None) is not None:
             name = "references" if key in params.references else "published.references"
-            raise ValueError(
-                f"{name}.{key}.extractor: {batch.extractor!r} gives pooled features alone; name a graph here, and it "
-                "among a table's judges"
-            )
+            raise ValueError(f"{name}.{key}.extractor: {batch.extractor!r} gives pooled features alone, as judges may")
     for key, reference in params.references.items():
         dataset = params.datasets[reference.dataset]
         most, of_them = dataset.most_images, " that are not held out" if dataset.held_out else ""
@@ -173,10 +166,7 @@ def _check_training(params: Params, place: str, model: ModelParams, dataset: Dat
         raise ValueError(f"resources.train.processes: {many} does not fit {place}.training: {error}") from error
     last = max(model.checkpoints, default=0)
     if training.annealing is not None and training.annealing < last:
-        raise ValueError(
-            f"{place}.checkpoints: {last} is past training.annealing {training.annealing}, where the learning rate is "
-            "zero"
-        )
+        raise ValueError(f"{place}.checkpoints: {last} is past training.annealing {training.annealing}, where it ends")
     # Squares may be larger than the network's images where crops are cut from them.
     has_room = training.crop == "random" and dataset.stored == "pixels" and dataset.side > network.image_size
     _check_images(place, dataset, "the network", network, IMAGES[1:] if has_room else IMAGES)
@@ -235,9 +225,7 @@ def _check_runs(params: Params) -> None:
 def _check_scored(params: Params, key: str, place: str, run: ScoredSection) -> None:
     side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
     if side != size:
-        raise ValueError(
-            f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images have {size}"
-        )
+        raise ValueError(f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images {size}")
 
 
 def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -> None:
@@ -315,10 +303,7 @@ def _check_guides(params: Params, place: str, run: RunParams, name: str, model: 
         for field in ("image_size", "image_channels", "num_classes"):
             check_equal(at, field, getattr(guide.network, field), owner, getattr(model.network, field))
     if run.guidance_interval is not None and not run.guided_steps(model.noise.timesteps):
-        raise ValueError(
-            f"{place}.guidance_interval: {run.guidance_interval} holds none of the steps {run.steps!r} of "
-            f"{model.noise.timesteps}; widen it"
-        )
+        raise ValueError(f"{place}.guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
 
 
 def _check_scheduled(params: Params, place: str, run: SamplingParams, key: str, timesteps: int) -> None:
@@ -332,9 +317,7 @@ def _check_scheduled(params: Params, place: str, run: SamplingParams, key: str, 
         source, steps = params.runs[schedule.run].checkpoint, params.runs[schedule.run].steps
     _, model = _model_of(params, source, f"schedules.{key}.checkpoint", DiffusionModelParams)
     if model.noise.timesteps != timesteps:
-        raise ValueError(
-            f"{place}.schedule: {key!r} is of {model.noise.timesteps} timesteps, but the run's model has {timesteps}"
-        )
+        raise ValueError(f"{place}.schedule: {key!r} is of {model.noise.timesteps} timesteps, not {timesteps}")
     most = _number_of_steps(timesteps, steps or str(timesteps))
     if isinstance(schedule, VariationalParams):
         if int(run.steps) > most:

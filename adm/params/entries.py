@@ -317,9 +317,7 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
             raise ValueError(f"{place}.{field}: {values!r} is not accepted; a sweep needs a list of values")
         for value in values:
             if isinstance(value, dict) or not value_key(value):
-                raise ValueError(
-                    f"{place}.{field}: {value!r} is not accepted; values are numbers, words or lists of them"
-                )
+                raise ValueError(f"{place}.{field}: {value!r} is not accepted; write numbers, words or lists")
     added = [ITERATION] if ITERATION in added_fields(section) else []
     _check_fields(place, _nested(axes), _classes_of(section), added)
     many = prod(map(len, axes.values()))
@@ -357,9 +355,7 @@ class Models(NamedTuple):
         models = {(): name} if name in self.entries else self.family.get(name, {})
         if not models and iteration is not None:
             known = [*self.entries, *self.family]
-            raise ValueError(
-                f"{place}.{LEAD}: {name!r} is no model, which `{ITERATION}` needs; {accepted(known, name)}"
-            )
+            raise ValueError(f"{place}.{LEAD}: {name!r} is no model, as {ITERATION} needs; {accepted(known, name)}")
         for ends, model in models.items():
             end = self._last(f"{place}.{LEAD}", model) if iteration is None else f"{model}-{count_key(iteration)}"
             yield ends, {**entry, LEAD: end}

@@ -145,14 +145,8 @@ def _fill_in_views(datasets: Entries) -> None:
         if (name := view.get("of")) is None:
             continue
         if not isinstance(name, str) or name not in stores:
-            raise ValueError(
-                f"datasets.{key}.of: {name!r} is no dataset with stored 'files', or is a view itself; "
-                f"{accepted(stores, str(name))}"
-            )
+            raise ValueError(f"datasets.{key}.of: {name!r} has no stored 'files'; {accepted(stores, str(name))}")
         for field, value in view.items():
             if field not in {"of", "image_size"} and value != stores[name].get(field):
-                raise ValueError(
-                    f"datasets.{key}.{field}: {value!r} is not accepted; a view has the value of {name!r}, and "
-                    "gives of and image_size alone"
-                )
+                raise ValueError(f"datasets.{key}.{field}: {value!r} is not accepted; a view has that of {name!r}")
         datasets[key] = {**stores[name], **view}

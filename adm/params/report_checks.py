@@ -66,9 +66,7 @@ def check_report(params: Params) -> None:
 def _check_table(params: Params, key: str) -> None:
     table, place = params.tables[key], f"tables.{key}"
     if table.kind != kind_of_table(key) and (key in TABLES or not isinstance(table, LotteryTableParams)):
-        raise ValueError(
-            f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, which this table is; leave it out"
-        )
+        raise ValueError(f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, as this table is; leave it out")
     if key in TABLES:
         _check_lengths(place, key, table)
     _check_seeds(params, place, keys_read(table, "metrics"))
@@ -154,10 +152,7 @@ def _check_compared(params: Params, place: str, claim: AnyClaim, configurations:
     _check_seeds(params, place, compared)
     seeded, single = ([key for key in compared if (key in params.groups) is found] for found in (True, False))
     if seeded and single:
-        raise ValueError(
-            f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one; an interval over "
-            "seeds needs several of each"
-        )
+        raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
     _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
     for run in compared:
         if run not in configurations:
@@ -166,10 +161,7 @@ def _check_compared(params: Params, place: str, claim: AnyClaim, configurations:
         # Runs that are to be similar may differ in their seeds alone.
         differ = isinstance(claim, SimilarClaim) and seeds_of(params, run) != seeds_of(params, other)
         if configurations[run] == configurations[other] and not differ:
-            raise ValueError(
-                f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs "
-                "that differ in more than seeds"
-            )
+            raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
 
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
@@ -203,9 +195,7 @@ def _check_judged(params: Params, shown: BaseModel, place: str) -> None:
         for run in params.members(group):
             check_kept(params, run, place)
             if judge == params.extractor_of(run):
-                raise ValueError(
-                    f"{place}: {judge!r} is the extractor of run {run!r}'s reference already; leave it out"
-                )
+                raise ValueError(f"{place}: {judge!r} is already the extractor of run {run!r}; leave it out")
 
 
 def _check_same_images(params: Params, place: str, first: str, other: str) -> None:
@@ -214,9 +204,7 @@ def _check_same_images(params: Params, place: str, first: str, other: str) -> No
         if found != expected:
             raise ValueError(f"{place}: the {name} of {other!r} is {found!r}, but that of {first!r} is {expected!r}")
     if params.interpolations[first] == params.interpolations[other]:
-        raise ValueError(
-            f"{place}: {first!r} and {other!r} are of one configuration; compare interpolations that differ"
-        )
+        raise ValueError(f"{place}: {first!r} and {other!r} are of one configuration; compare what differs")
 
 
 def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
@@ -263,6 +251,4 @@ def _check_draws(params: Params, place: str, runs: Sequence[str]) -> None:
         if many != count:
             raise ValueError(f"{place}: {run!r} has {count} samples, but {other!r} has {many}; draws have equally many")
         if seed + count > start:
-            raise ValueError(
-                f"{place}: {run!r} and {other!r} share seeds of images, from {start} on; draws need seeds of their own"
-            )
+            raise ValueError(f"{place}: {run!r} and {other!r} share seeds of images, from {start} on")

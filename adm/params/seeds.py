@@ -94,9 +94,7 @@ def _copied(section: str, entries: Entries, copies: Copies) -> Entries:
 
 def _checked(place: str, seeds: Any) -> list[int]:
     if not isinstance(seeds, list) or not seeds or not all(map(is_seed, seeds)) or len(set(seeds)) < len(seeds):
-        raise ValueError(
-            f"{place}: {seeds!r} is not accepted; write a list of different whole numbers from 0 on, as [1, 2, 3]"
-        )
+        raise ValueError(f"{place}: {seeds!r} is not accepted; write different whole numbers from 0 on, as [1, 2, 3]")
     return seeds
 
 

@@ -370,7 +370,7 @@ def test_a_lottery_reads_all_draws_of_all_models():
         ),
         ({"kinds": {"data": [1]}}, "has seeds of data: 1; a lottery needs 3 or more of each kind"),
         ({"seeds": [1, 2]}, "has seeds of weights: 2; a lottery needs 3"),
-        ({"sweep": {"seed": [0, 7]}}, "share seeds of images, from 7 on; draws need seeds of their own"),
+        ({"sweep": {"seed": [0, 7]}}, "share seeds of images, from 7 on"),
         ({"runs": ["drawn-0", "plain"]}, "'plain-seed-w1-d1-n1' share seeds of images"),
         ({"runs": ["drawn-0", "early"]}, "'early' is of other checkpoints than 'drawn-0'"),
         ({"runs": ["drawn-0", "nothing"]}, "tables.lottery.runs: 'nothing' is not among runs"),
