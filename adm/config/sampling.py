@@ -177,12 +177,9 @@ class GuidedSampling(Sampling):
     def evaluations(self, timesteps: int) -> Evaluations:
         """Of a model whose process has so many timesteps; of what guides, where it does."""
         denoiser = super().evaluations(timesteps).denoiser
-        guided = denoiser
-        if self.guidance_interval is not None:
-            guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
-        return Evaluations(
-            denoiser, guided if self.gradient_scale else 0, guided if self.denoiser_scale is not None else 0
-        )
+        guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
+        by_classifier, by_denoiser = bool(self.gradient_scale), self.denoiser_scale is not None
+        return Evaluations(denoiser, guided * by_classifier, guided * by_denoiser)
 
 
 class GanSampling(Batch):

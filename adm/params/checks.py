@@ -50,16 +50,10 @@ def check(params: Params) -> None:
 
 
 def check_known(section: Collection[str], key: str, place: str, among: str = "") -> None:
-    """Refuse a key that is not in a section.
-
-    Args:
-        section: The keys that are accepted.
-        key: The one found.
-        place: Where it was found.
-        among: The section's name, needed if the key may be defined in another section.
+    """Refuse a key that is not in a section; `among` is its name, needed if the key may be defined in another section.
 
     Raises:
-        ValueError: The key is not in the section; the message names the place, the key and what is accepted.
+        ValueError: The message names the place, the key and what is accepted.
     """
     if key not in section:
         lacking = f"among {among}" if among else "defined"
@@ -77,13 +71,13 @@ def check_kept(params: Params, run: str, place: str) -> None:
         raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
 
 
-def check_class(place: str, number: int, num_classes: int) -> None:
-    """Refuse a class number that is not below `num_classes`.
+def check_classes(place: str, numbers: Collection[int], num_classes: int) -> None:
+    """Refuse class numbers that are not below `num_classes`.
 
     Raises:
-        ValueError: The number is too large; the message names both.
+        ValueError: The largest number is too large; the message names both.
     """
-    if number >= num_classes:
+    if (number := max(numbers, default=0)) >= num_classes:
         raise ValueError(f"{place}: {number} is no class; there are {num_classes}, from 0 on")
 
 
@@ -209,8 +203,7 @@ def _check_runs(params: Params) -> None:
             place = f"{section}.{key}"
             if isinstance(run, GanRunParams):
                 dataset = params.datasets[params.gans[run.gan].dataset]
-                for number in run.classes or []:
-                    check_class(f"{place}.classes", number, dataset.num_classes)
+                check_classes(f"{place}.classes", run.classes or [], dataset.num_classes)
             else:
                 _check_sampling(params, key, place, run)
             _check_scored(params, key, place, run)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import TrainingSeeds
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
-from adm.params.checks import check_class, check_kept, check_known
+from adm.params.checks import check_classes, check_kept, check_known
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
 from adm.params.configurations import Configuration, configuration, seeds_of
 from adm.params.figures import (
@@ -30,11 +30,8 @@ from adm.params.runs import SamplingParams
 from adm.params.schema import Params, Sections
 from adm.params.studies import VariationalParams
 from adm.params.tables import (
-    HyperparametersParams,
     LotteryTableParams,
     OwnTableParams,
-    ScalesParams,
-    ThroughputTableParams,
     kind_of_table,
 )
 
@@ -88,20 +85,12 @@ def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
 def _check_lengths(place: str, key: str, table: Any) -> None:
     """Check that there are as many sources as places in the paper's table."""
     header, rows = table_cells(key)
-    columns = [name for name in header if name not in ("row", "note")]
-    places: dict[str, tuple[Sequence[Any], int]]
-    match table:
-        case ThroughputTableParams():
-            places = {"models": (table.models, len(rows) // 3)}  # each has three rows
-        case HyperparametersParams():
-            places = {"columns": (table.columns, len(columns))}
-        case ScalesParams():
-            places = {"ddpm": (table.ddpm, len(columns)), "ddim": (table.ddim, len(columns))}
-        case _:
-            places = {"rows": (table.rows, len(rows))}
-    for name, (sources, count) in places.items():
-        if len(sources) != count:
-            raise ValueError(f"{place}.{name}: has {len(sources)} entries, but the paper's table has {count}")
+    columns = len([name for name in header if name not in ("row", "note")])
+    # Of a model Table 7 has three rows.
+    counts = {"rows": len(rows), "models": len(rows) // 3, "columns": columns, "ddpm": columns, "ddim": columns}
+    for name, count in counts.items():
+        if (many := len(getattr(table, name, range(count)))) != count:
+            raise ValueError(f"{place}.{name}: has {many} entries, but the paper's table has {count}")
 
 
 def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
@@ -110,21 +99,15 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
         raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
     match figure:
         case ClassGridParams():
-            _check_classes(params, place, figure)
+            reference = params.references.get(params.scored[figure.run].reference)
+            if reference is not None:  # the number of classes of a published reference is not known here
+                check_classes(f"{place}.classes", figure.classes, params.datasets[reference.dataset].num_classes)
         case CurvesParams():
             _check_axis(params, place, figure)
         case SchedulesFigureParams():
             _check_visited(params, place, figure)
         case LotteryFigureParams():
             _check_lottery(params, f"{place}.runs", figure.runs)
-
-
-def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
-    reference = params.references.get(params.scored[figure.run].reference)
-    # The number of classes of a published reference is not known here.
-    if reference is not None:
-        for number in figure.classes:
-            check_class(f"{place}.classes", number, params.datasets[reference.dataset].num_classes)
 
 
 def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
