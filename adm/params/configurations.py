@@ -45,7 +45,6 @@ def configuration(params: Sections, run: str) -> Configuration:
 def _guidance(params: Sections, run: RunParams) -> Configuration:
     """Give the fields of a run's guidance; those that do nothing are None."""
     scale, by_classifier = run.denoiser_scale, run.gradient_scale != 0
-    assert run.classifier is not None or not by_classifier
     return {
         "classifier": _network(params, run.classifier) if by_classifier and run.classifier else None,
         "classifier_precision": run.classifier_precision if by_classifier else None,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adm.errors import accepted
+from adm.params.checks import check_known
 from adm.params.claims import completed
 from adm.params.entries import PUBLISHED, ROLES, SCORED, Entries, split, stops_of, write_out_entries
 from adm.params.reading import Raw
@@ -98,10 +99,8 @@ def _known(written: Raw, section: str, key: Any, place: str) -> Raw:
     """Give the entry that a key names; none of a value that is no key, which the schema refuses."""
     if not isinstance(key, str):
         return {}
-    entries = written.get(section, {})
-    if key not in entries:
-        raise ValueError(f"{place}: {key!r} is not among {section}; {accepted(entries, key)}")
-    entry: Raw = entries[key]
+    check_known(written.get(section, {}), key, place, section)
+    entry: Raw = written[section][key]
     return entry
 
 
