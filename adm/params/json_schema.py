@@ -53,18 +53,17 @@ DESCRIBED: dict[str, Schema] = {
 def render() -> str:
     """Give the schema, as the text of a file."""
     _, schema = models_json_schema([(params_class(), "validation")], ref_template="#/definitions/{model}")
-    definitions: dict[str, Schema] = {name: _cleaned(section) for name, section in schema["$defs"].items()}
-    classes = _classes()
-    for name, definition in definitions.items():
-        definition["description"] = _description(classes[name])
+    classes, definitions = _classes(), dict[str, Schema]()
+    for name, section in schema["$defs"].items():
+        definitions[name] = {**_cleaned(section), "description": _description(classes[name])}
     sections = definitions.pop(Params.__name__)["properties"]
     published = definitions["PublishedSection"]["properties"]
     for entries in (*sections.values(), *published.values()):
         for pattern, entry in entries.get("patternProperties", {}).items():  # null takes away an entry of a base
             entries["patternProperties"][pattern] = _or_null(entry)
-    for section, kind in kinds_of_entries().items():
+    for name, kind in kinds_of_entries().items():
         for one in sections_of(kind):
-            _add_shorthand(section, one, definitions[one.__name__])
+            _add_shorthand(name, one, definitions[one.__name__])
     tables = {kind: one for one in get_args(AnyTableParams) for kind in get_args(one.model_fields["kind"].annotation)}
     sections["tables"]["properties"] = {key: _or_null(_reference(tables[kind])) for key, kind in KINDS.items()}
     ((pattern, definitions["AnyClaim"]),) = sections["claims"]["patternProperties"].items()

@@ -215,15 +215,16 @@ def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
 
 
 def _check_seeds_of_lottery(params: Params, place: str, group: str) -> None:
-    levels, kinds = levels_of(params, group), tuple(TrainingSeeds.model_fields)
-    for kind, seeds in zip(kinds, zip(*levels, strict=True), strict=True):
+    levels = levels_of(params, group)
+    by_kind = dict(zip(TrainingSeeds.model_fields, zip(*levels, strict=True), strict=True))
+    for kind, seeds in by_kind.items():
         if (many := len(set(seeds))) < FEWEST_SEEDS:
             raise ValueError(
                 f"{place}: {group!r} has seeds of {kind}: {many}; a lottery needs {FEWEST_SEEDS} or more of "
                 "each kind, as from a model with seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
             )
-    pairs = [len(set(zip(a, b, strict=True))) for a, b in combinations(zip(*levels, strict=True), 2)]
-    if {*pairs, *(len(set(seeds)) ** 2 for seeds in zip(*levels, strict=True))} != {len(levels)}:
+    pairs = [len(set(zip(a, b, strict=True))) for a, b in combinations(by_kind.values(), 2)]
+    if {*pairs, *(len(set(seeds)) ** 2 for seeds in by_kind.values())} != {len(levels)}:
         raise ValueError(f"{place}: {group!r} is no Latin square; any two seeds of two kinds must meet in one model")
 
 

@@ -28,7 +28,6 @@ from adm.params.references import Scored
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.section import Key, Section, count_key
 from adm.params.studies import (
-    AnyScheduleParams,
     InterpolationParams,
     LikelihoodParams,
     NeighboursParams,
@@ -39,7 +38,6 @@ from adm.params.studies import (
 from adm.params.tables import TableParams
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
-StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams | AnyScheduleParams
 ReferenceSection = ReferenceParams | PublishedReferenceParams
 
 
@@ -116,7 +114,7 @@ class Sections(Section):
         return self.runs[run].curve if run in self.runs else None
 
     @cached_property
-    def studies(self) -> dict[str, StudySection]:
+    def studies(self) -> dict[str, Section]:
         """Every study, by its key."""
         return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods, **self.schedules}
 
