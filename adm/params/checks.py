@@ -22,7 +22,7 @@ IMAGES = ("image_size", "channels", "num_classes")
 _number_of_steps = cache(number_of_steps)
 """Hundreds of runs share few schedules."""
 
-Model = TypeVar("Model", DiffusionModelParams, UpsamplerModelParams, ClassifierModelParams)
+Model = TypeVar("Model", bound=DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams)
 
 
 def check(params: Params) -> None:
@@ -222,11 +222,9 @@ def _check_scored(params: Params, key: str, place: str, run: ScoredSection) -> N
 
 
 def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -> None:
-    model: DiffusionModelParams | UpsamplerModelParams
-    if isinstance(run, RunParams):
-        name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
-    else:
-        name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", UpsamplerModelParams)
+    wanted: type[DiffusionModelParams | UpsamplerModelParams]
+    wanted = DiffusionModelParams if isinstance(run, RunParams) else UpsamplerModelParams
+    name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", wanted)
     timesteps = model.noise.timesteps
     count = _steps(f"{place}.steps", timesteps, run.steps)
     if "order" in SAMPLERS[run.sampler].fields and run.order > count:
@@ -235,13 +233,11 @@ def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -
         _check_scheduled(params, place, run, run.schedule, timesteps)
     if run.ema_length is not None:
         _check_ema_length(params, run.checkpoint, run.ema_length, f"{place}.ema_length")
-    if isinstance(run, RunParams):
-        assert isinstance(model, DiffusionModelParams)
+    if isinstance(model, UpsamplerModelParams):
+        _check_base(params, key, f"{place}.base", name, model)
+    elif isinstance(run, RunParams):
         _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
         _check_guides(params, place, run, name, model)
-    else:
-        assert isinstance(model, UpsamplerModelParams)
-        _check_base(params, key, f"{place}.base", name, model)
 
 
 def _check_ema_length(params: Params, checkpoint: str, length: float, place: str) -> None:
