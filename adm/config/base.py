@@ -21,8 +21,17 @@ def _increasing(values: list[Any]) -> list[Any]:
     return values
 
 
-Increasing = AfterValidator(_increasing)
-"""Marks a list whose values must increase."""
+def _distinct(values: list[Any]) -> list[Any]:
+    if repeated := [one for one in values if values.count(one) > 1]:
+        raise ValueError(f"{repeated[0]!r} stands twice; each must differ")
+    return values
+
+
+Increasing, Distinct = AfterValidator(_increasing), AfterValidator(_distinct)
+"""Mark a list whose values must increase, or differ."""
+
+Classes = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), Distinct]
+"""Numbers of classes."""
 
 INTRODUCED = Path(__file__).with_name("introduced.json")
 """By classes of sections, the defaults that their fields were introduced with. `adm schema` adds those of new fields,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.config.base import Config, Fraction, PositiveInt, Seed
+from adm.config.base import Classes, Config, Fraction, PositiveInt, Seed
 
 FILES = ("folder", "lsun")
 """Sources whose images are files of their own."""
@@ -36,7 +36,7 @@ class ImageSource(Config):
     root: Annotated[str, Field(min_length=1)] | None = None
     image_size: PositiveInt | None = None
     num_classes: PositiveInt
-    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    classes: Classes | None = None
     limit: PositiveInt | None = None
     shard_size: PositiveInt = 4096
     channels: Literal[1, 3] = 3
@@ -63,12 +63,8 @@ class ImageSource(Config):
     def _classes_exist(self) -> Self:
         if self.source == "lsun" and self.num_classes != 1:
             raise ValueError(f"num_classes {self.num_classes} is not 1, but the images of source 'lsun' are one class")
-        classes = self.classes or []
-        for label in classes:
-            if label >= self.num_classes:
-                raise ValueError(f"classes holds {label}, which is no class; num_classes is {self.num_classes}")
-            if classes.count(label) > 1:
-                raise ValueError(f"classes holds {label} more than once")
+        if (label := max(self.classes or [0])) >= self.num_classes:
+            raise ValueError(f"classes holds {label}, which is no class; num_classes is {self.num_classes}")
         return self
 
     @property

@@ -35,19 +35,12 @@ class PublishedFile(Config):
     def _url_names_a_file(self) -> Self:
         try:
             parts = urlsplit(self.url)
-            scheme, host = parts.scheme, parts.hostname
+            is_local = parts.scheme == "file" and parts.hostname in (None, "localhost") and parts.path.startswith("/")
+            is_remote = parts.scheme in ("http", "https") and parts.hostname
         except ValueError as error:
             raise ValueError(f"url {self.url!r} is no URL: {error}") from error
-        if not self.url.isprintable():
-            raise ValueError(f"url {self.url!r} holds a line break or another character that no URL has")
-        if scheme not in ("http", "https", "file"):
-            raise ValueError(f"url {self.url!r} has scheme {scheme!r}; accepted are http, https, file")
-        if scheme == "file" and (host not in (None, "localhost") or not parts.path.startswith("/")):
-            raise ValueError(f"url {self.url!r} has no absolute path; write file:///folder/name")
-        if scheme != "file" and not host:
-            raise ValueError(f"url {self.url!r} names no host; write {scheme}://host/name")
+        if not self.url.isprintable() or not (is_local or is_remote):
+            raise ValueError(f"url {self.url!r} is not accepted; write https://host/name or file:///folder/name")
         if not FILENAME.fullmatch(self.filename) or self.filename == "manifest.json":
-            raise ValueError(
-                f"url {self.url!r} must end in the name of a file, of letters, digits and _.+-; found {self.filename!r}"
-            )
+            raise ValueError(f"url {self.url!r} ends in {self.filename!r}; write a name of letters, digits and _.+-")
         return self

@@ -37,11 +37,10 @@ def visit(wanted: type, kind: Any, value: Any, each: Each) -> Any:
     Returns:
         The value from YAML with what stands there; a checked section itself.
     """
-    known = _VISITORS.get((wanted, id(kind)))
-    if known is None:
+    if (wanted, id(kind)) not in _VISITORS:
         # The annotation is kept, too: no other one can then have its identity.
-        known = _VISITORS[wanted, id(kind)] = (kind, _visitor(wanted, kind))
-    return _visited(known[1], value, each, "")
+        _VISITORS[wanted, id(kind)] = (kind, _visitor(wanted, kind))
+    return _visited(_VISITORS[wanted, id(kind)][1], value, each, "")
 
 
 def marked(wanted: type[Mark], kind: Any, value: Any) -> list[Named[Mark]]:

@@ -62,15 +62,10 @@ class TrainingSeeds(Config):
 
 def _one_or_three(value: Any) -> Any:
     # Checked here, because pydantic's own messages would name the members of the union, too.
-    given = [value]
-    if isinstance(value, dict) and value.keys() == TrainingSeeds.model_fields.keys():
-        given = list(value.values())
-    if isinstance(value, TrainingSeeds) or all(is_seed(one) for one in given):
+    are_three = isinstance(value, dict) and value.keys() == TrainingSeeds.model_fields.keys()
+    if isinstance(value, TrainingSeeds) or all(map(is_seed, value.values() if are_three else [value])):
         return value
-    raise ValueError(
-        f"{value!r} is not accepted; write a whole number from 0 on, or three by name: "
-        "{weights: 1, data: 2, noise: 3}"
-    )
+    raise ValueError(f"{value!r} is not accepted; write a whole number from 0 on, or {{weights: 1, data: 2, noise: 3}}")
 
 
 def is_seed(value: Any) -> bool:

@@ -59,16 +59,10 @@ class EncoderParams(Config):
     def _resolutions_exist(self) -> Self:
         halvings = len(self.channel_multiplier) - 1
         if self.image_size % (1 << halvings):
-            raise ValueError(
-                f"image_size {self.image_size} cannot be halved {halvings} times, as the {halvings + 1} entries of "
-                f"channel_multiplier ask; use a multiple of {1 << halvings}"
-            )
+            raise ValueError(f"image_size {self.image_size} is no multiple of {1 << halvings}, as its levels need")
         for resolution in self.attention_resolutions:
             if resolution not in self.resolutions:
-                raise ValueError(
-                    f"attention_resolutions holds {resolution}, which never occurs; "
-                    f"the feature maps have sides {', '.join(map(str, self.resolutions))}"
-                )
+                raise ValueError(f"attention_resolutions holds {resolution}; sides are {self.resolutions}")
         return self
 
     @model_validator(mode="after")
@@ -91,10 +85,7 @@ class EncoderParams(Config):
     def _groups_divide_channels(self) -> Self:
         for channels in self.level_channels:
             if channels <= 0 or channels % self.groups:
-                raise ValueError(
-                    f"channels {self.channels} x channel_multiplier {self.channel_multiplier} gives a level of "
-                    f"{channels} channels; GroupNorm needs a multiple of groups, {self.groups}"
-                )
+                raise ValueError(f"a level has {channels} channels, which is no multiple of groups, {self.groups}")
             check_seen(self.conditioning, channels, self.groups)
         return self
 

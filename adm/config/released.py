@@ -82,18 +82,15 @@ SAMPLES = {
 }
 """The released batches of samples, by the names of their files."""
 
-SHA256 = {"256x256_diffusion_uncond": "a37c32fffd316cd494cf3f35b339936debdc1576dad13fe57c42399a5dbc78b1"}
-"""Checksums that several public programs check this file by; of the others none is known."""
-
-SIZES = {"256x256_diffusion_uncond": 2_211_383_297}
-"""Sizes in bytes. Source: as of the checksums."""
-
 RELEASED: dict[str, PublishedFile] = {
     "inception": INCEPTION,
-    **{
-        name: PublishedFile(url=f"{ROOT}{name}.pt", size=SIZES.get(name), sha256=SHA256.get(name))
-        for name in CHECKPOINTS
-    },
+    **{name: PublishedFile(url=f"{ROOT}{name}.pt") for name in CHECKPOINTS},
+    # Several public programs check this file so; of the others neither size nor checksum is known.
+    "256x256_diffusion_uncond": PublishedFile(
+        url=f"{ROOT}256x256_diffusion_uncond.pt",
+        size=2_211_383_297,
+        sha256="a37c32fffd316cd494cf3f35b339936debdc1576dad13fe57c42399a5dbc78b1",
+    ),
     **{name: PublishedFile(url=f"{ROOT}ref_batches/{batch.path}") for name, batch in (REFERENCES | SAMPLES).items()},
 }
 """The released files that `adm fetch NAME` fetches, by name."""

@@ -36,17 +36,15 @@ class Sampler:
     evaluations: Callable[[int], int] = once_a_step
 
 
-SHIFTED = ("clipping_order",)
-"""Fields of samplers in which guidance shifts the predicted image; in DDPM it shifts the mean of x_{t-1}."""
-
 SAMPLERS: Registry[Sampler] = Registry(
     "sampler",
     {
         "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
-        "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", *SHIFTED)),
-        "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", *SHIFTED)),
-        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", *SHIFTED)),
-        "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", SHIFTED, twice_but_once_at_last),
+        # In these guidance shifts the predicted image; in DDPM it shifts the mean of x_{t-1}.
+        "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", "clipping_order")),
+        "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", "clipping_order")),
+        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", "clipping_order")),
+        "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("clipping_order",), twice_but_once_at_last),
     },
 )
 """Every sampler, by its name in a run."""

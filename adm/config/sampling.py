@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from adm.config.base import Config, PositiveInt, Seed
+from adm.config.base import Classes, Config, PositiveInt, Seed
 from adm.config.models import EmaLength, Precision
 from adm.config.respacing import STEPS_PATTERN, Interval, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
@@ -87,9 +87,7 @@ class Sampling(Batch):
             field = type(self).model_fields.get(name)
             if field is not None and name not in own and getattr(self, name) != field.default:
                 owners = " and ".join(repr(key) for key, sampler in SAMPLERS.items() if name in sampler.fields)
-                raise ValueError(
-                    f"{name} {getattr(self, name)!r} is for sampler {owners}; with {self.sampler!r} leave it out"
-                )
+                raise ValueError(f"{name} {getattr(self, name)!r} is for sampler {owners}, not {self.sampler!r}")
         return self
 
     def evaluations(self, timesteps: int) -> Evaluations:
@@ -139,10 +137,7 @@ class GuidedSampling(Sampling):
         """
         check_gradient_scale(by_classifier, self.gradient_scale)
         if self.guidance_interval and not by_classifier and self.guide is None and self.cfg_scale is None:
-            raise ValueError(
-                f"guidance_interval {self.guidance_interval} does nothing without guidance; give a classifier, "
-                "cfg_scale or guide"
-            )
+            raise ValueError(f"guidance_interval {self.guidance_interval} does nothing without guidance")
 
     @property
     def denoiser_scale(self) -> float | None:
@@ -182,12 +177,9 @@ class GuidedSampling(Sampling):
     def evaluations(self, timesteps: int) -> Evaluations:
         """Of a model whose process has so many timesteps; of what guides, where it does."""
         denoiser = super().evaluations(timesteps).denoiser
-        guided = denoiser
-        if self.guidance_interval is not None:
-            guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
-        return Evaluations(
-            denoiser, guided if self.gradient_scale else 0, guided if self.denoiser_scale is not None else 0
-        )
+        guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
+        by_classifier, by_denoiser = bool(self.gradient_scale), self.denoiser_scale is not None
+        return Evaluations(denoiser, guided * by_classifier, guided * by_denoiser)
 
 
 class GanSampling(Batch):
@@ -198,16 +190,9 @@ class GanSampling(Batch):
     """
 
     truncation: Truncation = 1.0
-    classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    classes: Classes | None = None
     micro_batch: PositiveInt = 64
     seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _classes_once(self) -> Self:
-        repeated = sorted({label for label in self.classes or [] if (self.classes or []).count(label) > 1})
-        if repeated:
-            raise ValueError(f"classes holds {', '.join(map(str, repeated))} more than once")
-        return self
 
 
 class Interpolation(Config):

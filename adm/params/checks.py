@@ -1,11 +1,11 @@
 """Checks across sections of a params file: every name resolves, and sections that belong together fit."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TypeVar, get_args
 
 from adm.config.models import check_equal, check_fits, check_shared
-from adm.config.networks import UNetParams
+from adm.config.networks import ClassifierParams, UNetParams
 from adm.config.respacing import family_size, number_of_steps, rounds_of
 from adm.config.samplers import SAMPLERS
 from adm.errors import accepted
@@ -16,13 +16,13 @@ from adm.params.runs import GanRunParams, RunParams, SamplingParams
 from adm.params.schema import Params, ScoredSection
 from adm.params.studies import BoundParams, SearchParams, VariationalParams
 
-FEWEST_SCORED = 4
-"""Images of a score, as of a run."""
+IMAGES = ("image_size", "channels", "num_classes")
+"""What images and a network have in common."""
 
 _number_of_steps = cache(number_of_steps)
 """Hundreds of runs share few schedules."""
 
-Model = TypeVar("Model", DiffusionModelParams, UpsamplerModelParams, ClassifierModelParams)
+Model = TypeVar("Model", bound=DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams)
 
 
 def check(params: Params) -> None:
@@ -44,25 +44,16 @@ def check(params: Params) -> None:
         else:
             _check_search(params, f"schedules.{key}", schedule)
     _check_runs(params)
-    for key, runs in params.groups.items():
-        if repeated := [run for run in runs if runs.count(run) > 1]:
-            raise ValueError(f"groups.{key}: {repeated[0]!r} stands twice; each run must differ")
     _check_studies(params)
     for key, likelihood in params.likelihoods.items():
         _check_bound(params, f"likelihoods.{key}", likelihood, "steps", likelihood.steps)
 
 
 def check_known(section: Collection[str], key: str, place: str, among: str = "") -> None:
-    """Refuse a key that is not in a section.
-
-    Args:
-        section: The keys that are accepted.
-        key: The one found.
-        place: Where it was found.
-        among: The section's name, needed if the key may be defined in another section.
+    """Refuse a key that is not in a section; `among` is its name, needed if the key may be defined in another section.
 
     Raises:
-        ValueError: The key is not in the section; the message names the place, the key and what is accepted.
+        ValueError: The message names the place, the key and what is accepted.
     """
     if key not in section:
         lacking = f"among {among}" if among else "defined"
@@ -80,13 +71,13 @@ def check_kept(params: Params, run: str, place: str) -> None:
         raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
 
 
-def check_class(place: str, number: int, num_classes: int) -> None:
-    """Refuse a class number that is not below `num_classes`.
+def check_classes(place: str, numbers: Collection[int], num_classes: int) -> None:
+    """Refuse class numbers that are not below `num_classes`.
 
     Raises:
-        ValueError: The number is too large; the message names both.
+        ValueError: The largest number is too large; the message names both.
     """
-    if number >= num_classes:
+    if (number := max(numbers, default=0)) >= num_classes:
         raise ValueError(f"{place}: {number} is no class; there are {num_classes}, from 0 on")
 
 
@@ -133,9 +124,7 @@ def _check_names(params: Params) -> None:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
     for key in params.models:
         if key in params.checkpoints:
-            raise ValueError(
-                f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another key"
-            )
+            raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another")
 
 
 def _check_features(params: Params) -> None:
@@ -143,9 +132,7 @@ def _check_features(params: Params) -> None:
     device = params.resources.features.device
     for key, extractor in params.extractors.items():
         if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
-            raise ValueError(
-                f"extractors.{key}.learns: 'classes' are one in dataset {extractor.dataset!r}; 'rotations' is accepted"
-            )
+            raise ValueError(f"extractors.{key}.learns: {extractor.dataset!r} has one of 'classes'; learn 'rotations'")
     for key, graph in params.graphs.items():
         if device != "cpu" and graph.executor == "tensorflow":
             place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
@@ -153,10 +140,7 @@ def _check_features(params: Params) -> None:
     for key, batch in params.all_references.items():
         if getattr(params.graphs[batch.extractor], "network", None) is not None:
             name = "references" if key in params.references else "published.references"
-            raise ValueError(
-                f"{name}.{key}.extractor: {batch.extractor!r} gives pooled features alone; name a graph here, and it "
-                "among a table's judges"
-            )
+            raise ValueError(f"{name}.{key}.extractor: {batch.extractor!r} gives pooled features alone, as judges may")
     for key, reference in params.references.items():
         dataset = params.datasets[reference.dataset]
         most, of_them = dataset.most_images, " that are not held out" if dataset.held_out else ""
@@ -176,22 +160,23 @@ def _check_training(params: Params, place: str, model: ModelParams, dataset: Dat
         raise ValueError(f"resources.train.processes: {many} does not fit {place}.training: {error}") from error
     last = max(model.checkpoints, default=0)
     if training.annealing is not None and training.annealing < last:
-        raise ValueError(
-            f"{place}.checkpoints: {last} is past training.annealing {training.annealing}, where the learning rate is "
-            "zero"
-        )
+        raise ValueError(f"{place}.checkpoints: {last} is past training.annealing {training.annealing}, where it ends")
     # Squares may be larger than the network's images where crops are cut from them.
     has_room = training.crop == "random" and dataset.stored == "pixels" and dataset.side > network.image_size
-    if not has_room:
-        check_equal(f"{place}.dataset", "image_size", dataset.image_size, "the network", network.image_size)
-    check_equal(f"{place}.dataset", "channels", dataset.channels, "the network", network.image_channels)
-    if network.num_classes is not None:
-        check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, "the network", network.num_classes)
+    _check_images(place, dataset, "the network", network, IMAGES[1:] if has_room else IMAGES)
 
 
-def _check_images(place: str, dataset: DatasetParams, owner: str, network: UNetParams) -> None:
-    check_equal(f"{place}.dataset", "image_size", dataset.image_size, owner, network.image_size)
-    check_equal(f"{place}.dataset", "channels", dataset.channels, owner, network.image_channels)
+def _check_images(
+    place: str, dataset: DatasetParams, owner: str, network: UNetParams | ClassifierParams, names: Sequence[str]
+) -> None:
+    of_network = {
+        "image_size": network.image_size,
+        "channels": network.image_channels,
+        "num_classes": network.num_classes,
+    }
+    for name in names:
+        if of_network[name] is not None:
+            check_equal(f"{place}.dataset", name, getattr(dataset, name), owner, of_network[name])
 
 
 def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) -> tuple[str, Model]:
@@ -218,8 +203,7 @@ def _check_runs(params: Params) -> None:
             place = f"{section}.{key}"
             if isinstance(run, GanRunParams):
                 dataset = params.datasets[params.gans[run.gan].dataset]
-                for number in run.classes or []:
-                    check_class(f"{place}.classes", number, dataset.num_classes)
+                check_classes(f"{place}.classes", run.classes or [], dataset.num_classes)
             else:
                 _check_sampling(params, key, place, run)
             _check_scored(params, key, place, run)
@@ -234,17 +218,13 @@ def _check_runs(params: Params) -> None:
 def _check_scored(params: Params, key: str, place: str, run: ScoredSection) -> None:
     side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
     if side != size:
-        raise ValueError(
-            f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images have {size}"
-        )
+        raise ValueError(f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images {size}")
 
 
 def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -> None:
-    model: DiffusionModelParams | UpsamplerModelParams
-    if isinstance(run, RunParams):
-        name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
-    else:
-        name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", UpsamplerModelParams)
+    wanted: type[DiffusionModelParams | UpsamplerModelParams]
+    wanted = DiffusionModelParams if isinstance(run, RunParams) else UpsamplerModelParams
+    name, model = _model_of(params, run.checkpoint, f"{place}.checkpoint", wanted)
     timesteps = model.noise.timesteps
     count = _steps(f"{place}.steps", timesteps, run.steps)
     if "order" in SAMPLERS[run.sampler].fields and run.order > count:
@@ -253,13 +233,11 @@ def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -
         _check_scheduled(params, place, run, run.schedule, timesteps)
     if run.ema_length is not None:
         _check_ema_length(params, run.checkpoint, run.ema_length, f"{place}.ema_length")
-    if isinstance(run, RunParams):
-        assert isinstance(model, DiffusionModelParams)
+    if isinstance(model, UpsamplerModelParams):
+        _check_base(params, key, f"{place}.base", name, model)
+    elif isinstance(run, RunParams):
         _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
         _check_guides(params, place, run, name, model)
-    else:
-        assert isinstance(model, UpsamplerModelParams)
-        _check_base(params, key, f"{place}.base", name, model)
 
 
 def _check_ema_length(params: Params, checkpoint: str, length: float, place: str) -> None:
@@ -280,7 +258,6 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
 
 def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:
     run, owner, network = params.upsampled_runs[key], f"model {name!r}", upsampler.network
-    check_kept(params, run.base, place)
     side = params.image_size_of(run.base)
     check_equal(place, "image_size", side, f"{owner} at low resolution", network.low_resolution)
     base = params.models[params.model_of(params.runs[run.base].checkpoint)]
@@ -315,10 +292,7 @@ def _check_guides(params: Params, place: str, run: RunParams, name: str, model: 
         for field in ("image_size", "image_channels", "num_classes"):
             check_equal(at, field, getattr(guide.network, field), owner, getattr(model.network, field))
     if run.guidance_interval is not None and not run.guided_steps(model.noise.timesteps):
-        raise ValueError(
-            f"{place}.guidance_interval: {run.guidance_interval} holds none of the steps {run.steps!r} of "
-            f"{model.noise.timesteps}; widen it"
-        )
+        raise ValueError(f"{place}.guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
 
 
 def _check_scheduled(params: Params, place: str, run: SamplingParams, key: str, timesteps: int) -> None:
@@ -332,9 +306,7 @@ def _check_scheduled(params: Params, place: str, run: SamplingParams, key: str, 
         source, steps = params.runs[schedule.run].checkpoint, params.runs[schedule.run].steps
     _, model = _model_of(params, source, f"schedules.{key}.checkpoint", DiffusionModelParams)
     if model.noise.timesteps != timesteps:
-        raise ValueError(
-            f"{place}.schedule: {key!r} is of {model.noise.timesteps} timesteps, but the run's model has {timesteps}"
-        )
+        raise ValueError(f"{place}.schedule: {key!r} is of {model.noise.timesteps} timesteps, not {timesteps}")
     most = _number_of_steps(timesteps, steps or str(timesteps))
     if isinstance(schedule, VariationalParams):
         if int(run.steps) > most:
@@ -354,9 +326,8 @@ def _check_studies(params: Params) -> None:
         name, model = _model_of(params, interpolation.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
         _steps(f"{place}.steps", model.noise.timesteps, interpolation.steps)
         _check_classifier(params, f"{place}.classifier", interpolation.classifier, name, model)
-        _check_images(place, params.datasets[interpolation.dataset], f"model {name!r}", model.network)
+        _check_images(place, params.datasets[interpolation.dataset], f"model {name!r}", model.network, IMAGES[:2])
     for key, pair in params.neighbours.items():
-        check_kept(params, pair.run, f"neighbours.{key}.run")
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
     for key, variation in params.variations.items():
@@ -374,10 +345,8 @@ def _check_bound(params: Params, place: str, bound: BoundParams, field: str, ste
     name, model = _model_of(params, bound.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
     if steps is not None:
         _steps(f"{place}.{field}", model.noise.timesteps, steps)
-    dataset, owner = params.datasets[bound.dataset], f"model {name!r}"
-    _check_images(place, dataset, owner, model.network)
-    if model.network.num_classes is not None:
-        check_equal(f"{place}.dataset", "num_classes", dataset.num_classes, owner, model.network.num_classes)
+    dataset = params.datasets[bound.dataset]
+    _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
     if bound.part == "held_out" and not dataset.held_out:
         raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {bound.dataset!r} has held_out 0.0")
     # The number of a dataset's images is known here only if its section limits it.
@@ -411,8 +380,6 @@ def _check_search(params: Params, place: str, search: SearchParams) -> None:
             f"{place}.candidates: {search.candidates} is not accepted; there are {size} schedules, of which "
             f"{len(search.known)} are known, each of which stands once"
         )
-    if (first := rounds_of(search.candidates, search.num_samples)[0][1]) < FEWEST_SCORED:
-        raise ValueError(
-            f"{place}.num_samples: {search.num_samples} leaves {first} for the first round; at least {FEWEST_SCORED} "
-            "are needed there, or fewer candidates"
-        )
+    if (first := rounds_of(search.candidates, search.num_samples)[0][1]) < 4:  # as few as a run may have
+        many = f"{search.num_samples} leaves {first} for the first round"
+        raise ValueError(f"{place}.num_samples: {many}; at least 4 are needed there, or fewer candidates")

@@ -1,6 +1,5 @@
 """What makes a run's images, as far as a params file tells; runs of one configuration differ in their seeds alone."""
 
-from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -11,19 +10,10 @@ from adm.params.references import keys_read
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
 
-SEEDS = frozenset({"seed"})
-"""Fields of sections that tell the seeds."""
-
-NO_IMAGE = frozenset({"curve", "micro_batch", "compiled", "threads", "checkpoints"})
-"""Fields of sections that change no image, or no more than its rounding."""
-
-TIMESTEPS = frozenset({"steps", "schedule"})
-"""Fields of a configuration that tell which timesteps a run visits."""
+LEFT_OUT = {"seed", "curve", "micro_batch", "compiled", "threads", "checkpoints"}
+"""Fields of sections that change no image, or no more than its rounding; and seeds."""
 
 Configuration = dict[str, Any]
-
-_timesteps = cache(respaced_timesteps)
-"""Hundreds of runs share few schedules."""
 
 
 def configuration(params: Sections, run: str) -> Configuration:
@@ -48,14 +38,13 @@ def configuration(params: Sections, run: str) -> Configuration:
         found["noise_temperature"] = 1.0
     if section.schedule is None and not section.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps
-        found["steps"] = _timesteps(timesteps, section.steps)
+        found["steps"] = respaced_timesteps(timesteps, section.steps)
     return found
 
 
 def _guidance(params: Sections, run: RunParams) -> Configuration:
     """Give the fields of a run's guidance; those that do nothing are None."""
     scale, by_classifier = run.denoiser_scale, run.gradient_scale != 0
-    assert run.classifier is not None or not by_classifier
     return {
         "classifier": _network(params, run.classifier) if by_classifier and run.classifier else None,
         "classifier_precision": run.classifier_precision if by_classifier else None,
@@ -72,12 +61,11 @@ def _network(params: Sections, checkpoint: str) -> Any:
     if checkpoint in params.published.checkpoints:
         return checkpoint
     model = params.models[params.model_of(checkpoint)]
-    training = _values(model.training)
-    return {**_values(model), "training": training, "iteration": params.iteration_of(checkpoint)}
+    return {**_values(model), "training": _values(model.training), "iteration": params.iteration_of(checkpoint)}
 
 
 def _values(section: Config) -> Configuration:
-    return section.model_dump(mode="json", exclude=set(SEEDS | NO_IMAGE))
+    return section.model_dump(mode="json", exclude=LEFT_OUT)
 
 
 def seeds_of(params: Sections, run: str) -> Any:
@@ -97,7 +85,7 @@ def told_apart_by_schedules(params: Sections, claim: AnyClaim) -> list[tuple[str
     if all(section.schedule is None for section in sampled.values()):
         return []
     rest = {
-        run: {name: value for name, value in configuration(params, run).items() if name not in TIMESTEPS}
+        run: {name: value for name, value in configuration(params, run).items() if name not in ("steps", "schedule")}
         for run in sampled
     }
     return [

@@ -11,8 +11,8 @@ from adm.params.references import Dataset, Graph, Model
 from adm.params.runs import ScoredParams
 from adm.params.section import Key, Section
 
-DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
-"""Images of each class of the source `digits`."""
+DIGITS = 1797
+"""Images of the source `digits`."""
 
 
 class DatasetParams(Section, ImageSource):
@@ -33,13 +33,9 @@ class DatasetParams(Section, ImageSource):
     @property
     def most_images(self) -> int | None:
         """No more images than these are trained on; None if the source does not tell."""
-        if self.source != "digits":
+        if self.source != "digits" or self.classes:
             return None
-        labels = [label for label in self.classes or range(len(DIGITS)) if label < len(DIGITS)]
-        found = sum(DIGITS[label] for label in labels)
-        # Of some classes what is held out differs from its share by less than an image each.
-        uncertain = len(labels) if self.classes else 0
-        trained_on = min(found, found - int(found * self.held_out) + uncertain)
+        trained_on = DIGITS - int(DIGITS * self.held_out)
         return min(trained_on, self.limit or trained_on)
 
     @property

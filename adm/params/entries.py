@@ -8,7 +8,7 @@ In a list of runs a key stands for all entries that it begins: that of a sweep, 
 of a model that has either.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import product
 from math import prod
@@ -43,8 +43,8 @@ LEAD = "checkpoint"
 MOST_ALIKE = 100
 """Most entries of which each is like the next."""
 
-MOST_SWEPT = 1000
-"""Largest number of entries from one sweep."""
+MOST_ENTRIES = 1000
+"""Largest number of entries from one sweep, or from the seeds of one."""
 
 Entries = dict[str, Raw]
 Ends = tuple[str, ...]
@@ -114,15 +114,14 @@ def write_out_entries(sections: Raw) -> None:
     defaults = _checked_defaults(sections.pop(DEFAULTS, None))
     begun: dict[str, list[str]] = {}
     models = Models({}, {}, {})
-    own = {key for name in SCORED for key in _keys_of(sections.get(name, {}))}
+    own = {key for name in SCORED for key in (*sections.get(name, {}), *_variants_in(sections.get(name, {})))}
     # Runs follow models and published checkpoints.
     kinds = kinds_of_entries()
     first = [name for name in kinds if name.startswith(PUBLISHED) or name == "models"]
     for section in (*first, *(name for name in kinds if name not in first)):
         if section not in sections:
             continue
-        follow = partial(models.followed, section) if ITERATION in added_fields(section) else None
-        entries, family = _written(section, sections[section], defaults.get(section, {}), follow, own)
+        entries, family = _written(section, sections[section], defaults.get(section, {}), models, own)
         if section in WHOLE:
             runs = {key for name in SCORED for key in sections.get(name, {})}
             stand = {key: several for key, several in begun.items() if key not in runs}
@@ -142,16 +141,8 @@ def _all_of(begun: Mapping[str, list[str]], named: Named) -> list[str]:
     return begun.get(named.key, [named.key]) if named.listed and named.ref.of in RUNS else [named.key]
 
 
-Follow = Callable[[str, Raw], Iterator[tuple[Ends, Raw]]]
-
-
-def _keys_of(entries: Entries) -> list[str]:
-    """List the keys of entries and of their variants."""
-    return [*entries, *(f"{key}-{name}" for key, entry in entries.items() for name in entry.get(VARIANTS) or ())]
-
-
 def _written(
-    section: str, given: Entries, defaults: Raw, follow: Follow | None, runs: Collection[str]
+    section: str, given: Entries, defaults: Raw, models: "Models", runs: Collection[str]
 ) -> tuple[Entries, Family]:
     """Write out the entries of a section, and tell which a key stands for; one of `runs` stands for its own alone."""
     made_by, entries, family = dict[str, str](), Entries(), Family()
@@ -160,29 +151,19 @@ def _written(
             name = "-".join([key, *variant])
             whole = _with_defaults(_classes_of(section), defaults, _with_kind(section, name, varied))
             for swept, single in _swept(section, f"{section}.{name}", whole):
-                for model, followed in follow(f"{section}.{name}", single) if follow else [((), single)]:
+                for model, followed in models.followed(section, f"{section}.{name}", single):
                     parts = (key, *variant, *model, *swept)
                     full = "-".join(parts)
                     if full in entries:
-                        raise ValueError(_conflict(section, full, made_by[full], key, given))
+                        maker = key if made_by[full] == full else made_by[full]
+                        also = f"{section}.{maker} gives this key, too; change it there, or take another key"
+                        raise ValueError(f"{section}.{full}: {also}")
                     entries[full], made_by[full] = followed, key
                     for number in range(1, len(parts)):
                         begin = "-".join(parts[:number])
                         if begin in (key, name) or section not in SCORED or begin not in runs:
                             family.setdefault(begin, {})[parts[number:]] = full
     return entries, family
-
-
-def _conflict(section: str, full: str, one: str, other: str, given: Entries) -> str:
-    if one == other:
-        return f"{section}.{full}: {section}.{one} gives this key twice; give each value once"
-    maker = other if one == full else one
-    variant = full.removeprefix(f"{maker}-")
-    if full in given and variant in (given[maker].get(VARIANTS) or {}):
-        cure = f"change it there, {section}.{maker}.{VARIANTS}.{variant}"
-    else:
-        cure = "take another key"
-    return f"{section}.{full}: {section}.{maker} gives this key, too; {cure}"
 
 
 def _without(entry: Raw, *names: str) -> Raw:
@@ -245,10 +226,7 @@ def _checked_defaults(defaults: Any) -> dict[str, Raw]:
             raise ValueError(f"{place}: is no section whose entries have defaults; {accepted(known, str(name))}")
         if not isinstance(fields, dict):
             raise ValueError(f"{place}: {fields!r} is not accepted; write fields of its entries and their values")
-        for own in (LIKE, VARIANTS, SWEEP):
-            if own in fields:
-                raise ValueError(f"{place}.{own}: is no default; an entry gives it itself")
-        _check_fields(place, fields, _classes_of(name), added_fields(name))
+        _check_fields(place, fields, _classes_of(name), [one for one in added_fields(name) if one != SWEEP])
     return by_section
 
 
@@ -278,14 +256,18 @@ def _with_kind(section: str, key: str, entry: Raw) -> Raw:
     return entry if kind is None else {"kind": kind, **entry}
 
 
-def _likened(section: str, entries: Entries) -> Entries:
-    """Add to entries the fields of those that they are like; sweeps and variants are not among these."""
-    done: Entries = {}
-    variants = {
+def _variants_in(entries: Entries) -> dict[str, tuple[str, Raw]]:
+    """Give the entry and the changes of each variant, by its key."""
+    return {
         f"{key}-{name}": (key, changes)
         for key, entry in entries.items()
         for name, changes in (entry.get(VARIANTS) or {}).items()
     }
+
+
+def _likened(section: str, entries: Entries) -> Entries:
+    """Add to entries the fields of those that they are like; sweeps and variants are not among these."""
+    done, variants = Entries(), _variants_in(entries)
 
     def whole(key: str, chain: list[str]) -> Raw:
         if key in chain:
@@ -335,14 +317,12 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
             raise ValueError(f"{place}.{field}: {values!r} is not accepted; a sweep needs a list of values")
         for value in values:
             if isinstance(value, dict) or not value_key(value):
-                raise ValueError(
-                    f"{place}.{field}: {value!r} is not accepted; values are numbers, words or lists of them"
-                )
+                raise ValueError(f"{place}.{field}: {value!r} is not accepted; write numbers, words or lists")
     added = [ITERATION] if ITERATION in added_fields(section) else []
     _check_fields(place, _nested(axes), _classes_of(section), added)
     many = prod(map(len, axes.values()))
-    if many > MOST_SWEPT:
-        raise ValueError(f"{place}: gives {many} entries; at most {MOST_SWEPT} are accepted")
+    if many > MOST_ENTRIES:
+        raise ValueError(f"{place}: gives {many} entries; at most {MOST_ENTRIES} are accepted")
     for values in product(*axes.values()):
         yield ("-".join(map(value_key, values)),), merged(rest, _nested(dict(zip(axes, values, strict=True))))
 
@@ -362,6 +342,9 @@ class Models(NamedTuple):
 
     def followed(self, section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
         """Yield an entry with checkpoints in place of models, once for each model that its checkpoint stands for."""
+        if ITERATION not in added_fields(section):
+            yield (), entry
+            return
         iteration, name = entry.get(ITERATION), entry.get(LEAD)
         entry = visit(kinds_of_entries()[section], _without(entry, ITERATION), partial(self._last_of_others, place))
         if not isinstance(name, str):
@@ -372,9 +355,7 @@ class Models(NamedTuple):
         models = {(): name} if name in self.entries else self.family.get(name, {})
         if not models and iteration is not None:
             known = [*self.entries, *self.family]
-            raise ValueError(
-                f"{place}.{LEAD}: {name!r} is no model, which `{ITERATION}` needs; {accepted(known, name)}"
-            )
+            raise ValueError(f"{place}.{LEAD}: {name!r} is no model, as {ITERATION} needs; {accepted(known, name)}")
         for ends, model in models.items():
             end = self._last(f"{place}.{LEAD}", model) if iteration is None else f"{model}-{count_key(iteration)}"
             yield ends, {**entry, LEAD: end}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adm.errors import accepted
+from adm.params.checks import check_known
 from adm.params.claims import completed
 from adm.params.entries import PUBLISHED, ROLES, SCORED, Entries, split, stops_of, write_out_entries
 from adm.params.reading import Raw
@@ -98,10 +99,8 @@ def _known(written: Raw, section: str, key: Any, place: str) -> Raw:
     """Give the entry that a key names; none of a value that is no key, which the schema refuses."""
     if not isinstance(key, str):
         return {}
-    entries = written.get(section, {})
-    if key not in entries:
-        raise ValueError(f"{place}: {key!r} is not among {section}; {accepted(entries, key)}")
-    entry: Raw = entries[key]
+    check_known(written.get(section, {}), key, place, section)
+    entry: Raw = written[section][key]
     return entry
 
 
@@ -145,14 +144,8 @@ def _fill_in_views(datasets: Entries) -> None:
         if (name := view.get("of")) is None:
             continue
         if not isinstance(name, str) or name not in stores:
-            raise ValueError(
-                f"datasets.{key}.of: {name!r} is no dataset with stored 'files', or is a view itself; "
-                f"{accepted(stores, str(name))}"
-            )
+            raise ValueError(f"datasets.{key}.of: {name!r} has no stored 'files'; {accepted(stores, str(name))}")
         for field, value in view.items():
             if field not in {"of", "image_size"} and value != stores[name].get(field):
-                raise ValueError(
-                    f"datasets.{key}.{field}: {value!r} is not accepted; a view has the value of {name!r}, and "
-                    "gives of and image_size alone"
-                )
+                raise ValueError(f"datasets.{key}.{field}: {value!r} is not accepted; a view has that of {name!r}")
         datasets[key] = {**stores[name], **view}

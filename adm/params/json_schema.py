@@ -1,93 +1,69 @@
 """The JSON schema of params files as people write them; editors use it to complete keys and to underline mistakes.
 
 It is the schema of written-out files plus everything that writing out removes: bases, defaults, likeness, variants,
-sweeps, seeds, iterations, roles, roots of URLs, and null, which removes an entry of a base. Outside tables and figures
-it requires nothing, because a base, a default, a sweep or the paper may give what an entry lacks. `adm check` reports
-what is missing.
+sweeps, seeds, iterations, roles, roots of URLs, and null, which removes an entry of a base. It requires nothing: what
+an entry lacks, a base, a default, a sweep or the paper may give. `adm check` reports what is missing.
 """
 
 import json
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from adm.config.base import OWN, Config, introduced_defaults
+from adm.config.base import OWN, Config, Seed, introduced_defaults
 from adm.config.marks import sections_of
-from adm.config.models import TrainingSeeds
 from adm.paper import claims as claims_of_paper
 from adm.params.claims import roles_of_claim
 from adm.params.entries import DEFAULTS, ITERATION, LIKE, PUBLISHED, ROLES, SEEDS, added_fields
 from adm.params.expansion import ROOT
-from adm.params.figures import AnyFigureParams, ClassGridParams, RandomGridParams
-from adm.params.reading import BASE, SWEEP, VARIANTS, WHOLE
-from adm.params.references import KEY, NAMES, NoSource
+from adm.params.reading import BASE, SWEEP, VARIANTS
+from adm.params.references import KEY, NAMES
 from adm.params.schema import Params, kinds_of_entries, params_class
 from adm.params.section import Section
 from adm.params.tables import KINDS, AnyTableParams
 
 Schema = dict[str, Any]
 
-DIALECT = "http://json-schema.org/draft-07/schema#"
-"""The dialect that most editors support."""
-
 DOTTED = "^[a-z_]+([.][a-z_]+)+$"
 """Fields within fields, as `network.channels`."""
 
-REQUIRED = {
-    **{section.__name__: None for section in (NoSource, *get_args(AnyTableParams), *get_args(AnyFigureParams))},
-    **{RandomGridParams.__name__: ["run"], ClassGridParams.__name__: ["run", "classes"]},
-}
-"""Sections that require fields: their own, or, of grids, what tells their kind; defaults may give the rest."""
+Role = str | list[str] | dict[Literal["none"], str] | None
+Seeds = list[Seed] | dict[Literal["weights", "data", "noise"], Seed | list[Seed]] | None
 
-ROLE = {
-    "description": "A key, several keys, or the reason why this scale has none.",
-    "anyOf": [
-        {"type": "string"},
-        {"type": "array", "minItems": 1, "items": {"type": "string"}},
-        {"$ref": f"#/definitions/{NoSource.__name__}"},
-        {"type": "null"},
-    ],
+DESCRIBED: dict[str, Schema] = {
+    "Axis": {
+        "type": "array",
+        "minItems": 1,
+        "items": {"not": {"type": "object"}},
+        "description": "Values, an entry each.",
+    },
+    "Role": {
+        "description": "A key, several keys, or the reason why this scale has none.",
+        **TypeAdapter(Role).json_schema(),
+    },
+    "Seeds": {
+        "description": "Trains a copy from each seed; a run of it becomes a run of each, and its key their group's.",
+        **TypeAdapter(Seeds).json_schema(),
+    },
 }
-
-AXIS = {"type": "array", "minItems": 1, "items": {"not": {"type": "object"}}, "description": "Values, an entry each."}
-
-SEEDS_OF_TRAINING = {
-    "type": "array",
-    "minItems": 1,
-    "uniqueItems": True,
-    "items": {"type": "integer", "minimum": 0},
-    "description": "Trains a copy from each seed; a run of it becomes a run of each copy, and its key their group's.",
-}
-KINDS_OF_SEEDS = list(TrainingSeeds.model_fields)
-THREE_SEEDS = {
-    "type": "object",
-    "properties": {kind: {"anyOf": [{"type": "integer", "minimum": 0}, SEEDS_OF_TRAINING]} for kind in KINDS_OF_SEEDS},
-    "required": KINDS_OF_SEEDS,
-    "additionalProperties": False,
-    "description": "Of each kind a seed or several: any two seeds of two kinds meet in one copy, as in a Latin square.",
-}
+"""What a written-out file has not, by its name in the schema."""
 
 
 def render() -> str:
     """Give the schema, as the text of a file."""
     _, schema = models_json_schema([(params_class(), "validation")], ref_template="#/definitions/{model}")
-    definitions: dict[str, Schema] = {name: _cleaned(section) for name, section in schema["$defs"].items()}
-    classes = _classes()
-    for name, definition in definitions.items():
-        definition["description"] = _description(classes[name])
-        required = definition.pop("required", None)
-        if name in REQUIRED:
-            definition["required"] = REQUIRED[name] or required
+    classes, definitions = _classes(), dict[str, Schema]()
+    for name, section in schema["$defs"].items():
+        definitions[name] = {**_cleaned(section), "description": _description(classes[name])}
     sections = definitions.pop(Params.__name__)["properties"]
     published = definitions["PublishedSection"]["properties"]
     for entries in (*sections.values(), *published.values()):
         for pattern, entry in entries.get("patternProperties", {}).items():  # null takes away an entry of a base
             entries["patternProperties"][pattern] = _or_null(entry)
-    for section, kind in kinds_of_entries().items():
+    for name, kind in kinds_of_entries().items():
         for one in sections_of(kind):
-            _add_shorthand(section, one, definitions[one.__name__])
-    definitions["OwnTableParams"]["properties"]["rows"].pop("minLength", None)
+            _add_shorthand(name, one, definitions[one.__name__])
     tables = {kind: one for one in get_args(AnyTableParams) for kind in get_args(one.model_fields["kind"].annotation)}
     sections["tables"]["properties"] = {key: _or_null(_reference(tables[kind])) for key, kind in KINDS.items()}
     ((pattern, definitions["AnyClaim"]),) = sections["claims"]["patternProperties"].items()
@@ -101,7 +77,7 @@ def render() -> str:
         ROOT: {"type": "string", "pattern": "/$", "description": "Stands before every URL that has no scheme."},
     }
     whole = {
-        "$schema": DIALECT,
+        "$schema": "http://json-schema.org/draft-07/schema#",  # the dialect that most editors support
         "title": "A params file",
         "type": "object",
         "properties": {
@@ -111,7 +87,7 @@ def render() -> str:
             DEFAULTS: _or_null(_defaults()),
         },
         "additionalProperties": False,
-        "definitions": dict(sorted({**definitions, "Axis": AXIS, "Role": ROLE}.items())),
+        "definitions": dict(sorted({**definitions, **DESCRIBED}.items())),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
@@ -125,11 +101,10 @@ def introduced() -> str:
 
 def _classes(base: type[Config] = Config) -> dict[str, type[Config]]:
     """Give all classes of sections, by their names."""
-    subclasses = base.__subclasses__()
-    inner = [_classes(section) for section in subclasses]
-    return {section.__name__: section for section in subclasses} | {
-        name: section for sections in inner for name, section in sections.items()
-    }
+    classes = {section.__name__: section for section in base.__subclasses__()}
+    for section in list(classes.values()):
+        classes |= _classes(section)
+    return classes
 
 
 def _description(section: type[Config]) -> str:
@@ -139,20 +114,18 @@ def _description(section: type[Config]) -> str:
 
 
 def _cleaned(part: Any) -> Any:
-    """Clean a part of a schema of titles (they repeat names) and discriminators, for files as people write them."""
+    """Clean a part of a schema of what holds of written-out files alone, and of titles, which repeat names."""
     if isinstance(part, list):
         return [_cleaned(one) for one in part]
     if not isinstance(part, dict):
         return part
-    skipped = {"title", "discriminator"}
+    skipped = {"title", "discriminator", "required"}
     if isinstance(part.get("default"), dict):  # a section's own fields tell its kind
         skipped.add("default")
     cleaned: Schema = {}
     for name, value in part.items():
         if name in ("properties", "patternProperties"):
             cleaned[name] = {key: _cleaned(one) for key, one in value.items()}
-        elif name == "description":
-            cleaned[name] = " ".join(value.split())
         elif name not in skipped:  # an entry without `kind` may fit several sections
             cleaned["anyOf" if name == "oneOf" else name] = _cleaned(value)
     if "patternProperties" in cleaned:
@@ -172,8 +145,7 @@ def _add_shorthand(section: str, kind: type[BaseModel], entry: Schema) -> None:
         about = "Writes the entry once for each value of a field, or for each choice of several fields'."
         fields[SWEEP] = _or_null(_mapping(about, dict.fromkeys(fields, axis), {DOTTED: axis}))
     if SEEDS in added:
-        three = {"anyOf": [SEEDS_OF_TRAINING, THREE_SEEDS]}
-        fields[SEEDS] = _or_null(three if section == "models" else SEEDS_OF_TRAINING)
+        fields[SEEDS] = {"$ref": "#/definitions/Seeds"}
     own = {field: {"$ref": f"#/definitions/{kind.__name__}/properties/{field}"} for field in fields}
     change = {"type": "object", "properties": own, "patternProperties": {DOTTED: {}}, "additionalProperties": False}
     fields[LIKE] = _or_null(
@@ -181,8 +153,6 @@ def _add_shorthand(section: str, kind: type[BaseModel], entry: Schema) -> None:
     )
     about = "Writes the entry once for each name, as KEY-name, with what changes."
     fields[VARIANTS] = _or_null(_mapping(about, {}, {f"^{KEY.pattern}$": _or_null(change)}))
-    if required := entry.pop("required", None):
-        entry["anyOf"] = [{"required": names} for names in (required, [LIKE], [VARIANTS])]
 
 
 def _mapping(description: str, properties: Schema, patterns: Schema) -> Schema:
@@ -201,11 +171,12 @@ def _defaults() -> Schema:
     """Give the fields that a file may give to all entries of a section."""
     sections: Schema = {}
     for section, kind in kinds_of_entries().items():
-        own = [{"required": [field]} for field in (LIKE, VARIANTS, SWEEP)]
-        fields: Schema = {"type": "object", "not": {"anyOf": own}}
-        if section not in WHOLE:  # those require fields, which defaults need not give
-            fields["anyOf"] = [_reference(one) for one in sections_of(kind)]
-        sections[section] = {"description": f"What entries of {section} have that say nothing else.", **fields}
+        sections[section] = {
+            "description": f"What entries of {section} have that say nothing else.",
+            "type": "object",
+            "anyOf": [_reference(one) for one in sections_of(kind)],
+            "not": {"anyOf": [{"required": [field]} for field in (LIKE, VARIANTS, SWEEP)]},
+        }
     parts = {name.removeprefix(PUBLISHED): sections.pop(name) for name in [*sections] if name.startswith(PUBLISHED)}
     sections["published"] = {"type": "object", "properties": parts, "additionalProperties": False}
     about = "By sections, fields of all their entries; an entry's own fields win, and mappings are merged."

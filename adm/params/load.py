@@ -1,6 +1,6 @@
 """Reading, checking and writing of params files."""
 
-import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,6 @@ from adm.params.schema import Params, params_class
 
 OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})
 """Sections whose entries are of several kinds."""
-
-NUMBER = re.compile(r"(?P<whole>[-+]?[0-9]+)\.?(?P<part>[0-9]*)(?:[eE](?P<sign>[-+]?)(?P<exponent>[0-9]{1,3}))?")
-"""A number as people write it; YAML 1.1 takes exponents only with a point before them and a sign."""
 
 HEADER = "# Written out by `adm resolve`: every default filled in, every base and sweep written out.\n"
 
@@ -92,10 +89,9 @@ def _cure(kind: str, value: Any) -> str | None:
         return f"write a list, as [{value}]"
     if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
         return f"write '{value}', in quotes"
-    if kind in ("float_type", "int_type") and isinstance(value, str) and (found := NUMBER.fullmatch(value.strip())):
-        if not found["exponent"]:
-            return f"write {value.strip()}, without quotes"
-        sign = found["sign"] or "+"
-        number = f"{found['whole']}.{found['part'] or '0'}e{sign}{found['exponent']}"
-        return f"YAML reads it as text; write {number if kind == 'float_type' else int(float(value))}"
+    if kind in ("float_type", "int_type") and isinstance(value, str):
+        with suppress(ValueError):  # YAML 1.1 takes exponents only with a point before them and a sign
+            number = float(value)
+            written = yaml.safe_dump(int(number) if number.is_integer() else number)
+            return f"YAML reads it as text; write {written.split()[0]}"
     return None

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,7 +15,6 @@ from adm.params.references import Read, keys_in, keys_read, references
 from adm.params.schema import Params, Sections
 from adm.params.section import Section, count_key, judged, parts
 from adm.params.studies import NeighboursParams
-from adm.params.tables import OwnTableParams
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,7 @@ class Needs:
 
     def items(self) -> Iterator[tuple[str, list[str]]]:
         """Give kinds and keys; the file of sizes has the key ""."""
-        for each in fields(self):
-            keys = getattr(self, each.name)
-            yield each.name, ([""] if keys else []) if each.name == "sizes" else keys
+        yield from {**vars(self), "sizes": [""] if self.sizes else []}.items()
 
 
 def needs_of(params: Sections, *shown: BaseModel) -> Needs:
@@ -61,11 +58,7 @@ def needs_of(params: Sections, *shown: BaseModel) -> Needs:
 
 def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
     """Give the runs that a table or a claim has scored by judges, each with the judge."""
-    judges: list[str] = []
-    if isinstance(shown, OwnTableParams):
-        judges = shown.judges
-    elif isinstance(shown, RanksAlikeClaim):
-        judges = [shown.judge]
+    judges = [shown.judge] if isinstance(shown, RanksAlikeClaim) else getattr(shown, "judges", [])
     return [(run, judge) for judge in judges for run in keys_read(shown, "metrics")]
 
 
@@ -114,10 +107,6 @@ def members_of(params: Sections, keys: Iterable[str]) -> list[str]:
     return keys_in(run for key in keys for run in params.members(key))
 
 
-Entry = tuple[str, str]
-"""What an entry is, "run" or "dataset" say, and its key."""
-
-
 OF = {
     "checkpoints": "checkpoint",
     "models": "model",
@@ -148,10 +137,10 @@ def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iter
         runs: Further runs.
         models: Models with all of their checkpoints.
     """
-    judged, whole = [parts(key) for key in needs.judged], list(models)
-    waiting: list[Entry] = [
-        *(("run", run) for run in (*needs.metrics, *needs.samples, *runs, *(run for run, _ in judged))),
-        *(("graph", judge) for _, judge in judged),
+    opinions, whole = [parts(key) for key in needs.judged], list(models)
+    waiting = [
+        *(("run", run) for run in (*needs.metrics, *needs.samples, *runs, *(run for run, _ in opinions))),
+        *(("graph", judge) for _, judge in opinions),
         *(("dataset", key) for key in needs.data),
         *(("checkpoint", key) for key in needs.training),
         *(("study", key) for key in needs.studies),
@@ -169,14 +158,13 @@ def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iter
         stops = params.models[key].checkpoints
         named = [stop for stop in stops if key in whole or f"{key}-{count_key(stop)}" in found["checkpoint"]]
         kept[key] = params.models[key].model_copy(update={"checkpoints": named})
-    sections: dict[str, Any] = {
-        name: {key: entry for key, entry in getattr(params, name).items() if key in found[kind]}
-        for name, kind in SECTIONS.items()
-    }
-    published: dict[str, Any] = {
-        name: {key: entry for key, entry in getattr(params.published, name).items() if key in found[kind]}
-        for name, kind in PUBLISHED.items()
-    }
+
+    def taken(sections: Section, kinds: dict[str, str]) -> dict[str, Any]:
+        return {
+            name: {key: entry for key, entry in getattr(sections, name).items() if key in found[kind]}
+            for name, kind in kinds.items()
+        }
+
     # The last iteration of an adopted model is that of its checkpoints.
     adopted = {
         key: entry
@@ -184,18 +172,16 @@ def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iter
         if key in found["checkpoint"] or entry.model in whole
     }
     groups = {key: members for key, members in params.groups.items() if found["run"].issuperset(members)}
-    whole_section = PublishedSection.model_construct(checkpoints=adopted, **published)
-    return Sections.model_construct(models=kept, published=whole_section, groups=groups, **sections)
+    published = PublishedSection.model_construct(checkpoints=adopted, **taken(params.published, PUBLISHED))
+    return Sections.model_construct(models=kept, published=published, groups=groups, **taken(params, SECTIONS))
 
 
-def _named(params: Params, kind: str, key: str) -> Iterator[Entry]:
-    """Tell what an entry names."""
+def _named(params: Params, kind: str, key: str) -> Iterator[tuple[str, str]]:
+    """Tell what an entry names: what each is, and its key."""
     if kind == "checkpoint":
         yield "model", params.model_of(key)
-        return
-    entries: dict[str, Mapping[str, Section]] = {
-        **{"run": params.scored, "study": params.studies, "throughput": params.throughput},
-    }
+    entries: dict[str, Mapping[str, Section]]
+    entries = {"run": params.scored, "study": params.studies, "throughput": params.throughput}
     entry = entries.get(kind, {}).get(key)
     if isinstance(entry, NeighboursParams):  # whose images are of its run's reference
         yield "reference", params.scored[entry.run].reference

@@ -1,5 +1,6 @@
 """Reading of params files: safe YAML, and bases, of which a file says what differs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +20,6 @@ BASE, SWEEP, VARIANTS = "base", "sweep", "variants"
 WHOLE = frozenset({"tables", "figures", "claims"})
 """Sections whose entries replace a base's entries as a whole; entries of other sections change single values."""
 
-NOT_INHERITED = "paths"
-"""The section that is not inherited from a base."""
-
 Raw = dict[str, Any]
 
 
@@ -32,13 +30,39 @@ class Source(NamedTuple):
     files: list[Path]
 
 
-def read(path: Path | str) -> Source:
+def read(path: Path | str, below: Sequence[Path] = ()) -> Source:
     """Read a params file and its bases, without checking them.
+
+    Args:
+        path: The file.
+        below: The files that it is a base of.
 
     Raises:
         UserError: A file is missing or no YAML, or a base is based on itself.
     """
-    return _read(Path(path), [])
+    path = Path(path)
+    try:
+        data = read_yaml(path)
+    except OSError as error:
+        place = f"{below[-1]}: base: " if below else ""
+        raise UserError(f"{place}{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(data, dict) or BASE not in data:
+        return Source(data, [path])
+    base = data.pop(BASE)
+    if not isinstance(base, str) or not base:
+        raise UserError(f"{path}: base: {base!r} is not accepted; write the path of a params file")
+    where, chain = path.parent / base, [*below, path]
+    try:
+        is_circle = where.resolve() in [file.resolve() for file in chain]
+    except (OSError, RuntimeError, ValueError) as error:  # circular links, or characters that no path may have
+        raise UserError(f"{path}: base: {base!r} is no path: {error}") from error
+    if is_circle:
+        raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
+    inherited = read(where, chain)
+    if not isinstance(inherited.data, dict):
+        raise UserError(f"{path}: base: {where} holds no sections")
+    kept = {name: section for name, section in inherited.data.items() if name != "paths"}
+    return Source(_changed(kept, data, ()), [path, *inherited.files])
 
 
 def read_yaml(path: Path) -> Any:
@@ -53,13 +77,11 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError:
         raise
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no YAML: byte {error.start} is not UTF-8") from error
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = "" if mark is None else f"line {mark.line + 1}: "
         raise UserError(f"{path}: {line}is no YAML: {' '.join(str(problem or error).split())}") from error
-    except Exception as error:  # for invalid dates and tags, PyYAML raises nearly any exception
+    except Exception as error:  # not UTF-8; for invalid dates and tags PyYAML raises nearly any exception
         raise UserError(f"{path}: is no YAML: {brief(error)}") from error
 
 
@@ -70,32 +92,6 @@ def merged(base: Raw, changes: Raw) -> Raw:
         both = isinstance(value, dict) and isinstance(result.get(key), dict) and key != SWEEP
         result[key] = merged(result[key], value) if both else value
     return result
-
-
-def _read(path: Path, below: list[Path]) -> Source:
-    try:
-        data = read_yaml(path)
-    except OSError as error:
-        place = f"{below[-1]}: base: " if below else ""
-        raise UserError(f"{place}{path}: cannot be read: {error.strerror}") from error
-    if not isinstance(data, dict) or BASE not in data:
-        return Source(data, [path])
-    base = data.pop(BASE)
-    if not isinstance(base, str) or not base:
-        raise UserError(f"{path}: base: {base!r} is not accepted; write the path of a params file")
-    where = path.parent / base
-    chain = [*below, path]
-    try:
-        is_circle = where.resolve() in [file.resolve() for file in chain]
-    except (OSError, RuntimeError, ValueError) as error:  # circular links, or characters that no path may have
-        raise UserError(f"{path}: base: {base!r} is no path: {error}") from error
-    if is_circle:
-        raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
-    inherited = _read(where, chain)
-    if not isinstance(inherited.data, dict):
-        raise UserError(f"{path}: base: {where} holds no sections")
-    kept = {name: section for name, section in inherited.data.items() if name != NOT_INHERITED}
-    return Source(_changed(kept, data, ()), [path, *inherited.files])
 
 
 def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:

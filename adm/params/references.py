@@ -63,6 +63,7 @@ Checkpoint = Annotated[Key, Ref("checkpoints")]
 """A model's key stands for its last checkpoint."""
 Schedule = Annotated[Key, Ref("schedules")]
 DiffusionRun = Annotated[Key, Ref("runs")]
+Base = Annotated[Key, Ref("runs", ("samples",))]
 Scored = Annotated[Key, Ref("scored")]
 
 # What tables, figures and claims name, by what they read of it.

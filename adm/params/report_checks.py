@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import TrainingSeeds
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
-from adm.params.checks import check_class, check_kept, check_known
+from adm.params.checks import check_classes, check_kept, check_known
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
 from adm.params.configurations import Configuration, configuration, seeds_of
 from adm.params.figures import (
@@ -30,16 +30,10 @@ from adm.params.runs import SamplingParams
 from adm.params.schema import Params, Sections
 from adm.params.studies import VariationalParams
 from adm.params.tables import (
-    HyperparametersParams,
     LotteryTableParams,
     OwnTableParams,
-    ScalesParams,
-    ThroughputTableParams,
     kind_of_table,
 )
-
-ROWS_A_MODEL = 3
-"""Rows of Table 7 for each model."""
 
 FEWEST_SEEDS = 3
 """Of each kind, of a lottery: with two, nothing is left to tell the seeds' own effects from what they do together."""
@@ -69,9 +63,7 @@ def check_report(params: Params) -> None:
 def _check_table(params: Params, key: str) -> None:
     table, place = params.tables[key], f"tables.{key}"
     if table.kind != kind_of_table(key) and (key in TABLES or not isinstance(table, LotteryTableParams)):
-        raise ValueError(
-            f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, which this table is; leave it out"
-        )
+        raise ValueError(f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, as this table is; leave it out")
     if key in TABLES:
         _check_lengths(place, key, table)
     _check_seeds(params, place, keys_read(table, "metrics"))
@@ -90,32 +82,15 @@ def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
             raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
 
 
-def _check_seeds_of_all(params: Params, place: str, keys: Collection[str]) -> None:
-    seeded, single = ([key for key in keys if (key in params.groups) is found] for found in (True, False))
-    if seeded and single:
-        raise ValueError(
-            f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one; an interval over "
-            "seeds needs several of each"
-        )
-
-
 def _check_lengths(place: str, key: str, table: Any) -> None:
     """Check that there are as many sources as places in the paper's table."""
     header, rows = table_cells(key)
-    columns = [name for name in header if name not in ("row", "note")]
-    places: dict[str, tuple[Sequence[Any], int]]
-    match table:
-        case ThroughputTableParams():
-            places = {"models": (table.models, len(rows) // ROWS_A_MODEL)}
-        case HyperparametersParams():
-            places = {"columns": (table.columns, len(columns))}
-        case ScalesParams():
-            places = {"ddpm": (table.ddpm, len(columns)), "ddim": (table.ddim, len(columns))}
-        case _:
-            places = {"rows": (table.rows, len(rows))}
-    for name, (sources, count) in places.items():
-        if len(sources) != count:
-            raise ValueError(f"{place}.{name}: has {len(sources)} entries, but the paper's table has {count}")
+    columns = len([name for name in header if name not in ("row", "note")])
+    # Of a model Table 7 has three rows.
+    counts = {"rows": len(rows), "models": len(rows) // 3, "columns": columns, "ddpm": columns, "ddim": columns}
+    for name, count in counts.items():
+        if (many := len(getattr(table, name, range(count)))) != count:
+            raise ValueError(f"{place}.{name}: has {many} entries, but the paper's table has {count}")
 
 
 def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
@@ -124,21 +99,15 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
         raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
     match figure:
         case ClassGridParams():
-            _check_classes(params, place, figure)
+            reference = params.references.get(params.scored[figure.run].reference)
+            if reference is not None:  # the number of classes of a published reference is not known here
+                check_classes(f"{place}.classes", figure.classes, params.datasets[reference.dataset].num_classes)
         case CurvesParams():
             _check_axis(params, place, figure)
         case SchedulesFigureParams():
             _check_visited(params, place, figure)
         case LotteryFigureParams():
             _check_lottery(params, f"{place}.runs", figure.runs)
-
-
-def _check_classes(params: Params, place: str, figure: ClassGridParams) -> None:
-    reference = params.references.get(params.scored[figure.run].reference)
-    # The number of classes of a published reference is not known here.
-    if reference is not None:
-        for number in figure.classes:
-            check_class(f"{place}.classes", number, params.datasets[reference.dataset].num_classes)
 
 
 def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
@@ -163,10 +132,11 @@ def _check_visited(params: Params, place: str, figure: SchedulesFigureParams) ->
 def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = keys_read(claim, "metrics")
-    runs = members_of(params, compared)
     _check_seeds(params, place, compared)
-    _check_seeds_of_all(params, place, compared)
-    _check_counts(params, place, runs, over_seeds=any(run in params.groups for run in compared))
+    seeded, single = ([key for key in compared if (key in params.groups) is found] for found in (True, False))
+    if seeded and single:
+        raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
+    _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
     for run in compared:
         if run not in configurations:
             configurations[run] = configuration(params, run)
@@ -174,16 +144,14 @@ def _check_compared(params: Params, place: str, claim: AnyClaim, configurations:
         # Runs that are to be similar may differ in their seeds alone.
         differ = isinstance(claim, SimilarClaim) and seeds_of(params, run) != seeds_of(params, other)
         if configurations[run] == configurations[other] and not differ:
-            raise ValueError(
-                f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them; compare runs "
-                "that differ in more than seeds"
-            )
+            raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
 
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
     _check_judged(params, claim, f"{place}.judge")
     for model in keys_read(claim, "sizes"):
-        _check_trained(params, model, place)
+        if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
+            raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
     match claim:
         case ReconstructionOrderClaim():
             first, *others = claim.interpolations
@@ -210,14 +178,7 @@ def _check_judged(params: Params, shown: BaseModel, place: str) -> None:
         for run in params.members(group):
             check_kept(params, run, place)
             if judge == params.extractor_of(run):
-                raise ValueError(
-                    f"{place}: {judge!r} is the extractor of run {run!r}'s reference already; leave it out"
-                )
-
-
-def _check_trained(params: Params, model: str, place: str) -> None:
-    if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
-        raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
+                raise ValueError(f"{place}: {judge!r} is already the extractor of run {run!r}; leave it out")
 
 
 def _check_same_images(params: Params, place: str, first: str, other: str) -> None:
@@ -226,9 +187,7 @@ def _check_same_images(params: Params, place: str, first: str, other: str) -> No
         if found != expected:
             raise ValueError(f"{place}: the {name} of {other!r} is {found!r}, but that of {first!r} is {expected!r}")
     if params.interpolations[first] == params.interpolations[other]:
-        raise ValueError(
-            f"{place}: {first!r} and {other!r} are of one configuration; compare interpolations that differ"
-        )
+        raise ValueError(f"{place}: {first!r} and {other!r} are of one configuration; compare what differs")
 
 
 def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
@@ -256,16 +215,16 @@ def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
 
 
 def _check_seeds_of_lottery(params: Params, place: str, group: str) -> None:
-    levels, kinds = levels_of(params, group), tuple(TrainingSeeds.model_fields)
-    for kind, seeds in zip(kinds, zip(*levels, strict=True), strict=True):
+    levels = levels_of(params, group)
+    by_kind = dict(zip(TrainingSeeds.model_fields, zip(*levels, strict=True), strict=True))
+    for kind, seeds in by_kind.items():
         if (many := len(set(seeds))) < FEWEST_SEEDS:
             raise ValueError(
-                f"{place}: {group!r} is of {many} {'seed' if many == 1 else 'seeds'} of {kind}; a lottery needs "
-                f"{FEWEST_SEEDS} or more of each of {', '.join(kinds)}, as from a model with "
-                "seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
+                f"{place}: {group!r} has seeds of {kind}: {many}; a lottery needs {FEWEST_SEEDS} or more of "
+                "each kind, as from a model with seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
             )
-    pairs = [len(set(zip(a, b, strict=True))) for a, b in combinations(zip(*levels, strict=True), 2)]
-    if {*pairs, *(len(set(seeds)) ** 2 for seeds in zip(*levels, strict=True))} != {len(levels)}:
+    pairs = [len(set(zip(a, b, strict=True))) for a, b in combinations(by_kind.values(), 2)]
+    if {*pairs, *(len(set(seeds)) ** 2 for seeds in by_kind.values())} != {len(levels)}:
         raise ValueError(f"{place}: {group!r} is no Latin square; any two seeds of two kinds must meet in one model")
 
 
@@ -276,6 +235,4 @@ def _check_draws(params: Params, place: str, runs: Sequence[str]) -> None:
         if many != count:
             raise ValueError(f"{place}: {run!r} has {count} samples, but {other!r} has {many}; draws have equally many")
         if seed + count > start:
-            raise ValueError(
-                f"{place}: {run!r} and {other!r} share seeds of images, from {start} on; draws need seeds of their own"
-            )
+            raise ValueError(f"{place}: {run!r} and {other!r} share seeds of images, from {start} on")

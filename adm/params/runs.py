@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
 from adm.config.sampling import GanSampling, Guide, GuidedSampling, Sampling
-from adm.params.references import Checkpoint, DiffusionRun, Gan, Reference, Schedule
+from adm.params.references import Base, Checkpoint, Gan, Reference, Schedule
 from adm.params.section import Key, Section
 
 
@@ -67,7 +67,7 @@ class RunParams(SamplingParams, GuidedSampling):
 class UpsampledRunParams(SamplingParams):
     """A batch that an upsampler makes from the images and labels of the run `base`: the second stage of a stack."""
 
-    base: DiffusionRun
+    base: Base
 
 
 class GanRunParams(ScoredParams, GanSampling):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, create_model
 
+from adm.config.base import Distinct
 from adm.config.data import GraphParams
 from adm.config.marks import sections_of
 from adm.config.sampling import Evaluations
@@ -27,7 +28,6 @@ from adm.params.references import Scored
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.section import Key, Section, count_key
 from adm.params.studies import (
-    AnyScheduleParams,
     InterpolationParams,
     LikelihoodParams,
     NeighboursParams,
@@ -38,11 +38,10 @@ from adm.params.studies import (
 from adm.params.tables import TableParams
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
-StudySection = InterpolationParams | NeighboursParams | VariationParams | LikelihoodParams | AnyScheduleParams
 ReferenceSection = ReferenceParams | PublishedReferenceParams
 
 
-Groups = dict[Key, Annotated[list[Scored], Field(min_length=1)]]
+Groups = dict[Key, Annotated[list[Scored], Field(min_length=1), Distinct]]
 """Runs that differ only in the seed of training and in that of sampling, by a key that tables, curves and claims may
 name in place of a run. `seeds` of models and GANs make them."""
 
@@ -115,7 +114,7 @@ class Sections(Section):
         return self.runs[run].curve if run in self.runs else None
 
     @cached_property
-    def studies(self) -> dict[str, StudySection]:
+    def studies(self) -> dict[str, Section]:
         """Every study, by its key."""
         return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods, **self.schedules}
 

@@ -18,20 +18,14 @@ from itertools import product
 from typing import Any
 
 from adm.config.models import TrainingSeeds, is_seed
-from adm.params.entries import SCORED, SEEDED, SEEDS, Entries, stops_of
-from adm.params.reading import Raw
+from adm.params.entries import MOST_ENTRIES, SCORED, SEEDED, SEEDS, Entries, stops_of
+from adm.params.reading import Raw, merged
 from adm.params.references import RUNS, Named, references, visit
 from adm.params.schema import Groups, kinds_of_entries
 from adm.params.section import value_key
 
 GROUPS = "groups"
 """The section that names groups of runs."""
-
-MOST_SEEDS = 1000
-"""Largest number of seeds of one model."""
-
-STRIDE = 1_000_000
-"""Distance of the seeds of sampling of a group's runs: no two of them draw the same image i."""
 
 SEED_IN_KEY = re.compile(r"seed-(?:[0-9]+|w[0-9]+-d[0-9]+-n[0-9]+)")
 """The part of a copy's key that its run's key has, too; the last one, as a copy may be a run."""
@@ -89,25 +83,18 @@ def _copied(section: str, entries: Entries, copies: Copies) -> Entries:
         place = f"{section}.{key}.{SEEDS}"
         apart = isinstance(seeds, dict) and section == "models"
         by_end = _crossed(place, seeds) if apart else {str(seed): seed for seed in _checked(place, seeds)}
-        if len(by_end) > MOST_SEEDS:
-            raise ValueError(f"{place}: gives {len(by_end)} copies; at most {MOST_SEEDS} are accepted")
+        if len(by_end) > MOST_ENTRIES:
+            raise ValueError(f"{place}: gives {len(by_end)} copies; at most {MOST_ENTRIES} are accepted")
         copies[key] = [f"{key}-seed-{end}" for end in by_end]
         for seed, copy in zip(by_end.values(), copies[key], strict=True):
-            if section == "gans":
-                seeded = {**rest, "seed": seed}
-            elif isinstance(training := rest.get("training"), dict):
-                seeded = {**rest, "training": {**training, "seed": seed}}
-            else:
-                seeded = rest
-            _put(result, section, copy, seeded)
+            change = {"seed": seed} if section == "gans" else {"training": {"seed": seed}}
+            _put(result, section, copy, merged(rest, change))
     return result
 
 
 def _checked(place: str, seeds: Any) -> list[int]:
     if not isinstance(seeds, list) or not seeds or not all(map(is_seed, seeds)) or len(set(seeds)) < len(seeds):
-        raise ValueError(
-            f"{place}: {seeds!r} is not accepted; write a list of different whole numbers from 0 on, as [1, 2, 3]"
-        )
+        raise ValueError(f"{place}: {seeds!r} is not accepted; write different whole numbers from 0 on, as [1, 2, 3]")
     return seeds
 
 
@@ -156,7 +143,8 @@ def _followed(section: str, entries: Entries, known: Mapping[str, Copies]) -> En
         seed, all_copies = entry.get("seed", 0), [copies for _, copies in copied.values()]
         runs[key] = [f"{key}-{SEED_IN_KEY.findall(copy)[-1]}" for copy in all_copies[0]]
         for number, copy in enumerate(runs[key]):
-            drawn = {"seed": seed + number * STRIDE} if number and isinstance(seed, int) else {}
+            # Far apart, so that no two runs of the group draw the same image.
+            drawn = {"seed": seed + number * 1_000_000} if number and isinstance(seed, int) else {}
             _put(result, section, copy, {**visit(kind, entry, partial(_ith, known, number)), **drawn})
     return result
 

@@ -15,7 +15,7 @@ from adm.config.sampling import (
     Variational,
     check_gradient_scale,
 )
-from adm.params.references import Checkpoint, Dataset, DiffusionRun, Model, Scored
+from adm.params.references import Checkpoint, Dataset, DiffusionRun, Images, Model
 from adm.params.section import Section
 
 
@@ -35,7 +35,7 @@ class InterpolationParams(Section, Interpolation):
 class NeighboursParams(Section):
     """The `k` images of the reference's dataset that are nearest to each sample of a run in pooled features."""
 
-    run: Scored
+    run: Images
     k: PositiveInt = 3
     threads: PositiveInt = 1
 

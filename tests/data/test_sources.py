@@ -240,7 +240,7 @@ def test_every_source_of_the_params_file_can_be_opened():
 WRONG_PARAMS = {
     "no root": ({"source": "idx"}, "root is missing; source 'idx' needs a folder with train-images-idx3-ubyte"),
     "unused root": ({"source": "digits", "root": "raw"}, "root 'raw' is not used by source 'digits'"),
-    "classes twice": ({"source": "digits", "classes": [1, 1]}, "classes holds 1 more than once"),
+    "classes twice": ({"source": "digits", "classes": [1, 1]}, "1 stands twice"),
     "no such class": ({"source": "digits", "classes": [5]}, "classes holds 5, which is no class"),
     "classes of lsun": ({"source": "lsun", "root": "raw"}, "num_classes 5 is not 1"),
 }

@@ -116,13 +116,6 @@ def test_where_the_papers_claims_are_tested_those_that_none_can_test_stand_in_it
     assert checked({"adagn": None}) == {}  # left out, as a base's only claim may be
 
 
-def test_claims_of_later_papers_stand_apart_and_bring_their_words_too():
-    found = checked({"ema-longer": {"run": "a", "than": "b"}, "ddim-worse": {"run": "a", "than": "b"}})
-    assert found["ema-longer"].statement == claims_of_paper()["ema-longer"]["statement"]
-    assert list(grouped(found)["later"]) == ["ema-longer"]
-    assert "ddim-worse" in grouped(found)["paper"]
-
-
 def test_claims_that_were_read_are_read_again_as_they_are():
     found = checked({"adagn": {"run": "a", "than": "b"}, "own": COMMON | CLAIMS[0][0]})
     assert checked(SECTION.dump_python(found)) == found

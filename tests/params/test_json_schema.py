@@ -51,10 +51,8 @@ MISTAKES = {
     "key with a space": (("runs", "adm 128"), {"checkpoint": "adm-128"}),
     "row that is no run": (("tables", "table_8", "rows"), ["not made"]),
     "field of another kind of table": (("tables", "table_8", "metrics"), ["fid"]),
-    "own table without metrics": (("tables", "mine"), {"rows": ["scale-0"], "caption": "Mine."}),
     "unknown metric": (("tables", "further", "metrics"), ["fid", "fidelity"]),
     "figure of an unknown kind": (("figures", "figure_13", "kind"), "grid"),
-    "figure without its run": (("figures", "mine"), {"kind": "random_grid", "rows": 2, "columns": 2}),
     "unknown field of a claim": (("claims", "ddim-worse"), {"wrose": "scale-0"}),
     "null for a field that is no null": (("models", "adm-128", "training", "seed"), None),
 }

@@ -122,7 +122,7 @@ UNFIT = {
     "scale without a classifier": ({"runs.scale-2.classifier": None}, "runs.scale-2", "gradient_scale 2.0"),
     "classifier without a scale": ({"runs.scale-2.gradient_scale": ...}, "runs.scale-2", "gradient_scale"),
     "interpolation guided by nothing": ({f"{PICTURE}.classifier": None}, PICTURE, "gradient_scale 1.0"),
-    "class twice": ({f"{GAN}.classes": [1, 2, 1]}, GAN, "1 more than once"),
+    "class twice": ({f"{GAN}.classes": [1, 2, 1]}, f"{GAN}.classes", "1 stands twice"),
     "scales that fall": ({f"{VARIATION}.scales": [2.0, 1.0]}, f"{VARIATION}.scales", "[2.0, 1.0]"),
     "class that is none": ({"datasets.cat.classes": [10]}, "datasets.cat", "10", "num_classes is 10"),
     "folder left out": ({"datasets.digits.source": "folder"}, "datasets.digits", "root", "'folder'"),

@@ -192,7 +192,7 @@ def test_a_file_changes_adds_and_removes_variants_of_its_base(scale):
     params = scale(changes, small=base)
     assert {"ablation-base", "ablation-wide"} == {key for key in params.models if key.startswith("ablation")}
     assert params.models["ablation-base"].training.seed == 9
-    with pytest.raises(UserError, match=r"models\.ablation-base: .* change it there, models\.ablation\.variants\.base"):
+    with pytest.raises(UserError, match=r"models\.ablation-base: models\.ablation gives this key, too"):
         scale("models: {ablation-base: {training: {seed: 9}}}", small=base)
 
 
@@ -316,7 +316,6 @@ BAD = {
     "variant that is an entry": (
         "models: {adm: {variants: {a: {}}}, adm-a: {}}",
         "models.adm-a: models.adm gives this key, too",
-        "change it there, models.adm.variants.a",
     ),
     "variants of one key": (
         "models: {adm: {variants: {a-b: {}}}, adm-a: {like: adm, variants: {b: {}}}}",
@@ -365,7 +364,7 @@ BAD = {
     "number that YAML reads as text": (
         "models: {adm: {training: {learning_rate: 1e-4}}}",
         "models.adm.training.learning_rate: '1e-4' ",
-        "1.0e-4",
+        "write 0.0001",
     ),
     "last checkpoint that YAML reads as text": (
         "models: {adm: {checkpoints: [1e4]}}",
