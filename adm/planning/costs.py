@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
-from adm.nets.cost import forward_flops, parameter_count
+from adm.nets import PRESETS
+from adm.nets.cost import forward_flops, network_cost, parameter_count
 from adm.paper import table_cells
 from adm.params.data import PublishedGraphParams
 from adm.pipeline import Job
@@ -68,17 +68,6 @@ class Work:
     share: float
     single: bool
 
-    def seconds(self, device: Device, relative: float) -> float:
-        """Estimate the seconds on one device.
-
-        Args:
-            device: The device.
-            relative: The share of the device's peak in half precision, divided by `share`.
-        """
-        if self.single:
-            return self.flops / (device.single_flops * self.share)
-        return self.flops / (device.half_flops * self.share * relative)
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -91,7 +80,8 @@ class Cost:
         processor_seconds: Seconds of computation on the threads of its section, which are assumed to multiply matrices
             all the time; 0 if accelerators compute it, or if it is short.
         reads: Bytes of the artifacts that it reads.
-        writes: Bytes of the artifact that it writes, without some kilobytes of headers and json.
+        writes: Bytes of the artifact that it writes, without some kilobytes of headers and json; of sizes, scores,
+            likelihoods and what is shown none.
     """
 
     job: Job
@@ -137,13 +127,16 @@ class Machine:
 
     def gpu_seconds(self, cost: Cost) -> float:
         """Estimate the seconds that one of its GPUs computes for a job."""
-        return sum(work.seconds(self.device, self.relative) for work in cost.work)
+        half, single = self.device.half_flops * self.relative, self.device.single_flops
+        return sum(work.flops / ((single if work.single else half) * work.share) for work in cost.work)
 
 
 def costs_of(counts: ImageCounts) -> dict[str, Cost]:
     """Count the cost of each job, by its name."""
     pipeline = counts.pipeline
-    quantities = {name: _quantities(counts, job) for name, job in pipeline.jobs.items()}
+    quantities = {
+        name: list(job.kind.cost(job, counts)) if job.kind.cost else [] for name, job in pipeline.jobs.items()
+    }
     stored = {name: sum(map(_bytes, each)) for name, each in quantities.items()}
     costs = {}
     for name, job in pipeline.jobs.items():
@@ -157,15 +150,6 @@ def costs_of(counts: ImageCounts) -> dict[str, Cost]:
             writes=stored[name],
         )
     return costs
-
-
-def stored_bytes(counts: ImageCounts, job: Job) -> int:
-    """Count the bytes that a job writes; sizes, metrics, likelihoods, tables, figures and claims count as none."""
-    return sum(map(_bytes, _quantities(counts, job)))
-
-
-def _quantities(counts: ImageCounts, job: Job) -> list[Quantity]:
-    return list(job.kind.cost(job, counts)) if job.kind.cost else []
 
 
 def _work(quantity: Quantity) -> Work | None:
@@ -224,16 +208,6 @@ def seconds_on(cost: Cost, machine: Machine, gpus: int) -> float:
     return machine.gpu_seconds(cost) / gpus + cost.processor_seconds + cost.hashing_seconds
 
 
-def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """Keep the jobs that remain if all checkpoints exist; what only training reads is not needed."""
-    readers = Counter(before for cost in costs.values() if cost.job.kind.name != "train" for before in cost.after)
-    gone = {name for name, cost in costs.items() if cost.job.kind.name == "train"}
-    gone |= {name for name, cost in costs.items() if cost.job.kind.name == "prepare" and not readers[name]}
-    left = {name: cost for name, cost in costs.items() if name not in gone}
-    kept = {name: tuple(before for before in cost.after if before in left) for name, cost in left.items()}
-    return {name: replace(cost, after=kept[name]) for name, cost in left.items()}
-
-
 @cache
 def measured_shares() -> dict[tuple[str, int], float]:
     """Return the share of a V100's peak that the paper's training reached, by kind of model and image size.
@@ -266,13 +240,10 @@ def share_of(model: AnyModel, precision: Precision) -> float:
     return measured[model.kind, min(sizes, key=lambda size: abs(math.log(size / side)))]
 
 
-def published_share(forward_flops: float) -> float:
+def published_share() -> float:
     """Return the share of an A100's peak that others published for training the 64x64 network, in (0, 1).
-
-    Args:
-        forward_flops: Floating-point operations of that network's forward pass.
 
     Source: NVlabs/edm, README: 2500 million images in about 13 days on 32 A100, at a batch of 4096 in float16.
     """
     images_per_second = 2500.0e6 / (13 * SECONDS_PER_DAY) / 32
-    return utilisation(images_per_second, forward_flops, A100.half_flops)
+    return utilisation(images_per_second, network_cost(PRESETS["imagenet64"]).flops, A100.half_flops)

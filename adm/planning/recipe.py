@@ -15,11 +15,8 @@ from adm.training.throughput import update_seconds
 MULTIPLIERS = ([1], [1, 2], [1, 2, 2], [1, 2, 3, 4], [1, 1, 2, 3, 4], [1, 1, 2, 2, 4, 4], [0.5, 1, 1, 2, 2, 4, 4])
 """Channel multipliers by the number of levels. Those of four and more are the paper's."""
 
-LOWEST = range(4, 9)
-"""Sides that the lowest level may have."""
-
-SMALLEST, LARGEST = 8, 512
-"""Sides of images."""
+SIZES = sorted({lowest << halvings for lowest in range(4, 9) for halvings in range(1, len(MULTIPLIERS))})
+"""Sides of images: halved once or more, the lowest level has one of 4 to 8 pixels."""
 
 ATTENDED = 16
 """Feature maps of at most this side have attention, but for those of the whole image."""
@@ -149,23 +146,15 @@ def channel_multiplier(image_size: int) -> list[float]:
     """Choose the levels of a network for images of a side: halved until the lowest has 4 to 8 pixels.
 
     Raises:
-        UserError: The side is not within SMALLEST and LARGEST, or does not halve so.
+        UserError: The side does not halve so.
     """
-    levels, side = 1, image_size
-    while side > LOWEST[-1] or levels == 1:
-        if side % 2 or not SMALLEST <= image_size <= LARGEST:
-            nearest = sorted(_sizes(), key=lambda size: (abs(size - image_size), size))[:2]
-            raise UserError(
-                f"--size {image_size}: does not halve to a side of 4 to 8 pixels, as it must; nearest that do are "
-                f"{' and '.join(map(str, sorted(nearest)))}, of those from {SMALLEST} to {LARGEST}"
-            )
-        levels, side = levels + 1, side // 2
-    return list(MULTIPLIERS[levels - 1])
-
-
-def _sizes() -> list[int]:
-    sizes = (low << halvings for low in LOWEST for halvings in range(1, len(MULTIPLIERS)))
-    return [size for size in sizes if SMALLEST <= size <= LARGEST]
+    if image_size not in SIZES:
+        nearest = sorted(sorted(SIZES, key=lambda size: abs(size - image_size))[:2])
+        raise UserError(
+            f"--size {image_size}: does not halve to a side of 4 to 8 pixels, as it must; nearest that do are "
+            f"{' and '.join(map(str, nearest))}, of those from {SIZES[0]} to {SIZES[-1]}"
+        )
+    return list(next(each for each in MULTIPLIERS[1:] if image_size >> len(each) - 1 <= 8))
 
 
 def choose(wanted: Request) -> Recipe:

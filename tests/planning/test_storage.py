@@ -21,7 +21,7 @@ from adm.params import check
 from adm.params.data import ReferenceParams
 from adm.pipeline import Pipeline
 from adm.pipeline.cost import INCEPTION
-from adm.planning.costs import costs_of, stored_bytes
+from adm.planning.costs import costs_of
 from adm.planning.images import ImageCounts
 from adm.sampling.batch import Samples, write_shard
 from adm.sampling.blocks import Shard, samples_of
@@ -45,13 +45,14 @@ def numbers_in(folder):
 @pytest.fixture
 def stored(embedded_counts):
     """The bytes of what a job of the embedded scale writes."""
-    return lambda job: stored_bytes(embedded_counts, embedded_counts.pipeline.jobs[job])
+    costs = costs_of(embedded_counts)
+    return lambda job: costs[job].writes
 
 
 @pytest.fixture
-def stored_at_the_papers(paper_counts):
+def stored_at_the_papers(costs):
     """The bytes of what a job of the paper's scale writes."""
-    return lambda job: stored_bytes(paper_counts, paper_counts.pipeline.jobs[job])
+    return lambda job: costs[job].writes
 
 
 @pytest.mark.parametrize("name", ["adm-128", "adm-u", "classifier-128"])
@@ -83,8 +84,9 @@ def test_snapshots_of_a_chain_count_once(embedded, tmp_path):
             averages.save(tmp_path / str(step), step)
             averages.source = tmp_path / str(step)
     ends = {stop: {path.stat().st_ino for path in (tmp_path / str(stop)).iterdir()} for stop in (250, 450)}
-    plain = stored_bytes(counts, counts.pipeline.jobs["init/adm-128"]) // 2
-    extra = {stop: stored_bytes(counts, counts.pipeline.jobs[f"train/adm-128-{stop}"]) - 4 * plain for stop in ends}
+    costs = costs_of(counts)
+    plain = costs["init/adm-128"].writes // 2
+    extra = {stop: costs[f"train/adm-128-{stop}"].writes - 4 * plain for stop in ends}
     assert extra == {250: len(ends[250]) * 2 * plain, 450: len(ends[450] - ends[250]) * 2 * plain}
     assert numbers_in(tmp_path / "450") == len(ends[450]) * 2 * plain
 
@@ -112,7 +114,7 @@ def test_stored_files_are_as_large_as_they_are(tmp_path):
     counts = ImageCounts(Pipeline(check({"datasets": datasets}, tmp_path / "params.yaml")))
     assert counts.datasets == {"photos": 4, "small": 4}
     prepare.run(counts.params.datasets["photos"].prepared, tmp_path / "store")
-    assert files_in(tmp_path / "store") == stored_bytes(counts, counts.pipeline.jobs["prepare/photos"])
+    assert files_in(tmp_path / "store") == costs_of(counts)["prepare/photos"].writes
 
 
 def test_files_that_are_not_here_count_as_imagenets(stored_at_the_papers):
@@ -127,8 +129,8 @@ def test_held_out_images_are_counted_and_so_are_their_features(embedded, stored,
     counts = ImageCounts(Pipeline(changed))
     prepare.run(section, tmp_path / "digits")
     arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
-    assert sum(array.nbytes for array in arrays) == stored_bytes(counts, counts.pipeline.jobs["prepare/digits"])
-    more = stored_bytes(counts, counts.pipeline.jobs["reference/digits"])
+    assert sum(array.nbytes for array in arrays) == costs_of(counts)["prepare/digits"].writes
+    more = costs_of(counts)["reference/digits"].writes
     unseen = counts.datasets["digits"] - counts.trained_on("digits")
     assert more - stored("reference/digits") == np.zeros((unseen, 64), np.float32).nbytes
 
