@@ -121,9 +121,9 @@ class TestEveryScale:
 
     def test_its_command_finds_each_job(self, pipeline):
         for name, job in pipeline.jobs.items():
-            assert pipeline.find(job.verb, job.argument, job.shard) == job
+            assert pipeline.find(job.kind.verb, job.argument, job.shard) == job
             assert job.name == name
-            assert (job.verb.replace("_", "-"), job.argument) == (
+            assert (job.kind.verb.replace("_", "-"), job.argument) == (
                 job.command[0],
                 " ".join(job.command[1:2]),
             ) or not job.key

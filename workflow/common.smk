@@ -78,7 +78,8 @@ def inputs(rule):
 def outputs(rule):
     """What a rule writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
     kind = KINDS[rule]
-    paths = [directory(path) if is_folder else path for path, is_folder in kind.patterns(PIPELINE.root)]
+    paths = [f"{ROOT}/{path}" for path in kind.outputs.values()]
+    paths = [directory(path.rstrip("/")) if path.endswith("/") else path for path in paths]
     if "{shard}" in kind.wildcards:
         return [temp(path) for path in paths]
     how = {"category": f"{rule.capitalize().rstrip('s')}s", "labels": {rule: "{key}"}}
@@ -88,7 +89,7 @@ def outputs(rule):
 
 def log_of(rule):
     """Where a job's output goes. The stage's own journal beside it, in `.txt`, keeps all tries."""
-    return KINDS[rule].log_pattern(PIPELINE.root)
+    return "/".join([f"{ROOT}/logs", rule, *KINDS[rule].wildcards]) + ".out"
 
 
 def keys(rule):

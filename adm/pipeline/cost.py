@@ -1,8 +1,8 @@
 """What a job costs, in quantities that a kind declares and `adm.planning` turns into operations, seconds and bytes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from adm.config.data import GraphParams
 from adm.config.models import AnyModel, ClassifierModel, DiffusionModel, Precision, UpsamplerModel
@@ -93,8 +93,6 @@ class Files:
 
 
 Quantity = Passes | Seen | Decoded | Operations | Weights | Bytes | Files
-CostOf = Callable[[Any, Counts], Iterable[Quantity]]
-"""The quantities of a job, an `adm.pipeline.Job`."""
 
 
 def fitted(images: int, *widths: int) -> Operations:
