@@ -41,7 +41,9 @@ def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
         UserError: A process failed; the message names it and its error, and the others are ended. Or there are to be
             several nodes, and this is no job of Slurm that has them.
     """
-    command, met_at = ["-m", "adm", *sys.argv[1:]], _meeting()
+    command = ["-m", "adm", *sys.argv[1:]]
+    # Where the launchers of the nodes meet, in a call that srun made.
+    met_at = f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{os.environ[PORT]}" if PORT in os.environ else None
     if nodes > 1 and met_at is None:
         _check_nodes(processes, nodes, place)
         _run_on_nodes([sys.executable, *command], nodes)
@@ -78,11 +80,6 @@ def _check_nodes(processes: int, nodes: int, place: str) -> None:
             f"{place}: this is no job of Slurm with {nodes} nodes; type `snakemake --workflow-profile "
             f"workflow/profiles/slurm`, `salloc --nodes {nodes} {verb}`, or on each node `torchrun {each} -m {verb}`"
         )
-
-
-def _meeting() -> str | None:
-    """Return where the launchers of the nodes meet, as HOST:PORT; None if srun did not make this call."""
-    return f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{os.environ[PORT]}" if PORT in os.environ else None
 
 
 def _run_on_nodes(command: Sequence[str], nodes: int) -> None:

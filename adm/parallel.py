@@ -32,17 +32,11 @@ LOST = 3
 RUN_ID = "adm-"
 """Prefix of the ids of runs that `adm.launcher` starts."""
 
-PR_SET_PDEATHSIG = 1
-"""Option of Linux's prctl(2): the signal that a process gets when its parent ends."""
-
 CALLED = "adm/called"
 """Key of the job's store that asks every process to answer."""
 
 INTERVAL, PATIENCE = 0.5, 5.0
 """Seconds between looks for a call, and from a call to the count of the answers."""
-
-TIMEOUT = timedelta(seconds=30)
-"""How long to wait for the job's store."""
 
 CPU = torch.device("cpu")
 
@@ -67,7 +61,8 @@ class RollCall:
     def __init__(self, rank: int, size: int) -> None:
         self._rank, self._size = rank, size
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        self._store = dist.TCPStore(host, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
+        wait = timedelta(seconds=30)
+        self._store = dist.TCPStore(host, port, is_master=False, timeout=wait)  # type: ignore[attr-defined]
         self._store.set(f"adm/node/{rank}", os.environ.get("SLURMD_NODENAME", socket.gethostname()))
         # The launcher of rank 0 keeps the store, and is itself missing if that is gone.
         self._keeper = f"rank 0 on {self._node(0)}"
@@ -200,10 +195,6 @@ class Group:
             # A CPU tensor is exchanged over gloo; torch's own barrier would use the GPUs.
             self._gather_parts(torch.tensor(self.rank))
 
-    def wait_for_main(self) -> None:
-        """Return when rank 0 has called this."""
-        self.broadcast(0)
-
     def _gather_parts(self, value: Tensor) -> list[Tensor]:
         value = value.contiguous()
         parts = [torch.empty_like(value) for _ in range(self.size)]
@@ -258,7 +249,8 @@ def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
     if size == 1:
         yield Group(device=own)
         return
-    _die_with_parent()
+    if sys.platform == "linux":  # ends with its launcher, even where that is killed: PR_SET_PDEATHSIG of prctl(2)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     backend = "gloo"
     if own.type == "cuda":
         backend = "cpu:gloo,cuda:nccl"
@@ -302,9 +294,3 @@ def _exit_if_lost(roll_call: RollCall | None = None) -> Iterator[None]:
         if not report_failure(message):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(LOST)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process if its launcher is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

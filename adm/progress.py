@@ -23,35 +23,6 @@ DELAY = 1.0
 """Seconds before a bar appears, so that short work shows none."""
 
 
-def progress(
-    iterable: Iterable[Any] | None = None,
-    total: float | None = None,
-    unit: str = "step",
-    *,
-    name: str = "",
-    initial: float = 0,
-) -> "Progress":
-    """Show the progress of work: iterate over the result, or call its `update` and `close`, as with `tqdm`.
-
-    It shows nothing unless the logger of this module is enabled for level INFO, as the command line does.
-
-    Args:
-        iterable: What to iterate over; None if `update` counts.
-        total: The final count; by default the length of the iterable.
-        unit: The unit in the singular; "B" for bytes.
-        name: The task, if a job has several.
-        initial: The count at the start.
-    """
-    return Progress(
-        iterable,
-        desc=" ".join(filter(None, [JOB.get(), name])) or None,
-        total=total,
-        unit=unit,
-        unit_scale=unit == "B",
-        initial=initial,
-    )
-
-
 def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image", *, name: str = "") -> Iterator[Chunk]:
     """Yield the chunks of `total` rows, and show how many rows are done."""
     with progress(total=total, unit=unit, name=name) as bar:
@@ -65,13 +36,32 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-class Progress(tqdm):  # type: ignore[type-arg]
-    """A bar that is drawn only on a terminal, and that logs a line at intervals."""
+class progress(tqdm):  # type: ignore[type-arg]  # noqa: N801 -- a verb, as tqdm's own
+    """Show the progress of work: iterate over it, or call its `update` and `close`, as with `tqdm`.
+
+    The bar is drawn only on a terminal; lines are logged at intervals. It shows nothing unless the logger of this
+    module is enabled for level INFO, as the command line does.
+
+    Args:
+        iterable: What to iterate over; None if `update` counts.
+        total: The final count; by default the length of the iterable.
+        unit: The unit in the singular; "B" for bytes.
+        name: The task, if a job has several.
+        initial: The count at the start.
+    """
 
     # Every step checks the clock, so tqdm needs no monitor thread for slow steps.
     monitor_interval = 0
 
-    def __init__(self, iterable: Iterable[Any] | None, **settings: Any) -> None:
+    def __init__(
+        self,
+        iterable: Iterable[Any] | None = None,
+        total: float | None = None,
+        unit: str = "step",
+        *,
+        name: str = "",
+        initial: float = 0,
+    ) -> None:
         self._draws = on_terminal()
         self._told: float | None = None
         self._told_at = 0.0
@@ -83,7 +73,11 @@ class Progress(tqdm):  # type: ignore[type-arg]
             delay=DELAY,
             miniters=1,
             mininterval=0.1 if self._draws else DELAY,
-            **settings,
+            desc=" ".join(filter(None, [JOB.get(), name])) or None,
+            total=total,
+            unit=unit,
+            unit_scale=unit == "B",
+            initial=initial,
         )
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:

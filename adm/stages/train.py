@@ -93,4 +93,4 @@ def run(
                 write_sealed_csv(path, rows, fingerprint(made_by["params"]))
                 link_state(last, folder)
                 write_manifest(folder, made_by, {"step": state.step, **group.facts})
-        group.wait_for_main()
+        group.broadcast(0)  # the others wait for what the first one writes
