@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from graphlib import TopologicalSorter
+from operator import itemgetter
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
 from adm.nets import PRESETS
@@ -132,22 +132,18 @@ class Machine:
 
 
 def costs_of(counts: ImageCounts) -> dict[str, Cost]:
-    """Count the cost of each job, by its name."""
-    pipeline = counts.pipeline
-    quantities = {
-        name: list(job.kind.cost(job, counts)) if job.kind.cost else [] for name, job in pipeline.jobs.items()
-    }
-    stored = {name: sum(map(_bytes, each)) for name, each in quantities.items()}
-    costs = {}
-    for name, job in pipeline.jobs.items():
-        after = tuple(pipeline.after(job))
+    """Count the cost of each job, by its name; each comes after the jobs that it waits for."""
+    costs: dict[str, Cost] = {}
+    for name, job in counts.pipeline.jobs.items():
+        quantities = list(job.kind.cost(job, counts)) if job.kind.cost else []
+        after = tuple(counts.pipeline.after(job))
         costs[name] = Cost(
             job=job,
             after=after,
-            work=tuple(work for one in quantities[name] if (work := _work(one)) is not None),
-            processor_seconds=sum(_seconds(one, job.threads) for one in quantities[name]),
-            reads=sum(stored[before] for before in after),
-            writes=stored[name],
+            work=tuple(work for one in quantities if (work := _work(one)) is not None),
+            processor_seconds=sum(_seconds(one, job.threads) for one in quantities),
+            reads=sum(costs[before].writes for before in after),
+            writes=sum(map(_bytes, quantities)),
         )
     return costs
 
@@ -186,21 +182,16 @@ def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str
     """Find the chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
 
     Args:
-        costs: Of all jobs.
+        costs: Of all jobs, each after those that it waits for.
         machine: The machine.
         gpus: By kind, the GPUs that a job is spread over; of others one.
     """
-    best = dict[str, float]()
-    before = dict[str, str | None]()
-    own = {name: seconds_on(cost, machine, gpus.get(cost.job.kind.name, 1)) for name, cost in costs.items()}
-    for name in TopologicalSorter({name: cost.after for name, cost in costs.items()}).static_order():
-        last = max(costs[name].after, key=best.__getitem__, default=None)
-        before[name], best[name] = last, own[name] + (best[last] if last is not None else 0.0)
-    chain, at = list[tuple[str, float]](), max(best, key=best.__getitem__, default=None)
-    while at is not None:
-        chain.insert(0, (at, own[at]))
-        at = before[at]
-    return chain
+    longest: dict[str, tuple[float, list[tuple[str, float]]]] = {}
+    for name, cost in costs.items():
+        own = seconds_on(cost, machine, gpus.get(cost.job.kind.name, 1))
+        before, chain = max((longest[each] for each in cost.after), key=itemgetter(0), default=(0.0, []))
+        longest[name] = before + own, [*chain, (name, own)]
+    return max(longest.values(), key=itemgetter(0), default=(0.0, []))[1]
 
 
 def seconds_on(cost: Cost, machine: Machine, gpus: int) -> float:
@@ -214,18 +205,15 @@ def measured_shares() -> dict[tuple[str, int], float]:
 
     Source: Table 7, the optimised rows.
     """
-    header, rows = table_cells("table_7")
-    group, row, rate = (header.index(column) for column in ("group", "row", "images_per_v100_second"))
-    rates: dict[str, dict[str, float]] = {}
-    for cells in rows:
-        rates.setdefault(cells[group], {})[cells[row]] = float(cells[rate])
+    header, cells = table_cells("table_7")
+    rows = [dict(zip(header, each, strict=True)) for each in cells]
+    rates = {(row["group"], row["row"]): float(row["images_per_v100_second"]) for row in rows}
     measured = {}
-    for sizes, rows_of_size in rates.items():
+    for sizes in dict.fromkeys(row["group"] for row in rows):
         # "64×64" is a diffusion model, "64→256" an upsampler.
-        parts = re.fullmatch(r"(\d+)([×→])(\d+)", sizes)
-        assert parts is not None, sizes
-        kind = "diffusion" if parts[2] == "×" else "upsampler"
-        measured[kind, int(parts[3])] = rows_of_size["Optimized"] / rows_of_size["Theoretical"]
+        _, sign, side = re.split("([×→])", sizes)
+        kind = "diffusion" if sign == "×" else "upsampler"
+        measured[kind, int(side)] = rates[sizes, "Optimized"] / rates[sizes, "Theoretical"]
     return measured
 
 
