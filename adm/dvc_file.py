@@ -1,6 +1,7 @@
 """The generated dvc.yaml of a params file: one stage for each job, with exact dependencies and outputs."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,7 @@ def command_of(params: Path) -> str:
 
 
 def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
-    """Write the text of the dvc.yaml of a params file.
-
-    Args:
-        params: The params file, relative to the project's root.
-        files: The params file and its bases.
-        pipeline: Its jobs.
+    """Write the text of the dvc.yaml of a params file, relative to the project's root; `files` are it and its bases.
 
     Raises:
         UserError: The results folder is outside the project, where DVC cannot track it.
@@ -96,9 +92,7 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
 def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     """Declare what `dvc metrics` and `dvc plots` show where it is, so that no stage has another output for them."""
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
-
-    def path(target: Path) -> str:
-        return os.path.relpath(target, folder)
+    path = partial(os.path.relpath, start=folder)
 
     # Of scores their folders: DVC looks for the files.
     metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]

@@ -50,10 +50,6 @@ class RollCall:
     An exchange names at most a neighbour, which may itself have ended because it lost another one. All that live answer
     the first call, so every process finds the same ones missing.
 
-    Args:
-        rank: The rank of this process.
-        size: The number of processes.
-
     Raises:
         RuntimeError: The job's store, whose address torchrun gives, cannot be reached.
     """
@@ -98,14 +94,7 @@ class RollCall:
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a job, as one of them sees them.
-
-    Attributes:
-        rank: The number of this process, from 0.
-        size: The number of processes.
-        device: The device that this process computes on.
-        roll_call: Finds out who is gone; None if there is only one process.
-    """
+    """The processes of a job, as one of them sees them; without a roll call if it is the only one."""
 
     rank: int = 0
     size: int = 1
@@ -172,12 +161,8 @@ class Group:
     def check_identical(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that every process holds the same bits.
 
-        Args:
-            tensors: What this process holds.
-            what: The subject of the error message.
-
         Raises:
-            UserError: Another process holds other bits.
+            UserError: Another process holds other bits; the message is about `what`.
         """
         if self.size == 1:
             return
@@ -269,11 +254,7 @@ def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
 
 
 def report_failure(message: str) -> bool:
-    """Tell `adm.launcher` why this process fails, so that the launcher alone prints it.
-
-    Returns:
-        Whether it started this process.
-    """
+    """Tell `adm.launcher`, if it started this process, why it fails, so that it alone prints it; return whether."""
     if not os.environ.get("TORCHELASTIC_RUN_ID", "").startswith(RUN_ID):
         return False
     content = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}

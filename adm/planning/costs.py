@@ -56,13 +56,7 @@ DECODING, RESIZING = 2.0e-3, 1.33e-8
 
 @dataclass(frozen=True)
 class Work:
-    """Operations of one kind.
-
-    Attributes:
-        flops: The number of operations.
-        share: The share of a device's peak that they reach, in (0, 1].
-        single: Whether they are in float32.
-    """
+    """Operations of one kind, in float32 or not, and the share of a device's peak that they reach, in (0, 1]."""
 
     flops: float
     share: float
@@ -77,8 +71,8 @@ class Cost:
         job: The job.
         after: The names of the jobs whose artifacts it reads.
         work: Its work on accelerators.
-        processor_seconds: Seconds of computation on the threads of its section, which are assumed to multiply matrices
-            all the time; 0 if accelerators compute it, or if it is short.
+        processor_seconds: Seconds on the threads of its section, as if they multiplied matrices all the time; 0 if
+            accelerators compute it, or if it is short.
         reads: Bytes of the artifacts that it reads.
         writes: Bytes of the artifact that it writes, without some kilobytes of headers and json; of sizes, scores,
             likelihoods and what is shown none.
@@ -117,9 +111,7 @@ class Cost:
 class Machine:
     """A machine with GPUs of one type.
 
-    Attributes:
-        device: The type of its GPUs.
-        relative: The share of the peak that networks reach on this device in half precision, divided by that of a V100.
+    In half precision networks reach `relative` times the share of its peak that they reach on a V100.
     """
 
     device: Device

@@ -27,12 +27,7 @@ PUBLISHED_REFERENCE = 10_000
 class ImageCounts:
     """The numbers of images that the jobs of a params file process.
 
-    Args:
-        pipeline: The jobs.
-
     Attributes:
-        pipeline: The jobs.
-        params: The params file.
         datasets: The number of images of each dataset, including those that it holds out.
 
     Raises:
@@ -71,10 +66,6 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
     They are counted if the root exists. Otherwise the number is that of a dataset with a known name; if only some
     classes are kept, all classes are assumed to have equally many images.
 
-    Args:
-        key: The dataset's key, for messages.
-        dataset: The dataset's section.
-
     Raises:
         UserError: The root does not exist and its name is unknown, or it does not fit the dataset's section.
     """
@@ -93,12 +84,7 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
 
 
 def bytes_of_files(dataset: DatasetParams, count: int) -> int:
-    """Add up the bytes of a dataset's image files: their sizes if the root exists, otherwise an average for each.
-
-    Args:
-        dataset: The dataset's section, with `stored` "files".
-        count: The number of its images.
-    """
+    """Add up the bytes of the image files of a dataset that stores them: of `count`, if it is not here, an average."""
     if not Path(str(dataset.root)).is_dir():
         return count * BYTES_OF_A_FILE
     source = SOURCES[dataset.source](dataset)
