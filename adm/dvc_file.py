@@ -63,10 +63,7 @@ def check_stages(path: Path, params: Path, pipeline: Pipeline) -> None:
     Raises:
         UserError: It differs or is missing; the message names the command that generates it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        text = ""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text != render(params, read(params).files, pipeline):
         raise UserError(f"{path}: its stages are not those of {params}; type: {command_of(params)}")
 

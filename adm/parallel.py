@@ -111,11 +111,6 @@ class Group:
         """The items of a list that this rank works on: every `size`-th one, from `rank` on."""
         return slice(self.rank, None, self.size)
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """How an artifact was computed, for its manifest: what can change the last bits of numbers."""
-        return {"processes": self.size, "device": self.device.type}
-
     def map(self, function: Callable[[T], Arrays], items: Iterable[T]) -> Iterator[Arrays]:
         """Yield function(item) for every item, in order, on every process; each process computes its rank slice.
 

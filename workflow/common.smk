@@ -1,5 +1,7 @@
 # What rules are made of. A rule is a kind of job; `adm.pipeline` gives its files, params, threads and resources.
 
+import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -128,7 +130,10 @@ def triggers(rule):
     The code's digest is a param, not an input file. If an input file is about to be made again, Snakemake does not
     notice other changes of the jobs that read it. DVC only compares files, so `resolve` writes one for each job.
     """
-    return (lambda wildcards: job(rule, wildcards).triggers) if rule in SEVERAL else PIPELINE.fingerprint
+    if rule in SEVERAL:
+        return lambda wildcards: job(rule, wildcards).triggers
+    triggers_of_all = {name: one.triggers for name, one in PIPELINE.jobs.items()}
+    return hashlib.sha256(json.dumps(triggers_of_all).encode()).hexdigest()
 
 
 def command(rule):

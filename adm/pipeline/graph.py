@@ -3,8 +3,6 @@
 A package beside this one declares a kind by an entry point of the group `adm.kinds`, which names a `Kind`.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -235,12 +233,6 @@ class Pipeline:
             return taken  # type: ignore[no-any-return]
         # Studies are computed by a single process.
         return taken.model_copy(update={"nodes": 1, "processes": 1})
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what has any job run again."""
-        triggers = {name: job.triggers for name, job in self.jobs.items()}
-        return hashlib.sha256(json.dumps(triggers).encode()).hexdigest()
 
     @property
     def shown(self) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ sampling in one process.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,15 +80,7 @@ SAMPLE = Kind(
     resources="sample",
     in_several=True,
 )
-SAMPLE_SHARD = Kind(
-    name="sample_shard",
-    outputs={"out": "shards/{key}/{shard}.npz"},
-    jobs=_cut,
-    cost=_sample_cost,
-    verb="sample",
-    resources="sample",
-    in_several=True,
-)
+SAMPLE_SHARD = replace(SAMPLE, name="sample_shard", help="", outputs={"out": "shards/{key}/{shard}.npz"}, jobs=_cut)
 GATHER = Kind(
     name="gather",
     help="Join the shards of a run.",
