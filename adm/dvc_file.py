@@ -13,18 +13,8 @@ from adm.pipeline import Job, Pipeline
 
 NAME = "dvc.yaml"
 
-HEADER = """\
-# Generated from {params}: do not edit.
-#
-#   {command}
-"""
-
 MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
 """Keys of tables, figures and claims that are measured in seconds: no comparison of results takes them in."""
-
-
-SCORED = ("evaluate", "curve", "judge")
-"""Kinds of jobs whose outputs hold scores of runs, which `dvc metrics` compares."""
 
 
 def command_of(params: Path) -> str:
@@ -45,7 +35,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     whole = Pipeline(pipeline.params, 1)
     folder = params.parent
     root = os.path.relpath(Path(), folder)
-    lines = [HEADER.format(params=params, command=command_of(params)), "stages:"]
+    lines = [f"# Generated from {params}: do not edit.", "#", f"#   {command_of(params)}", "", "stages:"]
     for job in whole.jobs.values():
         lines += _stage(job, params, files, "" if root == "." else root)
     lines += _shown(whole, folder)
@@ -92,7 +82,8 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     path = partial(os.path.relpath, start=folder)
 
     # Of scores their folders: DVC looks for the files.
-    metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
+    scored = dict.fromkeys(job.out.parent for job in jobs if job.kind.name in ("evaluate", "curve", "judge"))
+    metrics = [f"- {path(found)}" for found in scored]
     metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.kind.name == "claims"]
     plots, losses = [], dict[str, list[str]]()
     for job in jobs:

@@ -16,6 +16,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from signal import SIGTERM
 
 import yaml
 from tqdm import tqdm
@@ -31,9 +32,6 @@ LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tensorf
 
 KEPT = "ADM_JOURNAL"
 """Environment variable that tells the child processes of a job the path of its journal."""
-
-SIGTERM_CODE = 143
-"""Exit code of a process that SIGTERM stopped."""
 
 
 @contextmanager
@@ -135,7 +133,7 @@ def _ended(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C"
     if isinstance(error, SystemExit):
-        return "stopped by SIGTERM" if error.code == SIGTERM_CODE else f"ended with exit code {error.code}"
+        return "stopped by SIGTERM" if error.code == 128 + SIGTERM else f"ended with exit code {error.code}"
     return "failed"
 
 

@@ -17,9 +17,6 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from adm.errors import UserError
 from adm.parallel import LOST, RUN_ID
 
-ENDED = (LOST, 128 + signal.SIGTERM, -signal.SIGTERM)
-"""Exit codes that another process's failure causes: contact was lost, or the launcher ended this one."""
-
 SHUTDOWN = 10
 """Seconds between asking a process to end and killing it."""
 
@@ -125,10 +122,11 @@ def first_failure(error: ChildFailedError, processes: int) -> str:
     that was ended, or lost another one, is reported only if no other kind of failure was recorded. A process that hangs
     is killed much later; then the one that lost it is reported. Among equals the first record is taken.
     """
+    ended = LOST, 128 + signal.SIGTERM, -signal.SIGTERM
     failures = error.failures
     last = min(failure.timestamp for failure in failures.values()) + SHUTDOWN
     early = [rank for rank, failure in failures.items() if failure.timestamp < last]
-    rank = min(early, key=lambda rank: (failures[rank].exitcode in ENDED, failures[rank].timestamp))
+    rank = min(early, key=lambda rank: (failures[rank].exitcode in ended, failures[rank].timestamp))
     failure = failures[rank]
     if isinstance(failure.message, dict):
         said = failure.message["message"]

@@ -35,9 +35,6 @@ RUN_ID = "adm-"
 CALLED = "adm/called"
 """Key of the job's store that asks every process to answer."""
 
-INTERVAL, PATIENCE = 0.5, 5.0
-"""Seconds between looks for a call, and from a call to the count of the answers."""
-
 CPU = torch.device("cpu")
 
 T = TypeVar("T")
@@ -70,7 +67,7 @@ class RollCall:
         """Call all processes; return the ranks and nodes of those that do not answer, or "" if they all do."""
         try:
             self._store.set(CALLED, "")
-            time.sleep(PATIENCE)
+            time.sleep(5.0)  # ten times as long as those that live take to look
             silent = [rank for rank in range(self._size) if not self._store.check([f"adm/here/{rank}"])]
             return " and ".join(f"rank {', '.join(map(str, r))} on {node}" for node, r in groupby(silent, self._node))
         except RuntimeError:
@@ -86,7 +83,7 @@ class RollCall:
 
     def _answer(self) -> None:
         with suppress(RuntimeError):
-            while not self._ended.wait(INTERVAL):
+            while not self._ended.wait(0.5):
                 if self._store.check([CALLED]):
                     self._store.set(f"adm/here/{self._rank}", "")
                     return

@@ -38,9 +38,6 @@ MAKERS = {
 }
 """By what references name, a kind of job that makes it."""
 
-TAKEN = frozenset({"gans", "graphs", "all_references"})
-"""What is read with its own section."""
-
 NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studies": STUDY}
 """By what tables, figures and claims need, the kind of job that makes it, if it has another name."""
 
@@ -134,7 +131,8 @@ class Pipeline:
         if of == "checkpoints":
             role = "model" if name == "checkpoint" else f"{name}_model"
             return inputs, {role: params.models[params.model_of(key)]}
-        return inputs, {name: getattr(params, of)[key]} if of in TAKEN else {}
+        with_section = of in ("gans", "graphs", "all_references")
+        return inputs, {name: getattr(params, of)[key]} if with_section else {}
 
     def dataset(self, key: str) -> Path:
         """Return the path of a dataset's images; those of a view are of the dataset whose view it is."""

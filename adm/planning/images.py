@@ -20,9 +20,6 @@ BYTES_OF_A_FILE = 147_897_477_120 // FOLDERS["imagenet"]
 """Average bytes of an image file of ImageNet, which any other that is not here counts as. Source: the size of
 ILSVRC2012_img_train.tar; headers of archives are less than 1 % of it."""
 
-PUBLISHED_REFERENCE = 10_000
-"""Images of a reference batch in the released format."""
-
 
 class ImageCounts:
     """The numbers of images that the jobs of a params file process.
@@ -56,7 +53,7 @@ class ImageCounts:
         """Count a reference batch's images."""
         section = self.params.all_references[reference]
         if isinstance(section, PublishedReferenceParams):
-            return section.num_images or PUBLISHED_REFERENCE
+            return section.num_images or 10_000  # as those that are released have
         return section.num_images
 
 
