@@ -183,6 +183,6 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, unless a progress bar shows the same."""
-        if not (record.name == progress.__name__ and progress.on_terminal()):
+        if not (record.name == progress.__name__ and sys.stderr.isatty()):
             with suppress(OSError, ValueError):
                 tqdm.write(self.format(record), file=sys.stderr)

@@ -23,17 +23,12 @@ DELAY = 1.0
 """Seconds before a bar appears, so that short work shows none."""
 
 
-def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image", *, name: str = "") -> Iterator[Chunk]:
-    """Yield the chunks of `total` rows, and show how many rows are done."""
-    with progress(total=total, unit=unit, name=name) as bar:
+def rows_of(chunks: Iterable[Chunk], total: int, *, name: str = "") -> Iterator[Chunk]:
+    """Yield the chunks of `total` images, or their features, and show how many are done."""
+    with progress(total=total, unit="image", name=name) as bar:
         for chunk in chunks:
             yield chunk
             bar.update(len(chunk))
-
-
-def on_terminal() -> bool:
-    """Tell whether stderr is a terminal, on which bars can be drawn."""
-    return sys.stderr.isatty()
 
 
 class progress(tqdm):  # type: ignore[type-arg]  # noqa: N801 -- a verb, as tqdm's own
@@ -62,7 +57,7 @@ class progress(tqdm):  # type: ignore[type-arg]  # noqa: N801 -- a verb, as tqdm
         name: str = "",
         initial: float = 0,
     ) -> None:
-        self._draws = on_terminal()
+        self._draws = sys.stderr.isatty()
         self._told: float | None = None
         self._told_at = 0.0
         super().__init__(

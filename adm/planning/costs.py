@@ -12,7 +12,7 @@ from adm.nets import PRESETS
 from adm.nets.cost import forward_flops, network_cost, parameter_count
 from adm.paper import table_cells
 from adm.params.data import PublishedGraphParams
-from adm.pipeline import Job
+from adm.pipeline import Job, Pipeline
 from adm.pipeline.cost import (
     FLOAT,
     INDEX,
@@ -26,7 +26,7 @@ from adm.pipeline.cost import (
     Seen,
     Weights,
 )
-from adm.planning.images import ImageCounts, bytes_of_files
+from adm.planning.images import bytes_of_files, images_of
 from adm.report.compute import A100, SECONDS_PER_DAY, Device, utilisation
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
@@ -123,12 +123,16 @@ class Machine:
         return sum(work.flops / ((single if work.single else half) * work.share) for work in cost.work)
 
 
-def costs_of(counts: ImageCounts) -> dict[str, Cost]:
-    """Count the cost of each job, by its name; each comes after the jobs that it waits for."""
-    costs: dict[str, Cost] = {}
-    for name, job in counts.pipeline.jobs.items():
+def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
+    """Count the cost of each job, by its name; each comes after the jobs that it waits for.
+
+    Raises:
+        UserError: The images of a dataset cannot be counted.
+    """
+    costs, counts = dict[str, Cost](), images_of(pipeline)
+    for name, job in pipeline.jobs.items():
         quantities = list(job.kind.cost(job, counts)) if job.kind.cost else []
-        after = tuple(counts.pipeline.after(job))
+        after = tuple(pipeline.after(job))
         costs[name] = Cost(
             job=job,
             after=after,

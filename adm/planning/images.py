@@ -6,9 +6,10 @@ import numpy as np
 
 from adm.artifacts.manifest import read_made_by
 from adm.data.sources import SOURCES, parts_of
-from adm.params import Params, UserError
-from adm.params.data import DatasetParams, PublishedReferenceParams
+from adm.params import UserError
+from adm.params.data import DatasetParams
 from adm.pipeline import Pipeline
+from adm.pipeline.cost import Counts
 
 FIXED = {"digits": 1_797, "idx": 60_000}
 """Images of sources with a fixed number: scikit-learn's digits, and training sets in the format of MNIST."""
@@ -21,40 +22,21 @@ BYTES_OF_A_FILE = 147_897_477_120 // FOLDERS["imagenet"]
 ILSVRC2012_img_train.tar; headers of archives are less than 1 % of it."""
 
 
-class ImageCounts:
-    """The numbers of images that the jobs of a params file process.
-
-    Attributes:
-        datasets: The number of images of each dataset, including those that it holds out.
+def images_of(pipeline: Pipeline) -> Counts:
+    """Count the images that the jobs of a params file process.
 
     Raises:
         UserError: The images of a dataset cannot be counted.
     """
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.params: Params = pipeline.params
-        self.datasets: dict[str, int] = {}
-        listed: dict[str, int] = {}
-        for key, dataset in pipeline.params.datasets.items():
-            # A folder is listed only once, even if its images are prepared or read at several sizes.
-            same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
-            prepared = _prepared(pipeline.dataset(key), dataset.prepared)
-            if prepared is None and same not in listed:
-                listed[same] = images_of_dataset(key, dataset)
-            self.datasets[key] = listed[same] if prepared is None else prepared
-
-    def trained_on(self, dataset: str) -> int:
-        """Count the images that a dataset does not hold out, to within one per class."""
-        count = self.datasets[dataset]
-        return count - int(count * self.params.datasets[dataset].held_out)
-
-    def of_reference(self, reference: str) -> int:
-        """Count a reference batch's images."""
-        section = self.params.all_references[reference]
-        if isinstance(section, PublishedReferenceParams):
-            return section.num_images or 10_000  # as those that are released have
-        return section.num_images
+    counts, listed = dict[str, int](), dict[str, int]()
+    for key, dataset in pipeline.params.datasets.items():
+        # A folder is listed only once, even if its images are prepared or read at several sizes.
+        same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
+        prepared = _prepared(pipeline.dataset(key), dataset.prepared)
+        if prepared is None and same not in listed:
+            listed[same] = images_of_dataset(key, dataset)
+        counts[key] = listed[same] if prepared is None else prepared
+    return Counts(pipeline.params, counts)
 
 
 def images_of_dataset(key: str, dataset: DatasetParams) -> int:

@@ -16,7 +16,6 @@ from adm.planning.costs import (
     published_share,
     seconds_on,
 )
-from adm.planning.images import ImageCounts
 from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY
 
 GIGABYTE = 1e9
@@ -32,7 +31,7 @@ def run(params: Params) -> Iterator[str]:
     Raises:
         UserError: The images of a dataset cannot be counted.
     """
-    costs, train_gpus = costs_of(ImageCounts(Pipeline(params))), params.resources.train.world_size
+    costs, train_gpus = costs_of(Pipeline(params)), params.resources.train.world_size
     made = {
         "What the jobs compute, and days of one device at the shares of its peak that the paper reached": (
             _time_table(costs)
