@@ -24,7 +24,7 @@ PORT = "ADM_MEETING_PORT"
 """Environment variable of the calls on the nodes: the port at which their launchers meet, on the machine of srun."""
 
 
-def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
+def launch(processes: int, nodes: int, place: str) -> None:
     """Run this command line in several processes, to their end.
 
     On several nodes srun repeats this call, once on each, and the repeated calls start the processes of their nodes.
@@ -42,7 +42,15 @@ def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
     # Where the launchers of the nodes meet, in a call that srun made.
     met_at = f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{os.environ[PORT]}" if PORT in os.environ else None
     if nodes > 1 and met_at is None:
-        _check_nodes(processes, nodes, place)
+        # Some sites do not tell a job its number of nodes.
+        if "SLURM_JOB_ID" not in os.environ or int(os.environ.get("SLURM_JOB_NUM_NODES", nodes)) < nodes:
+            verb = " ".join(["adm", *sys.argv[1:]])
+            each = f"--nnodes {nodes} --nproc-per-node {processes} --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500"
+            raise UserError(
+                f"{place}: this is no job of Slurm with {nodes} nodes; type `snakemake "
+                f"--workflow-profile workflow/profiles/slurm`, `salloc --nodes {nodes} {verb}`, or on each node "
+                f"`torchrun {each} -m {verb}`"
+            )
         _run_on_nodes([sys.executable, *command], nodes)
         return
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
@@ -66,17 +74,6 @@ def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
         raise UserError(f"cannot meet the other launchers at {config.rdzv_endpoint}: {error}") from error
     except SignalException as error:
         sys.exit(128 + error.sigval)
-
-
-def _check_nodes(processes: int, nodes: int, place: str) -> None:
-    # Some sites do not tell a job its number of nodes.
-    if "SLURM_JOB_ID" not in os.environ or int(os.environ.get("SLURM_JOB_NUM_NODES", nodes)) < nodes:
-        verb = " ".join(["adm", *sys.argv[1:]])
-        each = f"--nnodes {nodes} --nproc-per-node {processes} --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500"
-        raise UserError(
-            f"{place}: this is no job of Slurm with {nodes} nodes; type `snakemake --workflow-profile "
-            f"workflow/profiles/slurm`, `salloc --nodes {nodes} {verb}`, or on each node `torchrun {each} -m {verb}`"
-        )
 
 
 def _run_on_nodes(command: Sequence[str], nodes: int) -> None:

@@ -22,7 +22,6 @@ from adm.pipeline.cost import (
     Files,
     Operations,
     Passes,
-    Quantity,
     Seen,
     Weights,
 )
@@ -131,47 +130,28 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
     """
     costs, counts = dict[str, Cost](), images_of(pipeline)
     for name, job in pipeline.jobs.items():
-        quantities = list(job.kind.cost(job, counts)) if job.kind.cost else []
+        work, seconds, stored = list[Work](), 0.0, 0
+        for quantity in job.kind.cost(job, counts) if job.kind.cost else ():
+            match quantity:
+                case Passes(model, count, precision) if count:
+                    share = share_of(model, precision)
+                    work.append(Work(count * forward_flops(model), share, precision in SINGLE))
+                case Seen(PublishedGraphParams() as graph, images) if images:  # small extractors are not counted
+                    flops = NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS)
+                    work.append(Work(images * flops, SINGLE_SHARE, single=True))
+                case Decoded(dataset, images, threads):
+                    seconds += images * (DECODING + RESIZING * (dataset.image_size or 0) ** 2) / threads
+                case Operations(count):
+                    seconds += count / (FLOPS_OF_A_THREAD * job.threads)
+                case Bytes(size):
+                    stored += size
+                case Weights(model, copies):
+                    stored += copies * FLOAT * parameter_count(model)
+                case Files(dataset, images):
+                    stored += bytes_of_files(dataset, images) + images * (INDEX + LABEL)
         after = tuple(pipeline.after(job))
-        costs[name] = Cost(
-            job=job,
-            after=after,
-            work=tuple(work for one in quantities if (work := _work(one)) is not None),
-            processor_seconds=sum(_seconds(one, job.threads) for one in quantities),
-            reads=sum(costs[before].writes for before in after),
-            writes=sum(map(_bytes, quantities)),
-        )
+        costs[name] = Cost(job, after, tuple(work), seconds, sum(costs[before].writes for before in after), stored)
     return costs
-
-
-def _work(quantity: Quantity) -> Work | None:
-    """Return the work of a quantity on accelerators; training of GANs and of small extractors is not counted."""
-    match quantity:
-        case Passes(model, count, precision) if count:
-            return Work(count * forward_flops(model), share_of(model, precision), precision in SINGLE)
-        case Seen(PublishedGraphParams() as graph, images) if images:
-            return Work(images * NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS), SINGLE_SHARE, single=True)
-    return None
-
-
-def _seconds(quantity: Quantity, threads: int) -> float:
-    match quantity:
-        case Decoded(dataset, images, several):
-            return images * (DECODING + RESIZING * (dataset.image_size or 0) ** 2) / several
-        case Operations(count):
-            return count / (FLOPS_OF_A_THREAD * threads)
-    return 0.0
-
-
-def _bytes(quantity: Quantity) -> int:
-    match quantity:
-        case Bytes(size):
-            return size
-        case Weights(model, copies):
-            return copies * FLOAT * parameter_count(model)
-        case Files(dataset, images):
-            return bytes_of_files(dataset, images) + images * (INDEX + LABEL)
-    return 0
 
 
 def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
