@@ -22,8 +22,7 @@ _taken: list[tuple[int, Any]] = []
 
 def processor_name() -> str:
     """Name this machine's processor."""
-    named = _processor_facts("model name"), platform.processor(), platform.machine()
-    return next(filter(None, named), "unknown")
+    return _processor_facts("model name") or platform.processor() or platform.machine() or "unknown"
 
 
 def vector_instructions() -> str:

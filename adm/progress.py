@@ -14,9 +14,6 @@ logger = logging.getLogger(__name__)
 JOB: ContextVar[str] = ContextVar("job", default="")
 """The name of the job, such as "train adm-128-250"; bars and lines begin with it."""
 
-INTERVALS = (10.0, 60.0)
-"""Least and most seconds between lines; in between, a sixtieth of the elapsed time."""
-
 Chunk = TypeVar("Chunk", bound=Sized)
 
 DELAY = 1.0
@@ -78,7 +75,7 @@ class progress(tqdm):  # type: ignore[type-arg]  # noqa: N801 -- a verb, as tqdm
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Draw the bar, and log a line if one is due; log the end of the work only if a line came before."""
         closing, elapsed = self.disable, self.format_dict["elapsed"]
-        least, most = INTERVALS
+        least, most = 10.0, 60.0  # seconds between lines; in between, a sixtieth of the elapsed time
         if self._told is None:
             due = elapsed >= least
         elif closing:
