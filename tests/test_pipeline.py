@@ -477,9 +477,7 @@ class TestExtensions:
         return {name.partition("/")[0] for name in before if before[name] != after[name]}
 
     def test_a_field_with_a_default(self, copy, before):
-        self.edit(
-            copy / "adm/config/models.py", "    ema_rate: Fraction", "    restarts: int = 0\n    ema_rate: Fraction"
-        )
+        self.edit(copy / "adm/config/models.py", "    ema_warmup: bool", "    restarts: int = 0\n    ema_warmup: bool")
         assert self.triggers(copy) == before
         self.edit(copy / "params.yaml", "training: {batch_size: 32,", "training: {restarts: 1, batch_size: 32,")
         assert {"init", "train"} <= self.rerun(before, self.triggers(copy))

@@ -148,7 +148,6 @@ def choose(wanted: Request) -> Recipe:
     Raises:
         UserError: The side does not halve, or the hours are too few to start the jobs.
     """
-    channel_multiplier(wanted.image_size)
     jobs = 14 + 3 * wanted.runs
     starting = jobs * 2.5 / min(wanted.at_a_time, 4)  # a job takes 2.5 s to start
     left = 3600 * wanted.hours - starting
