@@ -25,7 +25,7 @@ from adm.pipeline.cost import (
     Seen,
     Weights,
 )
-from adm.planning.images import bytes_of_files, images_of
+from adm.planning.images import bytes_of_files, count_images
 from adm.report.compute import A100, SECONDS_PER_DAY, Device, utilisation
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
@@ -128,7 +128,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
     Raises:
         UserError: The images of a dataset cannot be counted.
     """
-    costs, counts = dict[str, Cost](), images_of(pipeline)
+    costs, counts = dict[str, Cost](), count_images(pipeline)
     for name, job in pipeline.jobs.items():
         work, seconds, stored = list[Work](), 0.0, 0
         for quantity in job.kind.cost(job, counts) if job.kind.cost else ():

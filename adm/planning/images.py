@@ -22,7 +22,7 @@ BYTES_OF_A_FILE = 147_897_477_120 // FOLDERS["imagenet"]
 ILSVRC2012_img_train.tar; headers of archives are less than 1 % of it."""
 
 
-def images_of(pipeline: Pipeline) -> Counts:
+def count_images(pipeline: Pipeline) -> Counts:
     """Count the images that the jobs of a params file process.
 
     Raises:

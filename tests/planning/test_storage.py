@@ -22,7 +22,7 @@ from adm.params.data import ReferenceParams
 from adm.pipeline import Pipeline
 from adm.pipeline.cost import INCEPTION
 from adm.planning.costs import costs_of
-from adm.planning.images import images_of
+from adm.planning.images import count_images
 from adm.sampling.batch import Samples, write_shard
 from adm.sampling.blocks import Shard, samples_of
 from adm.stages import gather, prepare, reference
@@ -112,7 +112,7 @@ def test_stored_files_are_as_large_as_they_are(tmp_path):
     store = {"source": "folder", "root": str(tmp_path / "photos"), "num_classes": 2, "stored": "files", "limit": 4}
     datasets = {"photos": store, "small": {"of": "photos", "image_size": 8}}
     pipeline = Pipeline(check({"datasets": datasets}, tmp_path / "params.yaml"))
-    counts = images_of(pipeline)
+    counts = count_images(pipeline)
     assert counts.datasets == {"photos": 4, "small": 4}
     prepare.run(counts.params.datasets["photos"].prepared, tmp_path / "store")
     assert files_in(tmp_path / "store") == costs_of(pipeline)["prepare/photos"].writes
@@ -128,7 +128,7 @@ def test_held_out_images_are_counted_and_so_are_their_features(embedded, stored,
     section = embedded.datasets["digits"].model_copy(update={"held_out": 0.2})
     changed = embedded.model_copy(update={"datasets": embedded.datasets | {"digits": section}})
     pipeline = Pipeline(changed)
-    counts = images_of(pipeline)
+    counts = count_images(pipeline)
     prepare.run(section, tmp_path / "digits")
     arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
     assert sum(array.nbytes for array in arrays) == costs_of(pipeline)["prepare/digits"].writes
