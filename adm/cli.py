@@ -147,7 +147,7 @@ def _keys(verb: str, params: dict[str, Any], incomplete: str) -> list[str]:
         jobs = Pipeline(load(params.get("params") or "params.yaml")).jobs.values()
     except UserError:
         return []
-    return [job.argument for job in jobs if job.verb == verb and job.argument.startswith(incomplete)]
+    return [job.argument for job in jobs if job.kind.verb == verb and job.argument.startswith(incomplete)]
 
 
 def _key_of(verb: str) -> Any:

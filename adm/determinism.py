@@ -33,10 +33,6 @@ def allow_tf32(allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = allowed
 
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Options of glibc's mallopt(3)."""
-
-
 def make_deterministic(threads: int) -> None:
     """Fix the number of threads of this process and use deterministic kernels.
 
@@ -57,5 +53,5 @@ def make_deterministic(threads: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         # The C library keeps freed memory: fetching pages anew for each feature map takes a twentieth of the time.
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-        libc.mallopt(M_MMAP_THRESHOLD, 2**25)
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD of mallopt(3)
+        libc.mallopt(-3, 2**25)  # M_MMAP_THRESHOLD

@@ -1,6 +1,7 @@
 """The generated dvc.yaml of a params file: one stage for each job, with exact dependencies and outputs."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,8 @@ from adm.pipeline import Job, Pipeline
 
 NAME = "dvc.yaml"
 
-HEADER = """\
-# Generated from {params}: do not edit.
-#
-#   {command}
-"""
-
 MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
 """Keys of tables, figures and claims that are measured in seconds: no comparison of results takes them in."""
-
-
-SCORED = ("evaluate", "curve", "judge")
-"""Kinds of jobs whose outputs hold scores of runs, which `dvc metrics` compares."""
 
 
 def command_of(params: Path) -> str:
@@ -32,12 +23,7 @@ def command_of(params: Path) -> str:
 
 
 def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
-    """Write the text of the dvc.yaml of a params file.
-
-    Args:
-        params: The params file, relative to the project's root.
-        files: The params file and its bases.
-        pipeline: Its jobs.
+    """Write the text of the dvc.yaml of a params file, relative to the project's root; `files` are it and its bases.
 
     Raises:
         UserError: The results folder is outside the project, where DVC cannot track it.
@@ -49,7 +35,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     whole = Pipeline(pipeline.params, 1)
     folder = params.parent
     root = os.path.relpath(Path(), folder)
-    lines = [HEADER.format(params=params, command=command_of(params)), "stages:"]
+    lines = [f"# Generated from {params}: do not edit.", "#", f"#   {command_of(params)}", "", "stages:"]
     for job in whole.jobs.values():
         lines += _stage(job, params, files, "" if root == "." else root)
     lines += _shown(whole, folder)
@@ -67,10 +53,7 @@ def check_stages(path: Path, params: Path, pipeline: Pipeline) -> None:
     Raises:
         UserError: It differs or is missing; the message names the command that generates it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        text = ""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text != render(params, read(params).files, pipeline):
         raise UserError(f"{path}: its stages are not those of {params}; type: {command_of(params)}")
 
@@ -96,12 +79,11 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
 def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     """Declare what `dvc metrics` and `dvc plots` show where it is, so that no stage has another output for them."""
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
-
-    def path(target: Path) -> str:
-        return os.path.relpath(target, folder)
+    path = partial(os.path.relpath, start=folder)
 
     # Of scores their folders: DVC looks for the files.
-    metrics = [f"- {path(found)}" for found in dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
+    scored = dict.fromkeys(job.out.parent for job in jobs if job.kind.name in ("evaluate", "curve", "judge"))
+    metrics = [f"- {path(found)}" for found in scored]
     metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.kind.name == "claims"]
     plots, losses = [], dict[str, list[str]]()
     for job in jobs:

@@ -15,13 +15,15 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from signal import SIGTERM
 
 import yaml
 from tqdm import tqdm
 
 from adm import progress
 from adm.artifacts.manifest import library_versions
-from adm.machine import Usage, processor_name
+from adm.machine import processor_name
 from adm.params import UserError
 from adm.pipeline import Job
 
@@ -30,9 +32,6 @@ LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tensorf
 
 KEPT = "ADM_JOURNAL"
 """Environment variable that tells the child processes of a job the path of its journal."""
-
-SIGTERM_CODE = 143
-"""Exit code of a process that SIGTERM stopped."""
 
 
 @contextmanager
@@ -91,7 +90,7 @@ def _written(path: Path, job: Job) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     file, root, is_launched = _File(path), logging.getLogger(), os.environ.get(KEPT) == str(path)
     root.addHandler(file)
-    began, ended = Usage.now(), "finished"
+    began, ended = os.times(), "finished"
     if not is_launched:
         # A blank line separates runs; a killed run may have left half a line.
         file.write(f"\n{_header(job)}" if path.stat().st_size else _header(job))
@@ -106,7 +105,7 @@ def _written(path: Path, job: Job) -> Iterator[None]:
     finally:
         if not is_launched:
             del os.environ[KEPT]
-            file.write(_timed(ended, began, Usage.now()))
+            file.write(f"{time.strftime(_File.CLOCK)} {ended} after {_used(began)}\n")
         root.removeHandler(file)
         file.close()
 
@@ -134,7 +133,7 @@ def _ended(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C"
     if isinstance(error, SystemExit):
-        return "stopped by SIGTERM" if error.code == SIGTERM_CODE else f"ended with exit code {error.code}"
+        return "stopped by SIGTERM" if error.code == 128 + SIGTERM else f"ended with exit code {error.code}"
     return "failed"
 
 
@@ -145,10 +144,13 @@ def _printed(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)) if isinstance(error, Exception) else ""
 
 
-def _timed(ended: str, began: Usage, now: Usage) -> str:
-    wall, processor = now.wall - began.wall, now.processor - began.processor
-    used = f"{processor:.1f} s of processor time and at most {now.peak / 2**20:.0f} MiB of memory"
-    return f"{time.strftime(_File.CLOCK)} {ended} after {wall:.1f} s, with {used}\n"
+def _used(began: os.times_result) -> str:
+    """Tell the time since then, and the processor time and the peak memory of this process and its ended children."""
+    now, unit = os.times(), 1 if sys.platform == "darwin" else 1024
+    processor = sum(now[:4]) - sum(began[:4])
+    peak = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN)) * unit
+    wall = f"{now.elapsed - began.elapsed:.1f} s"
+    return f"{wall}, with {processor:.1f} s of processor time and at most {peak / 2**20:.0f} MiB of memory"
 
 
 class _File(logging.FileHandler):
@@ -181,6 +183,6 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, unless a progress bar shows the same."""
-        if not (record.name == progress.__name__ and progress.on_terminal()):
+        if not (record.name == progress.__name__ and sys.stderr.isatty()):
             with suppress(OSError, ValueError):
                 tqdm.write(self.format(record), file=sys.stderr)

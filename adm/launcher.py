@@ -17,9 +17,6 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from adm.errors import UserError
 from adm.parallel import LOST, RUN_ID
 
-ENDED = (LOST, 128 + signal.SIGTERM, -signal.SIGTERM)
-"""Exit codes that another process's failure causes: contact was lost, or the launcher ended this one."""
-
 SHUTDOWN = 10
 """Seconds between asking a process to end and killing it."""
 
@@ -27,7 +24,7 @@ PORT = "ADM_MEETING_PORT"
 """Environment variable of the calls on the nodes: the port at which their launchers meet, on the machine of srun."""
 
 
-def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
+def launch(processes: int, nodes: int, place: str) -> None:
     """Run this command line in several processes, to their end.
 
     On several nodes srun repeats this call, once on each, and the repeated calls start the processes of their nodes.
@@ -41,9 +38,19 @@ def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
         UserError: A process failed; the message names it and its error, and the others are ended. Or there are to be
             several nodes, and this is no job of Slurm that has them.
     """
-    command, met_at = ["-m", "adm", *sys.argv[1:]], _meeting()
+    command = ["-m", "adm", *sys.argv[1:]]
+    # Where the launchers of the nodes meet, in a call that srun made.
+    met_at = f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{os.environ[PORT]}" if PORT in os.environ else None
     if nodes > 1 and met_at is None:
-        _check_nodes(processes, nodes, place)
+        # Some sites do not tell a job its number of nodes.
+        if "SLURM_JOB_ID" not in os.environ or int(os.environ.get("SLURM_JOB_NUM_NODES", nodes)) < nodes:
+            verb = " ".join(["adm", *sys.argv[1:]])
+            each = f"--nnodes {nodes} --nproc-per-node {processes} --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500"
+            raise UserError(
+                f"{place}: this is no job of Slurm with {nodes} nodes; type `snakemake "
+                f"--workflow-profile workflow/profiles/slurm`, `salloc --nodes {nodes} {verb}`, or on each node "
+                f"`torchrun {each} -m {verb}`"
+            )
         _run_on_nodes([sys.executable, *command], nodes)
         return
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
@@ -67,22 +74,6 @@ def launch(processes: int, nodes: int = 1, place: str = "nodes") -> None:
         raise UserError(f"cannot meet the other launchers at {config.rdzv_endpoint}: {error}") from error
     except SignalException as error:
         sys.exit(128 + error.sigval)
-
-
-def _check_nodes(processes: int, nodes: int, place: str) -> None:
-    # Some sites do not tell a job its number of nodes.
-    if "SLURM_JOB_ID" not in os.environ or int(os.environ.get("SLURM_JOB_NUM_NODES", nodes)) < nodes:
-        verb = " ".join(["adm", *sys.argv[1:]])
-        each = f"--nnodes {nodes} --nproc-per-node {processes} --rdzv-backend c10d --rdzv-endpoint FIRST_NODE:29500"
-        raise UserError(
-            f"{place}: this is no job of Slurm with {nodes} nodes; type `snakemake --workflow-profile "
-            f"workflow/profiles/slurm`, `salloc --nodes {nodes} {verb}`, or on each node `torchrun {each} -m {verb}`"
-        )
-
-
-def _meeting() -> str | None:
-    """Return where the launchers of the nodes meet, as HOST:PORT; None if srun did not make this call."""
-    return f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{os.environ[PORT]}" if PORT in os.environ else None
 
 
 def _run_on_nodes(command: Sequence[str], nodes: int) -> None:
@@ -128,10 +119,11 @@ def first_failure(error: ChildFailedError, processes: int) -> str:
     that was ended, or lost another one, is reported only if no other kind of failure was recorded. A process that hangs
     is killed much later; then the one that lost it is reported. Among equals the first record is taken.
     """
+    ended = LOST, 128 + signal.SIGTERM, -signal.SIGTERM
     failures = error.failures
     last = min(failure.timestamp for failure in failures.values()) + SHUTDOWN
     early = [rank for rank, failure in failures.items() if failure.timestamp < last]
-    rank = min(early, key=lambda rank: (failures[rank].exitcode in ENDED, failures[rank].timestamp))
+    rank = min(early, key=lambda rank: (failures[rank].exitcode in ended, failures[rank].timestamp))
     failure = failures[rank]
     if isinstance(failure.message, dict):
         said = failure.message["message"]

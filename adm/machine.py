@@ -1,17 +1,14 @@
-"""This machine: its processor, its GPUs, programs compiled for it, and the resources that a process has used."""
+"""This machine: its processor, its GPUs, and programs compiled for it."""
 
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from platformdirs import user_cache_path
 
@@ -25,8 +22,7 @@ _taken: list[tuple[int, Any]] = []
 
 def processor_name() -> str:
     """Name this machine's processor."""
-    named = _processor_facts("model name"), platform.processor(), platform.machine()
-    return next(filter(None, named), "unknown")
+    return _processor_facts("model name") or platform.processor() or platform.machine() or "unknown"
 
 
 def vector_instructions() -> str:
@@ -105,29 +101,3 @@ def take_gpu(names: Sequence[str], first: int = 0) -> int:
         count = len(names)
         raise UserError(f"device 'cuda': other jobs hold all {count} GPUs here; give snakemake --resources gpu={count}")
     return _taken[0][0]
-
-
-@dataclass(frozen=True)
-class Usage:
-    """The time and memory that this process and its finished child processes have used.
-
-    Attributes:
-        wall: Seconds by a clock that starts anywhere.
-        processor: Seconds of all threads, in and out of the kernel.
-        peak: Bytes of memory of the largest process, at its largest.
-    """
-
-    wall: float
-    processor: float
-    peak: int
-
-    @classmethod
-    def now(cls) -> Self:
-        """Return the usage up to now."""
-        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        unit = 1 if sys.platform == "darwin" else 1024
-        return cls(
-            wall=time.monotonic(),
-            processor=sum(usage.ru_utime + usage.ru_stime for usage in used),
-            peak=max(usage.ru_maxrss for usage in used) * unit,
-        )

@@ -32,17 +32,8 @@ LOST = 3
 RUN_ID = "adm-"
 """Prefix of the ids of runs that `adm.launcher` starts."""
 
-PR_SET_PDEATHSIG = 1
-"""Option of Linux's prctl(2): the signal that a process gets when its parent ends."""
-
 CALLED = "adm/called"
 """Key of the job's store that asks every process to answer."""
-
-INTERVAL, PATIENCE = 0.5, 5.0
-"""Seconds between looks for a call, and from a call to the count of the answers."""
-
-TIMEOUT = timedelta(seconds=30)
-"""How long to wait for the job's store."""
 
 CPU = torch.device("cpu")
 
@@ -56,10 +47,6 @@ class RollCall:
     An exchange names at most a neighbour, which may itself have ended because it lost another one. All that live answer
     the first call, so every process finds the same ones missing.
 
-    Args:
-        rank: The rank of this process.
-        size: The number of processes.
-
     Raises:
         RuntimeError: The job's store, whose address torchrun gives, cannot be reached.
     """
@@ -67,7 +54,8 @@ class RollCall:
     def __init__(self, rank: int, size: int) -> None:
         self._rank, self._size = rank, size
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        self._store = dist.TCPStore(host, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
+        wait = timedelta(seconds=30)
+        self._store = dist.TCPStore(host, port, is_master=False, timeout=wait)  # type: ignore[attr-defined]
         self._store.set(f"adm/node/{rank}", os.environ.get("SLURMD_NODENAME", socket.gethostname()))
         # The launcher of rank 0 keeps the store, and is itself missing if that is gone.
         self._keeper = f"rank 0 on {self._node(0)}"
@@ -79,7 +67,7 @@ class RollCall:
         """Call all processes; return the ranks and nodes of those that do not answer, or "" if they all do."""
         try:
             self._store.set(CALLED, "")
-            time.sleep(PATIENCE)
+            time.sleep(5.0)  # ten times as long as those that live take to look
             silent = [rank for rank in range(self._size) if not self._store.check([f"adm/here/{rank}"])]
             return " and ".join(f"rank {', '.join(map(str, r))} on {node}" for node, r in groupby(silent, self._node))
         except RuntimeError:
@@ -95,7 +83,7 @@ class RollCall:
 
     def _answer(self) -> None:
         with suppress(RuntimeError):
-            while not self._ended.wait(INTERVAL):
+            while not self._ended.wait(0.5):
                 if self._store.check([CALLED]):
                     self._store.set(f"adm/here/{self._rank}", "")
                     return
@@ -103,14 +91,7 @@ class RollCall:
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a job, as one of them sees them.
-
-    Attributes:
-        rank: The number of this process, from 0.
-        size: The number of processes.
-        device: The device that this process computes on.
-        roll_call: Finds out who is gone; None if there is only one process.
-    """
+    """The processes of a job, as one of them sees them; without a roll call if it is the only one."""
 
     rank: int = 0
     size: int = 1
@@ -126,11 +107,6 @@ class Group:
     def rank_slice(self) -> slice:
         """The items of a list that this rank works on: every `size`-th one, from `rank` on."""
         return slice(self.rank, None, self.size)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """How an artifact was computed, for its manifest: what can change the last bits of numbers."""
-        return {"processes": self.size, "device": self.device.type}
 
     def map(self, function: Callable[[T], Arrays], items: Iterable[T]) -> Iterator[Arrays]:
         """Yield function(item) for every item, in order, on every process; each process computes its rank slice.
@@ -177,12 +153,8 @@ class Group:
     def check_identical(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that every process holds the same bits.
 
-        Args:
-            tensors: What this process holds.
-            what: The subject of the error message.
-
         Raises:
-            UserError: Another process holds other bits.
+            UserError: Another process holds other bits; the message is about `what`.
         """
         if self.size == 1:
             return
@@ -199,10 +171,6 @@ class Group:
         if self.size > 1:
             # A CPU tensor is exchanged over gloo; torch's own barrier would use the GPUs.
             self._gather_parts(torch.tensor(self.rank))
-
-    def wait_for_main(self) -> None:
-        """Return when rank 0 has called this."""
-        self.broadcast(0)
 
     def _gather_parts(self, value: Tensor) -> list[Tensor]:
         value = value.contiguous()
@@ -258,7 +226,8 @@ def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
     if size == 1:
         yield Group(device=own)
         return
-    _die_with_parent()
+    if sys.platform == "linux":  # ends with its launcher, even where that is killed: PR_SET_PDEATHSIG of prctl(2)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     backend = "gloo"
     if own.type == "cuda":
         backend = "cpu:gloo,cuda:nccl"
@@ -277,11 +246,7 @@ def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
 
 
 def report_failure(message: str) -> bool:
-    """Tell `adm.launcher` why this process fails, so that the launcher alone prints it.
-
-    Returns:
-        Whether it started this process.
-    """
+    """Tell `adm.launcher`, if it started this process, why it fails, so that it alone prints it; return whether."""
     if not os.environ.get("TORCHELASTIC_RUN_ID", "").startswith(RUN_ID):
         return False
     content = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
@@ -302,9 +267,3 @@ def _exit_if_lost(roll_call: RollCall | None = None) -> Iterator[None]:
         if not report_failure(message):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(LOST)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process if its launcher is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -14,26 +14,25 @@ logger = logging.getLogger(__name__)
 JOB: ContextVar[str] = ContextVar("job", default="")
 """The name of the job, such as "train adm-128-250"; bars and lines begin with it."""
 
-INTERVALS = (10.0, 60.0)
-"""Least and most seconds between lines; in between, a sixtieth of the elapsed time."""
-
 Chunk = TypeVar("Chunk", bound=Sized)
 
 DELAY = 1.0
 """Seconds before a bar appears, so that short work shows none."""
 
 
-def progress(
-    iterable: Iterable[Any] | None = None,
-    total: float | None = None,
-    unit: str = "step",
-    *,
-    name: str = "",
-    initial: float = 0,
-) -> "Progress":
-    """Show the progress of work: iterate over the result, or call its `update` and `close`, as with `tqdm`.
+def rows_of(chunks: Iterable[Chunk], total: int, *, name: str = "") -> Iterator[Chunk]:
+    """Yield the chunks of `total` images, or their features, and show how many are done."""
+    with progress(total=total, unit="image", name=name) as bar:
+        for chunk in chunks:
+            yield chunk
+            bar.update(len(chunk))
 
-    It shows nothing unless the logger of this module is enabled for level INFO, as the command line does.
+
+class progress(tqdm):  # type: ignore[type-arg]  # noqa: N801 -- a verb, as tqdm's own
+    """Show the progress of work: iterate over it, or call its `update` and `close`, as with `tqdm`.
+
+    The bar is drawn only on a terminal; lines are logged at intervals. It shows nothing unless the logger of this
+    module is enabled for level INFO, as the command line does.
 
     Args:
         iterable: What to iterate over; None if `update` counts.
@@ -42,37 +41,20 @@ def progress(
         name: The task, if a job has several.
         initial: The count at the start.
     """
-    return Progress(
-        iterable,
-        desc=" ".join(filter(None, [JOB.get(), name])) or None,
-        total=total,
-        unit=unit,
-        unit_scale=unit == "B",
-        initial=initial,
-    )
-
-
-def rows_of(chunks: Iterable[Chunk], total: int, unit: str = "image", *, name: str = "") -> Iterator[Chunk]:
-    """Yield the chunks of `total` rows, and show how many rows are done."""
-    with progress(total=total, unit=unit, name=name) as bar:
-        for chunk in chunks:
-            yield chunk
-            bar.update(len(chunk))
-
-
-def on_terminal() -> bool:
-    """Tell whether stderr is a terminal, on which bars can be drawn."""
-    return sys.stderr.isatty()
-
-
-class Progress(tqdm):  # type: ignore[type-arg]
-    """A bar that is drawn only on a terminal, and that logs a line at intervals."""
 
     # Every step checks the clock, so tqdm needs no monitor thread for slow steps.
     monitor_interval = 0
 
-    def __init__(self, iterable: Iterable[Any] | None, **settings: Any) -> None:
-        self._draws = on_terminal()
+    def __init__(
+        self,
+        iterable: Iterable[Any] | None = None,
+        total: float | None = None,
+        unit: str = "step",
+        *,
+        name: str = "",
+        initial: float = 0,
+    ) -> None:
+        self._draws = sys.stderr.isatty()
         self._told: float | None = None
         self._told_at = 0.0
         super().__init__(
@@ -83,13 +65,17 @@ class Progress(tqdm):  # type: ignore[type-arg]
             delay=DELAY,
             miniters=1,
             mininterval=0.1 if self._draws else DELAY,
-            **settings,
+            desc=" ".join(filter(None, [JOB.get(), name])) or None,
+            total=total,
+            unit=unit,
+            unit_scale=unit == "B",
+            initial=initial,
         )
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Draw the bar, and log a line if one is due; log the end of the work only if a line came before."""
         closing, elapsed = self.disable, self.format_dict["elapsed"]
-        least, most = INTERVALS
+        least, most = 10.0, 60.0  # seconds between lines; in between, a sixtieth of the elapsed time
         if self._told is None:
             due = elapsed >= least
         elif closing:

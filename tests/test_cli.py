@@ -96,9 +96,9 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     # No section that the stage asks for is missing, but what guides a run that is not guided, and what tells at what
     # size stored files are read where none are.
     missing = {name for name, value in given.items() if value is None}
-    unread = {"dataset"} if job.verb in ("features", "reference", "judge") else set()
+    unread = {"dataset"} if job.kind.verb in ("features", "reference", "judge") else set()
     # Only a search samples like a run.
-    unread |= {"run", "extractor"} if job.verb == "schedule" else set()
+    unread |= {"run", "extractor"} if job.kind.verb == "schedule" else set()
     assert missing <= {"classifier_model", "model", "guide_model", "asked"} | unread
 
 
@@ -107,7 +107,7 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
 def test_an_unknown_key_is_named_with_those_that_are_near(refused, pipeline, verb):
     message = refused(verb.replace("_", "-"), "adm-128-no")
     assert message.startswith(f"{verb} 'adm-128-no': is not in the params file; ")
-    known = [job.argument for job in pipeline.jobs.values() if job.verb == verb]
+    known = [job.argument for job in pipeline.jobs.values() if job.kind.verb == verb]
     assert any(key in message for key in known) or (not known and "there are none" in message)
     assert not Path("results").exists()
 

@@ -121,9 +121,9 @@ class TestEveryScale:
 
     def test_its_command_finds_each_job(self, pipeline):
         for name, job in pipeline.jobs.items():
-            assert pipeline.find(job.verb, job.argument, job.shard) == job
+            assert pipeline.find(job.kind.verb, job.argument, job.shard) == job
             assert job.name == name
-            assert (job.verb.replace("_", "-"), job.argument) == (
+            assert (job.kind.verb.replace("_", "-"), job.argument) == (
                 job.command[0],
                 " ".join(job.command[1:2]),
             ) or not job.key
@@ -477,9 +477,7 @@ class TestExtensions:
         return {name.partition("/")[0] for name in before if before[name] != after[name]}
 
     def test_a_field_with_a_default(self, copy, before):
-        self.edit(
-            copy / "adm/config/models.py", "    ema_rate: Fraction", "    restarts: int = 0\n    ema_rate: Fraction"
-        )
+        self.edit(copy / "adm/config/models.py", "    ema_warmup: bool", "    restarts: int = 0\n    ema_warmup: bool")
         assert self.triggers(copy) == before
         self.edit(copy / "params.yaml", "training: {batch_size: 32,", "training: {restarts: 1, batch_size: 32,")
         assert {"init", "train"} <= self.rerun(before, self.triggers(copy))

@@ -1,5 +1,7 @@
 # What rules are made of. A rule is a kind of job; `adm.pipeline` gives its files, params, threads and resources.
 
+import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -78,7 +80,8 @@ def inputs(rule):
 def outputs(rule):
     """What a rule writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
     kind = KINDS[rule]
-    paths = [directory(path) if is_folder else path for path, is_folder in kind.patterns(PIPELINE.root)]
+    paths = [os.path.join(ROOT, path) for path in kind.outputs.values()]
+    paths = [directory(path.rstrip(os.sep)) if path.endswith(os.sep) else path for path in paths]
     if "{shard}" in kind.wildcards:
         return [temp(path) for path in paths]
     how = {"category": f"{rule.capitalize().rstrip('s')}s", "labels": {rule: "{key}"}}
@@ -88,7 +91,7 @@ def outputs(rule):
 
 def log_of(rule):
     """Where a job's output goes. The stage's own journal beside it, in `.txt`, keeps all tries."""
-    return KINDS[rule].log_pattern(PIPELINE.root)
+    return f"{os.path.join(ROOT, 'logs', rule, *KINDS[rule].wildcards)}.out"
 
 
 def keys(rule):
@@ -127,7 +130,13 @@ def triggers(rule):
     The code's digest is a param, not an input file. If an input file is about to be made again, Snakemake does not
     notice other changes of the jobs that read it. DVC only compares files, so `resolve` writes one for each job.
     """
-    return (lambda wildcards: job(rule, wildcards).triggers) if rule in SEVERAL else PIPELINE.fingerprint
+    return (lambda wildcards: job(rule, wildcards).triggers) if rule in SEVERAL else fingerprint()
+
+
+def fingerprint():
+    """A hash of what has any job run again."""
+    found = {name: one.triggers for name, one in PIPELINE.jobs.items()}
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
 def command(rule):

@@ -14,15 +14,8 @@ def arguments(stage: Callable[..., None], job: Any, environment: Any) -> dict[st
     A parameter has the name of a section that the job reads, of an input, or of an output; of `out`, the path that it
     writes, of `work`, the folder of its intermediate state, or of `key` and `shard`, which part of what; `inputs` are
     all of them, and `artifacts` the same by kind and key. Any other name is that of an attribute of the environment. A
-    section that the job does not read is the parameter's default, or None.
-
-    Args:
-        stage: The function.
-        job: An `adm.pipeline.Job`.
-        environment: What no result depends on, but how often logs tell of it: the device, say.
-
-    Returns:
-        Values by the names of parameters.
+    section that the job, an `adm.pipeline.Job`, does not read is the parameter's default, or None. No result depends on
+    the environment, but how often logs tell of it: the device, say.
     """
     own = {
         **{name: getattr(job, name) for name in ("out", "work", "key", "shard")},

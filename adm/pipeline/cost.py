@@ -1,13 +1,12 @@
 """What a job costs, in quantities that a kind declares and `adm.planning` turns into operations, seconds and bytes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from adm.config.data import GraphParams
 from adm.config.models import AnyModel, ClassifierModel, DiffusionModel, Precision, UpsamplerModel
 from adm.params import Params
-from adm.params.data import DatasetParams, ExtractorParams, PublishedGraphParams
+from adm.params.data import DatasetParams, ExtractorParams, PublishedGraphParams, PublishedReferenceParams
 from adm.params.runs import RunParams, SamplingParams
 
 GRADIENT = 2
@@ -23,17 +22,24 @@ WIDTHS = {"dinov2-vitl14": 1024}
 """Numbers of pooled features of an image from the networks that give no others."""
 
 
-class Counts(Protocol):
-    """Numbers of images, as `adm.planning.images.ImageCounts` has them."""
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of images that the jobs of a params file process; of datasets including those that they hold out."""
 
     params: Params
     datasets: dict[str, int]
 
     def trained_on(self, dataset: str) -> int:
-        """Count the images that a dataset does not hold out."""
+        """Count the images that a dataset does not hold out, to within one per class."""
+        count = self.datasets[dataset]
+        return count - int(count * self.params.datasets[dataset].held_out)
 
     def of_reference(self, reference: str) -> int:
         """Count a reference batch's images."""
+        section = self.params.all_references[reference]
+        if isinstance(section, PublishedReferenceParams):
+            return section.num_images or 10_000  # as those that are released have
+        return section.num_images
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,6 @@ class Files:
 
 
 Quantity = Passes | Seen | Decoded | Operations | Weights | Bytes | Files
-CostOf = Callable[[Any, Counts], Iterable[Quantity]]
-"""The quantities of a job, an `adm.pipeline.Job`."""
 
 
 def fitted(images: int, *widths: int) -> Operations:

@@ -27,7 +27,7 @@ def _fetch_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     yield from [Bytes(size)] if size is not None else _adopted_bytes(part, key, counts)
 
 
-def _adopt(part: str, folder: str, help_: str = "") -> Kind:
+def _adopt(part: str, folder: str) -> Kind:
     def jobs(graph: "Pipeline") -> Iterator[Job]:
         for key, published in getattr(graph.params.published, part).items():
             model = {"model": graph.params.models[published.model]} if part == "checkpoints" else {}
@@ -39,7 +39,7 @@ def _adopt(part: str, folder: str, help_: str = "") -> Kind:
 
     kind = Kind(
         name=f"adopt_{part}",
-        help=help_,
+        help="Turn a published file into the artifact that it stands for.",
         outputs={"out": f"{folder}/{{key}}/"},
         jobs=jobs,
         cost=cost,
@@ -90,10 +90,6 @@ FETCH = Kind(
     jobs=_fetched,
     cost=_fetch_cost,
 )
-ADOPT = [
-    _adopt(part, folder, "Turn a published file into the artifact that it stands for.")
-    for part, folder in FOLDERS.items()
-]
 PREPARE = Kind(
     name="prepare",
     help="Turn a source of images into shards.",
@@ -110,4 +106,4 @@ EXTRACTOR = Kind(
     reads=("dataset",),
 )
 
-KINDS = [RESOLVE, FETCH, *ADOPT, PREPARE, EXTRACTOR]
+KINDS = [RESOLVE, FETCH, *(_adopt(*each) for each in FOLDERS.items()), PREPARE, EXTRACTOR]

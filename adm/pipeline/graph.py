@@ -3,8 +3,6 @@
 A package beside this one declares a kind by an entry point of the group `adm.kinds`, which names a `Kind`.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -39,9 +37,6 @@ MAKERS = {
     "throughput": "throughput",
 }
 """By what references name, a kind of job that makes it."""
-
-TAKEN = frozenset({"gans", "graphs", "all_references"})
-"""What is read with its own section."""
 
 NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studies": STUDY}
 """By what tables, figures and claims need, the kind of job that makes it, if it has another name."""
@@ -80,14 +75,13 @@ class Pipeline:
     @cached_property
     def jobs(self) -> dict[str, Job]:
         """Every job by its name, each after the jobs that it waits for."""
-        makers = self._makers
-        named = {job.name: job for job in makers.values()}
-        after = {name: [makers[path].name for path in job.inputs.values()] for name, job in named.items()}
+        named = {job.name: job for job in self.makers.values()}
+        after = {name: self.after(job) for name, job in named.items()}
         return {name: named[name] for name in TopologicalSorter(after).static_order()}
 
     @cached_property
-    def _makers(self) -> dict[Path, Job]:
-        """The job that makes each artifact."""
+    def makers(self) -> dict[Path, Job]:
+        """The job that makes each file or folder."""
         made = [job for kind in kinds().values() for job in self._jobs_of(kind)]
         return {path: job for job in made for path in job.outputs.values()}
 
@@ -110,10 +104,6 @@ class Pipeline:
     def path(self, kind: str, key: str) -> Path:
         """Return the path of the artifact of a kind and a key."""
         return Job(kinds()[kind], key, self.root).outputs["out"]
-
-    def kind(self, name: str) -> Kind:
-        """Return a kind by its name."""
-        return kinds()[name]
 
     def named(self, entry: Section, *fields: str) -> Read:
         """Return what a job reads for the references of an entry: of all, or of the given fields in their order.
@@ -141,7 +131,8 @@ class Pipeline:
         if of == "checkpoints":
             role = "model" if name == "checkpoint" else f"{name}_model"
             return inputs, {role: params.models[params.model_of(key)]}
-        return inputs, {name: getattr(params, of)[key]} if of in TAKEN else {}
+        with_section = of in ("gans", "graphs", "all_references")
+        return inputs, {name: getattr(params, of)[key]} if with_section else {}
 
     def dataset(self, key: str) -> Path:
         """Return the path of a dataset's images; those of a view are of the dataset whose view it is."""
@@ -199,11 +190,7 @@ class Pipeline:
 
     def after(self, job: Job) -> list[str]:
         """Return the names of the jobs whose artifacts a job reads."""
-        return list(dict.fromkeys(self.maker(path).name for path in job.inputs.values()))
-
-    def maker(self, path: Path) -> Job:
-        """Return the job that writes a file or folder."""
-        return self._makers[path]
+        return list(dict.fromkeys(self.makers[path].name for path in job.inputs.values()))
 
     @property
     def triggers(self) -> dict[str, dict[str, Any]]:
@@ -221,7 +208,7 @@ class Pipeline:
         Raises:
             UserError: There is no such job; the message names those that exist.
         """
-        jobs = {job.argument: job for job in self.jobs.values() if job.verb == verb and job.shard == shard}
+        jobs = {job.argument: job for job in self.jobs.values() if job.kind.verb == verb and job.shard == shard}
         if verb == "sample" and (shard or argument not in jobs):
             # A whole run can be sampled even if the params file cuts it into shards, and the other way round.
             count = int(shard.rpartition("-")[2]) if shard else 1
@@ -244,12 +231,6 @@ class Pipeline:
             return taken  # type: ignore[no-any-return]
         # Studies are computed by a single process.
         return taken.model_copy(update={"nodes": 1, "processes": 1})
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what has any job run again."""
-        triggers = {name: job.triggers for name, job in self.jobs.items()}
-        return hashlib.sha256(json.dumps(triggers).encode()).hexdigest()
 
     @property
     def shown(self) -> dict[str, list[str]]:

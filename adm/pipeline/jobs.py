@@ -9,7 +9,7 @@ from adm.artifacts.code import STAGES, code_digest, code_of_record
 from adm.config.base import Config
 from adm.config.registry import rows_in
 from adm.params.section import Section
-from adm.pipeline.cost import CostOf
+from adm.pipeline.cost import Counts, Quantity
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -48,7 +48,7 @@ class Kind:
     entry: str = ""
     reads: tuple[str, ...] = ()
     jobs: "Callable[[Pipeline], Iterator[Job]] | None" = None
-    cost: CostOf | None = None
+    cost: "Callable[[Job, Counts], Iterator[Quantity]] | None" = None
     verb: str = ""
     stage: str = ""
     made_by: str = ""
@@ -68,19 +68,11 @@ class Kind:
         declared = [each.__module__ for each in (self.params, self.jobs) if each is not None]
         STAGES[self.verb] = (self.stage, *(name for name in declared if not name.startswith("adm.")))
 
-    def patterns(self, root: Path) -> list[tuple[str, bool]]:
-        """Return the paths of its outputs, with the wildcards `{key}` and `{shard}`, and whether each is a folder."""
-        return [(f"{root}/{path.rstrip('/')}", path.endswith("/")) for path in self.outputs.values()]
-
     @property
     def wildcards(self) -> list[str]:
         """The wildcards of its outputs, of "{key}" and "{shard}"."""
         written = "".join(self.outputs.values())
         return [part for part in ("{key}", "{shard}") if part in written]
-
-    def log_pattern(self, root: Path) -> str:
-        """Return the path of what its jobs print, with the same wildcards."""
-        return "/".join([f"{root}/logs", self.name, *self.wildcards]) + ".out"
 
 
 @dataclass(frozen=True)
@@ -106,16 +98,6 @@ class Job:
     shard: str = ""
 
     @property
-    def verb(self) -> str:
-        """The stage that executes it."""
-        return self.kind.verb
-
-    @property
-    def stage(self) -> str:
-        """The stage that its outputs name as their maker."""
-        return self.kind.made_by
-
-    @property
     def argument(self) -> str:
         """Its key on the command line."""
         return f"{self.kind.prefix}{self.key}"
@@ -124,7 +106,7 @@ class Job:
     def command(self) -> list[str]:
         """The words of the command line, without the params file."""
         shard = ["--shard", self.shard] if self.shard else []
-        return [self.verb.replace("_", "-"), *filter(None, [self.argument, self.kind.flag]), *shard]
+        return [self.kind.verb.replace("_", "-"), *filter(None, [self.argument, self.kind.flag]), *shard]
 
     @property
     def name(self) -> str:
@@ -160,12 +142,7 @@ class Job:
     @property
     def code(self) -> str:
         """The digest of its stage's code, with the rows of registries that its sections name."""
-        return code_digest(self.stage, tuple(rows_in(self.sections)))
-
-    @property
-    def code_of_record(self) -> str:
-        """The digest that stands for its code."""
-        return code_of_record(self.stage, self.code)
+        return code_digest(self.kind.made_by, tuple(rows_in(self.sections)))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -175,7 +152,7 @@ class Job:
     @property
     def triggers(self) -> dict[str, Any]:
         """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
-        return {"code": self.code_of_record, "params": self.values}
+        return {"code": code_of_record(self.kind.made_by, self.code), "params": self.values}
 
 
 def _plain(content: Any) -> Any:

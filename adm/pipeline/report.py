@@ -10,6 +10,7 @@ from adm.params.figures import SchedulesFigureParams
 from adm.params.needs import excerpt, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import keys_in, keys_read
 from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
+from adm.pipeline.data import RESOLVE
 from adm.pipeline.jobs import Job, Kind
 from adm.report.page.content import digest_of_parts
 
@@ -50,10 +51,11 @@ def _page(graph: "Pipeline") -> Iterator[Job]:
     """Yield the job of the page, which shows all tables, figures and claims, the logs of training, and the params."""
     if not any(graph.shown.values()):
         return
-    shown = [Job(graph.kind(name), key, graph.root) for name, keys in graph.shown.items() for key in keys]
+    kinds = {kind.name: kind for kind in KINDS}
+    shown = [Job(kinds[name], key, graph.root) for name, keys in graph.shown.items() for key in keys]
     inputs = {f"{job.name}.{ending}": path for job in shown for ending, path in job.outputs.items()}
     inputs |= {f"training/{key}": graph.artifact("training", key) for key in graph.params.segments}
-    inputs["params"] = Job(graph.kind("resolve"), "", graph.root).outputs["params"]
+    inputs["params"] = Job(RESOLVE, "", graph.root).outputs["params"]
     yield graph.job(REPORT, "", inputs, parts=digest_of_parts())
 
 

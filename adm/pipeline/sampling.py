@@ -5,10 +5,11 @@ sampling in one process.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adm.params.runs import RunParams, UpsampledRunParams
+from adm.params.runs import SamplingParams
 from adm.pipeline.cost import LABEL, Bytes, Counts, Quantity, pixels, sampled
 from adm.pipeline.jobs import Job, Kind
 from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
@@ -16,12 +17,10 @@ from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
 
-AnyRun = RunParams | UpsampledRunParams
 
-
-def _parts(graph: "Pipeline") -> Iterator[tuple[str, AnyRun, dict[str, Path], dict[str, Any]]]:
+def _parts(graph: "Pipeline") -> Iterator[tuple[str, SamplingParams, dict[str, Path], dict[str, Any]]]:
     """Yield the runs that are sampled one by one, with what each reads."""
-    runs: dict[str, AnyRun] = {**graph.params.runs, **graph.params.upsampled_runs}
+    runs: dict[str, SamplingParams] = {**graph.params.runs, **graph.params.upsampled_runs}
     for key, run in runs.items():
         if graph.params.curve_of(key) is None:
             yield key, run, *graph.named(run, "checkpoint", "classifier", "guide.checkpoint", "base", "schedule")
@@ -79,15 +78,7 @@ SAMPLE = Kind(
     resources="sample",
     in_several=True,
 )
-SAMPLE_SHARD = Kind(
-    name="sample_shard",
-    outputs={"out": "shards/{key}/{shard}.npz"},
-    jobs=_cut,
-    cost=_sample_cost,
-    verb="sample",
-    resources="sample",
-    in_several=True,
-)
+SAMPLE_SHARD = replace(SAMPLE, name="sample_shard", help="", outputs={"out": "shards/{key}/{shard}.npz"}, jobs=_cut)
 GATHER = Kind(
     name="gather",
     help="Join the shards of a run.",

@@ -2,17 +2,17 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from graphlib import TopologicalSorter
+from operator import itemgetter
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
-from adm.nets.cost import forward_flops, parameter_count
+from adm.nets import PRESETS
+from adm.nets.cost import forward_flops, network_cost, parameter_count
 from adm.paper import table_cells
 from adm.params.data import PublishedGraphParams
-from adm.pipeline import Job
+from adm.pipeline import Job, Pipeline
 from adm.pipeline.cost import (
     FLOAT,
     INDEX,
@@ -22,11 +22,10 @@ from adm.pipeline.cost import (
     Files,
     Operations,
     Passes,
-    Quantity,
     Seen,
     Weights,
 )
-from adm.planning.images import ImageCounts, bytes_of_files
+from adm.planning.images import bytes_of_files, count_images
 from adm.report.compute import A100, SECONDS_PER_DAY, Device, utilisation
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
@@ -56,28 +55,11 @@ DECODING, RESIZING = 2.0e-3, 1.33e-8
 
 @dataclass(frozen=True)
 class Work:
-    """Operations of one kind.
-
-    Attributes:
-        flops: The number of operations.
-        share: The share of a device's peak that they reach, in (0, 1].
-        single: Whether they are in float32.
-    """
+    """Operations of one kind, in float32 or not, and the share of a device's peak that they reach, in (0, 1]."""
 
     flops: float
     share: float
     single: bool
-
-    def seconds(self, device: Device, relative: float) -> float:
-        """Estimate the seconds on one device.
-
-        Args:
-            device: The device.
-            relative: The share of the device's peak in half precision, divided by `share`.
-        """
-        if self.single:
-            return self.flops / (device.single_flops * self.share)
-        return self.flops / (device.half_flops * self.share * relative)
 
 
 @dataclass(frozen=True)
@@ -88,10 +70,11 @@ class Cost:
         job: The job.
         after: The names of the jobs whose artifacts it reads.
         work: Its work on accelerators.
-        processor_seconds: Seconds of computation on the threads of its section, which are assumed to multiply matrices
-            all the time; 0 if accelerators compute it, or if it is short.
+        processor_seconds: Seconds on the threads of its section, as if they multiplied matrices all the time; 0 if
+            accelerators compute it, or if it is short.
         reads: Bytes of the artifacts that it reads.
-        writes: Bytes of the artifact that it writes, without some kilobytes of headers and json.
+        writes: Bytes of the artifact that it writes, without some kilobytes of headers and json; of sizes, scores,
+            likelihoods and what is shown none.
     """
 
     job: Job
@@ -127,9 +110,7 @@ class Cost:
 class Machine:
     """A machine with GPUs of one type.
 
-    Attributes:
-        device: The type of its GPUs.
-        relative: The share of the peak that networks reach on this device in half precision, divided by that of a V100.
+    In half precision networks reach `relative` times the share of its peak that they reach on a V100.
     """
 
     device: Device
@@ -137,101 +118,61 @@ class Machine:
 
     def gpu_seconds(self, cost: Cost) -> float:
         """Estimate the seconds that one of its GPUs computes for a job."""
-        return sum(work.seconds(self.device, self.relative) for work in cost.work)
+        half, single = self.device.half_flops * self.relative, self.device.single_flops
+        return sum(work.flops / ((single if work.single else half) * work.share) for work in cost.work)
 
 
-def costs_of(counts: ImageCounts) -> dict[str, Cost]:
-    """Count the cost of each job, by its name."""
-    pipeline = counts.pipeline
-    quantities = {name: _quantities(counts, job) for name, job in pipeline.jobs.items()}
-    stored = {name: sum(map(_bytes, each)) for name, each in quantities.items()}
-    costs = {}
+def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
+    """Count the cost of each job, by its name; each comes after the jobs that it waits for.
+
+    Raises:
+        UserError: The images of a dataset cannot be counted.
+    """
+    costs, counts = dict[str, Cost](), count_images(pipeline)
     for name, job in pipeline.jobs.items():
+        work, seconds, stored = list[Work](), 0.0, 0
+        for quantity in job.kind.cost(job, counts) if job.kind.cost else ():
+            match quantity:
+                case Passes(model, count, precision) if count:
+                    share = share_of(model, precision)
+                    work.append(Work(count * forward_flops(model), share, precision in SINGLE))
+                case Seen(PublishedGraphParams() as graph, images) if images:  # small extractors are not counted
+                    flops = NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS)
+                    work.append(Work(images * flops, SINGLE_SHARE, single=True))
+                case Decoded(dataset, images, threads):
+                    seconds += images * (DECODING + RESIZING * (dataset.image_size or 0) ** 2) / threads
+                case Operations(count):
+                    seconds += count / (FLOPS_OF_A_THREAD * job.threads)
+                case Bytes(size):
+                    stored += size
+                case Weights(model, copies):
+                    stored += copies * FLOAT * parameter_count(model)
+                case Files(dataset, images):
+                    stored += bytes_of_files(dataset, images) + images * (INDEX + LABEL)
         after = tuple(pipeline.after(job))
-        costs[name] = Cost(
-            job=job,
-            after=after,
-            work=tuple(work for one in quantities[name] if (work := _work(one)) is not None),
-            processor_seconds=sum(_seconds(one, job.threads) for one in quantities[name]),
-            reads=sum(stored[before] for before in after),
-            writes=stored[name],
-        )
+        costs[name] = Cost(job, after, tuple(work), seconds, sum(costs[before].writes for before in after), stored)
     return costs
-
-
-def stored_bytes(counts: ImageCounts, job: Job) -> int:
-    """Count the bytes that a job writes; sizes, metrics, likelihoods, tables, figures and claims count as none."""
-    return sum(map(_bytes, _quantities(counts, job)))
-
-
-def _quantities(counts: ImageCounts, job: Job) -> list[Quantity]:
-    return list(job.kind.cost(job, counts)) if job.kind.cost else []
-
-
-def _work(quantity: Quantity) -> Work | None:
-    """Return the work of a quantity on accelerators; training of GANs and of small extractors is not counted."""
-    match quantity:
-        case Passes(model, count, precision) if count:
-            return Work(count * forward_flops(model), share_of(model, precision), precision in SINGLE)
-        case Seen(PublishedGraphParams() as graph, images) if images:
-            return Work(images * NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS), SINGLE_SHARE, single=True)
-    return None
-
-
-def _seconds(quantity: Quantity, threads: int) -> float:
-    match quantity:
-        case Decoded(dataset, images, several):
-            return images * (DECODING + RESIZING * (dataset.image_size or 0) ** 2) / several
-        case Operations(count):
-            return count / (FLOPS_OF_A_THREAD * threads)
-    return 0.0
-
-
-def _bytes(quantity: Quantity) -> int:
-    match quantity:
-        case Bytes(size):
-            return size
-        case Weights(model, copies):
-            return copies * FLOAT * parameter_count(model)
-        case Files(dataset, images):
-            return bytes_of_files(dataset, images) + images * (INDEX + LABEL)
-    return 0
 
 
 def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
     """Find the chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
 
     Args:
-        costs: Of all jobs.
+        costs: Of all jobs, each after those that it waits for.
         machine: The machine.
         gpus: By kind, the GPUs that a job is spread over; of others one.
     """
-    best = dict[str, float]()
-    before = dict[str, str | None]()
-    own = {name: seconds_on(cost, machine, gpus.get(cost.job.kind.name, 1)) for name, cost in costs.items()}
-    for name in TopologicalSorter({name: cost.after for name, cost in costs.items()}).static_order():
-        last = max(costs[name].after, key=best.__getitem__, default=None)
-        before[name], best[name] = last, own[name] + (best[last] if last is not None else 0.0)
-    chain, at = list[tuple[str, float]](), max(best, key=best.__getitem__, default=None)
-    while at is not None:
-        chain.insert(0, (at, own[at]))
-        at = before[at]
-    return chain
+    longest: dict[str, tuple[float, list[tuple[str, float]]]] = {}
+    for name, cost in costs.items():
+        own = seconds_on(cost, machine, gpus.get(cost.job.kind.name, 1))
+        before, chain = max((longest[each] for each in cost.after), key=itemgetter(0), default=(0.0, []))
+        longest[name] = before + own, [*chain, (name, own)]
+    return max(longest.values(), key=itemgetter(0), default=(0.0, []))[1]
 
 
 def seconds_on(cost: Cost, machine: Machine, gpus: int) -> float:
     """Estimate the seconds of a job whose work is spread over some GPUs."""
     return machine.gpu_seconds(cost) / gpus + cost.processor_seconds + cost.hashing_seconds
-
-
-def without_training(costs: Mapping[str, Cost]) -> dict[str, Cost]:
-    """Keep the jobs that remain if all checkpoints exist; what only training reads is not needed."""
-    readers = Counter(before for cost in costs.values() if cost.job.kind.name != "train" for before in cost.after)
-    gone = {name for name, cost in costs.items() if cost.job.kind.name == "train"}
-    gone |= {name for name, cost in costs.items() if cost.job.kind.name == "prepare" and not readers[name]}
-    left = {name: cost for name, cost in costs.items() if name not in gone}
-    kept = {name: tuple(before for before in cost.after if before in left) for name, cost in left.items()}
-    return {name: replace(cost, after=kept[name]) for name, cost in left.items()}
 
 
 @cache
@@ -240,18 +181,15 @@ def measured_shares() -> dict[tuple[str, int], float]:
 
     Source: Table 7, the optimised rows.
     """
-    header, rows = table_cells("table_7")
-    group, row, rate = (header.index(column) for column in ("group", "row", "images_per_v100_second"))
-    rates: dict[str, dict[str, float]] = {}
-    for cells in rows:
-        rates.setdefault(cells[group], {})[cells[row]] = float(cells[rate])
+    header, cells = table_cells("table_7")
+    rows = [dict(zip(header, each, strict=True)) for each in cells]
+    rates = {(row["group"], row["row"]): float(row["images_per_v100_second"]) for row in rows}
     measured = {}
-    for sizes, rows_of_size in rates.items():
+    for sizes in dict.fromkeys(row["group"] for row in rows):
         # "64×64" is a diffusion model, "64→256" an upsampler.
-        parts = re.fullmatch(r"(\d+)([×→])(\d+)", sizes)
-        assert parts is not None, sizes
-        kind = "diffusion" if parts[2] == "×" else "upsampler"
-        measured[kind, int(parts[3])] = rows_of_size["Optimized"] / rows_of_size["Theoretical"]
+        _, sign, side = re.split("([×→])", sizes)
+        kind = "diffusion" if sign == "×" else "upsampler"
+        measured[kind, int(side)] = rates[sizes, "Optimized"] / rates[sizes, "Theoretical"]
     return measured
 
 
@@ -266,13 +204,10 @@ def share_of(model: AnyModel, precision: Precision) -> float:
     return measured[model.kind, min(sizes, key=lambda size: abs(math.log(size / side)))]
 
 
-def published_share(forward_flops: float) -> float:
+def published_share() -> float:
     """Return the share of an A100's peak that others published for training the 64x64 network, in (0, 1).
-
-    Args:
-        forward_flops: Floating-point operations of that network's forward pass.
 
     Source: NVlabs/edm, README: 2500 million images in about 13 days on 32 A100, at a batch of 4096 in float16.
     """
     images_per_second = 2500.0e6 / (13 * SECONDS_PER_DAY) / 32
-    return utilisation(images_per_second, forward_flops, A100.half_flops)
+    return utilisation(images_per_second, network_cost(PRESETS["imagenet64"]).flops, A100.half_flops)

@@ -6,9 +6,10 @@ import numpy as np
 
 from adm.artifacts.manifest import read_made_by
 from adm.data.sources import SOURCES, parts_of
-from adm.params import Params, UserError
-from adm.params.data import DatasetParams, PublishedReferenceParams
+from adm.params import UserError
+from adm.params.data import DatasetParams
 from adm.pipeline import Pipeline
+from adm.pipeline.cost import Counts
 
 FIXED = {"digits": 1_797, "idx": 60_000}
 """Images of sources with a fixed number: scikit-learn's digits, and training sets in the format of MNIST."""
@@ -20,49 +21,22 @@ BYTES_OF_A_FILE = 147_897_477_120 // FOLDERS["imagenet"]
 """Average bytes of an image file of ImageNet, which any other that is not here counts as. Source: the size of
 ILSVRC2012_img_train.tar; headers of archives are less than 1 % of it."""
 
-PUBLISHED_REFERENCE = 10_000
-"""Images of a reference batch in the released format."""
 
-
-class ImageCounts:
-    """The numbers of images that the jobs of a params file process.
-
-    Args:
-        pipeline: The jobs.
-
-    Attributes:
-        pipeline: The jobs.
-        params: The params file.
-        datasets: The number of images of each dataset, including those that it holds out.
+def count_images(pipeline: Pipeline) -> Counts:
+    """Count the images that the jobs of a params file process.
 
     Raises:
         UserError: The images of a dataset cannot be counted.
     """
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.params: Params = pipeline.params
-        self.datasets: dict[str, int] = {}
-        listed: dict[str, int] = {}
-        for key, dataset in pipeline.params.datasets.items():
-            # A folder is listed only once, even if its images are prepared or read at several sizes.
-            same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
-            prepared = _prepared(pipeline.dataset(key), dataset.prepared)
-            if prepared is None and same not in listed:
-                listed[same] = images_of_dataset(key, dataset)
-            self.datasets[key] = listed[same] if prepared is None else prepared
-
-    def trained_on(self, dataset: str) -> int:
-        """Count the images that a dataset does not hold out, to within one per class."""
-        count = self.datasets[dataset]
-        return count - int(count * self.params.datasets[dataset].held_out)
-
-    def of_reference(self, reference: str) -> int:
-        """Count a reference batch's images."""
-        section = self.params.all_references[reference]
-        if isinstance(section, PublishedReferenceParams):
-            return section.num_images or PUBLISHED_REFERENCE
-        return section.num_images
+    counts, listed = dict[str, int](), dict[str, int]()
+    for key, dataset in pipeline.params.datasets.items():
+        # A folder is listed only once, even if its images are prepared or read at several sizes.
+        same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
+        prepared = _prepared(pipeline.dataset(key), dataset.prepared)
+        if prepared is None and same not in listed:
+            listed[same] = images_of_dataset(key, dataset)
+        counts[key] = listed[same] if prepared is None else prepared
+    return Counts(pipeline.params, counts)
 
 
 def images_of_dataset(key: str, dataset: DatasetParams) -> int:
@@ -70,10 +44,6 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
 
     They are counted if the root exists. Otherwise the number is that of a dataset with a known name; if only some
     classes are kept, all classes are assumed to have equally many images.
-
-    Args:
-        key: The dataset's key, for messages.
-        dataset: The dataset's section.
 
     Raises:
         UserError: The root does not exist and its name is unknown, or it does not fit the dataset's section.
@@ -93,12 +63,7 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
 
 
 def bytes_of_files(dataset: DatasetParams, count: int) -> int:
-    """Add up the bytes of a dataset's image files: their sizes if the root exists, otherwise an average for each.
-
-    Args:
-        dataset: The dataset's section, with `stored` "files".
-        count: The number of its images.
-    """
+    """Add up the bytes of the image files of a dataset that stores them: of `count`, if it is not here, an average."""
     if not Path(str(dataset.root)).is_dir():
         return count * BYTES_OF_A_FILE
     source = SOURCES[dataset.source](dataset)

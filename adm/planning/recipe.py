@@ -15,14 +15,8 @@ from adm.training.throughput import update_seconds
 MULTIPLIERS = ([1], [1, 2], [1, 2, 2], [1, 2, 3, 4], [1, 1, 2, 3, 4], [1, 1, 2, 2, 4, 4], [0.5, 1, 1, 2, 2, 4, 4])
 """Channel multipliers by the number of levels. Those of four and more are the paper's."""
 
-LOWEST = range(4, 9)
-"""Sides that the lowest level may have."""
-
-SMALLEST, LARGEST = 8, 512
-"""Sides of images."""
-
-ATTENDED = 16
-"""Feature maps of at most this side have attention, but for those of the whole image."""
+SIZES = sorted({lowest << halvings for lowest in range(4, 9) for halvings in range(1, len(MULTIPLIERS))})
+"""Sides of images: halved once or more, the lowest level has one of 4 to 8 pixels."""
 
 
 class Width(NamedTuple):
@@ -50,9 +44,6 @@ LEAST_GROUP = 4
 ENOUGH = 400_000
 """Images that training should see, repeated or not."""
 
-JOB_SECONDS = 2.5
-"""Seconds that a job takes to start."""
-
 TRAINING, CLASSIFIER, SAMPLING = 0.55, 0.1, 0.25
 """Shares of the time that is left when jobs have started; the rest is for features and scores."""
 
@@ -65,12 +56,6 @@ FEWEST_UPDATES = 80
 MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
 """Maximum number of updates, and of passes over the images, whatever the hours."""
 
-WORTHWHILE = 0.9
-"""Share of the time in float32 that an update in bfloat16 may take to be worth its rounding."""
-
-MEASURED_FLOPS = 1.0e11
-"""Operations of the update that is timed on a CPU: some seconds at most."""
-
 FEWEST_SAMPLES = 50
 """Minimum number of samples of a run."""
 
@@ -79,9 +64,6 @@ SCALES = (0, 0.5, 1, 2, 4)
 
 STAGES = 4
 """Checkpoints of the model: an eighth, a quarter, a half and all of training."""
-
-INCEPTION_FLOPS = 11.5e9
-"""Operations of the 2015 graph for one image, in round numbers."""
 
 EMA_RATES = ((100_000, 0.9999), (5000, 0.999), (500, 0.99), (0, 0.95))
 """By the least iterations: the average is over a small part of training."""
@@ -149,23 +131,15 @@ def channel_multiplier(image_size: int) -> list[float]:
     """Choose the levels of a network for images of a side: halved until the lowest has 4 to 8 pixels.
 
     Raises:
-        UserError: The side is not within SMALLEST and LARGEST, or does not halve so.
+        UserError: The side does not halve so.
     """
-    levels, side = 1, image_size
-    while side > LOWEST[-1] or levels == 1:
-        if side % 2 or not SMALLEST <= image_size <= LARGEST:
-            nearest = sorted(_sizes(), key=lambda size: (abs(size - image_size), size))[:2]
-            raise UserError(
-                f"--size {image_size}: does not halve to a side of 4 to 8 pixels, as it must; nearest that do are "
-                f"{' and '.join(map(str, sorted(nearest)))}, of those from {SMALLEST} to {LARGEST}"
-            )
-        levels, side = levels + 1, side // 2
-    return list(MULTIPLIERS[levels - 1])
-
-
-def _sizes() -> list[int]:
-    sizes = (low << halvings for low in LOWEST for halvings in range(1, len(MULTIPLIERS)))
-    return [size for size in sizes if SMALLEST <= size <= LARGEST]
+    if image_size not in SIZES:
+        nearest = sorted(sorted(SIZES, key=lambda size: abs(size - image_size))[:2])
+        raise UserError(
+            f"--size {image_size}: does not halve to a side of 4 to 8 pixels, as it must; nearest that do are "
+            f"{' and '.join(map(str, nearest))}, of those from {SIZES[0]} to {SIZES[-1]}"
+        )
+    return list(next(each for each in MULTIPLIERS[1:] if image_size >> len(each) - 1 <= 8))
 
 
 def choose(wanted: Request) -> Recipe:
@@ -174,9 +148,8 @@ def choose(wanted: Request) -> Recipe:
     Raises:
         UserError: The side does not halve, or the hours are too few to start the jobs.
     """
-    channel_multiplier(wanted.image_size)
     jobs = 14 + 3 * wanted.runs
-    starting = jobs * JOB_SECONDS / min(wanted.at_a_time, 4)
+    starting = jobs * 2.5 / min(wanted.at_a_time, 4)  # a job takes 2.5 s to start
     left = 3600 * wanted.hours - starting
     if left < starting:
         least = math.ceil(2 * starting / 36) / 100
@@ -203,7 +176,8 @@ def choose(wanted: Request) -> Recipe:
         classifier["training"]["annealing"] = classifier_iterations
     guided = len(SCALES) if wanted.num_classes else 0
     of_step = (wanted.runs * flops + guided * guiding) * image_seconds
-    of_features = INCEPTION_FLOPS * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
+    # In round numbers, the 2015 graph takes 11.5e9 operations an image.
+    of_features = 11.5e9 * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
     steps, samples = _samples(wanted, SAMPLING * left * wanted.at_a_time, of_step, of_features)
     return Recipe(model, classifier, iterations, classifier_iterations, steps, samples, seconds)
 
@@ -222,18 +196,18 @@ def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
 
 
 def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> tuple[dict[str, Any], float]:
-    """Return a model in bfloat16 where a CPU's updates are faster so, and the seconds of an update."""
+    """Return a model in bfloat16 where a CPU's updates are a tenth faster so, and the seconds of an update."""
     if device == "cuda":
         return model, seconds
     low = {**model, "training": {**model["training"], "precision": "bfloat16"}}
     in_low = _measured(low, device)
-    return (low, in_low) if in_low < WORTHWHILE * seconds else (model, seconds)
+    return (low, in_low) if in_low < 0.9 * seconds else (model, seconds)
 
 
 def _measured(model: dict[str, Any], device: str) -> float:
-    """Measure the seconds of an update; on a CPU on as few images as are not too slow."""
+    """Measure the seconds of an update; on a CPU on as few images as take some seconds at most."""
     whole, section = model["training"]["batch_size"], _section(model)
-    some = min(whole, max(1, int(MEASURED_FLOPS / (3 * forward_flops(section))))) if device == "cpu" else whole
+    some = min(whole, max(1, int(1.0e11 / (3 * forward_flops(section))))) if device == "cpu" else whole
     training = section.training.model_copy(update={"batch_size": some})
     seconds: float = update_seconds(section.model_copy(update={"training": training}), device) * whole / some
     return seconds
@@ -257,7 +231,7 @@ def _model(wanted: Request, width: Width) -> dict[str, Any]:
         **({"groups": width.channels // LEAST_GROUP} if width.channels < 32 * LEAST_GROUP else {}),
         "channel_multiplier": multiplier,
         "depth": width.depth,
-        "attention_resolutions": [side for side in sides if side <= ATTENDED],
+        "attention_resolutions": [side for side in sides if side <= 16],
         "head_channels": 64 if width.channels % 64 == 0 else 32,
         **({"image_channels": 1} if wanted.image_channels == 1 else {}),
         **({"num_classes": wanted.num_classes} if wanted.num_classes else {}),

@@ -13,12 +13,6 @@ def run(written: str, triggers: Mapping[str, Mapping[str, Any]], jobs: Path, par
 
     DVC only compares files, so each of its stages depends on its job's file. A changed value or changed code of a
     stage then runs exactly the jobs that depend on it.
-
-    Args:
-        written: The text of the written-out params file.
-        triggers: By the name of a job, its stage's code and the values that it reads from the params file.
-        jobs: The folder to write.
-        params: The file to write.
     """
     with new_folder(jobs) as folder:
         for name, content in triggers.items():

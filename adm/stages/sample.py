@@ -45,14 +45,12 @@ def run(
     blocks = blocks_of(part, run.num_samples, run.micro_batch)
     num_classes = class_count(model, classifier_model) or 1
     with process_group(device, timeout_seconds) as group:
-        base = None
+        base = classifier = guide = None
         if isinstance(model, UpsamplerModelParams):
             base = _read_base(inputs["base"], run, model, group.rank_slice)
         network = load_network(inputs["checkpoint"], model, group.device, group.rank_slice, run.ema_length)
-        classifier = None
         if classifier_model is not None:
             classifier = load_network(inputs["classifier"], classifier_model, group.device, group.rank_slice)
-        guide = None
         if guide_model is not None:
             guide = load_network(inputs["guide"], guide_model, group.device, group.rank_slice)
         group.barrier()
@@ -62,16 +60,13 @@ def run(
         with block_store(work, made_by, group) as store:
             store.fill(blocks, sampled)
             if group.is_main:
-                finished = map(store.read, blocks) if blocks else iter([_no_block(model.network.image_size)])
+                side = model.network.image_size
+                nothing = Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
+                finished = map(store.read, blocks) if blocks else iter([nothing])
                 if not shard:
                     write_blocks(out, "sample", run, inputs, run.num_samples, finished)
                 else:
                     write_shard(out, run, inputs, part, finished)
-
-
-def _no_block(side: int) -> Samples:
-    """Make the samples of a shard without blocks."""
-    return Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
 
 
 def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Samples:

@@ -82,7 +82,7 @@ def states(pipeline: Pipeline) -> dict[str, State]:
         if not all(path.exists() for path in job.outputs.values()):
             found[name] = State("missing")
             continue
-        inputs = {path: found[pipeline.maker(path).name].word for path in job.inputs.values()}
+        inputs = {path: found[pipeline.makers[path].name].word for path in job.inputs.values()}
         if job.kind.name == "resolve":
             why = list(_changes_of_resolved(job, pipeline))
         elif "out" not in job.outputs:
@@ -127,8 +127,8 @@ def changes(
         identify: Identifies an artifact.
         inputs: The words of the states of its inputs; those that are there are identified. All are if not given.
     """
-    if record.stage != job.stage:
-        yield f"was made by {record.stage!r}, not by {job.stage!r}"
+    if record.stage != job.kind.made_by:
+        yield f"was made by {record.stage!r}, not by {job.kind.made_by!r}"
         return
     code, values = job.triggers["code"], job.triggers["params"]
     if code_of_record(record.stage, record.code) != code:
@@ -195,9 +195,10 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> No
     codes = dict[str, Counter[tuple[str, str]]]()
     # Of a run in shards, the whole remains.
     for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
-        if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == job.stage:
-            made = code_of_record(job.stage, made_by.code), job.code_of_record
-            codes.setdefault(job.stage, Counter())[made] += 1
+        maker = job.kind.made_by
+        if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == maker:
+            made = code_of_record(maker, made_by.code), job.triggers["code"]
+            codes.setdefault(maker, Counter())[made] += 1
     stage = (verb or "").replace("-", "_")
     if verb and stage not in codes:
         telling = dict.fromkeys(kind.made_by for kind in kinds().values() if "out" in kind.outputs)

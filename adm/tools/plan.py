@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pandas as pd
 
-from adm.nets import PRESETS
-from adm.nets.cost import network_cost
 from adm.params import Params
 from adm.pipeline import Pipeline
 from adm.planning.costs import (
@@ -17,9 +15,7 @@ from adm.planning.costs import (
     measured_shares,
     published_share,
     seconds_on,
-    without_training,
 )
-from adm.planning.images import ImageCounts
 from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY
 
 GIGABYTE = 1e9
@@ -35,14 +31,12 @@ def run(params: Params) -> Iterator[str]:
     Raises:
         UserError: The images of a dataset cannot be counted.
     """
-    costs, train_gpus = costs_of(ImageCounts(Pipeline(params))), params.resources.train.world_size
+    costs, train_gpus = costs_of(Pipeline(params)), params.resources.train.world_size
     made = {
         "What the jobs compute, and days of one device at the shares of its peak that the paper reached": (
             _time_table(costs)
         ),
-        f"Days that no schedule beats, with up to {train_gpus} GPUs a training job": (
-            _machine_table(costs, train_gpus, _published_relative())
-        ),
+        f"Days that no schedule beats, with up to {train_gpus} GPUs a training job": _machine_table(costs, train_gpus),
         "The longest chain of jobs on A100s, of it those of an hour and more": _chain_table(costs, train_gpus),
         "The longest job of each kind on one A100, if it takes a minute": _longest_table(costs),
         "What lies in the results folder": _storage_table(costs),
@@ -56,12 +50,6 @@ def run(params: Params) -> Iterator[str]:
         )
 
 
-def _published_relative() -> float:
-    """Divide the published share of an A100's peak for the 64x64 network by Table 7's share of a V100's peak."""
-    share = published_share(network_cost(PRESETS["imagenet64"]).flops)
-    return share / measured_shares()["diffusion", 64]
-
-
 def _time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
     """Operations, days on one device, and hours on processors, by kind of work."""
     groups = _grouped(costs, lambda cost: cost.group if cost.work else "processors alone")
@@ -69,16 +57,16 @@ def _time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
     return pd.DataFrame([*rows, _times("all", list(costs.values()))])
 
 
-def _machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) -> pd.DataFrame:
+def _machine_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
     """Days on some machines that no schedule beats: work over GPUs, and the longest chain.
 
     Args:
         costs: Costs of all jobs.
         train_gpus: GPUs of a training job in the params file.
-        relative: The published share of an A100's peak, divided by that of a V100.
     """
     rows = []
-    sampled = without_training(costs)
+    sampled = {name: cost for name, cost in costs.items() if cost.job.kind.name != "train"}
+    relative = published_share() / measured_shares()["diffusion", 64]
     for device in (A100, H100):
         for shares, machine in (("as in Table 7", Machine(device)), ("as EDM's on A100", Machine(device, relative))):
             for gpus in MACHINES:

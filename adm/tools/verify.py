@@ -103,7 +103,7 @@ def _check(artifact: Artifact, job: Job | None, params: Params, identify: Callab
         return Checked(wrong, record.stage, record.code, is_left_over=True)
     stale = list(changes(job, record, identify))
     wrong += [reason for reason in stale if reason != CODE]
-    today = job.code if record.stage == job.stage else ""
+    today = job.code if record.stage == job.kind.made_by else ""
     return Checked(wrong, record.stage, record.code, today, CODE in stale)
 
 

@@ -93,7 +93,7 @@ def test_a_stage_refuses_what_it_reads_with_a_flipped_byte(results, jobs, adm):
         for artifact in job.inputs.values():
             kind = artifact.relative_to(results).parts[0]
             for file in files_of(artifact):
-                case = job.verb, kind, file.name if artifact.is_dir() else file.suffix
+                case = job.kind.verb, kind, file.name if artifact.is_dir() else file.suffix
                 if case in tried | NOT_OPENED:
                     continue
                 tried.add(case)

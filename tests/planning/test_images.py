@@ -7,7 +7,7 @@ from PIL import Image
 from adm.params import UserError, load
 from adm.params.data import DatasetParams
 from adm.pipeline import Pipeline
-from adm.planning.images import ImageCounts, images_of_dataset
+from adm.planning.images import count_images, images_of_dataset
 from adm.stages import prepare
 
 
@@ -50,7 +50,7 @@ def test_datasets_that_are_not_here_are_known_by_name(embedded, paper):
 
 def test_what_is_held_out_is_counted_apart(embedded):
     quarter = embedded.datasets["digits"].model_copy(update={"held_out": 0.25})
-    counts = ImageCounts(Pipeline(embedded.model_copy(update={"datasets": embedded.datasets | {"digits": quarter}})))
+    counts = count_images(Pipeline(embedded.model_copy(update={"datasets": embedded.datasets | {"digits": quarter}})))
     assert (counts.datasets["digits"], counts.trained_on("digits")) == (1797, 1797 - 449)
 
 
@@ -67,7 +67,7 @@ def test_a_prepared_dataset_is_counted_by_its_manifest(photos, tmp_path):
     def count(**changes):
         section = photos.model_copy(update=changes).model_dump(exclude_defaults=True)
         file.write_text(yaml.safe_dump({"paths": {"results": str(results)}, "datasets": {"photos": section}}))
-        return ImageCounts(Pipeline(load(file))).datasets["photos"]
+        return count_images(Pipeline(load(file))).datasets["photos"]
 
     assert count() == 5
     prepare.run(photos, results / "data" / "photos")

@@ -21,8 +21,8 @@ from adm.params import check
 from adm.params.data import ReferenceParams
 from adm.pipeline import Pipeline
 from adm.pipeline.cost import INCEPTION
-from adm.planning.costs import costs_of, stored_bytes
-from adm.planning.images import ImageCounts
+from adm.planning.costs import costs_of
+from adm.planning.images import count_images
 from adm.sampling.batch import Samples, write_shard
 from adm.sampling.blocks import Shard, samples_of
 from adm.stages import gather, prepare, reference
@@ -43,15 +43,16 @@ def numbers_in(folder):
 
 
 @pytest.fixture
-def stored(embedded_counts):
+def stored(embedded):
     """The bytes of what a job of the embedded scale writes."""
-    return lambda job: stored_bytes(embedded_counts, embedded_counts.pipeline.jobs[job])
+    costs = costs_of(Pipeline(embedded))
+    return lambda job: costs[job].writes
 
 
 @pytest.fixture
-def stored_at_the_papers(paper_counts):
+def stored_at_the_papers(costs):
     """The bytes of what a job of the paper's scale writes."""
-    return lambda job: stored_bytes(paper_counts, paper_counts.pipeline.jobs[job])
+    return lambda job: costs[job].writes
 
 
 @pytest.mark.parametrize("name", ["adm-128", "adm-u", "classifier-128"])
@@ -75,7 +76,7 @@ def test_snapshots_of_a_chain_count_once(embedded, tmp_path):
     name, kept = "adm-128", AveragesParams(every=100)
     model = embedded.models[name]
     model = model.model_copy(update={"training": model.training.model_copy(update={"averages": kept})})
-    counts = ImageCounts(Pipeline(embedded.model_copy(update={"models": embedded.models | {name: model}})))
+    changed = embedded.model_copy(update={"models": embedded.models | {name: model}})
     averages = PowerAverages(kept, build(model).state_dict())
     for before, stop in ((0, 250), (250, 450)):
         for step in (*range(before - before % 100 + 100, stop, 100), stop):
@@ -83,8 +84,9 @@ def test_snapshots_of_a_chain_count_once(embedded, tmp_path):
             averages.save(tmp_path / str(step), step)
             averages.source = tmp_path / str(step)
     ends = {stop: {path.stat().st_ino for path in (tmp_path / str(stop)).iterdir()} for stop in (250, 450)}
-    plain = stored_bytes(counts, counts.pipeline.jobs["init/adm-128"]) // 2
-    extra = {stop: stored_bytes(counts, counts.pipeline.jobs[f"train/adm-128-{stop}"]) - 4 * plain for stop in ends}
+    costs = costs_of(Pipeline(changed))
+    plain = costs["init/adm-128"].writes // 2
+    extra = {stop: costs[f"train/adm-128-{stop}"].writes - 4 * plain for stop in ends}
     assert extra == {250: len(ends[250]) * 2 * plain, 450: len(ends[450] - ends[250]) * 2 * plain}
     assert numbers_in(tmp_path / "450") == len(ends[450]) * 2 * plain
 
@@ -109,10 +111,11 @@ def test_stored_files_are_as_large_as_they_are(tmp_path):
         Image.fromarray(pixels).save(path)
     store = {"source": "folder", "root": str(tmp_path / "photos"), "num_classes": 2, "stored": "files", "limit": 4}
     datasets = {"photos": store, "small": {"of": "photos", "image_size": 8}}
-    counts = ImageCounts(Pipeline(check({"datasets": datasets}, tmp_path / "params.yaml")))
+    pipeline = Pipeline(check({"datasets": datasets}, tmp_path / "params.yaml"))
+    counts = count_images(pipeline)
     assert counts.datasets == {"photos": 4, "small": 4}
     prepare.run(counts.params.datasets["photos"].prepared, tmp_path / "store")
-    assert files_in(tmp_path / "store") == stored_bytes(counts, counts.pipeline.jobs["prepare/photos"])
+    assert files_in(tmp_path / "store") == costs_of(pipeline)["prepare/photos"].writes
 
 
 def test_files_that_are_not_here_count_as_imagenets(stored_at_the_papers):
@@ -124,11 +127,12 @@ def test_files_that_are_not_here_count_as_imagenets(stored_at_the_papers):
 def test_held_out_images_are_counted_and_so_are_their_features(embedded, stored, tmp_path):
     section = embedded.datasets["digits"].model_copy(update={"held_out": 0.2})
     changed = embedded.model_copy(update={"datasets": embedded.datasets | {"digits": section}})
-    counts = ImageCounts(Pipeline(changed))
+    pipeline = Pipeline(changed)
+    counts = count_images(pipeline)
     prepare.run(section, tmp_path / "digits")
     arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
-    assert sum(array.nbytes for array in arrays) == stored_bytes(counts, counts.pipeline.jobs["prepare/digits"])
-    more = stored_bytes(counts, counts.pipeline.jobs["reference/digits"])
+    assert sum(array.nbytes for array in arrays) == costs_of(pipeline)["prepare/digits"].writes
+    more = costs_of(pipeline)["reference/digits"].writes
     unseen = counts.datasets["digits"] - counts.trained_on("digits")
     assert more - stored("reference/digits") == np.zeros((unseen, 64), np.float32).nbytes
 
@@ -165,9 +169,9 @@ def test_a_reference_holds_statistics_and_images(stored_at_the_papers):
     assert stored_at_the_papers("reference/imagenet-256") == statistics + 10_000 * 3 * 256**2
 
 
-@pytest.mark.parametrize("scale", ["embedded_counts", "fashion_counts"])
+@pytest.mark.parametrize("scale", ["embedded", "fashion"])
 def test_every_job_of_the_other_scales_is_counted(request, scale):
-    found = costs_of(request.getfixturevalue(scale))
+    found = costs_of(Pipeline(request.getfixturevalue(scale)))
     for rule in ("prepare", "train", "train_gan", "sample_gan", "extractor", "features", "evaluate"):
         jobs = [cost for cost in found.values() if cost.job.kind.name == rule]
         assert jobs, rule

@@ -61,7 +61,9 @@ def make(job, pipeline):
     sections = job.sections["models"] if job.kind.name == "sizes" else job.sections
     sections = {name: section for name, section in sections.items() if isinstance(section, Config)}
     inputs = {name.rstrip("/"): path for name, path in job.inputs.items()}
-    made_by = provenance(job.stage, {} if job.kind.name == "claims" else sections, inputs, ["numpy"], job.sections)
+    made_by = provenance(
+        job.kind.made_by, {} if job.kind.name == "claims" else sections, inputs, ["numpy"], job.sections
+    )
     for name, path in job.outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":

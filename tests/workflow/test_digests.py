@@ -51,7 +51,7 @@ for job in jobs:
     moved = replace(job, root=elsewhere)
     environment = SimpleNamespace(device="cpu", timeout_seconds=60, curves=elsewhere / "curves", every=50,
         execution=pipeline.params.execution, content=content_of_page(pipeline, Path("params.yaml"), {}))
-    stage = importlib.import_module(f"adm.stages.{job.verb}").run
+    stage = importlib.import_module(f"adm.stages.{job.kind.verb}").run
     given = arguments(stage, moved, environment)
     threading.setprofile(called)
     sys.setprofile(called)
@@ -60,7 +60,7 @@ for job in jobs:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    found[kind] = job.stage, rows_in(job.sections), sorted(executed)
+    found[kind] = job.kind.made_by, rows_in(job.sections), sorted(executed)
 Path(sys.argv[2]).write_text(json.dumps(list(found.values())))
 """
 

@@ -79,7 +79,8 @@ import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]
 from adm.pipeline import Pipeline, kinds
 from adm.params import check
 params = check({PARAMS!r}, 'params.yaml')
-print({{name: job.code for name, job in Pipeline(params).jobs.items() if job.verb in ('subspace', 'sheet', 'prepare')}})
+jobs = Pipeline(params).jobs
+print({{name: job.code for name, job in jobs.items() if job.kind.verb in ('subspace', 'sheet', 'prepare')}})
 """
 
     def digests(change):

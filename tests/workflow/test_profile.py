@@ -8,7 +8,6 @@ from snakemake.resources import Resource
 from adm.params import load
 from adm.pipeline import Pipeline
 from adm.planning.costs import Machine, costs_of, seconds_on
-from adm.planning.images import ImageCounts
 from adm.report.compute import V100
 
 pytestmark = pytest.mark.xdist_group("planning")
@@ -36,7 +35,7 @@ def granted(profile):
 
 @pytest.mark.parametrize("scale", ["paper", "released"])
 def test_short_jobs_have_time_enough(granted, scale):
-    costs = costs_of(ImageCounts(Pipeline(load(ROOT / "scales" / scale / "params.yaml"))))
+    costs = costs_of(Pipeline(load(ROOT / "scales" / scale / "params.yaml")))
     taken = {}
     for cost in costs.values():
         # One GPU a job, of the slowest kind.
