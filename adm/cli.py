@@ -255,20 +255,15 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     pipeline = Pipeline(load(file))
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
+    may_launch = job.kind.in_several and "WORLD_SIZE" not in os.environ
     with journal_of(job) as curves, extras_named():
-        stage = import_module(job.kind.stage)
-        if not (job.kind.in_several and isinstance(taken, ProcessResources) and _launched(job, taken)):
+        if may_launch and isinstance(taken, ProcessResources) and taken.world_size > 1:
+            from adm.launcher import launch
+
+            launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+        else:
+            stage = import_module(job.kind.stage)
             stage.run(**arguments(stage.run, job, Environment(pipeline, job, curves, file, is_current)))
-
-
-def _launched(job: Job, taken: ProcessResources) -> bool:
-    """Run this command in as many processes as the params file says; False if this is one of them, or the only one."""
-    if taken.world_size == 1 or "WORLD_SIZE" in os.environ:
-        return False
-    from adm.launcher import launch
-
-    launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
-    return True
 
 
 def main() -> None:
@@ -284,15 +279,7 @@ def main() -> None:
         if debug:
             raise
         message = describe_error(error)
-        if not _reported(message):
+        # Of several processes the launcher prints the message; that module imports torch.
+        if not ("WORLD_SIZE" in os.environ and import_module("adm.parallel").report_failure(message)):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
-
-
-def _reported(message: str) -> bool:
-    """Whether this is one of several processes, whose launcher prints the message."""
-    if "WORLD_SIZE" not in os.environ:
-        return False
-    from adm.parallel import report_failure
-
-    return report_failure(message)

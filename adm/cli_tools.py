@@ -10,6 +10,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from adm.artifacts.writing import new_file
+from adm.params import UserError, load, read
+from adm.pipeline import Pipeline
+
 tools = typer.Typer()
 
 START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Score", "Share", "Stages"
@@ -44,7 +48,6 @@ def score(
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
     """Score samples against a reference, as the paper scores."""
-    from adm.errors import UserError
     from adm.evaluation import measuring
     from adm.evaluation.scoring import Options
     from adm.tools import score as tool
@@ -143,7 +146,6 @@ def verify(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
-    from adm.params import load
     from adm.tools import verify as tool
 
     if not tool.run(results or Path(load(params).paths.results), out):
@@ -161,8 +163,6 @@ def accept(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Declare that changed code computes the same: nothing runs again."""
-    from adm.params import load
-    from adm.pipeline import Pipeline
     from adm.tools import jobs as tool
 
     tool.accept(Pipeline(load(params)), verb, reason, code)
@@ -174,7 +174,6 @@ def jobs(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """List the jobs of a params file: there, missing, or stale and why."""
-    from adm.params import load
     from adm.tools import jobs as tool
 
     tool.run(load(params), verb)
@@ -208,8 +207,6 @@ def publish(
     ] = False,
 ) -> None:
     """Write what a scale shows, and its scores, to a folder for git."""
-    from adm.params import load
-    from adm.pipeline import Pipeline
     from adm.tools import publish as tool
 
     pipeline = Pipeline(load(params))
@@ -226,7 +223,6 @@ def publish(
 @tools.command(rich_help_panel=START)
 def plan(params: ParamsFile = Path("params.yaml")) -> None:
     """Print what a params file costs: operations, days and bytes."""
-    from adm.params import load
     from adm.tools import plan as tool
 
     print(*tool.run(load(params)), sep="\n")
@@ -255,10 +251,8 @@ def check(
 ) -> None:
     """Check a params file, and tell which claims it does not test."""
     from adm.dvc_file import NAME, check_stages
-    from adm.params import UserError, load
     from adm.params.claims import not_tested
     from adm.params.configurations import told_apart_by_schedules
-    from adm.pipeline import Pipeline
 
     pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
     if dvc:
@@ -280,10 +274,7 @@ def check(
 @tools.command(rich_help_panel=START)
 def dvc(params: ParamsFile = Path("params.yaml")) -> None:
     """Write the dvc.yaml of a params file beside it: the stages for DVC."""
-    from adm.artifacts.writing import new_file
     from adm.dvc_file import NAME, render
-    from adm.params import load, read
-    from adm.pipeline import Pipeline
 
     text = render(params, read(params).files, Pipeline(load(params)))
     with new_file(params.with_name(NAME)) as path:
@@ -298,9 +289,7 @@ def schema(
     ] = False,
 ) -> None:
     """Write the JSON schema of params files, for editors."""
-    from adm.artifacts.writing import new_file
     from adm.config.base import INTRODUCED
-    from adm.params import UserError
     from adm.params.json_schema import introduced, render
 
     for file, text in ((out, render()), (INTRODUCED, introduced())):
