@@ -15,8 +15,6 @@ from adm.params.data import PublishedReferenceParams, ReferenceParams
 from adm.params.runs import RunParams
 from adm.stages import evaluate, features, sample
 
-SCORE = "score.json"
-
 
 def run(
     runs: Mapping[str, RunParams],
@@ -45,7 +43,7 @@ def run(
     scores = {}
     for key, section in runs.items():
         folder = kept / key
-        score, samples, seen = (folder / name for name in (SCORE, "samples", "features"))
+        score, samples, seen = (folder / name for name in ("score.json", "samples", "features"))
         if not score.exists():
             of = {name: models[network] for name, network in section.networks.items()}
             given = {name: inputs[f"networks/{network}"] for name, network in section.networks.items()}

@@ -13,7 +13,7 @@ from adm.parallel import resolve_device
 from adm.params.models import DiffusionModelParams
 from adm.params.studies import LikelihoodParams
 from adm.sampling.likelihood import CHOICE, measure
-from adm.sampling.studies import Likelihood, write_study
+from adm.sampling.studies import write_study
 
 
 def run(
@@ -31,14 +31,10 @@ def run(
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])
     study = measure(likelihood, model, network, data, np.sort(chosen))
-    _check_finite(study, likelihood, inputs["checkpoint"])
-    write_study(out, study, inputs, likelihood=likelihood)
-
-
-def _check_finite(study: Likelihood, likelihood: LikelihoodParams, place: Path) -> None:
     lost = study.timesteps[~np.isfinite([study.vlb, study.x_0_mse, study.eps_mse]).all(axis=0)]
     if len(lost):
         raise UserError(
-            f"{place}: its terms of L_vlb are NaN or infinite at {len(lost)} of {len(study.timesteps)} timesteps, "
+            f"{inputs['checkpoint']}: its terms of L_vlb are NaN or infinite at {len(lost)} of {len(study.timesteps)} timesteps, "
             f"{lost[0]} the first, in {likelihood.precision}; they must be finite"
         )
+    write_study(out, study, inputs, likelihood=likelihood)

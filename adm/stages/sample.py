@@ -48,13 +48,10 @@ def run(
         base = None
         if isinstance(model, UpsamplerModelParams):
             base = _read_base(inputs["base"], run, model, group.rank_slice)
-        network = load_network(inputs["checkpoint"], model, group.device, group.rank_slice, run.ema_length)
-        classifier = None
-        if classifier_model is not None:
-            classifier = load_network(inputs["classifier"], classifier_model, group.device, group.rank_slice)
-        guide = None
-        if guide_model is not None:
-            guide = load_network(inputs["guide"], guide_model, group.device, group.rank_slice)
+        where = group.device, group.rank_slice
+        network = load_network(inputs["checkpoint"], model, *where, run.ema_length)
+        classifier = load_network(inputs["classifier"], classifier_model, *where) if classifier_model else None
+        guide = load_network(inputs["guide"], guide_model, *where) if guide_model else None
         group.barrier()
         timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
         sampled = block_sampler(run, model, network, classifier, num_classes, base, timesteps, guide)
@@ -62,16 +59,13 @@ def run(
         with block_store(work, made_by, group) as store:
             store.fill(blocks, sampled)
             if group.is_main:
-                finished = map(store.read, blocks) if blocks else iter([_no_block(model.network.image_size)])
+                side = model.network.image_size
+                none = Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
+                finished = map(store.read, blocks) if blocks else iter([none])
                 if not shard:
                     write_blocks(out, "sample", run, inputs, run.num_samples, finished)
                 else:
                     write_shard(out, run, inputs, part, finished)
-
-
-def _no_block(side: int) -> Samples:
-    """Make the samples of a shard without blocks."""
-    return Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
 
 
 def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Samples:

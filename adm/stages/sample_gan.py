@@ -24,7 +24,11 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
         UserError: The artifact holds no generator, or another one than the params file describes.
     """
     make_deterministic(run.threads)
-    network = _load_generator(inputs["gan"], gan, dataset)
+    folder = inputs["gan"]
+    require_params(folder, read_manifest(folder, "train_gan").model_dump(), {"gan": gan})
+    network = Generator(gan, dataset.side, dataset.num_classes, dataset.channels)
+    load_weights(network, folder / WEIGHTS)
+    network.eval().requires_grad_(False)
     classes = run.classes or range(dataset.num_classes)
     blocks = blocks_of(WHOLE, run.num_samples, run.micro_batch)
     finished = sample_blocks(run, network, classes, blocks)
@@ -32,10 +36,3 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
     # The run's last block is computed as a whole, like every block, and cut to size here.
     images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
     write_batch(out, "sample_gan", run, inputs, images, labels)
-
-
-def _load_generator(folder: Path, gan: GanParams, dataset: DatasetParams) -> Generator:
-    require_params(folder, read_manifest(folder, "train_gan").model_dump(), {"gan": gan})
-    network = Generator(gan, dataset.side, dataset.num_classes, dataset.channels)
-    load_weights(network, folder / WEIGHTS)
-    return network.eval().requires_grad_(False)
