@@ -34,7 +34,7 @@ def run(
     lost = study.timesteps[~np.isfinite([study.vlb, study.x_0_mse, study.eps_mse]).all(axis=0)]
     if len(lost):
         raise UserError(
-            f"{inputs['checkpoint']}: its terms of L_vlb are NaN or infinite at {len(lost)} of {len(study.timesteps)} timesteps, "
-            f"{lost[0]} the first, in {likelihood.precision}; they must be finite"
+            f"{inputs['checkpoint']}: its terms of L_vlb are NaN or infinite at {len(lost)} of "
+            f"{len(study.timesteps)} timesteps, {lost[0]} the first, in {likelihood.precision}; they must be finite"
         )
     write_study(out, study, inputs, likelihood=likelihood)

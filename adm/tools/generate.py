@@ -36,14 +36,8 @@ FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
 RECORD = "generate.json"
 """What repeats the call."""
 
-FEWEST = 16
-"""Images where no number is given, but whole turns of the classes."""
-
 SHOWN = 100
 """Images in the grid, at most."""
-
-APART = 1_000_000
-"""Between the seeds of images and of their upsampling, whose noise would else begin alike."""
 
 
 class Call(Section):
@@ -143,7 +137,8 @@ def run(call: Call, out: Path) -> None:
     _complete(first, files, sampling)
     if upsampler is not None:
         classes = None if upsampler.num_classes is None else sampling.labels
-        how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + APART}
+        # With the same seeds, the noise of images and of their upsampling would begin alike.
+        how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + 1_000_000}
         sampling = upsampler.upsampling(_read(first, files), classes, **how, batch=call.batch)
         _complete(out / FINAL, files, sampling)
     _write(out, files, sampling, model.num_classes)
@@ -182,8 +177,9 @@ def _sampling(call: Call, model: Model) -> Sampling:
         latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
     num = call.num
     if num is None and latents is None:
+        # 16 images, or more for whole turns of the classes.
         turn = len(call.classes or [0])
-        num = -(-FEWEST // turn) * turn
+        num = -(-16 // turn) * turn
     names = ("scale", "steps", "sampler", "seed", "batch")
     if twice := sorted(call.fields.keys() & names):
         raise UserError(f"--set {twice[0]}: has an option of its own, --{twice[0]}")
