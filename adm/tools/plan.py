@@ -22,11 +22,7 @@ from adm.planning.costs import (
 from adm.planning.images import ImageCounts
 from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY
 
-GIGABYTE = 1e9
 HOUR = 3600.0
-
-MACHINES = (8, 64)
-"""GPUs of one machine and of a cluster of eight."""
 
 
 def run(params: Params) -> Iterator[str]:
@@ -36,12 +32,14 @@ def run(params: Params) -> Iterator[str]:
         UserError: The images of a dataset cannot be counted.
     """
     costs, train_gpus = costs_of(ImageCounts(Pipeline(params))), params.resources.train.world_size
+    # What others published for the 64x64 network on an A100, by what Table 7 has for a V100.
+    relative = published_share(network_cost(PRESETS["imagenet64"]).flops) / measured_shares()["diffusion", 64]
     made = {
         "What the jobs compute, and days of one device at the shares of its peak that the paper reached": (
             _time_table(costs)
         ),
         f"Days that no schedule beats, with up to {train_gpus} GPUs a training job": (
-            _machine_table(costs, train_gpus, _published_relative())
+            _machine_table(costs, train_gpus, relative)
         ),
         "The longest chain of jobs on A100s, of it those of an hour and more": _chain_table(costs, train_gpus),
         "The longest job of each kind on one A100, if it takes a minute": _longest_table(costs),
@@ -54,12 +52,6 @@ def run(params: Params) -> Iterator[str]:
             *table.fillna("").to_markdown(index=False, disable_numparse=True).splitlines(),
             "",
         )
-
-
-def _published_relative() -> float:
-    """Divide the published share of an A100's peak for the 64x64 network by Table 7's share of a V100's peak."""
-    share = published_share(network_cost(PRESETS["imagenet64"]).flops)
-    return share / measured_shares()["diffusion", 64]
 
 
 def _time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
@@ -81,7 +73,7 @@ def _machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) 
     sampled = without_training(costs)
     for device in (A100, H100):
         for shares, machine in (("as in Table 7", Machine(device)), ("as EDM's on A100", Machine(device, relative))):
-            for gpus in MACHINES:
+            for gpus in (8, 64):
                 most = {"train": min(train_gpus, gpus)}
                 rows.append(
                     {
@@ -106,7 +98,10 @@ def _chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
 def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
     """List the bytes of the artifacts, by their folder."""
     stored = {name: cost for name, cost in costs.items() if cost.writes}
-    folders = _grouped(stored, lambda cost: f"{_folder(cost)}{'' if cost.is_kept else ', while sampling'}")
+    folders = _grouped(
+        stored,
+        lambda cost: cost.job.out.relative_to(cost.job.root).parts[0] + ("" if cost.is_kept else ", while sampling"),
+    )
     kept = [cost for cost in stored.values() if cost.is_kept]
     return pd.DataFrame([*(_stored(name, folders[name]) for name in sorted(folders)), _stored("all that stays", kept)])
 
@@ -126,10 +121,6 @@ def _grouped(costs: Mapping[str, Cost], name_of: Callable[[Cost], str]) -> dict[
     for cost in costs.values():
         groups[name_of(cost)].append(cost)
     return groups
-
-
-def _folder(cost: Cost) -> str:
-    return cost.job.out.relative_to(cost.job.root).parts[0]
 
 
 def _spread(costs: Mapping[str, Cost], machine: Machine) -> float:
@@ -160,6 +151,6 @@ def _stored(folder: str, costs: list[Cost]) -> dict[str, object]:
     return {
         "Folder": folder,
         "Artifacts": len(sizes),
-        "GB": f"{sum(sizes) / GIGABYTE:.4g}",
-        "Largest, GB": f"{max(sizes, default=0) / GIGABYTE:.4g}",
+        "GB": f"{sum(sizes) / 1e9:.4g}",
+        "Largest, GB": f"{max(sizes, default=0) / 1e9:.4g}",
     }
