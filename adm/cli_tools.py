@@ -127,6 +127,8 @@ def convert(
     ] = None,
 ) -> None:
     """Convert weights from the released format or to it, or identify them."""
+    from adm.nets.diffusers_export import export_diffusers
+    from adm.nets.opening import open_network
     from adm.tools import convert as tool
 
     if out is None:
@@ -134,7 +136,8 @@ def convert(
     elif format_ is None:
         tool.run(source, out, preset, dtype)
     else:
-        tool.run_diffusers(source, out, preset)
+        opened = open_network(source, preset)
+        export_diffusers(out, opened.network.state_dict(), opened.model)
 
 
 @tools.command(rich_help_panel=LOOK)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, shown
-from adm.nets.diffusers_export import export_diffusers
-from adm.nets.opening import checkpoint_model, open_network, read_converted, write_converted
+from adm.nets.opening import checkpoint_model, read_converted, write_converted
 from adm.nets.presets import preset_network
 from adm.nets.release import (
     ReleasedDtype,
@@ -20,21 +19,6 @@ from adm.nets.weights import model_network, read_tensors
 
 RELEASED = {"groups": 32, "residual_rescaling": False}
 """What the released code fixes and no tensor tells: it would load other networks, and make wrong images."""
-
-
-def run_diffusers(source: Path, out: Path, preset: str | None) -> None:
-    """Write a folder that diffusers loads; see `export_diffusers`.
-
-    Args:
-        source: A `.pt` in the released format, a `.safetensors` with our names, or the folder of a checkpoint.
-        out: The folder.
-        preset: The network of the weights; None if SOURCE tells.
-
-    Raises:
-        UserError: SOURCE cannot be read, diffusers cannot express its network, or OUT is a file.
-    """
-    opened = open_network(source, preset)
-    export_diffusers(out, opened.network.state_dict(), opened.model)
 
 
 def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> None:

@@ -251,6 +251,7 @@ def _grid(names: list[str], wanted: Request, recipe: Recipe, run: str) -> dict[s
         drawn = Counter(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes).tolist())
         names = names[:most]
         least = min(drawn[label] for label in range(len(names)))
+        # More letters would run into each other.
         while len(names) > 2 and sum(map(len, names)) > 60:
             names.pop()
         if least > 1:
