@@ -215,7 +215,7 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
 
 
 def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
-    """Compare the artifacts of two folders that have the same path, and tell which are of one alone."""
+    """Compare the artifacts of two folders by their paths."""
     ours, theirs = find_artifacts(a), find_artifacts(b)
     both = sorted(ours.keys() & theirs.keys())
     found = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))

@@ -222,7 +222,6 @@ def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None
 
 
 def _files(sampling: Sampling, num_classes: int | None) -> list[str]:
-    """Name the PNGs by number and class."""
     endings = [""] * len(sampling.labels)
     if num_classes is not None:
         names = (class_name(number, num_classes) for number in sampling.labels.tolist())

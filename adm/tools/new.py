@@ -134,7 +134,6 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
 
 
 def _summary(images: Path, found: Survey, channels: int) -> list[str]:
-    """Tell what was found, in some lines."""
     lines = [f"{images}: {found.num_images} images"]
     if found.source != "lsun":
         of_each = [f"{name} ({count})" for name, count in found.counts.items()]
@@ -154,7 +153,6 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
 
 
 def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> list[str]:
-    """Tell what was chosen, and what to type."""
     model = DiffusionModelParams.model_validate(recipe.model)
     network = recipe.model["network"]
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"

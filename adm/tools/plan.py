@@ -55,20 +55,13 @@ def run(params: Params) -> Iterator[str]:
 
 
 def _time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """Operations, days on one device, and hours on processors, by kind of work."""
     groups = _grouped(costs, lambda cost: cost.group if cost.work else "processors alone")
     rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == "processors alone")]
     return pd.DataFrame([*rows, _times("all", list(costs.values()))])
 
 
 def _machine_table(costs: Mapping[str, Cost], train_gpus: int, relative: float) -> pd.DataFrame:
-    """Days on some machines that no schedule beats: work over GPUs, and the longest chain.
-
-    Args:
-        costs: Costs of all jobs.
-        train_gpus: GPUs of a training job in the params file.
-        relative: The published share of an A100's peak, divided by that of a V100.
-    """
+    """List days on some machines that no schedule beats: work over GPUs, and the longest chain."""
     rows = []
     sampled = without_training(costs)
     for device in (A100, H100):
@@ -96,7 +89,6 @@ def _chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
 
 
 def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """List the bytes of the artifacts, by their folder."""
     stored = {name: cost for name, cost in costs.items() if cost.writes}
     folders = _grouped(
         stored,

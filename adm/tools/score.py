@@ -47,7 +47,6 @@ def _check_place(out: Path) -> None:
 
 
 def _print_scores(title: str, report: dict[str, Any]) -> None:
-    """Print the report as it is written, under the names of the samples and of the reference."""
     metrics, intervals = report["metrics"], report.get("intervals", {})
     columns = [name for name in METRICS if name in metrics]
     rows = [["", *(f"{metrics[name]:.4f}" for name in columns)]]

@@ -133,7 +133,6 @@ class TrainingLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the files."""
         self._file.close()
         self._curves.close()
 
