@@ -11,10 +11,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +25,7 @@ from adm.config.released import RELEASED
 from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
-from adm.params.execution import ExecutionParams, ProcessResources
+from adm.params.execution import ProcessResources
 from adm.params.load import write
 from adm.pipeline import Job, Kind, Pipeline, kinds
 from adm.pipeline.arguments import arguments
@@ -54,54 +54,34 @@ class Verbs(TyperGroup):
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@dataclass(frozen=True)
-class Environment:
-    """What stages take beside sections, inputs and outputs; no result depends on it.
+def environment(
+    pipeline: Pipeline, job: Job, curves: Path, file: Path = Path("params.yaml"), is_current: bool = True
+) -> SimpleNamespace:
+    """Gather what a job's stage takes beside sections, inputs and outputs; no result depends on it.
 
-    Attributes:
+    Args:
         pipeline: The graph of the job.
         job: The job.
         curves: The folder for TensorBoard's files.
         file: The params file.
-        is_current: Whether all that the job reads is known to be up to date.
+        is_current: Whether all that the job reads is known to be up to date; else the page tells what is not.
     """
-
-    pipeline: Pipeline
-    job: Job
-    curves: Path
-    file: Path = Path("params.yaml")
-    is_current: bool = True
-
-    @property
-    def execution(self) -> ExecutionParams:
-        """How stages are executed."""
-        return self.pipeline.params.execution
-
-    @property
-    def device(self) -> str:
-        """The device to compute on."""
-        return getattr(self.pipeline.resources(self.job), "device", "cpu")
-
-    @property
-    def every(self) -> int:
-        """The number of iterations for each point of the curves of losses."""
-        return self.execution.log_every
-
-    @property
-    def timeout_seconds(self) -> int:
-        """The seconds that processes wait for each other."""
-        return self.execution.timeout_seconds
-
-    @property
-    def content(self) -> Any:
-        """What the page shows, and what of it is out of date."""
+    execution = pipeline.params.execution
+    given = SimpleNamespace(
+        curves=curves,
+        execution=execution,
+        device=getattr(pipeline.resources(job), "device", "cpu"),
+        every=execution.log_every,
+        timeout_seconds=execution.timeout_seconds,
+    )
+    if job.kind.name == "report":
         from adm.pipeline.exhibits import content_of_page
         from adm.tools.jobs import states
 
-        pipeline = self.pipeline
-        found = {} if self.is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
+        found = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
         stale = {name: some(state.why, separator="; ") for name, state in found.items() if state.word == "stale"}
-        return content_of_page(pipeline, self.file, stale)
+        given.content = content_of_page(pipeline, file, stale)
+    return given
 
 
 def _show_version(is_asked: bool) -> None:
@@ -263,7 +243,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
             launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
         else:
             stage = import_module(job.kind.stage)
-            stage.run(**arguments(stage.run, job, Environment(pipeline, job, curves, file, is_current)))
+            stage.run(**arguments(stage.run, job, environment(pipeline, job, curves, file, is_current)))
 
 
 def main() -> None:
