@@ -483,13 +483,13 @@ def load(
     guiding = None
     if classifier is not None:
         guiding = open_network(placed(Path(classifier)), schedule=schedule, device=place)
-        place = f"classifier {guiding.path}"
+        given = f"classifier {guiding.path}"
         if not isinstance(opened.model, DiffusionModel):
-            raise UserError(f"{place}: is not used; {opened.path} is an upsampler, which none guides")
+            raise UserError(f"{given}: is not used; {opened.path} is an upsampler, which none guides")
         if not isinstance(guiding.model, ClassifierModel):
-            raise UserError(f"{place}: is of kind {guiding.model.kind!r}, not 'classifier'")
+            raise UserError(f"{given}: is of kind {guiding.model.kind!r}, not 'classifier'")
         try:
-            check_fits(place, guiding.model, str(opened.path), opened.model)
+            check_fits(given, guiding.model, str(opened.path), opened.model)
         except ValueError as error:
             raise UserError(str(error)) from error
     return Model(opened, guiding, precision)

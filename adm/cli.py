@@ -41,10 +41,9 @@ class Verbs(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""
         for panel in (START, LOOK, IMAGES, SCORE, SHARE, STAGES):
-            verbs = {name: verb for name, verb in self.commands.items() if not verb.hidden}
             rows = [
                 (name, verb.get_short_help_str(limit=200))
-                for name, verb in verbs.items()
+                for name, verb in self.commands.items()
                 if getattr(verb, "rich_help_panel", None) == panel
             ]
             with formatter.section(panel):

@@ -25,13 +25,10 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 @tools.command(rich_help_panel=SCORE)
 def score(
     samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
-    given: Annotated[
-        Path | None,
-        typer.Argument(metavar="REFERENCE", help="A reference batch, or images as for SAMPLES; or give --reference."),
-    ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="REFERENCE, or a name that `adm fetch` lists, such as imagenet256.")
-    ] = None,
+        Path,
+        typer.Argument(help="A reference batch, a name of one that `adm fetch` lists, or images as for SAMPLES."),
+    ],
     graph: Annotated[
         Path, typer.Option(help="The Inception graph of 2015, a file or a name that `adm fetch` lists.")
     ] = Path("inception"),
@@ -52,12 +49,9 @@ def score(
     from adm.evaluation.scoring import Options
     from adm.tools import score as tool
 
-    against = reference or given
-    if against is None or (reference and given):
-        raise UserError("reference: give one, as REFERENCE or as --reference")
     options = Options(num_samples, intervals, further, per_class, cache)
     how = measuring.graph_params(executor, device, compiled, batch, threads)
-    tool.run(samples, against, graph, how, options, out)
+    tool.run(samples, reference, graph, how, options, out)
 
 
 @tools.command(rich_help_panel=IMAGES)
@@ -105,7 +99,8 @@ def generate(
     try:
         tool.run(call, out)
     except KeyboardInterrupt as error:
-        print(f"interrupted: {out} has {tool.finished(out)} images; the same call goes on from them", file=sys.stderr)
+        count = len(list((out / tool.FINAL).glob("*.png")))
+        print(f"interrupted: {out} has {count} images; the same call goes on from them", file=sys.stderr)
         raise typer.Exit(130) from error
 
 

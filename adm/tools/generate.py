@@ -20,7 +20,7 @@ from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
 from adm.config.sampling import GuidedSampling
-from adm.data.class_names import class_name, class_number
+from adm.data.class_names import class_name
 from adm.data.decoding import read_image
 from adm.errors import UserError
 from adm.machine import available_cores
@@ -145,11 +145,6 @@ def run(call: Call, out: Path) -> None:
     print(out)
 
 
-def finished(out: Path) -> int:
-    """Count the images that an unfinished call has left."""
-    return len(list((out / FINAL).glob("*.png")))
-
-
 def _loaded(call: Call) -> tuple[Model, Model | None]:
     where: dict[str, Any] = {"device": call.device, "precision": call.precision, "threads": call.threads}
     how: dict[str, Any] = {"schedule": call.schedule, "attention_order": call.attention_order}
@@ -189,7 +184,7 @@ def _sampling(call: Call, model: Model) -> Sampling:
 
 def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
     """Complete the call with what was found out, so that it can be repeated elsewhere."""
-    classes = None if call.classes is None else [class_number(given, model.num_classes or 1) for given in call.classes]
+    classes = None if call.classes is None else sampling.labels[: len(call.classes)].tolist()
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
     found = {"num": run.num_samples, "sampler": run.sampler, "scale": scale, "device": model.device.type}

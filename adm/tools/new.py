@@ -188,7 +188,9 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
     training = recipe.model["training"]
     through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
     through |= {name: value for name, value in training.items() if name == "precision"}
-    dataset = {"source": found.source, "root": _portable(found.root), "image_size": wanted.image_size}
+    root, here = found.root.resolve(), Path.cwd()
+    root = root.relative_to(here) if root.is_relative_to(here) else root
+    dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}
     dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
@@ -224,12 +226,6 @@ def _entry(value: dict[str, Any]) -> str:
     """Write an entry of a section in YAML's flow style, its further lines indented below its key."""
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=96)
     return re.sub(r"\n +", "\n    ", text.strip()[1:-1])
-
-
-def _portable(root: Path) -> str:
-    """Name a folder, from the project's root where it is inside."""
-    whole, here = root.resolve(), Path.cwd()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
