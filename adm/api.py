@@ -51,9 +51,6 @@ Progress = Callable[[int, int], None]
 
 Device = Literal["auto", "cpu", "cuda"]
 
-ARGUMENTS = ("num_samples", "micro_batch", "precision", "gradient_scale")
-"""Fields of runs that arguments decide."""
-
 C = TypeVar("C", bound=Config)
 
 
@@ -364,7 +361,7 @@ class Model:
     ) -> C:
         """Check how N images are sampled; the keywords are those of `sample`."""
         for name in fields:
-            if name in ARGUMENTS:
+            if name in ("num_samples", "micro_batch", "precision", "gradient_scale"):
                 raise UserError(f"{name}: is given by an argument or an option of its own")
         if "guide" in fields:
             raise UserError("guide: names an artifact of a params file; leave it out")

@@ -7,7 +7,6 @@ published, in a folder or in a revision, holds scores and verdicts and no other 
 import csv
 import io
 import logging
-import os
 import subprocess
 import tarfile
 from collections import Counter
@@ -29,15 +28,13 @@ from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
 from adm.errors import one_line
+from adm.machine import available_cores
 from adm.metrics.blocks import Block, t_interval
 from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
 from adm.tools.jobs import params_kept
 from adm.tools.publish import ARCHIVE, published, unpack
-
-HELD = (".csv", ".yaml", ".yml", ARCHIVE)
-"""Endings of the files of a revision that are read: claims, scores, and params files with their bases."""
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +216,7 @@ def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compar
     ours, theirs = find_artifacts(a), find_artifacts(b)
     both = sorted(ours.keys() & theirs.keys())
     found = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         pairs = pool.map(lambda path: compare_artifacts(ours[path], theirs[path], tolerance), both)
         found |= zip(both, progress(pairs, total=len(both), unit="artifact"), strict=True)
     return {path: judge_by_twin(PurePosixPath(path), found[path], found) for path in sorted(found)}
@@ -234,7 +231,8 @@ def _extract(revision: str, folder: Path) -> None:
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise UserError(f"{revision}: is neither a results folder nor a revision of git here") from error
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        wanted = [file for file in files if file.isfile() and file.name.endswith(HELD)]
+        # Params files have bases, which may lie anywhere.
+        wanted = [file for file in files if file.isfile() and file.name.endswith((".csv", ".yaml", ".yml", ARCHIVE))]
         files.extractall(folder, wanted, filter="data")
 
 

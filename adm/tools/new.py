@@ -38,12 +38,6 @@ FEWEST, FEWEST_OF_CLASS = 40, 5
 FEW = 2000
 """Images or samples below which FID says little, and KID, which has no bias, stands beside it."""
 
-GRID = (10, 8)
-"""Classes and columns of a grid, at most."""
-
-TEMPLATE = Path(__file__).with_name("new_params.yaml")
-"""The params file, in Jinja2."""
-
 
 def run(
     name: str,
@@ -194,7 +188,8 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
     dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
-    return template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")
+    return template.from_string(text).render(
         time=_duration(wanted.hours),
         device=wanted.device,
         dataset=dataset | ({"channels": 1} if wanted.image_channels == 1 else {}),
@@ -240,7 +235,7 @@ def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
 
 def _grid(names: list[str], wanted: Request, recipe: Recipe, run: str) -> dict[str, Any]:
     """Describe the grid of a run: by classes, if each that is shown has several samples, which their seeds tell."""
-    most, columns = GRID
+    most, columns = 10, 8
     if wanted.num_classes:
         drawn = Counter(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes).tolist())
         names = names[:most]

@@ -31,9 +31,6 @@ NOTE = "README.md"
 SHOWN = {"table": ("csv", "md"), "figure": ("png",), "claims": ("csv", "md")}
 """Kinds of jobs whose outputs are published, and which of these."""
 
-IMAGES = frozenset({"samples", "data"})
-"""Kinds of inputs that are too large to publish."""
-
 PARAMS, PROCESSORS = kinds()["resolve"].outputs["params"], "processors.txt"
 """Files of the archive beside artifacts: the written-out params file, and the processors that the scale ran on."""
 
@@ -179,7 +176,7 @@ def _outputs(job: Job) -> list[Path]:
 
 
 def _has_images(job: Job) -> bool:
-    return not IMAGES.isdisjoint(job.artifacts)
+    return "samples" in job.artifacts or "data" in job.artifacts
 
 
 def _make(job: Job, out: Path) -> None:
