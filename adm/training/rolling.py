@@ -52,16 +52,12 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
         yield folder
         return
     work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / f"{folder.name}.lock")
     try:
-        lock.acquire(timeout=0)
+        with FileLock(work / f"{folder.name}.lock", timeout=0):
+            yield folder
+            _end(folder)
     except Timeout as error:
-        raise UserError(f"{lock.lock_file}: another process holds it and trains this segment") from error
-    try:
-        yield folder
-        _end(folder)
-    finally:
-        lock.release()
+        raise UserError(f"{error.lock_file}: another process holds it and trains this segment") from error
 
 
 @contextmanager
