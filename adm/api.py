@@ -8,6 +8,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -34,6 +35,7 @@ from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
 from adm.sampling.batch import Images, Labels, Samples
+from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.guided import SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace, compute_in_batches
 from adm.sampling.likelihood import measure
@@ -48,15 +50,6 @@ Progress = Callable[[int, int], None]
 """Is called after each step with the number of steps done, and of all steps."""
 
 Device = Literal["auto", "cpu", "cuda"]
-
-UNCONDITIONAL_SCALE = 10.0
-"""The gradient scale of the released unconditional model. Source: the flags published with it."""
-
-ARTIFACTS = ("checkpoint", "classifier", "reference", "base", "schedule", "guide", "curve")
-"""Fields of runs that name artifacts, which this interface does not make."""
-
-ARGUMENTS = ("num_samples", "micro_batch", "precision", "gradient_scale")
-"""Fields of runs that arguments decide."""
 
 C = TypeVar("C", bound=Config)
 
@@ -80,7 +73,7 @@ class Sampling:
     @property
     def blocks(self) -> range:
         """The numbers of the blocks."""
-        return range(-(-self.run.num_samples // self.run.micro_batch))
+        return blocks_of(WHOLE, self.run.num_samples, self.run.micro_batch)
 
     def rows(self, block: int) -> range:
         """Number a block's images."""
@@ -229,9 +222,8 @@ class Model:
         x_0 = to_unit_range(self._checked_images(images, side), channels)
         weights = self._weights(self._labels_for(classes, len(images)))
         space = self._space(steps, 0.0)
-        latents: Latents = compute_in_batches(
-            space.encode, space.device, self._batch(batch, len(x_0)), x_0, weights
-        ).numpy()
+        encoded = compute_in_batches(space.encode, space.device, self._batch(batch, len(x_0)), x_0, weights)
+        latents: Latents = encoded.numpy()
         return latents
 
     def decode(
@@ -303,9 +295,12 @@ class Model:
         return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
 
     def default_scale(self, sampler: str = "ddpm") -> float:
-        """Look up the gradient scale of Table 14 for a released model, by its size and sampler, else 1."""
+        """Look up the gradient scale of Table 14 for a released model, by its size and sampler, else 1.
+
+        Source: Table 14; for the unconditional model, the flags published with it.
+        """
         if self.opened.preset == "imagenet256_unconditional":
-            return UNCONDITIONAL_SCALE
+            return 10.0
         header, rows = table_cells("table_14")
         column = f"ImageNet {self.params.network.image_size}"
         if self.opened.preset is None or column not in header:
@@ -334,11 +329,11 @@ class Model:
                 "nothing without a class; leave cfg_scale out"
             )
         classifier = self.classifier.network if self.classifier else None
-        count = self.num_classes or 1
-        drawn = SeededNoise(range(run.seed, run.seed + num)).labels(count).numpy() if labels is None else labels
+        num_classes = self.num_classes or 1
+        drawn = SeededNoise(range(run.seed, run.seed + num)).labels(num_classes).numpy() if labels is None else labels
         num_steps = self._check_steps(run.steps)
         trajectory = block_trajectories(
-            run, self.params, self.opened.network, classifier, count, labels=labels, latents=latents
+            run, self.params, self.opened.network, classifier, num_classes, labels=labels, latents=latents
         )
         return Sampling(run, drawn, num_steps, trajectory)
 
@@ -366,10 +361,10 @@ class Model:
     ) -> C:
         """Check how N images are sampled; the keywords are those of `sample`."""
         for name in fields:
-            if name in ARGUMENTS:
+            if name in ("num_samples", "micro_batch", "precision", "gradient_scale"):
                 raise UserError(f"{name}: is given by an argument or an option of its own")
-            if name in ARTIFACTS:
-                raise UserError(f"{name}: names an artifact of a params file; leave it out")
+        if "guide" in fields:
+            raise UserError("guide: names an artifact of a params file; leave it out")
         sampler = sampler or ("ddim" if str(steps).startswith("ddim") else "ddpm")
         values = {"num_samples": num, "steps": str(steps), "sampler": sampler, "precision": self.precision, **fields}
         if scale is None and kind is GuidedSampling:
@@ -399,12 +394,12 @@ class Model:
     def _numbers(self, classes: Classes, num: int) -> Labels:
         """Number the classes of N images, (N,) int64."""
         asked = [classes] if isinstance(classes, int | str | np.integer) else list(() if classes is None else classes)
-        count = self.num_classes
-        if count is None:
+        num_classes = self.num_classes
+        if num_classes is None:
             raise UserError(f"class {asked[0]!r}: is not used; {self.opened.path} has no classes")
         if not asked or len(asked) > num:
             raise UserError(f"classes: {len(asked)} are given for {num} images; give one or more, and at most as many")
-        return np.resize(np.array([class_number(given, count) for given in asked], np.int64), num)
+        return np.resize(np.array([class_number(given, num_classes) for given in asked], np.int64), num)
 
     def _labels_for(self, classes: Classes, num: int) -> Labels:
         """Number the classes of given images, (N,) int64; zeros for a model without classes."""
@@ -485,19 +480,16 @@ def load(
     guiding = None
     if classifier is not None:
         guiding = open_network(placed(Path(classifier)), schedule=schedule, device=place)
-        _check_classifier(opened, guiding)
+        given = f"classifier {guiding.path}"
+        if not isinstance(opened.model, DiffusionModel):
+            raise UserError(f"{given}: is not used; {opened.path} is an upsampler, which none guides")
+        if not isinstance(guiding.model, ClassifierModel):
+            raise UserError(f"{given}: is of kind {guiding.model.kind!r}, not 'classifier'")
+        try:
+            check_fits(given, guiding.model, str(opened.path), opened.model)
+        except ValueError as error:
+            raise UserError(str(error)) from error
     return Model(opened, guiding, precision)
-
-
-def _check_classifier(opened: Opened, classifier: Opened) -> None:
-    if not isinstance(opened.model, DiffusionModel):
-        raise UserError(f"classifier {classifier.path}: is not used; {opened.path} is an upsampler, which none guides")
-    if not isinstance(classifier.model, ClassifierModel):
-        raise UserError(f"classifier {classifier.path}: is of kind {classifier.model.kind!r}, not 'classifier'")
-    try:
-        check_fits(f"classifier {classifier.path}", classifier.model, str(opened.path), opened.model)
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def score(
@@ -554,13 +546,10 @@ def checked(config: type[C], values: dict[str, Any], place: str = "") -> C:
 
 
 def _collected(sampling: Sampling, progress: Progress | None) -> Images:
-    total = len(sampling.blocks) * sampling.num_steps
-    done = 0
+    total, done = len(sampling.blocks) * sampling.num_steps, count(1)
 
     def stepped() -> None:
-        nonlocal done
-        done += 1
         if progress is not None:
-            progress(done, total)
+            progress(next(done), total)
 
     return np.concatenate([sampling.sample(block, stepped) for block in sampling.blocks])

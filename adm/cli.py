@@ -11,10 +11,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +25,7 @@ from adm.config.released import RELEASED
 from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
-from adm.params.execution import ExecutionParams, ProcessResources
+from adm.params.execution import ProcessResources
 from adm.params.load import write
 from adm.pipeline import Job, Kind, Pipeline, kinds
 from adm.pipeline.arguments import arguments
@@ -41,10 +41,9 @@ class Verbs(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""
         for panel in (START, LOOK, IMAGES, SCORE, SHARE, STAGES):
-            verbs = {name: verb for name, verb in self.commands.items() if not verb.hidden}
             rows = [
                 (name, verb.get_short_help_str(limit=200))
-                for name, verb in verbs.items()
+                for name, verb in self.commands.items()
                 if getattr(verb, "rich_help_panel", None) == panel
             ]
             with formatter.section(panel):
@@ -54,54 +53,34 @@ class Verbs(TyperGroup):
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@dataclass(frozen=True)
-class Environment:
-    """What stages take beside sections, inputs and outputs; no result depends on it.
+def environment(
+    pipeline: Pipeline, job: Job, curves: Path, file: Path = Path("params.yaml"), is_current: bool = True
+) -> SimpleNamespace:
+    """Gather what a job's stage takes beside sections, inputs and outputs; no result depends on it.
 
-    Attributes:
+    Args:
         pipeline: The graph of the job.
         job: The job.
         curves: The folder for TensorBoard's files.
         file: The params file.
-        is_current: Whether all that the job reads is known to be up to date.
+        is_current: Whether all that the job reads is known to be up to date; else the page tells what is not.
     """
-
-    pipeline: Pipeline
-    job: Job
-    curves: Path
-    file: Path = Path("params.yaml")
-    is_current: bool = True
-
-    @property
-    def execution(self) -> ExecutionParams:
-        """How stages are executed."""
-        return self.pipeline.params.execution
-
-    @property
-    def device(self) -> str:
-        """The device to compute on."""
-        return getattr(self.pipeline.resources(self.job), "device", "cpu")
-
-    @property
-    def every(self) -> int:
-        """The number of iterations for each point of the curves of losses."""
-        return self.execution.log_every
-
-    @property
-    def timeout_seconds(self) -> int:
-        """The seconds that processes wait for each other."""
-        return self.execution.timeout_seconds
-
-    @property
-    def content(self) -> Any:
-        """What the page shows, and what of it is out of date."""
+    execution = pipeline.params.execution
+    given = SimpleNamespace(
+        curves=curves,
+        execution=execution,
+        device=getattr(pipeline.resources(job), "device", "cpu"),
+        every=execution.log_every,
+        timeout_seconds=execution.timeout_seconds,
+    )
+    if job.kind.name == "report":
         from adm.pipeline.exhibits import content_of_page
         from adm.tools.jobs import states
 
-        pipeline = self.pipeline
-        found = {} if self.is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
+        found = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
         stale = {name: some(state.why, separator="; ") for name, state in found.items() if state.word == "stale"}
-        return content_of_page(pipeline, self.file, stale)
+        given.content = content_of_page(pipeline, file, stale)
+    return given
 
 
 def _show_version(is_asked: bool) -> None:
@@ -255,20 +234,15 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     pipeline = Pipeline(load(file))
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
+    may_launch = job.kind.in_several and "WORLD_SIZE" not in os.environ
     with journal_of(job) as curves, extras_named():
-        stage = import_module(job.kind.stage)
-        if not (job.kind.in_several and isinstance(taken, ProcessResources) and _launched(job, taken)):
-            stage.run(**arguments(stage.run, job, Environment(pipeline, job, curves, file, is_current)))
+        if may_launch and isinstance(taken, ProcessResources) and taken.world_size > 1:
+            from adm.launcher import launch
 
-
-def _launched(job: Job, taken: ProcessResources) -> bool:
-    """Run this command in as many processes as the params file says; False if this is one of them, or the only one."""
-    if taken.world_size == 1 or "WORLD_SIZE" in os.environ:
-        return False
-    from adm.launcher import launch
-
-    launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
-    return True
+            launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
+        else:
+            stage = import_module(job.kind.stage)
+            stage.run(**arguments(stage.run, job, environment(pipeline, job, curves, file, is_current)))
 
 
 def main() -> None:
@@ -284,15 +258,7 @@ def main() -> None:
         if debug:
             raise
         message = describe_error(error)
-        if not _reported(message):
+        # Of several processes the launcher prints the message; that module imports torch.
+        if not ("WORLD_SIZE" in os.environ and import_module("adm.parallel").report_failure(message)):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
-
-
-def _reported(message: str) -> bool:
-    """Whether this is one of several processes, whose launcher prints the message."""
-    if "WORLD_SIZE" not in os.environ:
-        return False
-    from adm.parallel import report_failure
-
-    return report_failure(message)

@@ -10,6 +10,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from adm.artifacts.writing import new_file
+from adm.params import UserError, load, read
+from adm.pipeline import Pipeline
+
 tools = typer.Typer()
 
 START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Score", "Share", "Stages"
@@ -23,11 +27,9 @@ def score(
     samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
     given: Annotated[
         Path | None,
-        typer.Argument(metavar="REFERENCE", help="A reference batch, or images as for SAMPLES; or give --reference."),
+        typer.Argument(metavar="REFERENCE", help="A reference batch, a name that `adm fetch` lists, or images."),
     ] = None,
-    reference: Annotated[
-        Path | None, typer.Option(help="REFERENCE, or a name that `adm fetch` lists, such as imagenet256.")
-    ] = None,
+    reference: Annotated[Path | None, typer.Option(hidden=True)] = None,  # as earlier versions had it
     graph: Annotated[
         Path, typer.Option(help="The Inception graph of 2015, a file or a name that `adm fetch` lists.")
     ] = Path("inception"),
@@ -45,12 +47,11 @@ def score(
 ) -> None:
     """Score samples against a reference, as the paper scores."""
     from adm import evaluation
-    from adm.errors import UserError
     from adm.tools import score as tool
 
     against = reference or given
     if against is None or (reference and given):
-        raise UserError("reference: give one, as REFERENCE or as --reference")
+        raise UserError("REFERENCE: give one, as `adm score SAMPLES REFERENCE`")
     options = evaluation.Options(num_samples, intervals, further, per_class, cache)
     how = evaluation.graph_params(executor, device, compiled, batch, threads)
     tool.run(samples, against, graph, how, options, out)
@@ -101,7 +102,8 @@ def generate(
     try:
         tool.run(call, out)
     except KeyboardInterrupt as error:
-        print(f"interrupted: {out} has {tool.finished(out)} images; the same call goes on from them", file=sys.stderr)
+        count = len(list((out / tool.FINAL).glob("*.png")))
+        print(f"interrupted: {out} has {count} images; the same call goes on from them", file=sys.stderr)
         raise typer.Exit(130) from error
 
 
@@ -123,6 +125,8 @@ def convert(
     ] = None,
 ) -> None:
     """Convert weights from the released format or to it, or identify them."""
+    from adm.nets.diffusers_export import export_diffusers
+    from adm.nets.opening import open_network
     from adm.tools import convert as tool
 
     if out is None:
@@ -130,7 +134,8 @@ def convert(
     elif format_ is None:
         tool.run(source, out, preset, dtype)
     else:
-        tool.run_diffusers(source, out, preset)
+        opened = open_network(source, preset)
+        export_diffusers(out, opened.network.state_dict(), opened.model)
 
 
 @tools.command(rich_help_panel=LOOK)
@@ -142,7 +147,6 @@ def verify(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
-    from adm.params import load
     from adm.tools import verify as tool
 
     if not tool.run(results or Path(load(params).paths.results), out):
@@ -160,8 +164,6 @@ def accept(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Declare that changed code computes the same: nothing runs again."""
-    from adm.params import load
-    from adm.pipeline import Pipeline
     from adm.tools import jobs as tool
 
     tool.accept(Pipeline(load(params)), verb, reason, code)
@@ -173,7 +175,6 @@ def jobs(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """List the jobs of a params file: there, missing, or stale and why."""
-    from adm.params import load
     from adm.tools import jobs as tool
 
     tool.run(load(params), verb)
@@ -207,8 +208,6 @@ def publish(
     ] = False,
 ) -> None:
     """Write what a scale shows, and its scores, to a folder for git."""
-    from adm.params import load
-    from adm.pipeline import Pipeline
     from adm.tools import publish as tool
 
     pipeline = Pipeline(load(params))
@@ -225,7 +224,6 @@ def publish(
 @tools.command(rich_help_panel=START)
 def plan(params: ParamsFile = Path("params.yaml")) -> None:
     """Print what a params file costs: operations, days and bytes."""
-    from adm.params import load
     from adm.tools import plan as tool
 
     print(*tool.run(load(params)), sep="\n")
@@ -254,10 +252,8 @@ def check(
 ) -> None:
     """Check a params file, and tell which claims it does not test."""
     from adm.dvc_file import NAME, check_stages
-    from adm.params import UserError, load
     from adm.params.claims import not_tested
     from adm.params.configurations import told_apart_by_schedules
-    from adm.pipeline import Pipeline
 
     pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
     if dvc:
@@ -279,10 +275,7 @@ def check(
 @tools.command(rich_help_panel=START)
 def dvc(params: ParamsFile = Path("params.yaml")) -> None:
     """Write the dvc.yaml of a params file beside it: the stages for DVC."""
-    from adm.artifacts.writing import new_file
     from adm.dvc_file import NAME, render
-    from adm.params import load, read
-    from adm.pipeline import Pipeline
 
     text = render(params, read(params).files, Pipeline(load(params)))
     with new_file(params.with_name(NAME)) as path:
@@ -297,9 +290,7 @@ def schema(
     ] = False,
 ) -> None:
     """Write the JSON schema of params files, for editors."""
-    from adm.artifacts.writing import new_file
     from adm.config.base import INTRODUCED
-    from adm.params import UserError
     from adm.params.json_schema import introduced, render
 
     for file, text in ((out, render()), (INTRODUCED, introduced())):

@@ -120,16 +120,14 @@ class Diffusion:
         # same way, because the published code does: results then agree to the last bit.
         kept_alpha_bar = np.cumprod(1.0 - betas)[kept]
         self.betas = 1.0 - kept_alpha_bar / np.append(1.0, kept_alpha_bar[:-1])
-        alpha_bar = np.cumprod(1.0 - self.betas)
-        alpha_bar_previous = np.append(1.0, alpha_bar[:-1])
         self.variance = variance
-        self.alpha_bar = alpha_bar
-        self.alpha_bar_previous = alpha_bar_previous
-        self.alpha_bar_next = np.append(alpha_bar[1:], 0.0)
-        self.beta_tilde = self.betas * (1.0 - alpha_bar_previous) / (1.0 - alpha_bar)
+        self.alpha_bar = np.cumprod(1.0 - self.betas)
+        self.alpha_bar_previous = np.append(1.0, self.alpha_bar[:-1])
+        self.alpha_bar_next = np.append(self.alpha_bar[1:], 0.0)
+        self.beta_tilde = self.betas * (1.0 - self.alpha_bar_previous) / (1.0 - self.alpha_bar)
         self.timesteps = torch.tensor(kept)
         self.original = kept
-        self._training_betas = betas
+        self.training_betas = betas
         derived = self._derived()
         self._tables = {name: torch.from_numpy(table) for name, table in derived.items()}
         self._numbers = {name: table.tolist() for name, table in derived.items()}
@@ -147,10 +145,6 @@ class Diffusion:
         sigmas = np.sqrt(1.0 / np.cumprod(1.0 - betas) - 1.0).tolist()
         timesteps = respaced_timesteps(num_timesteps, steps, sigmas) if isinstance(steps, str) else steps
         return cls(betas, timesteps, variance)
-
-    def whole(self) -> "Diffusion":
-        """Build the training process, with all of its timesteps."""
-        return Diffusion(self._training_betas, None, self.variance).to(self.timesteps.device)
 
     @property
     def num_timesteps(self) -> int:
@@ -245,8 +239,19 @@ class Diffusion:
 
         Source: equations 7 and 13; Appendix I for the temperature.
         """
-        eps, interpolation = self._split(output, x_t)
-        log_variance = self._log_variance(interpolation, x_t, t)
+        channels, is_learned = x_t.shape[1], self.variance == "learned_range"
+        expected = 2 * channels if is_learned else channels
+        if output.shape[1] != expected:
+            raise ValueError(
+                f"the network returned {output.shape[1]} channels; variance {self.variance!r} needs {expected}"
+            )
+        eps = output[:, :channels]
+        if is_learned:
+            v = (output[:, channels:] + 1) / 2
+            log_variance = v * self.at("log_beta", t, x_t) + (1 - v) * self.at("log_beta_tilde", t, x_t)
+        else:
+            table = "log_beta_fixed" if self.variance == "beta" else "log_beta_tilde"
+            log_variance = self.at(table, t, x_t).expand_as(x_t)
         x_0 = clipped(self.x_0_from_eps(x_t, t, eps / epsilon_temperature), clipping)
         return Prediction(
             mean=self.q_posterior(x_0, x_t, t).mean,
@@ -258,19 +263,3 @@ class Diffusion:
             x_0=x_0,
             eps=self.eps_from_x_0(x_t, t, x_0),
         )
-
-    def _split(self, output: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor | None]:
-        channels = x_t.shape[1]
-        expected = 2 * channels if self.variance == "learned_range" else channels
-        if output.shape[1] != expected:
-            raise ValueError(
-                f"the network returned {output.shape[1]} channels; variance {self.variance!r} needs {expected}"
-            )
-        return output[:, :channels], output[:, channels:] if self.variance == "learned_range" else None
-
-    def _log_variance(self, interpolation: Tensor | None, x_t: Tensor, t: Index) -> Tensor:
-        if interpolation is not None:
-            v = (interpolation + 1) / 2
-            return v * self.at("log_beta", t, x_t) + (1 - v) * self.at("log_beta_tilde", t, x_t)
-        table = "log_beta_fixed" if self.variance == "beta" else "log_beta_tilde"
-        return self.at(table, t, x_t).expand_as(x_t)

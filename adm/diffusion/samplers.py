@@ -34,10 +34,6 @@ class Sampler(Protocol):
         ...
 
 
-LARGEST_RESIDUAL = 2.0**10
-"""What `slope_of` scales the residuals of classes to: float16 holds 64 times as much, and 2^-34 of it."""
-
-
 def classifier_gradient(slope: Slope, y: Tensor, scale: float) -> Gradient:
     """Build s grad_x log p(y | x).
 
@@ -92,7 +88,8 @@ def _factor(log_p: Tensor, weights: Tensor) -> Tensor:
     residual = weights - weights.sum(dim=1, keepdim=True) * log_p.exp()
     # A residual of zero, as with one class, has a gradient of zero under any factor.
     size = residual.abs().amax(dim=1, keepdim=True).clamp(min=2.0**-100)
-    return LARGEST_RESIDUAL * torch.exp2(-torch.frexp(size).exponent.to(size))
+    # float16 holds 64 times as much as 2^10, and 2^-34 of it.
+    return 2.0**10 * torch.exp2(-torch.frexp(size).exponent.to(size))
 
 
 @dataclass(frozen=True)
@@ -123,16 +120,13 @@ class DDPM:
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Step from x_t to x_{t-1}."""
         p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature, self.clipping)
-        mean = p.mean if self.gradient is None else p.mean + p.variance * self._gradient(p, x_t, step)
+        mean = p.mean
+        if self.gradient is not None:
+            at, index = (x_t, step) if self.gradient_at == "x_t" else (p.mean, max(step - 1, 0))
+            mean = mean + p.variance * self.gradient(at, self.diffusion.seen_at(index, x_t))
         if step == 0:
             return mean
         return mean + self.noise_temperature * torch.exp(0.5 * p.log_variance) * noise()
-
-    def _gradient(self, p: Prediction, x_t: Tensor, step: int) -> Tensor:
-        assert self.gradient is not None
-        if self.gradient_at == "x_t":
-            return self.gradient(x_t, self.diffusion.seen_at(step, x_t))
-        return self.gradient(p.mean, self.diffusion.seen_at(max(step - 1, 0), x_t))
 
 
 @dataclass(frozen=True)

@@ -152,10 +152,11 @@ class Heun(Solver):
     Source: Karras et al. (2022), algorithm 1.
     """
 
-    whole: Diffusion = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "whole", self.diffusion.whole())
+    @cached_property
+    def whole(self) -> Diffusion:
+        """The training process, with all of its timesteps."""
+        process = self.diffusion
+        return Diffusion(process.training_betas, None, process.variance).to(process.timesteps.device)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Step from x_t to x_{t-1}; draws no noise."""

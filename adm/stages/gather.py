@@ -7,13 +7,10 @@ from adm.params.runs import SamplingParams
 from adm.sampling.batch import read_shard, write_blocks
 from adm.sampling.blocks import Shard
 
-SHARDS = "shards/"
-"""How the inputs begin that are shards."""
-
 
 def run(run: SamplingParams, inputs: dict[str, Path], out: Path) -> None:
     """Join shards a stretch of images at a time; `inputs` are those of `sample`, and "shards/N-of-M" in order."""
-    shards = [path for name, path in inputs.items() if name.startswith(SHARDS)]
-    inputs = {name: path for name, path in inputs.items() if not name.startswith(SHARDS)}
+    shards = [path for name, path in inputs.items() if name.startswith("shards/")]
+    inputs = {name: path for name, path in inputs.items() if not name.startswith("shards/")}
     parts = (read_shard(path, run, inputs, Shard(number, len(shards))) for number, path in enumerate(shards, start=1))
     write_blocks(out, "sample", run, inputs, run.num_samples, chain.from_iterable(parts))

@@ -12,7 +12,6 @@ from adm.data.batches import check_labels, choose, to_uint8, to_unit_range
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
-from adm.nets.unet import UNet
 from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.studies import InterpolationParams
@@ -38,11 +37,9 @@ def run(
         UserError: The dataset has too few images, or labels that the networks do not have.
     """
     make_deterministic(interpolation.threads)
-    network = load_network(inputs["checkpoint"], model, resolve_device(device))
-    assert isinstance(network, UNet)
-    classifier = None
-    if classifier_model is not None:
-        classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
+    place = resolve_device(device)
+    network = load_network(inputs["checkpoint"], model, place)
+    classifier = load_network(inputs["classifier"], classifier_model, place) if classifier_model else None
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
     declared = class_count(model, classifier_model)

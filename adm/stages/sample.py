@@ -48,11 +48,10 @@ def run(
         base = classifier = guide = None
         if isinstance(model, UpsamplerModelParams):
             base = _read_base(inputs["base"], run, model, group.rank_slice)
-        network = load_network(inputs["checkpoint"], model, group.device, group.rank_slice, run.ema_length)
-        if classifier_model is not None:
-            classifier = load_network(inputs["classifier"], classifier_model, group.device, group.rank_slice)
-        if guide_model is not None:
-            guide = load_network(inputs["guide"], guide_model, group.device, group.rank_slice)
+        where = group.device, group.rank_slice
+        network = load_network(inputs["checkpoint"], model, *where, run.ema_length)
+        classifier = load_network(inputs["classifier"], classifier_model, *where) if classifier_model else None
+        guide = load_network(inputs["guide"], guide_model, *where) if guide_model else None
         group.barrier()
         timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
         sampled = block_sampler(run, model, network, classifier, num_classes, base, timesteps, guide)

@@ -59,9 +59,8 @@ def run(
         return
     assert run is not None
     assert extractor is not None
-    classifier = None
-    if classifier_model is not None:
-        classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
+    place = resolve_device(device)
+    classifier = load_network(inputs["classifier"], classifier_model, place) if classifier_model else None
     networks = model, network, classifier, class_count(model, classifier_model) or 1
     read_manifest(inputs["graph"], "extractor", "adopt")
     if graph_of(inputs["reference"]) not in (None, identity(inputs["graph"])):

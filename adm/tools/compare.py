@@ -7,7 +7,6 @@ published, in a folder or in a revision, holds scores and verdicts and no other 
 import csv
 import io
 import logging
-import os
 import subprocess
 import tarfile
 from collections import Counter
@@ -16,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from tabulate import tabulate
@@ -29,6 +28,7 @@ from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
 from adm.errors import one_line
+from adm.machine import available_cores
 from adm.metrics.intervals import Block, t_interval
 from adm.params import Params, UserError, load
 from adm.pipeline import kinds
@@ -36,16 +36,11 @@ from adm.progress import progress
 from adm.tools.jobs import params_kept
 from adm.tools.publish import ARCHIVE, published, unpack
 
-HELD = (".csv", ".yaml", ".yml", ARCHIVE)
-"""Endings of the files of a revision that are read: claims, scores, and params files with their bases."""
-
 logger = logging.getLogger(__name__)
 
-WIDE = 1.96
-"""Half of a 95 % interval, in standard errors."""
 
-
-class Number(NamedTuple):
+@dataclass(frozen=True)
+class Number:
     """A measured number and its 95 % interval; one without an interval has itself as both ends."""
 
     value: float
@@ -56,7 +51,8 @@ class Number(NamedTuple):
         return f"{self.value:.4g}" + (f" [{self.low:.4g}, {self.high:.4g}]" if self.low < self.high else "")
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True)
+class Difference:
     """A difference of a param, a metric or a claim; None is what one side does not have."""
 
     kind: str
@@ -123,8 +119,11 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
         print(tabulate(rows, ["", "artifacts", f"A is {names[0]}, B is {names[1]}"], tablefmt="github"), end="\n\n")
     differences, counts = differences_of(*sides)
     if differences:
-        shown = [[one.kind, one.name, _text(one.a), _text(one.b), _moved(one)] for one in differences]
-        print(tabulate(shown, ["", "", *names, "moved"], "github", disable_numparse=True))
+        rows = [
+            [one.kind, one.name, _text(one.a), _text(one.b), "" if one.moved is None else f"{one.moved:+.4g}"]
+            for one in differences
+        ]
+        print(tabulate(rows, ["", "", *names, "moved"], "github", disable_numparse=True))
     print(
         f"{counts['numbers']} numbers of scores in both: {counts['beyond']} moved beyond their intervals, "
         f"{counts['within']} within them; {counts['without']} that have none changed; "
@@ -135,7 +134,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
             **dict(zip("ab", names, strict=True)),
             "artifacts": {"counts": kinds_of, **{path: asdict(one) for path, one in artifacts.items()}},
             "numbers": counts,
-            "differences": [{**one._asdict(), "a": _plain(one.a), "b": _plain(one.b)} for one in differences],
+            "differences": [asdict(one) for one in differences],
         }
         with new_file(out) as partial:
             write_json(partial, report)
@@ -191,7 +190,12 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     if folder.is_dir():
         is_whole = not (folder / ARCHIVE).is_file()
         folder = folder if is_whole else unpack(folder, scratch)
-        return _read(name, _load_kept(folder), folder, is_whole)
+        file, kept = params_kept(folder), None
+        try:
+            kept = load(file)
+        except UserError as error:
+            logger.warning("params are not compared: %s", error)
+        return _read(name, kept, folder, is_whole)
     # Results whose place a params file does not tell have the name of the folder of that file.
     project = scratch / Path.cwd().name
     _extract(name, project)
@@ -207,22 +211,12 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
         raise UserError(str(error).replace(f"{project}/", f"{name}:")) from error
 
 
-def _load_kept(folder: Path) -> Params | None:
-    """Load the params file that lies with results; None if today's code does not accept it, which is told."""
-    file = params_kept(folder)
-    try:
-        return load(file)
-    except UserError as error:
-        logger.warning("params are not compared: %s", error)
-        return None
-
-
 def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
-    """Compare the artifacts of two folders that have the same path, and tell which are of one alone."""
+    """Compare the artifacts of two folders by their paths."""
     ours, theirs = find_artifacts(a), find_artifacts(b)
     both = sorted(ours.keys() & theirs.keys())
     found = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         pairs = pool.map(lambda path: compare_artifacts(ours[path], theirs[path], tolerance), both)
         found |= zip(both, progress(pairs, total=len(both), unit="artifact"), strict=True)
     return {path: judge_by_twin(PurePosixPath(path), found[path], found) for path in sorted(found)}
@@ -237,7 +231,8 @@ def _extract(revision: str, folder: Path) -> None:
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise UserError(f"{revision}: is neither a results folder nor a revision of git here") from error
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        wanted = [file for file in files if file.isfile() and file.name.endswith(HELD)]
+        # Params files have bases, which may lie anywhere.
+        wanted = [file for file in files if file.isfile() and file.name.endswith((".csv", ".yaml", ".yml", ARCHIVE))]
         files.extractall(folder, wanted, filter="data")
 
 
@@ -270,7 +265,7 @@ def _metrics(
         if value is None or name in errors:
             continue
         error = metrics.get((name in METRICS and METRICS[name].error) or "") or 0
-        interval: tuple[float, ...] = (value - WIDE * error, value + WIDE * error)
+        interval: tuple[float, ...] = (value - 1.96 * error, value + 1.96 * error)
         if name in spreads:
             values, pairs = (np.array(spreads[name][part], np.float64)[:, None] for part in ("values", "pairs"))
             interval = t_interval(Block(values, pairs))[1:]
@@ -293,11 +288,3 @@ def _text(value: Any) -> str:
         return "-" if value is None else "there"
     text = one_line(str(value))
     return text if len(text) <= 60 else f"{text[:56]} ..."
-
-
-def _moved(one: Difference) -> str:
-    return "" if one.moved is None else f"{one.moved:+.4g}"
-
-
-def _plain(value: Any) -> Any:
-    return value._asdict() if isinstance(value, Number) else value

@@ -20,7 +20,7 @@ from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
 from adm.config.sampling import GuidedSampling
-from adm.data.class_names import class_name, class_number
+from adm.data.class_names import class_name
 from adm.data.decoding import read_image
 from adm.errors import UserError
 from adm.machine import available_cores
@@ -36,14 +36,8 @@ FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
 RECORD = "generate.json"
 """What repeats the call."""
 
-FEWEST = 16
-"""Images where no number is given, but whole turns of the classes."""
-
 SHOWN = 100
 """Images in the grid, at most."""
-
-APART = 1_000_000
-"""Between the seeds of images and of their upsampling, whose noise would else begin alike."""
 
 
 class Call(Section):
@@ -143,16 +137,12 @@ def run(call: Call, out: Path) -> None:
     _complete(first, files, sampling)
     if upsampler is not None:
         classes = None if upsampler.num_classes is None else sampling.labels
-        how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + APART}
+        # With the same seeds, the noise of images and of their upsampling would begin alike.
+        how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + 1_000_000}
         sampling = upsampler.upsampling(_read(first, files), classes, **how, batch=call.batch)
         _complete(out / FINAL, files, sampling)
     _write(out, files, sampling, model.num_classes)
     print(out)
-
-
-def finished(out: Path) -> int:
-    """Count the images that an unfinished call has left."""
-    return len(list((out / FINAL).glob("*.png")))
 
 
 def _loaded(call: Call) -> tuple[Model, Model | None]:
@@ -182,8 +172,9 @@ def _sampling(call: Call, model: Model) -> Sampling:
         latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
     num = call.num
     if num is None and latents is None:
+        # 16 images, or more for whole turns of the classes.
         turn = len(call.classes or [0])
-        num = -(-FEWEST // turn) * turn
+        num = -(-16 // turn) * turn
     names = ("scale", "steps", "sampler", "seed", "batch")
     if twice := sorted(call.fields.keys() & names):
         raise UserError(f"--set {twice[0]}: has an option of its own, --{twice[0]}")
@@ -193,7 +184,7 @@ def _sampling(call: Call, model: Model) -> Sampling:
 
 def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
     """Complete the call with what was found out, so that it can be repeated elsewhere."""
-    classes = None if call.classes is None else [class_number(given, model.num_classes or 1) for given in call.classes]
+    classes = None if call.classes is None else sampling.labels[: len(call.classes)].tolist()
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
     found = {"num": run.num_samples, "sampler": run.sampler, "scale": scale, "device": model.device.type}
@@ -226,7 +217,6 @@ def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None
 
 
 def _files(sampling: Sampling, num_classes: int | None) -> list[str]:
-    """Name the PNGs by number and class."""
     endings = [""] * len(sampling.labels)
     if num_classes is not None:
         names = (class_name(number, num_classes) for number in sampling.labels.tolist())

@@ -27,12 +27,6 @@ from adm.pipeline import Job, Pipeline, kinds
 CODE = "code"
 """The reason of a job whose stage's code changed."""
 
-BY_KEY = {"curve": "runs", "sizes": "models", "claims": "claims"}
-"""By kinds of jobs whose records tell entries each by its key, the name of what these are entries of."""
-
-SHORT = 12
-"""Digits of a digest that messages show."""
-
 
 @dataclass(frozen=True)
 class State:
@@ -134,7 +128,8 @@ def changes(
     if code_of_record(record.stage, record.code) != code:
         yield CODE
     # A curve tells its runs each by its key, as the sizes their models, and claims themselves.
-    values = {**values, **values.get(BY_KEY.get(job.kind.name, ""), {})}
+    entries = {"curve": "runs", "sizes": "models", "claims": "claims"}.get(job.kind.name, "")
+    values = {**values, **values.get(entries, {})}
     yield from _other_values(record.params, {name: values.get(name, {}) for name in record.params})
     made_from = {name.rstrip("/"): path for name, path in job.inputs.items()}
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
@@ -210,7 +205,7 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> No
         chosen = {today: code for code, today in others if code.startswith(prefix)}
         # A stage has several digests today if its jobs name several rows of a registry: samplers, say.
         if others and len(chosen) != max(1, sum(code.startswith(prefix) for code, _ in others)):
-            told = ", ".join(f"{code[:SHORT]} ({codes[maker][code, today]})" for code, today in others)
+            told = ", ".join(f"{code[:12]} ({codes[maker][code, today]})" for code, today in others)
             raise UserError(
                 f"{maker}: artifacts were made with code {told}; name one by --code PREFIX, given {prefix!r}"
             )

@@ -16,7 +16,7 @@ from adm.config.released import INCEPTION
 from adm.data.survey import MODES, MOST_DECODED, SEEING_THROUGH, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
-from adm.errors import UserError
+from adm.errors import UserError, some
 from adm.machine import available_cores
 from adm.nets.cost import parameter_count
 from adm.params.load import check
@@ -29,9 +29,6 @@ from adm.sampling.guided import SeededNoise
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """Of a scale: it becomes the name of folders."""
 
-RULES = Path("Snakefile")
-"""What runs a scale; a folder without it is no clone of the project."""
-
 HELD_OUT = 0.2
 """Share of the images that nothing is trained on."""
 
@@ -40,30 +37,6 @@ FEWEST, FEWEST_OF_CLASS = 40, 5
 
 FEW = 2000
 """Images or samples below which FID says little, and KID, which has no bias, stands beside it."""
-
-MOST_NAMED = 5
-"""Files that an error names."""
-
-MOST_LISTED = 12
-"""Classes that are listed with their counts."""
-
-GRID = (10, 8)
-"""Classes and columns of a grid, at most."""
-
-NAMES_WIDTH = 60
-"""Letters of the names of a grid's classes, at most, but for the first two."""
-
-TEMPLATE = Path(__file__).with_name("new_params.yaml")
-"""The params file, in Jinja2."""
-
-WRAPPED = 96
-"""Columns after which an entry goes on in a new line."""
-
-COMMON = ("noise", "network")
-"""What the classifier has in common with the model that it guides."""
-
-GRAPHS = (Path(), Path("downloads"))
-"""Folders that may hold the 2015 graph, beside that where `adm fetch inception` puts it."""
 
 
 def run(
@@ -96,9 +69,8 @@ def run(
     found = survey(images, image_size, is_labelled)
     print("\n".join(_summary(images, found, channels)))
     _check_images(images, found, image_size)
-    graph = next(
-        (folder / INCEPTION.filename for folder in (*GRAPHS, released_folder()) if _is_inception(folder)), None
-    )
+    places = (folder / INCEPTION.filename for folder in (Path(), Path("downloads"), released_folder()))
+    graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
     trained_on = found.num_images - int(np.floor(found.num_images * HELD_OUT))
     wanted = Request(
         image_size=image_size,
@@ -123,8 +95,8 @@ def run(
 def _check_asked(name: str, path: Path, channels: int, hours: float, device: str) -> None:
     if not NAME.fullmatch(name):
         raise UserError(f"{name!r}: is no name of a scale; letters a to z, digits, _ and - are accepted")
-    if not RULES.is_file():
-        raise UserError(f"{RULES}: is not here; `adm new` adds a scale to a clone of the project, so call it in one")
+    if not Path("Snakefile").is_file():
+        raise UserError("Snakefile: is not here; `adm new` adds a scale to a clone of the project, so call it in one")
     if path.exists():
         raise UserError(f"{path}: is there already; take another name, or remove it")
     if channels not in (1, 3):
@@ -142,9 +114,8 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
         (found.small, f"would be enlarged to --size {image_size}; remove them, or take a smaller size"),
     ):
         if files:
-            named = ", ".join(f"{file} ({why})" for file, why in list(files.items())[:MOST_NAMED])
-            more = f" and {len(files) - MOST_NAMED} more" if len(files) > MOST_NAMED else ""
-            raise UserError(f"{images}: {len(files)} of {found.num_images} images {trouble}: {named}{more}")
+            named = some([f"{file} ({why})" for file, why in files.items()])
+            raise UserError(f"{images}: {len(files)} of {found.num_images} images {trouble}: {named}")
     if found.num_images < FEWEST:
         raise UserError(
             f"{images}: has {found.num_images} images; to train on most and hold some out, {FEWEST} are needed"
@@ -152,28 +123,15 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
     for name, count in found.counts.items():
         if len(found.counts) > 1 and count < FEWEST_OF_CLASS:
             raise UserError(f"{images}: class {name!r} has {count} images; each class needs {FEWEST_OF_CLASS}")
-    for name in found.counts:
         if not name.isprintable():
             raise UserError(f"{images}: class {name!r} has a name that cannot be printed; rename its folder")
 
 
-def _is_inception(folder: Path) -> bool:
-    path = folder / INCEPTION.filename
-    return path.is_file() and path.stat().st_size == INCEPTION.size
-
-
 def _summary(images: Path, found: Survey, channels: int) -> list[str]:
-    """Tell what was found, in some lines."""
-    classes = "" if found.source == "lsun" else f" in {len(found.counts)} classes"
-    lines = [f"{images}: {found.num_images} images{classes}"]
-    if classes:
-        width = max(map(len, list(found.counts)[:MOST_LISTED]))
-        lines += [f"  {name:<{width}}  {count:>6}" for name, count in list(found.counts.items())[:MOST_LISTED]]
-        if len(found.counts) > MOST_LISTED:
-            counts = found.counts.values()
-            lines.append(
-                f"  ... and {len(counts) - MOST_LISTED} more classes, of {min(counts)} to {max(counts)} images each"
-            )
+    lines = [f"{images}: {found.num_images} images"]
+    if found.source != "lsun":
+        of_each = [f"{name} ({count})" for name, count in found.counts.items()]
+        lines.append(f"  in {len(of_each)} classes: {some(of_each, 12)}")
     modes = ", ".join(f"{count} {MODES.get(mode, mode)}" for mode, count in found.modes.most_common())
     low, high = found.sides
     lines.append(f"  {modes or 'none readable'}; short sides of {low}{f' to {high}' if high > low else ''} pixels")
@@ -189,7 +147,6 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
 
 
 def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> list[str]:
-    """Tell what was chosen, and what to type."""
     model = DiffusionModelParams.model_validate(recipe.model)
     network = recipe.model["network"]
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"
@@ -225,18 +182,24 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
     training = recipe.model["training"]
     through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
     through |= {name: value for name, value in training.items() if name == "precision"}
-    dataset = {"source": found.source, "root": _portable(found.root), "image_size": wanted.image_size}
+    root, here = found.root.resolve(), Path.cwd()
+    root = root.relative_to(here) if root.is_relative_to(here) else root
+    dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}
     dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
-    return template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")
+    return template.from_string(text).render(
         time=_duration(wanted.hours),
         device=wanted.device,
         dataset=dataset | ({"channels": 1} if wanted.image_channels == 1 else {}),
         graph=graph,
         md5=INCEPTION.md5,
         extractor=_extractor(len(found.counts), wanted),
-        common={"dataset": "images", **{name: recipe.model[name] for name in COMMON if name in recipe.model}},
+        common={
+            "dataset": "images",
+            **{name: recipe.model[name] for name in ("noise", "network") if name in recipe.model},
+        },
         model={"kind": "diffusion", "checkpoints": checkpoints, "training": training},
         classifier={
             "kind": "classifier",
@@ -256,14 +219,8 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
 
 def _entry(value: dict[str, Any]) -> str:
     """Write an entry of a section in YAML's flow style, its further lines indented below its key."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=WRAPPED)
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=96)
     return re.sub(r"\n +", "\n    ", text.strip()[1:-1])
-
-
-def _portable(root: Path) -> str:
-    """Name a folder, from the project's root where it is inside."""
-    whole, here = root.resolve(), Path.cwd()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
@@ -278,12 +235,13 @@ def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
 
 def _grid(names: list[str], wanted: Request, recipe: Recipe, run: str) -> dict[str, Any]:
     """Describe the grid of a run: by classes, if each that is shown has several samples, which their seeds tell."""
-    most, columns = GRID
+    most, columns = 10, 8
     if wanted.num_classes:
         drawn = Counter(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes).tolist())
         names = names[:most]
         least = min(drawn[label] for label in range(len(names)))
-        while len(names) > 2 and sum(map(len, names)) > NAMES_WIDTH:
+        # More letters would run into each other.
+        while len(names) > 2 and sum(map(len, names)) > 60:
             names.pop()
         if least > 1:
             classes = {"classes": list(range(len(names))), "names": names}

@@ -18,11 +18,7 @@ from adm.planning.costs import (
 )
 from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY
 
-GIGABYTE = 1e9
 HOUR = 3600.0
-
-MACHINES = (8, 64)
-"""GPUs of one machine and of a cluster of eight."""
 
 
 def run(params: Params) -> Iterator[str]:
@@ -51,25 +47,19 @@ def run(params: Params) -> Iterator[str]:
 
 
 def _time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """Operations, days on one device, and hours on processors, by kind of work."""
     groups = _grouped(costs, lambda cost: cost.group if cost.work else "processors alone")
     rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == "processors alone")]
     return pd.DataFrame([*rows, _times("all", list(costs.values()))])
 
 
 def _machine_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
-    """Days on some machines that no schedule beats: work over GPUs, and the longest chain.
-
-    Args:
-        costs: Costs of all jobs.
-        train_gpus: GPUs of a training job in the params file.
-    """
+    """List days on some machines that no schedule beats: work over GPUs, and the longest chain."""
     rows = []
     sampled = {name: cost for name, cost in costs.items() if cost.job.kind.name != "train"}
     relative = published_share() / measured_shares()["diffusion", 64]
     for device in (A100, H100):
         for shares, machine in (("as in Table 7", Machine(device)), ("as EDM's on A100", Machine(device, relative))):
-            for gpus in MACHINES:
+            for gpus in (8, 64):
                 most = {"train": min(train_gpus, gpus)}
                 rows.append(
                     {
@@ -92,9 +82,11 @@ def _chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
 
 
 def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """List the bytes of the artifacts, by their folder."""
     stored = {name: cost for name, cost in costs.items() if cost.writes}
-    folders = _grouped(stored, lambda cost: f"{_folder(cost)}{'' if cost.is_kept else ', while sampling'}")
+    folders = _grouped(
+        stored,
+        lambda cost: cost.job.out.relative_to(cost.job.root).parts[0] + ("" if cost.is_kept else ", while sampling"),
+    )
     kept = [cost for cost in stored.values() if cost.is_kept]
     return pd.DataFrame([*(_stored(name, folders[name]) for name in sorted(folders)), _stored("all that stays", kept)])
 
@@ -114,10 +106,6 @@ def _grouped(costs: Mapping[str, Cost], name_of: Callable[[Cost], str]) -> dict[
     for cost in costs.values():
         groups[name_of(cost)].append(cost)
     return groups
-
-
-def _folder(cost: Cost) -> str:
-    return cost.job.out.relative_to(cost.job.root).parts[0]
 
 
 def _spread(costs: Mapping[str, Cost], machine: Machine) -> float:
@@ -148,6 +136,6 @@ def _stored(folder: str, costs: list[Cost]) -> dict[str, object]:
     return {
         "Folder": folder,
         "Artifacts": len(sizes),
-        "GB": f"{sum(sizes) / GIGABYTE:.4g}",
-        "Largest, GB": f"{max(sizes, default=0) / GIGABYTE:.4g}",
+        "GB": f"{sum(sizes) / 1e9:.4g}",
+        "Largest, GB": f"{max(sizes, default=0) / 1e9:.4g}",
     }

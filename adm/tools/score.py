@@ -27,7 +27,8 @@ def run(
     Raises:
         UserError: As `measure`, or `out` cannot be written. Nothing is written.
     """
-    _check_place(out)
+    if out is not None:
+        _check_place(out)
     report = measure(samples, reference, graph, params, options)
     _print_scores(f"{samples.name} against {reference.name}", report)
     if out is not None:
@@ -35,10 +36,8 @@ def run(
             write_json(path, report)
 
 
-def _check_place(out: Path | None) -> None:
+def _check_place(out: Path) -> None:
     """Check that the place can be written, before anything is computed."""
-    if out is None:
-        return
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder; the scores are one json file")
     there = next(folder for folder in out.absolute().parents if folder.exists())
@@ -47,7 +46,6 @@ def _check_place(out: Path | None) -> None:
 
 
 def _print_scores(title: str, report: dict[str, Any]) -> None:
-    """Print the report as it is written, under the names of the samples and of the reference."""
     metrics, intervals = report["metrics"], report.get("intervals", {})
     columns = [name for name in METRICS if name in metrics]
     rows = [["", *(f"{metrics[name]:.4f}" for name in columns)]]
@@ -56,27 +54,16 @@ def _print_scores(title: str, report: dict[str, Any]) -> None:
         rows.append(["95 %", *("" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}" for pair in ends)])
     print(f"{title}: {report['provenance']['samples']['num_images']} samples")
     print(tabulate(rows, ["", *(METRICS[name].label for name in columns)], tablefmt="github", disable_numparse=True))
-    _print_further(report.get("further", {}))
-    _print_classes([found for found in report.get("per_class", {}).values() if found])
-    for warning in report["warnings"]:
-        print(f"warning: {warning}")
-
-
-def _print_further(found: dict[str, Any]) -> None:
-    rows = [
-        ["further", metric.label, f"{found[name]:.5g}", _error(found.get(str(metric.error)))]
-        for name, metric in METRICS.items()
-        if found.get(name) is not None
-    ]
+    further = report.get("further", {})
+    rows = []
+    for name, metric in METRICS.items():
+        if further.get(name) is not None:
+            error = further.get(str(metric.error))
+            rows.append(["further", metric.label, f"{further[name]:.5g}", "" if error is None else f"± {error:.2g}"])
     if rows:
         print(tabulate(rows, tablefmt="plain", disable_numparse=True))
-
-
-def _error(value: float | None) -> str:
-    return "" if value is None else f"± {value:.2g}"
-
-
-def _print_classes(found: list[dict[str, float]]) -> None:
-    if found:
-        precision, recall = (float(np.mean([each[name] for each in found])) for name in ("precision", "recall"))
-        print(f"per class: mean precision {precision:.4f}, mean recall {recall:.4f} of {len(found)} classes")
+    if of_classes := [scores for scores in report.get("per_class", {}).values() if scores]:
+        precision, recall = (float(np.mean([each[name] for each in of_classes])) for name in ("precision", "recall"))
+        print(f"per class: mean precision {precision:.4f}, mean recall {recall:.4f} of {len(of_classes)} classes")
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")

@@ -1,6 +1,5 @@
 """`verify`: which artifacts of a results folder are damaged, or not what the params file kept with them would make."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_file, write_json
 from adm.config.base import Config
 from adm.errors import some
+from adm.machine import available_cores
 from adm.params import Params, UserError, load
 from adm.pipeline import Job, Pipeline
 from adm.progress import progress
@@ -56,7 +56,7 @@ def run(results: Path, out: Path | None) -> bool:
     pipeline = Pipeline(load(params_kept(results)), 1, results)
     artifacts, identify = find_artifacts(results), cache(identity_if_any)
     jobs = {path: job for job in pipeline.jobs.values() for path in job.outputs.values()}
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         found = pool.map(lambda one: _check(one, jobs.get(one.path), pipeline.params, identify), artifacts.values())
         checked = dict(zip(artifacts, progress(found, total=len(artifacts), unit="artifact"), strict=True))
     for path, one in checked.items():

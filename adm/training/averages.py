@@ -1,6 +1,6 @@
 """Averages of the weights that training keeps beside its own, for any other length to be combined afterwards."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -43,11 +43,6 @@ class PowerAverages:
     def is_due(self, step: int) -> bool:
         """Tell whether the state must be saved at a step, lest a snapshot be missing later."""
         return self.every is not None and step % self.every == 0
-
-    def tensors(self) -> Iterator[Tensor]:
-        """Yield all averages."""
-        for average in self.by_length.values():
-            yield from average.values()
 
     def save(self, folder: Path, step: int) -> None:
         """Write the averages at a step into an existing folder, and link the earlier snapshots into it.

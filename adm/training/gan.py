@@ -57,14 +57,11 @@ def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) 
 
     Source: Brock et al. (2018), Section 3.
     """
+    rates = [gan.discriminator_rate, gan.generator_rate]
     optimizers = [
         torch.optim.Adam(player.parameters(), rate, betas=BETAS, fused=True)
-        for player, rate in (
-            (networks.discriminator, gan.discriminator_rate),
-            (networks.generator, gan.generator_rate),
-        )
+        for player, rate in zip((networks.discriminator, networks.generator), rates, strict=True)
     ]
-    rates = [gan.discriminator_rate, gan.generator_rate]
     for iteration in range(gan.iterations):
         for optimizer, rate in zip(optimizers, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * (1 - iteration / gan.iterations)
@@ -75,7 +72,11 @@ def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) 
             _descend(optimizers[0], judged, networks.discriminator, f"iteration {iteration}: discriminator_loss")
         fooled = _generator_loss(gan, networks, num_classes, generator(gan.seed, iteration, GENERATOR))
         _descend(optimizers[1], fooled, networks.generator, f"iteration {iteration}: generator_loss")
-        _average(networks, gan.ema_rate, iteration)
+        ema_rate = warmed_up(gan.ema_rate, iteration)
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(networks.averaged.parameters()), list(networks.generator.parameters()), 1 - ema_rate
+            )
         yield {"discriminator_loss": float(judged.detach()), "generator_loss": float(fooled.detach())}
 
 
@@ -109,9 +110,3 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, player: nn.Module, 
     loss.backward()  # type: ignore[no-untyped-call]
     require_finite_step(what, loss, player)
     optimizer.step()
-
-
-@torch.no_grad()
-def _average(networks: Networks, ema_rate: float, iteration: int) -> None:
-    rate = warmed_up(ema_rate, iteration)
-    torch._foreach_lerp_(list(networks.averaged.parameters()), list(networks.generator.parameters()), 1 - rate)

@@ -15,9 +15,6 @@ from adm.nets.unet import NO_CLASS
 NOISE, DROPOUT, LABELS = 2, 3, 4
 """Random streams of a training run; `adm.data.batches` uses 0 and 1."""
 
-AHEAD = 2
-"""Batches that are made before they are needed."""
-
 T = TypeVar("T")
 
 
@@ -118,7 +115,7 @@ def inputs(
         noise = Noise.of(seed, step, rows, (batches.channels, *pixels.shape[1:3]), timesteps, pinned)
         return (pixels.pin_memory(), y.pin_memory(), *noise) if pinned else (pixels, y, *noise)
 
-    for tensors in ahead(made, steps, AHEAD) if pinned else map(made, steps):
+    for tensors in ahead(made, steps, 2) if pinned else map(made, steps):
         pixels, y, t, eps = (tensor.to(device, non_blocking=True) for tensor in tensors)
         yield Inputs(to_unit_range(pixels), y, Noise(t, eps))
 

@@ -19,10 +19,6 @@ from adm.training.updates import Report
 
 logger = logging.getLogger(__name__)
 
-NO_CURVES = ("step", "seconds")
-"""Columns that TensorBoard uses as x axes; they get no curves."""
-
-
 PATTERN = "events.out.tfevents.*"
 """TensorBoard finds event files by this name."""
 
@@ -111,25 +107,14 @@ class TrainingLog:
     def add(self, report: Report, last: bool = False) -> None:
         """Add a report; write a row if it completes one or is the last."""
         self._pending.append(report)
-        if last or report.step % self._every == 0:
-            self._flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the files."""
-        self._file.close()
-        self._curves.close()
-
-    def _flush(self) -> None:
-        now, report = time.monotonic(), self._pending[-1]
-        means = {name: sum(r.values[name] for r in self._pending) / len(self._pending) for name in report.values}
-        rate = len(self._pending) * self._batch_size / max(now - self._last, 1e-9)
+        if not last and report.step % self._every:
+            return
+        now, seen = time.monotonic(), self._pending
+        means = {name: sum(r.values[name] for r in seen) / len(seen) for name in report.values}
         row = {
             "step": str(report.step),
             "seconds": f"{self._earlier + now - self._began:.3f}",
-            "images_per_second": f"{rate:.1f}",
+            "images_per_second": f"{len(seen) * self._batch_size / max(now - self._last, 1e-9):.1f}",
             **{name: f"{value:.6g}" for name, value in means.items()},
         }
         writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
@@ -144,8 +129,16 @@ class TrainingLog:
         logger.info("  ".join(f"{name} {value}" for name, value in row.items()))
         self._pending, self._last = [], now
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._curves.close()
+
     def _draw(self, row: dict[str, str]) -> None:
-        values = {name: float(value) for name, value in row.items() if name not in NO_CURVES}
+        # TensorBoard uses these columns as x axes.
+        values = {name: float(value) for name, value in row.items() if name not in ("step", "seconds")}
         self._curves.add(int(row["step"]), self._zero + float(row["seconds"]), values)
 
 

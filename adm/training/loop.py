@@ -86,8 +86,12 @@ def train_step(
     # An overflow repeats the step with a smaller scale. Skipping it would leave schedules, data and EMA out of step.
     for attempt in count():
         values = _gradients(state, training, x_0, y, noise, share)
-        _share(state, values, group)
-        values["gradient_norm"] = _unscaled_norm(state).double()
+        gradients = [parameter.grad for parameter in state.network.parameters() if parameter.grad is not None]
+        group.all_reduce(gradients)
+        group.all_reduce(list(values.values()))
+        if state.scale.active:
+            torch._foreach_mul_(gradients, 1 / state.scale.factor)
+        values["gradient_norm"] = torch.nn.utils.get_total_norm(gradients).double()
         # All numbers in one copy: the only time in a step that a GPU is waited for.
         numbers = dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
         if math.isfinite(numbers["loss"] + numbers["gradient_norm"]):
@@ -156,19 +160,6 @@ def _gradients(
                 mean = value.detach().mean().double() / share.parts
                 sums[name] = sums[name] + mean if name in sums else mean
     return sums
-
-
-def _share(state: TrainingState, values: dict[str, Tensor], group: Group) -> None:
-    """Sum gradients and values over all processes, in place."""
-    group.all_reduce([parameter.grad for parameter in state.network.parameters() if parameter.grad is not None])
-    group.all_reduce(list(values.values()))
-
-
-def _unscaled_norm(state: TrainingState) -> Tensor:
-    gradients = [parameter.grad for parameter in state.network.parameters() if parameter.grad is not None]
-    if state.scale.active:
-        torch._foreach_mul_(gradients, 1 / state.scale.factor)
-    return torch.nn.utils.get_total_norm(gradients)
 
 
 def _update(state: TrainingState, training: TrainingParams, rate: float) -> None:

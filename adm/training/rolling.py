@@ -7,7 +7,7 @@ has recorded the end, it deletes the checkpoint, and the job makes it again from
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +52,12 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
         yield folder
         return
     work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / f"{folder.name}.lock")
     try:
-        lock.acquire(timeout=0)
+        with FileLock(work / f"{folder.name}.lock", timeout=0):
+            yield folder
+            _end(folder)
     except Timeout as error:
-        raise UserError(f"{lock.lock_file}: another process holds it and trains this segment") from error
-    try:
-        yield folder
-        _end(folder)
-    finally:
-        lock.release()
+        raise UserError(f"{error.lock_file}: another process holds it and trains this segment") from error
 
 
 @contextmanager
@@ -128,8 +124,11 @@ def newest(folder: Path, group: Group = ALONE) -> Path | None:
 
 def _last_whole(folder: Path) -> int:
     for state in reversed(_states(folder)):
-        if _is_whole(state):
-            return _step_of(state)
+        with suppress(UserError, OSError):
+            hashes, found = read_json(state / HASHES), file_hashes(state)
+            del found[HASHES]
+            if found == hashes:
+                return _step_of(state)
         logger.warning("warning: %s: is not what was written; training goes on from an earlier state", state)
     return -1
 
@@ -153,13 +152,3 @@ def _step_of(state: Path) -> int:
 
 def _states(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
-
-
-def _is_whole(state: Path) -> bool:
-    try:
-        hashes = read_json(state / HASHES)
-        found = file_hashes(state)
-    except (UserError, OSError):
-        return False
-    found.pop(HASHES)
-    return found == hashes

@@ -24,12 +24,6 @@ NAIVE_PRECISION: Precision = "float32"
 MATRIX_SIDES = {"cpu": 2048, "cuda": 8192}
 """Side of the square matrices whose product measures a device's peak: large enough to use all arithmetic units."""
 
-MEASURED_SECONDS = 3.0
-"""For which updates are made to see how long one takes; one at least."""
-
-MATRIX_PRODUCTS = 3
-"""Number of products in a repetition; the fastest one counts."""
-
 
 class NaiveTraining:
     """A first, simple implementation: float32, with AdamW and the moving average updated tensor by tensor.
@@ -105,7 +99,7 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
 
 
 def update_seconds(model: AnyModel, device: str = "cpu") -> float:
-    """Measure the seconds of an update as training makes it, on this machine: the fastest of the first few seconds."""
+    """Measure the seconds of an update as training makes it, on this machine: the fastest in three seconds."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
         network = build(model)
@@ -116,7 +110,7 @@ def update_seconds(model: AnyModel, device: str = "cpu") -> float:
     try:
         update()
         start, fastest = time.perf_counter(), math.inf
-        while time.perf_counter() - start < MEASURED_SECONDS:
+        while time.perf_counter() - start < 3:
             fastest = min(fastest, 1 / _rate(update, 1, place))
     finally:
         torch.set_num_threads(before)
@@ -127,13 +121,14 @@ def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> 
     """Measure the floating-point operations per second of a product of two square matrices (2 side^3 operations).
 
     They are float32 on a CPU. On a GPU, whose tensor cores are several times as fast, they have the given precision.
+    The fastest of three products counts.
     """
     side = MATRIX_SIDES[device.type]
     dtype = DTYPES.get(precision, torch.float32) if device.type == "cuda" else torch.float32
     allow_tf32(precision == "tf32")
     a, b = torch.rand(2, side, side, generator=generator(0)).to(device, dtype)
     product = torch.empty_like(a)
-    fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1, device) for _ in range(MATRIX_PRODUCTS))
+    fastest = max(_rate(lambda: torch.mm(a, b, out=product), 1, device) for _ in range(3))
     return 2 * side**3 * fastest
 
 

@@ -172,7 +172,7 @@ REFUSED = {
     "another sampler's field": (lambda m: m.sample([0], eta=0.5), "eta 0.5 is for sampler 'ddim'"),
     "no field": (lambda m: m.sample([0], steps="3", ets=0.5), "unknown key 'ets'"),
     "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: "),
-    "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "schedule: names an artifact"),
+    "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "unknown key 'schedule'"),
     "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale 2: "),
     "no images": (lambda m: m.sample(num=0), "num_samples: 0 is not accepted"),
     "a negative scale": (lambda m: m.sample([0], scale=-1), "gradient_scale: -1.0 is not accepted"),

@@ -288,7 +288,7 @@ def ours_of_another_architecture(path, state):
     save_file({"a": torch.zeros(1)}, path)
 
 
-@case("{source}/manifest.json: does not exist", "convert {source} {out}", source="a", out="out.pt")
+@case("{source}: is no checkpoint: it holds no manifest.json", "convert {source} {out}", source="a", out="out.pt")
 def a_folder_that_is_no_checkpoint(path, state):
     path.mkdir()
 

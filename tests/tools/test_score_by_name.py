@@ -30,10 +30,9 @@ def test_scores_are_those_of_the_command_line(graph, batches):
     assert files["provenance"]["samples"]["name"] == "samples.npz"
 
 
-@pytest.mark.parametrize("asked", [("--reference", "imagenet256"), ("imagenet256",)])
-def test_a_reference_and_the_graph_are_known_by_name(adm, published, graph, batches, tmp_path, asked):
+def test_a_reference_and_the_graph_are_known_by_name(adm, published, graph, batches, tmp_path):
     out = tmp_path / "score.json"
-    code, _, err = adm("score", batches / "samples.npz", *asked, "--out", out, "--threads", 1)
+    code, _, err = adm("score", batches / "samples.npz", "imagenet256", "--out", out, "--threads", 1)
     assert code == 0, err
     assert sorted(path.name for path in published.iterdir()) == ["both.npz", graph.name]
     expected = package.score(batches / "samples.npz", batches / "both.npz", graph, device="cpu", threads=1)
@@ -43,15 +42,13 @@ def test_a_reference_and_the_graph_are_known_by_name(adm, published, graph, batc
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ((), "reference: give one"),
-        (("imagenet256", "--reference", "imagenet256"), "reference: give one"),
-        (("--reference", "imagenet255"), "imagenet255: does not exist"),
-        (("--reference", "imagenet255"), "nearest are imagenet256"),
-        (("--reference", "none.npz"), "none.npz: does not exist"),
+        ("imagenet255", "imagenet255: does not exist"),
+        ("imagenet255", "nearest are imagenet256"),
+        ("none.npz", "none.npz: does not exist"),
     ],
 )
 def test_no_reference_is_one_line_and_nothing_is_fetched(adm, published, batches, asked, message):
-    code, out, err = adm("score", batches / "samples.npz", *asked)
+    code, out, err = adm("score", batches / "samples.npz", asked)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert message in err
     assert not published.exists()
