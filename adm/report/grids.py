@@ -16,13 +16,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from adm.report.figures import STYLE
+from adm.report.figures import DPI, STYLE
 
 Images = NDArray[np.uint8]
 """Images, channels last."""
-
-DPI: int = STYLE["savefig.dpi"]
-"""Pixels per inch, in the png and in the pdf."""
 
 EXTENT = (int(11.0 * DPI), int(8.5 * DPI))
 """Largest height and width of a mosaic in pixels: a page without the room for labels."""

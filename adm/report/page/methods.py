@@ -1,4 +1,4 @@
-"""The paragraph on methods, from the params file, and what the page was written with."""
+"""The paragraph on methods: from the params file, and of what the page was written with."""
 
 import os
 import platform
@@ -18,20 +18,6 @@ LIBRARIES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "tensorfl
 
 KINDS = {"diffusion": "diffusion model", "upsampler": "upsampler", "classifier": "noisy classifier"}
 """How the paragraph calls the kinds of models."""
-
-
-def software() -> dict[str, str]:
-    """List the versions of Python and of the installed libraries here."""
-    found: dict[str, str] = {"adm": "unknown"}
-    for library in ("adm", *LIBRARIES):
-        with suppress(PackageNotFoundError):
-            found |= library_versions([library])
-    return found
-
-
-def machine() -> str:
-    """Name the processor and the system of this machine."""
-    return f"{processor_name()}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def methods(params: Sections) -> str:
@@ -93,9 +79,13 @@ def _scoring(params: Sections) -> Iterable[str]:
 
 
 def _software() -> str:
-    found = software()
+    found: dict[str, str] = {"adm": "unknown"}
+    for library in ("adm", *LIBRARIES):
+        with suppress(PackageNotFoundError):
+            found |= library_versions([library])
     told = _listed(f"{name} {version}" for name, version in found.items() if name != "adm")
-    return f"Software: adm {found['adm']} with {told}, on {machine()}."
+    machine = f"{processor_name()}, {os.cpu_count()} cores, {platform.system()}"
+    return f"Software: adm {found['adm']} with {told}, on {machine}."
 
 
 def _range(numbers: Iterable[float]) -> str:
