@@ -31,7 +31,6 @@ from adm.params import claims as params
 from adm.params.references import keys_read
 from adm.params.section import judged
 from adm.report.evidence import Evidence
-from adm.report.metrics import Score
 from adm.report.verdicts import Data, Finding, Unit, Verdict, clearance, needed, risk
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})
@@ -52,14 +51,14 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         finding = JUDGES[kind](claim, evidence)
     except ValueError as error:
         raise ValueError(f"claims.{key}: {error}") from error
-    data = _data(claim, evidence)
+    data, is_decided = _data(claim, evidence), finding.verdict in ("holds", "does not hold")
     return Verdict(
         key=key,
         statement=claim.statement,
         source=claim.source,
         seeds=data.count if data and data.unit == "seeds a model" else None,
         needs=needed(finding.clearance, data) if data and finding.verdict == "undecided" else "",
-        risk=risk(finding.clearance, data.freedom if data else np.inf) if finding.is_decided else None,
+        risk=risk(finding.clearance, data.freedom if data else np.inf) if is_decided else None,
         **vars(finding),
     )
 
@@ -116,7 +115,9 @@ def _metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict
             raise ValueError(f"run {run!r} has no {metric!r}")
         if metric not in score.jackknife and not over_seeds:
             raise ValueError(f"run {run!r} of {score.num_samples} samples has no interval of {metric!r}")
-    _require_equal_counts(metric, scores)
+    if len({score.num_samples for score in scores.values()}) > 1:
+        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
+        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
     together: dict[tuple[str, ...], list[str]] = {}
     for run, each in sorted(members.items()):
         seed = None if over_seeds else scores[run].seed
@@ -136,12 +137,6 @@ def _metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict
         )
         for paired in together.values()
     }
-
-
-def _require_equal_counts(metric: str, scores: Mapping[str, Score]) -> None:
-    if len({score.num_samples for score in scores.values()}) > 1:
-        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
-        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
 
 
 def _found(
@@ -334,10 +329,6 @@ def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
     return _found(found, "above", claim.by, effect, "ratio of images a second")
 
 
-def _not_tested(claim: params.NotTestedClaim, evidence: Evidence) -> Finding:
-    return Finding(verdict="not tested", note=claim.none)
-
-
 JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "lower": _comparison,
     "higher": _comparison,
@@ -353,6 +344,6 @@ JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "no_copies": _no_copies,
     "lighter": _lighter,
     "faster": _faster,
-    "none": _not_tested,
+    "none": lambda claim, _: Finding(verdict="not tested", note=claim.none),
 }
 """The function that tests each kind of claim."""

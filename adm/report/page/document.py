@@ -17,7 +17,7 @@ from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.methods import methods
 from adm.report.page.pictures import Picture, picture, read_log, training_curves
 from adm.report.tables import html_table, table_in, title
-from adm.report.verdicts import WORST_FIRST, Verdict, expected_errors, read_verdicts, verdict_table
+from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
 
 MOST = 15_000_000
 """The largest number of bytes of a page."""
@@ -80,7 +80,7 @@ def document(content: Content) -> str:
         tables=tables,
         figures=pictures,
         counts=Counter(verdict.verdict for _, verdict in verdicts),
-        wrong=expected_errors(verdict for _, verdict in verdicts),
+        wrong=sum(verdict.risk or 0.0 for _, verdict in verdicts),
         most_wrong=TAIL * sum(verdict.verdict != "not tested" for _, verdict in verdicts),
         verdicts={word: [one for one in verdicts if one[1].verdict == word] for word in WORST_FIRST},
         missing=[one for one in shown if not one.is_there],

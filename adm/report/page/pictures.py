@@ -69,9 +69,8 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
     """Show a drawing as an image of a page; tell whether it holds pixels."""
     try:
         root = ElementTree.fromstring(content)  # noqa: S314
-        width, height = (
-            round(float(root.attrib[side].removesuffix("pt")) * (CSS_INCH / 72)) for side in ("width", "height")
-        )
+        points = (float(root.attrib[side].removesuffix("pt")) for side in ("width", "height"))
+        width, height = (round(side * (CSS_INCH / 72)) for side in points)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise UserError(f"{name}: is no drawing as this version writes it ({brief(error)})") from error
     caption = root.findtext(".//{http://purl.org/dc/elements/1.1/}description") or ""
