@@ -41,12 +41,6 @@ ROWS = {
 }
 """Labels of the table's rows."""
 
-COVERAGES = (0.95, 0.99)
-"""Of the differences between two trainings that the table tells."""
-
-DIGITS = 3
-"""Significant digits of a spread in print."""
-
 Coefficients = NDArray[np.float64]
 """(5,) of a linear combination of mean squares, those of KINDS and that of the draws."""
 
@@ -260,7 +254,7 @@ def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: 
         share = "" if name == "retraining" or not whole else f"{100 * part.estimate**2 / whole:.0f} %"
         rows.append((ROWS[name].format(count=draws.num_samples), *map(_printed, part), share))
     rows.append((ROWS["ratio"], *map(_printed, found.ratio), ""))
-    for coverage in COVERAGES:
+    for coverage in (0.95, 0.99):
         largest = found.difference.quantile(coverage)
         rows.append((ROWS["difference"].format(coverage=100 * coverage), _printed(largest), "", "", ""))
     heading = f"{METRICS[metric].label}, standard deviation"
@@ -268,4 +262,4 @@ def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: 
 
 
 def _printed(value: float) -> str:
-    return significant(value, DIGITS) if math.isfinite(value) else ""
+    return significant(value, 3) if math.isfinite(value) else ""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from adm.config.metrics import METRICS, POOLED
 from adm.config.samplers import SAMPLERS, USUAL
-from adm.paper import JUDGED, table_cells
+from adm.paper import JUDGED, PAPER
 from adm.params.references import NoSource, keys_in
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
@@ -28,12 +28,6 @@ SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
 
 HERE = "Here"
 """The column that names the run of a row, or says why there is none."""
-
-DIGITS_OF_ERROR = 2
-"""Significant digits of a standard error."""
-
-LABELS = {"group": "Group", "row": "Row"}
-"""Names of the columns that label rows; `named` replaces them by the headings of their table."""
 
 ROWS = {
     "table_6": "Operation",
@@ -136,7 +130,7 @@ def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, in
     table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
     found = _metrics_of(params, section, ["fid"], inputs)
     table["FID, here"] = found["fid"].to_numpy()
-    sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
+    sweeps = table.groupby(["group", "Sampler"], sort=False)["FID, here"]
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
     table["FID, here"] = _over_seeds(found, "fid", found["fid"])
@@ -181,22 +175,11 @@ def read_paper_table(name: str) -> pd.DataFrame:
 
     Returns:
         A column of numbers and empty cells is float64, with NaN for empty cells. A column of `true` and `false` is
-        bool. Every other column holds stripped strings, with "" for empty cells.
+        bool. Every other column holds strings, with "" for empty cells.
     """
-    header, rows = table_cells(name)
-    table = pd.DataFrame(rows, columns=list(header), dtype=str)
-    return pd.DataFrame({column: _typed(table[column]) for column in header})
-
-
-def _typed(column: pd.Series) -> pd.Series:
-    """Turn a column into bool or float64 if all its cells allow it, else unchanged."""
-    filled = column[column != ""]
-    if column.isin(["true", "false"]).all() and not column.empty:
-        return column == "true"
-    numbers = pd.to_numeric(column, errors="coerce")
-    if filled.empty or numbers[filled.index].isna().any():
-        return column
-    return numbers.astype("float64")
+    table = pd.read_csv(PAPER / f"{name}.csv", keep_default_na=False, na_values=[""])
+    table = table.astype(dict.fromkeys(table.select_dtypes("int64"), "float64"))
+    return table.fillna(dict.fromkeys(table.select_dtypes(["object", "string"]), ""))
 
 
 def _metrics_of(params: Sections, section: _PaperTable, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
@@ -249,7 +232,7 @@ def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[fl
     if metric.error is None:
         return texts
     return [
-        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text and not pd.isna(error) else text
+        f"{text} ± {significant(error, 2)}" if text and not pd.isna(error) else text
         for text, error in zip(texts, found[metric.error], strict=True)
     ]
 
@@ -267,14 +250,13 @@ def _intervals(found: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, lis
 
 
 def labels(paper: pd.DataFrame) -> pd.DataFrame:
-    """Begin a table with the columns that label rows, under their printed headings."""
-    names = [name for name in LABELS if name in paper]
-    return paper[names].rename(columns=LABELS)
+    """Begin a table with the columns that label rows; `named` gives them their headings."""
+    return paper[[name for name in ("group", "row") if name in paper]].copy()
 
 
 def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Give rows and groups the headings of the table `name`."""
-    return table.rename(columns={"Row": ROWS.get(name, "Row"), "Group": GROUPS.get(name, "Group")})
+    return table.rename(columns={"row": ROWS.get(name, "Row"), "group": GROUPS.get(name, "Group")})
 
 
 def describe(params: Sections, source: str | NoSource) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,8 @@ LATEX = str.maketrans(
 MARKDOWN = str.maketrans({"|": r"\|", "\n": " "})
 """A Markdown table's way of writing characters that would end a cell."""
 
-LONGEST_WORD = 10
-"""A column with texts of more characters holds words, not numbers."""
-
-
 PAIRED = re.compile(r"(?P<name>.+), (?P<side>paper|here)")
 """The heading of a column that stands beside the paper's, or beside ours."""
-
-LONGEST_NUMBER = 24
-"""In HTML a column with texts of more characters holds words, whatever it begins with."""
 
 INTERVALS = "intervals"
 """The attribute of a table that holds intervals of its cells as text, by column."""
@@ -138,7 +132,8 @@ def csv_of(table: pd.DataFrame) -> str:
 
 def markdown(printed: pd.DataFrame, alignment: Sequence[str]) -> str:
     """Print a table of texts as Markdown, whose columns are aligned "left" or "right"."""
-    cells = printed.map(_in_markdown).rename(columns=_in_markdown)
+    in_markdown = methodcaller("translate", MARKDOWN)
+    cells = printed.map(in_markdown).rename(columns=in_markdown)
     return cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
 
 
@@ -173,7 +168,8 @@ def html_table(
     values, intervals = values or {}, intervals or {}
     names = list(map(str, printed.columns))
     longest = [max((len(str(text)) for text in printed[name]), default=0) for name in printed]
-    words = [one or length > LONGEST_NUMBER for one, length in zip(words, longest, strict=True)]
+    # What is longer holds words, whatever it begins with.
+    words = [one or length > 24 for one, length in zip(words, longest, strict=True)]
     rows = []
     for number in range(len(printed)):
         cells = []
@@ -255,14 +251,10 @@ def _print(value: Any) -> str:
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
 
 
-def _in_markdown(text: str) -> str:
-    return text.translate(MARKDOWN)
-
-
 def _in_latex(text: object) -> str:
     return str(text).translate(LATEX)
 
 
 def _is_text(column: pd.Series) -> bool:
-    """Whether a column holds words, and so is aligned to the left."""
-    return any(isinstance(value, str) and value[:1].isalpha() and len(value) > LONGEST_WORD for value in column)
+    """Tell by the length of its texts whether a column holds words, and so is aligned to the left."""
+    return any(isinstance(value, str) and value[:1].isalpha() and len(value) > 10 for value in column)

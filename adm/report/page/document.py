@@ -13,9 +13,10 @@ from markupsafe import Markup
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL
+from adm.report.metrics import read_log
 from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.methods import methods
-from adm.report.page.pictures import Picture, picture, read_log, training_curves
+from adm.report.page.pictures import Picture, picture, training_curves
 from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
 

@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adm.artifacts.seal import check_seal
 from adm.errors import UserError, brief
 from adm.report.figures import COLORS, DPI, STYLE
 
@@ -100,21 +99,6 @@ def _of_png(path: Path, most: int) -> Picture:
 
 def _uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
-
-
-def read_log(path: Path) -> pd.DataFrame:
-    """Read the log of a segment, each row the means since the row before.
-
-    Raises:
-        UserError: It is not what was written, or lacks a column or a row.
-    """
-    check_seal(path)
-    try:
-        log = pd.read_csv(path, comment="#")
-        log[["step", "seconds", "images_per_second", "loss"]].iloc[-1].astype(float)
-    except (ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{path}: is no training log as this version writes it ({brief(error)})") from error
-    return log
 
 
 def training_curves(log: pd.DataFrame) -> Picture:
