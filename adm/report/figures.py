@@ -101,7 +101,11 @@ def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
         }
         with new_files(*map(stem.with_suffix, formats)) as paths:
             for path, metadata in zip(paths, formats.values(), strict=True):
-                box = _hide_caption(figure) if path.suffix == ".svg" else None
+                box = None
+                if path.suffix == ".svg":  # without the caption, which `captioned` added last, and its room
+                    width, height = figure.get_size_inches()
+                    box = Bbox.from_extents(0, _room(figure.texts[-1].get_text()), width, height)
+                    figure.texts[-1].set_visible(False)
                 # Drawn in memory: if the library itself cannot write a file, its errors vary.
                 drawn = BytesIO()
                 figure.savefig(drawn, format=path.suffix[1:], metadata=metadata, bbox_inches=box)
@@ -112,11 +116,3 @@ def _room(caption: str) -> float:
     """The height of a wrapped caption with its margins, in inches."""
     # A line is 0.135 inches high. Whole pixels, because the pixels of an image must stay whole.
     return math.ceil(((caption.count("\n") + 1) * 0.135 + 2 * CAPTION_MARGIN) * DPI) / DPI
-
-
-def _hide_caption(figure: Figure) -> Bbox:
-    """Hide the caption, which `captioned` added last; return the box of what is left, in inches."""
-    caption = figure.texts[-1]
-    caption.set_visible(False)
-    width, height = figure.get_size_inches()
-    return Bbox.from_extents(0, _room(caption.get_text()), width, height)
