@@ -34,16 +34,13 @@ from adm.params.runs import GanRunParams, RunParams
 from adm.params.schema import ScoredSection, Sections
 from adm.params.studies import VariationalParams
 from adm.report import curves, grids
-from adm.report.compute import training_flops
+from adm.report.compute import PASSES
 from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds, visited_timesteps
 from adm.report.run_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
-
-TEMPERATURE_METRICS = ["fid", "precision", "recall"]
-"""The metrics of a figure of temperatures."""
 
 AXES = {
     "temperature": "Temperature",
@@ -122,7 +119,7 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
         return read_training_seconds(params, checkpoint, inputs)
     model = params.model_of(checkpoint)
     (forward,) = read_sizes(params, [model], "forward_flops", inputs).values()
-    return training_flops(params.iteration_of(checkpoint), params.models[model].training.batch_size, forward)
+    return PASSES * forward * params.models[model].training.batch_size * params.iteration_of(checkpoint)
 
 
 def _trade_offs(params: Sections, figure: TradeOffsParams, inputs: Inputs) -> Drawn:
@@ -148,9 +145,9 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
 
 
 def _curves(params: Sections, figure: CurvesParams | TemperaturesParams, inputs: Inputs) -> Drawn:
-    names, x = TEMPERATURE_METRICS, "temperature"
+    names, x = ["fid", "precision", "recall"], "temperature"
     if isinstance(figure, CurvesParams):
-        names, x = figure.y, figure.x
+        names, x = list(figure.y), figure.x
     frames = {}
     for label, runs in figure.curves.items():
         frames[label] = read_metrics(params, runs, names, inputs)

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from adm.config.metrics import METRICS
@@ -253,16 +252,8 @@ def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
     return _found(found, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}")
 
 
-def _errors(evidence: Evidence, keys: Sequence[str]) -> list[NDArray[np.float64]]:
-    errors = [evidence.errors[key] for key in keys]
-    if len({len(error) for error in errors}) > 1:
-        counts = ", ".join(f"{key!r} of {len(error)}" for key, error in zip(keys, errors, strict=True))
-        raise ValueError(f"interpolations have different numbers of images: {counts}")
-    return errors
-
-
 def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Finding:
-    (errors,) = _errors(evidence, [claim.interpolation])
+    errors = evidence.errors[claim.interpolation]
     but_last, every = mean_draws(errors, np.random.default_rng(0)).T
     found = interval(every - but_last if claim.better == "all_but_last" else but_last - every)
     effect = f"error {but_last[0]:.3g} from all steps but the last against {every[0]:.3g} from all"
@@ -270,11 +261,15 @@ def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Fi
 
 
 def _reconstruction_order(claim: params.ReconstructionOrderClaim, evidence: Evidence) -> Finding:
-    errors = np.stack([error[:, 0] for error in _errors(evidence, claim.interpolations)], axis=1)
+    found = {key: evidence.errors[key][:, 0] for key in claim.interpolations}
+    if len({len(error) for error in found.values()}) > 1:
+        counts = ", ".join(f"{key!r} of {len(error)}" for key, error in found.items())
+        raise ValueError(f"interpolations have different numbers of images: {counts}")
+    errors = np.stack([*found.values()], axis=1)
     means = mean_draws(errors, np.random.default_rng(0))
     effect = f"error {means[0, 0]:.3g} against {', '.join(f'{mean:.3g}' for mean in means[0, 1:])}"
-    found = interval_of_least(means[:, 1:] - means[:, :1])
-    return _found(found, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
+    saved = interval_of_least(means[:, 1:] - means[:, :1])
+    return _found(saved, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
 
 
 def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:

@@ -50,17 +50,6 @@ def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> fl
     return peak / (PASSES * forward_flops)
 
 
-def training_flops(iterations: int, batch_size: int, forward_flops: float) -> float:
-    """Count the floating-point operations that training takes.
-
-    Args:
-        iterations: Updates.
-        batch_size: Images an update.
-        forward_flops: Floating-point operations of a forward pass on one image.
-    """
-    return PASSES * forward_flops * batch_size * iterations
-
-
 def utilisation(images_per_second: float, forward_flops: float, peak: float = V100_FLOPS) -> float:
     """Divide the measured training throughput by the theoretical one. Source: Table 7."""
     return images_per_second / theoretical_throughput(forward_flops, peak)

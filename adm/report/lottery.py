@@ -103,7 +103,7 @@ class Lottery:
         between, within = self._retraining, np.eye(5)[4]
         if not self.squares[4]:
             return Interval(math.inf, math.inf, math.inf)
-        found = self._value(between) / self._value(within)
+        found = float(between @ self.squares) / float(within @ self.squares)
         most = 1.0 + 2 * abs(found)
         while self._interval(between - most * within).high > 0:
             most *= 2
@@ -140,16 +140,13 @@ class Lottery:
         total: Coefficients = np.sum(self._variances, axis=0)
         return total
 
-    def _value(self, c: Coefficients) -> float:
-        return float(c @ self.squares)
-
     def _interval(self, c: Coefficients) -> Interval:
         """The 95 % interval of a variance that is a combination of mean squares: the modified large-sample one.
 
         Source: Graybill & Wang (1980), for sums; Ting et al. (1990), for differences.
         """
         arm = (_arm(sign * c * self.squares, self.freedom) for sign in (1, -1))
-        value = self._value(c)
+        value = float(c @ self.squares)
         return Interval(value, value - next(arm), value + next(arm))
 
 
@@ -157,7 +154,7 @@ def _arm(terms: NDArray[np.float64], freedom: NDArray[np.float64]) -> float:
     """Tell how far a sum of multiples of mean squares may lie above its mean: one-sided, 97.5 %."""
 
     def from_mean(tail: float, df: float) -> float:
-        """A mean square over its mean, exceeded with the probability `tail`."""
+        """Find what a mean square over its mean exceeds with the probability `tail`."""
         return float(special.chdtri(df, tail)) / df
 
     up = [(t, df) for t, df in zip(terms, freedom, strict=True) if t > 0]
@@ -241,9 +238,7 @@ def read_draws(params: Sections, groups: Sequence[str], metric: str, inputs: Inp
 def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> pd.DataFrame:
     """Tabulate a lottery: standard deviations with intervals, their ratio, and what two trainings differ by.
 
-    Raises:
-        UserError: A file is missing, or belongs to a run with another section.
-        ValueError: A run has too few samples for the metric.
+    It takes and raises the same as `read_draws`.
     """
     draws = read_draws(params, groups, metric, inputs)
     found = draws.analysed

@@ -83,35 +83,31 @@ def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
         return [section.checkpoint, *generators], classifiers
     if not isinstance(section, RunParams):
         return [], []
-    classifier = section.classifier if section.gradient_scale else None
-    generators = [section.checkpoint]
-    guide = section.guide
+    generators, guide = [section.checkpoint], section.guide
     # An earlier checkpoint of the same model takes no training beside the later one's.
     if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
         generators.append(guide.checkpoint)
-    return generators, [] if classifier is None else [classifier]
+    return generators, [section.classifier] if section.gradient_scale and section.classifier else []
 
 
 def compute_of(
     params: Sections, section: ComputeParams, run: str, flops: dict[str, int]
 ) -> tuple[float, float, float] | None:
-    """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
+    """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained.
+
+    Each is trained at the measured throughput of its model, else at the one in theory.
+    """
     generators, classifiers = trained_for(params, run)
     if not generators:
         return None
-    generator, classifier = (
-        sum(days_of(params, section, checkpoint, flops) for checkpoint in checkpoints)
-        for checkpoints in (generators, classifiers)
-    )
+
+    def days(checkpoint: str) -> float:
+        name = params.model_of(checkpoint)
+        rate = section.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
+        return v100_days(params.iteration_of(checkpoint), params.models[name].training.batch_size, rate)
+
+    generator, classifier = (sum(map(days, checkpoints)) for checkpoints in (generators, classifiers))
     return generator, classifier, generator + classifier
-
-
-def days_of(params: Sections, section: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
-    """Count V100-days of a checkpoint's training, at the measured throughput of its model, else in theory."""
-    name = params.model_of(checkpoint)
-    rate = section.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
-    training = params.models[name].training
-    return v100_days(params.iteration_of(checkpoint), training.batch_size, rate)
 
 
 def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, inputs: Inputs) -> pd.DataFrame:

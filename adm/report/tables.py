@@ -104,7 +104,7 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         name: The table's name, such as "Table 8". LaTeX does not show it, because LaTeX numbers tables itself.
         caption: The caption.
     """
-    if table.map(_is_over_seeds).to_numpy().any():
+    if any(isinstance(cell, OverSeeds) for cell in table.to_numpy().flat):
         caption = f"{caption} {SEEDS}"
     printed = table.map(_print)
     words = [_is_text(table[column]) for column in table]
@@ -228,17 +228,13 @@ def _apart(table: pd.DataFrame) -> pd.DataFrame:
     """Give each number of a metric over seeds a column of its own; leave other tables as they are."""
     columns: dict[str, Any] = {}
     for name, column in table.items():
-        if not column.map(_is_over_seeds).any():
+        if not any(isinstance(cell, OverSeeds) for cell in column):
             columns[str(name)] = column
             continue
-        columns[str(name)] = [cell.mean if _is_over_seeds(cell) else cell for cell in column]
+        columns[str(name)] = [cell.mean if isinstance(cell, OverSeeds) else cell for cell in column]
         for ending, field in (("±", "half_width"), ("spread", "spread"), ("seeds", "seeds")):
             columns[f"{name}, {ending}"] = [getattr(cell, field, None) for cell in column]
     return pd.DataFrame(columns)
-
-
-def _is_over_seeds(cell: Any) -> bool:
-    return isinstance(cell, OverSeeds)
 
 
 def _print(value: Any) -> str:

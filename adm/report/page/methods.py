@@ -22,8 +22,7 @@ KINDS = {"diffusion": "diffusion model", "upsampler": "upsampler", "classifier":
 
 def methods(params: Sections) -> str:
     """Write a paragraph on what was trained, sampled and scored, and with what, to be pasted into a text."""
-    sentences = [_data(params), *_training(params), *_sampling(params), *_scoring(params), _software()]
-    return " ".join(filter(None, sentences))
+    return " ".join([_data(params), *_training(params), *_sampling(params), _software()])
 
 
 def _data(params: Sections) -> str:
@@ -63,9 +62,6 @@ def _sampling(params: Sections) -> Iterable[str]:
         )
     if scales := [run.gradient_scale for run in runs if isinstance(run, RunParams) and run.gradient_scale]:
         yield f"{len(scales)} of them are guided by a classifier, at gradient scales of {_range(scales)}."
-
-
-def _scoring(params: Sections) -> Iterable[str]:
     if params.references:
         images = _range(reference.num_images for reference in params.references.values())
         yield f"Samples are scored against references of {images} images."
