@@ -223,14 +223,13 @@ def lottery(draws: Draws, label: str) -> Figure:
             axes.sharey(strips[0])
             axes.yaxis.set_tick_params(labelleft=axes is strips[0])
         strips[0].set_ylabel(label)
-        parts = {**found.components, "resampling": found.resampling}
         names |= {"rest": "the three together", "retraining": "retraining", "resampling": "drawing again"}
-        for row, (estimate, low, high) in enumerate(parts.values()):
+        for row, (estimate, low, high) in enumerate(found.components.values()):
             color = COLORS[row] if row < len(strips) else "black"
             spread.hlines(row, low, high, color=color, linewidth=1.4)
             spread.plot(estimate, row, color=color, marker="o", markersize=5)
-        spread.set_yticks(range(len(parts)), [names[part].lower() for part in parts])
-        spread.axhline(len(parts) - 2.5, color="grey", linewidth=0.6)
+        spread.set_yticks(range(6), [names[part].lower() for part in found.components])
+        spread.axhline(3.5, color="grey", linewidth=0.6)
         spread.set(title="Spread and 95 % interval", xlabel=f"Standard deviation of {label}", ylim=(5.5, -0.5))
         spread.set_xlim(left=0)
         spread.grid(visible=False, axis="y")

@@ -52,12 +52,10 @@ class Difference:
     Attributes:
         sd: Its standard deviation.
         freedom: Degrees of freedom of that estimate.
-        mean: The mean of the metric itself, for a spread relative to it.
     """
 
     sd: float
     freedom: float
-    mean: float
 
     def quantile(self, coverage: float) -> float:
         """Find the size that the difference stays below with this probability; it counts that `sd` is an estimate."""
@@ -84,14 +82,14 @@ class Lottery:
 
     @property
     def components(self) -> dict[str, Interval]:
-        """The standard deviation of each of KINDS, and of "retraining", all four together, with 95 % intervals."""
-        parts = dict(zip(KINDS, self._variances, strict=True))
-        return {name: _root(self._interval(c)) for name, c in {**parts, "retraining": self._retraining}.items()}
+        """The standard deviations that the metric has, with 95 % intervals.
 
-    @property
-    def resampling(self) -> Interval:
-        """The standard deviation of the metric over draws of samples of one model, with its 95 % interval."""
-        return _root(self._interval(np.eye(5)[4]))
+        They are of each of KINDS, of "retraining", all four together, and of "resampling", draws of samples of one
+        model.
+        """
+        parts = dict(zip(KINDS, self._variances, strict=True))
+        parts |= {"retraining": self._retraining, "resampling": np.eye(5)[4]}
+        return {name: _root(self._interval(c)) for name, c in parts.items()}
 
     @property
     def ratio(self) -> Interval:
@@ -127,7 +125,7 @@ class Lottery:
         c = 2 * (self._retraining + np.eye(5)[4])
         terms = c * self.squares
         spread = (terms**2 / self.freedom).sum()
-        return Difference(math.sqrt(terms.sum()), float(terms.sum() ** 2 / spread) if spread else math.inf, self.mean)
+        return Difference(math.sqrt(terms.sum()), float(terms.sum() ** 2 / spread) if spread else math.inf)
 
     @property
     def _variances(self) -> list[Coefficients]:
@@ -242,19 +240,15 @@ def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: 
     """
     draws = read_draws(params, groups, metric, inputs)
     found = draws.analysed
-    parts = {**found.components, "resampling": found.resampling}
+    parts = found.components
     whole = sum(part.estimate**2 for name, part in parts.items() if name != "retraining")
     rows = []
     for name, part in parts.items():
         share = "" if name == "retraining" or not whole else f"{100 * part.estimate**2 / whole:.0f} %"
-        rows.append((ROWS[name].format(count=draws.num_samples), *map(_printed, part), share))
-    rows.append((ROWS["ratio"], *map(_printed, found.ratio), ""))
+        rows.append((ROWS[name].format(count=draws.num_samples), *(significant(end, 3) for end in part), share))
+    rows.append((ROWS["ratio"], *(significant(end, 3) for end in found.ratio), ""))
     for coverage in (0.95, 0.99):
         largest = found.difference.quantile(coverage)
-        rows.append((ROWS["difference"].format(coverage=100 * coverage), _printed(largest), "", "", ""))
+        rows.append((ROWS["difference"].format(coverage=100 * coverage), significant(largest, 3), "", "", ""))
     heading = f"{METRICS[metric].label}, standard deviation"
     return pd.DataFrame(rows, columns=["Source of spread", heading, "95 % from", "to", "Share of the variance"])
-
-
-def _printed(value: float) -> str:
-    return significant(value, 3) if math.isfinite(value) else ""

@@ -224,7 +224,7 @@ def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[fl
         ]
     if metric.digits is None:
         return [float(value) for value in found[name]]
-    texts = ["" if pd.isna(value) else significant(value, metric.digits) for value in found[name]]
+    texts = [significant(value, metric.digits) for value in found[name]]
     if metric.error is None:
         return texts
     return [

@@ -1,5 +1,6 @@
 """Tables as csv, Markdown, LaTeX and HTML."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -87,7 +88,9 @@ SEEDS = "Here, a metric over seeds of training is: mean ± half the width of its
 
 
 def significant(value: float, digits: int) -> str:
-    """Print a number with `digits` significant digits and no exponent."""
+    """Print a number with `digits` significant digits and no exponent; "" for one that is not finite."""
+    if not math.isfinite(value):
+        return ""
     return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
 
 
