@@ -82,8 +82,7 @@ def model_table(paper: pd.DataFrame, params: Sections, section: HyperparametersP
 def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> dict[str, str]:
     model: Any = params.models[key]
     network, training, millions = model.network, model.training, parameters[key] / 1e6
-    stops = [segment.stop for segment in params.segments.values() if segment.model == key]
-    published = [point.iteration for point in params.published.checkpoints.values() if point.model == key]
+    points = [point for point in (*params.segments, *params.published.checkpoints) if params.model_of(point) == key]
     rows: dict[str, Any] = {
         "diffusion steps": model.noise.timesteps,
         "noise schedule": model.noise.schedule,
@@ -98,7 +97,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
         "dropout": network.dropout,
         "weight decay": training.weight_decay,
         "batch size": training.batch_size,
-        "iterations": iterations(max(stops + published, default=0)),
+        "iterations": iterations(max(map(params.iteration_of, points), default=0)),
         "learning rate": _scientific(training.learning_rate),
     }
     if isinstance(model, ClassifierModel):

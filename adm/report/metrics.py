@@ -121,7 +121,6 @@ def _columns(name: str) -> list[str]:
 
 
 def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge: str | None) -> dict[str, Any]:
-    """Read a row of `read_metrics`."""
     is_group = key in params.groups
     keys = [judged(run, judge) if judge else run for run in params.members(key)]
     scores = [read_score(params, one, inputs) for one in keys]
