@@ -101,9 +101,7 @@ def images_seen(params: Sections) -> dict[str, int]:
 
 def _trained(params: Sections, run: str) -> str:
     """Name the model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
-    match params.scored[run]:
-        case RunParams() | UpsampledRunParams() as sampled:
-            return params.model_of(sampled.checkpoint)
-        case GanRunParams() as sampled:
-            return sampled.gan
-    return run
+    sampled = params.scored[run]
+    if isinstance(sampled, GanRunParams):
+        return sampled.gan
+    return params.model_of(sampled.checkpoint) if isinstance(sampled, RunParams | UpsampledRunParams) else run

@@ -23,9 +23,6 @@ from adm.report.tables import DECIMALS, INTERVALS, plain, significant
 
 _PaperTable = RowsParams | SweepsParams | ComputeParams
 
-SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
-"""How spacings that have a name are printed."""
-
 HERE = "Here"
 """The column that names the run of a row, or says why there is none."""
 
@@ -289,7 +286,7 @@ def _way(run: SamplingParams) -> str:
 
 def printed_steps(steps: str) -> str:
     """Print a schedule of sampling steps in words."""
-    for form, spacing in SPACINGS.items():
+    for form, spacing in {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}.items():
         if steps.startswith(form):
             return f"{steps.removeprefix(form)} steps{spacing}"
     return f"{steps} steps"

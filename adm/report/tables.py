@@ -83,10 +83,6 @@ def plain(number: float) -> str:
     return "" if pd.isna(number) else f"{number:g}"
 
 
-SEEDS = "Here, a metric over seeds of training is: mean ± half the width of its 95 % t-interval (standard deviation)."
-"""What a caption adds if a table has metrics over seeds."""
-
-
 def significant(value: float, digits: int) -> str:
     """Print a number with `digits` significant digits and no exponent; "" for one that is not finite."""
     if not math.isfinite(value):
@@ -108,7 +104,8 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         caption: The caption.
     """
     if any(isinstance(cell, OverSeeds) for cell in table.to_numpy().flat):
-        caption = f"{caption} {SEEDS}"
+        cell = "mean ± half the width of its 95 % t-interval (standard deviation)"
+        caption = f"{caption} Here, a metric over seeds of training is: {cell}."
     printed = table.map(_print)
     words = [_is_text(table[column]) for column in table]
     alignment = ["left" if is_words else "right" for is_words in words]

@@ -23,14 +23,6 @@ from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_tab
 MOST = 15_000_000
 """The largest number of bytes of a page."""
 
-GROUPS = {
-    "paper": "Claims of the paper",
-    "speed": "Claims on speed",
-    "later": "Claims of later work",
-    "own": "Claims of one's own",
-}
-"""Headings of the groups of claims."""
-
 
 @dataclass
 class Shown:
@@ -98,7 +90,8 @@ def document(content: Content) -> str:
 
 
 def _claims(exhibit: Exhibit) -> Shown:
-    shown = Shown(exhibit, GROUPS.get(exhibit.key, title(exhibit.key)))
+    whose = {"paper": "of the paper", "speed": "on speed", "later": "of later work", "own": "of one's own"}
+    shown = Shown(exhibit, f"Claims {whose[exhibit.key]}")
     if path := exhibit.found.get("csv"):
         shown.verdicts = read_verdicts(path)
         shown.table = Markup(verdict_table(shown.verdicts, exhibit.key))  # noqa: S704

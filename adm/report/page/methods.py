@@ -16,9 +16,6 @@ from adm.params.schema import Sections
 LIBRARIES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "torch")
 """Distributions that the page names with their versions, if they are installed."""
 
-KINDS = {"diffusion": "diffusion model", "upsampler": "upsampler", "classifier": "noisy classifier"}
-"""How the paragraph calls the kinds of models."""
-
 
 def methods(params: Sections) -> str:
     """Write a paragraph on what was trained, sampled and scored, and with what, to be pasted into a text."""
@@ -39,7 +36,8 @@ def _data(params: Sections) -> str:
 def _training(params: Sections) -> Iterable[str]:
     models = [params.models[key] for key in dict.fromkeys(segment.model for segment in params.segments.values())]
     if models:
-        counts = Counter(KINDS.get(model.kind, model.kind) for model in models)
+        words = {"diffusion": "diffusion model", "classifier": "noisy classifier"}
+        counts = Counter(words.get(model.kind, model.kind) for model in models)
         yield (
             f"From scratch we trained {_listed(_plural(count, name) for name, count in counts.items())}, for "
             f"{_range(max(model.checkpoints) for model in models)} iterations with batches of "
