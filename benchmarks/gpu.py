@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
+from adm.config.models import Precision
 from adm.determinism import make_deterministic
 from adm.nets.cost import forward_flops
 from adm.nets.weights import build
 from adm.parallel import resolve_device
 from adm.params import Params, load
-from adm.report.compute import peak_flops, utilisation
+from adm.report.compute import A100, H100, V100, utilisation
 from adm.sampling.guided import block_sampler, class_count
 from adm.training.throughput import update_seconds
 
@@ -27,6 +28,12 @@ SIZES = {
     True: ("params.yaml", {"adm-128": "scale-2"}),
 }
 """The params file, and its models with a guided run of each; by whether the smallest are asked for."""
+
+KNOWN = {"V100-SXM2": (V100, 15.7e12), "A100": (A100, 156.0e12), "H100 80GB HBM3": (H100, 494.5e12)}
+"""Devices, and their peaks in TensorFloat-32, by a part of their driver's name for them that no slower model has.
+
+Source: data sheets by NVIDIA; a V100 has the peak of float32.
+"""
 
 
 def main() -> None:
@@ -47,6 +54,14 @@ def main() -> None:
         for fused in (False, True):
             print(training_row(params, model, name, fused), flush=True)
         print(sampling_row(params, run, device), flush=True)
+
+
+def peak_flops(driver_name: str, precision: Precision) -> float | None:
+    """Look up the peak of a device in a precision, in operations per second; None if it is not known here."""
+    for part, (device, tf32_flops) in KNOWN.items():
+        if part in driver_name:
+            return {"float32": device.single_flops, "tf32": tf32_flops}.get(precision, device.half_flops)
+    return None
 
 
 def training_row(params: Params, key: str, device: str, fused: bool) -> str:

@@ -19,9 +19,11 @@ from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample
 from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
 from adm.nets.forward import Forward
+from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
 from benchmarks import features, frechet
 from benchmarks.cases import SMALLEST
+from benchmarks.gpu import peak_flops
 from benchmarks.plain import PlainTraining, plain, plain_sampling
 from benchmarks.recipes import RECIPES
 from benchmarks.table import HEADER, NAMES, RIVALS, show
@@ -268,3 +270,22 @@ def test_every_metric_and_comparison_has_a_told_and_a_true_spread(root, tmp_path
     for row in rows:
         assert 0 <= float(row["coverage"]) <= 1
         assert min(float(row["told"]), float(row["true"])) > 0
+
+
+@pytest.mark.parametrize(
+    ("driver_name", "device", "tf32_flops"),
+    [
+        ("Tesla V100-SXM2-32GB", V100, 15.7e12),
+        ("NVIDIA A100-SXM4-40GB", A100, 156e12),
+        ("NVIDIA A100 80GB PCIe", A100, 156e12),
+        ("NVIDIA H100 80GB HBM3", H100, 494.5e12),
+    ],
+)
+def test_a_gpu_is_known_by_its_drivers_name(driver_name, device, tf32_flops):
+    found = [peak_flops(driver_name, precision) for precision in ("float32", "tf32", "bfloat16", "float16")]
+    assert found == [device.single_flops, tf32_flops, device.half_flops, device.half_flops]
+
+
+@pytest.mark.parametrize("other", ["Tesla V100-PCIE-16GB", "NVIDIA H100 PCIe", "NVIDIA GeForce RTX 4090", "AMD EPYC"])
+def test_a_device_whose_peak_is_not_known_has_none(other):
+    assert peak_flops(other, "float16") is None

@@ -95,7 +95,9 @@ def _reference(match: re.Match[str]) -> str:
         raise ValueError("a colon and what is referred to must follow")
     scale, _, table = match["place"].partition("/")
     if parts[-1] in VERDICTS and parts[0] != "count":
-        _require_verdict(_claim(match["place"], parts[0]), parts[-1])
+        row = _claim(match["place"], parts[0])
+        if row["verdict"] != parts[-1]:
+            raise ValueError(f"the sentence rests on {row['key']} being {parts[-1]!r}, but it is {row['verdict']!r}")
         return match[0]
     if not number:
         raise ValueError("no number stands before the reference")
@@ -104,11 +106,6 @@ def _reference(match: re.Match[str]) -> str:
     else:
         value, half = _of_table(scale, table, parts)
     return f"{_printed(number, value, half)}{match['comment']}"
-
-
-def _require_verdict(row: dict[str, str], verdict: str) -> None:
-    if row["verdict"] != verdict:
-        raise ValueError(f"the sentence rests on {row['key']} being {verdict!r}, but it is {row['verdict']!r}")
 
 
 def _claim(place: str, key: str) -> dict[str, str]:

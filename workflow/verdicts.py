@@ -14,12 +14,11 @@ import numpy as np
 
 from adm.dvc_file import MEASURED
 from adm.errors import UserError, some
+from adm.metrics.intervals import TAIL
 from adm.report.lottery import ROWS
+from adm.report.verdicts import read_verdicts
 from adm.tools.compare import Number, held
 from adm.tools.publish import ARCHIVE, NOTE, processors, published
-
-MOST_RISK = 0.025
-"""The greatest probability that a verdict is wrong: of a 95 % interval that it lies wholly on the wrong side."""
 
 RETRAINING = 3.2
 """The standard deviation of a score over trainings, in those over draws of samples, where no lottery measured it.
@@ -33,15 +32,11 @@ WIDE_95, WIDE_99 = 1.960, 2.576
 
 def summary(results: Path, seconds: int) -> list[str]:
     """Tell how long a run took, how many claims got which verdict, where to read on, and what differs from before."""
-    counts, wrong = Counter[str](), 0.0
-    for path in results.glob("claims/*.csv"):
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        counts.update(row["verdict"] for row in rows)
-        wrong += sum(float(row["risk"]) for row in rows if row.get("risk"))
+    found = [verdict for path in results.glob("claims/*.csv") for verdict in read_verdicts(path)]
+    counts, wrong = Counter(verdict.verdict for verdict in found), sum(verdict.risk or 0.0 for verdict in found)
     told = ", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items()))
     tested = counts.total() - counts["not tested"]
-    chance = f"; expected to be wrong by chance: {wrong:.2g}, at most {MOST_RISK * tested:.1f}" if tested else ""
+    chance = f"; expected to be wrong by chance: {wrong:.2g}, at most {TAIL * tested:.1f}" if tested else ""
     return [
         f"Time:      {seconds // 60} min {seconds % 60} s",
         f"Claims:    {told or 'none'}{chance}",

@@ -10,40 +10,20 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import read_made_by, require_params, require_section
 from adm.config.metrics import METRICS
 from adm.data.shards import ImageShards
-from adm.params.figures import (
-    AblationsParams,
-    AnyFigureParams,
-    ClassGridParams,
-    ComparisonParams,
-    CurvesParams,
-    EvaluationsParams,
-    InterpolationFigureParams,
-    LikelihoodsFigureParams,
-    LotteryFigureParams,
-    NeighboursFigureParams,
-    PanelParams,
-    RandomGridParams,
-    SchedulesFigureParams,
-    TemperaturesParams,
-    TradeOffsParams,
-    VariationFigureParams,
-)
+from adm.params import figures
 from adm.params.needs import neighbours_dataset
 from adm.params.references import keys_read
 from adm.params.runs import GanRunParams, RunParams
 from adm.params.schema import ScoredSection, Sections
 from adm.params.studies import VariationalParams
 from adm.report import curves, grids
-from adm.report.compute import training_flops
+from adm.report.compute import PASSES
 from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds, visited_timesteps
 from adm.report.run_tables import describe
 from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
-
-TEMPERATURE_METRICS = ["fid", "precision", "recall"]
-"""The metrics of a figure of temperatures."""
 
 AXES = {
     "temperature": "Temperature",
@@ -66,7 +46,7 @@ class Drawn(NamedTuple):
     remark: str = ""
 
 
-def draw(params: Sections, figure: AnyFigureParams, inputs: Inputs) -> Drawn:
+def draw(params: Sections, figure: figures.AnyFigureParams, inputs: Inputs) -> Drawn:
     """Draw a figure.
 
     Args:
@@ -81,7 +61,7 @@ def draw(params: Sections, figure: AnyFigureParams, inputs: Inputs) -> Drawn:
     return ARTISTS[figure.kind](params, figure, inputs)
 
 
-def _of_seeds(params: Sections, figure: AnyFigureParams) -> str:
+def _of_seeds(params: Sections, figure: figures.AnyFigureParams) -> str:
     """Say what the bars of a figure of groups are; "" without a group."""
     has_groups = params.groups.keys() & keys_read(figure, "metrics")
     return "Here: means over seeds of training, with bars over their 95 % t-intervals." if has_groups else ""
@@ -101,8 +81,8 @@ def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(folder, section.side)
 
 
-def _ablations(params: Sections, figure: AblationsParams | EvaluationsParams, inputs: Inputs) -> Drawn:
-    x = figure.x if isinstance(figure, AblationsParams) else "evaluations"
+def _ablations(params: Sections, figure: figures.AblationsParams | figures.EvaluationsParams, inputs: Inputs) -> Drawn:
+    x = figure.x if isinstance(figure, figures.AblationsParams) else "evaluations"
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in figure.panels.items():
         panels[title] = {}
@@ -122,10 +102,10 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
         return read_training_seconds(params, checkpoint, inputs)
     model = params.model_of(checkpoint)
     (forward,) = read_sizes(params, [model], "forward_flops", inputs).values()
-    return training_flops(params.iteration_of(checkpoint), params.models[model].training.batch_size, forward)
+    return PASSES * forward * params.models[model].training.batch_size * params.iteration_of(checkpoint)
 
 
-def _trade_offs(params: Sections, figure: TradeOffsParams, inputs: Inputs) -> Drawn:
+def _trade_offs(params: Sections, figure: figures.TradeOffsParams, inputs: Inputs) -> Drawn:
     names = list(dict.fromkeys(name for pair in figure.panels for name in pair))
     frames, parameter = {}, {}
     for label, runs in figure.curves.items():
@@ -147,10 +127,10 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _curves(params: Sections, figure: CurvesParams | TemperaturesParams, inputs: Inputs) -> Drawn:
-    names, x = TEMPERATURE_METRICS, "temperature"
-    if isinstance(figure, CurvesParams):
-        names, x = figure.y, figure.x
+def _curves(params: Sections, figure: figures.CurvesParams | figures.TemperaturesParams, inputs: Inputs) -> Drawn:
+    names, x = ["fid", "precision", "recall"], "temperature"
+    if isinstance(figure, figures.CurvesParams):
+        names, x = list(figure.y), figure.x
     frames = {}
     for label, runs in figure.curves.items():
         frames[label] = read_metrics(params, runs, names, inputs)
@@ -167,7 +147,7 @@ def _abscissa(params: Sections, run: str, axis: str) -> float:
     return float(getattr(section, axis))
 
 
-def _neighbours(params: Sections, figure: NeighboursFigureParams, inputs: Inputs) -> Drawn:
+def _neighbours(params: Sections, figure: figures.NeighboursFigureParams, inputs: Inputs) -> Drawn:
     blocks = {}
     for title, study in figure.blocks.items():
         pair = params.neighbours[study]
@@ -178,13 +158,13 @@ def _neighbours(params: Sections, figure: NeighboursFigureParams, inputs: Inputs
     return Drawn(grids.neighbour_grid(blocks))
 
 
-def _variations(params: Sections, figure: VariationFigureParams, inputs: Inputs) -> Drawn:
+def _variations(params: Sections, figure: figures.VariationFigureParams, inputs: Inputs) -> Drawn:
     section = params.variations[figure.study]
     study = read_study(Variation, inputs["studies"][figure.study], variation=section, run=params.runs[section.run])
     return Drawn(grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels]))
 
 
-def _interpolations(params: Sections, figure: InterpolationFigureParams, inputs: Inputs) -> Drawn:
+def _interpolations(params: Sections, figure: figures.InterpolationFigureParams, inputs: Inputs) -> Drawn:
     section = params.interpolations[figure.study]
     study = read_study(Interpolation, inputs["studies"][figure.study], interpolation=section)
     return Drawn(
@@ -195,7 +175,7 @@ def _interpolations(params: Sections, figure: InterpolationFigureParams, inputs:
     )
 
 
-def _likelihoods(params: Sections, figure: LikelihoodsFigureParams, inputs: Inputs) -> Drawn:
+def _likelihoods(params: Sections, figure: figures.LikelihoodsFigureParams, inputs: Inputs) -> Drawn:
     studies, sizes = {}, {}
     for label, key in figure.curves.items():
         section = params.likelihoods[key]
@@ -206,7 +186,7 @@ def _likelihoods(params: Sections, figure: LikelihoodsFigureParams, inputs: Inpu
     return Drawn(curves.likelihood(studies), f"Here: {'; '.join(told)}.")
 
 
-def _schedules(params: Sections, figure: SchedulesFigureParams, inputs: Inputs) -> Drawn:
+def _schedules(params: Sections, figure: figures.SchedulesFigureParams, inputs: Inputs) -> Drawn:
     bound = params.schedules[figure.study]
     assert isinstance(bound, VariationalParams)
     study = read_study(VariationalSchedules, inputs["studies"][figure.study], schedule=bound)
@@ -215,7 +195,7 @@ def _schedules(params: Sections, figure: SchedulesFigureParams, inputs: Inputs) 
     return Drawn(curves.schedules(study, visited), remark)
 
 
-def _lottery(params: Sections, figure: LotteryFigureParams, inputs: Inputs) -> Drawn:
+def _lottery(params: Sections, figure: figures.LotteryFigureParams, inputs: Inputs) -> Drawn:
     draws = read_draws(params, figure.runs, figure.metric, inputs)
     ratio = draws.analysed.ratio
     return Drawn(
@@ -226,7 +206,7 @@ def _lottery(params: Sections, figure: LotteryFigureParams, inputs: Inputs) -> D
     )
 
 
-def _comparisons(params: Sections, figure: ComparisonParams, inputs: Inputs) -> Drawn:
+def _comparisons(params: Sections, figure: figures.ComparisonParams, inputs: Inputs) -> Drawn:
     count = figure.columns * figure.lines
     rows = {
         title: {name: _panel(params, panel, count, inputs) for name, panel in row.items()}
@@ -235,7 +215,7 @@ def _comparisons(params: Sections, figure: ComparisonParams, inputs: Inputs) -> 
     return Drawn(grids.comparison(rows, figure.columns))
 
 
-def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
+def _panel(params: Sections, panel: figures.PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
     if panel.run is not None:
         return _samples_of(params, panel.run, inputs)[0][:count]
     assert panel.dataset is not None
@@ -244,12 +224,12 @@ def _panel(params: Sections, panel: PanelParams, count: int, inputs: Inputs) -> 
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:count])]
 
 
-def _grids(params: Sections, figure: ClassGridParams | RandomGridParams, inputs: Inputs) -> Drawn:
+def _grids(params: Sections, figure: figures.ClassGridParams | figures.RandomGridParams, inputs: Inputs) -> Drawn:
     images, labels = _samples_of(params, figure.run, inputs)
     run = params.scored[figure.run]
     guided = isinstance(run, RunParams) and run.gradient_scale
     remark = f"Here: {describe(params, figure.run)}{f', gradient scale {guided:g}' if guided else ''}."
-    if isinstance(figure, RandomGridParams):
+    if isinstance(figure, figures.RandomGridParams):
         return Drawn(grids.random_grid(images, figure.rows, figure.columns), remark)
     return Drawn(grids.class_grid(images, labels, figure.classes, figure.columns, figure.names), remark)
 

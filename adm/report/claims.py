@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from adm.config.metrics import METRICS
@@ -35,7 +34,6 @@ from adm.params import claims as params
 from adm.params.references import keys_read
 from adm.params.section import judged
 from adm.report.evidence import Evidence
-from adm.report.metrics import Score
 from adm.report.verdicts import Data, Finding, Unit, Verdict, clearance, needed, risk
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})
@@ -56,14 +54,14 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         finding = JUDGES[kind](claim, evidence)
     except ValueError as error:
         raise ValueError(f"claims.{key}: {error}") from error
-    data = _data(claim, evidence)
+    data, is_decided = _data(claim, evidence), finding.verdict in ("holds", "does not hold")
     return Verdict(
         key=key,
         statement=claim.statement,
         source=claim.source,
         seeds=data.count if data and data.unit == "seeds a model" else None,
         needs=needed(finding.clearance, data) if data and finding.verdict == "undecided" else "",
-        risk=risk(finding.clearance, data.freedom if data else np.inf) if finding.is_decided else None,
+        risk=risk(finding.clearance, data.freedom if data else np.inf) if is_decided else None,
         **vars(finding),
     )
 
@@ -120,7 +118,9 @@ def _metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict
             raise ValueError(f"run {run!r} has no {metric!r}")
         if metric not in score.jackknife and not over_seeds:
             raise ValueError(f"run {run!r} of {score.num_samples} samples has no interval of {metric!r}")
-    _require_equal_counts(metric, scores)
+    if len({score.num_samples for score in scores.values()}) > 1:
+        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
+        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
     together: dict[tuple[str, ...], list[str]] = {}
     for run, each in sorted(members.items()):
         seed = None if over_seeds else scores[run].seed
@@ -140,12 +140,6 @@ def _metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict
         )
         for paired in together.values()
     }
-
-
-def _require_equal_counts(metric: str, scores: Mapping[str, Score]) -> None:
-    if len({score.num_samples for score in scores.values()}) > 1:
-        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
-        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
 
 
 def _found(
@@ -262,16 +256,8 @@ def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
     return _found(found, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}")
 
 
-def _errors(evidence: Evidence, keys: Sequence[str]) -> list[NDArray[np.float64]]:
-    errors = [evidence.errors[key] for key in keys]
-    if len({len(error) for error in errors}) > 1:
-        counts = ", ".join(f"{key!r} of {len(error)}" for key, error in zip(keys, errors, strict=True))
-        raise ValueError(f"interpolations have different numbers of images: {counts}")
-    return errors
-
-
 def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Finding:
-    (errors,) = _errors(evidence, [claim.interpolation])
+    errors = evidence.errors[claim.interpolation]
     but_last, every = mean_draws(errors, np.random.default_rng(0)).T
     found = interval(every - but_last if claim.better == "all_but_last" else but_last - every)
     effect = f"error {but_last[0]:.3g} from all steps but the last against {every[0]:.3g} from all"
@@ -279,11 +265,15 @@ def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Fi
 
 
 def _reconstruction_order(claim: params.ReconstructionOrderClaim, evidence: Evidence) -> Finding:
-    errors = np.stack([error[:, 0] for error in _errors(evidence, claim.interpolations)], axis=1)
+    found = {key: evidence.errors[key][:, 0] for key in claim.interpolations}
+    if len({len(error) for error in found.values()}) > 1:
+        counts = ", ".join(f"{key!r} of {len(error)}" for key, error in found.items())
+        raise ValueError(f"interpolations have different numbers of images: {counts}")
+    errors = np.stack([*found.values()], axis=1)
     means = mean_draws(errors, np.random.default_rng(0))
     effect = f"error {means[0, 0]:.3g} against {', '.join(f'{mean:.3g}' for mean in means[0, 1:])}"
-    found = interval_of_least(means[:, 1:] - means[:, :1])
-    return _found(found, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
+    saved = interval_of_least(means[:, 1:] - means[:, :1])
+    return _found(saved, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
 
 
 def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
@@ -338,10 +328,6 @@ def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
     return _found(found, "above", claim.by, effect, "ratio of images a second")
 
 
-def _not_tested(claim: params.NotTestedClaim, evidence: Evidence) -> Finding:
-    return Finding(verdict="not tested", note=claim.none)
-
-
 JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "lower": _comparison,
     "higher": _comparison,
@@ -357,6 +343,6 @@ JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "no_copies": _no_copies,
     "lighter": _lighter,
     "faster": _faster,
-    "none": _not_tested,
+    "none": lambda claim, _: Finding(verdict="not tested", note=claim.none),
 }
 """The function that tests each kind of claim."""

@@ -1,8 +1,6 @@
-"""Compute in the paper's units, throughput, utilisation and V100-days, and the peaks of accelerators."""
+"""Compute in the paper's units: throughput, utilisation and V100-days, and the peaks of accelerators."""
 
 from dataclasses import dataclass
-
-from adm.config.models import Precision
 
 V100_FLOPS = 120.0e12
 """Peak of an NVIDIA Tesla V100, in floating-point operations per second. Source: Appendix B.1."""
@@ -19,28 +17,23 @@ class Device:
 
     Attributes:
         name: Its name.
-        driver_name: A part of the name that its driver gives it, which no slower model has.
         half_flops: Peak of dense products in half precision, in floating-point operations per second.
         single_flops: Peak in float32, without TensorFloat-32, in the same unit.
-        tf32_flops: Peak in TensorFloat-32; that of float32 where a device has none.
     """
 
     name: str
-    driver_name: str
     half_flops: float
     single_flops: float
-    tf32_flops: float
 
 
-V100 = Device("V100", "V100-SXM2", V100_FLOPS, 15.7e12, 15.7e12)
+V100 = Device("V100", V100_FLOPS, 15.7e12)
 """Source: Appendix B.1 for half precision (the data sheet of the SXM2 has 125e12), NVIDIA V100 data sheet, SXM2."""
 
-A100 = Device("A100", "A100", 312.0e12, 19.5e12, 156.0e12)
+A100 = Device("A100", 312.0e12, 19.5e12)
 """Source: NVIDIA A100 data sheet, SXM; the PCIe card has the same peaks."""
 
-H100 = Device("H100", "H100 80GB HBM3", 989.5e12, 67.0e12, 494.5e12)
-"""Source: NVIDIA H100 data sheet, SXM; in half precision and TensorFloat-32 it prints 1,979e12 and 989e12 with
-sparsity, twice these values."""
+H100 = Device("H100", 989.5e12, 67.0e12)
+"""Source: NVIDIA H100 data sheet, SXM; in half precision it prints 1,979e12 with sparsity, twice this value."""
 
 DEVICES = (V100, A100, H100)
 
@@ -55,17 +48,6 @@ def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> fl
     Source: Appendix B.1, the theoretical rows of Table 7.
     """
     return peak / (PASSES * forward_flops)
-
-
-def training_flops(iterations: int, batch_size: int, forward_flops: float) -> float:
-    """Count the floating-point operations that training takes.
-
-    Args:
-        iterations: Updates.
-        batch_size: Images an update.
-        forward_flops: Floating-point operations of a forward pass on one image.
-    """
-    return PASSES * forward_flops * batch_size * iterations
 
 
 def utilisation(images_per_second: float, forward_flops: float, peak: float = V100_FLOPS) -> float:
@@ -84,12 +66,3 @@ def v100_days(iterations: int, batch_size: int, images_per_second: float) -> flo
     Source: Table 10.
     """
     return iterations * batch_size / images_per_second / SECONDS_PER_DAY
-
-
-def peak_flops(driver_name: str, precision: Precision) -> float | None:
-    """Look up the peak of a device in a precision, in operations per second; None if it is not known here."""
-    for device in DEVICES:
-        if device.driver_name in driver_name:
-            peaks = {"float32": device.single_flops, "tf32": device.tf32_flops}
-            return peaks.get(precision, device.half_flops)
-    return None

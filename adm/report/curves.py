@@ -4,7 +4,7 @@ If a frame has the columns `<metric>_low` and `<metric>_high`, they are drawn as
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -30,23 +30,8 @@ TAKEN = {
 }
 """What training or sampling took: its name at an axis, and units from the smallest on."""
 
-LOGARITHMIC = 4.0
-"""An axis is logarithmic if its largest value is at least this many times the smallest."""
-
-BESIDE = 1.6
-"""Distance between the bars of curves at one place, in points."""
-
-HALO = withStroke(linewidth=2.5, foreground="white")
-"""A white outline that keeps a label readable in front of a curve."""
-
 LABEL_SIZE = 7.5
 """Font size, in points, of the text beside a point of a curve."""
-
-LEGEND_DROP = 0.45
-"""Inches between the axes and a legend below them, for the labels of ticks and axis."""
-
-MARKS = 10
-"""Markers on a curve with too many points to mark each."""
 
 OFFSETS = ((5, 4), (5, -4), (-5, 4), (-5, -4), (0, 6), (0, -6))
 """Possible offsets of a label from its point, in points; the first free one is used."""
@@ -72,16 +57,15 @@ def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) ->
         raise ValueError(f"no curve has a point with both {x} and fid; at least one is needed")
     name, units = TAKEN[x]
     amounts = [value for frame in frames for value in frame[x]]
-    unit, is_wide = _unit(max(amounts), units), _is_wide(amounts)
     # A label that several panels share looks the same in each.
     seen = [label for curves in panels.values() for label in curves]
     shared = list(dict.fromkeys(label for label in seen if seen.count(label) > 1))
-    columns = min(2, len(panels))
-    rows = math.ceil(len(panels) / columns)
+    largest = max(amounts)
+    # The largest unit in which it is at least 2, else the smallest.
+    unit = next((unit for unit in reversed(units) if largest / units[unit] >= 2), next(iter(units)))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5 * columns, 4.4 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-        for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
+        figure, grid = _panels(len(panels), 4.4, across=2, sharey=True)
+        for axes, (title, curves) in zip(grid, panels.items(), strict=True):
             order = list(dict.fromkeys([*shared, *curves]))
             for label, frame in curves.items():
                 scaled = frame.assign(**{x: frame[x] / units[unit]})
@@ -90,15 +74,15 @@ def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) ->
             if x == "evaluations":
                 _logarithmic(axes, "x")
                 axes.set_xticks(sorted(set(next(iter(curves.values()))[x])))
-            elif is_wide:
+            elif _is_wide(amounts):
                 _logarithmic(axes, "x")
             else:
                 axes.set_xlim(left=0)
             axes.yaxis.set_tick_params(labelleft=True)
-            _legend_below(axes)
-        for axes in grid.flat[len(panels) :]:
-            axes.set_axis_off()
-        _scale(grid.flat[0], frames, "fid")
+            # In two columns, 0.45 inches below axes of any height: the room of the labels of ticks and axis.
+            below = axes.transAxes + ScaledTranslation(0, -0.45, figure.dpi_scale_trans)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=2)
+        _scale(grid[0], frames, "fid")
     return figure
 
 
@@ -114,19 +98,20 @@ def trade_off(
 
     Source: Figure 6.
     """
+    curves = {label: frame.sort_values("value", kind="stable") for label, frame in curves.items()}
     with mpl.rc_context(STYLE):
         figure, panels = _panels(len(pairs), 3.6)
         for axes, (x, y) in zip(panels, pairs, strict=True):
             for index, (label, frame) in enumerate(curves.items()):
                 name = f"{label} ({parameter[label]})" if label in parameter else label
-                _curve(axes, frame.sort_values("value", kind="stable"), x, y, name, index)
+                _curve(axes, frame, x, y, name, index)
             axes.set(xlabel=axis_label(x), ylabel=axis_label(y))
             axes.margins(0.12)
             _scale(axes, curves.values(), y)
         _legend_above(figure, panels[0])
         figure.draw_without_rendering()  # labels can avoid each other only when the layout is known
         for axes, (x, y) in zip(panels, pairs, strict=True):
-            _label_points(axes, [frame.sort_values("value", kind="stable") for frame in curves.values()], x, y)
+            _label_points(axes, curves.values(), x, y)
     return figure
 
 
@@ -222,8 +207,7 @@ def lottery(draws: Draws, label: str) -> Figure:
     names = {"weights": "Initial weights", "data": "Order of the data", "noise": "Noise of the loss"}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 3.6), layout="constrained")
-        widths = [1, 1, 1, 1.35]
-        *strips, spread = figure.subplots(1, 4, width_ratios=widths)
+        *strips, spread = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.35])
         for axes, (kind, name), seeds, color in zip(
             strips, names.items(), np.array(draws.levels).T, COLORS, strict=False
         ):
@@ -239,14 +223,13 @@ def lottery(draws: Draws, label: str) -> Figure:
             axes.sharey(strips[0])
             axes.yaxis.set_tick_params(labelleft=axes is strips[0])
         strips[0].set_ylabel(label)
-        parts = {**found.components, "resampling": found.resampling}
         names |= {"rest": "the three together", "retraining": "retraining", "resampling": "drawing again"}
-        for row, (estimate, low, high) in enumerate(parts.values()):
+        for row, (estimate, low, high) in enumerate(found.components.values()):
             color = COLORS[row] if row < len(strips) else "black"
             spread.hlines(row, low, high, color=color, linewidth=1.4)
             spread.plot(estimate, row, color=color, marker="o", markersize=5)
-        spread.set_yticks(range(len(parts)), [names[part].lower() for part in parts])
-        spread.axhline(len(parts) - 2.5, color="grey", linewidth=0.6)
+        spread.set_yticks(range(6), [names[part].lower() for part in found.components])
+        spread.axhline(3.5, color="grey", linewidth=0.6)
         spread.set(title="Spread and 95 % interval", xlabel=f"Standard deviation of {label}", ylim=(5.5, -0.5))
         spread.set_xlim(left=0)
         spread.grid(visible=False, axis="y")
@@ -254,16 +237,16 @@ def lottery(draws: Draws, label: str) -> Figure:
 
 
 def _evenly(count: int) -> list[int]:
-    """Which of a curve's points have markers: even on a logarithmic axis that counts from 1."""
-    return sorted({round(place) - 1 for place in np.geomspace(1, count, MARKS)})
+    """List about ten of a curve's points that have markers: even on a logarithmic axis that counts from 1."""
+    return sorted({round(place) - 1 for place in np.geomspace(1, count, 10)})
 
 
-def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Panels side by side; three of them fill a page's width."""
-    columns = min(3, count)
+def _panels(count: int, height: float, across: int = 3, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Lay out panels side by side, of which `across` fill a page's width."""
+    columns = min(across, count)
     rows = math.ceil(count / columns)
-    figure = Figure(figsize=(max(4.0, 10 * columns / 3), height * rows), layout="constrained")
-    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    figure = Figure(figsize=(max(4.0, 10 * columns / across), height * rows), layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
     for axes in grid[count:]:
         axes.set_axis_off()
     return figure, grid[:count]
@@ -284,7 +267,8 @@ def _curve(axes: Axes, frame: pd.DataFrame, x: str, y: str, label: str, index: i
     bars: dict[str, Any] = {"colors": color, "alpha": 0.4, "linewidths": 0.9, "zorder": 1.5}
     if {f"{y}_low", f"{y}_high"} <= set(rows.columns):
         side = (index + 1) // 2 * (-1) ** index
-        beside = ScaledTranslation(BESIDE * side / 72, 0, axes.figure.dpi_scale_trans)
+        # The bars of curves at one place stand 1.6 points apart.
+        beside = ScaledTranslation(1.6 * side / 72, 0, axes.figure.dpi_scale_trans)
         axes.vlines(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], transform=axes.transData + beside, **bars)
         # Matplotlib leaves shifted bars out of the axes' range, which would cut them off.
         for end in ("low", "high"):
@@ -300,15 +284,9 @@ def _legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
 
 
-def _legend_below(axes: Axes) -> None:
-    """A legend in two columns, LEGEND_DROP below axes of any height."""
-    drop = ScaledTranslation(0, -LEGEND_DROP, axes.figure.dpi_scale_trans)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + drop, ncols=2)
-
-
 def _is_wide(values: Sequence[float]) -> bool:
-    """Whether values differ so widely that an axis is logarithmic."""
-    return bool(values) and min(values) > 0 and max(values) / min(values) >= LOGARITHMIC
+    """Tell whether values differ so widely that an axis is logarithmic."""
+    return bool(values) and min(values) > 0 and max(values) / min(values) >= 4
 
 
 def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:
@@ -320,11 +298,6 @@ def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def _unit(amount: float, units: Mapping[str, float]) -> str:
-    """Find the largest unit in which the amount is at least 2, else the smallest."""
-    return next((unit for unit, size in reversed(list(units.items())) if amount / size >= 2), next(iter(units)))
-
-
 def _label_points(axes: Axes, frames: Iterable[pd.DataFrame], x: str, y: str) -> None:
     """Write `value` beside the end points of each curve, and beside other points if there is room."""
     curves = [frame.dropna(subset=[x, y, "value"]) for frame in frames]
@@ -332,14 +305,21 @@ def _label_points(axes: Axes, frames: Iterable[pd.DataFrame], x: str, y: str) ->
     places = [axes.transData.transform(rows[[x, y]].to_numpy()) for rows in curves]
     points = np.concatenate(places)
     taken = [_box(at, (0, 0), (5 * point, 5 * point)) for at in points]
-    lines = [_box(at, (0, 0), (point, point)) for ends in places for at in _along(ends, 3 * point)]
-    marks = [(index, row, end) for index, rows in enumerate(curves) for row, end in _by_importance(len(rows))]
-    for index, row, end in sorted(marks, key=lambda mark: not mark[2]):
+    lines = [_box(at, (0, 0), (point, point)) for corners in places for at in _along(corners, 3 * point)]
+    # The ends of all curves first, then every other point of each, then the rest.
+    ends = [(index, row) for index, rows in enumerate(curves) for row in sorted({0, len(rows) - 1}) if len(rows)]
+    inner = [
+        (index, row)
+        for index, rows in enumerate(curves)
+        for row in (*range(2, len(rows) - 1, 2), *range(1, len(rows) - 1, 2))
+    ]
+    for index, row in (*ends, *inner):
+        end = (index, row) in ends
         at, text = places[index][row], f"{curves[index]['value'].iloc[row]:g}"
         size = ((0.64 * len(text) + 0.2) * LABEL_SIZE * point, LABEL_SIZE * point)
         offsets = (*OFFSETS, *SIDES) if end else OFFSETS
         boxes = [_box(at, (dx * point, dy * point), size) for dx, dy in offsets]
-        conflicts = [_conflicts(box, taken, axes.bbox) + _is_astray(box, at, points) for box in boxes]
+        conflicts = [_conflicts(box, at, points, taken, axes.bbox) for box in boxes]
         best = min(range(len(boxes)), key=lambda i: (conflicts[i], offsets[i] in SIDES, boxes[i].count_overlaps(lines)))
         if not end and conflicts[best]:
             continue
@@ -354,7 +334,7 @@ def _label_points(axes: Axes, frames: Iterable[pd.DataFrame], x: str, y: str) ->
             va="bottom" if dy > 0 else "top" if dy < 0 else "center",
             fontsize=LABEL_SIZE,
             color=COLORS[index % len(COLORS)],
-            path_effects=[HALO],
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],  # readable in front of a curve
         )
 
 
@@ -367,13 +347,6 @@ def _along(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return np.column_stack([np.interp(at, lengths, corners[:, axis]) for axis in (0, 1)])
 
 
-def _by_importance(count: int) -> Iterator[tuple[int, bool]]:
-    """Indices of a curve's points: its ends, then every other one, then the rest; each with whether it is an end."""
-    ends = dict.fromkeys([0, count - 1] if count else [])
-    yield from ((row, True) for row in ends)
-    yield from ((row, False) for row in (*range(2, count, 2), *range(1, count, 2)) if row not in ends)
-
-
 def _box(at: Any, offset: tuple[float, float], size: tuple[float, float]) -> Bbox:
     """The box of a text at `offset` from a point, on the side away from the point."""
     (dx, dy), (width, height) = offset, size
@@ -382,13 +355,12 @@ def _box(at: Any, offset: tuple[float, float], size: tuple[float, float]) -> Bbo
     return Bbox.from_bounds(left, bottom, width, height)
 
 
-def _conflicts(box: Bbox, taken: list[Bbox], inside: Bbox) -> int:
-    """The number of boxes that a box overlaps; leaving the axes counts more than all of them."""
+def _conflicts(box: Bbox, at: Any, points: NDArray[np.float64], taken: list[Bbox], inside: Bbox) -> int:
+    """Count the boxes that a label overlaps, and one more if it is nearer to another point than to its own, `at`.
+
+    Leaving the axes counts more than all of them.
+    """
     leaves = not (inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1))
-    return box.count_overlaps(taken) + leaves * (len(taken) + 1)
-
-
-def _is_astray(box: Bbox, at: NDArray[np.float64], points: NDArray[np.float64]) -> bool:
-    """Whether a label is nearer to another point than to its own."""
     middle = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
-    return bool(np.hypot(*(points - middle).T).min() < np.hypot(*(at - middle)))
+    is_astray = bool(np.hypot(*(points - middle).T).min() < np.hypot(*(at - middle)))
+    return box.count_overlaps(taken) + leaves * (len(taken) + 1) + is_astray

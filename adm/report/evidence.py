@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,6 @@ from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.params.studies import InterpolationParams
 from adm.report.metrics import (
     IMPLEMENTATIONS,
     Inputs,
@@ -65,29 +62,31 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     models = keys_in(model for claim in claims for model in keys_read(claim, "sizes"))
     flops = read_sizes(params, models, "forward_flops", inputs)
     images = images_seen(params)
+    compared = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
+    steps = {run: visited_timesteps(params, run, inputs) for pair in compared for run in pair}
+    measured = {key: read_throughput(params, key, inputs) for key in needs.throughput}
+    early = keys_in(run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs)
     errors, neighbours = {}, {}
     for key in needs.studies:
         path = inputs["studies"][key]
         if key in params.interpolations:
-            errors[key] = _errors(path, params.interpolations[key])
+            study = studies.read_study(studies.Interpolation, path, interpolation=params.interpolations[key])
+            errors[key] = np.stack([study.error_all_but_last, study.error_all], axis=1)
         else:
             neighbours[key] = studies.read_study(studies.Neighbours, path, neighbours=params.neighbours[key])
     return Evidence(
         scores={key: read_score(params, key, inputs) for key in (*needs.metrics, *needs.judged)},
         groups=groups,
         trained={run: _trained(params, run) for run in members_of(params, groups)},
-        iterations=_iterations(params, claims),
+        iterations={run: params.iteration_of(params.checkpoint_of(run)) for run in early},
         errors=errors,
         neighbours=neighbours,
-        throughputs={key: _rates(read_throughput(params, key, inputs)) for key in needs.throughput},
+        throughputs={
+            key: [rates[name]["images_per_second"] for name in IMPLEMENTATIONS] for key, rates in measured.items()
+        },
         costs={model: float(images[model] * count) for model, count in flops.items()},
-        alike=_alike(params, claims, inputs),
+        alike=[(a, b) for a, b in compared if steps[a] == steps[b]],
     )
-
-
-def _alike(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> list[tuple[str, str]]:
-    pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
-    return [(a, b) for a, b in pairs if visited_timesteps(params, a, inputs) == visited_timesteps(params, b, inputs)]
 
 
 def images_seen(params: Sections) -> dict[str, int]:
@@ -102,24 +101,7 @@ def images_seen(params: Sections) -> dict[str, int]:
 
 def _trained(params: Sections, run: str) -> str:
     """Name the model or GAN that a run is sampled from; of a published run, which tells neither, the run itself."""
-    match params.scored[run]:
-        case RunParams() | UpsampledRunParams() as sampled:
-            return params.model_of(sampled.checkpoint)
-        case GanRunParams() as sampled:
-            return sampled.gan
-    return run
-
-
-def _iterations(params: Sections, claims: Sequence[AnyClaim]) -> dict[str, int]:
-    """Count the iterations of the checkpoint of runs or groups, of claims on the course of training."""
-    runs = [run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs]
-    return {run: params.iteration_of(params.checkpoint_of(run)) for run in runs}
-
-
-def _errors(folder: Path, section: InterpolationParams) -> NDArray[np.float64]:
-    study = studies.read_study(studies.Interpolation, folder, interpolation=section)
-    return np.stack([study.error_all_but_last, study.error_all], axis=1)
-
-
-def _rates(measured: Mapping[str, Any]) -> list[list[float]]:
-    return [measured[name]["images_per_second"] for name in IMPLEMENTATIONS]
+    sampled = params.scored[run]
+    if isinstance(sampled, GanRunParams):
+        return sampled.gan
+    return params.model_of(sampled.checkpoint) if isinstance(sampled, RunParams | UpsampledRunParams) else run

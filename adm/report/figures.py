@@ -24,6 +24,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES = ("-", (0, (5, 2)))
 """Lines of curves, of which every second one is dashed."""
 
+DPI = 200
+"""Pixels of a figure in an inch, in the png and in the pdf."""
+
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib ships it, so every machine draws the same
     "font.size": 9,
@@ -37,25 +40,13 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
     "pdf.fonttype": 42,
-    "savefig.dpi": 200,
+    "savefig.dpi": DPI,
     "svg.hashsalt": "adm",  # else names within a file are drawn anew each time
 }
 """Settings of matplotlib for drawing and writing figures."""
 
-CAPTION_SIZE = 8
-"""Font size of a caption, in points."""
-
-CAPTION_LINE = 0.135
-"""Height of a line of a caption, in inches."""
-
 CAPTION_MARGIN = 0.08
 """Margin around a caption, in inches."""
-
-NARROWEST = 4.0
-"""Smallest width of a figure with a caption, in inches."""
-
-CHARACTERS_AN_INCH = 16.5
-"""About as many characters of a caption as fit in an inch; a few more would cross the figure's edge."""
 
 
 def axis_label(metric: str) -> str:
@@ -75,12 +66,12 @@ def captioned(figure: Figure, caption: str) -> Figure:
         # The layout is fixed first; otherwise it would fill the caption's room, too.
         FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
         figure.set_layout_engine("none")
-        dpi: int = STYLE["savefig.dpi"]
         width, height = figure.get_size_inches()
-        wider = max(width, NARROWEST)
-        text = fill(caption, width=int((wider - 2 * CAPTION_MARGIN) * CHARACTERS_AN_INCH))
+        wider = max(width, 4.0)
+        # About as many characters as fit in an inch; a few more would cross the figure's edge.
+        text = fill(caption, width=int((wider - 2 * CAPTION_MARGIN) * 16.5))
         room = _room(text)
-        left = math.floor((wider - width) / 2 * dpi) / dpi
+        left = math.floor((wider - width) / 2 * DPI) / DPI
         taller = height + room
         for axes in figure.axes:
             box = axes.get_position()
@@ -90,7 +81,7 @@ def captioned(figure: Figure, caption: str) -> Figure:
             x, y = drawn.get_position()
             drawn.set_position(((x * width + left) / wider, (y * height + room) / taller))
         figure.set_size_inches(wider, taller)
-        figure.text(CAPTION_MARGIN / wider, CAPTION_MARGIN / taller, text, fontsize=CAPTION_SIZE, va="bottom")
+        figure.text(CAPTION_MARGIN / wider, CAPTION_MARGIN / taller, text, fontsize=8, va="bottom")
     return figure
 
 
@@ -110,7 +101,11 @@ def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
         }
         with new_files(*map(stem.with_suffix, formats)) as paths:
             for path, metadata in zip(paths, formats.values(), strict=True):
-                box = _hide_caption(figure) if path.suffix == ".svg" else None
+                box = None
+                if path.suffix == ".svg":  # without the caption, which `captioned` added last, and its room
+                    width, height = figure.get_size_inches()
+                    box = Bbox.from_extents(0, _room(figure.texts[-1].get_text()), width, height)
+                    figure.texts[-1].set_visible(False)
                 # Drawn in memory: if the library itself cannot write a file, its errors vary.
                 drawn = BytesIO()
                 figure.savefig(drawn, format=path.suffix[1:], metadata=metadata, bbox_inches=box)
@@ -119,14 +114,5 @@ def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
 
 def _room(caption: str) -> float:
     """The height of a wrapped caption with its margins, in inches."""
-    dpi: int = STYLE["savefig.dpi"]
-    # Whole pixels, because the pixels of an image must stay whole.
-    return math.ceil(((caption.count("\n") + 1) * CAPTION_LINE + 2 * CAPTION_MARGIN) * dpi) / dpi
-
-
-def _hide_caption(figure: Figure) -> Bbox:
-    """Hide the caption, which `captioned` added last; return the box of what is left, in inches."""
-    caption = figure.texts[-1]
-    caption.set_visible(False)
-    width, height = figure.get_size_inches()
-    return Bbox.from_extents(0, _room(caption.get_text()), width, height)
+    # A line is 0.135 inches high. Whole pixels, because the pixels of an image must stay whole.
+    return math.ceil(((caption.count("\n") + 1) * 0.135 + 2 * CAPTION_MARGIN) * DPI) / DPI

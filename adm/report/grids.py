@@ -16,13 +16,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from adm.report.figures import STYLE
+from adm.report.figures import DPI, STYLE
 
 Images = NDArray[np.uint8]
 """Images, channels last."""
-
-DPI: int = STYLE["savefig.dpi"]
-"""Pixels per inch, in the png and in the pdf."""
 
 EXTENT = (int(11.0 * DPI), int(8.5 * DPI))
 """Largest height and width of a mosaic in pixels: a page without the room for labels."""
@@ -39,9 +36,6 @@ MARGIN = int(0.05 * DPI)
 LABEL_SIZE = 8
 """Font size of the text beside images, in points."""
 
-ROW_LABEL = 22
-"""Characters after which a row's label is wrapped."""
-
 CHARACTER = 0.6 * LABEL_SIZE / 72 * DPI
 """Approximate width of a character in pixels."""
 
@@ -56,12 +50,6 @@ GAP = 3
 
 WIDE_GAP = 16
 """Pixels between a sample and its neighbours, between real and decoded images, and between panels."""
-
-FEW = 2
-"""Images of a class that get no row of their own, if no class has more."""
-
-WIDEST = 10
-"""Images in a row, at most, where classes have rows of their own."""
 
 
 def class_grid(
@@ -122,7 +110,7 @@ def neighbour_grid(blocks: Mapping[str, tuple[Images, Images]]) -> Figure:
         titles[len(rows)] = title
         rows += [samples, *neighbours.swapaxes(0, 1)]
         gaps += [TITLE_GAP if gaps else 0, *([WIDE_GAP] + [GAP] * (count - 1))[:count]]
-        names += ["sample", *(_ordinal(rank) for rank in range(1, count + 1))]
+        names += ["sample", *({1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th") for rank in range(1, count + 1))]
     return _mosaic(_cells(rows, columns), gaps, rows=_each(names), titles=titles)
 
 
@@ -198,7 +186,7 @@ def interpolation_grid(originals: Images, images: Images) -> Figure:
 
 
 def contact_sheet(images: Images, names: Sequence[str] | None = None) -> Figure:
-    """Draw images in a grid: a class in rows of its own, or where each has few images, a square in their own order.
+    """Draw images in a grid: a class in rows of its own, or where none has more than two, a square in their order.
 
     Args:
         images: (N, H, W, 3) uint8, N > 0.
@@ -208,12 +196,12 @@ def contact_sheet(images: Images, names: Sequence[str] | None = None) -> Figure:
     labels = np.array(names or [""] * len(images), object)
     groups = {name: images[labels == name] for name in dict.fromkeys(labels)}
     largest = max(map(len, groups.values()))
-    if len(groups) > 1 and largest <= FEW:
+    if len(groups) > 1 and largest <= 2:
         return _mosaic(
             _cells(_split(images, square), square),
             rows=_each([", ".join(dict.fromkeys(each)) for each in _split(labels, square)]),
         )
-    columns = square if len(groups) == 1 else min(largest, WIDEST)
+    columns = square if len(groups) == 1 else min(largest, 10)
     rows, spans = list[Images](), list[Span]()
     for name, members in groups.items():
         split = _split(members, columns)
@@ -263,7 +251,7 @@ def _mosaic(
         axes = figure.add_axes((0, 0, 1, 1), frameon=False)
         axes.imshow(mosaic, interpolation="nearest", aspect="auto")
         axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
-        axes.set_yticks(*_ticks(rows, tops, height, ROW_LABEL * CHARACTER))
+        axes.set_yticks(*_ticks(rows, tops, height, 22 * CHARACTER))
         axes.set_xticks(*_ticks(columns, lefts, width, 0))
         axes.xaxis.set_label_position("top")
         axes.set_xlabel(heading)
@@ -334,7 +322,3 @@ def _gaps(count: int) -> list[int]:
 def _each(labels: Sequence[str]) -> list[Span]:
     """Give each row, or each column, one label."""
     return [(index, index, label) for index, label in enumerate(labels)]
-
-
-def _ordinal(rank: int) -> str:
-    return {1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th")

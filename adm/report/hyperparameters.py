@@ -18,9 +18,6 @@ from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes, read_through
 from adm.report.run_tables import HERE, labels, printed_steps
 from adm.report.tables import iterations, plain
 
-ROWS_A_MODEL = 3
-"""Rows of Table 7 for each model: theoretical, naive, optimised."""
-
 
 def throughput_table(
     paper: pd.DataFrame, params: Sections, section: ThroughputTableParams, inputs: Inputs
@@ -45,7 +42,7 @@ def throughput_table(
 
 def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
-        return [[source.none, "", "", "", ""]] * ROWS_A_MODEL
+        return [[source.none, "", "", "", ""]] * 3  # theoretical, naive, optimised
     found = read_throughput(params, source, inputs)
     try:
         flops, peak = found["forward_flops"], found["peak_flops"]
@@ -84,13 +81,12 @@ def model_table(paper: pd.DataFrame, params: Sections, section: HyperparametersP
 
 def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> dict[str, str]:
     model: Any = params.models[key]
-    network, training = model.network, model.training
-    stops = [segment.stop for segment in params.segments.values() if segment.model == key]
-    published = [point.iteration for point in params.published.checkpoints.values() if point.model == key]
+    network, training, millions = model.network, model.training, parameters[key] / 1e6
+    points = [point for point in (*params.segments, *params.published.checkpoints) if params.model_of(point) == key]
     rows: dict[str, Any] = {
         "diffusion steps": model.noise.timesteps,
         "noise schedule": model.noise.schedule,
-        "model size": _millions(parameters[key]),
+        "model size": f"{millions:.0f}M" if millions >= 10 else f"{millions:.2f}M",
         "channels": network.channels,
         "depth": network.depth,
         "channels multiple": ",".join(f"{multiplier:g}" for multiplier in network.channel_multiplier),
@@ -101,7 +97,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
         "dropout": network.dropout,
         "weight decay": training.weight_decay,
         "batch size": training.batch_size,
-        "iterations": iterations(max(stops + published, default=0)),
+        "iterations": iterations(max(map(params.iteration_of, points), default=0)),
         "learning rate": _scientific(training.learning_rate),
     }
     if isinstance(model, ClassifierModel):
@@ -127,10 +123,6 @@ def _scale(params: Sections, source: str | NoSource) -> str:
         return source.none
     run = params.runs[source]
     return f"{run.gradient_scale:g} ({printed_steps(run.steps)})"
-
-
-def _millions(count: int) -> str:
-    return f"{count / 1e6:.0f}M" if count >= 10_000_000 else f"{count / 1e6:.2f}M"
 
 
 def _scientific(rate: float) -> str:

@@ -41,12 +41,6 @@ ROWS = {
 }
 """Labels of the table's rows."""
 
-COVERAGES = (0.95, 0.99)
-"""Of the differences between two trainings that the table tells."""
-
-DIGITS = 3
-"""Significant digits of a spread in print."""
-
 Coefficients = NDArray[np.float64]
 """(5,) of a linear combination of mean squares, those of KINDS and that of the draws."""
 
@@ -58,12 +52,10 @@ class Difference:
     Attributes:
         sd: Its standard deviation.
         freedom: Degrees of freedom of that estimate.
-        mean: The mean of the metric itself, for a spread relative to it.
     """
 
     sd: float
     freedom: float
-    mean: float
 
     def quantile(self, coverage: float) -> float:
         """Find the size that the difference stays below with this probability; it counts that `sd` is an estimate."""
@@ -90,14 +82,14 @@ class Lottery:
 
     @property
     def components(self) -> dict[str, Interval]:
-        """The standard deviation of each of KINDS, and of "retraining", all four together, with 95 % intervals."""
-        parts = dict(zip(KINDS, self._variances, strict=True))
-        return {name: _root(self._interval(c)) for name, c in {**parts, "retraining": self._retraining}.items()}
+        """The standard deviations that the metric has, with 95 % intervals.
 
-    @property
-    def resampling(self) -> Interval:
-        """The standard deviation of the metric over draws of samples of one model, with its 95 % interval."""
-        return _root(self._interval(np.eye(5)[4]))
+        They are of each of KINDS, of "retraining", all four together, and of "resampling", draws of samples of one
+        model.
+        """
+        parts = dict(zip(KINDS, self._variances, strict=True))
+        parts |= {"retraining": self._retraining, "resampling": np.eye(5)[4]}
+        return {name: _root(self._interval(c)) for name, c in parts.items()}
 
     @property
     def ratio(self) -> Interval:
@@ -109,7 +101,7 @@ class Lottery:
         between, within = self._retraining, np.eye(5)[4]
         if not self.squares[4]:
             return Interval(math.inf, math.inf, math.inf)
-        found = self._value(between) / self._value(within)
+        found = float(between @ self.squares) / float(within @ self.squares)
         most = 1.0 + 2 * abs(found)
         while self._interval(between - most * within).high > 0:
             most *= 2
@@ -133,7 +125,7 @@ class Lottery:
         c = 2 * (self._retraining + np.eye(5)[4])
         terms = c * self.squares
         spread = (terms**2 / self.freedom).sum()
-        return Difference(math.sqrt(terms.sum()), float(terms.sum() ** 2 / spread) if spread else math.inf, self.mean)
+        return Difference(math.sqrt(terms.sum()), float(terms.sum() ** 2 / spread) if spread else math.inf)
 
     @property
     def _variances(self) -> list[Coefficients]:
@@ -146,16 +138,13 @@ class Lottery:
         total: Coefficients = np.sum(self._variances, axis=0)
         return total
 
-    def _value(self, c: Coefficients) -> float:
-        return float(c @ self.squares)
-
     def _interval(self, c: Coefficients) -> Interval:
         """The 95 % interval of a variance that is a combination of mean squares: the modified large-sample one.
 
         Source: Graybill & Wang (1980), for sums; Ting et al. (1990), for differences.
         """
         arm = (_arm(sign * c * self.squares, self.freedom) for sign in (1, -1))
-        value = self._value(c)
+        value = float(c @ self.squares)
         return Interval(value, value - next(arm), value + next(arm))
 
 
@@ -163,7 +152,7 @@ def _arm(terms: NDArray[np.float64], freedom: NDArray[np.float64]) -> float:
     """Tell how far a sum of multiples of mean squares may lie above its mean: one-sided, 97.5 %."""
 
     def from_mean(tail: float, df: float) -> float:
-        """A mean square over its mean, exceeded with the probability `tail`."""
+        """Find what a mean square over its mean exceeds with the probability `tail`."""
         return float(special.chdtri(df, tail)) / df
 
     up = [(t, df) for t, df in zip(terms, freedom, strict=True) if t > 0]
@@ -247,25 +236,19 @@ def read_draws(params: Sections, groups: Sequence[str], metric: str, inputs: Inp
 def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> pd.DataFrame:
     """Tabulate a lottery: standard deviations with intervals, their ratio, and what two trainings differ by.
 
-    Raises:
-        UserError: A file is missing, or belongs to a run with another section.
-        ValueError: A run has too few samples for the metric.
+    It takes and raises the same as `read_draws`.
     """
     draws = read_draws(params, groups, metric, inputs)
     found = draws.analysed
-    parts = {**found.components, "resampling": found.resampling}
+    parts = found.components
     whole = sum(part.estimate**2 for name, part in parts.items() if name != "retraining")
     rows = []
     for name, part in parts.items():
         share = "" if name == "retraining" or not whole else f"{100 * part.estimate**2 / whole:.0f} %"
-        rows.append((ROWS[name].format(count=draws.num_samples), *map(_printed, part), share))
-    rows.append((ROWS["ratio"], *map(_printed, found.ratio), ""))
-    for coverage in COVERAGES:
+        rows.append((ROWS[name].format(count=draws.num_samples), *(significant(end, 3) for end in part), share))
+    rows.append((ROWS["ratio"], *(significant(end, 3) for end in found.ratio), ""))
+    for coverage in (0.95, 0.99):
         largest = found.difference.quantile(coverage)
-        rows.append((ROWS["difference"].format(coverage=100 * coverage), _printed(largest), "", "", ""))
+        rows.append((ROWS["difference"].format(coverage=100 * coverage), significant(largest, 3), "", "", ""))
     heading = f"{METRICS[metric].label}, standard deviation"
     return pd.DataFrame(rows, columns=["Source of spread", heading, "95 % from", "to", "Share of the variance"])
-
-
-def _printed(value: float) -> str:
-    return significant(value, DIGITS) if math.isfinite(value) else ""

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import dump_sections, fingerprint, require_params
-from adm.artifacts.seal import read_made_with, read_sealed_json
+from adm.artifacts.seal import check_seal, read_made_with, read_sealed_json
 from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
 from adm.metrics.intervals import Block, block_of, t_interval
@@ -120,7 +120,6 @@ def _columns(name: str) -> list[str]:
 
 
 def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge: str | None) -> dict[str, Any]:
-    """Read a row of `read_metrics`."""
     is_group = key in params.groups
     keys = [judged(run, judge) if judge else run for run in params.members(key)]
     scores = [read_score(params, one, inputs) for one in keys]
@@ -225,6 +224,21 @@ def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Input
     return found
 
 
+def read_log(path: Path) -> pd.DataFrame:
+    """Read the log of a segment, each row the means since the row before.
+
+    Raises:
+        UserError: It is not what was written, or lacks a column or a row.
+    """
+    check_seal(path)
+    try:
+        log = pd.read_csv(path, comment="#")
+        log[["step", "seconds", "images_per_second", "loss"]].iloc[-1].astype(float)
+    except (ValueError, KeyError, IndexError) as error:
+        raise UserError(f"{path}: is no training log as this version writes it ({brief(error)})") from error
+    return log
+
+
 def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> float:
     """Sum up the seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
@@ -236,10 +250,7 @@ def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> 
         path = inputs["training"][segment]
         if read_made_with(path) != fingerprint(dump_sections(params.sections_of_segment(segment))):
             raise UserError(f"{path}: was made with another segment or model than the params file has for {segment!r}")
-        try:
-            total += float(pd.read_csv(path, comment="#")["seconds"].iloc[-1])
-        except (ValueError, KeyError, IndexError) as error:
-            raise UserError(f"{path}: is no training log with a column 'seconds'") from error
+        total += float(read_log(path)["seconds"].iloc[-1])
     return total
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from adm.config.metrics import METRICS, POOLED
 from adm.config.samplers import SAMPLERS, USUAL
-from adm.paper import JUDGED, table_cells
+from adm.paper import JUDGED, PAPER
 from adm.params.references import NoSource, keys_in
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
@@ -23,17 +23,8 @@ from adm.report.tables import DECIMALS, INTERVALS, plain, significant
 
 _PaperTable = RowsParams | SweepsParams | ComputeParams
 
-SPACINGS = {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}
-"""How spacings that have a name are printed."""
-
 HERE = "Here"
 """The column that names the run of a row, or says why there is none."""
-
-DIGITS_OF_ERROR = 2
-"""Significant digits of a standard error."""
-
-LABELS = {"group": "Group", "row": "Row"}
-"""Names of the columns that label rows; `named` replaces them by the headings of their table."""
 
 ROWS = {
     "table_6": "Operation",
@@ -89,35 +80,31 @@ def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
         return [section.checkpoint, *generators], classifiers
     if not isinstance(section, RunParams):
         return [], []
-    classifier = section.classifier if section.gradient_scale else None
-    generators = [section.checkpoint]
-    guide = section.guide
+    generators, guide = [section.checkpoint], section.guide
     # An earlier checkpoint of the same model takes no training beside the later one's.
     if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
         generators.append(guide.checkpoint)
-    return generators, [] if classifier is None else [classifier]
+    return generators, [section.classifier] if section.gradient_scale and section.classifier else []
 
 
 def compute_of(
     params: Sections, section: ComputeParams, run: str, flops: dict[str, int]
 ) -> tuple[float, float, float] | None:
-    """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained."""
+    """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained.
+
+    Each is trained at the measured throughput of its model, else at the one in theory.
+    """
     generators, classifiers = trained_for(params, run)
     if not generators:
         return None
-    generator, classifier = (
-        sum(days_of(params, section, checkpoint, flops) for checkpoint in checkpoints)
-        for checkpoints in (generators, classifiers)
-    )
+
+    def days(checkpoint: str) -> float:
+        name = params.model_of(checkpoint)
+        rate = section.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
+        return v100_days(params.iteration_of(checkpoint), params.models[name].training.batch_size, rate)
+
+    generator, classifier = (sum(map(days, checkpoints)) for checkpoints in (generators, classifiers))
     return generator, classifier, generator + classifier
-
-
-def days_of(params: Sections, section: ComputeParams, checkpoint: str, flops: dict[str, int]) -> float:
-    """Count V100-days of a checkpoint's training, at the measured throughput of its model, else in theory."""
-    name = params.model_of(checkpoint)
-    rate = section.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
-    training = params.models[name].training
-    return v100_days(params.iteration_of(checkpoint), training.batch_size, rate)
 
 
 def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, inputs: Inputs) -> pd.DataFrame:
@@ -136,7 +123,7 @@ def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, in
     table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
     found = _metrics_of(params, section, ["fid"], inputs)
     table["FID, here"] = found["fid"].to_numpy()
-    sweeps = table.groupby(["Group", "Sampler"], sort=False)["FID, here"]
+    sweeps = table.groupby(["group", "Sampler"], sort=False)["FID, here"]
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
     table["FID, here"] = _over_seeds(found, "fid", found["fid"])
@@ -181,22 +168,11 @@ def read_paper_table(name: str) -> pd.DataFrame:
 
     Returns:
         A column of numbers and empty cells is float64, with NaN for empty cells. A column of `true` and `false` is
-        bool. Every other column holds stripped strings, with "" for empty cells.
+        bool. Every other column holds strings, with "" for empty cells.
     """
-    header, rows = table_cells(name)
-    table = pd.DataFrame(rows, columns=list(header), dtype=str)
-    return pd.DataFrame({column: _typed(table[column]) for column in header})
-
-
-def _typed(column: pd.Series) -> pd.Series:
-    """Turn a column into bool or float64 if all its cells allow it, else unchanged."""
-    filled = column[column != ""]
-    if column.isin(["true", "false"]).all() and not column.empty:
-        return column == "true"
-    numbers = pd.to_numeric(column, errors="coerce")
-    if filled.empty or numbers[filled.index].isna().any():
-        return column
-    return numbers.astype("float64")
+    table = pd.read_csv(PAPER / f"{name}.csv", keep_default_na=False, na_values=[""])
+    table = table.astype(dict.fromkeys(table.select_dtypes("int64"), "float64"))
+    return table.fillna(dict.fromkeys(table.select_dtypes(["object", "string"]), ""))
 
 
 def _metrics_of(params: Sections, section: _PaperTable, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
@@ -245,11 +221,11 @@ def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[fl
         ]
     if metric.digits is None:
         return [float(value) for value in found[name]]
-    texts = ["" if pd.isna(value) else significant(value, metric.digits) for value in found[name]]
+    texts = [significant(value, metric.digits) for value in found[name]]
     if metric.error is None:
         return texts
     return [
-        f"{text} ± {significant(error, DIGITS_OF_ERROR)}" if text and not pd.isna(error) else text
+        f"{text} ± {significant(error, 2)}" if text and not pd.isna(error) else text
         for text, error in zip(texts, found[metric.error], strict=True)
     ]
 
@@ -267,14 +243,13 @@ def _intervals(found: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, lis
 
 
 def labels(paper: pd.DataFrame) -> pd.DataFrame:
-    """Begin a table with the columns that label rows, under their printed headings."""
-    names = [name for name in LABELS if name in paper]
-    return paper[names].rename(columns=LABELS)
+    """Begin a table with the columns that label rows; `named` gives them their headings."""
+    return paper[[name for name in ("group", "row") if name in paper]].copy()
 
 
 def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Give rows and groups the headings of the table `name`."""
-    return table.rename(columns={"Row": ROWS.get(name, "Row"), "Group": GROUPS.get(name, "Group")})
+    return table.rename(columns={"row": ROWS.get(name, "Row"), "group": GROUPS.get(name, "Group")})
 
 
 def describe(params: Sections, source: str | NoSource) -> str:
@@ -311,7 +286,7 @@ def _way(run: SamplingParams) -> str:
 
 def printed_steps(steps: str) -> str:
     """Print a schedule of sampling steps in words."""
-    for form, spacing in SPACINGS.items():
+    for form, spacing in {"ddim": "", "logsnr": " even in log-SNR", "rho": " at rho 7"}.items():
         if steps.startswith(form):
             return f"{steps.removeprefix(form)} steps{spacing}"
     return f"{steps} steps"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from adm.report.page.pictures import read_log
+from adm.report.metrics import read_log
 
 ENDED = re.compile(
     r" after ([\d.]+) s, with ([\d.]+) s of processor time and at most (\d+) MiB of memory$", re.MULTILINE

@@ -1,9 +1,11 @@
 """Tables as csv, Markdown, LaTeX and HTML."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +35,8 @@ LATEX = str.maketrans(
 MARKDOWN = str.maketrans({"|": r"\|", "\n": " "})
 """A Markdown table's way of writing characters that would end a cell."""
 
-LONGEST_WORD = 10
-"""A column with texts of more characters holds words, not numbers."""
-
-
 PAIRED = re.compile(r"(?P<name>.+), (?P<side>paper|here)")
 """The heading of a column that stands beside the paper's, or beside ours."""
-
-LONGEST_NUMBER = 24
-"""In HTML a column with texts of more characters holds words, whatever it begins with."""
 
 INTERVALS = "intervals"
 """The attribute of a table that holds intervals of its cells as text, by column."""
@@ -88,12 +83,10 @@ def plain(number: float) -> str:
     return "" if pd.isna(number) else f"{number:g}"
 
 
-SEEDS = "Here, a metric over seeds of training is: mean ± half the width of its 95 % t-interval (standard deviation)."
-"""What a caption adds if a table has metrics over seeds."""
-
-
 def significant(value: float, digits: int) -> str:
-    """Print a number with `digits` significant digits and no exponent."""
+    """Print a number with `digits` significant digits and no exponent; "" for one that is not finite."""
+    if not math.isfinite(value):
+        return ""
     return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
 
 
@@ -110,8 +103,9 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         name: The table's name, such as "Table 8". LaTeX does not show it, because LaTeX numbers tables itself.
         caption: The caption.
     """
-    if table.map(_is_over_seeds).to_numpy().any():
-        caption = f"{caption} {SEEDS}"
+    if any(isinstance(cell, OverSeeds) for cell in table.to_numpy().flat):
+        cell = "mean ± half the width of its 95 % t-interval (standard deviation)"
+        caption = f"{caption} Here, a metric over seeds of training is: {cell}."
     printed = table.map(_print)
     words = [_is_text(table[column]) for column in table]
     alignment = ["left" if is_words else "right" for is_words in words]
@@ -138,7 +132,8 @@ def csv_of(table: pd.DataFrame) -> str:
 
 def markdown(printed: pd.DataFrame, alignment: Sequence[str]) -> str:
     """Print a table of texts as Markdown, whose columns are aligned "left" or "right"."""
-    cells = printed.map(_in_markdown).rename(columns=_in_markdown)
+    in_markdown = methodcaller("translate", MARKDOWN)
+    cells = printed.map(in_markdown).rename(columns=in_markdown)
     return cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
 
 
@@ -173,7 +168,8 @@ def html_table(
     values, intervals = values or {}, intervals or {}
     names = list(map(str, printed.columns))
     longest = [max((len(str(text)) for text in printed[name]), default=0) for name in printed]
-    words = [one or length > LONGEST_NUMBER for one, length in zip(words, longest, strict=True)]
+    # What is longer holds words, whatever it begins with.
+    words = [one or length > 24 for one, length in zip(words, longest, strict=True)]
     rows = []
     for number in range(len(printed)):
         cells = []
@@ -232,17 +228,13 @@ def _apart(table: pd.DataFrame) -> pd.DataFrame:
     """Give each number of a metric over seeds a column of its own; leave other tables as they are."""
     columns: dict[str, Any] = {}
     for name, column in table.items():
-        if not column.map(_is_over_seeds).any():
+        if not any(isinstance(cell, OverSeeds) for cell in column):
             columns[str(name)] = column
             continue
-        columns[str(name)] = [cell.mean if _is_over_seeds(cell) else cell for cell in column]
+        columns[str(name)] = [cell.mean if isinstance(cell, OverSeeds) else cell for cell in column]
         for ending, field in (("±", "half_width"), ("spread", "spread"), ("seeds", "seeds")):
             columns[f"{name}, {ending}"] = [getattr(cell, field, None) for cell in column]
     return pd.DataFrame(columns)
-
-
-def _is_over_seeds(cell: Any) -> bool:
-    return isinstance(cell, OverSeeds)
 
 
 def _print(value: Any) -> str:
@@ -255,14 +247,10 @@ def _print(value: Any) -> str:
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
 
 
-def _in_markdown(text: str) -> str:
-    return text.translate(MARKDOWN)
-
-
 def _in_latex(text: object) -> str:
     return str(text).translate(LATEX)
 
 
 def _is_text(column: pd.Series) -> bool:
-    """Whether a column holds words, and so is aligned to the left."""
-    return any(isinstance(value, str) and value[:1].isalpha() and len(value) > LONGEST_WORD for value in column)
+    """Tell by the length of its texts whether a column holds words, and so is aligned to the left."""
+    return any(isinstance(value, str) and value[:1].isalpha() and len(value) > 10 for value in column)

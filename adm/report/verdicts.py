@@ -2,12 +2,13 @@
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
@@ -15,9 +16,6 @@ from adm.artifacts.writing import new_files
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL, Interval
 from adm.report.tables import csv_of, html_document, html_table, latex, markdown
-
-WHOSE = {"later": "later work", "own": "this params file"}
-"""Whose claims a group holds, if not the paper's appendix."""
 
 CAPTION = (
     "The claims of {whose} against what this scale measured. Verdicts are of these trained networks, one training "
@@ -33,12 +31,6 @@ COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "
 
 Unit = Literal["images a run", "images", "samples a run", "repetitions", "seeds a model"]
 """What a claim has a number of."""
-
-MOST: dict[Unit, int] = {"repetitions": 100, "seeds a model": 100}
-"""Beyond so many, no effect is to be expected that anyone would measure."""
-
-MOST_IMAGES = 100_000
-"""As MOST, of images: twice as many as the paper's FIDs are of."""
 
 WORST_FIRST = ("does not hold", "undecided", "not tested", "holds")
 """Every verdict, in the order in which a reader looks for them."""
@@ -57,11 +49,6 @@ class Finding:
     note: str = ""
     clearance: float | None = None
     """Of the function of this name; files do not hold it."""
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether the interval lies on one side of the threshold."""
-        return self.verdict in ("holds", "does not hold")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,17 +111,18 @@ def needed(cleared: float | None, data: Data) -> str:
     """Say how much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
 
     Intervals of n images shrink as 1 / sqrt(n), those of n seeds or repetitions as t(df; 0.975) / sqrt(n), with df in
-    proportion to n - 1. The number of images is rounded up to two digits.
+    proportion to n - 1. The number of images is rounded up to two digits. Beyond 100 seeds or repetitions, and beyond
+    twice as many images as the paper's FIDs are of, no effect is to be expected that anyone would measure.
     """
     if cleared is None or cleared > 1:
         return ""
-    most = MOST.get(data.unit, MOST_IMAGES)
-    if data.unit in MOST:
-        wanted = cleared * _width(data.count, data)
+    most, count = 100_000, None
+    if data.unit in ("repetitions", "seeds a model"):
+        most, wanted = 100, cleared * _width(data.count, data)
         count = next((n for n in range(data.count + 1, most + 1) if _width(n, data) < wanted), None)
-    else:
-        exact = data.count / cleared**2 if cleared > 0 else math.inf
-        count = _rounded_up(exact) if exact <= most else None
+    elif cleared > 0 and (exact := data.count / cleared**2) <= most:
+        rounding: int = 10 ** max(0, math.floor(math.log10(exact)) - 1)
+        count = math.ceil(exact / rounding) * rounding
     if count is None:
         return f"more than {most:,} {data.unit}: no effect is to be expected"
     return f"about {count:,} {data.unit}"
@@ -144,16 +132,6 @@ def _width(n: int, data: Data) -> float:
     """Compute the width of a t-interval of n values, relative to their spread."""
     freedom = data.freedom * (n - 1) / (data.count - 1)
     return float(stats.t.ppf(1 - TAIL, freedom)) / math.sqrt(n)
-
-
-def _rounded_up(exact: float) -> int:
-    unit: int = 10 ** max(0, math.floor(math.log10(exact)) - 1)
-    return math.ceil(exact / unit) * unit
-
-
-def expected_errors(verdicts: Iterable[Verdict]) -> float:
-    """Sum up the risks of verdicts: how many are expected to be wrong by chance."""
-    return sum(verdict.risk or 0.0 for verdict in verdicts)
 
 
 def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
@@ -186,7 +164,8 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
 
 def _caption(verdicts: Sequence[Verdict], group: str) -> str:
     caption = CAPTION_OVER_SEEDS if any(verdict.seeds for verdict in verdicts) else CAPTION
-    return caption.format(whose=WHOSE.get(group, "the paper's appendix"))
+    whose = {"later": "later work", "own": "this params file"}.get(group, "the paper's appendix")
+    return caption.format(whose=whose)
 
 
 def verdict_table(verdicts: Sequence[Verdict], group: str) -> str:
@@ -205,20 +184,10 @@ def read_verdicts(path: Path) -> list[Verdict]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            verdicts = [
-                Verdict(**{name: _read(name, text) for name, text in row.items()}) for row in csv.DictReader(file)
-            ]
-    except (OSError, csv.Error, ValueError, TypeError) as error:
+            rows = [{name: text for name, text in row.items() if text} for row in csv.DictReader(file)]
+        return TypeAdapter(list[Verdict]).validate_python(rows)
+    except (OSError, csv.Error, ValueError) as error:
         raise UserError(f"{path}: holds no verdicts as this version writes them ({brief(error)})") from error
-    if unknown := next((verdict for verdict in verdicts if verdict.verdict not in WORST_FIRST), None):
-        raise UserError(f"{path}: {unknown.key}: {unknown.verdict!r} is no verdict; there are {', '.join(WORST_FIRST)}")
-    return verdicts
-
-
-def _read(name: str, text: Any) -> Any:
-    if name == "seeds":
-        return int(text) if text else None
-    return (float(text) if text else None) if name in ("estimate", "low", "high", "risk") else text
 
 
 def _printed(verdict: Verdict) -> tuple[str, ...]:

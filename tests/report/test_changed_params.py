@@ -143,7 +143,7 @@ def test_a_figure_of_two_trainings_whose_logs_changed_places_is_refused(params, 
     (tmp_path / "training").mkdir()
     for segment, path in inputs["training"].items():
         made_with = fingerprint(dump_sections(params.sections_of_segment(segment)))
-        write_sealed_csv(path, "step,seconds\n1,3600.0\n", made_with)
+        write_sealed_csv(path, "step,seconds,images_per_second,loss\n1,3600.0,1,1\n", made_with)
     assert draw(params, params.figures["figure_5_seconds"], inputs).figure.axes
     first, second, *_ = inputs["training"].values()
     swap(first, second)

@@ -4,7 +4,7 @@ import pytest
 
 from adm.nets import PRESETS
 from adm.nets.cost import network_cost
-from adm.report.compute import A100, H100, V100, peak_flops, theoretical_throughput, utilisation, v100_days
+from adm.report.compute import theoretical_throughput, utilisation, v100_days
 
 TABLE_7 = {
     "imagenet64": (182.3, [(37.0, 20), (74.1, 41)]),
@@ -38,22 +38,3 @@ def test_a_day_is_the_images_of_a_day():
 def test_throughput_is_inverse_to_cost_and_full_at_its_own_peak():
     assert theoretical_throughput(2e9, peak=6e12) == 1000.0
     assert utilisation(250.0, 2e9, peak=6e12) == 0.25
-
-
-@pytest.mark.parametrize(
-    ("driver_name", "device"),
-    [
-        ("Tesla V100-SXM2-32GB", V100),
-        ("NVIDIA A100-SXM4-40GB", A100),
-        ("NVIDIA A100 80GB PCIe", A100),
-        ("NVIDIA H100 80GB HBM3", H100),
-    ],
-)
-def test_a_gpu_is_known_by_its_drivers_name(driver_name, device):
-    found = [peak_flops(driver_name, precision) for precision in ("float32", "tf32", "bfloat16", "float16")]
-    assert found == [device.single_flops, device.tf32_flops, device.half_flops, device.half_flops]
-
-
-@pytest.mark.parametrize("other", ["Tesla V100-PCIE-16GB", "NVIDIA H100 PCIe", "NVIDIA GeForce RTX 4090", "AMD EPYC"])
-def test_a_device_whose_peak_is_not_known_has_none(other):
-    assert peak_flops(other, "float16") is None

@@ -435,7 +435,8 @@ def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
 
 
 def test_how_many_verdicts_chance_may_make_wrong_is_told(tmp_path):
-    lines = ["key,verdict,risk", *["a,holds,0.01"] * 30, *["b,undecided,"] * 10, "c,not tested,"]
+    lines = ["key,statement,source,verdict,risk", *["a,S.,Mine,holds,0.01"] * 30]
+    lines += [*["b,S.,Mine,undecided,"] * 10, "c,S.,Mine,not tested,"]
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "own.csv").write_text("\n".join(lines))
     told = "\n".join(verdicts.summary(tmp_path, 5))

@@ -172,7 +172,7 @@ def inputs(params, fid, score, write_sizes, tmp_path_factory):
 def test_a_table_of_runs_keeps_every_row_and_number_of_the_paper(params, inputs, fid, name):
     printed, shown = read_paper_table(name), params.tables[name]
     table = run_tables.run_table(printed, params, shown, inputs)
-    assert table["Row"].tolist() == printed["row"].tolist()
+    assert table["row"].tolist() == printed["row"].tolist()
     assert table["FID, paper"].tolist() == printed["fid"].tolist()
     assert table["FID, here"].tolist() == [fid[source] for source in shown.rows]
     if "recall" in printed:
@@ -329,7 +329,7 @@ ONE_OF_FIVE = ThroughputTableParams(models=["throughput-64", *[REASON] * 4])
 def test_throughput_stands_beside_the_papers_with_its_share_of_this_machines_peak(params, inputs):
     printed = read_paper_table("table_7")
     table = hyperparameters.throughput_table(printed, params, ONE_OF_FIVE, inputs)
-    assert table["Row"].tolist() == printed["row"].tolist() == ["Theoretical", "Naive", "Optimized"] * 5
+    assert table["row"].tolist() == printed["row"].tolist() == ["Theoretical", "Naive", "Optimized"] * 5
     # 1e9 FLOPs forward are 3e9 a step: 120e12 allow 40000 images a second on a V100, 3e11 allow 100 here.
     assert table["Images/V100-s, here, in theory"].tolist()[:3] == ["40000.0", "", ""]
     assert table["Images/s, here"].tolist()[:3] == ["100.0", "10.0", "25.0"]  # the median of three
@@ -364,8 +364,8 @@ def test_hyperparameters_are_those_of_the_params_file(params, tmp_path):
     printed = read_paper_table("table_11")
     sizes = {"lsun-bedroom": 1_234_567, "adm-64": 295_904_454, "adm-128": 9_999_999, "adm-256": 10_000_000}
     table = model_table(params, tmp_path, "table_11", [*sizes, REASON], sizes)
-    assert table["Row"].tolist() == printed["row"].tolist()
-    table = table.set_index("Row")
+    assert table["row"].tolist() == printed["row"].tolist()
+    table = table.set_index("row")
     ours = {name: table[f"{name}, here"] for name in printed if name not in ("row", "note")}
     assert [column["Model size"] for column in ours.values()] == ["1.23M", "296M", "10.00M", "10M", ""]
     assert [column["Iterations"] for column in ours.values()] == ["800", "540", "4360", "1980", ""]
@@ -387,17 +387,17 @@ def test_hyperparameters_are_those_of_the_params_file(params, tmp_path):
 def test_classifiers_have_their_pooling_and_upsamplers_none(params, tmp_path):
     sources = ["classifier-64", "classifier-128", "classifier-128", REASON]
     sizes = dict.fromkeys(("classifier-64", "classifier-128", "adm-u"), 10**8)
-    classifiers = model_table(params, tmp_path, "table_12", sources, sizes).set_index("Row")
+    classifiers = model_table(params, tmp_path, "table_12", sources, sizes).set_index("row")
     assert classifiers.loc["Attention pooling", "ImageNet 64, here"] == "yes"
     assert classifiers.loc["Weight decay", "ImageNet 64, here"] == "0.05"
-    upsamplers = model_table(params, tmp_path, "table_13", ["adm-u", REASON], sizes).set_index("Row")
+    upsamplers = model_table(params, tmp_path, "table_13", ["adm-u", REASON], sizes).set_index("row")
     assert upsamplers.loc["Batch size", "ImageNet 64→256, here"] == "16"
 
 
 def test_no_row_of_the_papers_hyperparameters_is_left_empty_here(params, inputs):
     for name in ("table_11", "table_12", "table_13"):
         printed, shown = read_paper_table(name), params.tables[name]
-        table = hyperparameters.model_table(printed, params, shown, inputs).set_index("Row")
+        table = hyperparameters.model_table(printed, params, shown, inputs).set_index("row")
         for column, source in zip((c for c in printed if c not in ("row", "note")), shown.columns, strict=True):
             if isinstance(source, str):
                 empty = set(table.index[table[f"{column}, here"] == ""])
@@ -408,7 +408,7 @@ def test_no_row_of_the_papers_hyperparameters_is_left_empty_here(params, inputs)
 def test_gradient_scales_stand_in_one_row_a_sampler(params):
     printed = read_paper_table("table_14")
     table = hyperparameters.scale_table(printed, params, params.tables["table_14"], {})
-    assert table["Row"].tolist() == printed["row"].tolist()
+    assert table["row"].tolist() == printed["row"].tolist()
     assert table["ImageNet 128, here"].tolist() == ["1 (25 steps)", "1.25 (10 steps)"]
     assert table["ImageNet 128, paper"].tolist() == ["0.5", "1.25"]
     assert table["ImageNet 64, paper"].tolist() == ["1", ""]
@@ -458,17 +458,20 @@ def test_what_holds_no_such_metrics_is_refused(params, score, tmp_path, content)
         read_metrics(params, ["scale-0"], ["fid"], {"metrics": {"scale-0": path}})
 
 
+LOG = "step,seconds,images_per_second,loss\n"
+
+
 def test_training_seconds_are_the_sum_of_the_segments(params, tmp_path):
     chain = params.chain("adm-128-500")
     assert len(chain) == 3
     paths = {segment: tmp_path / f"{segment}.csv" for segment in chain}
     made_with = {segment: fingerprint(dump_sections(params.sections_of_segment(segment))) for segment in chain}
     for number, segment in enumerate(chain):
-        write_sealed_csv(paths[segment], f"step,seconds\n1,99.0\n2,{10.0 * (number + 1)}\n", made_with[segment])
+        write_sealed_csv(paths[segment], f"{LOG}1,99.0,1,1\n2,{10.0 * (number + 1)},1,1\n", made_with[segment])
     assert read_training_seconds(params, "adm-128-500", {"training": paths}) == 60.0
     assert read_training_seconds(params, "adm-128-0", {"training": {}}) == 0.0
     last = chain[-1]
-    write_sealed_csv(paths[last], "step,seconds\n1,1.0\n", made_with[chain[0]])
+    write_sealed_csv(paths[last], f"{LOG}1,1.0,1,1\n", made_with[chain[0]])
     with pytest.raises(UserError, match=rf"{last}\.csv: was made with another segment or model than .* '{last}'"):
         read_training_seconds(params, "adm-128-500", {"training": paths})
     for content in ("step,loss\n1,2\n", "step,seconds\n", ""):

@@ -74,7 +74,4 @@ class Content:
 
 def digest_of_parts() -> str:
     """Hash the template, style sheet and script, which the digest of the code does not cover."""
-    digest = hashlib.sha256()
-    for path in sorted(FOLDER.iterdir()):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))).hexdigest()[:16]

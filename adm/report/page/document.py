@@ -1,9 +1,10 @@
 """The page of a scale, from its template."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,25 +13,15 @@ from markupsafe import Markup
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL
+from adm.report.metrics import read_log
 from adm.report.page.content import FOLDER, Content, Exhibit
-from adm.report.page.methods import machine, methods, software
-from adm.report.page.pictures import Picture, picture, read_log, training_curves, training_row
+from adm.report.page.methods import methods
+from adm.report.page.pictures import Picture, picture, training_curves
 from adm.report.tables import html_table, table_in, title
-from adm.report.verdicts import WORST_FIRST, Verdict, expected_errors, read_verdicts, verdict_table
+from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
 
 MOST = 15_000_000
 """The largest number of bytes of a page."""
-
-FOR_PICTURES = 0.6
-"""The share of a page's bytes that figures may have; written as text they take a third more."""
-
-GROUPS = {
-    "paper": "Claims of the paper",
-    "speed": "Claims on speed",
-    "later": "Claims of later work",
-    "own": "Claims of one's own",
-}
-"""Headings of the groups of claims."""
 
 
 @dataclass
@@ -55,15 +46,6 @@ class Shown:
         return {str(path): sha256(path) for path in self.exhibit.found.values()}
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A model's training as the template reads it."""
-
-    model: str
-    picture: Picture
-    told: str
-
-
 def document(content: Content) -> str:
     """Write the page as HTML.
 
@@ -79,7 +61,8 @@ def document(content: Content) -> str:
     claims = [_claims(exhibit) for exhibit in content.of_kind("claims")]
     tables = [_table(exhibit) for exhibit in content.of_kind("table")]
     figures = content.of_kind("figure")
-    pictures = [_figure(exhibit, int(MOST * FOR_PICTURES / len(figures))) for exhibit in figures]
+    # Written as text, the bytes of pictures take a third more.
+    pictures = [_figure(exhibit, int(0.6 * MOST / len(figures))) for exhibit in figures]
     trained, trainings = _trainings(content)
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
     shown = [*claims, *tables, *pictures]
@@ -90,7 +73,7 @@ def document(content: Content) -> str:
         tables=tables,
         figures=pictures,
         counts=Counter(verdict.verdict for _, verdict in verdicts),
-        wrong=expected_errors(verdict for _, verdict in verdicts),
+        wrong=sum(verdict.risk or 0.0 for _, verdict in verdicts),
         most_wrong=TAIL * sum(verdict.verdict != "not tested" for _, verdict in verdicts),
         verdicts={word: [one for one in verdicts if one[1].verdict == word] for word in WORST_FIRST},
         missing=[one for one in shown if not one.is_there],
@@ -98,8 +81,6 @@ def document(content: Content) -> str:
         trained=trained,
         trainings=trainings,
         methods=methods(content.params),
-        software=software(),
-        machine=machine(),
     )
     if len(text.encode()) > MOST:
         raise UserError(
@@ -109,7 +90,8 @@ def document(content: Content) -> str:
 
 
 def _claims(exhibit: Exhibit) -> Shown:
-    shown = Shown(exhibit, GROUPS.get(exhibit.key, title(exhibit.key)))
+    whose = {"paper": "of the paper", "speed": "on speed", "later": "of later work", "own": "of one's own"}
+    shown = Shown(exhibit, f"Claims {whose[exhibit.key]}")
     if path := exhibit.found.get("csv"):
         shown.verdicts = read_verdicts(path)
         shown.table = Markup(verdict_table(shown.verdicts, exhibit.key))  # noqa: S704
@@ -141,20 +123,30 @@ def _figure(exhibit: Exhibit, most: int) -> Shown:
     return shown
 
 
-def _trainings(content: Content) -> tuple[list[Trained], Markup]:
+def _trainings(content: Content) -> tuple[list[dict[str, Any]], Markup]:
     """Show each model's curves, and the table of all; of a model whose logs are missing in part, those there are."""
-    trained, rows = list[Trained](), list[Mapping[str, str]]()
+    trained, rows = list[dict[str, Any]](), list[dict[str, str]]()
     for model, paths in content.logs.items():
         logs = [read_log(path) for path in paths if path.is_file()]
-        if logs:
-            rows.append(training_row(model, content.params.models[model].kind, logs))
-            log = pd.concat(logs, ignore_index=True)
-            first, last = log.iloc[0], log.iloc[-1]
-            told = (
-                f"Loss {first['loss']:.3g} up to iteration {first['step']:.0f}, {last['loss']:.3g} at the end, "
-                f"iteration {last['step']:.0f}."
-            )
-            trained.append(Trained(model, training_curves(log), told))
+        if not logs:
+            continue
+        log = pd.concat(logs, ignore_index=True)
+        first, last = log.iloc[0], log.iloc[-1]
+        told = (
+            f"Loss {first['loss']:.3g} up to iteration {first['step']:.0f}, {last['loss']:.3g} at the end, "
+            f"iteration {last['step']:.0f}."
+        )
+        trained.append({"model": model, "picture": training_curves(log), "told": told})
+        rows.append(
+            {
+                "Model": model,
+                "Kind": content.params.models[model].kind,
+                "Iterations": f"{last['step']:.0f}",
+                "Minutes": f"{sum(each['seconds'].iloc[-1] for each in logs) / 60:.1f}",
+                "Images per second": f"{log['images_per_second'].median():.0f}",
+                "Last loss": f"{last['loss']:.4g}",
+            }
+        )
     if not rows:
         return [], Markup()
     caption = "Training as its logs tell it: time is measured, and differs from machine to machine."

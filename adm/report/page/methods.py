@@ -1,4 +1,4 @@
-"""The paragraph on methods, from the params file, and what the page was written with."""
+"""The paragraph on methods: from the params file, and of what the page was written with."""
 
 import os
 import platform
@@ -16,28 +16,10 @@ from adm.params.schema import Sections
 LIBRARIES = ("matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "torch")
 """Distributions that the page names with their versions, if they are installed."""
 
-KINDS = {"diffusion": "diffusion model", "upsampler": "upsampler", "classifier": "noisy classifier"}
-"""How the paragraph calls the kinds of models."""
-
-
-def software() -> dict[str, str]:
-    """List the versions of Python and of the installed libraries here."""
-    found: dict[str, str] = {"adm": "unknown"}
-    for library in ("adm", *LIBRARIES):
-        with suppress(PackageNotFoundError):
-            found |= library_versions([library])
-    return found
-
-
-def machine() -> str:
-    """Name the processor and the system of this machine."""
-    return f"{processor_name()}, {os.cpu_count()} cores, {platform.system()}"
-
 
 def methods(params: Sections) -> str:
     """Write a paragraph on what was trained, sampled and scored, and with what, to be pasted into a text."""
-    sentences = [_data(params), *_training(params), *_sampling(params), *_scoring(params), _software()]
-    return " ".join(filter(None, sentences))
+    return " ".join([_data(params), *_training(params), *_sampling(params), _software()])
 
 
 def _data(params: Sections) -> str:
@@ -54,7 +36,8 @@ def _data(params: Sections) -> str:
 def _training(params: Sections) -> Iterable[str]:
     models = [params.models[key] for key in dict.fromkeys(segment.model for segment in params.segments.values())]
     if models:
-        counts = Counter(KINDS.get(model.kind, model.kind) for model in models)
+        words = {"diffusion": "diffusion model", "classifier": "noisy classifier"}
+        counts = Counter(words.get(model.kind, model.kind) for model in models)
         yield (
             f"From scratch we trained {_listed(_plural(count, name) for name, count in counts.items())}, for "
             f"{_range(max(model.checkpoints) for model in models)} iterations with batches of "
@@ -77,9 +60,6 @@ def _sampling(params: Sections) -> Iterable[str]:
         )
     if scales := [run.gradient_scale for run in runs if isinstance(run, RunParams) and run.gradient_scale]:
         yield f"{len(scales)} of them are guided by a classifier, at gradient scales of {_range(scales)}."
-
-
-def _scoring(params: Sections) -> Iterable[str]:
     if params.references:
         images = _range(reference.num_images for reference in params.references.values())
         yield f"Samples are scored against references of {images} images."
@@ -93,9 +73,13 @@ def _scoring(params: Sections) -> Iterable[str]:
 
 
 def _software() -> str:
-    found = software()
+    found: dict[str, str] = {"adm": "unknown"}
+    for library in ("adm", *LIBRARIES):
+        with suppress(PackageNotFoundError):
+            found |= library_versions([library])
     told = _listed(f"{name} {version}" for name, version in found.items() if name != "adm")
-    return f"Software: adm {found['adm']} with {told}, on {machine()}."
+    machine = f"{processor_name()}, {os.cpu_count()} cores, {platform.system()}"
+    return f"Software: adm {found['adm']} with {told}, on {machine}."
 
 
 def _range(numbers: Iterable[float]) -> str:

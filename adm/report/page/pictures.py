@@ -1,7 +1,7 @@
 """Pictures of a page: figures, vector drawings where they are plots and pixels where they show images; and training."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -12,27 +12,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adm.artifacts.seal import check_seal
 from adm.errors import UserError, brief
-from adm.report.figures import COLORS, STYLE
+from adm.report.figures import COLORS, DPI, STYLE
 
 CSS_INCH = 96
 """Pixels of a page in an inch."""
 
-POINT = CSS_INCH / 72
-"""Pixels of a page in a point, the unit of a drawing."""
-
-PNG_DPI = 200
-"""Pixels of a figure's png in an inch."""
-
 POINTS = 400
 """The most points of a curve."""
-
-PANELS = {"loss": "Loss", "gradient_norm": "Gradient norm"}
-"""The columns of a log that are drawn, with the labels of their axes."""
-
-DESCRIPTION = ".//{http://purl.org/dc/elements/1.1/}description"
-RASTER = "{http://www.w3.org/2000/svg}image"
 
 
 @dataclass(frozen=True)
@@ -81,11 +68,13 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
     """Show a drawing as an image of a page; tell whether it holds pixels."""
     try:
         root = ElementTree.fromstring(content)  # noqa: S314
-        width, height = (round(float(root.attrib[side].removesuffix("pt")) * POINT) for side in ("width", "height"))
+        points = (float(root.attrib[side].removesuffix("pt")) for side in ("width", "height"))
+        width, height = (round(side * (CSS_INCH / 72)) for side in points)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise UserError(f"{name}: is no drawing as this version writes it ({brief(error)})") from error
-    drawing = Picture(_uri("svg+xml", content), width, height, root.findtext(DESCRIPTION) or "")
-    return drawing, root.find(f".//{RASTER}") is not None
+    caption = root.findtext(".//{http://purl.org/dc/elements/1.1/}description") or ""
+    has_pixels = root.find(".//{http://www.w3.org/2000/svg}image") is not None
+    return Picture(_uri("svg+xml", content), width, height, caption), has_pixels
 
 
 def _of_png(path: Path, most: int) -> Picture:
@@ -104,7 +93,7 @@ def _of_png(path: Path, most: int) -> Picture:
                 content = written.getvalue()
     except Exception as error:  # damaged bytes make PIL raise nearly anything
         raise UserError(f"{path}: is no readable png ({brief(error)})") from error
-    width, height = (round(side * CSS_INCH / PNG_DPI) for side in (width, height))
+    width, height = (round(side * CSS_INCH / DPI) for side in (width, height))
     return Picture(_uri("png", content), width, height, is_reduced=is_reduced)
 
 
@@ -112,26 +101,12 @@ def _uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
-def read_log(path: Path) -> pd.DataFrame:
-    """Read the log of a segment, each row the means since the row before.
-
-    Raises:
-        UserError: It is not what was written, or lacks a column or a row.
-    """
-    check_seal(path)
-    try:
-        log = pd.read_csv(path, comment="#")
-        log[["step", "seconds", "images_per_second", "loss"]].iloc[-1].astype(float)
-    except (ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{path}: is no training log as this version writes it ({brief(error)})") from error
-    return log
-
-
 def training_curves(log: pd.DataFrame) -> Picture:
     """Draw the curves of a training, a panel a column; points beyond POINTS are joined into means."""
     group = log.index // -(-len(log) // POINTS)
     rows = log.groupby(group).mean(numeric_only=True)
-    panels = {name: label for name, label in PANELS.items() if name in rows}
+    panels = {"loss": "Loss", "gradient_norm": "Gradient norm"}
+    panels = {name: label for name, label in panels.items() if name in rows}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.1 * len(panels), 2.1), layout="constrained")
         for axes, (name, label) in zip(
@@ -143,17 +118,3 @@ def training_curves(log: pd.DataFrame) -> Picture:
         written = BytesIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     return _of_svg(written.getvalue(), "the drawing")[0]
-
-
-def training_row(model: str, kind: str, logs: Sequence[pd.DataFrame]) -> dict[str, str]:
-    """Tell of a training in a row of the table of trainings; every log is of a segment."""
-    last = logs[-1].iloc[-1]
-    rows = pd.concat(logs)
-    return {
-        "Model": model,
-        "Kind": kind,
-        "Iterations": f"{last['step']:.0f}",
-        "Minutes": f"{sum(log['seconds'].iloc[-1] for log in logs) / 60:.1f}",
-        "Images per second": f"{rows['images_per_second'].median():.0f}",
-        "Last loss": f"{last['loss']:.4g}",
-    }
