@@ -13,6 +13,9 @@ from adm.pipeline import Job, Pipeline
 
 NAME = "dvc.yaml"
 
+SCORED = ("evaluate", "curve", "judge")
+"""Kinds of jobs whose outputs hold scores of runs."""
+
 MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
 """Keys of tables, figures and claims that are measured in seconds: no comparison of results takes them in."""
 
@@ -82,7 +85,7 @@ def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
     path = partial(os.path.relpath, start=folder)
 
     # Of scores their folders: DVC looks for the files.
-    scored = dict.fromkeys(job.out.parent for job in jobs if job.kind.name in ("evaluate", "curve", "judge"))
+    scored = dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)
     metrics = [f"- {path(found)}" for found in scored]
     metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.kind.name == "claims"]
     plots, losses = [], dict[str, list[str]]()
