@@ -37,7 +37,7 @@ class Images:
         chunks: Yields (n, H, W, 3) uint8 in order, with n the given number or fewer in the last chunk.
         storage: How the pixels were stored, for the record; some formats compress with loss.
         read_labels: Reads `labels`.
-        hashed: Computes `digest`.
+        hash: Computes `digest`.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Images:
     chunks: Callable[[int], Iterator[Pixels]]
     storage: str
     read_labels: Callable[[], NDArray[np.int64] | None]
-    hashed: Callable[[], str]
+    hash: Callable[[], str]
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
@@ -61,7 +61,7 @@ class Images:
     @cached_property
     def digest(self) -> str:
         """A hexadecimal sha256 of the npz, or of the names and files of the folder."""
-        return self.hashed()
+        return self.hash()
 
     def describe(self) -> dict[str, Any]:
         """Facts about the images for the record of a score; the parent folder is left out, as it may be private."""
@@ -119,7 +119,7 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
         chunks=chunks,
         storage="uint8 in npz",
         read_labels=lambda: _labels(path, array.shape[0], count),
-        hashed=lambda: sha256(path),
+        hash=lambda: sha256(path),
     )
 
 
@@ -140,7 +140,7 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
         chunks=lambda length: stretches(array[:count], length),
         storage="uint8 in memory",
         read_labels=lambda: None,
-        hashed=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
+        hash=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
     )
 
 
@@ -162,7 +162,16 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
     total = len(names)
     names = names[: _counted(str(folder), total, limit)]
-    size = _read_rgb(folder / names[0], None).shape[:2]
+    size = read_image(folder / names[0], as_stored=True).shape[:2]
+
+    def read(name: str) -> Pixels:
+        pixels = read_image(folder / name, as_stored=True)
+        if pixels.shape[:2] != size:
+            sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size)]
+            raise UserError(
+                f"{folder / name}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size"
+            )
+        return pixels
 
     def chunks(length: int) -> Iterator[Pixels]:
         # Pillow releases the GIL while it decodes, so threads are enough.
@@ -170,9 +179,12 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
             for start in range(0, len(names), length):
                 stretch = names[start : start + length]
                 pixels = np.empty((len(stretch), *size, 3), np.uint8)
-                for row, image in enumerate(pool.map(lambda name: _read_rgb(folder / name, size), stretch)):
+                for row, image in enumerate(pool.map(read, stretch)):
                     pixels[row] = image
                 yield pixels
+
+    def line(name: str) -> bytes:
+        return os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n"
 
     endings = Counter(Path(name).suffix.lower().lstrip(".") for name in names)
     return Images(
@@ -183,7 +195,7 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
         chunks=chunks,
         storage="uint8 in " + ", ".join(f"{ending} ({number})" for ending, number in sorted(endings.items())),
         read_labels=lambda: None,
-        hashed=lambda: _digest(folder, names),
+        hash=lambda: hashlib.sha256(b"".join(map(line, names))).hexdigest(),
     )
 
 
@@ -200,25 +212,9 @@ def _names(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
-    """Read an image that must be of a size, if one is given."""
-    pixels = read_image(path, as_stored=True)
-    if size is not None and pixels.shape[:2] != size:
-        sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size[:2])]
-        raise UserError(f"{path}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size")
-    return pixels
-
-
 def _counted(place: str, total: int, limit: int | None) -> int:
     if total == 0:
         raise UserError(f"{place}: holds no image")
     if limit is not None and limit > total:
         raise UserError(f"{place}: holds {total} images, fewer than the {limit} asked for")
     return total if limit is None else limit
-
-
-def _digest(folder: Path, names: list[str]) -> str:
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n")
-    return digest.hexdigest()
