@@ -23,10 +23,6 @@ SPATIAL_WIDTH = 2048
 class AttentionPooling(nn.Module):
     """Pool a feature map by attention: the mean over positions becomes one more token, and its output is the result.
 
-    Args:
-        params: the classifier's section: heads and the side of the deepest feature map.
-        channels: channels of the feature map.
-
     Queries, keys and values are packed in the new order even if the classifier's own attention uses the legacy one,
     because the released checkpoints do so.
 
@@ -71,9 +67,6 @@ def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequentia
 
 class Classifier(nn.Module):
     """A classifier of noisy images: the UNet's encoder and a pooling head.
-
-    Args:
-        params: the classifier's section.
 
     Source: Section 4; Table 12.
     """

@@ -17,15 +17,8 @@ from adm.config.models import AnyModel
 from adm.config.released import CHECKPOINTS
 from adm.errors import UserError, brief, some
 from adm.nets.presets import PRESETS, preset_model, preset_network
-from adm.nets.release import (
-    compare_presets,
-    differing,
-    preset_shapes,
-    read_released,
-    read_released_weights,
-    shapes,
-)
-from adm.nets.weights import model_network, read_tensors, write_tensors
+from adm.nets.release import compare_presets, preset_shapes, read_released, read_released_weights, shapes
+from adm.nets.weights import differing, model_network, read_tensors, write_tensors
 
 ORIGIN = "adm"
 """Metadata entry of a converted file: JSON with the preset and the sha256 of the file that it was converted from."""
@@ -93,12 +86,12 @@ def open_network(
         weights = read_tensors(path / "ema.safetensors", model_network(model).state_dict())
     else:
         if path.suffix == ".safetensors":
-            preset = preset or preset_of(path)
+            preset = preset_of(path, preset)
             weights = read_converted(path, preset)
         else:
             preset = preset or _identified(path)
             weights = read_released_weights(path, preset_network(preset), f"preset {preset!r}")
-        model = _changed(preset_model(str(preset)), schedule, attention_order)
+        model = _changed(preset_model(preset), schedule, attention_order)
     network = model_network(model)
     network.load_state_dict(weights, assign=True)
     return Opened(path, network.to(device).eval().requires_grad_(False), model, preset)
@@ -119,13 +112,9 @@ def checkpoint_model(folder: Path) -> AnyModel:
 
 
 def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
-    """Write the weights of a preset; the bytes depend only on the arguments.
+    """Write the float32 weights of a preset, under our names, as `.safetensors`; the bytes depend on the arguments.
 
-    Args:
-        path: The `.safetensors` file to write.
-        weights: Float32 tensors under our names.
-        preset: The network's name, a key of `PRESETS`.
-        source_sha256: 64 hexadecimal digits, of the file that they were converted from.
+    `source_sha256` is of the file that they were converted from.
     """
     # One entry only: the library writes several in an order that differs between processes.
     origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
@@ -144,30 +133,26 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
         UserError: The file is missing or unreadable, is of another or an unknown preset, or fails the checks of
             `read_tensors`.
     """
-    found = preset_of(path)
-    if preset is None and found is None:
-        raise UserError(f"{path}: tells no preset, so one must be given")
-    if found is not None and found not in PRESETS:
-        raise UserError(f"{path}: is of preset {found!r}, which is unknown; there are {', '.join(PRESETS)}")
-    if None not in (preset, found) and preset != found:
-        raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
-    return read_tensors(path, preset_network(str(preset or found)).state_dict())
+    return read_tensors(path, preset_network(preset_of(path, preset)).state_dict())
 
 
-def preset_of(path: Path) -> str | None:
-    """Read the preset in a file's metadata, or None.
-
-    Raises:
-        UserError: The file is missing or unreadable.
-    """
+def preset_of(path: Path, preset: str | None) -> str:
+    """Read the preset in a file's metadata, which must be the given one if both are there; see `read_converted`."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-        return str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else None
+        found = str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else preset
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist") from error
     except Exception as error:  # as in `read_tensors`
         raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
+    if found is None:
+        raise UserError(f"{path}: tells no preset, so one must be given")
+    if ORIGIN in metadata and found not in PRESETS:
+        raise UserError(f"{path}: is of preset {found!r}, which is unknown; there are {', '.join(PRESETS)}")
+    if preset not in (None, found):
+        raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
+    return found
 
 
 def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:

@@ -18,9 +18,6 @@ COSINE = ("imagenet64", "classifier_imagenet64")
 RELEASED_CHANNELS = 6
 """Output channels of the released diffusion models and upsamplers: three of noise and three of learned variance."""
 
-NUM_CLASSES = 1000
-"""Classes of ImageNet."""
-
 _CHANNEL_MULTIPLIER = {
     64: [1.0, 2.0, 3.0, 4.0],
     128: [1.0, 1.0, 2.0, 3.0, 4.0],
@@ -37,7 +34,7 @@ def _network(image_size: int, **changes: Any) -> dict[str, Any]:
         "channel_multiplier": _CHANNEL_MULTIPLIER[image_size],
         "depth": 2,
         "attention_resolutions": [32, 16, 8],
-        "num_classes": NUM_CLASSES,
+        "num_classes": 1000,
     }
     if "heads" not in changes:
         shared["head_channels"] = 64
@@ -46,10 +43,6 @@ def _network(image_size: int, **changes: Any) -> dict[str, Any]:
 
 def _unet(image_size: int, **changes: Any) -> UNetParams:
     return UNetParams(**_network(image_size, **{"channels": 256} | changes))
-
-
-def _lsun(**changes: Any) -> UNetParams:
-    return _unet(256, num_classes=None, **changes)
 
 
 def _upsampler(low_resolution: int, image_size: int, **changes: Any) -> UpsamplerParams:
@@ -66,8 +59,8 @@ PRESETS: dict[str, UNetParams | UpsamplerParams | ClassifierParams] = {
     "imagenet256": _unet(256),
     "imagenet256_unconditional": _unet(256, num_classes=None),
     "imagenet512": _unet(512),
-    **{f"lsun_{category}": _lsun(dropout=0.1) for category in ("bedroom", "cat", "horse")},
-    "lsun_horse_nodropout": _lsun(),
+    **{f"lsun_{category}": _unet(256, num_classes=None, dropout=0.1) for category in ("bedroom", "cat", "horse")},
+    "lsun_horse_nodropout": _unet(256, num_classes=None),
     "upsampler_64_256": _upsampler(64, 256, heads=4),
     "upsampler_128_512": _upsampler(
         128, 512, channel_multiplier=_CHANNEL_MULTIPLIER[256], attention_resolutions=[32, 16]
@@ -102,14 +95,13 @@ def preset_model(preset: str) -> AnyModel:
         UserError: There is no such preset.
     """
     preset_network(preset)
-    params = PRESETS[preset]
-    kind = "diffusion"
-    if isinstance(params, ClassifierParams):
-        kind = "classifier"
-    elif isinstance(params, UpsamplerParams):
-        kind = "upsampler"
-    noise = {"schedule": "cosine" if preset in COSINE else "linear"}
-    # A section must tell of training; of this one nothing is trained.
-    section = {"kind": kind, "network": params, "noise": noise, "training": {"batch_size": 1}}
-    model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
+    kinds = {UNetParams: "diffusion", UpsamplerParams: "upsampler", ClassifierParams: "classifier"}
+    model: AnyModel = TypeAdapter(AnyModel).validate_python(
+        {
+            "kind": kinds[type(PRESETS[preset])],
+            "network": PRESETS[preset],
+            "noise": {"schedule": "cosine" if preset in COSINE else "linear"},
+            "training": {"batch_size": 1},  # A section must tell of training; of this one nothing is trained.
+        }
+    )
     return model

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -69,16 +70,24 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
         raise UserError(f"{path}: does not exist") from error
     except Exception as error:  # for damaged bytes, the library raises other errors than its own, too
         raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
-    found = {name: _kind(tensor) for name, tensor in tensors.items()}
-    wanted = {name: _kind(tensor) for name, tensor in like.items()}
-    different = [name for name in dict.fromkeys([*wanted, *found]) if found.get(name) != wanted.get(name)]
-    if different:
-        lines = [
-            f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}" for name in different[:3]
-        ]
-        raise UserError(f"{path}: is of another architecture; {len(different)} tensors differ: {'; '.join(lines)}")
+    wanted, found = (
+        {name: f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}" for name, tensor in named.items()}
+        for named in (like, tensors)
+    )
+    if different := differing(wanted, found):
+        phrases = "; ".join(different[:3])
+        raise UserError(f"{path}: is of another architecture; {len(different)} tensors differ: {phrases}")
     require_finite(str(path), tensors)
     return {name: tensors[name] for name in like}
+
+
+def differing(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Write a phrase for each tensor that is of another kind, in the network's order, then in the file's."""
+    return [
+        f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
+        for name in dict.fromkeys([*wanted, *found])
+        if found.get(name) != wanted.get(name)
+    ]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -112,7 +121,3 @@ def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """Name the first tensor that holds NaN or infinity."""
     bad = (name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all())
     return next(bad, None)
-
-
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
