@@ -96,7 +96,7 @@ class StoredArray:
         Raises:
             UserError: The file is truncated or damaged.
         """
-        with _readable(self.place, "cannot be read"), self.open() as stream:
+        with readable(self.place, "cannot be read"), self.open() as stream:
             stream.seek(self.skip)
             for start in range(0, self.size, length):
                 count = min(length, self.size - start)
@@ -120,7 +120,7 @@ class StoredArray:
         Raises:
             UserError: The file is truncated or damaged.
         """
-        with _readable(self.place, "cannot be read"):
+        with readable(self.place, "cannot be read"):
             values = np.empty(self.size, self.dtype)
             for number, chunk in enumerate(self.chunks(PIECE)):
                 values[number * PIECE : number * PIECE + len(chunk)] = chunk
@@ -133,7 +133,7 @@ class StoredArray:
             UserError: The file ends before it.
         """
         assert self.offset is not None
-        with _readable(self.place, "cannot be read"):
+        with readable(self.place, "cannot be read"):
             return np.memmap(path, self.dtype, "r", self.offset, self.shape, self.order)
 
 
@@ -143,7 +143,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         UserError: The file is missing or holds no JSON object.
     """
-    with _readable(path, "is no readable JSON"):
+    with readable(path, "is no readable JSON"):
         content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a JSON {type(content).__name__}, not an object")
@@ -279,7 +279,7 @@ def check_entries(archive: ZipFile, length: int) -> None:
 
 
 @contextmanager
-def _readable(place: Path | str, otherwise: str) -> Iterator[None]:
+def readable(place: Path | str, otherwise: str) -> Iterator[None]:
     """Turn whatever damaged bytes make a library raise into one line."""
     try:
         yield
@@ -294,13 +294,13 @@ def _readable(place: Path | str, otherwise: str) -> Iterator[None]:
 @contextmanager
 def _open_npz(path: Path) -> Iterator[ZipFile]:
     """Open an npz whose entries are no larger than the file can hold."""
-    with _readable(path, "is no readable npz, truncated or of another format"), ZipFile(path) as archive:
+    with readable(path, "is no readable npz, truncated or of another format"), ZipFile(path) as archive:
         check_entries(archive, path.stat().st_size)
         yield archive
 
 
 def _open_npy(path: Path) -> StoredArray:
-    with _readable(path, "is no readable npy, truncated or of another format"), path.open("rb") as file:
+    with readable(path, "is no readable npy, truncated or of another format"), path.open("rb") as file:
         return _stored(str(path), file, path.stat().st_size, lambda: path.open("rb"), 0)
 
 
@@ -313,7 +313,7 @@ def _open_safetensors(path: Path) -> dict[str, StoredArray]:
             return BytesIO(file.get_tensor(name).tobytes())
 
     arrays = {}
-    with _readable(path, "is no readable safetensors, truncated or of another format"), safe_open(path, "np") as file:
+    with readable(path, "is no readable safetensors, truncated or of another format"), safe_open(path, "np") as file:
         for name in file.keys():  # noqa: SIM118, for a file is no dictionary
             view = file.get_slice(name)
             dtype = np.dtype(SAFETENSORS[view.get_dtype()])

@@ -12,10 +12,11 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from adm.artifacts.manifest import MANIFEST, read_manifest
+from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.config.models import AnyModel
 from adm.config.released import CHECKPOINTS
-from adm.errors import UserError, brief, some
+from adm.errors import UserError, some
 from adm.nets.presets import PRESETS, preset_model, preset_network
 from adm.nets.release import compare_presets, preset_shapes, read_released, read_released_weights, shapes
 from adm.nets.weights import differing, model_network, read_tensors, write_tensors
@@ -138,14 +139,9 @@ def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
 
 def preset_of(path: Path, preset: str | None) -> str:
     """Read the preset in a file's metadata, which must be the given one if both are there; see `read_converted`."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+    with readable(path, "is no readable safetensors file"), safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
         found = str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else preset
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except Exception as error:  # as in `read_tensors`
-        raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
     if found is None:
         raise UserError(f"{path}: tells no preset, so one must be given")
     if ORIGIN in metadata and found not in PRESETS:

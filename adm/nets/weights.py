@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from adm.artifacts.reading import readable
 from adm.config.models import AnyModel, ClassifierModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import NotFiniteError, UserError, brief
@@ -64,12 +65,8 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
         UserError: The file is missing or unreadable, a tensor holds NaN or infinity, or tensors differ; the message
             names up to three that differ.
     """
-    try:
+    with readable(path, "is no readable safetensors file"):
         tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except Exception as error:  # for damaged bytes, the library raises other errors than its own, too
-        raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
     wanted, found = (
         {name: f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}" for name, tensor in named.items()}
         for named in (like, tensors)
