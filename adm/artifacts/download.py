@@ -74,9 +74,11 @@ def _receive(file: PublishedFile, part: Path) -> None:
             _receive_once(file, part)
             return
         except RequestException as error:
-            failures = 1 if _length(part) > before else failures + 1
-            if not _may_pass(error):
+            status = None if error.response is None else error.response.status_code
+            lost = isinstance(error, (NotConnectedError, Timeout, ChunkedEncodingError))
+            if status not in PASSING and (not lost or isinstance(error, SSLError)):
                 raise UserError(f"{file.url}: {brief(error)}") from error
+            failures = 1 if _length(part) > before else failures + 1
             if failures == TRIES:
                 raise UserError(
                     f"{file.url}: {brief(error)}, {TRIES} times; {_length(part)} bytes are here; run again, or "
@@ -98,7 +100,11 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
     # With another encoding the declared length would not be the length of the file.
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-", "If-Range": mark} if start else {})}
     with requests.get(file.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        _check_way(file, response)
+        ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
+        if urlsplit(file.url).scheme == "https" and "http" in ways and not (file.sha256 or file.md5):
+            raise UserError(
+                f"{file.url}: leads to {response.url} by plain http, where anyone may change it; give its sha256"
+            )
         extent, _, total = response.headers.get("Content-Range", "").partition("/")
         resumed = response.status_code == 206
         if response.status_code == 416 or (resumed and not extent.startswith(f"bytes {start}-")):
@@ -125,15 +131,6 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
         raise ChunkedEncodingError(f"{_length(part)} of {size} bytes came")
 
 
-def _check_way(file: PublishedFile, response: requests.Response) -> None:
-    """Refuse a redirect from https to plain http, unless a checksum is known."""
-    ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
-    if urlsplit(file.url).scheme == "https" and "http" in ways and not (file.sha256 or file.md5):
-        raise UserError(
-            f"{file.url}: leads to {response.url} by plain http, where anyone may change it; give its sha256"
-        )
-
-
 def _version(response: requests.Response) -> str:
     """What identifies this version of the file, or "". Weak tags are ignored: different files may share one."""
     tag = response.headers.get("ETag", "")
@@ -151,12 +148,6 @@ def _difference(path: Path, file: PublishedFile) -> str | None:
             if digest != wanted:
                 return f"{name} {digest}, not {wanted}"
     return None
-
-
-def _may_pass(error: RequestException) -> bool:
-    if isinstance(error, HTTPError):
-        return error.response is not None and error.response.status_code in PASSING
-    return isinstance(error, (NotConnectedError, Timeout, ChunkedEncodingError)) and not isinstance(error, SSLError)
 
 
 def _length(part: Path) -> int:
