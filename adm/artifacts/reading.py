@@ -26,13 +26,6 @@ MOST_INFLATED = {ZIP_STORED: 1, ZIP_DEFLATED: 1032}
 LOCAL_HEADER = struct.Struct("<26x2H")
 """The beginning of an entry of a zip: it ends with the lengths of the entry's name and of the extra field behind it."""
 
-SAFETENSORS = {
-    "BOOL": "?",
-    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "UI" for size in (1, 2, 4, 8)},
-    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
-}
-"""Numpy's dtypes by those of safetensors; numpy has no other of them."""
-
 ARRAYS = frozenset({".npy", ".npz", ".safetensors"})
 """Endings of the files that `open_arrays` takes."""
 
@@ -284,9 +277,8 @@ def _open_safetensors(path: Path) -> dict[str, StoredArray]:
     arrays = {}
     with readable(path, "is no readable safetensors, truncated or of another format"), safe_open(path, "np") as file:
         for name in file.keys():  # noqa: SIM118, for a file is no dictionary
-            view = file.get_slice(name)
-            dtype = np.dtype(SAFETENSORS[view.get_dtype()])
-            arrays[name] = StoredArray(f"{path}: {name}", dtype, tuple(view.get_shape()), "C", partial(content, name))
+            found = file.get_tensor(name)
+            arrays[name] = StoredArray(f"{path}: {name}", found.dtype, found.shape, "C", partial(content, name))
     return arrays
 
 

@@ -112,20 +112,10 @@ def _permutation(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
 
 
 def choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -> NDArray[np.int64]:
-    """Choose distinct images at random; a smaller count gives the first ones of a larger count.
-
-    Args:
-        seed: The study's seed.
-        stream: The number of the random stream within the study.
-        data: The dataset.
-        count: How many.
-        place: The dataset's folder, for messages.
-
-    Returns:
-        (count,) int64, indices into the dataset.
+    """Choose distinct images at random, by (count,) indices; a smaller count gives the first ones of a larger count.
 
     Raises:
-        UserError: The dataset has fewer images.
+        UserError: The dataset has fewer images; names its place.
     """
     if count > len(data):
         raise UserError(f"{place}: has {len(data)} images, but the study needs {count} different ones")

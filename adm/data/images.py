@@ -77,9 +77,7 @@ class Images:
 def open_images(path: Path, limit: int | None = None) -> Images:
     """Open the `arr_0` of an npz, or the images of a folder and the folders in it, in the order of their paths.
 
-    Args:
-        path: An npz or a folder.
-        limit: Use the first `limit` images; None uses all.
+    Only the first `limit` are used, if it is given.
 
     Raises:
         UserError: There is no image, fewer than `limit`, or one that is not 8-bit RGB or not of the first one's size.

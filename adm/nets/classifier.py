@@ -5,15 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adm.config.networks import ClassifierParams
-from adm.nets.layers import (
-    GroupNorm,
-    TimeEmbedding,
-    TokenLinear,
-    attend,
-    num_heads,
-    spatial_means,
-    zero_parameters,
-)
+from adm.nets.layers import GroupNorm, TimeEmbedding, TokenLinear, attend, num_heads, zero_parameters
 from adm.nets.unet import Encoder
 
 SPATIAL_WIDTH = 2048
@@ -91,7 +83,7 @@ class Classifier(nn.Module):
         """
         features = self.encoder(x.to(torso or x.dtype), F.silu(self.time_embedding(t)))
         if self.params.pooling in ("spatial", "spatial_v2"):
-            pooled = spatial_means([feature.to(x.dtype) for feature in features])
+            pooled = torch.cat([feature.to(x.dtype).mean(dim=(2, 3)) for feature in features], dim=1)
         else:
             pooled = features[-1].to(x.dtype)
         logits: Tensor = self.output(pooled)

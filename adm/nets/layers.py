@@ -1,7 +1,6 @@
 """Layers of the networks: normalisation, resampling, residual and attention blocks."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -299,8 +298,3 @@ class EmbeddingSequential(nn.ModuleDict):
         for layer in self.values():
             h = layer(h, embedding) if isinstance(layer, ResidualBlock) else layer(h)
         return h
-
-
-def spatial_means(features: Sequence[Tensor]) -> Tensor:
-    """Spatial means of several maps `(B, C_i, H_i, W_i)`, concatenated to `(B, sum of C_i)`."""
-    return torch.cat([feature.mean(dim=(2, 3)) for feature in features], dim=1)

@@ -16,9 +16,9 @@ from typing import IO, Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from adm.artifacts.reading import check_entries
+from adm.artifacts.reading import check_entries, readable
 from adm.artifacts.writing import new_file
-from adm.errors import UserError, brief
+from adm.errors import UserError
 from adm.nets.presets import PRESETS, preset_network
 from adm.nets.weights import differing
 
@@ -102,25 +102,6 @@ def to_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {released_name(name, state): tensor for name, tensor in state.items()}
 
 
-def load_released(path: Path, preset: str) -> nn.Module:
-    """Load one of the fifteen released networks with the averaged weights of a file.
-
-    Args:
-        path: A `.pt` file of tensors only, in any floating dtype. Float32 weights are mapped from the file: while the
-            network is in use, never change the file in place; to replace it, rename another file to its name.
-        preset: A key of `PRESETS`; a wrong one of the same shapes loads without an error.
-
-    Returns:
-        A `UNet` or `Classifier` in evaluation mode, with float32 parameters that require no gradient.
-
-    Raises:
-        UserError: There is no such preset, or `read_released_weights` refuses the file.
-    """
-    network = preset_network(preset)
-    network.load_state_dict(read_released_weights(path, network, f"preset {preset!r}"), assign=True)
-    return network.eval().requires_grad_(False)
-
-
 def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
     """Read the weights of a network from a file in the released format.
 
@@ -134,8 +115,6 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
 
     Raises:
         UserError: The file is no such checkpoint, would run code, holds NaN or infinity, or does not fit the network.
-            If it does not fit, the message names the presets that it fits, or up to three tensors that differ (by
-            their released names).
     """
     state = read_released(path)
     released = to_released(network.state_dict())
@@ -255,18 +234,13 @@ def _read_table(path: Path) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Any:
-    try:
-        return _load_mapped(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
-        why = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
-        raise UserError(f"{path}: is {why}; pickled code is never run") from error
-    except Exception as error:  # damaged bytes make torch's reader raise nearly anything
-        raise UserError(
-            f"{path}: is no readable checkpoint, truncated or of another format ({brief(error)})"
-        ) from error
+    with readable(path, "is no readable checkpoint, truncated or of another format"):
+        try:
+            return _load_mapped(path)
+        except pickle.UnpicklingError as error:
+            asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+            why = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
+            raise UserError(f"{path}: is {why}; pickled code is never run") from error
 
 
 def _load_mapped(path: Path) -> Any:

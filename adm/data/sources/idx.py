@@ -59,10 +59,6 @@ def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
 
     Memory grows with the bytes that arrive; the header's size is not trusted.
 
-    Args:
-        path: The file.
-        num_axes: The number of axes that its array must have.
-
     Raises:
         UserError: It cannot be read, has another magic number or number of axes, has an empty axis, or its content is
             shorter or longer than its header says.

@@ -66,11 +66,9 @@ def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int6
 
 
 def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """Choose a share of the images of every class at random, with a fixed seed.
+    """Choose a share, in [0, 1), of the images of every class at random, with a fixed seed.
 
-    Args:
-        labels: (N,) int64, labels of all images of a source; the choice is then the same for any view of the source.
-        share: The share, in [0, 1).
+    Labels (N,) are of all images of a source, so that the choice is the same for any view of it.
 
     Returns:
         (N,) bool; floor(share N) values are true, and the number in each class differs from its share by less than 1.
