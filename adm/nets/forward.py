@@ -74,6 +74,10 @@ class Forward:
             Float32: (B, C or 2C, H, W) of a denoiser, (B, num_classes) logits of a classifier.
         """
         self.allow_tf32()
+        return self.compute(x, t, **conditions)
+
+    def compute(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        """Run the network, and change no setting."""
         seen = x.to(self.full, memory_format=self.layout)
         output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
         return output.to(x.dtype)

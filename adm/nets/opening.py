@@ -88,7 +88,7 @@ def open_network(
     else:
         if path.suffix == ".safetensors":
             preset = preset_of(path, preset)
-            weights = read_converted(path, preset)
+            weights = read_tensors(path, preset_network(preset).state_dict())
         else:
             preset = preset or _identified(path)
             weights = read_released_weights(path, preset_network(preset), f"preset {preset!r}")
@@ -123,22 +123,12 @@ def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, sour
         write_tensors(partial, weights, {ORIGIN: origin})
 
 
-def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
-    """Read the weights of a preset.
-
-    Args:
-        path: A `.safetensors` file of float32 tensors under our names.
-        preset: The network that they must belong to; None takes the preset that the file names.
+def preset_of(path: Path, preset: str | None) -> str:
+    """Read the preset in the metadata of a `.safetensors` file, which must be the given one if both are there.
 
     Raises:
-        UserError: The file is missing or unreadable, is of another or an unknown preset, or fails the checks of
-            `read_tensors`.
+        UserError: The file is missing or unreadable, is of another preset or an unknown one, or none is told.
     """
-    return read_tensors(path, preset_network(preset_of(path, preset)).state_dict())
-
-
-def preset_of(path: Path, preset: str | None) -> str:
-    """Read the preset in a file's metadata, which must be the given one if both are there; see `read_converted`."""
     with readable(path, "is no readable safetensors file"), safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         found = str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else preset

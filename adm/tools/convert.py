@@ -6,7 +6,7 @@ from pathlib import Path
 from adm.artifacts.manifest import sha256
 from adm.errors import UserError, shown
 from adm.nets.diffusers_export import export_diffusers
-from adm.nets.opening import checkpoint_model, open_network, read_converted, write_converted
+from adm.nets.opening import open_network, write_converted
 from adm.nets.presets import preset_network
 from adm.nets.release import (
     ReleasedDtype,
@@ -16,7 +16,6 @@ from adm.nets.release import (
     read_released_weights,
     shapes,
 )
-from adm.nets.weights import model_network, read_tensors
 
 RELEASED = {"groups": 32, "residual_rescaling": False}
 """What the released code fixes and no tensor tells: it would load other networks, and make wrong images."""
@@ -54,20 +53,15 @@ def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> No
     match "folder" if source.is_dir() else source.suffix, out.suffix:
         case ".pt", ".safetensors":
             _convert_released(source, out, preset, dtype)
-        case ".safetensors", ".pt":
-            export_released(out, read_converted(source, preset), dtype)
-        case "folder", ".pt":
-            if preset is not None:
-                raise UserError(f"preset {preset!r}: is not used; the manifest of {source} tells its network")
-            model = checkpoint_model(source)
-            for field, fixed in RELEASED.items():
-                if (found := getattr(model.network, field)) != fixed:
+        case "folder" | ".safetensors", ".pt":
+            opened = open_network(source, preset)
+            for field, fixed in RELEASED.items() if opened.preset is None else ():
+                if (found := getattr(opened.model.network, field)) != fixed:
                     raise UserError(
                         f"{source}: cannot be written in the released format: {field} is {shown(found)}, and that "
                         f"of the released code is {shown(fixed)}"
                     )
-            network = model_network(model)
-            export_released(out, read_tensors(source / "ema.safetensors", network.state_dict()), dtype)
+            export_released(out, opened.network.state_dict(), dtype)
         case _:
             raise UserError(
                 f"{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors, and .safetensors or the "
