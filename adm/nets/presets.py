@@ -3,20 +3,16 @@
 from difflib import get_close_matches
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter
 from torch import nn
 
 from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
-from adm.nets.weights import network_of
+from adm.nets.weights import model_network
 
 COSINE = ("imagenet64", "classifier_imagenet64")
 """The presets that were trained with the cosine schedule; all others were with the linear one. Source: Table 11."""
-
-RELEASED_CHANNELS = 6
-"""Output channels of the released diffusion models and upsamplers: three of noise and three of learned variance."""
 
 _CHANNEL_MULTIPLIER = {
     64: [1.0, 2.0, 3.0, 4.0],
@@ -75,8 +71,8 @@ attention order of the ImageNet 64x64 model.
 """
 
 
-def preset_network(preset: str) -> nn.Module:
-    """Build a released network on the meta device: names and shapes without values.
+def preset_model(preset: str) -> AnyModel:
+    """Describe a released network as a section, with the noise that it was trained on, but nothing of its training.
 
     Raises:
         UserError: There is no such preset; names those that exist.
@@ -84,17 +80,6 @@ def preset_network(preset: str) -> nn.Module:
     if preset not in PRESETS:
         (nearest,) = get_close_matches(preset, PRESETS, n=1, cutoff=0.0)
         raise UserError(f"preset {preset!r}: is unknown; there are {', '.join(PRESETS)}; nearest is {nearest}")
-    with torch.device("meta"):
-        return network_of(PRESETS[preset], RELEASED_CHANNELS)
-
-
-def preset_model(preset: str) -> AnyModel:
-    """Describe a released network as a section, with the noise that it was trained on, but nothing of its training.
-
-    Raises:
-        UserError: There is no such preset.
-    """
-    preset_network(preset)
     kinds = {UNetParams: "diffusion", UpsamplerParams: "upsampler", ClassifierParams: "classifier"}
     model: AnyModel = TypeAdapter(AnyModel).validate_python(
         {
@@ -105,3 +90,8 @@ def preset_model(preset: str) -> AnyModel:
         }
     )
     return model
+
+
+def preset_network(preset: str) -> nn.Module:
+    """Build a released network on the meta device, names and shapes without values; raises as `preset_model`."""
+    return model_network(preset_model(preset))
