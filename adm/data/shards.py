@@ -131,10 +131,7 @@ def _beside(images: Path, kind: str, shape: Shape) -> NDArray[np.int64]:
 class ImageShards:
     """Parts of a prepared dataset, read-only; images are read from disk on demand, by any number of threads.
 
-    Attributes:
-        labels: (N,) int64.
-        height: Of the images.
-        width: Of the images.
+    Its `labels` are (N,) int64, its `height` and `width` those of the images.
 
     Args:
         folder: The artifact of `prepare`.

@@ -84,14 +84,9 @@ def read_snapshot(path: Path, like: Averages) -> Averages:
 def averaged_weights(
     folder: Path, averages: AveragesParams | None, step: int, length: float, like: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Combine the average of any length at a checkpoint, summed in float64 from its snapshots.
+    """Combine the average of any length (sigma_rel) at a checkpoint, summed in float64 from its snapshots.
 
-    Args:
-        folder: The checkpoint.
-        averages: What its model keeps.
-        step: Its iteration.
-        length: sigma_rel of the average.
-        like: The network's tensors, for their names, shapes and dtypes.
+    Its model keeps `averages`, and its network has tensors of the names, shapes and dtypes of `like`.
 
     Raises:
         UserError: The model keeps no averages, a snapshot is missing, or snapshots cannot represent the length.

@@ -46,10 +46,8 @@ def forward_flops(model: AnyModel) -> int:
 def network_cost(network: NetworkParams, out_channels: int | None = None) -> Cost:
     """Count a network's parameters and operations.
 
-    Args:
-        network: The section of a UNet, an upsampler or a classifier.
-        out_channels: Output channels of a UNet or an upsampler, ignored for a classifier. None means twice those of
-            an image, because all of the paper's networks learn the variance, too.
+    No output channels mean twice those of an image: all of the paper's networks learn the variance, too. A classifier
+    has its own.
     """
     if out_channels is None:
         out_channels = 2 * network.image_channels

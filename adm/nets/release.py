@@ -105,10 +105,7 @@ def to_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
     """Read the weights of a network from a file in the released format.
 
-    Args:
-        path: A `.pt` file of tensors only, in any floating dtype.
-        network: The network that they must fit; it may be on the meta device.
-        owner: The network's name in messages, such as "preset 'imagenet64'".
+    The network that they must fit may be on the meta device; `owner` is its name in messages.
 
     Returns:
         Float32 tensors under our names, in the order of the network's state dict, mapped from a file of float32.
@@ -166,11 +163,8 @@ def shapes(state: Mapping[str, Tensor]) -> Shapes:
 def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDtype = "float32") -> None:
     """Write the weights of a network in the released format; the bytes depend only on the arguments.
 
-    Args:
-        path: The `.pt` file to write: tensors by their released names, in the released order.
-        weights: The network's state dict, under our names, of any floating dtype.
-        dtype: "float16" stores the torso's convolutions in half precision, attention projections included, and
-            leaves normalisations, embeddings and the output in float32, as the released code does.
+    Weights are the network's state dict, under our names, of any floating dtype. "float16" stores the torso's
+    convolutions in half precision, attention projections included, and leaves the rest in float32.
 
     Raises:
         UserError: A weight is NaN, infinite or beyond the dtype's range. Nothing is written.

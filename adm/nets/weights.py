@@ -22,9 +22,7 @@ NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
 def network_of(params: NetworkParams, out_channels: int) -> nn.Module:
     """Build the network of a section; torch's global generator draws its initial weights.
 
-    Args:
-        params: The section of a UNet, an upsampler or a classifier.
-        out_channels: Output channels of a UNet or an upsampler; a classifier has its own.
+    A classifier has output channels of its own.
     """
     if isinstance(params, ClassifierParams):
         return Classifier(params)
