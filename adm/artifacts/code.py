@@ -73,12 +73,8 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
 
     Parsing the modules takes a fifth of a second, so hashes are kept in the user's cache, by the bytes of the package.
 
-    Args:
-        verb: The stage, `adm/stages/<verb>.py`, or one of `STAGES`.
-        rows: The rows of registries that a job's sections name, from `adm.config.registry.rows_in`.
-
-    Returns:
-        64 hexadecimal digits.
+    The stage is `adm/stages/<verb>.py`, or one of `STAGES`; `rows` are those of registries that a job's sections name,
+    from `adm.config.registry.rows_in`.
     """
     kept = _cached() / hashlib.sha256("+".join([verb, *rows]).encode()).hexdigest()
     if kept.exists():
@@ -240,13 +236,9 @@ def _definition(module: str, name: str) -> tuple[str, ast.stmt | None]:
 
 
 def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece]:
-    """The pieces that the imports in a node name.
+    """The pieces that the imports in a node of a module name, or the one of them that binds the name `only`.
 
-    Args:
-        module: The module that imports.
-        node: A tree, or one statement.
-        user: The tree that uses what is imported: of a module of declarations it takes the attributes that it mentions.
-        only: Of one statement, the name to look for; "" is all.
+    Of a module of declarations, `user` takes the attributes that it mentions.
     """
     found: list[Piece] = []
     for each in _without_types(node):

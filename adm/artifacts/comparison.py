@@ -175,10 +175,7 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
 def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
     """Give a table's other files the kind of its csv, and a figure's that of its png, if close or measured.
 
-    Args:
-        path: The file's path in its results folder.
-        compared: How it compares by itself.
-        others: Every artifact of the folder by its path.
+    `others` are all artifacts of the folder by their paths in it, of which `path` is one.
     """
     twin = path.with_suffix(RENDERED.get(path.suffix, path.suffix))
     judge = others.get(twin.as_posix())

@@ -35,11 +35,7 @@ def download(file: PublishedFile, out: Path) -> None:
     """Download a file, or copy it if its URL is of scheme `file`.
 
     The bytes are kept beside `out` under the ending `.part` until the file is complete. A later call resumes from
-    there, if the server says that its file has not changed.
-
-    Args:
-        file: Its URL, and what is known of its size and its checksums.
-        out: The file to write. An existing file is replaced, unless it has the checksums.
+    there, if the server says that its file has not changed. An existing `out` is replaced, unless it has the checksums.
 
     Raises:
         UserError: The host cannot be reached, it has no such file, it sends from https to http for a file of which no
@@ -120,7 +116,9 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
             raise UserError(f"{file.url}: has {size} bytes, not {file.size}; nothing was downloaded")
         if start == 0:
             _discard(part)
-            _mark(part).write_text(_version(response), encoding="utf-8")
+            # What identifies this version of the file, or "". Weak tags are ignored: different files may share one.
+            tag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+            _mark(part).write_text(date if not tag or tag.startswith("W/") else tag, encoding="utf-8")
         bar = progress(total=size, unit="B", name=part.name.removesuffix(".part"), initial=start)
         with part.open("ab") as opened, bar:
             for piece in response.iter_content(PIECE):
@@ -129,12 +127,6 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
     # A server may send less of a range than it was asked for; that the rest of it came, requests has checked.
     if size is not None and _length(part) < size:
         raise ChunkedEncodingError(f"{_length(part)} of {size} bytes came")
-
-
-def _version(response: requests.Response) -> str:
-    """What identifies this version of the file, or "". Weak tags are ignored: different files may share one."""
-    tag = response.headers.get("ETag", "")
-    return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 
 
 def _difference(path: Path, file: PublishedFile) -> str | None:

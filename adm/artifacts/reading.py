@@ -138,13 +138,10 @@ def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
 def read_npz(
     path: Path, expected: Mapping[str, tuple[str, Shape]], mapped: Collection[str] = ()
 ) -> dict[str, NDArray[Any]]:
-    """Read arrays of an npz, pickles refused.
+    """Read the arrays of an npz of which dtype and shape are given, pickles refused.
 
-    Args:
-        path: The file.
-        expected: For each array wanted, its dtype and shape.
-        mapped: Those to map into memory, read-only, if they are not compressed. The archive's checksum is not checked
-            then: it would take reading them whole. So the file's hash must have been checked.
+    Those that are `mapped` are mapped into memory, read-only, if they are not compressed. Their checksum is not checked
+    then, which would take reading them whole, so the file's hash must have been.
 
     Raises:
         UserError: The file is missing, truncated or no npz, lacks an array, or holds one of another dtype or shape,

@@ -20,11 +20,9 @@ def released_folder() -> Path:
 
 
 def released_path(name: str, to: Path | None = None) -> Path:
-    """Tell where a released file lies, or would lie.
+    """Tell where a released file lies, or would lie, by its key in RELEASED or the name of its file.
 
-    Args:
-        name: A key of RELEASED, or the name of a file in it.
-        to: Its folder, or the file itself if that has the same ending; None means `released_folder()`.
+    That is in `released_folder()`, or in the folder `to`, which may be the file itself if it has the same ending.
 
     Raises:
         UserError: There is no such name.
