@@ -83,11 +83,11 @@ def open_network(
             raise UserError(f"preset {preset!r}: is not used; the manifest of {path} tells its network")
         if not (path / MANIFEST).exists():
             raise UserError(f"{path}: is no checkpoint: it holds no {MANIFEST}; give results/NAME/checkpoints/KEY")
-        model = _changed(checkpoint_model(path), schedule, attention_order)
+        model = _changed(_checkpoint_model(path), schedule, attention_order)
         weights = read_tensors(path / "ema.safetensors", model_network(model).state_dict())
     else:
         if path.suffix == ".safetensors":
-            preset = preset_of(path, preset)
+            preset = _preset_of(path, preset)
             weights = read_tensors(path, preset_network(preset).state_dict())
         else:
             preset = preset or _identified(path)
@@ -96,20 +96,6 @@ def open_network(
     network = model_network(model)
     network.load_state_dict(weights, assign=True)
     return Opened(path, network.to(device).eval().requires_grad_(False), model, preset)
-
-
-def checkpoint_model(folder: Path) -> AnyModel:
-    """Read the model of a checkpoint, as its manifest describes it.
-
-    Raises:
-        UserError: The folder is no checkpoint, a file of it changed, or its manifest describes no model.
-    """
-    section = read_manifest(folder, "init", "train", "adopt").params.get("model")
-    try:
-        model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
-        return model
-    except ValidationError as error:
-        raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
 
 
 def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
@@ -123,12 +109,17 @@ def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, sour
         write_tensors(partial, weights, {ORIGIN: origin})
 
 
-def preset_of(path: Path, preset: str | None) -> str:
-    """Read the preset in the metadata of a `.safetensors` file, which must be the given one if both are there.
+def _checkpoint_model(folder: Path) -> AnyModel:
+    section = read_manifest(folder, "init", "train", "adopt").params.get("model")
+    try:
+        model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
+        return model
+    except ValidationError as error:
+        raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
 
-    Raises:
-        UserError: The file is missing or unreadable, is of another preset or an unknown one, or none is told.
-    """
+
+def _preset_of(path: Path, preset: str | None) -> str:
+    """The preset in the metadata of a `.safetensors` file, which must be the given one if both are there."""
     with readable(path, "is no readable safetensors file"), safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         found = str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else preset
