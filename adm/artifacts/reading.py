@@ -164,12 +164,12 @@ def stream_npz(path: Path, name: str, expected: tuple[str, Shape] | None = None)
             streamed.
     """
     array = open_array(path, name)
-    if expected is not None:
-        array.require(*expected)
     if not array.shape:
         raise UserError(f"{array.place}: is a single value, not an array of rows")
     if array.order == "F":
         raise UserError(f"{array.place}: is in Fortran order; store numpy.ascontiguousarray of it")
+    if expected is not None:
+        array.require(*expected)
     return array
 
 

@@ -93,13 +93,8 @@ def open_images(path: Path, limit: int | None = None) -> Images:
 
 def open_npz(path: Path, limit: int | None = None) -> Images:
     """Open the images `arr_0` of an npz, and its labels `arr_1` if it has them; see `open_images`."""
-    array = stream_npz(path, "arr_0")
-    place = f"{path}: arr_0"
-    if array.dtype != np.uint8:
-        raise UserError(f"{place}: has dtype {array.dtype}, not uint8; images are bytes from 0 to 255")
-    if len(array.shape) != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
-        raise UserError(f"{place}: has shape {array.shape}, not (images, height, width, 3)")
-    count = _counted(place, array.shape[0], limit)
+    array = stream_npz(path, "arr_0", ("uint8", (None, None, None, 3)))
+    count = _counted(array.place, array.shape, limit)
 
     def chunks(length: int) -> Iterator[Pixels]:
         left = count
@@ -127,9 +122,9 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
     Raises:
         UserError: The array is none of images, or has fewer than `limit`.
     """
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3:
         raise UserError(f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)")
-    count = _counted(name, len(array), limit)
+    count = _counted(name, array.shape, limit)
     return Images(
         path=Path(name),
         count=count,
@@ -159,7 +154,7 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
     if not names:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
     total = len(names)
-    names = names[: _counted(str(folder), total, limit)]
+    names = names[: _counted(str(folder), (total,), limit)]
     size = read_image(folder / names[0], as_stored=True).shape[:2]
 
     def read(name: str) -> Pixels:
@@ -210,9 +205,9 @@ def _names(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def _counted(place: str, total: int, limit: int | None) -> int:
-    if total == 0:
+def _counted(place: str, shape: tuple[int, ...], limit: int | None) -> int:
+    if 0 in shape:
         raise UserError(f"{place}: holds no image")
-    if limit is not None and limit > total:
-        raise UserError(f"{place}: holds {total} images, fewer than the {limit} asked for")
-    return total if limit is None else limit
+    if limit is not None and limit > shape[0]:
+        raise UserError(f"{place}: holds {shape[0]} images, fewer than the {limit} asked for")
+    return shape[0] if limit is None else limit
