@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 
 from platformdirs import user_cache_path
 
-from adm.config.registry import REGISTRIES
 from adm.errors import UserError, brief
 
 PACKAGE = Path(__file__).parents[1]
@@ -74,12 +73,8 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
 
     Parsing the modules takes a fifth of a second, so hashes are kept in the user's cache, by the bytes of the package.
 
-    Args:
-        verb: The stage, `adm/stages/<verb>.py`, or one of `STAGES`.
-        rows: The rows of registries that a job's sections name, from `adm.config.registry.rows_in`.
-
-    Returns:
-        64 hexadecimal digits.
+    The stage is `adm/stages/<verb>.py`, or one of `STAGES`; `rows` are those of registries that a job's sections name,
+    from `adm.config.registry.rows_in`.
     """
     kept = _cached() / hashlib.sha256("+".join([verb, *rows]).encode()).hexdigest()
     if kept.exists():
@@ -167,11 +162,7 @@ def _registry(piece: Piece) -> Any:
     value = getattr(node, "value", None)
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry"):
         return None
-    what = value.args[0]
-    assert isinstance(what, ast.Constant)
-    assert isinstance(what.value, str), piece
-    import_module(piece.module)  # which adds it to all registries
-    return REGISTRIES[what.value]
+    return getattr(import_module(piece.module), piece.name)
 
 
 def _row(row: Any) -> tuple[str, list[Piece]]:
@@ -228,24 +219,26 @@ def _read(piece: Piece) -> tuple[str | None, list[Piece]]:
 def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
     """The classes of declarations that an annotation names, itself or by aliases."""
     for name in {each.id for each in ast.walk(annotation) if isinstance(each, ast.Name)}:
-        piece, bound = Piece(module, name), _bindings(module).get(name)
-        while isinstance(bound, ast.ImportFrom) and bound.module and declares(bound.module):
-            piece = Piece(bound.module, name)
-            bound = _bindings(bound.module).get(name)
+        home, bound = _definition(module, name)
         if isinstance(bound, ast.ClassDef):
-            yield piece
+            yield Piece(home, name)
         elif isinstance(bound, ast.Assign):
-            yield from _classes(piece.module, bound.value)
+            yield from _classes(home, bound.value)
+
+
+def _definition(module: str, name: str) -> tuple[str, ast.stmt | None]:
+    """The module of declarations that binds a name which another one may only import, and the statement."""
+    bound = _bindings(module).get(name)
+    while isinstance(bound, ast.ImportFrom) and bound.module and declares(bound.module):
+        module = bound.module
+        bound = _bindings(module).get(name)
+    return module, bound
 
 
 def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece]:
-    """The pieces that the imports in a node name.
+    """The pieces that the imports in a node of a module name, or the one of them that binds the name `only`.
 
-    Args:
-        module: The module that imports.
-        node: A tree, or one statement.
-        user: The tree that uses what is imported: of a module of declarations it takes the attributes that it mentions.
-        only: Of one statement, the name to look for; "" is all.
+    Of a module of declarations, `user` takes the attributes that it mentions.
     """
     found: list[Piece] = []
     for each in _without_types(node):
@@ -282,8 +275,11 @@ def _is_followed(module: str) -> bool:
 def _attributes(module: str, name: str, user: ast.AST | None) -> list[Piece]:
     """The definitions of a module of declarations that a tree mentions as attributes of a name."""
     nodes = ast.walk(user) if user is not None else ()
-    mentioned = (each for each in nodes if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name))
-    return [Piece(module, each.attr) for each in mentioned if each.value.id == name]  # type: ignore[attr-defined]
+    return [
+        Piece(module, each.attr)
+        for each in nodes
+        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == name
+    ]
 
 
 def _without_types(node: ast.AST) -> Iterator[ast.AST]:
@@ -328,16 +324,9 @@ def _refuses(node: ast.stmt) -> bool:
 
 def _is_section(module: str, node: ast.ClassDef) -> bool:
     """Whether a class derives from pydantic's model, directly or by classes of declarations."""
-    for base in node.bases:
-        name = getattr(base, "id", "")
-        bound = _bindings(module).get(name)
-        if name == "BaseModel" or (isinstance(bound, ast.ClassDef) and _is_section(module, bound)):
-            return True
-        if isinstance(bound, ast.ImportFrom) and bound.module and declares(bound.module):
-            parent = _bindings(bound.module).get(name)
-            if isinstance(parent, ast.ClassDef) and _is_section(bound.module, parent):
-                return True
-    return False
+    names = [getattr(base, "id", "") for base in node.bases]
+    parents = [_definition(module, name) for name in names]
+    return "BaseModel" in names or any(isinstance(of, ast.ClassDef) and _is_section(home, of) for home, of in parents)
 
 
 def verbs() -> list[str]:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import zip_longest
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -17,9 +16,9 @@ from PIL import Image
 
 from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST
-from adm.artifacts.reading import ARRAYS, open_arrays, read_json
+from adm.artifacts.reading import ARRAYS, open_arrays, read_json, readable
 from adm.artifacts.seal import MADE_WITH, SEAL
-from adm.errors import UserError, brief
+from adm.errors import UserError
 
 CHUNK = 1 << 18
 """Numbers compared at a time: about 10 MB with all that is computed from them."""
@@ -113,29 +112,33 @@ class Compared:
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two things differ.
+    """What differs.
 
     Attributes:
-        where: The place; "" for the whole.
         words: What was found.
+        where: The place; "" for the whole.
         apart: How far apart the numbers are; infinity for anything else.
         is_close: Whether that is within the tolerance.
         is_measured: Whether it is of what is measured in seconds.
     """
 
-    where: str
     words: str
+    where: str = ""
     apart: float = math.inf
     is_close: bool = False
     is_measured: bool = False
 
-    def inside(self, place: str, separator: str = ": ", is_measured: bool = False) -> "Difference":
-        """Place the same difference inside something larger."""
-        where = f"{place}{separator}{self.where}" if self.where else place
-        return replace(self, where=where, is_measured=self.is_measured or is_measured)
+    @property
+    def kind(self) -> Kind:
+        """How two things compare that differ in this alone."""
+        return Kind.MEASURED if self.is_measured else Kind.CLOSE if self.is_close else Kind.DIFFERENT
 
     def __str__(self) -> str:
         return f"{self.where}: {self.words}" if self.where else self.words
+
+
+Leaf = tuple[str, Any, bool]
+"""A value in a file: its place, itself, and whether it is measured in seconds."""
 
 
 def compare_artifacts(a: Artifact, b: Artifact, tolerance: Tolerance) -> Compared:
@@ -172,10 +175,7 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
 def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
     """Give a table's other files the kind of its csv, and a figure's that of its png, if close or measured.
 
-    Args:
-        path: The file's path in its results folder.
-        compared: How it compares by itself.
-        others: Every artifact of the folder by its path.
+    `others` are all artifacts of the folder by their paths in it, of which `path` is one.
     """
     twin = path.with_suffix(RENDERED.get(path.suffix, path.suffix))
     judge = others.get(twin.as_posix())
@@ -186,50 +186,46 @@ def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compa
 
 def _judge(differences: Iterable[Difference]) -> Compared:
     """The kind of two files whose bytes differ, with the worst of their differences."""
-    found = list(differences)
-    for kind, which in (
-        (Kind.DIFFERENT, [one for one in found if not one.is_measured and not one.is_close]),
-        (Kind.MEASURED, [one for one in found if one.is_measured]),
-        (Kind.CLOSE, found),
-    ):
-        if which:
-            return Compared(kind, str(max(which, key=lambda one: one.apart)))
-    return Compared(Kind.CLOSE, "the same content, stored in other bytes")
+    ranks = [Kind.CLOSE, Kind.MEASURED, Kind.DIFFERENT]
+    equal = Difference("the same content, stored in other bytes", is_close=True)
+    worst = max(differences, key=lambda one: (ranks.index(one.kind), one.apart), default=equal)
+    return Compared(worst.kind, str(worst))
 
 
 def _differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
     if a.suffix in ARRAYS:
         yield from _array_differences(a, b, tolerance)
     elif a.suffix == ".csv":
-        yield from _csv_differences(a, b, tolerance)
-    elif a.suffix == ".png":
-        ours, theirs = _pixels(a), _pixels(b)
-        if ours.shape != theirs.shape:
-            yield Difference("", f"an image of shape {ours.shape}, there {theirs.shape}")
-        elif found := _largest([(ours.ravel(), theirs.ravel())], ours.shape, "C", tolerance):
-            yield found.inside("pixel", " ", is_measured=a.stem == FIGURE)
+        yield from _compare_leaves(_cells(a), _cells(b), tolerance)
     elif a.suffix in (".md", ".tex"):
-        for number, (x, y) in enumerate(zip_longest(_lines(a), _lines(b), fillvalue=""), start=1):
-            yield from (found.inside(f"line {number}") for found in compare_texts(x, y, tolerance))
+        ours, theirs = ([(f"line {n}", line, False) for n, line in enumerate(_lines(path), start=1)] for path in (a, b))
+        yield from _compare_leaves(ours, theirs, tolerance)
+    elif a.suffix == ".png":
+        x, y = _pixels(a), _pixels(b)
+        if x.shape != y.shape:
+            yield Difference(f"an image of shape {x.shape}, there {y.shape}")
+        elif found := _largest("pixel ", [(x.ravel(), y.ravel())], x.shape, "C", tolerance):
+            yield replace(found, is_measured=a.stem == FIGURE)
     else:
-        yield Difference("", "its bytes differ")
+        yield Difference("its bytes differ")
 
 
 def _array_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
     ours, theirs = open_arrays(a), open_arrays(b)
     for name in sorted(ours.keys() | theirs.keys()):
         if name not in ours or name not in theirs:
-            yield Difference(name, f"is missing {'here' if name in theirs else 'there'}")
+            yield Difference(f"is missing {'here' if name in theirs else 'there'}", name)
             continue
         x, y = ours[name], theirs[name]
         if (x.dtype, x.shape, x.order) != (y.dtype, y.shape, y.order):
             here, there = (f"{one.dtype} of shape {one.shape} in order {one.order}" for one in (x, y))
-            yield Difference(name, f"{here}, there {there}")
-        elif found := _largest(zip(x.chunks(CHUNK), y.chunks(CHUNK), strict=True), x.shape, x.order, tolerance):
-            yield found.inside(name, "") if name else found
+            yield Difference(f"{here}, there {there}", name)
+        elif found := _largest(name, zip(x.chunks(CHUNK), y.chunks(CHUNK), strict=True), x.shape, x.order, tolerance):
+            yield found
 
 
 def _largest(
+    place: str,
     pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]],
     shape: tuple[int, ...],
     order: Literal["F", "C"],
@@ -242,8 +238,9 @@ def _largest(
         apart, is_close = _apart(x, y, tolerance)
         num_different += int(np.count_nonzero(apart))
         most = int(np.argmax(apart if is_close.all() else np.where(is_close, -1.0, apart)))
-        index = [int(place) for place in np.unravel_index(start + most, shape, order=order)] if shape else ""
-        here = Difference(str(index), f"{x[most]}, there {y[most]}", float(apart[most]), bool(is_close[most]))
+        index = [int(number) for number in np.unravel_index(start + most, shape, order=order)] if shape else ""
+        words = f"{x[most]}, there {y[most]}"
+        here = Difference(words, f"{place}{index}", float(apart[most]), bool(is_close[most]))
         if apart[most] and (found is None or (not here.is_close, here.apart) > (not found.is_close, found.apart)):
             found = here
         start += len(x)
@@ -269,8 +266,9 @@ def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDAr
 def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
     """Compare the content of two files, and separately how they were made."""
     (content, made), (other, other_made) = (_split(read_json(path), path.name == MANIFEST) for path in (a, b))
-    differences = list(compare_values(content, other, tolerance, str(made.get("stage"))))
-    making = next(compare_values(made, other_made, Tolerance(0.0, 0.0)), None)
+    stage = str(made.get("stage"))
+    differences = list(_compare_leaves(_leaves(content, stage), _leaves(other, stage), tolerance))
+    making = next(_compare_leaves(_leaves(made), _leaves(other_made), Tolerance(0.0, 0.0)), None)
     made_otherwise = "" if making is None else str(making)
     if not differences:
         return Compared(Kind.REMADE, made_otherwise or "the hashes of its files, or its layout", made_otherwise)
@@ -285,84 +283,73 @@ def _split(content: dict[str, Any], is_manifest: bool) -> tuple[dict[str, Any], 
     return {**said, CONTENT: made.get(CONTENT, {})}, {key: made[key] for key in MADE if key in made}
 
 
-def compare_values(a: Any, b: Any, tolerance: Tolerance, stage: str = "") -> Iterator[Difference]:
-    """Compare two JSON values recursively, down to their numbers; `stage` made them."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        yield from _compare_objects(a, b, tolerance, stage)
-    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for number, (x, y) in enumerate(zip(a, b, strict=True)):
-            yield from (_within(f"[{number}]", found) for found in compare_values(x, y, tolerance, stage))
-    elif isinstance(a, str) and isinstance(b, str):
+def _leaves(value: Any, stage: str = "", place: str = "", is_measured: bool = False) -> Iterator[Leaf]:
+    """The values in a JSON value that `stage` made, but for what tells how a run of a curve was made."""
+    if isinstance(value, dict) and value:
+        measured = THROUGHPUT if stage == "throughput" else frozenset()
+        if stage == "claims" and SPEED in str(value.get("measure", "")):
+            measured = FINDINGS
+        for key, inner in value.items():
+            if key != MADE_BY:
+                yield from _leaves(inner, stage, f"{place}.{key}" if place else key, is_measured or key in measured)
+    elif isinstance(value, list) and value:
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, stage, f"{place}[{number}]", is_measured)
+    else:
+        yield place, value, is_measured
+
+
+def _cells(path: Path) -> Iterator[Leaf]:
+    """The columns of a csv, and its cells."""
+    with readable(path, "is no readable csv"):
+        columns, *rows = csv.reader(_lines(path))
+    yield "its columns", ", ".join(columns), False
+    for number, cells in enumerate(rows, start=1):
+        row = dict(zip(columns, cells, strict=False))
+        measured = FINDINGS if SPEED in row.get("measure", "") else LOG_COLUMNS
+        measured |= TABLE_COLUMNS if path.stem == TABLE else frozenset()
+        yield f"row {number}", len(cells), False
+        for column, cell in row.items():
+            yield f"row {number}, {column}", cell, column in measured
+
+
+def _compare_leaves(a: Iterable[Leaf], b: Iterable[Leaf], tolerance: Tolerance) -> Iterator[Difference]:
+    ours, theirs = ({place: (value, is_measured) for place, value, is_measured in leaves} for leaves in (a, b))
+    for place, (value, is_measured) in (ours | theirs).items():
+        if place not in ours or place not in theirs:
+            missing = f"is missing {'here' if place in theirs else 'there'}"
+            yield Difference(missing, place, is_measured=is_measured)
+        else:
+            for found in _compare_values(ours[place][0], value, tolerance):
+                yield replace(found, where=place, is_measured=is_measured)
+
+
+def _compare_values(a: Any, b: Any, tolerance: Tolerance) -> Iterator[Difference]:
+    if isinstance(a, str) and isinstance(b, str):
         yield from compare_texts(a, b, tolerance)
     elif {type(a), type(b)} <= {int, float}:
         yield from _compare_numbers(a, b, tolerance)
     elif type(a) is not type(b) or a != b:
-        yield Difference("", f"{_short(a)}, there {_short(b)}")
-
-
-def _compare_objects(a: dict[str, Any], b: dict[str, Any], tolerance: Tolerance, stage: str) -> Iterator[Difference]:
-    measured = _measured_keys(stage, a)
-    # Each run of a curve tells how it was made.
-    for key in dict.fromkeys(name for name in [*a, *b] if name != MADE_BY):
-        if key not in a or key not in b:
-            yield Difference(key, f"is missing {'here' if key in b else 'there'}", is_measured=key in measured)
-        else:
-            for found in compare_values(a[key], b[key], tolerance, stage):
-                yield _within(key, found, key in measured)
-
-
-def _within(place: str, found: Difference, is_measured: bool = False) -> Difference:
-    return found.inside(place, "" if found.where.startswith("[") else ".", is_measured)
-
-
-def _measured_keys(stage: str, content: Mapping[str, Any]) -> frozenset[str]:
-    if stage == "throughput":
-        return THROUGHPUT
-    return FINDINGS if stage == "claims" and SPEED in str(content.get("measure", "")) else frozenset()
-
-
-def _csv_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
-    try:
-        (columns, *rows), (others, *there) = (csv.reader(_lines(path)) for path in (a, b))
-    except (csv.Error, ValueError) as error:
-        raise UserError(f"{a}: is no readable csv, or {b} ({brief(error)})") from error
-    if columns != others:
-        yield Difference("its columns", f"{', '.join(columns)}; there {', '.join(others)}")
-        return
-    for number, (x, y) in enumerate(zip_longest(rows, there), start=1):
-        if x is None or y is None or len(x) != len(y):
-            yield Difference(f"row {number}", "is missing or longer on one side")
-            return
-        row = dict(zip(columns, x, strict=False))
-        for column, ours, theirs in zip(columns, x, y, strict=False):
-            measured = column in FINDINGS if SPEED in row.get("measure", "") else column in LOG_COLUMNS
-            measured |= a.stem == TABLE and column in TABLE_COLUMNS
-            for found in compare_texts(ours, theirs, tolerance):
-                yield found.inside(f"row {number}, {column}", is_measured=measured)
+        yield Difference(f"{_short(a)}, there {_short(b)}")
 
 
 def _lines(path: Path) -> list[str]:
     """The lines of a text; the last ones of a log are not data: the fingerprint of its params, and its seal."""
-    try:
+    with readable(path, "is no readable text"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except UnicodeError as error:
-        raise UserError(f"{path}: is no readable text ({brief(error)})") from error
     return [line for line in lines if not line.startswith((f"# {MADE_WITH} ", f"# {SEAL} "))]
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGBA"))
-    except Exception as error:  # damaged bytes make PIL raise nearly anything
-        raise UserError(f"{path}: is no readable png ({brief(error)})") from error
+    with readable(path, "is no readable png"), Image.open(path) as image:
+        return np.asarray(image.convert("RGBA"))
 
 
 def compare_texts(a: str, b: str, tolerance: Tolerance) -> Iterator[Difference]:
     """Compare words exactly and numbers by value; blanks and the rules of tables are ignored."""
     a, b = (re.sub("-{2,}", "--", " ".join(text.split())) for text in (a, b))
     if NUMBER.sub("0", a) != NUMBER.sub("0", b):
-        yield Difference("", f"{_short(a)}, there {_short(b)}")
+        yield Difference(f"{_short(a)}, there {_short(b)}")
         return
     for x, y in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
         if x != y:
@@ -375,7 +362,7 @@ def _compare_numbers(a: float, b: float, tolerance: Tolerance) -> Iterator[Diffe
     apart = abs(a - b)
     is_whole = isinstance(a, int) and isinstance(b, int)
     limit = tolerance.atol + (0.0 if is_whole else tolerance.rtol * max(abs(a), abs(b)))
-    yield Difference("", f"{a}, there {b}", float(apart), math.isfinite(apart) and apart <= limit)
+    yield Difference(f"{a}, there {b}", "", float(apart), math.isfinite(apart) and apart <= limit)
 
 
 def _parse(number: str) -> float:

@@ -35,11 +35,7 @@ def download(file: PublishedFile, out: Path) -> None:
     """Download a file, or copy it if its URL is of scheme `file`.
 
     The bytes are kept beside `out` under the ending `.part` until the file is complete. A later call resumes from
-    there, if the server says that its file has not changed.
-
-    Args:
-        file: Its URL, and what is known of its size and its checksums.
-        out: The file to write. An existing file is replaced, unless it has the checksums.
+    there, if the server says that its file has not changed. An existing `out` is replaced, unless it has the checksums.
 
     Raises:
         UserError: The host cannot be reached, it has no such file, it sends from https to http for a file of which no
@@ -74,9 +70,11 @@ def _receive(file: PublishedFile, part: Path) -> None:
             _receive_once(file, part)
             return
         except RequestException as error:
-            failures = 1 if _length(part) > before else failures + 1
-            if not _may_pass(error):
+            status = None if error.response is None else error.response.status_code
+            lost = isinstance(error, (NotConnectedError, Timeout, ChunkedEncodingError))
+            if status not in PASSING and (not lost or isinstance(error, SSLError)):
                 raise UserError(f"{file.url}: {brief(error)}") from error
+            failures = 1 if _length(part) > before else failures + 1
             if failures == TRIES:
                 raise UserError(
                     f"{file.url}: {brief(error)}, {TRIES} times; {_length(part)} bytes are here; run again, or "
@@ -98,7 +96,11 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
     # With another encoding the declared length would not be the length of the file.
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-", "If-Range": mark} if start else {})}
     with requests.get(file.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        _check_way(file, response)
+        ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
+        if urlsplit(file.url).scheme == "https" and "http" in ways and not (file.sha256 or file.md5):
+            raise UserError(
+                f"{file.url}: leads to {response.url} by plain http, where anyone may change it; give its sha256"
+            )
         extent, _, total = response.headers.get("Content-Range", "").partition("/")
         resumed = response.status_code == 206
         if response.status_code == 416 or (resumed and not extent.startswith(f"bytes {start}-")):
@@ -114,7 +116,9 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
             raise UserError(f"{file.url}: has {size} bytes, not {file.size}; nothing was downloaded")
         if start == 0:
             _discard(part)
-            _mark(part).write_text(_version(response), encoding="utf-8")
+            # What identifies this version of the file, or "". Weak tags are ignored: different files may share one.
+            tag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+            _mark(part).write_text(date if not tag or tag.startswith("W/") else tag, encoding="utf-8")
         bar = progress(total=size, unit="B", name=part.name.removesuffix(".part"), initial=start)
         with part.open("ab") as opened, bar:
             for piece in response.iter_content(PIECE):
@@ -123,21 +127,6 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
     # A server may send less of a range than it was asked for; that the rest of it came, requests has checked.
     if size is not None and _length(part) < size:
         raise ChunkedEncodingError(f"{_length(part)} of {size} bytes came")
-
-
-def _check_way(file: PublishedFile, response: requests.Response) -> None:
-    """Refuse a redirect from https to plain http, unless a checksum is known."""
-    ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
-    if urlsplit(file.url).scheme == "https" and "http" in ways and not (file.sha256 or file.md5):
-        raise UserError(
-            f"{file.url}: leads to {response.url} by plain http, where anyone may change it; give its sha256"
-        )
-
-
-def _version(response: requests.Response) -> str:
-    """What identifies this version of the file, or "". Weak tags are ignored: different files may share one."""
-    tag = response.headers.get("ETag", "")
-    return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 
 
 def _difference(path: Path, file: PublishedFile) -> str | None:
@@ -151,12 +140,6 @@ def _difference(path: Path, file: PublishedFile) -> str | None:
             if digest != wanted:
                 return f"{name} {digest}, not {wanted}"
     return None
-
-
-def _may_pass(error: RequestException) -> bool:
-    if isinstance(error, HTTPError):
-        return error.response is not None and error.response.status_code in PASSING
-    return isinstance(error, (NotConnectedError, Timeout, ChunkedEncodingError)) and not isinstance(error, SSLError)
 
 
 def _length(part: Path) -> int:

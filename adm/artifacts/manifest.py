@@ -129,23 +129,18 @@ def read_made_by(folder: Path, *stages: str) -> Manifest:
 
 
 def require_section(folder: Path, section: Config, *stages: str) -> None:
-    """Refuse an artifact that was made with another section than the params file has now.
+    """Refuse an artifact of any of the stages that was made with another section than the params file has now.
 
     Raises:
         UserError: The section differs, there is no such artifact, or another stage made it.
     """
-    params = read_made_by(folder, *stages).params
-    name = next((name for name in ("run", "reference", "published") if name in params), "run")
-    require_params(folder, {"params": params}, {name: section})
+    made_by = read_made_by(folder, *stages).model_dump()
+    name = next((name for name in ("run", "reference", "published") if name in made_by["params"]), "run")
+    require_params(folder, made_by, {name: section})
 
 
 def require_params(path: Path, made_by: Any, sections: Mapping[str, Config]) -> None:
-    """Refuse an artifact that was made with other sections than the params file has now.
-
-    Args:
-        path: The artifact, for the message.
-        made_by: What the artifact says made it: the result of `provenance`, or anything if it was changed.
-        sections: The sections of the params file, by their names in `made_by`.
+    """Refuse an artifact of which `made_by` tells that it was made with other sections than the params file has now.
 
     Raises:
         UserError: A section differs or is missing in the artifact.
@@ -173,10 +168,7 @@ def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str =
 def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifest:
     """Read an artifact's manifest and check that its files are those that were written.
 
-    Args:
-        folder: The artifact.
-        stages: Those that may have made it.
-        checked: Which files to check, where other processes check the rest.
+    Of these only the `checked` ones are, in the manifest's order, where other processes check the rest.
 
     Raises:
         UserError: There is no such artifact, another stage made it, or a file is missing or has other content.

@@ -26,13 +26,6 @@ MOST_INFLATED = {ZIP_STORED: 1, ZIP_DEFLATED: 1032}
 LOCAL_HEADER = struct.Struct("<26x2H")
 """The beginning of an entry of a zip: it ends with the lengths of the entry's name and of the extra field behind it."""
 
-SAFETENSORS = {
-    "BOOL": "?",
-    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "UI" for size in (1, 2, 4, 8)},
-    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
-}
-"""Numpy's dtypes by those of safetensors; numpy has no other of them."""
-
 ARRAYS = frozenset({".npy", ".npz", ".safetensors"})
 """Endings of the files that `open_arrays` takes."""
 
@@ -48,13 +41,13 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in a file, whose header is checked and whose numbers are read on demand.
+    """An array in a file, whose header is checked; reading its numbers raises UserError if the file is damaged.
 
     Attributes:
         place: The file, and the array's name in it.
         dtype: Its dtype, of numbers.
         shape: Its shape.
-        is_fortran: Whether its first axis is the fastest, as stored.
+        order: "F" if its first axis is the fastest, as stored, else "C".
         open: Opens a stream in which the array's bytes begin after `skip` bytes.
         skip: How many bytes come first.
         offset: The byte of the file at which the array begins; None if it is compressed.
@@ -63,7 +56,7 @@ class StoredArray:
     place: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    is_fortran: bool
+    order: Literal["F", "C"]
     open: Callable[[], AbstractContextManager[IO[bytes]]]
     skip: int = 0
     offset: int | None = None
@@ -72,11 +65,6 @@ class StoredArray:
     def size(self) -> int:
         """How many numbers it has."""
         return math.prod(self.shape)
-
-    @property
-    def order(self) -> Literal["F", "C"]:
-        """The order of its axes, as numpy calls it."""
-        return "F" if self.is_fortran else "C"
 
     def require(self, dtype: str, shape: Shape) -> None:
         """Check dtype and shape before numbers are read.
@@ -91,12 +79,8 @@ class StoredArray:
             raise UserError(f"{self.place}: has shape {self.shape}, not ({wanted})")
 
     def chunks(self, length: int) -> Iterator[NDArray[Any]]:
-        """Yield its numbers in the order stored, flat, `length` at a time; the last chunk may be shorter.
-
-        Raises:
-            UserError: The file is truncated or damaged.
-        """
-        with _readable(self.place, "cannot be read"), self.open() as stream:
+        """Yield its numbers in the order stored, flat, `length` at a time; the last chunk may be shorter."""
+        with readable(self.place, "cannot be read"), self.open() as stream:
             stream.seek(self.skip)
             for start in range(0, self.size, length):
                 count = min(length, self.size - start)
@@ -106,34 +90,22 @@ class StoredArray:
                 yield np.frombuffer(content, self.dtype)
 
     def rows(self, length: int) -> Iterator[NDArray[Any]]:
-        """Yield its rows in order, `length` at a time; the last chunk may be shorter.
-
-        Raises:
-            UserError: The file is truncated or damaged.
-        """
+        """Yield its rows in order, `length` at a time; the last chunk may be shorter."""
         for chunk in self.chunks(length * math.prod(self.shape[1:])):
             yield chunk.reshape(-1, *self.shape[1:])
 
     def read(self) -> NDArray[Any]:
-        """Read it whole.
-
-        Raises:
-            UserError: The file is truncated or damaged.
-        """
-        with _readable(self.place, "cannot be read"):
+        """Read it whole."""
+        with readable(self.place, "cannot be read"):
             values = np.empty(self.size, self.dtype)
             for number, chunk in enumerate(self.chunks(PIECE)):
                 values[number * PIECE : number * PIECE + len(chunk)] = chunk
             return values.reshape(self.shape, order=self.order)
 
     def map(self, path: Path) -> NDArray[Any]:
-        """Map it into memory, read-only, from its file.
-
-        Raises:
-            UserError: The file ends before it.
-        """
+        """Map it into memory, read-only, from its file."""
         assert self.offset is not None
-        with _readable(self.place, "cannot be read"):
+        with readable(self.place, "cannot be read"):
             return np.memmap(path, self.dtype, "r", self.offset, self.shape, self.order)
 
 
@@ -143,7 +115,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         UserError: The file is missing or holds no JSON object.
     """
-    with _readable(path, "is no readable JSON"):
+    with readable(path, "is no readable JSON"):
         content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a JSON {type(content).__name__}, not an object")
@@ -166,13 +138,10 @@ def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
 def read_npz(
     path: Path, expected: Mapping[str, tuple[str, Shape]], mapped: Collection[str] = ()
 ) -> dict[str, NDArray[Any]]:
-    """Read arrays of an npz, pickles refused.
+    """Read the arrays of an npz of which dtype and shape are given, pickles refused.
 
-    Args:
-        path: The file.
-        expected: For each array wanted, its dtype and shape.
-        mapped: Those to map into memory, read-only, if they are not compressed. The archive's checksum is not checked
-            then: it would take reading them whole. So the file's hash must have been checked.
+    Those that are `mapped` are mapped into memory, read-only, if they are not compressed. Their checksum is not checked
+    then, which would take reading them whole, so the file's hash must have been.
 
     Raises:
         UserError: The file is missing, truncated or no npz, lacks an array, or holds one of another dtype or shape,
@@ -188,24 +157,19 @@ def read_npz(
 
 
 def stream_npz(path: Path, name: str, expected: tuple[str, Shape] | None = None) -> StoredArray:
-    """Open an array of an npz, whose rows are to be read a stretch at a time.
-
-    Args:
-        path: The file.
-        name: The array's name in it.
-        expected: Its dtype and shape; None accepts any.
+    """Open an array of an npz, of the expected dtype and shape or of any, whose rows are read a stretch at a time.
 
     Raises:
         UserError: `open_array` raises it, or the array has another dtype or shape, or an order of axes that cannot be
             streamed.
     """
     array = open_array(path, name)
-    if expected is not None:
-        array.require(*expected)
     if not array.shape:
         raise UserError(f"{array.place}: is a single value, not an array of rows")
-    if array.is_fortran:
+    if array.order == "F":
         raise UserError(f"{array.place}: is in Fortran order; store numpy.ascontiguousarray of it")
+    if expected is not None:
+        array.require(*expected)
     return array
 
 
@@ -226,15 +190,14 @@ def open_array(path: Path, name: str) -> StoredArray:
         UserError: The file is missing, truncated or no npz, lacks the array, or holds one that is none of numbers, or
             has fewer or more bytes than it declares.
     """
-    if name not in (names := names_in_npz(path)):
-        raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
-    place = f"{path}: {name}"
 
     @contextmanager
     def open_entry() -> Iterator[IO[bytes]]:
         with ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
             yield stream
 
+    if name not in (names := names_in_npz(path)):
+        raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
     with _open_npz(path) as archive, path.open("rb") as file:
         entry = archive.getinfo(f"{name}.npy")
         offset = None
@@ -242,7 +205,7 @@ def open_array(path: Path, name: str) -> StoredArray:
             file.seek(entry.header_offset)
             offset = entry.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size)))
         with archive.open(entry) as stream:
-            return _stored(place, stream, entry.file_size, open_entry, offset)
+            return _stored(f"{path}: {name}", stream, entry.file_size, open_entry, offset)
 
 
 def open_arrays(path: Path) -> dict[str, StoredArray]:
@@ -259,11 +222,7 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
 
 
 def check_entries(archive: ZipFile, length: int) -> None:
-    """Check that a file can hold what its directory declares; `MOST_INFLATED` bounds what reading it can take.
-
-    Args:
-        archive: The archive.
-        length: The file's size in bytes.
+    """Check that a file of `length` bytes can hold what its directory declares: `MOST_INFLATED` times as much.
 
     Raises:
         BadZipFile: An entry is of a method that is not accepted, or declares too much, or entries overlap.
@@ -279,7 +238,7 @@ def check_entries(archive: ZipFile, length: int) -> None:
 
 
 @contextmanager
-def _readable(place: Path | str, otherwise: str) -> Iterator[None]:
+def readable(place: Path | str, otherwise: str) -> Iterator[None]:
     """Turn whatever damaged bytes make a library raise into one line."""
     try:
         yield
@@ -294,13 +253,13 @@ def _readable(place: Path | str, otherwise: str) -> Iterator[None]:
 @contextmanager
 def _open_npz(path: Path) -> Iterator[ZipFile]:
     """Open an npz whose entries are no larger than the file can hold."""
-    with _readable(path, "is no readable npz, truncated or of another format"), ZipFile(path) as archive:
+    with readable(path, "is no readable npz, truncated or of another format"), ZipFile(path) as archive:
         check_entries(archive, path.stat().st_size)
         yield archive
 
 
 def _open_npy(path: Path) -> StoredArray:
-    with _readable(path, "is no readable npy, truncated or of another format"), path.open("rb") as file:
+    with readable(path, "is no readable npy, truncated or of another format"), path.open("rb") as file:
         return _stored(str(path), file, path.stat().st_size, lambda: path.open("rb"), 0)
 
 
@@ -313,11 +272,10 @@ def _open_safetensors(path: Path) -> dict[str, StoredArray]:
             return BytesIO(file.get_tensor(name).tobytes())
 
     arrays = {}
-    with _readable(path, "is no readable safetensors, truncated or of another format"), safe_open(path, "np") as file:
+    with readable(path, "is no readable safetensors, truncated or of another format"), safe_open(path, "np") as file:
         for name in file.keys():  # noqa: SIM118, for a file is no dictionary
-            view = file.get_slice(name)
-            dtype = np.dtype(SAFETENSORS[view.get_dtype()])
-            arrays[name] = StoredArray(f"{path}: {name}", dtype, tuple(view.get_shape()), False, partial(content, name))
+            found = file.get_tensor(name)
+            arrays[name] = StoredArray(f"{path}: {name}", found.dtype, found.shape, "C", partial(content, name))
     return arrays
 
 
@@ -329,15 +287,11 @@ def _stored(
     offset: int | None,
 ) -> StoredArray:
     """Read the header of an npy, at the head of a stream of so many bytes, and check it."""
-    try:
+    with readable(place, "is no array"):
         version = npy.read_magic(stream)
         if version != (1, 0):
             raise ValueError(f"it is of version {version}, and numbers are stored in 1.0")
         shape, is_fortran, dtype = npy.read_array_header_1_0(stream)
-    except (MemoryError, RecursionError) as error:  # of Python's parser, whose stack is small
-        raise UserError(f"{place}: is no array (its header is nested too deeply)") from error
-    except Exception as error:  # damaged bytes make numpy's parser raise nearly anything
-        raise UserError(f"{place}: is no array ({brief(error)})") from error
     if dtype.hasobject:
         raise UserError(f"{place}: holds pickled Python objects, which are never loaded; store numbers")
     if dtype.kind not in "biufc":
@@ -350,8 +304,8 @@ def _stored(
     wanted = math.prod(shape) * dtype.itemsize
     if length - skip != wanted:
         raise UserError(f"{place}: holds {length - skip} bytes of numbers, but shape {shape} takes {wanted}")
-    shape = tuple(map(int, shape))
-    return StoredArray(place, dtype, shape, is_fortran, reopen, skip, None if offset is None else offset + skip)
+    begin = None if offset is None else offset + skip
+    return StoredArray(place, dtype, tuple(map(int, shape)), "F" if is_fortran else "C", reopen, skip, begin)
 
 
 def _require_finite(place: str, array: NDArray[Any]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from adm.artifacts.download import download
+from adm.config.files import PublishedFile
 from adm.config.released import CHECKPOINTS, REFERENCES, RELEASED, SAMPLES, about
 from adm.errors import UserError, accepted
 
@@ -15,47 +16,33 @@ FOLDER = "ADM_FILES"
 
 def released_folder() -> Path:
     """Find the folder that keeps released files: that of the environment variable, else one in the user's cache."""
-    given = os.environ.get(FOLDER)
-    return Path(given) if given else user_cache_path("adm") / "files"
+    return Path(os.environ.get(FOLDER) or user_cache_path("adm") / "files")
 
 
 def released_path(name: str, to: Path | None = None) -> Path:
-    """Tell where a released file lies, or would lie.
+    """Tell where a released file lies, or would lie, by its key in RELEASED or the name of its file.
 
-    Args:
-        name: A key of RELEASED, or the name of a file in it.
-        to: Its folder, or the file itself if that has the same ending; None means `released_folder()`.
+    That is in `released_folder()`, or in the folder `to`, which may be the file itself if it has the same ending.
 
     Raises:
         UserError: There is no such name.
     """
-    key = _key(name)
-    if key is None:
-        raise UserError(f"{name!r}: is no released file; {accepted(RELEASED, name)}; `adm fetch` lists them")
-    filename = RELEASED[key].filename
+    filename = _file(name).filename
     if to is None:
         return released_folder() / filename
     return to if to.suffix == Path(filename).suffix and not to.is_dir() else to / filename
 
 
 def fetch_released(name: str, to: Path | None = None) -> Path:
-    """Download a released file, unless it is there; a download that was cut goes on.
+    """Download a released file to `released_path`, unless it is there; a download that was cut goes on.
 
     A file of which a checksum is known is checked whenever it is asked for. Any other appears under its name only when
     all its bytes have come, and is then taken as it is.
 
-    Args:
-        name: As for `released_path`.
-        to: As for `released_path`.
-
-    Returns:
-        The file.
-
     Raises:
         UserError: There is no such name, the file cannot be downloaded, or it differs from the published one.
     """
-    path = released_path(name, to)
-    file = RELEASED[str(_key(name))]
+    path, file = released_path(name, to), _file(name)
     if file.sha256 or file.md5 or not path.is_file():
         download(file, path)
     return path
@@ -67,15 +54,8 @@ def placed(path: Path) -> Path:
     Raises:
         UserError: As `fetch_released`, or there is nothing, and the path looks like a name that no released file has.
     """
-    if path.exists():
-        return path
-    if _key(str(path)) is not None:
-        return fetch_released(str(path))
-    if path.name == str(path) and not path.suffix:
-        raise UserError(
-            f"{path}: does not exist, and is no released file; {accepted(RELEASED, str(path))}; `adm fetch` lists them"
-        )
-    return path
+    is_name = not path.suffix or any(file.filename == path.name for file in RELEASED.values())
+    return fetch_released(path.name) if is_name and path.name == str(path) and not path.exists() else path
 
 
 def listing(to: Path | None = None) -> list[str]:
@@ -91,7 +71,9 @@ def listing(to: Path | None = None) -> list[str]:
     return lines
 
 
-def _key(name: str) -> str | None:
-    if name in RELEASED:
-        return name
-    return next((key for key, file in RELEASED.items() if file.filename == name), None)
+def _file(name: str) -> PublishedFile:
+    file = RELEASED.get(name) or next((file for file in RELEASED.values() if file.filename == name), None)
+    if file is None:
+        hint = f"{accepted(RELEASED, name)}; `adm fetch` lists them"
+        raise UserError(f"{name}: does not exist, and is no released file; {hint}")
+    return file

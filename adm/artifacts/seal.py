@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adm.artifacts.reading import read_json
+from adm.artifacts.reading import read_json, readable
 from adm.artifacts.writing import write_json
 from adm.errors import UserError
 
@@ -69,10 +69,8 @@ def check_seal(path: Path) -> None:
     Raises:
         UserError: The file is missing, has no seal, or another content than when it was sealed.
     """
-    try:
+    with readable(path, "cannot be read"):
         content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
     if not AT_THE_END.search(content):
         raise UserError(f"{path}: is not the file that was written: it does not end with the sha256 of itself")
     if content != seal(content):

@@ -42,15 +42,9 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
 
 
 def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, number: int) -> None:
-    """Append a stretch of rows to an npy file that will have `count`; the first one brings the header.
+    """Append a stretch of rows (n, ...) to an npy file that will have `count`; the one of number 0 brings the header.
 
     It is written as a plain file, so that a full disk raises an error; on a mapped file it would kill the process.
-
-    Args:
-        file: Open for writing, at its end.
-        rows: (n, ...) of one dtype and shape throughout.
-        count: Rows of the whole array.
-        number: How many stretches were written before.
     """
     if number == 0:
         header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
@@ -59,13 +53,9 @@ def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, number: int) -> 
 
 
 def write_npys(folder: Path, count: int, stretches_of_rows: Iterable[Mapping[str, NDArray[Any]]]) -> None:
-    """Write arrays side by side into a folder, NAME.npy each, while holding one stretch of their rows at a time.
+    """Write arrays of `count` rows side by side into a folder, NAME.npy each, while holding one stretch of rows.
 
-    Args:
-        folder: An existing folder.
-        count: Rows of each whole array.
-        stretches_of_rows: The next rows of every array by its name, as many of each, at least one stretch; of one dtype
-            and shape throughout.
+    A stretch has the next rows of every array by its name, as many of each; dtypes and shapes stay. At least one comes.
     """
     with ExitStack() as files:
         opened: dict[str, IO[bytes]] = {}
@@ -82,10 +72,8 @@ def write_npys(folder: Path, count: int, stretches_of_rows: Iterable[Mapping[str
 def write_npz_rows(path: Path, **arrays: tuple[int, Iterable[NDArray[Any]]]) -> None:
     """Write an npz with the bytes of `adm.artifacts.writing.write_npz`, while holding one stretch of rows at a time.
 
-    Args:
-        path: The file.
-        arrays: By name, the number of rows, and the rows a stretch at a time, of one dtype and shape throughout. At
-            least one stretch, which may be empty. Arrays are gone through one after the other, in order.
+    Of each array come the number of rows, and the rows a stretch at a time, of one dtype and shape throughout: at least
+    one stretch, which may be empty. Arrays are gone through one after the other, in order.
     """
     with ZipFile(path, "w") as archive:
         for name, (count, stretches) in arrays.items():

@@ -26,11 +26,6 @@ class Registry(dict[str, Row], Generic[Row]):
     def __init__(self, what: str, rows: Mapping[str, Row], always: Sequence[str] = ()) -> None:
         super().__init__(rows)
         self.what, self.always = what, tuple(always)
-        REGISTRIES[what] = self
-
-
-REGISTRIES: dict[str, Registry[Any]] = {}
-"""Every registry, by what its rows are."""
 
 
 class OneOf:

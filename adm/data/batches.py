@@ -1,7 +1,7 @@
 """Training batches, each a function of the seed of the data and the step; and the choice of images of a study."""
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adm.artifacts.manifest import EVERY
 from adm.data.crops import draw_crop
 from adm.data.shards import ImageShards
 from adm.determinism import generator
@@ -17,10 +18,6 @@ from adm.errors import NotFiniteError, UserError
 
 ORDER, AUGMENTATION = 0, 1
 """Streams of random numbers of a training run; `adm.training` owns those from 2 on."""
-
-
-ALL = slice(None)
-"""The rows of a whole batch."""
 
 
 def to_unit_range(images: NDArray[np.uint8] | Tensor, channels: int = 3) -> Tensor:
@@ -72,12 +69,12 @@ class Batches:
     seed: int
     channels: int = 3
 
-    def at(self, step: int, rows: slice = ALL) -> tuple[Tensor, Tensor]:
+    def at(self, step: int, rows: slice = EVERY) -> tuple[Tensor, Tensor]:
         """The batch of a step, or some of its rows: x_0 (B, channels, H, W) float32 in [-1, 1], labels (B,) int64."""
         pixels, y = self.pixels_at(step, rows)
         return to_unit_range(pixels), y
 
-    def pixels_at(self, step: int, rows: slice = ALL) -> tuple[Tensor, Tensor]:
+    def pixels_at(self, step: int, rows: slice = EVERY) -> tuple[Tensor, Tensor]:
         """The same before it is rescaled: (B, H, W, channels) uint8, labels (B,) int64.
 
         The random numbers of the whole batch are always drawn; only the images of the rows are read.
@@ -86,8 +83,11 @@ class Batches:
         indices = batch[rows]
         draws = generator(self.seed, step, AUGMENTATION)
         if self.crop == "random":
-            integer = partial(_integer, draws)
-            crops = [draw_crop(*shape, self.image_size, integer) for shape in self.images.shapes(batch)]
+
+            def integer(low: int, high: int) -> int:
+                return int(torch.randint(low, high + 1, (), generator=draws))
+
+            crops = [draw_crop(height, width, self.image_size, integer) for height, width in self.images.shapes(batch)]
             images = self.images.cut(indices, self.image_size, crops[rows])
         else:
             images = self.images[indices]
@@ -105,10 +105,6 @@ class Batches:
         )
 
 
-def _integer(draws: torch.Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high + 1, (), generator=draws))
-
-
 @lru_cache(maxsize=2)
 def _permutation(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
     order: NDArray[np.int64] = torch.randperm(length, generator=generator(seed, epoch, ORDER)).numpy()
@@ -116,20 +112,10 @@ def _permutation(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
 
 
 def choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -> NDArray[np.int64]:
-    """Choose distinct images at random; a smaller count gives the first ones of a larger count.
-
-    Args:
-        seed: The study's seed.
-        stream: The number of the random stream within the study.
-        data: The dataset.
-        count: How many.
-        place: The dataset's folder, for messages.
-
-    Returns:
-        (count,) int64, indices into the dataset.
+    """Choose distinct images at random, by (count,) indices; a smaller count gives the first ones of a larger count.
 
     Raises:
-        UserError: The dataset has fewer images.
+        UserError: The dataset has fewer images; names its place.
     """
     if count > len(data):
         raise UserError(f"{place}: has {len(data)} images, but the study needs {count} different ones")

@@ -27,11 +27,7 @@ def class_name(number: int, num_classes: int) -> str:
 
 
 def class_number(given: int | str | np.integer[Any], num_classes: int) -> int:
-    """The number of a class.
-
-    Args:
-        given: Its number, or its name in any case, if `num_classes` is that of ImageNet.
-        num_classes: Number of classes of the network.
+    """Look up the number of a class by itself or, of ImageNet's classes, by its name in any case.
 
     Raises:
         UserError: There is no such class, or two have that name; the message names the nearest names.
@@ -39,19 +35,16 @@ def class_number(given: int | str | np.integer[Any], num_classes: int) -> int:
     try:
         number = int(given)
     except ValueError:
-        return _number_of(str(given), num_classes)
+        if num_classes == len(imagenet_names()):
+            return _number_of(str(given))
+        number = -1
     if not 0 <= number < num_classes:
-        raise UserError(f"class {number}: is none; the network has {num_classes}, from 0 to {num_classes - 1}")
+        raise UserError(f"class {given}: is none; the network has {num_classes}, from 0 to {num_classes - 1}")
     return number
 
 
-def _number_of(given: str, num_classes: int) -> int:
+def _number_of(given: str) -> int:
     names = [name.casefold() for name in imagenet_names()]
-    if num_classes != len(names):
-        raise UserError(
-            f"class {given!r}: the network's {num_classes} classes have no names; give a number from 0 to "
-            f"{num_classes - 1}"
-        )
     found = [number for number, name in enumerate(names) if name == given.casefold().strip()]
     if len(found) == 1:
         return found[0]

@@ -31,11 +31,8 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 def read_image(file: Path | bytes, place: str = "", *, as_stored: bool = False) -> NDArray[np.uint8]:
     """Read an image file as (H, W, 3) uint8: grey becomes RGB, transparency is dropped, no orientation is applied.
 
-    Args:
-        file: The file, or its content.
-        place: What errors call it; the file's path if empty.
-        as_stored: Whether to refuse images that are not RGB with 8 bits a channel, because there the user must decide
-            how to convert them.
+    `as_stored` refuses images that are not RGB with 8 bits a channel, because there the user must decide how to convert
+    them. Errors name the place, or the file's path.
 
     Raises:
         UserError: The file is no image, is damaged, is larger than Pillow considers safe, or is refused.

@@ -37,7 +37,7 @@ class Images:
         chunks: Yields (n, H, W, 3) uint8 in order, with n the given number or fewer in the last chunk.
         storage: How the pixels were stored, for the record; some formats compress with loss.
         read_labels: Reads `labels`.
-        hashed: Computes `digest`.
+        hash: Computes `digest`.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Images:
     chunks: Callable[[int], Iterator[Pixels]]
     storage: str
     read_labels: Callable[[], NDArray[np.int64] | None]
-    hashed: Callable[[], str]
+    hash: Callable[[], str]
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
@@ -61,7 +61,7 @@ class Images:
     @cached_property
     def digest(self) -> str:
         """A hexadecimal sha256 of the npz, or of the names and files of the folder."""
-        return self.hashed()
+        return self.hash()
 
     def describe(self) -> dict[str, Any]:
         """Facts about the images for the record of a score; the parent folder is left out, as it may be private."""
@@ -77,9 +77,7 @@ class Images:
 def open_images(path: Path, limit: int | None = None) -> Images:
     """Open the `arr_0` of an npz, or the images of a folder and the folders in it, in the order of their paths.
 
-    Args:
-        path: An npz or a folder.
-        limit: Use the first `limit` images; None uses all.
+    Only the first `limit` are used, if it is given.
 
     Raises:
         UserError: There is no image, fewer than `limit`, or one that is not 8-bit RGB or not of the first one's size.
@@ -95,13 +93,8 @@ def open_images(path: Path, limit: int | None = None) -> Images:
 
 def open_npz(path: Path, limit: int | None = None) -> Images:
     """Open the images `arr_0` of an npz, and its labels `arr_1` if it has them; see `open_images`."""
-    array = stream_npz(path, "arr_0")
-    place = f"{path}: arr_0"
-    if array.dtype != np.uint8:
-        raise UserError(f"{place}: has dtype {array.dtype}, not uint8; images are bytes from 0 to 255")
-    if len(array.shape) != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
-        raise UserError(f"{place}: has shape {array.shape}, not (images, height, width, 3)")
-    count = _counted(place, array.shape[0], limit)
+    array = stream_npz(path, "arr_0", ("uint8", (None, None, None, 3)))
+    count = _counted(array.place, array.shape, limit)
 
     def chunks(length: int) -> Iterator[Pixels]:
         left = count
@@ -119,7 +112,7 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
         chunks=chunks,
         storage="uint8 in npz",
         read_labels=lambda: _labels(path, array.shape[0], count),
-        hashed=lambda: sha256(path),
+        hash=lambda: sha256(path),
     )
 
 
@@ -129,9 +122,9 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
     Raises:
         UserError: The array is none of images, or has fewer than `limit`.
     """
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3:
         raise UserError(f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)")
-    count = _counted(name, len(array), limit)
+    count = _counted(name, array.shape, limit)
     return Images(
         path=Path(name),
         count=count,
@@ -140,7 +133,7 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
         chunks=lambda length: stretches(array[:count], length),
         storage="uint8 in memory",
         read_labels=lambda: None,
-        hashed=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
+        hash=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
     )
 
 
@@ -161,8 +154,17 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
     if not names:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
     total = len(names)
-    names = names[: _counted(str(folder), total, limit)]
-    size = _read_rgb(folder / names[0], None).shape[:2]
+    names = names[: _counted(str(folder), (total,), limit)]
+    size = read_image(folder / names[0], as_stored=True).shape[:2]
+
+    def read(name: str) -> Pixels:
+        pixels = read_image(folder / name, as_stored=True)
+        if pixels.shape[:2] != size:
+            sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size)]
+            raise UserError(
+                f"{folder / name}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size"
+            )
+        return pixels
 
     def chunks(length: int) -> Iterator[Pixels]:
         # Pillow releases the GIL while it decodes, so threads are enough.
@@ -170,9 +172,12 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
             for start in range(0, len(names), length):
                 stretch = names[start : start + length]
                 pixels = np.empty((len(stretch), *size, 3), np.uint8)
-                for row, image in enumerate(pool.map(lambda name: _read_rgb(folder / name, size), stretch)):
+                for row, image in enumerate(pool.map(read, stretch)):
                     pixels[row] = image
                 yield pixels
+
+    def line(name: str) -> bytes:
+        return os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n"
 
     endings = Counter(Path(name).suffix.lower().lstrip(".") for name in names)
     return Images(
@@ -183,7 +188,7 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
         chunks=chunks,
         storage="uint8 in " + ", ".join(f"{ending} ({number})" for ending, number in sorted(endings.items())),
         read_labels=lambda: None,
-        hashed=lambda: _digest(folder, names),
+        hash=lambda: hashlib.sha256(b"".join(map(line, names))).hexdigest(),
     )
 
 
@@ -200,25 +205,9 @@ def _names(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def _read_rgb(path: Path, size: tuple[int, ...] | None) -> Pixels:
-    """Read an image that must be of a size, if one is given."""
-    pixels = read_image(path, as_stored=True)
-    if size is not None and pixels.shape[:2] != size:
-        sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size[:2])]
-        raise UserError(f"{path}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size")
-    return pixels
-
-
-def _counted(place: str, total: int, limit: int | None) -> int:
-    if total == 0:
+def _counted(place: str, shape: tuple[int, ...], limit: int | None) -> int:
+    if 0 in shape:
         raise UserError(f"{place}: holds no image")
-    if limit is not None and limit > total:
-        raise UserError(f"{place}: holds {total} images, fewer than the {limit} asked for")
-    return total if limit is None else limit
-
-
-def _digest(folder: Path, names: list[str]) -> str:
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n")
-    return digest.hexdigest()
+    if limit is not None and limit > shape[0]:
+        raise UserError(f"{place}: holds {shape[0]} images, fewer than the {limit} asked for")
+    return shape[0] if limit is None else limit

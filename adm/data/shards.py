@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +24,9 @@ PREFIXES: dict[Part, str] = {"training": "", "held_out": "held-out-"}
 """How the names of a part's shards begin, so that who looks for images finds those to train on alone."""
 
 
-class LabelledImages(Protocol):
-    """Images with labels (N,) int64; indices (B,) give (B, H, W, 3) uint8."""
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Their classes."""
-
-    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
-        """Some of the images."""
-
-
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images in memory, (N, H, W, 3) uint8, and their labels (N,) int64."""
+    """Images in memory, (N, H, W, 3) uint8, and their labels (N,) int64, to be read as `ImageShards`."""
 
     labels: NDArray[np.int64]
     images: NDArray[np.uint8]
@@ -98,13 +87,11 @@ class _Squares:
     def __len__(self) -> int:
         return len(self._images)
 
-    def shape(self, _: int) -> tuple[int, int]:
-        height, width = self._images.shape[1:3]
-        return height, width
+    def shape(self, _: int) -> tuple[int, ...]:
+        return self._images.shape[1:3]
 
-    def read(self, row: int) -> NDArray[np.uint8]:
-        image: NDArray[np.uint8] = self._images[row]
-        return image
+    def read(self, row: int) -> Any:
+        return self._images[row]
 
     def release(self) -> None:
         release(self._images)
@@ -115,17 +102,16 @@ class _Files:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._index = _in_memory(_beside(path, "index"), (None, 3))
+        self._index = _beside(path, "index", (None, 3))
         self._bytes = np.memmap(path, np.uint8, "r")
 
     def __len__(self) -> int:
         return len(self._index)
 
-    def shape(self, row: int) -> tuple[int, int]:
-        _, height, width = self._index[row].tolist()
-        return height, width
+    def shape(self, row: int) -> tuple[int, ...]:
+        return tuple(self._index[row, 1:].tolist())
 
-    def read(self, row: int) -> NDArray[np.uint8]:
+    def read(self, row: int) -> Any:
         start = self._index[row - 1, 0] if row else 0
         return read_image(self._bytes[start : self._index[row, 0]].tobytes(), f"{self._path}: image {row}")
 
@@ -133,23 +119,19 @@ class _Files:
         release(self._bytes)
 
 
-def _beside(images: Path, kind: str) -> Path:
-    """The index or the labels of a shard of images."""
-    return images.with_name(images.name.replace("images-", f"{kind}-")).with_suffix(".npy")
+def _beside(images: Path, kind: str, shape: Shape) -> NDArray[np.int64]:
+    """Read the index or the labels of a shard of images.
 
-
-def _in_memory(path: Path, shape: Shape) -> NDArray[np.int64]:
-    """Read integers. A mapped file stays open, and a process may have about a thousand, fewer than twice the shards."""
+    A mapped file stays open, and a process may have about a thousand, fewer than twice the shards.
+    """
+    path = images.with_name(images.name.replace("images-", f"{kind}-")).with_suffix(".npy")
     return np.array(read_npy(path, "int64", shape))
 
 
 class ImageShards:
     """Parts of a prepared dataset, read-only; images are read from disk on demand, by any number of threads.
 
-    Attributes:
-        labels: (N,) int64.
-        height: Of the images.
-        width: Of the images.
+    Its `labels` are (N,) int64, its `height` and `width` those of the images.
 
     Args:
         folder: The artifact of `prepare`.
@@ -183,7 +165,7 @@ class ImageShards:
         self.height, self.width = (image_size, image_size) if image_size else self._shards[0].shape(0)
         self._becomes_grey = self._are_files and manifest.params["dataset"].get("channels") == 1
         self._threads = threads
-        self.labels = np.concatenate([_in_memory(_beside(path, "labels"), (None,)) for path in paths])
+        self.labels = np.concatenate([_beside(path, "labels", (None,)) for path in paths])
         self._starts = [0, *accumulate(map(len, self._shards))]
         if len(self.labels) != len(self):
             raise UserError(f"{folder}: has {len(self)} images but {len(self.labels)} labels")
@@ -195,7 +177,13 @@ class ImageShards:
         """Images (B, H, W, 3) uint8 at the indices (B,), or of a slice: as prepared, or stored files cropped."""
         if isinstance(indices, slice):
             indices = np.arange(len(self))[indices]
-        return self._stacked(self._square, (self.height, self.width), indices)
+
+        def one(index: int) -> NDArray[np.uint8]:
+            shard, row = self._find(index)
+            image: NDArray[np.uint8] = shard.read(row)
+            return self._coloured(centre_crop(image, self.height)) if self._are_files else image
+
+        return self._stacked(one, (self.height, self.width), indices)
 
     def chunks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
         """Yield the images (n, H, W, 3) uint8 at the indices (N,), in order; only n <= CHUNK are in memory."""
@@ -204,7 +192,7 @@ class ImageShards:
             for shard in {bisect_right(self._starts, index) - 1 for index in some}:
                 self._shards[shard].release()
 
-    def shapes(self, indices: NDArray[np.int64]) -> list[tuple[int, int]]:
+    def shapes(self, indices: NDArray[np.int64]) -> list[tuple[int, ...]]:
         """The heights and widths, in pixels, of what `cut` cuts crops from; no image is read."""
         return [shard.shape(row) for shard, row in map(self._find, indices)]
 
@@ -224,11 +212,6 @@ class ImageShards:
         """The shard of an image, and its row in it."""
         number = bisect_right(self._starts, index) - 1
         return self._shards[number], int(index) - self._starts[number]
-
-    def _square(self, index: int) -> NDArray[np.uint8]:
-        shard, row = self._find(index)
-        image = shard.read(row)
-        return self._coloured(centre_crop(image, self.height)) if self._are_files else image
 
     def _coloured(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return as_grey(image) if self._becomes_grey else image

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from adm.data.decoding import open_image
 from adm.data.sources.folders import class_names, names_of_images
@@ -82,10 +82,11 @@ def survey(folder: Path, side: int, has_labels: bool) -> Survey:
         if isinstance(looked, str):
             broken[shown] = looked
             continue
-        modes[looked.mode] += 1
-        sides.append(min(looked.width, looked.height))
+        mode, width, height = looked
+        modes[mode] += 1
+        sides.append(min(width, height))
         if sides[-1] < side:
-            small[shown] = f"{looked.width}x{looked.height}"
+            small[shown] = f"{width}x{height}"
     counts = {name: len(files) for name, files in names.items()}
     shortest = (min(sides, default=0), max(sides, default=0))
     return Survey(root, source, counts, modes, shortest, broken, small, decoded)
@@ -112,21 +113,15 @@ def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsu
     return folder, "folder" if len(classes) > 1 else "lsun", found
 
 
-class _Look(NamedTuple):
-    mode: str
-    width: int
-    height: int
+def _looks(files: list[Path], decode: bool) -> Iterator[tuple[Path, tuple[str, int, int] | str]]:
+    """Tell of each file its mode, width and height, or what is wrong with it."""
 
-
-def _looks(files: list[Path], decode: bool) -> Iterator[tuple[Path, _Look | str]]:
-    """What each file is, or what is wrong with it."""
-
-    def look(file: Path) -> _Look | str:
+    def look(file: Path) -> tuple[str, int, int] | str:
         try:
             with open_image(file) as image:
                 if decode:
                     image.load()
-                return _Look(image.mode, image.width, image.height)
+                return image.mode, image.width, image.height
         except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
             return brief(error)
 

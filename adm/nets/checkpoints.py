@@ -17,17 +17,10 @@ Averages = Mapping[float, Mapping[str, Tensor]]
 
 
 def check_checkpoint(folder: Path, model: AnyModel, checked: slice = EVERY) -> Manifest:
-    """Refuse a checkpoint whose files changed, or that belongs to another model.
+    """Refuse a checkpoint whose files changed, or that belongs to another model; return its manifest.
 
-    The check compares options, because some of them do not show in the shape of any tensor.
-
-    Args:
-        folder: The checkpoint.
-        model: The section of the model that the checkpoint must belong to.
-        checked: Which files this process checks while other processes check the rest; see `read_manifest`.
-
-    Returns:
-        Its manifest.
+    The check compares options, because some of them do not show in the shape of any tensor. For `checked` see
+    `read_manifest`.
 
     Raises:
         UserError: The checkpoint fails a check; names the folder, what was found and what is wanted.
@@ -49,12 +42,7 @@ def load_network(
 ) -> nn.Module:
     """Load the network of a checkpoint with its averaged weights, in evaluation mode.
 
-    Args:
-        folder: The checkpoint.
-        model: The section of the model that the checkpoint must belong to.
-        device: Where to put the network.
-        checked: Which files this process checks while other processes check the rest; see `read_manifest`.
-        ema_length: The length of the average, combined from those that training kept; None takes that of `ema_rate`.
+    The average has `ema_length`, combined from those that training kept; None takes that of `ema_rate`.
 
     Raises:
         UserError: The folder is no checkpoint, its files changed, its architecture differs, or it lacks that average.
@@ -96,14 +84,9 @@ def read_snapshot(path: Path, like: Averages) -> Averages:
 def averaged_weights(
     folder: Path, averages: AveragesParams | None, step: int, length: float, like: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Combine the average of any length at a checkpoint, summed in float64 from its snapshots.
+    """Combine the average of any length (sigma_rel) at a checkpoint, summed in float64 from its snapshots.
 
-    Args:
-        folder: The checkpoint.
-        averages: What its model keeps.
-        step: Its iteration.
-        length: sigma_rel of the average.
-        like: Tensors with the names, shapes and dtypes of the network's.
+    Its model keeps `averages`, and its network has tensors of the names, shapes and dtypes of `like`.
 
     Raises:
         UserError: The model keeps no averages, a snapshot is missing, or snapshots cannot represent the length.

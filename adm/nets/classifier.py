@@ -5,15 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adm.config.networks import ClassifierParams
-from adm.nets.layers import (
-    GroupNorm,
-    TimeEmbedding,
-    TokenLinear,
-    attend,
-    num_heads,
-    spatial_means,
-    zero_parameters,
-)
+from adm.nets.layers import GroupNorm, TimeEmbedding, TokenLinear, attend, num_heads, zero_parameters
 from adm.nets.unet import Encoder
 
 SPATIAL_WIDTH = 2048
@@ -22,10 +14,6 @@ SPATIAL_WIDTH = 2048
 
 class AttentionPooling(nn.Module):
     """Pool a feature map by attention: the mean over positions becomes one more token, and its output is the result.
-
-    Args:
-        params: the classifier's section: heads and the side of the deepest feature map.
-        channels: channels of the feature map.
 
     Queries, keys and values are packed in the new order even if the classifier's own attention uses the legacy one,
     because the released checkpoints do so.
@@ -72,9 +60,6 @@ def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequentia
 class Classifier(nn.Module):
     """A classifier of noisy images: the UNet's encoder and a pooling head.
 
-    Args:
-        params: the classifier's section.
-
     Source: Section 4; Table 12.
     """
 
@@ -98,7 +83,7 @@ class Classifier(nn.Module):
         """
         features = self.encoder(x.to(torso or x.dtype), F.silu(self.time_embedding(t)))
         if self.params.pooling in ("spatial", "spatial_v2"):
-            pooled = spatial_means([feature.to(x.dtype) for feature in features])
+            pooled = torch.cat([feature.to(x.dtype).mean(dim=(2, 3)) for feature in features], dim=1)
         else:
             pooled = features[-1].to(x.dtype)
         logits: Tensor = self.output(pooled)

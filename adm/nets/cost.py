@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from adm.config.models import AnyModel
-from adm.config.networks import ClassifierParams, UpsamplerParams
+from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.nets.layers import GroupNorm
 from adm.nets.weights import NetworkParams, network_of, output_channels
 
@@ -46,10 +46,8 @@ def forward_flops(model: AnyModel) -> int:
 def network_cost(network: NetworkParams, out_channels: int | None = None) -> Cost:
     """Count a network's parameters and operations.
 
-    Args:
-        network: The section of a UNet, an upsampler or a classifier.
-        out_channels: Output channels of a UNet or an upsampler, ignored for a classifier. None means twice those of
-            an image, because all of the paper's networks learn the variance, too.
+    No output channels mean twice those of an image: all of the paper's networks learn the variance, too. A classifier
+    has its own.
     """
     if out_channels is None:
         out_channels = 2 * network.image_channels
@@ -62,45 +60,27 @@ def _cost(section: type[NetworkParams], description: str, out_channels: int) -> 
     network = section.model_validate_json(description)
     with torch.device("meta"):
         module = network_of(network, out_channels)
+        seen = {"x": _image(network, network.image_size), "t": torch.empty(1)}
+        if isinstance(network, UNetParams) and network.num_classes is not None:
+            seen["y"] = torch.empty(1, dtype=torch.int64)
+        if isinstance(network, UpsamplerParams):
+            seen["low_resolution"] = _image(network, network.low_resolution)
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    _drop_norms(module)
-    biases = _count_biases(module)
-    arguments, named = _inputs(network)
+    biases: list[int] = []
+    for child in module.modules():
+        if isinstance(child, GroupNorm):
+            # Normalisations do not count, but would take most of the time.
+            child.forward = lambda input: input  # type: ignore[method-assign]
+        elif isinstance(child, nn.Conv2d) and child.bias is not None:
+            child.register_forward_hook(lambda _module, _inputs, output: biases.append(output.numel()))
     # The counter knows the products of plain attention, but not of every fused kernel.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        module(*arguments, **named)
+        module(**seen)
     return Cost(parameters, int(counter.get_total_flops()) + _unprojected_flops(network), sum(biases))
 
 
-def _drop_norms(module: nn.Module) -> None:
-    """Replace normalisations by identities: they do not count, but would take most of the time."""
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, GroupNorm):
-                setattr(parent, name, nn.Identity())
-
-
-def _count_biases(module: nn.Module) -> list[int]:
-    """A list that a forward pass fills with the number of elements to which each convolution adds a bias."""
-    added: list[int] = []
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d) and child.bias is not None:
-            child.register_forward_hook(lambda _module, _inputs, output: added.append(output.numel()))
-    return added
-
-
-def _inputs(network: NetworkParams) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Arguments of the network's forward pass for one image."""
-    with torch.device("meta"):
-        arguments = [torch.empty(1, network.image_channels, network.image_size, network.image_size), torch.empty(1)]
-        if isinstance(network, ClassifierParams):
-            return arguments, {}
-        if network.num_classes is not None:
-            arguments.append(torch.empty(1, dtype=torch.int64))
-        if isinstance(network, UpsamplerParams):
-            side = network.low_resolution
-            return arguments, {"low_resolution": torch.empty(1, network.image_channels, side, side)}
-        return arguments, {}
+def _image(network: NetworkParams, side: int) -> Tensor:
+    return torch.empty(1, network.image_channels, side, side)
 
 
 def _unprojected_flops(network: NetworkParams) -> int:

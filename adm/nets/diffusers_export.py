@@ -47,11 +47,7 @@ def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: AnyModel) 
     """Write a folder that `UNet2DModel.from_pretrained` and `DDPMScheduler.from_pretrained` load.
 
     The network of an upsampler takes the noisy image and the low-resolution one, stretched bilinearly, as 2C channels.
-
-    Args:
-        out: The folder. Other files in it stay.
-        weights: The network's state dict, under our names.
-        model: What the network is.
+    Other files in the folder stay; `weights` are the network's state dict, under our names.
 
     Raises:
         UserError: UNet2DModel cannot express the network; says why.

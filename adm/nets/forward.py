@@ -48,12 +48,7 @@ class Forward:
 
     @classmethod
     def frozen(cls, network: nn.Module, precision: Precision = "float32", compiled: bool = False) -> "Forward":
-        """The forward pass of a network that is not trained any more: its torso is rounded once, in place.
-
-        Args:
-            network: The network.
-            precision: The precision of the torso.
-            compiled: Whether torch compiles it first; see `adm.machine.compiled`.
+        """Wrap a network that is not trained any more: its torso is rounded once, in place.
 
         Raises:
             UserError: It is to be compiled, and there is no C++ compiler.
@@ -81,6 +76,12 @@ class Forward:
         self.allow_tf32()
         return self.compute(x, t, **conditions)
 
+    def compute(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+        """Run the network, and change no setting."""
+        seen = x.to(self.full, memory_format=self.layout)
+        output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
+        return output.to(x.dtype)
+
     def allow_tf32(self) -> None:
         """Let a GPU round to TensorFloat-32, or not: a setting of the process, until the next network's forward pass.
 
@@ -88,12 +89,6 @@ class Forward:
         """
         if self.device.type == "cuda":
             allow_tf32(self.tf32)
-
-    def compute(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
-        """Run the network, and change no setting."""
-        seen = x.to(self.full, memory_format=self.layout)
-        output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
-        return output.to(x.dtype)
 
     def conditioned(self, y: Tensor | None, **conditions: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """The network as a function of x and t alone.

@@ -30,11 +30,7 @@ class ConditionalNorm(nn.Module):
     """GroupNorm whose scale and shift are linear in the condition.
 
     It replaces BigGAN's conditional batch norm. Without batch statistics an image depends only on its own latent, and
-    the averaged generator needs no statistics of its own.
-
-    Args:
-        channels: number of channels, a multiple of 8.
-        width: width of the condition.
+    the averaged generator needs no statistics of its own. `channels` is a multiple of 8.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -50,14 +46,7 @@ class ConditionalNorm(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual block of the generator; it doubles both sides or keeps them.
-
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        width: width of the condition.
-        up: whether both sides double.
-    """
+    """Residual block of the generator; it doubles both sides if it goes up, or keeps them."""
 
     def __init__(self, in_channels: int, out_channels: int, width: int, up: bool) -> None:
         super().__init__()
@@ -79,11 +68,7 @@ class UpBlock(nn.Module):
 class Generator(nn.Module):
     """A generator of images from latents and labels; latent and class embedding together condition every block.
 
-    Args:
-        gan: the GAN's section.
-        image_size: side of the images.
-        num_classes: number of classes.
-        image_channels: channels of the images, C: 3, or 1 where they are grey.
+    Images have sides of `image_size`, and 3 channels, or 1 where they are grey.
 
     Source: Brock et al. (2018), whose samples the paper compares with (Figure 6).
     """
@@ -118,13 +103,9 @@ class Generator(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """Residual block of the discriminator without normalisation; it halves both sides or keeps them.
+    """Residual block of the discriminator without normalisation; it halves both sides if it goes down, or keeps them.
 
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        down: whether both sides are halved.
-        first: whether the input is an image; then no activation comes before the first convolution.
+    The input of the first one is an image, and no activation comes before its first convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, down: bool, first: bool = False) -> None:
@@ -145,13 +126,8 @@ class DownBlock(nn.Module):
 class Discriminator(nn.Module):
     """Tells real images from generated ones; the class enters by an inner product with the features.
 
-    Every weight is spectrally normalised; torch's global generator draws the initial singular vectors.
-
-    Args:
-        gan: the GAN's section.
-        image_size: side of the images.
-        num_classes: number of classes.
-        image_channels: channels of the images, C: 3, or 1 where they are grey.
+    Every weight is spectrally normalised; torch's global generator draws the initial singular vectors. For images see
+    `Generator`.
 
     Source: Miyato and Koyama (2018), as in Brock et al. (2018).
     """

@@ -1,7 +1,6 @@
 """Layers of the networks: normalisation, resampling, residual and attention blocks."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -23,11 +22,7 @@ MAX_PERIOD = 10000.0
 
 
 class GroupNorm(nn.GroupNorm):
-    """GroupNorm computed in float32 whatever the precision of input and weights.
-
-    Args:
-        channels: number of channels, a multiple of `groups`.
-        groups: number of groups; the paper's networks have 32.
+    """GroupNorm computed in float32 whatever the precision of input and weights; the paper's networks have 32 groups.
 
     Source: Section 3; the released code normalises in float32 even when it convolves in float16.
     """
@@ -61,10 +56,6 @@ class TokenLinear(nn.Conv1d):
     """A convolution of kernel 1 over tokens, with the weight shape of a Conv1d: `(C_out, C_in, 1)`.
 
     It runs as a matrix product on `(B, N, C)`, in the precision of its input.
-
-    Args:
-        in_channels: channels of each incoming token.
-        out_channels: channels of each outgoing token.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -78,9 +69,6 @@ class TokenLinear(nn.Conv1d):
 
 class UpsampleConvolution(Convolution):
     """Nearest-neighbour doubling of both sides, then a 3x3 convolution.
-
-    Args:
-        channels: number of channels, in and out.
 
     Source: Section 3, the upsampling that BigGAN's residual blocks replace.
     """
@@ -150,10 +138,7 @@ def sinusoids(t: Tensor, channels: int) -> Tensor:
 
 
 class TimeEmbedding(nn.Module):
-    """Sinusoids of the timestep through a two-layer perceptron, to four times the base width.
-
-    Args:
-        channels: base width of the network, `params.channels`.
+    """Sinusoids of the timestep through a two-layer perceptron, to four times the network's base width.
 
     Source: Section 3.
     """
@@ -286,10 +271,6 @@ def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:
 class Attention(nn.Module):
     """Self-attention between the positions of a feature map, with a skip connection.
 
-    Args:
-        params: the network's section: heads, attention order, residual rescaling.
-        channels: number of channels, in and out.
-
     Source: Section 3 and Table 2.
     """
 
@@ -317,8 +298,3 @@ class EmbeddingSequential(nn.ModuleDict):
         for layer in self.values():
             h = layer(h, embedding) if isinstance(layer, ResidualBlock) else layer(h)
         return h
-
-
-def spatial_means(features: Sequence[Tensor]) -> Tensor:
-    """Spatial means of several maps `(B, C_i, H_i, W_i)`, concatenated to `(B, sum of C_i)`."""
-    return torch.cat([feature.mean(dim=(2, 3)) for feature in features], dim=1)

@@ -12,20 +12,14 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from adm.artifacts.manifest import MANIFEST, read_manifest
+from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.config.models import AnyModel
 from adm.config.released import CHECKPOINTS
-from adm.errors import UserError, brief, some
+from adm.errors import UserError, some
 from adm.nets.presets import PRESETS, preset_model, preset_network
-from adm.nets.release import (
-    compare_presets,
-    differing,
-    preset_shapes,
-    read_released,
-    read_released_weights,
-    shapes,
-)
-from adm.nets.weights import model_network, read_tensors, write_tensors
+from adm.nets.release import compare_presets, preset_shapes, read_released, read_released_weights, shapes
+from adm.nets.weights import differing, model_network, read_tensors, write_tensors
 
 ORIGIN = "adm"
 """Metadata entry of a converted file: JSON with the preset and the sha256 of the file that it was converted from."""
@@ -89,27 +83,33 @@ def open_network(
             raise UserError(f"preset {preset!r}: is not used; the manifest of {path} tells its network")
         if not (path / MANIFEST).exists():
             raise UserError(f"{path}: is no checkpoint: it holds no {MANIFEST}; give results/NAME/checkpoints/KEY")
-        model = _changed(checkpoint_model(path), schedule, attention_order)
+        model = _changed(_checkpoint_model(path), schedule, attention_order)
         weights = read_tensors(path / "ema.safetensors", model_network(model).state_dict())
     else:
         if path.suffix == ".safetensors":
-            preset = preset or preset_of(path)
-            weights = read_converted(path, preset)
+            preset = _preset_of(path, preset)
+            weights = read_tensors(path, preset_network(preset).state_dict())
         else:
             preset = preset or _identified(path)
             weights = read_released_weights(path, preset_network(preset), f"preset {preset!r}")
-        model = _changed(preset_model(str(preset)), schedule, attention_order)
+        model = _changed(preset_model(preset), schedule, attention_order)
     network = model_network(model)
     network.load_state_dict(weights, assign=True)
     return Opened(path, network.to(device).eval().requires_grad_(False), model, preset)
 
 
-def checkpoint_model(folder: Path) -> AnyModel:
-    """Read the model of a checkpoint, as its manifest describes it.
+def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
+    """Write the float32 weights of a preset, under our names, as `.safetensors`; the bytes depend on the arguments.
 
-    Raises:
-        UserError: The folder is no checkpoint, a file of it changed, or its manifest describes no model.
+    `source_sha256` is of the file that they were converted from.
     """
+    # One entry only: the library writes several in an order that differs between processes.
+    origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
+    with new_file(path) as partial:
+        write_tensors(partial, weights, {ORIGIN: origin})
+
+
+def _checkpoint_model(folder: Path) -> AnyModel:
     section = read_manifest(folder, "init", "train", "adopt").params.get("model")
     try:
         model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
@@ -118,56 +118,18 @@ def checkpoint_model(folder: Path) -> AnyModel:
         raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
 
 
-def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
-    """Write the weights of a preset; the bytes depend only on the arguments.
-
-    Args:
-        path: The `.safetensors` file to write.
-        weights: Float32 tensors under our names.
-        preset: The network's name, a key of `PRESETS`.
-        source_sha256: 64 hexadecimal digits, of the file that they were converted from.
-    """
-    # One entry only: the library writes several in an order that differs between processes.
-    origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
-    with new_file(path) as partial:
-        write_tensors(partial, weights, {ORIGIN: origin})
-
-
-def read_converted(path: Path, preset: str | None) -> dict[str, Tensor]:
-    """Read the weights of a preset.
-
-    Args:
-        path: A `.safetensors` file of float32 tensors under our names.
-        preset: The network that they must belong to; None takes the preset that the file names.
-
-    Raises:
-        UserError: The file is missing or unreadable, is of another or an unknown preset, or fails the checks of
-            `read_tensors`.
-    """
-    found = preset_of(path)
-    if preset is None and found is None:
+def _preset_of(path: Path, preset: str | None) -> str:
+    """The preset in the metadata of a `.safetensors` file, which must be the given one if both are there."""
+    with readable(path, "is no readable safetensors file"), safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        found = str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else preset
+    if found is None:
         raise UserError(f"{path}: tells no preset, so one must be given")
-    if found is not None and found not in PRESETS:
+    if ORIGIN in metadata and found not in PRESETS:
         raise UserError(f"{path}: is of preset {found!r}, which is unknown; there are {', '.join(PRESETS)}")
-    if None not in (preset, found) and preset != found:
+    if preset not in (None, found):
         raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
-    return read_tensors(path, preset_network(str(preset or found)).state_dict())
-
-
-def preset_of(path: Path) -> str | None:
-    """Read the preset in a file's metadata, or None.
-
-    Raises:
-        UserError: The file is missing or unreadable.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        return str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else None
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except Exception as error:  # as in `read_tensors`
-        raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
+    return found
 
 
 def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:

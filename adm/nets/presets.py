@@ -3,23 +3,16 @@
 from difflib import get_close_matches
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter
 from torch import nn
 
 from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
-from adm.nets.weights import network_of
+from adm.nets.weights import model_network
 
 COSINE = ("imagenet64", "classifier_imagenet64")
 """The presets that were trained with the cosine schedule; all others were with the linear one. Source: Table 11."""
-
-RELEASED_CHANNELS = 6
-"""Output channels of the released diffusion models and upsamplers: three of noise and three of learned variance."""
-
-NUM_CLASSES = 1000
-"""Classes of ImageNet."""
 
 _CHANNEL_MULTIPLIER = {
     64: [1.0, 2.0, 3.0, 4.0],
@@ -37,7 +30,7 @@ def _network(image_size: int, **changes: Any) -> dict[str, Any]:
         "channel_multiplier": _CHANNEL_MULTIPLIER[image_size],
         "depth": 2,
         "attention_resolutions": [32, 16, 8],
-        "num_classes": NUM_CLASSES,
+        "num_classes": 1000,
     }
     if "heads" not in changes:
         shared["head_channels"] = 64
@@ -46,10 +39,6 @@ def _network(image_size: int, **changes: Any) -> dict[str, Any]:
 
 def _unet(image_size: int, **changes: Any) -> UNetParams:
     return UNetParams(**_network(image_size, **{"channels": 256} | changes))
-
-
-def _lsun(**changes: Any) -> UNetParams:
-    return _unet(256, num_classes=None, **changes)
 
 
 def _upsampler(low_resolution: int, image_size: int, **changes: Any) -> UpsamplerParams:
@@ -66,8 +55,8 @@ PRESETS: dict[str, UNetParams | UpsamplerParams | ClassifierParams] = {
     "imagenet256": _unet(256),
     "imagenet256_unconditional": _unet(256, num_classes=None),
     "imagenet512": _unet(512),
-    **{f"lsun_{category}": _lsun(dropout=0.1) for category in ("bedroom", "cat", "horse")},
-    "lsun_horse_nodropout": _lsun(),
+    **{f"lsun_{category}": _unet(256, num_classes=None, dropout=0.1) for category in ("bedroom", "cat", "horse")},
+    "lsun_horse_nodropout": _unet(256, num_classes=None),
     "upsampler_64_256": _upsampler(64, 256, heads=4),
     "upsampler_128_512": _upsampler(
         128, 512, channel_multiplier=_CHANNEL_MULTIPLIER[256], attention_resolutions=[32, 16]
@@ -82,8 +71,8 @@ attention order of the ImageNet 64x64 model.
 """
 
 
-def preset_network(preset: str) -> nn.Module:
-    """Build a released network on the meta device: names and shapes without values.
+def preset_model(preset: str) -> AnyModel:
+    """Describe a released network as a section, with the noise that it was trained on, but nothing of its training.
 
     Raises:
         UserError: There is no such preset; names those that exist.
@@ -91,25 +80,18 @@ def preset_network(preset: str) -> nn.Module:
     if preset not in PRESETS:
         (nearest,) = get_close_matches(preset, PRESETS, n=1, cutoff=0.0)
         raise UserError(f"preset {preset!r}: is unknown; there are {', '.join(PRESETS)}; nearest is {nearest}")
-    with torch.device("meta"):
-        return network_of(PRESETS[preset], RELEASED_CHANNELS)
-
-
-def preset_model(preset: str) -> AnyModel:
-    """Describe a released network as a section, with the noise that it was trained on, but nothing of its training.
-
-    Raises:
-        UserError: There is no such preset.
-    """
-    preset_network(preset)
-    params = PRESETS[preset]
-    kind = "diffusion"
-    if isinstance(params, ClassifierParams):
-        kind = "classifier"
-    elif isinstance(params, UpsamplerParams):
-        kind = "upsampler"
-    noise = {"schedule": "cosine" if preset in COSINE else "linear"}
-    # A section must tell of training; of this one nothing is trained.
-    section = {"kind": kind, "network": params, "noise": noise, "training": {"batch_size": 1}}
-    model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
+    kinds = {UNetParams: "diffusion", UpsamplerParams: "upsampler", ClassifierParams: "classifier"}
+    model: AnyModel = TypeAdapter(AnyModel).validate_python(
+        {
+            "kind": kinds[type(PRESETS[preset])],
+            "network": PRESETS[preset],
+            "noise": {"schedule": "cosine" if preset in COSINE else "linear"},
+            "training": {"batch_size": 1},  # A section must tell of training; of this one nothing is trained.
+        }
+    )
     return model
+
+
+def preset_network(preset: str) -> nn.Module:
+    """Build a released network on the meta device, names and shapes without values; raises as `preset_model`."""
+    return model_network(preset_model(preset))

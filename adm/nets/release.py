@@ -16,10 +16,11 @@ from typing import IO, Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from adm.artifacts.reading import check_entries
+from adm.artifacts.reading import check_entries, readable
 from adm.artifacts.writing import new_file
-from adm.errors import UserError, brief
+from adm.errors import UserError
 from adm.nets.presets import PRESETS, preset_network
+from adm.nets.weights import differing
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors, by their released names."""
@@ -70,10 +71,7 @@ LAYERS = {
 def released_name(name: str, names: Collection[str]) -> str:
     """Name one of our tensors as released checkpoints do.
 
-    Args:
-        name: A name of our state dict.
-        names: All names of that state dict; the position of a decoder block's upsampling depends on whether the
-            block has an attention.
+    The position of a decoder block's upsampling depends on whether `names`, all of the state dict, have its attention.
 
     Raises:
         ValueError: The tensor belongs to no UNet or classifier.
@@ -104,42 +102,16 @@ def to_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {released_name(name, state): tensor for name, tensor in state.items()}
 
 
-def load_released(path: Path, preset: str) -> nn.Module:
-    """Load one of the fifteen released networks with the averaged weights of a file.
-
-    Args:
-        path: A `.pt` file of tensors only, in any floating dtype. Float32 weights are mapped from the file: while the
-            network is in use, never change the file in place; to replace it, rename another file to its name.
-        preset: The network's name, a key of `PRESETS`. It decides the attention order, the number of heads and the
-            dropout; a wrong preset of the same shapes loads without an error.
-
-    Returns:
-        A `UNet` or `Classifier` in evaluation mode, with float32 parameters that require no gradient.
-
-    Raises:
-        UserError: There is no such preset, or `read_released_weights` refuses the file.
-    """
-    network = preset_network(preset)
-    network.load_state_dict(read_released_weights(path, network, f"preset {preset!r}"), assign=True)
-    return network.eval().requires_grad_(False)
-
-
 def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
     """Read the weights of a network from a file in the released format.
 
-    Args:
-        path: A `.pt` file of tensors only, in any floating dtype.
-        network: The network that they must fit. Only its names and shapes count, so it may be on the meta device.
-        owner: The network's name in messages, such as "preset 'imagenet64'".
+    The network that they must fit may be on the meta device; `owner` is its name in messages.
 
     Returns:
-        Float32 tensors under our names, in the order of the network's state dict. Tensors that the file stores as
-        float32 are mapped from it.
+        Float32 tensors under our names, in the order of the network's state dict, mapped from a file of float32.
 
     Raises:
         UserError: The file is no such checkpoint, would run code, holds NaN or infinity, or does not fit the network.
-            If it does not fit, the message names the presets that it fits, or up to three tensors that differ (by
-            their released names).
     """
     state = read_released(path)
     released = to_released(network.state_dict())
@@ -148,21 +120,15 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
 
 
 def read_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
-    """Read the weights of a published network that has the names of its file; tensors of other names are left out.
-
-    Args:
-        path: A `.pt` or `.pth` file of tensors only.
-        network: The network that they must fit; it may be on the meta device.
-        owner: The network's name in messages.
-
-    Returns:
-        Float32 tensors in the order of the network's state dict.
+    """Read weights as `read_released_weights` does, of a network that has the names of its file, and no other tensors.
 
     Raises:
         UserError: As `read_released_weights`.
     """
     wanted = shapes(network.state_dict())
-    return _fitting(path, owner, wanted, {name: tensor for name, tensor in _read_table(path).items() if name in wanted})
+    state = {name: tensor for name, tensor in _read_table(path).items() if name in wanted}
+    _require_floats(path, state)
+    return _fitting(path, owner, wanted, state)
 
 
 def read_released(path: Path) -> dict[str, Tensor]:
@@ -194,23 +160,11 @@ def shapes(state: Mapping[str, Tensor]) -> Shapes:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def differing(wanted: Shapes, found: Shapes) -> list[str]:
-    """Write a phrase for each tensor whose shape differs, in the network's order, then in the file's."""
-    return [
-        f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
-        for name in dict.fromkeys([*wanted, *found])
-        if found.get(name) != wanted.get(name)
-    ]
-
-
 def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDtype = "float32") -> None:
     """Write the weights of a network in the released format; the bytes depend only on the arguments.
 
-    Args:
-        path: The `.pt` file to write: tensors by their released names, in the released order.
-        weights: The network's state dict, under our names, of any floating dtype.
-        dtype: "float16" stores the torso's convolutions in half precision, attention projections included, and
-            leaves normalisations, embeddings and the output in float32, as the released code does.
+    Weights are the network's state dict, under our names, of any floating dtype. "float16" stores the torso's
+    convolutions in half precision, attention projections included, and leaves the rest in float32.
 
     Raises:
         UserError: A weight is NaN, infinite or beyond the dtype's range. Nothing is written.
@@ -233,11 +187,7 @@ def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDt
 
 
 def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
-    """Name the tensors that the released code stores in half precision: weights and biases of TORSO's convolutions.
-
-    Args:
-        state: The tensors of a network by their released names.
-    """
+    """Name the tensors, of released names, that the released code halves: those of TORSO's convolutions."""
     # A convolution's weight, even over tokens, has more than two axes; a linear layer's has two.
     modules = {name.removesuffix(".weight") for name, tensor in state.items() if tensor.ndim > 2}
     return {name for name in state if name.startswith(TORSO) and name.rpartition(".")[0] in modules}
@@ -245,7 +195,6 @@ def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
 
 def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors as float32, in the order of the wanted ones, if they are these."""
-    _require_floats(path, state)
     if different := differing(wanted, shapes(state)):
         why = f"{len(different)} tensors differ: {'; '.join(different[:3])}"
         if presets := [preset for preset, others in compare_presets(shapes(state)).items() if not others]:
@@ -279,18 +228,13 @@ def _read_table(path: Path) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Any:
-    try:
-        return _load_mapped(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
-        why = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
-        raise UserError(f"{path}: is {why}; pickled code is never run") from error
-    except Exception as error:  # damaged bytes make torch's reader raise nearly anything
-        raise UserError(
-            f"{path}: is no readable checkpoint, truncated or of another format ({brief(error)})"
-        ) from error
+    with readable(path, "is no readable checkpoint, truncated or of another format"):
+        try:
+            return _load_mapped(path)
+        except pickle.UnpicklingError as error:
+            asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+            why = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
+            raise UserError(f"{path}: is {why}; pickled code is never run") from error
 
 
 def _load_mapped(path: Path) -> Any:

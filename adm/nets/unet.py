@@ -23,10 +23,6 @@ NO_CLASS = -1
 class Encoder(nn.Module):
     """The descending half of a UNet and its middle: levels of residual blocks and attention.
 
-    Args:
-        params: the network's section.
-        in_channels: channels of the input: those of one image, or of two concatenated ones.
-
     Attributes:
         feature_channels: channels of each feature map that `forward` returns.
 
@@ -86,9 +82,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The ascending half of a UNet: every block also takes the encoder's feature map of its own size.
 
-    Args:
-        params: the network's section.
-        feature_channels: channels of the encoder's feature maps, with the middle's last.
+    `feature_channels` are those of the encoder's maps, with the middle's last.
 
     Source: Section 3; Tables 11-13.
     """

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from adm.artifacts.reading import readable
 from adm.config.models import AnyModel, ClassifierModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import NotFiniteError, UserError, brief
@@ -20,9 +22,7 @@ NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
 def network_of(params: NetworkParams, out_channels: int) -> nn.Module:
     """Build the network of a section; torch's global generator draws its initial weights.
 
-    Args:
-        params: The section of a UNet, an upsampler or a classifier.
-        out_channels: Output channels of a UNet or an upsampler; a classifier has its own.
+    A classifier has output channels of its own.
     """
     if isinstance(params, ClassifierParams):
         return Classifier(params)
@@ -63,22 +63,26 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
         UserError: The file is missing or unreadable, a tensor holds NaN or infinity, or tensors differ; the message
             names up to three that differ.
     """
-    try:
+    with readable(path, "is no readable safetensors file"):
         tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist") from error
-    except Exception as error:  # for damaged bytes, the library raises other errors than its own, too
-        raise UserError(f"{path}: is no readable safetensors file ({brief(error)})") from error
-    found = {name: _kind(tensor) for name, tensor in tensors.items()}
-    wanted = {name: _kind(tensor) for name, tensor in like.items()}
-    different = [name for name in dict.fromkeys([*wanted, *found]) if found.get(name) != wanted.get(name)]
-    if different:
-        lines = [
-            f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}" for name in different[:3]
-        ]
-        raise UserError(f"{path}: is of another architecture; {len(different)} tensors differ: {'; '.join(lines)}")
+    wanted, found = (
+        {name: f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}" for name, tensor in named.items()}
+        for named in (like, tensors)
+    )
+    if different := differing(wanted, found):
+        phrases = "; ".join(different[:3])
+        raise UserError(f"{path}: is of another architecture; {len(different)} tensors differ: {phrases}")
     require_finite(str(path), tensors)
     return {name: tensors[name] for name in like}
+
+
+def differing(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Write a phrase for each tensor that is of another kind, in the network's order, then in the file's."""
+    return [
+        f"{name} is {found.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
+        for name in dict.fromkeys([*wanted, *found])
+        if found.get(name) != wanted.get(name)
+    ]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -112,7 +116,3 @@ def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """Name the first tensor that holds NaN or infinity."""
     bad = (name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all())
     return next(bad, None)
-
-
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

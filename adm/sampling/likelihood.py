@@ -13,7 +13,7 @@ from adm.config.models import DiffusionModel
 from adm.config.respacing import respaced_timesteps
 from adm.config.sampling import BitsPerDimension, Bound, Variational
 from adm.data.batches import to_unit_range
-from adm.data.shards import LabelledImages
+from adm.data.shards import ImageShards, Labelled
 from adm.determinism import generator
 from adm.diffusion.bound import pair_terms
 from adm.diffusion.losses import likelihood_terms, prior_bits
@@ -31,7 +31,7 @@ def measure(
     study: BitsPerDimension,
     model: DiffusionModel,
     network: nn.Module,
-    data: LabelledImages,
+    data: ImageShards | Labelled,
     indices: NDArray[np.int64],
 ) -> Likelihood:
     """Measure the terms of L_vlb of images, `study.micro_batch` at a time, with a progress bar.
@@ -95,7 +95,7 @@ def least_bounds(
     section: Variational,
     model: DiffusionModel,
     network: nn.Module,
-    data: LabelledImages,
+    data: ImageShards | Labelled,
     indices: NDArray[np.int64],
 ) -> VariationalSchedules:
     """Measure the terms of images as `measure` does, and find the schedules with the least bound.
@@ -120,7 +120,7 @@ def least_bounds(
 
 
 def _blocks(
-    bound: Bound, forward: Forward, data: LabelledImages, indices: NDArray[np.int64], channels: int
+    bound: Bound, forward: Forward, data: ImageShards | Labelled, indices: NDArray[np.int64], channels: int
 ) -> Iterator[tuple[Denoiser, Tensor, Iterator[Tensor]]]:
     """Yield the denoiser, images and noise of `micro_batch` images at a time."""
     for start in range(0, len(indices), bound.micro_batch):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from adm.nets.opening import read_converted
+from adm.nets.opening import open_network
 from adm.nets.release import read_released, read_released_weights, to_released
 from adm.nets.weights import build, model_network, read_tensors
 from adm.params.models import DiffusionModelParams
@@ -248,12 +248,12 @@ ABSURD_TENSORS = {
 def test_absurd_tensors(write, case):
     path = write(ABSURD_TENSORS[case], ".safetensors")
     assert refusal(path, like)
-    assert refusal(path, lambda path: read_converted(path, None))
+    assert refusal(path, open_network)
 
 
 @pytest.mark.parametrize("origin", ["", "[]", "1", '{"preset": 3}', '{"preset": "a\\nb"}', "[" * 5000, "{}", "NaN"])
 def test_metadata_that_tell_no_preset(write, origin):
-    assert refusal(write(save(LIKE, {"adm": origin}), ".safetensors"), lambda path: read_converted(path, None))
+    assert refusal(write(save(LIKE, {"adm": origin}), ".safetensors"), open_network)
 
 
 @given(
@@ -262,14 +262,14 @@ def test_metadata_that_tell_no_preset(write, origin):
 def test_damaged_tensors(write, content):
     path = write(content, ".safetensors")
     refusal(path, like)
-    refusal(path, lambda path: read_converted(path, None))
+    refusal(path, open_network)
 
 
 LIMITED = """
 import resource, sys
 from pathlib import Path
 import torch
-from adm.nets.opening import read_converted
+from adm.nets.opening import open_network
 from adm.nets.release import read_released
 from adm.errors import UserError
 
@@ -279,7 +279,7 @@ resource.setrlimit(resource.RLIMIT_AS, (taken + (256 << 20),) * 2)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in map(Path, sys.argv[1:]):
     try:
-        read_released(path) if path.suffix == ".pt" else read_converted(path, None)
+        read_released(path) if path.suffix == ".pt" else open_network(path)
     except UserError as error:
         assert path.name in str(error)
     else:

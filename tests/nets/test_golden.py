@@ -13,8 +13,9 @@ from torch.nn.functional import one_hot
 from adm import api
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.diffusion.samplers import classifier_gradient, slope_of
-from adm.nets import PRESETS, export_released, load_released, to_released
+from adm.nets import PRESETS, export_released, to_released
 from adm.nets.forward import Forward
+from adm.nets.opening import open_network
 
 ENTRIES = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 TOLERANCE = 1.0e-5
@@ -88,9 +89,9 @@ def load(tmp_path, released):
     def network(entry, dtype=None):
         path = released(entry)
         if dtype:
-            export_released(tmp_path / "exported.pt", load_released(path, entry).state_dict(), dtype)
+            export_released(tmp_path / "exported.pt", open_network(path, entry).network.state_dict(), dtype)
             path = tmp_path / "exported.pt"
-        return load_released(path, entry)
+        return open_network(path, entry).network
 
     return network
 

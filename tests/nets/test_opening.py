@@ -9,7 +9,7 @@ from adm.artifacts.manifest import provenance, write_manifest
 from adm.config.networks import UNetParams
 from adm.config.released import CHECKPOINTS, Released
 from adm.errors import UserError
-from adm.nets import PRESETS, load_released
+from adm.nets import PRESETS
 from adm.nets.opening import open_network
 from adm.nets.presets import preset_model
 from adm.nets.release import preset_shapes
@@ -60,7 +60,7 @@ def test_what_no_shape_shows_can_be_said(files):
     x, t, y = torch.randn(2, 3, 8, 8), torch.tensor([1, 2]), torch.tensor([0, 1])
     plain, said = (open_network(files / "mine.pt", attention_order=order).network(x, t, y) for order in (None, "new"))
     assert not torch.equal(plain, said)
-    assert torch.equal(plain, load_released(files / "mine.pt", "tiny")(x, t, y))
+    assert torch.equal(plain, open_network(files / "mine.pt", "tiny").network(x, t, y))
 
 
 def test_our_own_files_tell_what_they_are(files, tiny_model):

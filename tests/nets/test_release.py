@@ -11,7 +11,8 @@ from torch import nn
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.config.released import CHECKPOINTS
 from adm.errors import UserError
-from adm.nets import PRESETS, export_released, load_released, to_released
+from adm.nets import PRESETS, export_released, to_released
+from adm.nets.opening import open_network
 from adm.nets.presets import preset_network
 from adm.nets.release import half_precision_names, preset_shapes
 
@@ -204,14 +205,14 @@ def test_presets_of_the_same_shapes():
 @pytest.mark.usefixtures("small")
 def test_load_export_load_is_the_identity(tmp_path, save, preset):
     path, state = save(Oracle(PRESETS[preset]))
-    network = load_released(path, preset)
+    network = open_network(path, preset).network
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert network.params == PRESETS[preset]
     assert equal(to_released(network.state_dict()), state)
     export_released(tmp_path / "a.pt", network.state_dict())
     assert equal(torch.load(tmp_path / "a.pt", weights_only=True), state)
-    again = load_released(tmp_path / "a.pt", preset)
+    again = open_network(tmp_path / "a.pt", preset).network
     assert equal(again.state_dict(), network.state_dict())
     # Nor do the bytes depend on the name, nor on where the weights come from.
     export_released(tmp_path / "another.pt", again.state_dict())
@@ -222,7 +223,7 @@ def test_load_export_load_is_the_identity(tmp_path, save, preset):
 @pytest.mark.usefixtures("small")
 def test_half_precision_is_of_the_torsos_convolutions_alone(tmp_path, save, preset):
     path, state = save(Oracle(PRESETS[preset]))
-    network = load_released(path, preset)
+    network = open_network(path, preset).network
     export_released(tmp_path / "a.pt", network.state_dict(), "float16")
     found = torch.load(tmp_path / "a.pt", weights_only=True)
     torso = [network.encoder] if isinstance(PRESETS[preset], ClassifierParams) else [network.encoder, network.decoder]
@@ -232,7 +233,7 @@ def test_half_precision_is_of_the_torsos_convolutions_alone(tmp_path, save, pres
     assert {name for name, tensor in found.items() if tensor.dtype == torch.float16} == halved
     assert equal(found, {name: tensor.half() if name in halved else tensor for name, tensor in state.items()})
     # What was rounded once is rounded no further.
-    again = load_released(tmp_path / "a.pt", preset)
+    again = open_network(tmp_path / "a.pt", preset).network
     assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
     export_released(tmp_path / "b.pt", again.state_dict(), "float16")
     assert (tmp_path / "b.pt").read_bytes() == (tmp_path / "a.pt").read_bytes()
@@ -250,7 +251,7 @@ def test_half_precision_leaves_embeddings_norms_and_the_output_alone():
 @pytest.mark.usefixtures("small")
 def test_files_of_half_precision_throughout_are_widened(save, dtype):
     path, state = save(Oracle(PRESETS["imagenet64"]), dtype)
-    found = to_released(load_released(path, "imagenet64").state_dict())
+    found = to_released(open_network(path, "imagenet64").network.state_dict())
     assert equal(found, {name: tensor.float() for name, tensor in state.items()})
 
 
@@ -261,9 +262,9 @@ def test_the_attention_order_comes_from_the_preset(save, monkeypatch):
 
     def output(order):
         monkeypatch.setitem(PRESETS, "imagenet64", shrunken("imagenet64").model_copy(update={"attention_order": order}))
-        return load_released(path, "imagenet64")(x, torch.tensor([3]), torch.tensor([1]))
+        return open_network(path, "imagenet64").network(x, torch.tensor([3]), torch.tensor([1]))
 
-    released = load_released(path, "imagenet64")(x, torch.tensor([3]), torch.tensor([1]))
+    released = open_network(path, "imagenet64").network(x, torch.tensor([3]), torch.tensor([1]))
     assert torch.equal(released, output("new"))
     # Its shapes are the same, so a file cannot tell.
     assert (released - output("legacy")).abs().max() > 1.0e-3
@@ -272,7 +273,7 @@ def test_the_attention_order_comes_from_the_preset(save, monkeypatch):
 @pytest.mark.usefixtures("small")
 def test_weights_are_mapped_not_copied(save):
     path, _ = save(Oracle(PRESETS["imagenet256"]))
-    network = load_released(path, "imagenet256")
+    network = open_network(path, "imagenet256").network
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("needs /proc")
@@ -287,7 +288,7 @@ def test_a_file_that_another_program_compressed_loads_too(tmp_path, save):
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
-    assert equal(to_released(load_released(tmp_path / "b.pt", "lsun_cat").state_dict()), state)
+    assert equal(to_released(open_network(tmp_path / "b.pt", "lsun_cat").network.state_dict()), state)
 
 
 @pytest.mark.usefixtures("small")
@@ -297,7 +298,7 @@ def test_a_flipped_bit_is_noticed(save):
     content[content.index(state["time_embed.2.weight"].numpy().tobytes()) + 1000] ^= 1
     path.write_bytes(content)
     with pytest.raises(UserError, match="does not match its checksum"):
-        load_released(path, "lsun_cat")
+        open_network(path, "lsun_cat")
 
 
 @pytest.mark.usefixtures("small")
@@ -312,7 +313,7 @@ def test_a_view_is_exported_without_what_it_is_a_view_of(tmp_path):
 @pytest.mark.usefixtures("small")
 def test_what_half_precision_cannot_hold_is_not_written(tmp_path, save, value):
     path, _ = save(Oracle(PRESETS["imagenet128"]))
-    weights = {name: tensor.clone() for name, tensor in load_released(path, "imagenet128").state_dict().items()}
+    weights = {name: tensor.clone() for name, tensor in open_network(path, "imagenet128").network.state_dict().items()}
     weights["encoder.middle.attention.qkv.bias"][3] = value
     with pytest.raises(UserError, match=r"a\.pt: cannot be written: middle_block\.1\.qkv\.bias holds"):
         export_released(tmp_path / "a.pt", weights, "float16")

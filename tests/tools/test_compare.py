@@ -269,8 +269,8 @@ def test_numbers_of_csv(pair, compared):
 CSV = {
     "another column": ("loss", "mse", "its columns: "),
     "another step": ("5,1.25", "6,1.25", "row 1, step: 5, there 6"),
-    "a row less": ("9,2.5,0.25\n", "", "row 2: "),
-    "a row cut short": (",0.25\n", "\n", "row 2: "),
+    "a row less": ("9,2.5,0.25\n", "", "row 2"),
+    "a row cut short": (",0.25\n", "\n", "row 2"),
     "NaN": ("0.25", "nan", "row 2, loss: "),
 }
 

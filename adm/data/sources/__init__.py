@@ -1,8 +1,7 @@
 """Sources of labelled images."""
 
-from adm.data.sources.digits import digits
 from adm.data.sources.folders import class_folders, flat_folder
-from adm.data.sources.idx import idx_files
+from adm.data.sources.idx import digits, idx_files
 from adm.data.sources.source import Source, cropped, encoded, parts_of
 
 __all__ = ["SOURCES", "Source", "cropped", "encoded", "parts_of"]

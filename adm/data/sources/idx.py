@@ -1,11 +1,11 @@
-"""IDX files, the format of MNIST, Fashion-MNIST and similar datasets."""
+"""Grey images in memory: IDX files, the format of MNIST and Fashion-MNIST, and the digits of scikit-learn."""
 
 import gzip
 import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from adm.config.data import ROOTS, ImageSource
 from adm.data.sources.source import Source
 from adm.errors import UserError
-
-DEBIAN = "/usr/share/datasets/fashion-mnist"
-"""The folder of Debian's package dataset-fashion-mnist."""
 
 UNSIGNED_BYTE = 8
 """The code for uint8 in an IDX file, the only type of images and labels."""
@@ -38,21 +35,29 @@ def idx_files(dataset: ImageSource) -> Source:
     images, labels = read_idx(images_file, 3), read_idx(labels_file, 1)
     if len(images) != len(labels):
         raise UserError(f"{labels_file}: holds {len(labels)} labels, but {images_file} holds {len(images)} images")
+    return _grey(str(root), images, labels)
 
-    def read(index: int) -> NDArray[np.uint8]:
-        return np.repeat(images[index, ..., None], 3, axis=-1)
 
-    return Source(str(root), labels.astype(np.int64), read)
+def digits(_: ImageSource) -> Source:
+    """Open the handwritten digits of scikit-learn: 1,797 grey images of 8x8 pixels in 10 classes, as RGB.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), test part.
+    """
+    # Imported here: scikit-learn takes a second to import, and only this source needs it.
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    bundle: Any = load_digits()
+    return _grey("source 'digits'", np.rint(bundle.images * (255 / 16)).astype(np.uint8), bundle.target)
+
+
+def _grey(name: str, images: NDArray[np.uint8], labels: NDArray[Any]) -> Source:
+    return Source(name, labels.astype(np.int64), lambda index: np.repeat(images[index, ..., None], 3, axis=-1))
 
 
 def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
     """Read an IDX file of bytes, gzipped if its name ends in `.gz`.
 
     Memory grows with the bytes that arrive; the header's size is not trusted.
-
-    Args:
-        path: The file.
-        num_axes: The number of axes that its array must have.
 
     Raises:
         UserError: It cannot be read, has another magic number or number of axes, has an empty axis, or its content is
@@ -99,5 +104,5 @@ def _find(root: Path, name: str) -> Path:
             return path
     raise UserError(
         f"{root / name}[.gz]: does not exist; root must be {ROOTS['idx']}: install Debian's dataset-fashion-mnist and "
-        f"give {DEBIAN}, or give a folder"
+        "give /usr/share/datasets/fashion-mnist, or give a folder"
     )

@@ -35,12 +35,12 @@ class Source:
     file: Callable[[int], Path] | None = None
 
 
-def view(source: Source, dataset: ImageSource) -> NDArray[np.int64]:
-    """The indices of the images that a dataset keeps, in the source's order.
+def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int64]]:
+    """Choose a dataset's training images and, if there are any, its held-out images: their indices, in order.
 
     Raises:
-        UserError: A class in `classes` has no image, there are fewer images than `limit`, or a label is not below
-            `num_classes`.
+        UserError: A class in `classes` has no image, there are fewer images than `limit`, a label is not below
+            `num_classes`, or a part has too few images.
     """
     labels = source.labels
     for label in dataset.classes or []:
@@ -54,19 +54,9 @@ def view(source: Source, dataset: ImageSource) -> NDArray[np.int64]:
         raise UserError(f"{source.name}: holds no image")
     if labels[kept].max() >= dataset.num_classes:
         raise UserError(f"{source.name}: has a class {labels[kept].max()}, but num_classes is {dataset.num_classes}")
-    return kept
-
-
-def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int64]]:
-    """The indices of a dataset's training images and, if there are any, of its held-out images.
-
-    Raises:
-        UserError: `view` raises it, or a part has too few images.
-    """
-    kept = view(source, dataset)
     if not dataset.held_out:
         return {"training": kept}
-    held_out = held_out_of(source.labels, dataset.held_out)[kept]
+    held_out = held_out_of(labels, dataset.held_out)[kept]
     parts: dict[Part, NDArray[np.int64]] = {"training": kept[~held_out], "held_out": kept[held_out]}
     for name, indices in parts.items():
         if len(indices) < FEWEST:
@@ -76,11 +66,9 @@ def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int6
 
 
 def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """Choose a share of the images of every class at random, with a fixed seed.
+    """Choose a share, in [0, 1), of the images of every class at random, with a fixed seed.
 
-    Args:
-        labels: (N,) int64, labels of all images of a source; the choice is then the same for any view of the source.
-        share: The share, in [0, 1).
+    Labels (N,) are of all images of a source, so that the choice is the same for any view of it.
 
     Returns:
         (N,) bool; floor(share N) values are true, and the number in each class differs from its share by less than 1.
@@ -95,15 +83,9 @@ def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
 
 
 def cropped(source: Source, indices: NDArray[np.int64], dataset: ImageSource) -> NDArray[np.uint8]:
-    """Read and crop images, several at once.
+    """Read the images at the indices (n,) and crop them, several at once: (n, side, side, 3) uint8.
 
-    Args:
-        source: The source.
-        indices: (n,) which images.
-        dataset: Gives the side of the crops, and whether images become grey (three equal channels of luminance).
-
-    Returns:
-        (n, side, side, 3) uint8.
+    Those of a dataset of one channel become grey: three equal channels of luminance.
 
     Raises:
         UserError: An image cannot be read.
