@@ -125,9 +125,9 @@ def rows(kind: str, changes: Changes, seed: int, folder: Path, smallest: bool) -
             if job.name in own or (not is_own and job.out.exists()):
                 continue
             start = time.process_time()
-            carry_out(file, job.verb, job.argument)
+            carry_out(file, job.kind.verb, job.argument)
             own.add(job.name)
-            if is_own and job.verb in ("train", "train_gan"):
+            if is_own and job.kind.verb in ("train", "train_gan"):
                 seconds += time.process_time() - start
         metrics = json.loads(pipeline.find("evaluate", key).out.read_text(encoding="utf-8"))["metrics"]
         if kind == "gan":

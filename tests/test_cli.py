@@ -256,7 +256,7 @@ def _write_numbers(pipeline):
         made_with = fingerprint(dump_sections(pipeline.params.sections_of_segment(key)))
         path = pipeline.artifact("training", key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed_csv(path, "step,seconds\n1,60.0\n", made_with)
+        write_sealed_csv(path, "step,seconds,images_per_second,loss\n1,60.0,1,1\n", made_with)
 
 
 def _write_samples(pipeline):

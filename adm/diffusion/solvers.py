@@ -152,11 +152,13 @@ class Heun(Solver):
     Source: Karras et al. (2022), algorithm 1.
     """
 
-    @cached_property
-    def whole(self) -> Diffusion:
-        """The training process, with all of its timesteps."""
+    whole: Diffusion = field(init=False, repr=False)
+    """The training process, with all of its timesteps; made at once, for a step copies nothing to a GPU."""
+
+    def __post_init__(self) -> None:
         process = self.diffusion
-        return Diffusion(process.training_betas, None, process.variance).to(process.timesteps.device)
+        whole = Diffusion(process.training_betas, None, process.variance).to(process.timesteps.device)
+        object.__setattr__(self, "whole", whole)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Step from x_t to x_{t-1}; draws no noise."""

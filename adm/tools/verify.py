@@ -56,6 +56,9 @@ def run(results: Path, out: Path | None) -> bool:
     pipeline = Pipeline(load(params_kept(results)), 1, results)
     artifacts, identify = find_artifacts(results), cache(identity_if_any)
     jobs = {path: job for job in pipeline.jobs.values() for path in job.outputs.values()}
+    for artifact in artifacts.values():
+        if artifact.path in jobs:
+            _ = jobs[artifact.path].code  # kept: Python 3.11 cannot parse code in two threads
     with ThreadPoolExecutor(available_cores()) as pool:
         found = pool.map(lambda one: _check(one, jobs.get(one.path), pipeline.params, identify), artifacts.values())
         checked = dict(zip(artifacts, progress(found, total=len(artifacts), unit="artifact"), strict=True))
