@@ -46,6 +46,9 @@ class Config(BaseModel):
     DECLARED: ClassVar[frozenset[str]] = frozenset()
     """Fields that decide which jobs exist, but not what a job computes."""
 
+    GONE: ClassVar[Mapping[str, Any]] = {}
+    """Fields that earlier versions had and wrote out, each with the value that says what is done now."""
+
     def values(self, by_name: bool = False) -> dict[str, Any]:
         """Give the values that differ from the defaults that fields were introduced with, as plain values.
 
@@ -66,7 +69,10 @@ class Config(BaseModel):
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
+            data = {key: value for key, value in data.items() if not (key in cls.GONE and cls.GONE[key] == value)}
             for key in data:
+                if key in cls.GONE:
+                    raise ValueError(f"{key} {data[key]!r} is no more; what is done is {cls.GONE[key]!r}")
                 if key not in cls.model_fields:
                     raise ValueError(f"unknown key {key!r}; {accepted(list(cls.model_fields), str(key))}")
         return data

@@ -1,6 +1,7 @@
 """What a model and a GAN are and how they are trained, and timings of training."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -93,6 +94,8 @@ class TrainingParams(Config):
 
     `seed` is one number for all that is random, or three by name, `{weights: 1, data: 2, noise: 3}`.
     """
+
+    GONE: ClassVar[Mapping[str, Any]] = {"timestep_sampler": "uniform"}
 
     batch_size: PositiveInt
     accumulation: PositiveInt = 1

@@ -63,6 +63,12 @@ OUT_OF_RANGE = [
 ]
 
 
+def test_a_field_that_is_gone_is_accepted_as_earlier_versions_wrote_it_out(checked, refusal):
+    assert checked({"models.adm-128.training.timestep_sampler": "uniform"}) == checked({})
+    line = refusal({"models.adm-128.training.timestep_sampler": "loss_second_moment"})
+    assert line.startswith("models.adm-128.training: timestep_sampler 'loss_second_moment' is no more")
+
+
 @pytest.mark.parametrize(("field", "value"), OUT_OF_RANGE)
 def test_a_value_out_of_range_is_refused(refusal, field, value):
     assert refusal({field: value}).startswith((f"{field}: {value!r} is not accepted", f"{field}: {value!r} "))
