@@ -149,16 +149,17 @@ def _written(
     for key, entry in _likened(section, given).items():
         for variant, varied in _varied(section, key, entry):
             name = "-".join([key, *variant])
+            place = ".".join([key, VARIANTS, *variant] if variant else [key])
             whole = _with_defaults(_classes_of(section), defaults, _with_kind(section, name, varied))
             for swept, single in _swept(section, f"{section}.{name}", whole):
                 for model, followed in models.followed(section, f"{section}.{name}", single):
                     parts = (key, *variant, *model, *swept)
                     full = "-".join(parts)
                     if full in entries:
-                        maker = key if made_by[full] == full else made_by[full]
+                        maker = place if made_by[full] == full else made_by[full]
                         also = f"{section}.{maker} gives this key, too; change it there, or take another key"
                         raise ValueError(f"{section}.{full}: {also}")
-                    entries[full], made_by[full] = followed, key
+                    entries[full], made_by[full] = followed, place
                     for number in range(1, len(parts)):
                         begin = "-".join(parts[:number])
                         if begin in (key, name) or section not in SCORED or begin not in runs:

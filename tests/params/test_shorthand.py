@@ -192,7 +192,7 @@ def test_a_file_changes_adds_and_removes_variants_of_its_base(scale):
     params = scale(changes, small=base)
     assert {"ablation-base", "ablation-wide"} == {key for key in params.models if key.startswith("ablation")}
     assert params.models["ablation-base"].training.seed == 9
-    with pytest.raises(UserError, match=r"models\.ablation-base: models\.ablation gives this key, too"):
+    with pytest.raises(UserError, match=r"models\.ablation-base: models\.ablation\.variants\.base gives this"):
         scale("models: {ablation-base: {training: {seed: 9}}}", small=base)
 
 
@@ -315,11 +315,11 @@ BAD = {
     "like its own variant": ("runs: {a: {like: a-b, variants: {b: {}}}}", "runs.a.like: ", "circle", "a -> a"),
     "variant that is an entry": (
         "models: {adm: {variants: {a: {}}}, adm-a: {}}",
-        "models.adm-a: models.adm gives this key, too",
+        "models.adm-a: models.adm.variants.a gives this key, too",
     ),
     "variants of one key": (
         "models: {adm: {variants: {a-b: {}}}, adm-a: {like: adm, variants: {b: {}}}}",
-        "models.adm-a-b: models.adm gives this key, too",
+        "models.adm-a-b: models.adm.variants.a-b gives this key, too",
     ),
     "run of no model": ("runs: {more: {checkpoint: adn}}", "runs.more.checkpoint: 'adn'", "adm"),
     "run of a checkpoint of no model": (
