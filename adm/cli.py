@@ -27,8 +27,7 @@ from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
 from adm.params.execution import ProcessResources
 from adm.params.load import write
-from adm.pipeline import Job, Kind, Pipeline, kinds
-from adm.pipeline.arguments import arguments
+from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
 from adm.sampling.blocks import Shard
 
 RENAMED = {"diff": "adm compare", "identify": "adm convert FILE"}
@@ -241,8 +240,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
 
             launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
         else:
-            stage = import_module(job.kind.stage)
-            stage.run(**arguments(stage.run, job, environment(pipeline, job, curves, file, is_current)))
+            carrying.carry_out(pipeline, job, environment(pipeline, job, curves, file, is_current))
 
 
 def main() -> None:

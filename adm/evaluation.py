@@ -13,6 +13,7 @@ from numpy.lib.format import open_memmap
 from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
+from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import library_versions, provenance, read_manifest, sha256, write_manifest
 from adm.artifacts.reading import names_in_npz
 from adm.artifacts.released_files import placed
@@ -23,7 +24,7 @@ from adm.data.images import Images, Pixels, images_of, open_images, open_npz
 from adm.errors import UserError
 from adm.machine import available_cores
 from adm.metrics.batches import write_features
-from adm.metrics.executors import libraries_of, open_graph
+from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.intervals import block_of, t_interval
 from adm.metrics.manifold import per_class_precision_recall
@@ -166,7 +167,7 @@ def measure(
     except ValueError as error:
         raise UserError(str(error)) from error
     _check_dimensions(executor, params, fake, real, graph)
-    made_by = provenance("features", {"extractor": params}, {"graph": graph}, libraries_of(params))
+    made_by = provenance("features", code_digest("features"), {"extractor": params}, {"graph": graph}, [])
     try:
         with threadpool_limits(params.threads), TemporaryDirectory(prefix="adm-features-") as folder:
             extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
@@ -185,7 +186,7 @@ def measure(
                 **params.model_dump(mode="json"),
             },
             "code": made_by["code"],
-            "versions": library_versions(["adm", "numpy", "pillow", "scipy", *libraries_of(params)]),
+            "versions": library_versions(["adm", "numpy", "pillow", "scipy", *params.libraries]),
         },
     }
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from making import record
 
 from adm import cli
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards, write_shards
@@ -100,7 +101,7 @@ def dataset(tmp_path_factory):
     out = tmp_path_factory.mktemp("dataset") / "tiny"
     with new_folder(out) as folder:
         write_shards(folder, images, labels, section.shard_size)
-        write_manifest(folder, provenance("prepare", {"dataset": section}, {}, ["numpy"]))
+        write_manifest(folder, record("prepare", {"dataset": section}, {}, ["numpy"]))
     return ImageShards(out, image_size=8)
 
 

@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 import typer
 import yaml
+from making import made_with, make, record, write_batch
 from typer.testing import CliRunner
 
 from adm import cli
 from adm.artifacts.code import verbs
-from adm.artifacts.manifest import dump_sections, fingerprint, provenance
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.config.metrics import METRICS
 from adm.params import UserError, load
-from adm.pipeline import Pipeline, kinds
+from adm.pipeline import Pipeline, carrying, kinds
 from adm.pipeline.arguments import arguments
-from adm.sampling.batch import Samples, write_batch, write_shard
+from adm.sampling.batch import Samples, write_blocks, write_shard
 from adm.sampling.blocks import Shard, samples_of
+from adm.stages import sample
 
 VERBS = {kind.verb for kind in kinds().values()}
 KEYED = sorted(VERBS - {"resolve", "sizes", "report", "fetch"})
@@ -63,7 +64,7 @@ def everything_in(folder):
 
 def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
     stages = VERBS
-    assert stages == set(verbs())
+    assert {kind.stage for kind in kinds().values()} == {f"adm.stages.{name}" for name in verbs()}
     registered = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     tools = {path.stem for path in (root / "adm" / "tools").glob("[a-z]*.py")}
     assert registered >= tools | {verb.replace("_", "-") for verb in stages}
@@ -96,10 +97,10 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     # No section that the stage asks for is missing, but what guides a run that is not guided, and what tells at what
     # size stored files are read where none are.
     missing = {name for name, value in given.items() if value is None}
-    unread = {"dataset"} if job.kind.verb in ("features", "reference", "judge") else set()
-    # Only a search samples like a run.
-    unread |= {"run", "extractor"} if job.kind.verb == "schedule" else set()
-    assert missing <= {"classifier_model", "model", "guide_model", "asked"} | unread
+    unread = {"dataset"} if job.kind.verb in ("features", "reference") else set()
+    # Only a search samples like a run, and a reference's own extractor is no further one.
+    unread |= {"schedule": {"run", "extractor"}, "evaluate": {"extractor"}}.get(job.kind.verb, set())
+    assert missing <= {"classifier_model", "model", "guide_model", "asked", "made_by"} | unread
 
 
 @pytest.mark.parametrize("verb", KEYED)
@@ -251,12 +252,11 @@ def _write_numbers(pipeline):
         content = {"metrics": metrics, "jackknife": jackknife, "num_samples": run.num_samples}
         path = pipeline.path("evaluate", key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed_json(path, {**content, "made_by": provenance("evaluate", {"run": run}, {}, [])})
+        write_sealed_json(path, {**content, "made_by": record("evaluate", {"run": run}, {}, [])})
     for key in pipeline.params.segments:
-        made_with = fingerprint(dump_sections(pipeline.params.sections_of_segment(key)))
         path = pipeline.artifact("training", key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed_csv(path, "step,seconds,images_per_second,loss\n1,60.0,1,1\n", made_with)
+        write_sealed_csv(path, "step,seconds,images_per_second,loss\n1,60.0,1,1\n", made_with(pipeline.params, key))
 
 
 def _write_samples(pipeline):
@@ -270,8 +270,8 @@ def _write_samples(pipeline):
     for shard in (Shard(1, 2), Shard(2, 2)):
         path, rows = job.inputs[f"shards/{shard}"], samples_of(shard, run.num_samples, run.micro_batch)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_shard(path, run, parents, shard, [Samples(images[rows], labels[rows])])
-    write_batch(job.out.with_name("whole"), "sample", run, parents, images, labels)
+        write_shard(path, run, carrying.made_by(job), shard, [Samples(images[rows], labels[rows])])
+    write_blocks(job.out.with_name("whole"), carrying.made_by(job), run.num_samples, [Samples(images, labels)])
 
 
 LIGHT = ["--help", "train --help", "resolve", "prepare digits", f"gather {RUN}", "table table_8", "table table_14"]
@@ -306,14 +306,14 @@ def test_light_verbs_load_no_heavy_library(root, inputs):
 
 
 @pytest.mark.parametrize("size", [8, 4])
-def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(refused, pipeline, project, size):
-    stack = pipeline.params.upsampled_runs["stack-540-500"]
-    base = pipeline.find("sample", "stack-540-500").inputs["base"]
+def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(pipeline, tmp_path, size):
+    job = pipeline.find("sample", "stack-540-500")
+    stack, base = job.sections["run"], tmp_path / "base"
     images = np.zeros((stack.num_samples - (size == 4), size, size, 3), np.uint8)
-    base.parent.mkdir(parents=True)
     write_batch(base, "sample", stack, {}, images, np.zeros(len(images), np.int64))
-    message = refused("sample", "stack-540-500")
-    assert message.startswith(f"{base}: has {len(images)} images of {size}x{size} pixels")
+    given = stack, job.sections["model"], None, {"base": base}, tmp_path / "out", "", "cpu", 60, tmp_path / "work"
+    with pytest.raises(UserError, match=f"^{base}: has {len(images)} images of {size}x{size} pixels"):
+        make(sample, *given)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adm.artifacts.code import code_digest, code_of_record
+from adm.artifacts.code import code_of_record
 from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
-from adm.config.base import Config
-from adm.config.registry import rows_in
+from adm.config.base import plain
 from adm.errors import UserError
 from adm.machine import cpp_compiler, vector_instructions
 from adm.progress import progress
@@ -46,37 +45,33 @@ class Manifest(BaseModel):
     files: dict[str, str]
 
 
+MadeBy = dict[str, Any]
+"""What made an artifact: a manifest without facts and files."""
+
+
 def provenance(
-    stage: str,
-    params: Mapping[str, Config],
-    inputs: Mapping[str, Path],
-    libraries: Iterable[str],
-    read: Any = None,
-) -> dict[str, Any]:
-    """What made an artifact: a manifest without facts and files.
+    stage: str, code: str, sections: Mapping[str, Any], inputs: Mapping[str, Path], libraries: Iterable[str]
+) -> MadeBy:
+    """Tell what makes an artifact.
 
     Args:
         stage: The verb.
-        params: The sections that the stage read.
-        inputs: The artifacts that it read: folders with a manifest, or files.
-        libraries: Distributions whose version can change the result.
-        read: Further sections that it read, which the inputs tell; the rows of registries that they name count.
+        code: The digest of its code.
+        sections: What it reads of the params file, by name: sections, mappings of them, or plain values.
+        inputs: The artifacts that it reads: folders with a manifest, or files.
+        libraries: Distributions whose version can change the result, beside those that sections name.
     """
-    versions = library_versions(libraries)
-    if any(getattr(section, "compiled", False) for section in params.values()):
+    named = (name for section in sections.values() for name in getattr(section, "libraries", ()))
+    versions = library_versions({*libraries, *named})
+    if any(getattr(section, "compiled", False) for section in sections.values()):
         versions |= {"compiler": cpp_compiler() or "none", "instructions": vector_instructions()}
     return {
         "stage": stage,
-        "params": dump_sections(params),
+        "params": plain(sections),
         "inputs": {name: identity(path) for name, path in inputs.items()},
-        "code": code_digest(stage, tuple(rows_in([params, read]))),
+        "code": code,
         "versions": versions,
     }
-
-
-def dump_sections(sections: Mapping[str, Config]) -> dict[str, Any]:
-    """Sections of the params file as a manifest stores them: what differs from the defaults."""
-    return {name: section.values() for name, section in sections.items()}
 
 
 def library_versions(libraries: Iterable[str]) -> dict[str, str]:
@@ -114,47 +109,6 @@ def read_record(path: Path) -> Manifest:
         raise UserError(f"{file}: does not tell what made it: {place}: {first['msg'].lower()}") from error
 
 
-def read_made_by(folder: Path, *stages: str) -> Manifest:
-    """Read an artifact's manifest without checking its files.
-
-    Raises:
-        UserError: There is no such artifact, another stage made it, or the manifest is not what was written.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: does not exist")
-    manifest = read_record(folder)
-    if manifest.stage not in stages:
-        raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
-    return manifest
-
-
-def require_section(folder: Path, section: Config, *stages: str) -> None:
-    """Refuse an artifact of any of the stages that was made with another section than the params file has now.
-
-    Raises:
-        UserError: The section differs, there is no such artifact, or another stage made it.
-    """
-    made_by = read_made_by(folder, *stages).model_dump()
-    name = next((name for name in ("run", "reference", "published") if name in made_by["params"]), "run")
-    require_params(folder, made_by, {name: section})
-
-
-def require_params(path: Path, made_by: Any, sections: Mapping[str, Config]) -> None:
-    """Refuse an artifact of which `made_by` tells that it was made with other sections than the params file has now.
-
-    Raises:
-        UserError: A section differs or is missing in the artifact.
-    """
-    params = made_by.get("params") if isinstance(made_by, dict) else None
-    for name, wanted in dump_sections(sections).items():
-        found = params.get(name) if isinstance(params, dict) else None
-        if not isinstance(found, dict):
-            raise UserError(f"{path}: does not tell which section {name!r} of the params file it was made with")
-        if difference := next(differing(found, wanted), None):
-            key, made_with, value = difference
-            raise UserError(f"{path}: was made with {key} {made_with}, but the params file has {value}")
-
-
 def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The keys of a section that have other values, with both; a key that one of them lacks has its default there."""
     for key in [*wanted, *(key for key in found if key not in wanted)]:
@@ -168,12 +122,17 @@ def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str =
 def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifest:
     """Read an artifact's manifest and check that its files are those that were written.
 
-    Of these only the `checked` ones are, in the manifest's order, where other processes check the rest.
+    Of these only the `checked` ones are, in the manifest's order, where other processes check the rest. With `stages`,
+    one of them must have made it.
 
     Raises:
         UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
     """
-    manifest = read_made_by(folder, *stages)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: does not exist")
+    manifest = read_record(folder)
+    if stages and manifest.stage not in stages:
+        raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
     files = list(manifest.files.items())[checked]
     for name, digest in progress(files, unit="file", name=f"checking {folder.name}"):
         if name in ("", ".", "..") or Path(name).name != name:

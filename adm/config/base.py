@@ -49,21 +49,14 @@ class Config(BaseModel):
     GONE: ClassVar[Mapping[str, Any]] = {}
     """Fields that earlier versions had and wrote out, each with the value that says what is done now."""
 
-    def values(self, by_name: bool = False) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """Give the values that differ from the defaults that fields were introduced with, as plain values.
 
         Manifests and triggers hold them. A new field with a default does not change them; another default of a field
-        does, wherever it is taken. Triggers have fields in the order of their names: engines compare their text, and a
-        field may move from one class to another.
+        does, wherever it is taken. They are in the order of their names: engines compare their text, and a field may
+        move from one class to another.
         """
-        return {name: value for name, value in self.told(by_name).items() if name not in self.DECLARED}
-
-    def told(self, by_name: bool = False) -> dict[str, Any]:
-        """Give the same, with the fields that only decide which jobs exist."""
-        names = sorted(type(self).model_fields) if by_name else type(self).model_fields
-        found = {name: _plain(vars(self)[name], by_name) for name in names if name in vars(self)}
-        introduced = introduced_defaults(type(self))
-        return {name: value for name, value in found.items() if name not in introduced or value != introduced[name]}
+        return {name: value for name, value in _told(self).items() if name not in self.DECLARED}
 
     @model_validator(mode="before")
     @classmethod
@@ -87,7 +80,7 @@ def introduced_defaults(section: type[Config]) -> dict[str, Any]:
     """Give the defaults that fields of a class were introduced with, as plain values; today's of new fields."""
     recorded = _recorded().get(section.__name__, {}) if section.__module__.startswith(OWN) else {}
     return {
-        name: recorded.get(name, _plain(field.get_default(call_default_factory=True), by_name=False))
+        name: recorded.get(name, _told(field.get_default(call_default_factory=True)))
         for name, field in section.model_fields.items()
         if not field.is_required()
     }
@@ -99,9 +92,19 @@ def _recorded() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _plain(value: Any, by_name: bool) -> Any:
-    if isinstance(value, Config):
-        return value.told(by_name)
-    if isinstance(value, Mapping):
-        return {key: _plain(one, by_name) for key, one in value.items()}
-    return [_plain(one, by_name) for one in value] if isinstance(value, list | tuple) else value
+def _told(content: Any) -> Any:
+    """Give plain values, of sections with the fields that only decide which jobs exist."""
+    if isinstance(content, Config):
+        names = (name for name in sorted(type(content).model_fields) if name in vars(content))
+        found, introduced = {name: _told(vars(content)[name]) for name in names}, introduced_defaults(type(content))
+        return {name: value for name, value in found.items() if name not in introduced or value != introduced[name]}
+    if isinstance(content, Mapping):
+        return {key: _told(one) for key, one in content.items()}
+    return [_told(one) for one in content] if isinstance(content, list | tuple) else content
+
+
+def plain(content: Any) -> Any:
+    """Turn a section, or a mapping of some, into plain values: those of `Config.values`."""
+    if isinstance(content, Config):
+        return content.values()
+    return {key: plain(one) for key, one in content.items()} if isinstance(content, Mapping) else content

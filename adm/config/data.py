@@ -68,6 +68,11 @@ class ImageSource(Config):
         return self
 
     @property
+    def libraries(self) -> list[str]:
+        """Distributions whose version decides the images."""
+        return ["scikit-learn"] if self.source == "digits" else []
+
+    @property
     def side(self) -> int:
         """`image_size` of a dataset whose images something reads."""
         assert self.image_size is not None
@@ -84,6 +89,11 @@ class GraphParams(Config):
     compiled: bool = False
     feature_batch: PositiveInt = 256
     threads: PositiveInt = 1
+
+    @property
+    def libraries(self) -> list[str]:
+        """Distributions whose version decides the features."""
+        return [self.executor]
 
     @model_validator(mode="after")
     def _torch_alone_compiles(self) -> Self:
@@ -108,6 +118,11 @@ class NetworkGraph(GraphParams):
     """How to run a frozen graph or, in its place, the weights of a published `network`, which gives pooled features."""
 
     network: Literal["dinov2-vitl14"] | None = None
+
+    @property
+    def libraries(self) -> list[str]:
+        """The same; images for a network are resized by Pillow."""
+        return [self.executor, *(["pillow"] if self.network else [])]
 
     @model_validator(mode="after")
     def _a_network_is_torchs(self) -> Self:

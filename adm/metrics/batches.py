@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import identity, read_made_by, read_manifest
+from adm.artifacts.manifest import read_manifest
 from adm.artifacts.reading import names_in_npz, read_npy, read_npz
 from adm.artifacts.streaming import write_npys, write_npz_rows
 from adm.errors import UserError
@@ -26,43 +26,17 @@ def write_features(folder: Path, count: int, batches: Iterable[Features]) -> Non
     write_npys(folder, count, map(vars, batches))
 
 
-def read_features(folder: Path, images: Path, side: int | None = None) -> Features:
+def read_features(folder: Path) -> Features:
     """Map the features of images into memory, read-only, from the artifact of the stage `features`.
 
-    Args:
-        folder: The artifact.
-        images: The artifact or file of images that the features must belong to.
-        side: The side of the images, where `images` does not tell it because it stores files.
-
     Raises:
-        UserError: The folder holds no features, it changed, it holds NaN or infinity, or belongs to other images.
+        UserError: The folder holds no features, it changed, or it holds NaN or infinity.
     """
-    manifest = read_manifest(folder, "features")
-    if manifest.inputs.get("images") != identity(images):
-        raise UserError(f"{folder}: holds features of other images than those of {images}")
-    if (found := manifest.params.get("dataset", {}).get("image_size", side)) != side:
-        raise UserError(f"{folder}: holds features of images of side {found}, not {side}")
+    read_manifest(folder)
     arrays = [read_npy(folder / f"{layer}.npy", "float32", (None, None)) for layer in LAYERS]
     if len({len(rows) for rows in arrays}) > 1:
         raise UserError(f"{folder}: holds {', '.join(LAYERS)} of different numbers of images")
     return Features(*arrays)
-
-
-def require_same_graph(features: Path, *others: Path) -> None:
-    """Refuse features that cannot be compared with other features, or with a reference.
-
-    Raises:
-        UserError: They were computed with different graphs.
-    """
-    for other in others:
-        if graph_of(other) not in (None, graph_of(features)):
-            raise UserError(f"{features}: holds features of another graph than those behind {other}")
-
-
-def graph_of(folder: Path) -> str | None:
-    """The identity of the graph behind features or a reference; None for published statistics, which do not name it."""
-    manifest = read_made_by(folder, "features", "reference", "adopt")
-    return manifest.inputs.get("graph") if manifest.stage == "features" else manifest.facts.get("graph")
 
 
 def write_reference(
@@ -90,7 +64,7 @@ def read_reference(folder: Path) -> tuple[FeatureStatistics, FeatureStatistics, 
     Raises:
         UserError: The folder holds no reference batch, or it changed.
     """
-    read_manifest(folder, "reference", "adopt")
+    read_manifest(folder)
     pool, spatial = read_published_statistics(path := folder / REFERENCE)
     if HELD_OUT not in names_in_npz(path):
         return pool, spatial, None

@@ -21,11 +21,6 @@ WEIGHTS = "weights.safetensors"
 """What an adopted network holds in place of a graph."""
 
 
-def libraries_of(params: GraphParams) -> list[str]:
-    """The Python distributions that features depend on."""
-    return [params.executor, *(["pillow"] if network_of(params) else [])]
-
-
 def network_of(params: GraphParams) -> str | None:
     """The published network that computes the features; None for a frozen graph."""
     return params.network if isinstance(params, NetworkGraph) else None

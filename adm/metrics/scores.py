@@ -10,12 +10,12 @@ from functools import cached_property, partial
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
@@ -182,9 +182,9 @@ def write_score(
     found: MetricInputs,
     names: Collection[str],
     inputs: Mapping[str, Path],
-    made_by: Any,
+    made_by: MadeBy,
 ) -> None:
-    """Compute metrics of a run and their jackknife, and write them with their provenance.
+    """Compute metrics of a run and their jackknife, and write them with what made them.
 
     The reference in `found` has images. `inputs` are the "features" and the "reference", for messages.
 

@@ -1,4 +1,4 @@
-"""Checkpoint folders: checks of their model, the network with its averaged weights, and snapshots of averages."""
+"""Checkpoint folders: the network with its averaged weights, and snapshots of averages."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from adm.artifacts.manifest import EVERY, Manifest, read_manifest
+from adm.artifacts.manifest import EVERY, read_manifest
 from adm.config.averages import check_combined, combination, snapshot_steps
 from adm.config.models import AnyModel, AveragesParams
 from adm.errors import UserError
@@ -14,23 +14,6 @@ from adm.nets.weights import build, load_weights, read_tensors, write_tensors
 
 Averages = Mapping[float, Mapping[str, Tensor]]
 """Averaged weights by the length of the average and the name of the tensor."""
-
-
-def check_checkpoint(folder: Path, model: AnyModel, checked: slice = EVERY) -> Manifest:
-    """Refuse a checkpoint whose files changed, or that belongs to another model; return its manifest.
-
-    The check compares options, because some of them do not show in the shape of any tensor. For `checked` see
-    `read_manifest`.
-
-    Raises:
-        UserError: The checkpoint fails a check; names the folder, what was found and what is wanted.
-    """
-    manifest = read_manifest(folder, "init", "train", "adopt", checked=checked)
-    found, wanted = manifest.params.get("model", {}), model.values()
-    for name in ("kind", "network", "noise"):
-        if found.get(name) != wanted.get(name):
-            raise UserError(f"{folder}: was trained with {name} {found.get(name)}, not {wanted.get(name)}")
-    return manifest
 
 
 def load_network(
@@ -47,7 +30,7 @@ def load_network(
     Raises:
         UserError: The folder is no checkpoint, its files changed, its architecture differs, or it lacks that average.
     """
-    manifest = check_checkpoint(folder, model, checked)
+    manifest = read_manifest(folder, checked=checked)
     network = build(model)
     if ema_length is None:
         load_weights(network, folder / "ema.safetensors")

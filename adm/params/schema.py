@@ -167,16 +167,6 @@ class Sections(Section):
         """Give the key of the graph for a run's features: that of its reference."""
         return self.reference_of(run).extractor
 
-    def sections_of_segment(self, segment: str) -> dict[str, Section]:
-        """Give the sections that `train` reads for a segment, by their names and in their order in its manifest."""
-        section = self.segments[segment]
-        return {"segment": section, "model": self.models[section.model]}
-
-    def sections_of_throughput(self, key: str) -> dict[str, Section]:
-        """Give the sections that `throughput` reads for a measurement, by their names in its record."""
-        section = self.throughput[key]
-        return {"throughput": section, "model": self.models[section.model]}
-
     def iteration_of(self, checkpoint: str) -> int:
         """Give the training iteration of a checkpoint."""
         if checkpoint in self.published.checkpoints:

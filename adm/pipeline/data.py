@@ -43,6 +43,7 @@ def _adopt(part: str, folder: str) -> Kind:
         outputs={"out": f"{folder}/{{key}}/"},
         jobs=jobs,
         cost=cost,
+        libraries=("numpy", "safetensors", "torch"),
         verb="adopt",
         prefix=f"{part}/",
     )
@@ -96,6 +97,7 @@ PREPARE = Kind(
     outputs={"out": "data/{key}/"},
     jobs=_prepared,
     cost=_prepare_cost,
+    libraries=("numpy", "pillow"),
     priority=2,  # all training waits for it
 )
 EXTRACTOR = Kind(
@@ -104,6 +106,7 @@ EXTRACTOR = Kind(
     outputs={"out": "extractors/{key}/"},
     section="extractors",
     reads=("dataset",),
+    libraries=("torch", "tensorflow"),
 )
 
 KINDS = [RESOLVE, FETCH, *(_adopt(*each) for each in FOLDERS.items()), PREPARE, EXTRACTOR]

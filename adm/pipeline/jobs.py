@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adm.artifacts.code import STAGES, code_digest, code_of_record
-from adm.config.base import Config
+from adm.config.base import plain
 from adm.config.registry import rows_in
 from adm.params.section import Section
 from adm.pipeline.cost import Counts, Quantity
@@ -32,6 +32,7 @@ class Kind:
         verb: The verb that carries it out; by default its name.
         stage: The module of the verb's stage; by default one of `adm.stages`.
         made_by: The verb that its outputs name as their maker; by default its own.
+        libraries: Distributions whose version can change what it makes, beside those that its sections name.
         resources: The entry of the params file's `resources` that says what it takes.
         prefix: What stands before the key on the command line.
         flag: What an engine adds to the command line.
@@ -52,6 +53,7 @@ class Kind:
     verb: str = ""
     stage: str = ""
     made_by: str = ""
+    libraries: tuple[str, ...] = ()
     resources: str = "others"
     prefix: str = ""
     flag: str = ""
@@ -147,17 +149,9 @@ class Job:
     @property
     def values(self) -> dict[str, Any]:
         """The values that it reads from the params file, as plain values, without those equal to their defaults."""
-        return {name: _plain(section) for name, section in self.sections.items()}
+        return {name: plain(section) for name, section in self.sections.items()}
 
     @property
     def triggers(self) -> dict[str, Any]:
         """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
         return {"code": code_of_record(self.kind.made_by, self.code), "params": self.values}
-
-
-def _plain(content: Any) -> Any:
-    if isinstance(content, Config):
-        return content.values(by_name=True)
-    if isinstance(content, Mapping):
-        return {key: _plain(value) for key, value in content.items()}
-    return content

@@ -96,6 +96,7 @@ CLAIMS = Kind(
     outputs=_endings("claims", "csv", "md", "tex", "html", "json"),
     section="claims",
     jobs=_claims,
+    libraries=("numpy", "pandas", "scipy"),
     shown=".html",
 )
 REPORT = Kind(

@@ -39,10 +39,10 @@ def _cut(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _gathered(graph: "Pipeline") -> Iterator[Job]:
-    for key, run, inputs, _ in _parts(graph) if graph.shards > 1 else ():
+    for key, run, inputs, sections in _parts(graph) if graph.shards > 1 else ():
         shards = [str(Shard(number, graph.shards)) for number in range(1, graph.shards + 1)]
         files = {f"shards/{shard}": Job(SAMPLE_SHARD, key, graph.root, shard=shard).out for shard in shards}
-        yield Job(GATHER, key, graph.root, {**inputs, **files}, {"run": run})
+        yield Job(GATHER, key, graph.root, {**inputs, **files}, {"run": run, **sections})
 
 
 def _sample_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
@@ -75,6 +75,7 @@ SAMPLE = Kind(
     outputs={"out": "samples/{key}/"},
     jobs=_whole,
     cost=_sample_cost,
+    libraries=("torch",),
     resources="sample",
     in_several=True,
 )
@@ -85,6 +86,7 @@ GATHER = Kind(
     outputs={"out": "samples/{key}/"},
     jobs=_gathered,
     cost=_stored,
+    libraries=("torch",),
     made_by="sample",  # what it would have written, byte for byte
 )
 SAMPLE_GAN = Kind(
@@ -93,6 +95,7 @@ SAMPLE_GAN = Kind(
     outputs={"out": "samples/{key}/"},
     jobs=_of_gans,
     cost=_stored,
+    libraries=("torch",),
 )
 
 KINDS = [SAMPLE, SAMPLE_SHARD, GATHER, SAMPLE_GAN]

@@ -241,6 +241,7 @@ REFERENCE = Kind(
     section="references",
     jobs=_fitted,
     cost=_reference_cost,
+    libraries=("numpy",),
 )
 EVALUATE = Kind(
     name="evaluate",
@@ -248,6 +249,7 @@ EVALUATE = Kind(
     outputs={"out": "metrics/{key}.json"},
     jobs=_evaluated,
     cost=_evaluate_cost,
+    libraries=("numpy", "scipy"),
 )
 CURVE = Kind(
     name="curve",
@@ -255,6 +257,7 @@ CURVE = Kind(
     outputs={"out": "curves/{key}.json"},
     jobs=_curves,
     cost=_curve_cost,
+    libraries=("numpy", "scipy", "torch"),
     resources="sample",
 )
 JUDGE = Kind(
@@ -263,6 +266,8 @@ JUDGE = Kind(
     outputs={"out": "judged/{key}.json"},
     jobs=_judged,
     cost=_judge_cost,
+    libraries=("numpy", "scipy"),
+    stage="adm.stages.evaluate",
 )
 
 KINDS = [FEATURES, DATASET_FEATURES, REFERENCE_FEATURES, REFERENCE, EVALUATE, CURVE, JUDGE]

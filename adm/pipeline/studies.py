@@ -128,6 +128,7 @@ INTERPOLATE = Kind(
     section="interpolations",
     entry="interpolation",
     cost=_interpolate_cost,
+    libraries=("torch",),
     resources="sample",
 )
 NEIGHBOURS = Kind(
@@ -137,6 +138,7 @@ NEIGHBOURS = Kind(
     section="neighbours",
     jobs=_neighbours,
     cost=_neighbours_cost,
+    libraries=("numpy",),
 )
 VARY = Kind(
     name="vary",
@@ -146,6 +148,7 @@ VARY = Kind(
     entry="variation",
     jobs=_varied,
     cost=_vary_cost,
+    libraries=("torch",),
     resources="sample",
 )
 LIKELIHOOD = Kind(
@@ -154,6 +157,7 @@ LIKELIHOOD = Kind(
     outputs=STUDY,
     section="likelihoods",
     cost=_bound_cost,
+    libraries=("torch",),
     resources="sample",
 )
 SCHEDULE = Kind(
@@ -163,6 +167,7 @@ SCHEDULE = Kind(
     section="schedules",
     jobs=_schedules,
     cost=_schedule_cost,
+    libraries=("torch",),
     resources="sample",
 )
 

@@ -66,6 +66,7 @@ INIT = Kind(
     section="models",
     jobs=_initial,
     cost=_init_cost,
+    libraries=("torch", "safetensors"),
     priority=2,
 )
 TRAIN = Kind(
@@ -74,6 +75,7 @@ TRAIN = Kind(
     outputs={"out": "checkpoints/{key}/", "log": "training/{key}.csv"},
     jobs=_trained,
     cost=_train_cost,
+    libraries=("torch", "safetensors"),
     resources="train",
     in_several=True,
     priority=1,
@@ -85,12 +87,14 @@ TRAIN_GAN = Kind(
     section="gans",
     entry="gan",
     reads=("dataset",),
+    libraries=("torch", "safetensors"),
 )
 SIZES = Kind(
     name="sizes",
     help="Count the parameters and the FLOPs of every model.",
     outputs={"out": "sizes.json"},
     jobs=_sizes,
+    libraries=("torch",),
 )
 THROUGHPUT = Kind(
     name="throughput",
@@ -98,6 +102,7 @@ THROUGHPUT = Kind(
     outputs={"out": "throughput/{key}.json"},
     section="throughput",
     cost=_throughput_cost,
+    libraries=("torch",),
 )
 
 KINDS = [INIT, TRAIN, TRAIN_GAN, SIZES, THROUGHPUT]

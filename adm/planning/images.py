@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from adm.artifacts.manifest import read_made_by
+from adm.artifacts.manifest import read_record
 from adm.data.sources import SOURCES, parts_of
 from adm.params import UserError
 from adm.params.data import DatasetParams
@@ -75,7 +75,7 @@ def bytes_of_files(dataset: DatasetParams, count: int) -> int:
 def _prepared(folder: Path, dataset: DatasetParams) -> int | None:
     """Read the number of images of a prepared dataset; None if there is none, or its section differs."""
     try:
-        manifest = read_made_by(folder, "prepare")
+        manifest = read_record(folder)
     except UserError:
         return None
     count = manifest.facts.get("num_images")

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import read_made_by, require_params, require_section
 from adm.config.metrics import METRICS
 from adm.data.shards import ImageShards
 from adm.params import figures
@@ -21,7 +20,7 @@ from adm.report.compute import PASSES
 from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds, visited_timesteps
 from adm.report.run_tables import describe
-from adm.sampling.batch import SAMPLERS, Images, Labels, read_batch
+from adm.sampling.batch import Images, Labels, read_batch
 from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
 
@@ -55,7 +54,7 @@ def draw(params: Sections, figure: figures.AnyFigureParams, inputs: Inputs) -> D
         inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
 
     Raises:
-        UserError: An artifact is missing, or was made with other sections.
+        UserError: An artifact is missing or damaged.
         ValueError: The artifacts do not fit together.
     """
     return ARTISTS[figure.kind](params, figure, inputs)
@@ -67,18 +66,12 @@ def _of_seeds(params: Sections, figure: figures.AnyFigureParams) -> str:
     return "Here: means over seeds of training, with bars over their 95 % t-intervals." if has_groups else ""
 
 
-def _samples_of(params: Sections, run: str, inputs: Inputs) -> tuple[Images, Labels]:
-    folder = inputs["samples"][run]
-    require_section(folder, params.scored[run], *SAMPLERS)
-    return read_batch(folder)
+def _samples_of(run: str, inputs: Inputs) -> tuple[Images, Labels]:
+    return read_batch(inputs["samples"][run])
 
 
 def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
-    folder = inputs["data"][dataset]
-    made_by = read_made_by(folder, "prepare")
-    section = params.datasets[dataset]
-    require_params(folder, made_by.model_dump(), {"dataset": section.prepared})
-    return ImageShards(folder, section.side)
+    return ImageShards(inputs["data"][dataset], params.datasets[dataset].side)
 
 
 def _ablations(params: Sections, figure: figures.AblationsParams | figures.EvaluationsParams, inputs: Inputs) -> Drawn:
@@ -101,7 +94,7 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
     if x == "seconds":
         return read_training_seconds(params, checkpoint, inputs)
     model = params.model_of(checkpoint)
-    (forward,) = read_sizes(params, [model], "forward_flops", inputs).values()
+    (forward,) = read_sizes([model], "forward_flops", inputs).values()
     return PASSES * forward * params.models[model].training.batch_size * params.iteration_of(checkpoint)
 
 
@@ -151,22 +144,21 @@ def _neighbours(params: Sections, figure: figures.NeighboursFigureParams, inputs
     blocks = {}
     for title, study in figure.blocks.items():
         pair = params.neighbours[study]
-        nearest = read_study(Neighbours, inputs["studies"][study], neighbours=pair).indices[: figure.columns]
-        samples = _samples_of(params, pair.run, inputs)[0][: len(nearest)]
+        nearest = read_study(Neighbours, inputs["studies"][study]).indices[: figure.columns]
+        samples = _samples_of(pair.run, inputs)[0][: len(nearest)]
         real = _images_of(params, neighbours_dataset(params, study), inputs)
         blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
     return Drawn(grids.neighbour_grid(blocks))
 
 
 def _variations(params: Sections, figure: figures.VariationFigureParams, inputs: Inputs) -> Drawn:
-    section = params.variations[figure.study]
-    study = read_study(Variation, inputs["studies"][figure.study], variation=section, run=params.runs[section.run])
+    study = read_study(Variation, inputs["studies"][figure.study])
     return Drawn(grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels]))
 
 
 def _interpolations(params: Sections, figure: figures.InterpolationFigureParams, inputs: Inputs) -> Drawn:
     section = params.interpolations[figure.study]
-    study = read_study(Interpolation, inputs["studies"][figure.study], interpolation=section)
+    study = read_study(Interpolation, inputs["studies"][figure.study])
     return Drawn(
         grids.interpolation_grid(study.originals, study.images),
         f"Here: gradient scale {section.gradient_scale:g}; mean squared error of {len(study.error_all)} "
@@ -179,7 +171,7 @@ def _likelihoods(params: Sections, figure: figures.LikelihoodsFigureParams, inpu
     studies, sizes = {}, {}
     for label, key in figure.curves.items():
         section = params.likelihoods[key]
-        study = studies[label] = read_study(Likelihood, inputs["studies"][key], likelihood=section)
+        study = studies[label] = read_study(Likelihood, inputs["studies"][key])
         sizes[label] = f"{len(study.bits)} images of {section.dataset} at {len(study.timesteps)} timesteps"
     alike = len(set(sizes.values())) == 1
     told = dict.fromkeys(size if alike else f"{label}, {size}" for label, size in sizes.items())
@@ -189,7 +181,7 @@ def _likelihoods(params: Sections, figure: figures.LikelihoodsFigureParams, inpu
 def _schedules(params: Sections, figure: figures.SchedulesFigureParams, inputs: Inputs) -> Drawn:
     bound = params.schedules[figure.study]
     assert isinstance(bound, VariationalParams)
-    study = read_study(VariationalSchedules, inputs["studies"][figure.study], schedule=bound)
+    study = read_study(VariationalSchedules, inputs["studies"][figure.study])
     visited = {label: visited_timesteps(params, run, inputs) for label, run in figure.runs.items()}
     remark = f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
     return Drawn(curves.schedules(study, visited), remark)
@@ -217,7 +209,7 @@ def _comparisons(params: Sections, figure: figures.ComparisonParams, inputs: Inp
 
 def _panel(params: Sections, panel: figures.PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
     if panel.run is not None:
-        return _samples_of(params, panel.run, inputs)[0][:count]
+        return _samples_of(panel.run, inputs)[0][:count]
     assert panel.dataset is not None
     images = _images_of(params, panel.dataset, inputs)
     # A random choice: datasets are often sorted by class, and a comparison should show typical images.
@@ -225,7 +217,7 @@ def _panel(params: Sections, panel: figures.PanelParams, count: int, inputs: Inp
 
 
 def _grids(params: Sections, figure: figures.ClassGridParams | figures.RandomGridParams, inputs: Inputs) -> Drawn:
-    images, labels = _samples_of(params, figure.run, inputs)
+    images, labels = _samples_of(figure.run, inputs)
     run = params.scored[figure.run]
     guided = isinstance(run, RunParams) and run.gradient_scale
     remark = f"Here: {describe(params, figure.run)}{f', gradient scale {guided:g}' if guided else ''}."

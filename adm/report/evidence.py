@@ -50,30 +50,30 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     """Read what claims are tested on.
 
     Args:
-        params: The params file, whose sections the evidence must have been made with.
+        params: The params file.
         claims: Of the params file.
         inputs: The artifacts that `adm.params.needs.needs_of` names.
 
     Raises:
-        UserError: An artifact that a claim needs is missing, malformed or made with another section.
+        UserError: An artifact that a claim needs is missing or malformed.
     """
     needs = needs_of(params, *claims)
     groups = {key: params.groups[key] for one in claims for key in keys_read(one, "metrics") if key in params.groups}
     models = keys_in(model for claim in claims for model in keys_read(claim, "sizes"))
-    flops = read_sizes(params, models, "forward_flops", inputs)
+    flops = read_sizes(models, "forward_flops", inputs)
     images = images_seen(params)
     compared = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
     steps = {run: visited_timesteps(params, run, inputs) for pair in compared for run in pair}
-    measured = {key: read_throughput(params, key, inputs) for key in needs.throughput}
+    measured = {key: read_throughput(key, inputs) for key in needs.throughput}
     early = keys_in(run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs)
     errors, neighbours = {}, {}
     for key in needs.studies:
         path = inputs["studies"][key]
         if key in params.interpolations:
-            study = studies.read_study(studies.Interpolation, path, interpolation=params.interpolations[key])
+            study = studies.read_study(studies.Interpolation, path)
             errors[key] = np.stack([study.error_all_but_last, study.error_all], axis=1)
         else:
-            neighbours[key] = studies.read_study(studies.Neighbours, path, neighbours=params.neighbours[key])
+            neighbours[key] = studies.read_study(studies.Neighbours, path)
     return Evidence(
         scores={key: read_score(params, key, inputs) for key in (*needs.metrics, *needs.judged)},
         groups=groups,

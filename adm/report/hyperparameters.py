@@ -43,7 +43,7 @@ def throughput_table(
 def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * 3  # theoretical, naive, optimised
-    found = read_throughput(params, source, inputs)
+    found = read_throughput(source, inputs)
     try:
         flops, peak = found["forward_flops"], found["peak_flops"]
         place = f"{found['device']}, threads: {found['threads']}"
@@ -67,7 +67,7 @@ def model_table(paper: pd.DataFrame, params: Sections, section: HyperparametersP
     Source: Appendix K.
     """
     columns = [name for name in paper if name not in ("row", "note")]
-    parameters = read_sizes(params, keys_in(section.columns), "parameters", inputs)
+    parameters = read_sizes(keys_in(section.columns), "parameters", inputs)
     table = labels(paper)
     for column, source in zip(columns, section.columns, strict=True):
         ours = _hyperparameters(params, source, parameters) if isinstance(source, str) else {}

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import dump_sections, fingerprint, require_params
-from adm.artifacts.seal import check_seal, read_made_with, read_sealed_json
+from adm.artifacts.seal import check_seal, read_sealed_json
 from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
 from adm.metrics.intervals import Block, block_of, t_interval
@@ -19,9 +18,7 @@ from adm.metrics.jackknife import Jackknife
 from adm.params.runs import SamplingParams
 from adm.params.schema import Sections
 from adm.params.section import judged, parts
-from adm.params.studies import SearchParams
-from adm.sampling.found_schedules import SearchedSchedule, VariationalSchedules, timesteps_of
-from adm.sampling.studies import read_study
+from adm.sampling.found_schedules import timesteps_of
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
@@ -104,7 +101,7 @@ def read_metrics(
         `<metric>_seeds` with `OverSeeds` if there is a group.
 
     Raises:
-        UserError: A file is missing, has other metrics, or belongs to a run with another section.
+        UserError: A file is missing, or has other metrics.
     """
     names = list(names)
     rows = [_row(params, key, names, inputs, judge) for key in runs]
@@ -154,31 +151,25 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
             run, or `curve` of several.
 
     Raises:
-        UserError: The file is missing, holds no score, or belongs to a run or a judge with another section.
+        UserError: The file is missing, or holds no score.
     """
     run, judge = parts(key)
     path = inputs["judged" if judge else "metrics"][key]
     content = read_sealed_json(path)
     if isinstance(curve := content.get("runs"), dict):
         content = curve.get(run, {})
-    section = params.scored[run]
     try:
-        score = Score(
+        return Score(
             metrics={name: None if value is None else _finite(value) for name, value in content["metrics"].items()},
             jackknife={
                 name: Jackknife(*(np.array([*map(_finite, spread[part])]) for part in ("values", "pairs")))
                 for name, spread in content["jackknife"].items()
             },
             num_samples=content["num_samples"],
-            seed=getattr(section, "seed", None),
+            seed=getattr(params.scored[run], "seed", None),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: holds no scored run as this version writes it ({brief(error)})") from error
-    sections = {"run": section, "extractor": params.graphs[judge]} if judge else {"run": section}
-    require_params(path, content.get("made_by"), sections)
-    if not judge and "extractor" in content["made_by"]["params"]:
-        raise UserError(f"{path}: is the score by a judge, not by the extractor of the run's reference")
-    return score
 
 
 def _finite(number: float) -> float:
@@ -187,11 +178,11 @@ def _finite(number: float) -> float:
     return float(number)
 
 
-def read_throughput(params: Sections, key: str, inputs: Inputs) -> dict[str, Any]:
+def read_throughput(key: str, inputs: Inputs) -> dict[str, Any]:
     """Read a measured throughput; each of IMPLEMENTATIONS has its "images_per_second", of all repetitions.
 
     Raises:
-        UserError: The file is missing, holds no such numbers, or was measured with other sections.
+        UserError: The file is missing, or holds no such numbers.
     """
     path = inputs["throughput"][key]
     content = read_sealed_json(path)
@@ -200,15 +191,14 @@ def read_throughput(params: Sections, key: str, inputs: Inputs) -> dict[str, Any
             content[name]["images_per_second"] = [*map(_finite, content[name]["images_per_second"])]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: holds no throughput that was measured ({error!r})") from error
-    require_params(path, content.get("made_by"), params.sections_of_throughput(key))
     return content
 
 
-def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
+def read_sizes(models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
     """Read `parameters` or `forward_flops` of models, by their keys.
 
     Raises:
-        UserError: A model is missing from the file, or its section differs.
+        UserError: A model is missing from the file.
     """
     found: dict[str, int] = {}
     if not (wanted := list(dict.fromkeys(models))):
@@ -220,7 +210,6 @@ def read_sizes(params: Sections, models: Iterable[str], name: str, inputs: Input
             found[model] = content["models"][model][name]
         except (KeyError, TypeError) as error:
             raise UserError(f"{path}: does not hold the {name} of model {model!r}") from error
-        require_params(path, content.get("made_by"), {model: params.models[model]})
     return found
 
 
@@ -243,15 +232,10 @@ def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> 
     """Sum up the seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
-        UserError: A log is missing, was changed, has no seconds, or belongs to a segment with other sections.
+        UserError: A log is missing, was changed, or has no seconds.
     """
-    total = 0.0
-    for segment in params.chain(checkpoint):
-        path = inputs["training"][segment]
-        if read_made_with(path) != fingerprint(dump_sections(params.sections_of_segment(segment))):
-            raise UserError(f"{path}: was made with another segment or model than the params file has for {segment!r}")
-        total += float(read_log(path)["seconds"].iloc[-1])
-    return total
+    logs = (read_log(inputs["training"][segment]) for segment in params.chain(checkpoint))
+    return sum(float(log["seconds"].iloc[-1]) for log in logs)
 
 
 def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
@@ -263,16 +247,9 @@ def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
         inputs: Artifacts that include, among "studies", the schedule of the run.
 
     Raises:
-        UserError: The schedule is missing, or was found with other sections than the params file has now.
+        UserError: The schedule is missing or damaged.
     """
     section = params.section_of(run)
     assert isinstance(section, SamplingParams), run
-    folder = None
-    if section.schedule is not None:
-        folder, schedule = inputs["studies"][section.schedule], params.schedules[section.schedule]
-        # To read a study checks which sections it was made with.
-        if isinstance(schedule, SearchParams):
-            read_study(SearchedSchedule, folder, schedule=schedule, run=params.runs[schedule.run])
-        else:
-            read_study(VariationalSchedules, folder, schedule=schedule)
+    folder = None if section.schedule is None else inputs["studies"][section.schedule]
     return timesteps_of(section, params.models[params.model_of(section.checkpoint)].noise, folder)

@@ -54,7 +54,7 @@ def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams,
     """
     checkpoints = {key: trained_for(params, key) for key in keys_in(section.rows)}
     models = [params.model_of(point) for pair in checkpoints.values() for points in pair for point in points]
-    flops = read_sizes(params, models, "forward_flops", inputs)
+    flops = read_sizes(models, "forward_flops", inputs)
     table = labels(paper)
     table[HERE] = [describe(params, source) for source in section.rows]
     days = {key: compute_of(params, section, key, flops) for key in checkpoints}

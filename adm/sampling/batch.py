@@ -7,19 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import EVERY, fingerprint, provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import EVERY, MadeBy, fingerprint, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz, stream_npz
 from adm.artifacts.streaming import CHUNK, stretches, write_npz_rows
 from adm.artifacts.writing import new_file, new_folder
-from adm.config.base import Config
 from adm.config.sampling import Sampling
 from adm.errors import UserError
 from adm.sampling.blocks import Shard, samples_of
 
 SAMPLES = "samples.npz"
-
-SAMPLERS = ("sample", "sample_gan", "adopt")
-"""The stages that make sample batches."""
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -32,22 +28,15 @@ class Samples(NamedTuple):
     labels: Labels
 
 
-def write_batch(out: Path, stage: str, run: Config, inputs: dict[str, Path], images: Images, labels: Labels) -> None:
-    """Write a whole run from memory; `stage` made it."""
-    write_blocks(out, stage, run, inputs, len(images), [Samples(images, labels)])
-
-
-def write_blocks(
-    out: Path, stage: str, run: Config, inputs: dict[str, Path], count: int, blocks: Iterable[Samples]
-) -> None:
+def write_blocks(out: Path, made_by: MadeBy, count: int, blocks: Iterable[Samples]) -> None:
     """Write a whole run block by block, with one block in memory at a time.
 
-    The bytes do not depend on the block size or on whether shards were gathered. `stage` made the blocks, from `inputs`
-    by name. Images of the last block beyond `count`, the run's number of images, are cut off.
+    The bytes do not depend on the block size or on whether shards were gathered. Images of the last block beyond
+    `count`, the run's number of images, are cut off.
     """
     with new_folder(out) as folder:
         _write(folder / SAMPLES, count, blocks)
-        write_manifest(folder, _made_by(stage, run, inputs), {"num_samples": count})
+        write_manifest(folder, made_by, {"num_samples": count})
 
 
 def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
@@ -60,20 +49,20 @@ def read_batch(folder: Path, checked: slice = EVERY) -> Samples:
     Raises:
         UserError: The folder holds no sample batch, or it changed.
     """
-    read_manifest(folder, *SAMPLERS, checked=checked)
+    read_manifest(folder, checked=checked)
     expected: dict[str, tuple[str, Shape]] = {"arr_0": ("uint8", (None, None, None, 3)), "arr_1": ("int64", (None,))}
     arrays = read_npz(folder / SAMPLES, expected, mapped=["arr_0"])
     return Samples(arrays["arr_0"], arrays["arr_1"])
 
 
-def write_shard(out: Path, run: Sampling, inputs: dict[str, Path], shard: Shard, blocks: Iterable[Samples]) -> None:
+def write_shard(out: Path, run: Sampling, made_by: MadeBy, shard: Shard, blocks: Iterable[Samples]) -> None:
     """Write a shard of a run, with one block in memory at a time; its fingerprint names the shard and the run."""
-    count, made_by = len(samples_of(shard, run.num_samples, run.micro_batch)), _fingerprint(run, inputs, shard)
+    count, told = len(samples_of(shard, run.num_samples, run.micro_batch)), _fingerprint(made_by, shard)
     with new_file(out) as path:
-        _write(path, count, blocks, made_by=(len(made_by), [made_by]))
+        _write(path, count, blocks, made_by=(len(told), [told]))
 
 
-def read_shard(path: Path, run: Sampling, inputs: dict[str, Path], shard: Shard) -> Iterator[Samples]:
+def read_shard(path: Path, run: Sampling, made_by: MadeBy, shard: Shard) -> Iterator[Samples]:
     """Read a shard of a run, a stretch of its images and labels at a time.
 
     Raises:
@@ -83,7 +72,7 @@ def read_shard(path: Path, run: Sampling, inputs: dict[str, Path], shard: Shard)
     count = len(samples_of(shard, run.num_samples, run.micro_batch))
     images = stream_npz(path, "arr_0", ("uint8", (count, None, None, 3)))
     arrays = read_npz(path, {"arr_1": ("int64", (count,)), "made_by": ("uint8", (None,))})
-    if not np.array_equal(arrays["made_by"], _fingerprint(run, inputs, shard)):
+    if not np.array_equal(arrays["made_by"], _fingerprint(made_by, shard)):
         raise UserError(
             f"{path}: is not shard {shard} of this run: it is another one, or was sampled by another run, from other "
             "checkpoints or by other code; sample it again"
@@ -91,9 +80,9 @@ def read_shard(path: Path, run: Sampling, inputs: dict[str, Path], shard: Shard)
     return map(Samples, images.rows(CHUNK), stretches(arrays["arr_1"], CHUNK))
 
 
-def made_by_shard(run: Config, inputs: dict[str, Path], shard: Shard) -> dict[str, Any]:
-    """Collect everything that decides the samples of a shard."""
-    return {**_made_by("sample", run, inputs), "shard": str(shard)}
+def of_shard(made_by: MadeBy, shard: Shard) -> MadeBy:
+    """Tell what decides the samples of a shard of a run."""
+    return {**made_by, "shard": str(shard)}
 
 
 def _write(path: Path, count: int, blocks: Iterable[Samples], **more: tuple[int, Iterable[NDArray[Any]]]) -> None:
@@ -111,10 +100,6 @@ def _write(path: Path, count: int, blocks: Iterable[Samples], **more: tuple[int,
     write_npz_rows(path, arr_0=(count, all_images()), arr_1=(count, all_labels), **more)
 
 
-def _fingerprint(run: Config, inputs: dict[str, Path], shard: Shard) -> NDArray[np.uint8]:
+def _fingerprint(made_by: MadeBy, shard: Shard) -> NDArray[np.uint8]:
     # Shards of equal length look the same; only the fingerprint tells them apart.
-    return np.frombuffer(fingerprint(made_by_shard(run, inputs, shard)).encode(), np.uint8)
-
-
-def _made_by(stage: str, run: Config, inputs: dict[str, Path]) -> dict[str, Any]:
-    return provenance(stage, {"run": run}, inputs, ["torch"])
+    return np.frombuffer(fingerprint(of_shard(made_by, shard)).encode(), np.uint8)

@@ -38,7 +38,6 @@ class VariationalSchedules(Study):
     bounds: Annotated[NDArray[np.float64], "timesteps"]
     uniform: Annotated[NDArray[np.float64], "timesteps"]
 
-    stage = "schedule"
     file = FILE
 
     @property
@@ -65,7 +64,6 @@ class SearchedSchedule(Study):
     images: Annotated[NDArray[np.int64], "scores"]
     fid: Annotated[NDArray[np.float64], "scores"]
 
-    stage = "schedule"
     file = FILE
 
     @property
@@ -145,7 +143,7 @@ def timesteps_of(run: Sampling, noise: NoiseParams, schedule: Path | None) -> li
         process = Diffusion.from_schedule(noise.schedule, noise.timesteps, run.steps)
         return [int(t) for t in process.timesteps]
     count = number_of_steps(noise.timesteps, run.steps)
-    read_manifest(schedule, "schedule")
+    read_manifest(schedule)
     found = read_npz(schedule / FILE, {"timesteps": ("int64", (None,)), "visited": ("bool", (None, None))})
     visited: NDArray[np.bool_] = found["visited"]
     rows = np.flatnonzero(visited.sum(axis=1) == count)

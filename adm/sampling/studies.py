@@ -1,6 +1,5 @@
 """Artifacts of the studies: interpolations, neighbours, variations of the gradient scale, likelihoods."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
@@ -8,10 +7,9 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import provenance, read_manifest, require_params, write_manifest
+from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
-from adm.config.base import Config
 from adm.errors import UserError
 
 
@@ -22,14 +20,10 @@ class Study:
     any length.
 
     Attributes:
-        stage: The stage that makes the artifact.
         file: The name of its npz.
-        library: The Python distribution whose version can change the arrays.
     """
 
-    stage: ClassVar[str]
     file: ClassVar[str]
-    library: ClassVar[str] = "torch"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -58,7 +52,6 @@ class Interpolation(Study):
     error_all: Annotated[NDArray[np.float64], "reconstructions"]
     error_skipped: Annotated[NDArray[np.float64], "reconstructions"]
 
-    stage = "interpolate"
     file = "interpolation.npz"
 
     @property
@@ -83,9 +76,7 @@ class Neighbours(Study):
     dataset_distances: Annotated[NDArray[np.float64], "images"]
     pixel_copies: Annotated[NDArray[np.bool_], "samples"]
 
-    stage = "neighbours"
     file = "neighbours.npz"
-    library = "numpy"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -107,7 +98,6 @@ class Variation(Study):
     scales: Annotated[NDArray[np.float64], "scales"]
     labels: Annotated[NDArray[np.int64], "samples"]
 
-    stage = "vary"
     file = "variation.npz"
 
     @property
@@ -140,7 +130,6 @@ class Likelihood(Study):
     bits: Annotated[NDArray[np.float64], "images"]
     prior: Annotated[NDArray[np.float64], "images"]
 
-    stage = "likelihood"
     file = "likelihood.npz"
 
     @property
@@ -163,21 +152,20 @@ class Likelihood(Study):
 S = TypeVar("S", bound=Study)
 
 
-def write_study(out: Path, study: Study, inputs: Mapping[str, Path], **sections: Config) -> None:
-    """Write a study that was computed from artifacts and with sections of the params file, both by name."""
-    made_by = provenance(study.stage, sections, inputs, [study.library])
+def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
+    """Write the artifact of a study."""
     with new_folder(out) as folder:
         write_npz(folder / study.file, **vars(study))
         write_manifest(folder, made_by, study.facts)
 
 
-def read_study(kind: type[S], folder: Path, **sections: Config) -> S:
-    """Read a study of a kind that was made with these sections.
+def read_study(kind: type[S], folder: Path) -> S:
+    """Read a study of a kind.
 
     Raises:
-        UserError: The folder holds no such study, it changed, a section differs, or arrays differ in length.
+        UserError: The folder holds no such study, it changed, or arrays differ in length.
     """
-    require_params(folder, read_manifest(folder, kind.stage).model_dump(), sections)
+    read_manifest(folder)
     expected: dict[str, tuple[str, Shape]] = {}
     same_rows: dict[str, list[str]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():

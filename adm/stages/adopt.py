@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.streaming import CHUNK, write_npz_rows
 from adm.artifacts.writing import new_folder
 from adm.config.files import PublishedFile
@@ -29,7 +29,7 @@ from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
 
-def run(published: PublishedFile, model: ModelParams | None, source: Path, out: Path) -> None:
+def run(published: PublishedFile, model: ModelParams | None, source: Path, out: Path, made_by: MadeBy) -> None:
     """Turn a fetched folder into an artifact.
 
     Args:
@@ -37,13 +37,12 @@ def run(published: PublishedFile, model: ModelParams | None, source: Path, out: 
         model: For a checkpoint, the section of its model; None for other kinds.
         source: The folder from `fetch`.
         out: The artifact to write.
+        made_by: What it records.
 
     Raises:
         UserError: The file has another format, or does not fit its section or model.
     """
-    sections = {"published": published, **({} if model is None else {"model": model})}
-    made_by = provenance("adopt", sections, {"source": source}, ["numpy", "safetensors", "torch"])
-    read_manifest(source, "fetch")
+    read_manifest(source)
     with new_folder(out) as folder:
         facts = _adopt(published, model, source / published.filename, folder)
         write_manifest(folder, made_by, facts)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import provenance
+from adm.artifacts.manifest import MadeBy
 from adm.errors import UserError
 from adm.params.claims import AnyClaim
 from adm.params.schema import Sections
@@ -12,7 +12,7 @@ from adm.report.metrics import Inputs
 from adm.report.verdicts import write_verdicts
 
 
-def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Path) -> None:
+def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Path, made_by: MadeBy) -> None:
     """Judge claims and write the verdicts in order as `<out>.csv`, `.md`, `.tex` and `.json`.
 
     Args:
@@ -20,6 +20,7 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
         read: The sections that they rest on.
         artifacts: Those that `adm.params.needs.needs_of_claims` names.
         out: The path without its ending.
+        made_by: What the JSON records.
 
     Raises:
         UserError: An artifact that a claim needs is missing, malformed, made with another section or not comparable.
@@ -29,8 +30,6 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
         verdicts = [judge(key, claim, evidence) for key, claim in claims.items()]
     except ValueError as error:
         raise UserError(str(error)) from error
-    needed = {f"{kind}/{key}".rstrip("/"): path for kind, paths in artifacts.items() for key, path in paths.items()}
     images = images_seen(read)
     facts = {"iterations": evidence.iterations, "images": {model: images[model] for model in evidence.costs}}
-    made_by = provenance("claims", claims, needed, ["numpy", "pandas", "scipy"], read)
     write_verdicts(out, verdicts, {**made_by, "facts": facts})

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adm.artifacts.manifest import fingerprint, provenance
+from adm.artifacts.manifest import MadeBy, fingerprint
 from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.artifacts.writing import new_file, remove_folder
 from adm.config.data import GraphParams
 from adm.config.metrics import AskedParams
-from adm.metrics.executors import libraries_of
-from adm.params.data import PublishedReferenceParams, ReferenceParams
 from adm.params.runs import RunParams
 from adm.stages import evaluate, features, sample
 
@@ -20,9 +18,9 @@ def run(
     runs: Mapping[str, RunParams],
     models: Mapping[str, Any],
     extractor: GraphParams,
-    reference: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],
     out: Path,
+    made_by: MadeBy,
     device: str,
     timeout_seconds: int,
     work: Path,
@@ -37,8 +35,6 @@ def run(
     Raises:
         UserError: One of the stages `sample`, `features` and `evaluate` would raise it.
     """
-    sections = {**runs, **({} if asked is None else {"asked": asked})}
-    made_by = provenance("curve", sections, inputs, ["torch", "numpy", "scipy", *libraries_of(extractor)])
     kept = work / fingerprint(made_by)
     scores = {}
     for key, section in runs.items():
@@ -49,14 +45,13 @@ def run(
             given = {name: inputs[f"networks/{network}"] for name, network in section.networks.items()}
             if section.schedule is not None:
                 given["schedule"] = inputs[f"schedules/{section.schedule}"]
-            sampled = given, samples, "", device, timeout_seconds, folder / "blocks"
+            sampled = given, samples, made_by, "", device, timeout_seconds, folder / "blocks"
             sample.run(section, of["checkpoint"], of.get("classifier"), *sampled, of.get("guide"))
-            features.run(extractor, samples, inputs["graph"], seen, device, timeout_seconds)
-            given = {name: inputs[name] for name in ("reference", "reference_features")}
-            evaluate.run(section, reference, {"samples": samples, "features": seen, **given}, score, asked)
+            features.run(extractor, samples, inputs["graph"], seen, made_by, device, timeout_seconds)
+            evaluate.run(section, {**inputs, "features": seen}, score, made_by, asked)
             shutil.rmtree(samples)
             shutil.rmtree(seen)
-        scores[key] = read_sealed_json(score)
+        scores[key] = {name: value for name, value in read_sealed_json(score).items() if name != "made_by"}
     with new_file(out) as path:
         write_sealed_json(path, {"runs": scores, "made_by": made_by})
     remove_folder(work)

@@ -1,38 +1,46 @@
-"""`evaluate`: all metrics of a batch of samples, and their jackknife."""
+"""`evaluate` and `judge`: metrics of a batch of samples and their jackknife, by one extractor or another."""
 
 from pathlib import Path
 
-from adm.artifacts.manifest import provenance, require_section
+from adm.artifacts.manifest import MadeBy, read_manifest, read_record
+from adm.config.data import GraphParams
 from adm.config.metrics import AskedParams, computed
 from adm.config.sampling import Batch, GanSampling
-from adm.metrics.batches import read_features, read_reference, require_same_graph
+from adm.metrics.batches import read_features, read_reference
 from adm.metrics.scores import MetricInputs, write_score
-from adm.params.data import PublishedReferenceParams, ReferenceParams
+from adm.metrics.statistics import feature_statistics
 
 
 def run(
     run: Batch | GanSampling,
-    reference: ReferenceParams | PublishedReferenceParams,
     inputs: dict[str, Path],
     out: Path,
+    made_by: MadeBy,
     asked: AskedParams | None = None,
+    extractor: GraphParams | None = None,
 ) -> None:
-    """Score a run against a reference and write the numbers with their provenance; `asked` adds metrics.
+    """Score a run against a reference, and write the numbers with what made them; `asked` adds metrics.
 
-    `inputs` are "samples", their "features", the "reference" batch, and "reference_features", those of its images.
+    `inputs` are the "reference" batch, and the "features" of the samples and the "reference_features" of its images.
+
+    Features of an `extractor` that is not the reference's own give the metrics of pooled features alone. The Gaussian
+    is then fitted to "dataset_features", of the images that the reference is of, or, of a published reference, to its
+    images.
 
     Raises:
-        UserError: The samples belong to another run or are too few, the reference is another one, or features belong
-            to other images or come from different graphs.
+        UserError: There are too few samples, or an input is damaged.
+
+    Source: Stein et al. 2023, "Exposing flaws of generative model evaluation metrics", for further extractors.
     """
-    sections = {"run": run, **({} if asked is None else {"asked": asked})}
-    made_by = provenance("evaluate", sections, inputs, ["numpy", "scipy"])
-    require_section(inputs["samples"], run, "sample", "sample_gan", "adopt")
-    require_section(inputs["reference"], reference, "reference", "adopt")
-    features, batch = inputs["features"], inputs["reference"]
-    require_same_graph(features, inputs["reference_features"], batch)
-    samples = read_features(features, inputs["samples"])
-    real = read_features(inputs["reference_features"], batch)
-    pool, spatial, held_out = read_reference(batch)
-    found = MetricInputs(samples, pool, spatial, real, held_out)
-    write_score(out, run, found, computed(asked), inputs, made_by)
+    samples, real = read_features(inputs["features"]), read_features(inputs["reference_features"])
+    if extractor is None:
+        pool, spatial, held_out = read_reference(inputs["reference"])
+        found = MetricInputs(samples, pool, spatial, real, held_out)
+    else:
+        read_manifest(inputs["reference"])
+        pooled = real.pool
+        if "dataset_features" in inputs:  # those of held-out images come last
+            fitted = read_record(inputs["reference"]).facts["fitted_images"]
+            pooled = read_features(inputs["dataset_features"]).pool[:fitted]
+        found = MetricInputs(samples, feature_statistics(pooled), None, real)
+    write_score(out, run, found, computed(asked, pooled=extractor is not None), inputs, made_by)

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
@@ -11,7 +11,7 @@ from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.metrics.small_extractor import freeze
 from adm.nets.weights import require_finite
-from adm.params.data import DatasetParams, ExtractorParams, of_files
+from adm.params.data import DatasetParams, ExtractorParams
 from adm.training.extractor import accuracy, examples, initial_network, split, train_extractor
 from adm.training.log import log_reports
 from adm.training.updates import Report
@@ -19,7 +19,15 @@ from adm.training.updates import Report
 logger = logging.getLogger(__name__)
 
 
-def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
+def run(
+    extractor: ExtractorParams,
+    dataset: DatasetParams,
+    data: Path,
+    out: Path,
+    made_by: MadeBy,
+    curves: Path,
+    every: int,
+) -> None:
     """Train, measure the held-out accuracy and freeze; `curves` gets the mean loss of every `every` iterations.
 
     Raises:
@@ -27,8 +35,6 @@ def run(extractor: ExtractorParams, dataset: DatasetParams, data: Path, out: Pat
     """
     make_deterministic(extractor.threads)
     shards = ImageShards(data, dataset.side, threads=extractor.threads)
-    sections = {"extractor": extractor, **of_files(dataset)}
-    made_by = provenance("extractor", sections, {"data": data}, ["torch", "tensorflow"])
     train, unseen = split(extractor, len(shards))
     if not len(unseen) or not len(train):
         raise UserError(f"extractor: held_out {extractor.held_out} of {len(shards)} images leaves no image on one side")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.streaming import CHUNK
 from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
@@ -16,9 +16,9 @@ from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.metrics.batches import REFERENCE, write_features
-from adm.metrics.executors import file_of, libraries_of, open_graph
+from adm.metrics.executors import file_of, open_graph
 from adm.parallel import process_group
-from adm.params.data import DatasetParams, of_files
+from adm.params.data import DatasetParams
 from adm.progress import rows_of
 from adm.sampling.batch import SAMPLES
 
@@ -28,6 +28,7 @@ def run(
     images: Path,
     graph: Path,
     out: Path,
+    made_by: MadeBy,
     device: str,
     timeout_seconds: int,
     dataset: DatasetParams | None = None,
@@ -41,11 +42,8 @@ def run(
         UserError: The graph cannot be run, or an artifact is missing, changed or of another kind.
     """
     make_deterministic(extractor.threads)
-    inputs = {"images": images, "graph": graph}
-    sections = {"extractor": extractor, **of_files(dataset)}
-    made_by = provenance("features", sections, inputs, libraries_of(extractor))
     with process_group(device, timeout_seconds) as group:
-        read_manifest(graph, "extractor", "adopt", checked=group.rank_slice)
+        read_manifest(graph, checked=group.rank_slice)
         side = dataset.side if dataset else None
         count, pixels = _read_images(images, group.rank_slice, side, extractor.threads)
         group.barrier()
@@ -66,7 +64,7 @@ def _read_images(
     folder: Path, checked: slice, side: int | None, threads: int
 ) -> tuple[int, Iterator[NDArray[np.uint8]]]:
     """The number of images of an artifact, and the images a stretch at a time."""
-    files = read_manifest(folder, "sample", "sample_gan", "prepare", "reference", "adopt", checked=checked).files
+    files = read_manifest(folder, checked=checked).files
     # The files decide the kind, because `adopt` makes artifacts of both kinds.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
         batch = open_npz(folder / batches[0])

@@ -3,18 +3,17 @@
 from pathlib import Path
 
 from adm.artifacts.download import download
-from adm.artifacts.manifest import provenance, sha256, write_manifest
+from adm.artifacts.manifest import MadeBy, sha256, write_manifest
 from adm.artifacts.writing import link_or_copy, new_folder
 from adm.config.files import PublishedFile
 
 
-def run(published: PublishedFile, out: Path) -> None:
+def run(published: PublishedFile, out: Path, made_by: MadeBy) -> None:
     """Write a folder with the file under its own name; a partial download of an earlier try is continued.
 
     Raises:
         UserError: The file cannot be downloaded, or differs from the published one.
     """
-    made_by = provenance("fetch", {"published": published.file}, {}, [])
     # Beside the folder, because the folder is removed when a try fails.
     waiting = out.with_name(f".{out.name}.{published.filename}")
     download(published, waiting)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.determinism import make_deterministic
 from adm.nets.weights import build
@@ -13,10 +13,9 @@ from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
 
-def run(model: ModelParams, out: Path) -> None:
+def run(model: ModelParams, out: Path, made_by: MadeBy) -> None:
     """Initialise a network with its seed of the weights, and write its checkpoint."""
     make_deterministic(threads=1)
-    made_by = provenance("init", {"model": model}, {}, ["torch", "safetensors"])
     with new_folder(out) as folder:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(model.training.seeds.weights)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from adm.artifacts.manifest import MadeBy
 from adm.data.batches import check_labels, choose, to_uint8, to_unit_range
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
@@ -29,6 +30,7 @@ def run(
     classifier_model: ClassifierModelParams | None,
     inputs: dict[str, Path],
     out: Path,
+    made_by: MadeBy,
     device: str = "cpu",
 ) -> None:
     """Interpolate between random images; `inputs` are "checkpoint", "data" and, with guidance, "classifier".
@@ -63,4 +65,4 @@ def run(
         error_all=errors[:, 1],
         error_skipped=errors[:, 2],
     )
-    write_study(out, study, inputs, interpolation=interpolation)
+    write_study(out, study, made_by)

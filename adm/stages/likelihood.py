@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adm.artifacts.manifest import MadeBy
 from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
@@ -17,7 +18,12 @@ from adm.sampling.studies import write_study
 
 
 def run(
-    likelihood: LikelihoodParams, model: DiffusionModelParams, inputs: dict[str, Path], out: Path, device: str = "cpu"
+    likelihood: LikelihoodParams,
+    model: DiffusionModelParams,
+    inputs: dict[str, Path],
+    out: Path,
+    made_by: MadeBy,
+    device: str = "cpu",
 ) -> None:
     """Measure random images; `inputs` are "checkpoint" and "data".
 
@@ -37,4 +43,4 @@ def run(
             f"{inputs['checkpoint']}: its terms of L_vlb are NaN or infinite at {len(lost)} of "
             f"{len(study.timesteps)} timesteps, {lost[0]} the first, in {likelihood.precision}; they must be finite"
         )
-    write_study(out, study, inputs, likelihood=likelihood)
+    write_study(out, study, made_by)

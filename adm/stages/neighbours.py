@@ -5,29 +5,29 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.streaming import CHUNK, stretches
 from adm.data.shards import ImageShards
 from adm.errors import UserError
-from adm.metrics.batches import read_features, require_same_graph
+from adm.metrics.batches import read_features
 from adm.metrics.distances import nearest
 from adm.params.studies import NeighboursParams
 from adm.sampling.batch import read_batch
 from adm.sampling.studies import Neighbours, write_study
 
 
-def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> None:
+def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path, made_by: MadeBy) -> None:
     """Find neighbours by pooled features; `inputs` are "features", "samples", "dataset_features" and "data".
 
     Neighbours are training images only. Held-out images have features, too, but these come last and are not used.
 
     Raises:
-        UserError: Features belong to other images or come from different extractors, or the dataset is too small.
+        UserError: The dataset is too small.
     """
     samples = read_batch(inputs["samples"])[0]
     data = ImageShards(inputs["data"], samples.shape[1])
-    fake = read_features(inputs["features"], inputs["samples"])
-    real = read_features(inputs["dataset_features"], inputs["data"], data.height).pool[: len(data)]
-    require_same_graph(inputs["features"], inputs["dataset_features"])
+    fake = read_features(inputs["features"])
+    real = read_features(inputs["dataset_features"]).pool[: len(data)]
     if len(data) <= neighbours.k:
         raise UserError(f"{inputs['data']}: has {len(data)} images; {neighbours.k} neighbours need more")
     try:
@@ -47,4 +47,4 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path) -> Non
             ]
         ),
     )
-    write_study(out, study, inputs, neighbours=neighbours)
+    write_study(out, study, made_by)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_encoded_shard, write_shards
 from adm.data.sources import SOURCES, cropped, encoded, parts_of
@@ -12,7 +12,7 @@ from adm.params.data import DatasetParams
 from adm.progress import progress
 
 
-def run(dataset: DatasetParams, out: Path) -> None:
+def run(dataset: DatasetParams, out: Path, made_by: MadeBy) -> None:
     """Write the shards one by one; held-out images have their own.
 
     Every image is cropped to the dataset's size. With `stored` "files" its file is kept instead, after one look whether
@@ -21,8 +21,6 @@ def run(dataset: DatasetParams, out: Path) -> None:
     Raises:
         UserError: The source is missing or damaged, or does not fit the dataset's section.
     """
-    libraries = ["numpy", "pillow", *(["scikit-learn"] if dataset.source == "digits" else [])]
-    made_by = provenance("prepare", {"dataset": dataset}, {}, libraries)
     source = SOURCES[dataset.source](dataset)
     parts = parts_of(source, dataset)
     kept = np.concatenate(list(parts.values()))

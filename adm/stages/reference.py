@@ -6,18 +6,23 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import MadeBy, read_record, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
 from adm.errors import UserError
-from adm.metrics.batches import graph_of, read_features, write_reference
+from adm.metrics.batches import read_features, write_reference
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
-from adm.params.data import DatasetParams, ReferenceParams, of_files
+from adm.params.data import DatasetParams, ReferenceParams
 
 
 def run(
-    reference: ReferenceParams, features: Path, data: Path, out: Path, dataset: DatasetParams | None = None
+    reference: ReferenceParams,
+    features: Path,
+    data: Path,
+    out: Path,
+    made_by: MadeBy,
+    dataset: DatasetParams | None = None,
 ) -> None:
     """Fit both Gaussians, and choose images at random, in the dataset's order.
 
@@ -26,19 +31,18 @@ def run(
     with its section, for the side of its images.
 
     Raises:
-        UserError: The features belong to another dataset, or the dataset has fewer images than `num_images`.
+        UserError: The dataset has fewer images than `num_images`.
     """
-    sections = {"reference": reference, **of_files(dataset)}
-    made_by = provenance("reference", sections, {"features": features, "data": data}, ["numpy"])
     images = ImageShards(data, dataset.side if dataset else None)
-    found = read_features(features, data, images.height)
+    found = read_features(features)
     if reference.num_images > len(images):
         raise UserError(
             f"{data}: has {len(images)} images, fewer than the reference's num_images {reference.num_images}"
         )
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[: reference.num_images])
     trained_on, held_out = slice(len(images)), found.pool[len(images) :]
-    facts: dict[str, Any] = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph_of(features)}
+    graph = read_record(features).inputs["graph"]
+    facts: dict[str, Any] = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph}
     with threadpool_limits(reference.threads):
         pool, spatial = feature_statistics(found.pool[trained_on]), feature_statistics(found.spatial[trained_on])
         if len(held_out):

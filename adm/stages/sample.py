@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from adm.artifacts.manifest import MadeBy
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.parallel import process_group
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
-from adm.sampling.batch import Samples, made_by_shard, read_batch, write_blocks, write_shard
+from adm.sampling.batch import Samples, of_shard, read_batch, write_blocks, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of
 from adm.sampling.found_schedules import timesteps_of
 from adm.sampling.guided import block_sampler, class_count
@@ -23,6 +24,7 @@ def run(
     classifier_model: ClassifierModelParams | None,
     inputs: dict[str, Path],
     out: Path,
+    made_by: MadeBy,
     shard: str,
     device: str,
     timeout_seconds: int,
@@ -37,7 +39,7 @@ def run(
     upsampler "base", the samples to upsample, and for a run with a schedule its artifact, "schedule".
 
     Raises:
-        UserError: A checkpoint belongs to another model, the samples to upsample are too few or have another size, or
+        UserError: A checkpoint is of another network, the samples to upsample are too few or have another size, or
             another process is sampling the same job.
     """
     make_deterministic(run.threads)
@@ -55,17 +57,17 @@ def run(
         group.barrier()
         timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
         sampled = block_sampler(run, model, network, classifier, num_classes, base, timesteps, guide)
-        made_by = {**made_by_shard(run, inputs, part), "device": group.device.type}
-        with block_store(work, made_by, group) as store:
+        decides = {**of_shard(made_by, part), "device": group.device.type}
+        with block_store(work, decides, group) as store:
             store.fill(blocks, sampled)
             if group.is_main:
                 side = model.network.image_size
                 nothing = Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
                 finished = map(store.read, blocks) if blocks else iter([nothing])
                 if not shard:
-                    write_blocks(out, "sample", run, inputs, run.num_samples, finished)
+                    write_blocks(out, made_by, run.num_samples, finished)
                 else:
-                    write_shard(out, run, inputs, part, finished)
+                    write_shard(out, run, made_by, part, finished)
 
 
 def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Samples:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adm.artifacts.manifest import read_manifest, require_params
+from adm.artifacts.manifest import MadeBy, read_manifest
 from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS, Generator
 from adm.nets.weights import load_weights
@@ -12,19 +12,21 @@ from adm.params.data import DatasetParams
 from adm.params.models import GanParams
 from adm.params.runs import GanRunParams
 from adm.progress import progress
-from adm.sampling.batch import write_batch
+from adm.sampling.batch import Samples, write_blocks
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.truncation import sample_blocks
 
 
-def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[str, Path], out: Path) -> None:
+def run(
+    run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[str, Path], out: Path, made_by: MadeBy
+) -> None:
     """Sample a run into a folder; `inputs` is "gan", the generator.
 
     Raises:
-        UserError: The artifact holds no generator, or another one than the params file describes.
+        UserError: The artifact holds no generator.
     """
     make_deterministic(run.threads)
-    require_params(inputs["gan"], read_manifest(inputs["gan"], "train_gan").model_dump(), {"gan": gan})
+    read_manifest(inputs["gan"])
     network = Generator(gan, dataset.side, dataset.num_classes, dataset.channels)
     load_weights(network, inputs["gan"] / WEIGHTS)
     network.eval().requires_grad_(False)
@@ -33,4 +35,4 @@ def run(run: GanRunParams, gan: GanParams, dataset: DatasetParams, inputs: dict[
     parts = list(progress(sample_blocks(run, network, classes, blocks), len(blocks), "block"))
     # The run's last block is computed as a whole, like every block, and cut to size here.
     images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
-    write_batch(out, "sample_gan", run, inputs, images, labels)
+    write_blocks(out, made_by, run.num_samples, [Samples(images, labels)])

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from adm.artifacts.manifest import identity, provenance, read_manifest
+from adm.artifacts.manifest import MadeBy, read_manifest
 from adm.config.data import GraphParams
 from adm.config.respacing import respaced_timesteps, rounds_of
 from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
-from adm.metrics.batches import GRAPH, graph_of, read_reference
-from adm.metrics.executors import libraries_of, open_graph
+from adm.metrics.batches import GRAPH, read_reference
+from adm.metrics.executors import open_graph
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
 from adm.nets.checkpoints import load_network
@@ -24,7 +24,7 @@ from adm.params.runs import RunParams
 from adm.params.studies import AnyScheduleParams, VariationalParams
 from adm.sampling.batch import Images, Samples
 from adm.sampling.blocks import WHOLE, blocks_of
-from adm.sampling.found_schedules import draw_members, halving, searched
+from adm.sampling.found_schedules import VariationalSchedules, draw_members, halving, searched
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.likelihood import CHOICE, least_bounds
 from adm.sampling.store import BlockStore, block_store
@@ -36,6 +36,7 @@ def run(
     model: DiffusionModelParams,
     inputs: dict[str, Path],
     out: Path,
+    made_by: MadeBy,
     device: str,
     run: RunParams | None,
     classifier_model: ClassifierModelParams | None,
@@ -50,29 +51,24 @@ def run(
 
     Raises:
         UserError: The dataset has too few images, or labels that the network does not have; a term of the bound is not
-            finite; the reference is of another graph; another process does the same search.
+            finite; another process does the same search.
     """
     make_deterministic(schedule.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device))
     if isinstance(schedule, VariationalParams):
-        _by_bound(schedule, model, network, inputs, out)
+        write_study(out, _by_bound(schedule, model, network, inputs), made_by)
         return
     assert run is not None
     assert extractor is not None
     place = resolve_device(device)
     classifier = load_network(inputs["classifier"], classifier_model, place) if classifier_model else None
     networks = model, network, classifier, class_count(model, classifier_model) or 1
-    read_manifest(inputs["graph"], "extractor", "adopt")
-    if graph_of(inputs["reference"]) not in (None, identity(inputs["graph"])):
-        raise UserError(f"{inputs['reference']}: is of another graph than {inputs['graph']}")
+    read_manifest(inputs["graph"])
     real, *_ = read_reference(inputs["reference"])
-    sections = {"schedule": schedule, "run": run}
-    libraries = ["torch", *libraries_of(extractor)]
-    made_by = {**provenance("schedule", sections, inputs, libraries), "device": device}
     total, most = len(respaced_timesteps(model.noise.timesteps, run.steps)), model.noise.timesteps // schedule.sections
     candidates = draw_members(schedule.seed, schedule.candidates, total, schedule.sections, most, schedule.known)
     like = run.model_copy(update={"seed": schedule.seed, "num_samples": schedule.num_samples})
-    with block_store(work, made_by) as store:
+    with block_store(work, {**made_by, "device": device}) as store:
         try:
             executor = open_graph(extractor, inputs["graph"] / GRAPH, device)
 
@@ -87,7 +83,7 @@ def run(
             trials = halving(candidates, rounds_of(schedule.candidates, schedule.num_samples), fid)
         except ValueError as error:
             raise UserError(f"{inputs['checkpoint']} through {inputs['graph']}: {error}") from error
-        write_study(out, searched(trials, model.noise.timesteps), inputs, **sections)
+        write_study(out, searched(trials, model.noise.timesteps), made_by)
 
 
 def _first_images(
@@ -104,13 +100,12 @@ def _first_images(
 
 
 def _by_bound(
-    schedule: VariationalParams, model: DiffusionModelParams, network: nn.Module, inputs: dict[str, Path], out: Path
-) -> None:
+    schedule: VariationalParams, model: DiffusionModelParams, network: nn.Module, inputs: dict[str, Path]
+) -> VariationalSchedules:
     data = ImageShards(inputs["data"], model.network.image_size, parts=(schedule.part,))
     check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(schedule.seed, CHOICE, data, schedule.num_images, inputs["data"])
     try:
-        study = least_bounds(schedule, model, network, data, np.sort(chosen))
+        return least_bounds(schedule, model, network, data, np.sort(chosen))
     except ValueError as error:
         raise UserError(f"{inputs['checkpoint']}: {error}, in {schedule.precision}") from error
-    write_study(out, study, inputs, schedule=schedule)

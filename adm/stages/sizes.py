@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import provenance
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.nets.cost import forward_flops, parameter_count
 from adm.params.models import ModelParams
 
 
-def run(models: dict[str, ModelParams], out: Path) -> None:
+def run(models: dict[str, ModelParams], out: Path, made_by: MadeBy) -> None:
     """Count the parameters and the FLOPs of each model, by its key, and write them."""
-    made_by = provenance("sizes", models, {}, ["torch"])
     sizes = {
         key: {"parameters": parameter_count(model), "forward_flops": forward_flops(model)}
         for key, model in models.items()

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from adm.artifacts.manifest import provenance
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.config.models import AnyModel, Precision
@@ -17,7 +17,7 @@ from adm.params.studies import ThroughputParams
 from adm.training.throughput import NAIVE_PRECISION, measure
 
 
-def run(throughput: ThroughputParams, model: AnyModel, out: Path) -> None:
+def run(throughput: ThroughputParams, model: AnyModel, out: Path, made_by: MadeBy) -> None:
     """Measure, and write the numbers of every repetition.
 
     `peak_flops` is the fastest repetition's matrix product. Divided by three times `forward_flops`, it gives the
@@ -25,7 +25,6 @@ def run(throughput: ThroughputParams, model: AnyModel, out: Path) -> None:
     """
     make_deterministic(throughput.threads)
     device = resolve_device(throughput.device)
-    made_by = provenance("throughput", {"throughput": throughput, "model": model}, {}, ["torch"])
     timings = measure(throughput, model, device)
 
     def speed(name: str, batch_size: int, precision: Precision) -> dict[str, Any]:

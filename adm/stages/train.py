@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from adm.artifacts.manifest import fingerprint, provenance, write_manifest
+from adm.artifacts.manifest import MadeBy, fingerprint, read_manifest, write_manifest
 from adm.artifacts.seal import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
 from adm.config.models import AnyModel
@@ -11,7 +11,6 @@ from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
-from adm.nets.checkpoints import check_checkpoint
 from adm.nets.weights import build
 from adm.parallel import process_group
 from adm.params.data import DatasetParams
@@ -33,6 +32,7 @@ def run(
     start: int,
     inputs: Mapping[str, Path],
     out: Path,
+    made_by: MadeBy,
     log: Path,
     work: Path,
     curves: Path,
@@ -48,9 +48,6 @@ def run(
     training, network = model.training, model.network
     data, previous = inputs["data"], inputs["previous"]
     make_deterministic(training.threads)
-    made_by = provenance(
-        "train", {"segment": segment, "model": model}, {"data": data, "previous": previous}, ["torch", "safetensors"]
-    )
     with (
         process_group(device, execution.timeout_seconds) as group,
         rolling_folder(work, made_by, group) as rolling,
@@ -58,7 +55,7 @@ def run(
     ):
         check_group(model, group)
         images = ImageShards(data, dataset.side, group.rank_slice, threads=training.threads)
-        check_checkpoint(previous, model, group.rank_slice)
+        read_manifest(previous, checked=group.rank_slice)
         group.barrier()
         batches = Batches(
             images=images,

@@ -2,21 +2,23 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS
 from adm.nets.weights import write_tensors
-from adm.params.data import DatasetParams, of_files
+from adm.params.data import DatasetParams
 from adm.params.models import GanParams
 from adm.training.gan import initial_networks, train_gan
 from adm.training.log import log_reports
 from adm.training.updates import Report
 
 
-def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: Path, every: int) -> None:
+def run(
+    gan: GanParams, dataset: DatasetParams, data: Path, out: Path, made_by: MadeBy, curves: Path, every: int
+) -> None:
     """Train on the prepared dataset `data`; the folder `curves` gets mean losses of every `every` iterations.
 
     Raises:
@@ -25,7 +27,6 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, curves: P
     make_deterministic(gan.threads)
     side = dataset.side
     images = ImageShards(data, side, threads=gan.threads)
-    made_by = provenance("train_gan", {"gan": gan, **of_files(dataset)}, {"data": data}, ["torch", "safetensors"])
     networks = initial_networks(gan, side, dataset.num_classes, dataset.channels)
     batches = Batches(images, side, gan.batch_size, "centre", flip=False, seed=gan.seed, channels=dataset.channels)
     steps = train_gan(gan, networks, dataset.num_classes, batches)

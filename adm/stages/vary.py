@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adm.artifacts.manifest import MadeBy
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
@@ -23,6 +24,7 @@ def run(
     classifier_model: ClassifierModelParams,
     inputs: dict[str, Path],
     out: Path,
+    made_by: MadeBy,
     device: str = "cpu",
 ) -> None:
     """Sample the run's first seeds at each scale.
@@ -45,4 +47,4 @@ def run(
         scales=np.array(variation.scales, np.float64),
         labels=block.labels,
     )
-    write_study(out, study, inputs, variation=variation, run=run)
+    write_study(out, study, made_by)

@@ -1,14 +1,11 @@
 """`jobs` and `accept`: which jobs of a params file are done, which would be done again and why, and which need not.
 
-There is one notion of stale. An artifact tells in its record by which code, with which values of the params file and
-from which inputs it was made; it is stale where its job has others today. The code and the values are the job's
-triggers, which Snakemake compares and which `resolve` writes for DVC, so both engines do the stale jobs and no others.
-`adm verify` asks the same of each artifact by itself.
+What is stale `adm.pipeline.carrying` decides; `adm verify` asks the same of each artifact by itself.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -16,16 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
-from adm.artifacts.manifest import MANIFEST, Manifest, differing, identity, read_record
+from adm.artifacts.manifest import MANIFEST, read_record
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_file, write_json
 from adm.errors import accepted, some
 from adm.params import Params, UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
-
-CODE = "code"
-"""The reason of a job whose stage's code changed."""
+from adm.pipeline.carrying import CODE, changed_values, identity_if_any, stale
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def states(pipeline: Pipeline) -> dict[str, State]:
             why = list(_changes_of_shown(job, inputs))
         else:
             try:
-                why = list(changes(job, read_record(job.outputs["out"]), identify, inputs))
+                why = list(stale(job, job.out, identify, inputs=inputs))
             except UserError as error:
                 why = [str(error)]
         found[name] = State("stale", why) if why else State("there")
@@ -100,45 +95,6 @@ def params_kept(results: Path) -> Path:
     if not file.is_file():
         raise UserError(f"{results}: is no results folder: it has no {file.name}, which `adm resolve` writes")
     return file
-
-
-def identity_if_any(path: Path) -> str | None:
-    """Identify an artifact; None if it is not there or damaged."""
-    try:
-        return identity(path)
-    except UserError:
-        return None
-
-
-def changes(
-    job: Job, record: Manifest, identify: Callable[[Path], str | None], inputs: Mapping[Path, str] | None = None
-) -> Iterator[str]:
-    """Yield why an artifact is stale.
-
-    Args:
-        job: What makes it.
-        record: What made it.
-        identify: Identifies an artifact.
-        inputs: The words of the states of its inputs; those that are there are identified. All are if not given.
-    """
-    if record.stage != job.kind.made_by:
-        yield f"was made by {record.stage!r}, not by {job.kind.made_by!r}"
-        return
-    code, values = job.triggers["code"], job.triggers["params"]
-    if code_of_record(record.stage, record.code) != code:
-        yield CODE
-    # A curve tells its runs each by its key, as the sizes their models, and claims themselves.
-    entries = {"curve": "runs", "sizes": "models", "claims": "claims"}.get(job.kind.name, "")
-    values = {**values, **values.get(entries, {})}
-    yield from _other_values(record.params, {name: values.get(name, {}) for name in record.params})
-    made_from = {name.rstrip("/"): path for name, path in job.inputs.items()}
-    yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
-    for name, path in made_from.items():
-        word = (inputs or {}).get(path, "there")
-        if word == "there" and record.inputs.get(name) != identify(path):
-            word = "another one" if path.exists() else "missing"
-        if word != "there":
-            yield f"input {within(job, path)} is {word}"
 
 
 def _changes_of_resolved(job: Job, pipeline: Pipeline) -> Iterator[str]:
@@ -162,14 +118,14 @@ def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
         last = read_json(trigger)
         if last.get("code") != job.triggers["code"]:
             yield CODE
-        yield from _other_values(last.get("params", {}), _as_json(job.values))
+        yield from changed_values(last.get("params", {}), _as_json(job.values))
     made = min(path.stat().st_mtime_ns for path in job.outputs.values())
     for path, word in inputs.items():
         file = path / MANIFEST if path.is_dir() else path
         if word != "there":
-            yield f"input {within(job, path)} is {word}"
+            yield f"input {path.relative_to(job.root).as_posix()} is {word}"
         elif file.stat().st_mtime_ns > made:
-            yield f"input {within(job, path)} is newer"
+            yield f"input {path.relative_to(job.root).as_posix()} is newer"
 
 
 def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> None:
@@ -217,16 +173,6 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> No
     if is_new:
         with new_file(ACCEPTED) as path:
             write_json(path, record)
-
-
-def within(job: Job, path: Path) -> str:
-    """Name a path by its place in the results folder."""
-    return path.relative_to(job.root).as_posix()
-
-
-def _other_values(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    for key, made_with, value in differing(found, wanted):
-        yield f"params: {key} {made_with} -> {value}"
 
 
 def _as_json(content: Any) -> Any:

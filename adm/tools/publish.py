@@ -8,11 +8,10 @@ import re
 import shutil
 import tarfile
 from collections.abc import Iterator
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from types import SimpleNamespace
 
 from adm.artifacts.comparison import Kind, Tolerance, compare_files
 from adm.artifacts.writing import new_folder
@@ -20,7 +19,7 @@ from adm.errors import brief
 from adm.params import UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
-from adm.pipeline.arguments import arguments
+from adm.pipeline.carrying import carry_out
 from adm.progress import progress
 
 ARCHIVE = "scores.tar.xz"
@@ -70,7 +69,7 @@ def again(pipeline: Pipeline) -> None:
             if _has_images(job):
                 shutil.copyfile(out / job.outputs["png"].relative_to(inside.root), job.outputs["png"])
             else:
-                _make(job, out)
+                _make(inside, job, out)
         _write(inside, out, {name: (out / name).read_text() for name in ("spent.md", "training.csv")})
 
 
@@ -96,7 +95,7 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
         wanted = {path.relative_to(inside.root): job for job in _shown(inside) for path in _outputs(job)}
         jobs = [job for job in _shown(inside) if job.kind.name != "figure"]
         for job in jobs:
-            _make(job, out)
+            _make(inside, job, out)
         for name, job in wanted.items():
             if job.kind.name != "figure":
                 found = compare_files(out / name, inside.root / name, ROUNDING)
@@ -179,11 +178,10 @@ def _has_images(job: Job) -> bool:
     return "samples" in job.artifacts or "data" in job.artifacts
 
 
-def _make(job: Job, out: Path) -> None:
+def _make(inside: Pipeline, job: Job, out: Path) -> None:
     """Carry out the job of a table, a figure or claims; errors name the published archive."""
-    stage: Any = import_module(job.kind.stage)
     try:
-        stage.run(**arguments(stage.run, job, None))
+        carry_out(inside, job, SimpleNamespace())
     except UserError as error:
         raise UserError(f"{job.name}: {str(error).replace(f'{job.root}/', f'{out / ARCHIVE}: ')}") from error
 

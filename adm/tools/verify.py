@@ -1,7 +1,7 @@
 """`verify`: which artifacts of a results folder are damaged, or not what the params file kept with them would make."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -9,16 +9,14 @@ from pathlib import Path
 
 from adm.artifacts.code import acceptances, code_of_record
 from adm.artifacts.inventory import Artifact, damage, find_artifacts, read_record_of
-from adm.artifacts.manifest import dump_sections, fingerprint
-from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_file, write_json
-from adm.config.base import Config
 from adm.errors import some
 from adm.machine import available_cores
-from adm.params import Params, UserError, load
+from adm.params import UserError, load
 from adm.pipeline import Job, Pipeline
+from adm.pipeline.carrying import CODE, identity_if_any, stale
 from adm.progress import progress
-from adm.tools.jobs import CODE, changes, identity_if_any, params_kept
+from adm.tools.jobs import params_kept
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def run(results: Path, out: Path | None) -> bool:
         if artifact.path in jobs:
             _ = jobs[artifact.path].code  # kept: Python 3.11 cannot parse code in two threads
     with ThreadPoolExecutor(available_cores()) as pool:
-        found = pool.map(lambda one: _check(one, jobs.get(one.path), pipeline.params, identify), artifacts.values())
+        found = pool.map(lambda one: _check(one, jobs.get(one.path), identify), artifacts.values())
         checked = dict(zip(artifacts, progress(found, total=len(artifacts), unit="artifact"), strict=True))
     for path, one in checked.items():
         if one.wrong:
@@ -91,10 +89,10 @@ def run(results: Path, out: Path | None) -> bool:
     return not wrong
 
 
-def _check(artifact: Artifact, job: Job | None, params: Params, identify: Callable[[Path], str | None]) -> Checked:
+def _check(artifact: Artifact, job: Job | None, identify: Callable[[Path], str | None]) -> Checked:
     """Look for damage, and for what is stale by the record; what is wrong with a parent is told of the parent."""
     if job is not None and artifact.path == job.outputs.get("log"):
-        return Checked(_wrong_log(artifact, params.sections_of_segment(job.key)))
+        return Checked(_why(artifact, job, identify))
     if not artifact.tells:
         return Checked(is_left_over=job is None)
     try:
@@ -104,19 +102,17 @@ def _check(artifact: Artifact, job: Job | None, params: Params, identify: Callab
     wrong = damage(artifact, record)
     if job is None:  # its stage may be one that is no more
         return Checked(wrong, record.stage, record.code, is_left_over=True)
-    stale = list(changes(job, record, identify))
-    wrong += [reason for reason in stale if reason != CODE]
+    why = _why(artifact, job, identify)
+    wrong += [reason for reason in why if reason != CODE]
     today = job.code if record.stage == job.kind.made_by else ""
-    return Checked(wrong, record.stage, record.code, today, CODE in stale)
+    return Checked(wrong, record.stage, record.code, today, CODE in why)
 
 
-def _wrong_log(log: Artifact, sections: Mapping[str, Config]) -> list[str]:
-    """Check that a training log is what was written, with the sections of its segment."""
+def _why(artifact: Artifact, job: Job, identify: Callable[[Path], str | None]) -> list[str]:
     try:
-        is_of_job = read_made_with(log.path) == fingerprint(dump_sections(sections))
+        return list(stale(job, artifact.path, identify))
     except UserError as error:
-        return [_by_name(log, error)]
-    return [] if is_of_job else [f"{log.path.name}: is of another training: the params differ"]
+        return [_by_name(artifact, error)]
 
 
 def _by_name(artifact: Artifact, error: UserError) -> str:

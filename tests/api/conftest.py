@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from making import record
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -24,7 +25,7 @@ def checkpoint(tmp_path_factory, tiny_model, randomised):
                 torch.nn.init.zeros_(network.output[-1].bias)
             with new_folder(root / name) as folder:
                 TrainingState(network, build_task(model), model.training).save(folder)
-                write_manifest(folder, provenance("init", {"model": model}, {}, []), {"step": 0})
+                write_manifest(folder, record("init", {"model": model}, {}, []), {"step": 0})
         return root / name
 
     return folder_of

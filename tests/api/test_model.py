@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from making import make
 
 import adm
 from adm.data.batches import to_uint8
@@ -40,7 +41,8 @@ def staged(checkpoint, tiny_model, tmp_path_factory):
     def batch(**changes):
         folder = tmp_path_factory.mktemp("staged")
         inputs = {"checkpoint": checkpoint(), "classifier": checkpoint("classifier")}
-        sample.run(
+        make(
+            sample,
             run_of(**changes),
             *(tiny_model(), tiny_model("classifier"), inputs, folder / "out", "", "cpu", 60, folder / "work"),
         )

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from making import make
 
 from adm.artifacts import download as module
 from adm.artifacts.download import download
@@ -301,7 +302,7 @@ def test_https_that_leads_to_http_needs_a_checksum(out, monkeypatch):
 
 def test_fetch_writes_a_folder_with_the_file_under_its_name(server, tmp_path):
     published = PublishedFile(url=server.url, size=len(CONTENT), sha256=SHA256)
-    fetch.run(published, tmp_path / "made" / "fetched")
+    make(fetch, published, tmp_path / "made" / "fetched")
     manifest = read_manifest(tmp_path / "made" / "fetched", "fetch")
     assert manifest.facts == {"size": len(CONTENT), "sha256": SHA256}
     assert manifest.files == {"a.bin": SHA256}
@@ -312,9 +313,9 @@ def test_a_fetch_that_fails_leaves_no_folder_and_goes_on(server, tmp_path):
     published, out = PublishedFile(url=server.url, sha256=SHA256), tmp_path / "fetched"
     server.cuts, server.cut_after, server.statuses = 1, 120_000, [None, 404]
     with pytest.raises(UserError):
-        fetch.run(published, out)
+        make(fetch, published, out)
     assert not out.exists()
-    fetch.run(published, out)
+    make(fetch, published, out)
     assert server.asked[-1] == "bytes=120000-"
     assert (out / "a.bin").read_bytes() == CONTENT
     assert left(out) == ["fetched"]
@@ -330,9 +331,9 @@ def test_a_fetch_that_fails_once_all_is_here_asks_for_nothing_again(server, tmp_
     with monkeypatch.context() as patched:
         patched.setattr(fetch, "write_manifest", fail)
         with pytest.raises((UserError, SystemExit)):
-            fetch.run(published, out)
+            make(fetch, published, out)
     assert left(out) == [".fetched.a.bin"]
-    fetch.run(published, out)
+    make(fetch, published, out)
     assert server.asked == [None]
     assert read_manifest(out, "fetch").files == {"a.bin": SHA256}
     assert left(out) == ["fetched"]

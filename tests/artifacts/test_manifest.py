@@ -4,12 +4,12 @@ import json
 
 import pytest
 from damage import sealed_json
+from making import record
 
 from adm.artifacts.manifest import (
     MANIFEST,
     differing,
     identity,
-    provenance,
     read_manifest,
     read_record,
     sha256,
@@ -27,7 +27,7 @@ def make(folder, **changes):
     (folder / "a.bin").write_bytes(bytes(range(256)))
     (folder / "b.txt").write_text("b")
     section = SECTION.model_copy(update=changes)
-    write_manifest(folder, provenance("prepare", {"dataset": section}, {}, ["numpy"]), {"num_images": 3})
+    write_manifest(folder, record("prepare", {"dataset": section}, {}, ["numpy"]), {"num_images": 3})
     return folder
 
 
@@ -49,7 +49,7 @@ def test_the_manifest_says_what_made_the_artifact(artifact):
     assert manifest.params == {"dataset": SECTION.values()}
     assert manifest.facts == {"num_images": 3}
     assert manifest.files == {name: sha256(artifact / name) for name in ("a.bin", "b.txt")}
-    assert set(manifest.versions) == {"python", "numpy"}
+    assert set(manifest.versions) == {"python", "numpy", "scikit-learn"}
 
 
 def test_the_manifest_is_the_same_bytes_every_time(artifact, tmp_path):
@@ -101,10 +101,10 @@ def test_a_manifest_with_an_unknown_key_is_refused(artifact):
 
 def test_a_file_of_json_tells_itself_what_made_it(artifact, tmp_path):
     path = tmp_path / "metrics.json"
-    made_by = provenance("evaluate", {"dataset": SECTION}, {"data": artifact}, [])
+    made_by = record("evaluate", {"dataset": SECTION}, {"data": artifact}, [])
     write_sealed_json(path, {"fid": 3.0, "made_by": {**made_by, "facts": {"a": 1}}})
-    record = read_record(path)
-    assert (record.stage, record.inputs, record.facts) == ("evaluate", {"data": identity(artifact)}, {"a": 1})
+    found = read_record(path)
+    assert (found.stage, found.inputs, found.facts) == ("evaluate", {"data": identity(artifact)}, {"a": 1})
     write_sealed_json(path, {"fid": 3.0})
     with pytest.raises(UserError, match="made_by"):
         read_record(path)
@@ -127,11 +127,11 @@ def test_what_differs_is_told_by_its_dotted_key_be_it_a_default_on_one_side():
 def test_identity_follows_content_params_and_parents(artifact, tmp_path):
     assert identity(artifact) == identity(make(tmp_path / "same"))
     assert identity(artifact) != identity(make(tmp_path / "other", shard_size=99))
-    child = provenance("sample", {}, {"data": artifact}, [])
+    child = record("sample", {}, {"data": artifact}, [])
     assert child["inputs"] == {"data": identity(artifact)}
     (artifact / "b.txt").write_text("c")
-    write_manifest(artifact, provenance("prepare", {"dataset": SECTION}, {}, ["numpy"]), {"num_images": 3})
-    assert provenance("sample", {}, {"data": artifact}, [])["inputs"] != child["inputs"]
+    write_manifest(artifact, record("prepare", {"dataset": SECTION}, {}, ["numpy"]), {"num_images": 3})
+    assert record("sample", {}, {"data": artifact}, [])["inputs"] != child["inputs"]
 
 
 def test_identity_of_a_plain_file_is_its_hash(artifact, tmp_path):

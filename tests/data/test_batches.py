@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from making import make
 
 from adm.data.batches import Batches, to_uint8, to_unit_range
 from adm.data.crops import cut, draw_crop
@@ -77,7 +78,7 @@ def test_a_grey_batch_is_the_first_channel_of_the_same_batch(dataset, crop):
 
 def test_held_out_images_are_in_no_batch(tmp_path):
     section = DatasetParams(source="digits", image_size=8, num_classes=10, shard_size=500, held_out=0.25)
-    prepare.run(section, tmp_path / "digits")
+    make(prepare, section, tmp_path / "digits")
     watched = Watched(ImageShards(tmp_path / "digits"))
     batches = Batches(watched, 8, 100, "centre", False, seed=0)
     seen = {image.numpy().tobytes() for step in range(2 * len(watched) // 100) for image in batches.at(step)[0]}

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from making import make
 from PIL import Image
 
 from adm.data.batches import Batches, to_unit_range
@@ -43,7 +44,7 @@ def golden_store(more_golden, tmp_path_factory):
     """The reference's images, prepared as files; they are PNGs, which lose nothing."""
     folder = tmp_path_factory.mktemp("golden")
     save_all(folder / "raw", [more_golden[f"crop/{key}/image"] for key in RANDOM_CROPS])
-    prepare.run(params(folder / "raw", shard_size=4), folder / "store")
+    make(prepare, params(folder / "raw", shard_size=4), folder / "store")
     return folder / "store"
 
 
@@ -90,7 +91,7 @@ def pictures(tmp_path):
     rng = np.random.default_rng(0)
     shapes = [(12, 20), (15, 9), (11, 11), (10, 31), (14, 13), (9, 10)]
     images = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
-    prepare.run(params(save_all(tmp_path / "raw", images), shard_size=4), tmp_path / "store")
+    make(prepare, params(save_all(tmp_path / "raw", images), shard_size=4), tmp_path / "store")
     return images, tmp_path / "store"
 
 
@@ -150,8 +151,8 @@ def photos(tmp_path_factory):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_files_read_at_a_side_are_what_was_prepared_at_it(photos, tmp_path, side, channels):
     changes = {"channels": channels, "held_out": 0.3, "classes": [1, 0], "limit": 16, "shard_size": 5}
-    prepare.run(params(photos, "folder", **changes), tmp_path / "files")
-    prepare.run(params(photos, "folder", stored="pixels", image_size=side, **changes), tmp_path / "pixels")
+    make(prepare, params(photos, "folder", **changes), tmp_path / "files")
+    make(prepare, params(photos, "folder", stored="pixels", image_size=side, **changes), tmp_path / "pixels")
     for part in (("training",), ("held_out",), ("training", "held_out")):
         files, pixels = (ImageShards(tmp_path / name, side, parts=part) for name in ("files", "pixels"))
         assert len(files) == len(pixels) > 0
@@ -161,13 +162,13 @@ def test_files_read_at_a_side_are_what_was_prepared_at_it(photos, tmp_path, side
 
 
 def test_a_grey_random_crop_has_equal_channels(photos, tmp_path):
-    prepare.run(params(photos, "folder", channels=1), tmp_path / "files")
+    make(prepare, params(photos, "folder", channels=1), tmp_path / "files")
     x_0 = Batches(ImageShards(tmp_path / "files", 8), 8, 18, "random", False, seed=0).at(0)[0]
     assert torch.equal(x_0[:, :1].expand(-1, 3, -1, -1), x_0)
 
 
 def test_the_bytes_of_files_are_kept(photos, tmp_path):
-    prepare.run(params(photos, "folder", shard_size=7), tmp_path / "files")
+    make(prepare, params(photos, "folder", shard_size=7), tmp_path / "files")
     kept = b"".join(path.read_bytes() for path in sorted((tmp_path / "files").glob("*.bin")))
     assert kept == b"".join(path.read_bytes() for path in sorted(photos.glob("*/*")))
 
@@ -179,7 +180,7 @@ def test_a_file_that_cannot_be_decoded_is_refused_before_it_is_kept(photos, tmp_
     (raw / "0.webp").write_bytes(whole)
     (raw / "1.webp").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"1\.webp: is no readable image") as error:
-        prepare.run(params(raw), tmp_path / "files")
+        make(prepare, params(raw), tmp_path / "files")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "files").exists()
 

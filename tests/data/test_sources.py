@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from making import make
 from PIL import Image
 from pydantic import ValidationError
 from sklearn.datasets import load_digits
@@ -55,7 +56,7 @@ def params(source, root=None, **changes):
 def prepared(tmp_path):
     def run(section):
         out = tmp_path / "prepared"
-        prepare.run(section, out)
+        make(prepare, section, out)
         shards = ImageShards(out, section.image_size)
         return SimpleNamespace(images=shards[:], labels=shards.labels, folder=out)
 
@@ -64,7 +65,7 @@ def prepared(tmp_path):
 
 def refusal(section, tmp_path):
     with pytest.raises(UserError) as error:
-        prepare.run(section, tmp_path / "refused")
+        make(prepare, section, tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -271,7 +272,7 @@ def test_what_is_grey_already_stays_as_it_is_to_the_byte(tmp_path):
     assert np.array_equal(as_grey(grey[0]), grey[0])
     root = write_idx(tmp_path / "raw")
     for channels in (1, 3):
-        prepare.run(params("idx", root, image_size=5, channels=channels), tmp_path / str(channels))
+        make(prepare, params("idx", root, image_size=5, channels=channels), tmp_path / str(channels))
     for name in ("images-00000.npy", "labels-00000.npy"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
 
@@ -309,7 +310,7 @@ def test_views_of_a_source_hold_out_the_same_images(tmp_path):
         params("idx", root, held_out=0.4, **changes) for changes in ({}, {"image_size": 3}, {"classes": [3, 1]})
     )
     for name, section in {"whole": whole, "small": small, "some": some}.items():
-        prepare.run(section, tmp_path / name)
+        make(prepare, section, tmp_path / name)
     labels = {name: ImageShards(tmp_path / name, parts=("held_out",)).labels for name in ("whole", "small")}
     assert labels["whole"].tolist() == labels["small"].tolist()
     everything, part = (ImageShards(tmp_path / name, parts=("held_out",)) for name in ("whole", "some"))

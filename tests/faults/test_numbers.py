@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from making import make, record, write_batch
 
-from adm.artifacts.manifest import identity, provenance, write_manifest
+from adm.artifacts.manifest import identity, read_record, write_manifest
 from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
@@ -16,12 +17,10 @@ from adm.data.batches import to_uint8
 from adm.data.shards import write_shards
 from adm.errors import NotFiniteError, UserError
 from adm.metrics import scores
-from adm.metrics.batches import graph_of
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import GanParams, SegmentParams
 from adm.params.runs import RunParams
-from adm.sampling.batch import write_batch
 from adm.stages import evaluate, extractor, init, reference, train, train_gan
 from adm.training import rolling
 
@@ -43,10 +42,9 @@ class Scored:
     def __init__(self, folder):
         self.folder, self.rng = folder, np.random.default_rng(0)
         self.out = folder / "metrics.json"
-        for graph in ("graph", "other_graph"):
-            with new_folder(folder / graph) as path:
-                (path / "graph.pb").write_text(graph)
-                write_manifest(path, provenance("extractor", {}, {}, []))
+        with new_folder(folder / "graph") as path:
+            (path / "graph.pb").write_text("graph")
+            write_manifest(path, record("extractor", {}, {}, []))
         self.samples("samples", run_of())
         self.data("data")
         self.features("dataset_features", "data", 40)
@@ -62,28 +60,27 @@ class Scored:
         with new_folder(self.folder / name) as path:
             images = self.rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
             write_shards(path, images, np.arange(40) % 2, DATASET.shard_size)
-            write_manifest(path, provenance("prepare", {"dataset": DATASET}, {}, []))
+            write_manifest(path, record("prepare", {"dataset": DATASET}, {}, []))
 
-    def features(self, name, images, count=NUM_SAMPLES, graph="graph", logits=None):
-        inputs = {"images": self.folder / images, "graph": self.folder / graph}
+    def features(self, name, images, count=NUM_SAMPLES, logits=None):
+        inputs = {"images": self.folder / images, "graph": self.folder / "graph"}
         arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
         with new_folder(self.folder / name) as path:
             for layer, shape in arrays.items():
                 write_npy(path / f"{layer}.npy", self.rng.normal(size=shape).astype(np.float32))
-            write_manifest(path, provenance("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
+            write_manifest(path, record("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
 
     def reference(self, name, section, features, data):
-        reference.run(section, self.folder / features, self.folder / data, self.folder / name)
+        make(reference, section, self.folder / features, self.folder / data, self.folder / name)
 
-    def evaluate(self, run=None, against=AGAINST, **changes):
-        inputs = {name: name for name in ("samples", "features", "reference", "reference_features")} | changes
-        inputs = {name: self.folder / path for name, path in inputs.items()}
-        evaluate.run(run or run_of(), against, inputs, self.out)
+    def evaluate(self):
+        names = ("samples", "features", "reference", "reference_features")
+        make(evaluate, run_of(), {name: self.folder / name for name in names}, self.out)
         return json.loads(self.out.read_text())
 
-    def refusal(self, *arguments, **keywords):
+    def refusal(self):
         with pytest.raises(UserError) as error:
-            self.evaluate(*arguments, **keywords)
+            self.evaluate()
         assert not self.out.exists()
         return str(error.value).removeprefix(f"{self.folder}/")
 
@@ -99,20 +96,7 @@ def test_metrics_tell_what_they_are_of(scored):
     assert found["made_by"]["inputs"] == {name: identity(scored.folder / name) for name in names}
     assert found["made_by"]["params"] == {"run": run_of().values()}
     assert found["num_samples"] == NUM_SAMPLES
-    assert graph_of(scored.folder / "reference") == identity(scored.folder / "graph")
-
-
-def test_features_of_another_runs_samples_are_refused(scored):
-    scored.samples("others", run_of(seed=6))
-    scored.features("other_features", "others")
-    assert "other_features: holds features of other images" in scored.refusal(features="other_features")
-
-
-def test_samples_of_another_run_are_refused_with_their_features(scored):
-    scored.samples("others", run_of(seed=6))
-    scored.features("other_features", "others")
-    message = scored.refusal(samples="others", features="other_features")
-    assert message == "others: was made with seed 6, but the params file has 5"
+    assert read_record(scored.folder / "reference").facts["graph"] == identity(scored.folder / "graph")
 
 
 @pytest.mark.parametrize("count", [NUM_SAMPLES - 1, NUM_SAMPLES + 1])
@@ -124,35 +108,6 @@ def test_another_number_of_samples_than_asked_for_is_refused(scored, count):
 def test_features_of_unequal_length_are_refused(scored):
     scored.features("features", "samples", logits=NUM_SAMPLES - 4)
     assert "different numbers of images" in scored.refusal()
-
-
-def test_features_of_another_graph_are_refused(scored):
-    scored.features("features", "samples", graph="other_graph")
-    assert scored.refusal().startswith("features: holds features of another graph than those behind")
-
-
-def test_a_reference_of_another_graph_is_refused(scored):
-    scored.features("dataset_features", "data", 40, graph="other_graph")
-    scored.reference("reference", AGAINST, "dataset_features", "data")
-    scored.features("reference_features", "reference", 30)
-    message = scored.refusal()
-    assert message.startswith("features: holds features of another graph than those behind")
-    assert message.endswith("reference")
-
-
-def test_another_reference_than_the_runs_is_refused_and_so_are_features_of_another(scored):
-    other = AGAINST.model_copy(update={"num_images": 31})
-    scored.reference("other", other, "dataset_features", "data")
-    scored.features("features_of_other", "other", 31)
-    refused = scored.refusal(reference="other", reference_features="features_of_other")
-    assert refused == "other: was made with num_images 31, but the params file has 30"
-    assert "features_of_other: holds features of other images" in scored.refusal(reference_features="features_of_other")
-
-
-def test_a_reference_is_made_of_its_own_datasets_features(scored):
-    scored.data("others")
-    with pytest.raises(UserError, match=r"dataset_features: holds features of other images than those of .*others"):
-        scored.reference("mixed", AGAINST, "dataset_features", "others")
 
 
 def test_a_metric_that_is_not_finite_is_refused(scored, monkeypatch):
@@ -174,16 +129,16 @@ def trained(tmp_path, tiny_model, dataset):
     """Train a segment of four steps that saves its state after two."""
     with new_folder(tmp_path / "data") as folder:
         write_shards(folder, dataset[:], dataset.labels, DATASET.shard_size)
-        write_manifest(folder, provenance("prepare", {"dataset": DATASET}, {}, []))
+        write_manifest(folder, record("prepare", {"dataset": DATASET}, {}, []))
     execution = ExecutionParams(log_every=1, save_every=2, timeout_seconds=60, shards=1, expected_minutes=None)
 
     def run(stop=4, **changes):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         model = tiny_model(batch_size=4, **changes)
-        init.run(model, tmp_path / "m-0")
+        make(init, model, tmp_path / "m-0")
         inputs = {"data": tmp_path / "data", "previous": tmp_path / "m-0"}
         paths = {name: tmp_path / name for name in ("out", "work", "curves")}
-        train.run(segment, model, DATASET, execution, "cpu", 0, inputs, log=tmp_path / "log.csv", **paths)
+        make(train, segment, model, DATASET, execution, "cpu", 0, inputs, log=tmp_path / "log.csv", **paths)
 
     return SimpleNamespace(run=run, folder=tmp_path)
 
@@ -308,14 +263,20 @@ EXTRACTOR |= {"weight_decay": 0.0, "held_out": 0.25, "least_accuracy": 0.1, "fea
 def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
     gan = GanParams.model_validate(GAN)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: (discriminator|generator)_loss \S+ .*, first in \S+;"):
-        train_gan.run(gan, DATASET, trained.folder / "data", trained.folder / "gan", trained.folder / "curves", 1)
+        make(train_gan, gan, DATASET, trained.folder / "data", trained.folder / "gan", trained.folder / "curves", 1)
     assert not (trained.folder / "gan").exists()
 
 
 def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
     section = ExtractorParams.model_validate(EXTRACTOR)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: loss \S+ .*, first in \S+;"):
-        extractor.run(
-            section, DATASET, trained.folder / "data", trained.folder / "extractor", trained.folder / "curves", 1
+        make(
+            extractor,
+            section,
+            DATASET,
+            trained.folder / "data",
+            trained.folder / "extractor",
+            trained.folder / "curves",
+            1,
         )
     assert not (trained.folder / "extractor").exists()

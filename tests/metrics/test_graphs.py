@@ -10,10 +10,11 @@ import pytest
 import torch
 import yaml
 from inception_2015 import inception_2015
+from making import record
 from placement import META, OnlyOn
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
 from adm.metrics.batches import GRAPH
@@ -340,10 +341,10 @@ def features(adm, tmp_path, root):
             path.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(job.inputs["images"]) as folder:
             write_shards(folder, FOUR, np.zeros(4, np.int64), 4)
-            write_manifest(folder, provenance("prepare", {"dataset": dataset}, {}, []))
+            write_manifest(folder, record("prepare", {"dataset": dataset}, {}, []))
         with new_folder(job.inputs["graph"]) as folder:
             (folder / GRAPH).write_bytes(graph.read_bytes())
-            write_manifest(folder, provenance("adopt", {"dataset": dataset}, {}, []))
+            write_manifest(folder, record("adopt", {"dataset": dataset}, {}, []))
         return job, *adm(*job.command, "--params", tmp_path / "params.yaml")
 
     return run

@@ -5,9 +5,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from making import make, record, write_batch
 from pydantic import TypeAdapter, ValidationError
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.seal import read_sealed_json
 from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
@@ -25,7 +26,6 @@ from adm.report.artwork import draw
 from adm.report.claims import judge
 from adm.report.evidence import Evidence
 from adm.report.metrics import Score
-from adm.sampling.batch import write_batch
 from adm.stages import evaluate, reference, table
 
 GRAPH = GraphParams(executor="torch", feature_batch=4, threads=1)
@@ -53,7 +53,7 @@ def evaluated(tmp_path, root):
     dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=40)
     with new_folder(tmp_path / "graph") as folder:
         (folder / "graph.pb").write_text("graph")
-        write_manifest(folder, provenance("extractor", {}, {}, []))
+        write_manifest(folder, record("extractor", {}, {}, []))
 
     def features(name, images, count):
         inputs = {"images": tmp_path / images, "graph": tmp_path / "graph"}
@@ -61,13 +61,13 @@ def evaluated(tmp_path, root):
         with new_folder(tmp_path / name) as folder:
             for layer, shape in arrays.items():
                 write_npy(folder / f"{layer}.npy", rng.normal(size=shape).astype(np.float32))
-            write_manifest(folder, provenance("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
+            write_manifest(folder, record("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
 
     with new_folder(tmp_path / "data") as folder:
         write_shards(folder, np.zeros((40, 8, 8, 3), np.uint8), np.arange(40) % 2, dataset.shard_size)
-        write_manifest(folder, provenance("prepare", {"dataset": dataset}, {}, []))
+        write_manifest(folder, record("prepare", {"dataset": dataset}, {}, []))
     features("dataset_features", "data", 40)
-    reference.run(AGAINST, tmp_path / "dataset_features", tmp_path / "data", tmp_path / "reference")
+    make(reference, AGAINST, tmp_path / "dataset_features", tmp_path / "data", tmp_path / "reference")
     features("reference_features", "reference", 30)
     small = {"num_samples": 40, "micro_batch": 5}
     params = params.model_copy(
@@ -86,7 +86,7 @@ def evaluated(tmp_path, root):
             names = {"samples": key, "features": f"{key}_features"}
             names |= {name: name for name in ("reference", "reference_features")}
             paths[key] = tmp_path / f"{key}.json"
-            evaluate.run(section, AGAINST, {name: tmp_path / place for name, place in names.items()}, paths[key], given)
+            make(evaluate, section, {name: tmp_path / place for name, place in names.items()}, paths[key], given)
         return params, {"metrics": paths}
 
     return run

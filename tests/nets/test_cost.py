@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from making import make
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -157,7 +158,7 @@ def test_counting_leaves_the_global_generator_alone(tiny_model):
 
 def test_the_stage_writes_every_model(tiny_model, tmp_path):
     models = {"adm": tiny_model(), "classifier": tiny_model("classifier")}
-    sizes.run(models, tmp_path / "sizes.json")
+    make(sizes, models, tmp_path / "sizes.json")
     written = read_json(tmp_path / "sizes.json")
     assert written["models"] == {
         name: {"parameters": parameter_count(models[name]), "forward_flops": forward_flops(models[name])}

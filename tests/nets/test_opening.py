@@ -4,8 +4,9 @@ import json
 
 import pytest
 import torch
+from making import make, record
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
 from adm.config.released import CHECKPOINTS, Released
 from adm.errors import UserError
@@ -66,7 +67,7 @@ def test_what_no_shape_shows_can_be_said(files):
 def test_our_own_files_tell_what_they_are(files, tiny_model):
     convert.run(files / "mine.pt", files / "ours.safetensors", "tiny", "float32")
     assert opened_as(files / "ours.safetensors") == ("tiny", "legacy", "linear")
-    init.run(tiny_model(), files / "checkpoint")
+    make(init, tiny_model(), files / "checkpoint")
     for path in (files / "checkpoint", files / "checkpoint" / "ema.safetensors"):
         opened = open_network(path)
         assert (opened.path, opened.preset) == (files / "checkpoint", None)
@@ -86,7 +87,7 @@ def test_a_file_of_no_preset_is_told_the_nearest(files):
 
 def test_a_manifest_of_no_model_is_named(files):
     (files / "checkpoint").mkdir()
-    made_by = provenance("train", {}, {}, [])
+    made_by = record("train", {}, {}, [])
     write_manifest(files / "checkpoint", json.loads(json.dumps(made_by)) | {"params": {"model": {"kind": "oak"}}})
     with pytest.raises(UserError, match="its manifest describes no model"):
         open_network(files / "checkpoint")

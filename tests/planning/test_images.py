@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from making import make
 from PIL import Image
 
 from adm.params import UserError, load
@@ -70,7 +71,7 @@ def test_a_prepared_dataset_is_counted_by_its_manifest(photos, tmp_path):
         return count_images(Pipeline(load(file))).datasets["photos"]
 
     assert count() == 5
-    prepare.run(photos, results / "data" / "photos")
+    make(prepare, photos, results / "data" / "photos")
     (tmp_path / "photos").rename(tmp_path / "elsewhere")
     assert count() == 5
     # What was prepared with another section tells nothing of this one.

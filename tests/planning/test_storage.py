@@ -5,9 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from making import make, record
 from PIL import Image
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.reading import read_npy
 from adm.artifacts.writing import new_folder
 from adm.config.models import AveragesParams
@@ -92,7 +93,7 @@ def test_snapshots_of_a_chain_count_once(embedded, tmp_path):
 
 
 def test_datasets_are_as_large_as_they_are(embedded, stored, tmp_path):
-    prepare.run(embedded.datasets["digits"], tmp_path / "digits")
+    make(prepare, embedded.datasets["digits"], tmp_path / "digits")
     arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
     assert sum(array.nbytes for array in arrays) == stored("prepare/digits")
 
@@ -114,7 +115,7 @@ def test_stored_files_are_as_large_as_they_are(tmp_path):
     pipeline = Pipeline(check({"datasets": datasets}, tmp_path / "params.yaml"))
     counts = count_images(pipeline)
     assert counts.datasets == {"photos": 4, "small": 4}
-    prepare.run(counts.params.datasets["photos"].prepared, tmp_path / "store")
+    make(prepare, counts.params.datasets["photos"].prepared, tmp_path / "store")
     assert files_in(tmp_path / "store") == costs_of(pipeline)["prepare/photos"].writes
 
 
@@ -129,7 +130,7 @@ def test_held_out_images_are_counted_and_so_are_their_features(embedded, stored,
     changed = embedded.model_copy(update={"datasets": embedded.datasets | {"digits": section}})
     pipeline = Pipeline(changed)
     counts = count_images(pipeline)
-    prepare.run(section, tmp_path / "digits")
+    make(prepare, section, tmp_path / "digits")
     arrays = [np.load(path) for path in (tmp_path / "digits").glob("*.npy")]
     assert sum(array.nbytes for array in arrays) == costs_of(pipeline)["prepare/digits"].writes
     more = costs_of(pipeline)["reference/digits"].writes
@@ -198,9 +199,19 @@ def test_gathering_holds_no_more_of_a_longer_run(paper, tmp_path):
         for number in (1, 2):
             count = len(samples_of(Shard(number, 2), samples, run.micro_batch))
             images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
-            write_shard(tmp_path / f"{number}.npz", run, inputs, Shard(number, 2), [Samples(images, labels)])
-        parts = inputs | {f"shards/{number}-of-2": tmp_path / f"{number}.npz" for number in (1, 2)}
-        held[samples] = peak_of(lambda run=run, parts=parts: gather.run(run, parts, tmp_path / "out"))
+            write_shard(
+                tmp_path / f"{number}.npz",
+                run,
+                record("sample", {"run": run}, inputs),
+                Shard(number, 2),
+                [Samples(images, labels)],
+            )
+        parts, made_by = (
+            {f"shards/{n}-of-2": tmp_path / f"{n}.npz" for n in (1, 2)},
+            record("sample", {"run": run}, inputs),
+        )
+        taken = run, parts, tmp_path / "out", made_by
+        held[samples] = peak_of(lambda taken=taken: gather.run(*taken))
     assert held[4096] - held[1024] < 3072 * 3 * side**2 / 20
 
 
@@ -227,12 +238,12 @@ def test_fitting_a_reference_holds_no_more_of_a_larger_dataset(tmp_path):
         data, features = tmp_path / f"data-{count}", tmp_path / f"features-{count}"
         with new_folder(data) as folder:
             write_shards(folder, np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64), 1000)
-            write_manifest(folder, provenance("prepare", {}, {}, []))
+            write_manifest(folder, record("prepare", {}, {}, []))
         with new_folder(features) as folder:
             write_features(folder, count, [Features(*(np.zeros((count, width), np.float32) for width in widths))])
-            write_manifest(folder, provenance("features", {}, {"images": data, "graph": data}, []))
+            write_manifest(folder, record("features", {}, {"images": data, "graph": data}, []))
         section = ReferenceParams(dataset="d", extractor="e", num_images=count)
-        held[count] = peak_of(lambda s=section, f=features, d=data: reference.run(s, f, d, tmp_path / "out"))
+        held[count] = peak_of(lambda s=section, f=features, d=data: make(reference, s, f, d, tmp_path / "out"))
     assert held[24000] - held[9000] < 15000 * (3 * side**2 + 4 * sum(widths)) / 5
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from making import record, write_batch
 
 from adm.params.claims import grouped
 from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import NoSource, keys_read
 from adm.report.artwork import draw
-from adm.sampling.batch import write_batch
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
 
@@ -142,7 +142,7 @@ def write_likelihood_of(folder, section, num_images):
     terms = np.array([1.0, 0.2, 0.1])
     images, bits = np.arange(num_images), np.linspace(1.2, 1.4, num_images)
     study = Likelihood(np.arange(3), terms, terms, terms, images, images, bits, np.zeros(num_images))
-    write_study(folder, study, {}, likelihood=section)
+    write_study(folder, study, record("likelihood", {"likelihood": section}))
 
 
 def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_measured(params, placed, tmp_path):

@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import yaml
+from making import made_with, record, write_batch
 from PIL import Image
 
-from adm.artifacts.manifest import dump_sections, fingerprint
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.cli import carry_out
 from adm.params import UserError, load
@@ -23,7 +23,6 @@ from adm.pipeline.exhibits import content_of_page
 from adm.report.metrics import read_metrics
 from adm.report.page.document import MOST, document
 from adm.report.page.pictures import picture
-from adm.sampling.batch import write_batch
 
 CAPTION = 'Runs with <b>bold</b> & "quoted" names.'
 
@@ -61,14 +60,14 @@ def write_inputs(pipeline, score):
         fid = 9.0 - number
         content = score(params, run, 0.5, ["fid"], fid=fid)
         content["jackknife"]["fid"]["values"] = list(fid + 0.1 * draws.normal(size=16))
-        write_sealed_json(pipeline.path("evaluate", run), content)
         images = draws.integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
-        write_batch(pipeline.path("sample", run), "sample", params.runs[run], {}, images, np.arange(8))
+        write_batch(samples := pipeline.path("sample", run), "sample", params.runs[run], {}, images, np.arange(8))
+        content["made_by"] = record("evaluate", {"run": params.runs[run]}, {"samples": samples})
+        write_sealed_json(pipeline.path("evaluate", run), content)
     (pipeline.root / "training").mkdir()
     for key in params.segments:
         rows = "step,seconds,images_per_second,loss,gradient_norm\n4,1.5,90.0,0.9,2.0\n9,3.0,91.0,0.5,1.0\n"
-        made_with = fingerprint(dump_sections(params.sections_of_segment(key)))
-        write_sealed_csv(pipeline.jobs[f"train/{key}"].outputs["log"], rows, made_with)
+        write_sealed_csv(pipeline.jobs[f"train/{key}"].outputs["log"], rows, made_with(params, key))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 import yaml
+from making import make, record
 
 from adm.artifacts.seal import write_sealed_json
 from adm.config.respacing import respaced_timesteps
@@ -47,9 +48,11 @@ def verdicts(params, placed, score, folder, found):
         np.ones(1),
     )
     search = params.schedules["search"]
-    write_study(inputs["studies"]["search"], study, {}, schedule=search, run=params.runs[search.run])
+    write_study(
+        inputs["studies"]["search"], study, record("schedule", {"schedule": search, "run": params.runs[search.run]})
+    )
     read = Pipeline(params).jobs["claims/own"].sections["read"]
-    claims.run(params.claims, read, inputs, folder / "own")
+    make(claims, params.claims, read, inputs, folder / "own")
     with (folder / "own.csv").open(newline="") as file:
         return {row["key"]: row for row in csv.DictReader(file)}
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import verdicts
 import yaml
+from making import make
 from pydantic import TypeAdapter
 from scipy import stats
 
@@ -381,7 +382,7 @@ def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
 
 def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, measured, tmp_path):
     inputs = measured(needs_of_claims(params, "own"))
-    claims_stage.run(grouped(params.claims)["own"], params, inputs, tmp_path / "own")
+    make(claims_stage, grouped(params.claims)["own"], params, inputs, tmp_path / "own")
     falls, rival = csv.DictReader((tmp_path / "own.csv").read_text().splitlines())
     assert (falls["verdict"], falls["seeds"]) == ("holds", "3")  # paired: each seed falls by as much
     assert (rival["verdict"], rival["seeds"]) == ("holds", "2")

@@ -5,13 +5,14 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from making import record, write_batch
 from pydantic import ValidationError
 
 from adm.artifacts.manifest import sha256
 from adm.config.samplers import SAMPLERS, Sampler
 from adm.errors import UserError
 from adm.params.runs import RunParams
-from adm.sampling.batch import SAMPLES, Samples, read_batch, read_shard, write_batch, write_blocks, write_shard
+from adm.sampling.batch import SAMPLES, Samples, read_batch, read_shard, write_blocks, write_shard
 from adm.sampling.blocks import Shard
 from adm.sampling.guided import SeededNoise, block_sampler
 
@@ -74,29 +75,33 @@ def test_gathered_shards_are_the_file_that_one_process_writes(sampled, tmp_path)
     paths = [tmp_path / f"{i}-of-3.npz" for i in (1, 2, 3)]
     for i, path in enumerate(paths, start=1):
         part = sampled(f"{i}-of-3")
-        write_shard(path, run, {}, Shard(i, 3), [Samples(part.images, part.labels)])
-    parts = [part for i, path in enumerate(paths, start=1) for part in read_shard(path, run, {}, Shard(i, 3))]
-    write_blocks(tmp_path / "gathered", "sample", run, {}, 11, parts)
+        write_shard(path, run, record("sample", {"run": run}, {}), Shard(i, 3), [Samples(part.images, part.labels)])
+    parts = [
+        part
+        for i, path in enumerate(paths, start=1)
+        for part in read_shard(path, run, record("sample", {"run": run}, {}), Shard(i, 3))
+    ]
+    write_blocks(tmp_path / "gathered", record("sample", {"run": run}), 11, parts)
     for name in (SAMPLES, "manifest.json"):
         assert sha256(tmp_path / "whole" / name) == sha256(tmp_path / "gathered" / name)
     images, labels = read_batch(tmp_path / "gathered")
     assert np.array_equal(images, whole.images)
     assert np.array_equal(labels, whole.labels)
     with pytest.raises(UserError, match=r"2-of-3\.npz: arr_0: has shape \(4, 8, 8, 3\), not \(3, any, any, 3\)"):
-        read_shard(paths[1], run, {}, Shard(3, 3))
+        read_shard(paths[1], run, record("sample", {"run": run}, {}), Shard(3, 3))
     other = run.model_copy(update={"seed": 6})
     with pytest.raises(UserError, match=r"1-of-3\.npz: is not shard 1-of-3 of this run: .* sampled by another run"):
-        read_shard(paths[0], other, {}, Shard(1, 3))
+        read_shard(paths[0], other, record("sample", {"run": other}, {}), Shard(1, 3))
 
 
 @pytest.mark.parametrize("asked", [Shard(1, 2), Shard(3, 3)], ids=str)
 def test_a_shard_under_the_name_of_another_as_long_is_refused_in_one_line(tmp_path, asked):
     run, half = RUN.model_copy(update={"num_samples": 8}), (np.zeros((4, 8, 8, 3), np.uint8), np.zeros(4, np.int64))
     path = tmp_path / "moved.npz"
-    write_shard(path, run, {}, Shard(2, 2), [Samples(*half)])
-    assert [len(part.images) for part in read_shard(path, run, {}, Shard(2, 2))] == [4]
+    write_shard(path, run, record("sample", {"run": run}, {}), Shard(2, 2), [Samples(*half)])
+    assert [len(part.images) for part in read_shard(path, run, record("sample", {"run": run}, {}), Shard(2, 2))] == [4]
     with pytest.raises(UserError) as refused:
-        read_shard(path, run, {}, asked)
+        read_shard(path, run, record("sample", {"run": run}, {}), asked)
     assert str(refused.value).startswith(f"{path}: is not shard {asked} of this run: it is another one, or ")
     assert str(refused.value).count("\n") == 0
 

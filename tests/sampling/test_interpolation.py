@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from making import make, record
 from torch.nn.functional import one_hot
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.shards import ImageShards, write_shards
@@ -192,8 +193,8 @@ def checkpoints(tmp_path, tiny_model, randomised, monkeypatch):
     """Inputs of a stage: checkpoints of a tiny model and a classifier, no weight of which is zero."""
     monkeypatch.setattr(init, "build", lambda model: randomised(model, seed=len(model.kind)))
     folders = {"checkpoint": tmp_path / "model-0", "classifier": tmp_path / "classifier-0"}
-    init.run(tiny_model(), folders["checkpoint"])
-    init.run(tiny_model("classifier"), folders["classifier"])
+    make(init, tiny_model(), folders["checkpoint"])
+    make(init, tiny_model("classifier"), folders["classifier"])
     return folders
 
 
@@ -202,7 +203,7 @@ def data(dataset, tmp_path):
     section = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
     with new_folder(tmp_path / "data") as folder:
         write_shards(folder, dataset[:], dataset.labels, section.shard_size)
-        write_manifest(folder, provenance("prepare", {"dataset": section}, {}, ["numpy"]))
+        write_manifest(folder, record("prepare", {"dataset": section}, {}, ["numpy"]))
     return tmp_path / "data"
 
 
@@ -211,10 +212,10 @@ def test_interpolate(checkpoints, data, tmp_path, tiny_model, changes):
     study = InterpolationParams.model_validate(STUDY | changes)
     inputs = checkpoints | {"data": data}
     for out in ("a", "b"):
-        interpolate.run(study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / out)
+        make(interpolate, study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / out)
     name = "interpolation.npz"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    made = read_study(Interpolation, tmp_path / "a", interpolation=study)
+    made = read_study(Interpolation, tmp_path / "a")
     assert made.images.shape == (3, 4, 8, 8, 3)
     assert made.error_all.shape == made.error_all_but_last.shape == (5,)
     assert (made.error_all_but_last > 0).all()
@@ -227,8 +228,8 @@ def test_interpolate(checkpoints, data, tmp_path, tiny_model, changes):
 
 def test_rows_begin_and_end_with_the_reconstructions(checkpoints, data, tmp_path, tiny_model, randomised):
     study = InterpolationParams.model_validate(STUDY | {"gradient_scale": 1.0})
-    interpolate.run(study, tiny_model(), tiny_model("classifier"), checkpoints | {"data": data}, tmp_path / "out")
-    made = read_study(Interpolation, tmp_path / "out", interpolation=study)
+    make(interpolate, study, tiny_model(), tiny_model("classifier"), checkpoints | {"data": data}, tmp_path / "out")
+    made = read_study(Interpolation, tmp_path / "out")
     networks = [
         randomised(model, seed=len(model.kind)).eval().requires_grad_(False)
         for model in (tiny_model(), tiny_model("classifier"))
@@ -245,13 +246,13 @@ def test_a_dataset_that_does_not_fit_is_refused(checkpoints, data, tmp_path, tin
     inputs = checkpoints | {"data": data}
     study = InterpolationParams.model_validate(STUDY | {"pairs": 13})
     with pytest.raises(UserError, match=r"has 24 images, but the study needs 26"):
-        interpolate.run(study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / "out")
+        make(interpolate, study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / "out")
     one_class = tiny_model(num_classes=1)
-    init.run(one_class, tmp_path / "one-0")
+    make(init, one_class, tmp_path / "one-0")
     unguided = InterpolationParams.model_validate(STUDY | {"classifier": None})
     inputs = {"checkpoint": tmp_path / "one-0", "data": data}
     with pytest.raises(UserError, match=r"holds label 1, but the networks have 1 classes"):
-        interpolate.run(unguided, one_class, None, inputs, tmp_path)
+        make(interpolate, unguided, one_class, None, inputs, tmp_path)
 
 
 RUN = {
@@ -278,13 +279,13 @@ VARIATION = {
 def test_vary(checkpoints, tmp_path, tiny_model):
     models = tiny_model(), tiny_model("classifier")
     section = VariationParams.model_validate(VARIATION)
-    vary.run(section, RunParams.model_validate(RUN), *models, checkpoints, tmp_path / "varied")
-    varied = read_study(Variation, tmp_path / "varied", variation=section, run=RunParams.model_validate(RUN))
+    make(vary, section, RunParams.model_validate(RUN), *models, checkpoints, tmp_path / "varied")
+    varied = read_study(Variation, tmp_path / "varied")
     assert varied.images.shape == (5, 3, 8, 8, 3)
     assert varied.scales.tolist() == section.scales
     for column, scale in enumerate(section.scales):
         run = RunParams.model_validate(RUN | {"gradient_scale": scale})
-        sample.run(run, *models, checkpoints, tmp_path / f"samples-{column}", "", "cpu", 60, work=tmp_path / "work")
+        make(sample, run, *models, checkpoints, tmp_path / f"samples-{column}", "", "cpu", 60, work=tmp_path / "work")
         images, labels = read_batch(tmp_path / f"samples-{column}")
         assert np.array_equal(varied.images[:, column], images)
         assert np.array_equal(varied.labels, labels)
@@ -302,9 +303,9 @@ def test_a_grey_model_interpolates_between_grey_images(data, tmp_path, tiny_mode
     models = tiny_model(image_channels=1), tiny_model("classifier", image_channels=1)
     inputs = {"checkpoint": tmp_path / "model-0", "classifier": tmp_path / "classifier-0", "data": data}
     for name, model in zip(("checkpoint", "classifier"), models, strict=True):
-        init.run(model, inputs[name])
+        make(init, model, inputs[name])
     study = InterpolationParams.model_validate(STUDY | {"gradient_scale": 2.0})
-    interpolate.run(study, *models, inputs, tmp_path / "out")
-    made = read_study(Interpolation, tmp_path / "out", interpolation=study)
+    make(interpolate, study, *models, inputs, tmp_path / "out")
+    made = read_study(Interpolation, tmp_path / "out")
     assert made.images.shape == (3, 4, 8, 8, 3)
     assert np.array_equal(made.images, made.images[..., [0, 0, 0]])

@@ -22,6 +22,6 @@ def unsettled():
 def test_threads_and_kernels_are_settled_before_anything_is_computed(tmp_path):
     section = PublishedGraphParams(url="https://example.org/graph.pb", executor="torch", feature_batch=8, threads=2)
     with pytest.raises(UserError, match="does not exist"):
-        features.run(section, tmp_path / "none", tmp_path / "none", tmp_path / "out", "cpu", 10)
+        features.run(section, tmp_path / "none", tmp_path / "none", tmp_path / "out", {}, "cpu", 10)
     assert torch.get_num_threads() == 2
     assert torch.get_deterministic_debug_mode() == 2

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from making import make, record, write_batch
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards, write_shards
@@ -14,7 +15,6 @@ from adm.metrics.small_extractor import freeze
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.params.runs import RunParams
 from adm.params.studies import NeighboursParams
-from adm.sampling.batch import write_batch
 from adm.sampling.studies import Neighbours, read_study
 from adm.stages import evaluate, extractor, features, neighbours, reference
 from adm.training.extractor import initial_network
@@ -37,7 +37,7 @@ def write_dataset(out, images, held_out=None):
         write_shards(folder, images, np.arange(len(images)) % 2, DATASET.shard_size)
         if held_out is not None:
             write_shards(folder, held_out, np.arange(len(held_out)) % 2, DATASET.shard_size, part="held_out")
-        write_manifest(folder, provenance("prepare", {"dataset": DATASET}, {}, []))
+        write_manifest(folder, record("prepare", {"dataset": DATASET}, {}, []))
 
 
 class Project:
@@ -52,28 +52,30 @@ class Project:
         samples[0], samples[1] = self.images[7], self.held_out[3]
         with new_folder(folder / "graph") as graph:
             (graph / GRAPH).write_bytes(freeze(initial_network(EXTRACTOR, 2)))
-            write_manifest(graph, provenance("extractor", {}, {}, []))
+            write_manifest(graph, record("extractor", {}, {}, []))
         write_dataset(folder / "data", self.images, self.held_out)
         write_dataset(folder / "plain", self.images)
         write_batch(folder / "samples", "sample", RUN, {}, samples, np.zeros(SAMPLES, np.int64))
         for name in ("data", "plain", "samples"):
             self._features(name)
         for name in ("data", "plain"):
-            reference.run(REFERENCE_PARAMS, folder / f"{name}-features", folder / name, folder / f"{name}-reference")
+            make(reference, REFERENCE_PARAMS, folder / f"{name}-features", folder / name, folder / f"{name}-reference")
             self._features(f"{name}-reference")
 
     def _features(self, name):
-        features.run(EXTRACTOR, self.folder / name, self.folder / "graph", self.folder / f"{name}-features", "cpu", 60)
+        make(
+            features, EXTRACTOR, self.folder / name, self.folder / "graph", self.folder / f"{name}-features", "cpu", 60
+        )
 
     def pool(self, name):
-        return read_features(self.folder / f"{name}-features", self.folder / name).pool.astype(np.float64)
+        return read_features(self.folder / f"{name}-features").pool.astype(np.float64)
 
     def scored(self, name):
         reference_of = f"{name}-reference"
         names = {"samples": "samples", "features": "samples-features", "reference": reference_of}
         inputs = {key: self.folder / found for key, found in (names | {"reference_features": ""}).items()}
         inputs["reference_features"] = self.folder / f"{reference_of}-features"
-        evaluate.run(RUN, REFERENCE_PARAMS, inputs, self.folder / f"{name}.json")
+        make(evaluate, RUN, inputs, self.folder / f"{name}.json")
         return read_json(self.folder / f"{name}.json")
 
 
@@ -140,8 +142,8 @@ def test_no_held_out_image_is_anyones_neighbour(project):
     inputs = {name: project.folder / name for name in ("samples", "data")}
     inputs |= {"features": project.folder / "samples-features", "dataset_features": project.folder / "data-features"}
     section = NeighboursParams(run="any", k=3)
-    neighbours.run(section, inputs, project.folder / "neighbours")
-    found = read_study(Neighbours, project.folder / "neighbours", neighbours=section)
+    make(neighbours, section, inputs, project.folder / "neighbours")
+    found = read_study(Neighbours, project.folder / "neighbours")
     assert found.indices.max() < TRAINED_ON == len(found.dataset_distances)
     assert found.indices[0, 0] == 7
     assert np.flatnonzero(found.pixel_copies).tolist() == [0]
@@ -149,6 +151,6 @@ def test_no_held_out_image_is_anyones_neighbour(project):
 
 def test_an_extractor_trains_on_what_others_train_on(project, tmp_path):
     for name in ("data", "plain"):
-        extractor.run(EXTRACTOR, DATASET, project.folder / name, tmp_path / name, tmp_path / "curves" / name, 1)
+        make(extractor, EXTRACTOR, DATASET, project.folder / name, tmp_path / name, tmp_path / "curves" / name, 1)
     assert (tmp_path / "data" / GRAPH).read_bytes() == (tmp_path / "plain" / GRAPH).read_bytes()
     assert len(ImageShards(project.folder / "data")) == TRAINED_ON

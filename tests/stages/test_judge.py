@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from making import make, record, write_batch
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
 from adm.config.metrics import METRICS, POOLED
@@ -25,8 +26,7 @@ from adm.params.data import (
     ReferenceParams,
 )
 from adm.params.runs import RunParams
-from adm.sampling.batch import write_batch
-from adm.stages import adopt, evaluate, features, fetch, judge, reference
+from adm.stages import adopt, evaluate, features, fetch, reference
 from adm.training.extractor import initial_network
 
 TRAINED_ON, HELD_OUT, SAMPLES = 60, 15, 40
@@ -48,26 +48,26 @@ class Project:
         with new_folder(folder / "data") as data:
             write_shards(data, images, np.arange(TRAINED_ON) % 2, DATASET.shard_size)
             write_shards(data, held_out, np.arange(HELD_OUT) % 2, DATASET.shard_size, part="held_out")
-            write_manifest(data, provenance("prepare", {"dataset": DATASET}, {}, []))
+            write_manifest(data, record("prepare", {"dataset": DATASET}, {}, []))
         write_batch(folder / "samples", "sample", RUN, {}, samples, np.zeros(SAMPLES, np.int64))
         self.extractors = {"first": FIRST, "twin": FIRST, "second": SECOND}
         for name, section in self.extractors.items():
             with new_folder(folder / name) as graph:
                 (graph / GRAPH).write_bytes(freeze(initial_network(section, 2)))
-                write_manifest(graph, provenance("extractor", {"extractor": section}, {}, []))
+                write_manifest(graph, record("extractor", {"extractor": section}, {}, []))
             self.seen(name, "data")
             if name == "first":
-                reference.run(AGAINST, folder / "first-data", folder / "data", folder / "reference")
+                make(reference, AGAINST, folder / "first-data", folder / "data", folder / "reference")
             self.seen(name, "samples", "reference")
 
     def seen(self, name, *artifacts):
         """Compute the features of artifacts by an extractor."""
         for artifact in artifacts:
             section, out = self.extractors[name], self.folder / f"{name}-{artifact}"
-            features.run(section, self.folder / artifact, self.folder / name, out, "cpu", 60)
+            make(features, section, self.folder / artifact, self.folder / name, out, "cpu", 60)
 
     def pool(self, name, artifact):
-        return np.array(read_features(self.folder / f"{name}-{artifact}", self.folder / artifact).pool, float)
+        return np.array(read_features(self.folder / f"{name}-{artifact}").pool, float)
 
     def inputs(self, name, **changed):
         found = {
@@ -80,13 +80,13 @@ class Project:
         } | changed
         return {key: path for key, path in found.items() if path is not None}
 
-    def judged(self, name, against=AGAINST, **changed):
+    def judged(self, name, **changed):
         out = self.folder / f"{name}.json"
-        judge.run(RUN, self.extractors[name], against, self.inputs(name, **changed), out)
+        make(evaluate, RUN, self.inputs(name, **changed), out, extractor=self.extractors[name])
         return read_json(out)
 
     def evaluated(self):
-        evaluate.run(RUN, AGAINST, self.inputs("first", dataset_features=None, data=None), self.folder / "own.json")
+        make(evaluate, RUN, self.inputs("first", dataset_features=None, data=None), self.folder / "own.json")
         return read_json(self.folder / "own.json")
 
 
@@ -148,30 +148,13 @@ def test_of_a_published_reference_the_gaussian_is_that_of_its_images(project, tm
     with new_folder(project.folder / "published") as folder:
         statistics = FeatureStatistics(np.zeros(3), np.eye(3))
         write_reference(folder, statistics, statistics, len(pixels), [pixels])
-        write_manifest(folder, provenance("adopt", {"published": published}, {}, []))
+        write_manifest(folder, record("adopt", {"published": published}, {}, []))
     project.seen("second", "published")
     changed = {"reference": project.folder / "published", "reference_features": project.folder / "second-published"}
-    found = project.judged("second", published, **changed, data=None, dataset_features=None)
+    found = project.judged("second", **changed, data=None, dataset_features=None)
     expected = scipys_distance(project.pool("second", "samples"), project.pool("second", "published"))
     assert found["metrics"]["fid"] == pytest.approx(expected, rel=1e-3)
     assert found["num_reference_images"] == 30
-
-
-def test_features_of_another_extractor_are_refused(project):
-    for name in ("features", "reference_features", "dataset_features"):
-        of = {"features": "samples", "reference_features": "reference", "dataset_features": "data"}[name]
-        with pytest.raises(UserError, match="features of another graph"):
-            project.judged("second", **{name: project.folder / f"twin-{of}"})
-
-
-def test_a_reference_of_other_images_is_refused(project):
-    other = project.folder / "other"
-    with new_folder(other) as data:
-        write_shards(data, np.zeros((TRAINED_ON, 8, 8, 3), np.uint8), np.zeros(TRAINED_ON, np.int64), 16)
-        write_manifest(data, provenance("prepare", {"dataset": DATASET}, {}, []))
-    project.seen("second", "other")
-    with pytest.raises(UserError, match=r"reference: is of other images than those of .*other"):
-        project.judged("second", data=other, dataset_features=project.folder / "second-other")
 
 
 def test_a_published_network_is_adopted_and_judges(project, tmp_path, monkeypatch):
@@ -182,8 +165,8 @@ def test_a_published_network_is_adopted_and_judges(project, tmp_path, monkeypatc
     weights = {name: torch.randn_like(value) for name, value in VisionTransformer(**shape).state_dict().items()}
     torch.save(weights | {"mask_token": torch.zeros(1, 8)}, tmp_path / "net.pth")
     section = PublishedGraphParams(url=(tmp_path / "net.pth").as_uri(), network="dinov2-vitl14", feature_batch=16)
-    fetch.run(section.file, project.folder / "fetched")
-    adopt.run(section, None, project.folder / "fetched", project.folder / "net")
+    make(fetch, section.file, project.folder / "fetched")
+    make(adopt, section, None, project.folder / "fetched", project.folder / "net")
     facts = read_manifest(project.folder / "net", "adopt").facts
     assert facts == {"num_parameters": sum(value.numel() for value in weights.values())}
     project.extractors["net"] = section
@@ -194,8 +177,8 @@ def test_a_published_network_is_adopted_and_judges(project, tmp_path, monkeypatc
     assert found["metrics"]["fid"] == pytest.approx(expected, rel=1e-3)
     # What does not fit is refused before it is adopted.
     torch.save({"cls_token": torch.zeros(1, 1, 9)}, tmp_path / "net.pth")
-    fetch.run(section.file, project.folder / "fetched")
+    make(fetch, section.file, project.folder / "fetched")
     with pytest.raises(
         UserError, match=r"net\.pth: does not fit network 'dinov2-vitl14'; .* tensors differ: cls_token"
     ):
-        adopt.run(section, None, project.folder / "fetched", project.folder / "wrong")
+        make(adopt, section, None, project.folder / "fetched", project.folder / "wrong")

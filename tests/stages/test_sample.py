@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from making import make, record
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.errors import UserError
 from adm.machine import cpp_compiler, vector_instructions
@@ -37,7 +38,7 @@ class Project:
     def checkpoint(self, name, model, seed=0):
         with new_folder(self.folder / name) as folder:
             TrainingState(self.randomised(model, seed), build_task(model), model.training).save(folder)
-            write_manifest(folder, provenance("init", {"model": model}, {}, []), {"step": 0})
+            write_manifest(folder, record("init", {"model": model}, {}, []), {"step": 0})
 
     @property
     def inputs(self):
@@ -46,10 +47,10 @@ class Project:
     def sample(self, name, shard="", interrupted_before=None, work="work/run", run=RUN):
         """Sample, and note which blocks were computed."""
         self.computed.clear()
-        make = sample.block_sampler
+        made = sample.block_sampler
 
         def counted(*arguments):
-            compute = make(*arguments)
+            compute = made(*arguments)
 
             def one(block):
                 if block == interrupted_before:
@@ -62,7 +63,12 @@ class Project:
         with self.monkeypatch.context() as patched:
             patched.setattr(sample, "block_sampler", counted)
             out, work = self.folder / name, self.folder / work
-            sample.run(run, self.model, self.classifier, self.inputs, out, shard, "cpu", 60, work=work)
+            make(sample, run, self.model, self.classifier, self.inputs, out, shard, "cpu", 60, work=work)
+
+    def gather(self, run, parts):
+        sections = {"run": run, "model": self.model, "classifier_model": self.classifier}
+        made_by = record("sample", sections, self.inputs)
+        gather.run(run, parts, self.folder / "gathered", made_by)
 
     def interrupt(self, before, shard="", run=RUN):
         with pytest.raises(KeyboardInterrupt):
@@ -133,7 +139,7 @@ def test_shards_some_of_them_interrupted_or_empty_are_gathered_to_the_bytes_of_t
     for shard in shards:
         project.sample(f"{shard}.npz", shard)
     parts = {f"shards/{shard}": project.folder / f"{shard}.npz" for shard in shards}
-    gather.run(RUN, project.inputs | parts, project.folder / "gathered")
+    project.gather(RUN, parts)
     assert project.files("gathered") == project.files("whole")
 
 
@@ -153,7 +159,7 @@ def test_compiled_shards_are_gathered_to_the_bytes_of_the_whole_and_differ_from_
         torch.compiler.reset()  # as in a process of its own
         project.sample(f"{shard}.npz", shard, run=run)
     parts = {f"shards/{number}-of-2": project.folder / f"{number}-of-2.npz" for number in (1, 2)}
-    gather.run(run, project.inputs | parts, project.folder / "gathered")
+    project.gather(run, parts)
     assert project.files("gathered") == project.files("whole")
     versions = read_manifest(project.folder / "whole", "sample").versions
     assert versions["compiler"] == cpp_compiler()

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import yaml
+from making import make, record
 from PIL import Image
 
-from adm.artifacts.manifest import provenance, read_manifest, write_manifest
+from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
-from adm.errors import UserError
-from adm.metrics.batches import GRAPH, REFERENCE, read_features
+from adm.metrics.batches import GRAPH, REFERENCE
 from adm.metrics.small_extractor import freeze
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
 from adm.stages import features, prepare, reference
@@ -37,18 +37,18 @@ def made(photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     section = {"source": "folder", "root": str(photos), "num_classes": 2, "held_out": 0.25, "shard_size": 7}
     store = DatasetParams.model_validate(section | {"stored": "files"})
-    prepare.run(store, folder / "files")
+    make(prepare, store, folder / "files")
     with new_folder(folder / "graph") as graph:
         (graph / GRAPH).write_bytes(freeze(initial_network(EXTRACTOR, 2)))
-        write_manifest(graph, provenance("extractor", {}, {}, []))
+        write_manifest(graph, record("extractor", {}, {}, []))
     for side in SIDES:
-        prepare.run(DatasetParams.model_validate(section | {"image_size": side}), folder / f"pixels-{side}")
+        make(prepare, DatasetParams.model_validate(section | {"image_size": side}), folder / f"pixels-{side}")
         view = view_of(store, side)
         for name, data, dataset in (("view", "files", view), ("plain", f"pixels-{side}", None)):
             inputs = folder / data, folder / "graph", folder / f"{name}-{side}-features"
-            features.run(EXTRACTOR, *inputs, "cpu", 60, dataset)
+            make(features, EXTRACTOR, *inputs, "cpu", 60, dataset)
             inputs = folder / f"{name}-{side}-features", folder / data, folder / f"{name}-{side}-reference"
-            reference.run(REFERENCE_PARAMS, *inputs, dataset)
+            make(reference, REFERENCE_PARAMS, *inputs, dataset)
     return folder, store
 
 
@@ -64,17 +64,6 @@ def test_features_and_references_are_those_of_prepared_images(made, side):
         assert found.read_bytes() == expected.read_bytes()
     found, expected = (read_manifest(folder / f"{of}-{side}-reference", "reference").facts for of in ("view", "plain"))
     assert found == expected
-
-
-def test_features_at_one_side_are_not_taken_for_those_at_another(made, tmp_path):
-    folder, store = made
-    features_at_8, files = folder / "view-8-features", folder / "files"
-    assert len(read_features(features_at_8, files, 8).pool) == 24
-    with pytest.raises(UserError, match="images of side 8, not 12"):
-        read_features(features_at_8, files, 12)
-    with pytest.raises(UserError, match="images of side 8, not 12"):
-        reference.run(REFERENCE_PARAMS, features_at_8, files, tmp_path / "out", view_of(store, 12))
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

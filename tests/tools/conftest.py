@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 from fabricated import PARAMS, fabricate, make
+from making import record
 from PIL import Image
 from safetensors.numpy import save_file
 
 from adm.artifacts import code
-from adm.artifacts.manifest import fingerprint, provenance, read_made_by, write_manifest
+from adm.artifacts.manifest import fingerprint, read_record, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import write_json
 from adm.metrics.executors import TorchGraph
@@ -68,7 +69,7 @@ class Named(Section):
 
 
 def made_by(stage, inputs=(), **names):
-    return provenance(stage, {"run": Named(**names)}, dict(inputs), ["numpy"])
+    return record(stage, {"run": Named(**names)}, dict(inputs), ["numpy"])
 
 
 def write_artifact(path, made, facts=None, **writers):
@@ -139,7 +140,7 @@ def results(tmp_path):
     speed = {"peak_flops": 9.5, "naive": {"batch_size": 4, "images_per_second": [7.5, 8.5]}, "forward_flops": 12}
     write_sealed_json(folder / "throughput" / "t.json", {**speed, "made_by": made_by("throughput")})
     (folder / "training").mkdir()
-    made_with = fingerprint(read_made_by(checkpoint, "train").params)
+    made_with = fingerprint(read_record(checkpoint).params)
     write_sealed_csv(folder / "training" / "m-9.csv", "step,seconds,loss\n5,1.25,0.5\n9,2.5,0.25\n", made_with)
     write_report(folder, "tables/table_7", [["Model", "Here", "Images/s, here"], ["64", "a CPU", "8.5"]])
     write_report(folder, "tables/table_8", [["Run", "FID, here"], ["run", "3.25"], ["other", "nan"]])

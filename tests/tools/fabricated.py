@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import dump_sections, fingerprint, provenance, write_manifest
+from adm.artifacts.manifest import fingerprint, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
-from adm.config.base import Config
 from adm.params import load
 from adm.params.load import write
 from adm.pipeline import Pipeline
+from adm.pipeline.carrying import made_by
 from adm.stages import resolve
 
 PARAMS = """\
@@ -58,23 +58,16 @@ def make(job, pipeline):
     if job.kind.name == "resolve":
         resolve.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
         return
-    sections = job.sections["models"] if job.kind.name == "sizes" else job.sections
-    sections = {name: section for name, section in sections.items() if isinstance(section, Config)}
-    inputs = {name.rstrip("/"): path for name, path in job.inputs.items()}
-    made_by = provenance(
-        job.kind.made_by, {} if job.kind.name == "claims" else sections, inputs, ["numpy"], job.sections
-    )
+    record = made_by(job)
     for name, path in job.outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":
-            write_sealed_json(path, {"number": job.name, "made_by": made_by})
+            write_sealed_json(path, {"number": job.name, "made_by": record})
         elif name == "out":
             path.mkdir(exist_ok=True)
             (path / "content.bin").write_bytes(job.name.encode())
-            write_manifest(path, made_by)
+            write_manifest(path, record)
         elif name == "log":
-            write_sealed_csv(
-                path, "step\n1\n", fingerprint(dump_sections(pipeline.params.sections_of_segment(job.key)))
-            )
+            write_sealed_csv(path, "step\n1\n", fingerprint(job.values))
         else:
             path.write_text(job.name)

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from making import record
 
 from adm.artifacts import code
 from adm.artifacts.code import code_digest
-from adm.artifacts.manifest import fingerprint, provenance
+from adm.artifacts.manifest import fingerprint
 
 REASON = "only a name changed"
 
@@ -71,11 +72,11 @@ def test_verify_tells_what_was_accepted_and_why(project, accept, adm, tmp_path):
 
 
 def test_what_is_half_done_goes_on_under_accepted_code(project, accept):
-    made_by = provenance("train", {}, {}, [])
+    made_by = record("train", {}, {}, [])
     project.edit_code("train")
-    assert fingerprint(provenance("train", {}, {}, [])) != fingerprint(made_by)
+    assert fingerprint(record("train", {}, {}, [])) != fingerprint(made_by)
     accept("train")
-    assert fingerprint(provenance("train", {}, {}, [])) == fingerprint(made_by)
+    assert fingerprint(record("train", {}, {}, [])) == fingerprint(made_by)
 
 
 def test_nothing_is_recorded_where_all_artifacts_are_of_todays_code(project, accept):

@@ -7,11 +7,12 @@ import pickle
 
 import pytest
 import torch
+from making import make, record
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
 from adm.nets import PRESETS, to_released
 from adm.nets.opening import open_network
@@ -81,7 +82,7 @@ def test_half_precision_back_and_forth(adm, tmp_path, tiny):
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
 def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, randomised, monkeypatch, kind):
     model = tiny_model(kind)
-    init.run(model, tmp_path / "c")
+    make(init, model, tmp_path / "c")
     monkeypatch.setitem(PRESETS, "tiny", model.network)
     assert adm("convert", tmp_path / "c", tmp_path / "a.pt") == (0, "", "")
     found = open_network(tmp_path / "a.pt", "tiny").network.state_dict()
@@ -92,7 +93,7 @@ def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, ran
 
 @pytest.mark.parametrize(("field", "value", "told"), [("groups", 8, "8"), ("residual_rescaling", True, "True")])
 def test_what_no_tensor_tells_is_not_exported(adm, tmp_path, tiny_model, field, value, told):
-    init.run(tiny_model(**{field: value}), tmp_path / "c")
+    make(init, tiny_model(**{field: value}), tmp_path / "c")
     code, _, err = adm("convert", tmp_path / "c", tmp_path / "a.pt")
     assert (code, f"{field} is {told}" in err) == (2, True)
     assert not (tmp_path / "a.pt").exists()
@@ -298,7 +299,7 @@ def a_folder_that_is_no_checkpoint(path, state):
 @case("{source}: its manifest describes no model", "convert {source} {out}", source="a", out="out.pt")
 def a_checkpoint_of_nothing(path, state):
     path.mkdir()
-    write_manifest(path, provenance("init", {}, {}, []))
+    write_manifest(path, record("init", {}, {}, []))
 
 
 @case("preset 'tiny': is not used; the manifest of {source} tells its network", source="a", out="out.pt")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from making import make
 
 from adm.parallel import CPU
 from adm.stages import init
@@ -21,7 +22,7 @@ def seen(new_run, tiny_model, tmp_path):
         dropping = {"label_dropout": 0.5, "dropout": 0.3, "crop": "centre", "flip": True, "num_classes": 2}
         model = tiny_model(seed=seed, batch_size=8, **dropping)
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        init.run(model, folder)
+        make(init, model, folder)
         initial = (folder / "network.safetensors").read_bytes()
         run = new_run(model)
         drawn = model.training.seeds.noise, model.noise.timesteps, model.training.label_dropout

@@ -5,9 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+from making import make, record
 from safetensors.torch import load_file
 
-from adm.artifacts.manifest import dump_sections, fingerprint, provenance, read_made_by, write_manifest
+from adm.artifacts.manifest import fingerprint, read_record, write_manifest
 from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
@@ -35,15 +36,15 @@ class Project:
         rng = np.random.default_rng(0)
         with new_folder(folder / "data") as data:
             write_shards(data, rng.integers(0, 256, (24, 8, 8, 3)).astype(np.uint8), np.arange(24) % 2, 10)
-            write_manifest(data, provenance("prepare", {"dataset": DATASET}, {}, ["numpy"]))
-        init.run(model, folder / "m-0")
+            write_manifest(data, record("prepare", {"dataset": DATASET}, {}, ["numpy"]))
+        make(init, model, folder / "m-0")
 
     def train(self, name, previous="m-0", start=0, stop=14, model=None, work="work"):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         inputs = {"data": self.folder / "data", "previous": self.folder / previous}
         paths = {"out": name, "work": work, "log": f"logs/{name}.csv", "curves": "curves"}
         paths = {flag: self.folder / path for flag, path in paths.items()}
-        train.run(segment, model or self.model, DATASET, EXECUTION, "cpu", start, inputs, **paths)
+        make(train, segment, model or self.model, DATASET, EXECUTION, "cpu", start, inputs, **paths)
 
     def log(self, name):
         with (self.folder / "logs" / f"{name}.csv").open(newline="") as file:
@@ -65,10 +66,9 @@ def project(tmp_path, tiny_model):
 def test_a_log_tells_that_it_was_made_with_what_its_checkpoint_was(project):
     for name, stop in (("short", 3), ("long", 6)):
         project.train(name, stop=stop)
-    short, long = (read_made_with(project.folder / "logs" / f"{name}.csv") for name in ("short", "long"))
-    assert short == fingerprint(read_made_by(project.folder / "short", "train").params)
-    segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=6)
-    assert long == fingerprint(dump_sections({"segment": segment, "model": project.model}))
+    names = ("short", "long")
+    short, long = (read_made_with(project.folder / "logs" / f"{name}.csv") for name in names)
+    assert [short, long] == [fingerprint(read_record(project.folder / name).params) for name in names]
     assert short != long
 
 
@@ -177,7 +177,7 @@ def test_a_segment_with_other_params_begins_anew_with_a_log_of_its_own(project, 
         project.train("again")
     monkeypatch.undo()
     slower = tiny_model(batch_size=4, learning_rate=1e-4)
-    init.run(slower, project.folder / "m-0")
+    make(init, slower, project.folder / "m-0")
     project.train("again", model=slower)
     project.train("fresh", model=slower, work="elsewhere")
     assert [row["loss"] for row in project.log("again")] == [row["loss"] for row in project.log("fresh")]
@@ -290,7 +290,7 @@ def test_a_run_is_sampled_from_the_average_that_it_asks_for(averaging):
             checkpoint="m-14", ema_length=length, steps="3", num_samples=4, micro_batch=4, reference="any"
         )
         out, work = averaging.folder / f"samples-{length}", averaging.folder / "sampling"
-        sample.run(section, averaging.model, None, inputs, out, "", "cpu", 60, work)
+        make(sample, section, averaging.model, None, inputs, out, "", "cpu", 60, work)
         network = load_network(inputs["checkpoint"], averaging.model, ema_length=length)
         wanted = block_sampler(section, averaging.model, network, None, 2)(0)
         images[length] = read_batch(out).images

@@ -4,6 +4,7 @@ import platform
 
 import pytest
 import torch
+from making import make
 
 from adm import machine
 from adm.artifacts.reading import read_json
@@ -47,7 +48,7 @@ def section(**changes):
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
 def test_the_stage_writes_what_it_measured(tiny_model, tmp_path, kind):
     throughput, model = section(), tiny_model(kind)
-    stage.run(throughput, model, tmp_path / "throughput.json")
+    make(stage, throughput, model, tmp_path / "throughput.json")
     written = read_json(tmp_path / "throughput.json")
     assert (written["naive"]["batch_size"], written["naive"]["precision"]) == (2, "float32")
     assert (written["optimised"]["batch_size"], written["optimised"]["precision"]) == (6, "bfloat16")

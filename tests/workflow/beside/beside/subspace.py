@@ -2,8 +2,9 @@
 
 import numpy as np
 from beside.kinds import SubspaceParams
+from making import record
 
-from adm.artifacts.manifest import provenance, write_manifest
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
@@ -20,4 +21,4 @@ def run(subspace: SubspaceParams, dataset, inputs, out) -> None:
         basis = np.linalg.qr(basis + subspace.learning_rate * seen.T @ (seen @ basis))[0]
     with new_folder(out) as folder:
         write_npy(folder / "basis.npy", basis.astype(np.float32))
-        write_manifest(folder, provenance("subspace", {"subspace": subspace}, inputs, ["numpy"]))
+        write_manifest(folder, record("subspace", {"subspace": subspace}, inputs, ["numpy"]))

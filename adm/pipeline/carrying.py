@@ -1,0 +1,122 @@
+"""A job carried out: its inputs are checked, and its stage is handed what it takes and what its artifact is to record.
+
+There is one notion of stale. An artifact tells in its record by which code, with which values of the params file and
+from which inputs it was made; it is stale where its job has others today. The code and the values are the job's
+triggers, which Snakemake compares and which `resolve` writes for DVC, so both engines do the stale jobs and no others.
+A verb that is called by hand refuses stale inputs, but for those that other code made.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from adm.artifacts.code import code_of_record
+from adm.artifacts.manifest import MadeBy, differing, fingerprint, identity, provenance, read_record
+from adm.artifacts.seal import read_made_with
+from adm.errors import UserError, some
+from adm.params.schema import Sections
+from adm.pipeline.arguments import arguments
+from adm.pipeline.graph import Pipeline
+from adm.pipeline.jobs import Job
+
+CODE = "code"
+"""Why an artifact is stale whose stage's code changed."""
+
+
+def carry_out(pipeline: Pipeline, job: Job, environment: SimpleNamespace) -> None:
+    """Execute the stage of a job; `environment` is what `adm.pipeline.arguments` takes.
+
+    Raises:
+        UserError: An input is stale, or the stage fails.
+    """
+    for path in job.inputs.values():
+        if (maker := pipeline.makers.get(path)) is None or not path.exists():
+            continue  # a stage tells of inputs that it lacks
+        if why := [each for each in stale(maker, path, identity_if_any, missing_too=False) if each != CODE]:
+            again = f"make it again: adm {' '.join(maker.command)}"
+            raise UserError(f"{path}: is out of date ({some(why, separator='; ')}); {again}")
+    environment.made_by = made_by(job)
+    stage: Any = import_module(job.kind.stage)
+    stage.run(**arguments(stage.run, job, environment))
+
+
+def made_by(job: Job) -> MadeBy:
+    """Tell what makes the artifact of a job; nothing, of what is only shown.
+
+    An excerpt of the params file is left out, as the inputs tell what it says. So are shards: a run does not tell them.
+    """
+    if not tells(job, next(iter(job.outputs.values()))) and "json" not in job.outputs:
+        return {}
+    sections = {name: section for name, section in job.sections.items() if not isinstance(section, Sections)}
+    return provenance(job.kind.made_by, job.code, sections, _made_from(job), job.kind.libraries)
+
+
+def tells(job: Job, path: Path) -> bool:
+    """Tell whether an output of a job records what made it: folders and files of JSON do, and training logs."""
+    return path == job.outputs.get("out", job.outputs.get("json")) and path.suffix != ".npz"
+
+
+def stale(
+    job: Job,
+    path: Path,
+    identify: Callable[[Path], str | None],
+    missing_too: bool = True,
+    inputs: Mapping[Path, str] | None = None,
+) -> Iterator[str]:
+    """Yield why an artifact is stale.
+
+    Args:
+        job: What makes it.
+        path: Of those that the job makes; of one that records nothing there is nothing to tell.
+        identify: Identifies an artifact; None if it is missing or damaged.
+        missing_too: Whether inputs that are not there any more count.
+        inputs: The words of the states of its inputs; those that are "there" are identified. All are if not given.
+
+    Raises:
+        UserError: Its record is missing or damaged.
+    """
+    if path == job.outputs.get("log"):
+        if read_made_with(path) != fingerprint(job.values):
+            yield "it is of another training: the params differ"
+        return
+    if not tells(job, path):
+        return
+    record = read_record(path)
+    if record.stage != job.kind.made_by:
+        yield f"was made by {record.stage!r}, not by {job.kind.made_by!r}"
+        return
+    if code_of_record(record.stage, record.code) != job.triggers["code"]:
+        yield CODE
+    values = job.triggers["params"]
+    # Records of earlier versions lack some sections, and tell runs, models and claims by their own keys.
+    for entries in ("runs", "models", "claims"):
+        values = {**values.get(entries, {}), **values}
+    yield from changed_values(({"asked": {}} if "asked" in values else {}) | record.params, values)
+    made_from = _made_from(job)
+    yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
+    for name, source in made_from.items():
+        word = (inputs or {}).get(source, "there")
+        if word == "there" and (missing_too or source.exists()) and record.inputs.get(name) != identify(source):
+            word = "another one" if source.exists() else "missing"
+        if word != "there":
+            yield f"input {source.relative_to(job.root).as_posix()} is {word}"
+
+
+def changed_values(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what differs between sections that a record tells of and those of the params file."""
+    for key, made_with, value in differing(found, {name: wanted.get(name, {}) for name in found}):
+        yield f"params: {key} {made_with} -> {value}"
+
+
+def identity_if_any(path: Path) -> str | None:
+    """Identify an artifact; None if it is not there or damaged."""
+    try:
+        return identity(path)
+    except UserError:
+        return None
+
+
+def _made_from(job: Job) -> dict[str, Path]:
+    return {name.rstrip("/"): path for name, path in job.inputs.items() if not name.startswith("shards/")}

@@ -1,0 +1,50 @@
+"""Stages called as the runner calls them, with a record of what they are given; and what artifacts record."""
+
+from inspect import signature
+from pathlib import Path
+
+from adm.artifacts.code import code_digest
+from adm.artifacts.manifest import fingerprint, provenance
+from adm.config.base import Config
+from adm.pipeline import Pipeline
+from adm.sampling.batch import Samples, write_blocks
+
+PLACES = ("out", "log", "work", "curves")
+"""Paths that are no inputs."""
+
+
+def record(verb, sections=(), inputs=(), libraries=()):
+    """What an artifact records that a stage made: `record("prepare", {"dataset": section})`."""
+    return provenance(verb, code_digest(verb), dict(sections), dict(inputs), libraries)
+
+
+def make(stage, *args, **kwargs):
+    """Call the function of a stage, and hand it the record of what else it is given."""
+    parameters = signature(stage.run).parameters
+    names = [name for name in parameters if name != "made_by"]
+    given = dict(zip(names, args, strict=False)) | kwargs
+    verb = stage.__name__.rpartition(".")[2]
+    verb = "judge" if verb == "evaluate" and given.get("extractor") else verb
+    inputs = {name: path for name, path in given.items() if isinstance(path, Path) and name not in PLACES}
+    inputs |= given.get("inputs", {})
+    artifacts = given.get("artifacts", {}).items()
+    inputs |= {f"{kind}/{key}".rstrip("/"): path for kind, paths in artifacts for key, path in paths.items()}
+    read = {name: value for name, value in given.items() if isinstance(value, Config | dict)}
+    sections = {n: v for n, v in read.items() if n not in ("inputs", "execution", "artifacts", "read")}
+    handed = {"made_by": record(verb, sections, inputs)} if "made_by" in parameters else {}
+    stage.run(**handed | given)
+
+
+def write_batch(out, stage, run, inputs, images, labels):
+    """Write a batch of samples as a stage would."""
+    write_blocks(out, record(stage, {"run": run}, inputs), len(images), [Samples(images, labels)])
+
+
+def made_with(params, segment):
+    """What the log of a segment says of its params."""
+    return fingerprint(Pipeline(params).find("train", segment).values)
+
+
+def timed(params, key):
+    """The sections that a measured throughput records."""
+    return {"throughput": params.throughput[key], "model": params.models[params.throughput[key].model]}
