@@ -40,6 +40,7 @@ SUBSPACE = Kind(
     section="subspaces",
     params=SubspaceParams,
     reads=("dataset",),
+    libraries=("numpy",),
     cost=_cost,
     stage="beside.subspace",
 )

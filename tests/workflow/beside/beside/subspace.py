@@ -2,7 +2,6 @@
 
 import numpy as np
 from beside.kinds import SubspaceParams
-from making import record
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.streaming import write_npy
@@ -10,7 +9,7 @@ from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
 
 
-def run(subspace: SubspaceParams, dataset, inputs, out) -> None:
+def run(subspace: SubspaceParams, dataset, inputs, out, made_by) -> None:
     """Train on random images; `inputs` is "data"."""
     images = ImageShards(inputs["data"], dataset.side)
     rng = np.random.default_rng(subspace.seed)
@@ -21,4 +20,4 @@ def run(subspace: SubspaceParams, dataset, inputs, out) -> None:
         basis = np.linalg.qr(basis + subspace.learning_rate * seen.T @ (seen @ basis))[0]
     with new_folder(out) as folder:
         write_npy(folder / "basis.npy", basis.astype(np.float32))
-        write_manifest(folder, record("subspace", {"subspace": subspace}, inputs, ["numpy"]))
+        write_manifest(folder, made_by)
