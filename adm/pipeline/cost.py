@@ -1,4 +1,4 @@
-"""What a job costs, in quantities that a kind declares and `adm.planning` turns into operations, seconds and bytes."""
+"""What a job costs, in quantities that a kind declares and `adm.planning` turns into operations and bytes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,22 +60,6 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """Image files that are decoded and cropped, by several threads or by one."""
-
-    dataset: DatasetParams
-    images: int
-    threads: int = 1
-
-
-@dataclass(frozen=True)
-class Operations:
-    """Floating-point operations in float64 on the job's threads; those in float32 count half."""
-
-    count: float
-
-
-@dataclass(frozen=True)
 class Weights:
     """Float32 that are stored, as a multiple of a model's parameters."""
 
@@ -98,12 +82,7 @@ class Files:
     images: int
 
 
-Quantity = Passes | Seen | Decoded | Operations | Weights | Bytes | Files
-
-
-def fitted(images: int, *widths: int) -> Operations:
-    """Count the operations of a mean and a covariance of features of images, of each of several widths."""
-    return Operations(images * sum(width**2 for width in widths))
+Quantity = Passes | Seen | Weights | Bytes | Files
 
 
 def pixels(images: int, side: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from adm.pipeline.cost import LABEL, Bytes, Counts, Decoded, Files, Quantity, Weights, pixels, reference_bytes
+from adm.pipeline.cost import LABEL, Bytes, Counts, Files, Quantity, Weights, pixels, reference_bytes
 from adm.pipeline.jobs import Job, Kind
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ def _prepared(graph: "Pipeline") -> Iterator[Job]:
 
 def _prepare_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     dataset, images = job.sections["dataset"], counts.datasets[job.key]
-    yield Decoded(dataset, images)
     if dataset.stored == "files":
         yield Files(dataset, images)
     else:

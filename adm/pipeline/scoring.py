@@ -5,19 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adm.params.data import ReferenceParams, of_files
+from adm.params.data import of_files
 from adm.params.references import keys_in
 from adm.params.section import Section, judged, parts
 from adm.pipeline.cost import (
     FLOAT,
     Bytes,
     Counts,
-    Decoded,
-    Operations,
     Quantity,
     Seen,
     features_of,
-    fitted,
     reference_bytes,
     sampled,
 )
@@ -26,10 +23,6 @@ from adm.sampling.blocks import WHOLE, blocks_of
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
-
-EIGENVALUES = 3.15
-"""Operations for the eigenvalues of a symmetric matrix, as a multiple of its side cubed; derived from the time on the
-processor of `adm.planning.costs.FLOPS_OF_A_THREAD`."""
 
 
 def _features(graph: "Pipeline", kind: Kind, key: str, images: Path, extractor: str, **size: Section) -> Job:
@@ -77,8 +70,6 @@ def _features_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
         images = counts.of_reference(key)
     else:
         images = counts.datasets[counts.params.references[key].dataset]
-    if "dataset" in job.sections:
-        yield Decoded(job.sections["dataset"], images, job.threads)
     extractor = job.sections["extractor"]
     yield Seen(extractor, images)
     yield Bytes(images * sum(features_of(counts.params, extractor)) * FLOAT)
@@ -92,11 +83,8 @@ def _fitted(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _reference_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    reference = job.sections["reference"]
-    pool, spatial, _ = features_of(counts.params, counts.params.graphs[reference.extractor])
-    trained = counts.trained_on(reference.dataset)
-    yield fitted(trained, pool, spatial)
-    yield Bytes(reference_bytes(counts, job.key, unseen=counts.datasets[reference.dataset] - trained))
+    dataset = job.sections["reference"].dataset
+    yield Bytes(reference_bytes(counts, job.key, unseen=counts.datasets[dataset] - counts.trained_on(dataset)))
 
 
 def _evaluated(graph: "Pipeline") -> Iterator[Job]:
@@ -110,35 +98,6 @@ def _evaluated(graph: "Pipeline") -> Iterator[Job]:
             "reference_features": graph.path("reference_features", run.reference),
         }
         yield graph.job(EVALUATE, key, inputs, run=run, reference=params.reference_of(key), **graph.asked([key]))
-
-
-def _evaluate_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    yield _scored(counts, job.key)
-
-
-def _scored(counts: Counts, run: str) -> Operations:
-    params = counts.params
-    pool, spatial, _ = features_of(params, params.graphs[params.extractor_of(run)])
-    return _evaluation(params.scored[run].num_samples, counts.of_reference(params.scored[run].reference), pool, spatial)
-
-
-def _evaluation(samples: int, real: int, width: int, spatial: int) -> Operations:
-    """Count the operations of scoring samples against real images by features of these widths, pooled and spatial."""
-    # Imported late: the graph is built without scipy.
-    from adm.metrics.fid_infinity import SIZES  # noqa: PLC0415
-    from adm.metrics.jackknife import PARTS, num_parts, sets_left_out  # noqa: PLC0415
-
-    kernels = (samples**2 + real**2 + 2 * samples * real) * width
-    # Of recall, neighbours and balls are computed once more, for halves of the samples.
-    manifolds = (2 * samples**2 + 2 * real**2 + 10 * samples * real) * width / 2
-    fits = samples * (width**2 + spatial**2) + EIGENVALUES * (width**3 + spatial**3)
-    subsets = SIZES * (0.55 * samples * width**2 + EIGENVALUES * width**3)
-    # Sets of parts are left out of FID, and each part of every subset of FID-infinity; sums of two parts of the samples
-    # are computed anew for each set.
-    sets, lines = len(sets_left_out(samples)), SIZES * num_parts(samples)
-    left_out = sets * (4 / PARTS * samples * width**2 + EIGENVALUES * width**3)
-    left_out += lines * (2.2 / PARTS * samples * width**2 + EIGENVALUES * width**3)
-    return Operations(kernels + manifolds + fits + subsets + left_out)
 
 
 def _curves(graph: "Pipeline") -> Iterator[Job]:
@@ -170,12 +129,11 @@ def _curves(graph: "Pipeline") -> Iterator[Job]:
 
 def _curve_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     models = job.sections["models"]
-    for key, run in job.sections["runs"].items():
+    for run in job.sections["runs"].values():
         images = len(blocks_of(WHOLE, run.num_samples, run.micro_batch)) * run.micro_batch
         networks = {name: models[checkpoint] for name, checkpoint in run.networks.items()}
         yield from sampled(run, images, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
         yield Seen(job.sections["extractor"], run.num_samples)
-        yield _scored(counts, key)
 
 
 def _judged(graph: "Pipeline") -> Iterator[Job]:
@@ -198,15 +156,6 @@ def _judged(graph: "Pipeline") -> Iterator[Job]:
             size |= of_files(params.datasets[dataset])
         sections = {"run": params.scored[run], "reference": params.reference_of(run), **graph.asked([run])}
         yield graph.job(JUDGE, key, inputs, **sections, extractor=params.graphs[judge], **size)
-
-
-def _judge_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    run, reference = job.sections["run"], job.sections["reference"]
-    width, *_ = features_of(counts.params, job.sections["extractor"])
-    real = counts.of_reference(run.reference)
-    yield _evaluation(run.num_samples, real, width, 0)
-    # A judge also fits the reference's Gaussian, once a run.
-    yield fitted(counts.trained_on(reference.dataset) if isinstance(reference, ReferenceParams) else real, width)
 
 
 FEATURES = Kind(
@@ -248,7 +197,6 @@ EVALUATE = Kind(
     help="Score a batch of samples.",
     outputs={"out": "metrics/{key}.json"},
     jobs=_evaluated,
-    cost=_evaluate_cost,
     libraries=("numpy", "scipy"),
 )
 CURVE = Kind(
@@ -265,7 +213,6 @@ JUDGE = Kind(
     help="Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
     outputs={"out": "judged/{key}.json"},
     jobs=_judged,
-    cost=_judge_cost,
     libraries=("numpy", "scipy"),
     stage="adm.stages.evaluate",
 )

@@ -15,11 +15,9 @@ from adm.pipeline.cost import (
     LABEL,
     Bytes,
     Counts,
-    Operations,
     Passes,
     Quantity,
     Seen,
-    features_of,
     pixels,
     sampled,
 )
@@ -60,9 +58,6 @@ def _neighbours(graph: "Pipeline") -> Iterator[Job]:
 def _neighbours_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     study, params = job.sections["neighbours"], counts.params
     samples, real = params.scored[study.run].num_samples, counts.trained_on(neighbours_dataset(params, job.key))
-    width, *_ = features_of(params, params.graphs[params.extractor_of(study.run)])
-    # float32 has twice the rate; distances within the dataset are symmetric.
-    yield Operations((2 * samples * real + real**2) * width / 2)
     yield Bytes(samples * (study.k * (LABEL + DOUBLE) + 1) + real * DOUBLE)
 
 

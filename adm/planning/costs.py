@@ -1,4 +1,4 @@
-"""Costs of all jobs of a params file: operations, seconds and bytes of the quantities that their kinds declare."""
+"""Costs of all jobs of a params file: operations and bytes of the quantities that their kinds declare."""
 
 import math
 import re
@@ -8,25 +8,13 @@ from functools import cache
 from operator import itemgetter
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
-from adm.nets import PRESETS
-from adm.nets.cost import forward_flops, network_cost, parameter_count
+from adm.nets.cost import forward_flops, parameter_count
 from adm.paper import table_cells
 from adm.params.data import PublishedGraphParams
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import (
-    FLOAT,
-    INDEX,
-    LABEL,
-    Bytes,
-    Decoded,
-    Files,
-    Operations,
-    Passes,
-    Seen,
-    Weights,
-)
+from adm.pipeline.cost import FLOAT, INDEX, LABEL, Bytes, Files, Passes, Seen, Weights
 from adm.planning.images import bytes_of_files, count_images
-from adm.report.compute import A100, SECONDS_PER_DAY, Device, utilisation
+from adm.report.compute import Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
 """Precisions that are planned as float32; no share of a peak in TensorFloat-32 is published."""
@@ -42,15 +30,6 @@ GRAPH_FLOPS = 11.426e9
 
 NETWORK_FLOPS = {"dinov2-vitl14": 161.98e9}
 """Operations of the products of other published networks for one image, counted by torch's own counter."""
-
-HASH_RATE = 0.9e9
-"""Bytes per second of sha256, measured on one core of an x86-64 server."""
-
-FLOPS_OF_A_THREAD = 22.5e9
-"""Float64 operations per second of a matrix product, measured on the same core; float32 is twice as fast."""
-
-DECODING, RESIZING = 2.0e-3, 1.33e-8
-"""Seconds to decode a JPEG of 500x375, and to crop it per pixel of the square, measured on the same core."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +49,6 @@ class Cost:
         job: The job.
         after: The names of the jobs whose artifacts it reads.
         work: Its work on accelerators.
-        processor_seconds: Seconds on the threads of its section, as if they multiplied matrices all the time; 0 if
-            accelerators compute it, or if it is short.
-        reads: Bytes of the artifacts that it reads.
         writes: Bytes of the artifact that it writes, without some kilobytes of headers and json; of sizes, scores,
             likelihoods and what is shown none.
     """
@@ -80,8 +56,6 @@ class Cost:
     job: Job
     after: tuple[str, ...]
     work: tuple[Work, ...]
-    processor_seconds: float
-    reads: int
     writes: int
 
     @property
@@ -100,27 +74,6 @@ class Cost:
         """Floating-point operations on accelerators."""
         return sum(work.flops for work in self.work)
 
-    @property
-    def hashing_seconds(self) -> float:
-        """Seconds of hashing: a stage hashes everything that it reads, and artifacts that it writes to stay."""
-        return (self.reads + self.writes * self.is_kept) / HASH_RATE
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine with GPUs of one type.
-
-    In half precision networks reach `relative` times the share of its peak that they reach on a V100.
-    """
-
-    device: Device
-    relative: float = 1.0
-
-    def gpu_seconds(self, cost: Cost) -> float:
-        """Estimate the seconds that one of its GPUs computes for a job."""
-        half, single = self.device.half_flops * self.relative, self.device.single_flops
-        return sum(work.flops / ((single if work.single else half) * work.share) for work in cost.work)
-
 
 def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
     """Count the cost of each job, by its name; each comes after the jobs that it waits for.
@@ -130,7 +83,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
     """
     costs, counts = dict[str, Cost](), count_images(pipeline)
     for name, job in pipeline.jobs.items():
-        work, seconds, stored = list[Work](), 0.0, 0
+        work, stored = list[Work](), 0
         for quantity in job.kind.cost(job, counts) if job.kind.cost else ():
             match quantity:
                 case Passes(model, count, precision) if count:
@@ -139,40 +92,37 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
                 case Seen(PublishedGraphParams() as graph, images) if images:  # small extractors are not counted
                     flops = NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS)
                     work.append(Work(images * flops, SINGLE_SHARE, single=True))
-                case Decoded(dataset, images, threads):
-                    seconds += images * (DECODING + RESIZING * (dataset.image_size or 0) ** 2) / threads
-                case Operations(count):
-                    seconds += count / (FLOPS_OF_A_THREAD * job.threads)
                 case Bytes(size):
                     stored += size
                 case Weights(model, copies):
                     stored += copies * FLOAT * parameter_count(model)
                 case Files(dataset, images):
                     stored += bytes_of_files(dataset, images) + images * (INDEX + LABEL)
-        after = tuple(pipeline.after(job))
-        costs[name] = Cost(job, after, tuple(work), seconds, sum(costs[before].writes for before in after), stored)
+        costs[name] = Cost(job, tuple(pipeline.after(job)), tuple(work), stored)
     return costs
 
 
-def longest_chain(costs: Mapping[str, Cost], machine: Machine, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
+def seconds_on(cost: Cost, device: Device) -> float:
+    """Estimate the seconds that one device computes for a job."""
+    return sum(
+        work.flops / ((device.single_flops if work.single else device.half_flops) * work.share) for work in cost.work
+    )
+
+
+def longest_chain(costs: Mapping[str, Cost], device: Device, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
     """Find the chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
 
     Args:
         costs: Of all jobs, each after those that it waits for.
-        machine: The machine.
+        device: Of which there are many.
         gpus: By kind, the GPUs that a job is spread over; of others one.
     """
     longest: dict[str, tuple[float, list[tuple[str, float]]]] = {}
     for name, cost in costs.items():
-        own = seconds_on(cost, machine, gpus.get(cost.job.kind.name, 1))
+        own = seconds_on(cost, device) / gpus.get(cost.job.kind.name, 1)
         before, chain = max((longest[each] for each in cost.after), key=itemgetter(0), default=(0.0, []))
         longest[name] = before + own, [*chain, (name, own)]
     return max(longest.values(), key=itemgetter(0), default=(0.0, []))[1]
-
-
-def seconds_on(cost: Cost, machine: Machine, gpus: int) -> float:
-    """Estimate the seconds of a job whose work is spread over some GPUs."""
-    return machine.gpu_seconds(cost) / gpus + cost.processor_seconds + cost.hashing_seconds
 
 
 @cache
@@ -202,12 +152,3 @@ def share_of(model: AnyModel, precision: Precision) -> float:
     side, measured = model.network.image_size, measured_shares()
     sizes = [size for kind, size in measured if kind == model.kind]
     return measured[model.kind, min(sizes, key=lambda size: abs(math.log(size / side)))]
-
-
-def published_share() -> float:
-    """Return the share of an A100's peak that others published for training the 64x64 network, in (0, 1).
-
-    Source: NVlabs/edm, README: 2500 million images in about 13 days on 32 A100, at a batch of 4096 in float16.
-    """
-    images_per_second = 2500.0e6 / (13 * SECONDS_PER_DAY) / 32
-    return utilisation(images_per_second, network_cost(PRESETS["imagenet64"]).flops, A100.half_flops)

@@ -1,22 +1,14 @@
 """`plan`: what a params file costs, before anything runs: work and time, the longest chain of jobs, and bytes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pandas as pd
 
 from adm.params import Params
 from adm.pipeline import Pipeline
-from adm.planning.costs import (
-    Cost,
-    Machine,
-    costs_of,
-    longest_chain,
-    measured_shares,
-    published_share,
-    seconds_on,
-)
-from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY
+from adm.planning.costs import Cost, costs_of, longest_chain, seconds_on
+from adm.report.compute import A100, DEVICES, H100, SECONDS_PER_DAY, Device
 
 HOUR = 3600.0
 
@@ -32,9 +24,8 @@ def run(params: Params) -> Iterator[str]:
         "What the jobs compute, and days of one device at the shares of its peak that the paper reached": (
             _time_table(costs)
         ),
-        f"Days that no schedule beats, with up to {train_gpus} GPUs a training job": _machine_table(costs, train_gpus),
+        f"Days that no schedule beats, with up to {train_gpus} GPUs a training job": _bound_table(costs, train_gpus),
         "The longest chain of jobs on A100s, of it those of an hour and more": _chain_table(costs, train_gpus),
-        "The longest job of each kind on one A100, if it takes a minute": _longest_table(costs),
         "What lies in the results folder": _storage_table(costs),
     }
     for caption, table in made.items():
@@ -52,30 +43,27 @@ def _time_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
     return pd.DataFrame([*rows, _times("all", list(costs.values()))])
 
 
-def _machine_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
-    """List days on some machines that no schedule beats: work over GPUs, and the longest chain."""
+def _bound_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
+    """List days that no schedule beats: work over GPUs, and the longest chain."""
     rows = []
-    sampled = {name: cost for name, cost in costs.items() if cost.job.kind.name != "train"}
-    relative = published_share() / measured_shares()["diffusion", 64]
+    sampled = [cost for cost in costs.values() if cost.job.kind.name != "train"]
     for device in (A100, H100):
-        for shares, machine in (("as in Table 7", Machine(device)), ("as EDM's on A100", Machine(device, relative))):
-            for gpus in (8, 64):
-                most = {"train": min(train_gpus, gpus)}
-                rows.append(
-                    {
-                        "Machine": f"{device.name}, {gpus} GPUs",
-                        "Shares of the peak": shares,
-                        "Days of work": _in_days(_spread(costs, machine) / gpus),
-                        "Longest chain": _in_days(sum(seconds for _, seconds in longest_chain(costs, machine, most))),
-                        "Days without training": _in_days(_spread(sampled, machine) / gpus),
-                    }
-                )
+        for gpus in (8, 64):
+            chain = longest_chain(costs, device, {"train": min(train_gpus, gpus)})
+            rows.append(
+                {
+                    "Machine": f"{device.name}, {gpus} GPUs",
+                    "Days of work": _days(costs.values(), device, gpus),
+                    "Longest chain": _in_days(sum(seconds for _, seconds in chain)),
+                    "Days without training": _days(sampled, device, gpus),
+                }
+            )
     return pd.DataFrame(rows)
 
 
 def _chain_table(costs: Mapping[str, Cost], train_gpus: int) -> pd.DataFrame:
     """List the jobs of an hour and more of the longest chain on A100s, with the params file's GPUs for training."""
-    chain = longest_chain(costs, Machine(A100), {"train": train_gpus})
+    chain = longest_chain(costs, A100, {"train": train_gpus})
     return pd.DataFrame(
         [{"Job": name, "Days": _in_days(seconds)} for name, seconds in chain if seconds >= HOUR] or [{"Job": "none"}]
     )
@@ -91,16 +79,6 @@ def _storage_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
     return pd.DataFrame([*(_stored(name, folders[name]) for name in sorted(folders)), _stored("all that stays", kept)])
 
 
-def _longest_table(costs: Mapping[str, Cost]) -> pd.DataFrame:
-    """Name the job of each kind that takes longest on one A100 and its threads."""
-    rows = []
-    for kind, of_kind in _grouped(costs, lambda cost: cost.job.kind.name).items():
-        seconds, cost = max(((seconds_on(cost, Machine(A100), 1), cost) for cost in of_kind), key=lambda pair: pair[0])
-        if seconds >= HOUR / 60:
-            rows.append({"Kind": kind, "Job": cost.job.key, "Hours": f"{seconds / HOUR:.3g}"})
-    return pd.DataFrame(rows or [{"Kind": "none of a minute"}])
-
-
 def _grouped(costs: Mapping[str, Cost], name_of: Callable[[Cost], str]) -> dict[str, list[Cost]]:
     groups: defaultdict[str, list[Cost]] = defaultdict(list)
     for cost in costs.values():
@@ -108,22 +86,14 @@ def _grouped(costs: Mapping[str, Cost], name_of: Callable[[Cost], str]) -> dict[
     return groups
 
 
-def _spread(costs: Mapping[str, Cost], machine: Machine) -> float:
-    return sum(machine.gpu_seconds(cost) for cost in costs.values())
+def _days(costs: Iterable[Cost], device: Device, gpus: int = 1) -> str:
+    return _in_days(sum(seconds_on(cost, device) for cost in costs) / gpus)
 
 
 def _times(group: str, costs: list[Cost]) -> dict[str, object]:
-    days = {
-        f"{device.name}-days": _in_days(sum(Machine(device).gpu_seconds(cost) for cost in costs)) for device in DEVICES
-    }
-    processors = sum(cost.processor_seconds + cost.hashing_seconds for cost in costs)
-    return {
-        "Work": group,
-        "Jobs": len(costs),
-        "EFLOP": f"{sum(cost.flops for cost in costs) / 1e18:.3g}",
-        **days,
-        "Hours of processors": f"{processors / HOUR:.1f}",
-    }
+    flops = f"{sum(cost.flops for cost in costs) / 1e18:.3g}"
+    days = {f"{device.name}-days": _days(costs, device) for device in DEVICES}
+    return {"Work": group, "Jobs": len(costs), "EFLOP": flops, **days}
 
 
 def _in_days(seconds: float) -> str:

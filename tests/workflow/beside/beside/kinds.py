@@ -6,7 +6,7 @@ from adm.config.base import Seed
 from adm.params.references import Dataset, Images
 from adm.params.section import Section
 from adm.pipeline import Kind
-from adm.pipeline.cost import Bytes, Operations
+from adm.pipeline.cost import Bytes
 
 
 class SubspaceParams(Section):
@@ -29,7 +29,6 @@ class SheetParams(Section):
 def _cost(job, counts):
     study = job.sections["subspace"]
     numbers = 3 * counts.params.datasets[study.dataset].side ** 2
-    yield Operations(study.iterations * 64 * numbers**2)
     yield Bytes(4 * numbers * study.rank)
 
 
