@@ -182,7 +182,7 @@ def jobs(
 
 @tools.command(rich_help_panel=LOOK)
 def compare(
-    a: Annotated[str, typer.Argument(help="A results folder, published or not; or a git revision, as HEAD~3.")],
+    a: Annotated[str, typer.Argument(help="A results folder, published or not.")],
     b: Annotated[str | None, typer.Argument(help="Another one; the results of the params file if not given.")] = None,
     rtol: Annotated[float, typer.Option(min=0.0, help="Of floats: a share of the larger number.")] = 1.0e-5,
     atol: Annotated[float, typer.Option(min=0.0, help="Of all numbers, whole ones too.")] = 1.0e-8,

@@ -4,10 +4,10 @@ import csv
 import filecmp
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -172,16 +172,9 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
         return Compared(Kind.DIFFERENT, f"{error.filename}: cannot be read: {error.strerror}")
 
 
-def judge_by_twin(path: PurePath, compared: Compared, others: Mapping[str, Compared]) -> Compared:
-    """Give a table's other files the kind of its csv, and a figure's that of its png, if close or measured.
-
-    `others` are all artifacts of the folder by their paths in it, of which `path` is one.
-    """
-    twin = path.with_suffix(RENDERED.get(path.suffix, path.suffix))
-    judge = others.get(twin.as_posix())
-    if judge is None or compared.kind != Kind.DIFFERENT or judge.kind not in (Kind.CLOSE, Kind.MEASURED):
-        return compared
-    return Compared(judge.kind, f"shows {twin.name}, which is {judge.kind}")
+def shows_another(path: Path) -> bool:
+    """Tell whether a file shows what the file of another ending beside it holds: a table's csv, or a figure's png."""
+    return path.suffix in RENDERED and path.with_suffix(RENDERED[path.suffix]).is_file()
 
 
 def _judge(differences: Iterable[Difference]) -> Compared:

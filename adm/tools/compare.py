@@ -1,26 +1,23 @@
-"""`compare`: what differs between two results folders, or between what git holds of two revisions.
+"""`compare`: what differs between two results folders.
 
 Artifacts are compared within a tolerance, where both sides have them; scores of runs by their intervals. What is
-published, in a folder or in a revision, holds scores and verdicts and no other artifacts.
+published holds scores and verdicts and no other artifacts.
 """
 
 import csv
-import io
 import logging
-import subprocess
-import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
-from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, compare_artifacts, judge_by_twin
+from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, compare_artifacts, shows_another
 from adm.artifacts.inventory import find_artifacts
 from adm.artifacts.manifest import DEFAULT, differing
 from adm.artifacts.seal import read_sealed_json
@@ -34,7 +31,7 @@ from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
 from adm.tools.jobs import params_kept
-from adm.tools.publish import ARCHIVE, published, unpack
+from adm.tools.publish import ARCHIVE, unpack
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +49,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Change:
     """A difference of a param, a metric or a claim; None is what one side does not have."""
 
     kind: str
@@ -64,12 +61,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Held:
-    """What a results folder, a published one, or a revision, holds; what is measured in seconds is left out.
+    """What a results folder, or a published one, holds; what is measured in seconds is left out.
 
     Attributes:
         name: What the user calls it.
         values: What the params file says beyond defaults, without where results lie; None if today's code refuses it.
-        scores: The scores of each run, by run and metric; none of a revision without published scores.
+        scores: The scores of each run, by run and metric.
         claims: The verdict of each claim, with its interval.
         results: The results folder, if it is one that is not published.
     """
@@ -87,9 +84,9 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     A metric differs if the two intervals have no point in common; one without an interval, if it differs in six digits.
 
     Args:
-        a: A results folder, or a revision of git.
+        a: A results folder.
         b: Another one; None is the results of the params file.
-        params: The params file, of a revision, too.
+        params: The params file.
         tolerance: Of the numbers of artifacts.
         out: A JSON file to write.
 
@@ -98,8 +95,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
         published, whether nothing differs.
 
     Raises:
-        UserError: A side is neither, is a revision of a params file that today's code does not accept, is damaged, or
-            holds nothing to compare.
+        UserError: A side is none, is damaged, or holds nothing to compare.
     """
     with TemporaryDirectory() as scratch:
         sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
@@ -141,7 +137,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     return set(kinds_of) <= SOUND if artifacts else not differences
 
 
-def differences_of(a: Held, b: Held) -> tuple[list[Difference], dict[str, int]]:
+def differences_of(a: Held, b: Held) -> tuple[list[Change], dict[str, int]]:
     """List what differs between two sides; count the numbers that both have, and those that moved and how."""
     first, second = (
         {f"{run}: {name}": number for run, named in side.scores.items() for name, number in named.items()}
@@ -152,12 +148,12 @@ def differences_of(a: Held, b: Held) -> tuple[list[Difference], dict[str, int]]:
     params = [] if a.values is None or b.values is None else differing(a.values, b.values)
     differences = [
         *(
-            Difference("param", name, *(None if value is DEFAULT else value for value in values))
+            Change("param", name, *(None if value is DEFAULT else value for value in values))
             for name, *values in params
         ),
-        *(Difference("metric", name, x, y, y.value - x.value) for name, x, y in apart),
+        *(Change("metric", name, x, y, y.value - x.value) for name, x, y in apart),
         *(
-            Difference("claim", key, a.claims.get(key), b.claims.get(key))
+            Change("claim", key, a.claims.get(key), b.claims.get(key))
             for key in dict.fromkeys([*a.claims, *b.claims])
             if a.claims.get(key, "").partition(":")[0] != b.claims.get(key, "").partition(":")[0]
         ),
@@ -173,10 +169,10 @@ def differences_of(a: Held, b: Held) -> tuple[list[Difference], dict[str, int]]:
 
 
 def held(name: str | None, params: Path, scratch: Path) -> Held:
-    """Read a results folder, published or not; a revision; or the results of a params file.
+    """Read a results folder, published or not, or the results of a params file.
 
     Args:
-        name: The folder or the revision; None for the params file.
+        name: The folder; None for the params file.
         params: The params file.
         scratch: A folder for what is unpacked.
 
@@ -187,53 +183,29 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
         found = load(params)
         return _read(found.paths.results, found, Path(found.paths.results), is_whole=True)
     folder = Path(name)
-    if folder.is_dir():
-        is_whole = not (folder / ARCHIVE).is_file()
-        folder = folder if is_whole else unpack(folder, scratch)
-        file, kept = params_kept(folder), None
-        try:
-            kept = load(file)
-        except UserError as error:
-            logger.warning("params are not compared: %s", error)
-        return _read(name, kept, folder, is_whole)
-    # Results whose place a params file does not tell have the name of the folder of that file.
-    project = scratch / Path.cwd().name
-    _extract(name, project)
-    if params.is_absolute():
-        raise UserError(f"--params {params}: of a revision it is a path in the project, such as params.yaml")
+    if not folder.is_dir():
+        raise UserError(f"{name}: is no folder of results; of a commit, `git worktree add` makes one")
+    is_whole = not (folder / ARCHIVE).is_file()
+    folder = folder if is_whole else unpack(folder, scratch)
+    file, kept = params_kept(folder), None
     try:
-        found = load(project / params)
-        root = project / found.paths.results
-        # Results were once in git where they are made.
-        root = published(root) if published(root).is_dir() else root
-        return _read(name, found, unpack(root, scratch / "results") if (root / ARCHIVE).is_file() else root)
+        kept = load(file)
     except UserError as error:
-        raise UserError(str(error).replace(f"{project}/", f"{name}:")) from error
+        logger.warning("params are not compared: %s", error)
+    return _read(name, kept, folder, is_whole)
 
 
 def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
-    """Compare the artifacts of two folders by their paths."""
-    ours, theirs = find_artifacts(a), find_artifacts(b)
+    """Compare the artifacts of two folders by their paths; files that show what another one holds are left out."""
+    ours, theirs = (
+        {path: one for path, one in find_artifacts(folder).items() if not shows_another(one.path)} for folder in (a, b)
+    )
     both = sorted(ours.keys() & theirs.keys())
     found = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
     with ThreadPoolExecutor(available_cores()) as pool:
         pairs = pool.map(lambda path: compare_artifacts(ours[path], theirs[path], tolerance), both)
         found |= zip(both, progress(pairs, total=len(both), unit="artifact"), strict=True)
-    return {path: judge_by_twin(PurePosixPath(path), found[path], found) for path in sorted(found)}
-
-
-def _extract(revision: str, folder: Path) -> None:
-    """Put what git holds of a revision's claims, scores and params files into a folder."""
-    try:
-        command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
-        commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-        archive = subprocess.run(["git", "archive", commit], check=True, capture_output=True).stdout
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
-        raise UserError(f"{revision}: is neither a results folder nor a revision of git here") from error
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        # Params files have bases, which may lie anywhere.
-        wanted = [file for file in files if file.isfile() and file.name.endswith((".csv", ".yaml", ".yml", ARCHIVE))]
-        files.extractall(folder, wanted, filter="data")
+    return {path: found[path] for path in sorted(found)}
 
 
 def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) -> Held:
