@@ -37,7 +37,6 @@ def score(
     num_samples: Annotated[int | None, typer.Option(min=1, help="Score the first so many; all if not given.")] = None,
     intervals: Annotated[bool, typer.Option("--intervals", help="95 % intervals, and standard errors.")] = False,
     further: Annotated[bool, typer.Option("--further", help="KID, density, coverage and FID-infinity too.")] = False,
-    per_class: Annotated[bool, typer.Option("--per-class", help="Precision and recall of each class too.")] = False,
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
     executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
     device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1; auto: a GPU if any.")] = "auto",
@@ -52,7 +51,7 @@ def score(
     against = reference or given
     if against is None or (reference and given):
         raise UserError("REFERENCE: give one, as `adm score SAMPLES REFERENCE`")
-    options = evaluation.Options(num_samples, intervals, further, per_class, cache)
+    options = evaluation.Options(num_samples, intervals, further, cache)
     how = evaluation.graph_params(executor, device, compiled, batch, threads)
     tool.run(samples, against, graph, how, options, out)
 

@@ -27,7 +27,6 @@ from adm.metrics.batches import write_features
 from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.intervals import block_of, t_interval
-from adm.metrics.manifold import per_class_precision_recall
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import STATISTICS, FeatureStatistics, feature_statistics, read_published_statistics
 from adm.progress import rows_of
@@ -44,14 +43,12 @@ class Options:
         num_samples: Score only this many samples from the start; None scores all.
         intervals: Whether to compute 95 % intervals, and standard errors of the further metrics.
         further: Whether to compute all other metrics of the registry.
-        per_class: Whether to compute precision and recall of each class.
         cache: Folder that keeps features for later calls.
     """
 
     num_samples: int | None = None
     intervals: bool = False
     further: bool = False
-    per_class: bool = False
     cache: Path | None = None
 
 
@@ -201,12 +198,8 @@ def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
     for images in (fake, *([real.images] if real.images else [])):
         if images.count < fewest:
             raise UserError(f"{images.path}: holds {images.count} images, fewer than {fewest}")
-    if real.images is None and (options.further or options.per_class):
+    if real.images is None and options.further:
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
-    if options.per_class:
-        for labelled in (fake, real.images):
-            if labelled is not None and labelled.labels is None:
-                raise UserError(f"{labelled.path}: has no labels arr_1, which --per-class needs")
 
 
 def _check_dimensions(
@@ -261,7 +254,7 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         options: The selected results.
 
     Returns:
-        "metrics" and "warnings" and, if selected, "intervals", "further" and "per_class".
+        "metrics" and "warnings" and, if selected, "intervals" and "further".
 
     Raises:
         UserError: An image cannot be read.
@@ -279,8 +272,6 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
         found["further"] = {name: value for name, value in others if value is not None}
-    if points is not None and options.per_class:
-        found["per_class"] = _per_class(points, samples, fake, real)
     return {
         **found,
         "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
@@ -290,17 +281,6 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
 def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStatistics]:
     assert points is not None
     return feature_statistics(points.pool), feature_statistics(points.spatial)
-
-
-def _per_class(points: Features, samples: Features, fake: Images, real: Reference) -> dict[str, Any]:
-    assert real.images is not None
-    assert real.images.labels is not None
-    assert fake.labels is not None
-    found = per_class_precision_recall(points.pool, real.images.labels, samples.pool, fake.labels, NEIGHBOURS)
-    return {
-        str(label): None if manifold is None else {"precision": manifold.precision, "recall": manifold.recall}
-        for label, manifold in found.items()
-    }
 
 
 def _warnings_of_features(samples: Features, points: Features | None, real: Reference) -> list[str]:
@@ -331,10 +311,4 @@ def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) ->
         computed = found["metrics"] | found["further"]
         if lacking := [metric.label for name, metric in METRICS.items() if name not in computed]:
             warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
-    classes = found.get("per_class", {})
-    if missing := [label for label, scored in classes.items() if scored is None]:
-        warnings.append(
-            f"{len(missing)} of {len(classes)} classes have no more than {NEIGHBOURS} samples, or images of the "
-            "reference: no precision and recall of theirs"
-        )
     return warnings

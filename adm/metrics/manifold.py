@@ -166,40 +166,6 @@ def _radii_of_halves(cloud: Cloud, halves: BoolArray, neighbours: int) -> Distan
     return radii
 
 
-def per_class_precision_recall(
-    reference: npt.ArrayLike,
-    reference_labels: npt.NDArray[np.int64],
-    samples: npt.ArrayLike,
-    sample_labels: npt.NDArray[np.int64],
-    neighbours: int = 3,
-) -> dict[int, PrecisionRecall | None]:
-    """Compute precision and recall between the reference and the samples of each class.
-
-    Every class has its own manifolds, with fewer points and so larger balls. Values are therefore not comparable with
-    those of all images, or between classes of different sizes.
-
-    Args:
-        reference: (N, D), as for `precision_recall`.
-        reference_labels: (N,), their classes.
-        samples: (M, D).
-        sample_labels: (M,), their classes.
-        neighbours: k, >= 1.
-
-    Returns:
-        Precision and recall of every class in either set, in ascending order of classes. None for a class without more
-        than `neighbours` points in both sets.
-
-    Source: Appendix J, applied to one class at a time.
-    """
-    real, fake = require_features(reference, "reference features"), require_features(samples, "sample features")
-
-    def of_class(label: int) -> PrecisionRecall | None:
-        points = real[reference_labels == label], fake[sample_labels == label]
-        return precision_recall(*points, neighbours) if min(map(len, points)) > neighbours else None
-
-    return {int(label): of_class(label) for label in np.union1d(reference_labels, sample_labels)}
-
-
 @dataclass(frozen=True, eq=False)
 class DensityCoverage:
     """Which of the reference's balls hold samples, and how many of them hold each sample.

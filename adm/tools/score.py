@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tabulate import tabulate
 
 from adm.artifacts.writing import new_file, write_json
@@ -62,8 +61,5 @@ def _print_scores(title: str, report: dict[str, Any]) -> None:
             rows.append(["further", metric.label, f"{further[name]:.5g}", "" if error is None else f"± {error:.2g}"])
     if rows:
         print(tabulate(rows, tablefmt="plain", disable_numparse=True))
-    if of_classes := [scores for scores in report.get("per_class", {}).values() if scores]:
-        precision, recall = (float(np.mean([each[name] for each in of_classes])) for name in ("precision", "recall"))
-        print(f"per class: mean precision {precision:.4f}, mean recall {recall:.4f} of {len(of_classes)} classes")
     for warning in report["warnings"]:
         print(f"warning: {warning}")

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from torch_fidelity import metric_prc
 
 from adm.metrics import distances
-from adm.metrics.manifold import PrecisionRecall, per_class_precision_recall, precision_recall
+from adm.metrics.manifold import PrecisionRecall, precision_recall
 
 
 @pytest.fixture(autouse=True)
@@ -195,45 +195,3 @@ def test_equals_torch_fidelity():
 def test_bad_input_is_refused(real, fake, message):
     with pytest.raises(ValueError, match=message):
         precision_recall(real, fake)
-
-
-def labelled(num, seed, spread=1.0):
-    rng = np.random.default_rng(seed)
-    return (spread * rng.standard_normal((num, 6))).astype(np.float32), rng.integers(0, 4, num) * 10 - 10
-
-
-def test_equals_precision_and_recall_of_the_class():
-    real, real_labels = labelled(120, 0)
-    fake, fake_labels = labelled(100, 1, spread=0.8)
-    got = per_class_precision_recall(real, real_labels, fake, fake_labels, neighbours=4)
-    assert list(got) == [-10, 0, 10, 20]
-    for label, of_class in got.items():
-        expected = precision_recall(real[real_labels == label], fake[fake_labels == label], neighbours=4)
-        np.testing.assert_array_equal(of_class.inside_reference, expected.inside_reference)
-        np.testing.assert_array_equal(of_class.inside_samples, expected.inside_samples)
-    assert len({of_class.precision for of_class in got.values()}) > 1
-
-
-def test_classes_do_not_see_each_other():
-    """Samples with each other's labels: perfect together, and worthless class by class."""
-    points = np.concatenate([labelled(30, 2)[0], 100 + labelled(30, 3)[0]])
-    labels = np.repeat([0, 1], 30)
-    assert precision_recall(points, points).precision == 1.0
-    got = per_class_precision_recall(points, labels, points, 1 - labels)
-    assert [of_class.precision for of_class in got.values()] == [0.0, 0.0]
-    assert per_class_precision_recall(points, labels, points, labels)[1].recall == 1.0
-
-
-def test_classes_of_too_few_points_have_none():
-    real, fake = labelled(20, 4)[0], labelled(20, 5)[0]
-    real_labels = np.repeat([0, 1, 2, 3], [9, 3, 4, 4])
-    fake_labels = np.repeat([0, 1, 2, 5], [3, 9, 4, 4])
-    got = per_class_precision_recall(real, real_labels, fake, fake_labels)
-    assert {label: of_class is None for label, of_class in got.items()} == {
-        0: True,
-        1: True,
-        2: False,
-        3: True,
-        5: True,
-    }
-    assert all(type(label) is int for label in got)

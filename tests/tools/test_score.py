@@ -172,24 +172,6 @@ def test_further_metrics_of_the_same_features(score, features):
     assert "40 samples are too few for FID of infinitely many" in printed
 
 
-def test_precision_of_each_class(score, features, batches):
-    found, _ = score("samples.npz", "images.npz", "--per-class")
-    assert set(found["per_class"]) == {"0", "1"}
-    with np.load(batches / "samples.npz") as fake, np.load(batches / "images.npz") as real:
-        ours = features["samples"].pool[fake["arr_1"] == 1]
-        theirs = features["images"].pool[real["arr_1"] == 1]
-    manifold = precision_recall(theirs, ours)
-    assert found["per_class"]["1"] == {"precision": manifold.precision, "recall": manifold.recall}
-
-
-def test_classes_of_one_side_alone_are_told(score, batches, tmp_path):
-    with np.load(batches / "samples.npz") as arrays:
-        np.savez(tmp_path / "samples.npz", arr_0=arrays["arr_0"], arr_1=arrays["arr_1"] + 1)
-    found, printed = score(tmp_path / "samples.npz", "images.npz", "--per-class")
-    assert {label: scored is None for label, scored in found["per_class"].items()} == {"0": True, "1": False, "2": True}
-    assert "2 of 3 classes have no more than 3 samples" in printed
-
-
 def test_both_executors_give_one_answer(score):
     by_torch, _ = score("samples.npz", "images.npz")
     by_tensorflow, _ = score("samples.npz", "images.npz", "--executor", "tensorflow")
