@@ -527,7 +527,7 @@ def score(
     """
     from adm import evaluation  # noqa: PLC0415
 
-    options = evaluation.Options(num_samples, intervals, further, False, None if cache is None else Path(cache))
+    options = evaluation.Options(num_samples, intervals, further, None if cache is None else Path(cache))
     how = evaluation.graph_params("torch", device, False, batch, threads)
     fake, real = (Path(one) if isinstance(one, str | Path) else np.asarray(one) for one in (samples, reference))
     return evaluation.measure(fake, real, Path(graph or "inception"), how, options)

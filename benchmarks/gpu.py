@@ -51,8 +51,7 @@ def main() -> None:
     params = load(Path(__file__).parents[1] / file)
     print(f"{name}, torch {torch.__version__}\n\n| what | batch | precision | images/s | MFU |\n|---|---|---|---|---|")
     for model, run in models.items():
-        for fused in (False, True):
-            print(training_row(params, model, name, fused), flush=True)
+        print(training_row(params, model, name), flush=True)
         print(sampling_row(params, run, device), flush=True)
 
 
@@ -64,15 +63,15 @@ def peak_flops(driver_name: str, precision: Precision) -> float | None:
     return None
 
 
-def training_row(params: Params, key: str, device: str, fused: bool) -> str:
+def training_row(params: Params, key: str, device: str) -> str:
     """A row of training: the update of the params file, on one GPU."""
-    training = params.models[key].training.model_copy(update={"fused": fused})
-    model = params.models[key].model_copy(update={"training": training})
+    model = params.models[key]
+    training = model.training
     rate = training.batch_size / update_seconds(model, "cuda")
     peak = peak_flops(device, training.precision)
     mfu = f"{utilisation(rate, forward_flops(model), peak):.1%}" if peak else "peak unknown"
     batch = f"{training.batch_size} in {training.accumulation}"
-    return f"| training {key}{', fused' * fused} | {batch} | {training.precision} | {rate:.1f} | {mfu} |"
+    return f"| training {key} | {batch} | {training.precision} | {rate:.1f} | {mfu} |"
 
 
 def sampling_row(params: Params, key: str, device: torch.device) -> str:

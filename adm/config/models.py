@@ -81,8 +81,7 @@ class TrainingParams(Config):
     falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
     weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
     `ema_rate` null the last weights are used instead of their average. The paper uses the average "for all
-    experiments"; the released trainer of classifiers keeps none. `averages` are kept beside that one. `fused` compiles
-    what residual blocks compute between convolutions into fewer kernels, at the start of each job.
+    experiments"; the released trainer of classifiers keeps none. `averages` are kept beside that one.
 
     `crop` "random" draws another crop each time, of at least 0.8 of the short side. Where the dataset has `stored`
     "files", crops are cut from the source images, as the released trainer does. From stored pixels they are cut from
@@ -95,7 +94,7 @@ class TrainingParams(Config):
     `seed` is one number for all that is random, or three by name, `{weights: 1, data: 2, noise: 3}`.
     """
 
-    GONE: ClassVar[Mapping[str, Any]] = {"timestep_sampler": "uniform"}
+    GONE: ClassVar[Mapping[str, Any]] = {"timestep_sampler": "uniform", "fused": False}
 
     batch_size: PositiveInt
     accumulation: PositiveInt = 1
@@ -106,7 +105,6 @@ class TrainingParams(Config):
     ema_warmup: bool = False
     averages: AveragesParams | None = None
     precision: Precision = "float32"
-    fused: bool = False
     crop: Literal["centre", "random"] = "centre"
     flip: bool = False
     label_dropout: Fraction = 0.0

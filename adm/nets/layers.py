@@ -204,17 +204,9 @@ class ResidualBlock(nn.Module):
         Returns:
             (B, C_out, H', W'); the sides are H and W, or their halves or doubles.
         """
-        h = self.convolution_in(self.resample(self.activate(x)))
-        h = self.convolution_out(self.dropout(self.modulate(h, embedding)))
+        h = self.convolution_in(self.resample(F.silu(self.norm_in(x))))
+        h = self.convolution_out(self.dropout(F.silu(self.condition(h, embedding))))
         return add_residual(self.skip(self.resample(x)), h, self.rescaled)
-
-    def activate(self, x: Tensor) -> Tensor:
-        """Normalise `x: (B, C_in, H, W)`, and apply SiLU."""
-        return F.silu(self.norm_in(x))
-
-    def modulate(self, h: Tensor, embedding: Tensor) -> Tensor:
-        """The same of `h: (B, C_out, H, W)`, with the embedding's conditioning between both."""
-        return F.silu(self.condition(h, embedding))
 
     def condition(self, h: Tensor, embedding: Tensor) -> Tensor:
         """Normalise `h: (B, C_out, H, W)`, letting `embedding: (B, 4 * base width)` modulate it."""

@@ -1,6 +1,7 @@
 """Sections of the tables: each table of the paper has a fixed kind; any other key is the user's own table."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -21,31 +22,31 @@ from adm.params.references import (
 from adm.params.section import Key, Section
 
 
-class _Rows(Section):
-    """`further` metrics, of any name, follow the paper's columns."""
-
-    further: list[MetricName] = []
-
-
-class RowsParams(_Rows):
+class RowsParams(Section):
     """Tables 6, 8, 9, 15, 16: one run for each row of the paper's table, in its order."""
+
+    GONE: ClassVar[Mapping[str, Any]] = {"further": []}
 
     kind: Literal["runs"] = "runs"
     rows: Annotated[list[Annotated[Scores | NoSource, OrNone]], Field(min_length=1)]
 
 
-class SweepsParams(_Rows):
+class SweepsParams(Section):
     """Appendix K: one guided run for each row of the paper's table, in its order."""
+
+    GONE: ClassVar[Mapping[str, Any]] = {"further": []}
 
     kind: Literal["sweeps"] = "sweeps"
     rows: Annotated[list[Annotated[DiffusionScores | NoSource, OrNone]], Field(min_length=1)]
 
 
-class ComputeParams(_Rows):
+class ComputeParams(Section):
     """Table 10: runs with the compute of their training.
 
     `images_per_v100_second` gives the measured throughput of models; for other models the theoretical one is used.
     """
+
+    GONE: ClassVar[Mapping[str, Any]] = {"further": []}
 
     kind: Literal["compute"] = "compute"
     rows: Annotated[list[Annotated[ScoresAndCost | NoSource, OrNone]], Field(min_length=1)]

@@ -44,7 +44,7 @@ def run_table(paper: pd.DataFrame, params: Sections, section: RowsParams, inputs
     """Build Tables 6, 8, 9, 15 and 16: metrics of runs."""
     table = labels(paper)
     table[HERE] = [describe(params, source) for source in section.rows]
-    return _with_further(table, section, _beside(table, paper, params, section, inputs))
+    return _beside(table, paper, params, section, inputs)
 
 
 def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams, inputs: Inputs) -> pd.DataFrame:
@@ -63,9 +63,9 @@ def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams,
         printed = [each if isinstance(each, str) else plain(each) for each in paper[f"{name}_compute"]]
         table[f"{name.capitalize()} compute, paper"] = printed
         table[f"{name.capitalize()} compute, here"] = ["" if each is None else f"{each[number]:.3g}" for each in spent]
-    found = _beside(table, paper, params, section, inputs)
+    _beside(table, paper, params, section, inputs)
     table["Note"] = paper["note"]
-    return _with_further(table, section, found)
+    return table
 
 
 def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
@@ -127,7 +127,8 @@ def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, in
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
     table["FID, here"] = _over_seeds(found, "fid", found["fid"])
-    return _with_further(table, section, found)
+    table.attrs[INTERVALS] = _intervals(found, {"fid": "FID, here"})
+    return table
 
 
 def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.DataFrame:
@@ -176,29 +177,21 @@ def read_paper_table(name: str) -> pd.DataFrame:
 
 
 def _metrics_of(params: Sections, section: _PaperTable, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
-    """Metrics of a table's rows, those that it asks for beside the paper's, too; NaN where a row has no run."""
-    found = read_metrics(params, keys_in(section.rows), list(dict.fromkeys([*names, *section.further])), inputs)
+    """Metrics of a table's rows; NaN where a row has no run."""
+    found = read_metrics(params, keys_in(section.rows), names, inputs)
     return found.reindex([source if isinstance(source, str) else None for source in section.rows])
 
 
 def _beside(
     table: pd.DataFrame, paper: pd.DataFrame, params: Sections, section: _PaperTable, inputs: Inputs
 ) -> pd.DataFrame:
-    """Append two columns for each metric of the paper's table, the paper's values and ours; return the metrics."""
+    """Append two columns for each metric of the paper's table, the paper's values and ours."""
     names = [name for name in METRICS if name in paper]
     found = _metrics_of(params, section, names, inputs)
     for name in names:
         table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
         table[f"{METRICS[name].label}, here"] = _over_seeds(found, name, found[name])
-    return found
-
-
-def _with_further(table: pd.DataFrame, section: _PaperTable, found: pd.DataFrame) -> pd.DataFrame:
-    """Append the further metrics that a table asks for behind the paper's columns."""
-    for name in section.further:
-        table[f"{METRICS[name].label}, here"] = _printed(found, name)
-    columns = {name: column for name in METRICS if (column := f"{METRICS[name].label}, here") in table}
-    table.attrs[INTERVALS] = _intervals(found, columns)
+    table.attrs[INTERVALS] = _intervals(found, {name: f"{METRICS[name].label}, here" for name in names})
     return table
 
 

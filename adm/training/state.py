@@ -11,7 +11,7 @@ from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
 from adm.config.models import TrainingParams
 from adm.errors import UserError
-from adm.nets.forward import Forward, fuse
+from adm.nets.forward import Forward
 from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.training.averages import PowerAverages
 from adm.training.tasks import Task
@@ -30,8 +30,6 @@ class TrainingState:
         self, network: nn.Module, task: Task, training: TrainingParams, device: torch.device | str = "cpu"
     ) -> None:
         self.network = network.to(device)
-        if training.fused:
-            fuse(self.network)
         self.forward = Forward(self.network, training.precision)
         self.task = task
         self.step = 0

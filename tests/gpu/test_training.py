@@ -22,18 +22,16 @@ def check_resumption(start, folder):
     assert resumed.files(folder / "resumed") == straight.files(folder / "straight")
 
 
-@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
-def test_a_resumed_run_ends_in_the_very_same_bytes(gpu, new_run, tiny_model, tmp_path, kind, precision, fused):
-    model = tiny_model(kind, dropout=0.3, precision=precision, fused=fused, attention_resolutions=[8])
+def test_a_resumed_run_ends_in_the_very_same_bytes(gpu, new_run, tiny_model, tmp_path, kind, precision):
+    model = tiny_model(kind, dropout=0.3, precision=precision, attention_resolutions=[8])
     check_resumption(lambda: new_run(model, device=gpu), tmp_path)
 
 
-@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
-def test_the_first_steps_are_those_of_a_cpu_to_rounding(gpu, new_run, tiny_model, randomised, kind, fused):
-    model = tiny_model(kind, fused=fused, attention_resolutions=[8])
+def test_the_first_steps_are_those_of_a_cpu_to_rounding(gpu, new_run, tiny_model, randomised, kind):
+    model = tiny_model(kind, attention_resolutions=[8])
     ours, theirs = (new_run(model, randomised(model), device).to(2) for device in (gpu, CPU))
     for here, there in zip(ours, theirs, strict=True):
         assert here.values == pytest.approx(there.values, rel=1e-3)

@@ -165,4 +165,4 @@ def test_the_stage_writes_every_model(tiny_model, tmp_path):
         for name in models
     }
     assert written["made_by"]["stage"] == "sizes"
-    assert written["made_by"]["params"]["adm"] == models["adm"].model_dump(mode="json", exclude_defaults=True)
+    assert written["made_by"]["params"]["models"].keys() == models.keys()

@@ -11,7 +11,6 @@ from adm.metrics.jackknife import Jackknife
 from adm.params.claims import ClaimParams
 from adm.params.data import PublishedGraphParams, PublishedSection
 from adm.params.needs import needs_of_table
-from adm.params.references import NoSource
 from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
@@ -82,27 +81,6 @@ def test_the_table_is_made_from_its_needs_alone(two, inputs, tmp_path):
     )
     stage.run("two", two.tables["two"], two, inputs, tmp_path / "two")
     assert "203.45" in (tmp_path / "two.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["table_8", "table_10", "appendix_k"])
-def test_a_table_of_the_paper_takes_further_metrics_behind_its_own(
-    params, changed, placed, write_scores, write_sizes, tmp_path, name
-):
-    needs = needs_of_table(params, name)
-    write_scores(tmp_path, params, needs.metrics)
-    write_sizes(tmp_path, params, parameters=1, forward_flops=10**10)
-    made = placed(needs, tmp_path)
-    stage.run(name, params.tables[name], params, made, tmp_path / "plain")
-    longer = changed(params, "tables", name, further=["kid", "fid_infinity", "density"])
-    assert needs_of_table(longer, name) == needs
-    stage.run(name, longer.tables[name], longer, made, tmp_path / "longer")
-    plain, found = ((tmp_path / f"{one}.csv").read_text(encoding="utf-8").splitlines() for one in ("plain", "longer"))
-    assert found[0] == f'{plain[0]},"KID, here","FID of infinitely many, here","Density, here"'
-    assert [line.startswith(before) for before, line in zip(plain, found, strict=True)] == [True] * len(plain)
-    rows = params.tables[name].rows
-    empty = [isinstance(source, NoSource) for source in rows]
-    assert [line.endswith(",,,") for line in found[1:]] == empty
-    assert any("±" in line for line in found[1:])
 
 
 CLAIM = TypeAdapter(ClaimParams).validate_python(
