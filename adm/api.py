@@ -29,7 +29,7 @@ from adm.data.batches import to_uint8, to_unit_range
 from adm.data.class_names import class_number
 from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
-from adm.errors import UserError
+from adm.errors import UserError, about
 from adm.nets.opening import AttentionOrder, Opened, Schedule, open_network
 from adm.paper import table_cells
 from adm.parallel import resolve_device
@@ -319,10 +319,8 @@ class Model:
             latents = self._checked_latents(latents, num)
         labels = None if classes is None else self._numbers(classes, num)
         run = self._run(GuidedSampling, num, **how)
-        try:
+        with about():
             run.check_guided(self.classifier is not None)
-        except ValueError as error:
-            raise UserError(str(error)) from error
         if run.cfg_scale is not None and not self.params.training.label_dropout:
             raise UserError(
                 f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
@@ -485,10 +483,8 @@ def load(
             raise UserError(f"{given}: is not used; {opened.path} is an upsampler, which none guides")
         if not isinstance(guiding.model, ClassifierModel):
             raise UserError(f"{given}: is of kind {guiding.model.kind!r}, not 'classifier'")
-        try:
+        with about():
             check_fits(given, guiding.model, str(opened.path), opened.model)
-        except ValueError as error:
-            raise UserError(str(error)) from error
     return Model(opened, guiding, precision)
 
 

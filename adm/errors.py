@@ -24,6 +24,15 @@ class NotFiniteError(UserError):
     """A result is NaN or infinite; nothing computed from it may be kept."""
 
 
+@contextmanager
+def about(place: object = "") -> Iterator[None]:
+    """Turn a ValueError of the block into a mistake of the user's, in one line that begins with what it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{place}: {error}" if place else str(error)) from error
+
+
 def one_line(text: str) -> str:
     """A text on one line: line breaks (for example in a name from a file) are escaped, and a long text is cut."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: LONGEST + 1])

@@ -21,7 +21,7 @@ from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams, PlacedGraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import Images, Pixels, images_of, open_images, open_npz
-from adm.errors import UserError
+from adm.errors import UserError, about
 from adm.machine import available_cores
 from adm.metrics.batches import write_features
 from adm.metrics.executors import open_graph
@@ -159,18 +159,17 @@ def measure(
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
-    try:
+    with about():
         executor = open_graph(params, graph, params.device)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     _check_dimensions(executor, params, fake, real, graph)
     made_by = provenance("features", code_digest("features"), {"extractor": params}, {"graph": graph}, [])
-    try:
-        with threadpool_limits(params.threads), TemporaryDirectory(prefix="adm-features-") as folder:
-            extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
-            found = score(extractor, fake, real, options)
-    except ValueError as error:
-        raise UserError(f"{fake.path} against {real.path}: {error}") from error
+    with (
+        about(f"{fake.path} against {real.path}"),
+        threadpool_limits(params.threads),
+        TemporaryDirectory(prefix="adm-features-") as folder,
+    ):
+        extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
+        found = score(extractor, fake, real, options)
     return {
         **found,
         "provenance": {
@@ -208,10 +207,8 @@ def _check_dimensions(
     """Run a black batch through the graph, and compare the features' dimensions with the reference's statistics."""
     if real.stored is None:
         return
-    try:
+    with about():
         probe = executor.features(np.zeros((params.feature_batch, *fake.size, 3), np.uint8), params.feature_batch)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     for names, statistics, features in (
         ("mu and sigma", real.stored[0], probe.pool),
         ("mu_s and sigma_s", real.stored[1], probe.spatial),

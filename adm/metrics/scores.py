@@ -20,7 +20,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.config.sampling import Batch, GanSampling
-from adm.errors import NotFiniteError, UserError
+from adm.errors import NotFiniteError, UserError, about
 from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fid_infinity, fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
@@ -196,11 +196,8 @@ def write_score(
     if count != run.num_samples:
         raise UserError(f"{features}: holds {count} samples, but the run asks for {run.num_samples}")
     place = f"{features} against {inputs['reference']}"
-    try:
-        with threadpool_limits(run.threads):
-            metrics, spreads = with_intervals(found, names)
-    except ValueError as error:
-        raise UserError(f"{place}: {error}") from error
+    with about(place), threadpool_limits(run.threads):
+        metrics, spreads = with_intervals(found, names)
     if missing := [name for name, value in metrics.items() if value is not None and not math.isfinite(value)]:
         raise NotFiniteError(f"{place}: {', '.join(missing)}: NaN or infinite")
     with new_file(out) as path:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from adm.artifacts.reading import names_in_npz, open_array
 from adm.artifacts.streaming import stretches
-from adm.errors import UserError
+from adm.errors import UserError, about
 from adm.metrics.features import require_features
 
 CHUNK = 4096
@@ -94,10 +94,8 @@ def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureSta
 
 
 def _fitted(path: Path, arrays: dict[str, npt.NDArray[np.float64]], mu: str, sigma: str) -> FeatureStatistics:
-    try:
+    with about(f"{path}: {mu} and {sigma}"):
         statistics = FeatureStatistics(arrays[mu], arrays[sigma])
-    except ValueError as error:
-        raise UserError(f"{path}: {mu} and {sigma}: {error}") from error
     variances = statistics.sigma.diagonal()
     asymmetry = np.abs(statistics.sigma - statistics.sigma.T).max()
     if (variances < 0).any() or asymmetry > 1.0e-5 * variances.max():  # some were stored as float32

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from adm.artifacts.reading import readable
 from adm.config.models import ClassifierModel
-from adm.errors import UserError
 from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
 from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
@@ -44,12 +44,10 @@ def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * 3  # theoretical, naive, optimised
     found = read_throughput(source, inputs)
-    try:
+    with readable(inputs["throughput"][source], "holds no throughput that was measured"):
         flops, peak = found["forward_flops"], found["peak_flops"]
         place = f"{found['device']}, threads: {found['threads']}"
         measured = [(found[name]["batch_size"], median(found[name]["images_per_second"])) for name in IMPLEMENTATIONS]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{inputs['throughput'][source]}: holds no throughput that was measured ({error!r})") from error
     rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(theoretical_throughput(flops, peak)), "100%"]]
     for batch, rate in measured:
         rows.append([place, str(batch), "", _rate(rate), f"{utilisation(rate, flops, peak):.0%}"])

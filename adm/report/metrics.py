@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from adm.artifacts.reading import readable
 from adm.artifacts.seal import check_seal, read_sealed_json
 from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
@@ -186,11 +187,9 @@ def read_throughput(key: str, inputs: Inputs) -> dict[str, Any]:
     """
     path = inputs["throughput"][key]
     content = read_sealed_json(path)
-    try:
+    with readable(path, "holds no throughput that was measured"):
         for name in IMPLEMENTATIONS:
             content[name]["images_per_second"] = [*map(_finite, content[name]["images_per_second"])]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: holds no throughput that was measured ({error!r})") from error
     return content
 
 
@@ -220,11 +219,9 @@ def read_log(path: Path) -> pd.DataFrame:
         UserError: It is not what was written, or lacks a column or a row.
     """
     check_seal(path)
-    try:
+    with readable(path, "is no training log as this version writes it"):
         log = pd.read_csv(path, comment="#")
         log[["step", "seconds", "images_per_second", "loss"]].iloc[-1].astype(float)
-    except (ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{path}: is no training log as this version writes it ({brief(error)})") from error
     return log
 
 

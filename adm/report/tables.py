@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_files
-from adm.errors import UserError, brief
+from adm.errors import UserError
 from adm.report.metrics import OverSeeds
 
 DECIMALS = 2
@@ -195,10 +196,8 @@ def table_in(path: Path) -> str:
     Raises:
         UserError: The file cannot be read, or holds no such table.
     """
-    try:
+    with readable(path, "cannot be read"):
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
-        raise UserError(f"{path}: cannot be read ({brief(error)})") from error
     start, end = text.find("<table>"), text.rfind("</table>")
     if not text.startswith(DOCUMENT.partition("\n")[0]) or not 0 <= start < end:
         raise UserError(f"{path}: holds no table as this version writes it; make it again: adm table {path.stem}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import MadeBy
-from adm.errors import UserError
+from adm.errors import about
 from adm.params.claims import AnyClaim
 from adm.params.schema import Sections
 from adm.report.claims import judge
@@ -26,10 +26,8 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
         UserError: An artifact that a claim needs is missing, malformed, made with another section or not comparable.
     """
     evidence = read_evidence(read, list(claims.values()), artifacts)
-    try:
+    with about():
         verdicts = [judge(key, claim, evidence) for key, claim in claims.items()]
-    except ValueError as error:
-        raise UserError(str(error)) from error
     images = images_seen(read)
     facts = {"iterations": evidence.iterations, "images": {model: images[model] for model in evidence.costs}}
     write_verdicts(out, verdicts, {**made_by, "facts": facts})

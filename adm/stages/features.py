@@ -14,7 +14,7 @@ from adm.config.data import GraphParams
 from adm.data.images import open_npz
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
-from adm.errors import UserError
+from adm.errors import about
 from adm.metrics.batches import REFERENCE, write_features
 from adm.metrics.executors import file_of, open_graph
 from adm.parallel import process_group
@@ -47,7 +47,7 @@ def run(
         side = dataset.side if dataset else None
         count, pixels = _read_images(images, group.rank_slice, side, extractor.threads)
         group.barrier()
-        try:
+        with about(f"{images} through {graph}"):
             executor = open_graph(extractor, graph / file_of(extractor), str(group.device))
             batches = executor.batches(pixels, extractor.feature_batch, group.map)
             if not group.is_main:
@@ -56,8 +56,6 @@ def run(
             with new_folder(out) as folder:
                 write_features(folder, count, batches)
                 write_manifest(folder, made_by, {"num_images": count})
-        except ValueError as error:
-            raise UserError(f"{images} through {graph}: {error}") from error
 
 
 def _read_images(

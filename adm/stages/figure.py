@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adm.errors import UserError
+from adm.errors import about
 from adm.paper import captions
 from adm.params.figures import AnyFigureParams
 from adm.params.schema import Sections
@@ -26,9 +26,7 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
         UserError: An artifact that the figure needs is missing or does not fit.
     """
     words = figure.caption or captions()[key]
-    try:
+    with about(f"figures.{key}"):
         drawn, remark = draw(read, figure, artifacts)
-    except ValueError as error:
-        raise UserError(f"figures.{key}: {error}") from error
     caption = f"{title(key)}: {words} {remark}".strip()
     write_figure(out, captioned(drawn, caption), caption)

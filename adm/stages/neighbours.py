@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from adm.artifacts.manifest import MadeBy
 from adm.artifacts.streaming import CHUNK, stretches
 from adm.data.shards import ImageShards
-from adm.errors import UserError
+from adm.errors import UserError, about
 from adm.metrics.batches import read_features
 from adm.metrics.distances import nearest
 from adm.params.studies import NeighboursParams
@@ -30,12 +30,9 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path, made_b
     real = read_features(inputs["dataset_features"]).pool[: len(data)]
     if len(data) <= neighbours.k:
         raise UserError(f"{inputs['data']}: has {len(data)} images; {neighbours.k} neighbours need more")
-    try:
-        with threadpool_limits(neighbours.threads):
-            indices, distances = nearest(fake.pool, real, neighbours.k)
-            _, spacing = nearest(real, real, 1)  # an image is not its own neighbour
-    except ValueError as error:
-        raise UserError(f"{inputs['features']} against {inputs['dataset_features']}: {error}") from error
+    with about(f"{inputs['features']} against {inputs['dataset_features']}"), threadpool_limits(neighbours.threads):
+        indices, distances = nearest(fake.pool, real, neighbours.k)
+        _, spacing = nearest(real, real, 1)  # an image is not its own neighbour
     study = Neighbours(
         indices=indices.astype(np.int64),
         distances=distances.astype(np.float64),

@@ -12,7 +12,7 @@ from adm.config.respacing import respaced_timesteps, rounds_of
 from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
-from adm.errors import UserError
+from adm.errors import UserError, about
 from adm.metrics.batches import GRAPH, read_reference
 from adm.metrics.executors import open_graph
 from adm.metrics.frechet import frechet_distance
@@ -69,7 +69,7 @@ def run(
     candidates = draw_members(schedule.seed, schedule.candidates, total, schedule.sections, most, schedule.known)
     like = run.model_copy(update={"seed": schedule.seed, "num_samples": schedule.num_samples})
     with block_store(work, {**made_by, "device": device}) as store:
-        try:
+        with about(f"{inputs['checkpoint']} through {inputs['graph']}"):
             executor = open_graph(extractor, inputs["graph"] / GRAPH, device)
 
             def fid(steps: str, count: int) -> float:
@@ -81,8 +81,6 @@ def run(
                 return frechet_distance(real, feature_statistics(features.pool))
 
             trials = halving(candidates, rounds_of(schedule.candidates, schedule.num_samples), fid)
-        except ValueError as error:
-            raise UserError(f"{inputs['checkpoint']} through {inputs['graph']}: {error}") from error
         write_study(out, searched(trials, model.noise.timesteps), made_by)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from adm.errors import UserError
+from adm.errors import about
 from adm.paper import captions
 from adm.params.schema import Sections
 from adm.params.tables import AnyTableParams, LotteryTableParams, OwnTableParams
@@ -40,7 +40,7 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
     Raises:
         UserError: An artifact that the table needs is missing, was made with other sections, or does not fit.
     """
-    try:
+    with about(f"tables.{key}"):
         if isinstance(table, OwnTableParams):
             made, caption = own_table(read, table, artifacts), table.caption
         elif isinstance(table, LotteryTableParams):
@@ -48,6 +48,4 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         else:
             made = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts)
             made, caption = named(made, key), captions()[key]
-    except ValueError as error:
-        raise UserError(f"tables.{key}: {error}") from error
     write_table(out, made, title(key), caption)

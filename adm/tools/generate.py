@@ -22,7 +22,7 @@ from adm.config.models import Precision, UpsamplerModel, check_equal
 from adm.config.sampling import GuidedSampling
 from adm.data.class_names import class_name
 from adm.data.decoding import read_image
-from adm.errors import UserError
+from adm.errors import UserError, about
 from adm.machine import available_cores
 from adm.nets.opening import AttentionOrder, Schedule
 from adm.params.section import Section
@@ -156,13 +156,11 @@ def _loaded(call: Call) -> tuple[Model, Model | None]:
     if not isinstance(params, UpsamplerModel):
         raise UserError(f"{place}: is of kind {params.kind!r}, not 'upsampler'")
     channels, side, _ = model.image_shape
-    try:
+    with about():
         check_equal(place, "low_resolution", params.network.low_resolution, call.checkpoint, side)
         check_equal(place, "image_channels", params.network.image_channels, call.checkpoint, channels)
         if upsampler.num_classes is not None:
             check_equal(place, "num_classes", upsampler.num_classes, call.checkpoint, model.num_classes)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     return model, upsampler
 
 

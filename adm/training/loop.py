@@ -12,7 +12,7 @@ from torch import Tensor
 from adm.config.models import AnyModel, TrainingParams, check_shared, parts_of
 from adm.data.batches import Batches
 from adm.determinism import generator
-from adm.errors import NotFiniteError, UserError
+from adm.errors import NotFiniteError, about
 from adm.parallel import ALONE, Group
 from adm.training.inputs import DROPOUT, Noise, inputs
 from adm.training.state import TrainingState
@@ -28,10 +28,8 @@ def check_group(model: AnyModel, group: Group) -> None:
         UserError: The batch size does not divide evenly.
     """
     training = model.training
-    try:
+    with about():
         check_shared(training.batch_size, training.accumulation, model.network.dropout, group.size)
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def train(

@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.reading import readable
 from adm.config.data import ROOTS, ImageSource
 from adm.data.sources.source import Source
 from adm.errors import UserError
@@ -64,12 +64,9 @@ def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
             shorter or longer than its header says.
     """
     opener = cast(Callable[[Path], BinaryIO], gzip.open if path.suffix == ".gz" else Path.open)
-    try:
-        with opener(path, "rb") as file:  # type: ignore[call-arg]
-            shape = _read_shape(path, file, num_axes)
-            content = _read_content(path, file, math.prod(shape))
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read, truncated or damaged ({error})") from error
+    with readable(path, "cannot be read, truncated or damaged"), opener(path, "rb") as file:  # type: ignore[call-arg]
+        shape = _read_shape(path, file, num_axes)
+        content = _read_content(path, file, math.prod(shape))
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 

@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adm.artifacts.manifest import sha256
-from adm.errors import UserError, brief
+from adm.artifacts.reading import readable
+from adm.errors import UserError
 from adm.metrics.intervals import TAIL
 from adm.report.metrics import read_log
 from adm.report.page.content import FOLDER, Content, Exhibit
@@ -109,10 +110,8 @@ def _table(exhibit: Exhibit) -> Shown:
 
 def _plain_table(path: Path, caption: str) -> str:
     """Print a table from its csv, without intervals and with more digits."""
-    try:
+    with readable(path, "is no readable csv"):
         printed = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: is no readable csv ({brief(error)})") from error
     return html_table(printed, caption, [True] * len(printed.columns))
 
 

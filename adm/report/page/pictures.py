@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adm.errors import UserError, brief
+from adm.artifacts.reading import readable
 from adm.report.figures import COLORS, DPI, STYLE
 
 CSS_INCH = 96
@@ -66,12 +66,10 @@ def picture(files: Mapping[str, Path], most: int) -> Picture | None:
 
 def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
     """Show a drawing as an image of a page; tell whether it holds pixels."""
-    try:
+    with readable(name, "is no drawing as this version writes it"):
         root = ElementTree.fromstring(content)  # noqa: S314
         points = (float(root.attrib[side].removesuffix("pt")) for side in ("width", "height"))
         width, height = (round(side * (CSS_INCH / 72)) for side in points)
-    except (ElementTree.ParseError, KeyError, ValueError) as error:
-        raise UserError(f"{name}: is no drawing as this version writes it ({brief(error)})") from error
     caption = root.findtext(".//{http://purl.org/dc/elements/1.1/}description") or ""
     has_pixels = root.find(".//{http://www.w3.org/2000/svg}image") is not None
     return Picture(_uri("svg+xml", content), width, height, caption), has_pixels
@@ -79,7 +77,7 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
 
 def _of_png(path: Path, most: int) -> Picture:
     """Show a png as an image of a page, reduced if it has more than `most` bytes."""
-    try:
+    with readable(path, "is no readable png"):
         content = path.read_bytes()
         is_reduced = len(content) > most
         with Image.open(BytesIO(content)) as opened:
@@ -91,8 +89,6 @@ def _of_png(path: Path, most: int) -> Picture:
                 written = BytesIO()
                 image.reduce(factor).save(written, "png", optimize=True)
                 content = written.getvalue()
-    except Exception as error:  # damaged bytes make PIL raise nearly anything
-        raise UserError(f"{path}: is no readable png ({brief(error)})") from error
     width, height = (round(side * CSS_INCH / DPI) for side in (width, height))
     return Picture(_uri("png", content), width, height, is_reduced=is_reduced)
 
