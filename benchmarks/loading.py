@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from adm.artifacts.manifest import provenance
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.params.data import DatasetParams
@@ -47,10 +48,11 @@ def photos(folder: Path, count: int) -> float:
 
 def store(folder: Path, **changes: object) -> Path:
     """Prepare the photos of a folder; return the artifact."""
-    section = {"source": "lsun", "root": str(folder / "photos"), "num_classes": 1, **changes}
+    values = {"source": "lsun", "root": str(folder / "photos"), "num_classes": 1, **changes}
+    section = DatasetParams.model_validate(values)
     out = folder / "-".join(map(str, changes.values()))
     if not out.exists():
-        prepare.run(DatasetParams.model_validate(section), out)
+        prepare.run(section, out, provenance("prepare", "", {"dataset": section}, {}, []))
     return out
 
 

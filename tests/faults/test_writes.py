@@ -8,11 +8,11 @@ import shutil
 import numpy as np
 import pytest
 from children import KILLED, Fault
+from making import write_batch
 from miniature import miniature_params
 
 from adm.params import load
 from adm.pipeline import Pipeline
-from adm.sampling.batch import write_batch
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 import yaml
 from inception_2015 import inception_2015
-from making import record
 from placement import META, OnlyOn
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
@@ -24,8 +23,8 @@ from adm.metrics.graph import FrozenGraph, Nodes
 from adm.metrics.inception import Inception
 from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.params import load
-from adm.params.data import DatasetParams
 from adm.pipeline import Pipeline
+from adm.pipeline.carrying import made_by
 
 EXECUTORS = {"torch": TorchGraph, "tensorflow": FrozenGraph}
 
@@ -335,16 +334,16 @@ def features(adm, tmp_path, root):
         content["resources"]["features"] = {"device": device}
         content["paths"] = {"results": str(tmp_path / "results")}
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-        job = Pipeline(load(tmp_path / "params.yaml")).find("features", "dataset/digits")
-        dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=4)
+        pipeline = Pipeline(load(tmp_path / "params.yaml"))
+        job = pipeline.find("features", "dataset/digits")
         for path in job.inputs.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(job.inputs["images"]) as folder:
             write_shards(folder, FOUR, np.zeros(4, np.int64), 4)
-            write_manifest(folder, record("prepare", {"dataset": dataset}, {}, []))
+            write_manifest(folder, made_by(pipeline.makers[job.inputs["images"]]))
         with new_folder(job.inputs["graph"]) as folder:
             (folder / GRAPH).write_bytes(graph.read_bytes())
-            write_manifest(folder, record("adopt", {"dataset": dataset}, {}, []))
+            write_manifest(folder, made_by(pipeline.makers[job.inputs["graph"]]))
         return job, *adm(*job.command, "--params", tmp_path / "params.yaml")
 
     return run
