@@ -1,53 +1,35 @@
-"""The JSON schema of params files as people write them; editors use it to complete keys and to underline mistakes.
+"""The JSON schema of params files as people write them: by it editors complete keys, and underline most mistakes.
 
-It is the schema of written-out files plus everything that writing out removes: bases, defaults, likeness, variants,
-sweeps, seeds, iterations, roles, roots of URLs, and null, which removes an entry of a base. It requires nothing: what
-an entry lacks, a base, a default, a sweep or the paper may give. `adm check` reports what is missing.
+It is the schema of written-out files, and what writing out removes, of which it knows the names alone. It requires
+nothing: what an entry lacks, a base, a default, a sweep or the paper may give. `adm check` tells every mistake.
 """
 
 import json
-from typing import Any, Literal, get_args
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from adm.config.base import OWN, Config, Seed, introduced_defaults
+from adm.config.base import OWN, Config, introduced_defaults
 from adm.config.marks import sections_of
 from adm.paper import claims as claims_of_paper
 from adm.params.claims import roles_of_claim
-from adm.params.entries import DEFAULTS, ITERATION, LIKE, PUBLISHED, ROLES, SEEDS, added_fields
+from adm.params.entries import DEFAULTS, ITERATION, LIKE, ROLES, SEEDS, added_fields
 from adm.params.expansion import ROOT
 from adm.params.reading import BASE, SWEEP, VARIANTS
-from adm.params.references import KEY, NAMES
+from adm.params.references import NAMES
 from adm.params.schema import Params, kinds_of_entries, params_class
 from adm.params.section import Section
-from adm.params.tables import KINDS, AnyTableParams
 
 Schema = dict[str, Any]
 
-DOTTED = "^[a-z_]+([.][a-z_]+)+$"
-"""Fields within fields, as `network.channels`."""
-
-Role = str | list[str] | dict[Literal["none"], str] | None
-Seeds = list[Seed] | dict[Literal["weights", "data", "noise"], Seed | list[Seed]] | None
-
-DESCRIBED: dict[str, Schema] = {
-    "Axis": {
-        "type": "array",
-        "minItems": 1,
-        "items": {"not": {"type": "object"}},
-        "description": "Values, an entry each.",
-    },
-    "Role": {
-        "description": "A key, several keys, or the reason why this scale has none.",
-        **TypeAdapter(Role).json_schema(),
-    },
-    "Seeds": {
-        "description": "Trains a copy from each seed; a run of it becomes a run of each, and its key their group's.",
-        **TypeAdapter(Seeds).json_schema(),
-    },
+SHORTHAND = {
+    LIKE: "Another entry of the section, whose fields this one has besides its own.",
+    VARIANTS: "Writes the entry once for each name, as KEY-name, with what changes.",
+    SWEEP: "Writes the entry once for each value of a field, or for each choice of several fields'.",
+    SEEDS: "Trains a copy from each seed; a run of it becomes a run of each, and its key their group's.",
+    ITERATION: "With a model as checkpoint: the one at this iteration, in place of its last.",
 }
-"""What a written-out file has not, by its name in the schema."""
+"""What an entry may have that a written-out one has not."""
 
 
 def render() -> str:
@@ -62,20 +44,12 @@ def render() -> str:
         for pattern, entry in entries.get("patternProperties", {}).items():  # null takes away an entry of a base
             entries["patternProperties"][pattern] = _or_null(entry)
     for name, kind in kinds_of_entries().items():
+        added = {field: {"description": SHORTHAND[field]} for field in (LIKE, VARIANTS, *added_fields(name))}
         for one in sections_of(kind):
-            _add_shorthand(name, one, definitions[one.__name__])
-    tables = {kind: one for one in get_args(AnyTableParams) for kind in get_args(one.model_fields["kind"].annotation)}
-    sections["tables"]["properties"] = {key: _or_null(_reference(tables[kind])) for key, kind in KINDS.items()}
-    ((pattern, definitions["AnyClaim"]),) = sections["claims"]["patternProperties"].items()
-    claim = {"$ref": "#/definitions/AnyClaim"}
-    sections["claims"]["patternProperties"] = {pattern: claim}
-    sections["claims"]["properties"] = {
-        key: {"description": paper["statement"], "allOf": [claim]} for key, paper in claims_of_paper().items()
-    }
-    definitions["PublishedSection"]["properties"] = {
-        **{part: _or_null(entries) for part, entries in published.items()},
-        ROOT: {"type": "string", "pattern": "/$", "description": "Stands before every URL that has no scheme."},
-    }
+            definitions[one.__name__]["properties"] |= added
+    for part, entries in published.items():
+        published[part] = _or_null(entries)
+    published[ROOT] = {"type": "string", "description": "Stands before every URL that has no scheme."}
     whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",  # the dialect that most editors support
         "title": "A params file",
@@ -83,11 +57,15 @@ def render() -> str:
         "properties": {
             BASE: {"type": "string", "minLength": 1, "description": "A params file that this one differs from."},
             **{name: _or_null(section) for name, section in sections.items()},
-            ROLES: _or_null(_roles()),
-            DEFAULTS: _or_null(_defaults()),
+            ROLES: _or_null(_mapping("What claims of adm/paper/claims.yaml compare, by their roles.", _roles())),
+            DEFAULTS: _or_null(
+                _mapping(
+                    "By sections, fields of all their entries.", [name.partition(".")[0] for name in kinds_of_entries()]
+                )
+            ),
         },
         "additionalProperties": False,
-        "definitions": dict(sorted({**definitions, **DESCRIBED}.items())),
+        "definitions": dict(sorted(definitions.items())),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
@@ -135,73 +113,18 @@ def _cleaned(part: Any) -> Any:
     return cleaned
 
 
-def _add_shorthand(section: str, kind: type[BaseModel], entry: Schema) -> None:
-    """Add what an entry may have that a written-out one has not."""
-    fields, axis, added = entry["properties"], {"$ref": "#/definitions/Axis"}, added_fields(section)
-    if ITERATION in added:
-        about = "With a model as checkpoint: the one at this iteration, in place of its last."
-        fields[ITERATION] = {"type": "integer", "exclusiveMinimum": 0, "description": about}
-    if SWEEP in added:
-        about = "Writes the entry once for each value of a field, or for each choice of several fields'."
-        fields[SWEEP] = _or_null(_mapping(about, dict.fromkeys(fields, axis), {DOTTED: axis}))
-    if SEEDS in added:
-        fields[SEEDS] = {"$ref": "#/definitions/Seeds"}
-    own = {field: {"$ref": f"#/definitions/{kind.__name__}/properties/{field}"} for field in fields}
-    change = {"type": "object", "properties": own, "patternProperties": {DOTTED: {}}, "additionalProperties": False}
-    fields[LIKE] = _or_null(
-        {"type": "string", "description": "Another entry of the section, whose fields this one has besides its own."}
-    )
-    about = "Writes the entry once for each name, as KEY-name, with what changes."
-    fields[VARIANTS] = _or_null(_mapping(about, {}, {f"^{KEY.pattern}$": _or_null(change)}))
+def _roles() -> list[str]:
+    return [role for claim in claims_of_paper().values() for role in roles_of_claim(claim)]
 
 
-def _mapping(description: str, properties: Schema, patterns: Schema) -> Schema:
-    """Give a mapping of one value or more."""
+def _mapping(description: str, keys: list[str]) -> Schema:
+    """Describe a mapping of some keys to anything."""
     return {
         "description": description,
         "type": "object",
-        "minProperties": 1,
-        **({"properties": properties} if properties else {}),
-        "patternProperties": patterns,
+        "properties": {key: {} for key in dict.fromkeys(keys)},
         "additionalProperties": False,
     }
-
-
-def _defaults() -> Schema:
-    """Give the fields that a file may give to all entries of a section."""
-    sections: Schema = {}
-    for section, kind in kinds_of_entries().items():
-        sections[section] = {
-            "description": f"What entries of {section} have that say nothing else.",
-            "type": "object",
-            "anyOf": [_reference(one) for one in sections_of(kind)],
-            "not": {"anyOf": [{"required": [field]} for field in (LIKE, VARIANTS, SWEEP)]},
-        }
-    parts = {name.removeprefix(PUBLISHED): sections.pop(name) for name in [*sections] if name.startswith(PUBLISHED)}
-    sections["published"] = {"type": "object", "properties": parts, "additionalProperties": False}
-    about = "By sections, fields of all their entries; an entry's own fields win, and mappings are merged."
-    return {"description": about, "type": "object", "properties": sections, "additionalProperties": False}
-
-
-def _roles() -> Schema:
-    """Tell who plays the roles of the paper's claims, each with the claims that name it."""
-    claims: dict[str, list[str]] = {}
-    for key, claim in claims_of_paper().items():
-        for name in roles_of_claim(claim):
-            claims.setdefault(name, []).append(key)
-    return {
-        "description": "The runs, models and studies that claims of adm/paper/claims.yaml compare.",
-        "type": "object",
-        "properties": {
-            name: {"description": f"Of {', '.join(keys)}.", "allOf": [{"$ref": "#/definitions/Role"}]}
-            for name, keys in claims.items()
-        },
-        "additionalProperties": False,
-    }
-
-
-def _reference(section: type[BaseModel]) -> Schema:
-    return {"$ref": f"#/definitions/{section.__name__}"}
 
 
 def _or_null(schema: Schema) -> Schema:

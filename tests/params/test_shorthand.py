@@ -3,11 +3,9 @@
 import re
 
 import pytest
-import yaml
 
 from adm.paper import claims as claims_of_paper
 from adm.params import UserError, load
-from adm.params.json_schema import render
 from adm.pipeline import Pipeline
 
 SMALL = """
@@ -433,8 +431,3 @@ def test_shipped_files_need_no_merges_of_yaml(root):
     files = [root / "params.yaml", *root.glob("scales/*.yaml"), *root.glob("scales/*/params.yaml")]
     assert len(files) == 6
     assert [file.name for file in files if "<<" in file.read_text(encoding="utf-8")] == []
-
-
-def test_the_schema_tells_what_roles_there_are():
-    roles = yaml.safe_load(render())["properties"]["roles"]["anyOf"][0]["properties"]
-    assert "gan-fid" in roles["gan"]["description"]
