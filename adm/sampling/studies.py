@@ -170,9 +170,11 @@ def read_study(kind: type[S], folder: Path) -> S:
     same_rows: dict[str, list[str]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if name in kind.__annotations__:
-            (_, dtype), axes = get_args(hint.__origin__), hint.__metadata__[0].split()
+            # Up to numpy 2.4 an NDArray is of a shape and a dtype of a scalar, from 2.5 on of the scalar alone.
+            *_, scalar = get_args(hint.__origin__)
+            axes = hint.__metadata__[0].split()
             lengths_of_axes = (int(axis) if axis.isdigit() else None for axis in axes)
-            expected[name] = np.dtype(*get_args(dtype)).name, tuple(lengths_of_axes)
+            expected[name] = np.dtype(*(get_args(scalar) or [scalar])).name, tuple(lengths_of_axes)
             same_rows.setdefault(axes[0], []).append(name)
     arrays = read_npz(folder / kind.file, expected)
     for names in same_rows.values():
