@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.manifest import read_manifest
+from adm.artifacts.manifest import read_manifest, read_record
 from adm.artifacts.reading import names_in_npz, read_npy, read_npz
 from adm.artifacts.streaming import write_npys, write_npz_rows
 from adm.errors import UserError
@@ -37,6 +37,24 @@ def read_features(folder: Path) -> Features:
     if len({len(rows) for rows in arrays}) > 1:
         raise UserError(f"{folder}: holds {', '.join(LAYERS)} of different numbers of images")
     return Features(*arrays)
+
+
+def require_same_graph(features: Path, *others: Path) -> None:
+    """Refuse features that cannot be compared with other features, or with a reference.
+
+    Raises:
+        UserError: They were computed with different graphs.
+    """
+    for other in others:
+        if graph_of(other) not in (None, graph_of(features)):
+            raise UserError(f"{features}: holds features of another graph than those behind {other}")
+
+
+def graph_of(folder: Path) -> str | None:
+    """The identity of the graph behind features or a reference; None for published statistics, which do not name it."""
+    record = read_record(folder)
+    graph: str | None = record.facts.get("graph", record.inputs.get("graph"))
+    return graph
 
 
 def write_reference(

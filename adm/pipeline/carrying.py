@@ -7,14 +7,16 @@ A verb that is called by hand refuses stale inputs, but for those that other cod
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from adm.artifacts.code import code_of_record
-from adm.artifacts.manifest import MadeBy, differing, fingerprint, identity, provenance, read_record
+from adm.artifacts.manifest import MadeBy, Manifest, differing, fingerprint, identity, provenance, read_record
 from adm.artifacts.seal import read_made_with
+from adm.config.base import Config
 from adm.errors import UserError, some
 from adm.params.schema import Sections
 from adm.pipeline.arguments import arguments
@@ -29,13 +31,23 @@ def carry_out(pipeline: Pipeline, job: Job, environment: SimpleNamespace) -> Non
     """Execute the stage of a job; `environment` is what `adm.pipeline.arguments` takes.
 
     Raises:
-        UserError: An input is stale, or the stage fails.
+        UserError: An input, or what it is made from, is stale, or the stage fails.
     """
-    for path in job.inputs.values():
-        if (maker := pipeline.makers.get(path)) is None or not path.exists():
+    # The page tells itself what is out of date.
+    ancestors, seen, identify = (
+        [] if job.kind.name == "report" else [*job.inputs.values()],
+        set(),
+        cache(identity_if_any),
+    )
+    for path in ancestors:
+        if path in seen or (maker := pipeline.makers.get(path)) is None:
+            continue
+        seen.add(path)
+        ancestors += maker.inputs.values()
+        if not path.exists():
             continue  # a stage tells of inputs that it lacks
-        if why := [each for each in stale(maker, path, identity_if_any, missing_too=False) if each != CODE]:
-            again = f"make it again: adm {' '.join(maker.command)}"
+        if why := [each for each in stale(maker, path, identify, missing_too=False) if each != CODE]:
+            again = f"make it again: adm {maker.kind.made_by.replace('_', '-')} {maker.argument}".rstrip()
             raise UserError(f"{path}: is out of date ({some(why, separator='; ')}); {again}")
     environment.made_by = made_by(job)
     stage: Any = import_module(job.kind.stage)
@@ -47,7 +59,7 @@ def made_by(job: Job) -> MadeBy:
 
     An excerpt of the params file is left out, as the inputs tell what it says. So are shards: a run does not tell them.
     """
-    if not tells(job, next(iter(job.outputs.values()))) and "json" not in job.outputs:
+    if not {"out", "json"} & job.outputs.keys():
         return {}
     sections = {name: section for name, section in job.sections.items() if not isinstance(section, Sections)}
     return provenance(job.kind.made_by, job.code, sections, _made_from(job), job.kind.libraries)
@@ -78,7 +90,7 @@ def stale(
         UserError: Its record is missing or damaged.
     """
     if path == job.outputs.get("log"):
-        if read_made_with(path) != fingerprint(job.values):
+        if read_made_with(path) not in (fingerprint(job.values), _earlier_mark(job)):
             yield "it is of another training: the params differ"
         return
     if not tells(job, path):
@@ -89,11 +101,7 @@ def stale(
         return
     if code_of_record(record.stage, record.code) != job.triggers["code"]:
         yield CODE
-    values = job.triggers["params"]
-    # Records of earlier versions lack some sections, and tell runs, models and claims by their own keys.
-    for entries in ("runs", "models", "claims"):
-        values = {**values.get(entries, {}), **values}
-    yield from changed_values(({"asked": {}} if "asked" in values else {}) | record.params, values)
+    yield from changed_values(*_sections(job, record))
     made_from = _made_from(job)
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
     for name, source in made_from.items():
@@ -106,7 +114,7 @@ def stale(
 
 def changed_values(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     """Yield what differs between sections that a record tells of and those of the params file."""
-    for key, made_with, value in differing(found, {name: wanted.get(name, {}) for name in found}):
+    for key, made_with, value in differing(found, wanted):
         yield f"params: {key} {made_with} -> {value}"
 
 
@@ -116,6 +124,33 @@ def identity_if_any(path: Path) -> str | None:
         return identity(path)
     except UserError:
         return None
+
+
+def _sections(job: Job, record: Manifest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the sections that a record tells of, and those that it should tell of.
+
+    Earlier versions left some sections out, and told runs, models and claims by their own keys.
+    """
+    told = record.params
+    values = {name: one for name, one in job.values.items() if not isinstance(job.sections[name], Sections)}
+    if record.code == job.code:
+        return told, values
+    for entries in ("runs", "models", "claims"):
+        by_key = {key: told[key] for key in values.get(entries, ()) if key in told}
+        if by_key and entries not in told:
+            told = {**{key: one for key, one in told.items() if key not in by_key}, entries: by_key}
+    return told, {name: value for name, value in values.items() if name in (*told, "asked")}
+
+
+def _earlier_mark(job: Job) -> str:
+    """Return the mark that earlier versions left in training logs: of two sections, with fields as declared."""
+
+    def ordered(section: Config) -> dict[str, Any]:
+        values, own = section.values(), vars(section)
+        fields = (name for name in type(section).model_fields if name in values)
+        return {name: ordered(own[name]) if isinstance(own[name], Config) else values[name] for name in fields}
+
+    return fingerprint({name: ordered(job.sections[name]) for name in ("segment", "model")})
 
 
 def _made_from(job: Job) -> dict[str, Path]:

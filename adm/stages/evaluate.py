@@ -6,7 +6,7 @@ from adm.artifacts.manifest import MadeBy, read_manifest, read_record
 from adm.config.data import GraphParams
 from adm.config.metrics import AskedParams, computed
 from adm.config.sampling import Batch, GanSampling
-from adm.metrics.batches import read_features, read_reference
+from adm.metrics.batches import read_features, read_reference, require_same_graph
 from adm.metrics.scores import MetricInputs, write_score
 from adm.metrics.statistics import feature_statistics
 
@@ -28,11 +28,13 @@ def run(
     images.
 
     Raises:
-        UserError: There are too few samples, or an input is damaged.
+        UserError: There are too few samples, features are of several graphs, or an input is damaged.
 
     Source: Stein et al. 2023, "Exposing flaws of generative model evaluation metrics", for further extractors.
     """
     samples, real = read_features(inputs["features"]), read_features(inputs["reference_features"])
+    others = {"reference_features", "dataset_features" if extractor else "reference"} & inputs.keys()
+    require_same_graph(inputs["features"], *(inputs[name] for name in sorted(others)))
     if extractor is None:
         pool, spatial, held_out = read_reference(inputs["reference"])
         found = MetricInputs(samples, pool, spatial, real, held_out)

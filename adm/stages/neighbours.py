@@ -9,7 +9,7 @@ from adm.artifacts.manifest import MadeBy
 from adm.artifacts.streaming import CHUNK, stretches
 from adm.data.shards import ImageShards
 from adm.errors import UserError, about
-from adm.metrics.batches import read_features
+from adm.metrics.batches import read_features, require_same_graph
 from adm.metrics.distances import nearest
 from adm.params.studies import NeighboursParams
 from adm.sampling.batch import read_batch
@@ -24,6 +24,7 @@ def run(neighbours: NeighboursParams, inputs: dict[str, Path], out: Path, made_b
     Raises:
         UserError: The dataset is too small.
     """
+    require_same_graph(inputs["features"], inputs["dataset_features"])
     samples = read_batch(inputs["samples"])[0]
     data = ImageShards(inputs["data"], samples.shape[1])
     fake = read_features(inputs["features"])

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from adm.artifacts.manifest import MadeBy, read_manifest
+from adm.artifacts.manifest import MadeBy, identity, read_manifest
 from adm.config.data import GraphParams
 from adm.config.respacing import respaced_timesteps, rounds_of
 from adm.data.batches import check_labels, choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError, about
-from adm.metrics.batches import GRAPH, read_reference
+from adm.metrics.batches import GRAPH, graph_of, read_reference
 from adm.metrics.executors import open_graph
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
@@ -64,6 +64,8 @@ def run(
     classifier = load_network(inputs["classifier"], classifier_model, place) if classifier_model else None
     networks = model, network, classifier, class_count(model, classifier_model) or 1
     read_manifest(inputs["graph"])
+    if graph_of(inputs["reference"]) not in (None, identity(inputs["graph"])):
+        raise UserError(f"{inputs['reference']}: is of another graph than {inputs['graph']}")
     real, *_ = read_reference(inputs["reference"])
     total, most = len(respaced_timesteps(model.noise.timesteps, run.steps)), model.noise.timesteps // schedule.sections
     candidates = draw_members(schedule.seed, schedule.candidates, total, schedule.sections, most, schedule.known)

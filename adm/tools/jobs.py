@@ -20,7 +20,7 @@ from adm.errors import accepted, some
 from adm.params import Params, UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
-from adm.pipeline.carrying import CODE, changed_values, identity_if_any, stale
+from adm.pipeline.carrying import CODE, changed_values, identity_if_any, stale, tells
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,13 @@ def states(pipeline: Pipeline) -> dict[str, State]:
         inputs = {path: found[pipeline.makers[path].name].word for path in job.inputs.values()}
         if job.kind.name == "resolve":
             why = list(_changes_of_resolved(job, pipeline))
-        elif "out" not in job.outputs:
-            why = list(_changes_of_shown(job, inputs))
-        else:
+        elif any(tells(job, path) for path in job.outputs.values()):
             try:
-                why = list(stale(job, job.out, identify, inputs=inputs))
+                why = [each for path in job.outputs.values() for each in stale(job, path, identify, inputs=inputs)]
             except UserError as error:
                 why = [str(error)]
+        else:
+            why = list(_changes_of_shown(job, inputs))
         found[name] = State("stale", why) if why else State("there")
     return found
 

@@ -62,8 +62,8 @@ class Scored:
             write_shards(path, images, np.arange(40) % 2, DATASET.shard_size)
             write_manifest(path, record("prepare", {"dataset": DATASET}, {}, []))
 
-    def features(self, name, images, count=NUM_SAMPLES, logits=None):
-        inputs = {"images": self.folder / images, "graph": self.folder / "graph"}
+    def features(self, name, images, count=NUM_SAMPLES, graph="graph", logits=None):
+        inputs = {"images": self.folder / images, "graph": self.folder / graph}
         arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
         with new_folder(self.folder / name) as path:
             for layer, shape in arrays.items():
@@ -108,6 +108,19 @@ def test_another_number_of_samples_than_asked_for_is_refused(scored, count):
 def test_features_of_unequal_length_are_refused(scored):
     scored.features("features", "samples", logits=NUM_SAMPLES - 4)
     assert "different numbers of images" in scored.refusal()
+
+
+def test_features_of_another_graph_are_refused(scored):
+    scored.features("features", "samples", graph="samples")
+    assert scored.refusal().startswith("features: holds features of another graph than those behind")
+
+
+def test_a_reference_of_another_graph_is_refused(scored):
+    scored.features("dataset_features", "data", 40, graph="samples")
+    scored.reference("reference", AGAINST, "dataset_features", "data")
+    message = scored.refusal()
+    assert message.startswith("features: holds features of another graph than those behind")
+    assert message.endswith("reference")
 
 
 def test_a_metric_that_is_not_finite_is_refused(scored, monkeypatch):

@@ -50,7 +50,7 @@ def score():
             "metrics": (found := dict.fromkeys([*METRICS, *errors], value) | metrics),
             "jackknife": {name: between(found[name] - 0.5, found[name] + 0.5) for name in intervals},
             "num_samples": params.scored[run].num_samples,
-            "made_by": record("evaluate", {"run": params.scored[run]}, {}, []),
+            "made_by": record("evaluate", {"run": params.scored[run], "reference": params.reference_of(run)}, {}, []),
         }
 
     return content
@@ -74,7 +74,10 @@ def write_sizes():
     """Write the sizes of all models, the same of each, into a folder: `write_sizes(folder, params, parameters=1)`."""
 
     def write(folder, params, **size):
-        content = {"models": dict.fromkeys(params.models, size), "made_by": record("sizes", params.models, {}, [])}
+        content = {
+            "models": dict.fromkeys(params.models, size),
+            "made_by": record("sizes", {"models": params.models}, {}, []),
+        }
         write_sealed_json(folder / "sizes.json", content)
 
     return write

@@ -9,7 +9,7 @@ from damage import swap
 from fabricated import fabricate
 
 from adm.artifacts.manifest import MANIFEST
-from adm.artifacts.seal import read_sealed_json, write_sealed_json
+from adm.artifacts.seal import read_sealed_json, write_sealed_csv, write_sealed_json
 from adm.errors import UserError
 from adm.params import load
 from adm.pipeline import Pipeline, carrying
@@ -121,3 +121,48 @@ def test_what_was_made_of_another_input_is_refused_and_one_that_is_gone_is_not_a
     graph.rename(graph.with_name("aside"))
     assert carried(job) == ""
     graph.with_name("aside").rename(graph)
+
+
+def test_a_record_that_leaves_a_section_out_is_refused_unless_an_earlier_version_wrote_it(fabricated, carried, kept):
+    job = fabricated.of_kind("evaluate")[0]
+    path = job.inputs["features"]
+    kept(path)
+    record = read_sealed_json(path / MANIFEST)
+    write_sealed_json(path / MANIFEST, {**record, "params": {}})
+    assert "params: extractor" in carried(job)
+    write_sealed_json(path / MANIFEST, {**record, "params": {}, "code": "0" * 64})
+    assert "params: " not in carried(job)
+
+
+def test_what_an_input_is_made_from_is_looked_at_too(fabricated, carried, kept):
+    job = fabricated.jobs["table/table_8"]
+    evaluate = fabricated.makers[next(path for name, path in job.inputs.items() if name.startswith("metrics/"))]
+    samples = fabricated.makers[evaluate.inputs["features"]].inputs["images"]
+    checkpoint = fabricated.makers[samples].inputs["checkpoint"]
+    kept(checkpoint)
+    record = read_sealed_json(checkpoint / MANIFEST)
+    record["params"]["model"]["planted"] = 99
+    write_sealed_json(checkpoint / MANIFEST, record)
+    # The samples are older than the record, so they are told, too; whichever is told, the table is not made.
+    assert "is out of date" in carried(job)
+    assert carried(fabricated.of_kind("report")[0]) == ""
+
+
+def test_a_shard_is_marked_with_what_its_run_tells(fabricated):
+    pipeline = Pipeline(fabricated.params, 2, fabricated.root)
+    shards = pipeline.of_kind("sample_shard")
+    assert shards
+    for shard in shards:
+        told = carrying.made_by(shard)
+        assert told == carrying.made_by(pipeline.jobs[f"gather/{shard.key}"])
+        assert told["params"]["run"] == shard.values["run"]
+
+
+def test_a_training_log_of_an_earlier_version_is_of_its_training(fabricated, carried, kept):
+    job = fabricated.of_kind("train")[0]
+    log = job.outputs["log"]
+    kept(log)
+    text = "step,seconds,images_per_second,loss\n1,1,1,1\n"
+    for mark, told in ((carrying._earlier_mark(job), []), ("0" * 16, ["it is of another training: the params differ"])):
+        write_sealed_csv(log, text, mark)
+        assert list(carrying.stale(job, log, carrying.identity_if_any)) == told
