@@ -11,6 +11,8 @@ from children import KILLED, Fault
 from making import write_batch
 from miniature import miniature_params
 
+from adm.artifacts.manifest import MANIFEST
+from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.params import load
 from adm.pipeline import Pipeline
 
@@ -91,6 +93,9 @@ def inputs(children, write_params, tmp_path_factory):
         model = {"checkpoint": "adm-128", "classifier": "classifier"}[name]
         assert children.run("init", model, folder=folder).code == 0
         path.with_name(f"{model}-0").rename(path)
+        # As if it were trained, from what is gone since.
+        record = read_sealed_json(path / MANIFEST) | {"stage": "train", "params": pipeline.makers[path].values}
+        write_sealed_json(path / MANIFEST, record)
     section, samples = pipeline.params.runs["scale-2"], pipeline.path("sample", "scale-2")
     images = np.zeros((section.num_samples, 8, 8, 3), np.uint8)
     samples.parent.mkdir()
