@@ -37,7 +37,7 @@ def carry_out(pipeline: Pipeline, job: Job, environment: SimpleNamespace) -> Non
     ancestors, seen, identify = (
         [] if job.kind.name == "report" else [*job.inputs.values()],
         set(),
-        cache(identity_if_any),
+        cache(identity),
     )
     for path in ancestors:
         if path in seen or (maker := pipeline.makers.get(path)) is None:

@@ -28,6 +28,7 @@ from adm.params import load
 from adm.config.registry import rows_in
 from adm.pipeline import Pipeline
 from adm.pipeline.arguments import arguments
+from adm.pipeline.carrying import made_by
 from adm.pipeline.exhibits import content_of_page
 
 pipeline, elsewhere, here, found = Pipeline(load("params.yaml"), 1), Path(sys.argv[1]), str(PACKAGE) + "/", {}
@@ -51,7 +52,8 @@ for job in jobs:
     moved = replace(job, root=elsewhere)
     environment = SimpleNamespace(device="cpu", timeout_seconds=60, curves=elsewhere / "curves", every=50,
         execution=pipeline.params.execution, content=content_of_page(pipeline, Path("params.yaml"), {}))
-    stage = importlib.import_module(f"adm.stages.{job.kind.verb}").run
+    environment.made_by = made_by(job)
+    stage = importlib.import_module(job.kind.stage).run
     given = arguments(stage, moved, environment)
     threading.setprofile(called)
     sys.setprofile(called)
