@@ -138,8 +138,7 @@ def test_other_params_are_found(clone, adm):
     exit_code, _, err = adm("publish", "--check")
     assert (exit_code, err.count("\n")) == (2, 1)
     assert f"{publish.ARCHIVE}: metrics/scale-" in err
-    assert "was made with seed " in err
-    assert "but the params file has 7" in err
+    assert "is out of date (params: run.seed its default -> 7)" in err
 
 
 def without_a_score(files):
