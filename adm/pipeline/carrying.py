@@ -3,7 +3,8 @@
 There is one notion of stale. An artifact tells in its record by which code, with which values of the params file and
 from which inputs it was made; it is stale where its job has others today. The code and the values are the job's
 triggers, which Snakemake compares and which `resolve` writes for DVC, so both engines do the stale jobs and no others.
-A verb that is called by hand refuses stale inputs, but for those that other code made.
+A verb that is called by hand refuses stale inputs, and stale artifacts that these are made from, but for those that
+other code made.
 """
 
 from collections.abc import Callable, Iterator, Mapping
