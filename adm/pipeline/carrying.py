@@ -34,25 +34,27 @@ def carry_out(pipeline: Pipeline, job: Job, environment: SimpleNamespace) -> Non
     Raises:
         UserError: An input, or what it is made from, is stale, or the stage fails.
     """
-    # The page tells itself what is out of date.
-    ancestors, seen, identify = (
-        [] if job.kind.name == "report" else [*job.inputs.values()],
-        set(),
-        cache(identity),
-    )
-    for path in ancestors:
-        if path in seen or (maker := pipeline.makers.get(path)) is None:
+    if job.kind.name != "report":  # the page tells what is out of date
+        _check_ancestors(pipeline, job)
+    environment.made_by = made_by(job)
+    stage: Any = import_module(job.kind.stage)
+    stage.run(**arguments(stage.run, job, environment))
+
+
+def _check_ancestors(pipeline: Pipeline, job: Job) -> None:
+    """Refuse a stale artifact among the inputs of a job, those of its inputs, and so on; the nearest is told."""
+    waiting, seen, identify = [*job.inputs.values()], set[Path](), cache(identity)
+    for path in waiting:
+        maker = pipeline.makers.get(path)
+        if path in seen or maker is None:
             continue
         seen.add(path)
-        ancestors += maker.inputs.values()
+        waiting += maker.inputs.values()
         if not path.exists():
             continue  # a stage tells of inputs that it lacks
         if why := [each for each in stale(maker, path, identify, missing_too=False) if each != CODE]:
             again = f"make it again: adm {maker.kind.made_by.replace('_', '-')} {maker.argument}".rstrip()
             raise UserError(f"{path}: is out of date ({some(why, separator='; ')}); {again}")
-    environment.made_by = made_by(job)
-    stage: Any = import_module(job.kind.stage)
-    stage.run(**arguments(stage.run, job, environment))
 
 
 def made_by(job: Job) -> MadeBy:
@@ -67,7 +69,7 @@ def made_by(job: Job) -> MadeBy:
 
 
 def tells(job: Job, path: Path) -> bool:
-    """Tell whether an output of a job records what made it: folders and files of JSON do, and training logs."""
+    """Tell whether an output of a job records what made it: folders do, but for shards, and files of JSON."""
     return path == job.outputs.get("out", job.outputs.get("json")) and path.suffix != ".npz"
 
 
@@ -82,13 +84,13 @@ def stale(
 
     Args:
         job: What makes it.
-        path: Of those that the job makes; of one that records nothing there is nothing to tell.
-        identify: Identifies an artifact; None if it is missing or damaged.
+        path: Of those that the job makes: one that tells, or a training log; of others there is nothing to say.
+        identify: Identifies an artifact.
         missing_too: Whether inputs that are not there any more count.
         inputs: The words of the states of its inputs; those that are "there" are identified. All are if not given.
 
     Raises:
-        UserError: Its record is missing or damaged.
+        UserError: Its record is missing or damaged, or an input cannot be identified.
     """
     if path == job.outputs.get("log"):
         if read_made_with(path) not in (fingerprint(job.values), _earlier_mark(job)):

@@ -223,7 +223,7 @@ def read_draws(params: Sections, groups: Sequence[str], metric: str, inputs: Inp
         inputs: Artifacts that include the "metrics" of every run.
 
     Raises:
-        UserError: A file is missing, or belongs to a run with another section.
+        UserError: A file is missing, or holds no such metric.
         ValueError: A run has too few samples for the metric.
     """
     runs = [params.members(group) for group in groups]

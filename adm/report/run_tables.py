@@ -2,7 +2,7 @@
 
 What builds a table of the paper takes the paper's table, the sections of the params file that it rests on, the table's
 own section, with as many rows as the paper's table, and the artifacts that `adm.params.needs` names. It raises a
-UserError if an artifact is missing, or was made with other sections.
+UserError if an artifact is missing or malformed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

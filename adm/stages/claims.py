@@ -23,7 +23,7 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
         made_by: What the JSON records.
 
     Raises:
-        UserError: An artifact that a claim needs is missing, malformed, made with another section or not comparable.
+        UserError: An artifact that a claim needs is missing, malformed or not comparable.
     """
     evidence = read_evidence(read, list(claims.values()), artifacts)
     with about():

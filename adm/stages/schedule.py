@@ -51,7 +51,7 @@ def run(
 
     Raises:
         UserError: The dataset has too few images, or labels that the network does not have; a term of the bound is not
-            finite; another process does the same search.
+            finite; the reference is of another graph; another process does the same search.
     """
     make_deterministic(schedule.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device))

@@ -38,7 +38,7 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         out: The path without its ending.
 
     Raises:
-        UserError: An artifact that the table needs is missing, was made with other sections, or does not fit.
+        UserError: An artifact that the table needs is missing, or does not fit.
     """
     with about(f"tables.{key}"):
         if isinstance(table, OwnTableParams):

@@ -112,7 +112,7 @@ def _changes_of_resolved(job: Job, pipeline: Pipeline) -> Iterator[str]:
 
 
 def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
-    """Yield why a table, a figure or the claims are stale: by times, and by what `resolve` last wrote of them."""
+    """Yield why a table, a figure or the page is stale: by times, and by what `resolve` last wrote of it."""
     trigger = job.root / "jobs" / f"{job.name}.json"
     if trigger.is_file():
         last = read_json(trigger)
