@@ -252,18 +252,14 @@ def check(
     """Check a params file, and tell which claims it does not test."""
     from adm.dvc_file import NAME, check_stages
     from adm.params.claims import not_tested
-    from adm.params.configurations import told_apart_by_schedules
 
     pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
     if dvc:
         check_stages(stages, params, pipeline)
-    claims, untested = pipeline.params.claims, not_tested(pipeline.params.claims)
-    print(f"{params}: {len(pipeline.jobs)} jobs; {len(claims) - len(untested)} of {len(claims)} claims are tested")
+    count, untested = len(pipeline.params.claims), not_tested(pipeline.params.claims)
+    print(f"{params}: {len(pipeline.jobs)} jobs; {count - len(untested)} of {count} claims are tested")
     for key, reason in untested.items():
         print(f"  not tested: {key}: {reason}")
-    for key, claim in claims.items():
-        for run, other in told_apart_by_schedules(pipeline.params, claim):
-            print(f"  tested, unless a search finds the same timesteps for {run} and {other}: {key}")
     if not dvc and stages.exists():
         try:
             check_stages(stages, params, pipeline)

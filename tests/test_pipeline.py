@@ -114,7 +114,6 @@ class TestEveryScale:
             "neighbours": params.neighbours,
             "vary": params.variations,
             "likelihood": params.likelihoods,
-            "schedule": params.schedules,
         }
         for rule, wanted in keys.items():
             assert sorted(job.key for job in pipeline.of_kind(rule)) == sorted(wanted), rule

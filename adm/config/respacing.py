@@ -1,11 +1,10 @@
-"""Respacing: which of the training timesteps a sampler visits, which of them are guided, and families of schedules."""
+"""Respacing: which of the training timesteps a sampler visits, and which of them are guided."""
 
 import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 STEPS_PATTERN = r"^((ddim|logsnr|rho)[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
 """What a schedule of sampling steps looks like."""
@@ -29,12 +28,6 @@ def root_of(sigma: float) -> float:
 
 WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
-
-KEPT = 4
-"""A round of a search keeps one of so many members for the next, which looks at so many times as many images."""
-
-Rounds = list[tuple[int, int]]
-"""For each round, how many members take part, and how many images each is scored on."""
 
 
 @dataclass(frozen=True)
@@ -149,38 +142,3 @@ def nearest(levels: Sequence[float], level: float) -> int:
     """Find the index of the nearest of increasing levels."""
     after = min(max(bisect_left(levels, level), 1), len(levels) - 1)
     return after if len(levels) == 1 or levels[after] - level < level - levels[after - 1] else after - 1
-
-
-@cache
-def family_size(total: int, sections: int, most: int) -> int:
-    """Count the ways to give `total` steps to `sections`, each at most `most`."""
-    if sections == 0:
-        return int(total == 0)
-    return sum(family_size(total - part, sections - 1, most) for part in range(min(most, total) + 1))
-
-
-def family_member(rank: int, total: int, sections: int, most: int) -> list[int]:
-    """List the steps of each section of the `rank`-th member, from 0 to `family_size` - 1, in lexicographic order."""
-    parts: list[int] = []
-    for left in reversed(range(sections)):
-        part = 0
-        while rank >= (count := family_size(total - part, left, most)):
-            rank -= count
-            part += 1
-        parts.append(part)
-        total -= part
-    return parts
-
-
-def rounds_of(members: int, num_images: int) -> Rounds:
-    """Plan the rounds of successive halving, here quartering: all have about the same cost.
-
-    The last one scores at most KEPT members, each on all images.
-
-    Source: successive halving of Jamieson & Talwalkar (2016), with a factor of KEPT instead of 2.
-    """
-    rounds = [(members, num_images)]
-    while rounds[-1][0] > KEPT:
-        rounds.append((math.ceil(rounds[-1][0] / KEPT), num_images))
-    last = len(rounds) - 1
-    return [(count, images // KEPT ** (last - place)) for place, (count, images) in enumerate(rounds)]

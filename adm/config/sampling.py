@@ -219,11 +219,12 @@ class Interpolation(Config):
     threads: PositiveInt = 1
 
 
-class Bound(Config):
-    """How to measure terms of the variational bound L_vlb of images.
+class BitsPerDimension(Config):
+    """How to measure bits per dimension of images: the sum of the terms of L_vlb at the timesteps of `steps`.
 
-    Each image has its own noise, which does not depend on the other images: the same seed gives the same terms. No
-    image is mirrored. `compiled` is as for runs.
+    If `steps` is null, all T timesteps are used; fewer give a less tight bound. Each image has its own noise, which
+    does not depend on the other images: the same seed gives the same terms. No image is mirrored. `compiled` is as for
+    runs.
     """
 
     num_images: PositiveInt
@@ -232,21 +233,4 @@ class Bound(Config):
     compiled: bool = False
     seed: Seed = 0
     threads: PositiveInt = 1
-
-
-class BitsPerDimension(Bound):
-    """Bits per dimension: the sum of the terms at the timesteps of `steps`.
-
-    If `steps` is null, all T timesteps are used; fewer give a less tight bound.
-    """
-
     steps: Steps | None = None
-
-
-class Variational(Bound):
-    """The schedules of every number of steps with the least variational bound.
-
-    They are chosen among the timesteps of `among`, or among all T if it is null.
-    """
-
-    among: Steps | None = None

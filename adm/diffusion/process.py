@@ -137,13 +137,13 @@ class Diffusion:
         cls,
         schedule: str,
         num_timesteps: int,
-        steps: str | list[int] | None = None,
+        steps: str | None = None,
         variance: VarianceKind = "learned_range",
     ) -> Self:
-        """Build a process from a schedule's name, respaced by `steps`: timesteps, or as for `respaced_timesteps`."""
+        """Build a process from a schedule's name, respaced by `steps`, as for `respaced_timesteps`."""
         betas = SCHEDULES[schedule](num_timesteps)
         sigmas = np.sqrt(1.0 / np.cumprod(1.0 - betas) - 1.0).tolist()
-        timesteps = respaced_timesteps(num_timesteps, steps, sigmas) if isinstance(steps, str) else steps
+        timesteps = None if steps is None else respaced_timesteps(num_timesteps, steps, sigmas)
         return cls(betas, timesteps, variance)
 
     @property

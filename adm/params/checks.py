@@ -6,7 +6,7 @@ from typing import TypeVar, get_args
 
 from adm.config.models import check_equal, check_fits, check_shared
 from adm.config.networks import ClassifierParams, UNetParams
-from adm.config.respacing import family_size, number_of_steps, rounds_of
+from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
 from adm.errors import accepted
 from adm.params.data import DatasetParams
@@ -14,7 +14,7 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Model
 from adm.params.references import Named, references
 from adm.params.runs import GanRunParams, RunParams, SamplingParams
 from adm.params.schema import Params, ScoredSection
-from adm.params.studies import BoundParams, SearchParams, VariationalParams
+from adm.params.studies import LikelihoodParams
 
 IMAGES = ("image_size", "channels", "num_classes")
 """What images and a network have in common."""
@@ -38,15 +38,10 @@ def check(params: Params) -> None:
     for key, model in params.models.items():
         if model.dataset is not None:
             _check_training(params, f"models.{key}", model, params.datasets[model.dataset])
-    for key, schedule in params.schedules.items():
-        if isinstance(schedule, VariationalParams):
-            _check_bound(params, f"schedules.{key}", schedule, "among", schedule.among)
-        else:
-            _check_search(params, f"schedules.{key}", schedule)
     _check_runs(params)
     _check_studies(params)
     for key, likelihood in params.likelihoods.items():
-        _check_bound(params, f"likelihoods.{key}", likelihood, "steps", likelihood.steps)
+        _check_likelihood(params, f"likelihoods.{key}", likelihood)
 
 
 def check_known(section: Collection[str], key: str, place: str, among: str = "") -> None:
@@ -109,8 +104,7 @@ def _check_names(params: Params) -> None:
             "groups": params.groups,
         },
         "study": {
-            name: getattr(params, name)
-            for name in ("interpolations", "neighbours", "variations", "likelihoods", "schedules")
+            name: getattr(params, name) for name in ("interpolations", "neighbours", "variations", "likelihoods")
         },
     }
     for kind, sections in shared.items():
@@ -229,8 +223,6 @@ def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -
     count = _steps(f"{place}.steps", timesteps, run.steps)
     if "order" in SAMPLERS[run.sampler].fields and run.order > count:
         raise ValueError(f"{place}.order: {run.order} needs as many steps, but steps {run.steps!r} are {count}")
-    if run.schedule is not None:
-        _check_scheduled(params, place, run, run.schedule, timesteps)
     if run.ema_length is not None:
         _check_ema_length(params, run.checkpoint, run.ema_length, f"{place}.ema_length")
     if isinstance(model, UpsamplerModelParams):
@@ -295,31 +287,6 @@ def _check_guides(params: Params, place: str, run: RunParams, name: str, model: 
         raise ValueError(f"{place}.guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
 
 
-def _check_scheduled(params: Params, place: str, run: SamplingParams, key: str, timesteps: int) -> None:
-    """Check that the schedule of a run has one of so many steps, of a process as long, and no seed of the run."""
-    if not run.steps.isdigit():
-        raise ValueError(f"{place}.steps: {run.steps!r} chooses timesteps; with a schedule write their number alone")
-    schedule = params.schedules[key]
-    if isinstance(schedule, VariationalParams):
-        source, steps = schedule.checkpoint, schedule.among
-    else:
-        source, steps = params.runs[schedule.run].checkpoint, params.runs[schedule.run].steps
-    _, model = _model_of(params, source, f"schedules.{key}.checkpoint", DiffusionModelParams)
-    if model.noise.timesteps != timesteps:
-        raise ValueError(f"{place}.schedule: {key!r} is of {model.noise.timesteps} timesteps, not {timesteps}")
-    most = _number_of_steps(timesteps, steps or str(timesteps))
-    if isinstance(schedule, VariationalParams):
-        if int(run.steps) > most:
-            raise ValueError(f"{place}.steps: {run.steps} is more than the {most} that {key!r} chooses from")
-    elif int(run.steps) != most:
-        raise ValueError(f"{place}.steps: {run.steps} is not the {most} that {key!r} is searched for")
-    elif run.seed < schedule.seed + schedule.num_samples and schedule.seed < run.seed + run.num_samples:
-        raise ValueError(
-            f"{place}.seed: images {run.seed} to {run.seed + run.num_samples - 1} share seeds with the search "
-            f"{key!r}, from {schedule.seed} on; the winner would be its own judge"
-        )
-
-
 def _check_studies(params: Params) -> None:
     for key, interpolation in params.interpolations.items():
         place = f"interpolations.{key}"
@@ -341,45 +308,15 @@ def _check_studies(params: Params) -> None:
             raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")
 
 
-def _check_bound(params: Params, place: str, bound: BoundParams, field: str, steps: str | None) -> None:
-    name, model = _model_of(params, bound.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
-    if steps is not None:
-        _steps(f"{place}.{field}", model.noise.timesteps, steps)
-    dataset = params.datasets[bound.dataset]
+def _check_likelihood(params: Params, place: str, study: LikelihoodParams) -> None:
+    name, model = _model_of(params, study.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
+    if study.steps is not None:
+        _steps(f"{place}.steps", model.noise.timesteps, study.steps)
+    dataset = params.datasets[study.dataset]
     _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
-    if bound.part == "held_out" and not dataset.held_out:
-        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {bound.dataset!r} has held_out 0.0")
+    if study.part == "held_out" and not dataset.held_out:
+        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {study.dataset!r} has held_out 0.0")
     # The number of a dataset's images is known here only if its section limits it.
-    if dataset.limit is not None and bound.num_images > dataset.limit:
-        many = f"exceeds the limit {dataset.limit} of dataset {bound.dataset!r}"
-        raise ValueError(f"{place}.num_images: {bound.num_images} {many}")
-
-
-def _check_search(params: Params, place: str, search: SearchParams) -> None:
-    run = params.runs[search.run]
-    if run.schedule is not None:
-        raise ValueError(f"{place}.run: {search.run!r} has a schedule itself, {run.schedule!r}; name one without")
-    for field in ("guide", "ema_length"):
-        if getattr(run, field) is not None:
-            raise ValueError(f"{place}.run: {search.run!r} has a {field}, which no search takes; name one without")
-    name, model = _model_of(params, run.checkpoint, f"runs.{search.run}.checkpoint", DiffusionModelParams)
-    timesteps = model.noise.timesteps
-    if timesteps % search.sections:
-        raise ValueError(f"{place}.sections: {search.sections} does not divide the {timesteps} of model {name!r}")
-    total, most = _steps(f"runs.{search.run}.steps", timesteps, run.steps), timesteps // search.sections
-    for steps in search.known:
-        parts = [int(part) for part in steps.split(",")] if steps[0].isdigit() else []
-        if len(parts) != search.sections or sum(parts) != total or max(parts) > most:
-            raise ValueError(
-                f"{place}.known: {steps!r} does not give the {total} steps of run {search.run!r} to {search.sections} "
-                f"sections of at most {most}"
-            )
-    size = family_size(total, search.sections, most)
-    if not len(set(search.known)) == len(search.known) <= search.candidates <= size:
-        raise ValueError(
-            f"{place}.candidates: {search.candidates} is not accepted; there are {size} schedules, of which "
-            f"{len(search.known)} are known, each of which stands once"
-        )
-    if (first := rounds_of(search.candidates, search.num_samples)[0][1]) < 4:  # as few as a run may have
-        many = f"{search.num_samples} leaves {first} for the first round"
-        raise ValueError(f"{place}.num_samples: {many}; at least 4 are needed there, or fewer candidates")
+    if dataset.limit is not None and study.num_images > dataset.limit:
+        many = f"exceeds the limit {dataset.limit} of dataset {study.dataset!r}"
+        raise ValueError(f"{place}.num_images: {study.num_images} {many}")

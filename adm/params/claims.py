@@ -282,11 +282,7 @@ def _whole(claim: dict[str, Any], paper: dict[str, Any]) -> dict[str, Any]:
 
 
 def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:
-    """Name the claims that a scale does not test, with the reasons: known from the params file, before any result.
-
-    The stage `claims` adds but those that `adm.params.configurations.told_apart_by_schedules` names, if a search finds
-    the very schedule that it is compared with.
-    """
+    """Name the claims that a scale does not test, with the reasons: known from the params file, before any result."""
     return {key: claim.none for key, claim in claims.items() if isinstance(claim, NotTestedClaim)}
 
 

@@ -1,12 +1,9 @@
 """What makes a run's images, as far as a params file tells; runs of one configuration differ in their seeds alone."""
 
-from itertools import combinations
 from typing import Any
 
 from adm.config.base import Config
 from adm.config.respacing import WARPS, respaced_timesteps
-from adm.params.claims import AnyClaim
-from adm.params.references import keys_read
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
 
@@ -36,7 +33,7 @@ def configuration(params: Sections, run: str) -> Configuration:
         found |= _guidance(params, section)
     if section.eta == 0 and section.sampler != "ddpm":
         found["noise_temperature"] = 1.0
-    if section.schedule is None and not section.steps.startswith(tuple(WARPS)):
+    if not section.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps
         found["steps"] = respaced_timesteps(timesteps, section.steps)
     return found
@@ -73,23 +70,3 @@ def seeds_of(params: Sections, run: str) -> Any:
     sections = [params.scored[member] for member in params.members(run)]
     models = [params.models[params.model_of(one.checkpoint)] for one in sections if isinstance(one, SamplingParams)]
     return [getattr(one, "seed", None) for one in sections], [model.training.seed for model in models]
-
-
-def told_apart_by_schedules(params: Sections, claim: AnyClaim) -> list[tuple[str, str]]:
-    """List the pairs of runs of a claim that differ in their timesteps alone, where a schedule is yet to be found.
-
-    Only what is found tells whether they differ at all.
-    """
-    sections = {run: params.section_of(run) for run in keys_read(claim, "metrics")}
-    sampled = {run: section for run, section in sections.items() if isinstance(section, SamplingParams)}
-    if all(section.schedule is None for section in sampled.values()):
-        return []
-    rest = {
-        run: {name: value for name, value in configuration(params, run).items() if name not in ("steps", "schedule")}
-        for run in sampled
-    }
-    return [
-        (a, b)
-        for a, b in combinations(sampled, 2)
-        if rest[a] == rest[b] and (sampled[a].schedule or sampled[b].schedule)
-    ]

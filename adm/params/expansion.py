@@ -76,7 +76,7 @@ def _fill_in(written: Raw) -> None:
     references = written.get("references", {})
     for section in SCORED:
         _default(written, section, "reference", lambda *of: _reference_of(_dataset_of(written, *of), references))
-    for section in ("interpolations", "likelihoods", "schedules"):
+    for section in ("interpolations", "likelihoods"):
         _default(written, section, "dataset", lambda *of: _dataset_of(written, *of))
     _check_guided(written)
 

@@ -8,9 +8,7 @@ from adm.config.base import PositiveInt
 from adm.config.metrics import ClaimMetric, MetricName
 from adm.params.references import (
     Data,
-    DiffusionRun,
     DiffusionScores,
-    FoundSchedule,
     Images,
     Interpolation,
     Likelihood,
@@ -117,17 +115,6 @@ class LikelihoodsFigureParams(FigureParams):
     curves: Annotated[dict[str, Likelihood], Field(min_length=1)]
 
 
-class SchedulesFigureParams(FigureParams):
-    """The bound against the number of steps, of the study's schedules and of uniform ones; the timesteps of runs.
-
-    `runs` are those whose timesteps are marked, by their labels.
-    """
-
-    kind: Literal["schedules"]
-    study: FoundSchedule
-    runs: Annotated[dict[str, DiffusionRun], Field(min_length=1)]
-
-
 class LotteryFigureParams(FigureParams):
     """A metric by each seed of training, and the standard deviation that each makes: the runs of a table `lottery`."""
 
@@ -196,7 +183,6 @@ AnyFigureParams = (
     | VariationFigureParams
     | InterpolationFigureParams
     | LikelihoodsFigureParams
-    | SchedulesFigureParams
     | LotteryFigureParams
     | ComparisonParams
     | ClassGridParams

@@ -14,7 +14,7 @@ from adm.params.expansion import write_out
 from adm.params.reading import read
 from adm.params.schema import Params, params_class
 
-OF_KINDS = frozenset({"models", "schedules", "tables", "figures", "claims"})
+OF_KINDS = frozenset({"models", "tables", "figures", "claims"})
 """Sections whose entries are of several kinds."""
 
 HEADER = "# Written out by `adm resolve`: every default filled in, every base and sweep written out.\n"

@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from adm.params.claims import RanksAlikeClaim, grouped
-from adm.params.configurations import told_apart_by_schedules
 from adm.params.data import PublishedSection
-from adm.params.figures import AblationsParams, NeighboursFigureParams, SchedulesFigureParams
+from adm.params.figures import AblationsParams, NeighboursFigureParams
 from adm.params.references import Read, keys_in, keys_read, references
 from adm.params.schema import Params, Sections
 from adm.params.section import Section, count_key, judged, parts
@@ -82,19 +81,12 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
             samples=keys_in(params.neighbours[study].run for study in needs.studies),
             data=keys_in(neighbours_dataset(params, study) for study in needs.studies),
         )
-    if isinstance(shown, SchedulesFigureParams):
-        visited = (params.runs[run].schedule for run in shown.runs.values())
-        return replace(needs, studies=keys_in([*needs.studies, *visited]))
     return needs
 
 
 def needs_of_claims(params: Params, group: str) -> Needs:
     """Tell what the claims of a group are tested on."""
-    claims = grouped(params.claims)[group].values()
-    pairs = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
-    found = [getattr(params.section_of(run), "schedule", None) for pair in pairs for run in pair]
-    needs = needs_of(params, *claims)
-    return replace(needs, studies=keys_in([*needs.studies, *found]))
+    return needs_of(params, *grouped(params.claims)[group].values())
 
 
 def neighbours_dataset(params: Sections, study: str) -> str:
@@ -111,13 +103,12 @@ OF = {
     "checkpoints": "checkpoint",
     "models": "model",
     **dict.fromkeys(("runs", "scored"), "run"),
-    "schedules": "study",
 }
 """What a reference names, by its type, where tables, figures and claims read on from one entry to another."""
 
 SECTIONS = {
     **dict.fromkeys(("runs", "upsampled_runs", "gan_runs"), "run"),
-    **dict.fromkeys(("interpolations", "neighbours", "variations", "likelihoods", "schedules"), "study"),
+    **dict.fromkeys(("interpolations", "neighbours", "variations", "likelihoods"), "study"),
     **{"datasets": "dataset", "extractors": "graph", "references": "reference", "throughput": "throughput"},
 }
 """Sections whose entries are taken as they are, and what they are."""
@@ -126,7 +117,7 @@ PUBLISHED = {"samples": "run", "graphs": "graph"}
 """The same, of published files."""
 
 
-def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iterable[str] = ()) -> Sections:
+def excerpt(params: Params, needs: Needs, models: Iterable[str] = ()) -> Sections:
     """Take out the sections that some artifacts were made with, and all that these name.
 
     Of a model only the checkpoints stay that are named: another one that is kept changes no excerpt.
@@ -134,12 +125,11 @@ def excerpt(params: Params, needs: Needs, runs: Iterable[str] = (), models: Iter
     Args:
         params: The whole.
         needs: The artifacts.
-        runs: Further runs.
         models: Models with all of their checkpoints.
     """
     opinions, whole = [parts(key) for key in needs.judged], list(models)
     waiting = [
-        *(("run", run) for run in (*needs.metrics, *needs.samples, *runs, *(run for run, _ in opinions))),
+        *(("run", run) for run in (*needs.metrics, *needs.samples, *(run for run, _ in opinions))),
         *(("graph", judge) for _, judge in opinions),
         *(("dataset", key) for key in needs.data),
         *(("checkpoint", key) for key in needs.training),

@@ -61,7 +61,6 @@ Gan = Annotated[Key, Ref("gans")]
 Reference = Annotated[Key, Ref("all_references")]
 Checkpoint = Annotated[Key, Ref("checkpoints")]
 """A model's key stands for its last checkpoint."""
-Schedule = Annotated[Key, Ref("schedules")]
 DiffusionRun = Annotated[Key, Ref("runs")]
 Base = Annotated[Key, Ref("runs", ("samples",))]
 Scored = Annotated[Key, Ref("scored")]
@@ -80,7 +79,6 @@ Interpolation = Annotated[Key, Ref("interpolations", ("studies",))]
 Neighbours = Annotated[Key, Ref("neighbours", ("studies",))]
 Variation = Annotated[Key, Ref("variations", ("studies",))]
 Likelihood = Annotated[Key, Ref("likelihoods", ("studies",))]
-FoundSchedule = Annotated[Key, Ref("schedules", ("studies",))]
 
 RUNS = frozenset({"runs", "scored"})
 """What references to runs are to."""

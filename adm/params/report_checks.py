@@ -22,13 +22,11 @@ from adm.params.figures import (
     CurvesParams,
     LotteryFigureParams,
     RunCurvesParams,
-    SchedulesFigureParams,
 )
 from adm.params.needs import members_of, opinions_in
 from adm.params.references import keys_read
 from adm.params.runs import SamplingParams
 from adm.params.schema import Params, Sections
-from adm.params.studies import VariationalParams
 from adm.params.tables import (
     LotteryTableParams,
     OwnTableParams,
@@ -104,8 +102,6 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
                 check_classes(f"{place}.classes", figure.classes, params.datasets[reference.dataset].num_classes)
         case CurvesParams():
             _check_axis(params, place, figure)
-        case SchedulesFigureParams():
-            _check_visited(params, place, figure)
         case LotteryFigureParams():
             _check_lottery(params, f"{place}.runs", figure.runs)
 
@@ -116,17 +112,6 @@ def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
     for run in members_of(params, keys_read(figure, "metrics")):
         if getattr(params.scored[run], field, None) is None:
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
-
-
-def _check_visited(params: Params, place: str, figure: SchedulesFigureParams) -> None:
-    """Check that the study is of bounds, and that runs have as many timesteps as it."""
-    bounds = {key: found for key, found in params.schedules.items() if isinstance(found, VariationalParams)}
-    check_known(bounds, figure.study, f"{place}.study", "schedules of kind 'variational'")
-    expected = params.models[params.model_of(bounds[figure.study].checkpoint)].noise.timesteps
-    for run in figure.runs.values():
-        found = params.models[params.model_of(params.runs[run].checkpoint)].noise.timesteps
-        if found != expected:
-            raise ValueError(f"{place}.runs: {run!r} is of {found} timesteps, but {figure.study!r} is of {expected}")
 
 
 def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:

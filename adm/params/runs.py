@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
 from adm.config.sampling import GanSampling, Guide, GuidedSampling, Sampling
-from adm.params.references import Base, Checkpoint, Gan, Reference, Schedule
+from adm.params.references import Base, Checkpoint, Gan, Reference
 from adm.params.section import Key, Section
 
 
@@ -23,13 +23,9 @@ class ScoredParams(Section):
 
 
 class SamplingParams(ScoredParams, Sampling):
-    """A batch that a diffusion model samples.
-
-    With a `schedule`, which is found first, `steps` is the number of steps alone.
-    """
+    """A batch that a diffusion model samples."""
 
     checkpoint: Checkpoint
-    schedule: Schedule | None = None
 
 
 class GuideParams(Section, Guide):

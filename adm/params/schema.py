@@ -31,7 +31,6 @@ from adm.params.studies import (
     InterpolationParams,
     LikelihoodParams,
     NeighboursParams,
-    ScheduleParams,
     ThroughputParams,
     VariationParams,
 )
@@ -77,7 +76,6 @@ class Sections(Section):
     neighbours: dict[Key, NeighboursParams] = {}
     variations: dict[Key, VariationParams] = {}
     likelihoods: dict[Key, LikelihoodParams] = {}
-    schedules: dict[Key, ScheduleParams] = {}
     throughput: dict[Key, ThroughputParams] = {}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -116,7 +114,7 @@ class Sections(Section):
     @cached_property
     def studies(self) -> dict[str, Section]:
         """Every study, by its key."""
-        return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods, **self.schedules}
+        return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods}
 
     @cached_property
     def graphs(self) -> dict[str, GraphParams]:

@@ -4,15 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.config.base import Increasing, PositiveInt, Seed
+from adm.config.base import Increasing, PositiveInt
 from adm.config.models import Throughput
 from adm.config.sampling import (
     BitsPerDimension,
-    Bound,
     GradientScale,
     Interpolation,
-    Steps,
-    Variational,
     check_gradient_scale,
 )
 from adm.params.references import Checkpoint, Dataset, DiffusionRun, Images, Model
@@ -49,8 +46,8 @@ class VariationParams(Section):
     threads: PositiveInt = 1
 
 
-class BoundParams(Section, Bound):
-    """Terms of the variational bound L_vlb of a checkpoint on images of a dataset.
+class LikelihoodParams(Section, BitsPerDimension):
+    """Bits per dimension of a checkpoint on images of a dataset.
 
     The seed chooses `num_images` different images, from the `part` of the dataset for training or from the part that is
     held out.
@@ -60,39 +57,6 @@ class BoundParams(Section, Bound):
     dataset: Dataset
     part: Literal["training", "held_out"] = "training"
     num_images: Annotated[int, Field(ge=2)]
-
-
-class LikelihoodParams(BoundParams, BitsPerDimension):
-    """Bits per dimension of a checkpoint on images of a dataset."""
-
-
-class VariationalParams(BoundParams, Variational):
-    """Schedules by the bound of a checkpoint on images of a dataset."""
-
-    kind: Literal["variational"]
-
-
-class SearchParams(Section):
-    """The schedule with the least FID of some that divide a run's number of steps among equal `sections`.
-
-    The `known` schedules take part, and others drawn by the seed, together `candidates`. All are sampled as the run is,
-    with the same seeds, from `seed` on. Round by round a quarter of them stays, scored on four times as many images, at
-    last on `num_samples`. Runs that take the schedule need other seeds, else the search would judge itself.
-    """
-
-    kind: Literal["search"]
-    run: DiffusionRun
-    sections: Annotated[int, Field(ge=1, le=5)] = 5
-    known: list[Steps] = []
-    candidates: PositiveInt = 16
-    num_samples: Annotated[int, Field(ge=4)]
-    seed: Seed = 2_000_000_000
-    threads: PositiveInt = 1
-
-
-AnyScheduleParams = VariationalParams | SearchParams
-
-ScheduleParams = Annotated[AnyScheduleParams, Field(discriminator="kind")]
 
 
 class ThroughputParams(Section, Throughput):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params.claims import grouped
-from adm.params.figures import SchedulesFigureParams
 from adm.params.needs import excerpt, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import keys_in, keys_read
 from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
@@ -34,8 +33,7 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
 def _figures(graph: "Pipeline") -> Iterator[Job]:
     for key, figure in graph.params.figures.items():
         needs = needs_of_figure(graph.params, key)
-        runs = keys_in(figure.runs.values()) if isinstance(figure, SchedulesFigureParams) else []
-        read, caption = excerpt(graph.params, needs, runs), _caption(key, figure)
+        read, caption = excerpt(graph.params, needs), _caption(key, figure)
         yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, caption=caption)
 
 

@@ -23,7 +23,7 @@ def _parts(graph: "Pipeline") -> Iterator[tuple[str, SamplingParams, dict[str, P
     runs: dict[str, SamplingParams] = {**graph.params.runs, **graph.params.upsampled_runs}
     for key, run in runs.items():
         if graph.params.curve_of(key) is None:
-            yield key, run, *graph.named(run, "checkpoint", "classifier", "guide.checkpoint", "base", "schedule")
+            yield key, run, *graph.named(run, "checkpoint", "classifier", "guide.checkpoint", "base")
 
 
 def _whole(graph: "Pipeline") -> Iterator[Job]:

@@ -108,13 +108,11 @@ def _curves(graph: "Pipeline") -> Iterator[Job]:
         reference = runs[members[0]].reference
         extractor = params.all_references[reference].extractor
         networks = keys_in(name for run in runs.values() for name in run.networks.values())
-        schedules = keys_in(run.schedule for run in runs.values())
         inputs = {
             "graph": graph.path("extractor", extractor),
             "reference": graph.path("reference", reference),
             "reference_features": graph.path("reference_features", reference),
             **{f"networks/{name}": graph.path("train", name) for name in networks},
-            **{f"schedules/{name}": graph.path("schedule", name) for name in schedules},
         }
         sections = {
             "runs": runs,

@@ -1,14 +1,11 @@
-"""Kinds of jobs that study models: interpolations, neighbours, variations, likelihoods, and found schedules."""
+"""Kinds of jobs that study models: interpolations, neighbours, variations, and likelihoods."""
 
-import math
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from adm.config.respacing import number_of_steps, rounds_of
+from adm.config.respacing import number_of_steps
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import neighbours_dataset
-from adm.params.studies import LikelihoodParams, SearchParams
 from adm.pipeline.cost import (
     DOUBLE,
     GRADIENT,
@@ -17,7 +14,6 @@ from adm.pipeline.cost import (
     Counts,
     Passes,
     Quantity,
-    Seen,
     pixels,
     sampled,
 )
@@ -61,17 +57,11 @@ def _neighbours_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     yield Bytes(samples * (study.k * (LABEL + DOUBLE) + 1) + real * DOUBLE)
 
 
-def _sampled_like(graph: "Pipeline", run: str) -> tuple[dict[str, Path], dict[str, Any]]:
-    """Return what a study reads that samples like a run."""
-    section = graph.params.runs[run]
-    inputs, sections = graph.named(section, "checkpoint", "classifier", "schedule")
-    return inputs, {"run": section, **sections}
-
-
 def _varied(graph: "Pipeline") -> Iterator[Job]:
     for key, study in graph.params.variations.items():
-        inputs, sections = _sampled_like(graph, study.run)
-        yield graph.job(VARY, key, inputs, variation=study, **sections)
+        run = graph.params.runs[study.run]
+        inputs, sections = graph.named(run, "checkpoint", "classifier")
+        yield graph.job(VARY, key, inputs, variation=study, run=run, **sections)
 
 
 def _vary_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
@@ -82,36 +72,9 @@ def _vary_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     yield Bytes(pixels(count * len(study.scales), counts.params.image_size_of(study.run)))
 
 
-def _bound_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    study, model = job.sections[job.kind.entry], job.sections["model"]
-    steps = _steps(model, study.steps if isinstance(study, LikelihoodParams) else study.among)
-    yield Passes(model, study.num_images * steps, study.precision)
-
-
-def _schedules(graph: "Pipeline") -> Iterator[Job]:
-    for key, study in graph.params.schedules.items():
-        if isinstance(study, SearchParams):
-            inputs, sections = _sampled_like(graph, study.run)
-            extractor = graph.params.extractor_of(study.run)
-            reference = graph.params.runs[study.run].reference
-            inputs |= {"graph": graph.path("extractor", extractor), "reference": graph.path("reference", reference)}
-            sections |= {"extractor": graph.params.graphs[extractor]}
-        else:
-            inputs, sections = graph.named(study)
-        yield graph.job(SCHEDULE, key, inputs, schedule=study, **sections)
-
-
-def _schedule_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    study = job.sections["schedule"]
-    if not isinstance(study, SearchParams):
-        yield from _bound_cost(job, counts)
-        return
-    rounds = rounds_of(study.candidates, study.num_samples)
-    # Images of one round are kept for the next, but their features are computed again.
-    fewer = [(0, 0), *rounds]
-    images = sum(count * (now - before) for (count, now), (_, before) in zip(rounds, fewer, strict=False))
-    yield from sampled(job.sections["run"], images, job.sections["model"], job.sections.get("classifier_model"))
-    yield Seen(job.sections["extractor"], sum(map(math.prod, rounds)))
+def _likelihood_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+    study, model = job.sections["likelihood"], job.sections["model"]
+    yield Passes(model, study.num_images * _steps(model, study.steps), study.precision)
 
 
 STUDY = {"out": "studies/{key}/"}
@@ -151,19 +114,8 @@ LIKELIHOOD = Kind(
     help="Measure the bits per dimension of images of a dataset, term by term.",
     outputs=STUDY,
     section="likelihoods",
-    cost=_bound_cost,
+    cost=_likelihood_cost,
     libraries=("torch",),
     resources="sample",
 )
-SCHEDULE = Kind(
-    name="schedule",
-    help="Find the timesteps that runs visit, by the variational bound or by a search on FID.",
-    outputs=STUDY,
-    section="schedules",
-    jobs=_schedules,
-    cost=_schedule_cost,
-    libraries=("torch",),
-    resources="sample",
-)
-
-KINDS = [INTERPOLATE, NEIGHBOURS, VARY, LIKELIHOOD, SCHEDULE]
+KINDS = [INTERPOLATE, NEIGHBOURS, VARY, LIKELIHOOD]

@@ -14,14 +14,12 @@ from adm.params.needs import neighbours_dataset
 from adm.params.references import keys_read
 from adm.params.runs import GanRunParams, RunParams
 from adm.params.schema import ScoredSection, Sections
-from adm.params.studies import VariationalParams
 from adm.report import curves, grids
 from adm.report.compute import PASSES
 from adm.report.lottery import read_draws
-from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds, visited_timesteps
+from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds
 from adm.report.run_tables import describe
 from adm.sampling.batch import Images, Labels, read_batch
-from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
 
 AXES = {
@@ -178,15 +176,6 @@ def _likelihoods(params: Sections, figure: figures.LikelihoodsFigureParams, inpu
     return Drawn(curves.likelihood(studies), f"Here: {'; '.join(told)}.")
 
 
-def _schedules(params: Sections, figure: figures.SchedulesFigureParams, inputs: Inputs) -> Drawn:
-    bound = params.schedules[figure.study]
-    assert isinstance(bound, VariationalParams)
-    study = read_study(VariationalSchedules, inputs["studies"][figure.study])
-    visited = {label: visited_timesteps(params, run, inputs) for label, run in figure.runs.items()}
-    remark = f"Here: {bound.num_images} images of {bound.dataset} under {bound.checkpoint}."
-    return Drawn(curves.schedules(study, visited), remark)
-
-
 def _lottery(params: Sections, figure: figures.LotteryFigureParams, inputs: Inputs) -> Drawn:
     draws = read_draws(params, figure.runs, figure.metric, inputs)
     ratio = draws.analysed.ratio
@@ -236,7 +225,6 @@ ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {
     "variation": _variations,
     "interpolation": _interpolations,
     "likelihoods": _likelihoods,
-    "schedules": _schedules,
     "lottery": _lottery,
     "comparison": _comparisons,
     "class_grid": _grids,

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from adm.config.metrics import METRICS
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
 from adm.report.lottery import Draws
-from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Likelihood
 
 TAKEN = {
@@ -162,34 +161,6 @@ def likelihood(curves: Mapping[str, Likelihood]) -> Figure:
             axes.set(xlabel="Timestep, counted from 1", xscale="log")
             axes.xaxis.set_major_formatter("{x:g}")
         _legend_above(figure, terms, columns=2)
-    return figure
-
-
-def schedules(study: VariationalSchedules, visited: Mapping[str, Sequence[int]]) -> Figure:
-    """Draw the bound against the number of steps, and the timesteps that schedules visit.
-
-    Args:
-        study: The schedules with the least bound.
-        visited: The timesteps of each schedule, by its label.
-
-    Source: Watson et al. (2021), for the schedules.
-    """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 3.6), layout="constrained")
-        bounds, marks = figure.subplots(1, 2)
-        counts = np.arange(1, len(study.timesteps) + 1)
-        for index, (label, values) in enumerate({"least bound": study.bounds, "uniform": study.uniform}.items()):
-            style: dict[str, Any] = {"color": COLORS[index], "marker": MARKERS[index]}
-            bounds.plot(counts, values, label=label, markevery=_evenly(len(counts)), **style)
-        bounds.set(xlabel="Steps", ylabel="Bound (bits/dim)")
-        for name in ("x", "y"):
-            _logarithmic(bounds, name)
-        bounds.legend()
-        for row, (label, timesteps) in enumerate(visited.items()):
-            color = COLORS[row % len(COLORS)]
-            marks.plot(timesteps, [row] * len(timesteps), "|", color=color, label=label, markersize=14)
-        marks.set_yticks(range(len(visited)), list(visited))
-        marks.set(xlabel="Timestep", ylim=(len(visited) - 0.5, -0.5))
     return figure
 
 

@@ -7,20 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
-from adm.params.configurations import told_apart_by_schedules
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.report.metrics import (
-    IMPLEMENTATIONS,
-    Inputs,
-    Score,
-    read_score,
-    read_sizes,
-    read_throughput,
-    visited_timesteps,
-)
+from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, read_sizes, read_throughput
 from adm.sampling import studies
 
 
@@ -31,8 +22,7 @@ class Evidence:
     `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
     FLOPs of training. `scores` of a run by a judge have the key `RUN@JUDGE`. `groups` are the runs of each group over
-    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN. `alike` are pairs of
-    runs that a found schedule was to tell apart, but they visit the same timesteps.
+    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -43,7 +33,6 @@ class Evidence:
     neighbours: Mapping[str, studies.Neighbours] = field(default_factory=dict)
     throughputs: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
-    alike: Sequence[tuple[str, str]] = ()
 
 
 def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
@@ -62,8 +51,6 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     models = keys_in(model for claim in claims for model in keys_read(claim, "sizes"))
     flops = read_sizes(models, "forward_flops", inputs)
     images = images_seen(params)
-    compared = [pair for claim in claims for pair in told_apart_by_schedules(params, claim)]
-    steps = {run: visited_timesteps(params, run, inputs) for pair in compared for run in pair}
     measured = {key: read_throughput(key, inputs) for key in needs.throughput}
     early = keys_in(run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs)
     errors, neighbours = {}, {}
@@ -85,7 +72,6 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
             key: [rates[name]["images_per_second"] for name in IMPLEMENTATIONS] for key, rates in measured.items()
         },
         costs={model: float(images[model] * count) for model, count in flops.items()},
-        alike=[(a, b) for a, b in compared if steps[a] == steps[b]],
     )
 
 

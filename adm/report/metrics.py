@@ -16,10 +16,8 @@ from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
 from adm.metrics.intervals import Block, block_of, t_interval
 from adm.metrics.jackknife import Jackknife
-from adm.params.runs import SamplingParams
 from adm.params.schema import Sections
 from adm.params.section import judged, parts
-from adm.sampling.found_schedules import timesteps_of
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
@@ -233,20 +231,3 @@ def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> 
     """
     logs = (read_log(inputs["training"][segment]) for segment in params.chain(checkpoint))
     return sum(float(log["seconds"].iloc[-1]) for log in logs)
-
-
-def visited_timesteps(params: Sections, run: str, inputs: Inputs) -> list[int]:
-    """List the timesteps that a run, or the first run of a group, visits.
-
-    Args:
-        params: The params file.
-        run: A run of a diffusion model.
-        inputs: Artifacts that include, among "studies", the schedule of the run.
-
-    Raises:
-        UserError: The schedule is missing or damaged.
-    """
-    section = params.section_of(run)
-    assert isinstance(section, SamplingParams), run
-    folder = None if section.schedule is None else inputs["studies"][section.schedule]
-    return timesteps_of(section, params.models[params.model_of(section.checkpoint)].noise, folder)

@@ -259,12 +259,11 @@ def describe(params: Sections, source: str | NoSource) -> str:
     if isinstance(run, UpsampledRunParams):
         return f"{params.runs[run.base].checkpoint} + {run.checkpoint}, {_way(run)}"
     if isinstance(run, RunParams):
-        found = "" if run.schedule is None else f" of {run.schedule}"
         limited = ""
         if run.guidance_interval is not None:
             timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
             limited = f", {run.guided_steps(timesteps)} guided"
-        return f"{run.checkpoint}, {_way(run)}{found}{limited}"
+        return f"{run.checkpoint}, {_way(run)}{limited}"
     return run.filename
 
 

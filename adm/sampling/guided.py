@@ -59,7 +59,6 @@ def block_sampler(
     classifier: nn.Module | None,
     num_classes: int,
     base: Samples | None = None,
-    timesteps: list[int] | None = None,
     guide: nn.Module | None = None,
 ) -> Callable[[int], Samples]:
     """Build the function that samples block b of a run; the arguments are those of `block_trajectories`.
@@ -67,7 +66,7 @@ def block_sampler(
     Returns:
         A function of a block's number. The run's last block is not cut to size.
     """
-    trajectory = block_trajectories(run, model, network, classifier, num_classes, base, timesteps, guide)
+    trajectory = block_trajectories(run, model, network, classifier, num_classes, base, guide)
 
     def sampled(block: int) -> Samples:
         y, all_x = trajectory(block)
@@ -83,7 +82,6 @@ def block_trajectories(
     classifier: nn.Module | None,
     num_classes: int,
     base: Samples | None = None,
-    timesteps: list[int] | None = None,
     guide: nn.Module | None = None,
     labels: Labels | None = None,
     latents: NDArray[np.float32] | None = None,
@@ -97,7 +95,6 @@ def block_trajectories(
         classifier: The noisy classifier, on the same device; None for no guidance by one.
         num_classes: Number of classes to draw labels from; see `class_count`.
         base: For an upsampler, the whole batch of the run before; image i and its label become image i.
-        timesteps: Those to visit, increasing; None takes those of `run.steps`.
         guide: The weaker network, of the run's `guide`, on the same device; None for no guidance by one.
         labels: (N,) int64, classes of the whole run, in the place of those that are drawn. These are drawn still: the
             same labels give the same images, whether they were drawn or given.
@@ -113,7 +110,7 @@ def block_trajectories(
     guided = guidance(run, denoiser, classifier, guide, model.noise.timesteps)
     size, channels = model.network.image_size, model.network.image_channels
     process = model.noise
-    diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, timesteps or run.steps, process.variance)
+    diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, run.steps, process.variance)
     diffusion.to(device := denoiser.device)
 
     def trajectory(block: int) -> tuple[Tensor, Iterator[Tensor]]:

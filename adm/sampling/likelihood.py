@@ -1,8 +1,6 @@
-"""The variational bound of real images under a diffusion model: bits per dimension, and the schedules of the least."""
+"""The variational bound of real images under a diffusion model: bits per dimension."""
 
 from collections.abc import Iterator
-from functools import reduce
-from operator import add
 
 import numpy as np
 import torch
@@ -10,17 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adm.config.models import DiffusionModel
-from adm.config.respacing import respaced_timesteps
-from adm.config.sampling import BitsPerDimension, Bound, Variational
+from adm.config.sampling import BitsPerDimension
 from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards, Labelled
 from adm.determinism import generator
-from adm.diffusion.bound import pair_terms
 from adm.diffusion.losses import likelihood_terms, prior_bits
-from adm.diffusion.process import SCHEDULES, Denoiser, Diffusion
+from adm.diffusion.process import Denoiser, Diffusion
 from adm.nets.forward import Forward
 from adm.progress import progress
-from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Likelihood
 
 CHOICE, NOISE = 0, 1
@@ -91,41 +86,13 @@ def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterat
         yield torch.stack([torch.randn(shape, generator=g) for g in generators])
 
 
-def least_bounds(
-    section: Variational,
-    model: DiffusionModel,
-    network: nn.Module,
-    data: ImageShards | Labelled,
-    indices: NDArray[np.int64],
-) -> VariationalSchedules:
-    """Measure the terms of images as `measure` does, and find the schedules with the least bound.
-
-    Raises:
-        ValueError: A term is NaN or infinite; the message names the first timestep.
-    """
-    forward, noise = Forward.frozen(network, section.precision, section.compiled), model.noise
-    timesteps = Diffusion.from_schedule(noise.schedule, noise.timesteps, section.among).original
-    betas = SCHEDULES[noise.schedule](noise.timesteps)
-    blocks = _blocks(section, forward, data, indices, model.network.image_channels)
-    terms = reduce(add, (pair_terms(betas, timesteps, noise.variance, *block) for block in blocks)) / len(indices)
-    if lost := terms.lost():
-        raise ValueError(f"terms of the bound are NaN or infinite at {len(lost)} timesteps, {timesteps[lost[0]]} first")
-    visited, places = terms.optima(), range(1, len(timesteps) + 1)
-    return VariationalSchedules(
-        timesteps=np.array(timesteps),
-        visited=visited,
-        bounds=np.array([terms.bound(np.flatnonzero(row).tolist()) for row in visited]),
-        uniform=np.array([terms.bound(respaced_timesteps(len(timesteps), str(count))) for count in places]),
-    )
-
-
 def _blocks(
-    bound: Bound, forward: Forward, data: ImageShards | Labelled, indices: NDArray[np.int64], channels: int
+    study: BitsPerDimension, forward: Forward, data: ImageShards | Labelled, indices: NDArray[np.int64], channels: int
 ) -> Iterator[tuple[Denoiser, Tensor, Iterator[Tensor]]]:
     """Yield the denoiser, images and noise of `micro_batch` images at a time."""
-    for start in range(0, len(indices), bound.micro_batch):
-        rows = indices[start : start + bound.micro_batch]
+    for start in range(0, len(indices), study.micro_batch):
+        rows = indices[start : start + study.micro_batch]
         y = torch.from_numpy(data.labels[rows]).to(forward.device)
         x_0 = to_unit_range(data[rows], channels).to(forward.device)
-        draws = (drawn.to(forward.device) for drawn in noise_of(bound.seed, rows, x_0.shape[1:]))
+        draws = (drawn.to(forward.device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
         yield forward.conditioned(y), x_0, draws

@@ -28,9 +28,9 @@ def run(
 ) -> None:
     """Write the scores of runs by their keys: each is what `evaluate` would have written; `asked` adds metrics.
 
-    `inputs` are the "graph", the "reference", "reference_features", "networks/KEY" for each checkpoint, classifier and
-    guide, whose models are in `models` by the same keys, and "schedules/KEY" for each schedule. Finished runs of an
-    earlier try, for the same runs and inputs, are read from `work`, this job's own folder.
+    `inputs` are the "graph", the "reference", "reference_features", and "networks/KEY" for each checkpoint, classifier
+    and guide, whose models are in `models` by the same keys. Finished runs of an earlier try, for the same runs and
+    inputs, are read from `work`, this job's own folder.
 
     Raises:
         UserError: One of the stages `sample`, `features` and `evaluate` would raise it.
@@ -43,8 +43,6 @@ def run(
         if not score.exists():
             of = {name: models[network] for name, network in section.networks.items()}
             given = {name: inputs[f"networks/{network}"] for name, network in section.networks.items()}
-            if section.schedule is not None:
-                given["schedule"] = inputs[f"schedules/{section.schedule}"]
             sampled = given, samples, made_by, "", device, timeout_seconds, folder / "blocks"
             sample.run(section, of["checkpoint"], of.get("classifier"), *sampled, of.get("guide"))
             features.run(extractor, samples, inputs["graph"], seen, made_by, device, timeout_seconds)

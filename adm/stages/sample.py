@@ -13,7 +13,6 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Upsam
 from adm.params.runs import SamplingParams
 from adm.sampling.batch import Samples, of_shard, read_batch, write_blocks, write_shard
 from adm.sampling.blocks import WHOLE, Shard, blocks_of
-from adm.sampling.found_schedules import timesteps_of
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.store import block_store
 
@@ -35,8 +34,8 @@ def run(
 
     Finished blocks of an earlier try, for the same run and inputs, are read from `work`, this job's own folder.
 
-    `inputs` are "checkpoint", with guidance "classifier" and "guide" (a checkpoint of `guide_model`), for an
-    upsampler "base", the samples to upsample, and for a run with a schedule its artifact, "schedule".
+    `inputs` are "checkpoint", with guidance "classifier" and "guide" (a checkpoint of `guide_model`), and for an
+    upsampler "base", the samples to upsample.
 
     Raises:
         UserError: A checkpoint is of another network, the samples to upsample are too few or have another size, or
@@ -55,8 +54,7 @@ def run(
         classifier = load_network(inputs["classifier"], classifier_model, *where) if classifier_model else None
         guide = load_network(inputs["guide"], guide_model, *where) if guide_model else None
         group.barrier()
-        timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
-        sampled = block_sampler(run, model, network, classifier, num_classes, base, timesteps, guide)
+        sampled = block_sampler(run, model, network, classifier, num_classes, base, guide)
         decides = {**of_shard(made_by, part), "device": group.device.type}
         with block_store(work, decides, group) as store:
             store.fill(blocks, sampled)

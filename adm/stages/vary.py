@@ -12,7 +12,6 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import RunParams
 from adm.params.studies import VariationParams
 from adm.progress import progress
-from adm.sampling.found_schedules import timesteps_of
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.studies import Variation, write_study
 
@@ -27,20 +26,16 @@ def run(
     made_by: MadeBy,
     device: str = "cpu",
 ) -> None:
-    """Sample the run's first seeds at each scale.
-
-    `inputs` are "checkpoint", "classifier" and, if the run has one, "schedule".
-    """
+    """Sample the run's first seeds at each scale; `inputs` are "checkpoint" and "classifier"."""
     make_deterministic(variation.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device), ema_length=run.ema_length)
     classifier = load_network(inputs["classifier"], classifier_model, resolve_device(device))
     num_classes = class_count(model, classifier_model) or 1
     count = variation.num_samples
-    timesteps = timesteps_of(run, model.noise, inputs.get("schedule"))
     columns = []
     for scale in progress(variation.scales, unit="scale"):
         changed = run.model_copy(update={"gradient_scale": scale, "num_samples": count, "micro_batch": count})
-        block = block_sampler(changed, model, network, classifier, num_classes, timesteps=timesteps)(0)
+        block = block_sampler(changed, model, network, classifier, num_classes)(0)
         columns.append(block.images)
     study = Variation(
         images=np.stack(columns, axis=1),

@@ -4,12 +4,9 @@ import pytest
 import yaml
 
 from adm.params import UserError, check
-from adm.params.claims import grouped, not_tested
-from adm.params.configurations import told_apart_by_schedules
+from adm.params.claims import not_tested
 from adm.params.load import load
-from adm.params.needs import needs_of_claims
 from adm.params.references import references
-from adm.pipeline import Pipeline
 
 SMALL = """
 datasets: {digits: {source: digits, image_size: 8, num_classes: 10}}
@@ -29,13 +26,10 @@ models:
 gans: {rival: {dataset: digits, iterations: 5}}
 runs:
   plain: &run {checkpoint: adm, num_samples: 8, steps: "5,5"}
-  schedule: {<<: *run, steps: "10", schedule: found}
-  other: {<<: *run, checkpoint: wide, steps: "10", schedule: found}
   first: {<<: *run, steps: "10"}
 gan_runs:
   gan: {gan: rival, num_samples: 8, truncation: 0.5}
 interpolations: {one: &one {checkpoint: adm, steps: "5", reconstructions: 4}}
-schedules: {found: {kind: search, run: first, num_samples: 400, seed: 100}}
 """
 CLAIM = {"statement": "S.", "source": "A", "metric": "fid"}
 
@@ -141,19 +135,9 @@ def test_that_another_seed_gives_much_the_same_may_be_claimed():
 def test_groups_of_copies_of_one_model_are_compared_by_what_is_copied():
     data = claimed({"steps": "6,4"})
     data["models"]["adm"]["seeds"] = [1, 2, 3]
-    del data["schedules"], data["runs"]["schedule"], data["runs"]["other"]
     check(data, "params.yaml")
     data["runs"]["more"]["steps"] = "5,5"
     assert "are of one configuration" in refusal(data)
-
-
-def test_a_claim_on_a_schedule_that_is_yet_to_find_reads_it():
-    params = check(claimed({"steps": "6,4"}, run="schedule", than="more"), "params.yaml")
-    assert told_apart_by_schedules(params, params.claims["mine"]) == [("schedule", "more")]
-    assert needs_of_claims(params, "own").studies == ["found"]
-    for run in ("plain", "other"):  # that of another network is told apart by more than its schedule
-        params = check(claimed({"checkpoint": "adm-100"}, run=run, than="more"), "params.yaml")
-        assert told_apart_by_schedules(params, params.claims["mine"]) == []
 
 
 SCALES = ["params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "paper", "released"))]
@@ -165,12 +149,6 @@ def test_what_a_scale_tests_is_known_before_any_result(root, file):
     untested, claims = not_tested(params.claims), params.claims
     assert untested
     assert all(untested.values())
-    jobs = Pipeline(params).jobs
-    reads = {key: jobs[f"claims/{group}"].sections["read"] for group, own in grouped(claims).items() for key in own}
     for key, claim in claims.items():
-        # The stage, which gets a part of the file, knows as much.
-        assert told_apart_by_schedules(reads[key], claim) == told_apart_by_schedules(params, claim)
         tested_on = [named for named in references(type(claim), claim) if named.ref.reads]
         assert (key in untested) == (not tested_on)
-    pairs = {key: told_apart_by_schedules(params, claim) for key, claim in claims.items()}
-    assert [key for key, found in pairs.items() if found] == ["superior-schedule"]

@@ -20,7 +20,6 @@ from sklearn.datasets import load_digits
 
 from adm.config.metrics import METRICS, PAPER_METRICS
 from adm.report import curves, figures, grids
-from adm.sampling.found_schedules import VariationalSchedules
 from adm.sampling.studies import Likelihood
 
 PAIRS = [["inception_score", "fid"], ["inception_score", "sfid"], ["recall", "precision"]]
@@ -108,13 +107,6 @@ def _likelihoods() -> Figure:
     )
 
 
-def _schedules(size: int = 100) -> Figure:
-    counts = np.arange(1, size + 1)
-    study = VariationalSchedules(np.arange(size), np.tri(size, dtype=bool), 2 + 1 / counts, 2 + 3 / counts)
-    chosen = np.linspace(0, size - 1, 25).round().astype(int).tolist()
-    return curves.schedules(study, {"uniform": chosen, "least bound": chosen[::2], "the winner of a search": chosen})
-
-
 def _classes(size: int = 8) -> Figure:
     names = ["goldfish", "monarch butterfly", "bicycle-built-for-two"]
     return grids.class_grid(_digits(40, size), LABELS[:40], [0, 3, 9], 4, names)
@@ -149,8 +141,6 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "trade_off": _trade_off,
     "temperature": _temperature,
     "likelihoods": _likelihoods,
-    "schedules": _schedules,
-    "schedules_1000": lambda: _schedules(1000),
     "classes": _classes,
     "random": lambda: grids.random_grid(_digits(144), 12, 12),
     "random_64": lambda: grids.random_grid(_digits(30, 64), 3, 10),
@@ -331,21 +321,6 @@ def test_bounds_are_drawn_where_they_are_known() -> None:
 def test_a_curve_figure_without_a_point_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         curves.ablation_curves({"": {"a": _checkpoints(1, [np.nan])}}, "seconds")
-
-
-def test_schedules_show_both_bounds_over_the_number_of_steps_and_a_mark_for_each_timestep() -> None:
-    bounds, marks = _schedules().axes
-    least, uniform = bounds.lines
-    np.testing.assert_array_equal(least.get_xdata(), np.arange(1, 101))
-    np.testing.assert_allclose(least.get_ydata(), 2 + 1 / np.arange(1, 101))
-    np.testing.assert_allclose(uniform.get_ydata(), 2 + 3 / np.arange(1, 101))
-    assert [len(line.get_xdata()) for line in marks.lines] == [25, 13, 25]
-    assert [line.get_ydata()[0] for line in marks.lines] == [0, 1, 2]
-    assert [label.get_text() for label in marks.get_yticklabels()] == [
-        "uniform",
-        "least bound",
-        "the winner of a search",
-    ]
 
 
 def test_a_likelihoods_legend_holds_its_total_where_the_sum_of_its_terms_ends() -> None:
