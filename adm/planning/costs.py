@@ -2,10 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
 from adm.nets.cost import forward_flops, parameter_count
@@ -47,14 +45,12 @@ class Cost:
 
     Attributes:
         job: The job.
-        after: The names of the jobs whose artifacts it reads.
         work: Its work on accelerators.
         writes: Bytes of the artifact that it writes, without some kilobytes of headers and json; of sizes, scores,
             likelihoods and what is shown none.
     """
 
     job: Job
-    after: tuple[str, ...]
     work: tuple[Work, ...]
     writes: int
 
@@ -76,7 +72,7 @@ class Cost:
 
 
 def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
-    """Count the cost of each job, by its name; each comes after the jobs that it waits for.
+    """Count the cost of each job, by its name.
 
     Raises:
         UserError: The images of a dataset cannot be counted.
@@ -98,7 +94,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
                     stored += copies * FLOAT * parameter_count(model)
                 case Files(dataset, images):
                     stored += bytes_of_files(dataset, images) + images * (INDEX + LABEL)
-        costs[name] = Cost(job, tuple(pipeline.after(job)), tuple(work), stored)
+        costs[name] = Cost(job, tuple(work), stored)
     return costs
 
 
@@ -107,22 +103,6 @@ def seconds_on(cost: Cost, device: Device) -> float:
     return sum(
         work.flops / ((device.single_flops if work.single else device.half_flops) * work.share) for work in cost.work
     )
-
-
-def longest_chain(costs: Mapping[str, Cost], device: Device, gpus: Mapping[str, int]) -> list[tuple[str, float]]:
-    """Find the chain of jobs that takes longest, each with its seconds: a lower bound for any number of GPUs.
-
-    Args:
-        costs: Of all jobs, each after those that it waits for.
-        device: Of which there are many.
-        gpus: By kind, the GPUs that a job is spread over; of others one.
-    """
-    longest: dict[str, tuple[float, list[tuple[str, float]]]] = {}
-    for name, cost in costs.items():
-        own = seconds_on(cost, device) / gpus.get(cost.job.kind.name, 1)
-        before, chain = max((longest[each] for each in cost.after), key=itemgetter(0), default=(0.0, []))
-        longest[name] = before + own, [*chain, (name, own)]
-    return max(longest.values(), key=itemgetter(0), default=(0.0, []))[1]
 
 
 @cache

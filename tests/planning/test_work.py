@@ -1,7 +1,6 @@
 """Operations and days: against the paper's tables, torch's counter, and by hand."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
@@ -18,7 +17,6 @@ from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline.cost import GRADIENT
 from adm.planning.costs import (
     SINGLE_SHARE,
-    longest_chain,
     measured_shares,
     seconds_on,
     share_of,
@@ -188,17 +186,6 @@ def test_single_precision_goes_by_its_own_peak(costs):
     assert seconds_on(single, A100) == expected
     h100, a100, v100 = (seconds_on(half, device) for device in (H100, A100, V100))
     assert h100 < a100 < v100
-
-
-def test_the_longest_chain_is_a_bound_that_waits_for_what_it_reads(costs):
-    chain = longest_chain(costs, A100, {"train": 8})
-    names = [name for name, _ in chain]
-    assert all(before in costs[name].after for before, name in pairwise(names))
-    assert not costs[names[0]].after
-    trained = [name for name in names if name.startswith("train/")]
-    assert len({name.rpartition("-")[0] for name in trained}) == 1
-    alone, spread = (sum(seconds for _, seconds in longest_chain(costs, A100, {"train": n})) for n in (1, 8))
-    assert spread < alone < 8 * spread
 
 
 def test_no_segment_takes_longer_than_a_week(paper, costs):
