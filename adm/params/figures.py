@@ -24,6 +24,7 @@ Panels = Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], F
 Pair = Annotated[list[MetricName], Field(min_length=2, max_length=2)]
 Axis = Literal[
     "iterations",
+    "temperature",
     "gradient_scale",
     "noise_temperature",
     "epsilon_temperature",
@@ -32,7 +33,8 @@ Axis = Literal[
     "num_samples",
     "ema_length",
 ]
-"""Possible x axes of curves: the training iterations of a run's checkpoint, or a number of its section."""
+"""Possible x axes of curves: the training iterations of a run's checkpoint, its temperature of the noise times that of
+epsilon, or a number of its section."""
 
 
 class FigureParams(Section):
@@ -42,17 +44,13 @@ class FigureParams(Section):
 
 
 class AblationsParams(FigureParams):
-    """FID against what training took, in FLOPs or seconds: panels of curves, each the runs of a model's checkpoints."""
+    """FID against what training took, in FLOPs or seconds, or the evaluations that sampling an image takes.
+
+    Panels are of curves, each the runs of a model's checkpoints, or of one checkpoint in more and more steps.
+    """
 
     kind: Literal["ablations"]
-    x: Literal["flops", "seconds"] = "flops"
-    panels: Panels
-
-
-class EvaluationsParams(FigureParams):
-    """FID against the evaluations of the denoiser that an image takes: panels of curves of runs."""
-
-    kind: Literal["evaluations"]
+    x: Literal["flops", "seconds", "evaluations"] = "flops"
     panels: Panels
 
 
@@ -69,13 +67,6 @@ class TradeOffsParams(RunCurvesParams):
     panels: Annotated[list[Pair], Field(min_length=1, max_length=6)] = Field(
         default_factory=lambda: [["inception_score", "fid"], ["inception_score", "sfid"], ["recall", "precision"]]
     )
-
-
-class TemperaturesParams(RunCurvesParams):
-    """FID, precision and recall against the temperature."""
-
-    kind: Literal["temperatures"]
-    curves: Annotated[dict[str, Annotated[list[DiffusionScores], Field(min_length=2)]], Field(min_length=1)]
 
 
 class CurvesParams(RunCurvesParams):
@@ -176,9 +167,7 @@ class RandomGridParams(GridParams):
 AnyFigureParams = (
     AblationsParams
     | TradeOffsParams
-    | TemperaturesParams
     | CurvesParams
-    | EvaluationsParams
     | NeighboursFigureParams
     | VariationFigureParams
     | InterpolationFigureParams

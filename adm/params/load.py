@@ -51,6 +51,8 @@ def check(data: Any, path: Path | str) -> Params:
         raise UserError(f"{path}: {line_of(dict(first))}{more}") from error
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: an alias stands for what it is part of, or the nesting is too deep") from error
     return params
 
 

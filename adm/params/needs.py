@@ -71,6 +71,8 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
     shown = params.figures[figure]
     needs = needs_of(params, shown)
     if isinstance(shown, AblationsParams):
+        if shown.x == "evaluations":
+            return needs
         if shown.x == "flops":
             return replace(needs, sizes=True)
         checkpoints = [params.checkpoint_of(run) for run in keys_read(shown, "metrics")]

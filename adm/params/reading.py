@@ -8,12 +8,6 @@ import yaml
 
 from adm.errors import UserError, brief
 
-MOST_CHARACTERS = 1 << 20
-"""Largest number of characters of all keys and values; those of an alias count at each of its uses."""
-
-DEEPEST = 64
-"""Largest number of levels of nesting, also through aliases."""
-
 BASE, SWEEP, VARIANTS = "base", "sweep", "variants"
 """Keys of a params file that a written-out file does not have."""
 
@@ -66,12 +60,11 @@ def read(path: Path | str, below: Sequence[Path] = ()) -> Source:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file of plain values: aliases cannot multiply a small file, and numbers cannot exceed 64 bits.
+    """Read a YAML file of plain values.
 
     Raises:
         OSError: The file cannot be opened.
-        UserError: It is no YAML in UTF-8, gives a key twice, or holds a whole number beyond 64 bits, more than
-            `DEEPEST` levels, or aliases that make it larger than `MOST_CHARACTERS`.
+        UserError: It is no YAML in UTF-8, gives a key twice, or holds a whole number beyond 64 bits.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
@@ -111,11 +104,7 @@ def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
 
 
 class _Loader(yaml.CSafeLoader):
-    """PyYAML's safe loader that also refuses repeated keys, which PyYAML accepts silently, and absurd sizes."""
-
-    def construct_document(self, node: yaml.Node) -> Any:
-        self._measure(node, {})
-        return super().construct_document(node)
+    """PyYAML's safe loader that also refuses numbers beyond 64 bits, and repeated keys, which PyYAML accepts."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -131,31 +120,6 @@ class _Loader(yaml.CSafeLoader):
         if abs(number) >= 1 << 63:
             raise _refusal(f"the whole number {node.value[:20]}... is beyond 64 bits", node)
         return number
-
-    def _measure(self, node: yaml.Node, known: dict[int, tuple[int, int] | None], level: int = 0) -> tuple[int, int]:
-        """Count characters and levels of a node with aliases written out; None marks a node that is being measured."""
-        if level > DEEPEST:
-            raise _refusal(f"is nested deeper than {DEEPEST} levels", node)
-        if id(node) not in known:
-            known[id(node)] = None
-            parts: list[yaml.Node] = [] if isinstance(node, yaml.ScalarNode) else node.value
-            if isinstance(node, yaml.MappingNode):
-                parts = [part for pair in node.value for part in pair]
-            inner = [self._measure(part, known, level + 1) for part in parts]
-            own = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
-            known[id(node)] = (
-                1 + own + sum(size for size, _ in inner),
-                1 + max((depth for _, depth in inner), default=0),
-            )
-        measured = known[id(node)]
-        if measured is None:
-            raise _refusal("an alias stands for what it is part of", node)
-        size, depth = measured
-        if size > MOST_CHARACTERS:
-            raise _refusal(f"holds more than {MOST_CHARACTERS} characters, its aliases written out", node)
-        if depth > DEEPEST:
-            raise _refusal(f"is nested deeper than {DEEPEST} levels", node)
-        return measured
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)

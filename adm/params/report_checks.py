@@ -108,7 +108,7 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
 
 def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
     """Check that every run has a value on the x axis."""
-    field = "checkpoint" if figure.x == "iterations" else figure.x
+    field = {"iterations": "checkpoint", "temperature": "epsilon_temperature"}.get(figure.x, figure.x)
     for run in members_of(params, keys_read(figure, "metrics")):
         if getattr(params.scored[run], field, None) is None:
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")

@@ -22,31 +22,31 @@ from adm.params.references import (
 from adm.params.section import Key, Section
 
 
-class RowsParams(Section):
-    """Tables 6, 8, 9, 15, 16: one run for each row of the paper's table, in its order."""
+class RowsOfPaper(Section):
+    """The common part of tables with a run for each row of the paper's table, in its order."""
 
     GONE: ClassVar[Mapping[str, Any]] = {"further": []}
+
+
+class RowsParams(RowsOfPaper):
+    """Tables 6, 8, 9, 15, 16: one run for each row of the paper's table, in its order."""
 
     kind: Literal["runs"] = "runs"
     rows: Annotated[list[Annotated[Scores | NoSource, OrNone]], Field(min_length=1)]
 
 
-class SweepsParams(Section):
+class SweepsParams(RowsOfPaper):
     """Appendix K: one guided run for each row of the paper's table, in its order."""
-
-    GONE: ClassVar[Mapping[str, Any]] = {"further": []}
 
     kind: Literal["sweeps"] = "sweeps"
     rows: Annotated[list[Annotated[DiffusionScores | NoSource, OrNone]], Field(min_length=1)]
 
 
-class ComputeParams(Section):
+class ComputeParams(RowsOfPaper):
     """Table 10: runs with the compute of their training.
 
     `images_per_v100_second` gives the measured throughput of models; for other models the theoretical one is used.
     """
-
-    GONE: ClassVar[Mapping[str, Any]] = {"further": []}
 
     kind: Literal["compute"] = "compute"
     rows: Annotated[list[Annotated[ScoresAndCost | NoSource, OrNone]], Field(min_length=1)]

@@ -72,16 +72,15 @@ def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
     return ImageShards(inputs["data"][dataset], params.datasets[dataset].side)
 
 
-def _ablations(params: Sections, figure: figures.AblationsParams | figures.EvaluationsParams, inputs: Inputs) -> Drawn:
-    x = figure.x if isinstance(figure, figures.AblationsParams) else "evaluations"
+def _ablations(params: Sections, figure: figures.AblationsParams, inputs: Inputs) -> Drawn:
     panels: dict[str, dict[str, Any]] = {}
     for title, panel in figure.panels.items():
         panels[title] = {}
         for label, runs in panel.items():
             frame = read_metrics(params, runs, ["fid"], inputs)
-            frame[x] = [_taken(params, run, x, inputs) for run in runs]
+            frame[figure.x] = [_taken(params, run, figure.x, inputs) for run in runs]
             panels[title][label] = frame
-    return Drawn(curves.ablation_curves(panels, x), _of_seeds(params, figure))
+    return Drawn(curves.ablation_curves(panels, figure.x), _of_seeds(params, figure))
 
 
 def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
@@ -118,15 +117,12 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
     return "gradient scale", [getattr(section, "gradient_scale", np.nan) for section in sections]
 
 
-def _curves(params: Sections, figure: figures.CurvesParams | figures.TemperaturesParams, inputs: Inputs) -> Drawn:
-    names, x = ["fid", "precision", "recall"], "temperature"
-    if isinstance(figure, figures.CurvesParams):
-        names, x = list(figure.y), figure.x
+def _curves(params: Sections, figure: figures.CurvesParams, inputs: Inputs) -> Drawn:
     frames = {}
     for label, runs in figure.curves.items():
-        frames[label] = read_metrics(params, runs, names, inputs)
-        frames[label]["value"] = [_abscissa(params, run, x) for run in runs]
-    return Drawn(curves.along(frames, names, AXES[x]), _of_seeds(params, figure))
+        frames[label] = read_metrics(params, runs, figure.y, inputs)
+        frames[label]["value"] = [_abscissa(params, run, figure.x) for run in runs]
+    return Drawn(curves.along(frames, figure.y, AXES[figure.x]), _of_seeds(params, figure))
 
 
 def _abscissa(params: Sections, run: str, axis: str) -> float:
@@ -217,9 +213,7 @@ def _grids(params: Sections, figure: figures.ClassGridParams | figures.RandomGri
 
 ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {
     "ablations": _ablations,
-    "evaluations": _ablations,
     "trade_offs": _trade_offs,
-    "temperatures": _curves,
     "curves": _curves,
     "neighbours": _neighbours,
     "variation": _variations,

@@ -40,7 +40,7 @@ SHOWN = {
     "temperature of a gan": (
         {"figures.figure_11.curves.noise scaling.0": "gan-1"},
         "figures.figure_11",
-        "'gan-1' is not among runs",
+        "'gan-1' has no temperature",
     ),
     "ablation of a gan": (
         {"figures.figure_5.panels.Architecture.base": ["gan-1"]},
@@ -145,6 +145,7 @@ SHOWN = {
 
 
 OWN = {"rows": ["gan-1", "scale-2"], "metrics": ["fid", "kid"], "caption": "Mine."}
+MINE_OF = {"kind": "ablations", "x": "evaluations", "caption": "Mine."}
 MINE = {"kind": "curves", "x": "iterations", "y": ["kid"], "curves": {"a": ["scale-2", "scale-4"]}, "caption": "Mine."}
 
 OWN_AND_SHORT = {
@@ -185,7 +186,14 @@ OWN_AND_SHORT = {
         "figures.mine.x: run 'scale-2' has no truncation",
     ),
     "evaluations of what no denoiser samples": (
-        {"figures.mine": {"kind": "evaluations", "panels": {"a": {"b": ["gan-1"]}}, "caption": "Mine."}},
+        {
+            "figures.mine": {
+                "kind": "ablations",
+                "x": "evaluations",
+                "panels": {"a": {"b": ["gan-1"]}},
+                "caption": "Mine.",
+            }
+        },
         "figures.mine.panels.a.b: 'gan-1'",
         "not among runs",
     ),

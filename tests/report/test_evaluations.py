@@ -2,7 +2,7 @@
 
 import pytest
 
-from adm.params.figures import EvaluationsParams, TemperaturesParams
+from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of, needs_of_figure
 from adm.params.runs import RunParams
 from adm.params.tables import OwnTableParams
@@ -25,7 +25,7 @@ def solved(params):
         "heun": of(sampler="heun", steps="rho10"),
     }
     panels = {"Guided": {"first": ["more", "few"], "second": ["euler"]}, "Of Heun": {"second": ["heun"]}}
-    figure = EvaluationsParams(kind="evaluations", panels=panels, caption="C.")
+    figure = AblationsParams(kind="ablations", x="evaluations", panels=panels, caption="C.")
     sections = {name: getattr(params, name) for name in type(params).model_fields}
     sections |= {"runs": params.runs | runs, "figures": params.figures | {"solvers": figure}}
     return type(params).model_construct(**sections)
@@ -48,7 +48,7 @@ def test_temperatures_stand_in_their_order_on_either_side_of_1(solved, placed, w
     runs = {key: plain.model_copy(update={"epsilon_temperature": value}) for key, value in temperatures.items()}
     runs["quiet"] = plain.model_copy(update={"noise_temperature": 0.98})
     curves = {"epsilon": ["plain", "cold", "warm"], "noise": ["quiet", "plain"]}
-    figure = TemperaturesParams(kind="temperatures", curves=curves)
+    figure = CurvesParams(kind="curves", x="temperature", y=["fid", "precision", "recall"], curves=curves)
     params = solved.model_copy(update={"runs": solved.runs | runs, "figures": {"figure_11": figure}})
     write_scores(tmp_path, params, runs)
     for axes in draw(params, figure, placed(needs_of_figure(params, "figure_11"), tmp_path)).figure.axes:
