@@ -53,20 +53,18 @@ app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=Fals
 
 
 def environment(
-    pipeline: Pipeline, job: Job, curves: Path, file: Path = Path("params.yaml"), is_current: bool = True
+    pipeline: Pipeline, job: Job, file: Path = Path("params.yaml"), is_current: bool = True
 ) -> SimpleNamespace:
     """Gather what a job's stage takes beside sections, inputs and outputs; no result depends on it.
 
     Args:
         pipeline: The graph of the job.
         job: The job.
-        curves: The folder for TensorBoard's files.
         file: The params file.
         is_current: Whether all that the job reads is known to be up to date; else the page tells what is not.
     """
     execution = pipeline.params.execution
     given = SimpleNamespace(
-        curves=curves,
         execution=execution,
         device=getattr(pipeline.resources(job), "device", "cpu"),
         every=execution.log_every,
@@ -234,13 +232,13 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
     may_launch = job.kind.in_several and "WORLD_SIZE" not in os.environ
-    with journal_of(job) as curves, extras_named():
+    with journal_of(job), extras_named():
         if may_launch and isinstance(taken, ProcessResources) and taken.world_size > 1:
             from adm.launcher import launch
 
             launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
         else:
-            carrying.carry_out(pipeline, job, environment(pipeline, job, curves, file, is_current))
+            carrying.carry_out(pipeline, job, environment(pipeline, job, file, is_current))
 
 
 def main() -> None:

@@ -35,23 +35,19 @@ KEPT = "ADM_JOURNAL"
 
 
 @contextmanager
-def journal_of(job: Job) -> Iterator[Path]:
+def journal_of(job: Job) -> Iterator[None]:
     """Write the journal of a job while the block runs, to `logs/<job>.txt` in its results folder.
 
     Of several processes of one job only rank 0 writes. If a launcher process has opened the journal already, rank 0
     appends its lines.
 
-    Yields:
-        The folder for TensorBoard's files, for a job that trains.
-
     Raises:
         UserError: The journal cannot be opened.
     """
-    logs = job.root / "logs"
     token = progress.JOB.set(" ".join(job.command))
     try:
-        with _written(logs / f"{job.name}.txt", job) if is_main_process() else nullcontext():
-            yield logs / "tensorboard" / job.name
+        with _written(job.root / "logs" / f"{job.name}.txt", job) if is_main_process() else nullcontext():
+            yield
     finally:
         progress.JOB.reset(token)
 

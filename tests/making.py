@@ -9,7 +9,7 @@ from adm.config.base import Config
 from adm.pipeline import Pipeline
 from adm.sampling.batch import Samples, write_blocks
 
-PLACES = ("out", "log", "work", "curves")
+PLACES = ("out", "log", "work")
 """Paths that are no inputs."""
 
 

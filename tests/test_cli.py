@@ -92,7 +92,7 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
         found = Pipeline(load(root / "scales" / "released" / "params.yaml"))
     job = found.of_kind(rule)[0]
     stage = import_module(job.kind.stage)
-    given = arguments(stage.run, job, cli.environment(found, job, Path("curves")))
+    given = arguments(stage.run, job, cli.environment(found, job))
     outputs = [value for value in given.values() if isinstance(value, Path)]
     assert job.out in outputs
     # No section that the stage asks for is missing, but what guides a run that is not guided, and what tells at what

@@ -5,18 +5,16 @@ the params file and cannot be checked: a file loads without an error as any netw
 """
 
 import pickle
-import pickletools
 import re
 import zipfile
 from collections.abc import Collection, Mapping
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from adm.artifacts.reading import check_entries, readable
+from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.errors import UserError
 from adm.nets.presets import PRESETS, preset_network
@@ -202,9 +200,6 @@ def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]
             why = f"the file fits preset{'s' if same else ''} {', '.join(presets)}{same}"
         raise UserError(f"{path}: does not fit {owner}; {why}")
     for name, tensor in state.items():
-        # With a stride of zero, one stored value could stand for any number of values.
-        if tensor.nbytes > tensor.untyped_storage().nbytes():
-            raise UserError(f"{path}: {name} is of shape {tuple(tensor.shape)}, but fewer values are stored")
         if not tensor.isfinite().all():
             raise UserError(f"{path}: {name} holds NaN or infinity")
     return {name: state[name].to(torch.float32).contiguous() for name in wanted}
@@ -240,35 +235,11 @@ def _load(path: Path) -> Any:
 def _load_mapped(path: Path) -> Any:
     """The content of a file, mapped if its format allows; `weights_only` refuses pickled code."""
     if not zipfile.is_zipfile(path):  # a format from before torch 1.6
-        _check_legacy(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     with zipfile.ZipFile(path) as archive:
-        check_entries(archive, path.stat().st_size)
         # Torch checks no checksum, and would map compressed bytes of another program as if they were values.
         damaged = archive.testzip()
         stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
     if damaged is not None:
         raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
     return torch.load(path, map_location="cpu", weights_only=True, mmap=stored)
-
-
-def _check_legacy(path: Path) -> None:
-    """Check, without running it, that a file of several pickles in a row declares no more values than it holds.
-
-    Torch allocates the memory that a pickle declares for each storage and each text without comparing it to the file.
-
-    Raises:
-        ValueError: It declares more than it holds.
-        pickle.UnpicklingError: A part of it is no pickle.
-    """
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        for kind in ("magic", "protocol", "system", "tensors", "keys"):
-            if content.tell() == len(content) or content[:2] == b"PK":
-                return  # a pickle of something else, or a zip cut short; torch's own error says so
-            try:
-                values = [value for _, value, _ in pickletools.genops(cast(IO[bytes], content))]
-            except Exception as error:  # damaged bytes can raise nearly any exception
-                raise pickle.UnpicklingError(str(error)) from error
-            most = max((abs(value) for value in values if isinstance(value, int)), default=0)
-            if kind == "tensors" and most > len(content):
-                raise ValueError(f"declares {most:.3g} values in {len(content)} bytes")

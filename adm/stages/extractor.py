@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from adm.artifacts.manifest import MadeBy, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.writing import new_folder, remove_folder
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
@@ -25,10 +25,10 @@ def run(
     data: Path,
     out: Path,
     made_by: MadeBy,
-    curves: Path,
+    work: Path,
     every: int,
 ) -> None:
-    """Train, measure the held-out accuracy and freeze; `curves` gets the mean loss of every `every` iterations.
+    """Train, measure the held-out accuracy and freeze; the journal tells the mean loss of every `every` iterations.
 
     Raises:
         UserError: The held-out accuracy is below `least_accuracy`, or a loss, a gradient or a weight is not finite.
@@ -41,7 +41,7 @@ def run(
     network = initial_network(extractor, dataset.num_classes)
     steps = train_extractor(extractor, network, *examples(extractor, shards[train], shards.labels[train]))
     reports = (Report(step, {"loss": loss}) for step, loss in enumerate(steps, start=1))
-    for _ in log_reports(reports, curves / "log.csv", 0, extractor.iterations, every, extractor.batch_size, curves):
+    for _ in log_reports(reports, work / "log.csv", 0, extractor.iterations, every, extractor.batch_size):
         pass
     require_finite("extractor", network.state_dict())
     held_out = accuracy(network, *examples(extractor, shards[unseen], shards.labels[unseen]))
@@ -54,3 +54,4 @@ def run(
     with new_folder(out) as folder:
         (folder / GRAPH).write_bytes(freeze(network))
         write_manifest(folder, made_by, {"held_out_accuracy": held_out, "held_out_images": len(unseen)})
+    remove_folder(work)

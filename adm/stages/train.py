@@ -35,15 +35,13 @@ def run(
     made_by: MadeBy,
     log: Path,
     work: Path,
-    curves: Path,
 ) -> None:
     """Train from iteration `start` to `segment.stop`, or resume from an earlier try's state under `work`.
 
     `inputs` are "data" and "previous", the checkpoint at iteration `start`.
 
-    The log grows beside that state, where no engine deletes it if training stops early; the folder `curves` shows it
-    in TensorBoard. With several processes, each checks a part of the input files and computes a part of every batch;
-    only the first one writes.
+    The log grows beside that state, where no engine deletes it if training stops early. With several processes, each
+    checks a part of the input files and computes a part of every batch; only the first one writes.
     """
     training, network = model.training, model.network
     data, previous = inputs["data"], inputs["previous"]
@@ -74,9 +72,7 @@ def run(
         reports = train(state, batches, training, segment.stop, group)
         if group.is_main:
             every, earlier = execution.log_every, saved and saved / LOG
-            reports = log_reports(
-                reports, rolling / LOG, state.step, segment.stop, every, training.batch_size, curves, earlier
-            )
+            reports = log_reports(reports, rolling / LOG, state.step, segment.stop, every, training.batch_size, earlier)
         for report in reports:
             is_due = report.step % execution.save_every == 0 or state.averages.is_due(report.step)
             if is_due or report.step == segment.stop:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adm.artifacts.manifest import MadeBy, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.writing import new_folder, remove_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
@@ -16,10 +16,8 @@ from adm.training.log import log_reports
 from adm.training.updates import Report
 
 
-def run(
-    gan: GanParams, dataset: DatasetParams, data: Path, out: Path, made_by: MadeBy, curves: Path, every: int
-) -> None:
-    """Train on the prepared dataset `data`; the folder `curves` gets mean losses of every `every` iterations.
+def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, made_by: MadeBy, work: Path, every: int) -> None:
+    """Train on the prepared dataset `data`; the journal tells mean losses of every `every` iterations.
 
     Raises:
         UserError: A loss, a gradient or a weight is not finite.
@@ -31,8 +29,9 @@ def run(
     batches = Batches(images, side, gan.batch_size, "centre", flip=False, seed=gan.seed, channels=dataset.channels)
     steps = train_gan(gan, networks, dataset.num_classes, batches)
     reports = (Report(iteration, losses) for iteration, losses in enumerate(steps, start=1))
-    for _ in log_reports(reports, curves / "log.csv", 0, gan.iterations, every, gan.batch_size, curves):
+    for _ in log_reports(reports, work / "log.csv", 0, gan.iterations, every, gan.batch_size):
         pass
     with new_folder(out) as folder:
         write_tensors(folder / WEIGHTS, networks.averaged.state_dict())
         write_manifest(folder, made_by, {"iterations": gan.iterations})
+    remove_folder(work)

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from damage import damaged, declared, lying_zips, npy, npys, refusal, rezipped, rows, saved, with_sizes, zipped
+from damage import damaged, declared, lying_zips, npy, npys, refusal, rezipped, rows, saved, zipped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,23 +129,11 @@ def test_an_idx_of_any_size(write, axes, content):
 
 TERABYTES = npy(declared("(1000000000000, 3)"), bytes(900))
 PICTURES = npy(declared("(1000000, 1024, 1024, 3)", "|u1"), bytes(900))
-BOMB = zipped(("x.npy", npy(declared("(600000, 3)"), bytes(14_400_000))), method=zipfile.ZIP_DEFLATED)
 ABSURD_NPZ = {
     "a header of terabytes": zipped(("x.npy", TERABYTES), ("arr_0.npy", PICTURES)),
     "a header of terabytes, deflated": zipped(
         ("x.npy", TERABYTES), ("arr_0.npy", PICTURES), method=zipfile.ZIP_DEFLATED
     ),
-    "a directory that declares gigabytes": with_sizes(
-        zipped(("x.npy", TERABYTES), ("arr_0.npy", PICTURES), method=zipfile.ZIP_DEFLATED), 900, 0xFFFFFFF0
-    ),
-    "a directory that declares gigabytes of both": with_sizes(
-        zipped(("x.npy", TERABYTES), ("arr_0.npy", PICTURES), method=zipfile.ZIP_DEFLATED), 0xFFFFFFF0, 0xFFFFFFF0
-    ),
-    "a stored entry of gigabytes": with_sizes(
-        zipped(("x.npy", TERABYTES), ("arr_0.npy", PICTURES)), 0xFFFFFFF0, 0xFFFFFFF0
-    ),
-    "bzip2, which makes a megabyte of forty bytes": zipped(("x.npy", bytes(1 << 24)), method=zipfile.ZIP_BZIP2),
-    "lzma": zipped(("x.npy", bytes(1 << 24)), method=zipfile.ZIP_LZMA),
     "a header of four gigabytes": zipped(("x.npy", npy("", version=(2, 0), length=0xFFFFFFFF) + bytes(900))),
     "an inflated entry that is no array": zipped(("x.npy", bytes(1 << 26)), method=zipfile.ZIP_DEFLATED),
     "a negative length": zipped(("x.npy", npy(declared("(-5, 3)"))), ("arr_0.npy", npy(declared("(-5,4,4,3)", "|u1")))),
@@ -157,21 +145,6 @@ ABSURD_NPZ = {
 @pytest.mark.parametrize("case", ABSURD_NPZ)
 def test_an_npz_that_declares_too_much(write, reader, case):
     assert refusal(write(ABSURD_NPZ[case], ".npz"), READERS[reader])
-
-
-def test_zeros_that_deflate_shrank_are_no_bomb(write):
-    """An array may be a thousand times as large as its file; read, it is no larger than that."""
-    assert refusal(write(BOMB, ".npz"), read_x) is None
-
-
-def test_entries_that_overlap(write):
-    """Two names for the same bytes: however many there are, they are read no more often than the file is long."""
-    content = zipped(("x.npy", npy(declared("(20, 3)"), rows(20).tobytes())))
-    start = content.index(b"PK\x01\x02")
-    end = content.index(b"PK\x05\x06")
-    directory = content[start:end] * 100
-    closing = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 100, 100, len(directory), start, 0)
-    assert "its entries declare" in refusal(write(content[:start] + directory + closing, ".npz"), read_x)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def trained(tmp_path, tiny_model, dataset):
         model = tiny_model(batch_size=4, **changes)
         make(init, model, tmp_path / "m-0")
         inputs = {"data": tmp_path / "data", "previous": tmp_path / "m-0"}
-        paths = {name: tmp_path / name for name in ("out", "work", "curves")}
+        paths = {name: tmp_path / name for name in ("out", "work")}
         make(train, segment, model, DATASET, execution, "cpu", 0, inputs, log=tmp_path / "log.csv", **paths)
 
     return SimpleNamespace(run=run, folder=tmp_path)
@@ -276,7 +276,7 @@ EXTRACTOR |= {"weight_decay": 0.0, "held_out": 0.25, "least_accuracy": 0.1, "fea
 def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
     gan = GanParams.model_validate(GAN)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: (discriminator|generator)_loss \S+ .*, first in \S+;"):
-        make(train_gan, gan, DATASET, trained.folder / "data", trained.folder / "gan", trained.folder / "curves", 1)
+        make(train_gan, gan, DATASET, trained.folder / "data", trained.folder / "gan", trained.folder / "work", 1)
     assert not (trained.folder / "gan").exists()
 
 
@@ -289,7 +289,7 @@ def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_ten
             DATASET,
             trained.folder / "data",
             trained.folder / "extractor",
-            trained.folder / "curves",
+            trained.folder / "work",
             1,
         )
     assert not (trained.folder / "extractor").exists()

@@ -145,7 +145,7 @@ def test_every_id_stands_once_and_every_link_leads_to_one(parsed):
     ids = Counter(element["id"] for element in parsed.elements if "id" in element)
     assert max(ids.values()) == 1
     links = [link["href"] for link in parsed.of("a")]
-    assert {"#table-mine", "#figure-along", "#figure-images", "#claims-own", "#training", "#methods"} <= set(links)
+    assert {"#table-mine", "#figure-along", "#figure-images", "#claims-own", "#training"} <= set(links)
     named = [name for one in parsed.elements for name in one.get("aria-labelledby", "").split()]
     assert {*named, *(link.removeprefix("#") for link in links)} <= ids.keys()
 

@@ -47,7 +47,7 @@ def section(**changes):
 
 def test_dark_and_bright_images_are_told_apart(data, tmp_path):
     out = tmp_path / "extractor"
-    make(extractor, section(), DATASET, data, out, tmp_path / "curves", every=10)
+    make(extractor, section(), DATASET, data, out, tmp_path / "work", every=10)
     facts = read_manifest(out, "extractor").facts
     assert (out / GRAPH).is_file()
     assert facts["held_out_images"] == 6
@@ -62,7 +62,7 @@ def test_images_without_classes_teach_by_which_rotation_each_was_turned(tmp_path
     with new_folder(data) as folder:
         write_shards(folder, images, np.zeros(24, np.int64), dataset.shard_size)
         write_manifest(folder, record("prepare", {"dataset": dataset}, {}, []))
-    make(extractor, section(learns="rotations", iterations=100), dataset, data, out, tmp_path / "curves", every=10)
+    make(extractor, section(learns="rotations", iterations=100), dataset, data, out, tmp_path / "work", every=10)
     assert read_manifest(out, "extractor").facts["held_out_accuracy"] >= 0.9
 
 
@@ -71,7 +71,7 @@ def test_classifier_below_least_accuracy_is_refused(data, tmp_path):
     # At this rate nothing is learned, and no class is told by chance every time.
     hopeless = section(least_accuracy=1.0, learning_rate=1e-9, iterations=1)
     with pytest.raises(UserError, match=r"^extractor: its held-out accuracy 0\.\d{4} is below least_accuracy 1\.0; "):
-        make(extractor, hopeless, DATASET, data, out, tmp_path / "curves", every=10)
+        make(extractor, hopeless, DATASET, data, out, tmp_path / "work", every=10)
     assert not out.exists()
 
 

@@ -151,6 +151,6 @@ def test_no_held_out_image_is_anyones_neighbour(project):
 
 def test_an_extractor_trains_on_what_others_train_on(project, tmp_path):
     for name in ("data", "plain"):
-        make(extractor, EXTRACTOR, DATASET, project.folder / name, tmp_path / name, tmp_path / "curves" / name, 1)
+        make(extractor, EXTRACTOR, DATASET, project.folder / name, tmp_path / name, tmp_path / "work" / name, 1)
     assert (tmp_path / "data" / GRAPH).read_bytes() == (tmp_path / "plain" / GRAPH).read_bytes()
     assert len(ImageShards(project.folder / "data")) == TRAINED_ON

@@ -118,7 +118,7 @@ def test_more_discriminator_steps_see_more_of_the_data(dataset):
 def test_stages_train_and_sample_the_same_bytes_each_time(data, tmp_path):
     gan, run = GanParams.model_validate(GAN), GanRunParams.model_validate(RUN)
     for name in ("one", "two"):
-        make(train_gan, gan, DATASET, data, tmp_path / name / "gan", tmp_path / name / "curves", every=2)
+        make(train_gan, gan, DATASET, data, tmp_path / name / "gan", tmp_path / name / "work", every=2)
         make(sample_gan, run, gan, DATASET, {"gan": tmp_path / name / "gan"}, tmp_path / name / "samples")
     for part in ("gan/generator.safetensors", "gan/manifest.json", f"samples/{SAMPLES}", "samples/manifest.json"):
         assert sha256(tmp_path / "one" / part) == sha256(tmp_path / "two" / part)
@@ -131,13 +131,13 @@ def test_stages_train_and_sample_the_same_bytes_each_time(data, tmp_path):
 def test_a_loss_that_is_not_finite_ends_the_stage_and_leaves_nothing(data, tmp_path):
     gan = GanParams.model_validate(GAN | {"generator_rate": 1e30, "discriminator_rate": 1e30})
     with pytest.raises(UserError, match=r"iteration \d: \w+_loss \S+ with a non-finite gradient, .*; lower"):
-        make(train_gan, gan, DATASET, data, tmp_path / "gan", tmp_path / "curves", every=2)
+        make(train_gan, gan, DATASET, data, tmp_path / "gan", tmp_path / "work", every=2)
     assert not (tmp_path / "gan").exists()
 
 
 def test_a_gan_of_a_grey_dataset_makes_grey_images(data, tmp_path):
     gan, grey = GanParams.model_validate(GAN), DATASET.model_copy(update={"channels": 1})
-    make(train_gan, gan, grey, data, tmp_path / "gan", tmp_path / "curves", every=2)
+    make(train_gan, gan, grey, data, tmp_path / "gan", tmp_path / "work", every=2)
     make(sample_gan, GanRunParams.model_validate(RUN), gan, grey, {"gan": tmp_path / "gan"}, tmp_path / "samples")
     images, _ = read_batch(tmp_path / "samples")
     assert images.shape == (10, 8, 8, 3)

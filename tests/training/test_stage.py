@@ -42,7 +42,7 @@ class Project:
     def train(self, name, previous="m-0", start=0, stop=14, model=None, work="work"):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         inputs = {"data": self.folder / "data", "previous": self.folder / previous}
-        paths = {"out": name, "work": work, "log": f"logs/{name}.csv", "curves": "curves"}
+        paths = {"out": name, "work": work, "log": f"logs/{name}.csv"}
         paths = {flag: self.folder / path for flag, path in paths.items()}
         make(train, segment, model or self.model, DATASET, EXECUTION, "cpu", start, inputs, **paths)
 

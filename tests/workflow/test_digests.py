@@ -50,7 +50,7 @@ for job in jobs:
         continue
     executed.clear()
     moved = replace(job, root=elsewhere)
-    environment = SimpleNamespace(device="cpu", timeout_seconds=60, curves=elsewhere / "curves", every=50,
+    environment = SimpleNamespace(device="cpu", timeout_seconds=60, every=50,
         execution=pipeline.params.execution, content=content_of_page(pipeline, Path("params.yaml"), {}))
     environment.made_by = made_by(job)
     stage = importlib.import_module(job.kind.stage).run

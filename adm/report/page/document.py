@@ -16,7 +16,6 @@ from adm.errors import UserError
 from adm.metrics.intervals import TAIL
 from adm.report.metrics import read_log
 from adm.report.page.content import FOLDER, Content, Exhibit
-from adm.report.page.methods import methods
 from adm.report.page.pictures import Picture, picture, training_curves
 from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
@@ -81,7 +80,6 @@ def document(content: Content) -> str:
         stale=[one for one in shown if one.is_there and one.exhibit.stale],
         trained=trained,
         trainings=trainings,
-        methods=methods(content.params),
     )
     if len(text.encode()) > MOST:
         raise UserError(
