@@ -158,7 +158,7 @@ def accept(
         str | None,
         typer.Argument(help="A verb, such as train, whose code changed and computes the same; all verbs if not given."),
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why it computes the same; `adm verify` tells it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it computes the same; kept in adm/accepted.json.")] = "",
     code: Annotated[str, typer.Option("--code", help="Of several older digests, the first digits of one.")] = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:

@@ -103,17 +103,10 @@ def _cached() -> Path:
 
 def code_of_record(verb: str, digest: str) -> str:
     """Name the digest that stands for a stage's code: its own, or the older one that `adm accept` declared equal."""
-    steps = acceptances(verb, digest)
-    return steps[-1]["as"] if steps else digest
-
-
-def acceptances(verb: str, digest: str) -> list[dict[str, str]]:
-    """List what was accepted between a stage's code and the code that stands for it, the newest first."""
-    accepted, steps = read_accepted().get(verb, {}), list[dict[str, str]]()
+    accepted = read_accepted().get(verb, {})
     while digest in accepted:
-        steps.append(accepted.pop(digest))
-        digest = steps[-1]["as"]
-    return steps
+        digest = accepted.pop(digest)["as"]
+    return digest
 
 
 def read_accepted() -> dict[str, dict[str, dict[str, str]]]:

@@ -1,13 +1,11 @@
 """`verify`: which artifacts of a results folder are damaged, or not what the params file kept with them would make."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
-from adm.artifacts.code import acceptances, code_of_record
 from adm.artifacts.inventory import Artifact, damage, find_artifacts, read_record_of
 from adm.artifacts.writing import new_file, write_json
 from adm.errors import some
@@ -26,22 +24,18 @@ class Checked:
     Attributes:
         wrong: What is damaged, and why it is stale, but for its code; empty if it is sound.
         stage: The stage that made it; None if it does not tell.
-        code: The digest of the code that made it.
-        today: That of the code that would make it today.
-        is_of_other_code: Whether the two differ, and neither was accepted as the other.
+        is_of_other_code: Whether other code made it than today's, and neither was accepted as the other.
         is_left_over: Whether no job of the params file makes it.
     """
 
     wrong: list[str] = field(default_factory=list)
     stage: str | None = None
-    code: str = ""
-    today: str = ""
     is_of_other_code: bool = False
     is_left_over: bool = False
 
 
 def run(results: Path, out: Path | None) -> bool:
-    """Check every artifact; print a line for each wrong one and for each stage whose code changed, and counts.
+    """Check every artifact; print a line for each wrong one, and counts.
 
     Returns:
         Whether nothing is wrong. Other code is not wrong: the engines run such stages again by themselves. Nor is what
@@ -63,11 +57,12 @@ def run(results: Path, out: Path | None) -> bool:
     for path, one in checked.items():
         if one.wrong:
             print(f"{path}: {some(one.wrong, separator='; ')}")
-    for line in _code(checked.values()):
-        print(line)
-    left_over = [path for path, one in checked.items() if one.is_left_over]
-    if left_over:
-        print(f"made by no job of the params file: {some(left_over)}")
+    for told, those in (
+        ("made by other code than today's, or by the same under another Python", "is_of_other_code"),
+        ("made by no job of the params file", "is_left_over"),
+    ):
+        if paths := [path for path, one in checked.items() if getattr(one, those)]:
+            print(f"{told}: {some(paths)}")
     unrecorded = sum(one.stage is None and not one.wrong for one in checked.values())
     wrong = sum(bool(one.wrong) for one in checked.values())
     counts = {
@@ -75,7 +70,7 @@ def run(results: Path, out: Path | None) -> bool:
         "sound": len(checked) - unrecorded - wrong,
         "wrong": wrong,
         "other_code": sum(one.is_of_other_code for one in checked.values()),
-        "left_over": len(left_over),
+        "left_over": sum(one.is_left_over for one in checked.values()),
         "unrecorded": unrecorded,
     }
     print(
@@ -91,45 +86,18 @@ def run(results: Path, out: Path | None) -> bool:
 
 def _check(artifact: Artifact, job: Job | None, identify: Callable[[Path], str | None]) -> Checked:
     """Look for damage, and for what is stale by the record; what is wrong with a parent is told of the parent."""
-    if job is not None and artifact.path == job.outputs.get("log"):
-        return Checked(_why(artifact, job, identify))
-    if not artifact.tells:
+    is_log = job is not None and artifact.path == job.outputs.get("log")
+    if not is_log and not artifact.tells:
         return Checked(is_left_over=job is None)
+    stage, wrong, why = None, list[str](), list[str]()
     try:
-        record = read_record_of(artifact)
+        if not is_log:
+            record = read_record_of(artifact)
+            stage, wrong = record.stage, damage(artifact, record)
+        if job is not None:  # else its stage may be one that is no more
+            why = list(stale(job, artifact.path, identify))
     except UserError as error:
-        return Checked([_by_name(artifact, error)], is_left_over=job is None)
-    wrong = damage(artifact, record)
-    if job is None:  # its stage may be one that is no more
-        return Checked(wrong, record.stage, record.code, is_left_over=True)
-    why = _why(artifact, job, identify)
-    wrong += [reason for reason in why if reason != CODE]
-    today = job.code if record.stage == job.kind.made_by else ""
-    return Checked(wrong, record.stage, record.code, today, CODE in why)
-
-
-def _why(artifact: Artifact, job: Job, identify: Callable[[Path], str | None]) -> list[str]:
-    try:
-        return list(stale(job, artifact.path, identify))
-    except UserError as error:
-        return [_by_name(artifact, error)]
-
-
-def _by_name(artifact: Artifact, error: UserError) -> str:
-    """Shorten an error that names a whole path, which stands at the head of the line already."""
-    return str(error).removeprefix(f"{artifact.path if artifact.is_folder else artifact.path.parent}/")
-
-
-def _code(checked: Iterable[Checked]) -> Iterator[str]:
-    """Tell of each stage how many artifacts are of other code than today's, and of code that was accepted and why."""
-    counts = Counter((one.stage or "", one.code, one.today) for one in checked if one.today and one.code != one.today)
-    other = Counter[str]()
-    for (stage, code, today), count in sorted(counts.items()):
-        if code_of_record(stage, code) != code_of_record(stage, today):
-            other[stage] += count
-            continue
-        steps = [*acceptances(stage, today), *acceptances(stage, code)]
-        told = "; ".join(dict.fromkeys(f"on {step['on']}, {step['reason'] or 'for no reason given'}" for step in steps))
-        yield f"made by code of {stage!r} that was accepted as equal to today's {told}: {count} artifacts"
-    for stage, count in other.items():
-        yield f"made by other code of {stage!r} than today's, or by the same under another Python: {count} artifacts"
+        # The path stands at the head of the line already.
+        name = f"{artifact.path if artifact.is_folder else artifact.path.parent}/"
+        wrong.append(str(error).removeprefix(name))
+    return Checked([*wrong, *(each for each in why if each != CODE)], stage, CODE in why, is_left_over=job is None)

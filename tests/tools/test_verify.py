@@ -187,13 +187,13 @@ def test_another_maker_is_named(project, wrong):
     assert "'measure'" in wrong(project.results)["sizes.json"]
 
 
-def test_a_change_of_code_is_told_of_its_stage_and_is_no_mistake(project, verify):
+def test_a_change_of_code_is_told_and_is_no_mistake(project, verify):
     project.edit_code("train", "\n# A comment.\n")
     assert verify(project.results)[0]["counts"]["other_code"] == 0
     project.edit_code("train")
     report, out = verify(project.results)
     assert (report["counts"]["other_code"], report["counts"]["wrong"]) == (3, 0)
-    assert "'train'" in out
+    assert "checkpoints/m-9" in out
 
 
 def test_verify_agrees_with_what_the_stages_check(project):
