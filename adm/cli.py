@@ -21,7 +21,6 @@ import typer
 from typer.core import TyperGroup
 
 from adm.cli_tools import IMAGES, LOOK, SCORE, SHARE, STAGES, START, ParamsFile, tools
-from adm.config.released import RELEASED
 from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
@@ -117,25 +116,7 @@ def resolve(
         stage.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
 
 
-def _keys(verb: str, params: dict[str, Any], incomplete: str) -> list[str]:
-    """The keys of a verb that begin with the typed text."""
-    try:
-        jobs = Pipeline(load(params.get("params") or "params.yaml")).jobs.values()
-    except UserError:
-        return []
-    return [job.argument for job in jobs if job.kind.verb == verb and job.argument.startswith(incomplete)]
-
-
-def _key_of(verb: str) -> Any:
-    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        return _keys(verb, ctx.params, incomplete)
-
-    return typer.Argument(help="Its key in the params file.", autocompletion=complete)
-
-
-def _files(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The names of released files, and the keys of the params file, that begin with the typed text."""
-    return [name for name in RELEASED if name.startswith(incomplete)] + _keys("fetch", ctx.params, incomplete)
+KEY = typer.Argument(help="Its key in the params file.")
 
 
 def _fetch(
@@ -144,7 +125,6 @@ def _fetch(
         typer.Argument(
             help="The name of a released file; or KIND/KEY of the section `published` of a params file. Without it, "
             "the released files are listed.",
-            autocompletion=_files,
         ),
     ] = "",
     params: ParamsFile = Path("params.yaml"),
@@ -190,7 +170,7 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     if any("{shard}" in kind.wildcards for kind in kinds):
 
         def sharded(
-            key: Annotated[str, _key_of(verb)],
+            key: Annotated[str, KEY],
             params: ParamsFile = Path("params.yaml"),
             shard: Annotated[str, typer.Option(help="Only this part, as 3-of-8.")] = "",
         ) -> None:
@@ -198,7 +178,7 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
 
         return sharded
 
-    def keyed(key: Annotated[str, _key_of(verb)], params: ParamsFile = Path("params.yaml")) -> None:
+    def keyed(key: Annotated[str, KEY], params: ParamsFile = Path("params.yaml")) -> None:
         carry_out(params, verb, key)
 
     return keyed

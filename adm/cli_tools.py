@@ -25,11 +25,7 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 @tools.command(rich_help_panel=SCORE)
 def score(
     samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
-    given: Annotated[
-        Path | None,
-        typer.Argument(metavar="REFERENCE", help="A reference batch, a name that `adm fetch` lists, or images."),
-    ] = None,
-    reference: Annotated[Path | None, typer.Option(hidden=True)] = None,  # as earlier versions had it
+    reference: Annotated[Path, typer.Argument(help="A reference batch, a name that `adm fetch` lists, or images.")],
     graph: Annotated[
         Path, typer.Option(help="The Inception graph of 2015, a file or a name that `adm fetch` lists.")
     ] = Path("inception"),
@@ -48,12 +44,9 @@ def score(
     from adm import evaluation
     from adm.tools import score as tool
 
-    against = reference or given
-    if against is None or (reference and given):
-        raise UserError("REFERENCE: give one, as `adm score SAMPLES REFERENCE`")
     options = evaluation.Options(num_samples, intervals, further, cache)
     how = evaluation.graph_params(executor, device, compiled, batch, threads)
-    tool.run(samples, against, graph, how, options, out)
+    tool.run(samples, reference, graph, how, options, out)
 
 
 @tools.command(rich_help_panel=IMAGES)

@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from signal import SIGTERM
@@ -22,13 +21,9 @@ import yaml
 from tqdm import tqdm
 
 from adm import progress
-from adm.artifacts.manifest import library_versions
 from adm.machine import processor_name
 from adm.params import UserError
 from adm.pipeline import Job
-
-LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "tensorflow", "torch")
-"""Distributions whose version may change a result; a journal lists the installed ones."""
 
 KEPT = "ADM_JOURNAL"
 """Environment variable that tells the child processes of a job the path of its journal."""
@@ -107,17 +102,12 @@ def _written(path: Path, job: Job) -> Iterator[None]:
 
 
 def _header(job: Job) -> str:
-    versions: dict[str, str] = {}
-    for library in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            versions |= library_versions([library])
     content = {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["adm", *sys.argv[1:]]),
         "folder": str(Path.cwd()),
         "code": job.code,
         "params": job.values,
-        "versions": versions,
         "machine": {"host": platform.node(), "processor": processor_name(), "cores": os.cpu_count()},
         "process": os.getpid(),
     }

@@ -5,15 +5,13 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,71 +30,19 @@ LOST = 3
 RUN_ID = "adm-"
 """Prefix of the ids of runs that `adm.launcher` starts."""
 
-CALLED = "adm/called"
-"""Key of the job's store that asks every process to answer."""
-
 CPU = torch.device("cpu")
 
 T = TypeVar("T")
 Arrays = tuple[NDArray[Any], ...]
 
 
-class RollCall:
-    """Which processes of a job are gone, or hang, after an exchange has failed: who does not answer a call.
-
-    An exchange names at most a neighbour, which may itself have ended because it lost another one. All that live answer
-    the first call, so every process finds the same ones missing.
-
-    Raises:
-        RuntimeError: The job's store, whose address torchrun gives, cannot be reached.
-    """
-
-    def __init__(self, rank: int, size: int) -> None:
-        self._rank, self._size = rank, size
-        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        wait = timedelta(seconds=30)
-        self._store = dist.TCPStore(host, port, is_master=False, timeout=wait)  # type: ignore[attr-defined]
-        self._store.set(f"adm/node/{rank}", os.environ.get("SLURMD_NODENAME", socket.gethostname()))
-        # The launcher of rank 0 keeps the store, and is itself missing if that is gone.
-        self._keeper = f"rank 0 on {self._node(0)}"
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._answer, daemon=True)
-        self._thread.start()
-
-    def missing(self) -> str:
-        """Call all processes; return the ranks and nodes of those that do not answer, or "" if they all do."""
-        try:
-            self._store.set(CALLED, "")
-            time.sleep(5.0)  # ten times as long as those that live take to look
-            silent = [rank for rank in range(self._size) if not self._store.check([f"adm/here/{rank}"])]
-            return " and ".join(f"rank {', '.join(map(str, r))} on {node}" for node, r in groupby(silent, self._node))
-        except RuntimeError:
-            return self._keeper
-
-    def end(self) -> None:
-        """Answer no more."""
-        self._ended.set()
-        self._thread.join()
-
-    def _node(self, rank: int) -> str:
-        return self._store.get(f"adm/node/{rank}").decode()
-
-    def _answer(self) -> None:
-        with suppress(RuntimeError):
-            while not self._ended.wait(0.5):
-                if self._store.check([CALLED]):
-                    self._store.set(f"adm/here/{self._rank}", "")
-                    return
-
-
 @dataclass(frozen=True)
 class Group:
-    """The processes of a job, as one of them sees them; without a roll call if it is the only one."""
+    """The processes of a job, as one of them sees them."""
 
     rank: int = 0
     size: int = 1
     device: torch.device = CPU
-    roll_call: RollCall | None = None
 
     @property
     def is_main(self) -> bool:
@@ -136,7 +82,7 @@ class Group:
         if self.size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with _exit_if_lost(self.roll_call):
+        with _exit_if_lost():
             dist.all_reduce(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
@@ -146,7 +92,7 @@ class Group:
         if self.size == 1:
             return number
         value = torch.tensor(number)
-        with _exit_if_lost(self.roll_call):
+        with _exit_if_lost():
             dist.broadcast(value, 0)
         return int(value)
 
@@ -175,7 +121,7 @@ class Group:
     def _gather_parts(self, value: Tensor) -> list[Tensor]:
         value = value.contiguous()
         parts = [torch.empty_like(value) for _ in range(self.size)]
-        with _exit_if_lost(self.roll_call):
+        with _exit_if_lost():
             dist.all_gather(parts, value)
         return parts
 
@@ -238,9 +184,7 @@ def process_group(device: str, timeout_seconds: int) -> Iterator[Group]:
     rank = int(os.environ["RANK"])
     with _exit_if_lost():
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
-        roll_call = RollCall(rank, size)
-    yield Group(rank, size, own, roll_call)
-    roll_call.end()
+    yield Group(rank, size, own)
     # Not after an error: the others may be gone, and this would wait for them.
     dist.destroy_process_group()
 
@@ -255,15 +199,14 @@ def report_failure(message: str) -> bool:
 
 
 @contextmanager
-def _exit_if_lost(roll_call: RollCall | None = None) -> Iterator[None]:
+def _exit_if_lost() -> Iterator[None]:
     """Run an exchange with the other processes; end this process if one of them is lost."""
     try:
         yield
     except RuntimeError as error:
-        missing = roll_call.missing() if roll_call else ""
         # The launcher shall record the failure of the other process first.
         time.sleep(1)
-        message = f"had no answer from {missing or 'another process'}: {one_line(str(error))}"
+        message = f"had no answer from another process: {one_line(str(error))}"
         if not report_failure(message):
             print(f"error: {message}", file=sys.stderr)
         sys.exit(LOST)

@@ -13,7 +13,6 @@ import pytest
 import typer
 import yaml
 from making import made_with, make, record, write_batch
-from typer.testing import CliRunner
 
 from adm import cli
 from adm.artifacts.code import verbs
@@ -316,24 +315,6 @@ def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(
     given = stack, job.sections["model"], None, {"base": base}, tmp_path / "out", "", "cpu", 60, tmp_path / "work"
     with pytest.raises(UserError, match=f"^{base}: has {len(images)} images of {size}x{size} pixels"):
         make(sample, *given)
-
-
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [
-        ("adm train adm-128-2", ["adm-128-250", "adm-128-2180"]),
-        ("adm features dataset/", ["dataset/digits"]),
-        ("adm sample-gan gan-0_1", ["gan-0_1"]),
-        ("adm nothing ", []),
-    ],
-)
-@pytest.mark.usefixtures("project")
-def test_a_shell_completes_keys(typed, offered):
-    words = typed.split(" ")
-    environment = {"_ADM_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
-    done = CliRunner().invoke(cli.app, [], env=environment, prog_name="adm")
-    assert set(done.stdout.split()) >= set(offered)
-    assert all(key.startswith(words[-1]) for key in done.stdout.split() if offered)
 
 
 TORCHRUN = "torchrun --nproc-per-node 2 -m adm train adm-128-250"

@@ -29,9 +29,6 @@ CONTENT = "facts"
 MADE_BY = "made_by"
 """The key of a file that tells how it was made, or a part of it."""
 
-MADE = ("stage", "params", "code", "versions", "inputs")
-"""The keys of a manifest that describe how the artifact was made; they are reported, but are no difference."""
-
 RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
 """Endings of files that show the same content as the file of another ending beside them."""
 
@@ -102,12 +99,10 @@ class Compared:
     Attributes:
         kind: The worst of their files' kinds.
         words: The place of the largest difference, and its values; "" if they are equal.
-        made: The first difference in how they were made; "" if there is none.
     """
 
     kind: Kind
     words: str = ""
-    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,8 +149,7 @@ def compare_artifacts(a: Artifact, b: Artifact, tolerance: Tolerance) -> Compare
             compared = compare_files(a.files[name], b.files[name], tolerance)
         within = a.is_folder and compared.words
         found.append(replace(compared, words=f"{name}: {compared.words}") if within else compared)
-    made = next((one.made for one in found if one.made), "")
-    return replace(max(found, key=lambda one: [*Kind].index(one.kind)), made=made)
+    return max(found, key=lambda one: [*Kind].index(one.kind))
 
 
 def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
@@ -257,23 +251,18 @@ def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDAr
 
 
 def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
-    """Compare the content of two files, and separately how they were made."""
-    (content, made), (other, other_made) = (_split(read_json(path), path.name == MANIFEST) for path in (a, b))
-    stage = str(made.get("stage"))
-    differences = list(_compare_leaves(_leaves(content, stage), _leaves(other, stage), tolerance))
-    making = next(_compare_leaves(_leaves(made), _leaves(other_made), Tolerance(0.0, 0.0)), None)
-    made_otherwise = "" if making is None else str(making)
-    if not differences:
-        return Compared(Kind.REMADE, made_otherwise or "the hashes of its files, or its layout", made_otherwise)
-    return replace(_judge(differences), made=made_otherwise)
+    """Compare the content of two files, but for how they were made."""
+    ours, theirs = (_content(read_json(path), path.name == MANIFEST) for path in (a, b))
+    differences = list(_compare_leaves(ours, theirs, tolerance))
+    return _judge(differences) if differences else Compared(Kind.REMADE, "the same content, made otherwise")
 
 
-def _split(content: dict[str, Any], is_manifest: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The content of a JSON file, and how it was made."""
+def _content(content: dict[str, Any], is_manifest: bool) -> Iterator[Leaf]:
+    """The content of a JSON file, without what tells how it was made but for the facts of a manifest."""
     made = content if is_manifest else content.get(MADE_BY, {})
-    made = made if isinstance(made, dict) else {MADE_BY: made}
+    made = made if isinstance(made, dict) else {}
     said = {} if is_manifest else {key: value for key, value in content.items() if key not in (MADE_BY, SEAL)}
-    return {**said, CONTENT: made.get(CONTENT, {})}, {key: made[key] for key in MADE if key in made}
+    return _leaves({**said, CONTENT: made.get(CONTENT, {})}, str(made.get("stage")))
 
 
 def _leaves(value: Any, stage: str = "", place: str = "", is_measured: bool = False) -> Iterator[Leaf]:

@@ -33,10 +33,7 @@ def read_features(folder: Path) -> Features:
         UserError: The folder holds no features, it changed, or it holds NaN or infinity.
     """
     read_manifest(folder)
-    arrays = [read_npy(folder / f"{layer}.npy", "float32", (None, None)) for layer in LAYERS]
-    if len({len(rows) for rows in arrays}) > 1:
-        raise UserError(f"{folder}: holds {', '.join(LAYERS)} of different numbers of images")
-    return Features(*arrays)
+    return Features(*(read_npy(folder / f"{layer}.npy", "float32", (None, None)) for layer in LAYERS))
 
 
 def require_same_graph(features: Path, *others: Path) -> None:

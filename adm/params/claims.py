@@ -9,19 +9,8 @@ from pydantic import Field, model_validator
 from adm.config.metrics import ClaimMetric
 from adm.errors import accepted
 from adm.paper import claims as claims_of_paper
-from adm.params.references import (
-    Graph,
-    Interpolation,
-    Named,
-    Neighbours,
-    Scores,
-    SingleScores,
-    Size,
-    Throughput,
-    Words,
-    references,
-    visit,
-)
+from adm.params import references as refs
+from adm.params.references import Named, references, visit
 from adm.params.section import Section
 
 Margin = Annotated[float, Field(ge=0)]
@@ -31,8 +20,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class Claim(Section):
     """The common part of claims: the statement, and its source in the paper."""
 
-    statement: Words
-    source: Words
+    statement: refs.Words
+    source: refs.Words
 
     @model_validator(mode="after")
     def _compares_two_things(self) -> Self:
@@ -47,8 +36,8 @@ class ComparisonClaim(Claim):
 
     kind: Literal["lower", "higher"]
     metric: ClaimMetric
-    run: Scores
-    than: Scores
+    run: refs.Scores
+    than: refs.Scores
     by: Margin = 0.0
 
 
@@ -57,7 +46,7 @@ class TrendClaim(Claim):
 
     kind: Literal["falls", "rises"]
     metric: ClaimMetric
-    runs: Annotated[list[Scores], Field(min_length=3)]
+    runs: Annotated[list[refs.Scores], Field(min_length=3)]
 
 
 class BridgesClaim(Claim):
@@ -65,9 +54,9 @@ class BridgesClaim(Claim):
 
     kind: Literal["bridges"]
     metric: ClaimMetric
-    run: Scores
-    from_run: Scores
-    to_run: Scores
+    run: refs.Scores
+    from_run: refs.Scores
+    to_run: refs.Scores
     share: Annotated[float, Field(gt=0, le=1)]
 
 
@@ -76,8 +65,8 @@ class SimilarClaim(Claim):
 
     kind: Literal["similar"]
     metric: ClaimMetric
-    runs_a: Annotated[list[Scores], Field(min_length=1)]
-    runs_b: Annotated[list[Scores], Field(min_length=1)]
+    runs_a: Annotated[list[refs.Scores], Field(min_length=1)]
+    runs_b: Annotated[list[refs.Scores], Field(min_length=1)]
     within: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="after")
@@ -92,8 +81,8 @@ class NotBetterClaim(Claim):
 
     kind: Literal["not_better"]
     metric: ClaimMetric
-    runs: Annotated[list[Scores], Field(min_length=1)]
-    base: Scores
+    runs: Annotated[list[refs.Scores], Field(min_length=1)]
+    base: refs.Scores
     by: Margin
 
 
@@ -102,8 +91,8 @@ class BeatsEarlyClaim(Claim):
 
     kind: Literal["beats_early"]
     metric: ClaimMetric
-    runs: Annotated[list[Scores], Field(min_length=2)]
-    than: Scores
+    runs: Annotated[list[refs.Scores], Field(min_length=2)]
+    than: refs.Scores
     by_share: Share
 
 
@@ -112,8 +101,8 @@ class RanksAlikeClaim(Claim):
 
     kind: Literal["ranks_alike"]
     metric: Literal["fid", "precision", "recall"]
-    runs: Annotated[list[SingleScores], Field(min_length=3)]
-    judge: Graph
+    runs: Annotated[list[refs.SingleScores], Field(min_length=3)]
+    judge: refs.Graph
     tau: Annotated[float, Field(gt=-1, lt=1)]
 
 
@@ -121,7 +110,7 @@ class ReconstructionClaim(Claim):
     """Images are reconstructed with less error with the steps `better`: all reverse steps but the last, or all."""
 
     kind: Literal["reconstruction"]
-    interpolation: Interpolation
+    interpolation: refs.Interpolation
     better: Literal["all_but_last", "all"]
 
 
@@ -129,7 +118,7 @@ class ReconstructionOrderClaim(Claim):
     """The first of `interpolations` reconstructs the same images with less error than each other one."""
 
     kind: Literal["reconstruction_order"]
-    interpolations: Annotated[list[Interpolation], Field(min_length=2)]
+    interpolations: Annotated[list[refs.Interpolation], Field(min_length=2)]
 
 
 class NoCopiesClaim(Claim):
@@ -140,7 +129,7 @@ class NoCopiesClaim(Claim):
     """
 
     kind: Literal["no_copies"]
-    neighbours: Annotated[list[Neighbours], Field(min_length=1)]
+    neighbours: Annotated[list[refs.Neighbours], Field(min_length=1)]
     ratio: Annotated[float, Field(gt=0)]
     copies: Share
 
@@ -149,8 +138,8 @@ class LighterClaim(Claim):
     """Training `model` costs fewer FLOPs than training the model `than`, by more than the factor `by`."""
 
     kind: Literal["lighter"]
-    model: Size
-    than: Size
+    model: refs.Size
+    than: refs.Size
     by: Annotated[float, Field(ge=1)] = 1.0
 
 
@@ -158,7 +147,7 @@ class FasterClaim(Claim):
     """The optimised implementation trains on more images per second than the naive one, by more than factor `by`."""
 
     kind: Literal["faster"]
-    throughput: Throughput
+    throughput: refs.Throughput
     by: Annotated[float, Field(ge=1)] = 1.0
 
 
@@ -166,7 +155,7 @@ class NotTestedClaim(Claim):
     """A claim that the scale cannot test, and the reason; `kind` is filled in."""
 
     kind: Literal["none"]
-    none: Words
+    none: refs.Words
 
 
 AnyClaim = (

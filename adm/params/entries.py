@@ -40,9 +40,6 @@ SCORED = ("runs", "upsampled_runs", "gan_runs")
 LEAD = "checkpoint"
 """The field of a checkpoint by which a model with variants or a sweep makes an entry for each of its models."""
 
-MOST_ALIKE = 100
-"""Most entries of which each is like the next."""
-
 MOST_ENTRIES = 1000
 """Largest number of entries from one sweep, or from the seeds of one."""
 
@@ -273,8 +270,6 @@ def _likened(section: str, entries: Entries) -> Entries:
     def whole(key: str, chain: list[str]) -> Raw:
         if key in chain:
             raise ValueError(f"{section}.{chain[-1]}.like: {key!r} is a circle, {' -> '.join([*chain, key])}")
-        if len(chain) > MOST_ALIKE:
-            raise ValueError(f"{section}.{chain[0]}.like: is at the end of more than {MOST_ALIKE} entries like others")
         if key not in done:
             other, own = entries[key].get(LIKE), _without(entries[key], LIKE)
             if other is not None:

@@ -6,20 +6,10 @@ from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
 from adm.config.metrics import ClaimMetric, MetricName
-from adm.params.references import (
-    Data,
-    DiffusionScores,
-    Images,
-    Interpolation,
-    Likelihood,
-    Neighbours,
-    Scores,
-    Variation,
-    Words,
-)
+from adm.params import references as refs
 from adm.params.section import Section
 
-Runs = Annotated[list[DiffusionScores], Field(min_length=1)]
+Runs = Annotated[list[refs.DiffusionScores], Field(min_length=1)]
 Panels = Annotated[dict[str, Annotated[dict[str, Runs], Field(min_length=1)]], Field(min_length=1)]
 Pair = Annotated[list[MetricName], Field(min_length=2, max_length=2)]
 Axis = Literal[
@@ -40,7 +30,7 @@ epsilon, or a number of its section."""
 class FigureParams(Section):
     """The common part of figures: a caption, which replaces the one of a figure of the paper."""
 
-    caption: Words | None = None
+    caption: refs.Words | None = None
 
 
 class AblationsParams(FigureParams):
@@ -57,7 +47,7 @@ class AblationsParams(FigureParams):
 class RunCurvesParams(FigureParams):
     """Metrics along curves of runs, by the curve's label."""
 
-    curves: Annotated[dict[str, Annotated[list[Scores], Field(min_length=2)]], Field(min_length=1)]
+    curves: Annotated[dict[str, Annotated[list[refs.Scores], Field(min_length=2)]], Field(min_length=1)]
 
 
 class TradeOffsParams(RunCurvesParams):
@@ -81,7 +71,7 @@ class NeighboursFigureParams(FigureParams):
     """Samples above their nearest neighbours: one block for each study, by the block's title."""
 
     kind: Literal["neighbours"]
-    blocks: Annotated[dict[str, Neighbours], Field(min_length=1)]
+    blocks: Annotated[dict[str, refs.Neighbours], Field(min_length=1)]
     columns: PositiveInt
 
 
@@ -89,36 +79,36 @@ class VariationFigureParams(FigureParams):
     """A variation of the gradient scale."""
 
     kind: Literal["variation"]
-    study: Variation
+    study: refs.Variation
 
 
 class InterpolationFigureParams(FigureParams):
     """An interpolation between real images."""
 
     kind: Literal["interpolation"]
-    study: Interpolation
+    study: refs.Interpolation
 
 
 class LikelihoodsFigureParams(FigureParams):
     """Terms of L_vlb against the timestep: one curve for each study, by its label."""
 
     kind: Literal["likelihoods"]
-    curves: Annotated[dict[str, Likelihood], Field(min_length=1)]
+    curves: Annotated[dict[str, refs.Likelihood], Field(min_length=1)]
 
 
 class LotteryFigureParams(FigureParams):
     """A metric by each seed of training, and the standard deviation that each makes: the runs of a table `lottery`."""
 
     kind: Literal["lottery"]
-    runs: Annotated[list[Scores], Field(min_length=1)]
+    runs: Annotated[list[refs.Scores], Field(min_length=1)]
     metric: ClaimMetric = "fid"
 
 
 class PanelParams(Section):
     """A panel of a comparison: samples of a run, or images of a dataset."""
 
-    run: Images | None = None
-    dataset: Data | None = None
+    run: refs.Images | None = None
+    dataset: refs.Data | None = None
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -139,7 +129,7 @@ class ComparisonParams(FigureParams):
 class GridParams(FigureParams):
     """Samples of one run."""
 
-    run: Images
+    run: refs.Images
     columns: PositiveInt
 
 

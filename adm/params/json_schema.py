@@ -11,8 +11,6 @@ from pydantic.json_schema import models_json_schema
 
 from adm.config.base import OWN, Config, introduced_defaults
 from adm.config.marks import sections_of
-from adm.paper import claims as claims_of_paper
-from adm.params.claims import roles_of_claim
 from adm.params.entries import DEFAULTS, ITERATION, LIKE, ROLES, SEEDS, added_fields
 from adm.params.expansion import ROOT
 from adm.params.reading import BASE, SWEEP, VARIANTS
@@ -57,12 +55,11 @@ def render() -> str:
         "properties": {
             BASE: {"type": "string", "minLength": 1, "description": "A params file that this one differs from."},
             **{name: _or_null(section) for name, section in sections.items()},
-            ROLES: _or_null(_mapping("What claims of adm/paper/claims.yaml compare, by their roles.", _roles())),
-            DEFAULTS: _or_null(
-                _mapping(
-                    "By sections, fields of all their entries.", [name.partition(".")[0] for name in kinds_of_entries()]
-                )
-            ),
+            ROLES: {
+                "type": ["object", "null"],
+                "description": "What claims of the paper compare, by roles.",
+            },
+            DEFAULTS: {"type": ["object", "null"], "description": "By sections, fields of all their entries."},
         },
         "additionalProperties": False,
         "definitions": dict(sorted(definitions.items())),
@@ -111,20 +108,6 @@ def _cleaned(part: Any) -> Any:
     if "minItems" in cleaned and any(NAMES in one for one in (cleaned["items"], *cleaned["items"].get("anyOf", ()))):
         cleaned["minItems"] = 1  # the key of a sweep stands for all of its entries
     return cleaned
-
-
-def _roles() -> list[str]:
-    return [role for claim in claims_of_paper().values() for role in roles_of_claim(claim)]
-
-
-def _mapping(description: str, keys: list[str]) -> Schema:
-    """Describe a mapping of some keys to anything."""
-    return {
-        "description": description,
-        "type": "object",
-        "properties": {key: {} for key in dict.fromkeys(keys)},
-        "additionalProperties": False,
-    }
 
 
 def _or_null(schema: Schema) -> Schema:

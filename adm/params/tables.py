@@ -6,19 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from adm.config.metrics import ClaimMetric, MetricName
-from adm.params.references import (
-    DiffusionScores,
-    Graph,
-    Guidance,
-    Model,
-    NoSource,
-    OrNone,
-    Scores,
-    ScoresAndCost,
-    Size,
-    Throughput,
-    Words,
-)
+from adm.params import references as refs
 from adm.params.section import Key, Section
 
 
@@ -32,14 +20,14 @@ class RowsParams(RowsOfPaper):
     """Tables 6, 8, 9, 15, 16: one run for each row of the paper's table, in its order."""
 
     kind: Literal["runs"] = "runs"
-    rows: Annotated[list[Annotated[Scores | NoSource, OrNone]], Field(min_length=1)]
+    rows: Annotated[list[Annotated[refs.Scores | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
 class SweepsParams(RowsOfPaper):
     """Appendix K: one guided run for each row of the paper's table, in its order."""
 
     kind: Literal["sweeps"] = "sweeps"
-    rows: Annotated[list[Annotated[DiffusionScores | NoSource, OrNone]], Field(min_length=1)]
+    rows: Annotated[list[Annotated[refs.DiffusionScores | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
 class ComputeParams(RowsOfPaper):
@@ -49,30 +37,30 @@ class ComputeParams(RowsOfPaper):
     """
 
     kind: Literal["compute"] = "compute"
-    rows: Annotated[list[Annotated[ScoresAndCost | NoSource, OrNone]], Field(min_length=1)]
-    images_per_v100_second: dict[Model, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    rows: Annotated[list[Annotated[refs.ScoresAndCost | refs.NoSource, refs.OrNone]], Field(min_length=1)]
+    images_per_v100_second: dict[refs.Model, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class ThroughputTableParams(Section):
     """Table 7: one measured throughput for each model of the paper's table, in its order."""
 
     kind: Literal["throughput"] = "throughput"
-    models: Annotated[list[Annotated[Throughput | NoSource, OrNone]], Field(min_length=1)]
+    models: Annotated[list[Annotated[refs.Throughput | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
 class HyperparametersParams(Section):
     """Tables 11-13: one model for each column of the paper's table, in its order."""
 
     kind: Literal["hyperparameters"] = "hyperparameters"
-    columns: Annotated[list[Annotated[Size | NoSource, OrNone]], Field(min_length=1)]
+    columns: Annotated[list[Annotated[refs.Size | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
 class ScalesParams(Section):
     """Table 14: runs with the chosen gradient scales, one for each column of the paper's table."""
 
     kind: Literal["scales"] = "scales"
-    ddpm: Annotated[list[Annotated[Guidance | NoSource, OrNone]], Field(min_length=1)]
-    ddim: Annotated[list[Annotated[Guidance | NoSource, OrNone]], Field(min_length=1)]
+    ddpm: Annotated[list[Annotated[refs.Guidance | refs.NoSource, refs.OrNone]], Field(min_length=1)]
+    ddim: Annotated[list[Annotated[refs.Guidance | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
 def _labelled(rows: Any) -> Any:
@@ -98,12 +86,12 @@ class OwnTableParams(Section):
     """
 
     kind: Literal["own"] = "own"
-    rows: Annotated[dict[str, Scores], BeforeValidator(_labelled, list[Key] | dict[str, Key]), Field(min_length=1)]
+    rows: Annotated[dict[str, refs.Scores], BeforeValidator(_labelled, list[Key] | dict[str, Key]), Field(min_length=1)]
     metrics: Annotated[list[MetricName], Field(min_length=1)]
     intervals: bool = False
     evaluations: bool = False
-    caption: Words
-    judges: list[Graph] = []
+    caption: refs.Words
+    judges: list[refs.Graph] = []
     published: Key | None = None
 
 
@@ -114,9 +102,9 @@ class LotteryTableParams(Section):
     """
 
     kind: Literal["lottery"]
-    runs: Annotated[list[Scores], Field(min_length=1)]
+    runs: Annotated[list[refs.Scores], Field(min_length=1)]
     metric: ClaimMetric = "fid"
-    caption: Words
+    caption: refs.Words
 
 
 KINDS = {

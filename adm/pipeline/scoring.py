@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 from adm.params.data import of_files
 from adm.params.references import keys_in
 from adm.params.section import Section, judged, parts
-from adm.pipeline.cost import (
-    FLOAT,
-    Bytes,
-    Counts,
-    Quantity,
-    Seen,
-    features_of,
-    reference_bytes,
-    sampled,
-)
+from adm.pipeline import cost
 from adm.pipeline.jobs import Job, Kind
 from adm.sampling.blocks import WHOLE, blocks_of
 
@@ -62,7 +53,7 @@ def _features_of_datasets(graph: "Pipeline") -> Iterator[Job]:
             yield _features(graph, DATASET_FEATURES, key, graph.dataset(dataset), extractor, **size)
 
 
-def _features_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _features_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     key, _ = parts(job.key)
     if job.kind is FEATURES:
         images = counts.params.scored[key].num_samples
@@ -71,8 +62,8 @@ def _features_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     else:
         images = counts.datasets[counts.params.references[key].dataset]
     extractor = job.sections["extractor"]
-    yield Seen(extractor, images)
-    yield Bytes(images * sum(features_of(counts.params, extractor)) * FLOAT)
+    yield cost.Seen(extractor, images)
+    yield cost.Bytes(images * sum(cost.features_of(counts.params, extractor)) * cost.FLOAT)
 
 
 def _fitted(graph: "Pipeline") -> Iterator[Job]:
@@ -82,9 +73,11 @@ def _fitted(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(REFERENCE, key, inputs, reference=reference, **size)
 
 
-def _reference_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _reference_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     dataset = job.sections["reference"].dataset
-    yield Bytes(reference_bytes(counts, job.key, unseen=counts.datasets[dataset] - counts.trained_on(dataset)))
+    yield cost.Bytes(
+        cost.reference_bytes(counts, job.key, unseen=counts.datasets[dataset] - counts.trained_on(dataset))
+    )
 
 
 def _evaluated(graph: "Pipeline") -> Iterator[Job]:
@@ -125,13 +118,13 @@ def _curves(graph: "Pipeline") -> Iterator[Job]:
         yield replace(job, threads=max(run.threads for run in runs.values()))
 
 
-def _curve_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _curve_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     models = job.sections["models"]
     for run in job.sections["runs"].values():
         images = len(blocks_of(WHOLE, run.num_samples, run.micro_batch)) * run.micro_batch
         networks = {name: models[checkpoint] for name, checkpoint in run.networks.items()}
-        yield from sampled(run, images, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
-        yield Seen(job.sections["extractor"], run.num_samples)
+        yield from cost.sampled(run, images, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
+        yield cost.Seen(job.sections["extractor"], run.num_samples)
 
 
 def _judged(graph: "Pipeline") -> Iterator[Job]:

@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING
 from adm.config.respacing import number_of_steps
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import neighbours_dataset
-from adm.pipeline.cost import (
-    DOUBLE,
-    GRADIENT,
-    LABEL,
-    Bytes,
-    Counts,
-    Passes,
-    Quantity,
-    pixels,
-    sampled,
-)
+from adm.pipeline import cost
 from adm.pipeline.jobs import Job, Kind
 
 if TYPE_CHECKING:
@@ -27,17 +17,17 @@ def _steps(model: DiffusionModelParams, steps: str | None) -> int:
     return number_of_steps(model.noise.timesteps, steps or str(model.noise.timesteps))
 
 
-def _interpolate_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _interpolate_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     study, model = job.sections["interpolation"], job.sections["model"]
     steps = _steps(model, study.steps)
     # Pairs are encoded with all steps but the last, and decoded with all. Reconstructions are encoded so twice and
     # with all steps once, decoded with all steps twice and without the last once.
     encoded = 2 * study.pairs * (steps - 1) + study.reconstructions * (3 * steps - 2)
     decoded = study.pairs * study.points * steps + study.reconstructions * (3 * steps - 1)
-    yield Passes(model, encoded + decoded, study.precision)
+    yield cost.Passes(model, encoded + decoded, study.precision)
     if study.gradient_scale:
-        yield Passes(job.sections["classifier_model"], GRADIENT * decoded, study.classifier_precision)
-    yield Bytes(study.pairs * (study.points + 2) * pixels(1, counts.params.datasets[study.dataset].side))
+        yield cost.Passes(job.sections["classifier_model"], cost.GRADIENT * decoded, study.classifier_precision)
+    yield cost.Bytes(study.pairs * (study.points + 2) * cost.pixels(1, counts.params.datasets[study.dataset].side))
 
 
 def _neighbours(graph: "Pipeline") -> Iterator[Job]:
@@ -51,10 +41,10 @@ def _neighbours(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(NEIGHBOURS, key, inputs, neighbours=study)
 
 
-def _neighbours_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _neighbours_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     study, params = job.sections["neighbours"], counts.params
     samples, real = params.scored[study.run].num_samples, counts.trained_on(neighbours_dataset(params, job.key))
-    yield Bytes(samples * (study.k * (LABEL + DOUBLE) + 1) + real * DOUBLE)
+    yield cost.Bytes(samples * (study.k * (cost.LABEL + cost.DOUBLE) + 1) + real * cost.DOUBLE)
 
 
 def _varied(graph: "Pipeline") -> Iterator[Job]:
@@ -64,17 +54,17 @@ def _varied(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(VARY, key, inputs, variation=study, run=run, **sections)
 
 
-def _vary_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _vary_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     study, run, count = job.sections["variation"], job.sections["run"], job.sections["variation"].num_samples
     for scale in study.scales:
         scaled = run.model_copy(update={"gradient_scale": scale})
-        yield from sampled(scaled, count, job.sections["model"], job.sections["classifier_model"])
-    yield Bytes(pixels(count * len(study.scales), counts.params.image_size_of(study.run)))
+        yield from cost.sampled(scaled, count, job.sections["model"], job.sections["classifier_model"])
+    yield cost.Bytes(cost.pixels(count * len(study.scales), counts.params.image_size_of(study.run)))
 
 
-def _likelihood_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _likelihood_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     study, model = job.sections["likelihood"], job.sections["model"]
-    yield Passes(model, study.num_images * _steps(model, study.steps), study.precision)
+    yield cost.Passes(model, study.num_images * _steps(model, study.steps), study.precision)
 
 
 STUDY = {"out": "studies/{key}/"}

@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
-from adm.errors import UserError
 
 
 class Study:
     """The arrays of a study, each annotated by its axes, and the layout of its artifact.
 
-    The first axis says what the rows are: arrays of the same rows have the same length. Others are a length, or "_" for
-    any length.
+    An axis is a length, or the name of any length, "_" if it has none.
 
     Attributes:
         file: The name of its npz.
@@ -163,23 +161,14 @@ def read_study(kind: type[S], folder: Path) -> S:
     """Read a study of a kind.
 
     Raises:
-        UserError: The folder holds no such study, it changed, or arrays differ in length.
+        UserError: The folder holds no such study, or it changed.
     """
     read_manifest(folder)
     expected: dict[str, tuple[str, Shape]] = {}
-    same_rows: dict[str, list[str]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if name in kind.__annotations__:
             # Up to numpy 2.4 an NDArray is of a shape and a dtype of a scalar, from 2.5 on of the scalar alone.
             *_, scalar = get_args(hint.__origin__)
-            axes = hint.__metadata__[0].split()
-            lengths_of_axes = (int(axis) if axis.isdigit() else None for axis in axes)
-            expected[name] = np.dtype(*(get_args(scalar) or [scalar])).name, tuple(lengths_of_axes)
-            same_rows.setdefault(axes[0], []).append(name)
-    arrays = read_npz(folder / kind.file, expected)
-    for names in same_rows.values():
-        lengths = {name: len(arrays[name]) for name in names}
-        if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise UserError(f"{folder / kind.file}: its arrays differ in length: {found}")
-    return kind(**arrays)
+            lengths = (int(axis) if axis.isdigit() else None for axis in hint.__metadata__[0].split())
+            expected[name] = np.dtype(*(get_args(scalar) or [scalar])).name, tuple(lengths)
+    return kind(**read_npz(folder / kind.file, expected))

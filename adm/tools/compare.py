@@ -106,8 +106,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     artifacts = _compare_folders(folders[0], folders[1], tolerance) if len(folders) == 2 else {}
     for path, one in artifacts.items():
         if one.kind != Kind.EQUAL:
-            made = f" (made otherwise: {one.made})" if one.made and one.kind != Kind.REMADE else ""
-            print(f"{one.kind:<10}  {': '.join(filter(None, (path, one.words)))}{made}")
+            print(f"{one.kind:<10}  {': '.join(filter(None, (path, one.words)))}")
     kinds_of = Counter(one.kind for one in artifacts.values())
     names = [side.name for side in sides]
     if artifacts:

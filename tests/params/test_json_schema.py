@@ -35,8 +35,6 @@ def test_params_files_fit_the_schema_that_their_first_line_names(path, validator
 MISTAKES = {
     "unknown section": (("model",), {}),
     "unknown field": (("models", "adm-256", "network", "chanels"), 32),
-    "defaults of an unknown section": (("defaults", "runz"), {"steps": "25"}),
-    "unknown role": (("roles", "frist"), "adm-128-2180"),
     "unknown kind": (("models", "adm-128", "kind"), "gan"),
     "wrong type": (("models", "adm-128", "training", "batch_size"), "16"),
     "impossible value": (("models", "adm-256", "network", "dropout"), 2),

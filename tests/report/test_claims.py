@@ -336,13 +336,6 @@ def test_a_step_that_is_none_is_rarely_said_to_fall():
     assert wrong / trials <= 0.05
 
 
-def test_a_schedule_that_is_compared_with_itself_tests_nothing():
-    found = verdict(LOWER, scores=scored(1, 1), alike=[("b", "a")])
-    assert (found.verdict, found.low, found.risk, found.needs) == ("not tested", None, None, "")
-    assert "'b' and 'a' visit the same timesteps" in found.note
-    assert verdict(LOWER, scores=scored(1, 3), alike=[("c", "a")]).verdict == "holds"
-
-
 def test_one_improvement_among_many_runs_by_chance_is_not_called_one():
     rng, trials, wrong = np.random.default_rng(7), 300, 0
     runs = [f"r{number}" for number in range(10)]

@@ -241,17 +241,6 @@ def test_what_is_out_of_date_is_told_by_hand_alone(scale, adm):
     assert "figure-images" in stale
 
 
-def test_of_what_git_holds_the_page_shows_all(scale, adm):
-    kept = {"tables": (".csv", ".md"), "figures": (".png",), "claims": (".csv", ".md")}
-    for folder, endings in kept.items():
-        for path in (scale.parent / "tiny" / folder).iterdir():
-            if path.suffix not in endings:
-                path.unlink()
-    parsed = Parsed(page_of(scale, adm, "--up-to-date"))
-    assert "Missing" not in parsed.of("main")[0]["text"]
-    assert CAPTION in [caption["text"] for caption in parsed.of("caption")]
-
-
 OF_ANOTHER_VERSION = {
     "claims/own.csv": "claim,verdict\nbetter,holds\n",
     "tables/mine.html": "<table></table>",

@@ -41,10 +41,7 @@ def compared(adm, pair, tmp_path):
         artifacts = json.loads((tmp_path / "report.json").read_text())["artifacts"]
         found = {path: one for path, one in artifacts.items() if path != "counts" and one["kind"] != "equal"}
         assert all(any(path in line for line in out.splitlines()) for path in found)
-        return exit_code, {
-            path: (one["kind"], " ".join(filter(None, (one["words"], one["made"] if one["kind"] != "remade" else ""))))
-            for path, one in found.items()
-        }
+        return exit_code, {path: (one["kind"], one["words"]) for path, one in found.items()}
 
     return run
 
@@ -214,10 +211,7 @@ def test_other_versions_code_and_parents_are_told_and_no_difference(pair, compar
     edit_json(pair.b / "metrics" / "run.json", lambda content: content["made_by"]["inputs"].update(features="0"))
     exit_code, found = compared()
     assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"remade"})
-    assert found["checkpoints/m-0"][1].startswith("manifest.json: code: ")
-    assert found["data/digits"][1].startswith("manifest.json: versions.numpy: ")
-    assert found["data/digits"][1].endswith("there '1.0'")
-    assert found["metrics/run.json"][1].startswith("inputs.features: ")
+    assert found.keys() == {"checkpoints/m-0", "data/digits", "metrics/run.json"}
 
 
 def test_how_the_runs_of_a_curve_were_made_is_no_difference(pair, compared):
@@ -227,16 +221,6 @@ def test_how_the_runs_of_a_curve_were_made_is_no_difference(pair, compared):
         (folder / "curves" / "k.json").write_bytes(sealed_json(content))
     exit_code, found = compared()
     assert (exit_code, found["curves/k.json"][0]) == (0, "remade")
-
-
-def test_other_params_are_told_beside_what_they_led_to(pair, compared):
-    path = pair.b / "checkpoints" / "m-9" / "manifest.json"
-    edit_json(path, lambda content: content["params"]["run"].update(dataset="cats"))
-    edit_arrays(pair.b / CHECKPOINT, with_value("b", 2, 9.0))
-    kind, words = compared()[1]["checkpoints/m-9"]
-    assert kind == "different"
-    assert words.startswith("ema.safetensors: b[2]: 3.0, there 9.0")
-    assert "params.run.dataset" in words
 
 
 def test_facts_are_content(pair, compared):
@@ -347,7 +331,7 @@ def test_what_stands_beside_measured_numbers_may_not(pair, compared, case):
 
 
 def test_the_measured_columns_of_a_log_are_written(tmp_path):
-    with TrainingLog(tmp_path / "log.csv", 0, 1, 1, tmp_path / "curves") as log:
+    with TrainingLog(tmp_path / "log.csv", None, 1, 1) as log:
         log.add(SimpleNamespace(step=1, values={"loss": 0.5}))
     with (tmp_path / "log.csv").open(newline="") as file:
         assert set(next(csv.reader(file))) > LOG_COLUMNS

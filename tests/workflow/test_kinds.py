@@ -107,7 +107,7 @@ def run_python(code, path):
     return ast.literal_eval(done.stdout)
 
 
-def test_verbs_completion_plans_and_pages_have_them(tmp_path):
+def test_verbs_plans_and_pages_have_them(tmp_path):
     (tmp_path / "params.yaml").write_text(json.dumps(PARAMS))
     code = f"""
 import sys; sys.path[:0] = [{str(BESIDE)!r}, {str(ROOT)!r}, {str(ROOT / "workflow")!r}]
@@ -118,7 +118,6 @@ from adm.params import json_schema, load
 from adm.tools import plan
 print(dict(
     help=CliRunner().invoke(cli.app, ["subspace", "--help"]).stdout,
-    keys=cli._keys("subspace", {{"params": {str(tmp_path / "params.yaml")!r}}}, "pl"),
     plan="\\n".join(plan.run(load({str(tmp_path / "params.yaml")!r}))),
     artifacts="\\n".join(pages._artifacts()),
     schema=json_schema.render(),
@@ -126,7 +125,6 @@ print(dict(
 """
     found = run_python(code, BESIDE)
     assert "Train a linear subspace" in found["help"]
-    assert found["keys"] == ["plane-2", "plane-3"]
     assert "subspaces" in found["plan"]
     assert "`adm sheet`" in found["artifacts"]
     assert "The first samples of a run, in one picture" in found["artifacts"]

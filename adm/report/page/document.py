@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,7 +10,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adm.artifacts.manifest import sha256
-from adm.artifacts.reading import readable
 from adm.errors import UserError
 from adm.metrics.intervals import TAIL
 from adm.report.metrics import read_log
@@ -101,16 +99,7 @@ def _table(exhibit: Exhibit) -> Shown:
     shown, found = Shown(exhibit, title(exhibit.key), exhibit.caption), exhibit.found
     if "html" in found:
         shown.table = Markup(table_in(found["html"]))  # noqa: S704
-    elif "csv" in found:
-        shown.table = Markup(_plain_table(found["csv"], exhibit.caption))  # noqa: S704
     return shown
-
-
-def _plain_table(path: Path, caption: str) -> str:
-    """Print a table from its csv, without intervals and with more digits."""
-    with readable(path, "is no readable csv"):
-        printed = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return html_table(printed, caption, [True] * len(printed.columns))
 
 
 def _figure(exhibit: Exhibit, most: int) -> Shown:
