@@ -105,11 +105,6 @@ def test_another_number_of_samples_than_asked_for_is_refused(scored, count):
     assert scored.refusal() == f"features: holds {count} samples, but the run asks for {NUM_SAMPLES}"
 
 
-def test_features_of_unequal_length_are_refused(scored):
-    scored.features("features", "samples", logits=NUM_SAMPLES - 4)
-    assert "different numbers of images" in scored.refusal()
-
-
 def test_features_of_another_graph_are_refused(scored):
     scored.features("features", "samples", graph="samples")
     assert scored.refusal().startswith("features: holds features of another graph than those behind")
