@@ -30,7 +30,7 @@ from adm.data.class_names import class_number
 from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
 from adm.errors import UserError, about
-from adm.nets.opening import AttentionOrder, Opened, Schedule, open_network
+from adm.nets.opening import AttentionOrder, LoadedNetwork, Schedule, open_network
 from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
@@ -98,8 +98,8 @@ class Model:
         precision: That of the network; the classifier computes in float32, unless `classifier_precision` is given.
     """
 
-    opened: Opened
-    classifier: Opened | None
+    opened: LoadedNetwork
+    classifier: LoadedNetwork | None
     precision: Precision
 
     @property

@@ -147,7 +147,7 @@ def _fetch(
 
 
 def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
-    """The function of a verb: a key, a shard, or whatever its kinds of jobs have."""
+    """Return the function of a verb: a key, a shard, or whatever its kinds of jobs have."""
     if verb == "fetch":
         return _fetch
     if kinds[0].flag:

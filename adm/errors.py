@@ -34,18 +34,18 @@ def about(place: object = "") -> Iterator[None]:
 
 
 def one_line(text: str) -> str:
-    """A text on one line: line breaks (for example in a name from a file) are escaped, and a long text is cut."""
+    """Put a text on one line: line breaks (for example in a name from a file) are escaped, and a long text is cut."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: LONGEST + 1])
     return escaped if len(escaped) <= LONGEST else f"{escaped[: LONGEST - 4]} ..."
 
 
 def brief(error: BaseException) -> str:
-    """A library's error about a file, shortened."""
+    """Shorten a library's error about a file."""
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def shown(value: Any) -> str:
-    """Any value, printed for a message."""
+    """Print any value for a message."""
     try:
         return repr(value)
     except (ValueError, RecursionError):  # too many digits, or too deep
@@ -53,7 +53,7 @@ def shown(value: Any) -> str:
 
 
 def accepted(keys: Collection[str], key: str) -> str:
-    """A phrase that names the accepted keys in the place of `key`: all, or the most similar ones if there are many."""
+    """Name the accepted keys in the place of `key`: all, or the most similar ones if there are many."""
     if len(keys) <= MOST_NAMED:
         return f"there are {', '.join(keys) or 'none'}"
     close = get_close_matches(key, keys, n=3, cutoff=0.0)
@@ -61,7 +61,7 @@ def accepted(keys: Collection[str], key: str) -> str:
 
 
 def some(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
-    """The first of several names, and how many more there are."""
+    """Name the first of several, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return separator.join(names[:most]) + more
 

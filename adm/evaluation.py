@@ -62,7 +62,7 @@ class Extractor:
     folder: Path
 
     def features(self, images: Images) -> Features:
-        """Features of all images, mapped read-only from disk; missing ones are computed first.
+        """Return features of all images, mapped read-only from disk; missing ones are computed first.
 
         They are stored under a hash of the images and the extractor, whole or not at all, and written while they are
         computed: memory does not grow with the number of images. If two processes compute the same features at once,
@@ -99,7 +99,7 @@ class Reference:
     images: Images | None
 
     def describe(self) -> dict[str, Any]:
-        """Facts about the reference for the record of a score."""
+        """Return facts about the reference for the record of a score."""
         images = self.images
         return {
             **(images.describe() if images else {"name": self.path.name, "sha256": sha256(self.path), "num_images": 0}),
@@ -223,7 +223,7 @@ def _check_dimensions(
 def graph_params(
     executor: Literal["torch", "tensorflow"], device: str, compiled: bool, batch: int, threads: int | None
 ) -> PlacedGraphParams:
-    """How to run a graph; `threads` None means all cores, `device` "auto" a GPU where torch finds one, else the CPU.
+    """Tell how to run a graph; `threads` None means all cores, `device` "auto" a GPU if torch finds one, else the CPU.
 
     Raises:
         UserError: The library cannot run it with these values.
@@ -281,7 +281,7 @@ def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStat
 
 
 def _warnings_of_features(samples: Features, points: Features | None, real: Reference) -> list[str]:
-    """Warnings about singular covariances: there are no more images than features."""
+    """Return warnings about singular covariances: there are no more images than features."""
     fitted = {"samples": samples}
     if points is not None and real.stored is None:
         fitted["images of the reference"] = points
@@ -295,7 +295,7 @@ def _warnings_of_features(samples: Features, points: Features | None, real: Refe
 
 
 def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) -> list[str]:
-    """Warnings about values that cannot be computed, and about differences between samples and reference."""
+    """Return warnings about values that cannot be computed, and about differences between samples and reference."""
     warnings = []
     if real.images is None:
         warnings.append(f"{real.path.name} has no images: precision and recall cannot be computed")

@@ -93,7 +93,7 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
 
 @cache
 def _cached() -> Path:
-    """The folder of the digests of the package's code as it is, under this version of Python."""
+    """Return the folder of the digests of the package's code as it is, under this version of Python."""
     sources = hashlib.sha256(sys.version.encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         content = path.read_bytes()
@@ -150,7 +150,7 @@ def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
 
 
 def _registry(piece: Piece) -> Any:
-    """The registry that a piece defines; None if it defines something else."""
+    """Return the registry that a piece defines; None if it defines something else."""
     node = _bindings(piece.module).get(piece.name) if piece.name else None
     value = getattr(node, "value", None)
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry"):
@@ -159,7 +159,7 @@ def _registry(piece: Piece) -> Any:
 
 
 def _row(row: Any) -> tuple[str, list[Piece]]:
-    """The values of a registry's row as text, and the code that they name."""
+    """Return the values of a registry's row as text, and the code that they name."""
     values, used = [], [Piece(type(row).__module__, type(row).__name__)]
     for field in dataclasses.fields(row):
         value = getattr(row, field.name)
@@ -180,7 +180,7 @@ def declares(module: str) -> bool:
 
 @cache
 def _read(piece: Piece) -> tuple[str | None, list[Piece]]:
-    """The text of a piece, None where it has none of its own; and the pieces that it names.
+    """Return the text of a piece, None where it has none of its own; and the pieces that it names.
 
     A module names what it imports, a definition what it mentions. What is imported has no text.
     """
@@ -210,7 +210,7 @@ def _read(piece: Piece) -> tuple[str | None, list[Piece]]:
 
 
 def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
-    """The classes of declarations that an annotation names, itself or by aliases."""
+    """Yield the classes of declarations that an annotation names, itself or by aliases."""
     for name in {each.id for each in ast.walk(annotation) if isinstance(each, ast.Name)}:
         home, bound = _definition(module, name)
         if isinstance(bound, ast.ClassDef):
@@ -220,7 +220,7 @@ def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
 
 
 def _definition(module: str, name: str) -> tuple[str, ast.stmt | None]:
-    """The module of declarations that binds a name which another one may only import, and the statement."""
+    """Return the module of declarations that binds a name which another one may only import, and the statement."""
     bound = _bindings(module).get(name)
     while isinstance(bound, ast.ImportFrom) and bound.module and declares(bound.module):
         module = bound.module
@@ -229,7 +229,7 @@ def _definition(module: str, name: str) -> tuple[str, ast.stmt | None]:
 
 
 def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") -> list[Piece]:
-    """The pieces that the imports in a node of a module name, or the one of them that binds the name `only`.
+    """Return the pieces that the imports in a node of a module name, or the one of them that binds the name `only`.
 
     Of a module of declarations, `user` takes the attributes that it mentions.
     """
@@ -251,7 +251,7 @@ def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") 
 
 
 def _source(module: str, node: ast.ImportFrom) -> str:
-    """The module that a statement imports from; dots before its name are of the package of the module that imports."""
+    """Return the module that a statement imports from; leading dots are of the package of the module that imports."""
     if not node.level:
         return node.module or ""
     file = _file(module)
@@ -260,13 +260,13 @@ def _source(module: str, node: ast.ImportFrom) -> str:
 
 
 def _is_followed(module: str) -> bool:
-    """Whether a module may be one whose code counts: those of Python and of libraries are versions, not code."""
+    """Tell whether a module may be one whose code counts: those of Python and of libraries are versions, not code."""
     top = module.partition(".")[0]
     return top == "adm" or top in FOLLOWED
 
 
 def _attributes(module: str, name: str, user: ast.AST | None) -> list[Piece]:
-    """The definitions of a module of declarations that a tree mentions as attributes of a name."""
+    """Return the definitions of a module of declarations that a tree mentions as attributes of a name."""
     nodes = ast.walk(user) if user is not None else ()
     return [
         Piece(module, each.attr)
@@ -276,7 +276,7 @@ def _attributes(module: str, name: str, user: ast.AST | None) -> list[Piece]:
 
 
 def _without_types(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a tree but those under `if TYPE_CHECKING`, which are never executed."""
+    """Yield all nodes of a tree but those under `if TYPE_CHECKING`, which are never executed."""
     yield node
     skipped = isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
     for child in node.orelse if skipped and isinstance(node, ast.If) else ast.iter_child_nodes(node):
@@ -285,7 +285,7 @@ def _without_types(node: ast.AST) -> Iterator[ast.AST]:
 
 @cache
 def _bindings(module: str) -> dict[str, ast.stmt]:
-    """The statement that binds each name of a module of declarations."""
+    """Return the statement that binds each name of a module of declarations."""
     found: dict[str, ast.stmt] = {}
     for node in _tree(module).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -302,7 +302,7 @@ def _bindings(module: str) -> dict[str, ast.stmt]:
 
 
 def _counted(module: str, node: ast.stmt) -> ast.stmt:
-    """A definition without what reaches a stage as a value, and without what refuses values."""
+    """Return a definition without what reaches a stage as a value, and without what refuses values."""
     if not isinstance(node, ast.ClassDef):
         return node
     fields = ast.AnnAssign if _is_section(module, node) else ()
@@ -316,7 +316,7 @@ def _refuses(node: ast.stmt) -> bool:
 
 
 def _is_section(module: str, node: ast.ClassDef) -> bool:
-    """Whether a class derives from pydantic's model, directly or by classes of declarations."""
+    """Tell whether a class derives from pydantic's model, directly or by classes of declarations."""
     names = [getattr(base, "id", "") for base in node.bases]
     parents = [_definition(module, name) for name in names]
     return "BaseModel" in names or any(isinstance(of, ast.ClassDef) and _is_section(home, of) for home, of in parents)
@@ -328,7 +328,7 @@ def verbs() -> list[str]:
 
 
 def _file(module: str) -> Path | None:
-    """The file of a module, of this package or of another one that is installed; None if there is none."""
+    """Return the file of a module, of this package or of another one that is installed; None if there is none."""
     if module.partition(".")[0] != "adm":
         with suppress(ModuleNotFoundError, ValueError):  # a name within a module; a module that no file holds
             origin = str(getattr(find_spec(module), "origin", None))

@@ -172,7 +172,7 @@ def shows_another(path: Path) -> bool:
 
 
 def _judge(differences: Iterable[Difference]) -> Compared:
-    """The kind of two files whose bytes differ, with the worst of their differences."""
+    """Return the kind of two files whose bytes differ, with the worst of their differences."""
     ranks = [Kind.CLOSE, Kind.MEASURED, Kind.DIFFERENT]
     equal = Difference("the same content, stored in other bytes", is_close=True)
     worst = max(differences, key=lambda one: (ranks.index(one.kind), one.apart), default=equal)
@@ -218,7 +218,7 @@ def _largest(
     order: Literal["F", "C"],
     tolerance: Tolerance,
 ) -> Difference | None:
-    """The largest difference of two arrays, which come in flat chunks; one beyond the tolerance before any within."""
+    """Return the largest difference of two arrays in flat chunks; one beyond the tolerance before any within."""
     found: Difference | None = None
     num_different = start = 0
     for x, y in pairs:
@@ -258,7 +258,7 @@ def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
 
 
 def _content(content: dict[str, Any], is_manifest: bool) -> Iterator[Leaf]:
-    """The content of a JSON file, without what tells how it was made but for the facts of a manifest."""
+    """Return the content of a JSON file, without what tells how it was made but for the facts of a manifest."""
     made = content if is_manifest else content.get(MADE_BY, {})
     made = made if isinstance(made, dict) else {}
     said = {} if is_manifest else {key: value for key, value in content.items() if key not in (MADE_BY, SEAL)}
@@ -266,7 +266,7 @@ def _content(content: dict[str, Any], is_manifest: bool) -> Iterator[Leaf]:
 
 
 def _leaves(value: Any, stage: str = "", place: str = "", is_measured: bool = False) -> Iterator[Leaf]:
-    """The values in a JSON value that `stage` made, but for what tells how a run of a curve was made."""
+    """Yield the values in a JSON value that `stage` made, but for what tells how a run of a curve was made."""
     if isinstance(value, dict) and value:
         measured = THROUGHPUT if stage == "throughput" else frozenset()
         if stage == "claims" and SPEED in str(value.get("measure", "")):
@@ -282,7 +282,7 @@ def _leaves(value: Any, stage: str = "", place: str = "", is_measured: bool = Fa
 
 
 def _cells(path: Path) -> Iterator[Leaf]:
-    """The columns of a csv, and its cells."""
+    """Yield the columns of a csv, and its cells."""
     with readable(path, "is no readable csv"):
         columns, *rows = csv.reader(_lines(path))
     yield "its columns", ", ".join(columns), False
@@ -316,7 +316,7 @@ def _compare_values(a: Any, b: Any, tolerance: Tolerance) -> Iterator[Difference
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text; the last ones of a log are not data: the fingerprint of its params, and its seal."""
+    """Return the lines of a text; the last ones of a log are not data: the fingerprint of its params, and its seal."""
     with readable(path, "is no readable text"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [line for line in lines if not line.startswith((f"# {MADE_WITH} ", f"# {SEAL} "))]

@@ -75,7 +75,7 @@ def provenance(
 
 
 def library_versions(libraries: Iterable[str]) -> dict[str, str]:
-    """The versions of Python and of the distributions whose version can change a result."""
+    """Return the versions of Python and of the distributions whose version can change a result."""
     return {"python": platform.python_version(), **{name: _installed(name) for name in sorted(libraries)}}
 
 
@@ -85,7 +85,7 @@ def write_manifest(folder: Path, made_by: Mapping[str, Any], facts: Mapping[str,
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """The sha256 of each file of a folder but its manifest, by its name."""
+    """Return the sha256 of each file of a folder but its manifest, by its name."""
     return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
 
 
@@ -110,7 +110,7 @@ def read_record(path: Path) -> Manifest:
 
 
 def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The keys of a section that have other values, with both; a key that one of them lacks has its default there."""
+    """Yield the keys of a section that have other values, with both; one that a side lacks has its default there."""
     for key in [*wanted, *(key for key in found if key not in wanted)]:
         made_with, value = (values.get(key, DEFAULT) for values in (found, wanted))
         if isinstance(value, dict) and isinstance(made_with, dict):
@@ -147,7 +147,7 @@ def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifes
 
 
 def identity(path: Path) -> str:
-    """The hash that identifies an artifact: of its manifest, or of the single file.
+    """Return the hash that identifies an artifact: of its manifest, or of the single file.
 
     Raises:
         UserError: There is no such artifact, or its manifest is not what was written.
@@ -161,7 +161,7 @@ def identity(path: Path) -> str:
 
 
 def fingerprint(made_by: Mapping[str, Any]) -> str:
-    """A short hash of what makes an artifact, or of its params alone; it differs if the result may differ.
+    """Return a short hash of what makes an artifact, or of its params alone; it differs if the result may differ.
 
     Accepted code counts as the code that it stands for, so that unfinished work goes on.
     """
@@ -171,7 +171,7 @@ def fingerprint(made_by: Mapping[str, Any]) -> str:
 
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, hexadecimal."""
+    """Return the sha256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -53,7 +53,7 @@ METRICS: Registry[Metric] = Registry(
         "fid_infinity": Metric(
             "FID of infinitely many",
             "lower",
-            "adm.metrics.scores:fid_of_infinitely_many",
+            "adm.metrics.scores:fid_infinity",
             ("pool", "pool_statistics", "real"),
             error="fid_infinity_standard_error",
             digits=3,
@@ -129,7 +129,7 @@ class AskedParams(Config):
 
 
 def computed(asked: AskedParams | None, pooled: bool = False) -> list[str]:
-    """The metrics that a run is scored by, in the order of printing.
+    """Return the metrics that a run is scored by, in the order of printing.
 
     Args:
         asked: Those beside the ones of every run.

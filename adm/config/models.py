@@ -241,7 +241,7 @@ def check_fits(place: str, classifier: ClassifierModel, owner: str, model: Diffu
 
 
 def parts_of(batch: int, accumulation: int, processes: int) -> int:
-    """The micro-batches of a batch, of which each process computes as many: `accumulation`, or one a process if more.
+    """Count the micro-batches of a batch, of which each process computes as many: `accumulation`, or one a process.
 
     Raises:
         ValueError: The processes cannot share a batch evenly.

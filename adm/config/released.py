@@ -103,7 +103,7 @@ STATISTICS = 8 * (2048**2 + 2023**2)
 
 
 def about(name: str) -> int:
-    """The size of a released file in bytes, else what its weights or its pixels take."""
+    """Return the size of a released file in bytes, else what its weights or its pixels take."""
     if (size := RELEASED[name].size) is not None:
         return size
     if name in CHECKPOINTS:

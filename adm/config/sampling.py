@@ -18,7 +18,7 @@ Portion = Annotated[float, Field(ge=0, le=1)]
 
 
 def _as_text(steps: Any) -> Any:
-    """A number of steps that stands without quotes."""
+    """Return a number of steps that stands without quotes."""
     if isinstance(steps, float | bool):
         raise ValueError(f"{steps!r} is not accepted; write a whole number, or a text, as 'ddim25'")
     return str(steps) if isinstance(steps, int) else steps
@@ -94,7 +94,7 @@ class Sampling(Batch):
         return self
 
     def evaluations(self, timesteps: int) -> Evaluations:
-        """Of a model whose process has so many timesteps."""
+        """Count network evaluations per image, given T timesteps."""
         return Evaluations(SAMPLERS[self.sampler].evaluations(number_of_steps(timesteps, self.steps)))
 
 
@@ -149,14 +149,14 @@ class GuidedSampling(Sampling):
         return None if scale == 1 else scale
 
     def guided_in(self, timesteps: int) -> Interval | None:
-        """The part of a process of T timesteps that is guided; None for all of it."""
+        """Return the part of a process of T timesteps that is guided; None for all of it."""
         if self.guidance_interval is None:
             return None
         low, high = self.guidance_interval
         return Interval(low, high, timesteps)
 
     def guided_steps(self, timesteps: int) -> int:
-        """How many of its steps through a process of T timesteps lie in the part that is guided."""
+        """Tell how many of its steps through a process of T timesteps lie in the part that is guided."""
         interval = self.guided_in(timesteps)
         if interval is None:
             return number_of_steps(timesteps, self.steps)
@@ -178,7 +178,7 @@ class GuidedSampling(Sampling):
         return self
 
     def evaluations(self, timesteps: int) -> Evaluations:
-        """Of a model whose process has so many timesteps; of what guides, where it does."""
+        """Count network evaluations per image, given T timesteps; of what guides, only where it does."""
         denoiser = super().evaluations(timesteps).denoiser
         guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
         by_classifier, by_denoiser = bool(self.gradient_scale), self.denoiser_scale is not None

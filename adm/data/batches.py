@@ -70,12 +70,12 @@ class Batches:
     channels: int = 3
 
     def at(self, step: int, rows: slice = EVERY) -> tuple[Tensor, Tensor]:
-        """The batch of a step, or some of its rows: x_0 (B, channels, H, W) float32 in [-1, 1], labels (B,) int64."""
+        """Return the batch of a step, or some rows: x_0 (B, channels, H, W) float32 in [-1, 1], labels (B,) int64."""
         pixels, y = self.pixels_at(step, rows)
         return to_unit_range(pixels), y
 
     def pixels_at(self, step: int, rows: slice = EVERY) -> tuple[Tensor, Tensor]:
-        """The same before it is rescaled: (B, H, W, channels) uint8, labels (B,) int64.
+        """Return the same before it is rescaled: (B, H, W, channels) uint8, labels (B,) int64.
 
         The random numbers of the whole batch are always drawn; only the images of the rows are read.
         """

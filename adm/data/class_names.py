@@ -15,13 +15,13 @@ FILE = Path(__file__).with_name("imagenet_classes.txt")
 
 @cache
 def imagenet_names() -> tuple[str, ...]:
-    """The names of ImageNet's 1000 classes. Source: see the head of FILE."""
+    """Return the names of ImageNet's 1000 classes. Source: see the head of FILE."""
     lines = FILE.read_text(encoding="utf-8").splitlines()
     return tuple(line for line in lines if not line.startswith("#"))
 
 
 def class_name(number: int, num_classes: int) -> str:
-    """The name of a class, or its number where classes have no names."""
+    """Return the name of a class, or its number where classes have no names."""
     names = imagenet_names()
     return names[number] if num_classes == len(names) else str(number)
 

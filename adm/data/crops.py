@@ -41,7 +41,7 @@ def draw_crop(height: int, width: int, size: int, draw: DrawInteger) -> Crop:
 
 
 def cut(image: NDArray[np.uint8], size: int, crop: Crop) -> NDArray[np.uint8]:
-    """The crop of (H, W, 3) uint8: (size, size, 3) uint8."""
+    """Return the crop of (H, W, 3) uint8: (size, size, 3) uint8."""
     resized = np.asarray(_resize_short_side(Image.fromarray(image), crop.side))
     return resized[crop.top : crop.top + size, crop.left : crop.left + size]
 

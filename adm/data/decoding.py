@@ -69,6 +69,6 @@ def open_image(file: Path | bytes) -> Iterator[Image.Image]:
 
 
 def as_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The luminance of (H, W, 3) uint8 in three equal channels; a grey image stays the same to the bit."""
+    """Compute the luminance of (H, W, 3) uint8 in three equal channels; a grey image stays the same to the bit."""
     luminance = np.asarray(Image.fromarray(image).convert("L"))
     return np.repeat(luminance[..., None], 3, axis=-1)

@@ -64,7 +64,7 @@ class Images:
         return self.hash()
 
     def describe(self) -> dict[str, Any]:
-        """Facts about the images for the record of a score; the parent folder is left out, as it may be private."""
+        """Return facts about the images for the record of a score; their parent folder, maybe private, is left out."""
         return {
             "name": self.path.name,
             "sha256": self.digest,
@@ -193,7 +193,7 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
 
 
 def _names(folder: Path) -> list[str]:
-    """The images of a folder and the folders in it, links to folders followed, in the order of their paths."""
+    """Return the images of a folder and the folders in it, links to folders followed, in the order of their paths."""
     found = []
     for root, folders, files in os.walk(folder, followlinks=True):
         # Some systems leave hidden files with the same endings beside images.

@@ -32,7 +32,7 @@ class Labelled:
     images: NDArray[np.uint8]
 
     def __getitem__(self, rows: Any) -> Any:
-        """Some of the images."""
+        """Return some of the images."""
         return self.images[rows]
 
 
@@ -174,7 +174,7 @@ class ImageShards:
         return self._starts[-1]
 
     def __getitem__(self, indices: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
-        """Images (B, H, W, 3) uint8 at the indices (B,), or of a slice: as prepared, or stored files cropped."""
+        """Return images (B, H, W, 3) uint8 at the indices (B,), or of a slice: as prepared, or stored files cropped."""
         if isinstance(indices, slice):
             indices = np.arange(len(self))[indices]
 
@@ -193,11 +193,11 @@ class ImageShards:
                 self._shards[shard].release()
 
     def shapes(self, indices: NDArray[np.int64]) -> list[tuple[int, ...]]:
-        """The heights and widths, in pixels, of what `cut` cuts crops from; no image is read."""
+        """Return the heights and widths, in pixels, of what `cut` cuts crops from; no image is read."""
         return [shard.shape(row) for shard, row in map(self._find, indices)]
 
     def cut(self, indices: NDArray[np.int64], size: int, crops: Sequence[Crop]) -> NDArray[np.uint8]:
-        """A crop (size, size, 3) of each image at the indices (B,), as (B, size, size, 3) uint8.
+        """Return a crop (size, size, 3) of each image at the indices (B,), as (B, size, size, 3) uint8.
 
         They are cut from the source images where files are stored, else from the images as they were prepared.
         """
@@ -209,7 +209,7 @@ class ImageShards:
         return self._stacked(one, (size, size), indices, crops)
 
     def _find(self, index: int) -> tuple[_Squares | _Files, int]:
-        """The shard of an image, and its row in it."""
+        """Return the shard of an image, and its row in it."""
         number = bisect_right(self._starts, index) - 1
         return self._shards[number], int(index) - self._starts[number]
 
@@ -219,7 +219,7 @@ class ImageShards:
     def _stacked(
         self, read: Callable[..., NDArray[np.uint8]], shape: tuple[int, int], *arguments: Iterable[Any]
     ) -> NDArray[np.uint8]:
-        """The images (B, *shape, 3) that `read` returns for each of the arguments."""
+        """Return the images (B, *shape, 3) that `read` returns for each of the arguments."""
         if self._are_files and self._threads > 1:
             # Pillow releases the GIL while it decodes and resizes.
             with ThreadPoolExecutor(self._threads) as pool:

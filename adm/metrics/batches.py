@@ -48,7 +48,7 @@ def require_same_graph(features: Path, *others: Path) -> None:
 
 
 def graph_of(folder: Path) -> str | None:
-    """The identity of the graph behind features or a reference; None for published statistics, which do not name it."""
+    """Return the identity of the graph behind features or a reference; published statistics name none."""
     record = read_record(folder)
     graph: str | None = record.facts.get("graph", record.inputs.get("graph"))
     return graph

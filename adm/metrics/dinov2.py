@@ -54,7 +54,7 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(width, EPSILON)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The class token behind the last norm.
+        """Return the class token behind the last norm.
 
         Args:
             images: (N, 3, side, side) float32, normalised; the side is a multiple of that of a patch.
@@ -69,7 +69,7 @@ class VisionTransformer(nn.Module):
         return found
 
     def _positions(self, side: int) -> Tensor:
-        """The position embeddings (1, side squared, width) of as many patches."""
+        """Return the position embeddings (1, side squared, width) of as many patches."""
         learned = self.pos_embed[:, 1:]
         if side == self.grid:
             return learned
@@ -125,7 +125,7 @@ class Scale(nn.Module):
 
 
 def empty_network(name: str) -> VisionTransformer:
-    """A network of NETWORKS on the meta device: names and shapes without values."""
+    """Return a network of NETWORKS on the meta device: names and shapes without values."""
     with torch.device("meta"):
         return VisionTransformer(**NETWORKS[name])
 

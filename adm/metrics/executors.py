@@ -22,12 +22,12 @@ WEIGHTS = "weights.safetensors"
 
 
 def network_of(params: GraphParams) -> str | None:
-    """The published network that computes the features; None for a frozen graph."""
+    """Return the published network that computes the features; None for a frozen graph."""
     return params.network if isinstance(params, NetworkGraph) else None
 
 
 def file_of(params: GraphParams) -> str:
-    """The file of a graph's artifact."""
+    """Return the file of a graph's artifact."""
     return WEIGHTS if network_of(params) else GRAPH
 
 

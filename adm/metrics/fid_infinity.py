@@ -75,7 +75,7 @@ def fid_infinity_without(reference: FeatureStatistics, factor: Values, rows: Flo
 
 
 def fewest_samples(num_rows: int, num_dimensions: int) -> int:
-    """The smallest number of samples that `fid_infinity` needs, for N samples of D dimensions."""
+    """Return the smallest number of samples that `fid_infinity` needs, for N samples of D dimensions."""
     return max(num_dimensions + 1, num_rows // 10) + SIZES - 1
 
 

@@ -152,7 +152,7 @@ class Nodes:
         return self._nodes[name]
 
     def _origin(self, name: str) -> str:
-        """The name of the node that computes an input; `name:0` is a node's first output."""
+        """Return the name of the node that computes an input; `name:0` is a node's first output."""
         node = self._nodes.get(name.removesuffix(":0"))
         if node is not None and node.op in ("CheckNumerics", "Identity") and node.input:
             return str(node.input[0]).removesuffix(":0")
@@ -160,7 +160,7 @@ class Nodes:
 
 
 def _attribute(node: Any, name: str, default: Any) -> Any:
-    """An attribute's value, lists as tuples."""
+    """Return an attribute's value, lists as tuples."""
     if name not in node.attr:
         return default
     value = node.attr[name]

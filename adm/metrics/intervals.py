@@ -49,7 +49,7 @@ class Interval(NamedTuple):
 
 
 def mean_draws(values: Values, rng: np.random.Generator) -> Draws:
-    """Draws of the mean of any number of values; columns are resampled together.
+    """Return draws of the mean of any number of values; columns are resampled together.
 
     For few values the bootstrap's spread is too small, by sqrt((n - 1) / n) and by the ratio of Student's quantile to
     the normal one. The replicates are widened by both factors.
@@ -68,7 +68,7 @@ def mean_draws(values: Values, rng: np.random.Generator) -> Draws:
 
 
 def median_draws(values: Values, rng: np.random.Generator) -> Draws:
-    """Draws of the median.
+    """Return draws of the median.
 
     The median of n values drawn with replacement is the value at the median of n uniform numbers, which has a beta
     distribution. Drawing from this takes one number for each replicate, whatever the number of values.
@@ -89,7 +89,7 @@ def median_draws(values: Values, rng: np.random.Generator) -> Draws:
 
 
 def interval(draws: Draws) -> Interval:
-    """The percentile interval of one number, draws (1 + B,)."""
+    """Return the percentile interval of one number, draws (1 + B,)."""
     return Interval(float(draws[0]), *map(float, np.quantile(draws[1:], [TAIL, 1 - TAIL])))
 
 
@@ -111,7 +111,7 @@ def band(draws: Draws) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def interval_of_least(draws: Draws) -> Interval:
-    """The interval of the least of several numbers, draws (1 + B, n).
+    """Return the interval of the least of several numbers, draws (1 + B, n).
 
     Its low end is the least of the separate intervals' low ends, because one true number is the least. Its high end is
     the least of the band's upper bounds, because any of the estimates could be too low by chance.
@@ -121,7 +121,7 @@ def interval_of_least(draws: Draws) -> Interval:
 
 
 def interval_of_greatest(draws: Draws) -> Interval:
-    """The interval of the greatest of several numbers: `interval_of_least`, mirrored."""
+    """Return the interval of the greatest of several numbers: `interval_of_least`, mirrored."""
     estimate, low, high = interval_of_least(-draws)
     return Interval(-estimate, -high, -low)
 
@@ -172,7 +172,7 @@ class Block:
         return spread
 
     def variance(self, weights: Values) -> float:
-        """The variance of a sum of the means with weights (k,)."""
+        """Return the variance of a sum of the means with weights (k,)."""
         return float(np.square(self.spread @ weights).sum())
 
     def freedom(self, weights: Values) -> float:
@@ -190,7 +190,7 @@ class Block:
 
 
 def block_of(spreads: Sequence[Jackknife]) -> Block:
-    """The block of one metric of several runs whose samples are paired, or of several metrics of a run."""
+    """Return the block of one metric of several runs whose samples are paired, or of several metrics of a run."""
     most = max(len(spread.pairs) for spread in spreads)
     pairs = [spread.pairs if len(spread.pairs) else np.zeros(most) for spread in spreads]
     return Block(np.stack([spread.values for spread in spreads], axis=1), np.stack(pairs, axis=1))
@@ -217,7 +217,7 @@ def with_least_spread(block: Block, least: float) -> Block:
 
 
 def t_interval(block: Block) -> Interval:
-    """The 95 % interval of the mean of a block of one column.
+    """Return the 95 % interval of the mean of a block of one column.
 
     Source: Student (1908).
     """
@@ -228,7 +228,7 @@ def t_interval(block: Block) -> Interval:
 
 
 def welch(variances: Sequence[float], freedoms: Sequence[float]) -> float:
-    """The degrees of freedom of a sum of independent estimates of variances.
+    """Return the degrees of freedom of a sum of independent estimates of variances.
 
     Source: Welch (1947).
     """
@@ -238,7 +238,7 @@ def welch(variances: Sequence[float], freedoms: Sequence[float]) -> float:
 
 
 def freedom_of(blocks: Sequence[Block]) -> float:
-    """The least degrees of freedom that a difference of two quantities has: paired within a block, else Welch's.
+    """Return the least degrees of freedom that a difference of two quantities has: paired within a block, else Welch's.
 
     Of a single quantity it is its own.
     """
@@ -254,7 +254,7 @@ def freedom_of(blocks: Sequence[Block]) -> float:
 
 
 def draws_of(blocks: Sequence[Block]) -> list[Draws]:
-    """Draws of the means of blocks; percentile intervals of linear functions of them are t-intervals.
+    """Return draws of the means of blocks; percentile intervals of linear functions of them are t-intervals.
 
     A draw is
 
@@ -282,7 +282,7 @@ def draws_of(blocks: Sequence[Block]) -> list[Draws]:
 
 @lru_cache(maxsize=8)
 def _points(dimensions: int, count: int) -> tuple[Values, Values]:
-    """Points that fill space evenly, the same in each call: normal (count, dimensions) and uniform (count,).
+    """Return points that fill space evenly, the same in each call: normal (count, dimensions) and uniform (count,).
 
     They give the ends of intervals more exactly than as many random numbers would.
 

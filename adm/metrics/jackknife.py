@@ -45,44 +45,44 @@ class Jackknife:
         return first - min(float(self.pairs @ self.pairs), LARGEST_SHARE * first)
 
     def folded(self) -> "Jackknife":
-        """The same variance from values alone: for a metric whose second order is so large that its share is known."""
+        """Take the same variance from values alone, for a metric of which the share of the second order is known."""
         whole, mean = Jackknife(self.values, np.zeros(0)).variance, self.values.mean()
         ratio = math.sqrt(self.variance / whole) if whole > 0 else 1.0
         return Jackknife(mean + ratio * (self.values - mean), np.zeros(0))
 
 
 def num_parts(num_samples: int) -> int:
-    """The number of parts G of N samples."""
+    """Return the number of parts G of N samples."""
     return PARTS if num_samples >= PARTS else PARTS // 2
 
 
 def parts_of(num_samples: int) -> npt.NDArray[np.int64]:
-    """The part of each sample, (N,) in [0, G)."""
+    """Return the part of each sample, (N,) in [0, G)."""
     return np.arange(num_samples) % num_parts(num_samples)
 
 
 def sets_left_out(num_samples: int, pairs: bool = True) -> list[tuple[int, ...]]:
-    """The sets of parts that are left out: none, each one and, with `pairs`, each two."""
+    """Return the sets of parts that are left out: none, each one and, with `pairs`, each two."""
     parts = range(num_parts(num_samples))
     return [(), *((part,) for part in parts), *(combinations(parts, 2) if pairs else ())]
 
 
 def means_without(numbers: npt.NDArray[Any]) -> Values:
-    """The mean of numbers (N,) over all samples, then without each part, (1 + G,)."""
+    """Return the mean of numbers (N,) over all samples, then without each part, (1 + G,)."""
     sums, counts = sums_by_part(numbers), sums_by_part(np.ones(len(numbers)))
     means: Values = (sums.sum() - np.append(0.0, sums)) / (counts.sum() - np.append(0.0, counts))
     return means
 
 
 def sums_by_part(numbers: npt.ArrayLike) -> Values:
-    """The sum of numbers (N, ...) over the samples of each part, (G, ...)."""
+    """Return the sum of numbers (N, ...) over the samples of each part, (G, ...)."""
     each = np.asarray(numbers, np.float64)
     parts = num_parts(len(each))
     return np.stack([each[part::parts].sum(axis=0) for part in range(parts)])
 
 
 def jackknife(metric: float, without_parts: Values, num_samples: int) -> Jackknife:
-    """The jackknife of a metric.
+    """Return the jackknife of a metric.
 
     Let t be the metric of all samples, and t_g and t_gh those without the parts g, or g and h. Then
 
@@ -125,7 +125,7 @@ def halves_of(num_samples: int) -> npt.NDArray[np.bool_]:
 
 
 def of_halves(metric: float, halves: Values, num_samples: int) -> Jackknife:
-    """The same from a metric of halves, for metrics that a jackknife overstates: those of nearest neighbours.
+    """Return the same from a metric of halves, for metrics that a jackknife overstates: those of nearest neighbours.
 
     Two halves that complement each other are independent, and half their difference has the variance of the metric, if
     variances fall as 1 / N, however rough a function of the samples the metric is.

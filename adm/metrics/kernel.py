@@ -30,7 +30,7 @@ class KernelDistance:
     between: Values
 
     def without(self) -> Values:
-        """The value without each set of `sets_left_out`, (S,)."""
+        """Return the value without each set of `sets_left_out`, (S,)."""
         parts, sets = parts_of(len(self.between)), sets_left_out(len(self.between))
         counts, between = np.bincount(parts), sums_by_part(self.between)
         distances = np.zeros(len(sets))

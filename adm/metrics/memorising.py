@@ -8,12 +8,12 @@ from adm.metrics.scores import MetricInputs
 
 
 def nearer_to_training(inputs: MetricInputs) -> tuple[float, float]:
-    """The `nearer` share of the samples, of the reference's images against held-out ones, and its standard error."""
+    """Return the share of samples that are nearer to the reference's images than to held-out ones, and its error."""
     return nearer(inputs.samples.pool, inputs.real_pool, inputs.unseen)
 
 
 def nearer_of_real(inputs: MetricInputs) -> tuple[float, float] | None:
-    """The same share of real images: one half of the held-out images takes the place of the samples.
+    """Return the same share of real images: one half of the held-out images takes the place of the samples.
 
     Off 0.5 it tells of the extractor, which has seen the training images, too. None for fewer than four images.
     """
@@ -25,7 +25,7 @@ def nearer_of_real(inputs: MetricInputs) -> tuple[float, float] | None:
 
 
 def distance_ratio(inputs: MetricInputs) -> float | None:
-    """The median distance of samples to the nearest training image, over that of held-out images.
+    """Return the median distance of samples to the nearest training image, over that of held-out images.
 
     Below 1 samples are nearer to the training images than real images are: they are copies, or lie where images are
     dense. Bad samples are far from any image, and raise it. None if half of the held-out images have a twin.
@@ -41,7 +41,7 @@ def distance_ratio(inputs: MetricInputs) -> float | None:
 def nearer(
     samples: NDArray[np.floating], training: NDArray[np.floating], held_out: NDArray[np.floating]
 ) -> tuple[float, float]:
-    """The share of samples whose nearest image was trained on, as it would be with equally many held-out images.
+    """Return the share of samples whose nearest image was trained on, as it would be with equally many held-out images.
 
     Let s be the share, of N training and M held-out images, and pi = N / (N + M). What is returned is
 

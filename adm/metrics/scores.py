@@ -22,7 +22,8 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.config.sampling import Batch, GanSampling
 from adm.errors import NotFiniteError, UserError, about
 from adm.metrics.features import Features, require_features
-from adm.metrics.fid_infinity import fid_infinity, fid_infinity_without
+from adm.metrics.fid_infinity import fid_infinity as extrapolated_fid
+from adm.metrics.fid_infinity import fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.inception_score import inception_score, inception_score_without
 from adm.metrics.jackknife import (
@@ -113,7 +114,7 @@ class MetricInputs:
         return _spread_of_distances(self.samples.pool, self.pool_statistics, self.pool_factor, fid(self))
 
     def kept(self, rows: npt.NDArray[np.intp]) -> "MetricInputs":
-        """The same inputs with the samples of `rows` (N,) alone."""
+        """Return the same inputs with the samples of `rows` (N,) alone."""
         samples = Features(self.samples.pool[rows], self.samples.spatial[rows], self.samples.logits[rows])
         return replace(self, samples=samples)
 
@@ -217,14 +218,14 @@ def write_score(
 
 
 def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:
-    """The jackknife of any metric."""
+    """Return the jackknife of any metric."""
     parts = parts_of(len(inputs.samples.pool))
     kept = (np.flatnonzero(~np.isin(parts, left_out)) for left_out in sets_left_out(len(parts)))
     return _spread(inputs, value, np.array([function_of(name)(inputs.kept(rows)) for rows in kept], dtype=np.float64))
 
 
 def function_of(name: str) -> Callable[[MetricInputs], Found]:
-    """The function that the registry names for a metric."""
+    """Return the function that the registry names for a metric."""
     module, function = METRICS[name].function.split(":")
     found: Callable[[MetricInputs], Found] = getattr(import_module(module), function)
     return found
@@ -251,9 +252,9 @@ density, coverage = attrgetter("balls.density"), attrgetter("balls.coverage")
 kid = attrgetter("kernels.value")
 
 
-def fid_of_infinitely_many(inputs: MetricInputs) -> float | None:
+def fid_infinity(inputs: MetricInputs) -> float | None:
     """FID extrapolated to infinitely many samples; None if there are too few samples."""
-    return fid_infinity(inputs.pool_statistics, inputs.samples.pool, SEED)
+    return extrapolated_fid(inputs.pool_statistics, inputs.samples.pool, SEED)
 
 
 def fid_held_out(inputs: MetricInputs) -> float:
@@ -299,7 +300,7 @@ def _recall_spread(inputs: MetricInputs, value: float) -> Jackknife:
 
 
 def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
-    """The jackknife of FID-infinity; with two parts out at a time it would take too long.
+    """Return the jackknife of FID-infinity; with two parts out at a time it would take too long.
 
     Its second order is taken to have the share that FID's has.
     """

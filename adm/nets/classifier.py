@@ -40,7 +40,7 @@ class AttentionPooling(nn.Module):
 
 
 def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequential:
-    """The layers from the encoder's feature maps to the logits; spatial poolings start from the maps' means."""
+    """Return the layers from the encoder's feature maps to the logits; spatial poolings start from the maps' means."""
     channels, width = feature_channels[-1], sum(feature_channels)
     match params.pooling:
         case "attention":

@@ -84,7 +84,7 @@ def _image(network: NetworkParams, side: int) -> Tensor:
 
 
 def _unprojected_flops(network: NetworkParams) -> int:
-    """The operations that only the paper's attention pooling makes.
+    """Return the operations that only the paper's attention pooling makes.
 
     Only the logits of the mean token are used. The paper's networks project all tokens to logits and drop the rest;
     ours project only this token. The paper counts its own networks.

@@ -82,14 +82,14 @@ def inexpressible(model: AnyModel) -> str | None:
 
 
 def attended_widths(network: EncoderParams) -> list[int]:
-    """The channels of attention blocks, increasing; the middle always has one."""
+    """Return the channels of attention blocks, increasing; the middle always has one."""
     levels = zip(network.level_channels, network.resolutions, strict=True)
     attended = [channels for channels, side in levels if side in network.attention_resolutions]
     return sorted({*attended, network.level_channels[-1]})
 
 
 def unet_config(network: UNetParams, out_channels: int) -> dict[str, Any]:
-    """The configuration of the UNet2DModel that computes the same."""
+    """Return the configuration of the UNet2DModel that computes the same."""
     attends = [side in network.attention_resolutions for side in network.resolutions]
     width = network.head_channels or attended_widths(network)[0] // (network.heads or 1)
     return {
@@ -116,7 +116,7 @@ def unet_config(network: UNetParams, out_channels: int) -> dict[str, Any]:
 
 
 def scheduler_config(noise: NoiseParams) -> dict[str, Any]:
-    """The configuration of the DDPMScheduler that samples as our DDPM, over all timesteps or evenly spaced ones."""
+    """Configure the DDPMScheduler that samples as our DDPM, over all timesteps or evenly spaced ones."""
     fixed = isinstance(noise, ProcessParams) and noise.variance == "beta_tilde"
     schedule: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
     if noise.schedule == "linear":
@@ -135,7 +135,7 @@ def scheduler_config(noise: NoiseParams) -> dict[str, Any]:
 
 
 def renamed(weights: Mapping[str, Tensor], network: UNetParams) -> dict[str, Tensor]:
-    """The tensors of a network by the names of UNet2DModel."""
+    """Return the tensors of a network by the names of UNet2DModel."""
     modules = FIXED | dict(_modules(network))
     found: dict[str, Tensor] = {}
     for name, tensor in weights.items():

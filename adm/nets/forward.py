@@ -88,7 +88,7 @@ class Forward:
             allow_tf32(self.tf32)
 
     def conditioned(self, y: Tensor | None, **conditions: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        """The network as a function of x and t alone.
+        """Return the network as a function of x and t alone.
 
         Args:
             y: (B,) int64 labels of the images, or (B, num_classes) float32 weights of classes, which weigh their

@@ -16,7 +16,7 @@ GROUP_CHANNELS = 8
 
 
 def start_side(image_size: int) -> int:
-    """The side at which a generator starts: `image_size`, halved while it is even and greater than four."""
+    """Return the side at which a generator starts: `image_size`, halved while it is even and greater than four."""
     return start_side(image_size // 2) if image_size > 4 and image_size % 2 == 0 else image_size
 
 

@@ -100,12 +100,12 @@ class HalfSize(nn.Module):
 
 
 def plain_resampling(direction: Direction) -> nn.Module:
-    """A module without parameters that halves (mean of 2x2) or doubles (nearest) both sides of a map."""
+    """Return a module without parameters that halves (mean of 2x2) or doubles (nearest) both sides of a map."""
     return HalfSize() if direction == "down" else nn.Upsample(scale_factor=2.0, mode="nearest")
 
 
 def resampling(params: EncoderParams, channels: int, direction: Direction) -> nn.Module:
-    """The layer between two levels that `params.resampling` selects; it keeps the number of channels.
+    """Return the layer between two levels that `params.resampling` selects; it keeps the number of channels.
 
     Source: Section 3 ("BigGAN up/downsample") and Table 1.
     """

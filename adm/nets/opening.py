@@ -29,7 +29,7 @@ AttentionOrder = Literal["legacy", "new"]
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class LoadedNetwork:
     """A network with the averaged weights of a file.
 
     Attributes:
@@ -46,7 +46,7 @@ class Opened:
     preset: str | None
 
     def describe(self) -> str:
-        """A line that tells what the file is taken for."""
+        """Return a line that tells what the file is taken for."""
         params, noise = self.model.network, self.model.noise
         classes = f"{params.num_classes} classes" if params.num_classes else "no classes"
         known = f"preset {self.preset}" if self.preset else f"a {self.model.kind} model of a results folder"
@@ -61,7 +61,7 @@ def open_network(
     schedule: Schedule | None = None,
     attention_order: AttentionOrder | None = None,
     device: torch.device | str = "cpu",
-) -> Opened:
+) -> LoadedNetwork:
     """Read a network and find out what it is.
 
     Args:
@@ -95,7 +95,7 @@ def open_network(
         model = _changed(preset_model(preset), schedule, attention_order)
     network = model_network(model)
     network.load_state_dict(weights, assign=True)
-    return Opened(path, network.to(device).eval().requires_grad_(False), model, preset)
+    return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, preset)
 
 
 def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
@@ -119,7 +119,7 @@ def _checkpoint_model(folder: Path) -> AnyModel:
 
 
 def _preset_of(path: Path, preset: str | None) -> str:
-    """The preset in the metadata of a `.safetensors` file, which must be the given one if both are there."""
+    """Return the preset in the metadata of a `.safetensors` file, which must be the given one if both are there."""
     with readable(path, "is no readable safetensors file"), safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         found = str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else preset
@@ -141,7 +141,7 @@ def _changed(model: AnyModel, schedule: Schedule | None, attention_order: Attent
 
 
 def _identified(path: Path) -> str:
-    """The preset of a file in the released format: that which its name says, if it fits, else the first that fits."""
+    """Find the preset of a file in the released format: that which its name says, if it fits, else the first to fit."""
     found = shapes(read_released(path))
     named = CHECKPOINTS.get(path.stem)
     if named is not None and not differing(preset_shapes(named.preset), found):

@@ -233,7 +233,7 @@ def _load(path: Path) -> Any:
 
 
 def _load_mapped(path: Path) -> Any:
-    """The content of a file, mapped if its format allows; `weights_only` refuses pickled code."""
+    """Return the content of a file, mapped if its format allows; `weights_only` refuses pickled code."""
     if not zipfile.is_zipfile(path):  # a format from before torch 1.6
         return torch.load(path, map_location="cpu", weights_only=True)
     with zipfile.ZipFile(path) as archive:

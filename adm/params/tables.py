@@ -55,7 +55,7 @@ class HyperparametersParams(Section):
     columns: Annotated[list[Annotated[refs.Size | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
-class ScalesParams(Section):
+class GradientScalesParams(Section):
     """Table 14: runs with the chosen gradient scales, one for each column of the paper's table."""
 
     kind: Literal["scales"] = "scales"
@@ -123,7 +123,7 @@ AnyTableParams = (
     | ComputeParams
     | ThroughputTableParams
     | HyperparametersParams
-    | ScalesParams
+    | GradientScalesParams
     | OwnTableParams
     | LotteryTableParams
 )

@@ -8,7 +8,7 @@ from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params.claims import grouped
 from adm.params.needs import excerpt, needs_of_claims, needs_of_figure, needs_of_table
 from adm.params.references import keys_in, keys_read
-from adm.params.tables import HyperparametersParams, OwnTableParams, ScalesParams
+from adm.params.tables import GradientScalesParams, HyperparametersParams, OwnTableParams
 from adm.pipeline.data import RESOLVE
 from adm.pipeline.jobs import Job, Kind
 from adm.report.page.content import digest_of_parts
@@ -23,7 +23,7 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
         needs = needs_of_table(params, key)
         models = keys_read(table, "sizes") if isinstance(table, HyperparametersParams) else []
         read = excerpt(params, needs, models=models)
-        if isinstance(table, ScalesParams):  # it prints values of the params file alone
+        if isinstance(table, GradientScalesParams):  # it prints values of the params file alone
             runs = keys_in([*table.ddpm, *table.ddim])
             read = read.model_copy(update={"runs": {run: params.runs[run] for run in runs}})
         words = {"caption": _caption(key, table), "paper": _paper(key, table)}

@@ -84,7 +84,7 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
 
 
 def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
-    """Draws of a metric of several runs over their samples, or of several groups of runs over seeds of training.
+    """Return draws of a metric of several runs over their samples, or of several groups of runs over seeds of training.
 
     Neither the order of runs nor other claims change anything: blocks are drawn in the order of their keys.
 

@@ -310,7 +310,7 @@ def _label_points(axes: Axes, frames: Iterable[pd.DataFrame], x: str, y: str) ->
 
 
 def _along(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-    """Points (n, 2) about every `step` along the line through `corners` (m, 2)."""
+    """Return points (n, 2) about every `step` along the line through `corners` (m, 2)."""
     if len(corners) < 2:
         return corners
     lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
@@ -319,7 +319,7 @@ def _along(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:
 
 
 def _box(at: Any, offset: tuple[float, float], size: tuple[float, float]) -> Bbox:
-    """The box of a text at `offset` from a point, on the side away from the point."""
+    """Return the box of a text at `offset` from a point, on the side away from the point."""
     (dx, dy), (width, height) = offset, size
     left = at[0] + dx - (width if dx < 0 else 0 if dx > 0 else width / 2)
     bottom = at[1] + dy - (height if dy < 0 else 0 if dy > 0 else height / 2)

@@ -113,6 +113,6 @@ def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
 
 
 def _room(caption: str) -> float:
-    """The height of a wrapped caption with its margins, in inches."""
+    """Return the height of a wrapped caption with its margins, in inches."""
     # A line is 0.135 inches high. Whole pixels, because the pixels of an image must stay whole.
     return math.ceil(((caption.count("\n") + 1) * 0.135 + 2 * CAPTION_MARGIN) * DPI) / DPI

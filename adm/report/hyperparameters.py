@@ -12,7 +12,7 @@ from adm.artifacts.reading import readable
 from adm.config.models import ClassifierModel
 from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
-from adm.params.tables import HyperparametersParams, ScalesParams, ThroughputTableParams
+from adm.params.tables import GradientScalesParams, HyperparametersParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
 from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes, read_throughput
 from adm.report.run_tables import HERE, labels, printed_steps
@@ -103,7 +103,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
     return {name: str(value) for name, value in rows.items()}
 
 
-def scale_table(paper: pd.DataFrame, params: Sections, section: ScalesParams, inputs: Inputs) -> pd.DataFrame:
+def scale_table(paper: pd.DataFrame, params: Sections, section: GradientScalesParams, inputs: Inputs) -> pd.DataFrame:
     """Build Table 14: the chosen gradient scales, one row for each sampler; the params file alone has them.
 
     Source: Appendix K.

@@ -139,7 +139,7 @@ class Lottery:
         return total
 
     def _interval(self, c: Coefficients) -> Interval:
-        """The 95 % interval of a variance that is a combination of mean squares: the modified large-sample one.
+        """Return the 95 % interval of a variance that is a combination of mean squares: the modified large-sample one.
 
         Source: Graybill & Wang (1980), for sums; Ting et al. (1990), for differences.
         """

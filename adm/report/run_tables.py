@@ -177,7 +177,7 @@ def read_paper_table(name: str) -> pd.DataFrame:
 
 
 def _metrics_of(params: Sections, section: _PaperTable, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
-    """Metrics of a table's rows; NaN where a row has no run."""
+    """Return metrics of a table's rows; NaN where a row has no run."""
     found = read_metrics(params, keys_in(section.rows), names, inputs)
     return found.reindex([source if isinstance(source, str) else None for source in section.rows])
 

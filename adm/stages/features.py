@@ -61,7 +61,7 @@ def run(
 def _read_images(
     folder: Path, checked: slice, side: int | None, threads: int
 ) -> tuple[int, Iterator[NDArray[np.uint8]]]:
-    """The number of images of an artifact, and the images a stretch at a time."""
+    """Return the number of images of an artifact, and the images a stretch at a time."""
     files = read_manifest(folder, checked=checked).files
     # The files decide the kind, because `adopt` makes artifacts of both kinds.
     if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:

@@ -219,7 +219,7 @@ def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) 
 
 
 def _scores(path: Path) -> Iterator[tuple[str, dict[str, Number]]]:
-    """The runs of a score file, which is of one or of a curve, with their metrics."""
+    """Yield the runs of a score file, which is of one or of a curve, with their metrics."""
     content = read_sealed_json(path)
     try:
         for run, scored in content.get("runs", {path.stem: content}).items():
@@ -244,7 +244,7 @@ def _metrics(
 
 
 def _claims(path: Path) -> Iterator[tuple[str, str]]:
-    """The claims of a csv, each with its verdict and its interval."""
+    """Yield the claims of a csv, each with its verdict and its interval."""
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             try:

@@ -170,7 +170,7 @@ def _shown(pipeline: Pipeline) -> Iterator[Job]:
 
 
 def _outputs(job: Job) -> list[Path]:
-    """What is published of what a job writes."""
+    """Tell what is published of what a job writes."""
     return [job.outputs[ending] for ending in SHOWN[job.kind.name]]
 
 

@@ -24,7 +24,7 @@ def split(extractor: Extractor, num_images: int) -> tuple[NDArray[np.int64], NDA
 
 
 def initial_network(extractor: Extractor, num_classes: int) -> ExtractorNetwork:
-    """An untrained extractor of a dataset of so many classes."""
+    """Return an untrained extractor of a dataset of so many classes."""
     draws = generator(extractor.seed, INIT)
     told = num_classes if extractor.learns == "classes" else 4
     return ExtractorNetwork(told, extractor.side, extractor.channels, generator=draws)
@@ -33,7 +33,7 @@ def initial_network(extractor: Extractor, num_classes: int) -> ExtractorNetwork:
 def examples(
     extractor: Extractor, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """What an extractor learns from: images with their classes, or each of them in all four rotations, with these.
+    """Tell what an extractor learns from: images with their classes, or each of them in all four rotations, with these.
 
     Args:
         extractor: Its section.
@@ -84,6 +84,6 @@ def train_extractor(
 
 @torch.no_grad()
 def accuracy(network: ExtractorNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """The share of the images that the network classifies correctly, in [0, 1]."""
+    """Return the share of the images that the network classifies correctly, in [0, 1]."""
     predicted = network(torch.from_numpy(images)).argmax(dim=1).numpy()
     return float((predicted == labels).mean())

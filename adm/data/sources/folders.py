@@ -15,7 +15,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 def class_folders(dataset: ImageSource) -> Source:
-    """Images with one folder for each class, as in ImageNet's `train`; classes are in the order of the folders' names.
+    """Read images with one folder for each class, as in ImageNet's `train`; classes are in the order of their names.
 
     Raises:
         UserError: There are not `num_classes` folders, or one holds no image.
@@ -35,7 +35,7 @@ def class_folders(dataset: ImageSource) -> Source:
 
 
 def flat_folder(dataset: ImageSource) -> Source:
-    """Images in one folder, all of class 0, because LSUN has one category in a folder.
+    """Return images in one folder, all of class 0, because LSUN has one category in a folder.
 
     Raises:
         UserError: The folder does not exist or holds no image.
@@ -60,12 +60,12 @@ def _root(dataset: ImageSource) -> Path:
 
 
 def class_names(folder: Path) -> list[str]:
-    """The names of the classes' folders, in order."""
+    """Return the names of the classes' folders, in order."""
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def names_of_images(folder: Path) -> list[str]:
-    """The names of the images that lie in a folder itself, in order."""
+    """Return the names of the images that lie in a folder itself, in order."""
     # Names, not paths: a million paths would take hundreds of megabytes. Files of the system with the same ending
     # begin with a dot; they are no images.
     names = sorted(path.name for path in folder.iterdir())

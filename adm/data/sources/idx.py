@@ -25,7 +25,7 @@ PIECE = 1 << 20
 
 
 def idx_files(dataset: ImageSource) -> Source:
-    """The training part of a dataset in IDX files, plain or gzipped; grey images become RGB.
+    """Return the training part of a dataset in IDX files, plain or gzipped; grey images become RGB.
 
     Raises:
         UserError: A file is missing or malformed, or the numbers of labels and images differ.
