@@ -20,9 +20,6 @@ SPATIAL = "mixed_6/conv"
 LOGITS = "softmax/logits/MatMul"
 NUM_SPATIAL_CHANNELS = 7
 
-MOST_FILLED = 1 << 21
-"""Number of values that all constants together may leave out; TensorFlow repeats the last value given."""
-
 LAYOUT = {"data_format": b"NHWC", "dilations": (1, 1, 1, 1)}
 """Attributes of convolutions and poolings, and the values that all networks here have."""
 
@@ -41,7 +38,7 @@ def read_definition(definition: Any, path: Path) -> Any:
         `definition`, filled.
 
     Raises:
-        ValueError: the file is no GraphDef, a node is missing, or constants declare far more values than they hold.
+        ValueError: the file is no GraphDef, or a node is missing.
         OSError: the file cannot be read.
     """
     try:
@@ -51,16 +48,6 @@ def read_definition(definition: Any, path: Path) -> Any:
     present = {node.name for node in definition.node}
     if missing := [name for name in (INPUT, SPATIAL, POOL, LOGITS) if name not in present]:
         raise ValueError(f"{path}: no node {', '.join(missing)}, expected those of the 2015 Inception graph")
-    room = MOST_FILLED
-    for node in definition.node:
-        if node.op == "Const":
-            tensor = node.attr["value"].tensor
-            shape = [dimension.size for dimension in tensor.tensor_shape.dim]
-            # A value takes at least one byte, so this bound holds for every data type.
-            room -= max(math.prod(shape) - tensor.ByteSize(), 0)
-            if min(shape, default=0) < 0 or tensor.tensor_shape.unknown_rank or room < 0:
-                complaint = f"{path}: constant {node.name} of shape {shape} holds {tensor.ByteSize()} bytes"
-                raise ValueError(one_line(f"{complaint}; at most {MOST_FILLED} may be left out of all constants"))
     return definition
 
 
