@@ -24,7 +24,7 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 
 @tools.command(rich_help_panel=SCORE)
 def score(
-    samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of RGB images.")],
+    samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), or a folder of images.")],
     reference: Annotated[Path, typer.Argument(help="A reference batch, a name that `adm fetch` lists, or images.")],
     graph: Annotated[
         Path, typer.Option(help="The Inception graph of 2015, a file or a name that `adm fetch` lists.")
@@ -230,11 +230,12 @@ def new(
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Train without classes.")] = False,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="What trains and samples.")] = "cpu",
     hours: Annotated[float, typer.Option(help="That all of it may take on this machine.")] = 1.0,
+    background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
 ) -> None:
     """Write a params file for images of your own, from one look at them."""
     from adm.tools import new as tool
 
-    tool.run(name, images, size, channels, not unlabelled, device, hours)
+    tool.run(name, images, size, channels, not unlabelled, device, hours, background)
 
 
 @tools.command(rich_help_panel=START)

@@ -3,7 +3,6 @@
 import json
 import math
 import struct
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from adm.artifacts.streaming import stretches
-from adm.errors import UserError, brief, shown
+from adm.errors import UserError, brief
 
 LOCAL_HEADER = struct.Struct("<26x2H")
 """The beginning of an entry of a zip: it ends with the lengths of the entry's name and of the extra field behind it."""
@@ -275,10 +274,6 @@ def _stored(
         raise UserError(f"{place}: holds pickled Python objects, which are never loaded; store numbers")
     if dtype.kind not in "biufc":
         raise UserError(f"{place}: has dtype {dtype}, not one of numbers")
-    # An axis of length 0 must not hide the others from this check, since numpy multiplies them.
-    absurd = math.prod(max(axis, 1) for axis in shape) * dtype.itemsize > sys.maxsize
-    if absurd or min(shape, default=0) < 0:
-        raise UserError(f"{place}: declares shape {shown(shape)[:120]}, which no array has")
     skip = stream.tell()
     wanted = math.prod(shape) * dtype.itemsize
     if length - skip != wanted:

@@ -9,6 +9,9 @@ from adm.config.base import Classes, Config, Fraction, PositiveInt, Seed
 FILES = ("folder", "lsun")
 """Sources whose images are files of their own."""
 
+Colour = Annotated[str, Field(pattern=r"^(#[0-9a-fA-F]{6}|[a-z]+)$")]
+"""A colour by its name in CSS, or as #rrggbb."""
+
 ROOTS = {
     "idx": "a folder with train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]",
     "folder": "a folder with one folder of images a class",
@@ -28,6 +31,9 @@ class ImageSource(Config):
     no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
     same images.
 
+    Without a `background` image files are read as the released code reads them. With one, a colour, they are read as a
+    person sees them: transparency lies on it, and orientation, 16 bits and profiles of colours are applied.
+
     With `stored` "files" the images' own files are kept, and each image is decoded and cropped when it is read. Such a
     dataset serves all sizes, so that it needs no `image_size`.
     """
@@ -42,6 +48,7 @@ class ImageSource(Config):
     channels: Literal[1, 3] = 3
     held_out: Fraction = 0.0
     stored: Literal["pixels", "files"] = "pixels"
+    background: Colour | None = None
 
     @model_validator(mode="after")
     def _root_belongs_to_source(self) -> Self:
@@ -53,8 +60,9 @@ class ImageSource(Config):
 
     @model_validator(mode="after")
     def _files_are_there_to_store(self) -> Self:
-        if self.stored == "files" and self.source not in FILES:
-            raise ValueError(f"stored 'files' is not for source {self.source!r}, but for {' and '.join(FILES)}")
+        for name in ("stored", "background"):
+            if (value := getattr(self, name)) not in ("pixels", None) and self.source not in FILES:
+                raise ValueError(f"{name} {value!r} is not for source {self.source!r}, but for {' and '.join(FILES)}")
         if self.image_size is None and self.stored == "pixels":
             raise ValueError("image_size is missing; it is the side of the images in pixels")
         return self

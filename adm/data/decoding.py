@@ -1,70 +1,71 @@
-"""Decoding of image files, of untrusted origin: formats and sizes are checked before any pixel."""
+"""Decoding of image files: as the released code decodes them, or as a person sees them."""
 
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
-from adm.errors import UserError
+from adm.errors import UserError, brief
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+with suppress(ImportError):  # of the extra `heif`
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
+FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Accepted formats, whatever the name: Pillow's other decoders start programs or are rarely used."""
 
-FEW_PIXELS = 1 << 20
-"""Pixels that a file of any size may declare."""
-
-MOST_INFLATED = 8 * 1032
-"""Most pixels from one byte of a PNG: deflate makes 1032 bytes of one byte, each with eight black or white pixels."""
-
-MOST_PIXELS = 89_478_485
-"""Most pixels of an image: above this Pillow warns, and above twice this it refuses."""
-
-# As an error, because a warning would print more lines beside the error message.
-warnings.simplefilter("error", Image.DecompressionBombWarning)
+SRGB = ImageCms.createProfile("sRGB")
 
 
-def read_image(file: Path | bytes, place: str = "", *, as_stored: bool = False) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8: grey becomes RGB, transparency is dropped, no orientation is applied.
+def read_image(file: Path | bytes, place: str = "", background: str | None = None) -> NDArray[np.uint8]:
+    """Read an image file, or the first frame of it, as (H, W, 3) uint8.
 
-    `as_stored` refuses images that are not RGB with 8 bits a channel, because there the user must decide how to convert
-    them. Errors name the place, or the file's path.
+    Without a background as the released code reads it: grey becomes RGB, transparency is dropped, and neither the
+    camera's orientation nor a profile of colours is applied. With one as `as_seen` has it. Errors name the place, or
+    the file's path.
 
     Raises:
-        UserError: The file is no image, is damaged, is larger than Pillow considers safe, or is refused.
+        UserError: The file is no image, is damaged, or is larger than Pillow considers safe.
     """
-    where = place or str(file)
     try:
         with open_image(file) as image:
-            # Pillow silently reduces 16 bits per channel to 8, and stores a transparent colour apart from the mode.
-            deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-            mode = "RGBA" if "transparency" in image.info and image.mode == "RGB" else image.mode
-            pixels = np.asarray(image.convert("RGB"))
+            return np.asarray(image.convert("RGB") if background is None else as_seen(image, background))
     except Exception as error:  # for damaged bytes, Pillow's decoders raise nearly any exception
-        raise UserError(f"{where}: is no readable image ({' '.join(str(error).split())[:120]})") from error
-    if as_stored and (mode != "RGB" or deep):
-        found = f"of mode {mode}" + (" with 16 bits" if deep else "")
-        raise UserError(f"{where}: is {found}, not RGB with 8 bits a channel; convert the images first")
-    return pixels
+        where = place or str(file)
+        raise UserError(f"{where}: is no readable image ({brief(error)})") from error
+
+
+def as_seen(image: Image.Image, background: str) -> Image.Image:
+    """Turn an image as its camera says, into sRGB of 8 bits, and lay it on a background where it is transparent.
+
+    Args:
+        image: Of any of Pillow's modes; 16 bits are scaled.
+        background: A colour by name or as #rrggbb.
+    """
+    image, profile = ImageOps.exif_transpose(image), image.info.get("icc_profile")
+    if image.mode.startswith("I"):
+        image = Image.fromarray(np.round(np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
+        opaque = image.convert("RGB") if image.mode == "RGBA" else image
+        with suppress(ImageCms.PyCMSError, OSError):  # a profile that is none, or of other channels
+            own = ImageCms.ImageCmsProfile(BytesIO(profile))
+            image = ImageCms.profileToProfile(opaque, own, SRGB, outputMode="RGB") or image
+    image = image.convert("RGB")
+    return image if alpha is None else Image.composite(image, Image.new("RGB", image.size, background), alpha)
 
 
 @contextmanager
 def open_image(file: Path | bytes) -> Iterator[Image.Image]:
-    """Open an image, given as a file or its content, and check its size against the file's; no pixel is decoded yet.
-
-    Raises:
-        ValueError: It declares more pixels than the file can hold.
-        Exception: Any exception of Pillow.
-    """
-    length = len(file) if isinstance(file, bytes) else file.stat().st_size
+    """Open an image, given as a file or its content; no pixel is decoded yet. Raises any exception of Pillow."""
+    if isinstance(file, Path) and file.suffix.lower() in (".heic", ".heif") and "HEIF" not in Image.OPEN:
+        raise ValueError("needs pip install 'adm[heif]'")
     with Image.open(BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as image:
-        most = min(FEW_PIXELS + MOST_INFLATED * length, MOST_PIXELS)
-        if image.width * image.height > most:
-            raise ValueError(f"declares {image.width}x{image.height} pixels, more than the {most} it may")
         yield image
 
 

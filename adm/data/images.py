@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,7 +34,6 @@ class Images:
         total: The number of images there, at least N.
         size: (H, W).
         chunks: Yields (n, H, W, 3) uint8 in order, with n the given number or fewer in the last chunk.
-        storage: How the pixels were stored, for the record; some formats compress with loss.
         read_labels: Reads `labels`.
         hash: Computes `digest`.
     """
@@ -45,7 +43,6 @@ class Images:
     total: int
     size: tuple[int, int]
     chunks: Callable[[int], Iterator[Pixels]]
-    storage: str
     read_labels: Callable[[], NDArray[np.int64] | None]
     hash: Callable[[], str]
 
@@ -70,7 +67,6 @@ class Images:
             "sha256": self.digest,
             "num_images": self.count,
             "size": list(self.size),
-            "storage": self.storage,
         }
 
 
@@ -80,7 +76,7 @@ def open_images(path: Path, limit: int | None = None) -> Images:
     Only the first `limit` are used, if it is given.
 
     Raises:
-        UserError: There is no image, fewer than `limit`, or one that is not 8-bit RGB or not of the first one's size.
+        UserError: There is no image, fewer than `limit`, or one that is unreadable or not of the first one's size.
     """
     if path.is_dir():
         return _open_folder(path, limit)
@@ -110,7 +106,6 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
         total=array.shape[0],
         size=(array.shape[1], array.shape[2]),
         chunks=chunks,
-        storage="uint8 in npz",
         read_labels=lambda: _labels(path, array.shape[0], count),
         hash=lambda: sha256(path),
     )
@@ -131,7 +126,6 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
         total=len(array),
         size=(array.shape[1], array.shape[2]),
         chunks=lambda length: stretches(array[:count], length),
-        storage="uint8 in memory",
         read_labels=lambda: None,
         hash=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
     )
@@ -155,10 +149,10 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
     total = len(names)
     names = names[: _counted(str(folder), (total,), limit)]
-    size = read_image(folder / names[0], as_stored=True).shape[:2]
+    size = read_image(folder / names[0], background="white").shape[:2]
 
     def read(name: str) -> Pixels:
-        pixels = read_image(folder / name, as_stored=True)
+        pixels = read_image(folder / name, background="white")
         if pixels.shape[:2] != size:
             sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size)]
             raise UserError(
@@ -179,14 +173,12 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
     def line(name: str) -> bytes:
         return os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n"
 
-    endings = Counter(Path(name).suffix.lower().lstrip(".") for name in names)
     return Images(
         path=folder,
         count=len(names),
         total=total,
         size=(size[0], size[1]),
         chunks=chunks,
-        storage="uint8 in " + ", ".join(f"{ending} ({number})" for ending, number in sorted(endings.items())),
         read_labels=lambda: None,
         hash=lambda: hashlib.sha256(b"".join(map(line, names))).hexdigest(),
     )

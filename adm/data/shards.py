@@ -100,8 +100,8 @@ class _Squares:
 class _Files:
     """A shard of image files; each is decoded when it is read."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, background: str | None) -> None:
+        self._path, self._background = path, background
         self._index = _beside(path, "index", (None, 3))
         self._bytes = np.memmap(path, np.uint8, "r")
 
@@ -113,7 +113,8 @@ class _Files:
 
     def read(self, row: int) -> Any:
         start = self._index[row - 1, 0] if row else 0
-        return read_image(self._bytes[start : self._index[row, 0]].tobytes(), f"{self._path}: image {row}")
+        content = self._bytes[start : self._index[row, 0]].tobytes()
+        return read_image(content, f"{self._path}: image {row}", self._background)
 
     def release(self) -> None:
         release(self._bytes)
@@ -161,7 +162,8 @@ class ImageShards:
         self._are_files = paths[0].suffix == ".bin"
         if self._are_files and image_size is None:
             raise UserError(f"{folder}: holds files of images of any size, which are cropped to a side; none is given")
-        self._shards = [_Files(path) if self._are_files else _Squares(path, image_size) for path in paths]
+        background = manifest.params["dataset"].get("background") if self._are_files else None
+        self._shards = [_Files(path, background) if self._are_files else _Squares(path, image_size) for path in paths]
         self.height, self.width = (image_size, image_size) if image_size else self._shards[0].shape(0)
         self._becomes_grey = self._are_files and manifest.params["dataset"].get("channels") == 1
         self._threads = threads

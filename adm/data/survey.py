@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from adm.data.decoding import open_image
-from adm.data.sources.folders import class_names, names_of_images
+from adm.data.sources.folders import ENDINGS, class_names, names_of_images
 from adm.errors import UserError, brief
 from adm.progress import progress
 
@@ -20,9 +20,6 @@ GREY = frozenset({"1", "L", "LA", "La", "I", "F"})
 
 MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "palette", "RGBA": "RGB with alpha"}
 """What modes are called; others keep Pillow's name."""
-
-SEEING_THROUGH = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
-"""Modes with transparency, which is dropped."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Survey:
         broken: Images that cannot be read, and why.
         small: Images whose short side is below the one asked for, and their sizes.
         decoded: Whether images were decoded, not only opened.
+        left_out: How many files of other endings lie beside the images, by their endings.
     """
 
     root: Path
@@ -48,6 +46,7 @@ class Survey:
     broken: dict[str, str]
     small: dict[str, str]
     decoded: bool
+    left_out: Counter[str]
 
     @property
     def num_images(self) -> int:
@@ -89,7 +88,11 @@ def survey(folder: Path, side: int, has_labels: bool) -> Survey:
             small[shown] = f"{width}x{height}"
     counts = {name: len(files) for name, files in names.items()}
     shortest = (min(sides, default=0), max(sides, default=0))
-    return Survey(root, source, counts, modes, shortest, broken, small, decoded)
+    others = (path for name in names for path in Path(root, name).iterdir() if path.is_file())
+    left_out = Counter(
+        path.suffix.lower() or path.name for path in others if not path.name.lower().endswith((*ENDINGS, ".ds_store"))
+    )
+    return Survey(root, source, counts, modes, shortest, broken, small, decoded, left_out)
 
 
 def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsun"], dict[str, list[str]]]:

@@ -11,7 +11,6 @@ of a model that has either.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import product
-from math import prod
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -39,9 +38,6 @@ SCORED = ("runs", "upsampled_runs", "gan_runs")
 
 LEAD = "checkpoint"
 """The field of a checkpoint by which a model with variants or a sweep makes an entry for each of its models."""
-
-MOST_ENTRIES = 1000
-"""Largest number of entries from one sweep, or from the seeds of one."""
 
 Entries = dict[str, Raw]
 Ends = tuple[str, ...]
@@ -316,9 +312,6 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
                 raise ValueError(f"{place}.{field}: {value!r} is not accepted; write numbers, words or lists")
     added = [ITERATION] if ITERATION in added_fields(section) else []
     _check_fields(place, _nested(axes), _classes_of(section), added)
-    many = prod(map(len, axes.values()))
-    if many > MOST_ENTRIES:
-        raise ValueError(f"{place}: gives {many} entries; at most {MOST_ENTRIES} are accepted")
     for values in product(*axes.values()):
         yield ("-".join(map(value_key, values)),), merged(rest, _nested(dict(zip(axes, values, strict=True))))
 

@@ -18,7 +18,7 @@ from itertools import product
 from typing import Any
 
 from adm.config.models import TrainingSeeds, is_seed
-from adm.params.entries import MOST_ENTRIES, SCORED, SEEDED, SEEDS, Entries, stops_of
+from adm.params.entries import SCORED, SEEDED, SEEDS, Entries, stops_of
 from adm.params.reading import Raw, merged
 from adm.params.references import RUNS, Named, references, visit
 from adm.params.schema import Groups, kinds_of_entries
@@ -83,8 +83,6 @@ def _copied(section: str, entries: Entries, copies: Copies) -> Entries:
         place = f"{section}.{key}.{SEEDS}"
         apart = isinstance(seeds, dict) and section == "models"
         by_end = _crossed(place, seeds) if apart else {str(seed): seed for seed in _checked(place, seeds)}
-        if len(by_end) > MOST_ENTRIES:
-            raise ValueError(f"{place}: gives {len(by_end)} copies; at most {MOST_ENTRIES} are accepted")
         copies[key] = [f"{key}-seed-{end}" for end in by_end]
         for seed, copy in zip(by_end.values(), copies[key], strict=True):
             change = {"seed": seed} if section == "gans" else {"training": {"seed": seed}}

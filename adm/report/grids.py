@@ -5,6 +5,8 @@ A grid is one mosaic in the png's own pixels; labels are those of its axes.
 
 import math
 from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
 from textwrap import fill
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from adm.artifacts.writing import new_file
 from adm.report.figures import DPI, STYLE
 
 Images = NDArray[np.uint8]
@@ -209,6 +212,14 @@ def contact_sheet(images: Images, names: Sequence[str] | None = None) -> Figure:
             spans.append((len(rows), len(rows) + len(split) - 1, name))
         rows += split
     return _mosaic(_cells(rows, columns), rows=spans)
+
+
+def save_sheet(path: Path, images: Images, names: Sequence[str] | None = None) -> None:
+    """Write a `contact_sheet` as png, without a date."""
+    drawn = BytesIO()
+    contact_sheet(images, names).savefig(drawn, format="png", metadata={"Software": None})
+    with new_file(path) as partial:
+        partial.write_bytes(drawn.getvalue())
 
 
 def _mosaic(

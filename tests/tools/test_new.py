@@ -86,6 +86,20 @@ def test_classes_are_learned_guided_by_and_named(adm, images):
     assert np.diff(np.log2(iterations)).tolist() == [1, 1, 1]
 
 
+def test_what_is_left_out_is_counted_and_a_sheet_shows_what_is_trained(adm, images):
+    for name in ("a.txt", "b.txt", "c.mov"):
+        (images / "no" / name).write_text("")
+    clear = np.zeros((32, 32, 4), np.uint8)
+    Image.fromarray(clear).save(images / "007" / "clear.png")
+    code, out, _ = adm("new", "mine", "--images", images, "--size", 32, "--background", "#ff0000")
+    assert code == 0
+    assert "left out: 2 .txt, 1 .mov" in out
+    assert written().datasets["images"].background == "#ff0000"
+    with Image.open("scales/mine/images.png") as sheet:
+        reds = (np.asarray(sheet.convert("RGB")) == [255, 0, 0]).all(axis=2)
+    assert reds.sum() >= 32 * 32
+
+
 def test_grids_find_as_many_samples_of_each_class_as_they_show(adm, images):
     adm("new", "mine", "--images", images, "--size", 32, "--hours", 0.2)
     params = written()

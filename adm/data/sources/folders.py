@@ -10,7 +10,7 @@ from adm.data.decoding import read_image
 from adm.data.sources.source import Source
 from adm.errors import UserError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 """Endings of the names of images, in lower case; files with other endings are skipped."""
 
 
@@ -31,7 +31,7 @@ def class_folders(dataset: ImageSource) -> Source:
         found = _images(root / folder)
         names += [f"{folder}/{name}" for name in found]
         labels.append(np.full(len(found), label))
-    return _of_files(root, names, np.concatenate(labels))
+    return _of_files(root, names, np.concatenate(labels), dataset.background)
 
 
 def flat_folder(dataset: ImageSource) -> Source:
@@ -42,14 +42,14 @@ def flat_folder(dataset: ImageSource) -> Source:
     """
     root = _root(dataset)
     names = _images(root)
-    return _of_files(root, names, np.zeros(len(names), np.int64))
+    return _of_files(root, names, np.zeros(len(names), np.int64), dataset.background)
 
 
-def _of_files(root: Path, names: list[str], labels: NDArray[np.int64]) -> Source:
+def _of_files(root: Path, names: list[str], labels: NDArray[np.int64], background: str | None) -> Source:
     def file(index: int) -> Path:
         return root / names[index]
 
-    return Source(str(root), labels, lambda index: read_image(file(index)), file)
+    return Source(str(root), labels, lambda index: read_image(file(index), background=background), file)
 
 
 def _root(dataset: ImageSource) -> Path:

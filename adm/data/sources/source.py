@@ -103,7 +103,7 @@ def cropped(source: Source, indices: NDArray[np.int64], dataset: ImageSource) ->
     return images
 
 
-def encoded(source: Source, indices: NDArray[np.int64]) -> Iterator[Encoded]:
+def encoded(source: Source, indices: NDArray[np.int64], background: str | None) -> Iterator[Encoded]:
     """Read the files of images, several at once; each is decoded once, as a check.
 
     Raises:
@@ -115,7 +115,7 @@ def encoded(source: Source, indices: NDArray[np.int64]) -> Iterator[Encoded]:
     def read(index: np.int64) -> Encoded:
         path = file(int(index))
         content = path.read_bytes()
-        height, width = read_image(content, str(path)).shape[:2]
+        height, width = read_image(content, str(path), background).shape[:2]
         return Encoded(content, height, width)
 
     with ThreadPoolExecutor() as pool:
