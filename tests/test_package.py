@@ -16,7 +16,13 @@ from packaging.requirements import Requirement
 from adm.errors import EXTRAS, extras_named
 from adm.params import UserError
 
-MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn", "tensorflow-cpu": "tensorflow"}
+MODULES = {
+    "pillow": "PIL",
+    "pillow-heif": "pillow_heif",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "tensorflow-cpu": "tensorflow",
+}
 """By distribution, a module that is called otherwise."""
 
 BROUGHT = {"cycler": "matplotlib", "google": "tensorboard", "markupsafe": "jinja2"}
