@@ -16,7 +16,8 @@ with suppress(ImportError):  # of the extra `heif`
 
     register_heif_opener()
 
-FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP")
+Image.init()  # else Pillow knows rarer formats only after their first file
+FORMATS = sorted(Image.OPEN.keys() & {"AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP"})
 """Accepted formats, whatever the name: Pillow's other decoders start programs or are rarely used."""
 
 SRGB = ImageCms.createProfile("sRGB")
@@ -63,7 +64,7 @@ def as_seen(image: Image.Image, background: str) -> Image.Image:
 @contextmanager
 def open_image(file: Path | bytes) -> Iterator[Image.Image]:
     """Open an image, given as a file or its content; no pixel is decoded yet. Raises any exception of Pillow."""
-    if isinstance(file, Path) and file.suffix.lower() in (".heic", ".heif") and "HEIF" not in Image.OPEN:
+    if isinstance(file, Path) and file.suffix.lower() in (".heic", ".heif") and "HEIF" not in FORMATS:
         raise ValueError("needs pip install 'adm[heif]'")
     with Image.open(BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as image:
         yield image
