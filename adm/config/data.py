@@ -2,14 +2,15 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from PIL import ImageColor
+from pydantic import AfterValidator, Field, model_validator
 
 from adm.config.base import Classes, Config, Fraction, PositiveInt, Seed
 
 FILES = ("folder", "lsun")
 """Sources whose images are files of their own."""
 
-Colour = Annotated[str, Field(pattern=r"^(#[0-9a-fA-F]{6}|[a-z]+)$")]
+Colour = Annotated[str, AfterValidator(lambda colour: ImageColor.getrgb(colour) and colour)]
 """A colour by its name in CSS, or as #rrggbb."""
 
 ROOTS = {

@@ -7,7 +7,9 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from pydantic import ValidationError
 
+from adm.config.data import ImageSource
 from adm.data.decoding import read_image
 from adm.data.images import open_images
 
@@ -111,6 +113,7 @@ WITHOUT_THE_EXTRA = """
 import sys
 from pathlib import Path
 sys.modules["pillow_heif"] = None  # importing it fails
+from adm.config.data import ImageSource
 from adm.data.decoding import read_image
 for name in ("a.jpg", "a.webp", "a.tiff", "a.heic"):
     print(read_image(Path(name), background="white").shape)
@@ -125,3 +128,9 @@ def test_without_the_library_of_heic_all_else_is_read_and_heic_names_it(tmp_path
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "(4, 6, 3)\n" * 3
     assert "a.heic: is no readable image (needs pip install 'adm[heif]')" in done.stderr
+
+
+@pytest.mark.parametrize("colour", ["blurple", "#12"])
+def test_a_colour_that_is_none_is_refused_before_any_image(colour):
+    with pytest.raises(ValidationError, match="unknown color specifier"):
+        ImageSource(source="folder", root="x", image_size=8, num_classes=2, background=colour)
