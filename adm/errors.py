@@ -69,6 +69,7 @@ def some(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
 EXTRAS = {
     **dict.fromkeys(("jinja2", "pandas", "sklearn"), "workflow"),
     "tensorflow": "tensorflow",
+    "pillow_heif": "heif",
 }
 """By the name of a module that is installed only when it is asked for: the extra of `pyproject.toml` that brings it."""
 
