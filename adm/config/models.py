@@ -27,9 +27,13 @@ class NoiseParams(Config):
 
 
 class ProcessParams(NoiseParams):
-    """The noise, and the variance of the reverse process."""
+    """The noise, and what a network tells of the reverse process.
+
+    `predicts` is the noise, as in the paper, or the image x_0, or v, between the two (Salimans and Ho 2022).
+    """
 
     variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
+    predicts: Literal["eps", "v", "x_0"] = "eps"
 
 
 EmaLength = Annotated[float, Field(ge=0.01, le=0.28)]
@@ -136,8 +140,15 @@ class _Model(Config):
 
 
 class _Denoiser(_Model):
+    """The common part of diffusion models and upsamplers.
+
+    `min_snr` weighs squared errors so that none counts more than `min_snr` times that of x_0, nor more than SNR times,
+    whatever is predicted (Hang et al. 2023, who took 5); null leaves them as they are, as in the paper.
+    """
+
     noise: ProcessParams = ProcessParams()
     objective: Literal["simple", "vlb", "hybrid"] = "hybrid"
+    min_snr: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _objective_fits_variance(self) -> Self:
@@ -146,6 +157,8 @@ class _Denoiser(_Model):
             raise ValueError("objective 'simple' leaves variance 'learned_range' untrained; use 'hybrid' or 'vlb'")
         if not learned and self.objective == "hybrid":
             raise ValueError(f"objective 'hybrid' needs variance 'learned_range', not {self.noise.variance!r}")
+        if self.objective == "vlb" and self.min_snr is not None:
+            raise ValueError("min_snr weighs squared errors, and objective 'vlb' has none; leave it out")
         return self
 
 

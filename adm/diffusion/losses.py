@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from adm.diffusion.process import Denoiser, Diffusion, Gaussian, Index
+from adm.diffusion.process import TARGETS, Denoiser, Diffusion, Gaussian, Index
 
 VLB_WEIGHT = 0.001
 """lambda of L_hybrid. Source: Nichol & Dhariwal (2021), equation 16."""
@@ -83,7 +83,13 @@ def vlb_term(diffusion: Diffusion, p: Gaussian, x_0: Tensor, x_t: Tensor, t: Ind
 
 
 def training_loss(
-    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, t: Tensor, eps: Tensor, objective: Objective
+    diffusion: Diffusion,
+    denoiser: Denoiser,
+    x_0: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    objective: Objective,
+    min_snr: float | None = None,
 ) -> dict[str, Tensor]:
     """Compute the loss of each image at its own timestep.
 
@@ -93,16 +99,19 @@ def training_loss(
         x_0: (B, C, H, W) float32 in [-1, 1].
         t: (B,) int64 in [0, T).
         eps: (B, C, H, W) standard normal.
-        objective: "simple" is ||eps - eps_theta||^2. "vlb" is T times the term of L_vlb at t. "hybrid" is their sum
-            with weight lambda = 0.001 on L_vlb; there L_vlb does not train the mean.
+        objective: "simple" is ||eps - eps_theta||^2, or the same of v or x_0 if the process predicts that. "vlb" is T
+            times the term of L_vlb at t. "hybrid" is their sum with weight lambda = 0.001 on L_vlb; there L_vlb does
+            not train the mean.
+        min_snr: gamma; the squared error weighs as much as min(SNR, gamma) times that of x_0. None leaves it as it is.
 
     Returns:
-        (B,) float32 each: "loss", the one to minimise, and those of "mse" and "vlb" that the objective has.
+        (B,) float32 each: "loss", the one to minimise, and those of "mse", unweighted, and "vlb" that the objective
+        has.
 
     Raises:
         ValueError: The objective is "hybrid" and the variance is fixed: L_vlb would have nothing to learn.
 
-    Source: equation 12; Nichol & Dhariwal (2021), equation 16.
+    Source: equation 12; Nichol & Dhariwal (2021), equation 16; Hang et al. (2023), equation 8, for `min_snr`.
     """
     x_t = diffusion.q_sample(x_0, t, eps)
     output = denoiser(x_t, diffusion.seen_at(t, x_t))
@@ -111,15 +120,20 @@ def training_loss(
         vlb = vlb_term(diffusion, p, x_0, x_t, t)
         return {"loss": diffusion.num_timesteps * vlb, "vlb": vlb}
     channels = x_0.shape[1]
-    mse = mean_over_pixels((eps - output[:, :channels]) ** 2)
+    target = TARGETS[diffusion.predicts]
+    mse = mean_over_pixels((target.made(diffusion, x_0, t, eps) - output[:, :channels]) ** 2)
+    weighted = mse
+    if min_snr is not None:
+        snr = (diffusion.at("alpha_bar", t, x_0) / diffusion.at("one_minus_alpha_bar", t, x_0)).flatten()
+        weighted = mse * snr.clamp(max=min_snr) / target.per_x_0(snr)
     if objective == "simple":
-        return {"loss": mse, "mse": mse}
+        return {"loss": weighted, "mse": mse}
     if diffusion.variance != "learned_range":
         raise ValueError(f"objective 'hybrid' needs a learned variance, not {diffusion.variance!r}")
     frozen_mean = torch.cat([output[:, :channels].detach(), output[:, channels:]], dim=1)
     p = diffusion.p_mean_variance(frozen_mean, x_t, t, clipping="none")
     vlb = vlb_term(diffusion, p, x_0, x_t, t)
-    return {"loss": mse + VLB_WEIGHT * diffusion.num_timesteps * vlb, "mse": mse, "vlb": vlb}
+    return {"loss": weighted + VLB_WEIGHT * diffusion.num_timesteps * vlb, "mse": mse, "vlb": vlb}
 
 
 def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:

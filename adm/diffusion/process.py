@@ -4,19 +4,22 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adm.config.models import ProcessParams
 from adm.config.respacing import respaced_timesteps
 
 Index = Tensor | int
 """Indices into a process, (B,) int64, or one index for all images."""
 
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
+
+TargetName = Literal["eps", "v", "x_0"]
 
 Clipping = Literal["static", "none"]
 
@@ -105,6 +108,7 @@ class Diffusion:
         timesteps: The timesteps to keep, increasing; None keeps all.
         variance: "learned_range" interpolates between beta~_t and beta_t with the second half of the network's
             channels; "beta" and "beta_tilde" are the two fixed choices.
+        predicts: What the first C channels of the network's output are: a key of `TARGETS`.
 
     Source: equations 1-7 and 12-13; Nichol & Dhariwal (2021), equation 15.
     """
@@ -114,13 +118,14 @@ class Diffusion:
         betas: NDArray[np.float64],
         timesteps: list[int] | None = None,
         variance: VarianceKind = "learned_range",
+        predicts: TargetName = "eps",
     ) -> None:
         kept = list(range(len(betas))) if timesteps is None else timesteps
         # Betas from consecutive alpha_bar keep the training process's q(x_t | x_0). The full process is computed the
         # same way, because the published code does: results then agree to the last bit.
         kept_alpha_bar = np.cumprod(1.0 - betas)[kept]
         self.betas = 1.0 - kept_alpha_bar / np.append(1.0, kept_alpha_bar[:-1])
-        self.variance = variance
+        self.variance, self.predicts = variance, predicts
         self.alpha_bar = np.cumprod(1.0 - self.betas)
         self.alpha_bar_previous = np.append(1.0, self.alpha_bar[:-1])
         self.alpha_bar_next = np.append(self.alpha_bar[1:], 0.0)
@@ -139,12 +144,18 @@ class Diffusion:
         num_timesteps: int,
         steps: str | None = None,
         variance: VarianceKind = "learned_range",
+        predicts: TargetName = "eps",
     ) -> Self:
         """Build a process from a schedule's name, respaced by `steps`, as for `respaced_timesteps`."""
         betas = SCHEDULES[schedule](num_timesteps)
         sigmas = np.sqrt(1.0 / np.cumprod(1.0 - betas) - 1.0).tolist()
         timesteps = None if steps is None else respaced_timesteps(num_timesteps, steps, sigmas)
-        return cls(betas, timesteps, variance)
+        return cls(betas, timesteps, variance, predicts)
+
+    @classmethod
+    def of(cls, process: ProcessParams, steps: str | None = None) -> Self:
+        """Build the process of a model, respaced by `steps`, as for `respaced_timesteps`."""
+        return cls.from_schedule(process.schedule, process.timesteps, steps, process.variance, process.predicts)
 
     @property
     def num_timesteps(self) -> int:
@@ -222,13 +233,25 @@ class Diffusion:
         recip, recip_minus_one = "sqrt_recip_alpha_bar", "sqrt_recip_alpha_bar_minus_one"
         return (self.at(recip, t, x_t) * x_t - x_0) / self.at(recip_minus_one, t, x_t)
 
+    def v_target(self, x_0: Tensor, t: Index, eps: Tensor) -> Tensor:
+        """Compute v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0. Source: Salimans and Ho (2022), appendix D."""
+        return self.at("sqrt_alpha_bar", t, x_0) * eps - self.at("sqrt_one_minus_alpha_bar", t, x_0) * x_0
+
+    def eps_from_v(self, x_t: Tensor, t: Index, v: Tensor) -> Tensor:
+        """Compute eps from x_t and v. Source: Salimans and Ho (2022), appendix D."""
+        return self.at("sqrt_one_minus_alpha_bar", t, x_t) * x_t + self.at("sqrt_alpha_bar", t, x_t) * v
+
+    def x_0_from_v(self, x_t: Tensor, t: Index, v: Tensor) -> Tensor:
+        """Compute x_0 from x_t and v. Source: Salimans and Ho (2022), appendix D."""
+        return self.at("sqrt_alpha_bar", t, x_t) * x_t - self.at("sqrt_one_minus_alpha_bar", t, x_t) * v
+
     def p_mean_variance(
         self, output: Tensor, x_t: Tensor, t: Index, clipping: Clipping = "static", epsilon_temperature: float = 1.0
     ) -> Prediction:
         """Compute p(x_{t-1} | x_t) from the network's output.
 
         Args:
-            output: (B, 2C, H, W) with a learned variance: eps, then the interpolation. Else (B, C, H, W): eps.
+            output: (B, 2C, H, W) with a learned variance: what is predicted, then the interpolation. Else (B, C, H, W).
             x_t: (B, C, H, W).
             t: (B,) indices into this process.
             clipping: Of the predicted x_0.
@@ -245,14 +268,18 @@ class Diffusion:
             raise ValueError(
                 f"the network returned {output.shape[1]} channels; variance {self.variance!r} needs {expected}"
             )
-        eps = output[:, :channels]
+        target, predicted = TARGETS[self.predicts], output[:, :channels]
         if is_learned:
             v = (output[:, channels:] + 1) / 2
             log_variance = v * self.at("log_beta", t, x_t) + (1 - v) * self.at("log_beta_tilde", t, x_t)
         else:
             table = "log_beta_fixed" if self.variance == "beta" else "log_beta_tilde"
             log_variance = self.at(table, t, x_t).expand_as(x_t)
-        x_0 = clipped(self.x_0_from_eps(x_t, t, eps / epsilon_temperature), clipping)
+        if epsilon_temperature == 1:
+            x_0 = target.x_0(self, x_t, t, predicted)
+        else:
+            x_0 = self.x_0_from_eps(x_t, t, target.eps(self, x_t, t, predicted) / epsilon_temperature)
+        x_0 = clipped(x_0, clipping)
         return Prediction(
             mean=self.q_posterior(x_0, x_t, t).mean,
             # From its own table: the exponential of the logarithm would not give beta~_0 = 0.
@@ -263,3 +290,31 @@ class Diffusion:
             x_0=x_0,
             eps=self.eps_from_x_0(x_t, t, x_0),
         )
+
+
+def _as_it_is(process: Diffusion, x_t: Tensor, t: Index, prediction: Tensor) -> Tensor:
+    return prediction
+
+
+class Target(NamedTuple):
+    """What a network predicts; at a given x_t, each of them gives the others.
+
+    Attributes:
+        made: What it should predict, of (process, x_0, t, eps).
+        x_0: The x_0 that a prediction stands for, of (process, x_t, t, prediction).
+        eps: The eps that it stands for.
+        per_x_0: How many times its squared error is that of x_0, of SNR = alpha_bar / (1 - alpha_bar).
+    """
+
+    made: Callable[[Diffusion, Tensor, Index, Tensor], Tensor]
+    x_0: Callable[[Diffusion, Tensor, Index, Tensor], Tensor]
+    eps: Callable[[Diffusion, Tensor, Index, Tensor], Tensor]
+    per_x_0: Callable[[Tensor], Tensor]
+
+
+TARGETS: dict[TargetName, Target] = {
+    "eps": Target(lambda process, x_0, t, eps: eps, Diffusion.x_0_from_eps, _as_it_is, lambda snr: snr),
+    "v": Target(Diffusion.v_target, Diffusion.x_0_from_v, Diffusion.eps_from_v, lambda snr: snr + 1),
+    "x_0": Target(lambda process, x_0, t, eps: x_0, _as_it_is, Diffusion.eps_from_x_0, torch.ones_like),
+}
+"""Every target, by its name in a model's `noise`. Source: Salimans and Ho (2022), section 4."""

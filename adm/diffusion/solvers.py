@@ -157,7 +157,7 @@ class Heun(Solver):
 
     def __post_init__(self) -> None:
         process = self.diffusion
-        whole = Diffusion(process.training_betas, None, process.variance).to(process.timesteps.device)
+        whole = Diffusion(process.training_betas, None, process.variance, process.predicts).to(process.timesteps.device)
         object.__setattr__(self, "whole", whole)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:

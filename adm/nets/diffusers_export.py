@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from adm.artifacts.writing import new_files, write_json
-from adm.config.models import AnyModel, ClassifierModel, NoiseParams, ProcessParams
+from adm.config.models import AnyModel, ClassifierModel, ProcessParams
 from adm.config.networks import EncoderParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
 from adm.nets.weights import output_channels, write_tensors
@@ -28,6 +28,9 @@ RESIDUAL = {
     "skip": "conv_shortcut",
 }
 """Layers of a residual block, by our names."""
+
+PREDICTION_TYPES = {"eps": "epsilon", "v": "v_prediction", "x_0": "sample"}
+"""What a network predicts, by our names."""
 
 FIXED = {
     "time_embedding.first": "time_embedding.linear_1",
@@ -115,9 +118,8 @@ def unet_config(network: UNetParams, out_channels: int) -> dict[str, Any]:
     }
 
 
-def scheduler_config(noise: NoiseParams) -> dict[str, Any]:
+def scheduler_config(noise: ProcessParams) -> dict[str, Any]:
     """Configure the DDPMScheduler that samples as our DDPM, over all timesteps or evenly spaced ones."""
-    fixed = isinstance(noise, ProcessParams) and noise.variance == "beta_tilde"
     schedule: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
     if noise.schedule == "linear":
         scale = 1000 / noise.timesteps
@@ -126,8 +128,8 @@ def scheduler_config(noise: NoiseParams) -> dict[str, Any]:
         "_class_name": "DDPMScheduler",
         "num_train_timesteps": noise.timesteps,
         **schedule,
-        "variance_type": "fixed_small" if fixed else "learned_range",
-        "prediction_type": "epsilon",
+        "variance_type": "fixed_small" if noise.variance == "beta_tilde" else "learned_range",
+        "prediction_type": PREDICTION_TYPES[noise.predicts],
         "clip_sample": True,
         "clip_sample_range": 1.0,
         "timestep_spacing": "linspace",

@@ -109,9 +109,7 @@ def block_trajectories(
     denoiser = Forward.frozen(network, run.precision, run.compiled)
     guided = guidance(run, denoiser, classifier, guide, model.noise.timesteps)
     size, channels = model.network.image_size, model.network.image_channels
-    process = model.noise
-    diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, run.steps, process.variance)
-    diffusion.to(device := denoiser.device)
+    diffusion = Diffusion.of(model.noise, run.steps).to(device := denoiser.device)
 
     def trajectory(block: int) -> tuple[Tensor, Iterator[Tensor]]:
         first = block * run.micro_batch

@@ -40,8 +40,7 @@ class LatentSpace:
     @classmethod
     def of(cls, params: Interpolation, model: DiffusionModel, network: nn.Module, classifier: nn.Module | None) -> Self:
         """Build the latent space of a model's networks."""
-        noise = model.noise
-        diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, params.steps, noise.variance)
+        diffusion = Diffusion.of(model.noise, params.steps)
         forward = Forward.frozen(network, params.precision, params.compiled)
         diffusion.to(forward.device)
         if classifier is None or not params.gradient_scale:

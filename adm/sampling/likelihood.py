@@ -42,10 +42,8 @@ def measure(
 
     Source: equations 8-11.
     """
-    noise = model.noise
     forward = Forward.frozen(network, study.precision, study.compiled)
-    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, study.steps, noise.variance)
-    diffusion.to(forward.device)
+    diffusion = Diffusion.of(model.noise, study.steps).to(forward.device)
     sums = np.zeros((3, diffusion.num_timesteps))
     bits, prior = [], []
     blocks = -(-len(indices) // study.micro_batch)

@@ -14,11 +14,12 @@ from adm.nets.forward import Forward
 
 @dataclass(frozen=True)
 class DenoisingTask:
-    """Predict the noise, given the class if the network is conditional, and for an upsampler the smaller image.
+    """Predict noise, v or x_0, given the class if the network is conditional, and for an upsampler the smaller image.
 
     Attributes:
         diffusion: The process that adds the noise.
         objective: The loss.
+        min_snr: Of `training_loss`.
         low_resolution: The side of the smaller image, which is made from x_0; None for no upsampler.
 
     Source: equation 12, L_hybrid; section 4.4 of the paper and Table 13 for upsamplers.
@@ -26,6 +27,7 @@ class DenoisingTask:
 
     diffusion: Diffusion
     objective: Objective
+    min_snr: float | None = None
     low_resolution: int | None = None
 
     def losses(self, network: Forward, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> dict[str, Tensor]:
@@ -41,7 +43,8 @@ class DenoisingTask:
         seen = {}
         if self.low_resolution is not None:
             seen["low_resolution"] = F.interpolate(x_0, (self.low_resolution, self.low_resolution), mode="area")
-        return training_loss(self.diffusion, network.conditioned(y, **seen), x_0, t, eps, self.objective)
+        denoiser = network.conditioned(y, **seen)
+        return training_loss(self.diffusion, denoiser, x_0, t, eps, self.objective, self.min_snr)
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,7 @@ Task = DenoisingTask | ClassifyingTask
 
 def build_task(model: AnyModel, device: torch.device | str = "cpu") -> Task:
     """Build the task of a model, computed on a device."""
-    noise = model.noise
     if isinstance(model, ClassifierModel):
-        return ClassifyingTask(Diffusion.from_schedule(noise.schedule, noise.timesteps).to(device))
-    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, variance=model.noise.variance).to(device)
+        return ClassifyingTask(Diffusion.from_schedule(model.noise.schedule, model.noise.timesteps).to(device))
     low_resolution = model.network.low_resolution if isinstance(model, UpsamplerModel) else None
-    return DenoisingTask(diffusion, model.objective, low_resolution)
+    return DenoisingTask(Diffusion.of(model.noise).to(device), model.objective, model.min_snr, low_resolution)

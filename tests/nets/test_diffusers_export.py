@@ -25,6 +25,8 @@ NETWORKS = {
     "addition": {"conditioning": "addition", "groups": 8, "attention_resolutions": []},
     "fixed variance": {"variance": "beta_tilde", "objective": "simple"},
     "upsampler": {"kind": "upsampler"},
+    "v": {"predicts": "v"},
+    "x_0": {"predicts": "x_0"},
 }
 COMMON = {"channels": 32, "channel_multiplier": [1, 2, 2], "depth": 2, "attention_resolutions": [8, 4, 2]}
 HEADS = {"heads": None, "head_channels": 16}
@@ -78,14 +80,15 @@ def test_outputs_are_the_same(name, exported, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "steps"), [("legacy", "50"), *((name, "10") for name in ("new", "fixed variance", "upsampler"))]
+    ("name", "steps"),
+    [("legacy", "50"), *((name, "10") for name in ("new", "fixed variance", "upsampler", "v", "x_0"))],
 )
 def test_trajectories_are_the_same(name, steps, exported):
     model, network, theirs, scheduler = exported(name)
     x, y, low = inputs_of(model, count=2)
     ours, rival = pair_of_calls(network, theirs, y, low)
     noise = model.noise
-    diffusion = Diffusion.from_schedule(noise.schedule, noise.timesteps, steps, noise.variance)
+    diffusion = Diffusion.of(noise, steps)
     scheduler.set_timesteps(int(steps))
     assert scheduler.timesteps.tolist() == diffusion.timesteps.tolist()[::-1]
     draws = torch.Generator().manual_seed(1)

@@ -54,6 +54,12 @@ CONTRADICTIONS = {
         "timesteps is 100",
         "has 1000",
     ),
+    "guide that predicts something else": (
+        OTHER | GUIDE | {"models.other.noise.predicts": "v"},
+        f"{RUN}.guide.checkpoint",
+        "predicts is 'v'",
+        "has 'eps'",
+    ),
     "interval between two steps": (
         {f"{RUN}.guidance_interval": [0.001, 0.002]},
         f"{RUN}.guidance_interval",

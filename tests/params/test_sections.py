@@ -101,6 +101,14 @@ UNFIT = {
         "'beta'",
     ),
     "variance left untrained": ({"models.adm-128.objective": "simple"}, "models.adm-128", "'simple'", "'hybrid'"),
+    "weights of a loss without squares": (
+        {"models.adm-128.objective": "vlb", "models.adm-128.min_snr": 5},
+        "models.adm-128",
+        "min_snr",
+        "'vlb'",
+    ),
+    "weights of nothing": ({"models.adm-128.min_snr": 0}, "models.adm-128.min_snr", "greater than 0"),
+    "what nobody predicts": ({"models.adm-128.noise.predicts": "x_1"}, "models.adm-128.noise.predicts", "'x_1'", "x_0"),
     "linear schedule too short": (
         {"models.adm-128.noise": {"timesteps": 20, "schedule": "linear"}},
         "models.adm-128.noise",
