@@ -54,7 +54,7 @@ def read(source: str, size: int) -> tuple[Images, NDArray[np.int64], Images, NDA
     content: dict[str, Any] = FASHION
     if source != "fashion":
         classes = sum(folder.is_dir() for folder in Path(source).iterdir())
-        content = {"source": "class_folders", "root": source, "image_size": size, "num_classes": classes}
+        content = {"source": "folder", "root": source, "image_size": size, "num_classes": classes}
         content |= {"background": "white"}
     dataset = ImageSource.model_validate({**content, "held_out": 0.2})
     images = SOURCES[dataset.source](dataset)

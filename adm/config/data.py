@@ -158,3 +158,7 @@ class Extractor(GraphParams):
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
     least_accuracy: Annotated[float, Field(ge=0, le=1)]
     seed: Seed = 0
+
+    def told(self, num_classes: int) -> int:
+        """Count what it tells apart, of a dataset of so many classes."""
+        return num_classes if self.learns == "classes" else 4

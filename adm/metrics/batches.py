@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from adm.metrics.statistics import FeatureStatistics, read_published_statistics
 GRAPH = "graph.pb"
 REFERENCE = "reference.npz"
 HELD_OUT = "pool_held_out"
+
+JUDGE = "judge"
+"""The fact of an extractor's manifest, and of what it scores: its `accuracy` on held-out images, that of `chance`, and
+which of them it tells apart, `classes` or `rotations`."""
 
 
 def write_features(folder: Path, count: int, batches: Iterable[Features]) -> None:
@@ -52,6 +57,12 @@ def graph_of(folder: Path) -> str | None:
     record = read_record(folder)
     graph: str | None = record.facts.get("graph", record.inputs.get("graph"))
     return graph
+
+
+def judge_of(folder: Path) -> dict[str, Any]:
+    """Return how well the extractor behind features, or of a graph, does its task, as a fact; {} of a published one."""
+    facts = read_record(folder).facts
+    return {JUDGE: facts[JUDGE]} if JUDGE in facts else {}
 
 
 def write_reference(

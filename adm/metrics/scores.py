@@ -21,6 +21,7 @@ from adm.artifacts.writing import new_file
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.config.sampling import Batch, GanSampling
 from adm.errors import NotFiniteError, UserError, about
+from adm.metrics.batches import judge_of
 from adm.metrics.features import Features, require_features
 from adm.metrics.fid_infinity import fid_infinity as extrapolated_fid
 from adm.metrics.fid_infinity import fid_infinity_without
@@ -208,6 +209,7 @@ def write_score(
                 "metrics": metrics,
                 "num_samples": count,
                 "num_reference_images": len(found.real_pool),
+                **judge_of(features),
                 "made_by": made_by,
                 "jackknife": {
                     name: {"values": rounded(spread.values), "pairs": rounded(spread.pairs)}

@@ -14,6 +14,7 @@ from adm.artifacts.reading import readable
 from adm.artifacts.seal import check_seal, read_sealed_json
 from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
+from adm.metrics.batches import JUDGE
 from adm.metrics.intervals import Block, block_of, t_interval
 from adm.metrics.jackknife import Jackknife
 from adm.params.schema import Sections
@@ -22,6 +23,9 @@ from adm.params.section import judged, parts
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
 
+
+SKILLED = 0.75
+"""The way from chance to certainty that an extractor has to go, lest its distances are rough."""
 
 IMPLEMENTATIONS = ("naive", "optimised")
 """Names of the implementations in a measured throughput."""
@@ -169,6 +173,26 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: holds no scored run as this version writes it ({brief(error)})") from error
+
+
+def words_on_judge(inputs: Inputs) -> str:
+    """Say how well the extractor behind scores does its own task, and what its distances tell; "" if it is published.
+
+    Args:
+        inputs: Artifacts that include the "metrics" of every run that is shown.
+    """
+    contents = [read_sealed_json(path) for path in dict.fromkeys(inputs.get("metrics", {}).values())]
+    scores = [score for content in contents for score in content.get("runs", {"": content}).values()]
+    judges = {tuple(score[JUDGE].values()) for score in scores if JUDGE in score}
+    words = []
+    for accuracy, chance, tells in sorted(judges):
+        what = "the class" if tells == "classes" else "the rotation"
+        roughly = ", and roughly" if (accuracy - chance) / (1 - chance) < SKILLED else ""
+        words.append(
+            f"The extractor behind these scores was trained here and tells {what} of {accuracy:.0%} of held-out images "
+            f"(chance: {chance:.0%}), so they compare with each other alone{roughly}."
+        )
+    return " ".join(words)
 
 
 def _finite(number: float) -> float:

@@ -8,7 +8,7 @@ from adm.artifacts.writing import new_folder, remove_folder
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
-from adm.metrics.batches import GRAPH
+from adm.metrics.batches import GRAPH, JUDGE
 from adm.metrics.small_extractor import freeze
 from adm.nets.weights import require_finite
 from adm.params.data import DatasetParams, ExtractorParams
@@ -53,5 +53,6 @@ def run(
         )
     with new_folder(out) as folder:
         (folder / GRAPH).write_bytes(freeze(network))
-        write_manifest(folder, made_by, {"held_out_accuracy": held_out, "held_out_images": len(unseen)})
+        judge = {"accuracy": held_out, "chance": 1 / extractor.told(dataset.num_classes), "tells": extractor.learns}
+        write_manifest(folder, made_by, {JUDGE: judge, "held_out_images": len(unseen)})
     remove_folder(work)

@@ -15,7 +15,7 @@ from adm.data.images import open_npz
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import about
-from adm.metrics.batches import REFERENCE, write_features
+from adm.metrics.batches import REFERENCE, judge_of, write_features
 from adm.metrics.executors import file_of, open_graph
 from adm.parallel import process_group
 from adm.params.data import DatasetParams
@@ -55,7 +55,7 @@ def run(
                 return
             with new_folder(out) as folder:
                 write_features(folder, count, batches)
-                write_manifest(folder, made_by, {"num_images": count})
+                write_manifest(folder, made_by, {"num_images": count, **judge_of(graph)})
 
 
 def _read_images(

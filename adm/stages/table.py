@@ -12,7 +12,7 @@ from adm.params.schema import Sections
 from adm.params.tables import AnyTableParams, LotteryTableParams, OwnTableParams
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
 from adm.report.lottery import lottery_table
-from adm.report.metrics import Inputs
+from adm.report.metrics import Inputs, words_on_judge
 from adm.report.run_tables import compute_table, named, own_table, read_paper_table, run_table, sweep_table
 from adm.report.tables import title, write_table
 
@@ -48,4 +48,4 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         else:
             made = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts)
             made, caption = named(made, key), captions()[key]
-    write_table(out, made, title(key), caption)
+    write_table(out, made, title(key), " ".join(filter(None, (caption, words_on_judge(artifacts)))))

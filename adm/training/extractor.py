@@ -26,8 +26,7 @@ def split(extractor: Extractor, num_images: int) -> tuple[NDArray[np.int64], NDA
 def initial_network(extractor: Extractor, num_classes: int) -> ExtractorNetwork:
     """Return an untrained extractor of a dataset of so many classes."""
     draws = generator(extractor.seed, INIT)
-    told = num_classes if extractor.learns == "classes" else 4
-    return ExtractorNetwork(told, extractor.side, extractor.channels, generator=draws)
+    return ExtractorNetwork(extractor.told(num_classes), extractor.side, extractor.channels, generator=draws)
 
 
 def examples(

@@ -121,3 +121,20 @@ def test_a_claim_reads_both_scores(two, inputs):
         **{run: float(number) for number, run in enumerate(RUNS, start=1)},
         **{f"{run}@dinov2": 10.0 * number for number, run in enumerate(RUNS, start=1)},
     }
+
+
+def test_a_table_says_how_well_the_extractor_that_was_trained_here_does_its_own_task(two, inputs, score, tmp_path):
+    def caption(**judge):
+        for run in RUNS:
+            fact = {"judge": judge} if judge else {}
+            write_sealed_json(inputs["metrics"][run], {**score(two, run, 1.0, ["fid"]), **fact})
+        stage.run("two", SHOWN, two, inputs, tmp_path / "two")
+        return (tmp_path / "two.md").read_text(encoding="utf-8").splitlines()[0]
+
+    assert caption() == "Two: By two."
+    poor, good = (caption(accuracy=accuracy, chance=0.25, tells="rotations") for accuracy in (0.5, 0.97))
+    assert "50%" in poor
+    assert "25%" in poor
+    assert "roughly" in poor
+    assert "97%" in good
+    assert "roughly" not in good
