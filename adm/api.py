@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from adm.artifacts.class_names import Names, class_number
 from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
@@ -26,7 +27,6 @@ from adm.config.respacing import number_of_steps
 from adm.config.sampling import BitsPerDimension, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
 from adm.data.batches import to_uint8, to_unit_range
-from adm.data.class_names import class_number
 from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
 from adm.errors import UserError, about
@@ -44,7 +44,7 @@ Latents = NDArray[np.float32]
 """(N, C, H, W)."""
 
 Classes = int | str | np.integer[Any] | Sequence[int | str] | NDArray[np.integer[Any]] | None
-"""Numbers of classes, or names of ImageNet's; several take turns."""
+"""Numbers of classes, or their names where they have any, `Model.class_names`; several take turns."""
 
 Progress = Callable[[int, int], None]
 """Is called after each step with the number of steps done, and of all steps."""
@@ -113,6 +113,11 @@ class Model:
         """Classes of the model, else of the classifier; None without classes."""
         guiding = self.classifier.model if self.classifier else None
         return class_count(self.params, guiding if isinstance(guiding, ClassifierModel) else None)
+
+    @property
+    def class_names(self) -> Names:
+        """The name of each class, in the order of their numbers; None where they have numbers alone."""
+        return self.opened.class_names or (self.classifier.class_names if self.classifier else None)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -222,7 +227,7 @@ class Model:
         x_0 = to_unit_range(self._checked_images(images, side), channels)
         weights = self._weights(self._labels_for(classes, len(images)))
         space = self._space(steps, 0.0)
-        encoded = compute_in_batches(space.encode, space.device, self._batch(batch, len(x_0)), x_0, weights)
+        encoded = compute_in_batches(space.encode, space.device, self.batch_size(batch, len(x_0)), x_0, weights)
         latents: Latents = encoded.numpy()
         return latents
 
@@ -255,7 +260,7 @@ class Model:
         x_T = torch.from_numpy(self._checked_latents(latents))
         weights = self._weights(self._labels_for(classes, len(x_T)))
         space = self._space(steps, scale or 0.0)
-        return to_uint8(compute_in_batches(space.decode, space.device, self._batch(batch, len(x_T)), x_T, weights))
+        return to_uint8(compute_in_batches(space.decode, space.device, self.batch_size(batch, len(x_T)), x_T, weights))
 
     def bits_per_dim(
         self,
@@ -288,7 +293,7 @@ class Model:
         found = self._checked_images(images, self.params.network.image_size)
         labels = self._labels_for(classes, len(found))
         steps = None if steps is None else str(steps)
-        values = {"steps": steps, "seed": seed, "micro_batch": self._batch(batch, len(found))}
+        values = {"steps": steps, "seed": seed, "micro_batch": self.batch_size(batch, len(found))}
         study = checked(BitsPerDimension, {"num_images": len(found), "precision": self.precision} | values)
         self._check_steps(steps)
         given = Labelled(labels, found)
@@ -368,9 +373,10 @@ class Model:
         if scale is None and kind is GuidedSampling:
             scale = self.default_scale(sampler) if self.classifier else 0.0
         values |= {} if scale is None else {"gradient_scale": float(scale)}
-        return checked(kind, values | {"micro_batch": self._batch(batch, num)})
+        return checked(kind, values | {"micro_batch": self.batch_size(batch, num)})
 
-    def _batch(self, given: int | None, num: int) -> int:
+    def batch_size(self, given: int | None, num: int) -> int:
+        """Tell how many of N images are computed together: as many as `given`, or a number that fits their size."""
         side = self.params.network.image_size
         return min(num, given if given is not None else min(64, max(1, (512 // side) ** 2)))
 
@@ -392,12 +398,12 @@ class Model:
     def _numbers(self, classes: Classes, num: int) -> Labels:
         """Number the classes of N images, (N,) int64."""
         asked = [classes] if isinstance(classes, int | str | np.integer) else list(() if classes is None else classes)
-        num_classes = self.num_classes
+        num_classes, names = self.num_classes, self.class_names
         if num_classes is None:
             raise UserError(f"class {asked[0]!r}: is not used; {self.opened.path} has no classes")
         if not asked or len(asked) > num:
             raise UserError(f"classes: {len(asked)} are given for {num} images; give one or more, and at most as many")
-        return np.resize(np.array([class_number(given, num_classes) for given in asked], np.int64), num)
+        return np.resize(np.array([class_number(given, num_classes, names) for given in asked], np.int64), num)
 
     def _labels_for(self, classes: Classes, num: int) -> Labels:
         """Number the classes of given images, (N,) int64; zeros for a model without classes."""

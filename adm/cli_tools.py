@@ -58,9 +58,7 @@ def generate(
             "a checkpoint; or a generate.json, whose call is repeated."
         ),
     ],
-    class_: Annotated[
-        list[str] | None, typer.Option("--class", help="A number or a name of ImageNet's; classes take turns.")
-    ] = None,
+    class_: Annotated[list[str] | None, typer.Option("--class", help="A name or a number; classes take turns.")] = None,
     classes: Annotated[str | None, typer.Option(help="Numbers, as 0-9 or 1,207,985.")] = None,
     num: Annotated[int | None, typer.Option("--num", "-n", help="Images in all; 16 if not given.")] = None,
     classifier: Annotated[str | None, typer.Option(help="Guides the samples; given as CHECKPOINT.")] = None,

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.class_names import FACT, Names
 from adm.artifacts.manifest import EVERY, read_manifest
 from adm.artifacts.reading import Shape, read_npy
 from adm.artifacts.streaming import CHUNK, release, stretches, write_npy
@@ -132,7 +133,7 @@ def _beside(images: Path, kind: str, shape: Shape) -> NDArray[np.int64]:
 class ImageShards:
     """Parts of a prepared dataset, read-only; images are read from disk on demand, by any number of threads.
 
-    Its `labels` are (N,) int64, its `height` and `width` those of the images.
+    Its `labels` are (N,) int64, its `height` and `width` those of the images, its `class_names` None if it keeps none.
 
     Args:
         folder: The artifact of `prepare`.
@@ -167,6 +168,7 @@ class ImageShards:
         self.height, self.width = (image_size, image_size) if image_size else self._shards[0].shape(0)
         self._becomes_grey = self._are_files and manifest.params["dataset"].get("channels") == 1
         self._threads = threads
+        self.class_names: Names = manifest.facts.get(FACT)
         self.labels = np.concatenate([_beside(path, "labels", (None,)) for path in paths])
         self._starts = [0, *accumulate(map(len, self._shards))]
         if len(self.labels) != len(self):

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from adm.artifacts.class_names import Names, imagenet_names, kept_names
 from adm.artifacts.manifest import MANIFEST, read_manifest
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
@@ -38,17 +39,21 @@ class LoadedNetwork:
         model: What the network is, and the noise that it was trained on. Of a released network the section tells
             nothing of its training.
         preset: The name of the released network; None for a checkpoint of a results folder.
+        class_names: Those that the checkpoint keeps, else ImageNet's if it has 1000 classes.
     """
 
     path: Path
     network: nn.Module
     model: AnyModel
     preset: str | None
+    class_names: Names = None
 
     def describe(self) -> str:
         """Return a line that tells what the file is taken for."""
         params, noise = self.model.network, self.model.noise
         classes = f"{params.num_classes} classes" if params.num_classes else "no classes"
+        if self.class_names and not self.preset:
+            classes += f" ({some(self.class_names, 12)})"
         known = f"preset {self.preset}" if self.preset else f"a {self.model.kind} model of a results folder"
         side = f"{params.image_size}x{params.image_size}"
         order = f"attention order {params.attention_order}"
@@ -95,7 +100,10 @@ def open_network(
         model = _changed(preset_model(preset), schedule, attention_order)
     network = model_network(model)
     network.load_state_dict(weights, assign=True)
-    return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, preset)
+    names = kept_names(path) if path.is_dir() else None
+    if names is None and model.network.num_classes == len(imagenet_names()):
+        names = imagenet_names()
+    return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, preset, names)
 
 
 def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from adm.artifacts.class_names import class_name, kept_names
 from adm.config.metrics import METRICS
 from adm.data.shards import ImageShards
 from adm.params import figures
@@ -147,7 +148,9 @@ def _neighbours(params: Sections, figure: figures.NeighboursFigureParams, inputs
 
 def _variations(params: Sections, figure: figures.VariationFigureParams, inputs: Inputs) -> Drawn:
     study = read_study(Variation, inputs["studies"][figure.study])
-    return Drawn(grids.scale_grid(study.images, study.scales.tolist(), [str(label) for label in study.labels]))
+    names = kept_names(inputs["studies"][figure.study])
+    labels = [class_name(label, names) for label in study.labels.tolist()]
+    return Drawn(grids.scale_grid(study.images, study.scales.tolist(), labels))
 
 
 def _interpolations(params: Sections, figure: figures.InterpolationFigureParams, inputs: Inputs) -> Drawn:
@@ -208,7 +211,9 @@ def _grids(params: Sections, figure: figures.ClassGridParams | figures.RandomGri
     remark = f"Here: {describe(params, figure.run)}{f', gradient scale {guided:g}' if guided else ''}."
     if isinstance(figure, figures.RandomGridParams):
         return Drawn(grids.random_grid(images, figure.rows, figure.columns), remark)
-    return Drawn(grids.class_grid(images, labels, figure.classes, figure.columns, figure.names), remark)
+    kept = kept_names(inputs["samples"][figure.run])
+    names = figure.names or (kept and [kept[number] for number in figure.classes])
+    return Drawn(grids.class_grid(images, labels, figure.classes, figure.columns, names), remark)
 
 
 ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {

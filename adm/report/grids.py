@@ -278,7 +278,8 @@ def _ticks(spans: Sequence[Span], starts: NDArray[np.int64], size: int, room: fl
     texts = []
     for first, last, text in spans:
         characters = int(max(room, starts[last] + size - starts[first]) / CHARACTER)
-        texts.append(fill(text, max(1, characters), break_long_words=False, break_on_hyphens=False))
+        # Between two dollars matplotlib reads a formula.
+        texts.append(fill(text.replace("$", r"\$"), max(1, characters), break_long_words=False, break_on_hyphens=False))
     return places, texts
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.class_names import Names, fact_of
 from adm.artifacts.manifest import EVERY, MadeBy, fingerprint, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz, stream_npz
 from adm.artifacts.streaming import CHUNK, stretches, write_npz_rows
@@ -28,7 +29,7 @@ class Samples(NamedTuple):
     labels: Labels
 
 
-def write_blocks(out: Path, made_by: MadeBy, count: int, blocks: Iterable[Samples]) -> None:
+def write_blocks(out: Path, made_by: MadeBy, count: int, blocks: Iterable[Samples], class_names: Names = None) -> None:
     """Write a whole run block by block, with one block in memory at a time.
 
     The bytes do not depend on the block size or on whether shards were gathered. Images of the last block beyond
@@ -36,7 +37,7 @@ def write_blocks(out: Path, made_by: MadeBy, count: int, blocks: Iterable[Sample
     """
     with new_folder(out) as folder:
         _write(folder / SAMPLES, count, blocks)
-        write_manifest(folder, made_by, {"num_samples": count})
+        write_manifest(folder, made_by, {"num_samples": count, **fact_of(class_names)})
 
 
 def read_batch(folder: Path, checked: slice = EVERY) -> Samples:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.class_names import Names, fact_of
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
@@ -150,11 +151,11 @@ class Likelihood(Study):
 S = TypeVar("S", bound=Study)
 
 
-def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
+def write_study(out: Path, study: Study, made_by: MadeBy, class_names: Names = None) -> None:
     """Write the artifact of a study."""
     with new_folder(out) as folder:
         write_npz(folder / study.file, **vars(study))
-        write_manifest(folder, made_by, study.facts)
+        write_manifest(folder, made_by, study.facts | fact_of(class_names))
 
 
 def read_study(kind: type[S], folder: Path) -> S:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adm.artifacts.class_names import fact_of
 from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_encoded_shard, write_shards
@@ -36,4 +37,5 @@ def run(dataset: DatasetParams, out: Path, made_by: MadeBy) -> None:
                 bar.update(len(shard))
         counts = np.bincount(source.labels[kept], minlength=dataset.num_classes)
         held_out = {"held_out_images": len(parts["held_out"])} if "held_out" in parts else {}
-        write_manifest(folder, made_by, {"num_images": len(kept), "images_per_class": counts.tolist(), **held_out})
+        facts = {"num_images": len(kept), "images_per_class": counts.tolist(), **held_out}
+        write_manifest(folder, made_by, facts | fact_of(source.class_names))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adm.artifacts.class_names import names_for_run
 from adm.artifacts.manifest import MadeBy
 from adm.determinism import make_deterministic
 from adm.errors import UserError
@@ -63,7 +64,7 @@ def run(
                 nothing = Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
                 finished = map(store.read, blocks) if blocks else iter([nothing])
                 if not shard:
-                    write_blocks(out, made_by, run.num_samples, finished)
+                    write_blocks(out, made_by, run.num_samples, finished, names_for_run(inputs))
                 else:
                     write_shard(out, run, made_by, part, finished)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adm.artifacts.class_names import names_for_run
 from adm.artifacts.manifest import MadeBy, read_manifest
 from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS, Generator
@@ -35,4 +36,4 @@ def run(
     parts = list(progress(sample_blocks(run, network, classes, blocks), len(blocks), "block"))
     # The run's last block is computed as a whole, like every block, and cut to size here.
     images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
-    write_blocks(out, made_by, run.num_samples, [Samples(images, labels)])
+    write_blocks(out, made_by, run.num_samples, [Samples(images, labels)], names_for_run(inputs))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from adm.artifacts.class_names import fact_of
 from adm.artifacts.manifest import MadeBy, fingerprint, read_manifest, write_manifest
 from adm.artifacts.seal import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
@@ -87,5 +88,5 @@ def run(
                 link_state(last, folder)
                 # Processes and device can change the last bits of numbers.
                 facts = {"step": state.step, "processes": group.size, "device": group.device.type}
-                write_manifest(folder, made_by, facts)
+                write_manifest(folder, made_by, facts | fact_of(images.class_names if network.num_classes else None))
         group.broadcast(0)  # the others wait for what the first one writes

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from adm.artifacts.class_names import fact_of
 from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder, remove_folder
 from adm.data.batches import Batches
@@ -33,5 +34,5 @@ def run(gan: GanParams, dataset: DatasetParams, data: Path, out: Path, made_by: 
         pass
     with new_folder(out) as folder:
         write_tensors(folder / WEIGHTS, networks.averaged.state_dict())
-        write_manifest(folder, made_by, {"iterations": gan.iterations})
+        write_manifest(folder, made_by, {"iterations": gan.iterations, **fact_of(images.class_names)})
     remove_folder(work)

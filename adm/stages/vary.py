@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adm.artifacts.class_names import names_for_run
 from adm.artifacts.manifest import MadeBy
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
@@ -42,4 +43,4 @@ def run(
         scales=np.array(variation.scales, np.float64),
         labels=block.labels,
     )
-    write_study(out, study, made_by)
+    write_study(out, study, made_by, names_for_run(inputs))

@@ -1,5 +1,6 @@
 """`generate`: images from a checkpoint as PNGs, a grid and an npz, beside a json that repeats the call."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from pydantic import Field
 
 from adm.api import Device, Model, Sampling, checked, load
+from adm.artifacts.class_names import Names, class_name
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import differing, identity, library_versions
 from adm.artifacts.reading import read_json, read_npz
@@ -19,7 +21,6 @@ from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
 from adm.config.sampling import GuidedSampling
-from adm.data.class_names import class_name
 from adm.data.decoding import read_image
 from adm.errors import UserError, about
 from adm.machine import available_cores
@@ -33,14 +34,20 @@ FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
 """What a folder holds: images, those that were upsampled to them, and the grid."""
 
 RECORD = "generate.json"
-"""What repeats the call."""
+"""What repeats the call: relative paths in it begin at its folder, so that it does so from anywhere."""
+
+PATHS = ("checkpoint", "classifier", "upsampler", "init")
+"""Fields of a call that name files."""
 
 SHOWN = 100
 """Images in the grid, at most."""
 
 
 class Call(Section):
-    """What is generated; None is what `run` finds out. Fields are the options of `adm generate`."""
+    """What is generated; None is what `run` finds out. Fields are the options of `adm generate`.
+
+    Of a folder that was extended, `first` is the number of images at first: no batch has more, so that these stay.
+    """
 
     checkpoint: str
     classifier: str | None = None
@@ -48,6 +55,7 @@ class Call(Section):
     init: str | None = None
     classes: list[int | str] | None = None
     num: PositiveInt | None = None
+    first: PositiveInt | None = None
     scale: float | None = None
     steps: str = "250"
     sampler: str | None = None
@@ -79,7 +87,18 @@ def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
     content = read_json(Path(checkpoint)).get("call")
     if not isinstance(content, dict):
         raise UserError(f"{checkpoint}: repeats no call: it holds no object `call`")
-    return checked(Call, content, f"{checkpoint}: ")
+    return _seen_from(Path(), checked(Call, content, f"{checkpoint}: "), Path(checkpoint).parent)
+
+
+def _seen_from(place: Path, call: Call, start: Path) -> Call:
+    """Rewrite a call's relative paths, which begin at `start`, to begin at `place`; names of released files stay."""
+    moved = {}
+    for name in PATHS:
+        path = Path(getattr(call, name) or "/")
+        if not path.is_absolute() and (found := start / path).exists():
+            # A link keeps its name, by which released files are known.
+            moved[name] = os.path.relpath(found.parent.resolve() / found.name, place.resolve())
+    return call.model_copy(update=moved)
 
 
 def fields_of(settings: Sequence[str]) -> dict[str, Any]:
@@ -127,20 +146,23 @@ def run(call: Call, out: Path) -> None:
         UserError: A file or a value does not fit, `out` holds images of another call, or the disk is full.
     """
     call = call.model_copy(update={"threads": call.threads or available_cores()})
+    earlier = call_of(str(out / RECORD), {}) if (out / RECORD).exists() else None
     model, upsampler = _loaded(call)
-    sampling = _sampling(call, model)
-    call = _resolved(call, model, sampling)
-    _begin(out, call, model, upsampler)
-    files = _files(sampling, model.num_classes)
+    call, sampling = _sampling(call, model, earlier)
+    _begin(out, call, model, upsampler, earlier)
+    labels = sampling.labels.tolist()
+    names = None if model.num_classes is None else [class_name(number, model.class_names) for number in labels]
+    files = _files(sampling, names)
     first = out / (FINAL if upsampler is None else LOW)
     _complete(first, files, sampling)
     if upsampler is not None:
         classes = None if upsampler.num_classes is None else sampling.labels
         # With the same seeds, the noise of images and of their upsampling would begin alike.
         how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + 1_000_000}
-        sampling = upsampler.upsampling(_read(first, files), classes, **how, batch=call.batch)
+        batch = upsampler.batch_size(call.batch, call.first or len(files))
+        sampling = upsampler.upsampling(_read(first, files), classes, **how, batch=batch)
         _complete(out / FINAL, files, sampling)
-    _write(out, files, sampling, model.num_classes)
+    _write(out, files, sampling, names)
     print(out)
 
 
@@ -163,33 +185,30 @@ def _loaded(call: Call) -> tuple[Model, Model | None]:
     return model, upsampler
 
 
-def _sampling(call: Call, model: Model) -> Sampling:
+def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sampling]:
+    """Prepare what is sampled, and complete the call with what was found out, so that it can be repeated elsewhere."""
     latents = None
     if call.init is not None:
         latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
-    num = call.num
-    if num is None and latents is None:
-        # 16 images, or more for whole turns of the classes.
-        turn = len(call.classes or [0])
-        num = -(-16 // turn) * turn
+    # 16 images, or more for whole turns of the classes.
+    turn = len(call.classes or [0])
+    num = call.num or (-(-16 // turn) * turn if latents is None else len(latents))
+    first = min(call.first or num, (earlier and (earlier.first or earlier.num)) or num)
     names = ("scale", "steps", "sampler", "seed", "batch")
     if twice := sorted(call.fields.keys() & names):
         raise UserError(f"--set {twice[0]}: has an option of its own, --{twice[0]}")
-    how = {name: getattr(call, name) for name in names}
-    return model.sampling(call.classes, num, latents=latents, **how, **call.fields)
-
-
-def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
-    """Complete the call with what was found out, so that it can be repeated elsewhere."""
+    how = {**{name: getattr(call, name) for name in names}, "batch": model.batch_size(call.batch, first)}
+    sampling = model.sampling(call.classes, num, latents=latents, **how, **call.fields)
     classes = None if call.classes is None else sampling.labels[: len(call.classes)].tolist()
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
-    found = {"num": run.num_samples, "sampler": run.sampler, "scale": scale, "device": model.device.type}
-    return call.model_copy(update={"classes": classes, **found})
+    found = {"num": num, "sampler": run.sampler, "scale": scale, "device": model.device.type}
+    found |= {"classes": classes, "first": first if first < num else None}
+    return call.model_copy(update=found), sampling
 
 
-def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None:
-    """Say what is sampled, and note it in the folder, or refuse a folder that holds something else."""
+def _begin(out: Path, call: Call, model: Model, upsampler: Model | None, earlier: Call | None) -> None:
+    """Say what is sampled, and note it in the folder: a new one, or one of as many or fewer images of the same call."""
     guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
     used = {"checkpoint": model.opened, "classifier": model.classifier, "upsampler": upsampler and upsampler.opened}
     print(*(opened.describe() for opened in used.values() if opened), sep="\n")
@@ -198,27 +217,27 @@ def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None
     if call.init is not None:
         files["init"] = Path(call.init)
     record = {
-        "call": call.values(),
+        "call": _seen_from(out, call, Path()).values(),
         "files": {name: identity(path) for name, path in files.items()},
         "code": code_digest("sample", (f"sampler.{call.sampler}",)),
         "versions": library_versions(["adm", "numpy", "torch"]),
     }
-    if (out / RECORD).exists():
-        for key, found, wanted in differing(read_json(out / RECORD), record):
+    if earlier is not None:
+        there = read_json(out / RECORD)
+        if (earlier.num or 0) < (call.num or 0):
+            there["call"] |= {"num": call.num, "first": call.first}
+        for key, found, wanted in differing(there, record):
             raise UserError(f"{out}: holds images of another call: {key} {found}, not {wanted}; give another --out")
     elif (out / FINAL).exists() or (out / LOW).exists():
         raise UserError(f"{out}: holds images that no {RECORD} tells of; give another --out")
-    else:
-        with new_file(out / RECORD) as path:
-            write_json(path, record)
+    with new_file(out / RECORD) as path:
+        write_json(path, record)
 
 
-def _files(sampling: Sampling, num_classes: int | None) -> list[str]:
-    endings = [""] * len(sampling.labels)
-    if num_classes is not None:
-        names = (class_name(number, num_classes) for number in sampling.labels.tolist())
-        endings = ["-" + re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
-    return [f"{number:06d}{ending}.png" for number, ending in enumerate(endings)]
+def _files(sampling: Sampling, names: Names) -> list[str]:
+    """Name the files of images by their numbers and, of a model with classes, the words of their classes' `names`."""
+    words = [re.sub(r"[\W_]+", "-", name.lower()).strip("-")[:40] for name in names or [""] * len(sampling.labels)]
+    return [f"{number:06d}{word and '-'}{word}.png" for number, word in enumerate(words)]
 
 
 def _complete(folder: Path, files: list[str], sampling: Sampling) -> None:
@@ -245,17 +264,16 @@ def _read(folder: Path, files: list[str]) -> Images:
     return np.stack([read_image(folder / file) for file in files])
 
 
-def _write(out: Path, files: list[str], sampling: Sampling, num_classes: int | None) -> None:
+def _write(out: Path, files: list[str], sampling: Sampling, names: Names) -> None:
     """Write the grid, and all images in the released format, which holds labels of a model with classes."""
     labels = sampling.labels
     arrays: dict[str, Any] = {
         "arr_0": (len(files), (_read(out / FINAL, [files[row] for row in sampling.rows(b)]) for b in sampling.blocks))
     }
-    names = None
-    if num_classes is not None:
+    if names is not None:
         arrays["arr_1"] = (len(labels), [labels])
-        shown = [(str(number), class_name(number, num_classes)) for number in labels[:SHOWN].tolist()]
-        names = [name if name == number else f"{number}: {name}" for number, name in shown]
+        numbered = zip(map(str, labels[:SHOWN].tolist()), names, strict=False)
+        names = [name if name == number else f"{number}: {name}" for number, name in numbered]
     with new_file(out / SAMPLES) as path:
         write_npz_rows(path, **arrays)
     save_sheet(out / GRID, _read(out / FINAL, files[:SHOWN]), names)

@@ -1,7 +1,6 @@
 """`new`: a params file for images of one's own, from one look at their folder, and its dvc.yaml."""
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,9 @@ FEWEST, FEWEST_OF_CLASS = 40, 5
 SHEET, SHOWN = "images.png", 100
 """The contact sheet beside the params file, and how many images it shows at most."""
 
+ROWS, COLUMNS = 20, 8
+"""Largest number of classes in a grid, and of samples in a row."""
+
 FEW = 2000
 """Images or samples below which FID says little, and KID, which has no bias, stands beside it."""
 
@@ -54,9 +56,10 @@ def run(
     hours: float = 1.0,
     background: str = "white",
 ) -> None:
-    """Write scales/NAME/params.yaml, of at most thirty lines, and its dvc.yaml; print what was found and chosen.
+    """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 
-    A contact sheet beside them shows images as they will be trained.
+    The first has at most thirty lines, and one or two for each grid of further classes. A contact sheet beside them
+    shows images as they will be trained.
 
     Args:
         name: The scale's.
@@ -226,7 +229,7 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
         rows=[f"{count_key(one)} iterations: {run}" for one, run in zip(checkpoints, runs, strict=True)],
         runs=runs,
         guided=guided,
-        grid=_grid(list(found.counts), wanted, recipe, guided[SCALES.index(1)] if guided else runs[-1]),
+        grids=_grids(wanted, recipe, guided[SCALES.index(1)] if guided else runs[-1]),
     )
 
 
@@ -246,17 +249,17 @@ def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
     }
 
 
-def _grid(names: list[str], wanted: Request, recipe: Recipe, run: str) -> dict[str, Any]:
-    """Describe the grid of a run: by classes, if each that is shown has several samples, which their seeds tell."""
-    most, columns = 10, 8
-    if wanted.num_classes:
-        drawn = Counter(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes).tolist())
-        names = names[:most]
-        least = min(drawn[label] for label in range(len(names)))
-        # More letters would run into each other.
-        while len(names) > 2 and sum(map(len, names)) > 60:
-            names.pop()
-        if least > 1:
-            classes = {"classes": list(range(len(names))), "names": names}
-            return {"run": run, "columns": min(columns, least), **classes, "caption": "Samples of each class."}
-    return {"run": run, "rows": min(most, recipe.num_samples // columns), "columns": columns, "caption": "Samples."}
+def _grids(wanted: Request, recipe: Recipe, run: str) -> dict[str, dict[str, Any]]:
+    """Describe the grids of a run: a row for each class, of many in several grids; without classes, its first samples.
+
+    Rows are as long as the shortest, which the samples' seeds tell.
+    """
+    if not wanted.num_classes:
+        grid = {"run": run, "rows": min(10, recipe.num_samples // COLUMNS), "columns": COLUMNS, "caption": "Samples."}
+        return {"grid": grid}
+    drawn = np.bincount(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes), minlength=wanted.num_classes)
+    first, *rest = np.array_split(np.arange(wanted.num_classes), -(-wanted.num_classes // ROWS))
+    columns = min(COLUMNS, max(2, int(drawn.min())))
+    grid = {"run": run, "columns": columns, "classes": first.tolist(), "caption": "Samples of each class."}
+    more = {f"grid-{number}": {"like": "grid", "classes": part.tolist()} for number, part in enumerate(rest, start=2)}
+    return {"grid": grid, **more}

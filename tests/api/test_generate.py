@@ -2,6 +2,7 @@
 
 import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +69,53 @@ def test_the_json_repeats_the_call(generate, tmp_path):
     assert files(tmp_path / "out") == files(tmp_path / "again")
     err = generate("--seed", 1, source=tmp_path / "out" / "generate.json", out="third", expected=2)
     assert "--seed: is not accepted beside" in err
+
+
+def test_the_json_repeats_the_call_from_anywhere(generate, checkpoint, adm, tmp_path, monkeypatch):
+    options = ("--classifier", checkpoint("classifier"), "--out", "out", "-n", 2, *HOW)
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    Path("models", "mine").symlink_to(checkpoint())
+    assert adm("generate", "models/mine", *options)[0] == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert adm("generate", "../out/generate.json", "--out", "deep/again")[0] == 0
+    assert adm("generate", "../out/generate.json", "--out", "../out")[0] == 0  # the same call, which goes on
+    np.testing.assert_array_equal(pixels(Path("deep/again")), pixels(tmp_path / "out"))
+    monkeypatch.chdir("/")
+    assert adm("generate", tmp_path / "elsewhere/deep/again/generate.json", "--out", tmp_path / "third")[0] == 0
+    np.testing.assert_array_equal(pixels(tmp_path / "third"), pixels(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("upsampled", [False, True])
+def test_more_images_extend_a_folder(upsampled, generate, checkpoint, tmp_path, monkeypatch):
+    small = {"source": checkpoint(image_size=4)} if upsampled else {}
+    options = ("--class", 1, "--class", 0, *HOW, *(("--upsampler", checkpoint("upsampler")) if upsampled else ()))
+    generate("-n", 5, *options, **small)
+    first, kept = pixels(tmp_path / "out"), files(tmp_path / "out" / "images")
+    computed, sample = [], Sampling.sample
+
+    def counted(sampling, block, stepped):
+        computed.append(block)
+        return sample(sampling, block, stepped)
+
+    monkeypatch.setattr(Sampling, "sample", counted)
+    generate("-n", 12, *options, **small)
+    assert set(computed) == {1, 2}
+    assert files(tmp_path / "out" / "images").items() > kept.items()
+    np.testing.assert_array_equal(pixels(tmp_path / "out")[:5], first)
+    with np.load(tmp_path / "out" / "samples.npz") as arrays:
+        np.testing.assert_array_equal(arrays["arr_0"], pixels(tmp_path / "out"))
+        assert arrays["arr_1"].tolist() == [1, 0] * 6
+    del computed[:]
+    extended = files(tmp_path / "out")
+    generate("-n", 12, *options, **small)
+    assert not computed
+    generate(source=tmp_path / "out" / "generate.json", out="again")
+    assert files(tmp_path / "out") == files(tmp_path / "again") == extended
+    for changed, told in ((("-n", 5), "num 12, not 5"), (("-n", 20, "--batch", 3), "call.batch")):
+        assert told in generate(*changed, *options, expected=2, **small)
+    assert files(tmp_path / "out") == extended
 
 
 def test_an_interrupted_call_keeps_what_it_finished_and_goes_on_to_the_same_bytes(generate, tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 """Folders of images: one folder for each class, as in ImageNet, or one folder of a single class, as in LSUN."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.class_names import Names
 from adm.config.data import ROOTS, ImageSource
 from adm.data.decoding import read_image
 from adm.data.sources.source import Source
@@ -12,6 +14,9 @@ from adm.errors import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 """Endings of the names of images, in lower case; files with other endings are skipped."""
+
+SYNSET = re.compile("n[0-9]{8}")
+"""A key of WordNet, by which ImageNet's folders are called: it is no name."""
 
 
 def class_folders(dataset: ImageSource) -> Source:
@@ -31,7 +36,8 @@ def class_folders(dataset: ImageSource) -> Source:
         found = _images(root / folder)
         names += [f"{folder}/{name}" for name in found]
         labels.append(np.full(len(found), label))
-    return _of_files(root, names, np.concatenate(labels), dataset.background)
+    named = None if all(map(SYNSET.fullmatch, folders)) else folders
+    return _of_files(root, names, np.concatenate(labels), dataset.background, named)
 
 
 def flat_folder(dataset: ImageSource) -> Source:
@@ -45,11 +51,13 @@ def flat_folder(dataset: ImageSource) -> Source:
     return _of_files(root, names, np.zeros(len(names), np.int64), dataset.background)
 
 
-def _of_files(root: Path, names: list[str], labels: NDArray[np.int64], background: str | None) -> Source:
+def _of_files(
+    root: Path, names: list[str], labels: NDArray[np.int64], background: str | None, named: Names = None
+) -> Source:
     def file(index: int) -> Path:
         return root / names[index]
 
-    return Source(str(root), labels, lambda index: read_image(file(index), background=background), file)
+    return Source(str(root), labels, lambda index: read_image(file(index), background=background), file, named)
 
 
 def _root(dataset: ImageSource) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.class_names import Names
 from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
@@ -27,12 +28,14 @@ class Source:
         labels: (N,) int64, the class of each image.
         read: Reads the image with an index as (H, W, 3) uint8; several threads call it at once.
         file: The file of the image with an index; None where images are not in files of their own.
+        class_names: The name of each class; None where classes have numbers alone.
     """
 
     name: str
     labels: NDArray[np.int64]
     read: Callable[[int], NDArray[np.uint8]]
     file: Callable[[int], Path] | None = None
+    class_names: Names = None
 
 
 def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int64]]:
