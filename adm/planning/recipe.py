@@ -44,7 +44,7 @@ LEAST_GROUP = 4
 ENOUGH = 400_000
 """Images that training should see, repeated or not."""
 
-TRAINING, CLASSIFIER, SAMPLING = 0.55, 0.1, 0.25
+TRAINING, CLASSIFIER, SAMPLING, JUDGE = 0.55, 0.1, 0.25, 0.05
 """Shares of the time that is left when jobs have started; the rest is for features and scores."""
 
 STEPS = (250, 100, 50, 25)
@@ -164,7 +164,7 @@ def choose(wanted: Request) -> Recipe:
             f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
         )
     most = min(MOST_ITERATIONS, MOST_PASSES * wanted.num_images / model["training"]["batch_size"])
-    iterations = _rounded(max(min(possible, most), FEWEST_UPDATES))
+    iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
     model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
     batch, flops = model["training"]["batch_size"], forward_flops(_section(model))
     image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
@@ -172,7 +172,7 @@ def choose(wanted: Request) -> Recipe:
     if wanted.num_classes:
         classifier = _classifier(model)
         guiding = 3 * forward_flops(ClassifierModelParams.model_validate({**classifier, "network": model["network"]}))
-        classifier_iterations = min(_rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
+        classifier_iterations = min(rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
         classifier["training"]["annealing"] = classifier_iterations
     guided = len(SCALES) if wanted.num_classes else 0
     of_step = (wanted.runs * flops + guided * guiding) * image_seconds
@@ -272,7 +272,7 @@ def _samples(wanted: Request, seconds: float, of_step: float, of_features: float
     return STEPS[-1], max(fitting // 10 * 10, FEWEST_SAMPLES)
 
 
-def _rounded(iterations: float) -> int:
+def rounded(iterations: float) -> int:
     """Round down to two or three digits that count and a multiple of eight, at least 80."""
     unit = 8 * int(10 ** max(round(math.log10(max(iterations, 10)) - 2.5), 1))
     return max(int(iterations / unit) * unit, unit)

@@ -8,24 +8,28 @@ import numpy as np
 import torch
 import yaml
 from jinja2 import Environment, StrictUndefined
+from numpy.typing import NDArray
 
 from adm.artifacts.released_files import released_folder
 from adm.artifacts.writing import new_files
+from adm.config.data import Extractor
 from adm.config.released import INCEPTION
-from adm.data.sources import SOURCES, cropped, parts_of
+from adm.data.sources import SOURCES, Source, cropped, parts_of
 from adm.data.survey import MODES, MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
 from adm.errors import UserError, some
 from adm.machine import available_cores
 from adm.nets.cost import parameter_count
+from adm.params.data import DatasetParams
 from adm.params.load import check
 from adm.params.models import DiffusionModelParams
 from adm.params.section import count_key, value_key
 from adm.pipeline import Pipeline
-from adm.planning.recipe import SCALES, STAGES, Recipe, Request, channel_multiplier, choose
+from adm.planning.recipe import JUDGE, MOST_PASSES, SCALES, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
+from adm.training.extractor import better_learned
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """Of a scale: it becomes the name of folders."""
@@ -38,6 +42,9 @@ FEWEST, FEWEST_OF_CLASS = 40, 5
 
 SHEET, SHOWN = "images.png", 100
 """The contact sheet beside the params file, and how many images it shows at most."""
+
+TRIED_ON = 5000
+"""Images at most on which an extractor tries what it learns better."""
 
 ROWS, COLUMNS = 20, 8
 """Largest number of classes in a grid, and of samples in a row."""
@@ -95,19 +102,26 @@ def run(
         scored_by_inception=graph is not None,
     )
     recipe = choose(wanted)
-    text = params_text(found, wanted, recipe, graph, background)
+    dataset = _dataset(found, wanted, background)
+    section = DatasetParams.model_validate(dataset)
+    source = SOURCES[section.source](section)
+    trained = parts_of(source, section)["training"]
+    extractor = _extractor(source, _spread(trained, TRIED_ON), section, wanted) if graph is None else {}
+    text = params_text(wanted, recipe, graph, dataset, extractor)
     pipeline = Pipeline(check(yaml.safe_load(text), path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_files(path, path.with_name(DVC)) as (params, dvc):
         params.write_text(text, encoding="utf-8")
         dvc.write_text(render_dvc(path, [path], pipeline), encoding="utf-8")
-    dataset = pipeline.params.datasets["images"]
-    source = SOURCES[dataset.source](dataset)
-    trained = parts_of(source, dataset)["training"]
-    shown = trained[np.linspace(0, len(trained) - 1, min(SHOWN, len(trained))).astype(int)]
+    shown = _spread(trained, SHOWN)
     names = [[*found.counts][label] for label in source.labels[shown]] if is_labelled else None
-    save_sheet(path.with_name(SHEET), cropped(source, shown, dataset), names)
-    print("\n".join(_told(path, wanted, recipe, graph)))
+    save_sheet(path.with_name(SHEET), cropped(source, shown, section), names)
+    print("\n".join(_told(path, wanted, recipe, graph, extractor)))
+
+
+def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Choose so many of some indices, evenly, or all."""
+    return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)]
 
 
 def _check_asked(name: str, path: Path, channels: int, hours: float, device: str) -> None:
@@ -162,20 +176,27 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
     return lines
 
 
-def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> list[str]:
+def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extractor: dict[str, Any]) -> list[str]:
     model = DiffusionModelParams.model_validate(recipe.model)
     network = recipe.model["network"]
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"
     batch = recipe.model["training"]["batch_size"]
     place = "GPU" if wanted.device == "cuda" else "cores"
     rate = f"{recipe.iterations} iterations of {batch} images at {recipe.seconds:.2g} s each"
-    features = f"the 2015 graph, {graph}" if graph else "an extractor trained on these images"
-    how = "" if graph else "; `adm fetch inception` before `adm new` takes the 2015 graph, as papers do"
+    task = "rotations" if "learns" in extractor else "classes"
+    features = (
+        [f"  scored by the 2015 graph, {graph}"]
+        if graph
+        else [
+            f"  scored by an extractor that learns {task} of these images in {extractor['iterations']} iterations;",
+            "            `adm fetch inception` before `adm new` takes the 2015 graph, as papers do",
+        ]
+    )
     return [
         f"{path}, {path.with_name(SHEET)}:",
         f"  network   {size}; {rate}",
         f"  samples   {wanted.runs} runs of {recipe.num_samples} images in {recipe.steps} steps",
-        f"  scored by {features}{how}",
+        *features,
         f"  time      about {_duration(wanted.hours)} on {wanted.at_a_time} {place}",
         "Now type either of",
         f"  snakemake --cores {wanted.cores} --configfile {path}",
@@ -187,7 +208,18 @@ def _duration(hours: float) -> str:
     return f"{hours * 60:.0f} minutes" if hours < 2 else f"{hours:.0f} hours"
 
 
-def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | None, background: str) -> str:
+def _dataset(found: Survey, wanted: Request, background: str) -> dict[str, Any]:
+    """Describe the dataset."""
+    root, here = found.root.resolve(), Path.cwd()
+    root = root.relative_to(here) if root.is_relative_to(here) else root
+    dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}
+    dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT, "background": background}
+    return dataset | ({"channels": 1} if wanted.image_channels == 1 else {})
+
+
+def params_text(
+    wanted: Request, recipe: Recipe, graph: Path | None, dataset: dict[str, Any], extractor: dict[str, Any]
+) -> str:
     """Fill in the template of a params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
     runs = [f"through-{value_key(iteration)}" for iteration in checkpoints]
@@ -198,20 +230,16 @@ def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | No
     training = recipe.model["training"]
     through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
     through |= {name: value for name, value in training.items() if name == "precision"}
-    root, here = found.root.resolve(), Path.cwd()
-    root = root.relative_to(here) if root.is_relative_to(here) else root
-    dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}
-    dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT, "background": background}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
     text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")
     return template.from_string(text).render(
         time=_duration(wanted.hours),
         device=wanted.device,
-        dataset=dataset | ({"channels": 1} if wanted.image_channels == 1 else {}),
+        dataset=dataset,
         graph=graph,
         md5=INCEPTION.md5,
-        extractor=_extractor(len(found.counts), wanted),
+        extractor=extractor,
         common={
             "dataset": "images",
             **{name: recipe.model[name] for name in ("noise", "network") if name in recipe.model},
@@ -239,14 +267,18 @@ def _entry(value: dict[str, Any]) -> str:
     return re.sub(r"\n +", "\n    ", text.strip()[1:-1])
 
 
-def _extractor(num_classes: int, wanted: Request) -> dict[str, Any]:
-    """Describe the extractor that scores without the 2015 graph; what has no classes learns to tell rotations apart."""
-    chance = 1 / (num_classes if num_classes > 1 else 4)
-    return {
-        **{"dataset": "images", "side": min(max(16, -(-wanted.image_size // 4) * 4), 64)},
-        **{"iterations": 300 if wanted.hours < 1 else 1000, "least_accuracy": round(chance + 0.1 * (1 - chance), 2)},
-        **({} if num_classes > 1 else {"learns": "rotations"}),
-    }
+def _extractor(source: Source, tried_on: NDArray[np.int64], dataset: DatasetParams, wanted: Request) -> dict[str, Any]:
+    """Describe the extractor that scores without the 2015 graph; on some images it tries what it learns better."""
+    section = {"side": min(max(16, -(-wanted.image_size // 4) * 4), 64), "iterations": 1, "least_accuracy": 0}
+    seconds = JUDGE * 3600 * wanted.hours
+    images = cropped(source, tried_on, dataset)
+    tried, of_iteration = better_learned(
+        Extractor.model_validate(section), images, source.labels[tried_on], min(0.05 * seconds, 15)
+    )
+    chance = 1 / tried.told(dataset.num_classes)
+    section["iterations"] = rounded(min(seconds / of_iteration, MOST_PASSES * len(images) / tried.batch_size))
+    section["least_accuracy"] = round(chance + 0.1 * (1 - chance), 2)
+    return {"dataset": "images", **section, **({"learns": tried.learns} if tried.learns != "classes" else {})}
 
 
 def _grids(wanted: Request, recipe: Recipe, run: str) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Training of a small feature extractor on one part of a labelled dataset; the other part is held out."""
 
+import time
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +16,9 @@ from adm.training.updates import require_finite_step
 
 SPLIT, INIT, ORDER = 0, 1, 2
 """Random streams of an extractor's training."""
+
+FEW = 20
+"""Iterations that tell how long one takes."""
 
 
 def split(extractor: Extractor, num_images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -79,6 +84,42 @@ def train_extractor(
         require_finite_step(f"iteration {iteration}: loss", loss, network)
         optimizer.step()
         yield float(loss.detach())
+
+
+def better_learned(
+    extractor: Extractor, images: NDArray[np.uint8], labels: NDArray[np.int64], seconds: float
+) -> tuple[Extractor, float]:
+    """Find out what an extractor learns better, classes or rotations, by training it for some seconds on either.
+
+    Better is a longer way from chance to certainty, on held-out images.
+
+    Args:
+        extractor: How to train it, but for what it learns and for how long.
+        images: (N, S, S, 3) uint8.
+        labels: (N,) int64; images of one class teach rotations.
+        seconds: That either training takes.
+
+    Returns:
+        The section with what is learned better, and the seconds that an iteration takes.
+    """
+    num_classes = int(labels.max()) + 1
+    train, unseen = split(extractor, len(images))
+
+    def trained(learns: str, iterations: int) -> tuple[float, float]:
+        """Return the way that was gone from chance to certainty, and the seconds of an iteration."""
+        of = extractor.model_copy(update={"learns": learns, "iterations": iterations})
+        network, began = initial_network(of, num_classes), time.perf_counter()
+        deque(train_extractor(of, network, *examples(of, images[train], labels[train])), maxlen=0)
+        took, chance = time.perf_counter() - began, 1 / of.told(num_classes)
+        right = accuracy(network, *examples(of, images[unseen], labels[unseen]))
+        return (right - chance) / (1 - chance), took / iterations
+
+    _, of_iteration = trained("rotations", FEW)
+    iterations = max(FEW, round(seconds / of_iteration))
+    best = "rotations"
+    if num_classes > 1:
+        best = max(("classes", "rotations"), key=lambda learns: trained(learns, iterations)[0])
+    return extractor.model_copy(update={"learns": best}), of_iteration
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.params.data import DatasetParams, ExtractorParams
 from adm.stages import extractor
+from adm.training.extractor import better_learned
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
 
@@ -81,3 +82,19 @@ def test_no_least_accuracy_is_assumed():
     del values["least_accuracy"]
     with pytest.raises(ValueError, match="least_accuracy"):
         ExtractorParams.model_validate(values)
+
+
+@pytest.mark.parametrize(("better", "worse"), [("classes", "rotations"), ("rotations", "classes")])
+def test_what_is_learned_better_is_found_out(better, worse):
+    """Either task is planted without anything to learn: classes at random, or images without a direction."""
+    draws = np.random.default_rng(0)
+    labels = draws.integers(0, 2, 120)
+    images = draws.integers(0, 64, (120, 8, 8, 3))
+    if better == "classes":
+        images += 128 * labels[:, None, None, None]
+    else:
+        images[:, :4] += 128
+    tried = section(learns=worse, held_out=0.3)
+    found, seconds = better_learned(tried, images.astype(np.uint8), labels, 0.5)
+    assert found.learns == better
+    assert seconds > 0

@@ -20,6 +20,7 @@ from adm.params.reading import read_yaml
 from adm.pipeline import Pipeline
 from adm.planning import recipe
 from adm.sampling.guided import SeededNoise
+from adm.tools import new
 
 FLOPS_A_SECOND = {"cpu": 5.0e10, "cuda": 3.0e13}
 
@@ -31,7 +32,11 @@ def project(tmp_path, monkeypatch):
     def update_seconds(model, device):
         return 3 * forward_flops(model) * model.training.batch_size / FLOPS_A_SECOND[device]
 
+    def better_learned(extractor, images, labels, seconds):
+        return extractor.model_copy(update={"learns": "classes" if labels.any() else "rotations"}), 0.03
+
     monkeypatch.setattr(recipe, "update_seconds", update_seconds)
+    monkeypatch.setattr(new, "better_learned", better_learned)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("ADM_FILES", str(tmp_path / "files"))
     monkeypatch.chdir(tmp_path)
