@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -30,7 +30,7 @@ from adm.data.batches import to_uint8, to_unit_range
 from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
 from adm.errors import UserError, about
-from adm.nets.opening import AttentionOrder, LoadedNetwork, Schedule, open_network
+from adm.nets.opening import AttentionOrder, Card, LoadedNetwork, Schedule, open_network
 from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
@@ -39,6 +39,9 @@ from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.guided import SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace, compute_in_batches
 from adm.sampling.likelihood import measure
+
+BESIDE = ("classifier", "scale")
+"""Entries of a file's recommended sampling that are no fields of a run."""
 
 Latents = NDArray[np.float32]
 """(N, C, H, W)."""
@@ -136,7 +139,7 @@ class Model:
         num: int | None = None,
         *,
         scale: float | None = None,
-        steps: str | int = "250",
+        steps: str | int | None = None,
         sampler: str | None = None,
         seed: int = 0,
         latents: Latents | None = None,
@@ -150,7 +153,8 @@ class Model:
             classes: The class of each image; fewer than `num` take turns. None draws them by the images' seeds.
             num: N, the number of images; by default that of classes or latents, or 1.
             scale: The gradient scale; None is `default_scale` with a classifier.
-            steps: The schedule: "250", "25,25" or "ddim25".
+            steps: The schedule: "250", "25,25" or "ddim25". None, without sampler and fields, is what the model's file
+                recommends, else "250".
             sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
             seed: Seed `seed` + i makes image i.
             latents: (N, C, H, W) float32, x_T in the place of noise.
@@ -299,11 +303,22 @@ class Model:
         given = Labelled(labels, found)
         return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
 
+    def recommended(self, sampling: Mapping[str, Any]) -> None:
+        """Check how a file is to recommend that the model be sampled.
+
+        Raises:
+            UserError: A field is none of a run's, or its value is not accepted.
+        """
+        told = Model(replace(self.opened, card=Card(sampling=dict(sampling))), None, self.precision)
+        told._check_steps(told._run(GuidedSampling, 1).steps)
+
     def default_scale(self, sampler: str = "ddpm") -> float:
-        """Look up the gradient scale of Table 14 for a released model, by its size and sampler, else 1.
+        """Look up the gradient scale: the file's own, Table 14's for a released model by its size and sampler, else 1.
 
         Source: Table 14; for the unconditional model, the flags published with it.
         """
+        if "scale" in self.opened.card.sampling:
+            return float(self.opened.card.sampling["scale"])
         if self.opened.preset == "imagenet256_unconditional":
             return 10.0
         header, rows = table_cells("table_14")
@@ -356,7 +371,7 @@ class Model:
         kind: type[C],
         num: int,
         *,
-        steps: str | int = "250",
+        steps: str | int | None = None,
         sampler: str | None = None,
         scale: float | None = None,
         batch: int | None = None,
@@ -368,8 +383,12 @@ class Model:
                 raise UserError(f"{name}: is given by an argument or an option of its own")
         if "guide" in fields:
             raise UserError("guide: names an artifact of a params file; leave it out")
-        sampler = sampler or ("ddim" if str(steps).startswith("ddim") else "ddpm")
-        values = {"num_samples": num, "steps": str(steps), "sampler": sampler, "precision": self.precision, **fields}
+        if steps is None and sampler is None and not fields.keys() - {"seed"}:
+            fields |= {name: value for name, value in self.opened.card.sampling.items() if name not in BESIDE}
+            steps, sampler = fields.pop("steps", None), fields.pop("sampler", None)
+        steps = "250" if steps is None else str(steps)
+        sampler = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
+        values = {"num_samples": num, "steps": steps, "sampler": sampler, "precision": self.precision, **fields}
         if scale is None and kind is GuidedSampling:
             scale = self.default_scale(sampler) if self.classifier else 0.0
         values |= {} if scale is None else {"gradient_scale": float(scale)}
@@ -457,9 +476,9 @@ def load(
     """Load a diffusion model or an upsampler.
 
     Args:
-        checkpoint: A released `.pt`, a `.safetensors` that `adm convert` wrote, the folder of a checkpoint, or the
+        checkpoint: A released `.pt`, a `.safetensors` that `adm export` wrote, the folder of a checkpoint, or the
             name of a released file, which is fetched.
-        classifier: The same of a noisy classifier that guides it.
+        classifier: The same of a noisy classifier that guides it; None is the one that the file recommends, if any.
         preset: The released network that the checkpoint holds; by default its shapes and its name tell.
         schedule: Of the noise, for both files; by default the preset's or the checkpoint's own.
         attention_order: Of the checkpoint, as for `schedule`.
@@ -481,7 +500,9 @@ def load(
     opened = open_network(placed(Path(checkpoint)), preset, schedule, attention_order, place)
     if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
-    guiding = None
+    guiding, named = None, opened.card.sampling.get("classifier")
+    if classifier is None and named is not None:
+        classifier = opened.path.parent / named
     if classifier is not None:
         guiding = open_network(placed(Path(classifier)), schedule=schedule, device=place)
         given = f"classifier {guiding.path}"

@@ -29,7 +29,7 @@ from adm.params.load import write
 from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
 from adm.sampling.blocks import Shard
 
-RENAMED = {"diff": "adm compare", "identify": "adm convert FILE"}
+RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export"}
 """What earlier verbs are called now."""
 
 

@@ -54,7 +54,7 @@ def generate(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A released .pt or its name (`adm fetch` lists them), a .safetensors of `adm convert`, the folder of "
+            help="A released .pt or its name (`adm fetch` lists them), a .safetensors of `adm export`, the folder of "
             "a checkpoint; or a generate.json, whose call is repeated."
         ),
     ],
@@ -97,32 +97,37 @@ def generate(
         raise typer.Exit(130) from error
 
 
-@tools.command(rich_help_panel=IMAGES)
-def convert(
-    source: Annotated[Path, typer.Argument(help="A .pt, a .safetensors, or the folder of a checkpoint.")],
+@tools.command(rich_help_panel=SHARE)
+def export(
+    source: Annotated[Path, typer.Argument(help="The folder of a checkpoint, a .safetensors, or a .pt.")],
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="A .safetensors for a .pt, a .pt for anything else, or a folder. Without it, the released networks "
-            "that a .pt fits are listed."
+            help="A .safetensors, which tells all that is known of the network; or a .pt in the released format. "
+            "Without it, what SOURCE holds is told."
         ),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="The network; not needed where SOURCE tells.")] = None,
-    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of a .pt's convolutions.")] = "float32",
+    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of weights.")] = "float32",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="How it is best sampled: steps, sampler, scale, classifier..."),
+    ] = None,
     format_: Annotated[
         Literal["diffusers"] | None,
         typer.Option("--format", help="OUT is a folder that diffusers loads as UNet2DModel and DDPMScheduler."),
     ] = None,
 ) -> None:
-    """Convert weights from the released format or to it, or identify them."""
+    """Write a model as one file, or tell what a file holds."""
     from adm.nets.diffusers_export import export_diffusers
     from adm.nets.opening import open_network
-    from adm.tools import convert as tool
+    from adm.tools import export as tool
+    from adm.tools import generate
 
     if out is None:
         print(*tool.identify(source), sep="\n")
     elif format_ is None:
-        tool.run(source, out, preset, dtype)
+        tool.run(source, out, preset, dtype, generate.fields_of(set_) if set_ else None)
     else:
         opened = open_network(source, preset)
         export_diffusers(out, opened.network.state_dict(), opened.model)

@@ -1,32 +1,57 @@
 """Networks from any file that holds one: a released `.pt`, a `.safetensors` of ours, or the folder of a checkpoint."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import nn
 
-from adm.artifacts.class_names import Names, imagenet_names, kept_names
-from adm.artifacts.manifest import MANIFEST, read_manifest
+from adm.artifacts.class_names import FACT, Names, imagenet_names
+from adm.artifacts.manifest import MANIFEST, identity, read_manifest
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.config.models import AnyModel
 from adm.config.released import CHECKPOINTS
 from adm.errors import UserError, some
-from adm.nets.presets import PRESETS, preset_model, preset_network
+from adm.nets.presets import PRESETS, preset_model
 from adm.nets.release import compare_presets, preset_shapes, read_released, read_released_weights, shapes
 from adm.nets.weights import differing, model_network, read_tensors, write_tensors
 
-ORIGIN = "adm"
-"""Metadata entry of a converted file: JSON with the preset and the sha256 of the file that it was converted from."""
+CARD = "adm"
+"""The metadata entry of a file of ours that holds its card, as JSON."""
 
 Schedule = Literal["linear", "cosine"]
 AttentionOrder = Literal["legacy", "new"]
+
+
+class Card(BaseModel):
+    """What a `.safetensors` of ours tells beside the weights.
+
+    Attributes:
+        preset: The name of the released network; None for one that was trained here.
+        model: What the network is and how it was trained; None for a preset.
+        class_names: The name of each class; None where classes have numbers alone.
+        background: The colour that its training images were laid on, if any.
+        sampling: How it is sampled if nothing else is said: fields of a run, `scale`, and `classifier`, a file beside.
+        source_sha256: Of the file, or of the checkpoint's manifest, that the weights were taken from.
+        made_by: What made that checkpoint, from its manifest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str | None = None
+    model: AnyModel | None = None
+    class_names: tuple[str, ...] | None = None
+    background: str | None = None
+    sampling: dict[str, Any] = {}
+    source_sha256: str = ""
+    made_by: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +63,22 @@ class LoadedNetwork:
         network: In evaluation mode; its parameters are float32 and require no gradient.
         model: What the network is, and the noise that it was trained on. Of a released network the section tells
             nothing of its training.
-        preset: The name of the released network; None for a checkpoint of a results folder.
-        class_names: Those that the checkpoint keeps, else ImageNet's if it has 1000 classes.
+        preset: The name of the released network; None for one that was trained here.
+        card: What its file tells of itself.
     """
 
     path: Path
     network: nn.Module
     model: AnyModel
     preset: str | None
-    class_names: Names = None
+    card: Card
+
+    @property
+    def class_names(self) -> Names:
+        """The names of its classes: its own, else ImageNet's if it has 1000 classes."""
+        if self.card.class_names is None and self.model.network.num_classes == len(imagenet_names()):
+            return imagenet_names()
+        return self.card.class_names
 
     def describe(self) -> str:
         """Return a line that tells what the file is taken for."""
@@ -54,7 +86,7 @@ class LoadedNetwork:
         classes = f"{params.num_classes} classes" if params.num_classes else "no classes"
         if self.class_names and not self.preset:
             classes += f" ({some(self.class_names, 12)})"
-        known = f"preset {self.preset}" if self.preset else f"a {self.model.kind} model of a results folder"
+        known = f"preset {self.preset}" if self.preset else f"a {self.model.kind} model"
         side = f"{params.image_size}x{params.image_size}"
         order = f"attention order {params.attention_order}"
         return f"{self.path}: {known}, {side}, {classes}, schedule {noise.schedule}, {order}"
@@ -70,7 +102,7 @@ def open_network(
     """Read a network and find out what it is.
 
     Args:
-        path: A `.pt` in the released format, a `.safetensors` that `adm convert` wrote, or a checkpoint's folder. Never
+        path: A `.pt` in the released format, a `.safetensors` that `adm export` wrote, or a checkpoint's folder. Never
             change a `.pt` in place while its network is in use.
         preset: The released network that the file holds; None goes by the file's shapes and, where several presets
             have these, by its name.
@@ -88,56 +120,85 @@ def open_network(
             raise UserError(f"preset {preset!r}: is not used; the manifest of {path} tells its network")
         if not (path / MANIFEST).exists():
             raise UserError(f"{path}: is no checkpoint: it holds no {MANIFEST}; give results/NAME/checkpoints/KEY")
-        model = _changed(_checkpoint_model(path), schedule, attention_order)
-        weights = read_tensors(path / "ema.safetensors", model_network(model).state_dict())
+        card = _card_of_checkpoint(path)
+    elif path.suffix == ".safetensors":
+        card = _card_of_file(path, preset)
     else:
-        if path.suffix == ".safetensors":
-            preset = _preset_of(path, preset)
-            weights = read_tensors(path, preset_network(preset).state_dict())
-        else:
-            preset = preset or _identified(path)
-            weights = read_released_weights(path, preset_network(preset), f"preset {preset!r}")
-        model = _changed(preset_model(preset), schedule, attention_order)
+        card = Card(preset=preset or _identified(path))
+    model = card.model or preset_model(card.preset)  # type: ignore[arg-type] -- a card has one of both
+    model = _changed(model, schedule, attention_order)
     network = model_network(model)
+    if path.suffix in ("", ".safetensors"):
+        weights_file = path / "ema.safetensors" if path.is_dir() else path
+        weights = read_tensors(weights_file, network.state_dict(), widened=True)
+    else:
+        weights = read_released_weights(path, network, f"preset {card.preset!r}")
     network.load_state_dict(weights, assign=True)
-    names = kept_names(path) if path.is_dir() else None
-    if names is None and model.network.num_classes == len(imagenet_names()):
-        names = imagenet_names()
-    return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, preset, names)
+    return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, card.preset, card)
 
 
-def write_converted(path: Path, weights: Mapping[str, Tensor], preset: str, source_sha256: str) -> None:
-    """Write the float32 weights of a preset, under our names, as `.safetensors`; the bytes depend on the arguments.
+def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, sampling: Mapping[str, Any]) -> None:
+    """Write a network as one `.safetensors`, with its card; the bytes depend on the arguments.
 
-    `source_sha256` is of the file that they were converted from.
+    Args:
+        path: The file.
+        opened: The network.
+        dtype: Of the weights in the file.
+        sampling: Of the card; none leaves what the network's own file recommends.
+
+    Raises:
+        NotFiniteError: The dtype cannot hold a weight.
     """
-    # One entry only: the library writes several in an order that differs between processes.
-    origin = json.dumps({"preset": preset, "source_sha256": source_sha256})
+    card = opened.card.model_copy(update={"sampling": dict(sampling)} if sampling else {})
+    if not card.source_sha256:
+        card = card.model_copy(update={"source_sha256": identity(opened.path)})
+    weights = {name: tensor.to(dtype) for name, tensor in opened.network.state_dict().items()}
     with new_file(path) as partial:
-        write_tensors(partial, weights, {ORIGIN: origin})
+        # One entry only: the library writes several in an order that differs between processes.
+        write_tensors(partial, weights, {CARD: json.dumps(card.model_dump(mode="json", exclude_defaults=True))})
 
 
-def _checkpoint_model(folder: Path) -> AnyModel:
-    section = read_manifest(folder, "init", "train", "adopt").params.get("model")
-    try:
-        model: AnyModel = TypeAdapter(AnyModel).validate_python(section)
-        return model
-    except ValidationError as error:
-        raise UserError(f"{folder}: its manifest describes no model: {error.errors()[0]['msg'].lower()}") from error
+def _card_of_checkpoint(folder: Path) -> Card:
+    manifest = read_manifest(folder, "init", "train", "adopt")
+    dataset = manifest.params.get("dataset") or {}
+    with _named(folder, "its manifest describes no model"):
+        return Card(
+            model=manifest.params.get("model") or {},
+            class_names=manifest.facts.get(FACT),
+            background=dataset.get("background"),
+            source_sha256=identity(folder),
+            made_by={
+                "stage": manifest.stage,
+                "step": manifest.facts.get("step"),
+                "code": manifest.code,
+                "versions": manifest.versions,
+                "dataset": dataset,
+            },
+        )
 
 
-def _preset_of(path: Path, preset: str | None) -> str:
-    """Return the preset in the metadata of a `.safetensors` file, which must be the given one if both are there."""
+def _card_of_file(path: Path, preset: str | None) -> Card:
+    """Read the card of a `.safetensors`, whose preset must be the given one if both are there."""
     with readable(path, "is no readable safetensors file"), safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        found = str(json.loads(metadata[ORIGIN])["preset"]) if ORIGIN in metadata else preset
-    if found is None:
+        written = (file.metadata() or {}).get(CARD)
+    if written is None and preset is None:
         raise UserError(f"{path}: tells no preset, so one must be given")
-    if ORIGIN in metadata and found not in PRESETS:
-        raise UserError(f"{path}: is of preset {found!r}, which is unknown; there are {', '.join(PRESETS)}")
-    if preset not in (None, found):
-        raise UserError(f"{path}: is of preset {found!r}, not {preset!r}")
-    return found
+    with _named(path, "tells of no network of this version"):
+        card = Card(preset=preset) if written is None else Card.model_validate_json(written)
+    if card.model is None and card.preset not in PRESETS:
+        raise UserError(f"{path}: is of preset {card.preset!r}, which is unknown; there are {', '.join(PRESETS)}")
+    if preset not in (None, card.preset):
+        raise UserError(f"{path}: is of preset {card.preset!r}, not {preset!r}")
+    return card
+
+
+@contextmanager
+def _named(path: Path, trouble: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {trouble}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error
 
 
 def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:

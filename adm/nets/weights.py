@@ -16,6 +16,8 @@ from adm.errors import NotFiniteError, UserError, brief
 from adm.nets.classifier import Classifier
 from adm.nets.unet import UNet
 
+HALF = (torch.float16, torch.bfloat16)
+
 NetworkParams = UNetParams | UpsamplerParams | ClassifierParams
 
 
@@ -56,8 +58,10 @@ def load_weights(network: nn.Module, path: Path) -> None:
     network.load_state_dict(read_tensors(path, network.state_dict()))
 
 
-def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_tensors(path: Path, like: Mapping[str, Tensor], widened: bool = False) -> dict[str, Tensor]:
     """Read tensors with exactly the names, shapes and dtypes of `like`, in the order of `like`.
+
+    With `widened`, tensors of half precision become those of `like`.
 
     Raises:
         UserError: The file is missing or unreadable, a tensor holds NaN or infinity, or tensors differ; the message
@@ -65,6 +69,8 @@ def read_tensors(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     with readable(path, "is no readable safetensors file"):
         tensors = load_file(path)
+    if widened:
+        tensors = {name: tensor.float() if tensor.dtype in HALF else tensor for name, tensor in tensors.items()}
     wanted, found = (
         {name: f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}" for name, tensor in named.items()}
         for named in (like, tensors)

@@ -57,7 +57,7 @@ class Call(Section):
     num: PositiveInt | None = None
     first: PositiveInt | None = None
     scale: float | None = None
-    steps: str = "250"
+    steps: str | None = None
     sampler: str | None = None
     seed: Seed = 0
     device: Device = "auto"
@@ -203,7 +203,12 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
     found = {"num": num, "sampler": run.sampler, "scale": scale, "device": model.device.type}
-    found |= {"classes": classes, "first": first if first < num else None}
+    found |= {"classes": classes, "first": first if first < num else None, "steps": run.steps}
+    if call.steps is None and call.sampler is None and not call.fields:  # what the file recommends was taken
+        told = model.opened.card.sampling.keys() - {*names, "classifier"}
+        found["fields"] = {name: getattr(run, name) for name in sorted(told)}
+    if call.classifier is None and model.classifier is not None:
+        found["classifier"] = str(model.classifier.path)
     return call.model_copy(update=found), sampling
 
 

@@ -288,3 +288,51 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_there_is_not_is_one_line(generate):
     assert "has no GPU" in generate("--device", "cuda", expected=2)
+
+
+@pytest.fixture
+def exported(adm, checkpoint, tmp_path):
+    """Export a checkpoint as one file beside a classifier's; return its path."""
+
+    def file(name, *options, kind="diffusion"):
+        path = tmp_path / f"{name}.safetensors"
+        assert adm("export", checkpoint(kind), path, *options) == (0, "", "")
+        return path
+
+    return file
+
+
+def test_an_exported_model_makes_the_same_images(generate, exported, tmp_path):
+    file = exported("model")
+    for source, out in ((None, "folder"), (file, "file")):
+        generate("-n", 3, *HOW, source=source, out=out)
+    np.testing.assert_array_equal(pixels(tmp_path / "file"), pixels(tmp_path / "folder"))
+    half = exported("half", "--dtype", "float16")
+    assert half.stat().st_size < 0.6 * file.stat().st_size
+    generate("-n", 3, *HOW, source=half, out="half")
+    assert np.abs(pixels(tmp_path / "half").astype(int) - pixels(tmp_path / "folder")).max() <= 3
+
+
+def test_a_file_is_sampled_as_it_recommends_unless_something_else_is_said(generate, exported, checkpoint, tmp_path):
+    exported("guide", kind="classifier")
+    told = ("steps=4", "sampler=ddim", "eta=0.5", "scale=2", "classifier=guide.safetensors")
+    file = exported("model", *(part for one in told for part in ("--set", one)))
+    generate("-n", 2, "--threads", 1, source=file, out="told")
+    how = ("--steps", 4, "--sampler", "ddim", "--set", "eta=0.5")
+    guided = ("--scale", 2, "--classifier", checkpoint("classifier"))
+    generate("-n", 2, "--threads", 1, *how, *guided, out="said")
+    np.testing.assert_array_equal(pixels(tmp_path / "told"), pixels(tmp_path / "said"))
+    generate(source=tmp_path / "told" / "generate.json", out="again")
+    np.testing.assert_array_equal(pixels(tmp_path / "told"), pixels(tmp_path / "again"))
+    generate("-n", 2, "--threads", 1, "--steps", 3, "--scale", 0, source=file, out="otherwise")
+    generate("-n", 2, "--threads", 1, "--steps", 3, out="plain")
+    np.testing.assert_array_equal(pixels(tmp_path / "otherwise"), pixels(tmp_path / "plain"))
+    model = package.load(file, device="cpu", threads=1)
+    np.testing.assert_array_equal(model.sample(num=2), pixels(tmp_path / "told"))
+
+
+def test_what_no_run_has_is_not_recommended(adm, checkpoint, tmp_path):
+    for setting, word in (("stepz=4", "stepz"), ("steps=0", "0"), ("sampler=euler", "euler")):
+        code, _, err = adm("export", checkpoint(), tmp_path / "m.safetensors", "--set", setting)
+        assert (code, word in err, err.count("\n")) == (2, True, 1)
+        assert not (tmp_path / "m.safetensors").exists()

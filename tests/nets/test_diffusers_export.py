@@ -137,5 +137,5 @@ def test_what_cannot_be_expressed_is_refused(changes, tiny_model, tmp_path):
 
 def test_the_command_line_exports(adm, tiny_model, tmp_path):
     make(init, tiny_model(), tmp_path / "checkpoint")
-    assert adm("convert", tmp_path / "checkpoint", tmp_path / "out", "--format", "diffusers") == (0, "", "")
+    assert adm("export", tmp_path / "checkpoint", tmp_path / "out", "--format", "diffusers") == (0, "", "")
     assert diffusers.UNet2DModel.from_pretrained(tmp_path / "out").config.num_class_embeds == 2

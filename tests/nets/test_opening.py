@@ -16,7 +16,7 @@ from adm.nets.presets import preset_model
 from adm.nets.release import preset_shapes
 from adm.params import load
 from adm.stages import init
-from adm.tools import convert
+from adm.tools import export
 
 TINY = UNetParams(
     image_size=8, channels=32, channel_multiplier=[1], depth=1, attention_resolutions=[8], heads=2, num_classes=2
@@ -65,7 +65,7 @@ def test_what_no_shape_shows_can_be_said(files):
 
 
 def test_our_own_files_tell_what_they_are(files, tiny_model):
-    convert.run(files / "mine.pt", files / "ours.safetensors", "tiny", "float32")
+    export.run(files / "mine.pt", files / "ours.safetensors", "tiny", "float32")
     assert opened_as(files / "ours.safetensors") == ("tiny", "legacy", "linear")
     make(init, tiny_model(), files / "checkpoint")
     for path in (files / "checkpoint", files / "checkpoint" / "ema.safetensors"):

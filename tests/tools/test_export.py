@@ -1,4 +1,4 @@
-"""`convert`: released files to ours and back; a bad one is one line, and nothing is written."""
+"""`export`: checkpoints and released files to ours and back; a bad one is one line, and nothing is written."""
 
 import hashlib
 import json
@@ -48,34 +48,34 @@ def everything_in(folder):
 
 def test_to_ours_and_back(adm, tmp_path, tiny):
     ours, back = tmp_path / "tiny.safetensors", tmp_path / "new" / "back.pt"
-    assert adm("convert", tmp_path / "tiny.pt", ours, "--preset", "tiny") == (0, "", "")
+    assert adm("export", tmp_path / "tiny.pt", ours, "--preset", "tiny") == (0, "", "")
     assert list(load_file(ours)) == sorted(preset_network("tiny").state_dict())
     with safe_open(ours, framework="pt") as file:
         digest = hashlib.sha256((tmp_path / "tiny.pt").read_bytes()).hexdigest()
         assert json.loads(file.metadata()["adm"]) == {"preset": "tiny", "source_sha256": digest}
     assert ours.stat().st_mode & 0o777 == 0o644
-    assert adm("convert", ours, back) == (0, "", "")
+    assert adm("export", ours, back) == (0, "", "")
     found = torch.load(back, weights_only=True)
     assert list(found) == list(tiny)
     assert all(torch.equal(found[name], tiny[name]) for name in tiny)
-    assert adm("convert", back, tmp_path / "b.safetensors", "--preset", "tiny")[0] == 0
-    assert adm("convert", tmp_path / "b.safetensors", tmp_path / "b.pt", "--preset", "tiny")[0] == 0
+    assert adm("export", back, tmp_path / "b.safetensors", "--preset", "tiny")[0] == 0
+    assert adm("export", tmp_path / "b.safetensors", tmp_path / "b.pt", "--preset", "tiny")[0] == 0
     assert (tmp_path / "b.pt").read_bytes() == back.read_bytes()
 
 
 def test_half_precision_back_and_forth(adm, tmp_path, tiny):
     ours, half = tmp_path / "a.safetensors", tmp_path / "half.pt"
-    assert adm("convert", tmp_path / "tiny.pt", ours, "--preset", "tiny")[0] == 0
-    assert adm("convert", ours, half, "--dtype", "float16")[0] == 0
-    code, out, _ = adm("convert", half)
+    assert adm("export", tmp_path / "tiny.pt", ours, "--preset", "tiny")[0] == 0
+    assert adm("export", ours, half, "--dtype", "float16")[0] == 0
+    code, out, _ = adm("export", half)
     halved = sum(tensor.numel() for tensor in torch.load(half).values() if tensor.dtype == torch.float16)
     total = sum(tensor.numel() for tensor in tiny.values())
     assert (code, out) == (
         0,
         f"{half}: {total:,} parameters ({halved:,} float16, {total - halved:,} float32)\nfits tiny\n",
     )
-    assert adm("convert", half, ours, "--preset", "tiny")[0] == 0
-    assert adm("convert", ours, tmp_path / "again.pt", "--dtype", "float16")[0] == 0
+    assert adm("export", half, ours, "--preset", "tiny")[0] == 0
+    assert adm("export", ours, tmp_path / "again.pt", "--dtype", "float16")[0] == 0
     assert (tmp_path / "again.pt").read_bytes() == half.read_bytes()
 
 
@@ -84,7 +84,7 @@ def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, ran
     model = tiny_model(kind)
     make(init, model, tmp_path / "c")
     monkeypatch.setitem(PRESETS, "tiny", model.network)
-    assert adm("convert", tmp_path / "c", tmp_path / "a.pt") == (0, "", "")
+    assert adm("export", tmp_path / "c", tmp_path / "a.pt") == (0, "", "")
     found = open_network(tmp_path / "a.pt", "tiny").network.state_dict()
     wanted = load_file(tmp_path / "c" / "ema.safetensors")
     assert found.keys() == wanted.keys()
@@ -94,7 +94,7 @@ def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, ran
 @pytest.mark.parametrize(("field", "value", "told"), [("groups", 8, "8"), ("residual_rescaling", True, "True")])
 def test_what_no_tensor_tells_is_not_exported(adm, tmp_path, tiny_model, field, value, told):
     make(init, tiny_model(**{field: value}), tmp_path / "c")
-    code, _, err = adm("convert", tmp_path / "c", tmp_path / "a.pt")
+    code, _, err = adm("export", tmp_path / "c", tmp_path / "a.pt")
     assert (code, f"{field} is {told}" in err) == (2, True)
     assert not (tmp_path / "a.pt").exists()
 
@@ -107,7 +107,7 @@ def full_size(preset):
 @pytest.mark.parametrize("preset", ["lsun_cat", "upsampler_128_512"])
 def test_identify_at_full_size(adm, tmp_path, preset):
     torch.save(full_size(preset), tmp_path / "a.pt")
-    code, out, err = adm("convert", tmp_path / "a.pt")
+    code, out, err = adm("export", tmp_path / "a.pt")
     first, *lines = out.splitlines()
     num = sum(tensor.numel() for tensor in preset_network(preset).parameters())
     assert (code, err, first) == (0, "", f"{tmp_path / 'a.pt'}: {num:,} parameters ({num:,} float32)")
@@ -121,7 +121,7 @@ def test_identify_names_the_nearest(adm, tmp_path):
     del state["out.0.bias"], state["out.0.weight"]
     state["time_embed.0.bias"] = torch.zeros(3)
     torch.save(state, tmp_path / "a.pt")
-    assert adm("convert", tmp_path / "a.pt")[1].splitlines()[1:] == [
+    assert adm("export", tmp_path / "a.pt")[1].splitlines()[1:] == [
         "fits no preset; of the nearest, classifier_imagenet256, 3 tensors differ:",
         "time_embed.0.bias is (3,), not (512,)",
         "out.0.weight is missing, not (512,)",
@@ -142,7 +142,7 @@ class Harmful:
 CASES = {}
 
 
-def case(message, command="convert {source} {out} --preset tiny", source="a.pt", out="out.safetensors"):
+def case(message, command="export {source} {out} --preset tiny", source="a.pt", out="out.safetensors"):
     """Register a function that writes what a case reads, given its path and the tensors of the tiny preset."""
 
     def register(write):
@@ -155,11 +155,6 @@ def case(message, command="convert {source} {out} --preset tiny", source="a.pt",
 @case("{source}: does not exist")
 def missing_file(path, state):
     pass
-
-
-@case("{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors")
-def a_folder(path, state):
-    path.mkdir()
 
 
 @case("{source}: is no readable checkpoint; pickled code is never run")
@@ -177,7 +172,7 @@ def a_bare_pickle_of_code(path, state):
     path.write_bytes(pickle.dumps(Harmful(path.with_name("trace"))))
 
 
-@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "convert {source}")
+@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "export {source}")
 def code_identified(path, state):
     torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
 
@@ -220,7 +215,7 @@ def another_preset(path, state):
 @case(
     "{source}: does not fit preset 'imagenet128'; the file fits presets imagenet256_unconditional, lsun_bedroom, "
     "lsun_cat, lsun_horse, lsun_horse_nodropout, which share their shapes",
-    "convert {source} {out} --preset imagenet128",
+    "export {source} {out} --preset imagenet128",
 )
 def one_of_several_presets(path, state):
     torch.save(full_size("lsun_horse"), path)
@@ -236,27 +231,20 @@ def no_preset(path, state):
 
 
 @case(
-    "preset 'imagenet46': is unknown; there are imagenet64, imagenet128,", "convert {source} {out} --preset imagenet46"
+    "preset 'imagenet46': is unknown; there are imagenet64, imagenet128,", "export {source} {out} --preset imagenet46"
 )
 def unknown_preset(path, state):
     torch.save(state, path)
 
 
 @case(
-    "{source}: tells no preset, so one must be given; `adm convert {source}` tells which fit", "convert {source} {out}"
+    "{source}: tells no preset, so one must be given; adm export {source} tells which fit", "export {source} {out}"
 )
 def no_preset_given(path, state):
     torch.save(state, path)
 
 
-@case(
-    "{out}: holds float32 alone; dtype 'float16' is for a .pt", "convert {source} {out} --preset tiny --dtype float16"
-)
-def half_precision_of_ours(path, state):
-    torch.save(state, path)
-
-
-@case("{source}: cannot be converted to '{out}'; accepted are .pt to .safetensors", source="a.ckpt")
+@case("{source}: cannot be written as '{out}'; accepted are .pt to .safetensors", source="a.ckpt")
 def unknown_suffix_of_source(path, state):
     torch.save(state, path)
 
@@ -276,7 +264,7 @@ def out_in_a_file(path, state):
 OURS = {"source": "a.safetensors", "out": "out.pt"}
 
 
-@case("{source}: tells no preset, so one must be given", "convert {source} {out}", **OURS)
+@case("{source}: tells no preset, so one must be given", "export {source} {out}", **OURS)
 def ours_without_a_preset(path, state):
     save_file({"a": torch.zeros(1)}, path)
 
@@ -291,12 +279,12 @@ def ours_of_another_architecture(path, state):
     save_file({"a": torch.zeros(1)}, path)
 
 
-@case("{source}: is no checkpoint: it holds no manifest.json", "convert {source} {out}", source="a", out="out.pt")
+@case("{source}: is no checkpoint: it holds no manifest.json", "export {source} {out}", source="a", out="out.pt")
 def a_folder_that_is_no_checkpoint(path, state):
     path.mkdir()
 
 
-@case("{source}: its manifest describes no model", "convert {source} {out}", source="a", out="out.pt")
+@case("{source}: its manifest describes no model", "export {source} {out}", source="a", out="out.pt")
 def a_checkpoint_of_nothing(path, state):
     path.mkdir()
     write_manifest(path, record("init", {}, {}, []))
@@ -307,7 +295,7 @@ def a_preset_for_a_checkpoint(path, state):
     path.mkdir()
 
 
-@case("{source}: is no readable checkpoint", "convert {source}")
+@case("{source}: is no checkpoint: it holds no manifest.json", "export {source}")
 def a_folder_identified(path, state):
     path.mkdir()
 
@@ -333,7 +321,7 @@ def test_the_harmful_file_does_run_where_it_may(tmp_path, tiny):
 
 
 def test_all_presets_are_named_where_one_is_unknown(adm, tmp_path):
-    _, _, err = adm("convert", tmp_path / "a.pt", tmp_path / "a.safetensors", "--preset", "imagenet46")
+    _, _, err = adm("export", tmp_path / "a.pt", tmp_path / "a.safetensors", "--preset", "imagenet46")
     assert ", ".join(PRESETS) in err
     assert err.endswith("; nearest is imagenet64\n")
 
@@ -341,7 +329,7 @@ def test_all_presets_are_named_where_one_is_unknown(adm, tmp_path):
 def test_an_existing_file_survives_a_bad_source(adm, tmp_path, tiny):
     (tmp_path / "out.safetensors").write_text("old")
     (tmp_path / "a.pt").write_text("bad")
-    assert adm("convert", tmp_path / "a.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 2
+    assert adm("export", tmp_path / "a.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 2
     assert (tmp_path / "out.safetensors").read_text() == "old"
-    assert adm("convert", tmp_path / "tiny.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 0
+    assert adm("export", tmp_path / "tiny.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 0
     assert to_released(load_file(tmp_path / "out.safetensors")).keys() == tiny.keys()

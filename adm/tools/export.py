@@ -1,0 +1,86 @@
+"""`export`: the weights of one network as one file, of ours or in the released format; and what a file is."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adm.api import Model
+from adm.config.models import ClassifierModel
+from adm.errors import UserError, shown
+from adm.nets.opening import open_network, write_network
+from adm.nets.release import ReleasedDtype, compare_presets, export_released, read_released, shapes
+
+DTYPES: dict[ReleasedDtype, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
+
+RELEASED = {"groups": 32, "residual_rescaling": False}
+"""What the released code fixes and no tensor tells: it would load other networks, and make wrong images."""
+
+
+def run(
+    source: Path, out: Path, preset: str | None, dtype: ReleasedDtype, sampling: Mapping[str, Any] | None = None
+) -> None:
+    """Write a network as one file, whose ending tells the format.
+
+    Args:
+        source: A `.pt` in the released format, a `.safetensors` of ours, or the folder of a checkpoint.
+        out: A `.safetensors`, which tells all that `Card` has, or a `.pt` in the released format.
+        preset: The network of the weights; None if SOURCE itself names it.
+        dtype: Of the weights of a `.safetensors`, or of the torso's convolutions of a `.pt`.
+        sampling: How the network is best sampled, for the card.
+
+    Raises:
+        UserError: SOURCE cannot be read or does not fit, a run has no such field, the released code cannot express the
+            network, or OUT is a folder.
+    """
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder, but a file is to be written there")
+    match "folder" if source.is_dir() else source.suffix, out.suffix:
+        case "folder" | ".safetensors" | ".pt" as kind, ".safetensors":
+            if kind == ".pt" and preset is None and source.exists():
+                raise UserError(f"{source}: tells no preset, so one must be given; adm export {source} tells which fit")
+            opened = open_network(source, preset)
+            if sampling and not isinstance(opened.model, ClassifierModel):
+                Model(opened, None, "float32").recommended(sampling)
+            write_network(out, opened, DTYPES[dtype], sampling or {})
+        case "folder" | ".safetensors", ".pt":
+            opened = open_network(source, preset)
+            for field, fixed in RELEASED.items() if opened.preset is None else ():
+                if (found := getattr(opened.model.network, field)) != fixed:
+                    raise UserError(
+                        f"{source}: cannot be written in the released format: {field} is {shown(found)}, and that "
+                        f"of the released code is {shown(fixed)}"
+                    )
+            export_released(out, opened.network.state_dict(), dtype)
+        case _:
+            raise UserError(
+                f"{source}: cannot be written as '{out}'; accepted are .pt to .safetensors, and .safetensors or the "
+                "folder of a checkpoint to either"
+            )
+
+
+def identify(file: Path) -> list[str]:
+    """Tell what a file or a folder holds.
+
+    Returns:
+        Lines to print. Of a file in the released format they tell the number of parameters by dtype, and the presets
+        that it fits; if it fits none, the nearest preset and the first three tensors that differ.
+
+    Raises:
+        UserError: The file is no checkpoint in the released format.
+    """
+    if file.is_dir() or file.suffix == ".safetensors":
+        return [open_network(file).describe()]
+    state = read_released(file)
+    counts = Counter[str]()
+    for tensor in state.values():
+        counts[str(tensor.dtype).removeprefix("torch.")] += tensor.numel()
+    mix = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(counts.items()))
+    lines = [f"{file}: {sum(counts.values()):,} parameters ({mix})"]
+    differences = compare_presets(shapes(state))
+    if presets := [preset for preset, different in differences.items() if not different]:
+        return [*lines, *(f"fits {preset}" for preset in presets)]
+    nearest, different = min(differences.items(), key=lambda item: len(item[1]))
+    return [*lines, f"fits no preset; of the nearest, {nearest}, {len(different)} tensors differ:", *different[:3]]
