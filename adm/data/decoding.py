@@ -49,6 +49,8 @@ def as_seen(image: Image.Image, background: str) -> Image.Image:
         background: A colour by name or as #rrggbb.
     """
     image, profile = ImageOps.exif_transpose(image), image.info.get("icc_profile")
+    if image.mode == "P":  # whose transparency and profile are told by its colours
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode.startswith("I"):
         image = Image.fromarray(np.round(np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
