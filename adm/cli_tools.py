@@ -135,13 +135,12 @@ def verify(
     results: Annotated[
         Path | None, typer.Argument(help="A results folder; that of the params file if not given.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
     from adm.tools import verify as tool
 
-    if not tool.run(results or Path(load(params).paths.results), out):
+    if not tool.run(results or Path(load(params).paths.results)):
         raise typer.Exit(1)
 
 
@@ -181,7 +180,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Compare two results: artifacts, params, scores, verdicts. Exit code 1 if they differ."""
+    """Compare two results: files, params, scores, verdicts. Exit code 1 if they differ."""
     from adm.artifacts.comparison import Tolerance
     from adm.tools import compare as tool
 
