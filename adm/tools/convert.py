@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from adm.artifacts.manifest import sha256
-from adm.errors import UserError, shown
+from adm.errors import UserError
 from adm.nets.opening import open_network, write_converted
 from adm.nets.presets import preset_network
 from adm.nets.release import (
@@ -42,8 +42,8 @@ def run(source: Path, out: Path, preset: str | None, dtype: ReleasedDtype) -> No
             for field, fixed in RELEASED.items() if opened.preset is None else ():
                 if (found := getattr(opened.model.network, field)) != fixed:
                     raise UserError(
-                        f"{source}: cannot be written in the released format: {field} is {shown(found)}, and that "
-                        f"of the released code is {shown(fixed)}"
+                        f"{source}: cannot be written in the released format: {field} is {found!r}, and that "
+                        f"of the released code is {fixed!r}"
                     )
             export_released(out, opened.network.state_dict(), dtype)
         case _:
