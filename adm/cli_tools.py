@@ -214,7 +214,7 @@ def publish(
 
 @tools.command(rich_help_panel=START)
 def plan(params: ParamsFile = Path("params.yaml")) -> None:
-    """Print what a params file costs: operations, days and bytes."""
+    """Print what a params file costs: operations, and days of devices."""
     from adm.tools import plan as tool
 
     print(*tool.run(load(params)), sep="\n")

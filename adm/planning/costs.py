@@ -1,4 +1,4 @@
-"""Costs of all jobs of a params file: operations and bytes of the quantities that their kinds declare."""
+"""Costs of all jobs of a params file: operations of the quantities that their kinds declare."""
 
 import math
 import re
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
-from adm.nets.cost import forward_flops, parameter_count
+from adm.nets.cost import forward_flops
 from adm.paper import table_cells
 from adm.params.data import PublishedGraphParams
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import FLOAT, INDEX, LABEL, Bytes, Files, Passes, Seen, Weights
-from adm.planning.images import bytes_of_files, count_images
+from adm.pipeline.cost import Passes, Seen
+from adm.planning.images import count_images
 from adm.report.compute import Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
@@ -46,24 +46,16 @@ class Cost:
     Attributes:
         job: The job.
         work: Its work on accelerators.
-        writes: Bytes of the artifact that it writes, without some kilobytes of headers and json; of sizes, scores,
-            likelihoods and what is shown none.
     """
 
     job: Job
     work: tuple[Work, ...]
-    writes: int
 
     @property
     def group(self) -> str:
         """Its kind, with that of its model if there is one: what tables sum over."""
         model = getattr(self.job.sections.get("model"), "kind", "")
         return f"{self.job.kind.name}, {model}" if model else self.job.kind.name
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether its artifact stays: shards of a run are deleted once they are gathered."""
-        return not self.job.shard
 
     @property
     def flops(self) -> float:
@@ -79,7 +71,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
     """
     costs, counts = dict[str, Cost](), count_images(pipeline)
     for name, job in pipeline.jobs.items():
-        work, stored = list[Work](), 0
+        work = list[Work]()
         for quantity in job.kind.cost(job, counts) if job.kind.cost else ():
             match quantity:
                 case Passes(model, count, precision) if count:
@@ -88,13 +80,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
                 case Seen(PublishedGraphParams() as graph, images) if images:  # small extractors are not counted
                     flops = NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS)
                     work.append(Work(images * flops, SINGLE_SHARE, single=True))
-                case Bytes(size):
-                    stored += size
-                case Weights(model, copies):
-                    stored += copies * FLOAT * parameter_count(model)
-                case Files(dataset, images):
-                    stored += bytes_of_files(dataset, images) + images * (INDEX + LABEL)
-        costs[name] = Cost(job, tuple(work), stored)
+        costs[name] = Cost(job, tuple(work))
     return costs
 
 

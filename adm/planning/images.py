@@ -1,8 +1,6 @@
-"""Numbers of images of datasets, references and jobs, and bytes of image files, without decoding any image."""
+"""Numbers of images of datasets, without decoding any image."""
 
 from pathlib import Path, PurePosixPath
-
-import numpy as np
 
 from adm.artifacts.manifest import read_record
 from adm.data.sources import SOURCES, parts_of
@@ -16,10 +14,6 @@ FIXED = {"digits": 1_797, "idx": 60_000}
 
 FOLDERS = {"imagenet": 1_281_167, "bedroom": 3_033_042, "horse": 2_000_340, "cat": 1_657_266}
 """Numbers of training images, by a folder in their path. Source: ILSVRC 2012; Yu et al. 2015 (LSUN)."""
-
-BYTES_OF_A_FILE = 147_897_477_120 // FOLDERS["imagenet"]
-"""Average bytes of an image file of ImageNet, which any other that is not here counts as. Source: the size of
-ILSVRC2012_img_train.tar; headers of archives are less than 1 % of it."""
 
 
 def count_images(pipeline: Pipeline) -> Counts:
@@ -60,16 +54,6 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
     if dataset.classes is not None:
         count = round(count * len(dataset.classes) / dataset.num_classes)
     return count if dataset.limit is None else min(count, dataset.limit)
-
-
-def bytes_of_files(dataset: DatasetParams, count: int) -> int:
-    """Add up the bytes of the image files of a dataset that stores them: of `count`, if it is not here, an average."""
-    if not Path(str(dataset.root)).is_dir():
-        return count * BYTES_OF_A_FILE
-    source = SOURCES[dataset.source](dataset)
-    assert source.file is not None
-    kept = np.concatenate(list(parts_of(source, dataset).values()))
-    return sum(source.file(int(index)).stat().st_size for index in kept)
 
 
 def _prepared(folder: Path, dataset: DatasetParams) -> int | None:

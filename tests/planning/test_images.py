@@ -49,12 +49,6 @@ def test_datasets_that_are_not_here_are_known_by_name(embedded, paper):
     assert images_of_dataset("half", half) == 640_584
 
 
-def test_what_is_held_out_is_counted_apart(embedded):
-    quarter = embedded.datasets["digits"].model_copy(update={"held_out": 0.25})
-    counts = count_images(Pipeline(embedded.model_copy(update={"datasets": embedded.datasets | {"digits": quarter}})))
-    assert (counts.datasets["digits"], counts.trained_on("digits")) == (1797, 1797 - 449)
-
-
 def test_a_dataset_that_is_neither_here_nor_known_is_refused(photos):
     gone = photos.model_copy(update={"root": "somewhere/else"})
     with pytest.raises(UserError, match=r"^datasets\.mine\.root: 'somewhere/else'.*imagenet") as error:
