@@ -151,13 +151,12 @@ def accept(
         typer.Argument(help="A verb, such as train, whose code changed and computes the same; all verbs if not given."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why it computes the same; kept in adm/accepted.json.")] = "",
-    code: Annotated[str, typer.Option("--code", help="Of several older digests, the first digits of one.")] = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Declare that changed code computes the same: nothing runs again."""
     from adm.tools import jobs as tool
 
-    tool.accept(Pipeline(load(params)), verb, reason, code)
+    tool.accept(Pipeline(load(params)), verb, reason)
 
 
 @tools.command(rich_help_panel=LOOK)

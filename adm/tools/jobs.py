@@ -4,7 +4,7 @@ What is stale `adm.pipeline.carrying` decides; `adm verify` asks the same of eac
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -128,28 +128,27 @@ def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
             yield f"input {path.relative_to(job.root).as_posix()} is newer"
 
 
-def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> None:
+def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
     """Have today's code of a stage stand for the code that its artifacts were made with.
 
     Neither engine then runs it again for its code. What is recorded is part of the project, for all its params files.
+    Of several older codes that stands for most artifacts; those of the others are made again.
 
     Args:
         pipeline: The jobs whose artifacts tell which code that was.
         verb: The stage; None accepts the code of all.
         reason: Why it computes the same, in words.
-        prefix: The first digits of the digest of that code, where artifacts were made with several.
 
     Raises:
-        UserError: There is no artifact of the verb that tells its code, or they were made with the code of several
-            digests and `prefix` names none or several of them.
+        UserError: There is no artifact of the verb that tells its code.
     """
-    codes = dict[str, Counter[tuple[str, str]]]()
+    # By maker and by its digest of today, of which a stage whose jobs name several samplers, say, has several.
+    codes = defaultdict[str, defaultdict[str, Counter[str]]](lambda: defaultdict(Counter))
     # Of a run in shards, the whole remains.
     for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
         maker = job.kind.made_by
         if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == maker:
-            made = code_of_record(maker, made_by.code), job.triggers["code"]
-            codes.setdefault(maker, Counter())[made] += 1
+            codes[maker][job.triggers["code"]][code_of_record(maker, made_by.code)] += 1
     stage = (verb or "").replace("-", "_")
     if verb and stage not in codes:
         telling = dict.fromkeys(kind.made_by for kind in kinds().values() if "out" in kind.outputs)
@@ -157,18 +156,14 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> No
         raise UserError(f"{verb!r}: no artifact in {pipeline.root} tells that it was made by this verb{known}")
     record, is_new = read_accepted(), False
     for maker in [stage] if verb else codes:
-        others = [pair for pair in codes[maker] if pair[0] != pair[1]]
-        chosen = {today: code for code, today in others if code.startswith(prefix)}
-        # A stage has several digests today if its jobs name several rows of a registry: samplers, say.
-        if others and len(chosen) != max(1, sum(code.startswith(prefix) for code, _ in others)):
-            told = ", ".join(f"{code[:12]} ({codes[maker][code, today]})" for code, today in others)
-            raise UserError(
-                f"{maker}: artifacts were made with code {told}; name one by --code PREFIX, given {prefix!r}"
-            )
-        for today, code in chosen.items():
-            record.setdefault(maker, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
-            is_new = True
-        count = sum(codes[maker][code, today] for today, code in chosen.items())
+        count = 0
+        for today, made_with in codes[maker].items():
+            others = Counter({code: many for code, many in made_with.items() if code != today})
+            for code, many in others.most_common(1):
+                record.setdefault(maker, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
+                count, is_new = count + many, True
+            if len(others) > 1:
+                print(f"{maker}: {others.total() - many} artifacts of {len(others) - 1} other codes are made again")
         print(f"{maker}: today's code stands for that of {count} artifacts" if count else f"{maker}: nothing to accept")
     if is_new:
         with new_file(ACCEPTED) as path:
