@@ -21,9 +21,6 @@ FLOOR = 1.0e-30
 SPARE_CANDIDATES = 4
 """Extra neighbours kept beyond k, because rounding can hide the right ones."""
 
-LARGEST = 1.0e150
-"""Largest feature: its squares, summed over all dimensions, are still finite in float64."""
-
 BLOCK = 2048
 """Rows and columns of the largest matrix that is held; no distance depends on it."""
 
@@ -60,20 +57,17 @@ def clouds(first: FloatArray, second: FloatArray) -> tuple[Cloud, Cloud]:
     two does not round, and keeps float32 from overflow.
 
     Args:
-        first: (N, D), finite, no entry beyond LARGEST.
+        first: (N, D), finite.
         second: (M, D), likewise.
 
     Returns:
         Both clouds; the same object twice if both sets are the same array.
 
     Raises:
-        ValueError: the dimensions disagree, or a value is beyond LARGEST.
+        ValueError: the dimensions disagree.
     """
     if first.shape[1] != second.shape[1]:
         raise ValueError(f"features of {first.shape[1]} and {second.shape[1]} dimensions, expected the same")
-    for rows in (first, second):
-        if max(float(rows.max()), -float(rows.min())) > LARGEST:
-            raise ValueError(f"features hold values beyond {LARGEST:g}, expected squares that fit float64")
     centre = first.mean(axis=0, dtype=np.float64)
     peak = max(
         np.sqrt(np.square(rows[i] - centre).sum(axis=1).max()) for rows in (first, second) for i in slices(len(rows))
