@@ -138,9 +138,9 @@ def verify(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
-    from adm.tools import verify as tool
+    from adm.tools import jobs as tool
 
-    if not tool.run(results or Path(load(params).paths.results)):
+    if not tool.verify(results or Path(load(params).paths.results)):
         raise typer.Exit(1)
 
 
@@ -214,9 +214,9 @@ def publish(
 @tools.command(rich_help_panel=START)
 def plan(params: ParamsFile = Path("params.yaml")) -> None:
     """Print what a params file costs: operations, and days of devices."""
-    from adm.tools import plan as tool
+    from adm.planning import costs
 
-    print(*tool.run(load(params)), sep="\n")
+    print(*costs.plan(load(params)), sep="\n")
 
 
 @tools.command(rich_help_panel=START)

@@ -1,11 +1,11 @@
-"""`jobs` and `accept`: which jobs of a params file are done, which would be done again and why, and which need not.
+"""`jobs`, `verify` and `accept`: which jobs of a params file are done, which would be done again and why, and need not.
 
-What is stale `adm.pipeline.carrying` decides; `adm verify` asks the same of each artifact by itself.
+What is stale `adm.pipeline.carrying` decides. `jobs` reads no large file; `verify` reads all, and finds the damaged.
 """
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
-from adm.artifacts.manifest import MANIFEST, read_record
+from adm.artifacts.manifest import MANIFEST, damage, read_record
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_file, write_json
 from adm.errors import accepted, some
-from adm.params import Params, UserError
+from adm.params import Params, UserError, load
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
 from adm.pipeline.carrying import CODE, changed_values, identity_if_any, stale, tells
+from adm.progress import progress
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,49 @@ def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
             yield f"input {path.relative_to(job.root).as_posix()} is {word}"
         elif file.stat().st_mtime_ns > made:
             yield f"input {path.relative_to(job.root).as_posix()} is newer"
+
+
+def verify(results: Path) -> bool:
+    """Check every artifact that tells what made it; print a line for each wrong one, and counts.
+
+    Returns:
+        Whether nothing is wrong. Other code is not wrong: the engines run such stages again by themselves.
+
+    Raises:
+        UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
+    """
+    # Of a run in shards, the whole remains.
+    pipeline = Pipeline(load(params_kept(results)), 1, results)
+    made = {
+        path: job
+        for path, job in pipeline.makers.items()
+        if path.exists() and (tells(job, path) or path == job.outputs.get("log"))
+    }
+    identify, wrong, other = cache(identity_if_any), dict[str, list[str]](), list[str]()
+    for path, job in progress(made.items(), total=len(made), unit="artifact"):
+        name, mistakes = path.relative_to(results).as_posix(), list(_mistakes(job, path, identify))
+        if CODE in mistakes:
+            other.append(name)
+        if mistakes := [each for each in mistakes if each != CODE]:
+            wrong[name] = mistakes
+    for name, mistakes in wrong.items():
+        print(f"{name}: {some(mistakes, separator='; ')}")
+    if other:
+        print(f"made by other code than today's, or by the same under another Python: {some(other)}")
+    print(f"{len(made)} artifacts: {len(made) - len(wrong)} sound, {len(wrong)} wrong; {len(other)} made by other code")
+    return not wrong
+
+
+def _mistakes(job: Job, path: Path, identify: Callable[[Path], str | None]) -> Iterator[str]:
+    """Tell of damage, and of what is stale by the record; what is wrong with a parent is told of the parent."""
+    # The path stands at the head of the line already.
+    within = f"{path if path.is_dir() else path.parent}/"
+    try:
+        if path.is_dir():
+            yield from (mistake.removeprefix(within) for mistake in damage(path, read_record(path)))
+        yield from stale(job, path, identify)
+    except UserError as error:
+        yield str(error).removeprefix(within)
 
 
 def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
