@@ -2,7 +2,6 @@
 
 from pathlib import Path, PurePosixPath
 
-from adm.artifacts.manifest import read_record
 from adm.data.sources import SOURCES, parts_of
 from adm.params import UserError
 from adm.params.data import DatasetParams
@@ -26,10 +25,9 @@ def count_images(pipeline: Pipeline) -> Counts:
     for key, dataset in pipeline.params.datasets.items():
         # A folder is listed only once, even if its images are prepared or read at several sizes.
         same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
-        prepared = _prepared(pipeline.dataset(key), dataset.prepared)
-        if prepared is None and same not in listed:
+        if same not in listed:
             listed[same] = images_of_dataset(key, dataset)
-        counts[key] = listed[same] if prepared is None else prepared
+        counts[key] = listed[same]
     return Counts(pipeline.params, counts)
 
 
@@ -54,13 +52,3 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
     if dataset.classes is not None:
         count = round(count * len(dataset.classes) / dataset.num_classes)
     return count if dataset.limit is None else min(count, dataset.limit)
-
-
-def _prepared(folder: Path, dataset: DatasetParams) -> int | None:
-    """Read the number of images of a prepared dataset; None if there is none, or its section differs."""
-    try:
-        manifest = read_record(folder)
-    except UserError:
-        return None
-    count = manifest.facts.get("num_images")
-    return count if manifest.params.get("dataset") == dataset.values() and isinstance(count, int) else None

@@ -1,15 +1,11 @@
 """Numbers of images: of folders that are here, of datasets that are known, and of what was prepared."""
 
 import pytest
-import yaml
-from making import make
 from PIL import Image
 
-from adm.params import UserError, load
+from adm.params import UserError
 from adm.params.data import DatasetParams
-from adm.pipeline import Pipeline
-from adm.planning.images import count_images, images_of_dataset
-from adm.stages import prepare
+from adm.planning.images import images_of_dataset
 
 
 @pytest.fixture
@@ -54,20 +50,3 @@ def test_a_dataset_that_is_neither_here_nor_known_is_refused(photos):
     with pytest.raises(UserError, match=r"^datasets\.mine\.root: 'somewhere/else'.*imagenet") as error:
         images_of_dataset("mine", gone)
     assert "\n" not in str(error.value)
-
-
-def test_a_prepared_dataset_is_counted_by_its_manifest(photos, tmp_path):
-    file, results = tmp_path / "params.yaml", tmp_path / "results"
-
-    def count(**changes):
-        section = photos.model_copy(update=changes).model_dump(exclude_defaults=True)
-        file.write_text(yaml.safe_dump({"paths": {"results": str(results)}, "datasets": {"photos": section}}))
-        return count_images(Pipeline(load(file))).datasets["photos"]
-
-    assert count() == 5
-    make(prepare, photos, results / "data" / "photos")
-    (tmp_path / "photos").rename(tmp_path / "elsewhere")
-    assert count() == 5
-    # What was prepared with another section tells nothing of this one.
-    with pytest.raises(UserError, match="photos' does not exist"):
-        count(limit=3)
